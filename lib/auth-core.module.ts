@@ -1,0 +1,82 @@
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
+import { KeyRing } from './authentication/key-ring.service.js';
+import { AuthClock } from './context/auth-clock.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from './options/resolved-auth-options.js';
+import { resolveAuthOptions } from './options/resolve-auth-options.js';
+import { EventKeys } from './revocation/event-key.js';
+import { LogConnection } from './revocation/log-connection.service.js';
+import { ProvisionalEvents } from './revocation/provisional-events.js';
+import { RevocationFeed } from './revocation/revocation-feed.service.js';
+import { RevocationIndex } from './revocation/revocation-index.js';
+import { RevocationLifecycle } from './revocation/revocation.lifecycle.js';
+import { RevocationLog } from './revocation/revocation-log.service.js';
+import { RevocationPurge } from './revocation/revocation-purge.service.js';
+import { RevocationService } from './revocation/revocation.service.js';
+
+const EXPORTS = [
+  RESOLVED_AUTH_OPTIONS,
+  AuthClock,
+  KeyRing,
+  RevocationFeed,
+  RevocationLog,
+  RevocationPurge,
+  RevocationService,
+];
+
+const PROVIDERS: Provider[] = [
+  {
+    provide: RESOLVED_AUTH_OPTIONS,
+    inject: [MODULE_OPTIONS_TOKEN],
+    useFactory: resolveAuthOptions,
+  },
+  AuthClock,
+  {
+    provide: EventKeys,
+    inject: [RESOLVED_AUTH_OPTIONS],
+    useFactory: ({ issuer }: ResolvedAuthOptions) => new EventKeys(issuer),
+  },
+  {
+    provide: RevocationIndex,
+    inject: [EventKeys],
+    useFactory: (keys: EventKeys) => new RevocationIndex(keys),
+  },
+  {
+    provide: ProvisionalEvents,
+    inject: [EventKeys, RESOLVED_AUTH_OPTIONS],
+    useFactory: (keys: EventKeys, { maxTokenLife }: ResolvedAuthOptions) =>
+      new ProvisionalEvents(keys, maxTokenLife),
+  },
+  {
+    provide: KeyRing,
+    inject: [RESOLVED_AUTH_OPTIONS, RevocationService],
+    useFactory: (options: ResolvedAuthOptions, revocation: RevocationService) =>
+      KeyRing.create(options, revocation),
+  },
+  LogConnection,
+  RevocationFeed,
+  RevocationLog,
+  RevocationPurge,
+  RevocationService,
+  RevocationLifecycle,
+];
+
+/** What AuthModule and the JwtModule inside it share: options, keys, and the revocation room. */
+@Module({})
+class AuthCoreModule {}
+
+/** @param providers - The provider of the raw options, as the module builder made it. */
+export function authCoreModule(
+  imports: NonNullable<DynamicModule['imports']>,
+  providers: Provider[],
+): DynamicModule {
+  return {
+    module: AuthCoreModule,
+    imports,
+    providers: [...providers, ...PROVIDERS],
+    exports: EXPORTS,
+  };
+}

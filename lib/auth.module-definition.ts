@@ -1,0 +1,19 @@
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+import type { AuthOptions } from './options/auth-options.js';
+
+/** What is settled when the module is registered, so it stands beside `useFactory`, never in its answer. */
+export interface AuthModuleExtras {
+  /** Whether every module sees the providers without importing AuthModule. Default `true`. */
+  isGlobal?: boolean;
+}
+
+/** The builder's class behind {@link AuthModule}, and the token of the raw options. */
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<AuthOptions>({ moduleName: 'Auth' })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createAuthOptions')
+    .setExtras<AuthModuleExtras>({ isGlobal: true }, (definition, { isGlobal }) => ({
+      ...definition,
+      global: isGlobal ?? true,
+    }))
+    .build();

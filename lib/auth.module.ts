@@ -1,0 +1,128 @@
+import { type DynamicModule, Module, type OnModuleInit } from '@nestjs/common';
+import { APP_FILTER, ModulesContainer } from '@nestjs/core';
+import { JwtModule } from '@nestjs/jwt';
+import {
+  type ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  type OPTIONS_TYPE,
+} from './auth.module-definition.js';
+import { authCoreModule } from './auth-core.module.js';
+import { ClaimsPolicy } from './authentication/claims-policy.js';
+import { JwtAuthGuard } from './authentication/jwt-auth.guard.js';
+import { JwtAuthGuardOptions } from './authentication/jwt-auth-guard.options.js';
+import { jwtModuleOptions } from './authentication/jwt-module.options.js';
+import { JwtStrategy } from './authentication/jwt.strategy.js';
+import { KeyRing } from './authentication/key-ring.service.js';
+import { KeyService } from './authentication/key.service.js';
+import { RoutePolicyReader } from './authentication/route-policy.js';
+import { AuthSelfTest } from './authentication/self-test.js';
+import { TokenService } from './authentication/token.service.js';
+import { AuthExceptionFilter } from './context/auth-exception.filter.js';
+import { AuthWiringError } from './errors/auth-wiring.error.js';
+import { LogoutService } from './logout/logout.service.js';
+import { RESOLVED_AUTH_OPTIONS } from './options/resolved-auth-options.js';
+import { RevocationGuard } from './revocation/revocation.guard.js';
+import { SessionService } from './sessions/session.service.js';
+
+const PUBLIC = [
+  JwtAuthGuard,
+  RevocationGuard,
+  TokenService,
+  KeyService,
+  SessionService,
+  LogoutService,
+];
+
+const PROVIDERS = [
+  ...PUBLIC,
+  ClaimsPolicy,
+  JwtStrategy,
+  RoutePolicyReader,
+  JwtAuthGuardOptions,
+  AuthSelfTest,
+  { provide: APP_FILTER, useClass: AuthExceptionFilter },
+];
+
+/**
+ * Logout that is true: import it once, put `@UseGuards(JwtAuthGuard)` on controllers, inject
+ * {@link LogoutService}.
+ *
+ * @publicApi
+ */
+@Module({})
+export class AuthModule extends ConfigurableModuleClass implements OnModuleInit {
+  constructor(private readonly modules: ModulesContainer) {
+    super();
+  }
+
+  /**
+   * Sets the module up from values that are known now.
+   *
+   * @throws InvalidAuthOptionsError at boot, naming each wrong option, what was given, and the fix.
+   * @example
+   * ```ts
+   * AuthModule.forRoot({
+   *   secret: process.env.AUTH_SECRET!,
+   *   issuer: 'https://auth.example.com',
+   *   audience: 'https://api.example.com',
+   *   migrations: 'run',
+   * })
+   * ```
+   */
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    return complete(super.forRoot(options));
+  }
+
+  /**
+   * Sets the module up from values that other providers know: `useFactory`, `useClass` or
+   * `useExisting` with `createAuthOptions()`. `isGlobal` stands beside it, not in its answer.
+   *
+   * @throws InvalidAuthOptionsError at boot, as {@link AuthModule.forRoot}.
+   * @example
+   * ```ts
+   * AuthModule.forRootAsync({
+   *   inject: [ConfigService],
+   *   useFactory: (config: ConfigService) => ({
+   *     secret: config.getOrThrow<string>('AUTH_SECRET'),
+   *     issuer: 'https://auth.example.com',
+   *     audience: 'https://api.example.com',
+   *   }),
+   * })
+   * ```
+   */
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return complete(super.forRootAsync(options));
+  }
+
+  /** @throws AuthWiringError when the application holds more than one AuthModule. */
+  onModuleInit(): void {
+    const count = [...this.modules.values()].filter(
+      ({ metatype }) => metatype === AuthModule,
+    ).length;
+    if (count === 1) return;
+    throw new AuthWiringError(
+      `AuthModule stands ${count} times in this application; two of them would not see each other's logouts.`,
+      'Call AuthModule.forRoot() once, in the root module; it is global, so feature modules import nothing.',
+    );
+  }
+}
+
+/**
+ * JwtModule cannot inject the options of the module that imports it: both import the same core by the
+ * same reference, and so share one ring of keys and one index.
+ */
+function complete({ imports = [], providers = [], ...definition }: DynamicModule): DynamicModule {
+  const core = authCoreModule(imports, providers);
+  const jwt = JwtModule.registerAsync({
+    imports: [core],
+    inject: [KeyRing, RESOLVED_AUTH_OPTIONS],
+    useFactory: jwtModuleOptions,
+  });
+  return {
+    ...definition,
+    module: AuthModule,
+    imports: [core, jwt],
+    providers: PROVIDERS,
+    exports: [...PUBLIC, JwtAuthGuardOptions, core, jwt],
+  };
+}

@@ -1,0 +1,102 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { AuthException } from '../errors/auth.exception.js';
+import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { isIdentifier } from '../revocation/identifier.js';
+import { RevocationService } from '../revocation/revocation.service.js';
+import type { TokenClaims } from '../revocation/token-claims.js';
+import { tokenExpired, tokenInvalid } from './refusals.js';
+import { assertStrictSegment } from './strict-json.js';
+
+interface RawClaims {
+  readonly iss?: unknown;
+  readonly aud?: unknown;
+  readonly sub?: unknown;
+  readonly sid?: unknown;
+  readonly jti?: unknown;
+  readonly gen?: unknown;
+  readonly iat?: unknown;
+  readonly exp?: unknown;
+  readonly nbf?: unknown;
+}
+
+/**
+ * What the payload of an access token must look like: rules JW-06, 07, 08, 10, 11 and 13.
+ *
+ * jsonwebtoken checks a signature; that the payload is an object, has an end, or names somebody, it
+ * does not ask.
+ */
+@Injectable()
+export class ClaimsPolicy {
+  private readonly issuer: string;
+  private readonly audience: string;
+  private readonly maxTokenLife: number;
+  private readonly clockTolerance: number;
+
+  constructor(
+    @Inject(RESOLVED_AUTH_OPTIONS) options: ResolvedAuthOptions,
+    private readonly revocation: RevocationService,
+  ) {
+    this.issuer = options.issuer;
+    this.audience = options.audience;
+    this.maxTokenLife = options.maxTokenLife;
+    this.clockTolerance = options.clockTolerance;
+  }
+
+  /**
+   * Makes claims of a payload whose signature has been verified.
+   *
+   * @param payload what jsonwebtoken parsed, and `segment` the text that it parsed.
+   * @throws AuthUnauthorizedException `token_invalid` or `token_expired`.
+   */
+  accept(payload: unknown, segment: string, allowExpired: boolean): TokenClaims {
+    if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
+      throw tokenInvalid('The payload is not an object.');
+    }
+    try {
+      assertStrictSegment(payload, segment);
+    } catch (cause) {
+      throw tokenInvalid(cause);
+    }
+    const { iss, aud, sub, sid, jti, gen, iat, exp, nbf } = payload as RawClaims;
+    if (iss !== this.issuer) throw refused('iss');
+    if (aud !== this.audience && !this.isAmong(aud)) throw refused('aud');
+    if (!isIdentifier(sub)) throw refused('sub');
+    if (!isIdentifier(sid)) throw refused('sid');
+    if (!isIdentifier(jti)) throw refused('jti');
+    if (!Number.isSafeInteger(gen) || (gen as number) < 0) throw refused('gen');
+    if (!isTime(iat)) throw refused('iat');
+    if (!isTime(exp)) throw refused('exp');
+    this.checkTimes(iat * 1000, exp * 1000, nbf, allowExpired);
+    return payload as TokenClaims;
+  }
+
+  /**
+   * Against the library's one `now`, not the host's clock; so an event may be forgotten at the same
+   * moment at which no instance accepts its token any more.
+   */
+  private checkTimes(iat: number, exp: number, nbf: unknown, allowExpired: boolean): void {
+    const now = this.revocation.now();
+    const latest = now + this.clockTolerance;
+    if (exp - iat > this.maxTokenLife) throw refused('exp');
+    if (iat > latest) throw refused('iat');
+    if (nbf !== undefined && !(isTime(nbf) && nbf * 1000 <= latest)) throw refused('nbf');
+    if (!allowExpired && now >= exp + this.clockTolerance) throw tokenExpired();
+  }
+
+  private isAmong(aud: unknown): boolean {
+    return (
+      Array.isArray(aud) &&
+      aud.includes(this.audience) &&
+      aud.every((entry) => typeof entry === 'string')
+    );
+  }
+}
+
+function refused(claim: string): AuthException {
+  return tokenInvalid(`The claim "${claim}" is missing or not acceptable.`);
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}

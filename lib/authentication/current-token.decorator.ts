@@ -1,0 +1,20 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { requestOf } from '../context/execution-context.js';
+import type { TokenClaims } from '../revocation/token-claims.js';
+import { claimsOf } from './claims-storage.js';
+
+/**
+ * The verified claims of the request's token, whatever `request.user` is; `undefined` where there is
+ * no token.
+ *
+ * @example
+ * ```ts
+ * @AllowExpired() @Post('logout') logout(@CurrentToken() token: TokenClaims) {
+ *   return this.logoutService.logout(token);
+ * }
+ * ```
+ * @publicApi
+ */
+export const CurrentToken = createParamDecorator(
+  (_: unknown, context: ExecutionContext): TokenClaims | undefined => claimsOf(requestOf(context)),
+);

@@ -1,0 +1,20 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { requestOf } from '../context/execution-context.js';
+
+/**
+ * The user that the option `validate` made of the claims (by default the claims), or one of its
+ * properties; `undefined` where nobody is logged in.
+ *
+ * @example
+ * ```ts
+ * @Get('me') me(@CurrentUser() user: User, @CurrentUser('name') name: string) { … }
+ * ```
+ * @publicApi
+ */
+export const CurrentUser = createParamDecorator(
+  (property: string | undefined, context: ExecutionContext): unknown => {
+    const { user } = requestOf(context) as { user?: Record<string, unknown> | null };
+    if (user === undefined || user === null) return undefined;
+    return property === undefined ? user : user[property];
+  },
+);

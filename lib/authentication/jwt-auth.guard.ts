@@ -1,0 +1,113 @@
+import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { AuthGuard } from '@nestjs/passport';
+import { requestOf, setResponseHeaders, type AuthRequest } from '../context/execution-context.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthException } from '../errors/auth.exception.js';
+import { bearerToken } from './bearer-token.js';
+import { JwtAuthGuardOptions } from './jwt-auth-guard.options.js';
+import { RoutePolicyReader } from './route-policy.js';
+
+type AuthenticateOptions = Record<string, unknown> | undefined;
+
+/**
+ * Authenticates the request **and** checks that its token has not been revoked; there is no second
+ * guard to forget. Use it on a controller, or for all routes by `APP_GUARD` with `useExisting`.
+ *
+ * A subclass may override `handleRequest` and `getAuthenticateOptions` as with any `AuthGuard`.
+ *
+ * @example
+ * ```ts
+ * @UseGuards(JwtAuthGuard) @Controller('orders') export class OrdersController { … }
+ * ```
+ * @publicApi
+ */
+@Injectable()
+export class JwtAuthGuard extends AuthGuard() implements CanActivate {
+  /**
+   * The property that AuthGuard fills with the application's own `PassportModule.register()`, and so
+   * with its default strategy, unless it is declared anew.
+   */
+  @Inject(JwtAuthGuardOptions)
+  protected options!: JwtAuthGuardOptions;
+
+  /** AuthGuard made `options` optional, for subclasses too; for want of this one the boot stops. */
+  @Inject(RoutePolicyReader)
+  protected readonly routes!: RoutePolicyReader;
+
+  private isReady = false;
+
+  // No parameters: the first one would inherit @Optional() from AuthGuard, and be undefined.
+  constructor() {
+    // A name that no strategy has: should it ever be used, passport refuses.
+    super({ defaultStrategy: 'nestjs-logout:unwired' });
+  }
+
+  override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    if (!this.isReady) this.prepare();
+    const { isPublic, isOptional } = this.routes.of(context);
+    if (isPublic || (isOptional && this.isAnonymous(context))) return true;
+    return super.canActivate(context) as Promise<boolean>;
+  }
+
+  override getRequest(context: ExecutionContext): AuthRequest {
+    return requestOf(context);
+  }
+
+  /** Carries what the route demands to the strategy. */
+  override getAuthenticateOptions(
+    context: ExecutionContext,
+  ): AuthenticateOptions | Promise<AuthenticateOptions> {
+    return this.routes.of(context).authenticateOptions as unknown as AuthenticateOptions;
+  }
+
+  /** At the first call and not in the constructor: Nest injects properties after it. */
+  private prepare(): void {
+    if (!(
+      this.options instanceof JwtAuthGuardOptions && this.routes instanceof RoutePolicyReader
+    )) {
+      throw new AuthWiringError(
+        'JwtAuthGuard was made without its collaborators, so it can let nobody in.',
+        'Import AuthModule.forRoot() once, in the root module; it is global unless you said otherwise.',
+        'Let Nest make the guard (@UseGuards(JwtAuthGuard)) instead of `new JwtAuthGuard()`.',
+      );
+    }
+    this.keepDemand();
+    this.keepHeaders();
+    this.isReady = true;
+  }
+
+  /** A subclass that gives options of its own must not lose the route's @Freshness() by that. */
+  private keepDemand(): void {
+    const given = this.getAuthenticateOptions;
+    if (given === JwtAuthGuard.prototype.getAuthenticateOptions) return;
+    this.getAuthenticateOptions = async (context) => ({
+      ...(await given.call(this, context)),
+      ...this.routes.of(context).authenticateOptions,
+    });
+  }
+
+  /**
+   * Sets the headers of a refusal where it passes anyway: an application's exception filter may take
+   * over later, and a `catch` around the whole guard would cost a promise for each request.
+   */
+  private keepHeaders(): void {
+    const given = this.handleRequest;
+    this.handleRequest = <TUser>(...call: Parameters<typeof given>): TUser => {
+      try {
+        return given.apply(this, call) as TUser;
+      } catch (thrown) {
+        const refusal: unknown = thrown instanceof AuthException ? thrown : call[0];
+        if (refusal instanceof AuthException) setResponseHeaders(call[3], refusal.headers);
+        throw thrown;
+      }
+    };
+  }
+
+  private isAnonymous(context: ExecutionContext): boolean {
+    try {
+      return bearerToken(this.getRequest(context)) === undefined;
+    } catch {
+      return false; // Something is there and is bad: the strategy finds it again, and refuses.
+    }
+  }
+}

@@ -1,0 +1,185 @@
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import { randomUUID } from 'node:crypto';
+import { Strategy } from 'passport-jwt';
+import type { AuthRequest } from '../context/execution-context.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthException } from '../errors/auth.exception.js';
+import type { AuthKey } from '../options/auth-key.js';
+import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { RevocationService } from '../revocation/revocation.service.js';
+import type { TokenClaims } from '../revocation/token-claims.js';
+import { bearerToken } from './bearer-token.js';
+import { rememberClaims } from './claims-storage.js';
+import { ClaimsPolicy } from './claims-policy.js';
+import { KeyRing } from './key-ring.service.js';
+import { tokenInvalid, tokenMalformed, tokenMissing } from './refusals.js';
+import { assertNotRevoked } from './revocation-decision.js';
+import { DEFAULT_DEMAND, type TokenDemand } from './token-demand.js';
+import { inspectToken, isCompactToken } from './token-inspector.js';
+
+/** The part of passport's registry that is used; `_strategy` is how passport itself looks one up. */
+interface PassportRegistry {
+  use(name: string, strategy: unknown): unknown;
+  unuse(name: string): unknown;
+  _strategy(name: string): unknown;
+}
+
+interface PassportJwtStrategy {
+  authenticate(request: unknown, options?: unknown): void;
+  success(user: unknown, info?: unknown): void;
+  fail(challenge?: unknown, status?: number): void;
+  error(error: unknown): void;
+  getPassportInstance(): PassportRegistry;
+}
+
+// Said in our own words, so that nobody who reads our types needs @types/passport-jwt.
+const PassportJwtStrategy = PassportStrategy(Strategy) as unknown as new (
+  options: Record<string, unknown>,
+) => PassportJwtStrategy;
+
+const NOWHERE: PassportRegistry = {
+  use: () => undefined,
+  unuse: () => undefined,
+  _strategy: () => undefined,
+};
+
+/**
+ * One look at one token. It goes through passport-jwt in the place of the request, so that nothing
+ * has to be written on the request itself: GraphQL authenticates several fields of one at a time.
+ */
+class Attempt {
+  constructor(
+    readonly request: AuthRequest,
+    readonly demand: TokenDemand,
+    readonly token: string,
+    readonly key: AuthKey,
+    readonly payload: string,
+  ) {}
+}
+
+/**
+ * Authenticates a request by its access token: takes the token from the header, verifies it once
+ * with passport-jwt, checks its claims, and asks whether it has been revoked, **before** it reports
+ * success. `AuthGuard.handleRequest` is too late for that question: applications override it.
+ *
+ * It is registered with passport under a name of its own, because passport is shared by all
+ * applications of a process, and under the option `strategyName` where that is given.
+ *
+ * @publicApi
+ */
+@Injectable()
+export class JwtStrategy
+  extends PassportJwtStrategy
+  implements OnModuleInit, OnApplicationShutdown
+{
+  /** What `JwtAuthGuard` asks passport for; nobody else can have taken it. */
+  readonly uniqueName = `nestjs-logout:${randomUUID()}`;
+
+  /** Only while passport holds a request in hand; see {@link refuse}. */
+  protected token?: string;
+
+  constructor(
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly ring: KeyRing,
+    private readonly policy: ClaimsPolicy,
+    private readonly revocation: RevocationService,
+  ) {
+    super({
+      jwtFromRequest: (attempt: Attempt) => attempt.token,
+      secretOrKeyProvider: (
+        attempt: Attempt,
+        _token: string,
+        done: (error: null, key: AuthKey['verify']) => void,
+      ) => done(null, attempt.key.verify),
+      passReqToCallback: true,
+      // These four take effect only here: under jsonWebTokenOptions they would be overwritten.
+      algorithms: ring.algorithms,
+      issuer: options.issuer,
+      audience: options.audience,
+      ignoreExpiration: true,
+      // Time is judged by ClaimsPolicy, by the library's one clock.
+      jsonWebTokenOptions: { ignoreNotBefore: true },
+    });
+  }
+
+  /**
+   * Called by the mixin's constructor, which would register the strategy as "jwt": see
+   * {@link onModuleInit} for when and as what that is done instead.
+   */
+  override getPassportInstance(): PassportRegistry {
+    return NOWHERE;
+  }
+
+  /** After every provider was made, so that a strategy of the same name is there to be found. */
+  onModuleInit(): void {
+    const registry = super.getPassportInstance();
+    const { strategyName } = this.options;
+    if (strategyName !== undefined && registry._strategy(strategyName) !== undefined) {
+      throw new AuthWiringError(
+        `The passport strategy "${strategyName}" exists already, and would be replaced by JwtStrategy.`,
+        "Remove the application's own strategy of that name.",
+        'Give AuthModule another strategyName, or none: JwtAuthGuard needs none.',
+      );
+    }
+    for (const name of this.names()) registry.use(name, this);
+  }
+
+  /** Gives the names back, unless somebody else has taken them in the meantime. */
+  onApplicationShutdown(): void {
+    const registry = super.getPassportInstance();
+    for (const name of this.names()) {
+      if (registry._strategy(name) === this) registry.unuse(name);
+    }
+  }
+
+  /** Called by passport, on an object of its own for each request. */
+  override authenticate(request: AuthRequest, options?: { demand?: TokenDemand }): void {
+    this.fail = refuse;
+    try {
+      const token = bearerToken(request);
+      if (token === undefined) throw tokenMissing();
+      this.token = token;
+      const { key, payload } = inspectToken(this.ring, token);
+      const demand = options?.demand ?? DEFAULT_DEMAND;
+      super.authenticate(new Attempt(request, demand, token, key, payload), options);
+    } catch (error) {
+      // jsonwebtoken throws TypeError and SyntaxError at some tokens: that must not become a 500.
+      const known = error instanceof AuthException || error instanceof AuthWiringError;
+      this.error(known ? error : tokenInvalid(error));
+    }
+  }
+
+  /** Called with a payload whose signature is right; what it returns becomes `request.user`. */
+  validate(attempt: Attempt, payload: unknown): unknown {
+    const { demand, key } = attempt;
+    const claims = this.policy.accept(payload, attempt.payload, demand.allowExpired);
+    const pending = assertNotRevoked(this.revocation, claims, key.kid, demand);
+    return pending === undefined
+      ? this.admit(attempt, claims)
+      : pending.then(() => this.admit(attempt, claims));
+  }
+
+  private admit({ request, demand }: Attempt, claims: TokenClaims): unknown {
+    rememberClaims(request, claims);
+    const { validate } = this.options;
+    return validate === undefined || demand.claimsOnly === true
+      ? claims
+      : validate(claims, request);
+  }
+
+  private names(): string[] {
+    const { strategyName } = this.options;
+    return strategyName === undefined ? [this.uniqueName] : [this.uniqueName, strategyName];
+  }
+}
+
+/**
+ * Stands in for passport's `fail`, which passport-jwt calls when the signature is wrong: a refusal is
+ * an error with a code, not a challenge that the guard would have to interpret. Shared, so that a
+ * request makes no closure.
+ */
+function refuse(this: PassportJwtStrategy & { token?: string }, cause?: unknown): void {
+  this.error(isCompactToken(this.token ?? '') ? tokenInvalid(cause) : tokenMalformed(cause));
+}

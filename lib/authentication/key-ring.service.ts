@@ -1,0 +1,130 @@
+import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import type { AuthKey, SigningAlgorithm } from '../options/auth-key.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { RevocationService } from '../revocation/revocation.service.js';
+
+/** A key and what has become of it. */
+interface RingEntry {
+  readonly key: AuthKey;
+  /** Epoch ms after which no token of a retiring key can be alive; `null` while it is in use. */
+  until: number | null;
+  /** Taken out of use by `KeyService.retire()`, whatever the application's list says. */
+  retired: boolean;
+}
+
+/**
+ * The keys of the application: the first one that can sign does, every one verifies.
+ *
+ * A key that leaves goes on verifying until the longest token that it can have signed has expired.
+ * What a key signs is bound to its `kid` and to its one algorithm (RFC 8725 section 3.1).
+ */
+export class KeyRing {
+  /** The algorithms in use; one array for the life of the ring, because passport-jwt holds on to it. */
+  readonly algorithms: SigningAlgorithm[] = [];
+  private entries = new Map<string, RingEntry>();
+  private segments = new Map<string, RingEntry>();
+
+  private constructor(
+    private readonly options: ResolvedAuthOptions,
+    private readonly revocation: RevocationService,
+  ) {}
+
+  /** Asks the application for its keys; the ring is complete when this resolves. */
+  static async create(
+    options: ResolvedAuthOptions,
+    revocation: RevocationService,
+  ): Promise<KeyRing> {
+    const ring = new KeyRing(options, revocation);
+    ring.replace(await options.loadKeys());
+    return ring;
+  }
+
+  /**
+   * The key that signs now.
+   *
+   * @throws AuthUnavailableException `no_signing_key` when every one is revoked, retired or verifies only.
+   */
+  signingKey(): AuthKey & { readonly sign: NonNullable<AuthKey['sign']> } {
+    for (const { key, until } of this.entries.values()) {
+      const { sign } = key;
+      if (sign !== null && until === null && !this.revocation.isKeyRevoked(key.kid)) {
+        return key as AuthKey & { readonly sign: typeof sign };
+      }
+    }
+    throw new AuthUnavailableException('no_signing_key', 'No key is there to sign a token with.');
+  }
+
+  /** The key that verifies tokens with this exact `kid`. */
+  find(kid: string): AuthKey | undefined {
+    return this.usable(this.entries.get(kid));
+  }
+
+  /**
+   * The key of a token by the text of its header, if that is spelt as this library spells it: one
+   * look-up instead of a parse, since a known text needs no checking.
+   */
+  findByHeader(segment: string): AuthKey | undefined {
+    return this.usable(this.segments.get(segment));
+  }
+
+  /** Reads the keys again. When that fails, the ring stays as it was. */
+  async reload(): Promise<void> {
+    this.replace(await this.options.loadKeys());
+  }
+
+  /** From now on the key signs nothing more. */
+  retire(kid: string): void {
+    const entry = this.entries.get(kid);
+    if (entry === undefined) {
+      throw new AuthWiringError(`No key of this application has the kid "${kid}".`);
+    }
+    entry.retired = true;
+    entry.until ??= this.lastExpiry();
+  }
+
+  private usable(entry: RingEntry | undefined): AuthKey | undefined {
+    if (entry === undefined) return undefined;
+    if (entry.until !== null && this.revocation.now() >= entry.until) return undefined;
+    return entry.key;
+  }
+
+  private replace(keys: readonly AuthKey[]): void {
+    const next = new Map<string, RingEntry>();
+    for (const key of keys) {
+      const known = this.entries.get(key.kid);
+      if (known !== undefined && !isSameKey(known.key, key)) {
+        throw new AuthWiringError(
+          `The kid "${key.kid}" now names another key: tokens of the old one could not be told apart.`,
+          'Give the new key a kid of its own, and leave the old key out.',
+        );
+      }
+      // A key that was retired by hand stays retired, even if the application still lists it; one
+      // that had merely left the list is back in use.
+      const retired = known?.retired ?? false;
+      next.set(key.kid, { key, retired, until: retired ? (known?.until ?? null) : null });
+    }
+    const now = this.revocation.now();
+    for (const [kid, { key, retired, until }] of this.entries) {
+      if (next.has(kid) || (until !== null && until <= now)) continue;
+      next.set(kid, { key, retired, until: until ?? this.lastExpiry() });
+    }
+    this.entries = next;
+    this.segments = new Map([...next.values()].map((entry) => [headerSegment(entry.key), entry]));
+    const algorithms = new Set([...next.values()].map(({ key }) => key.alg));
+    this.algorithms.splice(0, this.algorithms.length, ...algorithms);
+  }
+
+  private lastExpiry(): number {
+    return this.revocation.now() + this.options.accessTokenTtl + this.options.clockTolerance;
+  }
+}
+
+function isSameKey(one: AuthKey, other: AuthKey): boolean {
+  return one.alg === other.alg && one.verify.equals(other.verify);
+}
+
+/** The header of our own tokens, in the order in which jsonwebtoken writes it. */
+function headerSegment({ alg, kid }: AuthKey): string {
+  return Buffer.from(JSON.stringify({ alg, typ: 'at+jwt', kid })).toString('base64url');
+}

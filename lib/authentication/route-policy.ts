@@ -1,0 +1,81 @@
+import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { AllowExpired } from './allow-expired.decorator.js';
+import { Freshness } from './freshness.decorator.js';
+import { OptionalAuth } from './optional-auth.decorator.js';
+import { Public } from './public.decorator.js';
+import type { TokenDemand } from './token-demand.js';
+
+/** What the decorators of a route say. */
+export interface RoutePolicy {
+  readonly isPublic: boolean;
+  readonly isOptional: boolean;
+  /** Handed to the strategy as it is, at each request. */
+  readonly authenticateOptions: { readonly demand: TokenDemand };
+}
+
+type Target = ReturnType<ExecutionContext['getHandler']> | ReturnType<ExecutionContext['getClass']>;
+
+/**
+ * Reads the decorators of a route at its first request and remembers them: they cannot change, and
+ * the look-ups of Reflector would cost more than the check of the token's revocation.
+ *
+ * What stands on the handler wins over what stands on its class.
+ */
+@Injectable()
+export class RoutePolicyReader {
+  private readonly known = new WeakMap<Target, WeakMap<Target, RoutePolicy>>();
+
+  constructor(
+    private readonly reflector: Reflector,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /** The policy of the route that is being called. */
+  of(context: ExecutionContext): RoutePolicy {
+    const handler = context.getHandler();
+    const type = context.getClass();
+    // By both, because a handler that is inherited serves several classes.
+    return this.known.get(handler)?.get(type) ?? this.learn(handler, type);
+  }
+
+  private learn(handler: Target, type: Target): RoutePolicy {
+    const policy = this.read(handler, type);
+    let ofHandler = this.known.get(handler);
+    if (ofHandler === undefined) this.known.set(handler, (ofHandler = new WeakMap()));
+    ofHandler.set(type, policy);
+    return policy;
+  }
+
+  private read(handler: Target, type: Target): RoutePolicy {
+    const targets = [handler, type];
+    const demand: TokenDemand = Object.freeze({
+      allowExpired: this.reflector.getAllAndOverride(AllowExpired, targets) ?? false,
+      freshness: this.reflector.getAllAndOverride(Freshness, targets),
+    });
+    return Object.freeze({
+      isPublic: this.isMarkedPublic(handler) ?? this.isPublicByClass(handler, type),
+      isOptional: this.reflector.getAllAndOverride(OptionalAuth, targets) ?? false,
+      // Not frozen: AuthGuard copies it at each request, and a frozen object is copied slowly.
+      authenticateOptions: { demand },
+    });
+  }
+
+  /** A handler that says how its token is to be read is not public because its class is. */
+  private isPublicByClass(handler: Target, type: Target): boolean {
+    const readsToken = [OptionalAuth, AllowExpired, Freshness].some(
+      (decorator) => this.reflector.get<unknown>(decorator.KEY, handler) !== undefined,
+    );
+    return !readsToken && (this.isMarkedPublic(type) ?? false);
+  }
+
+  private isMarkedPublic(target: Target): boolean | undefined {
+    const own = this.reflector.get(Public, target);
+    const { publicMetadataKey } = this.options;
+    if (own !== undefined || publicMetadataKey === undefined) return own;
+    const theirs = this.reflector.get<unknown>(publicMetadataKey, target);
+    return theirs === undefined ? undefined : Boolean(theirs);
+  }
+}

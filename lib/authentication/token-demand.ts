@@ -1,0 +1,17 @@
+import type { Freshness } from '../revocation/token-claims.js';
+
+/** What the one who asks demands of a token, beyond what holds for all. */
+export interface TokenDemand {
+  /** `true`: neither expiry nor a logout counts any more; it is about to be ended anyway. */
+  readonly allowExpired: boolean;
+  /** Only tightens what the module says. */
+  readonly freshness: Freshness | undefined;
+  /** Of the boot self-test: the application is not asked who the user is. */
+  readonly claimsOnly?: true;
+}
+
+/** What is demanded where nothing else was said. */
+export const DEFAULT_DEMAND: TokenDemand = Object.freeze({
+  allowExpired: false,
+  freshness: undefined,
+});

@@ -1,0 +1,101 @@
+import { Logger } from '@nestjs/common';
+import type { AuthKey } from '../options/auth-key.js';
+import { MAX_TOKEN_LENGTH } from './bearer-token.js';
+import type { KeyRing } from './key-ring.service.js';
+import { tokenInvalid, tokenMalformed } from './refusals.js';
+import { hasCanonicalEnd, parseSegment } from './strict-json.js';
+
+const logger = new Logger('JwtStrategy');
+const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+
+/** The members of a header that are looked at; what else stands there is never used (JW-09). */
+interface TokenHeader {
+  readonly alg?: unknown;
+  readonly kid?: unknown;
+  readonly typ?: unknown;
+}
+
+/** What can be said of a token before its signature is verified. */
+export interface InspectedToken {
+  readonly key: AuthKey;
+  /** The middle part as it was sent. */
+  readonly payload: string;
+}
+
+/**
+ * Whether a text is three non-empty base64url parts, canonically spelt (JW-04).
+ *
+ * Our own way through {@link inspectToken} asks this only to name the refusal: there jsonwebtoken
+ * has looked at the characters, and the comparison of the payload at its spelling.
+ */
+export function isCompactToken(token: string): boolean {
+  return (
+    token.length <= MAX_TOKEN_LENGTH &&
+    COMPACT.test(token) &&
+    token.split('.').every((part) => hasCanonicalEnd(part))
+  );
+}
+
+/**
+ * Finds the key of an access token and checks its header: rules JW-01, 03, 04, 05, 09 and 10.
+ *
+ * @throws AuthUnauthorizedException `token_malformed` or `token_invalid`.
+ */
+export function inspectToken(ring: KeyRing, token: string): InspectedToken {
+  const first = token.indexOf('.');
+  const second = token.indexOf('.', first + 1);
+  if (first < 1 || second < first + 2 || token.length > MAX_TOKEN_LENGTH) throw tokenMalformed();
+  if (!hasCanonicalEnd(token.slice(second + 1))) throw tokenMalformed();
+  const payload = token.slice(first + 1, second);
+  const ours = ring.findByHeader(token.slice(0, first));
+  if (ours !== undefined) return { key: ours, payload };
+  const header = headerOf(token);
+  const key = keyOfHeader(ring, header);
+  refuseOtherType(header.typ);
+  return { key, payload };
+}
+
+/**
+ * The key of a token of any type: what verifies the application's own tokens, such as one for a
+ * password reset. One key, one algorithm holds for them too.
+ *
+ * @throws AuthUnauthorizedException `token_malformed` or `token_invalid`.
+ */
+export function keyOfToken(ring: KeyRing, token: string): AuthKey {
+  return (
+    ring.findByHeader(token.slice(0, Math.max(0, token.indexOf('.')))) ??
+    keyOfHeader(ring, headerOf(token))
+  );
+}
+
+function headerOf(token: string): TokenHeader {
+  if (!isCompactToken(token)) throw tokenMalformed();
+  let header: unknown;
+  try {
+    header = parseSegment(token.slice(0, token.indexOf('.')));
+  } catch (cause) {
+    throw tokenMalformed(cause);
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
+    throw tokenMalformed('The header is not an object.');
+  }
+  // "crit" names extensions that must be understood; none is (RFC 7515 section 4.1.11).
+  if ('crit' in header || 'b64' in header) throw tokenInvalid('The header has "crit" or "b64".');
+  return header;
+}
+
+function keyOfHeader(ring: KeyRing, { alg, kid }: TokenHeader): AuthKey {
+  const key = typeof kid === 'string' ? ring.find(kid) : undefined;
+  if (key === undefined) throw tokenInvalid('No key has the kid of the token.');
+  if (alg !== key.alg) throw tokenInvalid('The algorithm is not that of the key.');
+  return key;
+}
+
+/** RFC 9068 section 4: every other kind of token is something else, even if the key fits. */
+function refuseOtherType(typ: unknown): void {
+  const type = typeof typ === 'string' ? typ.toLowerCase() : '';
+  if (type === 'at+jwt' || type === 'application/at+jwt') return;
+  const shown = JSON.stringify(typ)?.slice(0, 40) ?? 'none';
+  logger.debug(`Refused: a token of type ${shown} came as an access token, which is "at+jwt".`);
+  throw tokenInvalid('The type is not "at+jwt".');
+}

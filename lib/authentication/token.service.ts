@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
+import type { SigningAlgorithm } from '../options/auth-key.js';
+import { RevocationService } from '../revocation/revocation.service.js';
+import type { Freshness, TokenClaims } from '../revocation/token-claims.js';
+import { ClaimsPolicy } from './claims-policy.js';
+import { KeyRing } from './key-ring.service.js';
+import { tokenInvalid, tokenMalformed } from './refusals.js';
+import { assertNotRevoked } from './revocation-decision.js';
+import { inspectToken, isCompactToken } from './token-inspector.js';
+
+/** What {@link TokenService.verify} can be asked beside the token. */
+export interface VerifyTokenOptions {
+  /** How fresh the proof must be; only tightens what the module says. */
+  freshness?: Freshness | undefined;
+  /** As `@AllowExpired()`: for whoever is about to end the login anyway. */
+  allowExpired?: boolean | undefined;
+}
+
+/**
+ * Verifies access tokens that did not come in a guarded HTTP request: those of sockets and jobs. The
+ * rules, the check for revocation and the exceptions are those of the guard.
+ *
+ * @example
+ * ```ts
+ * async handleConnection(socket: Socket) {
+ *   socket.data.claims = await this.tokens.verify(socket.handshake.auth.token);
+ * }
+ * ```
+ * @publicApi
+ */
+@Injectable()
+export class TokenService {
+  constructor(
+    private readonly jwt: JwtService,
+    private readonly ring: KeyRing,
+    private readonly policy: ClaimsPolicy,
+    private readonly revocation: RevocationService,
+  ) {}
+
+  /**
+   * The claims of a token that is good now.
+   *
+   * @throws AuthException as the guard: 401 with a code, or 503 `revocation_state_unknown`.
+   */
+  async verify(text: string, options: VerifyTokenOptions = {}): Promise<TokenClaims> {
+    const demand = { allowExpired: options.allowExpired ?? false, freshness: options.freshness };
+    if (typeof text !== 'string') throw tokenMalformed();
+    const { key, payload } = inspectToken(this.ring, text);
+    const claims = this.policy.accept(this.parse(text, key.alg), payload, demand.allowExpired);
+    await assertNotRevoked(this.revocation, claims, key.kid, demand);
+    return claims;
+  }
+
+  private parse(text: string, algorithm: SigningAlgorithm): unknown {
+    if (!isCompactToken(text)) throw tokenMalformed();
+    try {
+      return this.jwt.verify(text, {
+        algorithms: [algorithm],
+        ignoreExpiration: true,
+        ignoreNotBefore: true,
+      });
+    } catch (cause) {
+      throw tokenInvalid(cause);
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
+
+/** Stops what {@link AuthClock.schedule} planned; calling it late or twice does nothing. */
+export type CancelSchedule = () => void;
+
+/**
+ * Every clock that the library looks at, in one place, so that a test can own time.
+ *
+ * Timers and the monotonic clock are taken from Node's own modules: jest's fake timers, which replace
+ * globals, cannot stop the revocation feed by accident.
+ *
+ * @example
+ * ```ts
+ * const clock = new TestClock();
+ * const app = await Test.createTestingModule({ imports: [AppModule] })
+ *   .overrideProvider(AuthClock).useValue(clock).compile();
+ * ```
+ * @publicApi
+ */
+@Injectable()
+export class AuthClock {
+  /** The host's wall clock in epoch milliseconds; may jump, may be an hour off. */
+  wall(): number {
+    return Date.now();
+  }
+
+  /** Milliseconds that never run backwards; stands still while a virtual machine is suspended. */
+  monotonic(): number {
+    return performance.now();
+  }
+
+  /** The database's time in epoch milliseconds, given what the database reported. */
+  database(reported: number): number {
+    return reported;
+  }
+
+  /**
+   * Runs `task` once after `delay` milliseconds. The timer does not keep the process alive unless
+   * `keepAlive` says so.
+   */
+  schedule(delay: number, task: () => void, keepAlive = false): CancelSchedule {
+    const timer = setTimeout(task, delay);
+    if (!keepAlive) timer.unref();
+    return () => clearTimeout(timer);
+  }
+}

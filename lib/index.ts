@@ -1,0 +1,75 @@
+export { AuthModule } from './auth.module.js';
+export type { AuthModuleExtras } from './auth.module-definition.js';
+
+export { AuthClock, type CancelSchedule } from './context/auth-clock.js';
+
+export {
+  AuthException,
+  type AuthErrorCode,
+  type AuthExceptionDetails,
+} from './errors/auth.exception.js';
+export { AuthUnauthorizedException } from './errors/unauthorized.exception.js';
+export { AuthUnavailableException } from './errors/unavailable.exception.js';
+export { AuthWiringError } from './errors/auth-wiring.error.js';
+
+export type {
+  AuthOptions,
+  AuthOptionsFactory,
+  AuthSettings,
+  ClaimsValidator,
+  ForeignIssuerOptions,
+  WithKeys,
+  WithSecret,
+} from './options/auth-options.js';
+export type {
+  AuthKeyOptions,
+  AuthKeySource,
+  KeyMaterial,
+  KeyPairAlgorithm,
+  PrivateKeyOptions,
+  PublicKeyOptions,
+  SecretKeyOptions,
+  SecretMaterial,
+} from './options/auth-key-options.js';
+export type { SigningAlgorithm } from './options/auth-key.js';
+export type { Duration } from './options/duration.js';
+export {
+  InvalidAuthOptionsError,
+  type OptionProblem,
+} from './options/invalid-auth-options.error.js';
+export { secretKid } from './options/key-material.js';
+
+export {
+  REVOCATION_REASONS,
+  type RevocationKind,
+  type RevocationReason,
+  type TokenIdentity,
+} from './revocation/revocation-event.js';
+export type { TokenClaims } from './revocation/token-claims.js';
+export {
+  RevocationService,
+  type DecisionOptions,
+  type RevocationStatus,
+} from './revocation/revocation.service.js';
+export { RevocationGuard } from './revocation/revocation.guard.js';
+export type { Verdict } from './revocation/verdict.js';
+export { authMigrations } from './revocation/migrations/auth-migrations.js';
+export type { LogPosition } from './revocation/revocation-log.service.js';
+
+export { JwtStrategy } from './authentication/jwt.strategy.js';
+export { JwtAuthGuard } from './authentication/jwt-auth.guard.js';
+export { TokenService, type VerifyTokenOptions } from './authentication/token.service.js';
+export { KeyService } from './authentication/key.service.js';
+export { Public } from './authentication/public.decorator.js';
+export { OptionalAuth } from './authentication/optional-auth.decorator.js';
+export { AllowExpired } from './authentication/allow-expired.decorator.js';
+export { Freshness } from './authentication/freshness.decorator.js';
+export { CurrentUser } from './authentication/current-user.decorator.js';
+export { CurrentToken } from './authentication/current-token.decorator.js';
+
+export { SessionService } from './sessions/session.service.js';
+export type { AuthenticatedSubject, LoginResult, LoginSince } from './sessions/login-context.js';
+
+export { LogoutService } from './logout/logout.service.js';
+export type { LogoutOptions, SubjectLogoutOptions } from './logout/logout-options.js';
+export type { LogoutReceipt } from './logout/logout-receipt.js';

@@ -1,0 +1,20 @@
+import type { RevocationKind } from '../revocation/revocation-event.js';
+
+/** What a logout did, from when, and where: proof for an audit, and the bound to count on. */
+export interface LogoutReceipt {
+  /** The events that were written; `position` is `null` while the caller's transaction is open. */
+  readonly events: readonly {
+    readonly kind: RevocationKind;
+    readonly position: number | null;
+    readonly id: string;
+  }[];
+  /** Seconds after which no instance accepts the token any more, whatever the hosts' clocks say. */
+  readonly effectiveEverywhereWithin: number;
+  /** Until when the event is remembered; `null` for a key (for ever) and with `{ manager }`. */
+  readonly keptUntil: Date | null;
+  /**
+   * Resolves when this instance refuses; at once, except with `{ manager }`: then with the next proof
+   * after the caller's commit.
+   */
+  applied(): Promise<void>;
+}

@@ -1,0 +1,176 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { TokenService } from '../authentication/token.service.js';
+import { AuthClock } from '../context/auth-clock.js';
+import { AuthException } from '../errors/auth.exception.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { isIdentifier, subjectOf } from '../revocation/identifier.js';
+import { RevocationFeed } from '../revocation/revocation-feed.service.js';
+import { RevocationLog } from '../revocation/revocation-log.service.js';
+import type { RevocationRequest } from '../revocation/revocation-request.js';
+import type { RevocationKind, RevocationReason } from '../revocation/revocation-event.js';
+import type { TokenClaims } from '../revocation/token-claims.js';
+import type { LogoutOptions, SubjectLogoutOptions } from './logout-options.js';
+import type { LogoutReceipt } from './logout-receipt.js';
+
+/** A timer may fire this much early (ms). */
+const TIMER_SLACK = 10;
+
+/**
+ * Ends tokens before their time: each verb writes one event into the revocation log, resolves when it
+ * is committed, and never reports success for what was not stored.
+ *
+ * Every verb is idempotent. A token's text is verified, an expired one included; claims are trusted,
+ * so pass only those that a guard has verified.
+ *
+ * @throws AuthUnavailableException `storage_unavailable` when it could not be stored, or when nobody
+ * knows whether it was: try again.
+ *
+ * @example
+ * ```ts
+ * @Post('logout') @HttpCode(204) @AllowExpired() @UseGuards(JwtAuthGuard)
+ * async logout(@CurrentToken() token: TokenClaims): Promise<void> {
+ *   await this.logoutService.logout(token);
+ * }
+ * ```
+ * @publicApi
+ */
+@Injectable()
+export class LogoutService {
+  constructor(
+    private readonly tokens: TokenService,
+    private readonly log: RevocationLog,
+    private readonly feed: RevocationFeed,
+    private readonly clock: AuthClock,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /**
+   * Logs out of this session, on this device; of this one token where it belongs to no session.
+   *
+   * @throws AuthException 400 `nothing_to_revoke` for claims with neither `sid` nor `jti`, and 401
+   * for a text that is no token of ours.
+   */
+  async logout(token: string | TokenClaims, options: LogoutOptions = {}): Promise<LogoutReceipt> {
+    const { iss, sid, jti, exp } = await this.claimsOf(token);
+    if (sid !== undefined)
+      return this.end({ kind: 'session', issuer: iss, sid }, 'logout', options);
+    if (jti !== undefined) {
+      return this.end({ kind: 'token', issuer: iss, jti, expiresAt: exp }, 'logout', options);
+    }
+    throw nothingToRevoke('neither sid nor jti');
+  }
+
+  /** Ends another session by its id, the claim `sid`: "log out there". Whose it is, the caller checks. */
+  async logoutSession(sid: string, options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
+    const issuer = options.issuer ?? this.options.issuer;
+    return this.end({ kind: 'session', issuer, sid }, 'logged_out_elsewhere', options);
+  }
+
+  /**
+   * Logs out of all the account's sessions but this token's.
+   *
+   * @throws AuthException 400 `nothing_to_revoke` for claims without `sub` or `sid`.
+   */
+  async logoutOthers(
+    token: string | TokenClaims,
+    options: LogoutOptions = {},
+  ): Promise<LogoutReceipt> {
+    const claims =
+      typeof token === 'string' ? await this.tokens.verify(token) : await this.claimsOf(token);
+    const { iss, sub, sid } = claims;
+    if (!isIdentifier(sub) || sid === undefined) throw nothingToRevoke('no sub or no sid');
+    return this.end(
+      { kind: 'subject', issuer: iss, subject: sub, exceptSession: sid },
+      'logged_out_elsewhere',
+      options,
+    );
+  }
+
+  /** Logs an account out on every device: whatever was issued before dies, what comes after lives. */
+  async logoutAll(
+    subject: string | number | bigint,
+    options: SubjectLogoutOptions = {},
+  ): Promise<LogoutReceipt> {
+    const issuer = options.issuer ?? this.options.issuer;
+    return this.end(
+      { kind: 'subject', issuer, subject: subjectOf(subject) },
+      'logged_out_elsewhere',
+      options,
+    );
+  }
+
+  /** Refuses every token that this key signed or will sign, for ever: the key has leaked. */
+  async revokeKey(kid: string, options: LogoutOptions = {}): Promise<LogoutReceipt> {
+    return this.end({ kind: 'key', kid }, 'key_compromised', options);
+  }
+
+  /** Logs everybody out: every token of the issuer that was issued before dies. */
+  async revokeEveryone(options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
+    const issuer = options.issuer ?? this.options.issuer;
+    return this.end({ kind: 'issuer', issuer }, 'everyone', options);
+  }
+
+  /** @throws AuthException 400 `nothing_to_revoke` for what is neither a text nor claims. */
+  private async claimsOf(token: string | TokenClaims): Promise<TokenClaims> {
+    if (typeof token === 'string') return this.tokens.verify(token, { allowExpired: true });
+    if (typeof token !== 'object' || token === null) throw nothingToRevoke('no token');
+    if (!isIdentifier(token.iss)) throw nothingToRevoke('no iss');
+    return token;
+  }
+
+  private async end(
+    request: RevocationRequest,
+    reason: RevocationReason,
+    { wait, manager, ...given }: LogoutOptions,
+  ): Promise<LogoutReceipt> {
+    const { actor } = given;
+    const complete = { ...request, reason: given.reason ?? reason, actor };
+    if (manager !== undefined) {
+      if (wait !== undefined) {
+        throw new AuthWiringError(
+          'logout(…, { manager, wait }) cannot work: inside the transaction nothing is in force yet.',
+          'Leave wait out, and await receipt.applied() after the commit.',
+        );
+      }
+      const drafts = await this.log.appendWith(manager, [complete]);
+      return {
+        events: drafts.map(({ id }) => ({ kind: complete.kind, position: null, id })),
+        effectiveEverywhereWithin: this.feed.bound / 1000,
+        keptUntil: null,
+        applied: () => this.applied(),
+      };
+    }
+    const { head, events } = await this.log.append([complete]);
+    const bound = Math.max(head.maxStaleness, this.options.maxStaleness);
+    if (wait === 'everywhere') await this.pass(bound);
+    const until = events[0]?.until ?? null;
+    return {
+      events: events.map(({ position, id }) => ({
+        kind: complete.kind satisfies RevocationKind,
+        position,
+        id,
+      })),
+      effectiveEverywhereWithin: bound / 1000,
+      keptUntil: until === null ? null : new Date(until),
+      applied: () => Promise.resolve(),
+    };
+  }
+
+  private async applied(): Promise<void> {
+    while (!(await this.feed.strictProof())) await this.pass(this.options.maxStaleness / 4);
+  }
+
+  private pass(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.schedule(milliseconds + TIMER_SLACK, resolve, true);
+    });
+  }
+}
+
+function nothingToRevoke(what: string): AuthException {
+  return new AuthException(400, 'nothing_to_revoke', `Nothing was revoked: the token has ${what}.`);
+}

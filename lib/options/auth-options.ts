@@ -1,0 +1,244 @@
+import type { DataSource, DataSourceOptions } from 'typeorm';
+import type { TokenClaims } from '../revocation/token-claims.js';
+import type { AuthKeySource, SecretMaterial } from './auth-key-options.js';
+import type { Duration } from './duration.js';
+
+interface ShapesTheUser {
+  validate(claims: TokenClaims, request: object): unknown;
+}
+
+/**
+ * Shapes `request.user` from verified claims, as `validate()` does in the passport recipe; it may
+ * return a promise. It runs after signature, claims and revocation were checked.
+ *
+ * What it returns is `request.user`; `null`, `undefined` or `false` refuse the request with a 401.
+ * Its own errors pass through. Keep it cheap: it runs on every request.
+ *
+ * @example
+ * ```ts
+ * const validate: ClaimsValidator = (claims) => ({ id: claims.sub, name: claims['name'] });
+ * ```
+ * @publicApi
+ */
+// Taken from a method, because a method's parameters may be narrower: an application can write
+// `(claims: MyClaims, request: Request) => …` without a cast.
+export type ClaimsValidator = ShapesTheUser['validate'];
+
+/**
+ * Another issuer whose tokens `RevocationGuard` and `assertActive()` are asked about.
+ *
+ * Both lives say how long the end of such a token or session is remembered; a token that claims to
+ * live longer than `maxTokenLife` is refused, because its revocation would be forgotten too early.
+ *
+ * @example
+ * ```ts
+ * const foreign: ForeignIssuerOptions[] = [
+ *   { issuer: 'https://login.example.com/', maxTokenLife: '1h', maxSessionLife: '30d' },
+ * ];
+ * ```
+ * @publicApi
+ */
+export interface ForeignIssuerOptions {
+  /** The exact `iss` of its tokens (RFC 7519 section 4.1.1); not our own. */
+  issuer: string;
+  /** The longest `exp - iat` of its tokens: seconds or `'1h'`, from 1 s to 366 days. */
+  maxTokenLife: Duration;
+  /**
+   * From a login until its last token is dead: seconds or `'30d'`, at least `maxTokenLife`, at most
+   * 366 days.
+   */
+  maxSessionLife: Duration;
+}
+
+/**
+ * Every option but the keys; **the property initialisers are the defaults**, there is no other
+ * place. `undefined` means the default; `null` is refused like any wrong type.
+ *
+ * All options are checked once, at boot; what is wrong stops it with an `InvalidAuthOptionsError`
+ * that lists every problem.
+ *
+ * @publicApi
+ */
+export class AuthSettings {
+  /**
+   * The exact `iss` of our tokens (RFC 7519 section 4.1.1), compared byte by byte.
+   *
+   * Required: without it a token of any other service with the same secret is accepted
+   * (RFC 8725 section 3.8).
+   */
+  issuer!: string;
+
+  /**
+   * The exact `aud` of our tokens (RFC 7519 section 4.1.3): one string, the name of this API.
+   *
+   * Required: without it a token made for another API of the same issuer is accepted
+   * (RFC 8725 section 3.9).
+   */
+  audience!: string;
+
+  /**
+   * How long an access token lives: whole seconds or `'15m'`, from 1 s to 31 days.
+   *
+   * Every revocation is remembered for as long as its tokens live, so the index grows with it.
+   *
+   * @default '15m' (900 seconds)
+   */
+  accessTokenTtl?: Duration | undefined = '15m';
+
+  /**
+   * How far the host's clock may be off when `exp`, `nbf` and `iat` are judged: seconds, 0 to 60.
+   *
+   * An expired token is good for this much longer (RFC 7519 section 4.1.4 allows "usually no more
+   * than a few minutes"); a revoked one is not.
+   *
+   * @default 5 (seconds)
+   */
+  clockTolerance?: Duration | undefined = 5;
+
+  /**
+   * The bound of promise P2: for how long another instance may still accept a token after its
+   * logout has resolved. Seconds or `'500ms'`, from 0.5 s to 1 h. An instance that cannot prove
+   * that it is this fresh answers 503. Smaller means more polls: one every quarter of it.
+   *
+   * @default 5 (seconds)
+   */
+  maxStaleness?: Duration | undefined = 5;
+
+  /**
+   * How long a request may wait for a new proof of freshness before it gets its 503: seconds or
+   * `'250ms'`, 0 (never wait) to 10 s. It lets an instance heal that was paused, without errors.
+   *
+   * @default '250ms'
+   */
+  staleWait?: Duration | undefined = '250ms';
+
+  /**
+   * Other issuers whose tokens are checked for revocation; see {@link ForeignIssuerOptions}.
+   *
+   * @default [] (tokens of other issuers are refused)
+   */
+  foreign?: readonly ForeignIssuerOptions[] | undefined = [];
+
+  /**
+   * Claims that are named like secrets (`password`, `pin`, `cardNumber`, …) and are signed all the
+   * same, by exact name. A token's payload can be read by everyone who holds it.
+   *
+   * @default []
+   */
+  allowedClaims?: readonly string[] | undefined = [];
+
+  /**
+   * The database of the log: the name of the application's `DataSource`, that `DataSource`, or
+   * options for one. We open our own small pool beside it, so neither can starve the other.
+   *
+   * @default the application's only `DataSource`; none or several stop the boot
+   */
+  dataSource?: string | DataSource | DataSourceOptions | undefined;
+
+  /**
+   * `'check'` refuses to boot without our tables; `'run'` makes them, for which the database user
+   * needs the right to create tables. `'run'` suits development and single instances.
+   *
+   * @default 'check'
+   */
+  migrations?: 'check' | 'run' | undefined = 'check';
+
+  /**
+   * The database schema of our tables: a plain identifier (letters, digits, `_`, at most 63).
+   *
+   * @default the connection's own
+   */
+  schema?: string | undefined;
+
+  /**
+   * How long the boot waits for the first complete load: seconds or `'10s'`, 0 to 10 minutes. After
+   * that the application starts closed: every guarded route answers 503 until the load succeeds.
+   *
+   * @default '10s'
+   */
+  bootTimeout?: Duration | undefined = '10s';
+
+  /**
+   * The name under which the strategy is registered with passport, for `AuthGuard('name')`. A name
+   * that is taken stops the boot; `'session'` is passport's own.
+   *
+   * @default a name of its own for each application, so that two in one process stay apart
+   */
+  strategyName?: string | undefined;
+
+  /**
+   * The metadata key of the application's own `@Public()`, obeyed beside ours: a handler or class
+   * that has a true value under it is open to everyone.
+   *
+   * @default none; only our `@Public()` opens a route
+   */
+  publicMetadataKey?: string | undefined;
+
+  /**
+   * Shapes `request.user`; see {@link ClaimsValidator}.
+   *
+   * @default the claims themselves
+   */
+  validate?: ClaimsValidator | undefined;
+}
+
+/** Signs and verifies with one HMAC secret, HS256. @publicApi */
+export interface WithSecret {
+  /**
+   * The HS256 secret, at least 32 random bytes; everyone who knows it can be anybody.
+   *
+   * @example
+   * ```ts
+   * // node -e "console.log(require('node:crypto').randomBytes(48).toString('base64url'))"
+   * const options = { secret: config.getOrThrow('AUTH_SECRET') };
+   * ```
+   */
+  secret: SecretMaterial;
+  keys?: undefined;
+}
+
+/** Signs and verifies with a ring of keys. @publicApi */
+export interface WithKeys {
+  /**
+   * The key ring: the first key that may sign, and is not revoked, signs; all verify. A list, or a
+   * function that `KeyService.reload()` calls again. All HMAC or all key pairs, each `kid` once.
+   */
+  keys: AuthKeySource;
+  secret?: undefined;
+}
+
+/**
+ * What `AuthModule.forRoot()` takes: `issuer`, `audience`, one of `secret` and `keys`, and whatever
+ * of {@link AuthSettings} should differ from its default.
+ *
+ * @throws InvalidAuthOptionsError at boot, with every problem, what was given, and the fix
+ *
+ * @example
+ * ```ts
+ * const options: AuthOptions = {
+ *   secret: process.env['AUTH_SECRET'] ?? '',
+ *   issuer: 'https://auth.example.com',
+ *   audience: 'https://api.example.com',
+ *   accessTokenTtl: '10m',
+ * };
+ * ```
+ * @publicApi
+ */
+export type AuthOptions = AuthSettings & (WithSecret | WithKeys);
+
+/**
+ * What a class for `forRootAsync({ useClass })` or `useExisting` implements.
+ *
+ * @example
+ * ```ts
+ * class AuthConfig implements AuthOptionsFactory {
+ *   createAuthOptions(): AuthOptions {
+ *     return { secret: readFileSync('/run/secrets/auth'), issuer: 'shop', audience: 'shop-api' };
+ *   }
+ * }
+ * ```
+ * @publicApi
+ */
+export interface AuthOptionsFactory {
+  createAuthOptions(): AuthOptions | Promise<AuthOptions>;
+}

@@ -1,0 +1,63 @@
+const FACTORS: ReadonlyMap<string, number> = new Map([
+  ['ms', 1],
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+  ['w', 604_800_000],
+]);
+
+// No two neighbours can match the same character, so the time is linear in the length.
+const GRAMMAR = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d|w)$/;
+
+/**
+ * A length of time: a number of **seconds**, or a text with its unit, such as `'250ms'`, `'15m'`,
+ * `'1.5h'`, `'30d'` (units: `ms`, `s`, `m`, `h`, `d`, `w`).
+ *
+ * A text without a unit stops the boot: `'900'` is 900 **milli**seconds to `@nestjs/jwt` and 900
+ * seconds to most readers, and both end up in an environment variable sooner or later.
+ *
+ * @example
+ * ```ts
+ * const quarterOfAnHour: Duration[] = [900, '900s', '15m', '0.25h'];
+ * ```
+ * @publicApi
+ */
+export type Duration = number | string;
+
+/**
+ * A {@link Duration} in whole milliseconds, or the sentence that says how to mend it.
+ *
+ * Signs, blanks, exponents, NaN, Infinity and fractions of a millisecond are refused; limits are
+ * the business of the option that asks.
+ *
+ * @example
+ * ```ts
+ * parseDuration('15m'); // 900000
+ * parseDuration('900'); // { fix: "Write 900 or '900s' for seconds, or a unit such as '15m'." }
+ * ```
+ * @internal
+ */
+export function parseDuration(given: unknown): number | { readonly fix: string } {
+  if (typeof given === 'number') {
+    if (!Number.isFinite(given) || given < 0)
+      return { fix: "Write a finite number of seconds, such as 900, or '15m'." };
+    return wholeMilliseconds(given * 1_000);
+  }
+  if (typeof given !== 'string')
+    return { fix: "Write a number of seconds, such as 900, or '15m'." };
+  const match = GRAMMAR.exec(given);
+  const factor = FACTORS.get(match?.[2] ?? '');
+  if (match?.[1] !== undefined && factor !== undefined)
+    return wholeMilliseconds(Number(match[1]) * factor);
+  if (/^\d{1,12}$/.test(given))
+    return { fix: `Write ${given} or '${given}s' for seconds, or a unit such as '15m'.` };
+  return { fix: "Write digits and one unit of ms, s, m, h, d, w without a blank, such as '15m'." };
+}
+
+function wholeMilliseconds(exact: number): number | { readonly fix: string } {
+  const whole = Math.round(exact);
+  // 1.1 s is 1100.0000000000002 ms in floating point: that is no fraction that somebody asked for.
+  if (Math.abs(exact - whole) > 1e-3) return { fix: 'Write a whole number of milliseconds.' };
+  return whole;
+}

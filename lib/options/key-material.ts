@@ -1,0 +1,164 @@
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  type KeyObject,
+} from 'node:crypto';
+import { types } from 'node:util';
+import type { SecretMaterial } from './auth-key-options.js';
+import { describeKind, type OptionProblems } from './option-problems.js';
+import { isWellFormed } from './option-readers.js';
+
+const MAKE_A_SECRET =
+  "Make one with: node -e \"console.log(require('node:crypto').randomBytes(64).toString('base64url'))\"";
+
+/**
+ * The name of a secret that was given none: the first 16 hex digits of
+ * HMAC-SHA256(secret, 'nestjs-logout/kid').
+ *
+ * The same secret has the same name on every instance, and the name tells nothing about it.
+ *
+ * @example
+ * ```ts
+ * await logout.revokeKey(secretKid(leakedSecret));
+ * ```
+ * @publicApi
+ */
+export function secretKid(secret: SecretMaterial): string {
+  return createHmac('sha256', secret).update('nestjs-logout/kid').digest('hex').slice(0, 16);
+}
+
+/**
+ * A secret of at least `minimum` bytes as a KeyObject, or null with the problem noted.
+ *
+ * jsonwebtoken takes anything for a secret: an empty buffer, one byte, and a damaged PEM or JWK of
+ * a *public* key, with which everybody can then sign (CVE-2026-34950, CVE-2026-44351).
+ *
+ * @internal
+ */
+export function readSecret(
+  given: unknown,
+  alg: string,
+  minimum: number,
+  option: string,
+  problems: OptionProblems,
+): KeyObject | null {
+  const refuse = (fix: string): null => {
+    problems.add(option, describeKind(given), fix);
+    return null;
+  };
+  let key: KeyObject;
+  if (typeof given === 'string') {
+    if (!isWellFormed(given))
+      return refuse('It holds half a character (a lone surrogate): give bytes, not text.');
+    key = createSecretKey(given, 'utf8');
+  } else if (types.isUint8Array(given)) {
+    key = createSecretKey(given);
+  } else if (types.isKeyObject(given)) {
+    if (given.type !== 'secret')
+      return refuse("A key pair is no secret: use keys: [{ kid, alg: 'ES256', privateKey }].");
+    key = given;
+  } else if (typeof given === 'function' || types.isPromise(given)) {
+    return refuse(
+      "Secrets that are fetched come from keys: async () => [{ alg: 'HS256', secret }].",
+    );
+  } else {
+    return refuse(`Give a string, a Buffer, or createSecretKey(…). ${MAKE_A_SECRET}`);
+  }
+  const bytes = key.export();
+  if (looksLikeKeyFile(bytes))
+    return refuse(
+      'It looks like a PEM, DER or JWK key, which others may know: use keys: [{ kid, alg, privateKey }], or a random secret.',
+    );
+  if (bytes.byteLength < minimum)
+    return refuse(
+      `${alg} needs at least ${minimum} bytes (RFC 7518 section 3.2), these are ${bytes.byteLength}. ${MAKE_A_SECRET}`,
+    );
+  return key;
+}
+
+/** Only ever refuses: what a key *is* is said by the property that holds it. */
+function looksLikeKeyFile(bytes: Buffer): boolean {
+  const text = bytes.toString('latin1').trim();
+  if (/-----BEGIN|BEGIN [A-Z ]{0,30}(?:PUBLIC KEY|PRIVATE KEY|CERTIFICATE)/i.test(text))
+    return true;
+  if (/^ssh-|^ecdsa-sha2-/.test(text)) return true;
+  // UTF-8 byte order mark, as latin1 shows it: editors put it before JSON.
+  if (isJsonObject(text.replace(/^\u00ef\u00bb\u00bf/, ''))) return true;
+  return isDer(bytes) || (/^M[A-P]/.test(text) && isDer(Buffer.from(text, 'base64')));
+}
+
+function isJsonObject(text: string): boolean {
+  if (!/^[[{]/.test(text)) return false;
+  try {
+    return typeof JSON.parse(text) === 'object';
+  } catch {
+    return false;
+  }
+}
+
+function isDer(bytes: Buffer): boolean {
+  // An ASN.1 SEQUENCE; the parsers below decide.
+  if (bytes[0] !== 0x30) return false;
+  const attempts = [
+    () => createPublicKey({ key: bytes, format: 'der', type: 'spki' }),
+    () => createPublicKey({ key: bytes, format: 'der', type: 'pkcs1' }),
+    () => createPrivateKey({ key: bytes, format: 'der', type: 'pkcs8' }),
+    () => createPrivateKey({ key: bytes, format: 'der', type: 'pkcs1' }),
+    () => createPrivateKey({ key: bytes, format: 'der', type: 'sec1' }),
+  ];
+  return attempts.some((attempt) => {
+    try {
+      attempt();
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/**
+ * The wanted half of a key pair as a KeyObject, or null with the problem noted.
+ *
+ * @internal
+ */
+export function readKeyHalf(
+  given: unknown,
+  half: 'private' | 'public',
+  option: string,
+  problems: OptionProblems,
+): KeyObject | null {
+  const create = half === 'private' ? 'createPrivateKey' : 'createPublicKey';
+  const refuse = (fix: string): null => {
+    problems.add(option, describeKind(given), fix);
+    return null;
+  };
+  if (types.isKeyObject(given)) {
+    if (given.type === half) return given;
+    return refuse(`Give the ${half} half, or name the property by what it is.`);
+  }
+  if (typeof given !== 'string' && !types.isUint8Array(given))
+    return refuse(`Give PEM text, a Buffer of it, or ${create}({ key: jwk, format: 'jwk' }).`);
+
+  const pem = typeof given === 'string' ? given : Buffer.from(given).toString('latin1');
+  if (!pem.includes('-----BEGIN'))
+    return refuse(
+      `It is not PEM. For DER or a JWK call ${create}() of node:crypto and give the KeyObject.`,
+    );
+  const holds = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/.test(pem) ? 'private' : 'public';
+  if (half === 'private' && /ENCRYPTED/.test(pem))
+    return refuse('It is encrypted: give createPrivateKey({ key: pem, passphrase }).');
+  // createPublicKey would take a private key and forget that it was handed out.
+  if (holds !== half) return refuse(`It is not a ${half} key: give the ${half} half of the pair.`);
+  if (pem.includes('-----BEGIN CERTIFICATE'))
+    return refuse('It is a certificate: give new X509Certificate(pem).publicKey.');
+  try {
+    return half === 'private' ? createPrivateKey(pem) : createPublicKey(pem);
+  } catch {
+    // The parser's own error is not repeated: it says little, and nobody promised what it holds.
+    if (pem.includes('\\n'))
+      return refuse(String.raw`It holds \n as two characters: use pem.replaceAll('\\n', '\n').`);
+    return refuse('It cannot be read: the PEM text is damaged or cut off.');
+  }
+}

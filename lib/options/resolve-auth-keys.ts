@@ -1,0 +1,213 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { SIGNING_ALGORITHMS, type AuthKey, type SigningAlgorithm } from './auth-key.js';
+import { MINIMUM_SECRET_BYTES, misfit } from './key-fits-algorithm.js';
+import { readKeyHalf, readSecret, secretKid } from './key-material.js';
+import { describeGiven, describeKind, OptionProblems } from './option-problems.js';
+import { isWellFormed, readFields } from './option-readers.js';
+
+const MATERIAL = ['secret', 'privateKey', 'publicKey'] as const;
+const FIELDS = ['kid', 'alg', 'use', ...MATERIAL] as const;
+const FAMILIAR: ReadonlyMap<string, string> = new Map([
+  ['algorithm', 'Call it alg.'],
+  ['id', 'Call it kid.'],
+  ['keyid', 'Call it kid.'],
+  ['pem', 'Call it what it is: privateKey or publicKey.'],
+  ['key', 'Call it what it is: secret, privateKey or publicKey.'],
+  ['kty', "It is a JWK: give privateKey: createPrivateKey({ key: jwk, format: 'jwk' })."],
+  ['passphrase', 'Give privateKey: createPrivateKey({ key: pem, passphrase }).'],
+]);
+
+/** What one entry became; its place is kept for the messages about the whole list. */
+interface Entry {
+  readonly option: string;
+  readonly key: AuthKey;
+}
+
+/**
+ * Checks a list of keys and makes each a `KeyObject` with its one algorithm (RFC 8725 section 3.1),
+ * so that nothing after it ever sees a text or guesses what a text is.
+ *
+ * @throws InvalidAuthOptionsError with every problem; no message holds key material
+ *
+ * @example
+ * ```ts
+ * const [key] = resolveAuthKeys([{ kid: '2026-10', alg: 'HS256', secret: randomBytes(32) }]);
+ * ```
+ * @internal
+ */
+export function resolveAuthKeys(given: unknown): readonly AuthKey[] {
+  const problems = new OptionProblems();
+  const keys = readAuthKeys(given, problems);
+  problems.throwIfAny();
+  return keys;
+}
+
+/** The key of the plain `secret` option: HS256, named by itself. @internal */
+export function readPlainSecret(given: unknown, problems: OptionProblems): readonly AuthKey[] {
+  const secret = readSecret(given, 'HS256', 32, 'secret', problems);
+  if (secret === null) return [];
+  return Object.freeze([
+    Object.freeze({ kid: secretKid(secret), alg: 'HS256', verify: secret, sign: secret } as const),
+  ]);
+}
+
+/** {@link resolveAuthKeys}, with the problems noted beside those of the other options. @internal */
+export function readAuthKeys(given: unknown, problems: OptionProblems): readonly AuthKey[] {
+  if (!Array.isArray(given) || given.length === 0) {
+    problems.add(
+      'keys',
+      describeKind(given),
+      'Give a list with at least one { kid, alg, secret | privateKey | publicKey }, or a function that returns it.',
+    );
+    return [];
+  }
+  const entries: Entry[] = [];
+  // Not forEach: it skips the holes of an array.
+  for (const [index, one] of given.entries()) {
+    const option = `keys[${index}]`;
+    const key = readEntry(one, option, problems);
+    if (key !== null) entries.push({ option, key });
+  }
+  checkTogether(entries, problems);
+  return Object.freeze(entries.map(({ key }) => Object.freeze(key)));
+}
+
+function readEntry(given: unknown, option: string, problems: OptionProblems): AuthKey | null {
+  const fields = readFields(given, option, FIELDS, FAMILIAR, problems);
+  if (fields === null) return null;
+  const alg = readAlg(fields.alg, `${option}.alg`, problems);
+  const use = readUse(fields.use, fields.publicKey !== undefined, `${option}.use`, problems);
+  const kid = readKid(fields.kid, fields.secret === undefined, `${option}.kid`, problems);
+  const material = MATERIAL.filter((name) => fields[name] !== undefined);
+  const [name] = material;
+  if (name === undefined || material.length > 1) {
+    const found = material.length === 0 ? 'no key material' : material.join(' and ');
+    problems.add(option, found, 'Give exactly one of secret, privateKey, publicKey.');
+    return null;
+  }
+  if (alg === null) return null;
+
+  const before = problems.count;
+  const pair = readMaterial(name, fields[name], alg, `${option}.${name}`, problems);
+  if (pair === null || problems.count > before || kid === null) return null;
+  return {
+    kid: kid ?? secretKid(pair.verify),
+    alg,
+    verify: pair.verify,
+    sign: use === 'verify' ? null : pair.sign,
+  };
+}
+
+function readMaterial(
+  name: (typeof MATERIAL)[number],
+  given: unknown,
+  alg: SigningAlgorithm,
+  option: string,
+  problems: OptionProblems,
+): { verify: KeyObject; sign: KeyObject | null } | null {
+  const minimum = MINIMUM_SECRET_BYTES.get(alg);
+  if ((name === 'secret') !== (minimum !== undefined)) {
+    const wants = minimum === undefined ? 'a privateKey or a publicKey' : 'a secret';
+    problems.add(option, describeKind(given), `${alg} takes ${wants}.`);
+    return null;
+  }
+  if (minimum !== undefined) {
+    const secret = readSecret(given, alg, minimum, option, problems);
+    return secret === null ? null : { verify: secret, sign: secret };
+  }
+  const half = readKeyHalf(given, name === 'privateKey' ? 'private' : 'public', option, problems);
+  if (half === null) return null;
+  const fix = misfit(half, alg);
+  if (fix !== undefined) {
+    problems.add(option, describeKind(given), fix);
+    return null;
+  }
+  return name === 'publicKey'
+    ? { verify: half, sign: null }
+    : { verify: createPublicKey(half), sign: half };
+}
+
+function readAlg(
+  given: unknown,
+  option: string,
+  problems: OptionProblems,
+): SigningAlgorithm | null {
+  const known = SIGNING_ALGORITHMS.find((alg) => alg === given);
+  if (known !== undefined) return known;
+  const isText = typeof given === 'string';
+  let fix = `Write one of ${SIGNING_ALGORITHMS.join(', ')}.`;
+  if (isText && given.toLowerCase() === 'none')
+    fix = `A token without a signature is refused. ${fix}`;
+  if (isText && /^(?:eddsa|ed25519|ed448)$/i.test(given))
+    fix = `jsonwebtoken cannot verify it; use ES256. ${fix}`;
+  // Names of algorithms are short; anything longer may be a secret in the wrong place.
+  problems.add(
+    option,
+    isText && given.length > 12 ? describeKind(given) : describeGiven(given),
+    fix,
+  );
+  return null;
+}
+
+function readUse(
+  given: unknown,
+  isPublic: boolean,
+  option: string,
+  problems: OptionProblems,
+): 'sign' | 'verify' {
+  if (given === undefined) return isPublic ? 'verify' : 'sign';
+  if (given === 'sign' && isPublic)
+    problems.add(
+      option,
+      "'sign'",
+      'A public key only verifies: give the privateKey, or leave use out.',
+    );
+  else if (given !== 'sign' && given !== 'verify')
+    problems.add(option, describeGiven(given), "Write 'sign' or 'verify'.");
+  return given === 'verify' ? 'verify' : 'sign';
+}
+
+/** The name; undefined where the secret names itself; null with the problem noted. */
+function readKid(
+  given: unknown,
+  required: boolean,
+  option: string,
+  problems: OptionProblems,
+): string | undefined | null {
+  if (given === undefined && !required) return undefined;
+  const fits = typeof given === 'string' && given.length >= 1 && given.length <= 128;
+  if (fits && isWellFormed(given)) return given;
+  problems.add(
+    option,
+    describeGiven(given),
+    "Give the key a name of 1 to 128 well-formed characters, such as '2026-10'.",
+  );
+  return null;
+}
+
+/** What can only be seen with the whole list on the table. */
+function checkTogether(entries: readonly Entry[], problems: OptionProblems): void {
+  const hmac = entries.filter(({ key }) => MINIMUM_SECRET_BYTES.has(key.alg)).length;
+  if (hmac > 0 && hmac < entries.length)
+    problems.add(
+      'keys',
+      `a list that mixes HMAC secrets (${hmac}) and key pairs (${entries.length - hmac})`,
+      'Use one kind: a public key that is taken for a secret lets everybody sign (RFC 8725 section 3.1).',
+    );
+  entries.forEach(({ option, key }, index) => {
+    for (const earlier of entries.slice(0, index)) {
+      if (earlier.key.kid === key.kid)
+        problems.add(
+          `${option}.kid`,
+          `the kid of ${earlier.option}`,
+          'Every kid must be different: it decides which key verifies.',
+        );
+      else if (earlier.key.verify.equals(key.verify))
+        problems.add(
+          option,
+          `the key of ${earlier.option} under another kid`,
+          'Name each key once: revokeKey() of one name would leave the other open.',
+        );
+    }
+  });
+}

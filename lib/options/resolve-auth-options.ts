@@ -1,0 +1,157 @@
+import type { AuthKey } from './auth-key.js';
+import { AuthSettings, type AuthOptions } from './auth-options.js';
+import { OptionProblems } from './option-problems.js';
+import { readDuration, readExactName, readFields, type DurationLimits } from './option-readers.js';
+import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
+import { readForeignIssuers } from './resolve-foreign-issuers.js';
+import type { ResolvedAuthOptions } from './resolved-auth-options.js';
+import {
+  readClaimNames,
+  readDataSource,
+  readMetadataKey,
+  readMigrations,
+  readSchema,
+  readStrategyName,
+  readValidator,
+} from './setting-readers.js';
+
+// Complete by its type: an option that is added and not listed does not compile.
+const OPTION_NAMES = Object.keys({
+  secret: true,
+  keys: true,
+  issuer: true,
+  audience: true,
+  accessTokenTtl: true,
+  clockTolerance: true,
+  maxStaleness: true,
+  staleWait: true,
+  foreign: true,
+  allowedClaims: true,
+  dataSource: true,
+  migrations: true,
+  schema: true,
+  bootTimeout: true,
+  strategyName: true,
+  publicMetadataKey: true,
+  validate: true,
+} satisfies Record<keyof AuthOptions, true>) as (keyof AuthOptions)[];
+
+const AT_REGISTRATION =
+  'It belongs beside useFactory (or useClass), or into forRoot(): it is settled when the module is registered, before a factory runs.';
+
+/** What people bring along from @nestjs/jwt, @nestjs/passport and passport-jwt, and where it went. */
+const FAMILIAR: ReadonlyMap<string, string> = new Map([
+  ['isGlobal', AT_REGISTRATION],
+  ['http', AT_REGISTRATION],
+  ['global', `Call it isGlobal. ${AT_REGISTRATION}`],
+  ['secretOrKey', 'Use secret, or keys: [{ kid, alg, publicKey }].'],
+  ['jwtSecret', 'Use secret.'],
+  ['secretOrKeyProvider', 'Use keys: a list, or a function that returns it.'],
+  ['secretOrPrivateKey', 'Use secret, or keys: [{ kid, alg, privateKey }].'],
+  ['privateKey', 'Use keys: [{ kid, alg, privateKey }].'],
+  ['publicKey', 'Use keys: [{ kid, alg, publicKey }].'],
+  ['algorithm', 'Each key has its own: keys: [{ kid, alg, … }].'],
+  ['algorithms', 'Each key has its own: keys: [{ kid, alg, … }].'],
+  ['expiresIn', 'Use accessTokenTtl.'],
+  ['signOptions', 'Use accessTokenTtl, issuer and audience.'],
+  ['verifyOptions', 'Use clockTolerance, issuer and audience.'],
+  ['ignoreExpiration', 'Expiry is never ignored; a logout route takes @AllowExpired().'],
+  ['jwtFromRequest', 'The token is taken from the Authorization header (RFC 6750 section 2.1).'],
+  ['defaultStrategy', 'Use strategyName.'],
+  ['connection', 'Use dataSource.'],
+]);
+
+const SECOND = 1_000;
+const DAY = 86_400 * SECOND;
+const LIMITS = {
+  // Longer than any month: whatever should live longer is a session with a refresh token.
+  accessTokenTtl: { from: [SECOND, '1 s'], to: [31 * DAY, '31 days'], wholeSeconds: true },
+  // The log keeps each event 60 s longer than its token (protocol.md W3): no more than that.
+  clockTolerance: { from: [0, '0'], to: [60 * SECOND, '60 s'] },
+  // Below half a second the polls, one every quarter, would be the application's main load.
+  maxStaleness: { from: [SECOND / 2, '0.5 s'], to: [3_600 * SECOND, '1 h'] },
+  staleWait: { from: [0, '0'], to: [10 * SECOND, '10 s'] },
+  bootTimeout: { from: [0, '0'], to: [600 * SECOND, '10 minutes'] },
+} satisfies Partial<Record<keyof AuthSettings, DurationLimits>>;
+
+/**
+ * Checks what a user set and makes it complete: pure, called once, and the only reader of
+ * {@link AuthOptions}. Everything else reads its frozen result, with every duration in milliseconds.
+ *
+ * A `secret` and a list of `keys` are checked at once; a function that gives keys is first called
+ * by `loadKeys()`, and its answer is checked there.
+ *
+ * @throws InvalidAuthOptionsError with every problem, what was given, and the fix
+ *
+ * @example
+ * ```ts
+ * const resolved = resolveAuthOptions({ secret: randomBytes(32), issuer: 'shop', audience: 'api' });
+ * resolved.accessTokenTtl; // 900000
+ * ```
+ * @internal
+ */
+export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
+  const problems = new OptionProblems();
+  const given = readFields(options, 'options', OPTION_NAMES, FAMILIAR, problems);
+  if (given === null) throw problems.toError();
+
+  const defaults = new AuthSettings();
+  const value = (name: keyof AuthSettings): unknown =>
+    given[name] === undefined ? defaults[name] : given[name];
+  const duration = (name: keyof typeof LIMITS): number =>
+    readDuration(value(name), name, LIMITS[name], problems);
+
+  const issuer = readExactName(value('issuer'), 'issuer', 'https://auth.example.com', problems);
+  const audience = readExactName(
+    value('audience'),
+    'audience',
+    'https://api.example.com',
+    problems,
+  );
+  const accessTokenTtl = duration('accessTokenTtl');
+  const foreign = readForeignIssuers(value('foreign'), issuer, problems);
+  const resolved: ResolvedAuthOptions = {
+    issuer,
+    audience,
+    loadKeys: readKeySource(given.secret, given.keys, problems),
+    accessTokenTtl,
+    clockTolerance: duration('clockTolerance'),
+    maxStaleness: duration('maxStaleness'),
+    staleWait: duration('staleWait'),
+    maxTokenLife: Math.max(accessTokenTtl, ...foreign.map(({ maxTokenLife }) => maxTokenLife)),
+    foreign,
+    allowedClaims: readClaimNames(value('allowedClaims'), problems),
+    dataSource: readDataSource(value('dataSource'), problems),
+    migrations: readMigrations(value('migrations'), problems),
+    schema: readSchema(value('schema'), problems),
+    bootTimeout: duration('bootTimeout'),
+    strategyName: readStrategyName(value('strategyName'), problems),
+    publicMetadataKey: readMetadataKey(value('publicMetadataKey'), problems),
+    validate: readValidator(value('validate'), problems),
+  };
+  problems.throwIfAny();
+  return Object.freeze(resolved);
+}
+
+function readKeySource(
+  secret: unknown,
+  keys: unknown,
+  problems: OptionProblems,
+): () => Promise<readonly AuthKey[]> {
+  let checked: readonly AuthKey[] = [];
+  if (secret !== undefined && keys !== undefined) {
+    problems.add('secret', 'a value beside keys', 'Give one of them: move the secret into keys.');
+  } else if (secret === undefined && keys === undefined) {
+    problems.add(
+      'secret',
+      'nothing',
+      'Give secret (at least 32 random bytes) or keys; if it comes from the environment, is the variable set?',
+    );
+  } else if (typeof keys === 'function') {
+    return async () => resolveAuthKeys(await keys());
+  } else {
+    checked =
+      secret === undefined ? readAuthKeys(keys, problems) : readPlainSecret(secret, problems);
+  }
+  return () => Promise.resolve(checked);
+}

@@ -1,0 +1,74 @@
+import type { OptionProblems } from './option-problems.js';
+import { describeGiven, describeKind } from './option-problems.js';
+import { readDuration, readExactName, readFields, type DurationLimits } from './option-readers.js';
+import type { ResolvedForeignIssuer } from './resolved-auth-options.js';
+
+const FIELDS = ['issuer', 'maxTokenLife', 'maxSessionLife'] as const;
+const FAMILIAR: ReadonlyMap<string, string> = new Map([
+  ['iss', 'Call it issuer.'],
+  ['name', 'Call it issuer.'],
+]);
+
+// Every end of a token or session is remembered this long, so there must be an end to it.
+const LIFE: DurationLimits = { from: [1_000, '1 s'], to: [366 * 86_400_000, '366 days'] };
+
+/**
+ * Checks the option `foreign`; each issuer once, and never our own: its tokens have rules of their
+ * own, and would else be taken by the looser ones.
+ *
+ * @internal
+ */
+export function readForeignIssuers(
+  given: unknown,
+  ownIssuer: unknown,
+  problems: OptionProblems,
+): readonly ResolvedForeignIssuer[] {
+  if (!Array.isArray(given)) {
+    problems.add(
+      'foreign',
+      describeKind(given),
+      'Give a list of { issuer, maxTokenLife, maxSessionLife }.',
+    );
+    return [];
+  }
+  const issuers: ResolvedForeignIssuer[] = [];
+  // Not forEach, here and elsewhere: it skips the holes of an array.
+  for (const [index, one] of given.entries()) {
+    const option = `foreign[${index}]`;
+    const issuer = readForeignIssuer(one, option, problems);
+    if (issuer === null) continue;
+    if (issuer.issuer !== '' && issuer.issuer === ownIssuer)
+      problems.add(`${option}.issuer`, 'our own issuer', 'List only the issuers of other tokens.');
+    else if (issuer.issuer !== '' && issuers.some((earlier) => earlier.issuer === issuer.issuer))
+      problems.add(`${option}.issuer`, 'an issuer that stands there before', 'List each once.');
+    issuers.push(issuer);
+  }
+  return Object.freeze(issuers);
+}
+
+function readForeignIssuer(
+  given: unknown,
+  option: string,
+  problems: OptionProblems,
+): ResolvedForeignIssuer | null {
+  const fields = readFields(given, option, FIELDS, FAMILIAR, problems);
+  if (fields === null) return null;
+  const example = 'https://login.example.com/';
+  const issuer = readExactName(fields.issuer, `${option}.issuer`, example, problems);
+  const before = problems.count;
+  const maxTokenLife = readDuration(fields.maxTokenLife, `${option}.maxTokenLife`, LIFE, problems);
+  const maxSessionLife = readDuration(
+    fields.maxSessionLife,
+    `${option}.maxSessionLife`,
+    LIFE,
+    problems,
+  );
+  // A session's end must be known until its last token is dead.
+  if (problems.count === before && maxSessionLife < maxTokenLife)
+    problems.add(
+      `${option}.maxSessionLife`,
+      describeGiven(fields.maxSessionLife),
+      'Give at least maxTokenLife: a session lasts until its last token is dead.',
+    );
+  return Object.freeze({ issuer, maxTokenLife, maxSessionLife });
+}

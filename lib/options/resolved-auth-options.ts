@@ -1,0 +1,41 @@
+import type { DataSource, DataSourceOptions } from 'typeorm';
+import type { AuthKey } from './auth-key.js';
+import type { ClaimsValidator } from './auth-options.js';
+
+/** The injection token of {@link ResolvedAuthOptions}: what everything but the resolver reads. */
+export const RESOLVED_AUTH_OPTIONS = Symbol('nestjs-logout:resolved-auth-options');
+
+/** An issuer whose tokens `RevocationGuard` and `assertActive()` accept beside our own. */
+export interface ResolvedForeignIssuer {
+  readonly issuer: string;
+  /** Milliseconds; a token that claims to live longer is refused. */
+  readonly maxTokenLife: number;
+  /** Milliseconds; for how long the end of one of its sessions is remembered. */
+  readonly maxSessionLife: number;
+}
+
+/**
+ * The options after the one check: complete, frozen, every duration in milliseconds.
+ */
+export interface ResolvedAuthOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Asks the application for its keys and checks them; called at boot and by `KeyService.reload()`. */
+  readonly loadKeys: () => Promise<readonly AuthKey[]>;
+  readonly accessTokenTtl: number;
+  readonly clockTolerance: number;
+  readonly maxStaleness: number;
+  readonly staleWait: number;
+  /** The longest life of any token this instance can be asked about. */
+  readonly maxTokenLife: number;
+  readonly foreign: readonly ResolvedForeignIssuer[];
+  /** Claim names that look like secrets and that the application wants to sign all the same. */
+  readonly allowedClaims: readonly string[];
+  readonly dataSource: string | DataSource | DataSourceOptions | undefined;
+  readonly migrations: 'check' | 'run';
+  readonly schema: string | undefined;
+  readonly bootTimeout: number;
+  readonly strategyName: string | undefined;
+  readonly publicMetadataKey: string | undefined;
+  readonly validate: ClaimsValidator | undefined;
+}

@@ -1,0 +1,93 @@
+import { AuthException } from '../errors/auth.exception.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { newEventId } from './event-id.js';
+import type { EventKeys } from './event-key.js';
+import { isIdentifier, subjectOf } from './identifier.js';
+import { REVOCATION_REASONS } from './revocation-event.js';
+import type { RevocationRequest } from './revocation-request.js';
+import type { EventDraft } from './store/log.transactions.js';
+
+/**
+ * Turns what is to be ended into an event without a place: checked, digested, with an id of its own.
+ *
+ * @throws AuthException 400 for an id that no token can carry, so that a slip of the caller is heard
+ * and not written as an event that ends nothing.
+ */
+export function draftOf(
+  request: RevocationRequest,
+  keys: EventKeys,
+  options: ResolvedAuthOptions,
+  now: number,
+): EventDraft {
+  if (request.reason !== undefined && !REVOCATION_REASONS.includes(request.reason)) {
+    throw badRequest(`reason must be one of ${REVOCATION_REASONS.join(', ')}`);
+  }
+  if (request.actor !== undefined && !isIdentifier(request.actor)) throw badRequest('actor');
+  const common = {
+    id: newEventId(now),
+    kind: request.kind,
+    except: null,
+    accessOnly: false,
+    expiresAt: null,
+    life: null,
+    skew: options.clockTolerance,
+    reason: request.reason ?? 'unspecified',
+    actor: request.actor ?? null,
+    killsBelow: null,
+    attemptedAt: null,
+    provenAbsent: false,
+  } as const;
+  switch (request.kind) {
+    case 'token':
+      return {
+        ...common,
+        key: keys.hex('token', request.issuer, id('jti', request.jti)),
+        expiresAt: expiryOf(request.expiresAt),
+      };
+    case 'session':
+      return {
+        ...common,
+        key: keys.hex('session', request.issuer, id('sid', request.sid)),
+        life: sessionLifeOf(request.issuer, options),
+      };
+    case 'subject':
+      return {
+        ...common,
+        key: keys.hex('subject', request.issuer, subjectOf(request.subject)),
+        except:
+          request.exceptSession === undefined
+            ? null
+            : keys.hex('session', request.issuer, id('sid', request.exceptSession)),
+        accessOnly: request.accessOnly ?? false,
+        life: sessionLifeOf(request.issuer, options),
+      };
+    case 'key':
+      return { ...common, key: keys.hex('key', '', id('kid', request.kid)) };
+    case 'issuer':
+      return {
+        ...common,
+        key: keys.hex('issuer', request.issuer, ''),
+        life: sessionLifeOf(request.issuer, options),
+      };
+  }
+}
+
+function id(name: string, value: string): string {
+  if (isIdentifier(value)) return value;
+  throw badRequest(`${name} must be 1 to 255 well-formed characters without NUL`);
+}
+
+/** The end of a foreign issuer's session is remembered for as long as such a session can live. */
+function sessionLifeOf(issuer: string, { foreign }: ResolvedAuthOptions): number | null {
+  return foreign.find((other) => other.issuer === issuer)?.maxSessionLife ?? null;
+}
+
+function expiryOf(seconds: number | undefined): number | null {
+  if (seconds === undefined) return null;
+  const milliseconds = Math.ceil(seconds * 1000);
+  return Number.isSafeInteger(milliseconds) && milliseconds > 0 ? milliseconds : null;
+}
+
+function badRequest(what: string): AuthException {
+  return new AuthException(400, 'invalid_request', `Nothing was revoked: ${what}.`);
+}

@@ -1,0 +1,188 @@
+import type { LogEvent } from '../revocation-event.js';
+import { eventOf, type Head, headOf } from '../store/log-rows.js';
+import type { Row } from '../store/statement.js';
+
+/** The newest layout of the log that this release understands (H5). */
+export const SUPPORTED_FORMAT = 1;
+
+const KNOWN_KINDS: ReadonlySet<string> = new Set([
+  'token',
+  'session',
+  'subject',
+  'key',
+  'issuer',
+  'history',
+]);
+
+/** One poll's answer, parsed. */
+export interface Answer {
+  readonly logId: string;
+  readonly head: Head;
+  /** From the cursor on, in order of position. */
+  readonly events: readonly LogEvent[];
+  readonly pending: readonly LogEvent[];
+}
+
+/** What an answer was compared with: the cursor and the known ids at the moment of its sending (F2). */
+export interface CursorSnapshot {
+  readonly position: number;
+  readonly eventId: string | null;
+  readonly expected: ReadonlyMap<string, number | null>;
+}
+
+/**
+ * What an answer is worth. `current`: it reaches the head and is a proof. `behind`: it is right, and
+ * there is more. `reload`: the purge overtook this instance. `fork`: it contradicts what is known.
+ * `unsupported`: a newer release writes what this one does not understand.
+ */
+export type Judgement =
+  | { readonly kind: 'current' | 'behind' | 'reload' }
+  | { readonly kind: 'fork' | 'unsupported'; readonly why: string };
+
+export function answerOf(rows: readonly Row[], clock: (reported: number) => number): Answer {
+  const [first] = rows;
+  if (first === undefined) {
+    throw new Error('The tables auth_log and auth_head have lost their row; the log is damaged.');
+  }
+  const events = rows.filter((row) => row['event_id'] !== null).map(eventOf);
+  return {
+    logId: first['log_id'] ?? '',
+    head: headOf(first, clock),
+    events: events
+      .filter(({ position }) => position !== null)
+      .toSorted((a, b) => (a.position as number) - (b.position as number)),
+    pending: events.filter(({ position }) => position === null),
+  };
+}
+
+/**
+ * How far this instance has followed the log, and the one judge of every answer (F2, F3, X3, H5).
+ */
+export class LogCursor {
+  /** The last position that was applied. */
+  position: number;
+  private eventId: string | null;
+  /** Ids that every later answer must hold: own writes above the cursor, and pending events. */
+  private readonly expected = new Map<string, number | null>();
+
+  /** @param head - The head that a complete load read first. */
+  constructor(
+    private readonly logId: string,
+    head: Head,
+  ) {
+    this.position = head.position;
+    this.eventId = head.lastEventId;
+  }
+
+  /** An own write that was committed; an answer sent from now on without it is a fork. */
+  expect(event: LogEvent): void {
+    if (event.position === this.position + 1) {
+      // Nothing lies between: it is the cursor now, and the next answer must hold it there.
+      this.position = event.position;
+      this.eventId = event.id;
+    } else if (event.position !== null && event.position > this.position) {
+      this.expected.set(event.id, event.position);
+    }
+  }
+
+  snapshot(): CursorSnapshot {
+    return {
+      position: this.position,
+      eventId: this.eventId,
+      expected: this.expected.size === 0 ? this.expected : new Map(this.expected),
+    };
+  }
+
+  /** @param limit - The page size that the statement asked for. */
+  judge(answer: Answer, sent: CursorSnapshot, limit: number): Judgement {
+    const { head, events } = answer;
+    if (answer.logId !== this.logId) return fork('another log answered');
+    if (head.format > SUPPORTED_FORMAT) {
+      return unsupported(`the log has format ${head.format}`);
+    }
+    if (head.position < sent.position) {
+      return fork(`the head is at ${head.position}, this instance at ${sent.position}`);
+    }
+    const stranger = [...events, ...answer.pending].find(({ kind }) => !KNOWN_KINDS.has(kind));
+    if (stranger !== undefined) return unsupported(`it holds an event of kind "${stranger.kind}"`);
+
+    const overtaken = sent.position <= head.purgedThrough && sent.position > 0;
+    const atCursor = events[0]?.position === sent.position ? events[0] : undefined;
+    if (sent.position > 0) {
+      if (atCursor === undefined) {
+        if (overtaken) return { kind: 'reload' };
+        return fork(`the event at position ${sent.position} is gone`);
+      }
+      if (atCursor.id !== sent.eventId) {
+        return fork(`another event stands at position ${sent.position}`);
+      }
+    }
+    if (head.position === sent.position && head.lastEventId !== sent.eventId) {
+      return fork(`the head's last event is not the one at position ${sent.position}`);
+    }
+    const gap = gapIn(events, sent.position, head, limit);
+    if (gap !== undefined) return fork(`position ${gap} is missing`);
+    const complete = reached(events, sent.position) === head.position;
+    const missing = this.missing(answer, sent, complete);
+    if (missing !== undefined) {
+      if (head.purgedThrough > sent.position) return { kind: 'reload' };
+      return fork(`the known event ${missing} is missing`);
+    }
+    return { kind: complete ? 'current' : 'behind' };
+  }
+
+  /** Takes an answer that was judged right. */
+  advance(answer: Answer): void {
+    const last = answer.events.at(-1);
+    if (last?.position !== undefined && last.position !== null && last.position > this.position) {
+      this.position = last.position;
+      this.eventId = last.id;
+    }
+    for (const { id } of answer.events) this.expected.delete(id);
+    for (const [id, position] of this.expected) {
+      if (position !== null && position <= this.position) this.expected.delete(id);
+    }
+    for (const { id } of answer.pending) this.expected.set(id, null);
+  }
+
+  private missing(answer: Answer, sent: CursorSnapshot, complete: boolean): string | undefined {
+    if (sent.expected.size === 0) return undefined;
+    const seen = new Set([...answer.events, ...answer.pending].map(({ id }) => id));
+    const through = reached(answer.events, sent.position);
+    for (const [id, position] of sent.expected) {
+      const due = position === null ? complete : position <= through;
+      if (due && !seen.has(id)) return id;
+    }
+    return undefined;
+  }
+}
+
+function reached(events: readonly LogEvent[], cursor: number): number {
+  return Math.max(cursor, events.at(-1)?.position ?? 0);
+}
+
+/** The first position above `purgedThrough` that the answer should hold and does not. */
+function gapIn(
+  events: readonly LogEvent[],
+  cursor: number,
+  head: Head,
+  limit: number,
+): number | undefined {
+  let next = cursor + 1;
+  for (const { position } of events) {
+    if (position === null || position <= cursor) continue;
+    const firstRequired = Math.max(next, head.purgedThrough + 1);
+    if (position > firstRequired) return firstRequired;
+    next = position + 1;
+  }
+  const isPageFull = events.length >= limit;
+  return !isPageFull && next <= head.position ? Math.max(next, head.purgedThrough + 1) : undefined;
+}
+
+function fork(why: string): Judgement {
+  return { kind: 'fork', why };
+}
+
+function unsupported(why: string): Judgement {
+  return { kind: 'unsupported', why };
+}

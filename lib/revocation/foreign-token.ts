@@ -1,0 +1,38 @@
+import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { isIdentifier } from './identifier.js';
+import type { TokenClaims } from './token-claims.js';
+
+/**
+ * Whether the log can say anything about a token: it is ours, or its issuer is registered; it has an
+ * id by which it can be ended; and it dies no later than its end would be forgotten.
+ *
+ * @throws AuthUnauthorizedException `token_invalid`: what cannot be revoked is not accepted.
+ */
+export function assertDecidable(
+  claims: TokenClaims,
+  options: ResolvedAuthOptions,
+  now: number,
+): void {
+  const { iss, sub, jti, sid, iat, exp } = claims;
+  const longest =
+    iss === options.issuer
+      ? options.maxTokenLife
+      : options.foreign.find(({ issuer }) => issuer === iss)?.maxTokenLife;
+  if (longest === undefined) throw invalid('it is of an issuer that is not registered');
+  if (!isIdentifier(sub) && !isIdentifier(jti) && !isIdentifier(sid)) {
+    throw invalid('it has neither sub, jti nor sid');
+  }
+  for (const id of [sub, jti, sid]) {
+    if (id !== undefined && !isIdentifier(id)) throw invalid('an id of it is malformed');
+  }
+  if (!Number.isFinite(iat) || !Number.isFinite(exp)) throw invalid('it has no iat or no exp');
+  const end = exp * 1000;
+  if (end - iat * 1000 > longest || end > now + longest + options.clockTolerance + 60_000) {
+    throw invalid('it lives longer than is registered for its issuer');
+  }
+}
+
+function invalid(why: string): AuthUnauthorizedException {
+  return new AuthUnauthorizedException('token_invalid', `The token is not valid: ${why}.`);
+}

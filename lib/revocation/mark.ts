@@ -1,0 +1,141 @@
+import { DigestTable } from './digest-table.js';
+import type { DigestTableOptions } from './digest-table.js';
+
+/** The payload of a mark, in words. A limit takes two: positions reach 2^53. */
+const TOP = 0;
+const SECOND = 2;
+const EXCEPTION = 4;
+/** The note of the event behind `TOP` in the low byte, of that behind `SECOND` in the next one. */
+const NOTES = 8;
+const PAYLOAD = 9;
+
+const NO_EXCEPTION = new Uint32Array(4);
+
+/**
+ * What the `subject` (or `issuer`) events of each account add up to (protocol G4).
+ *
+ * An event kills every token whose number (its `gen`, or its `iat` in seconds) is below a limit, except
+ * those of at most one session. A token is dead if **any** of them kills it, in whatever order they
+ * came; "the latest wins" would revive: all but S, then T, not yet told, says all but T. Three values
+ * are enough for any number of events:
+ *
+ * - `top`: the highest limit;
+ * - `exception`: the session that the event with this limit spares, if any;
+ * - `second`: the highest limit of the events that spare another session, or none.
+ *
+ * The spared session is judged by `second`, every other one by `top`. Of two events with the same limit
+ * and different exceptions it does not matter which is called the top: `second` equals `top` then.
+ * Neither limit ever falls, for any session, so a mark is monotone.
+ */
+export class MarkTable {
+  private readonly table: DigestTable;
+
+  constructor(options: Omit<DigestTableOptions, 'payload'> = {}) {
+    this.table = new DigestTable({ ...options, payload: PAYLOAD });
+  }
+
+  /** The number of marked accounts. */
+  get size(): number {
+    return this.table.size;
+  }
+
+  /** The bytes of all its typed arrays. */
+  get byteLength(): number {
+    return this.table.byteLength;
+  }
+
+  /**
+   * Counts an event in: it kills what is below `limit`, except the session with the key `except`.
+   *
+   * The mark lives as long as the longest of its events.
+   */
+  add(
+    key: Uint32Array,
+    limit: number,
+    except: Uint32Array | undefined,
+    untilSeconds: number,
+    note: number,
+  ): void {
+    const place = this.table.add(key, untilSeconds, 0);
+    const top = this.limitAt(place, TOP);
+    const notes = this.table.payloadAt(place, NOTES);
+    const sameException = this.spares(place, except ?? NO_EXCEPTION);
+    if (limit > top) {
+      if (!sameException) {
+        this.setLimit(place, SECOND, top);
+        this.setException(place, except ?? NO_EXCEPTION);
+      }
+      this.setLimit(place, TOP, limit);
+      const second = sameException ? notes & 0xff00 : (notes & 0xff) << 8;
+      this.table.setPayloadAt(place, NOTES, second | note);
+    } else if (!sameException && limit > this.limitAt(place, SECOND)) {
+      this.setLimit(place, SECOND, limit);
+      this.table.setPayloadAt(place, NOTES, (notes & 0xff) | (note << 8));
+    } else if (sameException && limit === top && (notes & 0xff) === 0) {
+      this.table.setPayloadAt(place, NOTES, notes | note);
+    }
+  }
+
+  /** The place of an account's mark, or -1; good until the next `add` or `sweep`. */
+  find(key: Uint32Array): number {
+    return this.table.find(key);
+  }
+
+  /** Until when (seconds) the mark at a place counts. */
+  untilAt(place: number): number {
+    return this.table.untilAt(place);
+  }
+
+  /** Whether the mark at a place spares a session, so that the token's has to be known. */
+  hasException(place: number): boolean {
+    return !this.spares(place, NO_EXCEPTION);
+  }
+
+  /**
+   * The note of the event that kills a token, or -1 if none does.
+   *
+   * A token whose number is not known (`NaN`) is below every limit: it cannot show that it is newer.
+   */
+  judge(place: number, value: number, session: Uint32Array | undefined): number {
+    const spared = session !== undefined && this.hasException(place) && this.spares(place, session);
+    const limit = this.limitAt(place, spared ? SECOND : TOP);
+    if (limit === 0 || value >= limit) return -1;
+    return (this.table.payloadAt(place, NOTES) >>> (spared ? 8 : 0)) & 0xff;
+  }
+
+  /** See {@link DigestTable.sweep}. */
+  sweep(nowSeconds: number, slots: number): number {
+    return this.table.sweep(nowSeconds, slots);
+  }
+
+  /** See {@link DigestTable.unsee}. */
+  unsee(): void {
+    this.table.unsee();
+  }
+
+  /** See {@link DigestTable.countUnseen}. */
+  countUnseen(nowSeconds: number): number {
+    return this.table.countUnseen(nowSeconds);
+  }
+
+  private limitAt(place: number, word: number): number {
+    const { table } = this;
+    return table.payloadAt(place, word) * 2 ** 32 + table.payloadAt(place, word + 1);
+  }
+
+  private setLimit(place: number, word: number, limit: number): void {
+    this.table.setPayloadAt(place, word, Math.floor(limit / 2 ** 32));
+    this.table.setPayloadAt(place, word + 1, limit % 2 ** 32);
+  }
+
+  private spares(place: number, session: Uint32Array): boolean {
+    for (let i = 0; i < 4; i++) {
+      if (this.table.payloadAt(place, EXCEPTION + i) !== session[i]) return false;
+    }
+    return true;
+  }
+
+  private setException(place: number, session: Uint32Array): void {
+    for (let i = 0; i < 4; i++) this.table.setPayloadAt(place, EXCEPTION + i, session[i]!);
+  }
+}

@@ -1,0 +1,12 @@
+import { CreateAuthLog1763683200000 } from './create-auth-log.migration.js';
+
+/**
+ * The migrations of our tables, for applications that run theirs by TypeORM's command.
+ *
+ * @example
+ * ```ts
+ * new DataSource({ ...options, migrations: [...authMigrations, 'dist/migrations/*.js'] });
+ * ```
+ * @publicApi
+ */
+export const authMigrations = [CreateAuthLog1763683200000] as const;

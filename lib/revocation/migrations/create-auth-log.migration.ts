@@ -1,0 +1,34 @@
+import { randomUUID } from 'node:crypto';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { dialectOf } from '../store/dialect-of.js';
+import { errorCodeOf } from '../store/driver-error.js';
+import { createTables, dropTables } from './tables.js';
+
+/**
+ * Makes the tables of the revocation log; safe to run where they exist already.
+ *
+ * `down` drops them: every token that was logged out and has not expired is accepted again, and the
+ * log that a later `up` makes is a new one.
+ *
+ * @publicApi
+ */
+export class CreateAuthLog1763683200000 implements MigrationInterface {
+  readonly name = 'CreateAuthLog1763683200000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    for (const sql of createTables(dialectOf(queryRunner.connection), randomUUID(), Date.now())) {
+      await queryRunner.query(sql).catch((error: unknown) => {
+        if (!isDuplicateIndex(error)) throw error;
+      });
+    }
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    for (const sql of dropTables(dialectOf(queryRunner.connection))) await queryRunner.query(sql);
+  }
+}
+
+/** MySQL cannot say IF NOT EXISTS for an index; its answer to a second attempt says it instead. */
+function isDuplicateIndex(error: unknown): boolean {
+  return errorCodeOf(error) === 'ER_DUP_KEYNAME';
+}

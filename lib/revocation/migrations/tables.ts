@@ -1,0 +1,125 @@
+import type { AuthTable, Dialect } from '../store/dialect.js';
+
+type Column = readonly [
+  name: string,
+  type: 'position' | 'bytes' | 'text' | 'flag',
+  nullable?: 'null',
+];
+
+/** The columns of each table; all times are epoch milliseconds, all ids 16 bytes. */
+const COLUMNS: Readonly<Record<AuthTable, readonly Column[]>> = {
+  auth_log: [
+    ['id', 'flag'],
+    ['log_id', 'text'],
+    ['created_at', 'position'],
+  ],
+  auth_head: [
+    ['id', 'flag'],
+    ['position', 'position'],
+    ['last_event_id', 'bytes', 'null'],
+    ['purged_through', 'position'],
+    ['server', 'text', 'null'],
+    ['format', 'position'],
+    ['max_staleness', 'position'],
+    ['max_staleness_by', 'text', 'null'],
+    ['max_token_life', 'position'],
+    ['max_token_life_by', 'text', 'null'],
+    ['purge_claimed_until', 'position'],
+  ],
+  auth_event: [
+    ['position', 'position'],
+    ['event_id', 'bytes'],
+    ['kind', 'text'],
+    ['event_key', 'bytes'],
+    ['kills_below', 'position', 'null'],
+    ['except_key', 'bytes', 'null'],
+    ['access_only', 'flag'],
+    ['issued_before', 'position', 'null'],
+    ['keep_until', 'position', 'null'],
+    ['reason', 'text'],
+    ['actor', 'text', 'null'],
+    ['created_at', 'position'],
+  ],
+  auth_pending: [
+    ['event_id', 'bytes'],
+    ['kind', 'text'],
+    ['event_key', 'bytes'],
+    ['except_key', 'bytes', 'null'],
+    ['access_only', 'flag'],
+    ['expires_at', 'position', 'null'],
+    ['life', 'position', 'null'],
+    ['skew', 'position'],
+    ['reason', 'text'],
+    ['actor', 'text', 'null'],
+  ],
+};
+
+const PRIMARY_KEY: Readonly<Record<AuthTable, string>> = {
+  auth_log: 'id',
+  auth_head: 'id',
+  auth_event: 'position',
+  auth_pending: 'event_id',
+};
+
+/** The indexes that the feed, a retry and the purge rest on; the boot check asks for them by name. */
+export const AUTH_INDEXES = [
+  { name: 'auth_event_id', unique: true, table: 'auth_event', column: 'event_id' },
+  { name: 'auth_event_keep_until', unique: false, table: 'auth_event', column: 'keep_until' },
+] as const;
+
+const TYPES: Readonly<Record<Dialect['name'], Readonly<Record<Column[1], string>>>> = {
+  postgres: { position: 'bigint', bytes: 'bytea', text: 'varchar(255)', flag: 'smallint' },
+  mysql: {
+    position: 'bigint',
+    bytes: 'binary(16)',
+    text: 'varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
+    flag: 'smallint',
+  },
+  sqlite: { position: 'integer', bytes: 'blob', text: 'text', flag: 'integer' },
+};
+
+/** Statements that make our tables; each does nothing where its object exists already. */
+export function createTables(dialect: Dialect, logId: string, now: number): string[] {
+  const types = TYPES[dialect.name];
+  const tables = (Object.keys(COLUMNS) as AuthTable[]).map((table) => {
+    const columns = COLUMNS[table].map(
+      ([name, type, nullable]) => `${name} ${types[type]}${nullable === 'null' ? '' : ' NOT NULL'}`,
+    );
+    const tail = dialect.name === 'mysql' ? ' ENGINE = InnoDB' : '';
+    return `CREATE TABLE IF NOT EXISTS ${dialect.table(table)} (${columns.join(', ')}, PRIMARY KEY (${PRIMARY_KEY[table]}))${tail}`;
+  });
+  const indexes = AUTH_INDEXES.map(({ name, unique, table, column }) => {
+    // MySQL has no CREATE INDEX IF NOT EXISTS; MariaDB has, and so have the others.
+    const kind = `${unique ? 'UNIQUE ' : ''}INDEX`;
+    return dialect.name === 'mysql'
+      ? `ALTER TABLE ${dialect.table(table)} ADD ${kind} ${name} (${column})`
+      : `CREATE ${kind} IF NOT EXISTS ${name} ON ${dialect.table(table)} (${column})`;
+  });
+  const once = (table: AuthTable): string =>
+    `FROM (SELECT 1 AS one) seed WHERE NOT EXISTS (SELECT 1 FROM ${dialect.table(table)})`;
+  return [
+    ...tables,
+    ...indexes,
+    `INSERT INTO ${dialect.table('auth_log')} (id, log_id, created_at) SELECT 1, '${logId}', ${now} ${once('auth_log')}`,
+    `INSERT INTO ${dialect.table('auth_head')} (id, position, purged_through, format, max_staleness, max_token_life, purge_claimed_until) ` +
+      `SELECT 1, 0, 0, 1, 0, 0, 0 ${once('auth_head')}`,
+  ];
+}
+
+/** Statements that remove our tables and with them every revocation: all logged-out tokens revive. */
+export function dropTables(dialect: Dialect): string[] {
+  return (Object.keys(COLUMNS) as AuthTable[])
+    .toReversed()
+    .map((table) => `DROP TABLE IF EXISTS ${dialect.table(table)}`);
+}
+
+/** The least privileges that a role of the application needs on our tables. */
+export function grants(dialect: Dialect, role: string): string[] {
+  if (dialect.name === 'sqlite') return [];
+  return [
+    `GRANT SELECT ON ${dialect.table('auth_log')} TO ${role}`,
+    `GRANT SELECT, UPDATE ON ${dialect.table('auth_head')} TO ${role}`,
+    `GRANT SELECT, INSERT, DELETE ON ${dialect.table('auth_event')} TO ${role}`,
+    `GRANT SELECT, INSERT, DELETE ON ${dialect.table('auth_pending')} TO ${role}`,
+  ];
+}

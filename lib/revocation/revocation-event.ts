@@ -1,0 +1,67 @@
+/** What an event ends: one token, one login, an account's tokens, a key's tokens, or an issuer's. */
+export type RevocationKind = 'token' | 'session' | 'subject' | 'key' | 'issuer';
+
+/**
+ * Every kind that stands in the log; `history` marks the jump after a lost history and ends nothing.
+ * The order is fixed: a row written by an older release keeps its meaning.
+ */
+export type LogEventKind = RevocationKind | 'history';
+
+/**
+ * The stable reasons that the holder of a rightly signed token may be told.
+ *
+ * They are a closed set, so that an application can say the right sentence and a free text can
+ * never leak to a client.
+ */
+export const REVOCATION_REASONS = [
+  'unspecified',
+  'logout',
+  'logged_out_elsewhere',
+  'newer_login',
+  'password_changed',
+  'claims_changed',
+  'refresh_reused',
+  'account_locked',
+  'account_disabled',
+  'account_removed',
+  'key_compromised',
+  'everyone',
+  'administrator',
+] as const;
+
+/** One of {@link REVOCATION_REASONS}. */
+export type RevocationReason = (typeof REVOCATION_REASONS)[number];
+
+/** One row of the log, or one pending row, as the feed and the writers hand it to the index. */
+export interface LogEvent {
+  /** The place in commit order; `null` while the event is pending. */
+  readonly position: number | null;
+  /** Random and time-ordered, 32 lower-case hex digits; names the event for ever. */
+  readonly id: string;
+  readonly kind: LogEventKind;
+  /** 128 bits as 32 lower-case hex digits, see `event-key.ts`. */
+  readonly key: string;
+  /** `subject` and `issuer`: tokens with a `gen` below this position are dead. */
+  readonly killsBelow: number | null;
+  /** `subject`: the key (kind `session`) of the one session that is spared. */
+  readonly except: string | null;
+  /** `subject`: ends access tokens but no session. */
+  readonly accessOnly: boolean;
+  /** `subject` and `issuer`: tokens without `gen` whose `iat` is not after this are dead (epoch ms). */
+  readonly issuedBefore: number | null;
+  /** Until when the event must be remembered (epoch ms, database time); `null` = for ever. */
+  readonly until: number | null;
+  readonly reason: RevocationReason;
+}
+
+/** The claims about which the index is asked. All ids are compared exactly, never normalised. */
+export interface TokenIdentity {
+  readonly iss: string;
+  readonly sub?: string | undefined;
+  readonly sid?: string | undefined;
+  readonly jti?: string | undefined;
+  /** The position of the log when the token's authority was checked; absent on foreign tokens. */
+  readonly gen?: number | undefined;
+  /** Seconds; asked for only where `gen` is absent. */
+  readonly iat?: number | undefined;
+}

@@ -1,0 +1,279 @@
+import { DigestTable, FOREVER } from './digest-table.js';
+import { parseHexKey } from './event-key.js';
+import type { EventKeys } from './event-key.js';
+import { MarkTable } from './mark.js';
+import { REVOCATION_REASONS } from './revocation-event.js';
+import type {
+  LogEvent,
+  RevocationKind,
+  RevocationReason,
+  TokenIdentity,
+} from './revocation-event.js';
+
+/** Why a token is refused; one shared frozen object for each pair, so that refusing allocates nothing. */
+export interface RevocationHit {
+  readonly kind: RevocationKind;
+  readonly reason: RevocationReason;
+}
+
+/**
+ * What a pending event counts as until it is numbered: the feed knows the head of the answer that
+ * carried it (protocol C2, C3).
+ */
+export interface PendingAt {
+  /** The head of that answer + 1. */
+  readonly killsBelow: number;
+  /** The time of the last proof that carried it + the longest token life (epoch ms). */
+  readonly until: number;
+  /** The database time of that answer + the allowed skew (epoch ms), for tokens without `gen`. */
+  readonly issuedBefore?: number | undefined;
+}
+
+/** How full the index is. */
+export interface IndexStats {
+  readonly entries: number;
+  /** The bytes of the tables; exact for what they allocated, `key` events apart. */
+  readonly bytes: number;
+  readonly byKind: Readonly<Record<RevocationKind, number>>;
+}
+
+/** Slots that one sweep looks at in one table: some 0.1 ms, 0.4 ms when all of them go. */
+const SWEEP_SLOTS = 8192;
+
+const HITS = {
+  key: hitsOf('key'),
+  token: hitsOf('token'),
+  session: hitsOf('session'),
+  subject: hitsOf('subject'),
+  issuer: hitsOf('issuer'),
+};
+
+/**
+ * Every live revocation, in memory: the one thing that is asked on each request.
+ *
+ * It answers synchronously, without a promise and, for tokens that this library issued, without an
+ * allocation while no account is marked. A table that is empty is not asked, and a subject or a foreign
+ * id is hashed only for a table that is not empty.
+ *
+ * It is monotone (promise P6): nothing but its expiry removes an entry, so a refused token stays refused.
+ * It has no clock: the time comes from the caller (protocol T1).
+ */
+export class RevocationIndex {
+  private readonly tokens = new DigestTable();
+  private readonly sessions = new DigestTable();
+  /** Judged by a token's `gen`. */
+  private readonly subjects = new MarkTable();
+  private readonly issuers = new MarkTable({ shardBits: 4 });
+  /** The same for tokens without `gen`, judged by the second of their `iat`. */
+  private readonly subjectTimes = new MarkTable();
+  private readonly issuerTimes = new MarkTable({ shardBits: 4 });
+  /** A handful, for ever. */
+  private readonly revokedKeys = new Map<string, { note: number; seen: boolean }>();
+
+  private readonly key = new Uint32Array(4);
+  private readonly session = new Uint32Array(4);
+  private readonly ownIssuerKey = new Uint32Array(4);
+
+  constructor(private readonly keys: EventKeys) {
+    keys.write('issuer', keys.ownIssuer, '', this.ownIssuerKey);
+  }
+
+  /**
+   * Counts an event in; again, or in another order, changes nothing.
+   *
+   * A pending one needs `pendingAt`. An event that cannot be understood throws: to drop it would be to
+   * accept what it ends.
+   */
+  add(event: LogEvent, pendingAt?: PendingAt): void {
+    const { kind } = event;
+    if (kind === 'history') return;
+    if (event.position === null && pendingAt === undefined) {
+      throw new TypeError(`pending event ${event.id} came without what it counts as`);
+    }
+    this.parse(event.key, this.key, event);
+    const note = noteOf(event.reason);
+    const until = event.until ?? pendingAt?.until ?? null;
+    const untilSeconds = until === null ? FOREVER : toUntil(until);
+    if (kind === 'token') this.tokens.add(this.key, untilSeconds, note);
+    else if (kind === 'session') this.sessions.add(this.key, untilSeconds, note);
+    else if (kind === 'key') this.addKey(event.key, note);
+    else if (kind === 'subject') {
+      this.addMark(this.subjects, this.subjectTimes, event, pendingAt, untilSeconds, note);
+    } else if (kind === 'issuer') {
+      this.addMark(this.issuers, this.issuerTimes, event, pendingAt, untilSeconds, note);
+    } else throw new TypeError(`event ${event.id} has the unknown kind ${String(kind)}`);
+  }
+
+  /**
+   * The event that ends a token, or `undefined` if none is known.
+   *
+   * `kidKey` is the `key` key (hexadecimal) of the token's `kid`. A `gen` counts only on tokens of our
+   * own issuer: what a foreign issuer may call by that name is no position of our log, and a large one
+   * would outlive every logout.
+   */
+  find(identity: TokenIdentity, kidKey?: string): RevocationHit | undefined {
+    const { iss, jti, sid, sub } = identity;
+    if (kidKey !== undefined && this.revokedKeys.size > 0) {
+      const hit = this.findKey(kidKey);
+      if (hit !== undefined) return hit;
+    }
+    if (jti !== undefined && this.tokens.size > 0) {
+      this.keys.write('token', iss, jti, this.key);
+      const place = this.tokens.find(this.key);
+      if (place >= 0) return HITS.token[this.tokens.noteAt(place)];
+    }
+    if (sid !== undefined && this.sessions.size > 0) {
+      this.keys.write('session', iss, sid, this.key);
+      const place = this.sessions.find(this.key);
+      if (place >= 0) return HITS.session[this.sessions.noteAt(place)];
+    }
+    const own = iss === this.keys.ownIssuer;
+    const byGen = own && identity.gen !== undefined;
+    const subjects = byGen ? this.subjects : this.subjectTimes;
+    if (sub !== undefined && subjects.size > 0) {
+      this.keys.write('subject', iss, sub, this.key);
+      const note = this.judge(subjects, this.key, identity, byGen);
+      if (note >= 0) return HITS.subject[note];
+    }
+    const issuers = byGen ? this.issuers : this.issuerTimes;
+    if (issuers.size > 0) {
+      if (!own) this.keys.write('issuer', iss, '', this.key);
+      const note = this.judge(issuers, own ? this.ownIssuerKey : this.key, identity, byGen);
+      if (note >= 0) return HITS.issuer[note];
+    }
+    return undefined;
+  }
+
+  /** The event that revoked a signing key, by the hexadecimal `key` key of its kid. */
+  findKey(kidKey: string): RevocationHit | undefined {
+    const known = this.revokedKeys.get(kidKey);
+    return known && HITS.key[known.note];
+  }
+
+  /** Whether an entry that still counts has this event's key. */
+  has(event: Pick<LogEvent, 'kind' | 'key' | 'id'>, nowMs: number): boolean {
+    if (event.kind === 'history') return false;
+    if (event.kind === 'key') return this.revokedKeys.has(event.key);
+    this.parse(event.key, this.key, event);
+    const table = {
+      token: this.tokens,
+      session: this.sessions,
+      subject: this.subjects,
+      issuer: this.issuers,
+    }[event.kind];
+    const place = table.find(this.key);
+    return place >= 0 && table.untilAt(place) >= Math.floor(nowMs / 1000);
+  }
+
+  /**
+   * Begins a comparison with a reload (protocol X3): from now on every `add` marks its entry as told.
+   * It clears one bit for each entry, some milliseconds for a million.
+   */
+  beginReload(): void {
+    for (const table of this.tables()) table.unsee();
+    for (const known of this.revokedKeys.values()) known.seen = false;
+  }
+
+  /**
+   * How many entries that still count at `nowMs` were not told since `beginReload()`, compared by key:
+   * anything but 0 after a complete reload is a fork. They go on counting, all the same (H1).
+   */
+  countMissing(nowMs: number): number {
+    const now = Math.floor(nowMs / 1000);
+    let missing = 0;
+    // A subject's times are told with its positions: they would count it twice.
+    for (const table of [this.tokens, this.sessions, this.subjects, this.issuers]) {
+      missing += table.countUnseen(now);
+    }
+    for (const known of this.revokedKeys.values()) missing += known.seen ? 0 : 1;
+    return missing;
+  }
+
+  /**
+   * Drops some of what has expired and returns how much that was; far below a millisecond, so it may be
+   * called as often as there is something to drop.
+   */
+  sweep(nowMs: number): number {
+    const now = Math.floor(nowMs / 1000);
+    let dropped = 0;
+    for (const table of this.tables()) dropped += table.sweep(now, SWEEP_SLOTS);
+    return dropped;
+  }
+
+  /** The number of entries and what they cost. An account's marks of both sorts are one entry. */
+  stats(): IndexStats {
+    const byKind = {
+      token: this.tokens.size,
+      session: this.sessions.size,
+      subject: this.subjects.size,
+      key: this.revokedKeys.size,
+      issuer: this.issuers.size,
+    };
+    let bytes = 0;
+    for (const table of this.tables()) bytes += table.byteLength;
+    const entries = Object.values(byKind).reduce((sum, count) => sum + count, 0);
+    return { entries, bytes, byKind };
+  }
+
+  private tables(): (DigestTable | MarkTable)[] {
+    const { tokens, sessions, subjects, subjectTimes, issuers, issuerTimes } = this;
+    return [tokens, sessions, subjects, subjectTimes, issuers, issuerTimes];
+  }
+
+  private addKey(kidKey: string, note: number): void {
+    const known = this.revokedKeys.get(kidKey);
+    this.revokedKeys.set(kidKey, { note: known?.note || note, seen: true });
+  }
+
+  private addMark(
+    positions: MarkTable,
+    times: MarkTable,
+    event: LogEvent,
+    pendingAt: PendingAt | undefined,
+    untilSeconds: number,
+    note: number,
+  ): void {
+    const killsBelow = event.killsBelow ?? event.position ?? pendingAt?.killsBelow;
+    if (killsBelow === undefined) throw new TypeError(`event ${event.id} has no position`);
+    const except = event.except === null ? undefined : this.session;
+    if (event.except !== null) this.parse(event.except, this.session, event);
+    positions.add(this.key, killsBelow, except, untilSeconds, note);
+    const issuedBefore = event.issuedBefore ?? pendingAt?.issuedBefore;
+    // The whole second is refused: `iat` does not say where in its second a token was issued.
+    const limit = issuedBefore === undefined ? 0 : Math.floor(issuedBefore / 1000) + 1;
+    if (limit > 0) times.add(this.key, limit, except, untilSeconds, note);
+  }
+
+  private judge(
+    marks: MarkTable,
+    key: Uint32Array,
+    { iss, sid, gen, iat }: TokenIdentity,
+    byGen: boolean,
+  ): number {
+    const place = marks.find(key);
+    if (place < 0) return -1;
+    const value = (byGen ? gen : iat) ?? NaN;
+    if (sid === undefined || !marks.hasException(place))
+      return marks.judge(place, value, undefined);
+    this.keys.write('session', iss, sid, this.session);
+    return marks.judge(place, value, this.session);
+  }
+
+  private parse(hex: string, out: Uint32Array, event: Pick<LogEvent, 'id'>): void {
+    if (!parseHexKey(hex, out)) throw new TypeError(`event ${event.id} has a malformed key`);
+  }
+}
+
+/** Rounded up: an entry counts at least as long as it was told to. */
+function toUntil(ms: number): number {
+  return Math.min(Math.max(Math.ceil(ms / 1000), 0), FOREVER);
+}
+
+/** A reason that this release does not know is told as `unspecified`. */
+function noteOf(reason: RevocationReason): number {
+  return Math.max(REVOCATION_REASONS.indexOf(reason), 0);
+}
+
+function hitsOf(kind: RevocationKind): readonly RevocationHit[] {
+  return REVOCATION_REASONS.map((reason) => Object.freeze({ kind, reason }));
+}

@@ -1,0 +1,245 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { randomInt } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
+import type { EntityManager } from 'typeorm';
+import { AuthClock } from '../context/auth-clock.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { BatchWriter } from './batch-writer.js';
+import { draftOf } from './event-draft.js';
+import { EventKeys } from './event-key.js';
+import type { Answer } from './feed/log-cursor.js';
+import { LogConnection, type OpenLog } from './log-connection.service.js';
+import { appendPending } from './pending-writer.js';
+import { ProvisionalEvents } from './provisional-events.js';
+import { RevocationFeed } from './revocation-feed.service.js';
+import type { RevocationRequest } from './revocation-request.js';
+import { StorageFailure } from './store/log-database.js';
+import { type Head, headOf, integerOf } from './store/log-rows.js';
+import type { Appended, EventDraft } from './store/log.transactions.js';
+
+/** For how long one call tries before its caller is told that it failed (ms). */
+const WRITE_PATIENCE = 5_000;
+
+/** Where the log stood, on the primary, at one moment; what a login is signed with. */
+export interface LogPosition {
+  /** The last position: the `gen` of tokens whose authority is checked after this. */
+  readonly position: number;
+  /** The database's time at that moment (epoch ms): the `iat` of these tokens. */
+  readonly now: number;
+}
+
+/** Writes the log: every logout, whatever it is called, ends in {@link append}. */
+@Injectable()
+export class RevocationLog {
+  private readonly logger = new Logger('RevocationLog');
+  private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts));
+  private moving: Promise<void> | undefined;
+  private settling: Promise<void> | undefined;
+
+  constructor(
+    private readonly connection: LogConnection,
+    private readonly feed: RevocationFeed,
+    private readonly provisional: ProvisionalEvents,
+    private readonly keys: EventKeys,
+    private readonly clock: AuthClock,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {
+    feed.onAnswer((answer) => this.afterAnswer(answer));
+  }
+
+  /**
+   * Writes events and resolves when they are committed and count on this instance.
+   *
+   * @throws AuthUnavailableException `storage_unavailable` when they could not be written, or when
+   * nobody knows whether they were.
+   */
+  async append(requests: readonly RevocationRequest[]): Promise<Appended> {
+    return this.writer.write(this.draft(requests));
+  }
+
+  /** The same in the caller's transaction: everything counts from the caller's commit (C1, C5). */
+  async appendWith(
+    manager: EntityManager,
+    requests: readonly RevocationRequest[],
+  ): Promise<readonly EventDraft[]> {
+    const drafts = this.draft(requests);
+    const log = await this.open();
+    try {
+      await appendPending(manager, drafts, this.connection.application, log);
+    } catch (error) {
+      if (error instanceof AuthWiringError) throw error;
+      throw unavailable('The revocation could not be written in the transaction given.', error);
+    }
+    return drafts;
+  }
+
+  /**
+   * The position and the database's time, read on the primary (G1, G2). If an event that ends
+   * accounts waits to be numbered, it is numbered first.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`: without a position nothing can be signed.
+   */
+  async position(): Promise<LogPosition> {
+    const log = await this.open();
+    try {
+      let read = await this.readPosition(log);
+      if (read.pendingMarks > 0) {
+        await this.numberPending(log);
+        read = await this.readPosition(log);
+      }
+      return { position: read.head.position, now: read.head.now };
+    } catch (error) {
+      throw unavailable('The revocation log could not be read.', error);
+    }
+  }
+
+  /** Resolves when nothing is being written any more; called before the connections close. */
+  async drain(): Promise<void> {
+    await this.writer.drain();
+    await Promise.allSettled([this.moving, this.settling]);
+  }
+
+  private draft(requests: readonly RevocationRequest[]): EventDraft[] {
+    return requests.map((request) => draftOf(request, this.keys, this.options, this.clock.wall()));
+  }
+
+  private async open(): Promise<OpenLog> {
+    try {
+      return await this.connection.open();
+    } catch (error) {
+      throw unavailable('The revocation log cannot be reached.', error);
+    }
+  }
+
+  private async appendOrFail(drafts: readonly EventDraft[]): Promise<Appended> {
+    const log = await this.open();
+    try {
+      const appended = await this.appendTo(log, drafts);
+      this.feed.committed(appended.events);
+      return appended;
+    } catch (error) {
+      throw unavailable(
+        error instanceof StorageFailure && error.message.includes('{ manager }')
+          ? error.message
+          : 'The revocation could not be stored; the token may still be good. Try again.',
+        error,
+      );
+    }
+  }
+
+  /** Tries again with the same ids; what COMMIT left unknown is settled, or becomes provisional. */
+  private async appendTo(log: OpenLog, drafts: readonly EventDraft[]): Promise<Appended> {
+    const deadline = performance.now() + WRITE_PATIENCE;
+    let isUnknown = drafts.some(({ killsBelow }) => killsBelow !== null);
+    for (;;) {
+      try {
+        const appended = await log.database.transaction(() =>
+          log.transactions.append(drafts, isUnknown),
+        );
+        this.provisional.settle(ids(drafts), this.feed.now());
+        return appended;
+      } catch (error) {
+        const failure = error instanceof StorageFailure ? error : undefined;
+        if (failure?.outcome === 'unknown') isUnknown = true;
+        else if (isUnknown && drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
+        if (failure?.retryable !== true || performance.now() > deadline) {
+          if (isUnknown) this.provisional.add(drafts, this.feed.now());
+          else this.provisional.settle(ids(drafts), this.feed.now());
+          throw error;
+        }
+        await setTimeout(randomInt(5, 60));
+      }
+    }
+  }
+
+  private async readPosition(log: OpenLog): Promise<{ head: Head; pendingMarks: number }> {
+    const { rows } = await log.database.read(log.statements.position());
+    const [row] = rows;
+    if (row === undefined) throw new Error('The table auth_head has lost its row.');
+    return {
+      head: headOf(row, (reported) => this.clock.database(reported)),
+      pendingMarks: integerOf(row['pending_marks']),
+    };
+  }
+
+  private afterAnswer(answer: Answer): void {
+    if (this.provisional.size > 0) {
+      this.provisional.settle(ids([...answer.events, ...answer.pending]), this.feed.now());
+      if (this.provisional.size > 0) this.settle();
+    }
+    if (answer.pending.length > 0) {
+      void this.connection
+        .open()
+        .then((log) => this.numberPending(log))
+        .catch((error: unknown) => this.reportMove(error));
+    }
+  }
+
+  /** W4: a retry with the same ids, under the head lock, ends every doubt. */
+  private settle(): void {
+    this.settling ??= (async () => {
+      try {
+        const appended = await this.appendTo(await this.connection.open(), this.provisional.list());
+        this.feed.committed(appended.events);
+      } catch (error) {
+        this.logger.warn(`An unanswered COMMIT is not settled yet: ${messageOf(error)}`);
+      } finally {
+        this.settling = undefined;
+      }
+    })();
+  }
+
+  /** C4: one mover at a time in this process; others in other processes dedupe by id. */
+  private numberPending(log: OpenLog): Promise<void> {
+    this.moving ??= this.move(log).finally(() => (this.moving = undefined));
+    return this.moving;
+  }
+
+  private async move(log: OpenLog): Promise<void> {
+    const { rows } = await log.database.read(log.statements.listPending());
+    const seen = rows.map((row) => row['event_id'] ?? '');
+    try {
+      await this.moveThese(log, seen);
+    } catch (error) {
+      if (!(error instanceof StorageFailure) || error.retryable) throw error;
+      // A row that cannot be numbered is reported, goes on counting, and fails nobody's login.
+      for (const id of seen) {
+        await this.moveThese(log, [id]).catch((reason: unknown) => this.reportMove(reason));
+      }
+    }
+  }
+
+  private async moveThese(log: OpenLog, seen: readonly string[]): Promise<void> {
+    if (seen.length === 0) return;
+    const { events } = await log.database.transaction(() =>
+      log.transactions.movePending(new Set(seen)),
+    );
+    this.feed.committed(events);
+  }
+
+  private reportMove(error: unknown): void {
+    this.logger.error(`A pending revocation could not be numbered: ${messageOf(error)}`);
+  }
+}
+
+function ids(events: readonly { readonly id: string }[]): string[] {
+  return events.map(({ id }) => id);
+}
+
+function messageOf(error: unknown): string {
+  const cause =
+    error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return error instanceof Error ? `${error.message}${cause}` : String(error);
+}
+
+function unavailable(message: string, cause: unknown): AuthUnavailableException {
+  return cause instanceof AuthUnavailableException
+    ? cause
+    : new AuthUnavailableException('storage_unavailable', message, { cause });
+}

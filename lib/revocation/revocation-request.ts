@@ -1,0 +1,30 @@
+import type { RevocationReason } from './revocation-event.js';
+
+interface Common {
+  /** Why; the holder of the token is told. Default `unspecified`, of which nobody is told. */
+  readonly reason?: RevocationReason | undefined;
+  /** Who did it, for the audit: at most 255 characters, never told to a client. */
+  readonly actor?: string | undefined;
+}
+
+/** What is to be ended: the input of {@link RevocationLog.append}. */
+export type RevocationRequest =
+  | (Common & {
+      readonly kind: 'token';
+      readonly issuer: string;
+      readonly jti: string;
+      /** The token's `exp` in seconds. */
+      readonly expiresAt?: number | undefined;
+    })
+  | (Common & { readonly kind: 'session'; readonly issuer: string; readonly sid: string })
+  | (Common & {
+      readonly kind: 'subject';
+      readonly issuer: string;
+      readonly subject: string;
+      /** The one session that is spared. */
+      readonly exceptSession?: string | undefined;
+      /** Ends access tokens but no session. */
+      readonly accessOnly?: boolean | undefined;
+    })
+  | (Common & { readonly kind: 'key'; readonly kid: string })
+  | (Common & { readonly kind: 'issuer'; readonly issuer: string });

@@ -1,0 +1,60 @@
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import { claimsOf } from './claims-storage.js';
+import { requestOf, setResponseHeaders } from '../context/execution-context.js';
+import { AuthException } from '../errors/auth.exception.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { RevocationService } from './revocation.service.js';
+import type { TokenClaims } from './token-claims.js';
+
+/**
+ * Refuses ended tokens behind any other authentication: an own strategy, an API gateway, another
+ * library. {@link JwtAuthGuard} needs it not: it asks the same question itself.
+ *
+ * The issuer must be `issuer` or stand in the option `foreign`.
+ *
+ * @example Behind a strategy of your own, which leaves the verified payload in `request.user`:
+ * ```ts
+ * @Injectable()
+ * class PartnerRevocationGuard extends RevocationGuard {
+ *   protected override getClaims(context: ExecutionContext) {
+ *     return context.switchToHttp().getRequest().user;
+ *   }
+ * }
+ * // @UseGuards(AuthGuard('partner'), PartnerRevocationGuard)
+ * ```
+ * @publicApi
+ */
+@Injectable()
+export class RevocationGuard implements CanActivate {
+  @Inject(RevocationService)
+  protected readonly revocation: RevocationService | undefined;
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (this.revocation === undefined) {
+      throw new AuthWiringError(
+        'RevocationGuard stands in a module that does not see AuthModule.',
+        'Import AuthModule.forRoot() in the root module; it is global.',
+      );
+    }
+    const claims = this.getClaims(context);
+    if (claims === undefined || claims === null) {
+      throw new AuthWiringError(
+        'RevocationGuard found no verified claims: it ran before authentication, or cannot see where it left them.',
+        'Put the authenticating guard first: @UseGuards(AuthGuard(…), RevocationGuard).',
+        'Extend RevocationGuard and override getClaims(context).',
+      );
+    }
+    try {
+      await this.revocation.assertActive(claims);
+      return true;
+    } catch (error) {
+      if (error instanceof AuthException) setResponseHeaders(context, error.headers);
+      throw error;
+    }
+  }
+
+  /** Where the verified claims are; override it behind an authentication that is not ours. */
+  protected getClaims(context: ExecutionContext): TokenClaims | undefined {
+    return claimsOf(requestOf(context));
+  }
+}

@@ -1,0 +1,68 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import { AuthClock } from '../context/auth-clock.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { LogConnection } from './log-connection.service.js';
+import { RevocationFeed } from './revocation-feed.service.js';
+import { RevocationLog } from './revocation-log.service.js';
+import { RevocationPurge } from './revocation-purge.service.js';
+
+/** Starts and ends the room: first load, feed, purge; the last writes before the connections close. */
+@Injectable()
+export class RevocationLifecycle
+  implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
+  private readonly logger = new Logger('AuthModule');
+
+  constructor(
+    private readonly connection: LogConnection,
+    private readonly feed: RevocationFeed,
+    private readonly log: RevocationLog,
+    private readonly purge: RevocationPurge,
+    private readonly clock: AuthClock,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /**
+   * Waits for the first load, for at most `bootTimeout`; then the application goes on, closed.
+   *
+   * @throws AuthWiringError for what only a person can mend, such as missing tables.
+   */
+  async onApplicationBootstrap(): Promise<void> {
+    let cancel: (() => void) | undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = this.clock.schedule(this.options.bootTimeout, resolve, true);
+    });
+    await Promise.race([this.feed.start(), late]);
+    cancel?.();
+    if (this.feed.failure instanceof AuthWiringError) throw this.feed.failure;
+    if (!this.feed.ready) {
+      this.logger.warn(
+        'The revocation log is not loaded yet; guarded routes answer 503 until it is. It is tried again.',
+      );
+    }
+    this.purge.start();
+  }
+
+  /** Requests still run after this; what they write is flushed once more below. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.log.drain();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.purge.stop();
+    await this.log.drain();
+    await this.feed.stop();
+    await this.connection.close();
+  }
+}

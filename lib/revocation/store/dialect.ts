@@ -1,0 +1,48 @@
+import type { SqlValue, Statement } from './statement.js';
+
+/** The names of our tables; they are fixed, whatever prefix or naming strategy the application has. */
+export const AUTH_TABLES = ['auth_log', 'auth_head', 'auth_event', 'auth_pending'] as const;
+
+/** One of {@link AUTH_TABLES}. */
+export type AuthTable = (typeof AUTH_TABLES)[number];
+
+/** What a failed statement means for the transaction that it stood in. */
+export type FailureKind =
+  /** A lock, deadlock or serialisation conflict: rolled back, the same events can be tried again. */
+  | 'conflict'
+  /** The connection went away: before COMMIT nothing happened, at COMMIT nobody knows. */
+  | 'connection'
+  /** Anything else: rolled back, and it would fail again. */
+  | 'permanent';
+
+/** The few places where the databases differ; everything else is written once. */
+export interface Dialect {
+  readonly name: 'postgres' | 'mysql' | 'sqlite';
+  /** An expression: the database's own time in epoch milliseconds. */
+  readonly now: string;
+  /** Makes a SELECT take the row lock; empty where a write transaction excludes all others. */
+  readonly forUpdate: string;
+  /** Opens a transaction: READ COMMITTED, durable, with a limit on waiting for locks. */
+  readonly begin: readonly string[];
+  /** Said once to each new connection. */
+  readonly prepareConnection: readonly string[];
+  /** The table's quoted and, where there are schemas, qualified name. */
+  table(name: AuthTable): string;
+  /** An expression as text, whatever type parsers the application has set. */
+  text(expression: string): string;
+  /** A binary column as lower-case hex digits. */
+  hex(column: string): string;
+  /** `?` placeholders in the database's own spelling. */
+  statement(sql: string, values: readonly SqlValue[]): Statement;
+  /** Several rows in one statement; `columns` are written in this order. */
+  insert(
+    table: AuthTable,
+    columns: readonly (readonly [name: string, type: 'bigint' | 'bytes' | 'text'])[],
+    rows: readonly (readonly (string | number | Buffer | null)[])[],
+  ): Statement;
+  /** Lists our tables and indexes as rows `{ name }`. */
+  readonly existing: Statement;
+  /** Answers a row `{ readonly: '1' }` on a server that cannot be written to. */
+  readonly writable: Statement;
+  failure(error: unknown): FailureKind;
+}

@@ -1,0 +1,41 @@
+import type { Dialect } from './dialect.js';
+import type { Statement, StatementResult, Transaction } from './statement.js';
+
+/**
+ * The connections of the log, apart from the application's: one reserved for the feed, so that
+ * nobody who waits for a lock delays a proof, and two for everything else.
+ */
+export interface LogDatabase {
+  readonly dialect: Dialect;
+  /** One autocommit statement on the primary. */
+  read(statement: Statement): Promise<StatementResult>;
+  /**
+   * One autocommit statement on the feed's own connection. `onSend` runs when the connection was
+   * had, at the moment before the statement is sent. A connection that has not answered after
+   * `timeout` ms is destroyed, never reused (F5).
+   */
+  poll(statement: Statement, timeout: number, onSend: () => void): Promise<StatementResult>;
+  /**
+   * Drives a transaction to its COMMIT.
+   *
+   * @throws StorageFailure - `outcome: 'rolled back'` or, when the answer to COMMIT was lost,
+   * `'unknown'`.
+   */
+  transaction<T>(body: () => Transaction<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** A transaction that did not succeed, and what is known of it. */
+export class StorageFailure extends Error {
+  constructor(
+    /** `unknown`: COMMIT was sent and its answer never came. */
+    readonly outcome: 'rolled back' | 'unknown',
+    message: string,
+    /** Whether the same transaction may be tried again at once. */
+    readonly retryable: boolean,
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'StorageFailure';
+  }
+}

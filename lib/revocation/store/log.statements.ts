@@ -1,0 +1,268 @@
+import type { LogEvent } from '../revocation-event.js';
+import type { Dialect } from './dialect.js';
+import type { PendingRow } from './log-rows.js';
+import type { Statement } from './statement.js';
+
+const EVENT_COLUMNS = [
+  ['position', 'bigint'],
+  ['event_id', 'bytes'],
+  ['kind', 'text'],
+  ['event_key', 'bytes'],
+  ['kills_below', 'bigint'],
+  ['except_key', 'bytes'],
+  ['access_only', 'bigint'],
+  ['issued_before', 'bigint'],
+  ['keep_until', 'bigint'],
+  ['reason', 'text'],
+  ['actor', 'text'],
+  ['created_at', 'bigint'],
+] as const;
+
+const PENDING_COLUMNS = [
+  ['event_id', 'bytes'],
+  ['kind', 'text'],
+  ['event_key', 'bytes'],
+  ['except_key', 'bytes'],
+  ['access_only', 'bigint'],
+  ['expires_at', 'bigint'],
+  ['life', 'bigint'],
+  ['skew', 'bigint'],
+  ['reason', 'text'],
+  ['actor', 'text'],
+] as const;
+
+/** An event that has its position, as it is inserted. */
+export interface NumberedRow extends LogEvent {
+  readonly position: number;
+  readonly actor: string | null;
+  readonly createdAt: number;
+}
+
+/** Every statement of the log, written once for all dialects; rows come back as text. */
+export class LogStatements {
+  private readonly head: string;
+  private readonly event: string;
+  private readonly pending: string;
+  private readonly eventColumns: string;
+  private readonly pendingColumns: string;
+  private readonly headColumns: string;
+
+  constructor(readonly dialect: Dialect) {
+    const { text, hex } = dialect;
+    this.head = dialect.table('auth_head');
+    this.event = dialect.table('auth_event');
+    this.pending = dialect.table('auth_pending');
+    this.headColumns = [
+      `${text('h.position')} AS head_position`,
+      `${hex('h.last_event_id')} AS last_event_id`,
+      `${text('h.purged_through')} AS purged_through`,
+      `${text('h.format')} AS format`,
+      `${text('h.max_staleness')} AS max_staleness`,
+      `${text('h.max_token_life')} AS max_token_life`,
+      `${text(dialect.now)} AS now`,
+    ].join(', ');
+    const shared = [
+      `${hex('event_id')} AS event_id`,
+      'kind',
+      `${hex('event_key')} AS event_key`,
+      `${hex('except_key')} AS except_key`,
+      `${text('access_only')} AS access_only`,
+      'reason',
+    ].join(', ');
+    const nothing = `${text('NULL')}`;
+    this.eventColumns = [
+      `${text('position')} AS event_position`,
+      shared,
+      `${text('kills_below')} AS kills_below`,
+      `${text('issued_before')} AS issued_before`,
+      `${text('keep_until')} AS keep_until`,
+    ].join(', ');
+    this.pendingColumns = [
+      `${nothing} AS event_position`,
+      shared,
+      `${nothing} AS kills_below`,
+      `${nothing} AS issued_before`,
+      `${nothing} AS keep_until`,
+    ].join(', ');
+  }
+
+  /**
+   * F1, C2: one statement, so one snapshot, with everything that a proof of freshness needs. The
+   * event at the cursor comes along, to be compared with the one that is remembered.
+   */
+  poll(cursor: number, limit: number): Statement {
+    return this.dialect.statement(
+      `SELECT l.log_id, ${this.headColumns}, e.* FROM ${this.head} h ` +
+        `JOIN ${this.dialect.table('auth_log')} l ON l.id = 1 LEFT JOIN (` +
+        `SELECT * FROM (SELECT ${this.eventColumns} FROM ${this.event} ` +
+        `WHERE position >= ? ORDER BY position LIMIT ?) following ` +
+        `UNION ALL SELECT ${this.pendingColumns} FROM ${this.pending}` +
+        `) e ON 1 = 1 WHERE h.id = 1`,
+      [cursor, limit],
+    );
+  }
+
+  /** F7: one keyset page of what can still end a token, up to the head that was read first. */
+  page(after: number, through: number, now: number, limit: number): Statement {
+    return this.dialect.statement(
+      `SELECT ${this.eventColumns} FROM ${this.event} WHERE position > ? AND position <= ? ` +
+        `AND (keep_until IS NULL OR keep_until >= ?) ORDER BY position LIMIT ?`,
+      [after, through, now, limit],
+    );
+  }
+
+  /** G1, G2: the position, the time and whether an event waits to be numbered, in one snapshot. */
+  position(): Statement {
+    return this.dialect.statement(
+      `SELECT l.log_id, ${this.headColumns}, ${this.dialect.text(
+        `(SELECT COUNT(*) FROM ${this.pending} WHERE kind IN ('subject', 'issuer'))`,
+      )} AS pending_marks FROM ${this.head} h ` +
+        `JOIN ${this.dialect.table('auth_log')} l ON l.id = 1 WHERE h.id = 1`,
+      [],
+    );
+  }
+
+  logId(): Statement {
+    return this.dialect.statement(
+      `SELECT log_id FROM ${this.dialect.table('auth_log')} WHERE id = 1`,
+      [],
+    );
+  }
+
+  /** W1: taken last of all locks; from here on no other event can be numbered. */
+  lockHead(): Statement {
+    return this.dialect.statement(
+      `SELECT ${this.headColumns} FROM ${this.head} h WHERE h.id = 1${this.dialect.forUpdate}`,
+      [],
+    );
+  }
+
+  raiseHead(position: number, lastEventId: string): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.head} SET position = ?, last_event_id = ? WHERE id = 1 AND position < ?`,
+      [position, Buffer.from(lastEventId, 'hex'), position],
+    );
+  }
+
+  /** W1: which of these ids have a place already; a locking read, whatever the isolation level. */
+  findEvents(ids: readonly string[]): Statement {
+    return this.dialect.statement(
+      `SELECT ${this.eventColumns} FROM ${this.event} WHERE event_id IN (${ids.map(() => '?').join(', ')})${this.dialect.forUpdate}`,
+      ids.map((id) => Buffer.from(id, 'hex')),
+    );
+  }
+
+  insertEvents(rows: readonly NumberedRow[]): Statement {
+    return this.dialect.insert(
+      'auth_event',
+      EVENT_COLUMNS,
+      rows.map((row) => [
+        row.position,
+        Buffer.from(row.id, 'hex'),
+        row.kind,
+        Buffer.from(row.key, 'hex'),
+        row.killsBelow,
+        row.except === null ? null : Buffer.from(row.except, 'hex'),
+        row.accessOnly ? 1 : 0,
+        row.issuedBefore,
+        row.until,
+        row.reason,
+        row.actor,
+        row.createdAt,
+      ]),
+    );
+  }
+
+  /** C4: what waits to be numbered, oldest first. */
+  listPending(): Statement {
+    const { text, hex } = this.dialect;
+    const columns = PENDING_COLUMNS.map(([name, type]) =>
+      type === 'bytes'
+        ? `${hex(name)} AS ${name}`
+        : type === 'bigint'
+          ? `${text(name)} AS ${name}`
+          : name,
+    );
+    return this.dialect.statement(
+      `SELECT ${columns.join(', ')} FROM ${this.pending} ORDER BY event_id LIMIT 500`,
+      [],
+    );
+  }
+
+  deletePending(ids: readonly string[]): Statement {
+    return this.dialect.statement(
+      `DELETE FROM ${this.pending} WHERE event_id IN (${ids.map(() => '?').join(', ')})`,
+      ids.map((id) => Buffer.from(id, 'hex')),
+    );
+  }
+
+  /** X1: expired, and it and its successor older than `cutoff`; the last event always stays. */
+  findExpired(now: number, cutoff: number, limit: number): Statement {
+    return this.dialect.statement(
+      `SELECT ${this.dialect.text('e.position')} AS event_position FROM ${this.event} e ` +
+        `WHERE e.keep_until < ? AND e.created_at < ? ` +
+        `AND e.position < (SELECT h.position FROM ${this.head} h WHERE h.id = 1) ` +
+        `AND NOT EXISTS (SELECT 1 FROM ${this.event} s WHERE s.position = e.position + 1 AND s.created_at >= ?) ` +
+        `ORDER BY e.keep_until LIMIT ?`,
+      [now, cutoff, cutoff, limit],
+    );
+  }
+
+  deleteEvents(positions: readonly number[]): Statement {
+    return this.dialect.statement(
+      `DELETE FROM ${this.event} WHERE position IN (${positions.map(() => '?').join(', ')})`,
+      positions,
+    );
+  }
+
+  raisePurgedThrough(position: number): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.head} SET purged_through = ? WHERE id = 1 AND purged_through < ?`,
+      [position, position],
+    );
+  }
+
+  /** X2: one instance at a time; the claim runs out by database time, should its holder die. */
+  claimPurge(now: number, until: number): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.head} SET purge_claimed_until = ? WHERE id = 1 AND purge_claimed_until < ?`,
+      [until, now],
+    );
+  }
+
+  /** Gives the claim back, if it is still the one that ends at `until`. */
+  releasePurge(until: number): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.head} SET purge_claimed_until = 0 WHERE id = 1 AND purge_claimed_until = ?`,
+      [until],
+    );
+  }
+
+  /** H4: raises the registered bounds, never lowers them; the head says who raised them. */
+  registerBound(
+    column: 'max_staleness' | 'max_token_life',
+    value: number,
+    instance: string,
+  ): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.head} SET ${column} = ?, ${column}_by = ? WHERE id = 1 AND ${column} < ?`,
+      [value, instance, value],
+    );
+  }
+
+  /** What `{ manager }` writes in the caller's own transaction: column names and values. */
+  static pendingValues(row: PendingRow): Record<string, string | number | Buffer | null> {
+    return {
+      event_id: Buffer.from(row.id, 'hex'),
+      kind: row.kind,
+      event_key: Buffer.from(row.key, 'hex'),
+      except_key: row.except === null ? null : Buffer.from(row.except, 'hex'),
+      access_only: row.accessOnly ? 1 : 0,
+      expires_at: row.expiresAt,
+      life: row.life,
+      skew: row.skew,
+      reason: row.reason,
+      actor: row.actor,
+    };
+  }
+}

@@ -1,0 +1,147 @@
+import type { AuthClock } from '../../context/auth-clock.js';
+import type { LogEvent } from '../revocation-event.js';
+import { eventOf, type Head, headOf, type PendingRow, pendingOf } from './log-rows.js';
+import type { LogStatements, NumberedRow } from './log.statements.js';
+import type { Transaction } from './statement.js';
+
+/**
+ * How much longer than its tokens an event is kept (ms): the largest legal clock tolerance, and as
+ * much again for what clocks and long polls can add (W3).
+ */
+export const RETENTION_MARGIN = 120_000;
+
+/** No row younger than this is purged, nor one whose successor is (X1). */
+export const PURGE_AGE = 600_000;
+
+/** An event on its way into the log. */
+export interface EventDraft extends PendingRow {
+  /** Kept from an attempt whose outcome is unknown and was reported, so that a late settlement does
+   * not end newer logins (G3). */
+  killsBelow: number | null;
+  /** Where the last attempt put it; what a provisional outcome is judged by (W4). */
+  attemptedAt: number | null;
+  /** A look under the head lock showed that no earlier attempt was committed. */
+  provenAbsent: boolean;
+}
+
+/** What an append did: the head it was written under, and each draft's event. */
+export interface Appended {
+  readonly head: Head;
+  readonly events: readonly LogEvent[];
+}
+
+/** How the events of one call are numbered: position order is commit order, without gaps (W1). */
+export class LogTransactions {
+  constructor(
+    private readonly statements: LogStatements,
+    private readonly clock: AuthClock,
+  ) {}
+
+  /**
+   * Appends events under the head lock.
+   *
+   * @param lookUp - Whether an earlier attempt may have committed some of them. Ids are random, so a
+   * first attempt need not ask.
+   */
+  *append(drafts: readonly EventDraft[], lookUp: boolean): Transaction<Appended> {
+    const head = yield* this.lockHead();
+    const known = new Map<string, LogEvent>();
+    if (lookUp) {
+      const found = yield this.statements.findEvents(drafts.map(({ id }) => id));
+      for (const event of found.rows.map(eventOf)) known.set(event.id, event);
+      for (const draft of drafts) draft.provenAbsent = !known.has(draft.id);
+    }
+    const added = yield* this.number(
+      head,
+      drafts.filter(({ id }) => !known.has(id)),
+    );
+    for (const event of added) known.set(event.id, event);
+    return { head, events: drafts.map(({ id }) => known.get(id) as LogEvent) };
+  }
+
+  /**
+   * Numbers what was written in callers' transactions and has been committed (C4).
+   *
+   * @param seen - The ids of a plain read before; rows that came later wait for the next round.
+   */
+  *movePending(seen: ReadonlySet<string>): Transaction<Appended> {
+    const head = yield* this.lockHead();
+    const { rows } = yield this.statements.listPending();
+    const pending = rows.map(pendingOf).filter(({ id }) => seen.has(id));
+    if (pending.length === 0) return { head, events: [] };
+    const ids = pending.map(({ id }) => id);
+    const { rows: numbered } = yield this.statements.findEvents(ids);
+    const known = new Set(numbered.map((row) => eventOf(row).id));
+    const events = yield* this.number(
+      head,
+      pending
+        .filter(({ id }) => !known.has(id))
+        .map((row) => ({ ...row, killsBelow: null, attemptedAt: null, provenAbsent: false })),
+    );
+    yield this.statements.deletePending(ids);
+    return { head, events };
+  }
+
+  /** Deletes by key what was chosen without a lock, and says in the same breath that it is gone. */
+  *purge(positions: readonly number[]): Transaction<number> {
+    yield* this.lockHead();
+    const { affected } = yield this.statements.deleteEvents(positions);
+    yield this.statements.raisePurgedThrough(Math.max(...positions));
+    return affected;
+  }
+
+  /** H4: before it serves, an instance says how stale it may be and how long its tokens live. */
+  *register(maxStaleness: number, maxTokenLife: number, instance: string): Transaction<Head> {
+    yield* this.lockHead();
+    yield this.statements.registerBound('max_staleness', maxStaleness, instance);
+    yield this.statements.registerBound('max_token_life', maxTokenLife, instance);
+    return yield* this.lockHead();
+  }
+
+  private *lockHead(): Transaction<Head> {
+    const { rows } = yield this.statements.lockHead();
+    const [row] = rows;
+    if (row === undefined) {
+      throw new Error('The table auth_head has lost its row; the revocation log is damaged.');
+    }
+    return headOf(row, (reported) => this.clock.database(reported));
+  }
+
+  private *number(head: Head, drafts: readonly EventDraft[]): Transaction<LogEvent[]> {
+    if (drafts.length === 0) return [];
+    const rows = drafts.map((draft, index) => numbered(draft, head, head.position + 1 + index));
+    const last = rows.at(-1) as NumberedRow;
+    const { affected } = yield this.statements.raiseHead(last.position, last.id);
+    if (affected !== 1) throw new Error('The head of the revocation log was not raised.');
+    yield this.statements.insertEvents(rows);
+    return rows;
+  }
+}
+
+function numbered(draft: EventDraft, head: Head, position: number): NumberedRow {
+  draft.attemptedAt = position;
+  const isMark = draft.kind === 'subject' || draft.kind === 'issuer';
+  return {
+    position,
+    id: draft.id,
+    kind: draft.kind,
+    key: draft.key,
+    killsBelow: isMark ? (draft.killsBelow ?? position) : null,
+    except: draft.except,
+    accessOnly: draft.accessOnly,
+    issuedBefore: isMark ? head.now + draft.skew : null,
+    until: keepUntil(draft, head),
+    reason: draft.reason,
+    actor: draft.actor,
+    createdAt: head.now,
+  };
+}
+
+/** W3: until no token that the event concerns can be accepted by any instance. */
+function keepUntil(draft: EventDraft, head: Head): number | null {
+  if (draft.kind === 'key') return null;
+  if (draft.kind === 'token' && draft.expiresAt !== null) {
+    return Math.max(draft.expiresAt, head.now) + RETENTION_MARGIN;
+  }
+  return head.now + Math.max(head.maxTokenLife, draft.life ?? 0) + RETENTION_MARGIN;
+}

@@ -1,0 +1,185 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { DataSource, MigrationExecutor, type DataSourceOptions } from 'typeorm';
+import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import { CreateAuthLog1763683200000 } from '../migrations/create-auth-log.migration.js';
+import { AUTH_INDEXES } from '../migrations/tables.js';
+import { dataSourceClassOf, deriveDataSourceOptions } from './derive-data-source-options.js';
+import { AUTH_TABLES, type Dialect } from './dialect.js';
+import { dialectOf } from './dialect-of.js';
+import type { LogDatabase } from './log-database.js';
+import { ServerLogDatabase } from './server-log-database.js';
+import { type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
+
+/** Where the log lives and what may be done to make it. */
+export interface LogLocation {
+  /** The application's DataSource, or the options that were given for the log itself. */
+  readonly source: DataSource | DataSourceOptions;
+  readonly schema: string | undefined;
+  readonly migrations: 'check' | 'run';
+}
+
+/** The number of processes that may be making the tables at once is small; so is this wait. */
+const MIGRATION_ATTEMPTS = 100;
+
+/**
+ * Opens the log's own connections, makes its tables if that was asked for, and checks that they are
+ * complete.
+ *
+ * @throws AuthWiringError for what no retry mends: missing tables, a read-only server, an entity of
+ * the application with one of our names. Any other error: the database cannot be reached now.
+ */
+export async function openLogDatabase(location: LogLocation): Promise<LogDatabase> {
+  const application = isLive(location.source) ? location.source : undefined;
+  if (application !== undefined) refuseOurNames(application);
+  const options = deriveDataSourceOptions(
+    application?.options ?? (location.source as DataSourceOptions),
+    location.schema,
+  );
+  if (application !== undefined && isInMemory(options)) return openShared(application, location);
+
+  if (application?.options.type === 'better-sqlite3') {
+    // A second copy of SQLite in one process damages the file: take the very driver object.
+    const { sqlite } = application.driver as unknown as { sqlite?: unknown };
+    if (sqlite !== undefined) Object.assign(options, { driver: sqlite });
+  }
+  const Class = application === undefined ? DataSource : dataSourceClassOf(application);
+  const dataSource = await new Class(options).initialize();
+  try {
+    const dialect = dialectOf(dataSource, location.schema);
+    const database =
+      dialect.name === 'sqlite'
+        ? new SqliteLogDatabase(
+            dataSource,
+            openedHandle(dataSource),
+            dialect,
+            handleOf(application),
+          )
+        : new ServerLogDatabase(dataSource, dialect);
+    await prepare(dataSource, database, location);
+    return database;
+  } catch (error) {
+    await dataSource.destroy();
+    throw error;
+  }
+}
+
+function isLive(source: DataSource | DataSourceOptions): source is DataSource {
+  return 'options' in source && 'driver' in source;
+}
+
+function isInMemory(options: DataSourceOptions): boolean {
+  return (
+    options.type === 'better-sqlite3' &&
+    (options.database === ':memory:' || options.database === '')
+  );
+}
+
+/** An in-memory database has one handle; ours is the application's, gated for reads too. */
+async function openShared(application: DataSource, location: LogLocation): Promise<LogDatabase> {
+  const handle = handleOf(application);
+  if (handle === undefined) {
+    throw new Error('The application’s in-memory DataSource is not initialised yet.');
+  }
+  const dialect = dialectOf(application);
+  const database = new SqliteLogDatabase(undefined, handle, dialect, handle);
+  if (location.migrations === 'run') {
+    const runner = application.createQueryRunner();
+    try {
+      await new CreateAuthLog1763683200000().up(runner);
+    } finally {
+      await runner.release();
+    }
+  }
+  await check(database, location);
+  return database;
+}
+
+function handleOf(application: DataSource | undefined): SqliteHandle | undefined {
+  const driver = application?.driver as unknown as
+    { databaseConnection?: SqliteHandle } | undefined;
+  return driver?.databaseConnection;
+}
+
+/** Our own handle: it never waits inside SQLite, and a commit is on disk. */
+function openedHandle(dataSource: DataSource): SqliteHandle {
+  const handle = handleOf(dataSource);
+  if (handle === undefined) throw new Error('better-sqlite3 gave no handle.');
+  handle.pragma('busy_timeout = 0');
+  handle.pragma('synchronous = FULL');
+  return handle;
+}
+
+async function prepare(
+  dataSource: DataSource,
+  database: LogDatabase,
+  location: LogLocation,
+): Promise<void> {
+  const { rows } = await database.read(database.dialect.writable);
+  if (rows.length > 0) {
+    throw new AuthWiringError(
+      'AuthModule: the database server is read-only (a replica?); a logout must be written.',
+      'Connect to the primary. With TypeORM replication the log uses replication.master.',
+    );
+  }
+  if (location.migrations === 'run') await migrate(dataSource, database.dialect);
+  await check(database, location);
+}
+
+/** Several processes may do this at once: one works, the others wait and then find nothing to do. */
+async function migrate(dataSource: DataSource, dialect: Dialect): Promise<void> {
+  const runner = dataSource.createQueryRunner('master');
+  const [begin, end] = {
+    postgres: [['BEGIN', 'SELECT pg_advisory_xact_lock(7355608)'], ['COMMIT']],
+    mysql: [["SELECT GET_LOCK('nestjs-logout', 60)"], ["SELECT RELEASE_LOCK('nestjs-logout')"]],
+    sqlite: [['BEGIN IMMEDIATE'], ['COMMIT']],
+  }[dialect.name] as [string[], string[]];
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        for (const sql of begin) await runner.query(sql);
+        break;
+      } catch (error) {
+        if (dialect.failure(error) !== 'conflict' || attempt === MIGRATION_ATTEMPTS) throw error;
+        await setTimeout(randomInt(5, 50));
+      }
+    }
+    const executor = new MigrationExecutor(dataSource, runner);
+    executor.transaction = 'none';
+    try {
+      await executor.executePendingMigrations();
+    } catch (error) {
+      if (dialect.name !== 'mysql') await runner.query('ROLLBACK');
+      throw error;
+    }
+    for (const sql of end) await runner.query(sql);
+  } finally {
+    await runner.release();
+  }
+}
+
+async function check(database: LogDatabase, location: LogLocation): Promise<void> {
+  const { rows } = await database.read(database.dialect.existing);
+  const present = new Set(rows.map(({ name }) => name));
+  const wanted = [...AUTH_TABLES, ...AUTH_INDEXES.map(({ name }) => name)];
+  const missing = wanted.filter((name) => !present.has(name));
+  if (missing.length === 0) return;
+  throw new AuthWiringError(
+    `AuthModule: the database lacks these tables or indexes of the revocation log: ${missing.join(', ')}` +
+      `${location.schema === undefined ? '' : ` (in schema "${location.schema}")`}.`,
+    `Let the module make them: AuthModule.forRoot({ migrations: 'run', … }).`,
+    'Add ...authMigrations to the migrations of your own DataSource and run them.',
+    `Run docs/sql/${database.dialect.name}.up.sql.`,
+  );
+}
+
+function refuseOurNames(application: DataSource): void {
+  const names: ReadonlySet<string> = new Set(AUTH_TABLES);
+  const clash = application.entityMetadatas.find(({ tableName }) => names.has(tableName));
+  if (clash === undefined) return;
+  throw new AuthWiringError(
+    `AuthModule: the entity ${clash.name} of the application has the table name "${clash.tableName}", ` +
+      'which belongs to the revocation log; synchronize would drop our columns.',
+    'Rename the table of that entity.',
+  );
+}

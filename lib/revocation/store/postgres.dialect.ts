@@ -1,0 +1,62 @@
+import type { AuthTable, Dialect, FailureKind } from './dialect.js';
+import { errorCodeOf } from './driver-error.js';
+import type { SqlValue, Statement } from './statement.js';
+
+const ARRAY_TYPES = { bigint: 'bigint[]', bytes: 'bytea[]', text: 'text[]' } as const;
+
+/** Lock timeout, serialisation failure, deadlock, and a uniqueness race of two registrations. */
+const CONFLICTS = new Set(['55P03', '40001', '40P01']);
+
+/** PostgreSQL: every name qualified, every value selected as text, READ COMMITTED by name. */
+export function postgresDialect(schema: string): Dialect {
+  const quoted = `"${schema.replaceAll('"', '""')}"`;
+  const numbered = (sql: string): string => {
+    let index = 0;
+    return sql.replaceAll('?', () => `$${++index}`);
+  };
+  const statement = (sql: string, values: readonly SqlValue[]): Statement => ({
+    sql: numbered(sql),
+    values,
+  });
+  const table = (name: AuthTable): string => `${quoted}."${name}"`;
+  return {
+    name: 'postgres',
+    now: `(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint`,
+    forUpdate: ' FOR UPDATE',
+    // One round trip. Somebody's role default must not make a logout serializable or volatile.
+    begin: [
+      `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'; ` +
+        `SET LOCAL statement_timeout = '5s'; SELECT set_config('synchronous_commit', 'on', true) ` +
+        `WHERE current_setting('synchronous_commit') IN ('off', 'local')`,
+    ],
+    prepareConnection: [],
+    table,
+    text: (expression) => `(${expression})::text`,
+    hex: (column) => `encode(${column}, 'hex')`,
+    statement,
+    insert: (name, columns, rows) => ({
+      sql:
+        `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) ` +
+        `SELECT * FROM unnest(${columns.map(([, type], i) => `$${i + 1}::${ARRAY_TYPES[type]}`).join(', ')})`,
+      values: columns.map((_, column) => rows.map((row) => row[column] ?? null)),
+    }),
+    existing: statement(
+      `SELECT tablename::text AS name FROM pg_tables WHERE schemaname = ? ` +
+        `UNION ALL SELECT indexname::text FROM pg_indexes WHERE schemaname = ?`,
+      [schema, schema],
+    ),
+    writable: statement(
+      `SELECT '1'::text AS readonly WHERE current_setting('transaction_read_only') = 'on' OR pg_is_in_recovery()`,
+      [],
+    ),
+    failure: (error): FailureKind => {
+      const code = errorCodeOf(error);
+      if (code !== undefined && CONFLICTS.has(code)) return 'conflict';
+      // Five characters are an SQLSTATE: the server answered. Class 57 and 08: it is going away.
+      if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
+        return /^(57P|08)/.test(code) ? 'connection' : 'permanent';
+      }
+      return 'connection';
+    },
+  };
+}

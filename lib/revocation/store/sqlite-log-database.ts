@@ -1,0 +1,113 @@
+import type { DataSource } from 'typeorm';
+import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
+import type { Dialect } from './dialect.js';
+import { type LogDatabase, StorageFailure } from './log-database.js';
+import type { Row, Statement, StatementResult, Transaction } from './statement.js';
+
+/** What we use of better-sqlite3's Database. */
+export interface SqliteHandle {
+  readonly inTransaction: boolean;
+  prepare(sql: string): {
+    readonly reader: boolean;
+    all(...values: unknown[]): unknown[];
+    run(...values: unknown[]): { changes: number };
+  };
+  pragma(source: string): unknown;
+}
+
+/** For how long a write waits for the application's own transaction to end. */
+const GATE_TIMEOUT = 5_000;
+
+const HELD =
+  'A write transaction of the application kept SQLite locked for 5 seconds. If this logout was ' +
+  'called inside that transaction, pass its manager: logout(token, { manager }).';
+
+/**
+ * SQLite: every transaction runs within one tick, on a handle of its own, and only while the
+ * application's handle has no transaction open; so the application meets no SQLITE_BUSY that it did
+ * not meet before.
+ */
+export class SqliteLogDatabase implements LogDatabase {
+  private readonly prepared = new Map<string, ReturnType<SqliteHandle['prepare']>>();
+
+  constructor(
+    private readonly dataSource: DataSource | undefined,
+    private readonly handle: SqliteHandle,
+    readonly dialect: Dialect,
+    /** The application's handle on the same file, if there is one in this process. */
+    private readonly application: SqliteHandle | undefined,
+  ) {}
+
+  async read(statement: Statement): Promise<StatementResult> {
+    return this.whenFree(() => this.run(statement), this.application === this.handle);
+  }
+
+  async poll(statement: Statement, _: number, onSend: () => void): Promise<StatementResult> {
+    return this.whenFree(() => {
+      onSend();
+      return this.run(statement);
+    }, this.application === this.handle);
+  }
+
+  async transaction<T>(body: () => Transaction<T>): Promise<T> {
+    return this.whenFree(() => this.drive(body()), true);
+  }
+
+  async close(): Promise<void> {
+    this.prepared.clear();
+    if (this.dataSource?.isInitialized === true) await this.dataSource.destroy();
+  }
+
+  /**
+   * Runs `task` in a tick in which the application has no transaction open; the look and the task
+   * are one synchronous step, so that no other code of this process comes between.
+   *
+   * @param gated - Reads of a file need no gate. On the shared handle of an in-memory database they
+   * do: they would see what the application has not committed.
+   */
+  private async whenFree<T>(task: () => T, gated: boolean): Promise<T> {
+    const deadline = performance.now() + GATE_TIMEOUT;
+    for (;;) {
+      let busy: unknown;
+      if (!gated || this.application?.inTransaction !== true) {
+        try {
+          return task();
+        } catch (error) {
+          if (this.dialect.failure(error) !== 'conflict') {
+            throw new StorageFailure('rolled back', 'SQLite refused the statement.', false, error);
+          }
+          busy = error;
+        }
+      }
+      if (performance.now() > deadline) {
+        throw new StorageFailure('rolled back', HELD, false, busy);
+      }
+      await setTimeout(1);
+    }
+  }
+
+  private drive<T>(body: Transaction<T>): T {
+    try {
+      for (const sql of this.dialect.begin) this.run({ sql, values: [] });
+      let step = body.next();
+      while (step.done !== true) step = body.next(this.run(step.value));
+      this.run({ sql: 'COMMIT', values: [] });
+      return step.value;
+    } catch (error) {
+      if (this.handle.inTransaction) this.run({ sql: 'ROLLBACK', values: [] });
+      throw error;
+    }
+  }
+
+  private run({ sql, values }: Statement): StatementResult {
+    let statement = this.prepared.get(sql);
+    if (statement === undefined) {
+      statement = this.handle.prepare(sql);
+      if (this.prepared.size > 200) this.prepared.clear();
+      this.prepared.set(sql, statement);
+    }
+    if (statement.reader) return { rows: statement.all(...values) as Row[], affected: 0 };
+    return { rows: [], affected: statement.run(...values).changes };
+  }
+}

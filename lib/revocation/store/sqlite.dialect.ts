@@ -1,0 +1,33 @@
+import type { AuthTable, Dialect, FailureKind } from './dialect.js';
+import { errorCodeOf } from './driver-error.js';
+import type { SqlValue, Statement } from './statement.js';
+
+/** SQLite through better-sqlite3: one writer at a time, so no row locks and no isolation levels. */
+export function sqliteDialect(): Dialect {
+  const statement = (sql: string, values: readonly SqlValue[]): Statement => ({ sql, values });
+  const table = (name: AuthTable): string => `"${name}"`;
+  return {
+    name: 'sqlite',
+    now: `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+    forUpdate: '',
+    begin: ['BEGIN IMMEDIATE'],
+    prepareConnection: [],
+    table,
+    text: (expression) => `CAST(${expression} AS TEXT)`,
+    hex: (column) => `lower(hex(${column}))`,
+    statement,
+    insert: (name, columns, rows) => ({
+      sql:
+        `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) VALUES ` +
+        rows.map(() => `(${columns.map(() => '?').join(', ')})`).join(', '),
+      values: rows.flat(),
+    }),
+    existing: statement(`SELECT name FROM sqlite_master WHERE type IN ('table', 'index')`, []),
+    writable: statement(
+      `SELECT '1' AS readonly FROM (SELECT 1) WHERE (SELECT query_only FROM pragma_query_only)`,
+      [],
+    ),
+    failure: (error): FailureKind =>
+      /^SQLITE_(BUSY|LOCKED)/.test(errorCodeOf(error) ?? '') ? 'conflict' : 'permanent',
+  };
+}

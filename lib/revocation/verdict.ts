@@ -1,0 +1,31 @@
+import type { RevocationKind, RevocationReason } from './revocation-event.js';
+
+/** The token is good, and a proof that is fresh enough says so. */
+export interface ActiveVerdict {
+  readonly state: 'active';
+}
+
+/** An event ended the token; no proof is needed for that. */
+export interface RevokedVerdict {
+  readonly state: 'revoked';
+  readonly kind: RevocationKind;
+  readonly reason: RevocationReason;
+}
+
+/** The claims can be true of no token: their position lies beyond the end of the log. */
+export interface InvalidVerdict {
+  readonly state: 'invalid';
+}
+
+/** This instance cannot prove that it is fresh: 503, never 401, never a pass. */
+export interface UnknownVerdict {
+  readonly state: 'unknown';
+  /** Seconds after which a retry makes sense. */
+  readonly retryAfter: number;
+}
+
+/** The answer to the one question about a token's claims. */
+export type Verdict = ActiveVerdict | RevokedVerdict | InvalidVerdict | UnknownVerdict;
+
+/** The one good answer, shared so that accepting allocates nothing. */
+export const ACTIVE: ActiveVerdict = Object.freeze({ state: 'active' });

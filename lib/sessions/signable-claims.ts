@@ -1,0 +1,36 @@
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+
+/** What the library itself says in a token; an application cannot say it differently. */
+const REGISTERED = new Set(['iss', 'aud', 'sub', 'sid', 'jti', 'gen', 'iat', 'exp', 'nbf', 'cnf']);
+
+/** Names under which nothing may stand that everybody can read who gets hold of a token. */
+const SECRETIVE =
+  /pass(word|wd|phrase|code)?$|^pwd|secret|credential|private.?key|api.?key|access.?key|card.?(number|no)|^cc.?(num|number)|cvv|cvc|^pan$|iban|ssn|social.?security|^pin$|otp|^salt$|hash$|refresh.?token/i;
+
+/**
+ * Checks the claims that an application wants signed.
+ *
+ * @throws AuthWiringError for a registered name, for a name that looks like a secret and was not
+ * allowed by `allowedClaims`, and for what JSON cannot carry.
+ */
+export function assertSignable(
+  claims: Readonly<Record<string, unknown>>,
+  allowed: readonly string[],
+): void {
+  for (const name of Object.keys(claims)) {
+    if (REGISTERED.has(name) || name === '__proto__') {
+      throw new AuthWiringError(
+        `login(): the claim "${name}" is set by nestjs-logout and cannot be given.`,
+        'Give it another name.',
+      );
+    }
+    if (SECRETIVE.test(name) && !allowed.includes(name)) {
+      throw new AuthWiringError(
+        `login(): the claim "${name}" looks like a secret. A token's payload is signed, not encrypted: ` +
+          'everybody who holds the token can read it.',
+        'Leave it out.',
+        `If it is no secret: AuthModule.forRoot({ allowedClaims: ['${name}'], … }).`,
+      );
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { DataSourceOptions } from 'typeorm';
+
+/** Everything that the quick-start reads from its environment, checked once. */
+export interface Settings {
+  readonly port: number;
+  readonly host: string;
+  readonly platform: 'express' | 'fastify';
+  readonly database: DataSourceOptions;
+  readonly secrets: readonly string[];
+  readonly issuer: string;
+  readonly audience: string;
+  readonly accessTokenTtl: number;
+  readonly maxStaleness: number;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A message for a person at a terminal; `main.ts` prints it without a stack. */
+export class SettingsError extends Error {}
+
+/**
+ * Reads and checks the environment.
+ *
+ * @throws SettingsError naming the variable, what it holds, and what it should.
+ */
+export function readSettings(env: Environment): Settings {
+  const database = databaseOf(env['DATABASE_URL'] ?? 'sqlite:.quickstart/quickstart.sqlite');
+  return {
+    port: integer(env, 'PORT', 3000, 0, 65_535),
+    host: env['HOST'] ?? '127.0.0.1',
+    platform: oneOf(env, 'PLATFORM', ['express', 'fastify']),
+    database,
+    secrets: secretsOf(env, database),
+    issuer: env['AUTH_ISSUER'] ?? 'nestjs-logout-quickstart',
+    audience: env['AUTH_AUDIENCE'] ?? 'nestjs-logout-quickstart',
+    accessTokenTtl: integer(env, 'ACCESS_TOKEN_TTL', 300, 1, 86_400),
+    maxStaleness: integer(env, 'MAX_STALENESS', 5, 1, 3_600),
+  };
+}
+
+function databaseOf(url: string): DataSourceOptions {
+  if (url.startsWith('sqlite:')) {
+    const path = url.slice('sqlite:'.length);
+    if (path === '') throw new SettingsError('DATABASE_URL: "sqlite:" needs a path.');
+    if (path === ':memory:') return { type: 'better-sqlite3', database: path };
+    const database = resolve(path);
+    mkdirSync(dirname(database), { recursive: true });
+    return { type: 'better-sqlite3', database };
+  }
+  if (/^postgres(ql)?:\/\//.test(url)) return { type: 'postgres', url };
+  if (/^(mysql|mariadb):\/\//.test(url)) {
+    return { type: 'mariadb', url: url.replace(/^mysql:/, 'mariadb:') };
+  }
+  throw new SettingsError(
+    'DATABASE_URL must be sqlite:path, postgres://… or mysql://… (also for MariaDB).',
+  );
+}
+
+/** Given ones, separated by commas; else, outside production, one that is kept beside the database. */
+function secretsOf(env: Environment, database: DataSourceOptions): readonly string[] {
+  const given = env['AUTH_SECRET'];
+  if (given !== undefined && given !== '') {
+    const secrets = given.split(',').map((secret) => secret.trim());
+    for (const secret of secrets) {
+      if (Buffer.byteLength(secret) >= 32) continue;
+      throw new SettingsError(
+        `AUTH_SECRET: each secret needs at least 32 bytes; one has ${Buffer.byteLength(secret)}. ` +
+          "Make one: node -p \"require('crypto').randomBytes(32).toString('base64url')\"",
+      );
+    }
+    return secrets;
+  }
+  if (env['NODE_ENV'] === 'production') {
+    throw new SettingsError('AUTH_SECRET is required when NODE_ENV is production.');
+  }
+  const folder =
+    database.type === 'better-sqlite3' && database.database !== ':memory:'
+      ? dirname(String(database.database))
+      : resolve('.quickstart');
+  const file = resolve(folder, '.auth-secret');
+  if (!existsSync(file)) {
+    mkdirSync(folder, { recursive: true });
+    try {
+      writeFileSync(file, randomBytes(48).toString('base64url'), { mode: 0o600, flag: 'wx' });
+    } catch (error) {
+      // Another instance that starts at the same moment made it first: take that one.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+  chmodSync(file, 0o600);
+  return [readFileSync(file, 'utf8').trim()];
+}
+
+function integer(
+  env: Environment,
+  name: string,
+  fallback: number,
+  min: number,
+  max: number,
+): number {
+  const text = env[name];
+  if (text === undefined || text === '') return fallback;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new SettingsError(`${name} is "${text}"; it must be a whole number from ${min} to ${max}.`);
+}
+
+function oneOf<T extends string>(env: Environment, name: string, choices: readonly [T, ...T[]]): T {
+  const text = env[name];
+  if (text === undefined || text === '') return choices[0];
+  const choice = choices.find((each) => each === text);
+  if (choice !== undefined) return choice;
+  throw new SettingsError(`${name} is "${text}"; it must be one of ${choices.join(', ')}.`);
+}

@@ -1,0 +1,277 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  Controller,
+  Get,
+  ImATeapotException,
+  Injectable,
+  Module,
+  UseGuards,
+  type ExecutionContext,
+} from '@nestjs/common';
+import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
+import { Test } from '@nestjs/testing';
+import passport from 'passport';
+import { Strategy } from 'passport-jwt';
+import { AllowExpired } from '../../lib/authentication/allow-expired.decorator.js';
+import { bearerToken } from '../../lib/authentication/bearer-token.js';
+import { CurrentUser } from '../../lib/authentication/current-user.decorator.js';
+import { Freshness } from '../../lib/authentication/freshness.decorator.js';
+import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
+import { AuthWiringError } from '../../lib/errors/auth-wiring.error.js';
+import {
+  answerOf,
+  authentication,
+  claimsAt,
+  FakeRevocation,
+  hmacKey,
+  MeController,
+  mint,
+  optionsWith,
+  startApp,
+  TestApp,
+} from '../unit/authentication/support.js';
+
+const key = hmacKey('one');
+const opened: TestApp[] = [];
+
+function opening(app: Promise<TestApp>): Promise<TestApp> {
+  return app.then((started) => {
+    opened.push(started);
+    return started;
+  });
+}
+
+function contextOf(request: object): ExecutionContext {
+  return {
+    getType: () => 'http',
+    getHandler: () => MeController.prototype.me,
+    getClass: () => MeController,
+    switchToHttp: () => ({ getRequest: () => request, getResponse: () => ({}) }),
+  } as unknown as ExecutionContext;
+}
+
+@Injectable()
+class LenientGuard extends JwtAuthGuard {
+  override handleRequest<TUser>(_error: unknown, user: TUser): TUser {
+    return user ?? (null as TUser);
+  }
+}
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((app) => app.close()));
+});
+
+describe('how the guard is wired', () => {
+  it('a guard in an application without AuthModule stops the boot', async () => {
+    const testing = Test.createTestingModule({ controllers: [MeController] });
+    await expect(testing.compile()).rejects.toThrow(/JwtAuthGuard/);
+  });
+
+  it('a guard made by hand throws, and never passes', () => {
+    const context = contextOf({ headers: {}, url: '/' });
+    expect(() => new JwtAuthGuard().canActivate(context)).toThrow(AuthWiringError);
+  });
+
+  it.each(['express', 'fastify'] as const)(
+    "an application's own PassportModule does not take the guard over (%s)",
+    async (platform) => {
+      @Injectable()
+      class OpenStrategy extends PassportStrategy(Strategy, 'other') {
+        constructor() {
+          super({ jwtFromRequest: () => 'x', secretOrKey: 'x' });
+        }
+        override authenticate(): void {
+          this.success({ admin: true });
+        }
+        validate(): unknown {
+          return { admin: true };
+        }
+      }
+      const revocation = new FakeRevocation();
+      const options = optionsWith([key]);
+      @Module({
+        imports: [PassportModule.register({ defaultStrategy: 'other', property: 'other' })],
+        controllers: [MeController],
+        providers: [OpenStrategy],
+      })
+      class UsersModule {}
+      const app = await opening(
+        TestApp.start(platform, { imports: [authentication(options, revocation), UsersModule] }),
+      );
+      expect(await answerOf(app.get('/me'))).toEqual([401, 'token_missing']);
+      const answer = await app.bearer(mint(key, claimsAt(revocation.time)));
+      expect(await answer.json()).toMatchObject({ user: { sub: 'alice' } });
+    },
+  );
+
+  it('a strategy name that the option chose serves AuthGuard of that name, with all rules', async () => {
+    @Controller('old')
+    @UseGuards(AuthGuard('jwt'))
+    class OldController {
+      @Get()
+      get(): unknown {
+        return {};
+      }
+    }
+    const revocation = new FakeRevocation();
+    const app = await opening(
+      startApp('express', optionsWith([key], { strategyName: 'jwt' }), revocation, {
+        controllers: [OldController],
+      }),
+    );
+    const token = mint(key, claimsAt(revocation.time));
+    expect((await app.bearer(token, '/old')).status).toBe(200);
+    revocation.revokedIds.add('token-1');
+    expect(await answerOf(app.bearer(token, '/old'))).toEqual([401, 'session_ended']);
+  });
+
+  it('a strategy name that is taken stops the boot, and is left to its owner', async () => {
+    const owner = { name: 'taken', authenticate: () => undefined };
+    passport.use('taken', owner as never);
+    const boot = startApp(
+      'express',
+      optionsWith([key], { strategyName: 'taken' }),
+      new FakeRevocation(),
+    );
+    await expect(boot).rejects.toThrow(/passport strategy "taken" exists already/);
+    expect((passport as unknown as { _strategy(name: string): unknown })._strategy('taken')).toBe(
+      owner,
+    );
+    passport.unuse('taken');
+  });
+
+  it('the names are given back at shutdown', async () => {
+    const names = (): string[] =>
+      Object.keys((passport as unknown as { _strategies: object })._strategies);
+    const before = names();
+    const app = await startApp(
+      'express',
+      optionsWith([key], { strategyName: 'mine' }),
+      new FakeRevocation(),
+    );
+    expect(names()).toContain('mine');
+    await app.close();
+    expect(names()).toEqual(before);
+  });
+
+  it('two applications in one process refuse each other’s tokens', async () => {
+    const revocation = new FakeRevocation();
+    const keys = [hmacKey('same'), hmacKey('same')] as const;
+    const [a, b] = await Promise.all(
+      keys.map((own) => opening(startApp('fastify', optionsWith([own]), revocation))),
+    );
+    const tokens = keys.map((own) => mint(own, claimsAt(revocation.time)));
+    const status = async (app: TestApp | undefined, token = ''): Promise<number | undefined> =>
+      (await app?.bearer(token))?.status;
+    expect(await status(a, tokens[0])).toBe(200);
+    expect(await status(b, tokens[1])).toBe(200);
+    expect(await status(a, tokens[1])).toBe(401);
+    expect(await status(b, tokens[0])).toBe(401);
+  });
+});
+
+describe('what an application may override', () => {
+  it('handleRequest that returns whatever user there is does not admit a revoked token', async () => {
+    @Controller('who')
+    @UseGuards(LenientGuard)
+    class WhoController {
+      @Get()
+      who(@CurrentUser() user: unknown): unknown {
+        return { user };
+      }
+    }
+    const revocation = new FakeRevocation();
+    const app = await opening(
+      startApp('express', optionsWith([key]), revocation, {
+        controllers: [WhoController],
+      }),
+    );
+    const token = mint(key, claimsAt(revocation.time));
+    expect(await (await app.bearer(token, '/who')).json()).toMatchObject({
+      user: { sub: 'alice' },
+    });
+    revocation.revokedIds.add('token-1');
+    expect(await (await app.bearer(token, '/who')).json()).toEqual({});
+    revocation.revokedIds.clear();
+    revocation.verdict = { state: 'unknown', retryAfter: 1 };
+    expect(await (await app.bearer(token, '/who')).json()).toEqual({});
+  });
+
+  it('getAuthenticateOptions cannot lose what the route demands', async () => {
+    @Injectable()
+    class OwnGuard extends JwtAuthGuard {
+      override getAuthenticateOptions(): Record<string, unknown> {
+        return { property: 'account' };
+      }
+    }
+    @Controller('strict')
+    @UseGuards(OwnGuard)
+    class StrictController {
+      @Freshness('strict')
+      @Get()
+      get(): unknown {
+        return {};
+      }
+    }
+    const revocation = new FakeRevocation();
+    const app = await opening(
+      startApp('fastify', optionsWith([key]), revocation, { controllers: [StrictController] }),
+    );
+    await app.bearer(mint(key, claimsAt(revocation.time)), '/strict');
+    expect(revocation.asked.at(-1)?.options).toEqual({ freshness: 'strict', kid: 'one' });
+  });
+
+  it('an exception of the application’s own validate passes through as it is', async () => {
+    const validate = (): never => {
+      throw new ImATeapotException();
+    };
+    const revocation = new FakeRevocation();
+    const app = await opening(startApp('express', optionsWith([key], { validate }), revocation));
+    expect((await app.bearer(mint(key, claimsAt(revocation.time)))).status).toBe(418);
+  });
+});
+
+describe('the limit of 8 KB', () => {
+  it('refuses an over-long header before anything is taken apart', async () => {
+    const revocation = new FakeRevocation();
+    const app = await opening(startApp('fastify', optionsWith([key]), revocation));
+    const token = mint(key, claimsAt(revocation.time, { pad: 'x'.repeat(7000) }));
+    expect(await answerOf(app.bearer(token))).toEqual([401, 'token_malformed']);
+    expect(revocation.asked).toEqual([]);
+  });
+
+  it('takes 8192 characters and refuses 8193, whatever they are', () => {
+    expect(() => bearerToken({ headers: { authorization: `Bearer ${'a'.repeat(8193)}` } })).toThrow(
+      expect.objectContaining({ code: 'token_malformed' }),
+    );
+    expect(bearerToken({ headers: { authorization: `Bearer ${'a'.repeat(8192)}` } })).toHaveLength(
+      8192,
+    );
+  });
+});
+
+describe('a logout route', () => {
+  it('takes expired and revoked tokens, but none of a revoked key', async () => {
+    @Controller('bye')
+    @UseGuards(JwtAuthGuard)
+    class ByeController {
+      @AllowExpired()
+      @Get()
+      get(): unknown {
+        return {};
+      }
+    }
+    const revocation = new FakeRevocation();
+    const app = await opening(
+      startApp('express', optionsWith([key]), revocation, { controllers: [ByeController] }),
+    );
+    const token = mint(key, claimsAt(revocation.time));
+    revocation.time += 86_400_000;
+    revocation.revokedIds.add('token-1');
+    revocation.verdict = { state: 'unknown', retryAfter: 1 };
+    expect((await app.bearer(token, '/bye')).status).toBe(200);
+    expect(await answerOf(app.bearer(`${token}A`, '/bye'))).toEqual([401, 'token_invalid']);
+    revocation.revokedKeys.add('one');
+    expect(await answerOf(app.bearer(token, '/bye'))).toEqual([401, 'key_revoked']);
+  });
+});

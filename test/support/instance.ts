@@ -1,0 +1,108 @@
+import type { INestApplication, Type } from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import { DataSource as DataSourceToken } from 'typeorm';
+import { AuthModule } from '../../lib/auth.module.js';
+import { TokenService } from '../../lib/authentication/token.service.js';
+import { AuthClock } from '../../lib/context/auth-clock.js';
+import { AuthException, type AuthErrorCode } from '../../lib/errors/auth.exception.js';
+import { LogoutService } from '../../lib/logout/logout.service.js';
+import type { AuthSettings } from '../../lib/options/auth-options.js';
+import { LogConnection, type OpenLog } from '../../lib/revocation/log-connection.service.js';
+import { RevocationFeed } from '../../lib/revocation/revocation-feed.service.js';
+import { RevocationIndex } from '../../lib/revocation/revocation-index.js';
+import { RevocationLog } from '../../lib/revocation/revocation-log.service.js';
+import { RevocationPurge } from '../../lib/revocation/revocation-purge.service.js';
+import { RevocationService } from '../../lib/revocation/revocation.service.js';
+import { SessionService } from '../../lib/sessions/session.service.js';
+import type { TestDatabase } from './databases.js';
+
+/** What a test may choose; everything else is as an application would have it. */
+export interface InstanceSettings {
+  readonly clock?: AuthClock;
+  readonly options?: Partial<AuthSettings>;
+  readonly secret?: string;
+  readonly controllers?: Type[];
+  readonly platform?: 'express' | 'fastify';
+}
+
+/** One Nest application with our module on a real database, and its rooms at hand. */
+export interface Instance {
+  readonly app: INestApplication;
+  readonly dataSource: DataSource;
+  readonly clock: AuthClock;
+  readonly sessions: SessionService;
+  readonly logout: LogoutService;
+  readonly tokens: TokenService;
+  readonly revocation: RevocationService;
+  readonly log: RevocationLog;
+  readonly feed: RevocationFeed;
+  readonly index: RevocationIndex;
+  readonly purge: RevocationPurge;
+  readonly open: () => Promise<OpenLog>;
+  /** Logs a subject in and gives the access token. */
+  readonly login: (subject?: string) => Promise<string>;
+  /** `'active'`, or the code with which the token is refused. */
+  readonly judge: (token: string) => Promise<'active' | AuthErrorCode>;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts an instance; several on one database follow each other, as processes would. */
+export async function startInstance(
+  database: TestDatabase,
+  settings: InstanceSettings = {},
+): Promise<Instance> {
+  const builder = Test.createTestingModule({
+    imports: [
+      TypeOrmModule.forRoot(database.options),
+      AuthModule.forRoot({
+        secret: settings.secret ?? 'a secret of the tests: 32 bytes or more',
+        issuer: 'https://issuer.test',
+        audience: 'https://audience.test',
+        migrations: 'run',
+        ...settings.options,
+      }),
+    ],
+    controllers: settings.controllers ?? [],
+  });
+  if (settings.clock !== undefined) builder.overrideProvider(AuthClock).useValue(settings.clock);
+  const module = await builder.compile();
+  const app =
+    settings.platform === 'fastify'
+      ? module.createNestApplication(new FastifyAdapter(), { logger: false })
+      : module.createNestApplication({ logger: false });
+  await app.init();
+  const sessions = app.get(SessionService);
+  const tokens = app.get(TokenService);
+  return {
+    app,
+    dataSource: app.get(DataSourceToken),
+    clock: app.get(AuthClock),
+    sessions,
+    tokens,
+    logout: app.get(LogoutService),
+    revocation: app.get(RevocationService),
+    log: app.get(RevocationLog),
+    feed: app.get(RevocationFeed),
+    index: app.get(RevocationIndex),
+    purge: app.get(RevocationPurge),
+    open: () => app.get(LogConnection, { strict: false }).open(),
+    login: async (subject = 'alice') => {
+      const result = await sessions.login(async () => ({ subject }));
+      if (result === null) throw new Error('login gave null');
+      return result.accessToken;
+    },
+    judge: async (token) => {
+      try {
+        await tokens.verify(token);
+        return 'active';
+      } catch (error) {
+        if (error instanceof AuthException) return error.code;
+        throw error;
+      }
+    },
+    close: () => app.close(),
+  };
+}

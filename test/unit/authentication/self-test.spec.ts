@@ -1,0 +1,70 @@
+import { describe, expect, it, jest } from '@jest/globals';
+import { Test } from '@nestjs/testing';
+import { ClaimsPolicy } from '../../../lib/authentication/claims-policy.js';
+import { JwtStrategy } from '../../../lib/authentication/jwt.strategy.js';
+import type { ResolvedAuthOptions } from '../../../lib/options/resolved-auth-options.js';
+import { asymmetricKey, authentication, FakeRevocation, hmacKey, optionsWith } from './support.js';
+
+const other = asymmetricKey('k', 'ES256');
+const boot = async (options: ResolvedAuthOptions): Promise<void> => {
+  const module = await Test.createTestingModule({
+    imports: [authentication(options, new FakeRevocation())],
+  }).compile();
+  try {
+    await module.init();
+  } finally {
+    await module.close();
+  }
+};
+
+describe('JW-14: the self-test at boot', () => {
+  it('passes with keys of every algorithm, and asks the application nothing', async () => {
+    const validate = jest.fn();
+    for (const key of [
+      hmacKey('k', 'HS256'),
+      hmacKey('k', 'HS384'),
+      hmacKey('k', 'HS512'),
+      ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384'] as const).map(
+        (alg) => asymmetricKey('k', alg),
+      ),
+    ]) {
+      await boot(optionsWith([key], { validate }));
+    }
+    expect(validate).not.toHaveBeenCalled();
+  });
+
+  it('is left out where no key signs', async () => {
+    await boot(optionsWith([{ ...other, sign: null }]));
+  });
+
+  it('stops the boot when the halves of a key pair do not belong together', async () => {
+    const rsa = asymmetricKey('k', 'RS256');
+    const stranger = asymmetricKey('k', 'ES384');
+    await expect(boot(optionsWith([{ ...rsa, verify: stranger.verify }]))).rejects.toThrow(
+      /self-test of the authentication failed: a good token is refused/,
+    );
+  });
+
+  it.each(['JW-06', 'JW-07', 'JW-08', 'JW-13'])(
+    'stops the boot when nobody looks at %s any more',
+    async () => {
+      const spy = jest
+        .spyOn(ClaimsPolicy.prototype, 'accept')
+        .mockImplementation((payload) => (payload ?? {}) as never);
+      await expect(boot(optionsWith([hmacKey('k')]))).rejects.toThrow(/lets a bad token through/);
+      spy.mockRestore();
+    },
+  );
+
+  it('stops the boot when the strategy verifies nothing', async () => {
+    const spy = jest.spyOn(JwtStrategy.prototype, 'authenticate').mockImplementation(function (
+      this: JwtStrategy,
+    ) {
+      this.success({});
+    });
+    await expect(boot(optionsWith([hmacKey('k')]))).rejects.toThrow(
+      /rule JW-01 lets a bad token through/,
+    );
+    spy.mockRestore();
+  });
+});

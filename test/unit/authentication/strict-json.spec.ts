@@ -1,0 +1,81 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  assertStrictSegment,
+  hasCanonicalEnd,
+  parseSegment,
+} from '../../../lib/authentication/strict-json.js';
+
+const segment = (text: string): string => Buffer.from(text).toString('base64url');
+
+describe('parseSegment', () => {
+  it.each([
+    '{}',
+    '[]',
+    '""',
+    '{"a":[{"b":1},{"b":2}],"c":{"b":3}}',
+    '{"a":"{\\"a\\":1,\\"a\\":2}"}',
+    '{"a":"\\\\","b":"\\""}',
+    ' { "a" : [ ] , "b" : 1 } ',
+    '{"a":[1,"a","a"],"b":"a"}',
+  ])('takes %s', (text) => expect(parseSegment(segment(text))).toEqual(JSON.parse(text)));
+
+  it.each([
+    '',
+    '{',
+    '{"a":1,"a":2}',
+    '{"a":1,"\\u0061":2}',
+    '[[{"x":{"a":1,"a":2}}]]',
+    '{"a":1,"b":[{}],"a":2}',
+    '{"__proto__":1}',
+    '{"a":[{"__proto__":{}}]}',
+    '{"\\u005f\\u005fproto__":1}',
+    '\ufeff{}',
+    '{"":1,"":2}',
+    '{"a\\"b":1,"a\\u0022b":2}',
+  ])('refuses %s', (text) => expect(() => parseSegment(segment(text))).toThrow());
+
+  it('refuses bytes that are no UTF-8, padding and unused bits', () => {
+    expect(() => parseSegment(Buffer.from([0x22, 0xff, 0x22]).toString('base64url'))).toThrow();
+    expect(() => parseSegment(Buffer.from('{}').toString('base64'))).toThrow();
+    expect(() => parseSegment('e31')).toThrow();
+  });
+
+  it('goes as deep as the sender likes', () => {
+    const text = `${'[{"a":'.repeat(3000)}1${'}]'.repeat(3000)}`;
+    expect(() => parseSegment(segment(text))).not.toThrow();
+  });
+});
+
+describe('assertStrictSegment', () => {
+  it('takes what JSON.stringify wrote and what another serialiser wrote', () => {
+    for (const text of [
+      '{"a":1,"b":"é"}',
+      '{ "a": 1 }',
+      '{"a":"__proto__"}',
+      '{"2":1,"1":2}',
+      '{"a":1e2}',
+    ]) {
+      expect(() => assertStrictSegment(JSON.parse(text), segment(text))).not.toThrow();
+    }
+  });
+
+  it('refuses what is lost in parsing', () => {
+    for (const text of ['{"a":1,"a":1}', '{"__proto__":{}}', '{"a":{"__proto__":1}}']) {
+      expect(() => assertStrictSegment(JSON.parse(text), segment(text))).toThrow();
+    }
+  });
+});
+
+describe('hasCanonicalEnd', () => {
+  it('agrees with encoding again, for every ending', () => {
+    const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    for (const start of ['', 'A', 'AA', 'AAA']) {
+      for (const digit of digits) {
+        const text = start + digit;
+        const again = Buffer.from(text, 'base64url').toString('base64url');
+        expect([text, hasCanonicalEnd(text)]).toEqual([text, again === text]);
+      }
+    }
+    for (const text of ['', 'AA=', 'A+', 'AA/']) expect(hasCanonicalEnd(text)).toBe(false);
+  });
+});

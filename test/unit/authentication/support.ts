@@ -1,0 +1,258 @@
+import {
+  Controller,
+  Get,
+  Module,
+  UseGuards,
+  type DynamicModule,
+  type ModuleMetadata,
+  type Provider,
+} from '@nestjs/common';
+import type { NestApplication } from '@nestjs/core';
+import { JwtModule } from '@nestjs/jwt';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { ClaimsPolicy } from '../../../lib/authentication/claims-policy.js';
+import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
+import { CurrentUser } from '../../../lib/authentication/current-user.decorator.js';
+import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
+import { JwtAuthGuardOptions } from '../../../lib/authentication/jwt-auth-guard.options.js';
+import { jwtModuleOptions } from '../../../lib/authentication/jwt-module.options.js';
+import { JwtStrategy } from '../../../lib/authentication/jwt.strategy.js';
+import { KeyRing } from '../../../lib/authentication/key-ring.service.js';
+import { KeyService } from '../../../lib/authentication/key.service.js';
+import { signRaw } from '../../../lib/authentication/raw-signature.js';
+import { RoutePolicyReader } from '../../../lib/authentication/route-policy.js';
+import { AuthSelfTest } from '../../../lib/authentication/self-test.js';
+import { TokenService } from '../../../lib/authentication/token.service.js';
+import type { AuthKey, SigningAlgorithm } from '../../../lib/options/auth-key.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../../../lib/options/resolved-auth-options.js';
+import {
+  RevocationService,
+  type DecisionOptions,
+} from '../../../lib/revocation/revocation.service.js';
+import type { TokenIdentity } from '../../../lib/revocation/revocation-event.js';
+import { ACTIVE, type Verdict } from '../../../lib/revocation/verdict.js';
+
+export type SigningKey = AuthKey & { readonly sign: NonNullable<AuthKey['sign']> };
+export type Members = Record<string, unknown>;
+
+/** The revocation as the authentication sees it, with time in the test's hand. */
+export class FakeRevocation {
+  readonly revokedIds = new Set<string>();
+  readonly revokedKeys = new Set<string>();
+  readonly asked: { claims: TokenIdentity; options: DecisionOptions | undefined }[] = [];
+  verdict: Verdict = ACTIVE;
+  isLate = false;
+  time = 1_700_000_000_000;
+
+  decide(claims: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
+    this.asked.push({ claims, options });
+    const verdict = this.verdictOf(claims, options?.kid);
+    return this.isLate ? Promise.resolve(verdict) : verdict;
+  }
+
+  isKeyRevoked(kid: string): boolean {
+    return this.revokedKeys.has(kid);
+  }
+
+  now(): number {
+    return this.time;
+  }
+
+  private verdictOf(claims: TokenIdentity, kid: string | undefined): Verdict {
+    if (kid !== undefined && this.revokedKeys.has(kid)) {
+      return { state: 'revoked', kind: 'key', reason: 'key_compromised' };
+    }
+    if (this.revokedIds.has(claims.jti ?? '') || this.revokedIds.has(claims.sid ?? '')) {
+      return { state: 'revoked', kind: 'session', reason: 'logout' };
+    }
+    return this.verdict;
+  }
+}
+
+export function hmacKey(kid: string, alg: SigningAlgorithm = 'HS256'): SigningKey {
+  const secret = createSecretKey(randomBytes(64));
+  return { kid, alg, verify: secret, sign: secret };
+}
+
+const pairs = {
+  rsa: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  p256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  p384: generateKeyPairSync('ec', { namedCurve: 'P-384' }),
+};
+
+export function asymmetricKey(kid: string, alg: SigningAlgorithm): SigningKey {
+  const pair = alg === 'ES256' ? pairs.p256 : alg === 'ES384' ? pairs.p384 : pairs.rsa;
+  return { kid, alg, verify: pair.publicKey, sign: pair.privateKey };
+}
+
+export function optionsWith(
+  keys: readonly AuthKey[],
+  overrides: Partial<ResolvedAuthOptions> = {},
+): ResolvedAuthOptions {
+  return {
+    issuer: 'https://issuer.test',
+    audience: 'api',
+    loadKeys: () => Promise.resolve(keys),
+    accessTokenTtl: 300_000,
+    clockTolerance: 5_000,
+    maxStaleness: 5_000,
+    staleWait: 250,
+    maxTokenLife: 300_000,
+    foreign: [],
+    allowedClaims: [],
+    dataSource: undefined,
+    migrations: 'check',
+    schema: undefined,
+    bootTimeout: 10_000,
+    strategyName: undefined,
+    publicMetadataKey: undefined,
+    validate: undefined,
+    ...overrides,
+  };
+}
+
+export function headerOf(key: AuthKey): Members {
+  return { alg: key.alg, typ: 'at+jwt', kid: key.kid };
+}
+
+export function claimsAt(time: number, more: Members = {}): Members {
+  const iat = Math.floor(time / 1000);
+  return {
+    iss: 'https://issuer.test',
+    aud: 'api',
+    sub: 'alice',
+    sid: 'session-1',
+    jti: 'token-1',
+    gen: 7,
+    iat,
+    exp: iat + 300,
+    ...more,
+  };
+}
+
+/** A token whose signature is right; header and claims are what the test says. */
+export function mint(key: SigningKey, claims: unknown, header: unknown = headerOf(key)): string {
+  const text = (value: unknown): string =>
+    typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  return signRaw(key, text(header), text(claims));
+}
+
+/** What AuthModule will wire, in its order. */
+export function authentication(
+  options: ResolvedAuthOptions,
+  revocation: FakeRevocation,
+): DynamicModule {
+  const core: DynamicModule = {
+    module: class AuthCoreModule {},
+    providers: [
+      { provide: RESOLVED_AUTH_OPTIONS, useValue: options },
+      { provide: RevocationService, useValue: revocation },
+      {
+        provide: KeyRing,
+        useFactory: KeyRing.create,
+        inject: [RESOLVED_AUTH_OPTIONS, RevocationService],
+      },
+    ],
+    exports: [RESOLVED_AUTH_OPTIONS, RevocationService, KeyRing],
+  };
+  const jwt = JwtModule.registerAsync({
+    imports: [core],
+    inject: [KeyRing, RESOLVED_AUTH_OPTIONS],
+    useFactory: jwtModuleOptions,
+  });
+  return {
+    module: class AuthModule {},
+    global: true,
+    imports: [core, jwt],
+    providers: [
+      KeyService,
+      ClaimsPolicy,
+      JwtStrategy,
+      AuthSelfTest,
+      RoutePolicyReader,
+      JwtAuthGuardOptions,
+      JwtAuthGuard,
+      TokenService,
+    ],
+    exports: [
+      core,
+      jwt,
+      KeyService,
+      JwtStrategy,
+      RoutePolicyReader,
+      JwtAuthGuardOptions,
+      JwtAuthGuard,
+      TokenService,
+    ],
+  };
+}
+
+@Controller('me')
+@UseGuards(JwtAuthGuard)
+export class MeController {
+  @Get()
+  me(@CurrentUser() user: unknown, @CurrentToken() token: unknown): unknown {
+    return { user, token };
+  }
+}
+
+export type Platform = 'express' | 'fastify';
+
+/** A listening application, and its address. */
+export class TestApp {
+  constructor(
+    readonly app: NestApplication,
+    readonly url: string,
+  ) {}
+
+  static async start(platform: Platform, metadata: ModuleMetadata): Promise<TestApp> {
+    @Module(metadata)
+    class AppModule {}
+    const testing = await Test.createTestingModule({ imports: [AppModule] }).compile();
+    const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+    const app = testing.createNestApplication<NestApplication>(adapter as never, { logger: false });
+    await app.listen(0, '127.0.0.1');
+    return new TestApp(app, await app.getUrl());
+  }
+
+  get(path: string, authorization?: string): Promise<Response> {
+    return fetch(`${this.url}${path}`, {
+      headers: authorization === undefined ? {} : { authorization },
+    });
+  }
+
+  bearer(token: string, path = '/me'): Promise<Response> {
+    return this.get(path, `Bearer ${token}`);
+  }
+
+  close(): Promise<void> {
+    return this.app.close();
+  }
+}
+
+/** An application with one guarded route, ready to be asked. */
+export function startApp(
+  platform: Platform,
+  options: ResolvedAuthOptions,
+  revocation: FakeRevocation,
+  more: { controllers?: ModuleMetadata['controllers']; providers?: Provider[] } = {},
+): Promise<TestApp> {
+  return TestApp.start(platform, {
+    imports: [authentication(options, revocation)],
+    controllers: [MeController, ...(more.controllers ?? [])],
+    providers: more.providers ?? [],
+  });
+}
+
+/** Status and code of an answer, for one short comparison. */
+export async function answerOf(response: Promise<Response>): Promise<[number, string | undefined]> {
+  const answer = await response;
+  const body = (await answer.json().catch(() => ({}))) as { code?: string };
+  return [answer.status, body.code];
+}

@@ -1,0 +1,24 @@
+import { describe, expect, it } from '@jest/globals';
+import { nearestName } from '../../../lib/options/nearest-name.js';
+
+const KNOWN = ['issuer', 'audience', 'accessTokenTtl', 'maxStaleness', 'keys'];
+
+describe('the nearest name', () => {
+  it.each([
+    ['isuer', 'issuer'],
+    ['Audience', 'audience'],
+    ['access_token_ttl', 'accessTokenTtl'],
+    ['accessTokenTTL', 'accessTokenTtl'],
+    ['maxStalness', 'maxStaleness'],
+    ['key', 'keys'],
+  ])('of %s is %s', (given, meant) => {
+    expect(nearestName(given, KNOWN)).toBe(meant);
+  });
+
+  it.each(['', 'cookies', 'toString', 'a'.repeat(1_000_000)])(
+    'is not guessed for %.20s',
+    (given) => {
+      expect(nearestName(given, KNOWN)).toBeUndefined();
+    },
+  );
+});

@@ -1,0 +1,120 @@
+import { describe, expect, it } from '@jest/globals';
+import { createHmac, createSecretKey } from 'node:crypto';
+import { InvalidAuthOptionsError } from '../../../lib/options/invalid-auth-options.error.js';
+import { secretKid } from '../../../lib/options/key-material.js';
+import { resolveAuthKeys } from '../../../lib/options/resolve-auth-keys.js';
+import { BAD_KEYS } from './bad-keys.js';
+import { catchInvalid, expectNoSecret } from './catch-invalid.js';
+import * as sample from './key-samples.js';
+
+describe('bad keys', () => {
+  it.each(BAD_KEYS)('%s', (_name, keys, option, fix) => {
+    const error = catchInvalid(() => resolveAuthKeys(keys));
+    const problem = error.problems.find((one) => one.option === option);
+    expect(problem?.fix).toContain(fix);
+    expect(error.message).toContain(`${option}: ${problem?.given} was given.`);
+    expectNoSecret(error.message);
+  });
+});
+
+describe('good keys', () => {
+  it('turns a secret into one KeyObject that signs and verifies', () => {
+    const [key] = resolveAuthKeys([{ kid: 'a', alg: 'HS256', secret: sample.secret }]);
+    expect(key).toMatchObject({ kid: 'a', alg: 'HS256' });
+    expect(key?.sign).toBe(key?.verify);
+    expect(key?.verify.export().toString()).toBe(sample.secret);
+  });
+
+  it.each([
+    ['HS256', 32],
+    ['HS384', 48],
+    ['HS512', 64],
+  ])('takes %s with exactly %i bytes', (alg, size) => {
+    const bytes = Buffer.alloc(size, 0xc3);
+    const forms = [bytes, new Uint8Array(bytes), createSecretKey(bytes)];
+    for (const secret of forms)
+      expect(resolveAuthKeys([{ alg, secret }])[0]?.verify.export()).toEqual(bytes);
+  });
+
+  it('counts bytes, not characters', () => {
+    expect(resolveAuthKeys([{ alg: 'HS256', secret: 'é'.repeat(16) }])).toHaveLength(1);
+  });
+
+  it('names a secret without kid by itself', () => {
+    const kid = createHmac('sha256', sample.secret).update('nestjs-logout/kid').digest('hex');
+    const [key] = resolveAuthKeys([{ alg: 'HS512', secret: Buffer.from(sample.secret) }]);
+    expect(key?.kid).toBe(kid.slice(0, 16));
+    expect(secretKid(createSecretKey(sample.secret, 'utf8'))).toBe(key?.kid);
+  });
+
+  it.each([
+    ['RS256', sample.rsa],
+    ['RS384', sample.rsa],
+    ['RS512', sample.rsa],
+    ['PS256', sample.rsa],
+    ['PS384', sample.rsa],
+    ['PS512', sample.rsa],
+    ['PS256', sample.pss256],
+    ['ES256', sample.p256],
+    ['ES384', sample.p384],
+  ])('takes both halves for %s', (alg, { privateKey, publicKey }) => {
+    const [signer] = resolveAuthKeys([{ kid: 'a', alg, privateKey }]);
+    expect(signer?.sign?.type).toBe('private');
+    expect(signer?.verify.equals(publicKey)).toBe(true);
+    const [verifier] = resolveAuthKeys([{ kid: 'a', alg, publicKey }]);
+    expect(verifier?.sign).toBeNull();
+    expect(verifier?.verify.equals(publicKey)).toBe(true);
+  });
+
+  it('takes PEM as text and as bytes, also the older headers', () => {
+    const { privateKey } = sample.p256;
+    const sec1 = privateKey.export({ type: 'sec1', format: 'pem' });
+    for (const pem of [sample.privatePem, Buffer.from(sample.privatePem), sec1])
+      expect(
+        resolveAuthKeys([{ kid: 'a', alg: 'ES256', privateKey: pem }])[0]?.sign?.equals(privateKey),
+      ).toBe(true);
+    const pkcs1 = sample.rsa.publicKey.export({ type: 'pkcs1', format: 'pem' });
+    expect(resolveAuthKeys([{ kid: 'a', alg: 'RS256', publicKey: pkcs1 }])).toHaveLength(1);
+  });
+
+  it('never signs with a key whose use is verify', () => {
+    const keys = resolveAuthKeys([
+      { kid: 'new', alg: 'ES256', privateKey: sample.p256.privateKey },
+      { kid: 'old', alg: 'ES384', privateKey: sample.p384.privateKey, use: 'verify' },
+    ]);
+    expect(keys.map(({ kid, sign }) => [kid, sign?.type])).toEqual([
+      ['new', 'private'],
+      ['old', undefined],
+    ]);
+  });
+
+  it('is frozen, and a buffer that is changed later changes nothing', () => {
+    const bytes = Buffer.alloc(32, 1);
+    const keys = resolveAuthKeys([{ kid: 'a', alg: 'HS256', secret: bytes }]);
+    bytes.fill(2);
+    expect(keys[0]?.verify.export()).toEqual(Buffer.alloc(32, 1));
+    expect(Object.isFrozen(keys) && Object.isFrozen(keys[0])).toBe(true);
+  });
+
+  it('takes kids that a plain object would stumble over', () => {
+    const keys = resolveAuthKeys([
+      { kid: '__proto__', alg: 'HS256', secret: sample.secret },
+      { kid: 'constructor', alg: 'HS256', secret: sample.otherSecret },
+    ]);
+    expect(keys.map(({ kid }) => kid)).toEqual(['__proto__', 'constructor']);
+  });
+
+  it('lists every problem of every key at once', () => {
+    const error = catchInvalid(() =>
+      resolveAuthKeys([{ alg: 'none', secret: 'x', use: 'enc' }, { kid: '' }]),
+    );
+    expect(error).toBeInstanceOf(InvalidAuthOptionsError);
+    expect(error.problems.map(({ option }) => option)).toEqual([
+      'keys[0].alg',
+      'keys[0].use',
+      'keys[1].alg',
+      'keys[1].kid',
+      'keys[1]',
+    ]);
+  });
+});
