@@ -7,7 +7,7 @@ import { bearerToken } from './bearer-token.js';
 import { JwtAuthGuardOptions } from './jwt-auth-guard.options.js';
 import { RoutePolicyReader } from './route-policy.js';
 
-type AuthenticateOptions = Record<string, unknown> | undefined;
+type AuthenticateOptions = Readonly<Record<string, unknown>> | undefined;
 
 /**
  * Authenticates the request **and** checks that its token has not been revoked; there is no second
@@ -57,7 +57,7 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
   override getAuthenticateOptions(
     context: ExecutionContext,
   ): AuthenticateOptions | Promise<AuthenticateOptions> {
-    return this.routes.of(context).authenticateOptions as unknown as AuthenticateOptions;
+    return this.routes.of(context).authenticateOptions;
   }
 
   /** At the first call and not in the constructor: Nest injects properties after it. */
@@ -92,12 +92,18 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
    */
   private keepHeaders(): void {
     const given = this.handleRequest;
-    this.handleRequest = <TUser>(...call: Parameters<typeof given>): TUser => {
+    this.handleRequest = <TUser>(
+      error: unknown,
+      user: TUser,
+      info: unknown,
+      context: ExecutionContext,
+      status?: unknown,
+    ): TUser => {
       try {
-        return given.apply(this, call) as TUser;
+        return given.call(this, error, user, info, context, status) as TUser;
       } catch (thrown) {
-        const refusal: unknown = thrown instanceof AuthException ? thrown : call[0];
-        if (refusal instanceof AuthException) setResponseHeaders(call[3], refusal.headers);
+        const refusal = thrown instanceof AuthException ? thrown : error;
+        if (refusal instanceof AuthException) setResponseHeaders(context, refusal.headers);
         throw thrown;
       }
     };

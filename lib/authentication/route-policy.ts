@@ -12,8 +12,11 @@ import type { TokenDemand } from './token-demand.js';
 export interface RoutePolicy {
   readonly isPublic: boolean;
   readonly isOptional: boolean;
-  /** Handed to the strategy as it is, at each request. */
-  readonly authenticateOptions: { readonly demand: TokenDemand };
+  /**
+   * What the strategy is told at each request; nothing for a route that demands nothing special,
+   * because AuthGuard would copy it.
+   */
+  readonly authenticateOptions: { readonly demand: TokenDemand } | undefined;
 }
 
 type Target = ReturnType<ExecutionContext['getHandler']> | ReturnType<ExecutionContext['getClass']>;
@@ -58,8 +61,8 @@ export class RoutePolicyReader {
     return Object.freeze({
       isPublic: this.isMarkedPublic(handler) ?? this.isPublicByClass(handler, type),
       isOptional: this.reflector.getAllAndOverride(OptionalAuth, targets) ?? false,
-      // Not frozen: AuthGuard copies it at each request, and a frozen object is copied slowly.
-      authenticateOptions: { demand },
+      authenticateOptions:
+        demand.allowExpired || demand.freshness !== undefined ? { demand } : undefined,
     });
   }
 

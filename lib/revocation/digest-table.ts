@@ -22,24 +22,27 @@ const GROWTH = 1.5;
 const MIN_LOAD = 0.3;
 const LOAD_AFTER_SHRINKING = 0.6;
 
-/** One small open-addressing table: `bytes` holds all tags (0 = free) and after them all notes. */
+/** One small open-addressing table. */
 class Shard {
   count = 0;
   /** No entry expires before this; so a sweep can pass by. */
   earliest = FOREVER;
-  readonly bytes: Uint8Array;
+  /** 0 = the slot is free. */
+  readonly tags: Uint8Array;
+  readonly notes: Uint8Array;
   readonly words: Uint32Array;
 
   constructor(
     readonly capacity: number,
     stride: number,
   ) {
-    this.bytes = new Uint8Array(capacity * 2);
+    this.tags = new Uint8Array(capacity);
+    this.notes = new Uint8Array(capacity);
     this.words = new Uint32Array(capacity * stride);
   }
 
   get byteLength(): number {
-    return this.bytes.byteLength + this.words.byteLength;
+    return this.tags.byteLength + this.notes.byteLength + this.words.byteLength;
   }
 
   get full(): boolean {
@@ -47,11 +50,14 @@ class Shard {
   }
 }
 
+/** The tags of a shard that is not there. */
+const NO_TAGS = new Uint8Array(1);
+
 /** How a {@link DigestTable} is laid out; the defaults suit millions of entries. */
 export interface DigestTableOptions {
   /** Words of payload beside each entry, zero at first. */
   readonly payload?: number;
-  /** The number of shards is 2 to this power, 1 to 16: about the number of entries / 250. */
+  /** The number of shards is 2 to this power, 1 to 16: about the number of entries / 500. */
   readonly shardBits?: number;
   /** For tests: the four words that are mixed into every hash. */
   readonly seed?: Uint32Array;
@@ -73,6 +79,8 @@ export interface DigestTableOptions {
  */
 export class DigestTable {
   private readonly shards: (Shard | undefined)[] = [];
+  /** The tags of each shard once more: a miss ends here, one pointer earlier. */
+  private readonly tags: Uint8Array[] = [];
   private readonly stride: number;
   private readonly shardCount: number;
   private readonly shardBits: number;
@@ -84,7 +92,7 @@ export class DigestTable {
 
   constructor(options: DigestTableOptions = {}) {
     this.stride = KEY_AND_UNTIL + (options.payload ?? 0);
-    this.shardBits = options.shardBits ?? 12;
+    this.shardBits = options.shardBits ?? 11;
     this.shardCount = 2 ** this.shardBits;
     // Unknown outside of this process: nobody can aim many ids at one shard or one run of slots.
     const seed = options.seed ?? randomFillSync(new Uint32Array(4));
@@ -104,11 +112,13 @@ export class DigestTable {
   /** The place of a key, or -1. Allocates nothing, does not look at the time. */
   find(key: Uint32Array): number {
     if (this.entries === 0) return -1;
-    const hash = this.hash(key[0]!, key[1]!, key[2]!, key[3]!);
+    const a = key[0]!;
+    const b = key[1]!;
+    const c = key[2]!;
+    const d = key[3]!;
+    const hash = this.hash(a, b, c, d);
     const index = hash >>> (32 - this.shardBits);
-    const shard = this.shards[index];
-    if (shard === undefined) return -1;
-    const slot = this.seek(shard, hash, key[0]!, key[1]!, key[2]!, key[3]!);
+    const slot = this.seek(index, hash, a, b, c, d);
     return slot < 0 ? -1 : slot * this.shardCount + index;
   }
 
@@ -120,23 +130,26 @@ export class DigestTable {
    * not change what the token's holder is told.
    */
   add(key: Uint32Array, untilSeconds: number, note: number): number {
-    const [a, b, c, d] = [key[0]!, key[1]!, key[2]!, key[3]!];
+    const a = key[0]!;
+    const b = key[1]!;
+    const c = key[2]!;
+    const d = key[3]!;
     const hash = this.hash(a, b, c, d);
     const index = hash >>> (32 - this.shardBits);
-    const known = this.shards[index];
-    const slot = known === undefined ? -1 : this.seek(known, hash, a, b, c, d);
-    if (known !== undefined && slot >= 0) {
-      this.merge(known, slot, untilSeconds, note);
+    if (this.shards.length === 0) this.open();
+    const slot = this.seek(index, hash, a, b, c, d);
+    if (slot >= 0) {
+      this.merge(this.shards[index]!, slot, untilSeconds, note);
       return slot * this.shardCount + index;
     }
     const shard = this.shardWithRoom(index);
-    const free = ~this.seek(shard, hash, a, b, c, d);
+    const free = ~this.seek(index, hash, a, b, c, d);
     const at = free * this.stride;
     shard.words.set(key, at);
     shard.words[at + UNTIL] = untilSeconds;
     shard.words.fill(0, at + KEY_AND_UNTIL, at + this.stride);
-    shard.bytes[free] = tagOf(hash, d);
-    shard.bytes[shard.capacity + free] = note | SEEN;
+    shard.tags[free] = tagOf(hash, d);
+    shard.notes[free] = note | SEEN;
     shard.count++;
     shard.earliest = min(shard.earliest, untilSeconds);
     this.entries++;
@@ -145,8 +158,7 @@ export class DigestTable {
 
   /** The note of the entry at a place. */
   noteAt(place: number): number {
-    const shard = this.shardAt(place);
-    return shard.bytes[shard.capacity + this.slotAt(place)]! & NOTE;
+    return this.shardAt(place).notes[this.slotAt(place)]! & NOTE;
   }
 
   /** Until when (seconds) the entry at a place counts. */
@@ -189,8 +201,8 @@ export class DigestTable {
   unsee(): void {
     for (const shard of this.shards) {
       if (shard === undefined) continue;
-      const { bytes, capacity } = shard;
-      for (let note = capacity; note < capacity * 2; note++) bytes[note]! &= NOTE;
+      const { notes } = shard;
+      for (let slot = 0; slot < notes.length; slot++) notes[slot]! &= NOTE;
     }
   }
 
@@ -199,9 +211,9 @@ export class DigestTable {
     let unseen = 0;
     for (const shard of this.shards) {
       if (shard === undefined) continue;
-      const { bytes, words, capacity } = shard;
-      for (let slot = 0; slot < capacity; slot++) {
-        if (bytes[slot] === 0 || bytes[capacity + slot]! >= SEEN) continue;
+      const { tags, notes, words } = shard;
+      for (let slot = 0; slot < tags.length; slot++) {
+        if (tags[slot] === 0 || notes[slot]! >= SEEN) continue;
         if (words[slot * this.stride + UNTIL]! >= nowSeconds) unseen++;
       }
     }
@@ -211,24 +223,25 @@ export class DigestTable {
   private merge(shard: Shard, slot: number, untilSeconds: number, note: number): void {
     const at = slot * this.stride + UNTIL;
     shard.words[at] = max(shard.words[at]!, untilSeconds);
-    const old = shard.bytes[shard.capacity + slot]! & NOTE;
-    shard.bytes[shard.capacity + slot] = (old === 0 ? note : old) | SEEN;
+    const old = shard.notes[slot]! & NOTE;
+    shard.notes[slot] = (old === 0 ? note : old) | SEEN;
   }
 
   /** The slot of a key, or the complement of the free slot at which the search for it ended. */
-  private seek(shard: Shard, hash: number, a: number, b: number, c: number, d: number): number {
-    const { bytes, words, capacity } = shard;
+  private seek(index: number, hash: number, a: number, b: number, c: number, d: number): number {
+    const tags = this.tags[index]!;
     const tag = tagOf(hash, d);
-    for (let slot = this.home(hash, capacity); ;) {
-      const found = bytes[slot];
+    for (let slot = this.home(hash, tags.length); ;) {
+      const found = tags[slot];
       if (found === 0) return ~slot;
       if (found === tag) {
+        const { words } = this.shards[index]!;
         const at = slot * this.stride;
         if (words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d) {
           return slot;
         }
       }
-      if (++slot === capacity) slot = 0;
+      if (++slot === tags.length) slot = 0;
     }
   }
 
@@ -262,29 +275,37 @@ export class DigestTable {
     const shard = new Shard(capacity, this.stride);
     if (old !== undefined) {
       for (let slot = 0; slot < old.capacity; slot++) {
-        if (old.bytes[slot] !== 0) this.move(old, slot, shard);
+        if (old.tags[slot] !== 0) this.move(old, slot, shard);
       }
       shard.count = old.count;
       shard.earliest = old.earliest;
       this.bytes -= old.byteLength;
     }
     this.bytes += shard.byteLength;
-    // A sparse array would be a hash table of its own.
-    while (this.shards.length < this.shardCount) this.shards.push(undefined);
     this.shards[index] = shard;
+    this.tags[index] = shard.tags;
     return shard;
+  }
+
+  /** Not before the first entry: a table that stays empty costs nothing. */
+  private open(): void {
+    for (let index = 0; index < this.shardCount; index++) {
+      this.shards.push(undefined);
+      this.tags.push(NO_TAGS);
+    }
   }
 
   private move(from: Shard, slot: number, to: Shard): void {
     let target = this.home(this.hashOf(from, slot), to.capacity);
-    while (to.bytes[target] !== 0) target = target + 1 === to.capacity ? 0 : target + 1;
+    while (to.tags[target] !== 0) target = target + 1 === to.capacity ? 0 : target + 1;
     this.copy(from, slot, to, target);
   }
 
   private copy(from: Shard, slot: number, to: Shard, target: number): void {
-    to.bytes[target] = from.bytes[slot]!;
-    to.bytes[to.capacity + target] = from.bytes[from.capacity + slot]!;
-    const [source, sink] = [slot * this.stride, target * this.stride];
+    to.tags[target] = from.tags[slot]!;
+    to.notes[target] = from.notes[slot]!;
+    const source = slot * this.stride;
+    const sink = target * this.stride;
     for (let i = 0; i < this.stride; i++) to.words[sink + i] = from.words[source + i]!;
   }
 
@@ -292,7 +313,7 @@ export class DigestTable {
     let earliest = FOREVER;
     for (let slot = 0; slot < shard.capacity;) {
       const until = shard.words[slot * this.stride + UNTIL]!;
-      if (shard.bytes[slot] === 0) slot++;
+      if (shard.tags[slot] === 0) slot++;
       else if (until < this.now) this.remove(shard, slot);
       else {
         if (until < earliest) earliest = until;
@@ -303,6 +324,7 @@ export class DigestTable {
     if (shard.count === 0) {
       this.bytes -= shard.byteLength;
       this.shards[index] = undefined;
+      this.tags[index] = NO_TAGS;
     } else if (shard.count < shard.capacity * MIN_LOAD && shard.capacity > FIRST_CAPACITY) {
       const fit = Math.ceil(shard.count / LOAD_AFTER_SHRINKING);
       this.resize(index, shard, max(FIRST_CAPACITY, fit));
@@ -311,11 +333,11 @@ export class DigestTable {
 
   /** Empties a slot; what follows it moves up as far as its own home allows. */
   private remove(shard: Shard, slot: number): void {
-    const { capacity, bytes } = shard;
+    const { capacity, tags } = shard;
     let hole = slot;
     for (let next = slot; ;) {
       if (++next === capacity) next = 0;
-      if (bytes[next] === 0) break;
+      if (tags[next] === 0) break;
       const home = this.home(this.hashOf(shard, next), capacity);
       const fromHome = next >= home ? next - home : next - home + capacity;
       const fromHole = next >= hole ? next - hole : next - hole + capacity;
@@ -323,7 +345,7 @@ export class DigestTable {
       this.copy(shard, next, shard, hole);
       hole = next;
     }
-    bytes[hole] = 0;
+    tags[hole] = 0;
     shard.count--;
     this.entries--;
   }

@@ -26,6 +26,7 @@ export interface OpenLog {
 export class LogConnection implements OnModuleInit {
   private source: DataSource | DataSourceOptions | undefined;
   private opening: Promise<OpenLog> | undefined;
+  private closed = false;
 
   constructor(
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
@@ -55,6 +56,7 @@ export class LogConnection implements OnModuleInit {
    * cannot be reached.
    */
   open(): Promise<OpenLog> {
+    if (this.closed) return Promise.reject(new Error('The application has shut down.'));
     this.opening ??= this.connect().catch((error: unknown) => {
       this.opening = undefined;
       throw error;
@@ -63,6 +65,7 @@ export class LogConnection implements OnModuleInit {
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     const opened = await this.opening?.catch(() => undefined);
     this.opening = undefined;
     await opened?.database.close();

@@ -24,7 +24,7 @@ import { type Head, headOf, integerOf } from './store/log-rows.js';
 import type { Appended, EventDraft } from './store/log.transactions.js';
 
 /** For how long one call tries before its caller is told that it failed (ms). */
-const WRITE_PATIENCE = 5_000;
+const WRITE_PATIENCE = 3_000;
 
 /** Where the log stood, on the primary, at one moment; what a login is signed with. */
 export interface LogPosition {
@@ -120,9 +120,7 @@ export class RevocationLog {
   private async appendOrFail(drafts: readonly EventDraft[]): Promise<Appended> {
     const log = await this.open();
     try {
-      const appended = await this.appendTo(log, drafts);
-      this.feed.committed(appended.events);
-      return appended;
+      return await this.appendTo(log, drafts);
     } catch (error) {
       throw unavailable(
         error instanceof StorageFailure && error.message.includes('{ manager }')
@@ -142,12 +140,16 @@ export class RevocationLog {
         const appended = await log.database.transaction(() =>
           log.transactions.append(drafts, isUnknown),
         );
+        // In this order: no token comes back between the doubt and the certainty.
+        this.feed.committed(appended.events);
         this.provisional.settle(ids(drafts), this.feed.now());
         return appended;
       } catch (error) {
         const failure = error instanceof StorageFailure ? error : undefined;
-        if (failure?.outcome === 'unknown') isUnknown = true;
-        else if (isUnknown && drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
+        if (failure?.outcome === 'unknown') {
+          isUnknown = true;
+          for (const draft of drafts) draft.provenAbsent = false;
+        } else if (isUnknown && drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
         if (failure?.retryable !== true || performance.now() > deadline) {
           if (isUnknown) this.provisional.add(drafts, this.feed.now());
           else this.provisional.settle(ids(drafts), this.feed.now());
@@ -185,8 +187,7 @@ export class RevocationLog {
   private settle(): void {
     this.settling ??= (async () => {
       try {
-        const appended = await this.appendTo(await this.connection.open(), this.provisional.list());
-        this.feed.committed(appended.events);
+        await this.appendTo(await this.connection.open(), this.provisional.list());
       } catch (error) {
         this.logger.warn(`An unanswered COMMIT is not settled yet: ${messageOf(error)}`);
       } finally {

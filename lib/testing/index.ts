@@ -1,1 +1,3 @@
 export { TestClock } from './test-clock.js';
+export { issueTestToken } from './issue-test-token.js';
+export { overrideAuth } from './override-auth.js';

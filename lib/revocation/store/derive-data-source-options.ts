@@ -7,21 +7,15 @@ import { SUPPORTED_TYPES } from './dialect-of.js';
 /** Three connections: the feed's own, one that writes, one that reads. */
 export const POOL_SIZE = 3;
 
+/** For how long a new connection, or a free one of the pool, is waited for (ms). */
+const CONNECT_LIMIT = 3_000;
+
 const CREDENTIALS = ['url', 'host', 'port', 'username', 'password', 'database', 'socketPath'];
 
 /** The connection fields that are taken over; everything else of the application stays its own. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  postgres: [...CREDENTIALS, 'schema', 'ssl', 'driver', 'connectTimeoutMS', 'parseInt8', 'extra'],
-  mysql: [
-    ...CREDENTIALS,
-    'ssl',
-    'driver',
-    'connectorPackage',
-    'connectTimeout',
-    'charset',
-    'timezone',
-    'extra',
-  ],
+  postgres: [...CREDENTIALS, 'schema', 'ssl', 'driver', 'extra'],
+  mysql: [...CREDENTIALS, 'ssl', 'driver', 'connectorPackage', 'charset', 'timezone', 'extra'],
   'better-sqlite3': ['database', 'driver', 'nativeBinding', 'key', 'prepareDatabase'],
 };
 
@@ -36,6 +30,7 @@ const POOL_SETTINGS = [
   'idleTimeout',
   'idleTimeoutMillis',
   'connectionTimeoutMillis',
+  'connectTimeout',
   'statement_timeout',
   'query_timeout',
   'lock_timeout',
@@ -79,7 +74,9 @@ export function deriveDataSourceOptions(
   if (type === 'postgres') {
     connection['extra'] = { ...(connection['extra'] as object | undefined), allowExitOnIdle: true };
     if (schema !== undefined) connection['schema'] = schema;
+    connection['connectTimeoutMS'] = CONNECT_LIMIT;
   }
+  if (family === 'mysql') connection['connectTimeout'] = CONNECT_LIMIT;
   if (type === 'better-sqlite3' && typeof connection['database'] === 'string') {
     const file = connection['database'];
     if (file !== ':memory:' && file !== '') connection['database'] = resolve(file);

@@ -1,9 +1,12 @@
 import type { AuthTable, Dialect, FailureKind } from './dialect.js';
-import { errorCodeOf } from './driver-error.js';
+import { errorCodeOf, isServerError } from './driver-error.js';
 import type { SqlValue, Statement } from './statement.js';
 
 /** MariaDB's "record has changed since last read", lock wait timeout, deadlock. */
 const CONFLICTS = new Set(['ER_CHECKREAD', 'ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_DEADLOCK']);
+
+/** The server is shutting down, or somebody ended this connection. */
+const GOING_AWAY = new Set(['ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED']);
 
 /** MySQL and MariaDB. */
 export function mysqlDialect(database: string): Dialect {
@@ -36,14 +39,10 @@ export function mysqlDialect(database: string): Dialect {
     ),
     writable: statement(`SELECT '1' AS readonly FROM (SELECT 1) one WHERE @@global.read_only`, []),
     failure: (error): FailureKind => {
-      const code = errorCodeOf(error);
-      if (code !== undefined && CONFLICTS.has(code)) return 'conflict';
-      if (code?.startsWith('ER_') === true) {
-        return code === 'ER_SERVER_SHUTDOWN' || code === 'ER_CONNECTION_KILLED'
-          ? 'connection'
-          : 'permanent';
-      }
-      return 'connection';
+      if (!isServerError(error)) return 'connection';
+      const code = errorCodeOf(error) ?? '';
+      if (CONFLICTS.has(code)) return 'conflict';
+      return GOING_AWAY.has(code) ? 'connection' : 'permanent';
     },
   };
 }

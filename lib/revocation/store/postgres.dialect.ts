@@ -1,10 +1,10 @@
 import type { AuthTable, Dialect, FailureKind } from './dialect.js';
-import { errorCodeOf } from './driver-error.js';
+import { errorCodeOf, isServerError } from './driver-error.js';
 import type { SqlValue, Statement } from './statement.js';
 
 const ARRAY_TYPES = { bigint: 'bigint[]', bytes: 'bytea[]', text: 'text[]' } as const;
 
-/** Lock timeout, serialisation failure, deadlock, and a uniqueness race of two registrations. */
+/** Lock timeout, serialisation failure, deadlock. */
 const CONFLICTS = new Set(['55P03', '40001', '40P01']);
 
 /** PostgreSQL: every name qualified, every value selected as text, READ COMMITTED by name. */
@@ -50,13 +50,11 @@ export function postgresDialect(schema: string): Dialect {
       [],
     ),
     failure: (error): FailureKind => {
-      const code = errorCodeOf(error);
-      if (code !== undefined && CONFLICTS.has(code)) return 'conflict';
-      // Five characters are an SQLSTATE: the server answered. Class 57 and 08: it is going away.
-      if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
-        return /^(57P|08)/.test(code) ? 'connection' : 'permanent';
-      }
-      return 'connection';
+      if (!isServerError(error)) return 'connection';
+      const code = errorCodeOf(error) ?? '';
+      if (CONFLICTS.has(code)) return 'conflict';
+      // The server is shutting down, or ends this connection.
+      return /^(57P|08)/.test(code) ? 'connection' : 'permanent';
     },
   };
 }

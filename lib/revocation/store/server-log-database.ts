@@ -4,9 +4,13 @@ import type { Dialect } from './dialect.js';
 import { type LogDatabase, StorageFailure } from './log-database.js';
 import type { Row, Statement, StatementResult, Transaction } from './statement.js';
 
+/** For how long a transaction or a read may take before its connection is cut (ms). */
+const ANSWER_LIMIT = 5_000;
+
 /** A client connection as the drivers of PostgreSQL (`connection.stream`) and MySQL have it. */
 interface DriverConnection {
   connection?: { stream?: { destroy(): void } };
+  end?(): Promise<void>;
   destroy?(): void;
 }
 
@@ -20,13 +24,8 @@ export class ServerLogDatabase implements LogDatabase {
     readonly dialect: Dialect,
   ) {}
 
-  async read(statement: Statement): Promise<StatementResult> {
-    const runner = await this.connect();
-    try {
-      return await this.run(runner, statement);
-    } finally {
-      await runner.release();
-    }
+  read(statement: Statement): Promise<StatementResult> {
+    return this.withConnection((runner) => this.run(runner, statement));
   }
 
   async poll(statement: Statement, timeout: number, onSend: () => void): Promise<StatementResult> {
@@ -55,16 +54,11 @@ export class ServerLogDatabase implements LogDatabase {
   }
 
   async transaction<T>(body: () => Transaction<T>): Promise<T> {
-    let runner: QueryRunner;
     try {
-      runner = await this.connect();
+      return await this.withConnection((runner) => this.drive(runner, body()));
     } catch (error) {
+      if (error instanceof StorageFailure) throw error;
       throw new StorageFailure('rolled back', 'The database cannot be reached.', true, error);
-    }
-    try {
-      return await this.drive(runner, body());
-    } finally {
-      await runner.release();
     }
   }
 
@@ -94,12 +88,10 @@ export class ServerLogDatabase implements LogDatabase {
       await runner.query('COMMIT');
       return result;
     } catch (error) {
-      const lost = this.dialect.failure(error) === 'connection';
       destroy(await runner.connect());
-      if (!lost) {
-        throw new StorageFailure('rolled back', 'The database refused to commit.', true, error);
-      }
-      throw new StorageFailure('unknown', 'The answer to COMMIT was lost.', true, error);
+      // Only a conflict is a sure no; whatever else went wrong, the commit may have been made.
+      const outcome = this.dialect.failure(error) === 'conflict' ? 'rolled back' : 'unknown';
+      throw new StorageFailure(outcome, 'COMMIT was not answered well.', true, error);
     }
   }
 
@@ -112,14 +104,33 @@ export class ServerLogDatabase implements LogDatabase {
     }
   }
 
+  /** Nobody waits for ever on a connection that is frozen: it is cut, and its statement fails. */
+  private async withConnection<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const runner = await this.connect();
+    const connection = (await runner.connect()) as DriverConnection;
+    const timer = setTimeout(() => destroy(connection), ANSWER_LIMIT);
+    timer.unref();
+    try {
+      return await work(runner);
+    } finally {
+      clearTimeout(timer);
+      await runner.release();
+    }
+  }
+
   private async connect(): Promise<QueryRunner> {
     const runner = this.dataSource.createQueryRunner('master');
     try {
-      const connection = (await runner.connect()) as object;
-      if (!this.prepared.has(connection)) {
+      const connection = (await runner.connect()) as DriverConnection;
+      if (this.prepared.has(connection)) return runner;
+      const timer = setTimeout(() => destroy(connection), ANSWER_LIMIT);
+      timer.unref();
+      try {
         for (const sql of this.dialect.prepareConnection) await runner.query(sql);
-        this.prepared.add(connection);
+      } finally {
+        clearTimeout(timer);
       }
+      this.prepared.add(connection);
       return runner;
     } catch (error) {
       await runner.release();
@@ -141,8 +152,15 @@ export class ServerLogDatabase implements LogDatabase {
   }
 }
 
-/** Cuts the socket: the pool notices and opens another one; nothing hung is ever released. */
+/**
+ * Cuts the socket at once. A client of PostgreSQL is marked as ending first: the pool takes no such
+ * client back, and so never hands a hung one to the next caller.
+ */
 function destroy(connection: DriverConnection): void {
-  if (connection.connection?.stream !== undefined) connection.connection.stream.destroy();
-  else connection.destroy?.();
+  if (connection.connection?.stream === undefined) {
+    connection.destroy?.();
+    return;
+  }
+  connection.end?.().catch(() => undefined);
+  connection.connection.stream.destroy();
 }
