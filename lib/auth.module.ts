@@ -123,6 +123,6 @@ function complete({ imports = [], providers = [], ...definition }: DynamicModule
     module: AuthModule,
     imports: [core, jwt],
     providers: PROVIDERS,
-    exports: [...PUBLIC, JwtAuthGuardOptions, core, jwt],
+    exports: [...PUBLIC, JwtAuthGuardOptions, RoutePolicyReader, core, jwt],
   };
 }

@@ -27,8 +27,9 @@ export class ProvisionalEvents {
 
   add(drafts: readonly EventDraft[], now: number): void {
     for (const draft of drafts) {
-      // G3: numbered again later it must not end logins that came after what the caller was told.
-      draft.killsBelow = draft.attemptedAt;
+      // G3: numbered again later it must not end logins that came after what the caller was told,
+      // and what the caller was told first holds, however often a COMMIT is lost.
+      draft.killsBelow ??= draft.attemptedAt;
       this.drafts.set(draft.id, draft);
     }
     this.rebuild(now);

@@ -1,20 +1,16 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { hostname } from 'node:os';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { type Answer, answerOf, LogCursor } from './feed/log-cursor.js';
-import { loadLog } from './feed/log-loader.js';
+import type { Answer } from './feed/log-cursor.js';
+import { LogFollower } from './feed/log-follower.js';
 import { LEASE_SHARE, type Moment, ProofClock } from './feed/proof-clock.js';
 import { WaitingRoom } from './feed/waiting-room.js';
-import { LogConnection, type OpenLog } from './log-connection.service.js';
+import { LogConnection } from './log-connection.service.js';
 import type { LogEvent } from './revocation-event.js';
 import { RevocationIndex } from './revocation-index.js';
-import { RETENTION_MARGIN } from './store/log.transactions.js';
-
-const PAGE = 2_000;
 
 /** Told after every accepted answer. */
 export type FeedListener = (answer: Answer) => void;
@@ -28,11 +24,9 @@ export class RevocationFeed {
   private readonly logger = new Logger('RevocationFeed');
   private readonly proofs: ProofClock;
   private readonly room: WaitingRoom;
+  private readonly follower: LogFollower;
   private readonly listeners = new Set<FeedListener>();
-  private cursor: LogCursor | undefined;
-  private registered = false;
   private knownBound = 0;
-  private isLoaded = false;
   private failures = 0;
   private running: Promise<void> | undefined;
   private again = false;
@@ -48,11 +42,12 @@ export class RevocationFeed {
   ) {
     this.proofs = new ProofClock(clock);
     this.room = new WaitingRoom(clock);
+    this.follower = new LogFollower(index, this.proofs, clock, options);
   }
 
   /** The last position this instance has applied; 0 before the first load. */
   get position(): number {
-    return this.isLoaded ? (this.cursor?.position ?? 0) : 0;
+    return this.follower.position;
   }
 
   /** Milliseconds since the last proof; Infinity while there is none. */
@@ -62,7 +57,7 @@ export class RevocationFeed {
 
   /** Whether the first complete load is done (P4). */
   get ready(): boolean {
-    return this.isLoaded;
+    return this.follower.isLoaded;
   }
 
   /** Whether the last poll failed: then nobody waits for the next one. */
@@ -117,7 +112,7 @@ export class RevocationFeed {
   committed(events: readonly LogEvent[]): void {
     for (const event of events) {
       this.index.add(event);
-      this.cursor?.expect(event);
+      this.follower.expect(event);
     }
   }
 
@@ -154,7 +149,11 @@ export class RevocationFeed {
       if (this.stopped) return;
       const started = this.clock.monotonic();
       try {
-        const sent = await this.follow(await this.connection.open());
+        const { answer, sent } = await this.follower.catchUp(
+          await this.connection.open(),
+          this.pollTimeout,
+        );
+        this.accept(answer, sent);
         if (this.failures > 0) this.logger.log('The revocation log is followed again.');
         this.failures = 0;
         this.lastFailure = undefined;
@@ -172,116 +171,11 @@ export class RevocationFeed {
     }
   }
 
-  /** One round: polls until an answer reaches the head; gives the moment that its proof is dated to. */
-  private async follow(log: OpenLog): Promise<Moment> {
-    if (!this.registered) await this.register(log);
-    if (!this.isLoaded) await this.load(log);
-    let recoveries = 0;
-    for (;;) {
-      const cursor: LogCursor = this.cursor as LogCursor;
-      const snapshot = cursor.snapshot();
-      let sent = this.proofs.moment();
-      const { rows } = await log.database.poll(
-        log.statements.poll(snapshot.position, PAGE),
-        this.pollTimeout,
-        () => (sent = this.proofs.moment()),
-      );
-      const answer = answerOf(rows, (reported) => this.clock.database(reported));
-      const judgement = cursor.judge(answer, snapshot, PAGE);
-      switch (judgement.kind) {
-        case 'fork':
-          this.proofs.discard();
-          if (++recoveries > 1) throw new Error(`The log keeps changing: ${judgement.why}.`);
-          await this.recover(log, judgement.why);
-          continue;
-        case 'reload':
-          await this.reload(log);
-          continue;
-        case 'unsupported':
-          this.proofs.discard();
-          throw new Error(
-            `A newer release of nestjs-logout writes this log (${judgement.why}); update this one.`,
-          );
-        case 'behind':
-          this.apply(cursor, answer);
-          continue;
-        case 'current':
-          this.apply(cursor, answer);
-          if (!this.isRegisteredIn(answer)) {
-            await this.register(log);
-            continue;
-          }
-          this.knownBound = answer.head.maxStaleness;
-          this.proofs.prove(sent, answer.head.now);
-          this.index.sweep(this.proofs.database());
-          for (const listener of this.listeners) listener(answer);
-          return sent;
-      }
-    }
-  }
-
-  private apply(cursor: LogCursor, answer: Answer): void {
-    for (const event of answer.events) this.index.add(event);
-    for (const event of answer.pending) {
-      // C2, C3: until it is numbered it counts as the next position, and does not expire.
-      this.index.add(event, {
-        killsBelow: answer.head.position + 1,
-        until: answer.head.now + answer.head.maxTokenLife + RETENTION_MARGIN,
-        issuedBefore: answer.head.now + this.options.clockTolerance,
-      });
-    }
-    cursor.advance(answer);
-  }
-
-  private async load(log: OpenLog): Promise<void> {
-    const loaded = await loadLog(log.database, log.statements, this.index, this.clock);
-    this.cursor = new LogCursor(loaded.logId, loaded.head);
-    this.isLoaded = true;
-  }
-
-  /** X3: the purge overtook us; what we know must be in what is left, else the history is another. */
-  private async reload(log: OpenLog): Promise<void> {
-    this.proofs.discard();
-    const lost = await this.merge(log);
-    if (lost > 0) this.reportFork(`${lost} known live events are missing after a reload`, lost);
-  }
-
-  /** H1: closed; reload; merged into what is known, never replaced. */
-  private async recover(log: OpenLog, why: string): Promise<void> {
-    this.reportFork(why, await this.merge(log));
-  }
-
-  /** @returns how many live events are known here and missing in the database. */
-  private async merge(log: OpenLog): Promise<number> {
-    this.index.beginReload();
-    const loaded = await loadLog(log.database, log.statements, this.index, this.clock);
-    this.cursor = new LogCursor(loaded.logId, loaded.head);
-    return this.index.countMissing(loaded.head.now);
-  }
-
-  private reportFork(why: string, lost: number): void {
-    this.logger.error(
-      `The revocation log is not the one that was followed (${why}). ${lost} known live events are ` +
-        'lost in the database; this instance goes on refusing their tokens. If commits may have been ' +
-        'lost that no instance knew, call revokeEveryone().',
-    );
-  }
-
-  private isRegisteredIn({ head }: Answer): boolean {
-    return (
-      head.maxStaleness >= this.options.maxStaleness &&
-      head.maxTokenLife >= this.options.maxTokenLife
-    );
-  }
-
-  /** H4: only proofs sent after this was committed count. */
-  private async register(log: OpenLog): Promise<void> {
-    const { maxStaleness, maxTokenLife } = this.options;
-    const instance = `${hostname()}:${process.pid}`;
-    await log.database.transaction(() =>
-      log.transactions.register(maxStaleness, maxTokenLife, instance),
-    );
-    this.registered = true;
+  private accept(answer: Answer, sent: Moment): void {
+    this.knownBound = answer.head.maxStaleness;
+    this.proofs.prove(sent, answer.head.now);
+    this.index.sweep(this.proofs.database());
+    for (const listener of this.listeners) listener(answer);
   }
 
   private fail(error: unknown): void {

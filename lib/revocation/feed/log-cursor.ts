@@ -36,8 +36,10 @@ export interface CursorSnapshot {
  * `unsupported`: a newer release writes what this one does not understand.
  */
 export type Judgement =
-  | { readonly kind: 'current' | 'behind' | 'reload' }
-  | { readonly kind: 'fork' | 'unsupported'; readonly why: string };
+  | { readonly kind: 'current' | 'behind' }
+  | { readonly kind: 'reload' }
+  | { readonly kind: 'fork'; readonly why: string }
+  | { readonly kind: 'unsupported'; readonly why: string };
 
 export function answerOf(rows: readonly Row[], clock: (reported: number) => number): Answer {
   const [first] = rows;

@@ -14,7 +14,8 @@ export function sqliteDialect(): Dialect {
     prepareConnection: [],
     table,
     text: (expression) => `CAST(${expression} AS TEXT)`,
-    hex: (column) => `lower(hex(${column}))`,
+    // hex(NULL) is an empty text here, and NULL must stay NULL: an event without an exception has none.
+    hex: (column) => `CASE WHEN ${column} IS NOT NULL THEN lower(hex(${column})) END`,
     statement,
     insert: (name, columns, rows) => ({
       sql:

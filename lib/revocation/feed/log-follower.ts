@@ -1,0 +1,157 @@
+import { Logger } from '@nestjs/common';
+import { hostname } from 'node:os';
+import type { AuthClock } from '../../context/auth-clock.js';
+import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
+import type { OpenLog } from '../log-connection.service.js';
+import type { LogEvent } from '../revocation-event.js';
+import type { RevocationIndex } from '../revocation-index.js';
+import { RETENTION_MARGIN } from '../store/log.transactions.js';
+import { type Answer, answerOf, type Judgement, LogCursor } from './log-cursor.js';
+import { loadLog } from './log-loader.js';
+import type { Moment, ProofClock } from './proof-clock.js';
+
+/** Events in one answer; the feed asks again at once while there are more. */
+const PAGE = 2_000;
+
+/** An answer that reached the head, and the moment before its statement was sent. */
+export interface CurrentAnswer {
+  readonly answer: Answer;
+  readonly sent: Moment;
+}
+
+/**
+ * Brings the index up to the head of the log: loads, polls, has each answer judged, and recovers when
+ * the log is not the one that was followed.
+ */
+export class LogFollower {
+  private readonly logger = new Logger('RevocationFeed');
+  private cursor: LogCursor | undefined;
+  private registered = false;
+
+  constructor(
+    private readonly index: RevocationIndex,
+    private readonly proofs: ProofClock,
+    private readonly clock: AuthClock,
+    private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /** The last position that was applied; 0 before the first load. */
+  get position(): number {
+    return this.cursor?.position ?? 0;
+  }
+
+  /** Whether the first complete load is done (P4, F7). */
+  get isLoaded(): boolean {
+    return this.cursor !== undefined;
+  }
+
+  /** An own event was committed: every answer from now on must hold it (F3). */
+  expect(event: LogEvent): void {
+    this.cursor?.expect(event);
+  }
+
+  /**
+   * Polls until an answer reaches the head. Until then nothing new is proven; after a contradiction,
+   * nothing at all.
+   *
+   * @param timeout - Milliseconds after which a connection that did not answer is destroyed.
+   * @throws Error when the database cannot be reached or the log cannot be understood.
+   */
+  async catchUp(log: OpenLog, timeout: number): Promise<CurrentAnswer> {
+    if (!this.registered) await this.register(log);
+    if (this.cursor === undefined) await this.load(log);
+    let isRecovered = false;
+    for (;;) {
+      const { answer, sent, judgement } = await this.poll(log, timeout);
+      if (judgement.kind === 'fork' || judgement.kind === 'reload') {
+        this.proofs.discard();
+        if (isRecovered)
+          throw new Error('The revocation log changes faster than it can be loaded.');
+        isRecovered = true;
+        await this.recover(log, judgement);
+      } else if (judgement.kind === 'unsupported') {
+        this.proofs.discard();
+        throw new Error(
+          `A newer release of nestjs-logout writes this log (${judgement.why}); update this one.`,
+        );
+      } else {
+        this.apply(answer);
+        if (judgement.kind === 'behind') continue;
+        if (this.isRegisteredIn(answer)) return { answer, sent };
+        await this.register(log);
+      }
+    }
+  }
+
+  private async poll(
+    log: OpenLog,
+    timeout: number,
+  ): Promise<CurrentAnswer & { readonly judgement: Judgement }> {
+    const cursor = this.cursor as LogCursor;
+    const snapshot = cursor.snapshot();
+    let sent = this.proofs.moment();
+    const statement = log.statements.poll(snapshot.position, PAGE);
+    const { rows } = await log.database.poll(statement, timeout, () => {
+      sent = this.proofs.moment();
+    });
+    const answer = answerOf(rows, (reported) => this.clock.database(reported));
+    return { answer, sent, judgement: cursor.judge(answer, snapshot, PAGE) };
+  }
+
+  private apply(answer: Answer): void {
+    const { head, events, pending } = answer;
+    for (const event of events) this.index.add(event);
+    for (const event of pending) {
+      // C2, C3: until it is numbered it counts as the next position, and does not expire.
+      this.index.add(event, {
+        killsBelow: head.position + 1,
+        until: head.now + head.maxTokenLife + RETENTION_MARGIN,
+        issuedBefore: head.now + this.options.clockTolerance,
+      });
+    }
+    this.cursor?.advance(answer);
+  }
+
+  private async load(log: OpenLog): Promise<void> {
+    const loaded = await loadLog(log.database, log.statements, this.index, this.clock);
+    this.cursor = new LogCursor(loaded.logId, loaded.head);
+  }
+
+  /**
+   * H1, X3: reloads and merges into what is known, never replaces. When the purge merely overtook this
+   * instance, everything that is live here is in the reload; else the history is another one.
+   */
+  private async recover(
+    log: OpenLog,
+    judgement: Extract<Judgement, { kind: 'fork' | 'reload' }>,
+  ): Promise<void> {
+    this.index.beginReload();
+    const loaded = await loadLog(log.database, log.statements, this.index, this.clock);
+    this.cursor = new LogCursor(loaded.logId, loaded.head);
+    const lost = this.index.countMissing(loaded.head.now);
+    if (judgement.kind === 'reload' && lost === 0) return;
+    const why = judgement.kind === 'fork' ? judgement.why : 'known events are missing in a reload';
+    this.logger.error(
+      `The revocation log is not the one that was followed (${why}). ${lost} known live events are ` +
+        'lost in the database; this instance goes on refusing their tokens. If commits may have been ' +
+        'lost that no instance knew, call revokeEveryone().',
+    );
+  }
+
+  private isRegisteredIn({ head }: Answer): boolean {
+    return (
+      head.maxStaleness >= this.options.maxStaleness &&
+      head.maxTokenLife >= this.options.maxTokenLife
+    );
+  }
+
+  /** H4, F4: only proofs sent after this was committed count. */
+  private async register(log: OpenLog): Promise<void> {
+    const { maxStaleness, maxTokenLife } = this.options;
+    const instance = `${hostname()}:${process.pid}`;
+    await log.database.transaction(() =>
+      log.transactions.register(maxStaleness, maxTokenLife, instance),
+    );
+    this.registered = true;
+  }
+}
