@@ -1,18 +1,16 @@
-import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { TestingModuleBuilder } from '@nestjs/testing';
-import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
-import { requestOf } from '../context/execution-context.js';
+import { JwtStrategy } from '../authentication/jwt.strategy.js';
+import { type RoutePolicy, RoutePolicyReader } from '../authentication/route-policy.js';
+import { AuthSelfTest } from '../authentication/self-test.js';
+import type { AuthRequest } from '../context/execution-context.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { rememberClaims } from '../revocation/claims-storage.js';
 import { LogConnection } from '../revocation/log-connection.service.js';
-import { RevocationGuard } from '../revocation/revocation.guard.js';
 import { RevocationLifecycle } from '../revocation/revocation.lifecycle.js';
+import { type RevocationStatus, RevocationService } from '../revocation/revocation.service.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
-
-/** A request of overrideAuth: passport's property beside our own claims. */
-interface UserRequest {
-  user?: unknown;
-}
+import { ACTIVE } from '../revocation/verdict.js';
 
 /**
  * Lets every guarded route pass as this user, without a token and without a database: for tests that
@@ -34,29 +32,49 @@ export function overrideAuth(
   builder: TestingModuleBuilder,
   user: Readonly<Record<string, unknown>> = {},
 ): TestingModuleBuilder {
-  const guard: CanActivate = {
-    canActivate(context: ExecutionContext): boolean {
-      const request = requestOf(context);
-      (request as UserRequest).user = user;
+  // The guard stays the real one: it may stand in `@UseGuards` or behind APP_GUARD, and a testing
+  // module can override only one of the two. What it asks is overridden instead.
+  @Injectable()
+  class TestStrategy extends JwtStrategy {
+    override authenticate(request: AuthRequest): void {
       rememberClaims(request, claimsFrom(user));
-      return true;
-    },
-  };
-  const pass: CanActivate = { canActivate: () => true };
+      this.success(user);
+    }
+  }
   return builder
-    .overrideGuard(JwtAuthGuard)
-    .useValue(guard)
-    .overrideProvider(JwtAuthGuard)
-    .useValue(guard)
-    .overrideGuard(RevocationGuard)
-    .useValue(pass)
-    .overrideProvider(RevocationGuard)
-    .useValue(pass)
+    .overrideProvider(JwtStrategy)
+    .useClass(TestStrategy)
+    .overrideProvider(RoutePolicyReader)
+    .useValue(Object.assign(Object.create(RoutePolicyReader.prototype), { of: () => GUARDED }))
+    .overrideProvider(AuthSelfTest)
+    .useValue({})
+    .overrideProvider(RevocationService)
+    .useValue(NOTHING_REVOKED)
     .overrideProvider(RevocationLifecycle)
     .useValue({})
     .overrideProvider(LogConnection)
     .useValue({ application: undefined, open: refuse, close: () => Promise.resolve() });
 }
+
+/** Every route is authenticated as the user, an optional one too. */
+const GUARDED: RoutePolicy = { isPublic: false, isOptional: false, authenticateOptions: undefined };
+
+const NOTHING_REVOKED: Pick<
+  RevocationService,
+  'assertActive' | 'decide' | 'isKeyRevoked' | 'now' | 'status'
+> = {
+  assertActive: () => Promise.resolve(),
+  decide: () => ACTIVE,
+  isKeyRevoked: () => false,
+  now: () => Date.now(),
+  status: (): RevocationStatus => ({
+    ready: true,
+    fresh: true,
+    staleness: 0,
+    position: 0,
+    entries: 0,
+  }),
+};
 
 function claimsFrom(user: Readonly<Record<string, unknown>>): TokenClaims {
   const iat = Math.floor(Date.now() / 1000);

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  type CanActivate,
+  Controller,
+  type ExecutionContext,
+  Get,
+  Injectable,
+  UseGuards,
+} from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
+import type { TokenClaims } from '../../lib/revocation/token-claims.js';
+import { sqlite, type TestDatabase } from '../support/databases.js';
+import { type Instance, startInstance } from '../support/instance.js';
+
+const PARTNER = 'https://partner.test';
+
+/** Stands for somebody else's authentication: the claims come verified, as JSON in a header. */
+@Injectable()
+class GatewayGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const request = context.switchToHttp().getRequest();
+    request.user = JSON.parse(String(request.headers['x-verified-claims']));
+    return true;
+  }
+}
+
+@Injectable()
+class GatewayRevocationGuard extends RevocationGuard {
+  protected override getClaims(context: ExecutionContext): TokenClaims {
+    return context.switchToHttp().getRequest().user;
+  }
+}
+
+@Controller()
+class GatewayController {
+  @Get('good')
+  @UseGuards(GatewayGuard, GatewayRevocationGuard)
+  good(): string {
+    return 'in';
+  }
+
+  @Get('unwired')
+  @UseGuards(RevocationGuard)
+  unwired(): string {
+    return 'in';
+  }
+}
+
+describe('RevocationGuard behind other authentication', () => {
+  let database: TestDatabase;
+  let instance: Instance;
+  let url: string;
+
+  beforeAll(async () => {
+    database = await sqlite.create();
+    instance = await startInstance(database, {
+      controllers: [GatewayController],
+      options: {
+        foreign: [{ issuer: PARTNER, maxTokenLife: '1h', maxSessionLife: '30d' }],
+      },
+    });
+    await instance.app.listen(0, '127.0.0.1');
+    url = await instance.app.getUrl();
+  });
+
+  afterAll(async () => {
+    await instance?.close();
+    await database?.drop();
+  });
+
+  const claims = (more: object = {}): TokenClaims => {
+    const iat = Math.floor(Date.now() / 1000) - 60;
+    return { iss: PARTNER, sub: 'carol', jti: randomUUID(), iat, exp: iat + 600, ...more };
+  };
+  const ask = async (given: object, path = 'good'): Promise<[number, string | undefined]> => {
+    const headers = { 'x-verified-claims': JSON.stringify(given) };
+    const response = await fetch(`${url}/${path}`, { headers });
+    const text = await response.text();
+    return [response.status, text === 'in' ? undefined : JSON.parse(text).code];
+  };
+
+  it('lets a token of a registered issuer in until it is logged out', async () => {
+    const token = claims();
+    expect(await ask(token)).toEqual([200, undefined]);
+    await instance.logout.logout(token);
+    expect(await ask(token)).toEqual([401, 'token_revoked']);
+    expect(await ask(claims())).toEqual([200, undefined]);
+  });
+
+  it('ends by jti, by sid and by sub, each for this issuer only', async () => {
+    const session = claims({ sid: 'shared-id', sub: 'dora' });
+    const ours = { ...session, iss: 'https://issuer.test', gen: 0 };
+    await instance.logout.logout(session);
+    expect(await ask(session)).toEqual([401, 'session_ended']);
+    expect(await ask(ours)).toEqual([200, undefined]);
+
+    const account = claims({ sub: 'erin' });
+    await instance.logout.logoutAll('erin', { issuer: PARTNER });
+    expect(await ask(account)).toEqual([401, 'session_ended']);
+    expect(await ask({ ...account, iss: 'https://issuer.test', gen: 0 })).toEqual([200, undefined]);
+  });
+
+  it('refuses the same second of a logoutAll for tokens that carry no gen, and takes later ones', async () => {
+    await instance.logout.logoutAll('fred', { issuer: PARTNER });
+    const now = Math.floor(Date.now() / 1000);
+    expect(await ask(claims({ sub: 'fred', iat: now, exp: now + 60 }))).toEqual([
+      401,
+      'session_ended',
+    ]);
+    // The skew that is allowed to a foreign host (clockTolerance, 5 s) and a second more.
+    const later = now + 7;
+    expect(await ask(claims({ sub: 'fred', iat: later, exp: later + 60 }))).toEqual([
+      200,
+      undefined,
+    ]);
+  });
+
+  it.each([
+    ['an issuer that nobody registered', { iss: 'https://evil.test' }],
+    ['no id at all', { sub: undefined, jti: undefined }],
+    ['an empty id', { jti: '' }],
+    ['an id that is no text', { jti: 7 }],
+    ['no expiry', { exp: undefined }],
+    ['a longer life than is registered', { exp: Math.floor(Date.now() / 1000) + 90_000 }],
+    ['an expiry that JSON calls infinite', { exp: 1e300 }],
+  ])('refuses %s, which could not be revoked', async (_, more) => {
+    expect(await ask(claims(more))).toEqual([401, 'token_invalid']);
+  });
+
+  it('is an error of wiring, not an open door, where nobody authenticated before', async () => {
+    const response = await fetch(`${url}/unwired`);
+    expect(response.status).toBe(500);
+  });
+});

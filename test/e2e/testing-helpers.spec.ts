@@ -1,0 +1,123 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Get, type INestApplication, UseGuards } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { Test, type TestingModuleBuilder } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import {
+  AuthModule,
+  CurrentToken,
+  CurrentUser,
+  JwtAuthGuard,
+  LogoutService,
+  type TokenClaims,
+} from 'nestjs-logout';
+import { issueTestToken, overrideAuth } from 'nestjs-logout/testing';
+
+@Controller('guarded')
+@UseGuards(JwtAuthGuard)
+class GuardedController {
+  @Get()
+  read(@CurrentUser() user: unknown, @CurrentToken() token: TokenClaims): object {
+    return { user, subject: token.sub };
+  }
+}
+
+@Controller('plain')
+class PlainController {
+  @Get()
+  read(@CurrentUser('role') role: string): object {
+    return { role };
+  }
+}
+
+const OPTIONS = {
+  secret: 'a secret of the tests: 32 bytes or more',
+  issuer: 'https://issuer.test',
+  audience: 'https://audience.test',
+} as const;
+
+describe('nestjs-logout/testing', () => {
+  let app: INestApplication | undefined;
+
+  afterEach(async () => {
+    jest.useRealTimers();
+    await app?.close();
+    app = undefined;
+  });
+
+  const start = async (builder: TestingModuleBuilder): Promise<string> => {
+    app = (await builder.compile()).createNestApplication({ logger: false });
+    await app.listen(0, '127.0.0.1');
+    return app.getUrl();
+  };
+  const read = async (url: string, token?: string): Promise<[number, unknown]> => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const response = await fetch(url, { headers });
+    return [response.status, await response.json()];
+  };
+
+  it('overrideAuth passes @UseGuards as the given user, without a token or a database', async () => {
+    const builder = Test.createTestingModule({
+      imports: [AuthModule.forRoot(OPTIONS)],
+      controllers: [GuardedController],
+    });
+    const url = await start(overrideAuth(builder, { sub: 'alice', role: 'admin' }));
+    expect(await read(`${url}/guarded`)).toEqual([
+      200,
+      { user: { sub: 'alice', role: 'admin' }, subject: 'alice' },
+    ]);
+  });
+
+  it('overrideAuth passes an APP_GUARD with useExisting', async () => {
+    const builder = Test.createTestingModule({
+      imports: [AuthModule.forRoot(OPTIONS)],
+      controllers: [PlainController],
+      providers: [{ provide: APP_GUARD, useExisting: JwtAuthGuard }],
+    });
+    const url = await start(overrideAuth(builder, { role: 'admin' }));
+    expect(await read(`${url}/plain`)).toEqual([200, { role: 'admin' }]);
+  });
+
+  it('overrideAuth tells a logout that there is no log, instead of doing nothing', async () => {
+    const builder = Test.createTestingModule({ imports: [AuthModule.forRoot(OPTIONS)] });
+    await start(overrideAuth(builder));
+    await expect(app?.get(LogoutService).logoutAll('alice')).rejects.toMatchObject({
+      code: 'storage_unavailable',
+      cause: { message: expect.stringContaining('overrideAuth') },
+    });
+  });
+
+  it('issueTestToken gives a token that the guard takes and a logout ends, in memory', async () => {
+    const url = await start(withDatabase());
+    const token = await issueTestToken(app as INestApplication, 42n, { role: 'editor' });
+    expect(await read(`${url}/guarded`, token)).toMatchObject([
+      200,
+      { user: { sub: '42', role: 'editor' } },
+    ]);
+    await app?.get(LogoutService).logout(token);
+    expect(await read(`${url}/guarded`, token)).toMatchObject([401, { code: 'session_ended' }]);
+  });
+
+  it('goes on deciding while jest’s fake timers stand still and while they jump', async () => {
+    const url = await start(withDatabase());
+    const token = await issueTestToken(app as INestApplication, 'alice');
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
+    expect(await read(`${url}/guarded`, token)).toMatchObject([200, {}]);
+    jest.setSystemTime(Date.now() + 60_000);
+    expect(await read(`${url}/guarded`, token)).toMatchObject([200, {}]);
+    await app?.get(LogoutService).logout(token);
+    expect(await read(`${url}/guarded`, token)).toMatchObject([401, { code: 'session_ended' }]);
+    jest.setSystemTime(Date.now() + 3_600_000);
+    expect(await read(`${url}/guarded`, token)).toMatchObject([401, { code: 'token_expired' }]);
+  });
+});
+
+function withDatabase(): TestingModuleBuilder {
+  return Test.createTestingModule({
+    imports: [
+      TypeOrmModule.forRoot({ type: 'better-sqlite3', database: ':memory:' }),
+      AuthModule.forRoot({ ...OPTIONS, migrations: 'run' }),
+    ],
+    controllers: [GuardedController],
+  });
+}
