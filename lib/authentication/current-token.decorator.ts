@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { requestOf } from '../context/execution-context.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
-import { claimsOf } from './claims-storage.js';
+import { claimsOf } from '../revocation/claims-storage.js';
 
 /**
  * The verified claims of the request's token, whatever `request.user` is; `undefined` where there is

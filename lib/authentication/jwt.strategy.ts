@@ -11,7 +11,7 @@ import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
 import { bearerToken } from './bearer-token.js';
-import { rememberClaims } from './claims-storage.js';
+import { rememberClaims } from '../revocation/claims-storage.js';
 import { ClaimsPolicy } from './claims-policy.js';
 import { KeyRing } from './key-ring.service.js';
 import { tokenInvalid, tokenMalformed, tokenMissing } from './refusals.js';
@@ -116,7 +116,7 @@ export class JwtStrategy
   onModuleInit(): void {
     const registry = super.getPassportInstance();
     const { strategyName } = this.options;
-    if (strategyName !== undefined && registry._strategy(strategyName) !== undefined) {
+    if (strategyName !== undefined && holderOf(registry, strategyName) !== undefined) {
       throw new AuthWiringError(
         `The passport strategy "${strategyName}" exists already, and would be replaced by JwtStrategy.`,
         "Remove the application's own strategy of that name.",
@@ -130,7 +130,7 @@ export class JwtStrategy
   onApplicationShutdown(): void {
     const registry = super.getPassportInstance();
     for (const name of this.names()) {
-      if (registry._strategy(name) === this) registry.unuse(name);
+      if (holderOf(registry, name) === this) registry.unuse(name);
     }
   }
 
@@ -182,4 +182,9 @@ export class JwtStrategy
  */
 function refuse(this: PassportJwtStrategy & { token?: string }, cause?: unknown): void {
   this.error(isCompactToken(this.token ?? '') ? tokenInvalid(cause) : tokenMalformed(cause));
+}
+
+function holderOf(registry: PassportRegistry, name: string): unknown {
+  // oxlint-disable-next-line no-underscore-dangle -- passport has no other way to ask.
+  return registry._strategy(name);
 }

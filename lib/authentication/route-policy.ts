@@ -21,6 +21,12 @@ export interface RoutePolicy {
 
 type Target = ReturnType<ExecutionContext['getHandler']> | ReturnType<ExecutionContext['getClass']>;
 
+interface KnownRoute {
+  readonly handler: Target;
+  readonly type: Target;
+  readonly policy: RoutePolicy;
+}
+
 /**
  * Reads the decorators of a route at its first request and remembers them: they cannot change, and
  * the look-ups of Reflector would cost more than the check of the token's revocation.
@@ -29,7 +35,8 @@ type Target = ReturnType<ExecutionContext['getHandler']> | ReturnType<ExecutionC
  */
 @Injectable()
 export class RoutePolicyReader {
-  private readonly known = new WeakMap<Target, WeakMap<Target, RoutePolicy>>();
+  private readonly known = new WeakMap<Target, WeakMap<Target, KnownRoute>>();
+  private last: KnownRoute | undefined;
 
   constructor(
     private readonly reflector: Reflector,
@@ -40,16 +47,20 @@ export class RoutePolicyReader {
   of(context: ExecutionContext): RoutePolicy {
     const handler = context.getHandler();
     const type = context.getClass();
+    // A request asks twice in a row, and two look-ups in a WeakMap cost as much as the revocation's.
+    if (handler === this.last?.handler && type === this.last.type) return this.last.policy;
     // By both, because a handler that is inherited serves several classes.
-    return this.known.get(handler)?.get(type) ?? this.learn(handler, type);
+    const known = this.known.get(handler)?.get(type) ?? this.learn(handler, type);
+    this.last = known;
+    return known.policy;
   }
 
-  private learn(handler: Target, type: Target): RoutePolicy {
-    const policy = this.read(handler, type);
+  private learn(handler: Target, type: Target): KnownRoute {
+    const route = { handler, type, policy: this.read(handler, type) };
     let ofHandler = this.known.get(handler);
     if (ofHandler === undefined) this.known.set(handler, (ofHandler = new WeakMap()));
-    ofHandler.set(type, policy);
-    return policy;
+    ofHandler.set(type, route);
+    return route;
   }
 
   private read(handler: Target, type: Target): RoutePolicy {

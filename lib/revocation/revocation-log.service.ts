@@ -26,6 +26,12 @@ import type { Appended, EventDraft } from './store/log.transactions.js';
 /** For how long one call tries before its caller is told that it failed (ms). */
 const WRITE_PATIENCE = 3_000;
 
+/**
+ * How often a login awaits the mover: one that was at work already may have looked before the event
+ * was there, and what is left then cannot be numbered.
+ */
+const MOVER_ROUNDS = 2;
+
 /** Where the log stood, on the primary, at one moment; what a login is signed with. */
 export interface LogPosition {
   /** The last position: the `gen` of tokens whose authority is checked after this. */
@@ -89,7 +95,7 @@ export class RevocationLog {
     const log = await this.open();
     try {
       let read = await this.readPosition(log);
-      if (read.pendingMarks > 0) {
+      for (let round = 0; read.pendingMarks > 0 && round < MOVER_ROUNDS; round++) {
         await this.numberPending(log);
         read = await this.readPosition(log);
       }

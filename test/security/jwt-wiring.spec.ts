@@ -57,6 +57,11 @@ class LenientGuard extends JwtAuthGuard {
   }
 }
 
+function registered(): Record<string, unknown> {
+  // oxlint-disable-next-line no-underscore-dangle -- passport has no other way to ask.
+  return (passport as unknown as { _strategies: Record<string, unknown> })._strategies;
+}
+
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((app) => app.close()));
 });
@@ -134,15 +139,12 @@ describe('how the guard is wired', () => {
       new FakeRevocation(),
     );
     await expect(boot).rejects.toThrow(/passport strategy "taken" exists already/);
-    expect((passport as unknown as { _strategy(name: string): unknown })._strategy('taken')).toBe(
-      owner,
-    );
+    expect(registered()['taken']).toBe(owner);
     passport.unuse('taken');
   });
 
   it('the names are given back at shutdown', async () => {
-    const names = (): string[] =>
-      Object.keys((passport as unknown as { _strategies: object })._strategies);
+    const names = (): string[] => Object.keys(registered());
     const before = names();
     const app = await startApp(
       'express',

@@ -9,6 +9,7 @@ import { TokenService } from '../../lib/authentication/token.service.js';
 import { AuthClock } from '../../lib/context/auth-clock.js';
 import { AuthException, type AuthErrorCode } from '../../lib/errors/auth.exception.js';
 import { LogoutService } from '../../lib/logout/logout.service.js';
+import type { AuthKeySource } from '../../lib/options/auth-key-options.js';
 import type { AuthSettings } from '../../lib/options/auth-options.js';
 import { LogConnection, type OpenLog } from '../../lib/revocation/log-connection.service.js';
 import { RevocationFeed } from '../../lib/revocation/revocation-feed.service.js';
@@ -24,6 +25,8 @@ export interface InstanceSettings {
   readonly clock?: AuthClock;
   readonly options?: Partial<AuthSettings>;
   readonly secret?: string;
+  /** Instead of the secret. */
+  readonly keys?: AuthKeySource;
   readonly controllers?: Type[];
   readonly platform?: 'express' | 'fastify';
 }
@@ -58,7 +61,9 @@ export async function startInstance(
     imports: [
       TypeOrmModule.forRoot(database.options),
       AuthModule.forRoot({
-        secret: settings.secret ?? 'a secret of the tests: 32 bytes or more',
+        ...(settings.keys === undefined
+          ? { secret: settings.secret ?? 'a secret of the tests: 32 bytes or more' }
+          : { keys: settings.keys }),
         issuer: 'https://issuer.test',
         audience: 'https://audience.test',
         migrations: 'run',

@@ -23,7 +23,8 @@ export type Watcher = (bytes: string) => Fate;
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
-  isAnswerLost: boolean;
+  /** Set when the next answer is to be lost; called when it was. */
+  onAnswer: (() => void) | undefined;
   /** What waits while the connection is frozen, in its order; `undefined` while it is not. */
   held: (() => void)[] | undefined;
 }
@@ -38,11 +39,14 @@ export class TcpProxy {
   private readonly links = new Set<Link>();
   private readonly listener: Server;
   private watcher: Watcher = () => 'pass';
+  private onLost: () => void = () => undefined;
   private isRefusing = false;
   private isFrozen = false;
   private delay = 0;
   /** How many connections were made through it. */
   connections = 0;
+  /** How many were turned away. */
+  refused = 0;
 
   private constructor(
     private readonly host: string,
@@ -79,13 +83,18 @@ export class TcpProxy {
     this.watcher = watcher;
   }
 
-  /** Lets one fate befall the next bytes that match, then passes everything; resolves when it did. */
+  /**
+   * Lets one fate befall the next bytes that match, then passes everything.
+   *
+   * @returns a promise that resolves when it has: an answer is lost only after the server gave it.
+   */
   next(pattern: RegExp, fate: Fate): Promise<void> {
     return new Promise((resolve) => {
       this.watch((bytes) => {
         if (!pattern.test(bytes)) return 'pass';
         this.watch(() => 'pass');
-        resolve();
+        if (fate === 'swallow answer') this.onLost = resolve;
+        else resolve();
         return fate;
       });
     });
@@ -137,6 +146,7 @@ export class TcpProxy {
 
   private accept(client: Socket): void {
     if (this.isRefusing) {
+      this.refused++;
       client.destroy();
       return;
     }
@@ -145,7 +155,7 @@ export class TcpProxy {
     const link: Link = {
       client,
       server,
-      isAnswerLost: false,
+      onAnswer: undefined,
       held: this.isFrozen ? [] : undefined,
     };
     this.links.add(link);
@@ -164,14 +174,15 @@ export class TcpProxy {
       this.breakOff(link);
       return;
     }
-    if (fate === 'swallow answer') link.isAnswerLost = true;
+    if (fate === 'swallow answer') link.onAnswer = this.onLost;
     if (fate === 'freeze') link.held ??= [];
     this.move(link, () => link.server.write(bytes));
   }
 
   private fromServer(link: Link, bytes: Buffer): void {
-    if (link.isAnswerLost) {
+    if (link.onAnswer !== undefined) {
       this.breakOff(link);
+      link.onAnswer();
       return;
     }
     const go = (): void => this.move(link, () => link.client.write(bytes));

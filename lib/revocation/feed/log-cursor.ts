@@ -66,6 +66,8 @@ export class LogCursor {
   private eventId: string | null;
   /** Ids that every later answer must hold: own writes above the cursor, and pending events. */
   private readonly expected = new Map<string, number | null>();
+  /** Own writes since the last poll was sent: its answer may still show them as pending. */
+  private readonly writtenSince = new Set<string>();
 
   /** @param head - The head that a complete load read first. */
   constructor(
@@ -78,16 +80,20 @@ export class LogCursor {
 
   /** An own write that was committed; an answer sent from now on without it is a fork. */
   expect(event: LogEvent): void {
+    this.writtenSince.add(event.id);
     if (event.position === this.position + 1) {
-      // Nothing lies between: it is the cursor now, and the next answer must hold it there.
+      // Nothing lies between: it is the cursor now, and the next answer must hold it there. What was
+      // pending and got this number is asked for no longer: the cursor may go on past it.
       this.position = event.position;
       this.eventId = event.id;
+      this.expected.delete(event.id);
     } else if (event.position !== null && event.position > this.position) {
       this.expected.set(event.id, event.position);
     }
   }
 
   snapshot(): CursorSnapshot {
+    this.writtenSince.clear();
     return {
       position: this.position,
       eventId: this.eventId,
@@ -144,7 +150,9 @@ export class LogCursor {
     for (const [id, position] of this.expected) {
       if (position !== null && position <= this.position) this.expected.delete(id);
     }
-    for (const { id } of answer.pending) this.expected.set(id, null);
+    for (const { id } of answer.pending) {
+      if (!this.writtenSince.has(id)) this.expected.set(id, null);
+    }
   }
 
   private missing(answer: Answer, sent: CursorSnapshot, complete: boolean): string | undefined {

@@ -68,7 +68,7 @@ export class LogFollower {
         if (isRecovered)
           throw new Error('The revocation log changes faster than it can be loaded.');
         isRecovered = true;
-        await this.recover(log, judgement);
+        await this.recover(log, judgement, timeout);
       } else if (judgement.kind === 'unsupported') {
         this.proofs.discard();
         throw new Error(
@@ -99,17 +99,20 @@ export class LogFollower {
   }
 
   private apply(answer: Answer): void {
-    const { head, events, pending } = answer;
-    for (const event of events) this.index.add(event);
+    for (const event of answer.events) this.index.add(event);
+    this.addPending(answer);
+    this.cursor?.advance(answer);
+  }
+
+  /** C2, C3: until it is numbered an event counts as the next position, and does not expire. */
+  private addPending({ head, pending }: Answer): void {
     for (const event of pending) {
-      // C2, C3: until it is numbered it counts as the next position, and does not expire.
       this.index.add(event, {
         killsBelow: head.position + 1,
         until: head.now + head.maxTokenLife + RETENTION_MARGIN,
         issuedBefore: head.now + this.options.clockTolerance,
       });
     }
-    this.cursor?.advance(answer);
   }
 
   private async load(log: OpenLog): Promise<void> {
@@ -124,10 +127,13 @@ export class LogFollower {
   private async recover(
     log: OpenLog,
     judgement: Extract<Judgement, { kind: 'fork' | 'reload' }>,
+    timeout: number,
   ): Promise<void> {
     this.index.beginReload();
     const loaded = await loadLog(log.database, log.statements, this.index, this.clock);
     this.cursor = new LogCursor(loaded.logId, loaded.head);
+    // A load reads what has its place; what waits for one must not count as lost.
+    this.addPending((await this.poll(log, timeout)).answer);
     const lost = this.index.countMissing(loaded.head.now);
     if (judgement.kind === 'reload' && lost === 0) return;
     const why = judgement.kind === 'fork' ? judgement.why : 'known events are missing in a reload';

@@ -1,4 +1,4 @@
-import type { SqlValue, Statement } from './statement.js';
+import type { SqlValue, Statement, StatementResult } from './statement.js';
 
 /** The names of our tables; they are fixed, whatever prefix or naming strategy the application has. */
 export const AUTH_TABLES = ['auth_log', 'auth_head', 'auth_event', 'auth_pending'] as const;
@@ -24,6 +24,16 @@ export interface Dialect {
   readonly forUpdate: string;
   /** Opens a transaction: READ COMMITTED, durable, with a limit on waiting for locks. */
   readonly begin: readonly string[];
+  /**
+   * {@link begin} and a first statement without values in one round trip, on the driver's own
+   * connection; absent where the driver sends one statement at a time.
+   */
+  readonly openWith?: (connection: unknown, sql: string) => Promise<StatementResult>;
+  /**
+   * Makes one statement of an UPDATE and an INSERT that inserts nothing unless the UPDATE changed a
+   * row; absent where the database cannot.
+   */
+  readonly insertAfter?: (update: Statement, insert: Statement) => Statement;
   /** Said once to each new connection. */
   readonly prepareConnection: readonly string[];
   /** The table's quoted and, where there are schemas, qualified name. */

@@ -137,7 +137,7 @@ export class LogStatements {
     );
   }
 
-  raiseHead(position: number, lastEventId: string): Statement {
+  private raiseHead(position: number, lastEventId: string): Statement {
     return this.dialect.statement(
       `UPDATE ${this.head} SET position = ?, last_event_id = ? WHERE id = 1 AND position < ?`,
       [position, Buffer.from(lastEventId, 'hex'), position],
@@ -152,7 +152,23 @@ export class LogStatements {
     );
   }
 
-  insertEvents(rows: readonly NumberedRow[]): Statement {
+  /**
+   * W1: raises the head by what is missing and inserts that, in one statement where the database can.
+   * Each says how many rows it has to change.
+   */
+  append(rows: readonly NumberedRow[]): readonly { statement: Statement; changes: number }[] {
+    const last = rows.at(-1) as NumberedRow;
+    const raise = this.raiseHead(last.position, last.id);
+    const insert = this.insertEvents(rows);
+    const both = this.dialect.insertAfter?.(raise, insert);
+    if (both !== undefined) return [{ statement: both, changes: rows.length }];
+    return [
+      { statement: raise, changes: 1 },
+      { statement: insert, changes: rows.length },
+    ];
+  }
+
+  private insertEvents(rows: readonly NumberedRow[]): Statement {
     return this.dialect.insert(
       'auth_event',
       EVENT_COLUMNS,

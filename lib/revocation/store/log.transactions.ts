@@ -110,10 +110,10 @@ export class LogTransactions {
   private *number(head: Head, drafts: readonly EventDraft[]): Transaction<LogEvent[]> {
     if (drafts.length === 0) return [];
     const rows = drafts.map((draft, index) => numbered(draft, head, head.position + 1 + index));
-    const last = rows.at(-1) as NumberedRow;
-    const { affected } = yield this.statements.raiseHead(last.position, last.id);
-    if (affected !== 1) throw new Error('The head of the revocation log was not raised.');
-    yield this.statements.insertEvents(rows);
+    for (const { statement, changes } of this.statements.append(rows)) {
+      const { affected } = yield statement;
+      if (affected !== changes) throw new Error('The head of the revocation log was not raised.');
+    }
     return rows;
   }
 }

@@ -1,11 +1,27 @@
 import type { AuthTable, Dialect, FailureKind } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-error.js';
-import type { SqlValue, Statement } from './statement.js';
+import type { Row, SqlValue, Statement } from './statement.js';
 
 const ARRAY_TYPES = { bigint: 'bigint[]', bytes: 'bytea[]', text: 'text[]' } as const;
 
 /** Lock timeout, serialisation failure, deadlock. */
 const CONFLICTS = new Set(['55P03', '40001', '40P01']);
+
+// One round trip. Somebody's role default must not make a logout serializable or volatile.
+const BEGIN =
+  `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'; ` +
+  `SET LOCAL statement_timeout = '5s'; SELECT set_config('synchronous_commit', 'on', true) ` +
+  `WHERE current_setting('synchronous_commit') IN ('off', 'local')`;
+
+interface PostgresResult {
+  readonly rows?: readonly Row[];
+  readonly rowCount?: number | null;
+}
+
+/** What of pg's client is used apart from TypeORM, which loses the answers to several statements. */
+interface PostgresClient {
+  query(sql: string): Promise<PostgresResult | readonly PostgresResult[]>;
+}
 
 /** PostgreSQL: every name qualified, every value selected as text, READ COMMITTED by name. */
 export function postgresDialect(schema: string): Dialect {
@@ -23,12 +39,22 @@ export function postgresDialect(schema: string): Dialect {
     name: 'postgres',
     now: `(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint`,
     forUpdate: ' FOR UPDATE',
-    // One round trip. Somebody's role default must not make a logout serializable or volatile.
-    begin: [
-      `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'; ` +
-        `SET LOCAL statement_timeout = '5s'; SELECT set_config('synchronous_commit', 'on', true) ` +
-        `WHERE current_setting('synchronous_commit') IN ('off', 'local')`,
-    ],
+    begin: [BEGIN],
+    openWith: async (connection, sql) => {
+      const results = await (connection as PostgresClient).query(`${BEGIN}; ${sql}`);
+      const last = Array.isArray(results) ? results.at(-1) : results;
+      return { rows: last?.rows ?? [], affected: last?.rowCount ?? 0 };
+    },
+    insertAfter: (update, insert) => {
+      const shifted = insert.sql.replaceAll(
+        /\$(\d+)/g,
+        (_, index: string) => `$${Number(index) + update.values.length}`,
+      );
+      return {
+        sql: `WITH changed AS (${update.sql} RETURNING 1) ${shifted} WHERE EXISTS (SELECT FROM changed)`,
+        values: [...update.values, ...insert.values],
+      };
+    },
     prepareConnection: [],
     table,
     text: (expression) => `(${expression})::text`,

@@ -70,8 +70,8 @@ export class ServerLogDatabase implements LogDatabase {
   private async drive<T>(runner: QueryRunner, body: Transaction<T>): Promise<T> {
     let result: T;
     try {
-      for (const sql of this.dialect.begin) await runner.query(sql);
       let step = body.next();
+      if (step.done !== true) step = body.next(await this.begin(runner, step.value));
       while (step.done !== true) step = body.next(await this.run(runner, step.value));
       result = step.value;
     } catch (error) {
@@ -93,6 +93,16 @@ export class ServerLogDatabase implements LogDatabase {
       const outcome = this.dialect.failure(error) === 'conflict' ? 'rolled back' : 'unknown';
       throw new StorageFailure(outcome, 'COMMIT was not answered well.', true, error);
     }
+  }
+
+  /** Opens the transaction and runs its first statement, in one round trip where the driver can. */
+  private async begin(runner: QueryRunner, first: Statement): Promise<StatementResult> {
+    const { begin, openWith } = this.dialect;
+    if (openWith !== undefined && first.values.length === 0) {
+      return openWith(await runner.connect(), first.sql);
+    }
+    for (const sql of begin) await runner.query(sql);
+    return this.run(runner, first);
   }
 
   /** A connection that cannot even roll back is never handed to the next caller. */

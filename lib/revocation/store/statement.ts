@@ -14,7 +14,7 @@ export type Row = Readonly<Record<string, string | null>>;
 /** The answer to one {@link Statement}. */
 export interface StatementResult {
   readonly rows: readonly Row[];
-  /** Rows changed by an UPDATE or DELETE. */
+  /** Rows changed by an INSERT, UPDATE or DELETE. */
   readonly affected: number;
 }
 

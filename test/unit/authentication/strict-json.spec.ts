@@ -32,12 +32,12 @@ describe('parseSegment', () => {
     '\ufeff{}',
     '{"":1,"":2}',
     '{"a\\"b":1,"a\\u0022b":2}',
-  ])('refuses %s', (text) => expect(() => parseSegment(segment(text))).toThrow());
+  ])('refuses %s', (text) => expect(() => parseSegment(segment(text))).toThrow(/./));
 
   it('refuses bytes that are no UTF-8, padding and unused bits', () => {
-    expect(() => parseSegment(Buffer.from([0x22, 0xff, 0x22]).toString('base64url'))).toThrow();
-    expect(() => parseSegment(Buffer.from('{}').toString('base64'))).toThrow();
-    expect(() => parseSegment('e31')).toThrow();
+    expect(() => parseSegment(Buffer.from([0x22, 0xff, 0x22]).toString('base64url'))).toThrow(/./);
+    expect(() => parseSegment(Buffer.from('{}').toString('base64'))).toThrow(/./);
+    expect(() => parseSegment('e31')).toThrow(/./);
   });
 
   it('goes as deep as the sender likes', () => {
@@ -61,7 +61,44 @@ describe('assertStrictSegment', () => {
 
   it('refuses what is lost in parsing', () => {
     for (const text of ['{"a":1,"a":1}', '{"__proto__":{}}', '{"a":{"__proto__":1}}']) {
-      expect(() => assertStrictSegment(JSON.parse(text), segment(text))).toThrow();
+      expect(() => assertStrictSegment(JSON.parse(text), segment(text))).toThrow(/./);
+    }
+  });
+});
+
+describe('the count in assertStrictSegment', () => {
+  const value = { sub: 'x', n: 0, list: [1, 'a', [], {}, null, true, false], exp: 1_700_000_001 };
+
+  it('never takes a longer text for the shortest', () => {
+    const json = JSON.stringify(value);
+    for (const lost of ['"sub":"y",', '"n":0,', '"":0,', '"exp":1,', '"list":[],']) {
+      const text = `{${lost}${json.slice(1)}`;
+      const twice = text.includes('"":0') ? `{"":1,${text.slice(1)}` : text;
+      expect(() => assertStrictSegment(JSON.parse(twice) as object, segment(twice))).toThrow(/./);
+    }
+  });
+
+  it('is not deceived by numbers that are spelt shorter than they are printed', () => {
+    // The first is exactly as long as {"a":1000000000}.
+    for (const text of [
+      '{"a":1,"a":1e9}',
+      '{"a":1,"a":1e10}',
+      '{"a":1,"a":1e8}',
+      '{"a":1,"a":17e9}',
+      '{"a":1,"a":123e6}',
+      '{"a":1,"a":-1e20}',
+      '{"a":1,"a":1e-7}',
+    ]) {
+      expect(() => assertStrictSegment(JSON.parse(text) as object, segment(text))).toThrow(/./);
+    }
+  });
+
+  it('is not deceived by bytes that are no UTF-8, in a value or in a name', () => {
+    for (const text of ['{"a":"#"}', '{"#":1}', '{"a":["#"]}', '{"a":{"#":{}}}']) {
+      const bytes = Buffer.from(text);
+      bytes[bytes.indexOf('#')] = 0xff;
+      const parsed = JSON.parse(bytes.toString()) as object;
+      expect(() => assertStrictSegment(parsed, bytes.toString('base64url'))).toThrow(/./);
     }
   });
 });

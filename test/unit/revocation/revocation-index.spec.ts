@@ -324,6 +324,17 @@ describe('RevocationIndex', () => {
     expect(index.find(token({ sid: 'sid' }))).toBeDefined();
   });
 
+  it('takes nothing for lost that a reload left out because it had just expired (X3)', () => {
+    for (const until of [NOW - 1, NOW, NOW + 1, NOW + 999]) {
+      const index = indexOf(event('token', OWN, 'x', { until }));
+      index.beginReload();
+      for (const now of [until, until + 1, until + 500, until + 999, until + 1000]) {
+        expect(index.countMissing(now)).toBe(0);
+      }
+      expect(index.countMissing(until - 2_000)).toBe(1);
+    }
+  });
+
   it('holds 100,000 entries of mixed kinds and hits no other', () => {
     const index = new RevocationIndex(keys);
     const dead: TokenIdentity[] = [];

@@ -1,0 +1,202 @@
+/** One mechanism broken by hand: edits of the compiled library, and the tests that must go red. */
+export interface Mutation {
+  readonly name: string;
+  readonly edits: readonly {
+    /** Below `lib/`, without its ending. */
+    readonly file: string;
+    /** Must occur exactly once. */
+    readonly find: string;
+    readonly replace: string;
+  }[];
+  /** A pattern of test files for jest. */
+  readonly tests: string;
+}
+
+/** The list of issue 2, "Shown by" 7. */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'the index is skipped',
+    edits: [
+      {
+        file: 'revocation/revocation.service',
+        find: 'const hit = this.index.find(claims, kidKey);',
+        replace: 'const hit = undefined;',
+      },
+    ],
+    tests: 'test/e2e/logout.spec',
+  },
+  {
+    name: 'the feed is stopped after the first load',
+    edits: [
+      {
+        file: 'revocation/revocation-feed.service',
+        find: 'this.cancelNext = this.clock.schedule(delay, () => void this.run());',
+        replace: '',
+      },
+      {
+        file: 'revocation/feed/proof-clock',
+        find: 'return wall > monotonic ? wall : monotonic;',
+        replace: 'return 0;',
+      },
+    ],
+    tests: 'test/cluster/promises/p2',
+  },
+  {
+    name: 'a proof is dated at its receipt instead of its sending',
+    edits: [
+      {
+        file: 'revocation/feed/log-follower',
+        find: 'const answer = answerOf(',
+        replace: 'sent = this.proofs.moment(); const answer = answerOf(',
+      },
+    ],
+    tests: 'test/cluster/feed/f4',
+  },
+  {
+    name: 'a fork goes unnoticed',
+    edits: [
+      {
+        file: 'revocation/feed/log-cursor',
+        find: "return { kind: 'fork', why };",
+        replace: "return { kind: 'current' };",
+      },
+    ],
+    tests: 'test/cluster/feed/(f3|h1)',
+  },
+  {
+    name: 'a reload replaces what is known instead of merging',
+    edits: [
+      {
+        file: 'revocation/feed/log-follower',
+        find: 'this.index.beginReload();',
+        replace: 'Object.assign(this.index, new this.index.constructor(this.index.keys));',
+      },
+    ],
+    tests: 'test/cluster/feed/h1',
+  },
+  {
+    name: 'a storage error is swallowed',
+    edits: [
+      {
+        file: 'revocation/revocation-log.service',
+        find: 'throw unavailable(error instanceof StorageFailure',
+        replace:
+          'return { head: { maxStaleness: 0 }, events: [] }; throw unavailable(error instanceof StorageFailure',
+      },
+    ],
+    tests: 'test/cluster/promises/p10',
+  },
+  {
+    name: 'retention is one second short',
+    edits: [
+      {
+        file: 'revocation/store/log.transactions',
+        find: 'export const RETENTION_MARGIN = 120_000;',
+        replace: 'export const RETENTION_MARGIN = 59_000;',
+      },
+    ],
+    tests: 'test/cluster/protocol/w3',
+  },
+  {
+    name: 'the position is read after the password check',
+    edits: [
+      {
+        file: 'sessions/session.service',
+        find: 'const since = await this.log.position();\n            const subject = await who();',
+        replace:
+          'const subject = await who();\n            const since = await this.log.position();',
+      },
+    ],
+    tests: 'test/cluster/protocol/g1',
+  },
+  {
+    name: 'the latest exception wins',
+    edits: [
+      {
+        file: 'revocation/mark',
+        find: 'export function mergeMark(',
+        replace: 'export function mergeMark(',
+      },
+    ],
+    tests: 'test/cluster/protocol/g4|test/unit/revocation/mark',
+  },
+  {
+    name: 'the purge goes by the host’s clock',
+    edits: [
+      {
+        file: 'revocation/revocation-purge.service',
+        find: 'return headOf(row, (reported) => this.clock.database(reported)).now;',
+        replace: 'return this.clock.wall();',
+      },
+    ],
+    tests: 'test/cluster/feed/t2',
+  },
+  {
+    name: 'known ids are not looked for in an answer',
+    edits: [
+      {
+        file: 'revocation/feed/log-cursor',
+        find: 'const missing = this.missing(answer, sent, complete);',
+        replace: 'const missing = undefined;',
+      },
+    ],
+    tests: 'test/cluster/feed/f3',
+  },
+  {
+    name: 'the strategy’s unique name is removed',
+    edits: [
+      {
+        file: 'authentication/jwt.strategy',
+        find: 'uniqueName = `nestjs-logout:${randomUUID()}`;',
+        replace: "uniqueName = 'jwt';",
+      },
+    ],
+    tests: 'test/security/jwt-wiring',
+  },
+  {
+    name: 'the digest is taken over the token’s text',
+    edits: [
+      {
+        file: 'authentication/token.service',
+        find: 'await assertNotRevoked(this.revocation, claims, key.kid, demand);',
+        replace:
+          'claims.sid = text; claims.jti = text; await assertNotRevoked(this.revocation, claims, key.kid, demand);',
+      },
+      {
+        file: 'revocation/identifier',
+        find: 'const LONGEST = 255;',
+        replace: 'const LONGEST = 8192;',
+      },
+    ],
+    tests: 'test/security/altered-spellings',
+  },
+  {
+    name: 'the decision is moved to handleRequest',
+    edits: [
+      {
+        file: 'authentication/jwt.strategy',
+        find: 'const pending = assertNotRevoked(this.revocation, claims, key.kid, demand);',
+        replace:
+          'attempt.request.decideLater = () => assertNotRevoked(this.revocation, claims, key.kid, demand); const pending = undefined;',
+      },
+      {
+        file: 'authentication/jwt-auth.guard',
+        find: 'getRequest(context) {',
+        replace:
+          'handleRequest(error, user, info, context) { const found = super.handleRequest(error, user, info, context); requestOf(context).decideLater?.(); return found; }\n    getRequest(context) {',
+      },
+    ],
+    tests: 'test/security/jwt-wiring',
+  },
+  {
+    name: 'the own DataSource is replaced by the application’s',
+    edits: [
+      {
+        file: 'revocation/store/open-log-database',
+        find: 'const dataSource = await new Class(options).initialize();',
+        replace: 'const dataSource = application ?? (await new Class(options).initialize());',
+      },
+    ],
+    tests: 'test/cluster/storage',
+  },
+];

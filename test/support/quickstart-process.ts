@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { QuickstartClient } from './quickstart-client.js';
+
+const MAIN = fileURLToPath(new URL('../../sample/01-quickstart/main.js', import.meta.url));
+const READY = /nestjs-logout quick-start: (http:\S+)/;
+
+type Environment = Readonly<Record<string, string>>;
+
+/** How a process that could not start ended. */
+export interface FailedStart {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** The quick-start as an outsider runs it: a process of its own, reached over HTTP alone. */
+export class QuickstartProcess extends QuickstartClient {
+  private static readonly running = new Set<QuickstartProcess>();
+
+  private constructor(
+    private readonly child: ChildProcess,
+    url: string,
+    private readonly env: Environment,
+  ) {
+    super(url);
+    QuickstartProcess.running.add(this);
+  }
+
+  /** Starts it on a free port and resolves when it has printed its address. */
+  static async start(env: Environment, cwd?: string): Promise<QuickstartProcess> {
+    const { child, started } = run(env, cwd);
+    const outcome = await started;
+    if (typeof outcome === 'string') return new QuickstartProcess(child, outcome, env);
+    throw new Error(`The quick-start ended with code ${outcome.code}:\n${outcome.output}`);
+  }
+
+  /** Starts it with settings that it must refuse, and gives what it said. */
+  static async fail(env: Environment, cwd?: string): Promise<FailedStart> {
+    const { child, started } = run(env, cwd);
+    const outcome = await started;
+    if (typeof outcome !== 'string') return outcome;
+    child.kill('SIGKILL');
+    throw new Error('The quick-start was expected to refuse these settings, and started.');
+  }
+
+  /** Ends every process that a test has left running. */
+  static async stopAll(): Promise<void> {
+    await Promise.all([...QuickstartProcess.running].map((each) => each.kill()));
+  }
+
+  /** Ends it as a deployment does, and resolves when it is gone. */
+  stop(): Promise<void> {
+    return this.end('SIGTERM');
+  }
+
+  /** Ends it as a power cut does. */
+  kill(): Promise<void> {
+    return this.end('SIGKILL');
+  }
+
+  /** The same settings again, in a new process. */
+  restart(): Promise<QuickstartProcess> {
+    return QuickstartProcess.start(this.env);
+  }
+
+  /** Stops the whole process where it stands, timers and all, as a paused container. */
+  pause(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  /** Lets it go on as if no time had passed. */
+  resume(): void {
+    this.child.kill('SIGCONT');
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<void> {
+    QuickstartProcess.running.delete(this);
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const gone = once(this.child, 'exit');
+    this.child.kill(signal);
+    await gone;
+  }
+}
+
+function run(
+  env: Environment,
+  cwd?: string,
+): { child: ChildProcess; started: Promise<string | FailedStart> } {
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env['PATH'] ?? '', PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+  let output = '';
+  const started = new Promise<string | FailedStart>((resolve, reject) => {
+    const hear = (bytes: Buffer): void => {
+      output += bytes.toString();
+      const url = READY.exec(output)?.[1];
+      if (url !== undefined) resolve(url);
+    };
+    child.stdout?.on('data', hear);
+    child.stderr?.on('data', hear);
+    child.once('close', (code) => resolve({ code, output }));
+    child.once('error', reject);
+  });
+  return { child, started };
+}
