@@ -1,5 +1,4 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule, secretKid } from 'nestjs-logout';
 import { Accounts } from './accounts.js';
 import { AdminController } from './admin.controller.js';
@@ -21,13 +20,15 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        TypeOrmModule.forRoot(database),
         AuthModule.forRoot({
           keys,
           issuer,
           audience,
           accessTokenTtl,
           maxStaleness,
+          // This application stores nothing else. One that has a TypeOrmModule leaves the option out, and
+          // the log finds that database by itself.
+          dataSource: database,
           migrations: 'run',
         }),
       ],

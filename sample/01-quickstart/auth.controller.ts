@@ -1,4 +1,4 @@
-import { Body, Controller, Header, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
 import {
   AllowExpired,
   AuthException,
@@ -29,7 +29,6 @@ export class AuthController {
 
   @Post('login')
   @HttpCode(200)
-  @Header('Cache-Control', 'no-store')
   async login(@Body() body: unknown): Promise<TokenResponse> {
     const { username, password } = credentialsOf(body);
     const login = await this.sessions.login(async () => {
@@ -53,7 +52,6 @@ export class AuthController {
   /** Also with a token that has expired or was logged out before: a logout can always be repeated. */
   @Post('logout')
   @HttpCode(204)
-  @Header('Cache-Control', 'no-store')
   @AllowExpired()
   @UseGuards(JwtAuthGuard)
   async logout(@CurrentToken() token: TokenClaims): Promise<void> {
@@ -62,7 +60,6 @@ export class AuthController {
 
   @Post('logout-others')
   @HttpCode(204)
-  @Header('Cache-Control', 'no-store')
   @UseGuards(JwtAuthGuard)
   async logoutOthers(@CurrentToken() token: TokenClaims): Promise<void> {
     await this.logoutService.logoutOthers(token);
@@ -70,7 +67,6 @@ export class AuthController {
 
   @Post('logout-all')
   @HttpCode(204)
-  @Header('Cache-Control', 'no-store')
   @UseGuards(JwtAuthGuard)
   async logoutAll(@CurrentToken() token: TokenClaims): Promise<void> {
     await this.logoutService.logoutAll(token.sub);

@@ -114,8 +114,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/mark',
-        find: 'export function mergeMark(',
-        replace: 'export function mergeMark(',
+        find: 'this.setLimit(place, SECOND, top);',
+        replace: 'this.setLimit(place, SECOND, 0);',
       },
     ],
     tests: 'test/cluster/protocol/g4|test/unit/revocation/mark',
