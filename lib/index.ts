@@ -45,7 +45,7 @@ export {
   type RevocationReason,
   type TokenIdentity,
 } from './revocation/revocation-event.js';
-export type { TokenClaims } from './revocation/token-claims.js';
+export type { TokenClaims, VerifiedClaims } from './revocation/token-claims.js';
 export {
   RevocationService,
   type DecisionOptions,

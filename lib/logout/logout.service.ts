@@ -12,7 +12,7 @@ import { RevocationFeed } from '../revocation/revocation-feed.service.js';
 import { RevocationLog } from '../revocation/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { RevocationKind, RevocationReason } from '../revocation/revocation-event.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { VerifiedClaims } from '../revocation/token-claims.js';
 import type { LogoutOptions, SubjectLogoutOptions } from './logout-options.js';
 import type { LogoutReceipt } from './logout-receipt.js';
 
@@ -54,7 +54,10 @@ export class LogoutService {
    * @throws AuthException 400 `nothing_to_revoke` for claims with neither `sid` nor `jti`, and 401
    * for a text that is no token of ours.
    */
-  async logout(token: string | TokenClaims, options: LogoutOptions = {}): Promise<LogoutReceipt> {
+  async logout(
+    token: string | VerifiedClaims,
+    options: LogoutOptions = {},
+  ): Promise<LogoutReceipt> {
     const { iss, sid, jti, exp } = await this.claimsOf(token);
     if (sid !== undefined)
       return this.end({ kind: 'session', issuer: iss, sid }, 'logout', options);
@@ -76,7 +79,7 @@ export class LogoutService {
    * @throws AuthException 400 `nothing_to_revoke` for claims without `sub` or `sid`.
    */
   async logoutOthers(
-    token: string | TokenClaims,
+    token: string | VerifiedClaims,
     options: LogoutOptions = {},
   ): Promise<LogoutReceipt> {
     const claims =
@@ -115,11 +118,12 @@ export class LogoutService {
   }
 
   /** @throws AuthException 400 `nothing_to_revoke` for what is neither a text nor claims. */
-  private async claimsOf(token: string | TokenClaims): Promise<TokenClaims> {
+  private async claimsOf(token: string | VerifiedClaims): Promise<VerifiedClaims & { iss: string }> {
     if (typeof token === 'string') return this.tokens.verify(token, { allowExpired: true });
     if (typeof token !== 'object' || token === null) throw nothingToRevoke('no token');
-    if (!isIdentifier(token.iss)) throw nothingToRevoke('no iss');
-    return token;
+    const { iss } = token;
+    if (!isIdentifier(iss)) throw nothingToRevoke('no iss');
+    return { ...token, iss };
   }
 
   private async end(

@@ -24,7 +24,7 @@ export class BatchWriter {
   write(drafts: readonly EventDraft[]): Promise<Appended> {
     return new Promise((resolve, reject) => {
       this.queue.push({ drafts, resolve, reject });
-      this.flushing ??= this.flush().finally(() => (this.flushing = undefined));
+      this.flushing ??= this.flush();
     });
   }
 
@@ -39,6 +39,8 @@ export class BatchWriter {
       await setImmediate();
       await this.writeBatch(this.take());
     }
+    // In the tick of that look at the queue: what was written between the two would wait for ever.
+    this.flushing = undefined;
   }
 
   private take(): Entry[] {

@@ -1,7 +1,8 @@
 import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { isIdentifier } from './identifier.js';
-import type { TokenClaims } from './token-claims.js';
+import type { TokenIdentity } from './revocation-event.js';
+import type { VerifiedClaims } from './token-claims.js';
 
 /**
  * Whether the log can say anything about a token: it is ours, or its issuer is registered; it has an
@@ -10,10 +11,10 @@ import type { TokenClaims } from './token-claims.js';
  * @throws AuthUnauthorizedException `token_invalid`: what cannot be revoked is not accepted.
  */
 export function assertDecidable(
-  claims: TokenClaims,
+  claims: VerifiedClaims,
   options: ResolvedAuthOptions,
   now: number,
-): void {
+): asserts claims is TokenIdentity {
   const { iss, sub, jti, sid, iat, exp } = claims;
   const longest =
     iss === options.issuer
@@ -26,11 +27,15 @@ export function assertDecidable(
   for (const id of [sub, jti, sid]) {
     if (id !== undefined && !isIdentifier(id)) throw invalid('an id of it is malformed');
   }
-  if (!Number.isFinite(iat) || !Number.isFinite(exp)) throw invalid('it has no iat or no exp');
+  if (!isTime(iat) || !isTime(exp)) throw invalid('it has no iat or no exp');
   const end = exp * 1000;
   if (end - iat * 1000 > longest || end > now + longest + options.clockTolerance + 60_000) {
     throw invalid('it lives longer than is registered for its issuer');
   }
+}
+
+function isTime(value: number | undefined): value is number {
+  return Number.isFinite(value);
 }
 
 function invalid(why: string): AuthUnauthorizedException {

@@ -1,16 +1,23 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../context/auth-clock.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
+import { SUPPORTED_FORMAT } from './feed/log-cursor.js';
 import { isDataSource, locateDataSource } from './store/data-source.locator.js';
 import type { LogDatabase } from './store/log-database.js';
+import { integerOf } from './store/log-rows.js';
 import { LogStatements } from './store/log.statements.js';
 import { LogTransactions } from './store/log.transactions.js';
 import { openLogDatabase } from './store/open-log-database.js';
+
+/** Opening may run migrations, and wait for those of another process (ms). */
+const OPENING_LIMIT = 60_000;
 
 /** The log's own connections, with the statements that fit them. */
 export interface OpenLog {
@@ -74,12 +81,18 @@ export class LogConnection implements OnModuleInit {
   private async connect(): Promise<OpenLog> {
     if (this.source === undefined) throw new Error('AuthModule was not initialised.');
     const { schema, migrations } = this.options;
-    const database = await openLogDatabase({ source: this.source, schema, migrations });
+    const database = await withinTime(
+      openLogDatabase({ source: this.source, schema, migrations }),
+      (late) => void late.close().catch(() => undefined),
+    );
     try {
       const statements = new LogStatements(database.dialect);
-      const { rows } = await database.read(statements.logId());
+      const { rows } = await database.read(statements.position());
       const id = rows[0]?.['log_id'];
-      if (id === undefined || id === null) throw new Error('The table auth_log has lost its row.');
+      if (id === undefined || id === null) {
+        throw new Error('The table auth_log or auth_head has lost its row.');
+      }
+      refuseNewerFormat(integerOf(rows[0]?.['format']));
       return {
         database,
         statements,
@@ -91,4 +104,36 @@ export class LogConnection implements OnModuleInit {
       throw error;
     }
   }
+}
+
+/** A server that accepts a connection and then falls silent must not keep the log closed for ever. */
+async function withinTime<T>(opening: Promise<T>, whenLate: (late: T) => void): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let isLate = false;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      isLate = true;
+      reject(new Error(`The database was silent for ${OPENING_LIMIT / 1000} seconds.`));
+    }, OPENING_LIMIT);
+    timer.unref();
+  });
+  opening.then(
+    (opened) => (isLate ? whenLate(opened) : undefined),
+    () => undefined,
+  );
+  try {
+    return await Promise.race([opening, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** H5: an older release would read a newer log wrongly, or not at all. */
+function refuseNewerFormat(format: number): void {
+  if (format <= SUPPORTED_FORMAT) return;
+  throw new AuthWiringError(
+    `AuthModule: the revocation log has format ${format}, which a newer release of nestjs-logout ` +
+      `writes; this one understands format ${SUPPORTED_FORMAT}.`,
+    'Update nestjs-logout in this application.',
+  );
 }

@@ -4,7 +4,7 @@ import { requestOf, setResponseHeaders } from '../context/execution-context.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { RevocationService } from './revocation.service.js';
-import type { TokenClaims } from './token-claims.js';
+import type { VerifiedClaims } from './token-claims.js';
 
 /**
  * Refuses ended tokens behind any other authentication: an own strategy, an API gateway, another
@@ -54,7 +54,7 @@ export class RevocationGuard implements CanActivate {
   }
 
   /** Where the verified claims are; override it behind an authentication that is not ours. */
-  protected getClaims(context: ExecutionContext): TokenClaims | undefined {
+  protected getClaims(context: ExecutionContext): VerifiedClaims | undefined {
     return claimsOf(requestOf(context));
   }
 }

@@ -10,7 +10,7 @@ import type { TokenIdentity } from './revocation-event.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import { RevocationIndex } from './revocation-index.js';
 import { exceptionOf } from './revocation.exceptions.js';
-import type { Freshness, TokenClaims } from './token-claims.js';
+import type { Freshness, VerifiedClaims } from './token-claims.js';
 import { ACTIVE, type UnknownVerdict, type Verdict } from './verdict.js';
 
 /** What a decision may ask for beside the claims. */
@@ -77,7 +77,7 @@ export class RevocationService {
    * @throws AuthUnavailableException `revocation_state_unknown` when it cannot be told: let it pass
    * through as a 503, never turn it into "not revoked".
    */
-  async assertActive(claims: TokenClaims, options?: DecisionOptions): Promise<void> {
+  async assertActive(claims: VerifiedClaims, options?: DecisionOptions): Promise<void> {
     assertDecidable(claims, this.options, this.now());
     const verdict = await this.decide(claims, options);
     if (verdict.state !== 'active') throw exceptionOf(verdict);

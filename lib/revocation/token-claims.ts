@@ -20,6 +20,24 @@ export interface TokenClaims extends TokenIdentity {
 }
 
 /**
+ * Verified claims as an application's own types describe them: what `assertActive()` and `logout()`
+ * take. It has no index signature, because no `interface Payload { … }` would fit one, and requires
+ * nothing, because such a type seldom names `iss` or `exp`: a token that lacks what is needed is
+ * refused when it is asked about.
+ *
+ * @publicApi
+ */
+export interface VerifiedClaims {
+  readonly iss?: string | undefined;
+  readonly sub?: string | undefined;
+  readonly sid?: string | undefined;
+  readonly jti?: string | undefined;
+  readonly gen?: number | undefined;
+  readonly iat?: number | undefined;
+  readonly exp?: number | undefined;
+}
+
+/**
  * How fresh the proof behind a decision must be: at most so many seconds old, or `'strict'`: dated
  * after the request arrived. It can only tighten what the module says.
  */

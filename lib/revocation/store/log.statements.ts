@@ -200,7 +200,7 @@ export class LogStatements {
           : name,
     );
     return this.dialect.statement(
-      `SELECT ${columns.join(', ')} FROM ${this.pending} ORDER BY event_id LIMIT 500`,
+      `SELECT ${columns.join(', ')} FROM ${this.pending} ORDER BY event_id LIMIT 2000`,
       [],
     );
   }

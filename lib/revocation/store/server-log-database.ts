@@ -37,15 +37,23 @@ export class ServerLogDatabase implements LogDatabase {
       );
       timer.unref();
     });
+    let isLate = false;
     const answer = (async () => {
-      this.feed ??= await this.connect();
+      const runner = this.feed ?? (await this.connect());
+      if (isLate) {
+        // The next poll has a connection of its own; this one would be held by nobody, for ever.
+        await runner.release();
+        throw new Error('The connection was had too late.');
+      }
+      this.feed = runner;
       onSend();
-      return this.run(this.feed, statement);
+      return this.run(runner, statement);
     })();
     answer.catch(() => undefined); // its error is reported by the race, or came too late
     try {
       return await Promise.race([answer, late]);
     } catch (error) {
+      isLate = true;
       await this.dropFeed();
       throw error;
     } finally {
