@@ -45,7 +45,12 @@ export class RevocationLifecycle
     });
     await Promise.race([this.feed.start(), late]);
     cancel?.();
-    if (this.feed.failure instanceof AuthWiringError) throw this.feed.failure;
+    const { failure } = this.feed;
+    if (failure instanceof AuthWiringError) {
+      // Nobody closes an application that did not start: nothing of ours may go on behind it.
+      await this.onApplicationShutdown();
+      throw failure;
+    }
     if (!this.feed.ready) {
       this.logger.warn(
         'The revocation log is not loaded yet; guarded routes answer 503 until it is. It is tried again.',

@@ -27,15 +27,15 @@ export class SettingsError extends Error {}
  * @throws SettingsError naming the variable, what it holds, and what it should.
  */
 export function readSettings(env: Environment): Settings {
-  const database = databaseOf(env['DATABASE_URL'] ?? 'sqlite:.quickstart/quickstart.sqlite');
+  const database = databaseOf(text(env, 'DATABASE_URL', 'sqlite:.quickstart/quickstart.sqlite'));
   return {
     port: integer(env, 'PORT', 3000, 0, 65_535),
-    host: env['HOST'] ?? '127.0.0.1',
+    host: text(env, 'HOST', '127.0.0.1'),
     platform: oneOf(env, 'PLATFORM', ['express', 'fastify']),
     database,
     secrets: secretsOf(env, database),
-    issuer: env['AUTH_ISSUER'] ?? 'nestjs-logout-quickstart',
-    audience: env['AUTH_AUDIENCE'] ?? 'nestjs-logout-quickstart',
+    issuer: text(env, 'AUTH_ISSUER', 'nestjs-logout-quickstart'),
+    audience: text(env, 'AUTH_AUDIENCE', 'nestjs-logout-quickstart'),
     accessTokenTtl: integer(env, 'ACCESS_TOKEN_TTL', 300, 1, 86_400),
     maxStaleness: integer(env, 'MAX_STALENESS', 5, 1, 3_600),
   };
@@ -61,8 +61,8 @@ function databaseOf(url: string): DataSourceOptions {
 
 /** Given ones, separated by commas; else, outside production, one that is kept beside the database. */
 function secretsOf(env: Environment, database: DataSourceOptions): readonly string[] {
-  const given = env['AUTH_SECRET'];
-  if (given !== undefined && given !== '') {
+  const given = text(env, 'AUTH_SECRET', '');
+  if (given !== '') {
     const secrets = given.split(',').map((secret) => secret.trim());
     for (const secret of secrets) {
       if (Buffer.byteLength(secret) >= 32) continue;
@@ -71,7 +71,8 @@ function secretsOf(env: Environment, database: DataSourceOptions): readonly stri
           "Make one: node -p \"require('crypto').randomBytes(32).toString('base64url')\"",
       );
     }
-    return secrets;
+    if (new Set(secrets).size === secrets.length) return secrets;
+    throw new SettingsError('AUTH_SECRET: the same secret stands there twice.');
   }
   if (env['NODE_ENV'] === 'production') {
     throw new SettingsError('AUTH_SECRET is required when NODE_ENV is production.');
@@ -94,6 +95,11 @@ function secretsOf(env: Environment, database: DataSourceOptions): readonly stri
   return [readFileSync(file, 'utf8').trim()];
 }
 
+/** An empty variable is one that is not set: that is how shells and compose files unset them. */
+function text(env: Environment, name: string, fallback: string): string {
+  return env[name] || fallback;
+}
+
 function integer(
   env: Environment,
   name: string,
@@ -101,17 +107,17 @@ function integer(
   min: number,
   max: number,
 ): number {
-  const text = env[name];
-  if (text === undefined || text === '') return fallback;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-  throw new SettingsError(`${name} is "${text}"; it must be a whole number from ${min} to ${max}.`);
+  const given = text(env, name, String(fallback));
+  const value = Number(given);
+  if (/^\d+$/.test(given) && value >= min && value <= max) return value;
+  throw new SettingsError(
+    `${name} is "${given}"; it must be a whole number from ${min} to ${max}.`,
+  );
 }
 
 function oneOf<T extends string>(env: Environment, name: string, choices: readonly [T, ...T[]]): T {
-  const text = env[name];
-  if (text === undefined || text === '') return choices[0];
-  const choice = choices.find((each) => each === text);
+  const given = text(env, name, choices[0]);
+  const choice = choices.find((each) => each === given);
   if (choice !== undefined) return choice;
-  throw new SettingsError(`${name} is "${text}"; it must be one of ${choices.join(', ')}.`);
+  throw new SettingsError(`${name} is "${given}"; it must be one of ${choices.join(', ')}.`);
 }

@@ -9,6 +9,8 @@ export interface Figure {
   readonly target?: string;
   readonly met?: boolean;
   readonly note?: string;
+  /** What it is compared with, in words and figures. */
+  readonly peer?: string;
 }
 
 /** What a bench hands back: its figures, good only beside each other. */

@@ -78,7 +78,12 @@ export async function startInstance(
     settings.platform === 'fastify'
       ? module.createNestApplication(new FastifyAdapter(), { logger: false })
       : module.createNestApplication({ logger: false });
-  await app.init();
+  try {
+    await app.init();
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
   const sessions = app.get(SessionService);
   const tokens = app.get(TokenService);
   return {

@@ -116,10 +116,12 @@ export function dropTables(dialect: Dialect): string[] {
 /** The least privileges that a role of the application needs on our tables. */
 export function grants(dialect: Dialect, role: string): string[] {
   if (dialect.name === 'sqlite') return [];
+  // PostgreSQL lets nobody lock a row for update who may not update one of its columns.
+  const locking = dialect.name === 'postgres' ? ', UPDATE (event_id)' : '';
   return [
     `GRANT SELECT ON ${dialect.table('auth_log')} TO ${role}`,
     `GRANT SELECT, UPDATE ON ${dialect.table('auth_head')} TO ${role}`,
-    `GRANT SELECT, INSERT, DELETE ON ${dialect.table('auth_event')} TO ${role}`,
+    `GRANT SELECT, INSERT, DELETE${locking} ON ${dialect.table('auth_event')} TO ${role}`,
     `GRANT SELECT, INSERT, DELETE ON ${dialect.table('auth_pending')} TO ${role}`,
   ];
 }

@@ -50,8 +50,9 @@ export function locateDataSource(
   );
 }
 
+/** As TypeOrmModule makes tokens of names: the class itself stands for TypeORM's name `default`. */
 function fits(given: string, name: string): boolean {
-  return given === name || given === `${name}DataSource`;
+  return given === name || given === (name === 'default' ? 'DataSource' : `${name}DataSource`);
 }
 
 /** Every distinct DataSource that some module provides, with the tokens under which it stands. */
@@ -76,7 +77,8 @@ function scopeHint(moduleRef: ModuleRef): string {
     const value: unknown = moduleRef.get(DataSource, { strict: false });
     return isDataSource(value) ? '' : ': what is provided as DataSource is not one (a mock?)';
   } catch (error) {
-    return error instanceof Error && error.name.includes('Scope')
+    // Nest's exceptions are all named Error; InvalidClassScopeException is the one for scopes.
+    return error instanceof Error && error.constructor.name.includes('Scope')
       ? ': the one that is provided is request-scoped or transient'
       : '';
   }

@@ -49,10 +49,7 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
     const dialect = dialectOf(dataSource, location.schema);
     const database =
       dialect.name === 'sqlite'
-        ? new SqliteLogDatabase(
-            dataSource,
-            openedHandle(dataSource),
-            dialect,
+        ? new SqliteLogDatabase(dataSource, openedHandle(dataSource), dialect, () =>
             handleOf(application),
           )
         : new ServerLogDatabase(dataSource, dialect);
@@ -82,7 +79,7 @@ async function openShared(application: DataSource, location: LogLocation): Promi
     throw new Error('The application’s in-memory DataSource is not initialised yet.');
   }
   const dialect = dialectOf(application);
-  const database = new SqliteLogDatabase(undefined, handle, dialect, handle);
+  const database = new SqliteLogDatabase(undefined, handle, dialect, () => handle);
   if (location.migrations === 'run') {
     const runner = application.createQueryRunner();
     try {

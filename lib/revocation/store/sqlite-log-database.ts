@@ -35,19 +35,22 @@ export class SqliteLogDatabase implements LogDatabase {
     private readonly dataSource: DataSource | undefined,
     private readonly handle: SqliteHandle,
     readonly dialect: Dialect,
-    /** The application's handle on the same file, if there is one in this process. */
-    private readonly application: SqliteHandle | undefined,
+    /**
+     * The application's handle on the same file, if there is one in this process: asked each time,
+     * for a DataSource can be initialised after ours, and again.
+     */
+    private readonly application: () => SqliteHandle | undefined,
   ) {}
 
   async read(statement: Statement): Promise<StatementResult> {
-    return this.whenFree(() => this.run(statement), this.application === this.handle);
+    return this.whenFree(() => this.run(statement), this.dataSource === undefined);
   }
 
   async poll(statement: Statement, _: number, onSend: () => void): Promise<StatementResult> {
     return this.whenFree(() => {
       onSend();
       return this.run(statement);
-    }, this.application === this.handle);
+    }, this.dataSource === undefined);
   }
 
   async transaction<T>(body: () => Transaction<T>): Promise<T> {
@@ -70,7 +73,7 @@ export class SqliteLogDatabase implements LogDatabase {
     const deadline = performance.now() + GATE_TIMEOUT;
     for (;;) {
       let busy: unknown;
-      if (!gated || this.application?.inTransaction !== true) {
+      if (!gated || this.application()?.inTransaction !== true) {
         try {
           return task();
         } catch (error) {

@@ -1,0 +1,133 @@
+import { Controller, Get, type INestApplication, type Type, UseGuards } from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { AuthGuard } from '@nestjs/passport';
+import { Test } from '@nestjs/testing';
+import { createSecretKey, randomUUID } from 'node:crypto';
+import type { DataSourceOptions } from 'typeorm';
+import { AuthModule } from '../../../lib/auth.module.js';
+import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
+import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { LogConnection } from '../../../lib/revocation/log-connection.service.js';
+import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import { SessionService } from '../../../lib/sessions/session.service.js';
+import { progress } from '../progress.js';
+import { memoryLog } from '../support/memory-log.js';
+import type { Blacklist } from './blacklist.js';
+import { recipe, recipeWithBlacklist } from './recipe.js';
+
+const SECRET = 'a secret of the benches: 32 bytes or more';
+const ISSUER = 'https://issuer.bench';
+const TOKENS = 2_048;
+const LIFE = 3_600;
+
+export type Platform = 'express' | 'fastify';
+
+/** One application in which every variant is a route, so that all of them share everything else. */
+export interface GuardApp {
+  readonly app: INestApplication;
+  /** Good tokens, each of a login and an account of its own. */
+  readonly tokens: readonly string[];
+  /** Marks this many accounts, so that from now on each request's subject has to be hashed. */
+  readonly mark: (count: number) => void;
+}
+
+/**
+ * @param log - Where our log lives; without it there is none, and the index is all the same.
+ * @param revoked - How many live revocations the index holds.
+ */
+export async function startGuardApp(
+  platform: Platform,
+  log: DataSourceOptions | undefined,
+  blacklists: readonly Blacklist[],
+  revoked: number,
+): Promise<GuardApp> {
+  const builder = Test.createTestingModule({
+    imports: [
+      AuthModule.forRoot({
+        secret: SECRET,
+        issuer: ISSUER,
+        audience: 'https://audience.bench',
+        accessTokenTtl: LIFE,
+        migrations: 'run',
+        // Never opened where the log is replaced below.
+        dataSource: log ?? { type: 'better-sqlite3', database: ':memory:' },
+      }),
+    ],
+    controllers: [
+      route('none'),
+      route('bare', AuthGuard('jwt')),
+      route('again', AuthGuard('jwt')),
+      route('ours', JwtAuthGuard),
+      route('recipe', AuthGuard('recipe')),
+      ...blacklists.map(({ name }) => route(name, AuthGuard(name))),
+    ],
+    providers: [
+      recipe('jwt', createSecretKey(Buffer.from(SECRET))),
+      recipe('recipe', SECRET),
+      ...blacklists.map(({ name, rows }) => recipeWithBlacklist(name, SECRET, rows)),
+    ],
+  });
+  if (log === undefined) builder.overrideProvider(LogConnection).useValue(memoryLog());
+  const module = await builder.compile();
+  const app =
+    platform === 'fastify'
+      ? module.createNestApplication(new FastifyAdapter(), { logger: ['error', 'warn'] })
+      : module.createNestApplication({ logger: ['error', 'warn'] });
+  await app.init();
+
+  const add = addTo(app);
+  progress(`filling the index with ${revoked.toLocaleString('en-US')} revoked sessions`);
+  for (let i = 0; i < revoked; i++) add('session', randomUUID());
+  return {
+    app,
+    tokens: await logIn(app.get(SessionService)),
+    mark: (count) => {
+      for (let i = 0; i < count; i++) add('subject', `a marked account ${i}`);
+    },
+  };
+}
+
+function route(path: string, guard?: Type): Type {
+  @Controller(path)
+  class RouteController {
+    @Get()
+    get(): { ok: boolean } {
+      return { ok: true };
+    }
+  }
+  if (guard !== undefined) UseGuards(guard)(RouteController);
+  return RouteController;
+}
+
+/** Events as the feed would bring them; how they came into the log is not measured here. */
+function addTo(app: INestApplication): (kind: 'session' | 'subject', id: string) => void {
+  const index = app.get(RevocationIndex, { strict: false });
+  const keys = app.get(EventKeys, { strict: false });
+  const until = Date.now() + LIFE * 1000;
+  return (kind, id) => {
+    index.add({
+      position: 1,
+      id: '0'.repeat(32),
+      kind,
+      key: keys.hex(kind, ISSUER, id),
+      killsBelow: kind === 'subject' ? 1 : null,
+      except: null,
+      accessOnly: false,
+      issuedBefore: null,
+      until,
+      reason: 'logout',
+    });
+  };
+}
+
+async function logIn(sessions: SessionService): Promise<string[]> {
+  const tokens: string[] = [];
+  for (let i = 0; i < TOKENS; i++) {
+    const login = await sessions.login(async () => ({
+      subject: `user-${i}`,
+      claims: { name: `The user number ${i}`, roles: ['reader', 'writer'] },
+    }));
+    if (login !== null) tokens.push(login.accessToken);
+  }
+  return tokens;
+}

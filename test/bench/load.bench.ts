@@ -1,0 +1,171 @@
+import Database from 'better-sqlite3';
+import { randomBytes } from 'node:crypto';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { join } from 'node:path';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { AuthClock } from '../../lib/context/auth-clock.js';
+import { EventKeys } from '../../lib/revocation/event-key.js';
+import { loadLog } from '../../lib/revocation/feed/log-loader.js';
+import { RevocationIndex } from '../../lib/revocation/revocation-index.js';
+import { LogStatements } from '../../lib/revocation/store/log.statements.js';
+import { openLogDatabase } from '../../lib/revocation/store/open-log-database.js';
+import { atMost, median, runIfMain, type BenchTable, type Figure } from './bench.js';
+import { progress, times } from './progress.js';
+import { startPostgres } from './support/postgres.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+const EVENTS = times(1_000_000, 50_000);
+const RUNS = 3;
+
+/** One cold start. */
+interface Load {
+  readonly seconds: number;
+  /** The longest time in which the event loop answered nobody (ms). */
+  readonly stall: number;
+  /** What the resident memory grew by (MB). */
+  readonly megabytes: number;
+}
+
+/** The first load of a full log, and whether the process stays alive to others meanwhile. */
+export async function run(): Promise<BenchTable> {
+  const figures = [...(await onSqlite()), ...(await onPostgres())];
+  return { title: 'Cold start', node: process.versions.node, figures };
+}
+
+async function onSqlite(): Promise<Figure[]> {
+  const folder = temporaryFolder();
+  try {
+    const options: DataSourceOptions = {
+      type: 'better-sqlite3',
+      database: join(folder.path, 'log.sqlite'),
+    };
+    await makeTables(options);
+    const handle = new Database(options.database as string);
+    fill((rows) => {
+      const insert = handle.prepare(
+        `INSERT INTO auth_event (${COLUMNS}) VALUES (?, ?, 'session', ?, 0, ?, 'logout', ?)`,
+      );
+      handle.transaction(() => rows.forEach((row) => insert.run(...row)))();
+    });
+    handle.prepare(RAISE).run(...headOf());
+    handle.close();
+    return await measure('SQLite', options);
+  } finally {
+    folder.remove();
+  }
+}
+
+async function onPostgres(): Promise<Figure[]> {
+  const server = await startPostgres();
+  if (server === undefined) return [];
+  try {
+    await makeTables(server.options);
+    const dataSource = await new DataSource(server.options).initialize();
+    const pages: Row[][] = [];
+    fill((rows) => pages.push(rows));
+    for (const rows of pages) {
+      await dataSource.query(
+        `INSERT INTO auth_event (${COLUMNS}) SELECT p, e, 'session', k, 0, u, 'logout', c ` +
+          'FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[]) t(p, e, k, u, c)',
+        [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column])),
+      );
+    }
+    let index = 0;
+    await dataSource.query(
+      RAISE.replaceAll('?', () => `$${++index}`),
+      headOf(),
+    );
+    await dataSource.query('ANALYZE auth_event');
+    await dataSource.destroy();
+    return await measure('PostgreSQL', server.options);
+  } finally {
+    await server.stop();
+  }
+}
+
+type Row = [position: number, id: Buffer, key: Buffer, until: number, created: number];
+
+const COLUMNS = 'position, event_id, kind, event_key, access_only, keep_until, reason, created_at';
+const RAISE = 'UPDATE auth_head SET position = ?, last_event_id = ? WHERE id = 1';
+
+/** Live events in commit order, a thousand at a time. */
+function fill(write: (rows: Row[]) => void): void {
+  progress(`${EVENTS.toLocaleString('en-US')} events`);
+  const now = Date.now();
+  for (let written = 0; written < EVENTS; written += 1_000) {
+    write(
+      Array.from({ length: 1_000 }, (_, i): Row => {
+        const position = written + i + 1;
+        return [position, eventId(position), randomBytes(16), now + 3_600_000, now];
+      }),
+    );
+  }
+}
+
+function headOf(): [number, Buffer] {
+  return [EVENTS, eventId(EVENTS)];
+}
+
+function eventId(position: number): Buffer {
+  const id = Buffer.alloc(16);
+  id.writeUIntBE(position, 10, 6);
+  return id;
+}
+
+async function makeTables(source: DataSourceOptions): Promise<void> {
+  await (await openLogDatabase({ source, schema: undefined, migrations: 'run' })).close();
+}
+
+async function measure(name: string, source: DataSourceOptions): Promise<Figure[]> {
+  const loads: Load[] = [];
+  for (let i = 0; i < RUNS; i++) {
+    progress(`loading from ${name}, ${i + 1} of ${RUNS}`);
+    loads.push(await load(source));
+  }
+  const stalls = loads.map(({ stall }) => stall);
+  const seconds = median(loads.map((one) => one.seconds));
+  return [
+    atMost(
+      `${name}: longest stall of the event loop while 1e6 live events are loaded`,
+      Math.max(...stalls),
+      'ms',
+      100,
+      `the worst of ${RUNS} loads; median of their worst ${median(stalls).toFixed(0)} ms`,
+    ),
+    { name: `${name}: rows a second`, value: EVENTS / seconds, unit: '' },
+    { name: `${name}: until the first decision`, value: seconds, unit: 's' },
+    {
+      name: `${name}: resident memory it adds`,
+      value: median(loads.map(({ megabytes }) => megabytes)),
+      unit: 'MB',
+      note: 'the index included, the rows of a page not yet collected too',
+    },
+  ];
+}
+
+async function load(source: DataSourceOptions): Promise<Load> {
+  const database = await openLogDatabase({ source, schema: undefined, migrations: 'check' });
+  try {
+    globalThis.gc?.();
+    const before = process.memoryUsage.rss();
+    const index = new RevocationIndex(new EventKeys('https://issuer.bench'));
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    const start = performance.now();
+    const { count } = await loadLog(
+      database,
+      new LogStatements(database.dialect),
+      index,
+      new AuthClock(),
+    );
+    const seconds = (performance.now() - start) / 1000;
+    delay.disable();
+    if (count !== EVENTS || index.stats().entries !== EVENTS) throw new Error('events were lost');
+    const megabytes = (process.memoryUsage.rss() - before) / 1e6;
+    return { seconds, stall: delay.max / 1e6, megabytes };
+  } finally {
+    await database.close();
+  }
+}
+
+await runIfMain(import.meta.url, run);

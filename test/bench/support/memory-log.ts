@@ -1,0 +1,68 @@
+import type { LogConnection, OpenLog } from '../../../lib/revocation/log-connection.service.js';
+import { AuthClock } from '../../../lib/context/auth-clock.js';
+import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
+import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
+import { LogTransactions } from '../../../lib/revocation/store/log.transactions.js';
+import { sqliteDialect } from '../../../lib/revocation/store/sqlite.dialect.js';
+import type {
+  Row,
+  Statement,
+  StatementResult,
+  Transaction,
+} from '../../../lib/revocation/store/statement.js';
+
+const LOG_ID = 'the log of a bench';
+
+/**
+ * An empty log without a database, for the Node versions that no driver was compiled for. It answers
+ * polls as a real one would; nothing can be written into it.
+ */
+export function memoryLog(): Pick<LogConnection, 'open' | 'close' | 'application'> {
+  const statements = new LogStatements(sqliteDialect());
+  const log: OpenLog = {
+    database: new EmptyDatabase(),
+    statements,
+    transactions: new LogTransactions(statements, new AuthClock()),
+    id: LOG_ID,
+  };
+  return { open: async () => log, close: async () => undefined, application: undefined };
+}
+
+class EmptyDatabase implements LogDatabase {
+  readonly dialect = sqliteDialect();
+
+  async read(statement: Statement): Promise<StatementResult> {
+    return answer(statement);
+  }
+
+  async poll(statement: Statement, _: number, onSend: () => void): Promise<StatementResult> {
+    onSend();
+    return answer(statement);
+  }
+
+  async transaction<T>(body: () => Transaction<T>): Promise<T> {
+    const statements = body();
+    let step = statements.next();
+    while (step.done !== true) step = statements.next(answer(step.value));
+    return step.value;
+  }
+
+  async close(): Promise<void> {}
+}
+
+function answer({ sql }: Statement): StatementResult {
+  if (!sql.includes('head_position')) return { rows: [], affected: 1 };
+  const head: Row = {
+    log_id: LOG_ID,
+    head_position: '0',
+    last_event_id: null,
+    purged_through: '0',
+    format: '1',
+    max_staleness: String(Number.MAX_SAFE_INTEGER),
+    max_token_life: String(Number.MAX_SAFE_INTEGER),
+    now: String(Date.now()),
+    pending_marks: '0',
+    event_id: null,
+  };
+  return { rows: [head], affected: 0 };
+}

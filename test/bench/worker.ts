@@ -1,0 +1,9 @@
+import 'reflect-metadata';
+import type { BenchTable } from './bench.js';
+
+/** Runs one bench in a process of its own, so that no bench inherits another's heap. */
+const { run } = (await import(`./${process.argv[2]}.bench.js`)) as {
+  run: () => Promise<BenchTable>;
+};
+const table = await run();
+process.send?.(table, () => process.exit(0));

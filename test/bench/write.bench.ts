@@ -1,0 +1,232 @@
+import { Test } from '@nestjs/testing';
+import type { INestApplicationContext } from '@nestjs/common';
+import Database from 'better-sqlite3';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import pg from 'pg';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { AuthModule } from '../../lib/auth.module.js';
+import { LogoutService } from '../../lib/logout/logout.service.js';
+import { atLeast, median, runIfMain, type BenchTable, type Figure } from './bench.js';
+import { RevokedToken } from './guard/recipe.js';
+import { progress, times } from './progress.js';
+import { startPostgres } from './support/postgres.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+const CALLERS = 64;
+const ISSUER = 'https://issuer.bench';
+const BLOCK_MS = times(500, 100);
+const ROUNDS = times(9, 2);
+
+/** One way to write a logout down; resolves when it is durable. */
+type Write = (caller: number) => Promise<unknown>;
+
+interface Variant {
+  readonly write: Write;
+  readonly callers: number;
+}
+
+/** Logouts in a second, and how long each of them took (ms). */
+interface Pace {
+  readonly rates: number[];
+  readonly latencies: number[];
+}
+
+/** Concurrent logouts beside one insert each: durable on both sides. */
+export async function run(): Promise<BenchTable> {
+  const figures = [...(await onPostgres()), ...(await onSqlite())];
+  return { title: 'Writing logouts', node: process.versions.node, figures };
+}
+
+async function onPostgres(): Promise<Figure[]> {
+  const server = await startPostgres();
+  if (server === undefined) return [];
+  progress('64 concurrent logouts on PostgreSQL');
+  const pool = new pg.Pool({ connectionString: server.url, max: 8 });
+  const peer = await openPeer({ ...server.options, poolSize: 8 } as DataSourceOptions);
+  const { app, write } = await openOurs(server.options);
+  try {
+    const insert = {
+      name: 'revoke',
+      text: 'INSERT INTO revoked_token (jti, "expiresAt") VALUES ($1, $2)',
+    };
+    const raw: Write = () => pool.query({ ...insert, values: [randomUUID(), Date.now()] });
+    const paces = await race({
+      ours: { write, callers: CALLERS },
+      again: { write, callers: CALLERS },
+      raw: { write: raw, callers: CALLERS },
+      typeorm: { write: peer.write, callers: CALLERS },
+      alone: { write, callers: 1 },
+      'raw alone': { write: raw, callers: 1 },
+    });
+    const over = against(paces);
+    return [
+      atLeast(
+        'PostgreSQL, 64 concurrent logouts, against one insert each on 8 connections (raw pg, prepared)',
+        over('ours', 'raw'),
+        'x',
+        5,
+        describe(paces.ours),
+      ),
+      plain(
+        'the same against TypeORM insert() on 8 connections',
+        over('ours', 'typeorm'),
+        'x',
+        describe(paces.typeorm),
+      ),
+      plain('ours against ours (A/A control)', over('again', 'ours'), 'x'),
+      plain(
+        'one caller, against one raw insert',
+        over('alone', 'raw alone'),
+        'x',
+        `${describe(paces.alone)}; peer ${describe(paces['raw alone'])}`,
+      ),
+    ];
+  } finally {
+    await app.close();
+    await peer.close();
+    await pool.end();
+    await server.stop();
+  }
+}
+
+async function onSqlite(): Promise<Figure[]> {
+  progress('64 concurrent logouts on SQLite, synchronous = FULL');
+  const folder = temporaryFolder();
+  const { app, write } = await openOurs({
+    type: 'better-sqlite3',
+    database: join(folder.path, 'ours.sqlite'),
+  });
+  const peers = new Database(join(folder.path, 'peers.sqlite'));
+  try {
+    peers.pragma('journal_mode = WAL');
+    peers.pragma('synchronous = FULL');
+    peers.exec(
+      'CREATE TABLE revoked_token (jti varchar(36) PRIMARY KEY, expiresAt bigint NOT NULL)',
+    );
+    peers.exec('CREATE INDEX revoked_token_expiry ON revoked_token (expiresAt)');
+    const insert = peers.prepare('INSERT INTO revoked_token VALUES (?, ?)');
+    const raw: Write = async () => insert.run(randomUUID(), Date.now());
+    const paces = await race({
+      ours: { write, callers: CALLERS },
+      again: { write, callers: CALLERS },
+      raw: { write: raw, callers: 1 },
+      alone: { write, callers: 1 },
+    });
+    const over = against(paces);
+    return [
+      atLeast(
+        'SQLite FULL, 64 concurrent logouts, against one prepared insert after the other',
+        over('ours', 'raw'),
+        'x',
+        5,
+        describe(paces.ours),
+      ),
+      plain('ours against ours (A/A control)', over('again', 'ours'), 'x'),
+      plain('one caller, against one insert', over('alone', 'raw'), 'x', describe(paces.alone)),
+    ];
+  } finally {
+    await app.close();
+    peers.close();
+    folder.remove();
+  }
+}
+
+/** Our module on a database, and its logout of a session that nobody logged out before. */
+async function openOurs(
+  dataSource: DataSourceOptions,
+): Promise<{ app: INestApplicationContext; write: Write }> {
+  const module = await Test.createTestingModule({
+    imports: [
+      AuthModule.forRoot({
+        secret: 'a secret of the benches: 32 bytes or more',
+        issuer: ISSUER,
+        audience: 'https://audience.bench',
+        migrations: 'run',
+        dataSource,
+      }),
+    ],
+  }).compile();
+  const app = await module.init();
+  const logout = app.get(LogoutService);
+  return {
+    app,
+    write: () => {
+      const iat = Math.floor(Date.now() / 1000);
+      return logout.logout({ iss: ISSUER, sub: 'user', sid: randomUUID(), iat, exp: iat + 300 });
+    },
+  };
+}
+
+async function openPeer(
+  options: DataSourceOptions,
+): Promise<{ write: Write; close: () => Promise<void> }> {
+  const dataSource = await new DataSource({
+    ...options,
+    entities: [RevokedToken],
+    synchronize: true,
+  } as DataSourceOptions).initialize();
+  await dataSource.query('CREATE INDEX revoked_token_expiry ON revoked_token ("expiresAt")');
+  const repository = dataSource.getRepository(RevokedToken);
+  return {
+    write: () => repository.insert({ jti: randomUUID(), expiresAt: Date.now() }),
+    close: () => dataSource.destroy(),
+  };
+}
+
+/** Each variant has `BLOCK_MS` in each round, in turn; its callers write as fast as they are answered. */
+async function race<Name extends string>(
+  variants: Readonly<Record<Name, Variant>>,
+): Promise<Record<Name, Pace>> {
+  const names = Object.keys(variants) as Name[];
+  const paces = Object.fromEntries(
+    names.map((name) => [name, { rates: [], latencies: [] }]),
+  ) as unknown as Record<Name, Pace>;
+  for (let round = -1; round < ROUNDS; round++) {
+    const turn = names.map((_, i) => names[(i + round + 1) % names.length] as Name);
+    if (round % 2 !== 0) turn.reverse();
+    for (const name of turn) {
+      const pace = await block(variants[name]);
+      if (round < 0) continue;
+      paces[name].rates.push(...pace.rates);
+      paces[name].latencies.push(...pace.latencies);
+    }
+  }
+  return paces;
+}
+
+async function block({ write, callers }: Variant): Promise<Pace> {
+  const latencies: number[] = [];
+  const start = performance.now();
+  const end = start + BLOCK_MS;
+  const call = async (_: unknown, caller: number): Promise<void> => {
+    for (let sent = performance.now(); sent < end;) {
+      await write(caller);
+      const answered = performance.now();
+      latencies.push(answered - sent);
+      sent = answered;
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, call));
+  return { rates: [latencies.length / ((performance.now() - start) / 1000)], latencies };
+}
+
+function against<Name extends string>(
+  paces: Record<Name, Pace>,
+): (ours: Name, theirs: Name) => number {
+  return (ours, theirs) =>
+    median(paces[ours].rates.map((rate, round) => rate / (paces[theirs].rates[round] ?? NaN)));
+}
+
+function describe({ rates, latencies }: Pace): string {
+  const sorted = latencies.toSorted((a, b) => a - b);
+  const at = (share: number): string =>
+    (sorted[Math.floor(sorted.length * share)] ?? NaN).toFixed(2);
+  return `${Math.round(median(rates)).toLocaleString('en-US')}/s, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
+}
+
+function plain(name: string, value: number, unit: string, note?: string): Figure {
+  return note === undefined ? { name, value, unit } : { name, value, unit, note };
+}
+
+await runIfMain(import.meta.url, run);

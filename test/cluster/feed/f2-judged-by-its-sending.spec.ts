@@ -1,0 +1,74 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { follow } from '../protocol/support.js';
+import { answerFrom, controlPolls, cursorAt, eventAt, headAt, listenForErrors } from './support.js';
+
+describe('F2: an answer is judged by what was known at its sending', () => {
+  it('is right without what was written here after it was sent', () => {
+    const cursor = cursorAt(3);
+    const sent = cursor.snapshot();
+    cursor.expect(eventAt(4));
+    expect(cursor.judge(answerFrom(headAt(3), [3]), sent, 100)).toEqual({ kind: 'current' });
+  });
+
+  it('is wrong without what was written here before it was sent', () => {
+    const cursor = cursorAt(3);
+    cursor.expect(eventAt(4));
+    const answer = answerFrom(headAt(3), [3]);
+    expect(cursor.judge(answer, cursor.snapshot(), 100)).toMatchObject({ kind: 'fork' });
+  });
+
+  it('does not take the cursor back when its answer is older than an own write', () => {
+    const cursor = cursorAt(3);
+    const answer = answerFrom(headAt(3), [3]);
+    cursor.expect(eventAt(4));
+    cursor.advance(answer);
+    expect(cursor.position).toBe(4);
+  });
+
+  it('keeps expecting an own write above others that it has not read', () => {
+    const cursor = cursorAt(3);
+    cursor.expect(eventAt(6));
+    const early = answerFrom(headAt(5), [3, 4, 5]);
+    expect(cursor.judge(early, cursor.snapshot(), 100)).toMatchObject({ kind: 'current' });
+    cursor.advance(early);
+    const forgetful = answerFrom(headAt(7), [5, 6, 7], {
+      events: [eventAt(5), eventAt(6, { id: 'f'.repeat(32) }), eventAt(7)],
+    });
+    expect(cursor.judge(forgetful, cursor.snapshot(), 100)).toMatchObject({ kind: 'fork' });
+  });
+
+  describeOn(databaseKinds, 'a logout while a poll is in flight', (kind) => {
+    let database: TestDatabase;
+    let here: Instance;
+
+    beforeEach(async () => {
+      database = await kind.create();
+      here = await startInstance(database, { clock: new TestClock() });
+    });
+
+    afterEach(async () => {
+      await here?.close();
+      await database?.drop();
+      jest.restoreAllMocks();
+    });
+
+    it('is no fork, and goes on counting', async () => {
+      const errors = listenForErrors();
+      const token = await here.login('alice');
+      const polls = await controlPolls(here);
+      polls.hold();
+      here.feed.request();
+      await polls.answered(1);
+      await here.logout.logout(token);
+      expect(await here.judge(token)).toBe('session_ended');
+      polls.release();
+      await follow(here);
+      expect(await here.judge(token)).toBe('session_ended');
+      expect(here.feed.position).toBe(1);
+      expect(errors()).toEqual([]);
+    });
+  });
+});

@@ -1,0 +1,142 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Answer } from '../../../lib/revocation/feed/log-cursor.js';
+import { answerFrom, cursorAt, eventAt, headAt, idAt } from './support.js';
+
+const PAGE = 5;
+const OTHER = 'f'.repeat(32);
+
+/** What a cursor at position 3 makes of an answer. */
+function judge(answer: Answer, position = 3): { kind: string; why?: string } {
+  const cursor = cursorAt(position);
+  return cursor.judge(answer, cursor.snapshot(), PAGE);
+}
+
+describe('F3: an answer counts only if it fits everything that is known', () => {
+  const right: [title: string, answer: Answer, position?: number][] = [
+    ['nothing new', answerFrom(headAt(3), [3])],
+    ['all that is new', answerFrom(headAt(5), [3, 4, 5])],
+    ['nothing, of a log that is empty', answerFrom(headAt(0), []), 0],
+    ['the first event ever', answerFrom(headAt(1), [1]), 0],
+    ['a gap that the purge made', answerFrom(headAt(7, { purgedThrough: 6 }), [3, 5, 7])],
+    ['the end of a page exactly at the head', answerFrom(headAt(7), [3, 4, 5, 6, 7])],
+  ];
+  for (const [title, answer, position] of right) {
+    it(`takes ${title}`, () => {
+      expect(judge(answer, position)).toEqual({ kind: 'current' });
+    });
+  }
+
+  it('asks on after a full page, which is no proof', () => {
+    expect(judge(answerFrom(headAt(9), [3, 4, 5, 6, 7]))).toEqual({ kind: 'behind' });
+  });
+
+  const wrong: [title: string, answer: Answer, why: RegExp, position?: number][] = [
+    ['another log', answerFrom(headAt(3), [3], { logId: 'other' }), /another log/],
+    ['a head behind the cursor', answerFrom(headAt(2), []), /head is at 2/],
+    ['a cursor that is gone', answerFrom(headAt(5), [4, 5]), /position 3 is gone/],
+    [
+      'another event at the cursor',
+      answerFrom(headAt(5), [], {
+        events: [eventAt(3, { id: OTHER }), eventAt(4), eventAt(5)],
+      }),
+      /another event stands at position 3/,
+    ],
+    [
+      'another last event in the head',
+      answerFrom(headAt(3, { lastEventId: OTHER }), [3]),
+      /head's last event/,
+    ],
+    [
+      'a last event where the log was empty',
+      answerFrom(headAt(0, { lastEventId: OTHER }), []),
+      /head's last event/,
+      0,
+    ],
+    ['a gap', answerFrom(headAt(6), [3, 4, 6]), /position 5 is missing/],
+    ['a gap right after the cursor', answerFrom(headAt(5), [3, 5]), /position 4 is missing/],
+    ['a gap before the head', answerFrom(headAt(6), [3, 4, 5]), /position 6 is missing/],
+    [
+      'a gap above what was purged',
+      answerFrom(headAt(7, { purgedThrough: 4 }), [3, 5, 7]),
+      /position 6 is missing/,
+    ],
+    ['a head without a single row', answerFrom(headAt(2), []), /position 1 is missing/, 0],
+  ];
+  for (const [title, answer, why, position] of wrong) {
+    it(`calls ${title} a fork`, () => {
+      const judgement = judge(answer, position);
+      expect(judgement.kind).toBe('fork');
+      expect(judgement.why).toMatch(why);
+    });
+  }
+
+  it('looks for an own write, and calls its loss a fork', () => {
+    const cursor = cursorAt(3);
+    cursor.expect(eventAt(5, { id: OTHER }));
+    const lost = answerFrom(headAt(5), [3, 4, 5]);
+    expect(cursor.judge(lost, cursor.snapshot(), PAGE)).toEqual({
+      kind: 'fork',
+      why: `the known event ${OTHER} is missing`,
+    });
+  });
+
+  it('does not miss an own write that the page does not reach', () => {
+    const cursor = cursorAt(3);
+    cursor.expect(eventAt(9, { id: OTHER }));
+    const page = answerFrom(headAt(9), [3, 4, 5, 6, 7]);
+    expect(cursor.judge(page, cursor.snapshot(), PAGE)).toEqual({ kind: 'behind' });
+  });
+
+  describe('a pending event', () => {
+    const pending = eventAt(null, { id: OTHER, kind: 'subject' });
+    const seen = (): ReturnType<typeof cursorAt> => {
+      const cursor = cursorAt(3);
+      cursor.advance(answerFrom(headAt(3), [3], { pending: [pending] }));
+      return cursor;
+    };
+
+    it('may be pending still', () => {
+      const cursor = seen();
+      const answer = answerFrom(headAt(4), [3, 4], { pending: [pending] });
+      expect(cursor.judge(answer, cursor.snapshot(), PAGE).kind).toBe('current');
+    });
+
+    it('may have been numbered', () => {
+      const cursor = seen();
+      const answer = answerFrom(headAt(4, { lastEventId: OTHER }), [3], {
+        events: [eventAt(3), { ...pending, position: 4, killsBelow: 4 }],
+      });
+      expect(cursor.judge(answer, cursor.snapshot(), PAGE).kind).toBe('current');
+      cursor.advance(answer);
+      // From here on it stands at the cursor, and nobody looks among the pending ones for it.
+      const later = answerFrom(headAt(4, { lastEventId: OTHER }), [], {
+        events: [{ ...pending, position: 4, killsBelow: 4 }],
+      });
+      expect(cursor.judge(later, cursor.snapshot(), PAGE).kind).toBe('current');
+    });
+
+    it('must not be gone', () => {
+      const cursor = seen();
+      const answer = answerFrom(headAt(4), [3, 4]);
+      expect(cursor.judge(answer, cursor.snapshot(), PAGE)).toMatchObject({
+        kind: 'fork',
+        why: expect.stringContaining(OTHER),
+      });
+    });
+
+    it('is not missed by a page that has not reached the head', () => {
+      const cursor = seen();
+      const page = answerFrom(headAt(9), [3, 4, 5, 6, 7]);
+      expect(cursor.judge(page, cursor.snapshot(), PAGE)).toEqual({ kind: 'behind' });
+    });
+
+    it('is compared with the head after it was found, however the log grew', () => {
+      const cursor = seen();
+      const page = answerFrom(headAt(9), [3, 4, 5, 6, 7]);
+      cursor.advance(page);
+      const rest = answerFrom(headAt(9), [7, 8, 9]);
+      expect(cursor.judge(rest, cursor.snapshot(), PAGE).kind).toBe('fork');
+      expect(idAt(9)).toBe(rest.head.lastEventId);
+    });
+  });
+});

@@ -1,0 +1,123 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { ProofClock } from '../../../lib/revocation/feed/proof-clock.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { describeOn, serverKinds, sqlite, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { eventually, follow } from '../protocol/support.js';
+import { clockOf, controlPolls, NEVER_WAIT } from './support.js';
+
+const HOUR = 3_600_000;
+
+describe('F5: the lease is judged at each decision, on both clocks', () => {
+  describe('an instance whose database is away', () => {
+    let database: TestDatabase;
+    let here: Instance;
+    let token: string;
+
+    beforeEach(async () => {
+      database = await sqlite.create();
+      here = await startInstance(database, { clock: new TestClock(), options: NEVER_WAIT });
+      token = await here.login('alice');
+      (await controlPolls(here)).fail();
+    });
+
+    afterEach(async () => {
+      await here?.close();
+      await database?.drop();
+      jest.restoreAllMocks();
+    });
+
+    it('accepts for 0.98 of maxStaleness and not a millisecond longer', async () => {
+      clockOf(here).advance(4_900);
+      expect(await here.judge(token)).toBe('active');
+      clockOf(here).advance(1);
+      expect(await here.judge(token)).toBe('revocation_state_unknown');
+    });
+
+    it('needs no timer for that: a late one makes nothing longer', async () => {
+      jest.spyOn(here.clock, 'schedule').mockReturnValue(() => undefined);
+      jest.spyOn(here.clock, 'monotonic').mockReturnValue(here.clock.monotonic() + 4_901);
+      expect(await here.judge(token)).toBe('revocation_state_unknown');
+    });
+
+    it('sees a machine that slept on the wall clock, the monotonic one having stood still', async () => {
+      clockOf(here).skewWall(4_901);
+      expect(await here.judge(token)).toBe('revocation_state_unknown');
+    });
+
+    it('is not kept fresh by a wall clock that was set back', async () => {
+      clockOf(here).skewWall(-HOUR);
+      clockOf(here).advance(4_900);
+      expect(await here.judge(token)).toBe('active');
+      clockOf(here).advance(1);
+      expect(await here.judge(token)).toBe('revocation_state_unknown');
+    });
+
+    it('still says what it knows to be revoked', async () => {
+      await here.logout.logout(token);
+      clockOf(here).advance(HOUR);
+      expect(['session_ended', 'token_expired']).toContain(await here.judge(token));
+    });
+  });
+
+  it('has an age without end before the first proof, and after a fork', () => {
+    const clock = new TestClock();
+    const proofs = new ProofClock(clock);
+    expect(proofs.age()).toBe(Infinity);
+    proofs.prove(proofs.moment(), clock.database());
+    expect(proofs.age()).toBe(0);
+    proofs.discard();
+    expect(proofs.age()).toBe(Infinity);
+  });
+
+  describeOn(serverKinds, 'a connection that hangs', (kind) => {
+    it('is destroyed, never given back to the pool', async () => {
+      const database = await kind.create();
+      const { proxy, through } = await TcpProxy.before(database);
+      const here = await startInstance(through, {
+        clock: new TestClock(),
+        options: { maxStaleness: '500ms' }, // so a poll is given up after 250 ms
+      });
+      try {
+        const before = proxy.connections;
+        void proxy.next(/log_id/, 'freeze');
+        expect(await here.feed.strictProof(60_000)).toBe(false);
+        expect(here.feed.failing).toBe(true);
+        expect(String(here.feed.failure)).toContain('250 ms');
+        // More rounds than there are connections: none of them meets the hung one.
+        for (let round = 0; round < 4; round++) await follow(here);
+        await Promise.all(Array.from({ length: 4 }, () => here.login('alice')));
+        expect(proxy.connections).toBeGreaterThan(before);
+        expect(here.feed.failing).toBe(false);
+      } finally {
+        await here.close();
+        await proxy.close();
+        await database.drop();
+      }
+    });
+
+    it('that comes too late is given back, however many came too late', async () => {
+      const database = await kind.create();
+      const { proxy, through } = await TcpProxy.before(database);
+      const here = await startInstance(through, {
+        clock: new TestClock(),
+        options: { maxStaleness: '500ms' },
+      });
+      try {
+        proxy.freeze();
+        for (let round = 0; round < 4; round++) {
+          expect(await here.feed.strictProof(60_000)).toBe(false);
+        }
+        proxy.thaw();
+        await eventually(() => here.feed.strictProof(60_000));
+        await Promise.all(Array.from({ length: 4 }, () => here.login('alice')));
+        for (let round = 0; round < 4; round++) await follow(here);
+      } finally {
+        await here.close(); // a connection that nobody held would keep this waiting for ever
+        await proxy.close();
+        await database.drop();
+      }
+    });
+  });
+});

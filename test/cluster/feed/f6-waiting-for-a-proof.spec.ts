@@ -1,0 +1,155 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { sqlite, type TestDatabase } from '../../support/databases.js';
+import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
+import { clockOf, controlPolls, NEVER_WAIT, type PollControl } from './support.js';
+
+describe('F6: who finds the lease lapsed joins one shared poll, for at most staleWait', () => {
+  let database: TestDatabase;
+  let here: Instance;
+  let there: Instance;
+  let polls: PollControl;
+  let token: string;
+
+  beforeEach(async () => {
+    database = await sqlite.create();
+    there = await startInstance(database, { clock: new TestClock() });
+  });
+
+  afterEach(async () => {
+    await here?.close();
+    await there?.close();
+    await database?.drop();
+    jest.restoreAllMocks();
+  });
+
+  const start = async (options: InstanceSettings['options'] = {}): Promise<void> => {
+    here = await startInstance(database, { clock: new TestClock(), options });
+    token = await here.login('alice');
+    polls = await controlPolls(here);
+  };
+  /** As a laptop that slept: no timer ran meanwhile. */
+  const sleep = (): void => clockOf(here).skewWall(60_000);
+
+  it('heals an instance that slept, with one poll for a thousand requests', async () => {
+    await start();
+    sleep();
+    const verdicts = await Promise.all(Array.from({ length: 1_000 }, () => here.judge(token)));
+    expect(new Set(verdicts)).toEqual(new Set(['active']));
+    expect(polls.count).toBe(1);
+  });
+
+  it('asks the index again after the wait', async () => {
+    await start();
+    await there.logout.logout(token);
+    sleep();
+    expect(await here.judge(token)).toBe('session_ended');
+  });
+
+  it('joins the poll that is in flight', async () => {
+    await start();
+    polls.hold();
+    here.feed.request();
+    await polls.answered(1);
+    clockOf(here).advance(4_901); // the answer in the socket will be too old
+    const early = here.judge(token);
+    polls.release();
+    expect(await early).toBe('revocation_state_unknown');
+    expect(polls.count).toBe(1);
+  });
+
+  it('gives up after staleWait', async () => {
+    await start();
+    sleep();
+    polls.hold();
+    let verdict: string | undefined;
+    const judged = here.judge(token).then((given) => (verdict = given));
+    await polls.answered(1);
+    clockOf(here).advance(249);
+    await Promise.resolve();
+    expect(verdict).toBeUndefined();
+    clockOf(here).advance(1);
+    expect(await judged).toBe('revocation_state_unknown');
+    polls.release();
+  });
+
+  it('never waits with staleWait: 0', async () => {
+    await start(NEVER_WAIT);
+    sleep();
+    polls.hold();
+    expect(await here.judge(token)).toBe('revocation_state_unknown');
+    polls.release();
+  });
+
+  it('answers at once while polls fail', async () => {
+    await start();
+    sleep();
+    polls.fail();
+    expect(await here.judge(token)).toBe('revocation_state_unknown'); // this one met the failure
+    const asked = polls.count;
+    const crowd = await Promise.all(Array.from({ length: 100 }, () => here.judge(token)));
+    expect(new Set(crowd)).toEqual(new Set(['revocation_state_unknown']));
+    expect(polls.count).toBe(asked); // the backoff decides when to ask again, not the crowd
+  });
+
+  it('tells everybody who waited when the poll fails, without waiting for staleWait', async () => {
+    await start();
+    sleep();
+    const { database: log } = await here.open();
+    let refuse: (reason: Error) => void = () => undefined;
+    jest.spyOn(log, 'poll').mockReturnValueOnce(
+      new Promise((_, reject) => {
+        refuse = reject;
+      }),
+    );
+    const crowd = Array.from({ length: 10 }, () => here.judge(token));
+    refuse(new Error('The connection broke.'));
+    expect(new Set(await Promise.all(crowd))).toEqual(new Set(['revocation_state_unknown']));
+  });
+
+  describe('strict', () => {
+    const judgeStrictly = async (): Promise<string> =>
+      here.tokens.verify(token, { freshness: 'strict' }).then(
+        () => 'active',
+        (error: { code: string }) => error.code,
+      );
+
+    it('never joins a poll that was sent before it arrived', async () => {
+      await start();
+      polls.hold();
+      here.feed.request();
+      await polls.answered(1); // this answer was made before the logout
+      await there.logout.logout(token);
+      clockOf(here).advance(1);
+      const verdict = judgeStrictly();
+      polls.release();
+      expect(await verdict).toBe('session_ended');
+      expect(polls.count).toBe(2);
+    });
+
+    it('sees what was committed before it arrived, however fresh the instance is', async () => {
+      await start();
+      await there.logout.logout(token);
+      expect(await here.judge(token)).toBe('active'); // within the bound
+      expect(await judgeStrictly()).toBe('session_ended');
+    });
+
+    it('shares one later poll among all that arrived meanwhile', async () => {
+      await start();
+      polls.hold();
+      here.feed.request();
+      await polls.answered(1);
+      clockOf(here).advance(1);
+      const verdicts = Array.from({ length: 50 }, judgeStrictly);
+      polls.release();
+      expect(new Set(await Promise.all(verdicts))).toEqual(new Set(['active']));
+      expect(polls.count).toBe(2);
+    });
+
+    it('gets its 503 when the poll fails', async () => {
+      await start();
+      polls.fail();
+      expect(await judgeStrictly()).toBe('revocation_state_unknown');
+    });
+  });
+});

@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { deferred, follow } from '../protocol/support.js';
+import { clockOf, endSessions, knows, listenForErrors, NEVER_WAIT } from './support.js';
+
+describe('H1: a log that lost what is known here closes, is loaded again, and is merged', () => {
+  describeOn(databaseKinds, 'a fail-over', (kind) => {
+    let database: TestDatabase;
+    let here: Instance;
+    let there: Instance;
+    let errors: () => string[];
+
+    beforeEach(async () => {
+      database = await kind.create();
+      here = await startInstance(database, { clock: new TestClock(), options: NEVER_WAIT });
+      there = await startInstance(database, { clock: new TestClock() });
+      errors = listenForErrors();
+    });
+
+    afterEach(async () => {
+      jest.restoreAllMocks();
+      await here?.close();
+      await there?.close();
+      await database?.drop();
+    });
+
+    /** What an asynchronous replica looks like that became the primary too early. */
+    const loseAllAfter = async (position: number): Promise<void> => {
+      const { dataSource } = there;
+      await dataSource.query(`DELETE FROM auth_event WHERE position > ${position}`);
+      await dataSource.query(
+        `UPDATE auth_head SET position = ${position}, last_event_id = ` +
+          `(SELECT event_id FROM auth_event WHERE position = ${position})`,
+      );
+    };
+
+    it('that lost commits goes on refusing what it knew, and says how many were lost', async () => {
+      const tokens = [
+        await here.login('alice'),
+        await here.login('alice'),
+        await here.login('bob'),
+      ];
+      const [first = '', second = ''] = tokens;
+      await there.logout.logout(first);
+      await there.logout.logout(second);
+      await there.logout.logoutAll('bob');
+      await follow(here);
+      await loseAllAfter(1);
+      await follow(here);
+      for (const token of tokens) expect(await here.judge(token)).toBe('session_ended');
+      expect(errors()).toEqual([expect.stringMatching(/head is at 1.*\b2 known live events/)]);
+    });
+
+    it('that lost commits is followed from the new head on', async () => {
+      await endSessions(there, 4);
+      await follow(here);
+      await loseAllAfter(2);
+      await follow(here);
+      expect(here.feed.position).toBe(2);
+      const [later = ''] = await endSessions(here, 1);
+      await follow(here);
+      expect(knows(here, later)).toBe(true);
+      expect(here.feed.position).toBe(3);
+      expect(errors()).toHaveLength(1);
+    });
+
+    it('is noticed though the head has grown past the cursor since', async () => {
+      const [lost = ''] = (await endSessions(there, 3)).slice(2);
+      await follow(here);
+      await loseAllAfter(2);
+      // Nobody but another instance, started since, has written: positions are handed out again.
+      const young = await startInstance(database, { clock: new TestClock() });
+      const later = await endSessions(young, 4);
+      await follow(here);
+      expect(later.every((sid) => knows(here, sid))).toBe(true);
+      expect(knows(here, lost)).toBe(true);
+      expect(errors()).toEqual([
+        expect.stringMatching(/another event stands at position 3.*\b1 known live events/),
+      ]);
+      await young.close();
+    });
+
+    it('that lost nothing is no fork', async () => {
+      await endSessions(there, 3);
+      await follow(here);
+      const sids = await endSessions(there, 2);
+      await follow(here);
+      expect(sids.every((sid) => knows(here, sid))).toBe(true);
+      expect(errors()).toEqual([]);
+    });
+
+    it('closes the instance until it has loaded again, though its lease had not lapsed', async () => {
+      const token = await here.login('alice');
+      await endSessions(there, 3);
+      await follow(here);
+      await loseAllAfter(1);
+      const { database: log } = await here.open();
+      const isLoading = deferred();
+      const mayGoOn = deferred();
+      const read = log.read.bind(log);
+      jest.spyOn(log, 'read').mockImplementation(async (statement) => {
+        isLoading.resolve();
+        await mayGoOn.promise;
+        return read(statement);
+      });
+      const followed = follow(here);
+      await isLoading.promise;
+      expect(clockOf(here).monotonic()).toBe(0);
+      expect(await here.judge(token)).toBe('revocation_state_unknown');
+      mayGoOn.resolve();
+      await followed;
+      expect(await here.judge(token)).toBe('active');
+    });
+
+    it('to another log altogether is one, too', async () => {
+      await endSessions(there, 1);
+      await follow(here);
+      await there.dataSource.query(`UPDATE auth_log SET log_id = 'another'`);
+      await follow(here);
+      expect(errors()).toEqual([expect.stringContaining('another log answered')]);
+    });
+  });
+});

@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { clockOf, endSessions, listenForErrors, NEVER_WAIT } from './support.js';
+
+describe('H5: what a newer release writes closes an older one', () => {
+  describeOn(databaseKinds, 'an older release', (kind) => {
+    let database: TestDatabase;
+    let here: Instance;
+
+    beforeEach(async () => {
+      database = await kind.create();
+      here = await startInstance(database, { clock: new TestClock(), options: NEVER_WAIT });
+      listenForErrors();
+    });
+
+    afterEach(async () => {
+      jest.restoreAllMocks();
+      await here?.close();
+      await database?.drop();
+    });
+
+    const expectClosed = async (token: string, why: string): Promise<void> => {
+      expect(await here.judge(token)).toBe('active');
+      expect(await here.feed.strictProof()).toBe(false);
+      // At once: the lease of the last proof does not run on.
+      expect(clockOf(here).monotonic()).toBe(0);
+      expect(await here.judge(token)).toBe('revocation_state_unknown');
+      expect(String(here.feed.failure)).toContain(why);
+    };
+
+    it('is closed by an event of a kind that it does not know', async () => {
+      const token = await here.login('alice');
+      const there = await startInstance(database, { clock: new TestClock() });
+      await endSessions(there, 1);
+      await there.close();
+      await here.dataSource.query(`UPDATE auth_event SET kind = 'constellation'`);
+      await expectClosed(token, 'kind "constellation"');
+      expect(here.feed.position).toBe(0);
+    });
+
+    it('is closed by a format that was raised while it ran', async () => {
+      await here.dataSource.query('UPDATE auth_head SET format = 2');
+      await expectClosed(await here.login('alice'), 'format 2');
+    });
+
+    it('opens again when it can understand the log again', async () => {
+      await here.dataSource.query('UPDATE auth_head SET format = 2');
+      await expectClosed(await here.login('alice'), 'format 2');
+      await here.dataSource.query('UPDATE auth_head SET format = 1');
+      expect(await here.feed.strictProof()).toBe(true);
+      expect(await here.judge(await here.login('alice'))).toBe('active');
+    });
+
+    it('refuses to boot on a format that it does not know, and names it', async () => {
+      await here.dataSource.query('UPDATE auth_head SET format = 2');
+      const booting = startInstance(database, { clock: new TestClock() });
+      await expect(booting).rejects.toThrow(AuthWiringError);
+      await expect(booting).rejects.toThrow(/format 2.*newer release/s);
+    });
+  });
+});

@@ -1,0 +1,62 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { AuthClock } from '../../../lib/context/auth-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { readEvents } from '../protocol/support.js';
+import { endSessions } from './support.js';
+
+const HOUR = 3_600_000;
+
+/** A host whose wall clock is off; the database keeps its own real time. */
+class WrongHost extends AuthClock {
+  constructor(private readonly offset: number) {
+    super();
+  }
+
+  override wall(): number {
+    return Date.now() + this.offset;
+  }
+}
+
+describe('T2: the purge goes by the database’s time only', () => {
+  describeOn(databaseKinds, 'the purge', (kind) => {
+    let database: TestDatabase;
+    let here: Instance | undefined;
+
+    beforeEach(async () => {
+      database = await kind.create();
+    });
+
+    afterEach(async () => {
+      await here?.close();
+      here = undefined;
+      await database?.drop();
+    });
+
+    /** Three events an hour old; `left` says how long the first two are still to be kept. */
+    const start = async (offset: number, left: number): Promise<Instance> => {
+      here = await startInstance(database, { clock: new WrongHost(offset) });
+      await endSessions(here, 3);
+      // The times that the library wrote are the database's own, whatever the host believes.
+      const [{ until = 0, createdAt = 0 } = {}] = await readEvents(here.dataSource);
+      const now = createdAt;
+      expect(Math.abs(now - Date.now())).toBeLessThan(HOUR / 2);
+      expect(until).toBeGreaterThan(now);
+      await here.dataSource.query(
+        `UPDATE auth_event SET created_at = ${now - HOUR}, keep_until = ${now + left}`,
+      );
+      return here;
+    };
+
+    it('of a host an hour fast deletes no row of a live token', async () => {
+      const instance = await start(HOUR, HOUR / 2);
+      expect(await instance.purge.purge()).toBe(0);
+      expect(await readEvents(instance.dataSource)).toHaveLength(3);
+    });
+
+    it('of a host an hour slow deletes what has expired', async () => {
+      const instance = await start(-HOUR, -1_000);
+      expect(await instance.purge.purge()).toBe(2);
+    });
+  });
+});

@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { follow, readEvents } from '../protocol/support.js';
+import { clockOf, endSessions, ISSUER, listenForErrors } from './support.js';
+
+const MINUTE = 60_000;
+
+describe('X1: a row goes only with its successor old enough, so the last one stays', () => {
+  describeOn(databaseKinds, 'on a quiet system', (kind) => {
+    let database: TestDatabase;
+    let here: Instance;
+    let there: Instance;
+    let clocks: TestClock[];
+
+    beforeEach(async () => {
+      database = await kind.create();
+      here = await startInstance(database, { clock: new TestClock() });
+      there = await startInstance(database, { clock: new TestClock() });
+      clocks = [clockOf(here), clockOf(there)];
+    });
+
+    afterEach(async () => {
+      await here?.close();
+      await there?.close();
+      await database?.drop();
+      jest.restoreAllMocks();
+    });
+
+    const pass = (milliseconds: number): void =>
+      clocks.forEach((clock) => clock.skewDatabase(milliseconds));
+    const positions = async (): Promise<number[]> =>
+      (await readEvents(here.dataSource)).map(({ position }) => position);
+
+    it('the last row outlives its token, and no cursor looks forked', async () => {
+      await endSessions(here, 5);
+      await follow(there);
+      pass(24 * 60 * MINUTE);
+      expect(await here.purge.purge()).toBe(4);
+      expect(await positions()).toEqual([5]);
+      const errors = listenForErrors();
+      const load = jest.spyOn((await there.open()).database, 'read');
+      for (const instance of [here, there]) await follow(instance);
+      expect(load).not.toHaveBeenCalled(); // it did not even have to load again
+      expect(errors()).toEqual([]);
+      expect(await here.purge.purge()).toBe(0);
+    });
+
+    it('a row stays while its successor is younger than ten minutes', async () => {
+      await endSessions(here, 3);
+      pass(24 * 60 * MINUTE);
+      await endSessions(here, 1);
+      expect(await here.purge.purge()).toBe(2);
+      expect(await positions()).toEqual([3, 4]);
+      pass(24 * 60 * MINUTE + 10 * MINUTE + 1);
+      expect(await here.purge.purge()).toBe(1);
+      expect(await positions()).toEqual([4]);
+    });
+
+    it('a row that has expired stays while it is younger than ten minutes itself', async () => {
+      const expiresAt = clockOf(here).wall() / 1000;
+      await here.log.append([
+        { kind: 'token', issuer: ISSUER, jti: 'old', expiresAt },
+        { kind: 'token', issuer: ISSUER, jti: 'older', expiresAt },
+      ]);
+      pass(9 * MINUTE);
+      expect(await here.purge.purge()).toBe(0);
+      pass(10 * MINUTE + 1);
+      expect(await here.purge.purge()).toBe(1);
+    });
+
+    it('a key that was revoked stays for ever', async () => {
+      await here.logout.revokeKey('leaked');
+      await endSessions(here, 2);
+      pass(10 * 365 * 24 * 60 * MINUTE);
+      expect(await here.purge.purge()).toBe(1);
+      expect(await positions()).toEqual([1, 3]);
+    });
+  });
+});

@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { ServerLogDatabase } from '../../../lib/revocation/store/server-log-database.js';
+import { SqliteLogDatabase } from '../../../lib/revocation/store/sqlite-log-database.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { deferred, follow, headPosition, readEvents } from '../protocol/support.js';
+import { clockOf, endSessions, knows, listenForErrors } from './support.js';
+
+const DAY = 86_400_000;
+const PAGE = 5_000;
+
+describe('X2: range by range, and said in the deleting transaction', () => {
+  describeOn(databaseKinds, 'a purge', (kind) => {
+    const Log = kind.name === 'SQLite' ? SqliteLogDatabase : ServerLogDatabase;
+    let database: TestDatabase;
+    let here: Instance;
+    let there: Instance;
+
+    beforeEach(async () => {
+      database = await kind.create();
+      here = await startInstance(database, { clock: new TestClock() });
+      there = await startInstance(database, { clock: new TestClock() });
+    });
+
+    afterEach(async () => {
+      jest.restoreAllMocks();
+      await here?.close();
+      await there?.close();
+      await database?.drop();
+    });
+
+    const letADayPass = (): void =>
+      [here, there].forEach((instance) => clockOf(instance).skewDatabase(DAY));
+    const purgedThrough = async (): Promise<number> => {
+      const [row] = (await here.dataSource.query('SELECT purged_through FROM auth_head')) as {
+        purged_through: string | number;
+      }[];
+      return Number(row?.purged_through);
+    };
+
+    it('takes several transactions, and each says how far it came', async () => {
+      await endSessions(here, 1_201);
+      letADayPass();
+      const { database: log, transactions } = await here.open();
+      const purge = jest.spyOn(transactions, 'purge');
+      const committed: [rows: number, purgedThrough: number][] = [];
+      const transaction = log.transaction.bind(log);
+      jest.spyOn(log, 'transaction').mockImplementation(async (body) => {
+        const result = await transaction(body);
+        const rows = await readEvents(here.dataSource);
+        committed.push([rows[0]?.position ?? 0, await purgedThrough()]);
+        return result;
+      });
+      expect(await here.purge.purge()).toBe(1_200);
+      expect(purge).toHaveBeenCalledTimes(3);
+      for (const [first, through] of committed) expect(through).toBe(first - 1);
+      expect(await headPosition(here.dataSource)).toBe(1_201);
+    });
+
+    it('under a cold load leaves a whole index, and no fork', async () => {
+      const errors = listenForErrors();
+      await endSessions(here, 600);
+      letADayPass();
+      const live = await endSessions(here, PAGE + 100);
+      const isAtFirstPage = deferred();
+      const mayGoOn = deferred();
+      const read = Log.prototype.read;
+      let pages = 0;
+      jest.spyOn(Log.prototype, 'read').mockImplementation(async function (
+        this: ServerLogDatabase & SqliteLogDatabase,
+        ...given
+      ) {
+        const answer = await read.apply(this, given);
+        if (given[0].values.at(-1) === PAGE && pages++ === 0) {
+          isAtFirstPage.resolve();
+          await mayGoOn.promise;
+        }
+        return answer;
+      });
+      const clock = new TestClock();
+      clock.skewDatabase(DAY);
+      const starting = startInstance(database, { clock });
+      await isAtFirstPage.promise;
+      expect(await here.purge.purge()).toBe(599);
+      mayGoOn.resolve();
+      const cold = await starting;
+      await follow(cold);
+      expect(live.filter((sid) => !knows(cold, sid))).toEqual([]);
+      expect(cold.feed.position).toBe(PAGE + 700);
+      expect(errors()).toEqual([]);
+      await cold.close();
+    });
+
+    it('is done by one instance at a time', async () => {
+      await endSessions(here, 3);
+      letADayPass();
+      const { database: log } = await here.open();
+      const transaction = log.transaction.bind(log);
+      let other: number | undefined;
+      jest.spyOn(log, 'transaction').mockImplementation(async (body) => {
+        const result = await transaction(body);
+        // After its claim, before its first row.
+        if (result === true) other = await there.purge.purge();
+        return result;
+      });
+      expect(await here.purge.purge()).toBe(2);
+      expect(other).toBe(0);
+      await endSessions(here, 1);
+      [here, there].forEach((instance) => clockOf(instance).skewDatabase(2 * DAY));
+      expect(await there.purge.purge()).toBe(1); // the claim was given back
+    });
+
+    it('is taken over when its holder died', async () => {
+      await endSessions(here, 3);
+      letADayPass();
+      const now = clockOf(here).database();
+      await here.dataSource.query(
+        `UPDATE auth_head SET purge_claimed_until = ${now + 30_000} WHERE id = 1`,
+      );
+      expect(await there.purge.purge()).toBe(0);
+      clockOf(there).skewDatabase(DAY + 30_001);
+      expect(await there.purge.purge()).toBe(2);
+    });
+
+    it('beside logouts on the other instance fails nobody', async () => {
+      await endSessions(here, 1_500);
+      letADayPass();
+      const errors = listenForErrors();
+      const logouts = Promise.all(
+        Array.from({ length: 40 }, (_, index) => there.logout.logoutSession(`s-${index}`)),
+      );
+      expect(await here.purge.purge()).toBeGreaterThanOrEqual(1_499);
+      expect(await logouts).toHaveLength(40);
+      for (const instance of [here, there]) await follow(instance);
+      expect(here.feed.position).toBe(1_540);
+      expect(errors()).toEqual([]);
+    });
+  });
+});

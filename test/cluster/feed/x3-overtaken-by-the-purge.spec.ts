@@ -1,0 +1,84 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { follow } from '../protocol/support.js';
+import { clockOf, endSessions, knows, listenForErrors } from './support.js';
+
+const DAY = 86_400_000;
+const LIFE = 900_000 + 120_000;
+
+describe('X3: an instance that the purge overtook loads again and merges', () => {
+  describeOn(databaseKinds, 'an instance that lags', (kind) => {
+    let database: TestDatabase;
+    let lagging: Instance;
+    let there: Instance;
+    let errors: () => string[];
+
+    beforeEach(async () => {
+      database = await kind.create();
+      lagging = await startInstance(database, { clock: new TestClock() });
+      there = await startInstance(database, { clock: new TestClock() });
+      errors = listenForErrors();
+    });
+
+    afterEach(async () => {
+      await lagging?.close();
+      await there?.close();
+      await database?.drop();
+      jest.restoreAllMocks();
+    });
+
+    const pass = (milliseconds: number): void =>
+      [lagging, there].forEach((instance) => clockOf(instance).skewDatabase(milliseconds));
+
+    it('is brought up to date, and keeps what it knew', async () => {
+      await endSessions(there, 3);
+      await follow(lagging);
+      await there.logout.revokeKey('leaked');
+      await endSessions(there, 3);
+      pass(DAY);
+      const live = await endSessions(there, 4);
+      expect(await there.purge.purge()).toBe(5); // all but the key, and the one before a young row
+      await follow(lagging);
+      expect(lagging.feed.position).toBe(11);
+      expect(live.filter((sid) => !knows(lagging, sid))).toEqual([]);
+      expect(lagging.revocation.isKeyRevoked('leaked')).toBe(true);
+      expect(errors()).toEqual([]);
+    });
+
+    it('does not miss what has just expired', async () => {
+      await endSessions(there, 3);
+      await follow(lagging);
+      // Half a second ago, by the database; the index counts in whole seconds.
+      const boundary = Math.ceil(clockOf(there).database() / 1000) * 1000;
+      await there.dataSource.query(
+        `UPDATE auth_event SET created_at = 1, keep_until = ${boundary + LIFE + 100}`,
+      );
+      const restarted = await startInstance(database, { clock: new TestClock() });
+      const now = boundary + LIFE + 600;
+      pass(now - clockOf(there).database());
+      clockOf(restarted).skewDatabase(now - clockOf(restarted).database());
+      await endSessions(there, 1);
+      await there.dataSource.query(`UPDATE auth_event SET created_at = 1`);
+      await endSessions(there, 1);
+      expect(await there.purge.purge()).toBe(3);
+      await follow(restarted);
+      expect(errors()).toEqual([]);
+      await restarted.close();
+    });
+
+    it('takes a live event that is missing after that for a fork', async () => {
+      await endSessions(there, 2);
+      pass(DAY);
+      const [lost] = await endSessions(there, 1);
+      await follow(lagging);
+      await endSessions(there, 3);
+      await there.dataSource.query('DELETE FROM auth_event WHERE position <= 3');
+      await there.dataSource.query('UPDATE auth_head SET purged_through = 3');
+      await follow(lagging);
+      expect(errors()).toEqual([expect.stringContaining('1 known live events')]);
+      expect(knows(lagging, lost ?? '')).toBe(true);
+    });
+  });
+});

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import type { TokenClaims } from '../../../lib/revocation/token-claims.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+
+const MANY = 2_000;
+const PARTNER = 'https://partner.test';
+
+describeOn(databaseKinds, 'P8 exact', (kind) => {
+  let database: TestDatabase;
+  let writer: Instance;
+  let follower: Instance;
+
+  beforeAll(async () => {
+    database = await kind.create();
+    const options = {
+      foreign: [{ issuer: PARTNER, maxTokenLife: '1h', maxSessionLife: '1d' }],
+    } as const;
+    writer = await startInstance(database, { options });
+    follower = await startInstance(database, { options });
+  });
+
+  afterAll(async () => {
+    await Promise.all([writer?.close(), follower?.close()]);
+    await database?.drop();
+  });
+
+  const now = Math.floor(Date.now() / 1000);
+  const claimsOf = (sub: string, iss = 'https://issuer.test'): TokenClaims => ({
+    iss,
+    sub,
+    sid: randomUUID(),
+    jti: randomUUID(),
+    gen: 0,
+    iat: now,
+    exp: now + 600,
+  });
+  const isActive = async ({ revocation }: Instance, claims: TokenClaims): Promise<boolean> => {
+    const { state } = await revocation.decide(claims, { freshness: 'strict' });
+    if (state === 'unknown') throw new Error('The instance does not follow the log.');
+    return state === 'active';
+  };
+
+  it('2,000 tokens stay good while 2,000 others of the same accounts are ended', async () => {
+    const ended = Array.from({ length: MANY }, (_, index) => claimsOf(`account ${index}`));
+    const spared = ended.map(({ sub }) => claimsOf(sub));
+    const away = ended.filter((_, index) => index % 10 === 0).map(({ sub }) => `no ${sub}`);
+    await Promise.all([
+      ...ended.map((claims) => writer.logout.logout(claims)),
+      ...away.map((subject) => writer.logout.logoutAll(subject)),
+    ]);
+    for (const instance of [writer, follower]) {
+      await instance.feed.strictProof();
+      const good = await Promise.all(spared.map((claims) => isActive(instance, claims)));
+      expect(good.filter((active) => !active)).toHaveLength(0);
+      const bad = await Promise.all(ended.map((claims) => isActive(instance, claims)));
+      expect(bad.filter((active) => active)).toHaveLength(0);
+    }
+  });
+
+  it('two issuers use the same ids: ending the one token spares the other', async () => {
+    const ours = claimsOf('shared');
+    const { sid: _, gen: __, ...foreign } = { ...ours, iss: PARTNER };
+    await writer.logout.logout(foreign);
+    await follower.feed.strictProof();
+    for (const instance of [writer, follower]) {
+      expect(await isActive(instance, foreign)).toBe(false);
+      expect(await isActive(instance, ours)).toBe(true);
+    }
+    // The same text in another place is another id: a sid is no jti, and no subject.
+    const session = claimsOf('shared');
+    await writer.logout.logoutSession(session.sid ?? '');
+    await follower.feed.strictProof();
+    for (const instance of [writer, follower]) {
+      expect(await isActive(instance, session)).toBe(false);
+      expect(await isActive(instance, { ...ours, jti: session.sid ?? '' })).toBe(true);
+      expect(await isActive(instance, { ...ours, sub: session.sid ?? '' })).toBe(true);
+      const theirs = { ...claimsOf('shared', PARTNER), sid: session.sid ?? '' };
+      expect(await isActive(instance, theirs)).toBe(true);
+    }
+  });
+});

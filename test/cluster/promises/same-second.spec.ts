@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, postgres, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+
+const HOUR = 3_600_000;
+/** On PostgreSQL; the others have the same statements and get a fifth. */
+const ROUNDS = 1_000;
+/** No row younger than this is purged. */
+const PURGE_AGE = 11 * 60_000;
+
+/** Longer than a host's clock is ahead: such a host sees tokens expire that much too early. */
+const options = { accessTokenTtl: '2h' } as const;
+
+describeOn(databaseKinds, 'logged out everywhere and in again within one moment', (kind) => {
+  const start = Date.now();
+  const rounds = kind === postgres ? ROUNDS : ROUNDS / 5;
+  let database: TestDatabase;
+  let running: Instance[] = [];
+
+  beforeEach(async () => {
+    database = await kind.create();
+  });
+
+  afterEach(async () => {
+    await Promise.all(running.map((each) => each.close()));
+    running = [];
+    await database?.drop();
+  });
+
+  /** A host whose wall clock is off; the database's time stands still where `at` says. */
+  async function host(skew: number, at = start): Promise<{ instance: Instance; clock: TestClock }> {
+    const clock = new TestClock(at);
+    clock.skewWall(skew);
+    const instance = await startInstance(database, { clock, options });
+    running.push(instance);
+    return { instance, clock };
+  }
+
+  it(`${rounds} times: the old token is refused and the new one is good, on slow hosts and fast`, async () => {
+    const slow = await host(-HOUR);
+    const fast = await host(HOUR);
+    const old: string[] = [];
+    const wrong: string[] = [];
+    let latest = '';
+    for (let round = 0; round < rounds; round++) {
+      const [here, there] = round % 2 === 0 ? [slow, fast] : [fast, slow];
+      const before = latest || (await there.instance.login());
+      await here.instance.logout.logoutAll('alice');
+      latest = await there.instance.login();
+      old.push(before);
+      // The new token's position tells each host that there is news.
+      const verdicts = [
+        await here.instance.judge(latest),
+        await there.instance.judge(latest),
+        await here.instance.judge(before),
+        await there.instance.judge(before),
+      ].join(' ');
+      if (verdicts !== 'active active session_ended session_ended') {
+        wrong.push(`round ${round}: ${verdicts}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+
+    // By the fast host's clock, now a day ahead, every row has expired; by the database's none has.
+    for (const { clock } of [slow, fast]) clock.advance(PURGE_AGE);
+    fast.clock.skewWall(24 * HOUR);
+    expect(await fast.instance.purge.purge()).toBe(0);
+    await slow.instance.close();
+    running = running.filter((each) => each !== slow.instance);
+    const restarted = await host(-HOUR, start + PURGE_AGE);
+    const verdicts = await Promise.all(old.map(restarted.instance.judge));
+    expect(verdicts.filter((verdict) => verdict !== 'session_ended')).toEqual([]);
+    expect(await restarted.instance.judge(latest)).toBe('active');
+  }, 60_000);
+});

@@ -1,0 +1,57 @@
+import { AuthClock } from '../../../lib/context/auth-clock.js';
+import { newEventId } from '../../../lib/revocation/event-id.js';
+import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
+import {
+  type Appended,
+  type EventDraft,
+  LogTransactions,
+} from '../../../lib/revocation/store/log.transactions.js';
+import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
+import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
+import type { TestDatabase } from '../../support/databases.js';
+
+const keys = new EventKeys('https://issuer.test');
+
+/** The end of one session, without a place. */
+export function sessionEnd(sid: string): EventDraft {
+  return {
+    id: newEventId(Date.now()),
+    kind: 'session',
+    key: keys.hex('session', keys.ownIssuer, sid),
+    except: null,
+    accessOnly: false,
+    expiresAt: null,
+    life: null,
+    skew: 0,
+    reason: 'logout',
+    actor: null,
+    killsBelow: null,
+    attemptedAt: null,
+    provenAbsent: false,
+  };
+}
+
+/** A writer of the log with nothing around it: its own connections and the statements of W1. */
+export class LogWriter {
+  readonly transactions: LogTransactions;
+
+  private constructor(readonly database: LogDatabase) {
+    this.transactions = new LogTransactions(new LogStatements(database.dialect), new AuthClock());
+  }
+
+  static async on({ options }: TestDatabase): Promise<LogWriter> {
+    return new LogWriter(
+      await openLogDatabase({ source: options, schema: undefined, migrations: 'run' }),
+    );
+  }
+
+  /** One transaction, without a retry. */
+  append(drafts: readonly EventDraft[], lookUp = false): Promise<Appended> {
+    return this.database.transaction(() => this.transactions.append(drafts, lookUp));
+  }
+
+  close(): Promise<void> {
+    return this.database.close();
+  }
+}

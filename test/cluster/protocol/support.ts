@@ -1,0 +1,145 @@
+import { jest } from '@jest/globals';
+import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
+import type { DataSource } from 'typeorm';
+import type { Instance } from '../../support/instance.js';
+import { COMMIT, type TcpProxy } from '../../support/tcp-proxy.js';
+
+/** A promise that the test settles. */
+export interface Deferred<T = void> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+}
+
+export function deferred<T = void>(): Deferred<T> {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+/** Looks until it is so; the limit on a test's time is the limit on its patience. */
+export async function eventually(look: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await look())) await setTimeout(5);
+}
+
+/** One row of `auth_event`, as far as the rules speak of it. */
+export interface EventRow {
+  readonly position: number;
+  readonly id: string;
+  readonly kind: string;
+  readonly key: string;
+  readonly killsBelow: number | null;
+  readonly issuedBefore: number | null;
+  readonly until: number | null;
+  readonly createdAt: number;
+}
+
+type Cell = string | number | Buffer | null;
+
+/** The whole log, in order of position, read past everything that the library has for reading. */
+export async function readEvents(dataSource: DataSource): Promise<EventRow[]> {
+  const rows = (await dataSource.query(`SELECT * FROM auth_event ORDER BY position`)) as Record<
+    string,
+    Cell
+  >[];
+  return rows.map((row) => ({
+    position: Number(row['position']),
+    id: hex(row['event_id']),
+    kind: String(row['kind']),
+    key: hex(row['event_key']),
+    killsBelow: numberOf(row['kills_below']),
+    issuedBefore: numberOf(row['issued_before']),
+    until: numberOf(row['keep_until']),
+    createdAt: Number(row['created_at']),
+  }));
+}
+
+/** The last position that was handed out. */
+export async function headPosition(dataSource: DataSource): Promise<number> {
+  const [row] = (await dataSource.query(`SELECT position FROM auth_head`)) as { position: Cell }[];
+  return Number(row?.position);
+}
+
+/** How many events wait to be numbered. */
+export async function countPending(dataSource: DataSource): Promise<number> {
+  const [row] = (await dataSource.query(`SELECT COUNT(*) AS count FROM auth_pending`)) as {
+    count: Cell;
+  }[];
+  return Number(row?.count);
+}
+
+/** How many transactions on this database wait for the lock on the head, while somebody holds it. */
+export async function countLockWaits(dataSource: DataSource): Promise<number> {
+  const sql =
+    dataSource.options.type === 'postgres'
+      ? `SELECT COUNT(*) AS count FROM pg_stat_activity ` +
+        `WHERE datname = current_database() AND wait_event_type = 'Lock'`
+      : // Not innodb_trx: it is a cache that frequent readers keep from being renewed.
+        `SELECT COUNT(*) AS count FROM information_schema.processlist ` +
+        `WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info LIKE '%FOR UPDATE'`;
+  const [row] = (await dataSource.query(sql)) as { count: Cell }[];
+  return Number(row?.count);
+}
+
+/** Has an instance look at the log now, as its timer would. */
+export async function follow(instance: Instance): Promise<void> {
+  if (!(await instance.feed.strictProof())) {
+    throw new Error('The log could not be followed.', { cause: instance.feed.failure });
+  }
+}
+
+/** The claims that a token carries, unverified. */
+export function claimsIn(token: string): Readonly<Record<string, unknown>> & {
+  readonly gen: number;
+  readonly iat: number;
+  readonly exp: number;
+  readonly sid: string;
+  readonly jti: string;
+} {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+}
+
+/** Takes the lock on the head from outside, so that no event can be numbered; call it to let go. */
+export async function holdHead(dataSource: DataSource): Promise<() => Promise<void>> {
+  const runner = dataSource.createQueryRunner();
+  await runner.connect();
+  await runner.startTransaction();
+  await runner.query('SELECT position FROM auth_head WHERE id = 1 FOR UPDATE');
+  return async () => {
+    await runner.rollbackTransaction();
+    await runner.release();
+  };
+}
+
+/** A minute later, for whoever asks how long he has been trying. */
+let later: { mockRestore(): void } | undefined;
+
+/**
+ * Loses the answer to the next COMMIT, and then the database: the retry does not get through, and
+ * then the patience of whoever tries is at its end. {@link reconnect} ends it.
+ *
+ * @param fate - `'cut'`: it was not committed. `'swallow answer'`: it was.
+ */
+export async function loseCommit(proxy: TcpProxy, fate: 'cut' | 'swallow answer'): Promise<void> {
+  await proxy.next(COMMIT, fate);
+  proxy.refuse();
+  const before = proxy.refused;
+  await eventually(() => proxy.refused > before);
+  const now = performance.now.bind(performance);
+  later = jest.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
+}
+
+/** The database is there again, and the instance follows it. */
+export async function reconnect(proxy: TcpProxy, instance: Instance): Promise<void> {
+  later?.mockRestore();
+  proxy.admit();
+  await eventually(() => instance.feed.strictProof());
+}
+
+function hex(cell: Cell | undefined): string {
+  return Buffer.isBuffer(cell) ? cell.toString('hex') : String(cell);
+}
+
+function numberOf(cell: Cell | undefined): number | null {
+  return cell === null || cell === undefined ? null : Number(cell);
+}

@@ -1,0 +1,36 @@
+import type { DataSource } from 'typeorm';
+
+const INSTALL = {
+  postgres: [
+    `CREATE FUNCTION refuse_subjects() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ` +
+      `IF NEW.kind = 'subject' THEN RAISE EXCEPTION 'refused by the test'; END IF; ` +
+      `RETURN NEW; END $$`,
+    `CREATE TRIGGER refuse_subjects BEFORE INSERT ON auth_event ` +
+      `FOR EACH ROW EXECUTE FUNCTION refuse_subjects()`,
+  ],
+  mariadb: [
+    `CREATE TRIGGER refuse_subjects BEFORE INSERT ON auth_event FOR EACH ROW ` +
+      `IF NEW.kind = 'subject' THEN ` +
+      `SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by the test'; END IF`,
+  ],
+  sqlite: [
+    `CREATE TRIGGER refuse_subjects BEFORE INSERT ON auth_event WHEN NEW.kind = 'subject' ` +
+      `BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
+  ],
+};
+
+/**
+ * Makes the database refuse to number events of the kind `subject`, as a full disk, a broken row or a
+ * lost privilege would: whoever waits for it waits in vain.
+ *
+ * @returns what lets them be numbered again.
+ */
+export async function refuseToNumber(dataSource: DataSource): Promise<() => Promise<void>> {
+  const { type } = dataSource.options;
+  const isKnown = type === 'postgres' || type === 'mariadb';
+  for (const sql of INSTALL[isKnown ? type : 'sqlite']) await dataSource.query(sql);
+  return async () => {
+    const on = type === 'postgres' ? ' ON auth_event' : '';
+    await dataSource.query(`DROP TRIGGER refuse_subjects${on}`);
+  };
+}

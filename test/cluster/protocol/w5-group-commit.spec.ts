@@ -1,0 +1,67 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { follow, readEvents } from './support.js';
+
+const CONCURRENT = 64;
+
+describe('W5: concurrent logouts share one transaction', () => {
+  describeOn(databaseKinds, 'a group commit', (kind) => {
+    let database: TestDatabase;
+    let here: Instance;
+    let there: Instance;
+
+    beforeEach(async () => {
+      database = await kind.create();
+      here = await startInstance(database, { clock: new TestClock() });
+      there = await startInstance(database, { clock: new TestClock() });
+    });
+
+    afterEach(async () => {
+      await here?.close();
+      await there?.close();
+      await database?.drop();
+    });
+
+    it('writes 64 concurrent logouts in two transactions at most, and answers each by its own', async () => {
+      const tokens = await Promise.all(
+        Array.from({ length: CONCURRENT }, (_, n) => here.login(`subject ${n}`)),
+      );
+      const spared = await here.login('nobody');
+      const transaction = jest.spyOn((await here.open()).database, 'transaction');
+
+      const receipts = await Promise.all(tokens.map((token) => here.logout.logout(token)));
+
+      expect(transaction.mock.calls.length).toBeLessThanOrEqual(2);
+      const written = await readEvents(here.dataSource);
+      const answered = receipts.map(({ events: [event] }) => [event?.position, event?.id]);
+      expect(new Set(answered.map(([position]) => position)).size).toBe(CONCURRENT);
+      expect(answered.toSorted(([a], [b]) => Number(a) - Number(b))).toEqual(
+        written.map(({ position, id }) => [position, id]),
+      );
+      await follow(there);
+      for (const instance of [here, there]) {
+        const verdicts = await Promise.all(tokens.map((token) => instance.judge(token)));
+        expect(new Set(verdicts)).toEqual(new Set(['session_ended']));
+        expect(await instance.judge(spared)).toBe('active');
+      }
+    });
+
+    it('that fails fails all of its callers, and the next one stands alone', async () => {
+      const { transactions } = await here.open();
+      const append = jest.spyOn(transactions, 'append').mockImplementationOnce(function* () {
+        yield { sql: 'SELECT nothing_of_that_name', values: [] };
+        throw new Error('unreachable');
+      });
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 8 }, (_, n) => here.logout.logoutSession(`session ${n}`)),
+      );
+      expect(outcomes.map(({ status }) => status)).toEqual(Array(8).fill('rejected'));
+      expect(append).toHaveBeenCalledTimes(1);
+      expect(await readEvents(here.dataSource)).toHaveLength(0);
+      const receipt = await here.logout.logoutSession('session 8');
+      expect(receipt.events).toMatchObject([{ position: 1 }]);
+    });
+  });
+});

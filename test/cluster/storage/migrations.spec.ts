@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DataSource, type DataSourceOptions, EntitySchema } from 'typeorm';
+import { authMigrations } from '../../../lib/revocation/migrations/auth-migrations.js';
+import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
+import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { startInstance } from '../../support/instance.js';
+import { readEvents } from '../protocol/support.js';
+
+const order = new EntitySchema({
+  name: 'Order',
+  tableName: 'orders',
+  columns: { id: { type: Number, primary: true }, note: { type: String, length: 50 } },
+});
+
+describe('our tables', () => {
+  describeOn(databaseKinds, 'made', (kind) => {
+    let database: TestDatabase;
+    const sources: DataSource[] = [];
+
+    beforeEach(async () => {
+      database = await kind.create();
+    });
+
+    afterEach(async () => {
+      for (const source of sources.splice(0)) if (source.isInitialized) await source.destroy();
+      await database?.drop();
+    });
+
+    const open = async (options: object = {}): Promise<DataSource> => {
+      const given = { ...database.options, ...options } as DataSourceOptions;
+      const source = await new DataSource(given).initialize();
+      sources.push(source);
+      return source;
+    };
+    const checkBoot = async (): Promise<void> => {
+      const instance = await startInstance(database, { options: { migrations: 'check' } });
+      await instance.close();
+    };
+
+    it('by five instances at once are one set of tables and one log', async () => {
+      const logs = await Promise.all(
+        Array.from({ length: 5 }, () =>
+          openLogDatabase({ source: database.options, schema: undefined, migrations: 'run' }),
+        ),
+      );
+      const ids = await Promise.all(
+        logs.map(async (log) => {
+          const { rows } = await log.read(new LogStatements(log.dialect).logId());
+          return rows.map((row) => row['log_id']);
+        }),
+      );
+      await Promise.all(logs.map((log) => log.close()));
+      expect(ids[0]).toHaveLength(1);
+      expect(ids).toEqual(Array.from({ length: 5 }, () => ids[0]));
+      const recorded = (await (await open()).query('SELECT name FROM auth_migration')) as unknown[];
+      expect(recorded).toHaveLength(1);
+    });
+
+    it('by the application’s own migrations pass the check, and go away by revert', async () => {
+      const source = await open({ migrations: [...authMigrations] });
+      expect(await source.runMigrations()).toHaveLength(1);
+      expect(await source.runMigrations()).toEqual([]);
+      await checkBoot();
+      await source.undoLastMigration();
+      await expect(checkBoot()).rejects.toThrow('lacks these tables');
+    });
+
+    it('twice keep what they hold', async () => {
+      const instance = await startInstance(database, { clock: new TestClock() });
+      await instance.logout.logoutSession('one');
+      await instance.close();
+      const source = await open({ migrations: [...authMigrations] });
+      await source.runMigrations(); // the application takes over what 'run' made
+      expect(await readEvents(source)).toHaveLength(1);
+      await checkBoot();
+    });
+
+    it('are nothing to the application’s migration:generate and synchronize', async () => {
+      const source = await open({ entities: [order], synchronize: true });
+      const instance = await startInstance(database, { clock: new TestClock() });
+      await instance.logout.logoutSession('one');
+      const { upQueries, downQueries } = await source.driver.createSchemaBuilder().log();
+      expect([...upQueries, ...downQueries].map(({ query }) => query)).toEqual([]);
+      await source.synchronize();
+      expect(await readEvents(source)).toHaveLength(1);
+      await instance.close();
+      await checkBoot();
+    });
+
+    it('beside them a change of the application’s own is all that is generated', async () => {
+      const instance = await startInstance(database, { clock: new TestClock() });
+      await instance.close();
+      const source = await open({ entities: [order] });
+      const { upQueries } = await source.driver.createSchemaBuilder().log();
+      expect(upQueries).toHaveLength(1);
+      expect(upQueries[0]?.query).toMatch(/CREATE TABLE .orders./);
+    });
+  });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, it } from '@jest/globals';
+import { Test } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { AuthModule } from '../../../lib/auth.module.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn } from '../../support/databases.js';
+import { startInstance } from '../../support/instance.js';
+import { readEvents } from '../protocol/support.js';
+
+const run = promisify(execFile);
+
+const LIB = new URL('../../../lib/', import.meta.url).href;
+
+/** An application of its own process: logs out, closes, and has nothing more to say. */
+const CHILD = `
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuthModule } from '${LIB}auth.module.js';
+import { LogoutService } from '${LIB}logout/logout.service.js';
+const app = await NestFactory.createApplicationContext({ module: class App {}, imports: [
+  TypeOrmModule.forRoot(JSON.parse(process.env.OPTIONS)),
+  AuthModule.forRoot({ secret: 'a secret of the tests: 32 bytes or more', issuer: 'i',
+    audience: 'a', migrations: 'run' }),
+] }, { logger: false, abortOnError: false });
+await app.get(LogoutService).logoutSession('one');
+await app.close();
+process.stdout.write('closed ' + process.getActiveResourcesInfo().filter((name) =>
+  name !== 'PipeWrap' && name !== 'TTYWrap').join());
+`;
+
+describe('an application that ends', () => {
+  describeOn(databaseKinds, 'its own process', (kind) => {
+    it('keeps nothing open: the process exits by itself', async () => {
+      const database = await kind.create();
+      const { stdout } = await run(
+        process.execPath,
+        ['--input-type=module', '--disable-warning=ExperimentalWarning', '-e', CHILD],
+        { env: { ...process.env, OPTIONS: JSON.stringify(database.options) }, timeout: 25_000 },
+      );
+      expect(stdout).toMatch(/^closed/);
+      await database.drop();
+    });
+
+    it('closes cleanly though it never started', async () => {
+      const database = await kind.create();
+      const module = await Test.createTestingModule({
+        imports: [
+          TypeOrmModule.forRoot(database.options),
+          AuthModule.forRoot({
+            secret: 'a secret of the tests: 32 bytes or more',
+            issuer: 'issuer',
+            audience: 'audience',
+            migrations: 'run',
+          }),
+        ],
+      }).compile();
+      const app = module.createNestApplication({ logger: false });
+      await app.close();
+      await database.drop();
+    });
+
+    it('has written what was on its way', async () => {
+      const database = await kind.create();
+      const there = await startInstance(database, { clock: new TestClock() });
+      const here = await startInstance(database, { clock: new TestClock() });
+      const logouts = Promise.all(
+        Array.from({ length: 20 }, (_, index) => here.logout.logoutSession(`s-${index}`)),
+      );
+      await here.close();
+      expect(await logouts).toHaveLength(20);
+      expect(await readEvents(there.dataSource)).toHaveLength(20);
+      await there.close();
+      await database.drop();
+    });
+  });
+});

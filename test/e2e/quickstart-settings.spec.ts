@@ -1,0 +1,124 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readSettings, SettingsError } from '../../sample/01-quickstart/settings.js';
+import { SHARED_SECRET } from '../support/mint-token.js';
+import { QuickstartProcess } from '../support/quickstart-process.js';
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'nestjs-logout-settings-'));
+});
+
+afterEach(async () => {
+  await QuickstartProcess.stopAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const bad: readonly (readonly [name: string, value: string, fix: RegExp])[] = [
+  ['PORT', 'eighty', /whole number from 0 to 65535/],
+  ['PORT', '65536', /whole number from 0 to 65535/],
+  ['PORT', '-1', /whole number from 0 to 65535/],
+  ['PORT', '80.5', /whole number from 0 to 65535/],
+  ['PORT', '0x50', /whole number from 0 to 65535/],
+  ['PORT', ' 80', /whole number from 0 to 65535/],
+  ['PLATFORM', 'koa', /express, fastify/],
+  ['PLATFORM', 'Express', /express, fastify/],
+  ['DATABASE_URL', 'sqlite:', /path/],
+  ['DATABASE_URL', 'mongodb://127.0.0.1/a', /sqlite:path, postgres:\/\/.* or mysql:\/\//],
+  ['DATABASE_URL', '/var/lib/a.sqlite', /sqlite:path, postgres:\/\/.* or mysql:\/\//],
+  ['AUTH_SECRET', 'short', /at least 32 bytes; one has 5/],
+  ['AUTH_SECRET', `${SHARED_SECRET},short`, /at least 32 bytes; one has 5/],
+  ['AUTH_SECRET', `${SHARED_SECRET},`, /at least 32 bytes; one has 0/],
+  ['AUTH_SECRET', `${SHARED_SECRET},${SHARED_SECRET}`, /twice/],
+  ['ACCESS_TOKEN_TTL', '0', /whole number from 1 to 86400/],
+  ['ACCESS_TOKEN_TTL', '5m', /whole number from 1 to 86400/],
+  ['MAX_STALENESS', '0', /whole number from 1 to 3600/],
+  ['MAX_STALENESS', 'Infinity', /whole number from 1 to 3600/],
+];
+
+describe('a setting that is wrong', () => {
+  it.each(bad)('stops the boot: %s = %j', (name, value, fix) => {
+    const given = { DATABASE_URL: `sqlite:${folder}/a.sqlite`, [name]: value };
+    const read = (): unknown => readSettings(given);
+    expect(read).toThrow(SettingsError);
+    expect(read).toThrow(name);
+    expect(read).toThrow(fix);
+  });
+
+  it('is told to a person at a terminal, in one line and without the secret', async () => {
+    const [port, secret] = await Promise.all([
+      QuickstartProcess.fail({ PORT: 'eighty' }, folder),
+      QuickstartProcess.fail({ AUTH_SECRET: 'hunter2' }, folder),
+    ]);
+    expect(port.code).toBe(1);
+    expect(port.output.trim().split('\n')).toEqual([
+      'nestjs-logout quick-start: PORT is "eighty"; it must be a whole number from 0 to 65535.',
+    ]);
+    expect(secret.code).toBe(1);
+    expect(secret.output).toContain('AUTH_SECRET');
+    expect(secret.output).not.toContain('hunter2');
+  });
+
+  it('is a missing AUTH_SECRET in production, and nothing is written', async () => {
+    const { code, output } = await QuickstartProcess.fail({ NODE_ENV: 'production' }, folder);
+    expect(code).toBe(1);
+    expect(output).toContain('AUTH_SECRET is required when NODE_ENV is production.');
+    expect(readdirSync(join(folder, '.quickstart'))).toEqual([]);
+  });
+});
+
+describe('the defaults', () => {
+  it('are those of the documentation', () => {
+    const settings = readSettings({ DATABASE_URL: `sqlite:${folder}/a.sqlite` });
+    expect(settings).toMatchObject({
+      port: 3000,
+      host: '127.0.0.1',
+      platform: 'express',
+      issuer: 'nestjs-logout-quickstart',
+      audience: 'nestjs-logout-quickstart',
+      accessTokenTtl: 300,
+      maxStaleness: 5,
+    });
+  });
+
+  it.each([
+    'PORT',
+    'HOST',
+    'PLATFORM',
+    'AUTH_SECRET',
+    'AUTH_ISSUER',
+    'AUTH_AUDIENCE',
+    'ACCESS_TOKEN_TTL',
+    'MAX_STALENESS',
+  ])('hold where %s is empty', (name) => {
+    const database = { DATABASE_URL: `sqlite:${folder}/a.sqlite` };
+    expect(readSettings({ ...database, [name]: '' })).toEqual(readSettings(database));
+  });
+});
+
+describe('the secret outside production', () => {
+  it('is kept beside the database for its owner alone, and a restart logs nobody out', async () => {
+    const first = await QuickstartProcess.start({}, folder);
+    const [alice, bob] = [await first.login('alice'), await first.login('bob')];
+    expect(await first.logout(bob)).toBe(204);
+    await first.stop();
+
+    const file = join(folder, '.quickstart', '.auth-secret');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(Buffer.byteLength(readFileSync(file, 'utf8'))).toBeGreaterThanOrEqual(32);
+
+    const second = await QuickstartProcess.start({ PLATFORM: 'fastify' }, folder);
+    expect(await second.me(alice)).toBe(200);
+    expect(await second.me(bob)).toBe(401);
+  });
+
+  it('is one and the same for instances that start at the same moment', async () => {
+    const database = { DATABASE_URL: `sqlite:${folder}/a.sqlite` };
+    const all = await Promise.all([1, 2].map(() => QuickstartProcess.start(database)));
+    const token = await all[0]?.login();
+    expect(await all[1]?.me(token ?? '')).toBe(200);
+  });
+});

@@ -1,0 +1,80 @@
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Checks, expectEqual } from './support/checks.js';
+import { appSource, type Workplace } from './support/consumer.js';
+import { startApp } from './support/running-app.js';
+import { logInReadLogOut } from './support/scenario.js';
+import { node } from './support/shell.js';
+
+const TSC = 'node_modules/typescript/bin/tsc';
+
+/** The line of the README for projects whose jest runs CommonJS. */
+const JEST_RECIPE = { transformIgnorePatterns: ['node_modules/(?!.*nestjs-logout/)'] };
+
+/** A Nest 12 application in ES modules, as strict as TypeScript can be, with TypeORM 1. */
+export async function checkNest12(checks: Checks, place: Workplace, app: string): Promise<void> {
+  cpSync(appSource(place, 'consumer-types'), join(app, 'consumer-types'), { recursive: true });
+  await checks.run('Nest 12, strict, skipLibCheck: false: everything public compiles', async () => {
+    await node(app, TSC, '-p', '.');
+  });
+  await checks.run('Nest 12 in ES modules with TypeORM 1: login, read, logout, 401', () =>
+    tryOut(app, 'dist/src/main.js'),
+  );
+}
+
+/** A Nest 11 application in CommonJS as `nest new` makes it, with TypeORM 0.3. */
+export async function checkNest11(checks: Checks, app: string): Promise<void> {
+  await checks.run('Nest 11: compiles as nest new sets it up (nodenext)', async () => {
+    await node(app, TSC, '-p', '.');
+    const compiled = readFileSync(join(app, 'dist/app.module.js'), 'utf8');
+    expectEqual(
+      "it says require('nestjs-logout')",
+      /require\("nestjs-logout"\)/.test(compiled),
+      true,
+    );
+  });
+  await checks.run(
+    'Nest 11: compiles as older projects are set up (module: commonjs)',
+    async () => {
+      const older = ['--module', 'commonjs', '--moduleResolution', 'node10'];
+      const alone = ['--resolvePackageJsonExports', 'false', '--incremental', 'false', '--noEmit'];
+      await node(app, TSC, '-p', '.', ...older, ...alone);
+    },
+  );
+  await checks.run('Nest 11 in CommonJS with TypeORM 0.3: login, read, logout, 401', () =>
+    tryOut(app, 'dist/main.js'),
+  );
+  await checks.run(
+    'Nest 11: the stock ts-jest spec passes with the line of the README',
+    async () => {
+      const file = join(app, 'package.json');
+      const manifest = JSON.parse(readFileSync(file, 'utf8')) as { jest: object };
+      Object.assign(manifest.jest, JEST_RECIPE);
+      writeFileSync(file, JSON.stringify(manifest, null, 2));
+      await node(app, 'node_modules/jest/bin/jest.js', '--ci', '--runInBand');
+    },
+  );
+}
+
+/** The README says the same line as the one that was tried here. */
+export async function checkJestRecipeInReadme(checks: Checks, place: Workplace): Promise<void> {
+  const name = 'the README shows the transformIgnorePatterns line that was tried';
+  const readme = readFileSync(join(place.repository, 'README.md'), 'utf8');
+  if (!readme.includes('transformIgnorePatterns')) {
+    checks.skip(name, 'the README does not have it yet');
+    return;
+  }
+  await checks.run(name, () => {
+    expectEqual('it', readme.includes(JEST_RECIPE.transformIgnorePatterns[0] ?? ''), true);
+  });
+}
+
+async function tryOut(app: string, main: string): Promise<void> {
+  expectEqual(`${main} was compiled`, existsSync(join(app, main)), true);
+  const running = await startApp(app, main);
+  try {
+    await logInReadLogOut(running.url, 'session_ended');
+  } finally {
+    await running.stop();
+  }
+}

@@ -1,0 +1,34 @@
+/** Every value of `nestjs-logout`, by hand: a name that comes or goes is a decision. */
+export const DOCUMENTED: readonly string[] = [
+  'AllowExpired',
+  'AuthClock',
+  'AuthException',
+  'AuthModule',
+  'AuthUnauthorizedException',
+  'AuthUnavailableException',
+  'AuthWiringError',
+  'CurrentToken',
+  'CurrentUser',
+  'Freshness',
+  'InvalidAuthOptionsError',
+  'JwtAuthGuard',
+  'JwtStrategy',
+  'KeyService',
+  'LogoutService',
+  'OptionalAuth',
+  'Public',
+  'REVOCATION_REASONS',
+  'RevocationGuard',
+  'RevocationService',
+  'SessionService',
+  'TokenService',
+  'authMigrations',
+  'secretKid',
+];
+
+/** Every value of `nestjs-logout/testing`. */
+export const DOCUMENTED_FOR_TESTS: readonly string[] = [
+  'TestClock',
+  'issueTestToken',
+  'overrideAuth',
+];

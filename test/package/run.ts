@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { checkJestRecipeInReadme, checkNest11, checkNest12 } from './applications.checks.js';
+import { checkPublicTypes } from './public-types.checks.js';
+import { checkRecipes } from './recipes.checks.js';
+import { Checks } from './support/checks.js';
+import { installApp, type Workplace } from './support/consumer.js';
+import { shell } from './support/shell.js';
+import { checkTarball } from './tarball.checks.js';
+
+const NEST_12 = 'nest12-esm';
+const NEST_11 = 'nest11-commonjs';
+
+// Compiled, this file stands in build/test/package.
+const repository = resolve(import.meta.dirname, '../../..');
+const folder = mkdtempSync(join(tmpdir(), 'nestjs-logout-package-'));
+const checks = new Checks();
+const resultsDirectory = process.env['RESULTS_DIR'];
+
+try {
+  console.log(`Packing, and installing into two applications in ${folder} …`);
+  const packed = await shell(
+    repository,
+    'npm',
+    'pack',
+    '--ignore-scripts',
+    '--silent',
+    '--pack-destination',
+    folder,
+  );
+  const place: Workplace = { repository, folder, tarball: join(folder, packed.trim()) };
+  // Both at once: they wait for the network most of the time.
+  const installing = new Map([NEST_12, NEST_11].map((name) => [name, install(place, name)]));
+
+  await checkTarball(checks, place);
+  await withInstalled(installing, NEST_12, async (app) => {
+    await checkPublicTypes(checks, place, app);
+    await checkNest12(checks, place, app);
+    await checkRecipes(checks, place, app);
+  });
+  await withInstalled(installing, NEST_11, (app) => checkNest11(checks, app));
+  await checkJestRecipeInReadme(checks, place);
+} finally {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  checks.finish(resultsDirectory);
+}
+
+/** An error is kept for the check that reports it: nobody awaits this promise yet. */
+async function install(place: Workplace, name: string): Promise<string | Error> {
+  const start = performance.now();
+  try {
+    const app = await installApp(place, name);
+    console.log(`  …     ${name} installed (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+    return app;
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+async function withInstalled(
+  installing: ReadonlyMap<string, Promise<string | Error>>,
+  name: string,
+  body: (app: string) => Promise<void>,
+): Promise<void> {
+  const app = await installing.get(name);
+  await checks.run(`${name}: the tarball can be installed`, () => {
+    if (typeof app !== 'string') throw app ?? new Error('It was not tried.');
+  });
+  if (typeof app === 'string') await body(app);
+}

@@ -1,0 +1,90 @@
+import { createTables, dropTables, grants } from '../../lib/revocation/migrations/tables.js';
+import type { Dialect } from '../../lib/revocation/store/dialect.js';
+import { mysqlDialect } from '../../lib/revocation/store/mysql.dialect.js';
+import { postgresDialect } from '../../lib/revocation/store/postgres.dialect.js';
+import { sqliteDialect } from '../../lib/revocation/store/sqlite.dialect.js';
+
+const LOG_ID = 'the id of the log';
+
+/** Made by the database when the script runs: two logs must never have the same. */
+const NEW_LOG_ID: Readonly<Record<Dialect['name'], string>> = {
+  postgres: 'gen_random_uuid()::text',
+  mysql: 'UUID()',
+  sqlite: 'lower(hex(randomblob(16)))',
+};
+
+const TITLES: Readonly<Record<Dialect['name'], string>> = {
+  postgres: 'PostgreSQL: run it with a search_path that begins with the schema of the log.',
+  mysql: 'MySQL and MariaDB: run it once, in the database of the log (USE …).',
+  sqlite: 'SQLite: run it on the file of the application.',
+};
+
+/**
+ * The scripts of `docs/sql`, by file name, made from the one description of our tables that the
+ * migrations use.
+ */
+export function sqlFiles(): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  for (const dialect of [postgresDialect(''), mysqlDialect(''), sqliteDialect()]) {
+    const plain: Dialect = { ...dialect, table: (name) => name };
+    files.set(`${dialect.name}.up.sql`, up(plain));
+    files.set(`${dialect.name}.down.sql`, down(plain));
+  }
+  return files;
+}
+
+/** The statements of a script, for drivers that take one at a time. */
+export function statementsIn(script: string): string[] {
+  return script
+    .replaceAll(/^--.*$/gm, '')
+    .split(/;$/m)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '');
+}
+
+/** The commented grants of a script, for a role of this name. */
+export function grantsIn(script: string, role: string): string[] {
+  return [...script.matchAll(/^-- (GRANT .*) TO .*;$/gm)].map(([, grant]) => `${grant} TO ${role}`);
+}
+
+function up(dialect: Dialect): string {
+  const statements = createTables(dialect, LOG_ID, 0).map((statement) =>
+    statement.replace(`'${LOG_ID}', 0 `, `${NEW_LOG_ID[dialect.name]}, ${dialect.now} `),
+  );
+  const role = dialect.name === 'mysql' ? `'app'@'%'` : 'app';
+  const least = grants(dialect, role).map((grant) => `-- ${grant};`);
+  const privileges =
+    least.length === 0
+      ? ''
+      : `\n-- What the role of the application needs, and no more (here it is called app):\n${least.join('\n')}\n`;
+  return (
+    `-- The tables of nestjs-logout. Generated; see test/support/sql-files.ts.\n` +
+    `-- ${TITLES[dialect.name]}\n\n${script(statements)}${privileges}`
+  );
+}
+
+function down(dialect: Dialect): string {
+  return (
+    `-- Removes the tables of nestjs-logout. Generated; see test/support/sql-files.ts.\n` +
+    `-- Every token that was logged out and has not expired is accepted again.\n\n` +
+    script(dropTables(dialect))
+  );
+}
+
+/** One column a line, so that a change of a table can be read in a diff. */
+function script(statements: readonly string[]): string {
+  return statements
+    .map((statement) =>
+      statement.startsWith('CREATE TABLE')
+        ? statement
+            .replace(/ \((?=id|position|event_id)/, ' (\n  ')
+            .replaceAll(
+              /, (?=[a-z_]+ (?:bigint|integer|blob|bytea|binary|text|varchar|smallint)|PRIMARY KEY)/g,
+              ',\n  ',
+            )
+            .replace(/\)\)/, ')\n)')
+        : statement.replace(' SELECT ', '\n  SELECT '),
+    )
+    .map((statement) => `${statement};\n`)
+    .join('\n');
+}

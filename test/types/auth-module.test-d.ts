@@ -1,0 +1,75 @@
+import { type DynamicModule, Injectable } from '@nestjs/common';
+import { AuthModule, type AuthOptions, type AuthOptionsFactory } from 'nestjs-logout';
+import type { TokenClaims } from 'nestjs-logout';
+import { type Equals, expectTrue } from './equals.js';
+
+const named = { issuer: 'shop', audience: 'api' };
+const least = { ...named, secret: 'secret' };
+
+// forRoot
+const definition = AuthModule.forRoot(least);
+expectTrue<Equals<typeof definition, DynamicModule>>();
+AuthModule.forRoot({ ...least, isGlobal: false });
+AuthModule.forRoot({ ...least, accessTokenTtl: 60, maxStaleness: '500ms', staleWait: undefined });
+AuthModule.forRoot({ ...named, keys: [{ kid: 'a', alg: 'ES256', privateKey: 'PEM' }] });
+AuthModule.forRoot({ ...named, keys: async () => [{ alg: 'HS512', secret: 'secret' }] });
+AuthModule.forRoot({ ...least, dataSource: 'audit', schema: 'auth', migrations: 'check' });
+AuthModule.forRoot({ ...least, dataSource: { type: 'postgres', url: 'postgres://' } });
+
+// @ts-expect-error issuer and audience are required
+AuthModule.forRoot({ secret: 'secret' });
+// @ts-expect-error one of secret and keys is required
+AuthModule.forRoot(named);
+// @ts-expect-error not both
+AuthModule.forRoot({ ...least, keys: [] });
+// @ts-expect-error an option that does not exist
+AuthModule.forRoot({ ...least, expiresIn: '60s' });
+// @ts-expect-error migrations are run or checked
+AuthModule.forRoot({ ...least, migrations: true });
+// @ts-expect-error no verifier knows EdDSA
+AuthModule.forRoot({ ...named, keys: [{ kid: 'a', alg: 'EdDSA', privateKey: 'PEM' }] });
+// @ts-expect-error a public key signs nothing
+AuthModule.forRoot({ ...named, keys: [{ kid: 'a', alg: 'ES256', publicKey: 'PEM', use: 'sign' }] });
+// @ts-expect-error a key pair has a name
+AuthModule.forRoot({ ...named, keys: [{ alg: 'ES256', privateKey: 'PEM' }] });
+
+// validate: the claims are typed, and an application may narrow claims and request
+AuthModule.forRoot({
+  ...least,
+  validate: (claims, request) => {
+    expectTrue<Equals<typeof claims, TokenClaims>>();
+    expectTrue<Equals<typeof request, object>>();
+    return { id: claims.sub };
+  },
+});
+AuthModule.forRoot({
+  ...least,
+  validate: async (claims: TokenClaims & { role: string }, { ip }: { ip: string }) => ({
+    role: claims.role,
+    ip,
+  }),
+});
+
+// forRootAsync
+@Injectable()
+class Config implements AuthOptionsFactory {
+  createAuthOptions(): AuthOptions {
+    return least;
+  }
+}
+class NoConfig {}
+
+const asynchronous = AuthModule.forRootAsync({
+  isGlobal: false,
+  imports: [],
+  inject: [Config],
+  useFactory: (config: Config) => config.createAuthOptions(),
+});
+expectTrue<Equals<typeof asynchronous, DynamicModule>>();
+AuthModule.forRootAsync({ useFactory: async () => least });
+AuthModule.forRootAsync({ useClass: Config });
+AuthModule.forRootAsync({ useExisting: Config });
+// @ts-expect-error a factory's options are options
+AuthModule.forRootAsync({ useFactory: () => ({ secret: 'secret' }) });
+// @ts-expect-error it must have createAuthOptions()
+AuthModule.forRootAsync({ useClass: NoConfig });
