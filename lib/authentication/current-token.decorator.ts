@@ -1,4 +1,9 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import {
+  createParamDecorator,
+  type ExecutionContext,
+  type PipeTransform,
+  type Type,
+} from '@nestjs/common';
 import { requestOf } from '../context/execution-context.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
 import { claimsOf } from '../revocation/claims-storage.js';
@@ -15,6 +20,8 @@ import { claimsOf } from '../revocation/claims-storage.js';
  * ```
  * @publicApi
  */
-export const CurrentToken = createParamDecorator(
+export const CurrentToken: (
+  ...pipes: (PipeTransform | Type<PipeTransform>)[]
+) => ParameterDecorator = createParamDecorator(
   (_: unknown, context: ExecutionContext): TokenClaims | undefined => claimsOf(requestOf(context)),
 );

@@ -1,4 +1,9 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import {
+  createParamDecorator,
+  type ExecutionContext,
+  type PipeTransform,
+  type Type,
+} from '@nestjs/common';
 import { requestOf } from '../context/execution-context.js';
 
 /**
@@ -11,7 +16,10 @@ import { requestOf } from '../context/execution-context.js';
  * ```
  * @publicApi
  */
-export const CurrentUser = createParamDecorator(
+// The type is said, because the one that would be inferred exists in Nest 12 only.
+export const CurrentUser: (
+  ...propertyOrPipes: (string | PipeTransform | Type<PipeTransform> | undefined)[]
+) => ParameterDecorator = createParamDecorator(
   (property: string | undefined, context: ExecutionContext): unknown => {
     const { user } = requestOf(context) as { user?: Record<string, unknown> | null };
     if (user === undefined || user === null) return undefined;

@@ -162,11 +162,21 @@ export class JwtStrategy
   }
 
   private admit({ request, demand }: Attempt, claims: TokenClaims): unknown {
-    rememberClaims(request, claims);
     const { validate } = this.options;
-    return validate === undefined || demand.claimsOnly === true
-      ? claims
-      : validate(claims, request);
+    if (validate === undefined || demand.claimsOnly === true) {
+      rememberClaims(request, claims);
+      return claims;
+    }
+    const user = validate(claims, request);
+    // Only for a user whom the application let in: whoever reads the claims relies on it.
+    if (user instanceof Promise) {
+      return user.then((resolved: unknown) => {
+        if (resolved) rememberClaims(request, claims);
+        return resolved;
+      });
+    }
+    if (user) rememberClaims(request, claims);
+    return user;
   }
 
   private names(): string[] {

@@ -17,6 +17,8 @@ import { KeyRing } from './key-ring.service.js';
 export class KeyService {
   private readonly logger = new Logger(KeyService.name);
 
+  private reloading: Promise<void> | undefined;
+
   constructor(private readonly ring: KeyRing) {}
 
   /**
@@ -26,7 +28,13 @@ export class KeyService {
    * @throws the error of the option's check; then the keys stay as they were.
    */
   async reload(): Promise<void> {
-    await this.ring.reload();
+    // One after the other, so that the answer that was asked for last is the one that stays.
+    const before = this.reloading;
+    this.reloading = (async () => {
+      await before?.catch(() => undefined);
+      await this.ring.reload();
+    })();
+    await this.reloading;
     this.logger.log('The signing keys have been read again.');
   }
 

@@ -24,7 +24,11 @@ export interface VerifyTokenOptions {
  * @example
  * ```ts
  * async handleConnection(socket: Socket) {
- *   socket.data.claims = await this.tokens.verify(socket.handshake.auth.token);
+ *   try {
+ *     socket.data.claims = await this.tokens.verify(socket.handshake.auth.token);
+ *   } catch {
+ *     socket.disconnect(true); // Nest does not catch what handleConnection throws
+ *   }
  * }
  * ```
  * @publicApi

@@ -1,20 +1,30 @@
 import { Catch, type ArgumentsHost, type ExecutionContext } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
+import { throwError } from 'rxjs';
 import { AuthException } from '../errors/auth.exception.js';
 import { setResponseHeaders } from './execution-context.js';
 
 /**
  * Gives the answer to an {@link AuthException} its headers (`Retry-After`, `WWW-Authenticate`) when a
- * service threw it; the body is Nest's own rendering of the exception.
+ * service threw it; the body is Nest's own rendering of the exception. Message handlers and gateways,
+ * which know no HTTP, tell their client the same body.
  *
  * An application filter that also catches these exceptions takes over; the guard sets the headers of
  * its own refusals itself, so that they survive it.
  */
 @Catch(AuthException)
 export class AuthExceptionFilter extends BaseExceptionFilter {
-  override catch(exception: AuthException, host: ArgumentsHost): void {
-    if (host.getType<string>() !== 'http') throw exception;
+  override catch(exception: AuthException, host: ArgumentsHost): unknown {
+    const type: string = host.getType();
+    if (type === 'rpc') return throwError(() => exception.getResponse());
+    if (type === 'ws') {
+      const client = host
+        .switchToWs()
+        .getClient<{ emit?(event: string, body: unknown): unknown }>();
+      return client.emit?.('exception', exception.getResponse());
+    }
+    if (type !== 'http') throw exception;
     setResponseHeaders(host as ExecutionContext, exception.headers);
-    super.catch(exception, host);
+    return super.catch(exception, host);
   }
 }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthClock } from '../context/auth-clock.js';
 import { AuthException } from '../errors/auth.exception.js';
+import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -165,13 +166,22 @@ export class LogoutService {
     };
   }
 
+  /** @throws AuthUnavailableException when the application shuts down before it could be known. */
   private async applied(): Promise<void> {
-    while (!(await this.feed.strictProof())) await this.pass(this.options.maxStaleness / 4);
+    while (!(await this.feed.strictProof())) {
+      if (this.feed.isStopped) {
+        throw new AuthUnavailableException(
+          'revocation_state_unknown',
+          'The application shut down before the logout was seen to be in force here.',
+        );
+      }
+      await this.pass(this.options.maxStaleness / 4, false);
+    }
   }
 
-  private pass(milliseconds: number): Promise<void> {
+  private pass(milliseconds: number, keepAlive = true): Promise<void> {
     return new Promise((resolve) => {
-      this.clock.schedule(milliseconds + TIMER_SLACK, resolve, true);
+      this.clock.schedule(milliseconds + TIMER_SLACK, resolve, keepAlive);
     });
   }
 }

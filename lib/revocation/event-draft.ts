@@ -43,12 +43,13 @@ export function draftOf(
         ...common,
         key: keys.hex('token', request.issuer, id('jti', request.jti)),
         expiresAt: expiryOf(request.expiresAt),
+        life: lifeOf(request.issuer, options),
       };
     case 'session':
       return {
         ...common,
         key: keys.hex('session', request.issuer, id('sid', request.sid)),
-        life: sessionLifeOf(request.issuer, options),
+        life: lifeOf(request.issuer, options),
       };
     case 'subject':
       return {
@@ -59,7 +60,7 @@ export function draftOf(
             ? null
             : keys.hex('session', request.issuer, id('sid', request.exceptSession)),
         accessOnly: request.accessOnly ?? false,
-        life: sessionLifeOf(request.issuer, options),
+        life: lifeOf(request.issuer, options),
       };
     case 'key':
       return { ...common, key: keys.hex('key', '', id('kid', request.kid)) };
@@ -67,7 +68,7 @@ export function draftOf(
       return {
         ...common,
         key: keys.hex('issuer', request.issuer, ''),
-        life: sessionLifeOf(request.issuer, options),
+        life: lifeOf(request.issuer, options),
       };
   }
 }
@@ -77,9 +78,13 @@ function id(name: string, value: string): string {
   throw badRequest(`${name} must be 1 to 255 well-formed characters without NUL`);
 }
 
-/** The end of a foreign issuer's session is remembered for as long as such a session can live. */
-function sessionLifeOf(issuer: string, { foreign }: ResolvedAuthOptions): number | null {
-  return foreign.find((other) => other.issuer === issuer)?.maxSessionLife ?? null;
+/**
+ * At least this writer's own longest token, registered or not (H4); the end of a foreign issuer's
+ * session is remembered for as long as such a session can live.
+ */
+function lifeOf(issuer: string, { foreign, maxTokenLife }: ResolvedAuthOptions): number {
+  const other = foreign.find((each) => each.issuer === issuer);
+  return Math.max(maxTokenLife, other?.maxSessionLife ?? 0);
 }
 
 function expiryOf(seconds: number | undefined): number | null {

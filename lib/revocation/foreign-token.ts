@@ -4,6 +4,9 @@ import { isIdentifier } from './identifier.js';
 import type { TokenIdentity } from './revocation-event.js';
 import type { VerifiedClaims } from './token-claims.js';
 
+/** The largest clock tolerance that is legal (ms); events are kept for longer than that. */
+const LARGEST_TOLERANCE = 60_000;
+
 /**
  * Whether the log can say anything about a token: it is ours, or its issuer is registered; it has an
  * id by which it can be ended; and it dies no later than its end would be forgotten.
@@ -29,7 +32,14 @@ export function assertDecidable(
   }
   if (!isTime(iat) || !isTime(exp)) throw invalid('it has no iat or no exp');
   const end = exp * 1000;
-  if (end - iat * 1000 > longest || end > now + longest + options.clockTolerance + 60_000) {
+  // Its end may have been forgotten: whoever verified it must not have been that tolerant.
+  if (now >= end + LARGEST_TOLERANCE) {
+    throw new AuthUnauthorizedException('token_expired', 'The token has expired.');
+  }
+  if (
+    end - iat * 1000 > longest ||
+    end > now + longest + options.clockTolerance + LARGEST_TOLERANCE
+  ) {
     throw invalid('it lives longer than is registered for its issuer');
   }
 }

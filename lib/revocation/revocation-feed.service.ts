@@ -9,8 +9,8 @@ import { LogFollower } from './feed/log-follower.js';
 import { LEASE_SHARE, type Moment, ProofClock } from './feed/proof-clock.js';
 import { WaitingRoom } from './feed/waiting-room.js';
 import { LogConnection } from './log-connection.service.js';
-import type { LogEvent } from './revocation-event.js';
 import { RevocationIndex } from './revocation-index.js';
+import type { Appended } from './store/log.transactions.js';
 
 /** Told after every accepted answer. */
 export type FeedListener = (answer: Answer) => void;
@@ -26,6 +26,7 @@ export class RevocationFeed {
   private readonly room: WaitingRoom;
   private readonly follower: LogFollower;
   private readonly listeners = new Set<FeedListener>();
+  private isProven = false;
   private knownBound = 0;
   private failures = 0;
   private running: Promise<void> | undefined;
@@ -55,9 +56,9 @@ export class RevocationFeed {
     return this.proofs.age();
   }
 
-  /** Whether the first complete load is done (P4). */
+  /** Whether the first complete load is done and was proven current (P4, F7). */
   get ready(): boolean {
-    return this.follower.isLoaded;
+    return this.isProven;
   }
 
   /** Whether the last poll failed: then nobody waits for the next one. */
@@ -85,23 +86,54 @@ export class RevocationFeed {
     return this.proofs.age() <= staleness * LEASE_SHARE;
   }
 
-  /** Polls at once (after the one in flight); for a hint, and for who cannot wait. */
+  /** Polls at once, after the one in flight; for a hint, and for who cannot wait. */
   request(): void {
     if (this.running === undefined) void this.run();
     else this.again = true;
   }
 
-  /** F6: joins the poll in flight or starts one; `false` when it fails or takes too long. */
-  nextProof(timeout: number): Promise<boolean> {
+  /**
+   * F6: waits for a proof that is not older than `staleness` ms now; joins the poll in flight if that
+   * was sent late enough, else the next. `false` when it fails or takes longer than `timeout`.
+   */
+  proofWithin(staleness: number, timeout: number): Promise<boolean> {
+    if (this.failures > 0 || this.stopped) return Promise.resolve(false);
+    const proven = this.room.wait(this.clock.monotonic() - staleness * LEASE_SHARE, timeout);
     if (this.running === undefined) void this.run();
-    return this.room.wait(-Infinity, timeout);
+    return proven;
   }
 
   /** Strict: a proof dated after now; never joins a poll that was sent before. */
   strictProof(timeout = this.pollTimeout): Promise<boolean> {
+    if (this.stopped) return Promise.resolve(false);
     const proven = this.room.wait(this.clock.monotonic(), timeout);
     this.request();
     return proven;
+  }
+
+  /** This host's monotonic clock, by which proofs are dated. */
+  monotonic(): number {
+    return this.clock.monotonic();
+  }
+
+  /** Whether a proof was sent at or after this monotonic moment. */
+  provenSince(monotonic: number): boolean {
+    return this.proofs.provenSince(monotonic);
+  }
+
+  /** H4: says in the head how stale this instance may be, and how long its tokens live. */
+  async register(): Promise<void> {
+    await this.follower.register(await this.connection.open());
+  }
+
+  /** How pending events are numbered when there are too many for one answer. */
+  useMover(numberPending: () => Promise<void>): void {
+    this.follower.numberPending = numberPending;
+  }
+
+  /** Whether the application shuts down: there will be no further proof. */
+  get isStopped(): boolean {
+    return this.stopped;
   }
 
   onAnswer(listener: FeedListener): void {
@@ -109,11 +141,9 @@ export class RevocationFeed {
   }
 
   /** An event of this instance was committed: it counts here from now on (P1, F3). */
-  committed(events: readonly LogEvent[]): void {
-    for (const event of events) {
-      this.index.add(event);
-      this.follower.expect(event);
-    }
+  committed({ events, head }: Appended): void {
+    for (const event of events) this.index.add(event);
+    this.follower.expect(events, head);
   }
 
   /** Starts to follow; resolves after the first attempt, good or bad. */
@@ -172,6 +202,7 @@ export class RevocationFeed {
   }
 
   private accept(answer: Answer, sent: Moment): void {
+    this.isProven = true;
     this.knownBound = answer.head.maxStaleness;
     this.proofs.prove(sent, answer.head.now);
     this.index.sweep(this.proofs.database());

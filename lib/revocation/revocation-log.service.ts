@@ -19,18 +19,19 @@ import { appendPending } from './pending-writer.js';
 import { ProvisionalEvents } from './provisional-events.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import type { RevocationRequest } from './revocation-request.js';
+import { SharedCall } from './shared-call.js';
 import { StorageFailure } from './store/log-database.js';
 import { type Head, headOf, integerOf } from './store/log-rows.js';
-import type { Appended, EventDraft } from './store/log.transactions.js';
+import { type Appended, type EventDraft, PENDING_PAGE } from './store/log.transactions.js';
 
 /** For how long one call tries before its caller is told that it failed (ms). */
-const WRITE_PATIENCE = 3_000;
+const WRITE_PATIENCE = 5_000;
 
 /**
- * How often a login awaits the mover: one that was at work already may have looked before the event
- * was there, and what is left then cannot be numbered.
+ * How often a login lets the mover run without anything changing: one that was at work already may have
+ * looked before the event was there, and what is left after that cannot be numbered.
  */
-const MOVER_ROUNDS = 2;
+const IDLE_MOVES = 2;
 
 /** Where the log stood, on the primary, at one moment; what a login is signed with. */
 export interface LogPosition {
@@ -45,6 +46,7 @@ export interface LogPosition {
 export class RevocationLog {
   private readonly logger = new Logger('RevocationLog');
   private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts));
+  private readonly positions = new SharedCall(() => this.readPositionAndMove());
   private moving: Promise<void> | undefined;
   private settling: Promise<void> | undefined;
 
@@ -57,6 +59,7 @@ export class RevocationLog {
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
     feed.onAnswer((answer) => this.afterAnswer(answer));
+    feed.useMover(async () => this.numberPending(await connection.open()));
   }
 
   /**
@@ -91,18 +94,8 @@ export class RevocationLog {
    *
    * @throws AuthUnavailableException `storage_unavailable`: without a position nothing can be signed.
    */
-  async position(): Promise<LogPosition> {
-    const log = await this.open();
-    try {
-      let read = await this.readPosition(log);
-      for (let round = 0; read.pendingMarks > 0 && round < MOVER_ROUNDS; round++) {
-        await this.numberPending(log);
-        read = await this.readPosition(log);
-      }
-      return { position: read.head.position, now: read.head.now };
-    } catch (error) {
-      throw unavailable('The revocation log could not be read.', error);
-    }
+  position(): Promise<LogPosition> {
+    return this.positions.run();
   }
 
   /** Resolves when nothing is being written any more; called before the connections close. */
@@ -147,7 +140,7 @@ export class RevocationLog {
           log.transactions.append(drafts, isUnknown),
         );
         // In this order: no token comes back between the doubt and the certainty.
-        this.feed.committed(appended.events);
+        this.feed.committed(appended);
         this.provisional.settle(ids(drafts), this.feed.now());
         return appended;
       } catch (error) {
@@ -163,6 +156,27 @@ export class RevocationLog {
         }
         await setTimeout(randomInt(5, 60));
       }
+    }
+  }
+
+  private async readPositionAndMove(): Promise<LogPosition> {
+    const log = await this.open();
+    try {
+      let read = await this.readPosition(log);
+      if (read.head.maxTokenLife < this.options.maxTokenLife) {
+        // H4: what is signed now must be remembered by others for as long as it lives.
+        await this.feed.register();
+        read = await this.readPosition(log);
+      }
+      for (let idle = 0; read.pendingMarks > 0 && idle < IDLE_MOVES;) {
+        const before = read.pendingMarks;
+        await this.numberPending(log);
+        read = await this.readPosition(log);
+        if (read.pendingMarks >= before) idle++;
+      }
+      return { position: read.head.position, now: read.head.now };
+    } catch (error) {
+      throw unavailable('The revocation log could not be read.', error);
     }
   }
 
@@ -209,25 +223,28 @@ export class RevocationLog {
   }
 
   private async move(log: OpenLog): Promise<void> {
-    const { rows } = await log.database.read(log.statements.listPending());
-    const seen = rows.map((row) => row['event_id'] ?? '');
-    try {
-      await this.moveThese(log, seen);
-    } catch (error) {
-      if (!(error instanceof StorageFailure) || error.retryable) throw error;
-      // A row that cannot be numbered is reported, goes on counting, and fails nobody's login.
-      for (const id of seen) {
-        await this.moveThese(log, [id]).catch((reason: unknown) => this.reportMove(reason));
+    for (let moved = PENDING_PAGE; moved === PENDING_PAGE;) {
+      const { rows } = await log.database.read(log.statements.listPending(PENDING_PAGE));
+      const seen = rows.map((row) => row['event_id'] ?? '');
+      try {
+        moved = await this.moveThese(log, seen);
+      } catch (error) {
+        if (!(error instanceof StorageFailure) || error.retryable) throw error;
+        // A row that cannot be numbered is reported, goes on counting, and fails nobody's login.
+        for (const id of seen) {
+          await this.moveThese(log, [id]).catch((reason: unknown) => this.reportMove(reason));
+        }
+        return;
       }
     }
   }
 
-  private async moveThese(log: OpenLog, seen: readonly string[]): Promise<void> {
-    if (seen.length === 0) return;
-    const { events } = await log.database.transaction(() =>
-      log.transactions.movePending(new Set(seen)),
-    );
-    this.feed.committed(events);
+  /** @returns how many rows were there to be numbered. */
+  private async moveThese(log: OpenLog, seen: readonly string[]): Promise<number> {
+    if (seen.length === 0) return 0;
+    const moved = await log.database.transaction(() => log.transactions.movePending(new Set(seen)));
+    this.feed.committed(moved);
+    return seen.length;
   }
 
   private reportMove(error: unknown): void {

@@ -34,12 +34,13 @@ try {
   const installing = new Map([NEST_12, NEST_11].map((name) => [name, install(place, name)]));
 
   await checkTarball(checks, place);
-  await withInstalled(installing, NEST_12, async (app) => {
+  const nest12 = withInstalled(installing, NEST_12, async (app) => {
     await checkPublicTypes(checks, place, app);
     await checkNest12(checks, place, app);
     await checkRecipes(checks, place, app);
   });
-  await withInstalled(installing, NEST_11, (app) => checkNest11(checks, app));
+  const nest11 = withInstalled(installing, NEST_11, (app) => checkNest11(checks, app));
+  await Promise.all([nest12, nest11]);
   await checkJestRecipeInReadme(checks, place);
 } finally {
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 });

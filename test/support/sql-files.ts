@@ -13,6 +13,13 @@ const NEW_LOG_ID: Readonly<Record<Dialect['name'], string>> = {
   sqlite: 'lower(hex(randomblob(16)))',
 };
 
+/** Epoch milliseconds, whatever the time zone of the session that runs the script. */
+const NOW: Readonly<Record<Dialect['name'], string>> = {
+  postgres: '(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint',
+  mysql: `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000`,
+  sqlite: `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+};
+
 const TITLES: Readonly<Record<Dialect['name'], string>> = {
   postgres: 'PostgreSQL: run it with a search_path that begins with the schema of the log.',
   mysql: 'MySQL and MariaDB: run it once, in the database of the log (USE …).',
@@ -49,7 +56,7 @@ export function grantsIn(script: string, role: string): string[] {
 
 function up(dialect: Dialect): string {
   const statements = createTables(dialect, LOG_ID, 0).map((statement) =>
-    statement.replace(`'${LOG_ID}', 0 `, `${NEW_LOG_ID[dialect.name]}, ${dialect.now} `),
+    statement.replace(`'${LOG_ID}', 0 `, `${NEW_LOG_ID[dialect.name]}, ${NOW[dialect.name]} `),
   );
   const role = dialect.name === 'mysql' ? `'app'@'%'` : 'app';
   const least = grants(dialect, role).map((grant) => `-- ${grant};`);

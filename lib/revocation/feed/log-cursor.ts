@@ -5,6 +5,9 @@ import type { Row } from '../store/statement.js';
 /** The newest layout of the log that this release understands (H5). */
 export const SUPPORTED_FORMAT = 1;
 
+/** More pending events than this are numbered before they are read. */
+export const PENDING_LIMIT = 1_000;
+
 const KNOWN_KINDS: ReadonlySet<string> = new Set([
   'token',
   'session',
@@ -33,9 +36,11 @@ export interface CursorSnapshot {
 /**
  * What an answer is worth. `current`: it reaches the head and is a proof. `behind`: it is right, and
  * there is more. `reload`: the purge overtook this instance. `fork`: it contradicts what is known.
- * `unsupported`: a newer release writes what this one does not understand.
+ * `unsupported`: a newer release writes what this one does not understand. `crowded`: so many events
+ * wait for their numbers that one answer cannot hold them.
  */
 export type Judgement =
+  | { readonly kind: 'crowded' }
   | { readonly kind: 'current' | 'behind' }
   | { readonly kind: 'reload' }
   | { readonly kind: 'fork'; readonly why: string }
@@ -50,9 +55,7 @@ export function answerOf(rows: readonly Row[], clock: (reported: number) => numb
   return {
     logId: first['log_id'] ?? '',
     head: headOf(first, clock),
-    events: events
-      .filter(({ position }) => position !== null)
-      .toSorted((a, b) => (a.position as number) - (b.position as number)),
+    events: events.filter(({ position }) => position !== null).toSorted(byPosition),
     pending: events.filter(({ position }) => position === null),
   };
 }
@@ -78,17 +81,25 @@ export class LogCursor {
     this.eventId = head.lastEventId;
   }
 
-  /** An own write that was committed; an answer sent from now on without it is a fork. */
-  expect(event: LogEvent): void {
-    this.writtenSince.add(event.id);
-    if (event.position === this.position + 1) {
-      // Nothing lies between: it is the cursor now, and the next answer must hold it there. What was
-      // pending and got this number is asked for no longer: the cursor may go on past it.
-      this.position = event.position;
-      this.eventId = event.id;
-      this.expected.delete(event.id);
-    } else if (event.position !== null && event.position > this.position) {
-      this.expected.set(event.id, event.position);
+  /**
+   * Own writes that were committed under this head; an answer sent from now on without them is a fork.
+   *
+   * Where the head was the cursor itself, the writes stand directly behind it, and the cursor moves on.
+   * Anywhere else, only a poll can tell what lies between.
+   */
+  expect(events: readonly LogEvent[], head: Head): void {
+    const continues = head.position === this.position && head.lastEventId === this.eventId;
+    for (const { id, position } of events.toSorted(byPosition)) {
+      this.writtenSince.add(id);
+      if (position === null || position <= this.position) continue;
+      if (continues && position === this.position + 1) {
+        this.position = position;
+        this.eventId = id;
+        // What was pending and got this number is asked for no longer: the cursor may go on past it.
+        this.expected.delete(id);
+      } else {
+        this.expected.set(id, position);
+      }
     }
   }
 
@@ -130,13 +141,15 @@ export class LogCursor {
     }
     const gap = gapIn(events, sent.position, head, limit);
     if (gap !== undefined) return fork(`position ${gap} is missing`);
-    const complete = reached(events, sent.position) === head.position;
+    const isCrowded = answer.pending.length > PENDING_LIMIT;
+    const complete = !isCrowded && reached(events, sent.position) === head.position;
     const missing = this.missing(answer, sent, complete);
     if (missing !== undefined) {
       if (head.purgedThrough > sent.position) return { kind: 'reload' };
       return fork(`the known event ${missing} is missing`);
     }
-    return { kind: complete ? 'current' : 'behind' };
+    if (complete) return { kind: 'current' };
+    return { kind: isCrowded ? 'crowded' : 'behind' };
   }
 
   /** Takes an answer that was judged right. */
@@ -165,6 +178,10 @@ export class LogCursor {
     }
     return undefined;
   }
+}
+
+function byPosition(one: LogEvent, other: LogEvent): number {
+  return (one.position ?? 0) - (other.position ?? 0);
 }
 
 function reached(events: readonly LogEvent[], cursor: number): number {

@@ -5,13 +5,17 @@ import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js
 import type { OpenLog } from '../log-connection.service.js';
 import type { LogEvent } from '../revocation-event.js';
 import type { RevocationIndex } from '../revocation-index.js';
+import type { Head } from '../store/log-rows.js';
 import { RETENTION_MARGIN } from '../store/log.transactions.js';
-import { type Answer, answerOf, type Judgement, LogCursor } from './log-cursor.js';
+import { type Answer, answerOf, type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
 import { loadLog } from './log-loader.js';
 import type { Moment, ProofClock } from './proof-clock.js';
 
 /** Events in one answer; the feed asks again at once while there are more. */
 const PAGE = 2_000;
+
+/** How often pending events are numbered to make room in an answer. */
+const MOST_ROUNDS = 10;
 
 /** An answer that reached the head, and the moment before its statement was sent. */
 export interface CurrentAnswer {
@@ -25,6 +29,8 @@ export interface CurrentAnswer {
  */
 export class LogFollower {
   private readonly logger = new Logger('RevocationFeed');
+  /** Numbers pending events; set by the log, which knows how. */
+  numberPending: () => Promise<void> = () => Promise.resolve();
   private cursor: LogCursor | undefined;
   private registered = false;
 
@@ -45,9 +51,9 @@ export class LogFollower {
     return this.cursor !== undefined;
   }
 
-  /** An own event was committed: every answer from now on must hold it (F3). */
-  expect(event: LogEvent): void {
-    this.cursor?.expect(event);
+  /** Own events were committed under this head: every answer from now on must hold them (F3). */
+  expect(events: readonly LogEvent[], head: Head): void {
+    this.cursor?.expect(events, head);
   }
 
   /**
@@ -61,6 +67,7 @@ export class LogFollower {
     if (!this.registered) await this.register(log);
     if (this.cursor === undefined) await this.load(log);
     let isRecovered = false;
+    let rounds = 0;
     for (;;) {
       const { answer, sent, judgement } = await this.poll(log, timeout);
       if (judgement.kind === 'fork' || judgement.kind === 'reload') {
@@ -76,7 +83,11 @@ export class LogFollower {
         );
       } else {
         this.apply(answer);
-        if (judgement.kind === 'behind') continue;
+        if (judgement.kind === 'crowded') {
+          if (++rounds > MOST_ROUNDS) throw new Error('Pending revocations cannot be numbered.');
+          await this.numberPending();
+        }
+        if (judgement.kind !== 'current') continue;
         if (this.isRegisteredIn(answer)) return { answer, sent };
         await this.register(log);
       }
@@ -90,7 +101,7 @@ export class LogFollower {
     const cursor = this.cursor as LogCursor;
     const snapshot = cursor.snapshot();
     let sent = this.proofs.moment();
-    const statement = log.statements.poll(snapshot.position, PAGE);
+    const statement = log.statements.poll(snapshot.position, PAGE, PENDING_LIMIT + 1);
     const { rows } = await log.database.poll(statement, timeout, () => {
       sent = this.proofs.moment();
     });
@@ -133,7 +144,9 @@ export class LogFollower {
     const loaded = await loadLog(log.database, log.statements, this.index, this.clock);
     this.cursor = new LogCursor(loaded.logId, loaded.head);
     // A load reads what has its place; what waits for one must not count as lost.
-    this.addPending((await this.poll(log, timeout)).answer);
+    const { answer } = await this.poll(log, timeout);
+    for (const event of answer.events) this.index.add(event);
+    this.addPending(answer);
     const lost = this.index.countMissing(loaded.head.now);
     if (judgement.kind === 'reload' && lost === 0) return;
     const why = judgement.kind === 'fork' ? judgement.why : 'known events are missing in a reload';
@@ -152,7 +165,7 @@ export class LogFollower {
   }
 
   /** H4, F4: only proofs sent after this was committed count. */
-  private async register(log: OpenLog): Promise<void> {
+  async register(log: OpenLog): Promise<void> {
     const { maxStaleness, maxTokenLife } = this.options;
     const instance = `${hostname()}:${process.pid}`;
     await log.database.transaction(() =>

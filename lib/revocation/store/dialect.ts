@@ -54,5 +54,7 @@ export interface Dialect {
   readonly existing: Statement;
   /** Answers a row `{ readonly: '1' }` on a server that cannot be written to. */
   readonly writable: Statement;
+  /** Deletes so many pending rows by their ids, and waits for nobody else's uncommitted ones. */
+  deletePending(count: number): string;
   failure(error: unknown): FailureKind;
 }

@@ -90,15 +90,16 @@ export class LogStatements {
    * F1, C2: one statement, so one snapshot, with everything that a proof of freshness needs. The
    * event at the cursor comes along, to be compared with the one that is remembered.
    */
-  poll(cursor: number, limit: number): Statement {
+  poll(cursor: number, limit: number, pendingLimit: number): Statement {
     return this.dialect.statement(
       `SELECT l.log_id, ${this.headColumns}, e.* FROM ${this.head} h ` +
         `JOIN ${this.dialect.table('auth_log')} l ON l.id = 1 LEFT JOIN (` +
         `SELECT * FROM (SELECT ${this.eventColumns} FROM ${this.event} ` +
         `WHERE position >= ? ORDER BY position LIMIT ?) following ` +
-        `UNION ALL SELECT ${this.pendingColumns} FROM ${this.pending}` +
+        `UNION ALL SELECT * FROM (SELECT ${this.pendingColumns} FROM ${this.pending} ` +
+        `ORDER BY event_id LIMIT ?) waiting` +
         `) e ON 1 = 1 WHERE h.id = 1`,
-      [cursor, limit],
+      [cursor, limit, pendingLimit],
     );
   }
 
@@ -189,8 +190,8 @@ export class LogStatements {
     );
   }
 
-  /** C4: what waits to be numbered, oldest first. */
-  listPending(): Statement {
+  /** C4: what waits to be numbered: first what a login waits for, then the oldest. */
+  listPending(limit: number): Statement {
     const { text, hex } = this.dialect;
     const columns = PENDING_COLUMNS.map(([name, type]) =>
       type === 'bytes'
@@ -200,14 +201,14 @@ export class LogStatements {
           : name,
     );
     return this.dialect.statement(
-      `SELECT ${columns.join(', ')} FROM ${this.pending} ORDER BY event_id LIMIT 2000`,
-      [],
+      `SELECT ${columns.join(', ')} FROM ${this.pending} ORDER BY CASE WHEN kind IN ('subject', 'issuer') THEN 0 ELSE 1 END, event_id LIMIT ?`,
+      [limit],
     );
   }
 
   deletePending(ids: readonly string[]): Statement {
     return this.dialect.statement(
-      `DELETE FROM ${this.pending} WHERE event_id IN (${ids.map(() => '?').join(', ')})`,
+      this.dialect.deletePending(ids.length),
       ids.map((id) => Buffer.from(id, 'hex')),
     );
   }

@@ -13,6 +13,15 @@ export const RETENTION_MARGIN = 120_000;
 /** No row younger than this is purged, nor one whose successor is (X1). */
 export const PURGE_AGE = 600_000;
 
+/** A server may read its clock before it waits for the head's lock; it waits no longer (ms). */
+const LOCK_WAIT = 2_000;
+
+/** Pending events that are numbered in one transaction. */
+export const PENDING_PAGE = 500;
+
+/** The longest that any event but a key's is kept (ms), whatever a token says of its own end. */
+const LONGEST_KEPT = 367 * 86_400_000;
+
 /** An event on its way into the log. */
 export interface EventDraft extends PendingRow {
   /** Kept from an attempt whose outcome is unknown and was reported, so that a late settlement does
@@ -66,7 +75,7 @@ export class LogTransactions {
    */
   *movePending(seen: ReadonlySet<string>): Transaction<Appended> {
     const head = yield* this.lockHead();
-    const { rows } = yield this.statements.listPending();
+    const { rows } = yield this.statements.listPending(PENDING_PAGE);
     const pending = rows.map(pendingOf).filter(({ id }) => seen.has(id));
     if (pending.length === 0) return { head, events: [] };
     const ids = pending.map(({ id }) => id);
@@ -129,7 +138,7 @@ function numbered(draft: EventDraft, head: Head, position: number): NumberedRow 
     killsBelow: isMark ? (draft.killsBelow ?? position) : null,
     except: draft.except,
     accessOnly: draft.accessOnly,
-    issuedBefore: isMark ? head.now + draft.skew : null,
+    issuedBefore: isMark ? head.now + Math.max(draft.skew, LOCK_WAIT) : null,
     until: keepUntil(draft, head),
     reason: draft.reason,
     actor: draft.actor,
@@ -141,7 +150,8 @@ function numbered(draft: EventDraft, head: Head, position: number): NumberedRow 
 function keepUntil(draft: EventDraft, head: Head): number | null {
   if (draft.kind === 'key') return null;
   if (draft.kind === 'token' && draft.expiresAt !== null) {
-    return Math.max(draft.expiresAt, head.now) + RETENTION_MARGIN;
+    const expiry = Math.min(draft.expiresAt, head.now + LONGEST_KEPT);
+    return Math.max(expiry, head.now) + RETENTION_MARGIN;
   }
   return head.now + Math.max(head.maxTokenLife, draft.life ?? 0) + RETENTION_MARGIN;
 }

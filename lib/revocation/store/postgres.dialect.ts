@@ -7,10 +7,11 @@ const ARRAY_TYPES = { bigint: 'bigint[]', bytes: 'bytea[]', text: 'text[]' } as 
 /** Lock timeout, serialisation failure, deadlock. */
 const CONFLICTS = new Set(['55P03', '40001', '40P01']);
 
-// One round trip. Somebody's role default must not make a logout serializable or volatile.
+// One round trip. A host that vanishes in between must not hold the head for ever. Somebody's role default must not make a logout serializable or volatile.
 const BEGIN =
   `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'; ` +
-  `SET LOCAL statement_timeout = '5s'; SELECT set_config('synchronous_commit', 'on', true) ` +
+  `SET LOCAL statement_timeout = '5s'; ` +
+  `SET LOCAL idle_in_transaction_session_timeout = '5s'; SELECT set_config('synchronous_commit', 'on', true) ` +
   `WHERE current_setting('synchronous_commit') IN ('off', 'local')`;
 
 interface PostgresResult {
@@ -75,6 +76,8 @@ export function postgresDialect(schema: string): Dialect {
       `SELECT '1'::text AS readonly WHERE current_setting('transaction_read_only') = 'on' OR pg_is_in_recovery()`,
       [],
     ),
+    deletePending: (count) =>
+      `DELETE FROM ${table('auth_pending')} WHERE event_id IN (${Array(count).fill('?').join(', ')})`,
     failure: (error): FailureKind => {
       if (!isServerError(error)) return 'connection';
       const code = errorCodeOf(error) ?? '';

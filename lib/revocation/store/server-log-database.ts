@@ -4,8 +4,11 @@ import type { Dialect } from './dialect.js';
 import { type LogDatabase, StorageFailure } from './log-database.js';
 import type { Row, Statement, StatementResult, Transaction } from './statement.js';
 
-/** For how long a transaction or a read may take before its connection is cut (ms). */
-const ANSWER_LIMIT = 5_000;
+/**
+ * For how long a transaction or a read may take before its connection is cut (ms): longer than a lock
+ * is waited for, and short enough to try again on another connection while the caller waits.
+ */
+const ANSWER_LIMIT = 2_500;
 
 /** A client connection as the drivers of PostgreSQL (`connection.stream`) and MySQL have it. */
 interface DriverConnection {

@@ -28,6 +28,8 @@ export function sqliteDialect(): Dialect {
       `SELECT '1' AS readonly FROM (SELECT 1) WHERE (SELECT query_only FROM pragma_query_only)`,
       [],
     ),
+    deletePending: (count) =>
+      `DELETE FROM ${table('auth_pending')} WHERE event_id IN (${Array(count).fill('?').join(', ')})`,
     failure: (error): FailureKind =>
       /^SQLITE_(BUSY|LOCKED)/.test(errorCodeOf(error) ?? '') ? 'conflict' : 'permanent',
   };

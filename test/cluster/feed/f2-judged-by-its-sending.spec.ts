@@ -9,13 +9,13 @@ describe('F2: an answer is judged by what was known at its sending', () => {
   it('is right without what was written here after it was sent', () => {
     const cursor = cursorAt(3);
     const sent = cursor.snapshot();
-    cursor.expect(eventAt(4));
+    cursor.expect([eventAt(4)], headAt(3));
     expect(cursor.judge(answerFrom(headAt(3), [3]), sent, 100)).toEqual({ kind: 'current' });
   });
 
   it('is wrong without what was written here before it was sent', () => {
     const cursor = cursorAt(3);
-    cursor.expect(eventAt(4));
+    cursor.expect([eventAt(4)], headAt(3));
     const answer = answerFrom(headAt(3), [3]);
     expect(cursor.judge(answer, cursor.snapshot(), 100)).toMatchObject({ kind: 'fork' });
   });
@@ -23,14 +23,25 @@ describe('F2: an answer is judged by what was known at its sending', () => {
   it('does not take the cursor back when its answer is older than an own write', () => {
     const cursor = cursorAt(3);
     const answer = answerFrom(headAt(3), [3]);
-    cursor.expect(eventAt(4));
+    cursor.expect([eventAt(4)], headAt(3));
     cursor.advance(answer);
     expect(cursor.position).toBe(4);
   });
 
+  it('does not move the cursor by an own write that was numbered in another history', () => {
+    const cursor = cursorAt(3);
+    // A fail-over lost event 3; somebody else's logout has its number now, and ours came behind it.
+    cursor.expect([eventAt(4)], { ...headAt(3), lastEventId: 'f'.repeat(32) });
+    expect(cursor.position).toBe(3);
+    const answer = answerFrom(headAt(4), [3, 4], {
+      events: [eventAt(3, { id: 'f'.repeat(32) }), eventAt(4)],
+    });
+    expect(cursor.judge(answer, cursor.snapshot(), 100)).toMatchObject({ kind: 'fork' });
+  });
+
   it('keeps expecting an own write above others that it has not read', () => {
     const cursor = cursorAt(3);
-    cursor.expect(eventAt(6));
+    cursor.expect([eventAt(6)], headAt(5));
     const early = answerFrom(headAt(5), [3, 4, 5]);
     expect(cursor.judge(early, cursor.snapshot(), 100)).toMatchObject({ kind: 'current' });
     cursor.advance(early);

@@ -72,7 +72,7 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
 
   it('looks for an own write, and calls its loss a fork', () => {
     const cursor = cursorAt(3);
-    cursor.expect(eventAt(5, { id: OTHER }));
+    cursor.expect([eventAt(5, { id: OTHER })], headAt(4));
     const lost = answerFrom(headAt(5), [3, 4, 5]);
     expect(cursor.judge(lost, cursor.snapshot(), PAGE)).toEqual({
       kind: 'fork',
@@ -82,7 +82,7 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
 
   it('does not miss an own write that the page does not reach', () => {
     const cursor = cursorAt(3);
-    cursor.expect(eventAt(9, { id: OTHER }));
+    cursor.expect([eventAt(9, { id: OTHER })], headAt(8));
     const page = answerFrom(headAt(9), [3, 4, 5, 6, 7]);
     expect(cursor.judge(page, cursor.snapshot(), PAGE)).toEqual({ kind: 'behind' });
   });

@@ -33,7 +33,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
       const token = await here.login('alice');
       const polls = await controlPolls(here);
       polls.hold();
-      const proven = here.feed.nextProof(60_000);
+      const proven = here.feed.proofWithin(Infinity, 60_000);
       await polls.answered(1);
       await there.logout.logout(token); // the answer in the socket does not know of it
       clockOf(here).advance(4_901);
@@ -50,7 +50,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
         clockOf(here).advance(3_000);
         return send(...given);
       });
-      expect(await here.feed.nextProof(60_000)).toBe(true);
+      expect(await here.feed.proofWithin(Infinity, 60_000)).toBe(true);
       expect(here.feed.staleness).toBe(0);
     });
   });
@@ -62,7 +62,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
       const here = await startInstance(through, { clock: new TestClock(), options: NEVER_WAIT });
       try {
         const frozen = proxy.next(/log_id/, 'freeze');
-        const proven = here.feed.nextProof(60_000);
+        const proven = here.feed.proofWithin(Infinity, 60_000);
         await frozen;
         clockOf(here).advance(4_901);
         proxy.thaw();

@@ -79,6 +79,13 @@ describe('F1: a snapshot that is kept open does not freeze the feed', () => {
       );
       const [one, two] = [await start(), await start()];
       await expectToFollow(one, two);
+      const { database: log } = await one.open();
+      const level = await log.transaction(function* () {
+        const sql = `SELECT current_setting('transaction_isolation') AS level`;
+        const { rows } = yield { sql, values: [] };
+        return rows[0]?.['level'];
+      });
+      expect(level).toBe('read committed');
       const all = await Promise.all(
         [one, two].flatMap((instance) =>
           Array.from({ length: 20 }, (_, index) => instance.logout.logoutSession(`s-${index}`)),

@@ -7,6 +7,7 @@ import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
 import type { Head } from '../../../lib/revocation/store/log-rows.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import type { Instance } from '../../support/instance.js';
+import { eventually } from '../protocol/support.js';
 
 /** As {@link startInstance} names it. */
 export const ISSUER = 'https://issuer.test';
@@ -155,4 +156,12 @@ export function answerFrom(
 /** A cursor that loaded a made-up log up to here. */
 export function cursorAt(position: number): LogCursor {
   return new LogCursor('log', headAt(position));
+}
+
+/** Has an instance whose polls failed follow the log again: the backoff decides when it asks. */
+export async function followAgain(instance: Instance): Promise<void> {
+  await eventually(() => {
+    clockOf(instance).advance(200);
+    return instance.feed.strictProof(60_000);
+  });
 }

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { setTimeout } from 'node:timers/promises';
 import { DataSource, type DataSourceOptions, EntitySchema } from 'typeorm';
 import { authMigrations } from '../../../lib/revocation/migrations/auth-migrations.js';
 import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
 import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
-import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
 import { readEvents } from '../protocol/support.js';
 
@@ -96,6 +97,26 @@ describe('our tables', () => {
       const { upQueries } = await source.driver.createSchemaBuilder().log();
       expect(upQueries).toHaveLength(1);
       expect(upQueries[0]?.query).toMatch(/CREATE TABLE .orders./);
+    });
+  });
+
+  describeOn([sqlite], 'made while another process writes', () => {
+    it('are made when it has finished', async () => {
+      const database = await sqlite.create();
+      const other = await new DataSource(database.options).initialize();
+      await other.query('BEGIN IMMEDIATE');
+      const opening = openLogDatabase({
+        source: database.options,
+        schema: undefined,
+        migrations: 'run',
+      });
+      opening.catch(() => undefined);
+      await setTimeout(50); // it has met SQLITE_BUSY by now, or else it will not
+      await other.query('COMMIT');
+      const log = await opening;
+      await log.close();
+      await other.destroy();
+      await database.drop();
     });
   });
 });

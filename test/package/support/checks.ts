@@ -17,7 +17,7 @@ export class Checks {
     } catch (error) {
       this.failed++;
       const message = error instanceof Error ? error.message : String(error);
-      console.log(`  FAIL  ${name}\n${message.replaceAll(/^/gm, '          ')}`);
+      console.log(`  FAIL  ${name}\n${shorten(message).replaceAll(/^/gm, '          ')}`);
     }
   }
 
@@ -38,6 +38,12 @@ export class Checks {
     }
     process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
   }
+}
+
+/** What failed, and how it ended. */
+function shorten(message: string): string {
+  const lines = message.trim().split('\n');
+  return lines.length <= 41 ? lines.join('\n') : [lines[0], '…', ...lines.slice(-40)].join('\n');
 }
 
 /** Fails the check with a list, if there is anything on it. */

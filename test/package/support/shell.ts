@@ -6,15 +6,14 @@ const LIMIT = 300_000;
 /**
  * Runs a command to its end and gives what it printed.
  *
- * @throws with the command and the end of its output when it fails.
+ * @throws with the command and all of its output when it fails.
  */
 export function shell(cwd: string, command: string, ...args: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { cwd, timeout: LIMIT, maxBuffer: 64 << 20, env: cleanEnvironment() };
     execFile(command, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve(stdout);
-      const output = `${stdout}\n${stderr}`.trim().split('\n').slice(-40).join('\n');
-      reject(new Error(`${command} ${args.join(' ')} failed in ${cwd}:\n${output}`));
+      reject(new Error(`${command} ${args.join(' ')} failed in ${cwd}:\n${stdout}\n${stderr}`));
     });
   });
 }
