@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { TestClock } from '../../lib/testing/test-clock.js';
+import { describeOn, serverKinds, sqlite, type TestDatabase } from '../support/databases.js';
+import { type Instance, startInstance } from '../support/instance.js';
+
+const ISSUER = 'https://issuer.test';
+
+describe('what a review found, and must not come back', () => {
+  const clock = new TestClock();
+  let database: TestDatabase;
+  let instance: Instance;
+
+  beforeEach(async () => {
+    database = await sqlite.create();
+    instance = await startInstance(database, { clock });
+  });
+
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await instance?.close();
+    await database?.drop();
+  });
+
+  it('an absurd exp of trusted claims stops nobody’s feed', async () => {
+    const exp = Math.floor(Number.MAX_SAFE_INTEGER / 1000) - 1;
+    const receipt = await instance.logout.logout({ iss: ISSUER, jti: 'x', sub: 'x', iat: 0, exp });
+    expect(Number.isFinite(receipt.keptUntil?.getTime())).toBe(true);
+    expect(await instance.feed.strictProof()).toBe(true);
+    const other = await startInstance(database, { clock });
+    expect(other.revocation.status().ready).toBe(true);
+    await other.close();
+  });
+
+  it('an event is kept for the writer’s own token life, registered or not', async () => {
+    await instance.dataSource.query('UPDATE auth_head SET max_token_life = 0');
+    const receipt = await instance.logout.logoutAll('alice');
+    expect(receipt.keptUntil?.getTime()).toBeGreaterThanOrEqual(clock.database() + 900_000);
+  });
+
+  it('a login registers first where the registration was lost', async () => {
+    await instance.dataSource.query('UPDATE auth_head SET max_token_life = 0');
+    await instance.login();
+    const [row] = await instance.dataSource.query('SELECT max_token_life AS life FROM auth_head');
+    expect(Number(row.life)).toBe(900_000);
+  });
+
+  it('assertActive refuses what has expired for so long that its end may be forgotten', async () => {
+    const now = Math.floor(clock.database() / 1000);
+    const claims = { iss: ISSUER, sub: 'alice', jti: 'x', iat: now - 600, exp: now - 60 };
+    await expect(instance.revocation.assertActive(claims)).rejects.toMatchObject({
+      code: 'token_expired',
+    });
+  });
+
+  it('@Freshness(0) is met by a proof that was sent after the request came', async () => {
+    const token = await instance.login();
+    await expect(instance.tokens.verify(token, { freshness: 0 })).resolves.toMatchObject({
+      sub: 'alice',
+    });
+  });
+
+  it('a token beyond this instance’s position waits for nothing while polls fail', async () => {
+    const token = await instance.login();
+    jest.spyOn((await instance.open()).database, 'poll').mockRejectedValue(new Error('away'));
+    expect(await instance.feed.strictProof()).toBe(false);
+    const claims = { ...(await instance.tokens.verify(token)), gen: 1_000_000 };
+    expect(await instance.revocation.decide(claims)).toMatchObject({ state: 'unknown' });
+  });
+
+  it('a thousand logins at once cost a handful of reads', async () => {
+    const read = jest.spyOn((await instance.open()).database, 'read');
+    await Promise.all(Array.from({ length: 1_000 }, () => instance.sessions.position()));
+    expect(read.mock.calls.length).toBeLessThan(10);
+  });
+
+  it('applied() ends when the application does', async () => {
+    const receipt = await instance.dataSource.transaction((manager) =>
+      instance.logout.logoutAll('alice', { manager }),
+    );
+    jest.spyOn((await instance.open()).database, 'poll').mockRejectedValue(new Error('away'));
+    const applied = receipt.applied();
+    const outcome = expect(applied).rejects.toMatchObject({ code: 'revocation_state_unknown' });
+    await instance.close();
+    clock.advance(60_000);
+    await outcome;
+  });
+});
+
+describeOn(serverKinds, 'many pending events', (kind) => {
+  it('are numbered before they are followed, and no login is ended by one that came before it', async () => {
+    const database = await kind.create();
+    const clock = new TestClock();
+    const instance = await startInstance(database, { clock });
+    try {
+      await instance.dataSource.transaction(async (manager) => {
+        for (let account = 0; account < 1_200; account++) {
+          await instance.logout.logoutAll(`user${account}`, { manager });
+        }
+      });
+      const after = await instance.login('user1199');
+      expect(await instance.judge(after)).toBe('active');
+      expect(await instance.feed.strictProof(60_000)).toBe(true);
+      expect(await instance.judge(after)).toBe('active');
+      expect(instance.index.stats().byKind.subject).toBe(1_200);
+    } finally {
+      await instance.close();
+      await database.drop();
+    }
+  });
+
+  it('leave other logouts alone while another transaction holds rows of its own', async () => {
+    const database = await kind.create();
+    const instance = await startInstance(database, { clock: new TestClock() });
+    const runner = instance.dataSource.createQueryRunner();
+    try {
+      await runner.startTransaction();
+      await instance.logout.logoutAll('held', { manager: runner.manager });
+      await instance.dataSource.transaction(async (manager) => {
+        for (let account = 0; account < 8; account++) {
+          await instance.logout.logoutAll(`user${account}`, { manager });
+        }
+      });
+      const token = await instance.login('user7');
+      await instance.logout.logout(token);
+      expect(await instance.judge(token)).toBe('session_ended');
+      const [row] = await instance.dataSource.query('SELECT COUNT(*) AS count FROM auth_pending');
+      expect(Number(row.count)).toBe(0);
+    } finally {
+      await runner.rollbackTransaction();
+      await runner.release();
+      await instance.close();
+      await database.drop();
+    }
+  });
+});
