@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { hostname } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../../context/auth-clock.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { OpenLog } from '../log-connection.service.js';
@@ -14,7 +15,7 @@ import type { Moment, ProofClock } from './proof-clock.js';
 /** Events in one answer; the feed asks again at once while there are more. */
 const PAGE = 2_000;
 
-/** How often pending events are numbered to make room in an answer. */
+/** How often one round numbers pending events to make room in an answer, or registers. */
 const MOST_ROUNDS = 10;
 
 /** An answer that reached the head, and the moment before its statement was sent. */
@@ -87,8 +88,12 @@ export class LogFollower {
           if (++rounds > MOST_ROUNDS) throw new Error('Pending revocations cannot be numbered.');
           await this.numberPending();
         }
-        if (judgement.kind !== 'current') continue;
+        if (judgement.kind !== 'current') {
+          await setImmediate(); // on SQLite nothing else in this loop lets others run
+          continue;
+        }
         if (this.isRegisteredIn(answer)) return { answer, sent };
+        if (++rounds > MOST_ROUNDS) throw new Error('The registration in auth_head does not stay.');
         await this.register(log);
       }
     }
