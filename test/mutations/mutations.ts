@@ -39,7 +39,7 @@ export const MUTATIONS: readonly Mutation[] = [
         replace: 'return 0;',
       },
     ],
-    tests: 'test/cluster/promises/p2',
+    tests: 'test/cluster/promises/p1-p2',
   },
   {
     name: 'a proof is dated at its receipt instead of its sending',

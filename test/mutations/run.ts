@@ -11,24 +11,27 @@ import { type Mutation, MUTATIONS } from './mutations.js';
  * It ends with a table and with exit code 1 if a mutation survived: a promise whose mechanism can be
  * broken in silence has no test.
  */
-const library = resolve(import.meta.dirname, '../../lib');
+/** Tests in this process load the first, processes that tests start load the second. */
+const libraries = ['../../lib', '../../../dist'].map((path) => resolve(import.meta.dirname, path));
 const only = process.argv[2];
 
 /** @returns what was there before, by file. */
 function apply({ name, edits }: Mutation): Map<string, string> {
   const before = new Map<string, string>();
   for (const { file, find, replace } of edits) {
-    const path = resolve(library, `${file}.js`);
-    const text = readFileSync(path, 'utf8');
-    if (text.split(find).length !== 2) {
-      restore(before);
-      throw new Error(`"${name}": the text to replace is not there exactly once in ${file}.`);
+    for (const library of libraries) {
+      const path = resolve(library, `${file}.js`);
+      const text = readFileSync(path, 'utf8');
+      if (text.split(find).length !== 2) {
+        restore(before);
+        throw new Error(`"${name}": the text to replace is not there exactly once in ${file}.`);
+      }
+      before.set(path, text);
+      writeFileSync(
+        path,
+        text.replace(find, () => replace),
+      );
     }
-    before.set(path, text);
-    writeFileSync(
-      path,
-      text.replace(find, () => replace),
-    );
   }
   return before;
 }
@@ -47,6 +50,7 @@ function firstRed(tests: string): string | undefined {
       'node_modules/jest/bin/jest.js',
       '--silent',
       '--json',
+      '--passWithNoTests',
       tests,
     ],
     { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, timeout: 180_000 },
@@ -71,11 +75,15 @@ try {
   for (const mutation of MUTATIONS) {
     if (only !== undefined && !mutation.name.includes(only)) continue;
     process.stdout.write(`${mutation.name} … `);
-    const before = apply(mutation);
+    let before = new Map<string, string>();
     try {
+      before = apply(mutation);
       const red = firstRed(mutation.tests);
       if (red === undefined) survivors++;
       console.log(red === undefined ? 'SURVIVED' : `caught by: ${red}`);
+    } catch (error) {
+      survivors++;
+      console.log(`NOT TRIED: ${String(error)}`);
     } finally {
       restore(before);
     }
