@@ -3,7 +3,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import Database from 'better-sqlite3';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { AuthModule } from '../../lib/auth.module.js';
 import { LogoutService } from '../../lib/logout/logout.service.js';
@@ -42,7 +42,7 @@ async function onPostgres(): Promise<Figure[]> {
   const server = await startPostgres();
   if (server === undefined) return [];
   progress('64 concurrent logouts on PostgreSQL');
-  const pool = new pg.Pool({ connectionString: server.url, max: 8 });
+  const pool = new Pool({ connectionString: server.url, max: 8 });
   const peer = await openPeer({ ...server.options, poolSize: 8 } as DataSourceOptions);
   const { app, write } = await openOurs(server.options);
   try {

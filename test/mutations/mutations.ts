@@ -92,7 +92,7 @@ export const MUTATIONS: readonly Mutation[] = [
       {
         file: 'revocation/store/log.transactions',
         find: 'export const RETENTION_MARGIN = 120_000;',
-        replace: 'export const RETENTION_MARGIN = 59_000;',
+        replace: 'export const RETENTION_MARGIN = 119_000;',
       },
     ],
     tests: 'test/cluster/protocol/w3',

@@ -1,95 +1,116 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { fork, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import globalSetup from '../support/global-setup.js';
 import globalTeardown from '../support/global-teardown.js';
+import type { Outcome } from './first-red.reporter.js';
 import { type Mutation, MUTATIONS } from './mutations.js';
 
-/**
+/*
  * Breaks one mechanism after another in the compiled library and looks whether a test goes red.
  *
- * It ends with a table and with exit code 1 if a mutation survived: a promise whose mechanism can be
- * broken in silence has no test.
+ * It says which test, and ends with exit code 1 if a mutation survived: a promise whose mechanism can
+ * be broken in silence has no test.
  */
+
 /** Tests in this process load the first, processes that tests start load the second. */
 const libraries = ['../../lib', '../../../dist'].map((path) => resolve(import.meta.dirname, path));
+const reporter = resolve(import.meta.dirname, 'first-red.reporter.js');
+const folder = mkdtempSync(join(tmpdir(), 'nestjs-logout-mutations-'));
 const only = process.argv[2];
+/** Tests that never end have not told anything (ms). */
+const LIMIT = 240_000;
 
-/** @returns what was there before, by file. */
-function apply({ name, edits }: Mutation): Map<string, string> {
-  const before = new Map<string, string>();
+/** What stands to be put back, by file; also when somebody presses Ctrl-C. */
+const originals = new Map<string, string>();
+
+function apply({ name, edits }: Mutation): void {
   for (const { file, find, replace } of edits) {
     for (const library of libraries) {
       const path = resolve(library, `${file}.js`);
       const text = readFileSync(path, 'utf8');
       if (text.split(find).length !== 2) {
-        restore(before);
         throw new Error(`"${name}": the text to replace is not there exactly once in ${file}.`);
       }
-      before.set(path, text);
+      if (!originals.has(path)) originals.set(path, text);
       writeFileSync(
         path,
         text.replace(find, () => replace),
       );
     }
   }
-  return before;
 }
 
-function restore(before: ReadonlyMap<string, string>): void {
-  for (const [path, text] of before) writeFileSync(path, text);
+function restore(): void {
+  for (const [path, text] of originals) writeFileSync(path, text);
+  originals.clear();
 }
 
-/** @returns the title of the first test that failed; `undefined` when all passed. */
-function firstRed(tests: string): string | undefined {
-  const { stdout } = spawnSync(
-    process.execPath,
-    [
-      '--experimental-vm-modules',
-      '--disable-warning=ExperimentalWarning',
-      'node_modules/jest/bin/jest.js',
-      '--silent',
-      '--json',
-      '--passWithNoTests',
-      tests,
-    ],
-    { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, timeout: 180_000 },
+/** Runs the tests until one fails, in a process group of its own, with all that they start. */
+async function runTests(pattern: string): Promise<Outcome> {
+  const file = join(folder, 'outcome.json');
+  rmSync(file, { force: true });
+  const jest = fork(
+    'node_modules/jest/bin/jest.js',
+    ['--silent', '--passWithNoTests', '--reporters', reporter, '--', pattern],
+    {
+      detached: true,
+      execArgv: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
+      env: { ...process.env, OUTCOME_FILE: file },
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    },
   );
-  const result = JSON.parse(stdout) as {
-    numTotalTests: number;
-    testResults: {
-      message: string;
-      assertionResults: { status: string; fullName: string }[];
-    }[];
-  };
-  if (result.numTotalTests === 0) throw new Error(`no test matches ${tests}`);
-  const red = result.testResults
-    .flatMap(({ assertionResults }) => assertionResults)
-    .find(({ status }) => status === 'failed');
-  return red?.fullName;
+  await new Promise<void>((done) => {
+    const timer = setTimeout(done, LIMIT);
+    const end = (): void => {
+      clearTimeout(timer);
+      done();
+    };
+    jest.once('message', end);
+    jest.once('exit', end);
+  });
+  killGroup(jest);
+  if (!existsSync(file)) return { broken: 'the tests came to no end' };
+  return JSON.parse(readFileSync(file, 'utf8')) as Outcome;
 }
 
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function describe(outcome: Outcome): string {
+  if ('red' in outcome) return `caught by: ${outcome.red}`;
+  if ('broken' in outcome) return `NOT TRIED: ${outcome.broken}`;
+  return `SURVIVED ${outcome.green} tests`;
+}
+
+process.once('SIGINT', () => {
+  restore();
+  process.exit(130);
+});
 await globalSetup();
-let survivors = 0;
+let uncaught = 0;
 try {
   for (const mutation of MUTATIONS) {
     if (only !== undefined && !mutation.name.includes(only)) continue;
     process.stdout.write(`${mutation.name} … `);
-    let before = new Map<string, string>();
     try {
-      before = apply(mutation);
-      const red = firstRed(mutation.tests);
-      if (red === undefined) survivors++;
-      console.log(red === undefined ? 'SURVIVED' : `caught by: ${red}`);
-    } catch (error) {
-      survivors++;
-      console.log(`NOT TRIED: ${String(error)}`);
+      apply(mutation);
+      const outcome = await runTests(mutation.tests);
+      if (!('red' in outcome)) uncaught++;
+      console.log(describe(outcome));
     } finally {
-      restore(before);
+      restore();
     }
   }
 } finally {
   await globalTeardown();
+  rmSync(folder, { recursive: true, force: true });
 }
-process.exitCode = survivors > 0 ? 1 : 0;
-console.log(`\n${survivors} survived`);
+process.exitCode = uncaught > 0 ? 1 : 0;
+console.log(uncaught === 0 ? '\nall caught' : `\n${uncaught} not caught`);
