@@ -20,6 +20,8 @@ import { RevocationService } from './revocation/revocation.service.js';
 const EXPORTS = [
   RESOLVED_AUTH_OPTIONS,
   AuthClock,
+  EventKeys,
+  LogConnection,
   KeyRing,
   RevocationFeed,
   RevocationLog,

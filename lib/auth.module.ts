@@ -1,6 +1,7 @@
 import { type DynamicModule, Module, type OnModuleInit } from '@nestjs/common';
 import { APP_FILTER, ModulesContainer } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
+import { AccountService } from './accounts/account.service.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
@@ -18,13 +19,19 @@ import { RoutePolicyReader } from './authentication/route-policy.js';
 import { AuthSelfTest } from './authentication/self-test.js';
 import { TokenService } from './authentication/token.service.js';
 import { AuthExceptionFilter } from './context/auth-exception.filter.js';
+import { AuthEvents } from './events/auth-events.service.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { LogoutService } from './logout/logout.service.js';
 import { RESOLVED_AUTH_OPTIONS } from './options/resolved-auth-options.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
+import { AccessTokenSigner } from './sessions/access-token.signer.js';
+import { RefreshService } from './sessions/refresh.service.js';
+import { SessionStore } from './sessions/session-store.service.js';
 import { SessionService } from './sessions/session.service.js';
 
 const PUBLIC = [
+  AuthEvents,
+  AccountService,
   JwtAuthGuard,
   RevocationGuard,
   TokenService,
@@ -40,6 +47,9 @@ const PROVIDERS = [
   RoutePolicyReader,
   JwtAuthGuardOptions,
   AuthSelfTest,
+  AccessTokenSigner,
+  SessionStore,
+  RefreshService,
   { provide: APP_FILTER, useClass: AuthExceptionFilter },
 ];
 

@@ -31,6 +31,7 @@ export type {
   SecretKeyOptions,
   SecretMaterial,
 } from './options/auth-key-options.js';
+export type { ClaimsContext, ClaimsLoader, SessionSettings } from './options/session-settings.js';
 export type { SigningAlgorithm } from './options/auth-key.js';
 export type { Duration } from './options/duration.js';
 export {
@@ -67,9 +68,31 @@ export { Freshness } from './authentication/freshness.decorator.js';
 export { CurrentUser } from './authentication/current-user.decorator.js';
 export { CurrentToken } from './authentication/current-token.decorator.js';
 
+export { AuthEvents } from './events/auth-events.service.js';
+export type { AuthEvent, AuthEventScope, AuthEventType } from './events/auth-event.js';
+
 export { SessionService } from './sessions/session.service.js';
-export type { AuthenticatedSubject, LoginResult, LoginSince } from './sessions/login-context.js';
+export type {
+  AuthenticatedSubject,
+  ClientContext,
+  LoginContext,
+  LoginResult,
+  LoginSince,
+  SessionInfo,
+} from './sessions/login-context.js';
+
+export {
+  AccountService,
+  type AccountActOptions,
+  type AccountChangeOptions,
+} from './accounts/account.service.js';
 
 export { LogoutService } from './logout/logout.service.js';
-export type { LogoutOptions, SubjectLogoutOptions } from './logout/logout-options.js';
+export type {
+  KeyRevocationPreview,
+  LogoutAllOptions,
+  LogoutOptions,
+  RevokeKeyOptions,
+  SubjectLogoutOptions,
+} from './logout/logout-options.js';
 export type { LogoutReceipt } from './logout/logout-receipt.js';

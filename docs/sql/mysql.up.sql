@@ -53,9 +53,67 @@ CREATE TABLE IF NOT EXISTS auth_pending (
   PRIMARY KEY (event_id)
 ) ENGINE = InnoDB;
 
+CREATE TABLE IF NOT EXISTS auth_subject (
+  subject_key binary(16) NOT NULL,
+  kills_below bigint NOT NULL,
+  reason varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  except_key binary(16),
+  spared_below bigint NOT NULL,
+  spared_reason varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  marked_at bigint NOT NULL,
+  locked_until bigint,
+  disabled_at bigint,
+  PRIMARY KEY (subject_key)
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS auth_session (
+  session_key binary(16) NOT NULL,
+  sid varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  subject_key binary(16) NOT NULL,
+  subject varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  gen bigint NOT NULL,
+  kid varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  client varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  device varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  ip varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  user_agent varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  delivery varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  created_at bigint NOT NULL,
+  last_seen_at bigint NOT NULL,
+  idle_until bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  ended_at bigint,
+  end_reason varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  PRIMARY KEY (session_key)
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS auth_refresh (
+  token_digest binary(32) NOT NULL,
+  session_key binary(16) NOT NULL,
+  number bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  replaced_at bigint,
+  grace_until bigint,
+  retries bigint NOT NULL,
+  sealed_successor varbinary(64),
+  PRIMARY KEY (token_digest)
+) ENGINE = InnoDB;
+
 ALTER TABLE auth_event ADD UNIQUE INDEX auth_event_id (event_id);
 
 ALTER TABLE auth_event ADD INDEX auth_event_keep_until (keep_until);
+
+ALTER TABLE auth_session ADD INDEX auth_session_subject (subject_key);
+
+ALTER TABLE auth_session ADD INDEX auth_session_idle (idle_until);
+
+ALTER TABLE auth_session ADD INDEX auth_session_ended (ended_at);
+
+ALTER TABLE auth_refresh ADD INDEX auth_refresh_session (session_key);
+
+ALTER TABLE auth_refresh ADD INDEX auth_refresh_grace (grace_until);
+
+ALTER TABLE auth_refresh ADD INDEX auth_refresh_expires (expires_at);
 
 INSERT INTO auth_log (id, log_id, created_at)
   SELECT 1, UUID(), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000 FROM (SELECT 1 AS one) seed WHERE NOT EXISTS (SELECT 1 FROM auth_log);
@@ -68,3 +126,6 @@ INSERT INTO auth_head (id, position, purged_through, format, max_staleness, max_
 -- GRANT SELECT, UPDATE ON auth_head TO 'app'@'%';
 -- GRANT SELECT, INSERT, DELETE ON auth_event TO 'app'@'%';
 -- GRANT SELECT, INSERT, DELETE ON auth_pending TO 'app'@'%';
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON auth_subject TO 'app'@'%';
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON auth_session TO 'app'@'%';
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON auth_refresh TO 'app'@'%';

@@ -53,9 +53,67 @@ CREATE TABLE IF NOT EXISTS auth_pending (
   PRIMARY KEY (event_id)
 );
 
+CREATE TABLE IF NOT EXISTS auth_subject (
+  subject_key bytea NOT NULL,
+  kills_below bigint NOT NULL,
+  reason varchar(255) NOT NULL,
+  except_key bytea,
+  spared_below bigint NOT NULL,
+  spared_reason varchar(255) NOT NULL,
+  marked_at bigint NOT NULL,
+  locked_until bigint,
+  disabled_at bigint,
+  PRIMARY KEY (subject_key)
+);
+
+CREATE TABLE IF NOT EXISTS auth_session (
+  session_key bytea NOT NULL,
+  sid varchar(255) NOT NULL,
+  subject_key bytea NOT NULL,
+  subject varchar(255) NOT NULL,
+  gen bigint NOT NULL,
+  kid varchar(255) NOT NULL,
+  client varchar(255),
+  device varchar(255),
+  ip varchar(255),
+  user_agent varchar(255),
+  delivery varchar(255) NOT NULL,
+  created_at bigint NOT NULL,
+  last_seen_at bigint NOT NULL,
+  idle_until bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  ended_at bigint,
+  end_reason varchar(255),
+  PRIMARY KEY (session_key)
+);
+
+CREATE TABLE IF NOT EXISTS auth_refresh (
+  token_digest bytea NOT NULL,
+  session_key bytea NOT NULL,
+  number bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  replaced_at bigint,
+  grace_until bigint,
+  retries bigint NOT NULL,
+  sealed_successor bytea,
+  PRIMARY KEY (token_digest)
+);
+
 CREATE UNIQUE INDEX IF NOT EXISTS auth_event_id ON auth_event (event_id);
 
 CREATE INDEX IF NOT EXISTS auth_event_keep_until ON auth_event (keep_until);
+
+CREATE INDEX IF NOT EXISTS auth_session_subject ON auth_session (subject_key);
+
+CREATE INDEX IF NOT EXISTS auth_session_idle ON auth_session (idle_until);
+
+CREATE INDEX IF NOT EXISTS auth_session_ended ON auth_session (ended_at);
+
+CREATE INDEX IF NOT EXISTS auth_refresh_session ON auth_refresh (session_key);
+
+CREATE INDEX IF NOT EXISTS auth_refresh_grace ON auth_refresh (grace_until);
+
+CREATE INDEX IF NOT EXISTS auth_refresh_expires ON auth_refresh (expires_at);
 
 INSERT INTO auth_log (id, log_id, created_at)
   SELECT 1, gen_random_uuid()::text, (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint FROM (SELECT 1 AS one) seed WHERE NOT EXISTS (SELECT 1 FROM auth_log);
@@ -68,3 +126,6 @@ INSERT INTO auth_head (id, position, purged_through, format, max_staleness, max_
 -- GRANT SELECT, UPDATE ON auth_head TO app;
 -- GRANT SELECT, INSERT, DELETE, UPDATE (event_id) ON auth_event TO app;
 -- GRANT SELECT, INSERT, DELETE ON auth_pending TO app;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON auth_subject TO app;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON auth_session TO app;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON auth_refresh TO app;

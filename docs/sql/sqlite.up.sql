@@ -53,9 +53,67 @@ CREATE TABLE IF NOT EXISTS auth_pending (
   PRIMARY KEY (event_id)
 );
 
+CREATE TABLE IF NOT EXISTS auth_subject (
+  subject_key blob NOT NULL,
+  kills_below integer NOT NULL,
+  reason text NOT NULL,
+  except_key blob,
+  spared_below integer NOT NULL,
+  spared_reason text NOT NULL,
+  marked_at integer NOT NULL,
+  locked_until integer,
+  disabled_at integer,
+  PRIMARY KEY (subject_key)
+);
+
+CREATE TABLE IF NOT EXISTS auth_session (
+  session_key blob NOT NULL,
+  sid text NOT NULL,
+  subject_key blob NOT NULL,
+  subject text NOT NULL,
+  gen integer NOT NULL,
+  kid text NOT NULL,
+  client text,
+  device text,
+  ip text,
+  user_agent text,
+  delivery text NOT NULL,
+  created_at integer NOT NULL,
+  last_seen_at integer NOT NULL,
+  idle_until integer NOT NULL,
+  expires_at integer NOT NULL,
+  ended_at integer,
+  end_reason text,
+  PRIMARY KEY (session_key)
+);
+
+CREATE TABLE IF NOT EXISTS auth_refresh (
+  token_digest blob NOT NULL,
+  session_key blob NOT NULL,
+  number integer NOT NULL,
+  expires_at integer NOT NULL,
+  replaced_at integer,
+  grace_until integer,
+  retries integer NOT NULL,
+  sealed_successor blob,
+  PRIMARY KEY (token_digest)
+);
+
 CREATE UNIQUE INDEX IF NOT EXISTS auth_event_id ON auth_event (event_id);
 
 CREATE INDEX IF NOT EXISTS auth_event_keep_until ON auth_event (keep_until);
+
+CREATE INDEX IF NOT EXISTS auth_session_subject ON auth_session (subject_key);
+
+CREATE INDEX IF NOT EXISTS auth_session_idle ON auth_session (idle_until);
+
+CREATE INDEX IF NOT EXISTS auth_session_ended ON auth_session (ended_at);
+
+CREATE INDEX IF NOT EXISTS auth_refresh_session ON auth_refresh (session_key);
+
+CREATE INDEX IF NOT EXISTS auth_refresh_grace ON auth_refresh (grace_until);
+
+CREATE INDEX IF NOT EXISTS auth_refresh_expires ON auth_refresh (expires_at);
 
 INSERT INTO auth_log (id, log_id, created_at)
   SELECT 1, lower(hex(randomblob(16))), CAST(unixepoch('subsec') * 1000 AS INTEGER) FROM (SELECT 1 AS one) seed WHERE NOT EXISTS (SELECT 1 FROM auth_log);

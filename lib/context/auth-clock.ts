@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 
@@ -34,6 +35,11 @@ export class AuthClock {
   /** The database's time in epoch milliseconds, given what the database reported. */
   database(reported: number): number {
     return reported;
+  }
+
+  /** By how much a life is shortened, so that clients part ways: a whole number from 0 to `most`. */
+  jitter(most: number): number {
+    return randomInt(Math.floor(most) + 1);
   }
 
   /**

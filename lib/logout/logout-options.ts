@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import type { Duration } from '../options/duration.js';
 import type { RevocationReason } from '../revocation/revocation-event.js';
 
 /** What every verb of {@link LogoutService} takes. */
@@ -17,10 +18,34 @@ export interface LogoutOptions {
   readonly reason?: RevocationReason | undefined;
   /** Who did it, for the audit; at most 255 characters. */
   readonly actor?: string | undefined;
+  /** The request in which it happens, for the audit. */
+  readonly requestId?: string | undefined;
 }
 
 /** What the verbs about an account take beside {@link LogoutOptions}. */
 export interface SubjectLogoutOptions extends LogoutOptions {
   /** The issuer of the account's tokens. Default: our own. */
   readonly issuer?: string | undefined;
+}
+
+/** What {@link LogoutService.logoutAll} takes beside {@link SubjectLogoutOptions}. */
+export interface LogoutAllOptions extends SubjectLogoutOptions {
+  /**
+   * Also refuses logins for so long, seconds or `'15m'`: what somebody presses whose telephone was
+   * stolen. Not together with `manager`.
+   */
+  readonly lockFor?: Duration | undefined;
+}
+
+/** What {@link LogoutService.revokeKey} takes beside {@link LogoutOptions}. */
+export interface RevokeKeyOptions extends LogoutOptions {
+  /** Also ends the sessions whose last token the key signed; else they go on under the next key. */
+  readonly sessions?: boolean | undefined;
+}
+
+/** What revoking a key would hit. */
+export interface KeyRevocationPreview {
+  readonly kid: string;
+  /** Sessions that go on and whose last access token this key signed. */
+  readonly sessions: number;
 }

@@ -14,8 +14,24 @@ import { RevocationLog } from '../revocation/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { RevocationKind, RevocationReason } from '../revocation/revocation-event.js';
 import type { VerifiedClaims } from '../revocation/token-claims.js';
-import type { LogoutOptions, SubjectLogoutOptions } from './logout-options.js';
+import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
+import { parseDuration, type Duration } from '../options/duration.js';
+import { integerOf } from '../revocation/store/log-rows.js';
+import { isRefreshToken } from '../sessions/refresh-token.js';
+import { RefreshService } from '../sessions/refresh.service.js';
+import { refreshRefusal } from '../sessions/session-refusals.js';
+import { SessionStore } from '../sessions/session-store.service.js';
+import type {
+  KeyRevocationPreview,
+  LogoutAllOptions,
+  LogoutOptions,
+  RevokeKeyOptions,
+  SubjectLogoutOptions,
+} from './logout-options.js';
 import type { LogoutReceipt } from './logout-receipt.js';
+
+/** Sessions that are ended in one transaction. */
+const BATCH = 500;
 
 /** A timer may fire this much early (ms). */
 const TIMER_SLACK = 10;
@@ -45,12 +61,16 @@ export class LogoutService {
     private readonly tokens: TokenService,
     private readonly log: RevocationLog,
     private readonly feed: RevocationFeed,
+    private readonly refreshes: RefreshService,
+    private readonly store: SessionStore,
+    private readonly events: AuthEvents,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
   /**
-   * Logs out of this session, on this device; of this one token where it belongs to no session.
+   * Logs out of this session, on this device; of this one token where it belongs to no session. A
+   * refresh token's text does as well as an access token's.
    *
    * @throws AuthException 400 `nothing_to_revoke` for claims with neither `sid` nor `jti`, and 401
    * for a text that is no token of ours.
@@ -59,6 +79,12 @@ export class LogoutService {
     token: string | VerifiedClaims,
     options: LogoutOptions = {},
   ): Promise<LogoutReceipt> {
+    if (isRefreshToken(token)) {
+      const session = await this.refreshes.find(token);
+      if (session === undefined) throw refreshRefusal('refresh_token_invalid');
+      const { issuer } = this.options;
+      return this.end({ kind: 'session', issuer, sid: session.sid }, 'logout', options);
+    }
     const { iss, sid, jti, exp } = await this.claimsOf(token);
     if (sid !== undefined)
       return this.end({ kind: 'session', issuer: iss, sid }, 'logout', options);
@@ -97,25 +123,67 @@ export class LogoutService {
   /** Logs an account out on every device: whatever was issued before dies, what comes after lives. */
   async logoutAll(
     subject: string | number | bigint,
-    options: SubjectLogoutOptions = {},
+    { lockFor, ...options }: LogoutAllOptions = {},
   ): Promise<LogoutReceipt> {
     const issuer = options.issuer ?? this.options.issuer;
+    const account = lockFor === undefined ? undefined : { lockFor: durationOf(lockFor) };
     return this.end(
-      { kind: 'subject', issuer, subject: subjectOf(subject) },
+      { kind: 'subject', issuer, subject: subjectOf(subject), account },
       'logged_out_elsewhere',
       options,
     );
   }
 
-  /** Refuses every token that this key signed or will sign, for ever: the key has leaked. */
-  async revokeKey(kid: string, options: LogoutOptions = {}): Promise<LogoutReceipt> {
-    return this.end({ kind: 'key', kid }, 'key_compromised', options);
+  /**
+   * Refuses every token that this key signed or will sign, for ever: the key has leaked. Sessions go on
+   * under the next key at their next refresh, unless `sessions` ends them too.
+   *
+   * @example
+   * ```ts
+   * const { sessions } = await this.logoutService.revokeKey(kid, { dryRun: true });
+   * ```
+   */
+  async revokeKey(kid: string, options: { readonly dryRun: true }): Promise<KeyRevocationPreview>;
+  async revokeKey(kid: string, options?: RevokeKeyOptions): Promise<LogoutReceipt>;
+  async revokeKey(
+    kid: string,
+    {
+      dryRun,
+      sessions: endsSessions = false,
+      ...options
+    }: RevokeKeyOptions & {
+      readonly dryRun?: boolean;
+    } = {},
+  ): Promise<LogoutReceipt | KeyRevocationPreview> {
+    if (dryRun === true) return { kid, sessions: await this.countSessionsOf(kid) };
+    const receipt = await this.end({ kind: 'key', kid }, 'key_compromised', options);
+    if (endsSessions) await this.endSessionsOf(kid, options.actor);
+    return receipt;
   }
 
   /** Logs everybody out: every token of the issuer that was issued before dies. */
   async revokeEveryone(options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
     const issuer = options.issuer ?? this.options.issuer;
     return this.end({ kind: 'issuer', issuer }, 'everyone', options);
+  }
+
+  private async countSessionsOf(kid: string): Promise<number> {
+    const [row] = await this.store.read(({ statements }) => statements.countByKey(kid));
+    return integerOf(row?.['sessions']);
+  }
+
+  /** Batch by batch; called again after a failure it goes on with those that are left. */
+  private async endSessionsOf(kid: string, actor: string | undefined): Promise<void> {
+    const { issuer } = this.options;
+    for (;;) {
+      const rows = await this.store.read(({ statements }) => statements.listByKey(kid, BATCH));
+      const requests = rows.map(
+        ({ sid }) =>
+          ({ kind: 'session', issuer, sid: sid ?? '', reason: 'key_compromised', actor }) as const,
+      );
+      if (requests.length > 0) await this.log.append(requests);
+      if (requests.length < BATCH) return;
+    }
   }
 
   /** @throws AuthException 400 `nothing_to_revoke` for what is neither a text nor claims. */
@@ -131,11 +199,18 @@ export class LogoutService {
   private async end(
     request: RevocationRequest,
     reason: RevocationReason,
-    { wait, manager, ...given }: LogoutOptions,
+    { wait, manager, requestId, ...given }: LogoutOptions,
   ): Promise<LogoutReceipt> {
     const { actor } = given;
     const complete = { ...request, reason: given.reason ?? reason, actor };
+    const told = { ...aboutOf(request), reason: complete.reason, actor, requestId };
     if (manager !== undefined) {
+      if (request.kind === 'subject' && request.account !== undefined) {
+        throw new AuthWiringError(
+          'logoutAll(…, { manager, lockFor }) cannot work: the lock has to be in force at once.',
+          'Call accounts.lock() before the transaction, and logoutAll(…, { manager }) in it.',
+        );
+      }
       if (wait !== undefined) {
         throw new AuthWiringError(
           'logout(…, { manager, wait }) cannot work: inside the transaction nothing is in force yet.',
@@ -143,6 +218,7 @@ export class LogoutService {
         );
       }
       const drafts = await this.log.appendWith(manager, [complete]);
+      this.events.tell(told);
       return {
         events: drafts.map(({ id }) => ({ kind: complete.kind, position: null, id })),
         effectiveEverywhereWithin: this.feed.bound / 1000,
@@ -151,6 +227,7 @@ export class LogoutService {
       };
     }
     const { head, events } = await this.log.append([complete]);
+    this.events.tell(told);
     const bound = Math.max(head.maxStaleness, this.options.maxStaleness);
     if (wait === 'everywhere') await this.pass(bound);
     const until = events[0]?.until ?? null;
@@ -184,6 +261,23 @@ export class LogoutService {
       this.clock.schedule(milliseconds + TIMER_SLACK, resolve, keepAlive);
     });
   }
+}
+
+/** What an audit may know of it: the account or the session, hashed; never a token's id. */
+function aboutOf(request: RevocationRequest): Omit<AuthEventDraft, 'reason'> {
+  const type = request.kind === 'key' ? 'key_revoked' : 'logout';
+  return {
+    type,
+    scope: request.kind,
+    subject: request.kind === 'subject' ? request.subject : undefined,
+    sessionId: request.kind === 'session' ? request.sid : undefined,
+  };
+}
+
+function durationOf(lockFor: Duration): number {
+  const parsed = parseDuration(lockFor);
+  if (typeof parsed === 'number' && parsed > 0) return parsed;
+  throw new AuthException(400, 'invalid_request', 'Nothing was ended: lockFor is no duration.');
 }
 
 function nothingToRevoke(what: string): AuthException {

@@ -2,6 +2,7 @@ import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { TokenClaims } from '../revocation/token-claims.js';
 import type { AuthKeySource, SecretMaterial } from './auth-key-options.js';
 import type { Duration } from './duration.js';
+import { SessionSettings } from './session-settings.js';
 
 interface ShapesTheUser {
   validate(claims: TokenClaims, request: object): unknown;
@@ -59,7 +60,7 @@ export interface ForeignIssuerOptions {
  *
  * @publicApi
  */
-export class AuthSettings {
+export class AuthSettings extends SessionSettings {
   /**
    * The exact `iss` of our tokens (RFC 7519 section 4.1.1), compared byte by byte.
    *

@@ -5,6 +5,7 @@ import { readDuration, readExactName, readFields, type DurationLimits } from './
 import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
 import { readForeignIssuers } from './resolve-foreign-issuers.js';
 import type { ResolvedAuthOptions } from './resolved-auth-options.js';
+import { readClaimsLoader, readMaxSessions, readRetries } from './session-setting-readers.js';
 import {
   readClaimNames,
   readDataSource,
@@ -22,6 +23,14 @@ const OPTION_NAMES = Object.keys({
   issuer: true,
   audience: true,
   accessTokenTtl: true,
+  sessionTtl: true,
+  sessionIdleTtl: true,
+  refreshTokenTtl: true,
+  refreshGrace: true,
+  refreshGraceRetries: true,
+  historyFor: true,
+  maxSessions: true,
+  claims: true,
   clockTolerance: true,
   maxStaleness: true,
   staleWait: true,
@@ -63,9 +72,16 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
 
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
+const YEAR = 366 * DAY;
 const LIMITS = {
   // Longer than any month: whatever should live longer is a session with a refresh token.
   accessTokenTtl: { from: [SECOND, '1 s'], to: [31 * DAY, '31 days'], wholeSeconds: true },
+  sessionTtl: { from: [SECOND, '1 s'], to: [YEAR, '366 days'], wholeSeconds: true },
+  sessionIdleTtl: { from: [SECOND, '1 s'], to: [YEAR, '366 days'], wholeSeconds: true },
+  refreshTokenTtl: { from: [0, '0 (none), or 1 s'], to: [YEAR, '366 days'], wholeSeconds: true },
+  // Whoever stole a used refresh token can use it for this long.
+  refreshGrace: { from: [0, '0'], to: [60 * SECOND, '60 s'] },
+  historyFor: { from: [0, '0'], to: [YEAR, '366 days'] },
   // The log keeps each event 60 s longer than its token (protocol.md W3): no more than that.
   clockTolerance: { from: [0, '0'], to: [60 * SECOND, '60 s'] },
   // Below half a second the polls, one every quarter, would be the application's main load.
@@ -115,6 +131,14 @@ export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
     audience,
     loadKeys: readKeySource(given.secret, given.keys, problems),
     accessTokenTtl,
+    sessionTtl: duration('sessionTtl'),
+    sessionIdleTtl: duration('sessionIdleTtl'),
+    refreshTokenTtl: duration('refreshTokenTtl'),
+    refreshGrace: duration('refreshGrace'),
+    refreshGraceRetries: readRetries(value('refreshGraceRetries'), problems),
+    historyFor: duration('historyFor'),
+    maxSessions: readMaxSessions(value('maxSessions'), problems),
+    claims: readClaimsLoader(value('claims'), problems),
     clockTolerance: duration('clockTolerance'),
     maxStaleness: duration('maxStaleness'),
     staleWait: duration('staleWait'),

@@ -1,6 +1,7 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { AuthKey } from './auth-key.js';
 import type { ClaimsValidator } from './auth-options.js';
+import type { ClaimsLoader } from './session-settings.js';
 
 /** The injection token of {@link ResolvedAuthOptions}: what everything but the resolver reads. */
 export const RESOLVED_AUTH_OPTIONS = Symbol('nestjs-logout:resolved-auth-options');
@@ -26,6 +27,16 @@ export interface ResolvedAuthOptions {
   readonly clockTolerance: number;
   readonly maxStaleness: number;
   readonly staleWait: number;
+  readonly sessionTtl: number;
+  readonly sessionIdleTtl: number;
+  /** 0 = no refresh tokens. */
+  readonly refreshTokenTtl: number;
+  readonly refreshGrace: number;
+  readonly refreshGraceRetries: number;
+  readonly historyFor: number;
+  /** By client type; `'*'` stands for all together. */
+  readonly maxSessions: ReadonlyMap<string, number> | undefined;
+  readonly claims: ClaimsLoader | undefined;
   /** The longest life of any token this instance can be asked about. */
   readonly maxTokenLife: number;
   readonly foreign: readonly ResolvedForeignIssuer[];

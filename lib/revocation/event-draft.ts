@@ -60,6 +60,7 @@ export function draftOf(
             ? null
             : keys.hex('session', request.issuer, id('sid', request.exceptSession)),
         accessOnly: request.accessOnly ?? false,
+        account: request.account,
         life: lifeOf(request.issuer, options),
       };
     case 'key':

@@ -46,6 +46,8 @@ export interface LogPosition {
 export class RevocationLog {
   private readonly logger = new Logger('RevocationLog');
   private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts));
+  /** W5: one account that somebody else has locked must not hold up everybody's logout. */
+  private readonly accountWriter = new BatchWriter((drafts) => this.appendOrFail(drafts));
   private readonly positions = new SharedCall(() => this.readPositionAndMove());
   private moving: Promise<void> | undefined;
   private settling: Promise<void> | undefined;
@@ -69,7 +71,8 @@ export class RevocationLog {
    * nobody knows whether they were.
    */
   async append(requests: readonly RevocationRequest[]): Promise<Appended> {
-    return this.writer.write(this.draft(requests));
+    const isAccountAct = requests.some(({ kind }) => kind === 'subject' || kind === 'issuer');
+    return (isAccountAct ? this.accountWriter : this.writer).write(this.draft(requests));
   }
 
   /** The same in the caller's transaction: everything counts from the caller's commit (C1, C5). */
@@ -98,9 +101,28 @@ export class RevocationLog {
     return this.positions.run();
   }
 
+  /** The library's one `now` (epoch ms), never behind the database (T1). */
+  now(): number {
+    return this.feed.now();
+  }
+
+  /**
+   * Numbers what callers' transactions have committed, so that what comes after sees its effects.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async settlePending(): Promise<void> {
+    const log = await this.open();
+    try {
+      await this.numberPending(log);
+    } catch (error) {
+      throw unavailable('A pending revocation could not be numbered.', error);
+    }
+  }
+
   /** Resolves when nothing is being written any more; called before the connections close. */
   async drain(): Promise<void> {
-    await this.writer.drain();
+    await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
     await Promise.allSettled([this.moving, this.settling]);
   }
 

@@ -1,4 +1,5 @@
 import type { RevocationReason } from './revocation-event.js';
+import type { AccountChange } from './store/log.transactions.js';
 
 interface Common {
   /** Why; the holder of the token is told. Default `unspecified`, of which nobody is told. */
@@ -25,6 +26,8 @@ export type RevocationRequest =
       readonly exceptSession?: string | undefined;
       /** Ends access tokens but no session. */
       readonly accessOnly?: boolean | undefined;
+      /** Whether the account may log in again; not in a caller's transaction. */
+      readonly account?: AccountChange | undefined;
     })
   | (Common & { readonly kind: 'key'; readonly kid: string })
   | (Common & { readonly kind: 'issuer'; readonly issuer: string });

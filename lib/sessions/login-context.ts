@@ -1,20 +1,49 @@
 import type { LogPosition } from '../revocation/revocation-log.service.js';
+import type { Delivery } from './store/session-rows.js';
 
 /** Who logged in, as the application's own check found it. */
 export interface AuthenticatedSubject {
   /** The account: a string, number or bigint, kept as a string of 1 to 255 characters. */
   readonly subject: string | number | bigint;
-  /** What the token shall say beside the registered claims; readable by everybody who holds it. */
+  /**
+   * What the token shall say beside the registered claims; readable by everybody who holds it. For
+   * refreshed tokens the option `claims` is asked.
+   */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * What is known of a client; all of it is shown to the account's owner in the list of sessions, and
+ * erased with the account.
+ *
+ * @publicApi
+ */
+export interface ClientContext {
+  /** The sort of client, such as `'web'` or `'tv'`: limits and refreshes are bound to it. */
+  readonly client?: string | undefined;
+  /** What its owner calls the device; at most 255 characters are kept. */
+  readonly device?: string | undefined;
+  /** As the framework's trusted-proxy setting gives it; it is stored without its last part. */
+  readonly ip?: string | undefined;
+  /** At most 255 characters are kept. */
+  readonly userAgent?: string | undefined;
+  /** How the refresh token is handed over; it is taken back in no other way. Default `'body'`. */
+  readonly delivery?: Delivery | undefined;
+}
+
+/** What a login may say beside who it is. @publicApi */
+export interface LoginContext extends ClientContext {
+  /** The session that this browser held before: it ends, so that no id is fixed in advance. */
+  readonly replaces?: string | undefined;
+}
+
 /** For a subject whose password was checked before `login` could read the position. */
-export interface LoginSince {
+export interface LoginSince extends LoginContext {
   /** `await sessions.position()`, taken before the password was compared. */
   readonly since: LogPosition;
 }
 
-/** What a login gives. */
+/** What a login or a refresh gives. */
 export interface LoginResult {
   readonly accessToken: string;
   /** Seconds until the access token expires. */
@@ -23,4 +52,24 @@ export interface LoginResult {
   readonly refreshAt: number;
   /** The login's id: the claim `sid`, and what `logoutSession` takes. Not a secret. */
   readonly sessionId: string;
+  /** Opaque; send it to `refresh` once. Absent where `refreshTokenTtl` is 0. */
+  readonly refreshToken?: string;
+  /** Seconds until the refresh token expires. */
+  readonly refreshExpiresIn?: number;
+}
+
+/** One of an account's logins, as its owner may see it. @publicApi */
+export interface SessionInfo {
+  /** The claim `sid`. */
+  readonly id: string;
+  readonly client: string | null;
+  readonly device: string | null;
+  /** Without its last part. */
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+  readonly createdAt: Date;
+  /** Its login or its last refresh. */
+  readonly lastSeenAt: Date;
+  /** Its absolute end. */
+  readonly expiresAt: Date;
 }

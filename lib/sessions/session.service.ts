@@ -1,28 +1,52 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { JwtService } from '@nestjs/jwt';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { KeyRing } from '../authentication/key-ring.service.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthEvents } from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
+import { EventKeys } from '../revocation/event-key.js';
 import { subjectOf } from '../revocation/identifier.js';
 import { RevocationLog, type LogPosition } from '../revocation/revocation-log.service.js';
-import type { AuthenticatedSubject, LoginResult, LoginSince } from './login-context.js';
-import { assertSignable } from './signable-claims.js';
+import { AccessTokenSigner } from './access-token.signer.js';
+import { truncateAddress } from './client-address.js';
+import { cut } from './client-text.js';
+import type {
+  AuthenticatedSubject,
+  ClientContext,
+  LoginContext,
+  LoginResult,
+  LoginSince,
+  SessionInfo,
+} from './login-context.js';
+import { newRefreshToken, refreshTokenDigest } from './refresh-token.js';
+import { RefreshService } from './refresh.service.js';
+import { refreshRefusal } from './session-refusals.js';
+import { SessionStore } from './session-store.service.js';
+import type { SessionRow } from './store/session-rows.js';
+
+/** Checks who it is; `null` is a wrong password. */
+type Authenticate = () =>
+  Promise<AuthenticatedSubject | null | undefined> | AuthenticatedSubject | null;
 
 /**
- * Begins sessions: reads the log's position, has the application check who it is, and signs.
+ * Sessions: a login and its refresh tokens, from the password to the last of them.
  *
  * @publicApi
  */
 @Injectable()
 export class SessionService {
+  private readonly logger = new Logger('SessionService');
+  private hasWarned = false;
+
   constructor(
     private readonly log: RevocationLog,
-    private readonly keys: KeyRing,
-    private readonly jwt: JwtService,
+    private readonly store: SessionStore,
+    private readonly refreshes: RefreshService,
+    private readonly signer: AccessTokenSigner,
+    private readonly keys: EventKeys,
+    private readonly events: AuthEvents,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
@@ -38,9 +62,10 @@ export class SessionService {
 
   /**
    * Logs somebody in: `authenticate` runs after the log's position was read, so that a login checked
-   * against an old password cannot survive the change of that password.
+   * against an old password cannot survive the change of that password: what it gives is dead then.
    *
    * @returns `null` when `authenticate` gave `null`.
+   * @throws AuthUnauthorizedException `account_locked`, `account_disabled`.
    * @throws AuthUnavailableException `storage_unavailable`, or `no_signing_key` when the ring has no
    * key left that may sign.
    * @throws AuthException 400 `invalid_subject`.
@@ -53,65 +78,167 @@ export class SessionService {
    *   return user && { subject: user.id, claims: { name: user.name } };
    * });
    * if (login === null) throw new UnauthorizedException();
-   * return { access_token: login.accessToken };
+   * return { access_token: login.accessToken, refresh_token: login.refreshToken };
    * ```
    */
-  login(
-    authenticate: () =>
-      Promise<AuthenticatedSubject | null | undefined> | AuthenticatedSubject | null,
-  ): Promise<LoginResult | null>;
+  login(authenticate: Authenticate, context?: LoginContext): Promise<LoginResult | null>;
   login(subject: AuthenticatedSubject, context: LoginSince): Promise<LoginResult>;
   async login(
-    who:
-      | AuthenticatedSubject
-      | (() => Promise<AuthenticatedSubject | null | undefined> | AuthenticatedSubject | null),
-    context?: LoginSince,
+    who: AuthenticatedSubject | Authenticate,
+    context: LoginContext | LoginSince = {},
   ): Promise<LoginResult | null> {
     if (typeof who === 'function') {
       const since = await this.log.position();
       const subject = await who();
-      return subject === null || subject === undefined ? null : this.sign(subject, since);
+      return subject === null || subject === undefined ? null : this.begin(subject, since, context);
     }
-    if (context?.since === undefined) {
+    const since = 'since' in context ? context.since : undefined;
+    if (since === undefined) {
       throw new AuthWiringError(
         'login(subject) was called without the position at which its authority was checked.',
         'Pass a function that checks the password: login(async () => …).',
         'Or take `since = await sessions.position()` before the check: login(subject, { since }).',
       );
     }
-    return this.sign(who, context.since);
+    return this.begin(who, since, context);
   }
 
-  private async sign(
-    { subject, claims = {} }: AuthenticatedSubject,
-    { position, now }: LogPosition,
-  ): Promise<LoginResult> {
-    const { accessTokenTtl, allowedClaims } = this.options;
-    assertSignable(claims, allowedClaims);
-    const key = this.keys.signingKey();
-    const sessionId = randomUUID();
-    const iat = Math.floor(now / 1000);
-    const exp = iat + accessTokenTtl / 1000;
-    const payload = {
-      ...claims,
-      sub: subjectOf(subject),
-      sid: sessionId,
-      jti: randomUUID(),
-      gen: position,
-      iat,
-      exp,
-    };
-    // JwtService adds iss and aud, and signs with the ring's key.
-    const accessToken = await this.jwt.signAsync(payload, {
-      algorithm: key.alg,
-      keyid: key.kid,
-      header: { alg: key.alg, typ: 'at+jwt' },
-    });
-    return {
-      accessToken,
-      expiresIn: exp - iat,
-      refreshAt: (iat + (exp - iat) * 0.9) * 1000,
-      sessionId,
-    };
+  /**
+   * Takes a refresh token and gives the next pair. Within `refreshGrace` the same token gives the same
+   * successor again, with a fresh access token; after that it ends the session (RFC 9700 4.14.2).
+   *
+   * The option `claims` is asked for the claims of the new access token. What throws consumes nothing.
+   *
+   * @throws AuthUnauthorizedException `refresh_token_invalid`, `refresh_token_expired`,
+   * `refresh_token_reused`, `session_ended`, `account_locked` or `account_disabled`.
+   * @throws AuthUnavailableException `storage_unavailable`, `no_signing_key`: send the same token again.
+   *
+   * @example
+   * ```ts
+   * const { accessToken, refreshToken } = await this.sessions.refresh(body.refresh_token);
+   * ```
+   */
+  refresh(token: string, context: ClientContext = {}): Promise<LoginResult> {
+    return this.refreshes.refresh(token, context);
   }
+
+  /** The account's logins that go on, the newest first. */
+  async list(subject: string | number | bigint): Promise<SessionInfo[]> {
+    const subjectKey = this.keys.hex('subject', this.options.issuer, subjectOf(subject));
+    const sessions = await this.store.write((of) => of.listOpen(subjectKey, this.issuerKey));
+    return sessions.map(infoOf);
+  }
+
+  private async begin(
+    { subject: given, claims }: AuthenticatedSubject,
+    since: LogPosition,
+    context: LoginContext,
+  ): Promise<LoginResult> {
+    const { issuer, sessionTtl, sessionIdleTtl, refreshTokenTtl, maxSessions } = this.options;
+    const subject = subjectOf(given);
+    const sid = randomUUID();
+    const claimsContext = { sessionId: sid, on: 'login', client: context.client } as const;
+    const signed = await this.signer.sign(
+      subject,
+      sid,
+      claims ?? (await this.options.claims?.(subject, claimsContext)) ?? {},
+      since,
+    );
+    this.warnOfLostClaims(claims);
+    const end = since.now + sessionTtl;
+    const refreshEnd = Math.min(since.now + Math.min(refreshTokenTtl, sessionIdleTtl), end);
+    const tokenEnd = since.now + signed.expiresIn * 1000;
+    const session: SessionRow = {
+      key: this.keys.hex('session', issuer, sid),
+      sid,
+      subjectKey: this.keys.hex('subject', issuer, subject),
+      subject,
+      gen: since.position,
+      kid: signed.kid,
+      client: cut(context.client),
+      device: cut(context.device),
+      ip: truncateAddress(context.ip),
+      userAgent: cut(context.userAgent),
+      delivery: context.delivery ?? 'body',
+      createdAt: since.now,
+      lastSeenAt: since.now,
+      idleUntil: refreshTokenTtl === 0 ? tokenEnd : refreshEnd,
+      expiresAt: refreshTokenTtl === 0 ? tokenEnd : end,
+      endedAt: null,
+      endReason: null,
+    };
+    const token = refreshTokenTtl === 0 ? undefined : newRefreshToken();
+    const refresh =
+      token === undefined
+        ? null
+        : {
+            digest: refreshTokenDigest(token),
+            sessionKey: session.key,
+            number: 1,
+            expiresAt: refreshEnd,
+            replacedAt: null,
+            graceUntil: null,
+            retries: 0,
+            sealedSuccessor: null,
+          };
+    const beginning = { session, refresh, issuerKey: this.issuerKey, limits: maxSessions };
+    const outcome = await this.store.write((of) => of.begin(beginning));
+    if (outcome.kind !== 'begun') {
+      const code = outcome.kind === 'locked' ? 'account_locked' : 'account_disabled';
+      this.events.tell({ type: 'login_refused', subject, reason: code });
+      throw refreshRefusal(code);
+    }
+    await this.endOthers(outcome.surplus, context.replaces);
+    this.events.tell({ type: 'login', subject, sessionId: sid });
+    const { text, expiresIn, refreshAt } = signed;
+    const login = { accessToken: text, expiresIn, refreshAt, sessionId: sid };
+    return token === undefined
+      ? login
+      : {
+          ...login,
+          refreshToken: token,
+          refreshExpiresIn: Math.floor((refreshEnd - since.now) / 1000),
+        };
+  }
+
+  /** The oldest beyond the limit, and the one that the same browser held before (RT-10). */
+  private async endOthers(
+    surplus: readonly SessionRow[],
+    replaced: string | undefined,
+  ): Promise<void> {
+    const sids = [...surplus.map(({ sid }) => sid), ...(replaced === undefined ? [] : [replaced])];
+    if (sids.length === 0) return;
+    const { issuer } = this.options;
+    await this.log.append(
+      sids.map((sid) => ({ kind: 'session', issuer, sid, reason: 'newer_login' }) as const),
+    );
+  }
+
+  private get issuerKey(): string {
+    return this.keys.hex('issuer', this.options.issuer, '');
+  }
+
+  private warnOfLostClaims(claims: Readonly<Record<string, unknown>> | undefined): void {
+    const { claims: loader, refreshTokenTtl } = this.options;
+    if (this.hasWarned || claims === undefined || Object.keys(claims).length === 0) return;
+    if (loader !== undefined || refreshTokenTtl === 0) return;
+    this.hasWarned = true;
+    this.logger.warn(
+      'login() brought claims, but refreshed tokens will have none: nothing is copied from an old ' +
+        'token. Give AuthModule.forRoot() the option claims: (subject) => ({ … }), or refreshTokenTtl: 0.',
+    );
+  }
+}
+
+function infoOf(row: SessionRow): SessionInfo {
+  return {
+    id: row.sid,
+    client: row.client,
+    device: row.device,
+    ip: row.ip,
+    userAgent: row.userAgent,
+    createdAt: new Date(row.createdAt),
+    lastSeenAt: new Date(row.lastSeenAt),
+    expiresAt: new Date(row.expiresAt),
+  };
 }

@@ -41,6 +41,11 @@ export class TestClock extends AuthClock {
     return this.start + this.elapsed + this.databaseOffset;
   }
 
+  /** None: lives are as long as they were set. */
+  override jitter(): number {
+    return 0;
+  }
+
   override schedule(delay: number, run: () => void): CancelSchedule {
     const task = { at: this.elapsed + delay, run };
     this.tasks.add(task);

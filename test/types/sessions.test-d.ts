@@ -25,4 +25,13 @@ void sessions.login(() => ({ subject: { id: 1 } }));
 // @ts-expect-error no subject
 void sessions.login(async () => ({ claims: {} }));
 
-expectTrue<Equals<keyof LoginResult, 'accessToken' | 'expiresIn' | 'refreshAt' | 'sessionId'>>();
+expectTrue<
+  Equals<
+    keyof LoginResult,
+    'accessToken' | 'expiresIn' | 'refreshAt' | 'sessionId' | 'refreshToken' | 'refreshExpiresIn'
+  >
+>();
+
+expectTrue<Equals<ReturnType<typeof sessions.refresh>, Promise<LoginResult>>>();
+// @ts-expect-error a refresh token is a text
+void sessions.refresh({ token: 'x' });

@@ -2,11 +2,11 @@ import type { AuthTable, Dialect } from '../store/dialect.js';
 
 type Column = readonly [
   name: string,
-  type: 'position' | 'bytes' | 'text' | 'flag',
+  type: 'position' | 'bytes' | 'digest' | 'sealed' | 'text' | 'flag',
   nullable?: 'null',
 ];
 
-/** The columns of each table; all times are epoch milliseconds, all ids 16 bytes. */
+/** The columns of each table; all times are epoch milliseconds, all ids 16 bytes, digests 32. */
 const COLUMNS: Readonly<Record<AuthTable, readonly Column[]>> = {
   auth_log: [
     ['id', 'flag'],
@@ -52,6 +52,46 @@ const COLUMNS: Readonly<Record<AuthTable, readonly Column[]>> = {
     ['reason', 'text'],
     ['actor', 'text', 'null'],
   ],
+  auth_subject: [
+    ['subject_key', 'bytes'],
+    ['kills_below', 'position'],
+    ['reason', 'text'],
+    ['except_key', 'bytes', 'null'],
+    ['spared_below', 'position'],
+    ['spared_reason', 'text'],
+    ['marked_at', 'position'],
+    ['locked_until', 'position', 'null'],
+    ['disabled_at', 'position', 'null'],
+  ],
+  auth_session: [
+    ['session_key', 'bytes'],
+    ['sid', 'text'],
+    ['subject_key', 'bytes'],
+    ['subject', 'text'],
+    ['gen', 'position'],
+    ['kid', 'text'],
+    ['client', 'text', 'null'],
+    ['device', 'text', 'null'],
+    ['ip', 'text', 'null'],
+    ['user_agent', 'text', 'null'],
+    ['delivery', 'text'],
+    ['created_at', 'position'],
+    ['last_seen_at', 'position'],
+    ['idle_until', 'position'],
+    ['expires_at', 'position'],
+    ['ended_at', 'position', 'null'],
+    ['end_reason', 'text', 'null'],
+  ],
+  auth_refresh: [
+    ['token_digest', 'digest'],
+    ['session_key', 'bytes'],
+    ['number', 'position'],
+    ['expires_at', 'position'],
+    ['replaced_at', 'position', 'null'],
+    ['grace_until', 'position', 'null'],
+    ['retries', 'position'],
+    ['sealed_successor', 'sealed', 'null'],
+  ],
 };
 
 const PRIMARY_KEY: Readonly<Record<AuthTable, string>> = {
@@ -59,23 +99,48 @@ const PRIMARY_KEY: Readonly<Record<AuthTable, string>> = {
   auth_head: 'id',
   auth_event: 'position',
   auth_pending: 'event_id',
+  auth_subject: 'subject_key',
+  auth_session: 'session_key',
+  auth_refresh: 'token_digest',
 };
 
-/** The indexes that the feed, a retry and the purge rest on; the boot check asks for them by name. */
+/** The indexes that polls, retries, lists and the purge rest on; the boot check asks for them by name. */
 export const AUTH_INDEXES = [
   { name: 'auth_event_id', unique: true, table: 'auth_event', column: 'event_id' },
   { name: 'auth_event_keep_until', unique: false, table: 'auth_event', column: 'keep_until' },
+  { name: 'auth_session_subject', unique: false, table: 'auth_session', column: 'subject_key' },
+  { name: 'auth_session_idle', unique: false, table: 'auth_session', column: 'idle_until' },
+  { name: 'auth_session_ended', unique: false, table: 'auth_session', column: 'ended_at' },
+  { name: 'auth_refresh_session', unique: false, table: 'auth_refresh', column: 'session_key' },
+  { name: 'auth_refresh_grace', unique: false, table: 'auth_refresh', column: 'grace_until' },
+  { name: 'auth_refresh_expires', unique: false, table: 'auth_refresh', column: 'expires_at' },
 ] as const;
 
 const TYPES: Readonly<Record<Dialect['name'], Readonly<Record<Column[1], string>>>> = {
-  postgres: { position: 'bigint', bytes: 'bytea', text: 'varchar(255)', flag: 'smallint' },
+  postgres: {
+    position: 'bigint',
+    bytes: 'bytea',
+    digest: 'bytea',
+    sealed: 'bytea',
+    text: 'varchar(255)',
+    flag: 'smallint',
+  },
   mysql: {
     position: 'bigint',
     bytes: 'binary(16)',
+    digest: 'binary(32)',
+    sealed: 'varbinary(64)',
     text: 'varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
     flag: 'smallint',
   },
-  sqlite: { position: 'integer', bytes: 'blob', text: 'text', flag: 'integer' },
+  sqlite: {
+    position: 'integer',
+    bytes: 'blob',
+    digest: 'blob',
+    sealed: 'blob',
+    text: 'text',
+    flag: 'integer',
+  },
 };
 
 /** Statements that make our tables; each does nothing where its object exists already. */
@@ -123,5 +188,8 @@ export function grants(dialect: Dialect, role: string): string[] {
     `GRANT SELECT, UPDATE ON ${dialect.table('auth_head')} TO ${role}`,
     `GRANT SELECT, INSERT, DELETE${locking} ON ${dialect.table('auth_event')} TO ${role}`,
     `GRANT SELECT, INSERT, DELETE ON ${dialect.table('auth_pending')} TO ${role}`,
+    ...(['auth_subject', 'auth_session', 'auth_refresh'] as const).map(
+      (table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${dialect.table(table)} TO ${role}`,
+    ),
   ];
 }

@@ -1,10 +1,21 @@
 import type { SqlValue, Statement, StatementResult } from './statement.js';
 
 /** The names of our tables; they are fixed, whatever prefix or naming strategy the application has. */
-export const AUTH_TABLES = ['auth_log', 'auth_head', 'auth_event', 'auth_pending'] as const;
+export const AUTH_TABLES = [
+  'auth_log',
+  'auth_head',
+  'auth_event',
+  'auth_pending',
+  'auth_subject',
+  'auth_session',
+  'auth_refresh',
+] as const;
 
 /** One of {@link AUTH_TABLES}. */
 export type AuthTable = (typeof AUTH_TABLES)[number];
+
+/** A column as it is written and read: times and positions, binary ids, texts. */
+export type ColumnType = readonly [name: string, type: 'bigint' | 'bytes' | 'text'];
 
 /** What a failed statement means for the transaction that it stood in. */
 export type FailureKind =
@@ -47,9 +58,20 @@ export interface Dialect {
   /** Several rows in one statement; `columns` are written in this order. */
   insert(
     table: AuthTable,
-    columns: readonly (readonly [name: string, type: 'bigint' | 'bytes' | 'text'])[],
+    columns: readonly ColumnType[],
     rows: readonly (readonly (string | number | Buffer | null)[])[],
   ): Statement;
+  /** The same, of the rows whose key is not there yet: an attempt that may have been made before. */
+  insertMissing(
+    table: AuthTable,
+    columns: readonly ColumnType[],
+    rows: readonly (readonly (string | number | Buffer | null)[])[],
+  ): Statement;
+  /**
+   * `UPDATE table SET … WHERE …`, both with `?` placeholders, that takes its row locks in the order of `key`, so that two of them
+   * never wait for each other.
+   */
+  updateInOrder(table: AuthTable, key: string, set: Statement, where: Statement): Statement;
   /** Lists our tables and indexes as rows `{ name }`. */
   readonly existing: Statement;
   /** Answers a row `{ readonly: '1' }` on a server that cannot be written to. */

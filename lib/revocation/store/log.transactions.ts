@@ -1,4 +1,5 @@
 import type { AuthClock } from '../../context/auth-clock.js';
+import { AccountTransactions } from './account.transactions.js';
 import type { LogEvent } from '../revocation-event.js';
 import { eventOf, type Head, headOf, type PendingRow, pendingOf } from './log-rows.js';
 import type { LogStatements, NumberedRow } from './log.statements.js';
@@ -31,6 +32,17 @@ export interface EventDraft extends PendingRow {
   attemptedAt: number | null;
   /** A look under the head lock showed that no earlier attempt was committed. */
   provenAbsent: boolean;
+  /** What the event does to its account beside ending its sessions. */
+  readonly account?: AccountChange | undefined;
+}
+
+/** Whether an account may log in again, and from when; judged by the database's clock. */
+export interface AccountChange {
+  /** Epoch ms. */
+  readonly lockUntil?: number | undefined;
+  /** Milliseconds from the commit on. */
+  readonly lockFor?: number | undefined;
+  readonly disable?: boolean | undefined;
 }
 
 /** What an append did: the head it was written under, and each draft's event. */
@@ -41,18 +53,23 @@ export interface Appended {
 
 /** How the events of one call are numbered: position order is commit order, without gaps (W1). */
 export class LogTransactions {
+  private readonly accounts: AccountTransactions;
+
   constructor(
     private readonly statements: LogStatements,
     private readonly clock: AuthClock,
-  ) {}
+  ) {
+    this.accounts = new AccountTransactions(statements.dialect);
+  }
 
   /**
-   * Appends events under the head lock.
+   * Appends events under the head lock, which is taken last (W1).
    *
    * @param lookUp - Whether an earlier attempt may have committed some of them. Ids are random, so a
    * first attempt need not ask.
    */
   *append(drafts: readonly EventDraft[], lookUp: boolean): Transaction<Appended> {
+    const locked = yield* this.accounts.lock(drafts);
     const head = yield* this.lockHead();
     const known = new Map<string, LogEvent>();
     if (lookUp) {
@@ -65,6 +82,7 @@ export class LogTransactions {
       drafts.filter(({ id }) => !known.has(id)),
     );
     for (const event of added) known.set(event.id, event);
+    yield* this.accounts.mark(locked, drafts, known, head.now);
     return { head, events: drafts.map(({ id }) => known.get(id) as LogEvent) };
   }
 
@@ -74,19 +92,26 @@ export class LogTransactions {
    * @param seen - The ids of a plain read before; rows that came later wait for the next round.
    */
   *movePending(seen: ReadonlySet<string>): Transaction<Appended> {
-    const head = yield* this.lockHead();
     const { rows } = yield this.statements.listPending(PENDING_PAGE);
-    const pending = rows.map(pendingOf).filter(({ id }) => seen.has(id));
+    const drafts = rows
+      .map(pendingOf)
+      .filter(({ id }) => seen.has(id))
+      .map((row) => ({ ...row, killsBelow: null, attemptedAt: null, provenAbsent: false }));
+    const locked = yield* this.accounts.lock(drafts);
+    const head = yield* this.lockHead();
+    // Another mover may have been here while this one waited for the locks.
+    const { rows: still } = yield this.statements.listPending(PENDING_PAGE);
+    const waiting = new Set(still.map((row) => row['event_id']));
+    const pending = drafts.filter(({ id }) => waiting.has(id));
     if (pending.length === 0) return { head, events: [] };
     const ids = pending.map(({ id }) => id);
     const { rows: numbered } = yield this.statements.findEvents(ids);
     const known = new Set(numbered.map((row) => eventOf(row).id));
     const events = yield* this.number(
       head,
-      pending
-        .filter(({ id }) => !known.has(id))
-        .map((row) => ({ ...row, killsBelow: null, attemptedAt: null, provenAbsent: false })),
+      pending.filter(({ id }) => !known.has(id)),
     );
+    yield* this.accounts.mark(locked, pending, new Map(events.map((e) => [e.id, e])), head.now);
     yield this.statements.deletePending(ids);
     return { head, events };
   }

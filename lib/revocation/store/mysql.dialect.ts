@@ -12,6 +12,12 @@ const GOING_AWAY = new Set(['ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED']);
 export function mysqlDialect(database: string): Dialect {
   const statement = (sql: string, values: readonly SqlValue[]): Statement => ({ sql, values });
   const table = (name: AuthTable): string => `\`${database.replaceAll('`', '``')}\`.\`${name}\``;
+  const insert: Dialect['insert'] = (name, columns, rows) => ({
+    sql:
+      `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) VALUES ` +
+      rows.map(() => `(${columns.map(() => '?').join(', ')})`).join(', '),
+    values: rows.flat(),
+  });
   return {
     name: 'mysql',
     // Not UNIX_TIMESTAMP(NOW()): that one repeats an hour when summer time ends.
@@ -29,12 +35,18 @@ export function mysqlDialect(database: string): Dialect {
     text: (expression) => `CAST(${expression} AS CHAR)`,
     hex: (column) => `LOWER(HEX(${column}))`,
     statement,
-    insert: (name, columns, rows) => ({
-      sql:
-        `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) VALUES ` +
-        rows.map(() => `(${columns.map(() => '?').join(', ')})`).join(', '),
-      values: rows.flat(),
-    }),
+    insert,
+    // IGNORE would also cut what is too long, and takes a lock that two of them cannot both widen.
+    insertMissing: (name, columns, rows) => {
+      const { sql, values } = insert(name, columns, rows);
+      const [[key] = ['']] = columns;
+      return { sql: `${sql} ON DUPLICATE KEY UPDATE ${key} = ${key}`, values };
+    },
+    updateInOrder: (name, key, set, where) =>
+      statement(`UPDATE ${table(name)} SET ${set.sql} WHERE ${where.sql} ORDER BY ${key}`, [
+        ...set.values,
+        ...where.values,
+      ]),
     existing: statement(
       `SELECT CAST(table_name AS CHAR) AS name FROM information_schema.tables WHERE table_schema = ? ` +
         `UNION SELECT CAST(index_name AS CHAR) FROM information_schema.statistics WHERE table_schema = ?`,

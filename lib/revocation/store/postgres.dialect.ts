@@ -36,6 +36,12 @@ export function postgresDialect(schema: string): Dialect {
     values,
   });
   const table = (name: AuthTable): string => `${quoted}."${name}"`;
+  const insert: Dialect['insert'] = (name, columns, rows) => ({
+    sql:
+      `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) ` +
+      `SELECT * FROM unnest(${columns.map(([, type], i) => `$${i + 1}::${ARRAY_TYPES[type]}`).join(', ')})`,
+    values: columns.map((_, column) => rows.map((row) => row[column] ?? null)),
+  });
   return {
     name: 'postgres',
     now: `(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint`,
@@ -61,12 +67,17 @@ export function postgresDialect(schema: string): Dialect {
     text: (expression) => `(${expression})::text`,
     hex: (column) => `encode(${column}, 'hex')`,
     statement,
-    insert: (name, columns, rows) => ({
-      sql:
-        `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) ` +
-        `SELECT * FROM unnest(${columns.map(([, type], i) => `$${i + 1}::${ARRAY_TYPES[type]}`).join(', ')})`,
-      values: columns.map((_, column) => rows.map((row) => row[column] ?? null)),
-    }),
+    insert,
+    insertMissing: (name, columns, rows) => {
+      const { sql, values } = insert(name, columns, rows);
+      return { sql: `${sql} ON CONFLICT DO NOTHING`, values };
+    },
+    updateInOrder: (name, key, set, where) =>
+      statement(
+        `WITH locked AS (SELECT ${key} FROM ${table(name)} WHERE ${where.sql} ORDER BY ${key} FOR UPDATE) ` +
+          `UPDATE ${table(name)} target SET ${set.sql} FROM locked WHERE target.${key} = locked.${key}`,
+        [...where.values, ...set.values],
+      ),
     existing: statement(
       `SELECT tablename::text AS name FROM pg_tables WHERE schemaname = ? ` +
         `UNION ALL SELECT indexname::text FROM pg_indexes WHERE schemaname = ?`,

@@ -6,6 +6,12 @@ import type { SqlValue, Statement } from './statement.js';
 export function sqliteDialect(): Dialect {
   const statement = (sql: string, values: readonly SqlValue[]): Statement => ({ sql, values });
   const table = (name: AuthTable): string => `"${name}"`;
+  const insert: Dialect['insert'] = (name, columns, rows) => ({
+    sql:
+      `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) VALUES ` +
+      rows.map(() => `(${columns.map(() => '?').join(', ')})`).join(', '),
+    values: rows.flat(),
+  });
   return {
     name: 'sqlite',
     now: `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
@@ -17,12 +23,17 @@ export function sqliteDialect(): Dialect {
     // hex(NULL) is an empty text here, and NULL must stay NULL: an event without an exception has none.
     hex: (column) => `CASE WHEN ${column} IS NOT NULL THEN lower(hex(${column})) END`,
     statement,
-    insert: (name, columns, rows) => ({
-      sql:
-        `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) VALUES ` +
-        rows.map(() => `(${columns.map(() => '?').join(', ')})`).join(', '),
-      values: rows.flat(),
-    }),
+    insert,
+    insertMissing: (name, columns, rows) => {
+      const { sql, values } = insert(name, columns, rows);
+      return { sql: `${sql} ON CONFLICT DO NOTHING`, values };
+    },
+    updateInOrder: (name, _key, set, where) =>
+      // One writer at a time: there are no row locks to be ordered.
+      statement(`UPDATE ${table(name)} SET ${set.sql} WHERE ${where.sql}`, [
+        ...set.values,
+        ...where.values,
+      ]),
     existing: statement(`SELECT name FROM sqlite_master WHERE type IN ('table', 'index')`, []),
     writable: statement(
       `SELECT '1' AS readonly FROM (SELECT 1) WHERE (SELECT query_only FROM pragma_query_only)`,

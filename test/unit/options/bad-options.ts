@@ -12,6 +12,24 @@ export type BadOptions = readonly [
 const foreign = { issuer: 'https://other', maxTokenLife: '1h', maxSessionLife: '30d' };
 
 export const BAD_OPTIONS: readonly BadOptions[] = [
+  // sessions
+  ['a session of a bare number text', { sessionTtl: '900' }, 'sessionTtl', 'unit'],
+  ['an endless session', { sessionTtl: Infinity }, 'sessionTtl', ''],
+  ['an idle time of 0', { sessionIdleTtl: 0 }, 'sessionIdleTtl', '1 s'],
+  [
+    'half a second of refresh token',
+    { refreshTokenTtl: '500ms' },
+    'refreshTokenTtl',
+    'whole seconds',
+  ],
+  ['a grace of an hour', { refreshGrace: '1h' }, 'refreshGrace', '60 s'],
+  ['a negative grace', { refreshGrace: -1 }, 'refreshGrace', ''],
+  ['retries without end', { refreshGraceRetries: Infinity }, 'refreshGraceRetries', '1000'],
+  ['retries as text', { refreshGraceRetries: '100' }, 'refreshGraceRetries', '1000'],
+  ['a history of years', { historyFor: '1000d' }, 'historyFor', '366 days'],
+  ['no session at all', { maxSessions: 0 }, 'maxSessions', '1 to'],
+  ['a limit that is none', { maxSessions: { web: '5' } }, 'maxSessions', 'web: 5'],
+  ['claims that are no function', { claims: { role: 'admin' } }, 'claims', 'Give a function'],
   // secret
   ['neither secret nor keys', { secret: undefined }, 'secret', 'is the variable set?'],
   ['both secret and keys', { keys: [] }, 'secret', 'Give one of them'],

@@ -1,0 +1,45 @@
+/** What happened. The set grows; a listener ignores what it does not know. */
+export type AuthEventType =
+  | 'login'
+  | 'login_refused'
+  | 'refresh'
+  | 'refresh_refused'
+  | 'refresh_reused'
+  | 'logout'
+  | 'account_locked'
+  | 'account_unlocked'
+  | 'account_disabled'
+  | 'account_enabled'
+  | 'account_removed'
+  | 'password_changed'
+  | 'claims_changed'
+  | 'key_revoked'
+  | 'revocation_state_unknown';
+
+/** How much an act ended. */
+export type AuthEventScope = 'token' | 'session' | 'subject' | 'key' | 'issuer';
+
+/**
+ * One thing that happened to somebody's tokens, for an audit: no token, secret, cookie or name of a
+ * person is in it. Ids are hashed; the same id always gives the same hash.
+ *
+ * @publicApi
+ */
+export interface AuthEvent {
+  readonly type: AuthEventType;
+  /** By this host's clock. */
+  readonly at: Date;
+  /** The account, hashed: compare it with `AuthEvents.subjectHash(subject)`. */
+  readonly subject?: string | undefined;
+  /** The session, hashed. */
+  readonly session?: string | undefined;
+  readonly scope?: AuthEventScope | undefined;
+  /** A revocation's reason, or the code of a refusal. */
+  readonly reason?: string | undefined;
+  /** Who did it, as the caller said. */
+  readonly actor?: string | undefined;
+  /** The request in which it happened, as the caller said. */
+  readonly requestId?: string | undefined;
+  /** `refresh_reused`: what the reuse looks like. */
+  readonly reuse?: 'recent' | 'orphaned' | 'stale' | undefined;
+}

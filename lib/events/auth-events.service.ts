@@ -1,0 +1,63 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { hash } from 'node:crypto';
+import { Observable, Subject } from 'rxjs';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import type { AuthEvent } from './auth-event.js';
+
+/** An event before it has its time, with the ids that are hashed. */
+export interface AuthEventDraft extends Omit<AuthEvent, 'at' | 'subject' | 'session'> {
+  readonly subject?: string | undefined;
+  readonly sessionId?: string | undefined;
+}
+
+/**
+ * Everything that this instance does to tokens, as an Observable of {@link AuthEvent}: for an audit, a
+ * mail about a stolen token, a metric. What other instances do, they tell.
+ *
+ * It tells after the fact and loses what happens while nobody listens. A listener that throws is
+ * reported as unhandled, as everywhere in rxjs: it cannot undo a logout.
+ *
+ * @example
+ * ```ts
+ * events.pipe(filter(({ type }) => type === 'refresh_reused')).subscribe((event) => audit(event));
+ * ```
+ * @publicApi
+ */
+@Injectable()
+export class AuthEvents extends Observable<AuthEvent> implements OnApplicationShutdown {
+  private readonly told = new Subject<AuthEvent>();
+
+  constructor(@Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions) {
+    super((subscriber) => this.told.subscribe(subscriber));
+  }
+
+  /** The hash under which an account stands in events. */
+  subjectHash(subject: string): string {
+    return this.hashOf('subject', subject);
+  }
+
+  /** @internal */
+  tell({ subject, sessionId, ...draft }: AuthEventDraft): void {
+    if (!this.told.observed) return;
+    this.told.next(
+      Object.freeze({
+        ...draft,
+        at: new Date(),
+        subject: subject === undefined ? undefined : this.subjectHash(subject),
+        session: sessionId === undefined ? undefined : this.hashOf('session', sessionId),
+      }),
+    );
+  }
+
+  onApplicationShutdown(): void {
+    this.told.complete();
+  }
+
+  private hashOf(kind: string, id: string): string {
+    const text = JSON.stringify(['nestjs-logout/event', this.options.issuer, kind, id]);
+    return hash('sha256', text, 'hex').slice(0, 32);
+  }
+}

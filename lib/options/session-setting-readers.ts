@@ -1,0 +1,51 @@
+import { describeGiven, describeKind, type OptionProblems } from './option-problems.js';
+import type { ClaimsLoader } from './session-settings.js';
+
+const MOST_RETRIES = 1_000;
+const MOST_SESSIONS = 10_000;
+
+/** The option `refreshGraceRetries`. @internal */
+export function readRetries(given: unknown, problems: OptionProblems): number {
+  if (isInteger(given, 0, MOST_RETRIES)) return given;
+  problems.add('refreshGraceRetries', describeGiven(given), `Give 0 to ${MOST_RETRIES}.`);
+  return 0;
+}
+
+/** The option `maxSessions`: by client type, or `'*'` for all together. @internal */
+export function readMaxSessions(
+  given: unknown,
+  problems: OptionProblems,
+): ReadonlyMap<string, number> | undefined {
+  if (given === undefined) return undefined;
+  if (isInteger(given, 1, MOST_SESSIONS)) return new Map([['*', given]]);
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) {
+    const limits = Object.entries(given);
+    if (limits.length > 0 && limits.every(([, limit]) => isInteger(limit, 1, MOST_SESSIONS))) {
+      return new Map(limits as [string, number][]);
+    }
+  }
+  problems.add(
+    'maxSessions',
+    describeGiven(given),
+    `Give 1 to ${MOST_SESSIONS}, or such a number for each client: { web: 5, tv: 1 }.`,
+  );
+  return undefined;
+}
+
+/** The option `claims`. @internal */
+export function readClaimsLoader(
+  given: unknown,
+  problems: OptionProblems,
+): ClaimsLoader | undefined {
+  if (given === undefined || typeof given === 'function') return given as ClaimsLoader | undefined;
+  problems.add(
+    'claims',
+    describeKind(given),
+    'Give a function: (subject, context) => ({ role: … }), which may be async.',
+  );
+  return undefined;
+}
+
+function isInteger(given: unknown, from: number, to: number): given is number {
+  return Number.isSafeInteger(given) && (given as number) >= from && (given as number) <= to;
+}

@@ -1,0 +1,100 @@
+import type { Duration } from './duration.js';
+
+/** What the application is told when it is asked for the claims of a token. @publicApi */
+export interface ClaimsContext {
+  /** The login's id. */
+  readonly sessionId: string;
+  /** `login` also where the function that authenticated brought no claims of its own. */
+  readonly on: 'login' | 'refresh';
+  /** What the login said of its client. */
+  readonly client: string | undefined;
+}
+
+/**
+ * Gives the claims of an account's next access token; it is asked again at each refresh, so that a
+ * changed role is in the next token. Nothing is copied from the token before.
+ *
+ * It runs after the log's position was read and before anything is consumed: when it throws, the
+ * refresh token is as good as it was, and its error passes through.
+ *
+ * @example
+ * ```ts
+ * const claims: ClaimsLoader = async (subject) => ({ role: await users.roleOf(subject) });
+ * ```
+ * @publicApi
+ */
+export type ClaimsLoader = (
+  subject: string,
+  context: ClaimsContext,
+) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
+
+/**
+ * The options of sessions and refresh tokens; **the property initialisers are the defaults**.
+ *
+ * All of these times are judged by the database's clock, never by a host's.
+ *
+ * @publicApi
+ */
+export class SessionSettings {
+  /**
+   * How long a login can last, however often it is refreshed: seconds or `'30d'`, from 1 s to 366
+   * days. Rotation never extends it (ASVS 5.0 7.3.2).
+   *
+   * @default '30d'
+   */
+  sessionTtl?: Duration | undefined = '30d';
+
+  /**
+   * After how long without a refresh a login ends (ASVS 5.0 7.3.1): seconds or `'12h'`, from 1 s to
+   * 366 days; more than `refreshTokenTtl` has no effect.
+   *
+   * @default '14d'
+   */
+  sessionIdleTtl?: Duration | undefined = '14d';
+
+  /**
+   * How long a refresh token is good: seconds or `'14d'`, from 1 s to 366 days; 0 gives none, and a
+   * login then ends with its access token.
+   *
+   * @default '14d'
+   */
+  refreshTokenTtl?: Duration | undefined = '14d';
+
+  /**
+   * For how long a refresh token that was just used gives **the same** successor again, to a client
+   * that lost the answer or asked twice at once: seconds, 0 to 60. 0 ends the session at once.
+   *
+   * @default 10 (seconds)
+   */
+  refreshGrace?: Duration | undefined = 10;
+
+  /**
+   * How often one refresh token may be used again within its grace: 0 to 1,000.
+   *
+   * @default 100
+   */
+  refreshGraceRetries?: number | undefined = 100;
+
+  /**
+   * How long the row of an ended login is kept, with its device, address and times: seconds or
+   * `'7d'`, 0 to 366 days. It is not listed in that time.
+   *
+   * @default 0 (it goes with the next purge)
+   */
+  historyFor?: Duration | undefined = 0;
+
+  /**
+   * How many logins an account may have at a time; the oldest ends with the reason `newer_login`. A
+   * number, or numbers by the `client` that a login names: `{ tv: 1, web: 5 }`.
+   *
+   * @default none
+   */
+  maxSessions?: number | Readonly<Record<string, number>> | undefined;
+
+  /**
+   * Gives the claims of each access token; see {@link ClaimsLoader}.
+   *
+   * @default what the login brought, once; a refreshed token then has no claims of the application
+   */
+  claims?: ClaimsLoader | undefined;
+}

@@ -1,0 +1,69 @@
+import type { LogEvent, RevocationReason } from '../revocation-event.js';
+import { type AccountRow, accountOf, AccountStatements } from './account.statements.js';
+import type { Dialect } from './dialect.js';
+import type { EventDraft } from './log.transactions.js';
+import type { Transaction } from './statement.js';
+import { mark } from './subject-marks.js';
+
+/** Accounts that a transaction has locked, by key, as they were. */
+export type LockedAccounts = ReadonlyMap<string, AccountRow>;
+
+/**
+ * What an event does beside its row in the log, in the same transaction: it ends the row of its
+ * session, or leaves its mark on the account, so that no refresh token outlives the event (RV-09).
+ */
+export class AccountTransactions {
+  readonly statements: AccountStatements;
+
+  constructor(dialect: Dialect) {
+    this.statements = new AccountStatements(dialect);
+  }
+
+  /** W1, before the head: accounts first, then sessions, each in the order of their keys. */
+  *lock(drafts: readonly EventDraft[]): Transaction<LockedAccounts> {
+    const keys = [...new Set(drafts.filter(isMark).map(({ key }) => key))].toSorted();
+    const locked = new Map<string, AccountRow>();
+    if (keys.length > 0) {
+      yield this.statements.insertMissing(keys);
+      const { rows } = yield this.statements.lock(keys);
+      for (const account of rows.map(accountOf)) locked.set(account.key, account);
+    }
+    const reasons = new Map<RevocationReason, string[]>();
+    for (const { kind, key, reason } of drafts) {
+      if (kind !== 'session') continue;
+      reasons.set(reason, [...(reasons.get(reason) ?? []), key]);
+    }
+    for (const [reason, sessions] of reasons) {
+      yield this.statements.endSessions(sessions, reason);
+    }
+    return locked;
+  }
+
+  /** Once the events have their positions. */
+  *mark(
+    locked: LockedAccounts,
+    drafts: readonly EventDraft[],
+    events: ReadonlyMap<string, LogEvent>,
+    now: number,
+  ): Transaction<void> {
+    const changed = new Map<string, AccountRow>();
+    for (const draft of drafts.filter(isMark)) {
+      const event = events.get(draft.id);
+      const account = changed.get(draft.key) ?? locked.get(draft.key);
+      if (event === undefined || account === undefined) continue;
+      const { lockFor, lockUntil, disable } = draft.account ?? {};
+      changed.set(draft.key, {
+        ...account,
+        marks: mark(account.marks, event),
+        lockedUntil: lockUntil ?? (lockFor === undefined ? account.lockedUntil : now + lockFor),
+        disabledAt: disable === true ? now : account.disabledAt,
+      });
+    }
+    for (const account of changed.values()) yield this.statements.update(account, now);
+  }
+}
+
+/** Access tokens alone are the business of the index; sessions go on. */
+function isMark({ kind, accessOnly }: EventDraft): boolean {
+  return (kind === 'subject' || kind === 'issuer') && !accessOnly;
+}

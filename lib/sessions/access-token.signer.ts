@@ -1,0 +1,78 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
+import { randomUUID } from 'node:crypto';
+import { AuthClock } from '../context/auth-clock.js';
+import { KeyRing } from '../authentication/key-ring.service.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import type { LogPosition } from '../revocation/revocation-log.service.js';
+import { assertSignable } from './signable-claims.js';
+
+/** Lives are shortened by up to this share, so that clients that logged in together part ways. */
+const JITTER = 0.02;
+
+/** When a client should renew, as a share of the token's life. */
+const REFRESH_AT = 0.9;
+
+/** A signed access token and its times. */
+export interface SignedAccessToken {
+  readonly text: string;
+  readonly kid: string;
+  /** Seconds. */
+  readonly expiresIn: number;
+  /** Epoch ms. */
+  readonly refreshAt: number;
+}
+
+/** Signs the access tokens of sessions; the only place that makes tokens of the type `at+jwt`. */
+@Injectable()
+export class AccessTokenSigner {
+  constructor(
+    private readonly keys: KeyRing,
+    private readonly jwt: JwtService,
+    private readonly clock: AuthClock,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /**
+   * @param since - Its `gen` and its times: read before the authority was checked (G1, G2).
+   * @throws AuthWiringError for claims that look like secrets or that are the library's own.
+   * @throws AuthUnavailableException `no_signing_key`.
+   */
+  async sign(
+    subject: string,
+    sessionId: string,
+    claims: Readonly<Record<string, unknown>>,
+    { position, now }: LogPosition,
+  ): Promise<SignedAccessToken> {
+    assertSignable(claims, this.options.allowedClaims);
+    const key = this.keys.signingKey();
+    const iat = Math.floor(now / 1000);
+    const life = this.options.accessTokenTtl / 1000;
+    const exp = iat + life - this.clock.jitter(life * JITTER);
+    const payload = {
+      ...claims,
+      sub: subject,
+      sid: sessionId,
+      jti: randomUUID(),
+      gen: position,
+      iat,
+      exp,
+    };
+    // JwtService adds iss and aud, and signs with the ring's key.
+    const text = await this.jwt.signAsync(payload, {
+      algorithm: key.alg,
+      keyid: key.kid,
+      header: { alg: key.alg, typ: 'at+jwt' },
+    });
+    const expiresIn = exp - iat;
+    return {
+      text,
+      kid: key.kid,
+      expiresIn,
+      refreshAt: (iat + expiresIn * REFRESH_AT) * 1000,
+    };
+  }
+}

@@ -1,0 +1,202 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { AuthException } from '../errors/auth.exception.js';
+import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import { AuthEvents } from '../events/auth-events.service.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { EventKeys } from '../revocation/event-key.js';
+import { RevocationLog, type LogPosition } from '../revocation/revocation-log.service.js';
+import { integerOf } from '../revocation/store/log-rows.js';
+import { AccessTokenSigner, type SignedAccessToken } from './access-token.signer.js';
+import { truncateAddress } from './client-address.js';
+import type { ClientContext, LoginResult } from './login-context.js';
+import {
+  isRefreshToken,
+  newRefreshToken,
+  openSuccessor,
+  type RefreshToken,
+  refreshTokenDigest,
+  sealSuccessor,
+} from './refresh-token.js';
+import { SessionStore } from './session-store.service.js';
+import { cut } from './client-text.js';
+import { refreshRefusal } from './session-refusals.js';
+import type { RefreshOutcome } from './store/refresh-outcome.js';
+import { type SessionRow, sessionOf } from './store/session-rows.js';
+
+/** How often one call begins again because somebody's mark overtook its position. */
+const ATTEMPTS = 5;
+
+const CODES = {
+  unknown: 'refresh_token_invalid',
+  expired: 'refresh_token_expired',
+  locked: 'account_locked',
+  disabled: 'account_disabled',
+} as const;
+
+/** Replaces refresh tokens: one successor each, whoever asks how often (promise P9). */
+@Injectable()
+export class RefreshService {
+  constructor(
+    private readonly log: RevocationLog,
+    private readonly store: SessionStore,
+    private readonly signer: AccessTokenSigner,
+    private readonly keys: EventKeys,
+    private readonly events: AuthEvents,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /** See {@link SessionService.refresh}. */
+  async refresh(token: string, context: ClientContext): Promise<LoginResult> {
+    if (!isRefreshToken(token)) throw refreshRefusal('refresh_token_invalid');
+    // The same in every attempt, so that an attempt whose answer was lost is recognised.
+    const successor = newRefreshToken();
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const since = await this.log.position();
+      const session = await this.sessionOf(token, context);
+      const claims = await this.claimsFor(session);
+      // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
+      const signed = await this.signer.sign(session.subject, session.sid, claims, since);
+      const outcome = await this.rotate(token, successor, session, since, signed, context);
+      if (outcome.kind === 'refreshed') {
+        this.tell('refresh', session);
+        return answerOf(signed, session, successor, outcome.refresh.expiresAt, since);
+      }
+      if (outcome.kind === 'retried') {
+        const same = openSuccessor(token, outcome.sealed);
+        this.tell('refresh', session);
+        const answer = answerOf(signed, session, same, outcome.refresh.expiresAt, since);
+        // Another tab is a step ahead: this one catches up while that step has its grace.
+        return outcome.refresh.replacedAt === null ? answer : { ...answer, refreshAt: since.now };
+      }
+      if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session);
+    }
+    throw new AuthUnavailableException(
+      'storage_unavailable',
+      'The account is being changed at this moment. Try again.',
+    );
+  }
+
+  /** The login that a refresh token belongs to, dead or alive; `undefined` for a stranger's text. */
+  async find(token: string): Promise<SessionRow | undefined> {
+    if (!isRefreshToken(token)) return undefined;
+    const digest = refreshTokenDigest(token);
+    const [row] = await this.store.read(({ statements }) => statements.findByToken(digest));
+    if (row === undefined) return undefined;
+    if (integerOf(row['pending_ends']) === 0) return sessionOf(row);
+    // Its end was committed in somebody's transaction and counts from then on (C5).
+    await this.log.settlePending();
+    const [again] = await this.store.read(({ statements }) => statements.findByToken(digest));
+    if (again === undefined) return undefined;
+    const session = sessionOf(again);
+    return integerOf(again['pending_ends']) === 0
+      ? session
+      : { ...session, endedAt: session.endedAt ?? 0, endReason: session.endReason ?? 'logout' };
+  }
+
+  private async sessionOf(token: RefreshToken, context: ClientContext): Promise<SessionRow> {
+    const session = await this.find(token);
+    if (session === undefined) throw refreshRefusal('refresh_token_invalid');
+    const isForeign =
+      session.delivery !== (context.delivery ?? 'body') ||
+      (context.client !== undefined && context.client !== session.client);
+    // RT-11: refused without a trace; the login of its owner goes on.
+    if (isForeign) throw refreshRefusal('refresh_token_invalid');
+    if (session.endedAt !== null) {
+      throw refreshRefusal('session_ended', session.endReason ?? 'unspecified');
+    }
+    return session;
+  }
+
+  private async claimsFor({
+    subject,
+    sid,
+    client,
+  }: SessionRow): Promise<Readonly<Record<string, unknown>>> {
+    const context = { sessionId: sid, on: 'refresh', client: client ?? undefined } as const;
+    return (await this.options.claims?.(subject, context)) ?? {};
+  }
+
+  private rotate(
+    token: RefreshToken,
+    successor: RefreshToken,
+    session: SessionRow,
+    since: LogPosition,
+    { kid }: SignedAccessToken,
+    { ip, userAgent }: ClientContext,
+  ): Promise<RefreshOutcome> {
+    const { issuer, refreshGrace, refreshGraceRetries, refreshTokenTtl, sessionIdleTtl } =
+      this.options;
+    const rotation = {
+      digest: refreshTokenDigest(token),
+      sessionKey: session.key,
+      subjectKey: session.subjectKey,
+      issuerKey: this.keys.hex('issuer', issuer, ''),
+      since: since.position,
+      successorDigest: refreshTokenDigest(successor),
+      sealed: refreshGrace === 0 ? null : sealSuccessor(token, successor),
+      grace: refreshGrace,
+      retries: refreshGraceRetries,
+      life: Math.min(refreshTokenTtl, sessionIdleTtl),
+      sighting: { kid, ip: truncateAddress(ip), userAgent: cut(userAgent) },
+    };
+    return this.store.write((transactions) => transactions.rotate(rotation));
+  }
+
+  private async refuse(
+    outcome: Exclude<RefreshOutcome, { kind: 'refreshed' | 'retried' | 'superseded' }>,
+    session: SessionRow,
+  ): Promise<AuthException> {
+    if (outcome.kind === 'reused') {
+      const { reuse } = outcome;
+      // RT-05: committed before the refusal is sent; a 503 here leaves the token to be presented again.
+      await this.log.append([
+        {
+          kind: 'session',
+          issuer: this.options.issuer,
+          sid: session.sid,
+          reason: 'refresh_reused',
+        },
+      ]);
+      this.tell('refresh_reused', session, { reuse, reason: 'refresh_reused', scope: 'session' });
+      return refreshRefusal('refresh_token_reused', 'refresh_reused');
+    }
+    const refusal =
+      outcome.kind === 'ended'
+        ? refreshRefusal('session_ended', outcome.reason)
+        : refreshRefusal(CODES[outcome.kind]);
+    this.tell('refresh_refused', session, { reason: refusal.code });
+    return refusal;
+  }
+
+  private tell(
+    type: 'refresh' | 'refresh_refused' | 'refresh_reused',
+    { subject, sid }: SessionRow,
+    details: {
+      reason?: string;
+      reuse?: 'recent' | 'orphaned' | 'stale';
+      scope?: 'session';
+    } = {},
+  ): void {
+    this.events.tell({ type, subject, sessionId: sid, ...details });
+  }
+}
+
+function answerOf(
+  { text, expiresIn, refreshAt }: SignedAccessToken,
+  { sid }: SessionRow,
+  refreshToken: RefreshToken,
+  refreshEnd: number,
+  { now }: LogPosition,
+): LoginResult {
+  return {
+    accessToken: text,
+    expiresIn,
+    refreshAt,
+    sessionId: sid,
+    refreshToken,
+    refreshExpiresIn: Math.max(0, Math.floor((refreshEnd - now) / 1000)),
+  };
+}

@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import { randomInt } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
+import { AuthClock } from '../context/auth-clock.js';
+import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import { LogConnection, type OpenLog } from '../revocation/log-connection.service.js';
+import { StorageFailure } from '../revocation/store/log-database.js';
+import type { Row, Statement, Transaction } from '../revocation/store/statement.js';
+import { SessionTransactions } from './store/session.transactions.js';
+
+/** For how long one call tries before its caller is told that it failed (ms). */
+const PATIENCE = 5_000;
+
+/** The rows of sessions and refresh tokens, on the log's own connections. */
+@Injectable()
+export class SessionStore {
+  private readonly opened = new WeakMap<OpenLog, SessionTransactions>();
+
+  constructor(
+    private readonly connection: LogConnection,
+    private readonly clock: AuthClock,
+  ) {}
+
+  /**
+   * One statement on the primary.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async read(statement: (of: SessionTransactions) => Statement): Promise<readonly Row[]> {
+    try {
+      const log = await this.connection.open();
+      return (await log.database.read(statement(this.of(log)))).rows;
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  /**
+   * One transaction, tried again after a conflict or a lost connection. After a lost answer to COMMIT
+   * it runs again too, so a body has to recognise its own work.
+   *
+   * @throws AuthUnavailableException `storage_unavailable` when it failed, or when nobody knows.
+   */
+  async write<T>(body: (of: SessionTransactions) => Transaction<T>): Promise<T> {
+    const deadline = performance.now() + PATIENCE;
+    for (;;) {
+      try {
+        const log = await this.connection.open();
+        return await log.database.transaction(() => body(this.of(log)));
+      } catch (error) {
+        const isRetryable = error instanceof StorageFailure && error.retryable;
+        if (!isRetryable || performance.now() > deadline) throw unavailable(error);
+        await setTimeout(randomInt(5, 60));
+      }
+    }
+  }
+
+  private of(log: OpenLog): SessionTransactions {
+    let transactions = this.opened.get(log);
+    if (transactions === undefined) {
+      transactions = new SessionTransactions(log.database.dialect, this.clock);
+      this.opened.set(log, transactions);
+    }
+    return transactions;
+  }
+}
+
+function unavailable(cause: unknown): AuthUnavailableException {
+  return cause instanceof AuthUnavailableException
+    ? cause
+    : new AuthUnavailableException(
+        'storage_unavailable',
+        'The session could not be stored or read. Try again.',
+        { cause },
+      );
+}

@@ -1,0 +1,38 @@
+import type { RevocationReason } from '../../revocation/revocation-event.js';
+import type { RefreshRow, SessionRow } from './session-rows.js';
+
+/**
+ * What a refresh token that was used before says about who uses it again.
+ *
+ * - `recent`: its successor was not used yet. The client may have lost the answer, or a thief came
+ *   first: both look the same.
+ * - `orphaned`: its successor was used, but nothing after that: two clients share one login.
+ * - `stale`: the login has gone on for longer without it; nobody but a thief or a restored backup
+ *   still has it.
+ *
+ * All three end the session: the classes are for reports, not for mercy.
+ *
+ * @publicApi
+ */
+export type ReuseClass = 'recent' | 'orphaned' | 'stale';
+
+/** What became of a refresh; everything but `refreshed` and `retried` has changed nothing. */
+export type RefreshOutcome =
+  | { readonly kind: 'refreshed'; readonly session: SessionRow; readonly refresh: RefreshRow }
+  | {
+      readonly kind: 'retried';
+      readonly session: SessionRow;
+      /** The row of the successor that the first answer carried. */
+      readonly refresh: RefreshRow;
+      readonly sealed: string;
+    }
+  | { readonly kind: 'unknown' | 'expired' | 'locked' | 'disabled' }
+  /** Somebody's mark lies above the position that was read: begin again from that read (G1). */
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'ended'; readonly reason: RevocationReason }
+  | { readonly kind: 'reused'; readonly session: SessionRow; readonly reuse: ReuseClass };
+
+/** What became of a login. */
+export type LoginOutcome =
+  | { readonly kind: 'begun'; readonly surplus: readonly SessionRow[] }
+  | { readonly kind: 'locked' | 'disabled' };

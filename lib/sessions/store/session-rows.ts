@@ -1,0 +1,119 @@
+import type { RevocationReason } from '../../revocation/revocation-event.js';
+import { reasonOf } from '../../revocation/store/account.statements.js';
+import type { ColumnType } from '../../revocation/store/dialect.js';
+import { integerOf } from '../../revocation/store/log-rows.js';
+import type { Row } from '../../revocation/store/statement.js';
+
+/** How a refresh token was handed over, and the only way in which it is taken back. */
+export type Delivery = 'body' | 'cookie';
+
+/** One login; all times are epoch milliseconds by the database's clock. */
+export interface SessionRow {
+  /** What the log calls it: the key of its `session` event. */
+  readonly key: string;
+  readonly sid: string;
+  readonly subjectKey: string;
+  readonly subject: string;
+  /** The log's position before its authority was checked (G6). */
+  readonly gen: number;
+  /** The key that signed last. */
+  readonly kid: string;
+  readonly client: string | null;
+  readonly device: string | null;
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+  readonly delivery: Delivery;
+  readonly createdAt: number;
+  readonly lastSeenAt: number;
+  /** Until when it can be refreshed, unless that happens before. */
+  readonly idleUntil: number;
+  /** Its absolute end, which no refresh moves. */
+  readonly expiresAt: number;
+  readonly endedAt: number | null;
+  readonly endReason: RevocationReason | null;
+}
+
+/** One refresh token of a session; the token itself is not here. */
+export interface RefreshRow {
+  /** SHA-256 of the token. */
+  readonly digest: string;
+  readonly sessionKey: string;
+  /** The how-manieth of its session, from 1. */
+  readonly number: number;
+  readonly expiresAt: number;
+  readonly replacedAt: number | null;
+  /** `null` where there is no grace, or where it is over and the successor was forgotten. */
+  readonly graceUntil: number | null;
+  readonly retries: number;
+  readonly sealedSuccessor: string | null;
+}
+
+export const SESSION_COLUMNS: readonly ColumnType[] = [
+  ['session_key', 'bytes'],
+  ['sid', 'text'],
+  ['subject_key', 'bytes'],
+  ['subject', 'text'],
+  ['gen', 'bigint'],
+  ['kid', 'text'],
+  ['client', 'text'],
+  ['device', 'text'],
+  ['ip', 'text'],
+  ['user_agent', 'text'],
+  ['delivery', 'text'],
+  ['created_at', 'bigint'],
+  ['last_seen_at', 'bigint'],
+  ['idle_until', 'bigint'],
+  ['expires_at', 'bigint'],
+  ['ended_at', 'bigint'],
+  ['end_reason', 'text'],
+];
+
+export const REFRESH_COLUMNS: readonly ColumnType[] = [
+  ['token_digest', 'bytes'],
+  ['session_key', 'bytes'],
+  ['number', 'bigint'],
+  ['expires_at', 'bigint'],
+  ['replaced_at', 'bigint'],
+  ['grace_until', 'bigint'],
+  ['retries', 'bigint'],
+  ['sealed_successor', 'bytes'],
+];
+
+export function sessionOf(row: Row): SessionRow {
+  return {
+    key: row['session_key'] ?? '',
+    sid: row['sid'] ?? '',
+    subjectKey: row['subject_key'] ?? '',
+    subject: row['subject'] ?? '',
+    gen: integerOf(row['gen']),
+    kid: row['kid'] ?? '',
+    client: row['client'] ?? null,
+    device: row['device'] ?? null,
+    ip: row['ip'] ?? null,
+    userAgent: row['user_agent'] ?? null,
+    delivery: row['delivery'] === 'cookie' ? 'cookie' : 'body',
+    createdAt: integerOf(row['created_at']),
+    lastSeenAt: integerOf(row['last_seen_at']),
+    idleUntil: integerOf(row['idle_until']),
+    expiresAt: integerOf(row['expires_at']),
+    endedAt: optionalInteger(row['ended_at']),
+    endReason: row['end_reason'] === null ? null : reasonOf(row['end_reason']),
+  };
+}
+
+export function refreshOf(row: Row): RefreshRow {
+  return {
+    digest: row['token_digest'] ?? '',
+    sessionKey: row['session_key'] ?? '',
+    number: integerOf(row['number']),
+    expiresAt: integerOf(row['expires_at']),
+    replacedAt: optionalInteger(row['replaced_at']),
+    graceUntil: optionalInteger(row['grace_until']),
+    retries: integerOf(row['retries']),
+    sealedSuccessor: row['sealed_successor'] ?? null,
+  };
+}
+
+function optionalInteger(text: string | null | undefined): number | null {
+  return text === null || text === undefined ? null : integerOf(text);
+}

@@ -1,0 +1,222 @@
+import { bytesOf, placeholders, selectList } from '../../revocation/store/columns.js';
+import type { Dialect } from '../../revocation/store/dialect.js';
+import type { Statement } from '../../revocation/store/statement.js';
+import {
+  REFRESH_COLUMNS,
+  type RefreshRow,
+  SESSION_COLUMNS,
+  type SessionRow,
+} from './session-rows.js';
+
+/** What a refresh changes in the row of its session. */
+export interface SessionSighting {
+  readonly at: number;
+  readonly idleUntil: number;
+  readonly kid: string;
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+}
+
+/** Every statement about sessions and refresh tokens, written once for all dialects. */
+export class SessionStatements {
+  private readonly session: string;
+  private readonly refresh: string;
+
+  constructor(private readonly dialect: Dialect) {
+    this.session = dialect.table('auth_session');
+    this.refresh = dialect.table('auth_refresh');
+  }
+
+  /** The database's time, after whatever was waited for before. */
+  now(): Statement {
+    return this.dialect.statement(`SELECT ${this.dialect.text(this.dialect.now)} AS now`, []);
+  }
+
+  /** Does nothing when an earlier attempt, whose COMMIT was not answered, inserted it. */
+  insertSession(row: SessionRow): Statement {
+    return this.dialect.insertMissing('auth_session', SESSION_COLUMNS, [
+      [
+        bytesOf(row.key),
+        row.sid,
+        bytesOf(row.subjectKey),
+        row.subject,
+        row.gen,
+        row.kid,
+        row.client,
+        row.device,
+        row.ip,
+        row.userAgent,
+        row.delivery,
+        row.createdAt,
+        row.lastSeenAt,
+        row.idleUntil,
+        row.expiresAt,
+        row.endedAt,
+        row.endReason,
+      ],
+    ]);
+  }
+
+  insertRefresh(row: RefreshRow): Statement {
+    return this.dialect.insertMissing('auth_refresh', REFRESH_COLUMNS, [
+      [
+        bytesOf(row.digest),
+        bytesOf(row.sessionKey),
+        row.number,
+        row.expiresAt,
+        row.replacedAt,
+        row.graceUntil,
+        row.retries,
+        bytesOf(row.sealedSuccessor),
+      ],
+    ]);
+  }
+
+  /** A session by one of its refresh tokens, and whether its end waits to be numbered. */
+  findByToken(digest: string): Statement {
+    const { dialect } = this;
+    return dialect.statement(
+      `SELECT ${selectList(dialect, SESSION_COLUMNS, 's')}, ${dialect.text(
+        `(SELECT COUNT(*) FROM ${dialect.table('auth_pending')} p WHERE p.event_key = s.session_key)`,
+      )} AS pending_ends FROM ${this.refresh} r ` +
+        `JOIN ${this.session} s ON s.session_key = r.session_key WHERE r.token_digest = ?`,
+      [bytesOf(digest)],
+    );
+  }
+
+  /** The one lock of a refresh; a logout of the session takes the same (RT-08). */
+  lockSession(key: string): Statement {
+    return this.dialect.statement(
+      `SELECT ${selectList(this.dialect, SESSION_COLUMNS)} FROM ${this.session} ` +
+        `WHERE session_key = ?${this.dialect.forUpdate}`,
+      [bytesOf(key)],
+    );
+  }
+
+  /** In a statement of its own, after the lock: what was read before may be old by then. */
+  findRefresh(digests: readonly string[]): Statement {
+    return this.dialect.statement(
+      `SELECT ${selectList(this.dialect, REFRESH_COLUMNS)} FROM ${this.refresh} ` +
+        `WHERE token_digest IN (${placeholders(digests)})`,
+      digests.map((digest) => bytesOf(digest)),
+    );
+  }
+
+  /** The next token of a session after one of them, and the newest. */
+  successors(sessionKey: string, number: number): Statement {
+    return this.dialect.statement(
+      `SELECT ${selectList(this.dialect, REFRESH_COLUMNS)} FROM ${this.refresh} WHERE session_key = ? ` +
+        `AND (number = ? OR number = (SELECT MAX(number) FROM ${this.refresh} WHERE session_key = ?))`,
+      [bytesOf(sessionKey), number + 1, bytesOf(sessionKey)],
+    );
+  }
+
+  /** RT-03: the one conditional write; who changes the row has won. */
+  replace(digest: string, sealed: string | null, at: number, graceUntil: number | null): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.refresh} SET replaced_at = ?, grace_until = ?, sealed_successor = ? ` +
+        `WHERE token_digest = ? AND replaced_at IS NULL`,
+      [at, graceUntil, bytesOf(sealed), bytesOf(digest)],
+    );
+  }
+
+  countRetry(digest: string): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.refresh} SET retries = retries + 1 WHERE token_digest = ?`,
+      [bytesOf(digest)],
+    );
+  }
+
+  /** Sealed successors are kept for their grace and no longer. */
+  forgetSuccessors(sessionKey: string, now: number): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.refresh} SET sealed_successor = NULL, grace_until = NULL ` +
+        `WHERE session_key = ? AND grace_until < ?`,
+      [bytesOf(sessionKey), now],
+    );
+  }
+
+  see(key: string, { at, idleUntil, kid, ip, userAgent }: SessionSighting): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.session} SET last_seen_at = ?, idle_until = ?, kid = ?, ip = COALESCE(?, ip), ` +
+        `user_agent = COALESCE(?, user_agent) WHERE session_key = ?`,
+      [at, idleUntil, kid, ip, userAgent, bytesOf(key)],
+    );
+  }
+
+  /** The sessions of an account that have neither ended nor expired, the newest first. */
+  listOpen(subjectKey: string, now: number): Statement {
+    return this.dialect.statement(
+      `SELECT ${selectList(this.dialect, SESSION_COLUMNS)} FROM ${this.session} ` +
+        `WHERE subject_key = ? AND ended_at IS NULL AND idle_until > ? ` +
+        `ORDER BY created_at DESC, session_key DESC`,
+      [bytesOf(subjectKey), now],
+    );
+  }
+
+  /** Sessions that go on and whose last access token was signed by this key. */
+  countByKey(kid: string): Statement {
+    return this.dialect.statement(
+      `SELECT ${this.dialect.text('COUNT(*)')} AS sessions FROM ${this.session} WHERE ${this.signedBy}`,
+      [kid],
+    );
+  }
+
+  listByKey(kid: string, limit: number): Statement {
+    return this.dialect.statement(
+      `SELECT sid FROM ${this.session} WHERE ${this.signedBy} LIMIT ?`,
+      [kid, limit],
+    );
+  }
+
+  private get signedBy(): string {
+    return `kid = ? AND ended_at IS NULL AND idle_until > ${this.dialect.now}`;
+  }
+
+  /** Erases an account's logins with all that they say of a person. */
+  eraseSubject(subjectKey: string): readonly Statement[] {
+    const mine = `SELECT session_key FROM ${this.session} WHERE subject_key = ?`;
+    return [
+      this.dialect.statement(`DELETE FROM ${this.refresh} WHERE session_key IN (${mine})`, [
+        bytesOf(subjectKey),
+      ]),
+      this.dialect.statement(`DELETE FROM ${this.session} WHERE subject_key = ?`, [
+        bytesOf(subjectKey),
+      ]),
+    ];
+  }
+
+  /** Sessions that ended or expired before a time, some at once. */
+  findOver(before: number, limit: number): Statement {
+    return this.dialect.statement(
+      `SELECT ${this.dialect.hex('s.session_key')} AS session_key FROM ${this.session} s ` +
+        `LEFT JOIN ${this.dialect.table('auth_subject')} a ON a.subject_key = s.subject_key ` +
+        `WHERE s.ended_at < ? OR s.idle_until < ? OR (a.marked_at < ? AND s.gen < ` +
+        `CASE WHEN s.session_key = a.except_key THEN a.spared_below ELSE a.kills_below END) LIMIT ?`,
+      [before, before, before, limit],
+    );
+  }
+
+  erase(keys: readonly string[]): readonly Statement[] {
+    return [this.refresh, this.session].map((table) =>
+      this.dialect.statement(
+        `DELETE FROM ${table} WHERE session_key IN (${placeholders(keys)})`,
+        keys.map((key) => bytesOf(key)),
+      ),
+    );
+  }
+
+  /** Refresh tokens whose reuse would prove nothing any more, and successors past their grace. */
+  purgeTokens(now: number): readonly Statement[] {
+    return [
+      this.dialect.statement(
+        `UPDATE ${this.refresh} SET sealed_successor = NULL, grace_until = NULL WHERE grace_until < ?`,
+        [now],
+      ),
+      this.dialect.statement(
+        `DELETE FROM ${this.refresh} WHERE expires_at < ? AND replaced_at IS NOT NULL`,
+        [now],
+      ),
+    ];
+  }
+}

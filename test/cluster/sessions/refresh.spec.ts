@@ -1,0 +1,263 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { AccountService } from '../../../lib/accounts/account.service.js';
+import { AuthException } from '../../../lib/errors/auth.exception.js';
+import type { AuthEvent } from '../../../lib/events/auth-event.js';
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import type { AuthSettings } from '../../../lib/options/auth-options.js';
+import type { LoginResult } from '../../../lib/sessions/login-context.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { claimsIn } from '../protocol/support.js';
+
+const MINUTE = 60_000;
+const DAY = 1_440 * MINUTE;
+
+/** `'refreshed'`, or the code (and reason) with which it was refused. */
+async function refusalOf(refresh: Promise<LoginResult>): Promise<string> {
+  try {
+    await refresh;
+    return 'refreshed';
+  } catch (error) {
+    if (!(error instanceof AuthException)) throw error;
+    return error.reason === undefined ? error.code : `${error.code}: ${error.reason}`;
+  }
+}
+
+describe('refresh tokens', () => {
+  describeOn(databaseKinds, 'a session', (kind) => {
+    let database: TestDatabase;
+    let clock: TestClock;
+    let here: Instance;
+    let there: Instance;
+    let role: string;
+
+    const start = async (options: Partial<AuthSettings> = {}): Promise<void> => {
+      const settings = { claims: () => ({ role }), ...options };
+      here = await startInstance(database, { clock, options: settings });
+      there = await startInstance(database, { clock, options: settings });
+    };
+    const login = async (subject = 'alice'): Promise<Required<LoginResult>> =>
+      (await here.sessions.login(() => ({ subject }))) as Required<LoginResult>;
+
+    beforeEach(async () => {
+      database = await kind.create();
+      clock = new TestClock();
+      role = 'user';
+    });
+
+    afterEach(async () => {
+      await here?.close();
+      await there?.close();
+      await database?.drop();
+    });
+
+    it('gives the next pair, and a token of the same session', async () => {
+      await start();
+      const first = await login();
+      const second = await there.sessions.refresh(first.refreshToken);
+      expect(second.refreshToken).not.toBe(first.refreshToken);
+      expect(second.sessionId).toBe(first.sessionId);
+      expect(claimsIn(second.accessToken)).toMatchObject({ sub: 'alice', sid: first.sessionId });
+      expect(await here.judge(second.accessToken)).toBe('active');
+      expect(await here.judge(first.accessToken)).toBe('active');
+      const third = await here.sessions.refresh(second.refreshToken ?? '');
+      expect(third.sessionId).toBe(first.sessionId);
+    });
+
+    it('RT-06: gives a retry within the grace the same successor, on every instance', async () => {
+      await start();
+      const { refreshToken } = await login();
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => (i % 2 ? here : there).sessions.refresh(refreshToken)),
+      );
+      expect(new Set(answers.map((answer) => answer.refreshToken)).size).toBe(1);
+      expect(new Set(answers.map((answer) => answer.accessToken)).size).toBe(20);
+      clock.advance(9_999);
+      const late = await here.sessions.refresh(refreshToken);
+      expect(late.refreshToken).toBe(answers[0]?.refreshToken);
+      expect(await here.sessions.list('alice')).toHaveLength(1);
+    });
+
+    it('gives the same successor also when that has been used meanwhile, and says to catch up', async () => {
+      await start();
+      const { refreshToken } = await login();
+      const ahead = await here.sessions.refresh(refreshToken);
+      const further = await here.sessions.refresh(ahead.refreshToken ?? '');
+      const behind = await there.sessions.refresh(refreshToken);
+      expect(behind.refreshToken).toBe(ahead.refreshToken);
+      expect(behind.refreshAt).toBeLessThanOrEqual(clock.database());
+      const caughtUp = await there.sessions.refresh(behind.refreshToken ?? '');
+      expect(caughtUp.refreshToken).toBe(further.refreshToken);
+    });
+
+    it('RT-04, RT-05: ends the session when a token is used after its grace', async () => {
+      await start();
+      const told: AuthEvent[] = [];
+      here.app.get(AuthEvents).subscribe((event) => told.push(event));
+      const first = await login();
+      const second = await there.sessions.refresh(first.refreshToken);
+      clock.advance(10_001);
+      expect(await refusalOf(here.sessions.refresh(first.refreshToken))).toBe(
+        'refresh_token_reused: refresh_reused',
+      );
+      expect(await here.judge(second.accessToken)).toBe('session_ended');
+      expect(await refusalOf(there.sessions.refresh(second.refreshToken ?? ''))).toBe(
+        'session_ended: refresh_reused',
+      );
+      expect(await here.sessions.list('alice')).toEqual([]);
+      expect(told.map(({ type }) => type)).toEqual(['login', 'refresh_reused']);
+      expect(told[1]).toMatchObject({ reuse: 'recent', scope: 'session' });
+      expect(await refusalOf(here.sessions.refresh(first.refreshToken))).toBe(
+        'session_ended: refresh_reused',
+      );
+    });
+
+    it('tells an orphaned and a stale reuse apart', async () => {
+      await start();
+      const told: AuthEvent[] = [];
+      here.app.get(AuthEvents).subscribe((event) => told.push(event));
+      for (const steps of [2, 3]) {
+        const { refreshToken } = await login();
+        let token = refreshToken;
+        for (let step = 0; step < steps; step++) {
+          token = (await there.sessions.refresh(token)).refreshToken ?? '';
+        }
+        clock.advance(11_000);
+        expect(await refusalOf(here.sessions.refresh(refreshToken))).toContain('reused');
+      }
+      const classes = told
+        .filter(({ type }) => type === 'refresh_reused')
+        .map(({ reuse }) => reuse);
+      expect(classes).toEqual(['orphaned', 'stale']);
+    });
+
+    it('without a grace ends it at the second use, and after the retries that were allowed', async () => {
+      await start({ refreshGrace: 0 });
+      const { refreshToken } = await login();
+      await here.sessions.refresh(refreshToken);
+      expect(await refusalOf(there.sessions.refresh(refreshToken))).toContain('reused');
+      await here.close();
+      await there.close();
+      await start({ refreshGraceRetries: 2 });
+      const { refreshToken: other } = await login('bob');
+      for (let use = 0; use < 3; use++) await here.sessions.refresh(other);
+      expect(await refusalOf(here.sessions.refresh(other))).toContain('reused');
+    });
+
+    it('RT-09: ends by itself: idle, or at its absolute end, which no refresh moves', async () => {
+      await start({ sessionTtl: '30d', sessionIdleTtl: '7d' });
+      const idle = await login('idle');
+      let busy = await login('busy');
+      for (let day = 6; day < 30; day += 6) {
+        clock.advance(6 * DAY);
+        busy = (await here.sessions.refresh(busy.refreshToken)) as Required<LoginResult>;
+      }
+      expect(await refusalOf(here.sessions.refresh(idle.refreshToken))).toBe(
+        'refresh_token_expired',
+      );
+      expect(await here.sessions.list('idle')).toEqual([]);
+      expect(await here.sessions.list('busy')).toHaveLength(1);
+      expect(busy.refreshExpiresIn).toBe((6 * DAY) / 1000);
+      clock.advance(6 * DAY);
+      expect(await refusalOf(here.sessions.refresh(busy.refreshToken))).toBe(
+        'refresh_token_expired',
+      );
+    });
+
+    it('RT-08: never gives grace to a session that was logged out', async () => {
+      await start();
+      const { refreshToken, accessToken } = await login();
+      const { refreshToken: successor } = await here.sessions.refresh(refreshToken);
+      await there.logout.logout(accessToken);
+      for (const token of [refreshToken, successor ?? '']) {
+        expect(await refusalOf(here.sessions.refresh(token))).toBe('session_ended: logout');
+      }
+    });
+
+    it('ends with the refresh token as with the access token', async () => {
+      await start();
+      const { refreshToken, accessToken } = await login();
+      await here.logout.logout(refreshToken);
+      expect(await here.judge(accessToken)).toBe('session_ended');
+      await here.logout.logout(refreshToken);
+      expect(await refusalOf(here.sessions.refresh(refreshToken))).toBe('session_ended: logout');
+    });
+
+    it('C5: ends at the commit of the transaction that logged it out', async () => {
+      await start();
+      const { refreshToken, accessToken } = await login();
+      await here.dataSource.transaction((manager) => here.logout.logout(accessToken, { manager }));
+      expect(await refusalOf(there.sessions.refresh(refreshToken))).toBe('session_ended: logout');
+    });
+
+    it('RT-13: consumes nothing when the claims cannot be had', async () => {
+      await start();
+      const { refreshToken } = await login();
+      role = 'user';
+      await here.close();
+      const claims = (): never => {
+        throw new TypeError('the directory is away');
+      };
+      here = await startInstance(database, { clock, options: { claims } });
+      await expect(here.sessions.refresh(refreshToken)).rejects.toThrow('the directory is away');
+      expect(await refusalOf(there.sessions.refresh(refreshToken))).toBe('refreshed');
+    });
+
+    it('RT-11: is refused to another client and in another way, and lives on for its own', async () => {
+      await start();
+      const first = await here.sessions.login(() => ({ subject: 'alice' }), { client: 'web' });
+      const token = first?.refreshToken ?? '';
+      expect(await refusalOf(here.sessions.refresh(token, { client: 'tv' }))).toBe(
+        'refresh_token_invalid',
+      );
+      expect(await refusalOf(here.sessions.refresh(token, { delivery: 'cookie' }))).toBe(
+        'refresh_token_invalid',
+      );
+      expect(await refusalOf(here.sessions.refresh(token, { client: 'web' }))).toBe('refreshed');
+    });
+
+    it('RT-02, RT-07: leaves nothing in the database that anybody could use', async () => {
+      await start();
+      const { refreshToken } = await login();
+      const { refreshToken: successor } = await here.sessions.refresh(refreshToken);
+      const rows = (await here.dataSource.query('SELECT * FROM auth_refresh')) as object[];
+      const dump = rows
+        .flatMap((row) => Object.values(row) as unknown[])
+        .map((value) => (Buffer.isBuffer(value) ? value.toString('latin1') : String(value)))
+        .join('\n');
+      for (const token of [refreshToken, successor ?? '']) {
+        expect(dump).not.toContain(token);
+        expect(dump).not.toContain(Buffer.from(token, 'base64url').toString('latin1'));
+      }
+      clock.advance(11_000);
+      await here.sessions.refresh(successor ?? '');
+      const kept = (await here.dataSource.query(
+        'SELECT sealed_successor FROM auth_refresh WHERE sealed_successor IS NOT NULL',
+      )) as unknown[];
+      expect(kept).toHaveLength(1);
+    });
+
+    it.each([
+      ['an unknown one', 'A'.repeat(43)],
+      ['an empty one', ''],
+      ['an access token', 'eyJhbGciOiJIUzI1NiJ9.e30.AAAA'],
+      ['another spelling of its last character', `${'A'.repeat(42)}B`],
+      ['10 MB', 'A'.repeat(10_000_000)],
+    ])('refuses %s as invalid', async (_, token) => {
+      await start();
+      expect(await refusalOf(here.sessions.refresh(token))).toBe('refresh_token_invalid');
+    });
+
+    it('carries the new role after claimsChanged, without a password', async () => {
+      await start();
+      const first = await login();
+      role = 'admin';
+      await here.app.get(AccountService).claimsChanged('alice');
+      expect(await here.judge(first.accessToken)).toBe('session_ended');
+      const second = await there.sessions.refresh(first.refreshToken);
+      expect(claimsIn(second.accessToken)).toMatchObject({ role: 'admin' });
+      expect(await here.judge(second.accessToken)).toBe('active');
+    });
+  });
+});
