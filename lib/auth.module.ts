@@ -26,6 +26,7 @@ import { RESOLVED_AUTH_OPTIONS } from './options/resolved-auth-options.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
 import { RefreshService } from './sessions/refresh.service.js';
+import { SessionPurge } from './sessions/session-purge.service.js';
 import { SessionStore } from './sessions/session-store.service.js';
 import { SessionService } from './sessions/session.service.js';
 
@@ -49,6 +50,7 @@ const PROVIDERS = [
   AuthSelfTest,
   AccessTokenSigner,
   SessionStore,
+  SessionPurge,
   RefreshService,
   { provide: APP_FILTER, useClass: AuthExceptionFilter },
 ];

@@ -15,12 +15,22 @@ const INTERVAL = 60_000;
 const CLAIM = 30_000;
 
 /**
+ * Purges one sort of rows.
+ *
+ * @param now - The database's time (epoch ms).
+ * @param isStopped - Whether the application shuts down; then it stops between two transactions.
+ * @returns how many rows were deleted.
+ */
+export type PurgeSweep = (now: number, isStopped: () => boolean) => Promise<number>;
+
+/**
  * Deletes events that can end no token any more, by the database's clock alone: a host whose clock is
  * fast must not delete the rows of live tokens (T2).
  */
 @Injectable()
 export class RevocationPurge {
   private readonly logger = new Logger('RevocationPurge');
+  private readonly others: PurgeSweep[] = [];
   private cancel: CancelSchedule | undefined;
   private running: Promise<unknown> | undefined;
   private stopped = false;
@@ -29,6 +39,11 @@ export class RevocationPurge {
     private readonly connection: LogConnection,
     private readonly clock: AuthClock,
   ) {}
+
+  /** Something else that is to be purged after the events, by one instance at a time. */
+  alsoPurge(sweep: PurgeSweep): void {
+    this.others.push(sweep);
+  }
 
   start(): void {
     this.plan();
@@ -57,6 +72,9 @@ export class RevocationPurge {
         deleted += await log.database.transaction(() => log.transactions.purge(positions));
         if (positions.length < RANGE) break;
         await setImmediate();
+      }
+      for (const sweep of this.others) {
+        if (!this.stopped) deleted += await sweep(now, () => this.stopped);
       }
     } finally {
       await this.release(log, now);

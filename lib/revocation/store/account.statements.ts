@@ -126,13 +126,14 @@ export class AccountStatements {
     );
   }
 
-  /** Those that can be forgotten: unmarked for long, allowed to log in, and without a session. */
-  purge(markedBefore: number): Statement {
+  /** Those that can be forgotten: not marked for long, allowed to log in, and without a session. */
+  purge(markedBefore: number, now: number): Statement {
     return this.dialect.statement(
-      `DELETE FROM ${this.subject} WHERE marked_at < ? AND locked_until IS NULL AND disabled_at IS NULL ` +
+      `DELETE FROM ${this.subject} WHERE marked_at < ? AND disabled_at IS NULL ` +
+        `AND (locked_until IS NULL OR locked_until < ?) ` +
         `AND NOT EXISTS (SELECT 1 FROM ${this.dialect.table('auth_session')} s ` +
         `WHERE s.subject_key = ${this.subject}.subject_key)`,
-      [markedBefore],
+      [markedBefore, now],
     );
   }
 }

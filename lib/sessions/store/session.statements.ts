@@ -197,13 +197,13 @@ export class SessionStatements {
     );
   }
 
-  erase(keys: readonly string[]): readonly Statement[] {
-    return [this.refresh, this.session].map((table) =>
+  erase(keys: readonly string[]): readonly [tokens: Statement, sessions: Statement] {
+    const from = (table: string): Statement =>
       this.dialect.statement(
         `DELETE FROM ${table} WHERE session_key IN (${placeholders(keys)})`,
         keys.map((key) => bytesOf(key)),
-      ),
-    );
+      );
+    return [from(this.refresh), from(this.session)];
   }
 
   /** Refresh tokens whose reuse would prove nothing any more, and successors past their grace. */

@@ -88,6 +88,19 @@ export class SessionTransactions {
     for (const statement of this.statements.eraseSubject(subjectKey)) yield statement;
   }
 
+  /** Deletes sessions by key, with all their refresh tokens. */
+  *erase(keys: readonly string[]): Transaction<number> {
+    const [tokens, sessions] = this.statements.erase(keys);
+    yield tokens;
+    return (yield sessions).affected;
+  }
+
+  /** What the sessions that are left need no more: used tokens, sealed successors, old marks. */
+  *purgeTraces(now: number, markedBefore: number): Transaction<void> {
+    for (const statement of this.statements.purgeTokens(now)) yield statement;
+    yield this.accounts.purge(markedBefore, now);
+  }
+
   /**
    * Replaces a refresh token, or finds out why not. Run again after a lost answer to COMMIT it finds
    * what it did, and gives the same outcome.
