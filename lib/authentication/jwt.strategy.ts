@@ -168,14 +168,14 @@ export class JwtStrategy
       return claims;
     }
     const user = validate(claims, request);
-    // Only for a user whom the application let in: whoever reads the claims relies on it.
-    if (user instanceof Promise) {
-      return user.then((resolved: unknown) => {
-        if (resolved) rememberClaims(request, claims);
-        return resolved;
-      });
-    }
-    if (user) rememberClaims(request, claims);
+    if (!isThenable(user)) return this.letIn(user, request, claims);
+    return Promise.resolve(user).then((resolved) => this.letIn(resolved, request, claims));
+  }
+
+  /** Only for a user whom the application let in: whoever reads the claims relies on it. */
+  private letIn(user: unknown, request: AuthRequest, claims: TokenClaims): unknown {
+    // Of a list, @nestjs/passport takes the first for the user, and the rest for information.
+    if (Array.isArray(user) ? user[0] : user) rememberClaims(request, claims);
     return user;
   }
 
@@ -192,6 +192,11 @@ export class JwtStrategy
  */
 function refuse(this: PassportJwtStrategy & { token?: string }, cause?: unknown): void {
   this.error(isCompactToken(this.token ?? '') ? tokenInvalid(cause) : tokenMalformed(cause));
+}
+
+/** A query of many an ORM is none of Promise's own; @nestjs/passport awaits it all the same. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
 function holderOf(registry: PassportRegistry, name: string): unknown {

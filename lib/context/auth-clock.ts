@@ -7,7 +7,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 export type CancelSchedule = () => void;
 
 /**
- * Every clock that the library looks at, in one place, so that a test can own time.
+ * Every clock by which the library decides, in one place, so that a test can own time.
  *
  * Timers and the monotonic clock are taken from Node's own modules: jest's fake timers, which replace
  * globals, cannot stop the revocation feed by accident.

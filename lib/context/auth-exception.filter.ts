@@ -23,8 +23,10 @@ export class AuthExceptionFilter extends BaseExceptionFilter {
         .getClient<{ emit?(event: string, body: unknown): unknown }>();
       return client.emit?.('exception', exception.getResponse());
     }
+    if (type === 'http' || type === 'graphql') {
+      setResponseHeaders(host as ExecutionContext, exception.headers);
+    }
     if (type !== 'http') throw exception;
-    setResponseHeaders(host as ExecutionContext, exception.headers);
     return super.catch(exception, host);
   }
 }

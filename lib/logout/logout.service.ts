@@ -12,7 +12,7 @@ import { isIdentifier, subjectOf } from '../revocation/identifier.js';
 import { RevocationFeed } from '../revocation/revocation-feed.service.js';
 import { RevocationLog } from '../revocation/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
-import type { RevocationKind, RevocationReason } from '../revocation/revocation-event.js';
+import type { RevocationReason } from '../revocation/revocation-event.js';
 import type { VerifiedClaims } from '../revocation/token-claims.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
 import { parseDuration, type Duration } from '../options/duration.js';
@@ -40,8 +40,8 @@ const TIMER_SLACK = 10;
  * Ends tokens before their time: each verb writes one event into the revocation log, resolves when it
  * is committed, and never reports success for what was not stored.
  *
- * Every verb is idempotent. A token's text is verified, an expired one included; claims are trusted,
- * so pass only those that a guard has verified.
+ * Every verb is idempotent. A token's text is verified; `logout` takes one that has expired, too,
+ * `logoutOthers` does not. Claims are trusted, so pass only those that a guard has verified.
  *
  * @throws AuthUnavailableException `storage_unavailable` when it could not be stored, or when nobody
  * knows whether it was: try again.
@@ -233,7 +233,7 @@ export class LogoutService {
     const until = events[0]?.until ?? null;
     return {
       events: events.map(({ position, id }) => ({
-        kind: complete.kind satisfies RevocationKind,
+        kind: complete.kind,
         position,
         id,
       })),

@@ -146,6 +146,7 @@ export class AuthSettings extends SessionSettings {
 
   /**
    * The database schema of our tables: a plain identifier (letters, digits, `_`, at most 63).
+   * PostgreSQL only: with any other database it stops the boot.
    *
    * @default the connection's own
    */

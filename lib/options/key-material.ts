@@ -8,7 +8,6 @@ import {
 import { types } from 'node:util';
 import type { SecretMaterial } from './auth-key-options.js';
 import { describeKind, type OptionProblems } from './option-problems.js';
-import { isWellFormed } from './option-readers.js';
 
 const MAKE_A_SECRET =
   "Make one with: node -e \"console.log(require('node:crypto').randomBytes(64).toString('base64url'))\"";
@@ -50,7 +49,7 @@ export function readSecret(
   };
   let key: KeyObject;
   if (typeof given === 'string') {
-    if (!isWellFormed(given))
+    if (!given.isWellFormed())
       return refuse('It holds half a character (a lone surrogate): give bytes, not text.');
     key = createSecretKey(given, 'utf8');
   } else if (types.isUint8Array(given)) {

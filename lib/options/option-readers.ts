@@ -10,11 +10,6 @@ export interface DurationLimits {
   readonly wholeSeconds?: boolean;
 }
 
-/** True if the text has no lone surrogate: those all become the same character in UTF-8. @internal */
-export function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
-}
-
 /**
  * Reads each known field of an object once and notes the unknown ones, with the name that was
  * probably meant, or with the sentence that `familiar` has for it; null with the problem noted if
@@ -62,7 +57,8 @@ export function readExactName(
   };
   if (typeof given !== 'string' || given === '')
     return refuse(`Give one exact string, such as '${example}'; lists and patterns are refused.`);
-  if (!isWellFormed(given) || /\p{Cc}/u.test(given))
+  // A lone surrogate, here and elsewhere: they all become the same character in UTF-8.
+  if (!given.isWellFormed() || /\p{Cc}/u.test(given))
     return refuse('It holds half a character or a control character: give plain text.');
   // They are compared exactly, so every token would be refused, and nobody would see why.
   if (given !== given.trim()) return refuse('Remove the blanks at its ends.');

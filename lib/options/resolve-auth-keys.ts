@@ -3,7 +3,7 @@ import { SIGNING_ALGORITHMS, type AuthKey, type SigningAlgorithm } from './auth-
 import { MINIMUM_SECRET_BYTES, misfit } from './key-fits-algorithm.js';
 import { readKeyHalf, readSecret, secretKid } from './key-material.js';
 import { describeGiven, describeKind, OptionProblems } from './option-problems.js';
-import { isWellFormed, readFields } from './option-readers.js';
+import { readFields } from './option-readers.js';
 
 const MATERIAL = ['secret', 'privateKey', 'publicKey'] as const;
 const FIELDS = ['kid', 'alg', 'use', ...MATERIAL] as const;
@@ -176,7 +176,7 @@ function readKid(
 ): string | undefined | null {
   if (given === undefined && !required) return undefined;
   const fits = typeof given === 'string' && given.length >= 1 && given.length <= 128;
-  if (fits && isWellFormed(given)) return given;
+  if (fits && given.isWellFormed()) return given;
   problems.add(
     option,
     describeGiven(given),

@@ -4,7 +4,7 @@ import { OptionProblems } from './option-problems.js';
 import { readDuration, readExactName, readFields, type DurationLimits } from './option-readers.js';
 import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
 import { readForeignIssuers } from './resolve-foreign-issuers.js';
-import type { ResolvedAuthOptions } from './resolved-auth-options.js';
+import { LARGEST_TOLERANCE, type ResolvedAuthOptions } from './resolved-auth-options.js';
 import { readClaimsLoader, readMaxSessions, readRetries } from './session-setting-readers.js';
 import {
   readClaimNames,
@@ -82,8 +82,8 @@ const LIMITS = {
   // Whoever stole a used refresh token can use it for this long.
   refreshGrace: { from: [0, '0'], to: [60 * SECOND, '60 s'] },
   historyFor: { from: [0, '0'], to: [YEAR, '366 days'] },
-  // The log keeps each event 60 s longer than its token (protocol.md W3): no more than that.
-  clockTolerance: { from: [0, '0'], to: [60 * SECOND, '60 s'] },
+  // An expired token is accepted for this much longer, and the log must still know its end (W3).
+  clockTolerance: { from: [0, '0'], to: [LARGEST_TOLERANCE, '60 s'] },
   // Below half a second the polls, one every quarter, would be the application's main load.
   maxStaleness: { from: [SECOND / 2, '0.5 s'], to: [3_600 * SECOND, '1 h'] },
   staleWait: { from: [0, '0'], to: [10 * SECOND, '10 s'] },

@@ -6,6 +6,9 @@ import type { ClaimsLoader } from './session-settings.js';
 /** The injection token of {@link ResolvedAuthOptions}: what everything but the resolver reads. */
 export const RESOLVED_AUTH_OPTIONS = Symbol('nestjs-logout:resolved-auth-options');
 
+/** The largest legal `clockTolerance` (ms); the log keeps each event for twice as long after its tokens. */
+export const LARGEST_TOLERANCE = 60_000;
+
 /** An issuer whose tokens `RevocationGuard` and `assertActive()` accept beside our own. */
 export interface ResolvedForeignIssuer {
   readonly issuer: string;

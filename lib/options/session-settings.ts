@@ -77,11 +77,12 @@ export class SessionSettings {
 
   /**
    * How long the row of an ended login is kept, with its device, address and times: seconds or
-   * `'7d'`, 0 to 366 days. It is not listed in that time.
+   * `'7d'`, 0 to 366 days. It is not listed in that time, but its refresh token is told why it is
+   * refused; after it the token is one that nobody knows.
    *
-   * @default 0 (it goes with the next purge)
+   * @default '1d'
    */
-  historyFor?: Duration | undefined = 0;
+  historyFor?: Duration | undefined = '1d';
 
   /**
    * How many logins an account may have at a time; the oldest ends with the reason `newer_login`. A

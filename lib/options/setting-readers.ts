@@ -1,7 +1,7 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { ClaimsValidator } from './auth-options.js';
 import { describeGiven, describeKind, type OptionProblems } from './option-problems.js';
-import { isWellFormed, readOptionalText } from './option-readers.js';
+import { readOptionalText } from './option-readers.js';
 
 /** The option `dataSource`: a name, a DataSource, or options for one. @internal */
 export function readDataSource(
@@ -91,7 +91,7 @@ export function readClaimNames(given: unknown, problems: OptionProblems): readon
   }
   const names: string[] = [];
   for (const [index, name] of given.entries()) {
-    if (typeof name === 'string' && name !== '' && name.length <= 128 && isWellFormed(name))
+    if (typeof name === 'string' && name !== '' && name.length <= 128 && name.isWellFormed())
       names.push(name);
     else
       problems.add(

@@ -1,8 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { DigestHash, DigestShard, KEY_AND_UNTIL, UNTIL } from './digest-shard.js';
 
-export { FOREVER } from './digest-shard.js';
-
 // Taken once: in the sandbox of a test runner every look at a global costs a microsecond.
 const { ceil, floor, max, min } = Math;
 

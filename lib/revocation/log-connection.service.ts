@@ -11,7 +11,7 @@ import {
 import { SUPPORTED_FORMAT } from './feed/log-cursor.js';
 import { isDataSource, locateDataSource } from './store/data-source.locator.js';
 import type { LogDatabase } from './store/log-database.js';
-import { integerOf } from './store/log-rows.js';
+import { headOf } from './store/log-rows.js';
 import { LogStatements } from './store/log.statements.js';
 import { LogTransactions } from './store/log.transactions.js';
 import { openLogDatabase } from './store/open-log-database.js';
@@ -88,16 +88,13 @@ export class LogConnection implements OnModuleInit {
     try {
       const statements = new LogStatements(database.dialect);
       const { rows } = await database.read(statements.position());
-      const id = rows[0]?.['log_id'];
-      if (id === undefined || id === null) {
-        throw new Error('The table auth_log or auth_head has lost its row.');
-      }
-      refuseNewerFormat(integerOf(rows[0]?.['format']));
+      const { format } = headOf(rows[0], this.clock);
+      refuseNewerFormat(format);
       return {
         database,
         statements,
         transactions: new LogTransactions(statements, this.clock),
-        id,
+        id: rows[0]?.['log_id'] ?? '',
       };
     } catch (error) {
       await database.close();

@@ -84,11 +84,6 @@ export class MarkTable {
     return this.table.find(key);
   }
 
-  /** Until when (seconds) the mark at a place counts. */
-  untilAt(place: number): number {
-    return this.table.untilAt(place);
-  }
-
   /** Whether the mark at a place spares a session, so that the token's has to be known. */
   hasException(place: number): boolean {
     return !this.spares(place, NO_EXCEPTION);

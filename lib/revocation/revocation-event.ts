@@ -62,6 +62,6 @@ export interface TokenIdentity {
   readonly jti?: string | undefined;
   /** The position of the log when the token's authority was checked; absent on foreign tokens. */
   readonly gen?: number | undefined;
-  /** Seconds; asked for only where `gen` is absent. */
+  /** Seconds; asked for where `gen` is absent, and on tokens of other issuers. */
   readonly iat?: number | undefined;
 }

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -12,8 +13,13 @@ import { LogConnection } from './log-connection.service.js';
 import { RevocationIndex } from './revocation-index.js';
 import type { Appended } from './store/log.transactions.js';
 
-/** Told after every accepted answer. */
-export type FeedListener = (answer: Answer) => void;
+/** Who writes the log, as far as following it needs him. */
+export interface LogWriter {
+  /** Called after every accepted answer. */
+  afterAnswer(answer: Answer): void;
+  /** Numbers pending events; asked for when there are too many for one answer. */
+  numberPending(): Promise<void>;
+}
 
 /**
  * Follows the log into the index: one poll in flight, each judged before it counts, each accepted one
@@ -25,7 +31,7 @@ export class RevocationFeed {
   private readonly proofs: ProofClock;
   private readonly room: WaitingRoom;
   private readonly follower: LogFollower;
-  private readonly listeners = new Set<FeedListener>();
+  private writer: LogWriter | undefined;
   private isProven = false;
   private knownBound = 0;
   private failures = 0;
@@ -34,6 +40,8 @@ export class RevocationFeed {
   private stopped = false;
   private cancelNext: CancelSchedule | undefined;
   private lastFailure: unknown;
+  private endBoot = (): void => undefined;
+  private readonly booted = new Promise<void>((resolve) => (this.endBoot = resolve));
 
   constructor(
     private readonly connection: LogConnection,
@@ -43,7 +51,9 @@ export class RevocationFeed {
   ) {
     this.proofs = new ProofClock(clock);
     this.room = new WaitingRoom(clock);
-    this.follower = new LogFollower(index, this.proofs, clock, options);
+    this.follower = new LogFollower(index, this.proofs, clock, options, async () =>
+      this.writer?.numberPending(),
+    );
   }
 
   /** The last position this instance has applied; 0 before the first load. */
@@ -126,18 +136,14 @@ export class RevocationFeed {
     await this.follower.register(await this.connection.open());
   }
 
-  /** How pending events are numbered when there are too many for one answer. */
-  useMover(numberPending: () => Promise<void>): void {
-    this.follower.numberPending = numberPending;
-  }
-
   /** Whether the application shuts down: there will be no further proof. */
   get isStopped(): boolean {
     return this.stopped;
   }
 
-  onAnswer(listener: FeedListener): void {
-    this.listeners.add(listener);
+  /** The log, which needs the feed to be made, makes itself known. */
+  attach(writer: LogWriter): void {
+    this.writer = writer;
   }
 
   /** An event of this instance was committed: it counts here from now on (P1, F3). */
@@ -146,15 +152,20 @@ export class RevocationFeed {
     this.follower.expect(events, head);
   }
 
-  /** Starts to follow; resolves after the first attempt, good or bad. */
+  /**
+   * Starts to follow, and tries until it succeeds; resolves when the first load was proven current, when
+   * only a person can mend what failed, or when the feed is stopped.
+   */
   start(): Promise<void> {
-    return this.run();
+    void this.run();
+    return this.booted;
   }
 
   async stop(): Promise<void> {
     this.stopped = true;
     this.cancelNext?.();
     this.room.close();
+    this.endBoot();
     await this.running;
   }
 
@@ -177,7 +188,6 @@ export class RevocationFeed {
     do {
       this.again = false;
       if (this.stopped) return;
-      const started = this.clock.monotonic();
       try {
         const { answer, sent } = await this.follower.catchUp(
           await this.connection.open(),
@@ -191,7 +201,6 @@ export class RevocationFeed {
         this.again ||= this.room.wantsLaterThan(sent.monotonic);
       } catch (error) {
         this.fail(error);
-        this.room.settle(started, false);
       }
     } while (this.again && this.failures === 0);
     if (this.failures > 0) {
@@ -206,12 +215,14 @@ export class RevocationFeed {
     this.knownBound = answer.head.maxStaleness;
     this.proofs.prove(sent, answer.head.now);
     this.index.sweep(this.proofs.database());
-    for (const listener of this.listeners) listener(answer);
+    this.writer?.afterAnswer(answer);
+    this.endBoot();
   }
 
   private fail(error: unknown): void {
     this.lastFailure = error;
     this.failures++;
+    if (error instanceof AuthWiringError) this.endBoot();
     // The first failure and then each tenth: loud, but no flood while a database is away.
     if (this.failures % 10 === 1) {
       const message = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,5 @@
-import { DigestTable, FOREVER } from './digest-table.js';
+import { FOREVER } from './digest-shard.js';
+import { DigestTable } from './digest-table.js';
 import { parseHexKey } from './event-key.js';
 import type { EventKeys } from './event-key.js';
 import { MarkTable } from './mark.js';
@@ -9,12 +10,7 @@ import type {
   RevocationReason,
   TokenIdentity,
 } from './revocation-event.js';
-
-/** Why a token is refused; one shared frozen object for each pair, so that refusing allocates nothing. */
-export interface RevocationHit {
-  readonly kind: RevocationKind;
-  readonly reason: RevocationReason;
-}
+import type { RevokedVerdict } from './verdict.js';
 
 /**
  * What a pending event counts as until it is numbered: the feed knows the head of the answer that
@@ -40,6 +36,7 @@ export interface IndexStats {
 /** Slots that one sweep looks at in one table: half a millisecond, were all of them to go. */
 const SWEEP_SLOTS = 4096;
 
+/** One shared frozen object for each kind and reason, so that refusing allocates nothing. */
 const HITS = {
   key: hitsOf('key'),
   token: hitsOf('token'),
@@ -111,7 +108,7 @@ export class RevocationIndex {
    * own issuer: what a foreign issuer may call by that name is no position of our log, and a large one
    * would outlive every logout.
    */
-  find(identity: TokenIdentity, kidKey?: string): RevocationHit | undefined {
+  find(identity: TokenIdentity, kidKey?: string): RevokedVerdict | undefined {
     const { iss, jti, sid, sub } = identity;
     if (kidKey !== undefined && this.revokedKeys.size > 0) {
       const hit = this.findKey(kidKey);
@@ -145,24 +142,9 @@ export class RevocationIndex {
   }
 
   /** The event that revoked a signing key, by the hexadecimal `key` key of its kid. */
-  findKey(kidKey: string): RevocationHit | undefined {
+  findKey(kidKey: string): RevokedVerdict | undefined {
     const known = this.revokedKeys.get(kidKey);
     return known && HITS.key[known.note];
-  }
-
-  /** Whether an entry that still counts has this event's key. */
-  has(event: Pick<LogEvent, 'kind' | 'key' | 'id'>, nowMs: number): boolean {
-    if (event.kind === 'history') return false;
-    if (event.kind === 'key') return this.revokedKeys.has(event.key);
-    this.parse(event.key, this.key, event);
-    const table = {
-      token: this.tokens,
-      session: this.sessions,
-      subject: this.subjects,
-      issuer: this.issuers,
-    }[event.kind];
-    const place = table.find(this.key);
-    return place >= 0 && table.untilAt(place) >= Math.floor(nowMs / 1000);
   }
 
   /**
@@ -278,6 +260,6 @@ function noteOf(reason: RevocationReason): number {
   return Math.max(REVOCATION_REASONS.indexOf(reason), 0);
 }
 
-function hitsOf(kind: RevocationKind): readonly RevocationHit[] {
-  return REVOCATION_REASONS.map((reason) => Object.freeze({ kind, reason }));
+function hitsOf(kind: RevocationKind): readonly RevokedVerdict[] {
+  return REVOCATION_REASONS.map((reason) => Object.freeze({ state: 'revoked', kind, reason }));
 }

@@ -15,6 +15,8 @@ import { draftOf } from './event-draft.js';
 import { EventKeys } from './event-key.js';
 import type { Answer } from './feed/log-cursor.js';
 import { LogConnection, type OpenLog } from './log-connection.service.js';
+import { messageOf } from './message-of.js';
+import { PendingMover } from './pending-mover.js';
 import { appendPending } from './pending-writer.js';
 import { ProvisionalEvents } from './provisional-events.js';
 import { RevocationFeed } from './revocation-feed.service.js';
@@ -22,7 +24,7 @@ import type { RevocationRequest } from './revocation-request.js';
 import { SharedCall } from './shared-call.js';
 import { StorageFailure } from './store/log-database.js';
 import { type Head, headOf, integerOf } from './store/log-rows.js';
-import { type Appended, type EventDraft, PENDING_PAGE } from './store/log.transactions.js';
+import type { Appended, EventDraft } from './store/log.transactions.js';
 
 /** For how long one call tries before its caller is told that it failed (ms). */
 const WRITE_PATIENCE = 5_000;
@@ -49,7 +51,7 @@ export class RevocationLog {
   /** W5: one account that somebody else has locked must not hold up everybody's logout. */
   private readonly accountWriter = new BatchWriter((drafts) => this.appendOrFail(drafts));
   private readonly positions = new SharedCall(() => this.readPositionAndMove());
-  private moving: Promise<void> | undefined;
+  private readonly mover: PendingMover;
   private settling: Promise<void> | undefined;
 
   constructor(
@@ -60,8 +62,11 @@ export class RevocationLog {
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
-    feed.onAnswer((answer) => this.afterAnswer(answer));
-    feed.useMover(async () => this.numberPending(await connection.open()));
+    this.mover = new PendingMover(connection, feed, clock);
+    feed.attach({
+      afterAnswer: (answer) => this.afterAnswer(answer),
+      numberPending: () => this.mover.run(),
+    });
   }
 
   /**
@@ -112,9 +117,8 @@ export class RevocationLog {
    * @throws AuthUnavailableException `storage_unavailable`.
    */
   async settlePending(): Promise<void> {
-    const log = await this.open();
     try {
-      await this.numberPending(log);
+      await this.mover.run();
     } catch (error) {
       throw unavailable('A pending revocation could not be numbered.', error);
     }
@@ -123,7 +127,7 @@ export class RevocationLog {
   /** Resolves when nothing is being written any more; called before the connections close. */
   async drain(): Promise<void> {
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
-    await Promise.allSettled([this.moving, this.settling]);
+    await Promise.all([this.mover.drain(), this.settling]);
   }
 
   private draft(requests: readonly RevocationRequest[]): EventDraft[] {
@@ -144,9 +148,8 @@ export class RevocationLog {
       return await this.appendTo(log, drafts);
     } catch (error) {
       throw unavailable(
-        error instanceof StorageFailure && error.message.includes('{ manager }')
-          ? error.message
-          : 'The revocation could not be stored; the token may still be good. Try again.',
+        (error instanceof StorageFailure ? error.advice : undefined) ??
+          'The revocation could not be stored; the token may still be good. Try again.',
         error,
       );
     }
@@ -192,7 +195,7 @@ export class RevocationLog {
       }
       for (let idle = 0; read.pendingMarks > 0 && idle < IDLE_MOVES;) {
         const before = read.pendingMarks;
-        await this.numberPending(log);
+        await this.mover.run();
         read = await this.readPosition(log);
         if (read.pendingMarks >= before) idle++;
       }
@@ -204,11 +207,9 @@ export class RevocationLog {
 
   private async readPosition(log: OpenLog): Promise<{ head: Head; pendingMarks: number }> {
     const { rows } = await log.database.read(log.statements.position());
-    const [row] = rows;
-    if (row === undefined) throw new Error('The table auth_head has lost its row.');
     return {
-      head: headOf(row, (reported) => this.clock.database(reported)),
-      pendingMarks: integerOf(row['pending_marks']),
+      head: headOf(rows[0], this.clock),
+      pendingMarks: integerOf(rows[0]?.['pending_marks']),
     };
   }
 
@@ -217,12 +218,7 @@ export class RevocationLog {
       this.provisional.settle(ids([...answer.events, ...answer.pending]), this.feed.now());
       if (this.provisional.size > 0) this.settle();
     }
-    if (answer.pending.length > 0) {
-      void this.connection
-        .open()
-        .then((log) => this.numberPending(log))
-        .catch((error: unknown) => this.reportMove(error));
-    }
+    if (answer.pending.length > 0) void this.mover.runBehind();
   }
 
   /** W4: a retry with the same ids, under the head lock, ends every doubt. */
@@ -237,51 +233,10 @@ export class RevocationLog {
       }
     })();
   }
-
-  /** C4: one mover at a time in this process; others in other processes dedupe by id. */
-  private numberPending(log: OpenLog): Promise<void> {
-    this.moving ??= this.move(log).finally(() => (this.moving = undefined));
-    return this.moving;
-  }
-
-  private async move(log: OpenLog): Promise<void> {
-    for (let moved = PENDING_PAGE; moved === PENDING_PAGE;) {
-      const { rows } = await log.database.read(log.statements.listPending(PENDING_PAGE));
-      const seen = rows.map((row) => row['event_id'] ?? '');
-      try {
-        moved = await this.moveThese(log, seen);
-      } catch (error) {
-        if (!(error instanceof StorageFailure) || error.retryable) throw error;
-        // A row that cannot be numbered is reported, goes on counting, and fails nobody's login.
-        for (const id of seen) {
-          await this.moveThese(log, [id]).catch((reason: unknown) => this.reportMove(reason));
-        }
-        return;
-      }
-    }
-  }
-
-  /** @returns how many rows were there to be numbered. */
-  private async moveThese(log: OpenLog, seen: readonly string[]): Promise<number> {
-    if (seen.length === 0) return 0;
-    const moved = await log.database.transaction(() => log.transactions.movePending(new Set(seen)));
-    this.feed.committed(moved);
-    return seen.length;
-  }
-
-  private reportMove(error: unknown): void {
-    this.logger.error(`A pending revocation could not be numbered: ${messageOf(error)}`);
-  }
 }
 
 function ids(events: readonly { readonly id: string }[]): string[] {
   return events.map(({ id }) => id);
-}
-
-function messageOf(error: unknown): string {
-  const cause =
-    error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  return error instanceof Error ? `${error.message}${cause}` : String(error);
 }
 
 function unavailable(message: string, cause: unknown): AuthUnavailableException {

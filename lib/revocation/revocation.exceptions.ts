@@ -30,9 +30,6 @@ export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthExcep
       { retryAfter: verdict.retryAfter },
     );
   }
-  if (verdict.state === 'invalid') {
-    return new AuthUnauthorizedException('token_invalid', 'The token is not valid.');
-  }
   const code =
     verdict.reason === 'account_locked' || verdict.reason === 'account_disabled'
       ? verdict.reason

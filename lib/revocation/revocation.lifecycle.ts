@@ -34,7 +34,8 @@ export class RevocationLifecycle
   ) {}
 
   /**
-   * Waits for the first load, for at most `bootTimeout`; then the application goes on, closed.
+   * Waits for the first load, however often it is tried, for at most `bootTimeout`; then the application
+   * goes on, closed.
    *
    * @throws AuthWiringError for what only a person can mend, such as missing tables.
    */
@@ -66,8 +67,9 @@ export class RevocationLifecycle
 
   async onApplicationShutdown(): Promise<void> {
     await this.purge.stop();
-    await this.log.drain();
+    // First: its last answer may set the log to work, which must be done before the connections close.
     await this.feed.stop();
+    await this.log.drain();
     await this.connection.close();
   }
 }

@@ -119,7 +119,7 @@ export class RevocationService {
 
   private look(claims: TokenIdentity, kidKey: string | undefined): Verdict | undefined {
     const hit = this.index.find(claims, kidKey);
-    if (hit !== undefined) return { state: 'revoked', kind: hit.kind, reason: hit.reason };
+    if (hit !== undefined) return hit;
     if (this.provisional.size > 0 && this.provisional.concerns(claims, kidKey)) return this.unknown;
     return undefined;
   }

@@ -12,11 +12,6 @@ export interface RevokedVerdict {
   readonly reason: RevocationReason;
 }
 
-/** The claims can be true of no token: their position lies beyond the end of the log. */
-export interface InvalidVerdict {
-  readonly state: 'invalid';
-}
-
 /** This instance cannot prove that it is fresh: 503, never 401, never a pass. */
 export interface UnknownVerdict {
   readonly state: 'unknown';
@@ -25,7 +20,7 @@ export interface UnknownVerdict {
 }
 
 /** The answer to the one question about a token's claims. */
-export type Verdict = ActiveVerdict | RevokedVerdict | InvalidVerdict | UnknownVerdict;
+export type Verdict = ActiveVerdict | RevokedVerdict | UnknownVerdict;
 
 /** The one good answer, shared so that accepting allocates nothing. */
 export const ACTIVE: ActiveVerdict = Object.freeze({ state: 'active' });

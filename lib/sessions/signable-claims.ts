@@ -1,11 +1,8 @@
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { isSecretive } from './secretive-name.js';
 
 /** What the library itself says in a token; an application cannot say it differently. */
 const REGISTERED = new Set(['iss', 'aud', 'sub', 'sid', 'jti', 'gen', 'iat', 'exp', 'nbf', 'cnf']);
-
-/** Names under which nothing may stand that everybody can read who gets hold of a token. */
-const SECRETIVE =
-  /pass(word|wd|phrase|code)?$|^pwd|secret|credential|private.?key|api.?key|access.?key|card.?(number|no)|^cc.?(num|number)|cvv|cvc|^pan$|iban|ssn|social.?security|^pin$|otp|^salt$|hash$|refresh.?token/i;
 
 /**
  * Checks the claims that an application wants signed.
@@ -24,7 +21,7 @@ export function assertSignable(
         'Give it another name.',
       );
     }
-    if (SECRETIVE.test(name) && !allowed.includes(name)) {
+    if (isSecretive(name) && !allowed.includes(name)) {
       throw new AuthWiringError(
         `login(): the claim "${name}" looks like a secret. A token's payload is signed, not encrypted: ` +
           'everybody who holds the token can read it.',

@@ -79,9 +79,9 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/revocation-log.service',
-        find: 'throw unavailable(error instanceof StorageFailure',
+        find: 'throw unavailable((error instanceof StorageFailure',
         replace:
-          'return { head: { maxStaleness: 0 }, events: [] }; throw unavailable(error instanceof StorageFailure',
+          'return { head: { maxStaleness: 0 }, events: [] }; throw unavailable((error instanceof StorageFailure',
       },
     ],
     tests: 'test/cluster/promises/p10',
@@ -91,8 +91,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/store/log.transactions',
-        find: 'export const RETENTION_MARGIN = 120_000;',
-        replace: 'export const RETENTION_MARGIN = 119_000;',
+        find: 'export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;',
+        replace: 'export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE - 1_000;',
       },
     ],
     tests: 'test/cluster/protocol/w3',
@@ -125,7 +125,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/revocation-purge.service',
-        find: 'return headOf(row, (reported) => this.clock.database(reported)).now;',
+        find: 'return headOf(rows[0], this.clock).now;',
         replace: 'return this.clock.wall();',
       },
     ],

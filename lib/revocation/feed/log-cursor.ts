@@ -1,3 +1,4 @@
+import type { AuthClock } from '../../context/auth-clock.js';
 import type { LogEvent } from '../revocation-event.js';
 import { eventOf, type Head, headOf } from '../store/log-rows.js';
 import type { Row } from '../store/statement.js';
@@ -46,15 +47,12 @@ export type Judgement =
   | { readonly kind: 'fork'; readonly why: string }
   | { readonly kind: 'unsupported'; readonly why: string };
 
-export function answerOf(rows: readonly Row[], clock: (reported: number) => number): Answer {
-  const [first] = rows;
-  if (first === undefined) {
-    throw new Error('The tables auth_log and auth_head have lost their row; the log is damaged.');
-  }
+export function answerOf(rows: readonly Row[], clock: Pick<AuthClock, 'database'>): Answer {
+  const head = headOf(rows[0], clock);
   const events = rows.filter((row) => row['event_id'] !== null).map(eventOf);
   return {
-    logId: first['log_id'] ?? '',
-    head: headOf(first, clock),
+    logId: rows[0]?.['log_id'] ?? '',
+    head,
     events: events.filter(({ position }) => position !== null).toSorted(byPosition),
     pending: events.filter(({ position }) => position === null),
   };
@@ -125,11 +123,10 @@ export class LogCursor {
     const stranger = [...events, ...answer.pending].find(({ kind }) => !KNOWN_KINDS.has(kind));
     if (stranger !== undefined) return unsupported(`it holds an event of kind "${stranger.kind}"`);
 
-    const overtaken = sent.position <= head.purgedThrough && sent.position > 0;
     const atCursor = events[0]?.position === sent.position ? events[0] : undefined;
     if (sent.position > 0) {
       if (atCursor === undefined) {
-        if (overtaken) return { kind: 'reload' };
+        if (sent.position <= head.purgedThrough) return { kind: 'reload' };
         return fork(`the event at position ${sent.position} is gone`);
       }
       if (atCursor.id !== sent.eventId) {

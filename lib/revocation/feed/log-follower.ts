@@ -30,8 +30,6 @@ export interface CurrentAnswer {
  */
 export class LogFollower {
   private readonly logger = new Logger('RevocationFeed');
-  /** Numbers pending events; set by the log, which knows how. */
-  numberPending: () => Promise<void> = () => Promise.resolve();
   private cursor: LogCursor | undefined;
   private registered = false;
 
@@ -40,6 +38,8 @@ export class LogFollower {
     private readonly proofs: ProofClock,
     private readonly clock: AuthClock,
     private readonly options: ResolvedAuthOptions,
+    /** Makes room in an answer; the log knows how. */
+    private readonly numberPending: () => Promise<void>,
   ) {}
 
   /** The last position that was applied; 0 before the first load. */
@@ -110,7 +110,7 @@ export class LogFollower {
     const { rows } = await log.database.poll(statement, timeout, () => {
       sent = this.proofs.moment();
     });
-    const answer = answerOf(rows, (reported) => this.clock.database(reported));
+    const answer = answerOf(rows, this.clock);
     return { answer, sent, judgement: cursor.judge(answer, snapshot, PAGE) };
   }
 

@@ -29,9 +29,7 @@ export async function loadLog(
   clock: AuthClock,
 ): Promise<LoadedLog> {
   const { rows } = await database.read(statements.position());
-  const [row] = rows;
-  if (row === undefined) throw new Error('The table auth_head has lost its row.');
-  const head = headOf(row, (reported) => clock.database(reported));
+  const head = headOf(rows[0], clock);
   let after = 0;
   let count = 0;
   for (;;) {
@@ -41,7 +39,7 @@ export async function loadLog(
       after = event.position ?? after;
     }
     count += page.rows.length;
-    if (page.rows.length < PAGE) return { head, logId: row['log_id'] ?? '', count };
+    if (page.rows.length < PAGE) return { head, logId: rows[0]?.['log_id'] ?? '', count };
     await setImmediate();
   }
 }

@@ -45,7 +45,8 @@ type Loose = Readonly<Record<string, unknown>>;
  * The options of our own small DataSource, from the application's: an allow-list of connection
  * fields, always on the primary, with none of its naming, pooling, logging or caching.
  *
- * @throws AuthWiringError for a driver that the log cannot live on.
+ * @throws AuthWiringError for a driver that the log cannot live on, and for a schema where there is
+ * none.
  */
 export function deriveDataSourceOptions(
   application: DataSourceOptions,
@@ -53,6 +54,7 @@ export function deriveDataSourceOptions(
 ): DataSourceOptions {
   const given = application as unknown as Loose;
   const type = supported(given);
+  if (schema !== undefined && type !== 'postgres') throw schemaIsForPostgres(schema, type);
   const family = type === 'mariadb' ? 'mysql' : type;
   const { replication } = given as { replication?: { master?: Loose } };
   const isReplicated = replication?.master !== undefined && type !== 'better-sqlite3';
@@ -96,6 +98,15 @@ export function deriveDataSourceOptions(
     logging: false,
     entityPrefix: '',
   } as unknown as DataSourceOptions;
+}
+
+/** Ignored, it would put the tables where nobody looks for them. */
+function schemaIsForPostgres(schema: string, type: string): AuthWiringError {
+  return new AuthWiringError(
+    `AuthModule: schema "${schema}" was given, but a database of type "${type}" has no schemas.`,
+    'Leave schema out; it is for PostgreSQL only.',
+    'For another database on the same server: AuthModule.forRoot({ dataSource: { type, database, … } }).',
+  );
 }
 
 function supported(given: Loose): (typeof SUPPORTED_TYPES)[number] {

@@ -34,6 +34,8 @@ export class StorageFailure extends Error {
     /** Whether the same transaction may be tried again at once. */
     readonly retryable: boolean,
     cause?: unknown,
+    /** What the caller can do about it, in a sentence that may be told to him. */
+    readonly advice?: string,
   ) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'StorageFailure';

@@ -1,3 +1,4 @@
+import type { AuthClock } from '../../context/auth-clock.js';
 import type { LogEvent, LogEventKind, RevocationReason } from '../revocation-event.js';
 import { REVOCATION_REASONS } from '../revocation-event.js';
 import type { Row } from './statement.js';
@@ -25,7 +26,10 @@ export interface PendingRow {
   readonly accessOnly: boolean;
   /** `token`: the token's own expiry in epoch ms. */
   readonly expiresAt: number | null;
-  /** For how many ms it must be remembered where that is longer than any token's life. */
+  /**
+   * For how many ms its writer must have it remembered, whatever the head has registered: at least its
+   * own longest token life, or a foreign issuer's longest session. `null` where the event never ends.
+   */
   readonly life: number | null;
   /** Milliseconds added to the database's time for `issuedBefore`. */
   readonly skew: number;
@@ -52,7 +56,11 @@ function textOf(text: string | null | undefined): string {
   return text ?? '';
 }
 
-export function headOf(row: Row, clock: (reported: number) => number): Head {
+/** @throws Error without a row: whoever deleted it has damaged the log. */
+export function headOf(row: Row | undefined, clock: Pick<AuthClock, 'database'>): Head {
+  if (row === undefined) {
+    throw new Error('The table auth_log or auth_head has lost its row; the log is damaged.');
+  }
   return {
     position: integerOf(row['head_position']),
     lastEventId: row['last_event_id'] ?? null,
@@ -60,7 +68,7 @@ export function headOf(row: Row, clock: (reported: number) => number): Head {
     format: integerOf(row['format']),
     maxStaleness: integerOf(row['max_staleness']),
     maxTokenLife: integerOf(row['max_token_life']),
-    now: clock(integerOf(row['now'])),
+    now: clock.database(integerOf(row['now'])),
   };
 }
 

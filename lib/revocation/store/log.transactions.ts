@@ -1,4 +1,5 @@
 import type { AuthClock } from '../../context/auth-clock.js';
+import { LARGEST_TOLERANCE } from '../../options/resolved-auth-options.js';
 import { AccountTransactions } from './account.transactions.js';
 import type { LogEvent } from '../revocation-event.js';
 import { eventOf, type Head, headOf, type PendingRow, pendingOf } from './log-rows.js';
@@ -6,10 +7,11 @@ import type { LogStatements, NumberedRow } from './log.statements.js';
 import type { Transaction } from './statement.js';
 
 /**
- * How much longer than its tokens an event is kept (ms): the largest legal clock tolerance, and as
- * much again for what clocks and long polls can add (W3).
+ * How much longer than its tokens an event is kept (ms): the largest clock tolerance that is legal, for
+ * which an expired token may still be accepted, and as much again as a margin for what clocks and long
+ * polls can add (W3).
  */
-export const RETENTION_MARGIN = 120_000;
+export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;
 
 /** No row younger than this is purged, nor one whose successor is (X1). */
 export const PURGE_AGE = 600_000;
@@ -125,20 +127,15 @@ export class LogTransactions {
   }
 
   /** H4: before it serves, an instance says how stale it may be and how long its tokens live. */
-  *register(maxStaleness: number, maxTokenLife: number, instance: string): Transaction<Head> {
+  *register(maxStaleness: number, maxTokenLife: number, instance: string): Transaction<void> {
     yield* this.lockHead();
     yield this.statements.registerBound('max_staleness', maxStaleness, instance);
     yield this.statements.registerBound('max_token_life', maxTokenLife, instance);
-    return yield* this.lockHead();
   }
 
   private *lockHead(): Transaction<Head> {
     const { rows } = yield this.statements.lockHead();
-    const [row] = rows;
-    if (row === undefined) {
-      throw new Error('The table auth_head has lost its row; the revocation log is damaged.');
-    }
-    return headOf(row, (reported) => this.clock.database(reported));
+    return headOf(rows[0], this.clock);
   }
 
   private *number(head: Head, drafts: readonly EventDraft[]): Transaction<LogEvent[]> {

@@ -28,7 +28,7 @@ export function mysqlDialect(database: string): Dialect {
     prepareConnection: [
       'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
       // A host that vanishes inside a transaction must not hold the head for ever (MariaDB can say so).
-      'SET SESSION innodb_lock_wait_timeout = 2 /*M!100300 , SESSION idle_transaction_timeout = 5 */',
+      'SET SESSION innodb_lock_wait_timeout = 2 /*M!100300 , SESSION idle_transaction_timeout = 4 */',
       "SET SESSION time_zone = '+00:00'",
     ],
     table,

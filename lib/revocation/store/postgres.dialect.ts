@@ -7,11 +7,12 @@ const ARRAY_TYPES = { bigint: 'bigint[]', bytes: 'bytea[]', text: 'text[]' } as 
 /** Lock timeout, serialisation failure, deadlock. */
 const CONFLICTS = new Set(['55P03', '40001', '40P01']);
 
-// One round trip. A host that vanishes in between must not hold the head for ever. Somebody's role default must not make a logout serializable or volatile.
+// One round trip. A host that vanishes in between must not hold the head for ever. Somebody's role
+// default must not make a logout serializable or volatile.
 const BEGIN =
   `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'; ` +
   `SET LOCAL statement_timeout = '5s'; ` +
-  `SET LOCAL idle_in_transaction_session_timeout = '5s'; SELECT set_config('synchronous_commit', 'on', true) ` +
+  `SET LOCAL idle_in_transaction_session_timeout = '4s'; SELECT set_config('synchronous_commit', 'on', true) ` +
   `WHERE current_setting('synchronous_commit') IN ('off', 'local')`;
 
 interface PostgresResult {

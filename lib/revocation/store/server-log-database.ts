@@ -10,9 +10,10 @@ import type { Row, Statement, StatementResult, Transaction } from './statement.j
  */
 const ANSWER_LIMIT = 2_500;
 
-/** A client connection as the drivers of PostgreSQL (`connection.stream`) and MySQL have it. */
+/** A client connection as the drivers of PostgreSQL (`connection.stream`) and MySQL (`stream`) have it. */
 interface DriverConnection {
   connection?: { stream?: { destroy(): void } };
+  stream?: { destroy(): void };
   end?(): Promise<void>;
   destroy?(): void;
 }
@@ -178,10 +179,12 @@ export class ServerLogDatabase implements LogDatabase {
  * client back, and so never hands a hung one to the next caller.
  */
 function destroy(connection: DriverConnection): void {
-  if (connection.connection?.stream === undefined) {
-    connection.destroy?.();
+  if (connection.connection?.stream !== undefined) {
+    connection.end?.().catch(() => undefined);
+    connection.connection.stream.destroy();
     return;
   }
-  connection.end?.().catch(() => undefined);
-  connection.connection.stream.destroy();
+  // mysql2's own destroy() only says that it wants to end: a statement in flight would never fail.
+  if (connection.stream === undefined) connection.destroy?.();
+  else connection.stream.destroy();
 }

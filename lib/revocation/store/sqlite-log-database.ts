@@ -19,9 +19,10 @@ export interface SqliteHandle {
 /** For how long a write waits for the application's own transaction to end. */
 const GATE_TIMEOUT = 5_000;
 
-const HELD =
-  'A write transaction of the application kept SQLite locked for 5 seconds. If this logout was ' +
-  'called inside that transaction, pass its manager: logout(token, { manager }).';
+const LOCKED = 'A write transaction of the application kept SQLite locked for 5 seconds.';
+const ADVICE =
+  `${LOCKED} If this logout was called inside that transaction, pass its manager: ` +
+  'logout(token, { manager }).';
 
 /**
  * SQLite: every transaction runs within one tick, on a handle of its own, and only while the
@@ -84,7 +85,7 @@ export class SqliteLogDatabase implements LogDatabase {
         }
       }
       if (performance.now() > deadline) {
-        throw new StorageFailure('rolled back', HELD, false, busy);
+        throw new StorageFailure('rolled back', LOCKED, false, busy, ADVICE);
       }
       await setTimeout(1);
     }

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { clockOf } from '../feed/support.js';
 import { claimsIn, countPending, deferred, eventually, follow, readEvents } from './support.js';
 import { refuseToNumber } from './unnumberable.js';
 
@@ -148,9 +149,52 @@ describe('C4: the mover numbers pending events', () => {
       expect(await readEvents(here.dataSource)).toMatchObject([{ position: 1, kind: 'session' }]);
 
       await mayBeNumbered();
+      clockOf(here).advance(60_000);
       const after = await here.login('alice');
       expect(await here.judge(after)).toBe('active');
       expect(await readEvents(here.dataSource)).toHaveLength(2);
+    });
+
+    it('tries a row that cannot be numbered once a minute, and reports the first failure and each tenth', async () => {
+      const mayBeNumbered = await refuseToNumber(here.dataSource);
+      const session = claimsIn(await here.login('bob')).sid;
+      await logoutAllInTransaction('alice', 'carol');
+      await here.login('dave');
+      expect(reported).toHaveBeenCalledTimes(1); // both rows in one line
+
+      const { transactions } = await here.open();
+      const move = jest.spyOn(transactions, 'movePending');
+      for (let n = 0; n < 5; n++) {
+        await here.login('dave');
+        await follow(here);
+        await here.log.drain();
+      }
+      expect(move).not.toHaveBeenCalled();
+      await here.dataSource.transaction((manager) =>
+        here.logout.logoutSession(session, { manager }),
+      );
+      await here.login('dave');
+      expect(move).toHaveBeenCalledTimes(1); // what came later goes past them
+      expect(await readEvents(here.dataSource)).toMatchObject([{ position: 1, kind: 'session' }]);
+
+      move.mockClear();
+      for (let minute = 2; minute <= 10; minute++) {
+        clockOf(here).advance(60_000);
+        await here.login('dave');
+        await here.login('dave');
+        await here.log.drain();
+        expect(move).toHaveBeenCalledTimes(2 * (minute - 1)); // one for each row
+      }
+      expect(reported).toHaveBeenCalledTimes(1);
+      clockOf(here).advance(60_000);
+      await here.login('dave');
+      expect(reported).toHaveBeenCalledTimes(2);
+
+      await mayBeNumbered();
+      clockOf(here).advance(60_000);
+      await here.login('dave');
+      expect(await countPending(here.dataSource)).toBe(0);
+      expect(await readEvents(here.dataSource)).toHaveLength(3);
     });
 
     it('makes no fork of an answer that was sent before it and is read after it', async () => {

@@ -113,6 +113,41 @@ describe('refresh tokens', () => {
       );
     });
 
+    it.each(['the attacker', 'the victim'])(
+      'RT-04: whoever comes first, %s or the other, nobody is left with a token',
+      async (first) => {
+        await start();
+        const stolen = await login();
+        const winner = first === 'the attacker' ? here : there;
+        const taken = await winner.sessions.refresh(stolen.refreshToken);
+        clock.advance(60_000);
+        expect(await refusalOf(there.sessions.refresh(stolen.refreshToken))).toContain('reused');
+        const [row] = (await here.dataSource.query(
+          'SELECT ended_at, end_reason FROM auth_session',
+        )) as { ended_at: unknown; end_reason: string }[];
+        expect(row?.ended_at).not.toBeNull();
+        expect(row?.end_reason).toBe('refresh_reused');
+        for (const instance of [here, there]) {
+          expect(await refusalOf(instance.sessions.refresh(taken.refreshToken ?? ''))).toBe(
+            'session_ended: refresh_reused',
+          );
+          await instance.feed.strictProof();
+          expect(await instance.judge(taken.accessToken)).toBe('session_ended');
+        }
+      },
+    );
+
+    it('goes by the database’s clock: a host that is 30 s off logs nobody out', async () => {
+      await start();
+      const { refreshToken } = await login();
+      clock.skewWall(30_000);
+      const first = await here.sessions.refresh(refreshToken);
+      clock.skewWall(-30_000);
+      clock.advance(5_000);
+      const again = await there.sessions.refresh(refreshToken);
+      expect(again.refreshToken).toBe(first.refreshToken);
+    });
+
     it('tells an orphaned and a stale reuse apart', async () => {
       await start();
       const told: AuthEvent[] = [];
@@ -146,7 +181,7 @@ describe('refresh tokens', () => {
     });
 
     it('RT-09: ends by itself: idle, or at its absolute end, which no refresh moves', async () => {
-      await start({ sessionTtl: '30d', sessionIdleTtl: '7d' });
+      await start({ sessionTtl: '30d', sessionIdleTtl: '7d', historyFor: '366d' });
       const idle = await login('idle');
       let busy = await login('busy');
       for (let day = 6; day < 30; day += 6) {

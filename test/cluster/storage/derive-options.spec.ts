@@ -147,6 +147,19 @@ describe('the options of our own DataSource', () => {
     expect(derive({ ...server, schema: 'shop' }, 'auth')['schema']).toBe('auth');
   });
 
+  const withoutSchemas = [
+    { type: 'mysql', host: 'h' },
+    { type: 'mariadb', host: 'h' },
+    { type: 'better-sqlite3', database: 'x' },
+    { type: 'better-sqlite3', database: ':memory:' },
+  ];
+  for (const given of withoutSchemas) {
+    it(`refuse a schema where there is none: ${JSON.stringify(given)}`, () => {
+      expect(() => derive(given, 'auth')).toThrow(AuthWiringError);
+      expect(() => derive(given, 'auth')).toThrow(/schema "auth".*PostgreSQL only/s);
+    });
+  }
+
   it('find the same SQLite file from every working directory', () => {
     expect(derive({ type: 'better-sqlite3', database: 'data/shop.sqlite' })).toMatchObject({
       database: resolve('data/shop.sqlite'),

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { execFile } from 'node:child_process';
@@ -7,7 +7,8 @@ import { AuthModule } from '../../../lib/auth.module.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
-import { readEvents } from '../protocol/support.js';
+import { controlPolls, listenForErrors } from '../feed/support.js';
+import { countPending, eventually, readEvents } from '../protocol/support.js';
 
 const run = promisify(execFile);
 
@@ -32,6 +33,10 @@ process.stdout.write('closed ' + process.getActiveResourcesInfo().filter((name) 
 `;
 
 describe('an application that ends', () => {
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
   describeOn(databaseKinds, 'its own process', (kind) => {
     it('keeps nothing open: the process exits by itself', async () => {
       const database = await kind.create();
@@ -59,6 +64,28 @@ describe('an application that ends', () => {
       }).compile();
       const app = module.createNestApplication({ logger: false });
       await app.close();
+      await database.drop();
+    });
+
+    it('has done what the answer to its last poll set it to, before its connections close', async () => {
+      const errors = listenForErrors();
+      const database = await kind.create();
+      const there = await startInstance(database, { clock: new TestClock() });
+      const here = await startInstance(database, { clock: new TestClock() });
+      await here.dataSource.transaction((manager) => here.logout.logoutSession('one', { manager }));
+      const polls = await controlPolls(here);
+      polls.hold();
+      here.feed.request();
+      await polls.answered(1); // it holds an event that waits for its number
+      const stopping = jest.spyOn(here.feed, 'stop');
+      const closing = here.close();
+      await eventually(() => stopping.mock.calls.length > 0);
+      polls.release();
+      await closing;
+      expect(errors()).toEqual([]);
+      expect(await countPending(there.dataSource)).toBe(0);
+      expect(await readEvents(there.dataSource)).toHaveLength(1);
+      await there.close();
       await database.drop();
     });
 

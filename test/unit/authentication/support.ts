@@ -105,7 +105,7 @@ export function optionsWith(
     refreshTokenTtl: 14 * 86_400_000,
     refreshGrace: 10_000,
     refreshGraceRetries: 100,
-    historyFor: 0,
+    historyFor: 86_400_000,
     maxSessions: undefined,
     claims: undefined,
     clockTolerance: 5_000,

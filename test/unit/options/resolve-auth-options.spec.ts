@@ -102,7 +102,7 @@ describe('good options', () => {
       refreshTokenTtl: 1_209_600_000,
       refreshGrace: 10_000,
       refreshGraceRetries: 100,
-      historyFor: 0,
+      historyFor: 86_400_000,
       maxSessions: undefined,
       claims: undefined,
       clockTolerance: 5_000,

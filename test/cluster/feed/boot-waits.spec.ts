@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
+import type { AuthSettings } from '../../../lib/options/auth-options.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { eventually } from '../protocol/support.js';
+
+describe('the boot waits for the first load, for at most bootTimeout', () => {
+  describeOn(serverKinds, 'a database that is not there yet', (kind) => {
+    let database: TestDatabase;
+    let proxy: TcpProxy;
+    let through: TestDatabase;
+    let clock: TestClock;
+    let starting: Promise<Instance>;
+
+    beforeEach(async () => {
+      jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+      database = await kind.create();
+      ({ proxy, through } = await TcpProxy.before(database));
+      clock = new TestClock();
+    });
+
+    afterEach(async () => {
+      await starting.then(
+        (instance) => instance.close(),
+        () => undefined,
+      );
+      await proxy.close();
+      await database.drop();
+      jest.restoreAllMocks();
+    });
+
+    /** The application reaches its database; only the log's own connections are turned away. */
+    const startWithoutIt = async (options: Partial<AuthSettings> = {}): Promise<void> => {
+      proxy.refuse();
+      starting = startInstance(database, {
+        clock,
+        options: { dataSource: through.options, bootTimeout: '10s', ...options },
+      });
+      starting.catch(() => undefined); // each test looks at it when it is time
+      // Its first attempt has failed, and another one has begun.
+      await eventually(() => {
+        clock.advance(1);
+        return proxy.refused > 1;
+      });
+    };
+    /** Lets the backoff run out, and not the boot's patience: the boot began less than 1 s ago. */
+    const retryUntilDone = async (): Promise<void> => {
+      let isDone = false;
+      void starting.catch(() => undefined).then(() => (isDone = true));
+      await eventually(() => {
+        clock.advance(1);
+        return isDone;
+      });
+    };
+
+    it('is waited for, and found', async () => {
+      await startWithoutIt();
+      proxy.admit();
+      await retryUntilDone();
+      expect((await starting).revocation.status()).toMatchObject({ ready: true, fresh: true });
+    });
+
+    it('is waited for, and found to lack our tables: that stops the boot', async () => {
+      await startWithoutIt({ migrations: 'check' });
+      proxy.admit();
+      await retryUntilDone();
+      await expect(starting).rejects.toThrow(AuthWiringError);
+    });
+
+    it('is not waited for any longer: the application goes on, closed', async () => {
+      await startWithoutIt();
+      let isUp = false;
+      void starting.then(() => (isUp = true));
+      clock.advance(8_000);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(isUp).toBe(false);
+      clock.advance(10_000);
+      expect((await starting).revocation.status()).toMatchObject({ ready: false, fresh: false });
+    });
+  });
+});

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  type CanActivate,
+  Controller,
+  type ExecutionContext,
+  Get,
+  ImATeapotException,
+  Injectable,
+  UseGuards,
+} from '@nestjs/common';
+import { CurrentToken } from '../../lib/authentication/current-token.decorator.js';
+import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
+import { requestOf } from '../../lib/context/execution-context.js';
+import { claimsOf } from '../../lib/revocation/claims-storage.js';
+import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
+import type { TokenClaims } from '../../lib/revocation/token-claims.js';
+import { sqlite, type TestDatabase } from '../support/databases.js';
+import { type Instance, startInstance } from '../support/instance.js';
+
+const teapot = (): never => {
+  throw new ImATeapotException();
+};
+
+/** As the queries of many an ORM are. */
+function thenable(user: unknown): object {
+  // oxlint-disable-next-line unicorn/no-thenable -- what is tested is that it is none of Promise's.
+  return { then: (resolve: (value: unknown) => void) => resolve(user) };
+}
+
+/** What the application's `validate` does with each account; the name is the token's subject. */
+const ANSWERS: Readonly<Record<string, () => unknown>> = {
+  null: () => null,
+  undefined: () => undefined,
+  false: () => false,
+  throws: teapot,
+  'null later': async () => null,
+  'undefined later': async () => undefined,
+  'false later': async () => false,
+  'throws later': async () => teapot(),
+  'null of a query that is no Promise': () => thenable(null),
+  'a list of null': () => [null],
+  'an empty list': () => [],
+  user: () => ({ name: 'alice' }),
+  'user later': async () => ({ name: 'alice' }),
+  'user of a query that is no Promise': () => thenable({ name: 'alice' }),
+};
+const AGREES = ['user', 'user later', 'user of a query that is no Promise'];
+const REFUSES = Object.keys(ANSWERS).filter((name) => !AGREES.includes(name));
+
+/** As applications write it for routes that also serve strangers: whoever is refused is one. */
+@Injectable()
+class LenientGuard extends JwtAuthGuard {
+  override handleRequest<TUser>(_error: unknown, user: TUser): TUser {
+    return user || (null as TUser);
+  }
+}
+
+/** A later guard that trusts the claims it finds. */
+@Injectable()
+class ClaimsGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    return claimsOf(requestOf(context)) !== undefined;
+  }
+}
+
+@Controller()
+class LenientController {
+  @Get('token')
+  @UseGuards(LenientGuard)
+  token(@CurrentToken() token: TokenClaims | undefined): object {
+    return { sub: token?.sub ?? null };
+  }
+
+  @Get('own-guard')
+  @UseGuards(LenientGuard, ClaimsGuard)
+  ownGuard(): object {
+    return {};
+  }
+
+  @Get('revocation-guard')
+  @UseGuards(LenientGuard, RevocationGuard)
+  revocationGuard(): object {
+    return {};
+  }
+}
+
+describe.each(['express', 'fastify'] as const)(
+  'verified claims are remembered only after `validate` agreed (%s)',
+  (platform) => {
+    let database: TestDatabase;
+    let instance: Instance;
+    let url: string;
+
+    beforeAll(async () => {
+      database = await sqlite.create();
+      instance = await startInstance(database, {
+        platform,
+        controllers: [LenientController],
+        options: { validate: ({ sub }) => ANSWERS[sub]?.() },
+      });
+      await instance.app.listen(0, '127.0.0.1');
+      url = await instance.app.getUrl();
+    });
+
+    afterAll(async () => {
+      await instance?.close();
+      await database?.drop();
+    });
+
+    const ask = async (path: string, subject: string): Promise<Response> =>
+      fetch(`${url}/${path}`, {
+        headers: { authorization: `Bearer ${await instance.login(subject)}` },
+      });
+
+    it.each(REFUSES)('whom it refuses by %s leaves no claims to anybody', async (subject) => {
+      expect(await (await ask('token', subject)).json()).toEqual({ sub: null });
+      expect((await ask('own-guard', subject)).status).toBe(403);
+      // The guard finds no claims, which is an error of wiring, and lets nobody in.
+      expect((await ask('revocation-guard', subject)).status).toBe(500);
+    });
+
+    it.each(AGREES)('whom it lets in by a %s has them', async (subject) => {
+      expect(await (await ask('token', subject)).json()).toEqual({ sub: subject });
+      expect((await ask('own-guard', subject)).status).toBe(200);
+      expect((await ask('revocation-guard', subject)).status).toBe(200);
+    });
+  },
+);
