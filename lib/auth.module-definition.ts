@@ -1,10 +1,13 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
+import type { AuthHttpOptions } from './http/http-options.js';
 import type { AuthOptions } from './options/auth-options.js';
 
 /** What is settled when the module is registered, so it stands beside `useFactory`, never in its answer. */
 export interface AuthModuleExtras {
   /** Whether every module sees the providers without importing AuthModule. Default `true`. */
   isGlobal?: boolean;
+  /** Switches the library's own routes on: login, refresh, logout and the others. Default: none. */
+  http?: AuthHttpOptions | undefined;
 }
 
 /** The builder's class behind {@link AuthModule}, and the token of the raw options. */
@@ -12,8 +15,11 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
   new ConfigurableModuleBuilder<AuthOptions>({ moduleName: 'Auth' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createAuthOptions')
-    .setExtras<AuthModuleExtras>({ isGlobal: true }, (definition, { isGlobal }) => ({
-      ...definition,
-      global: isGlobal ?? true,
-    }))
+    .setExtras<AuthModuleExtras>(
+      { isGlobal: true, http: undefined },
+      (definition, { isGlobal }) => ({
+        ...definition,
+        global: isGlobal ?? true,
+      }),
+    )
     .build();

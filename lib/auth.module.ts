@@ -8,6 +8,7 @@ import {
   type OPTIONS_TYPE,
 } from './auth.module-definition.js';
 import { authCoreModule } from './auth-core.module.js';
+import { AccessTokenReader } from './authentication/access-token.reader.js';
 import { ClaimsPolicy } from './authentication/claims-policy.js';
 import { JwtAuthGuard } from './authentication/jwt-auth.guard.js';
 import { JwtAuthGuardOptions } from './authentication/jwt-auth-guard.options.js';
@@ -21,6 +22,9 @@ import { TokenService } from './authentication/token.service.js';
 import { AuthExceptionFilter } from './context/auth-exception.filter.js';
 import { AuthEvents } from './events/auth-events.service.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
+import { AuthCookies } from './http/auth-cookies.service.js';
+import { httpDefinition } from './http/http-definition.js';
+import type { AuthHttpOptions } from './http/http-options.js';
 import { LogoutService } from './logout/logout.service.js';
 import { RESOLVED_AUTH_OPTIONS } from './options/resolved-auth-options.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
@@ -44,6 +48,7 @@ const PUBLIC = [
 const PROVIDERS = [
   ...PUBLIC,
   ClaimsPolicy,
+  AccessTokenReader,
   JwtStrategy,
   RoutePolicyReader,
   JwtAuthGuardOptions,
@@ -82,12 +87,13 @@ export class AuthModule extends ConfigurableModuleClass implements OnModuleInit 
    * ```
    */
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
-    return complete(super.forRoot(options));
+    return complete(super.forRoot(options), options.http);
   }
 
   /**
    * Sets the module up from values that other providers know: `useFactory`, `useClass` or
-   * `useExisting` with `createAuthOptions()`. `isGlobal` stands beside it, not in its answer.
+   * `useExisting` with `createAuthOptions()`. `isGlobal` and `http` stand beside it, not in
+   * its answer.
    *
    * @throws InvalidAuthOptionsError at boot, as {@link AuthModule.forRoot}.
    * @example
@@ -103,7 +109,7 @@ export class AuthModule extends ConfigurableModuleClass implements OnModuleInit 
    * ```
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return complete(super.forRootAsync(options));
+    return complete(super.forRootAsync(options), options.http);
   }
 
   /** @throws AuthWiringError when the application holds more than one AuthModule. */
@@ -123,7 +129,11 @@ export class AuthModule extends ConfigurableModuleClass implements OnModuleInit 
  * JwtModule cannot inject the options of the module that imports it: both import the same core by the
  * same reference, and so share one ring of keys and one index.
  */
-function complete({ imports = [], providers = [], ...definition }: DynamicModule): DynamicModule {
+function complete(
+  { imports = [], providers = [], ...definition }: DynamicModule,
+  http: AuthHttpOptions | undefined,
+): DynamicModule {
+  const routes = httpDefinition(http);
   const core = authCoreModule(imports, providers);
   const jwt = JwtModule.registerAsync({
     imports: [core],
@@ -134,7 +144,8 @@ function complete({ imports = [], providers = [], ...definition }: DynamicModule
     ...definition,
     module: AuthModule,
     imports: [core, jwt],
-    providers: PROVIDERS,
-    exports: [...PUBLIC, JwtAuthGuardOptions, RoutePolicyReader, core, jwt],
+    controllers: routes.controllers,
+    providers: [...PROVIDERS, ...routes.providers],
+    exports: [...PUBLIC, AuthCookies, JwtAuthGuardOptions, RoutePolicyReader, core, jwt],
   };
 }

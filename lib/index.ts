@@ -87,6 +87,19 @@ export {
   type AccountChangeOptions,
 } from './accounts/account.service.js';
 
+export { AuthCookies } from './http/auth-cookies.service.js';
+export { authRoutesToExclude } from './http/auth-routes-to-exclude.js';
+export type {
+  AuthHttpOptions,
+  CookieOptions,
+  Credentials,
+  CredentialsVerifier,
+  FormerCookie,
+  VerifyCredentials,
+} from './http/http-options.js';
+export type { CookieResponse } from './context/set-cookies.js';
+export type { SessionAnswer, TokenAnswer } from './http/token-answer.js';
+
 export { LogoutService } from './logout/logout.service.js';
 export type {
   KeyRevocationPreview,

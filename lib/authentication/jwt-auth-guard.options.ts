@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { AuthRequest } from '../context/execution-context.js';
 import { JwtStrategy } from './jwt.strategy.js';
 
 /**
@@ -18,5 +19,10 @@ export class JwtAuthGuardOptions {
   /** What passport is asked for. */
   get defaultStrategy(): string {
     return this.#strategy.uniqueName;
+  }
+
+  /** The token that the strategy would find; a method of the class is not copied either. */
+  tokenOf(request: AuthRequest): string | undefined {
+    return this.#strategy.tokenOf(request);
   }
 }

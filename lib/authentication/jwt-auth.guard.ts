@@ -3,7 +3,6 @@ import { AuthGuard } from '@nestjs/passport';
 import { requestOf, setResponseHeaders, type AuthRequest } from '../context/execution-context.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
-import { bearerToken } from './bearer-token.js';
 import { JwtAuthGuardOptions } from './jwt-auth-guard.options.js';
 import { RoutePolicyReader } from './route-policy.js';
 
@@ -111,7 +110,7 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
 
   private isAnonymous(context: ExecutionContext): boolean {
     try {
-      return bearerToken(this.getRequest(context)) === undefined;
+      return this.options.tokenOf(this.getRequest(context)) === undefined;
     } catch {
       return false; // Something is there and is bad: the strategy finds it again, and refuses.
     }

@@ -10,8 +10,8 @@ import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
-import { bearerToken } from './bearer-token.js';
 import { rememberClaims } from '../revocation/claims-storage.js';
+import { AccessTokenReader } from './access-token.reader.js';
 import { ClaimsPolicy } from './claims-policy.js';
 import { KeyRing } from './key-ring.service.js';
 import { tokenInvalid, tokenMalformed, tokenMissing } from './refusals.js';
@@ -60,7 +60,8 @@ class Attempt {
 }
 
 /**
- * Authenticates a request by its access token: takes the token from the header, verifies it once
+ * Authenticates a request by its access token: takes the token from the header (or from its cookie,
+ * where cookies are on), verifies it once
  * with passport-jwt, checks its claims, and asks whether it has been revoked, **before** it reports
  * success. `AuthGuard.handleRequest` is too late for that question: applications override it.
  *
@@ -85,6 +86,7 @@ export class JwtStrategy
     private readonly ring: KeyRing,
     private readonly policy: ClaimsPolicy,
     private readonly revocation: RevocationService,
+    private readonly reader: AccessTokenReader,
   ) {
     super({
       jwtFromRequest: (attempt: Attempt) => attempt.token,
@@ -138,7 +140,7 @@ export class JwtStrategy
   override authenticate(request: AuthRequest, options?: { demand?: TokenDemand }): void {
     this.fail = refuse;
     try {
-      const token = bearerToken(request);
+      const token = this.tokenOf(request);
       if (token === undefined) throw tokenMissing();
       this.token = token;
       const { key, payload } = inspectToken(this.ring, token);
@@ -149,6 +151,16 @@ export class JwtStrategy
       const known = error instanceof AuthException || error instanceof AuthWiringError;
       this.error(known ? error : tokenInvalid(error));
     }
+  }
+
+  /**
+   * The access token of a request, or `undefined`.
+   *
+   * @internal
+   * @throws AuthException for one that is sent in a way that is not allowed.
+   */
+  tokenOf(request: AuthRequest): string | undefined {
+    return this.reader.read(request);
   }
 
   /** Called with a payload whose signature is right; what it returns becomes `request.user`. */

@@ -1,3 +1,4 @@
+import type { JsonWebKey } from 'node:crypto';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { AuthKey, SigningAlgorithm } from '../options/auth-key.js';
@@ -11,6 +12,13 @@ interface RingEntry {
   until: number | null;
   /** Taken out of use by `KeyService.retire()`, whatever the application's list says. */
   retired: boolean;
+}
+
+/** A public key as others read it (RFC 7517). */
+export interface PublicJwk extends JsonWebKey {
+  readonly kid: string;
+  readonly alg: SigningAlgorithm;
+  readonly use: 'sig';
 }
 
 /**
@@ -66,6 +74,18 @@ export class KeyRing {
    */
   findByHeader(segment: string): AuthKey | undefined {
     return this.usable(this.segments.get(segment));
+  }
+
+  /** The public keys with which tokens can be verified now; a secret is none, whatever it signs. */
+  publicKeys(): PublicJwk[] {
+    const found: PublicJwk[] = [];
+    for (const entry of this.entries.values()) {
+      const key = this.usable(entry);
+      if (key?.verify.type !== 'public' || this.revocation.isKeyRevoked(key.kid)) continue;
+      const { kid, alg, verify } = key;
+      found.push({ ...verify.export({ format: 'jwk' }), kid, alg, use: 'sig' });
+    }
+    return found;
   }
 
   /** Reads the keys again. When that fails, the ring stays as it was. */

@@ -24,6 +24,13 @@ export function tokenExpired(): AuthException {
   return new AuthUnauthorizedException('token_expired', 'The token has expired.');
 }
 
+/** 403: a cookie came along with an act that a page of another site asked for. */
+export function csrfRefused(): AuthException {
+  return new AuthException(403, 'csrf_refused', 'A page of another origin sent this request.', {
+    headers: { 'Cache-Control': 'no-store' },
+  });
+}
+
 /** 400: a way of sending the token that RFC 6750 section 2 or RFC 9700 section 4.3.2 rules out. */
 export function invalidRequest(message: string): AuthException {
   const challenge = `Bearer realm="api", error="invalid_request", error_description="${message}"`;

@@ -2,6 +2,7 @@
 export const DOCUMENTED: readonly string[] = [
   'AllowExpired',
   'AuthClock',
+  'AuthCookies',
   'AuthException',
   'AuthModule',
   'AuthUnauthorizedException',
@@ -23,6 +24,7 @@ export const DOCUMENTED: readonly string[] = [
   'SessionService',
   'TokenService',
   'authMigrations',
+  'authRoutesToExclude',
   'secretKid',
 ];
 

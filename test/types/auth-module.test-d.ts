@@ -5,6 +5,7 @@ import { type Equals, expectTrue } from './equals.js';
 
 const named = { issuer: 'shop', audience: 'api' };
 const least = { ...named, secret: 'secret' };
+const verifyCredentials = (): null => null;
 
 // forRoot
 const definition = AuthModule.forRoot(least);
@@ -49,6 +50,23 @@ AuthModule.forRoot({
     ip,
   }),
 });
+
+// http: the routes, settled at registration
+AuthModule.forRoot({
+  ...least,
+  http: {
+    verifyCredentials: ({ username, password }) => {
+      expectTrue<Equals<typeof password, string>>();
+      return { subject: username };
+    },
+    cookies: { sameSite: 'lax', former: [{ name: 'jwt', domain: 'example.com' }] },
+    mayIntrospect: async (claims) => claims['role'] === 'admin',
+  },
+});
+// @ts-expect-error somebody has to check passwords
+AuthModule.forRoot({ ...least, http: {} });
+// @ts-expect-error SameSite=None is not offered
+AuthModule.forRoot({ ...least, http: { verifyCredentials, cookies: { sameSite: 'none' } } });
 
 // forRootAsync
 @Injectable()

@@ -31,6 +31,7 @@ type Promised =
   | 'account_disabled'
   | 'key_revoked'
   | 'binding_mismatch'
+  | 'csrf_refused'
   | 'invalid_request'
   | 'invalid_subject'
   | 'nothing_to_revoke'

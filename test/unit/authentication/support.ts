@@ -13,6 +13,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { AccessTokenReader, COOKIE_MODE } from '../../../lib/authentication/access-token.reader.js';
 import { ClaimsPolicy } from '../../../lib/authentication/claims-policy.js';
 import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
 import { CurrentUser } from '../../../lib/authentication/current-user.decorator.js';
@@ -181,6 +182,8 @@ export function authentication(
     providers: [
       KeyService,
       ClaimsPolicy,
+      AccessTokenReader,
+      { provide: COOKIE_MODE, useValue: null },
       JwtStrategy,
       AuthSelfTest,
       RoutePolicyReader,

@@ -1,0 +1,110 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { COOKIE_MODE, singleCookie } from '../authentication/access-token.reader.js';
+import { csrfRefused } from '../authentication/refusals.js';
+import type { AuthRequest } from '../context/execution-context.js';
+import { mayActWithCookies } from '../context/same-origin.js';
+import { type CookieResponse, setCookies } from '../context/set-cookies.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import type { LoginResult } from '../sessions/login-context.js';
+import type { ResolvedCookies } from './resolved-http-options.js';
+
+/** Name and value; browsers drop what is longer without a word (ASVS 5.0 3.3.5). */
+const LONGEST = 4_096;
+
+/**
+ * The tokens' cookies: for an application with a login of its own beside `POST login`, such as one by
+ * OpenID Connect. Call `sessions.login(…, { delivery: 'cookie' })` there.
+ *
+ * Both last as long as the refresh token, so that the guard can say `token_expired` to who should
+ * renew, and `token_missing` to who should log in. A logout wins: what was cleared in an answer is not
+ * set again in the same one.
+ *
+ * @example
+ * ```ts
+ * this.cookies.set(response, login); // Express' response or Fastify's reply
+ * ```
+ * @publicApi
+ */
+@Injectable()
+export class AuthCookies {
+  private readonly cleared = new WeakSet<CookieResponse>();
+
+  constructor(@Inject(COOKIE_MODE) private readonly options: ResolvedCookies | null) {}
+
+  /** Whether the option `cookies` is on; otherwise nothing here has an effect. */
+  get isOn(): boolean {
+    return this.options !== null;
+  }
+
+  /**
+   * Puts the tokens of a login or a refresh into cookies.
+   *
+   * @throws AuthWiringError for an access token that no browser would keep.
+   */
+  set(response: CookieResponse, login: LoginResult): void {
+    if (this.options === null || this.cleared.has(response)) return;
+    const { accessName, refreshName, refreshPath } = this.options;
+    const { accessToken, expiresIn, refreshToken, refreshExpiresIn = expiresIn } = login;
+    if (accessName.length + accessToken.length > LONGEST) {
+      throw new AuthWiringError(
+        `An access token of ${accessToken.length} characters does not fit into a cookie of ${LONGEST}.`,
+        'Give it fewer claims: see the option claims, and what verifyCredentials returns.',
+      );
+    }
+    const lines = [this.line(accessName, accessToken, refreshExpiresIn, '/')];
+    if (refreshToken !== undefined) {
+      lines.push(this.line(refreshName, refreshToken, refreshExpiresIn, refreshPath));
+    }
+    setCookies(response, [...lines, ...this.formerLines()]);
+  }
+
+  /** Removes the cookies, old ones too, with exactly the attributes with which they were set. */
+  clear(response: CookieResponse): void {
+    if (this.options === null) return;
+    this.cleared.add(response);
+    const { accessName, refreshName, refreshPath, clearSiteData } = this.options;
+    setCookies(response, [
+      this.line(accessName, '', 0, '/'),
+      this.line(refreshName, '', 0, refreshPath),
+      ...this.formerLines(),
+    ]);
+    if (clearSiteData) response.header('Clear-Site-Data', '"cache", "storage"');
+  }
+
+  /**
+   * The refresh token that came in its cookie.
+   *
+   * @throws AuthException 400 for two of them, 403 `csrf_refused` where another site's page asked.
+   */
+  refreshToken(request: AuthRequest): string | undefined {
+    const header = request.headers['cookie'];
+    if (this.options === null || header === undefined) return undefined;
+    const token = singleCookie(String(header), this.options.refreshName);
+    if (token !== undefined) this.refuseOtherOrigins(request);
+    return token;
+  }
+
+  /** Where cookies are going to be set: nobody is logged in by another site's page. */
+  refuseOtherOrigins(request: AuthRequest): void {
+    if (this.options === null) return;
+    if (!mayActWithCookies(request, this.options.origins)) throw csrfRefused();
+  }
+
+  private formerLines(): string[] {
+    const former = this.options?.former ?? [];
+    return former.map(({ name, domain, path = '/' }) => this.line(name, '', 0, path, domain));
+  }
+
+  private line(name: string, value: string, maxAge: number, path: string, domain?: string): string {
+    const isSecure = this.options?.secure !== false;
+    return [
+      `${name}=${value}`,
+      `Max-Age=${maxAge}`,
+      ...(domain === undefined ? [] : [`Domain=${domain}`]),
+      `Path=${path}`,
+      'HttpOnly',
+      ...(isSecure ? ['Secure'] : []),
+      `SameSite=${this.options?.sameSite ?? 'Strict'}`,
+    ].join('; ');
+  }
+}

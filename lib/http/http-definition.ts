@@ -1,0 +1,65 @@
+import { Controller, type Provider, type Type, VERSION_NEUTRAL } from '@nestjs/common';
+import { COOKIE_MODE } from '../authentication/access-token.reader.js';
+import { AuthCookies } from './auth-cookies.service.js';
+import { CredentialsCheck } from './credentials-check.service.js';
+import type { AuthHttpOptions } from './http-options.js';
+import { JwksController } from './jwks.controller.js';
+import { LoginRoutes } from './login.routes.js';
+import { LogoutRoutes } from './logout.routes.js';
+import { PresentedSessions } from './presented-sessions.service.js';
+import { RefreshTokenInspector } from './refresh-token.inspector.js';
+import { resolveHttpOptions } from './resolve-http-options.js';
+import { RESOLVED_HTTP_OPTIONS } from './resolved-http-options.js';
+import { SessionsRoutes } from './sessions.routes.js';
+import { TokenIntrospector } from './token-introspector.js';
+import { TokenRoutes } from './token.routes.js';
+
+/** What the option `http` adds to AuthModule. */
+export interface HttpDefinition {
+  readonly controllers: Type[];
+  readonly providers: Provider[];
+}
+
+/**
+ * The routes, and what they need; without the option only that tokens are not looked for in cookies.
+ *
+ * @throws InvalidAuthOptionsError when the option is wrong.
+ */
+export function httpDefinition(given: AuthHttpOptions | undefined): HttpDefinition {
+  if (given === undefined) {
+    return { controllers: [], providers: [{ provide: COOKIE_MODE, useValue: null }, AuthCookies] };
+  }
+  const options = resolveHttpOptions(given);
+  return {
+    controllers: [...controllersAt(options.prefix), JwksController],
+    providers: [
+      { provide: COOKIE_MODE, useValue: options.cookies },
+      { provide: RESOLVED_HTTP_OPTIONS, useValue: options },
+      AuthCookies,
+      CredentialsCheck,
+      PresentedSessions,
+      RefreshTokenInspector,
+      TokenIntrospector,
+    ],
+  };
+}
+
+/** Made for each registration: the prefix stands in a decorator, and two applications may differ. */
+function controllersAt(path: string): Type[] {
+  // The version of an application's own API says nothing about its logout.
+  const at = { path, version: VERSION_NEUTRAL } as const;
+
+  @Controller(at)
+  class AuthLoginController extends LoginRoutes {}
+
+  @Controller(at)
+  class AuthLogoutController extends LogoutRoutes {}
+
+  @Controller(at)
+  class AuthSessionsController extends SessionsRoutes {}
+
+  @Controller(at)
+  class AuthTokenController extends TokenRoutes {}
+
+  return [AuthLoginController, AuthLogoutController, AuthSessionsController, AuthTokenController];
+}

@@ -1,0 +1,88 @@
+import type { Type } from '@nestjs/common';
+import type { TokenClaims } from '../revocation/token-claims.js';
+import type { AuthenticatedSubject } from '../sessions/login-context.js';
+
+/** What somebody typed. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** A class that checks credentials: a provider of the application, with all that it injects. */
+export interface CredentialsVerifier {
+  /**
+   * Says whose credentials these are; `null` for nobody's. It should take as long for an unknown name
+   * as for a wrong password, and count attempts: `request` is Express' or Fastify's own.
+   */
+  verifyCredentials(
+    credentials: Credentials,
+    request: object,
+  ): Promise<AuthenticatedSubject | null> | AuthenticatedSubject | null;
+}
+
+/** The same as a function. */
+export type VerifyCredentials = CredentialsVerifier['verifyCredentials'];
+
+/** A cookie that an earlier version set; it is cleared as well. */
+export interface FormerCookie {
+  readonly name: string;
+  readonly domain?: string | undefined;
+  /** @default '/' */
+  readonly path?: string | undefined;
+}
+
+/**
+ * How tokens stand in cookies. The defaults are what ASVS 5.0 3.3 asks for: `__Host-access` and
+ * `__Host-refresh`, `HttpOnly; Secure; SameSite=Strict; Path=/`, without a domain.
+ *
+ * Both are `__Host-`, because no sibling subdomain can then plant one: somebody else's session, or
+ * rubbish that logs people out. The price is `Path=/`: the refresh token travels with every request to
+ * this host. A narrow path would be no wall (a page of the same origin reaches every path), and would
+ * have to know the global prefix, the version and what a proxy rewrites. Who wants it all the same
+ * gives `refreshPath`, and gets `__Secure-refresh`.
+ */
+export interface CookieOptions {
+  /**
+   * `false` leaves `Secure` and the name's prefix out, so that http://localhost works in every
+   * browser: the names are `access` and `refresh`. Never in production.
+   *
+   * @default true
+   */
+  readonly secure?: boolean | undefined;
+  /** `'lax'` also sends the cookies when somebody follows a link from another site. @default 'strict' */
+  readonly sameSite?: 'strict' | 'lax' | undefined;
+  /** The path, as the browser sees it, of all routes here: `'/api/auth'`. @default '/' */
+  readonly refreshPath?: string | undefined;
+  /** Other origins whose pages may act, such as `'https://app.example.com'`. They need CORS too. */
+  readonly origins?: readonly string[] | undefined;
+  /** Old names, domains and paths, cleared at each login, refresh and logout. */
+  readonly former?: readonly FormerCookie[] | undefined;
+  /** A logout also sends `Clear-Site-Data: "cache", "storage"`. @default false */
+  readonly clearSiteData?: boolean | undefined;
+}
+
+/**
+ * The library's own routes: `POST login`, `refresh`, `logout`, `logout-others`, `logout-all`, `revoke`
+ * (RFC 7009), `introspect` (RFC 7662), `GET sessions`, `DELETE sessions/:id` below the prefix, and
+ * `GET /.well-known/jwks.json`.
+ *
+ * @example
+ * ```ts
+ * AuthModule.forRootAsync({
+ *   inject: [ConfigService],
+ *   useFactory: (config: ConfigService) => ({ … }),
+ *   http: { verifyCredentials: UsersVerifier, cookies: true },
+ * })
+ * ```
+ * @publicApi
+ */
+export interface AuthHttpOptions {
+  /** A function, or a class of {@link CredentialsVerifier} that is a provider somewhere. */
+  readonly verifyCredentials: VerifyCredentials | Type<CredentialsVerifier>;
+  /** @default 'auth' */
+  readonly prefix?: string | undefined;
+  /** Hands tokens over in HttpOnly cookies instead of in bodies. @default false */
+  readonly cookies?: boolean | CookieOptions | undefined;
+  /** Who may introspect tokens, by the claims of the caller's own. @default nobody */
+  readonly mayIntrospect?: ((claims: TokenClaims) => boolean | Promise<boolean>) | undefined;
+}

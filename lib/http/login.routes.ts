@@ -1,0 +1,71 @@
+import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { Public } from '../authentication/public.decorator.js';
+import type { CookieResponse } from '../context/set-cookies.js';
+import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
+import { SessionService } from '../sessions/session.service.js';
+import { AuthCookies } from './auth-cookies.service.js';
+import { CredentialsCheck } from './credentials-check.service.js';
+import { NoStoreGuard } from './no-store.guard.js';
+import { PresentedSessions } from './presented-sessions.service.js';
+import { badRequest, clientOf, credentialsOf, type HttpRequest } from './request-body.js';
+import { type TokenAnswer, tokenAnswer } from './token-answer.js';
+
+/** `POST login` and `POST refresh`: what gives tokens out. */
+@Public()
+@UseGuards(NoStoreGuard)
+export class LoginRoutes {
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly check: CredentialsCheck,
+    private readonly presented: PresentedSessions,
+    private readonly cookies: AuthCookies,
+  ) {}
+
+  @Post('login')
+  @HttpCode(200)
+  async login(
+    @Req() request: HttpRequest,
+    @Res({ passthrough: true }) response: CookieResponse,
+  ): Promise<TokenAnswer> {
+    this.cookies.refuseOtherOrigins(request);
+    const credentials = credentialsOf(request);
+    const delivery = this.cookies.isOn ? 'cookie' : 'body';
+    const context = { ...clientOf(request), delivery } as const;
+    const replaces = await this.presented.held(request);
+    const login = await this.sessions.login(() => this.check.verify(credentials, request), {
+      ...context,
+      replaces,
+    });
+    if (login === null) {
+      throw new AuthUnauthorizedException(
+        'credentials_invalid',
+        'The user name or the password is wrong.',
+      );
+    }
+    this.cookies.set(response, login);
+    return tokenAnswer(login, delivery);
+  }
+
+  /** A refusal touches no cookie: another tab may have been given new ones in the meantime. */
+  @Post('refresh')
+  @HttpCode(200)
+  async refresh(
+    @Req() request: HttpRequest,
+    @Res({ passthrough: true }) response: CookieResponse,
+  ): Promise<TokenAnswer> {
+    const presented = this.presented.refreshTokenOf(request);
+    if (presented === undefined) throw this.nothingPresented();
+    const { token, delivery } = presented;
+    const login = await this.sessions.refresh(token, { ...clientOf(request), delivery });
+    if (delivery === 'cookie') this.cookies.set(response, login);
+    return tokenAnswer(login, delivery);
+  }
+
+  /** In a browser it means that nobody is logged in; elsewhere that the client is wrong. */
+  private nothingPresented(): Error {
+    const message = 'The request carries no refresh token.';
+    return this.cookies.isOn
+      ? new AuthUnauthorizedException('token_missing', message)
+      : badRequest(message);
+  }
+}

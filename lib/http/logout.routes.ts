@@ -1,0 +1,61 @@
+import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { CurrentToken } from '../authentication/current-token.decorator.js';
+import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
+import { Public } from '../authentication/public.decorator.js';
+import type { CookieResponse } from '../context/set-cookies.js';
+import { AuthException } from '../errors/auth.exception.js';
+import { LogoutService } from '../logout/logout.service.js';
+import type { TokenClaims } from '../revocation/token-claims.js';
+import { AuthCookies } from './auth-cookies.service.js';
+import { NoStoreGuard } from './no-store.guard.js';
+import { PresentedSessions } from './presented-sessions.service.js';
+import type { HttpRequest } from './request-body.js';
+
+/** `POST logout`, `logout-others` and `logout-all`; by POST only (ASVS 5.0 3.5.3). */
+@UseGuards(NoStoreGuard)
+export class LogoutRoutes {
+  constructor(
+    private readonly logoutService: LogoutService,
+    private readonly presented: PresentedSessions,
+    private readonly cookies: AuthCookies,
+  ) {}
+
+  /**
+   * With an access token, expired or not, or a refresh token; it can be repeated. What could not be
+   * stored is a 503 and keeps the cookies, so that it can be tried again.
+   */
+  @Post('logout')
+  @HttpCode(204)
+  @Public()
+  async logout(
+    @Req() request: HttpRequest,
+    @Res({ passthrough: true }) response: CookieResponse,
+  ): Promise<void> {
+    try {
+      await this.presented.end(request);
+    } catch (error) {
+      // Tokens that are none of ours are of no use to this browser either.
+      if (error instanceof AuthException && error.getStatus() === 401) this.cookies.clear(response);
+      throw error;
+    }
+    this.cookies.clear(response);
+  }
+
+  @Post('logout-others')
+  @HttpCode(204)
+  @UseGuards(JwtAuthGuard)
+  async logoutOthers(@CurrentToken() token: TokenClaims): Promise<void> {
+    await this.logoutService.logoutOthers(token);
+  }
+
+  @Post('logout-all')
+  @HttpCode(204)
+  @UseGuards(JwtAuthGuard)
+  async logoutAll(
+    @CurrentToken() token: TokenClaims,
+    @Res({ passthrough: true }) response: CookieResponse,
+  ): Promise<void> {
+    await this.logoutService.logoutAll(token.sub);
+    this.cookies.clear(response);
+  }
+}

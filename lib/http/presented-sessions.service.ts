@@ -1,0 +1,95 @@
+import { Injectable } from '@nestjs/common';
+import { AccessTokenReader } from '../authentication/access-token.reader.js';
+import { tokenMissing } from '../authentication/refusals.js';
+import { TokenService } from '../authentication/token.service.js';
+import { AuthException } from '../errors/auth.exception.js';
+import { LogoutService } from '../logout/logout.service.js';
+import type { TokenClaims } from '../revocation/token-claims.js';
+import { RefreshService } from '../sessions/refresh.service.js';
+import { refreshRefusal } from '../sessions/session-refusals.js';
+import { AuthCookies } from './auth-cookies.service.js';
+import { badRequest, type HttpRequest, textOf } from './request-body.js';
+
+/** A refresh token, and how it came. */
+export interface PresentedRefreshToken {
+  readonly token: string;
+  readonly delivery: 'body' | 'cookie';
+}
+
+/** The sessions that a request can speak for, by whatever tokens it carries. */
+@Injectable()
+export class PresentedSessions {
+  constructor(
+    private readonly reader: AccessTokenReader,
+    private readonly tokens: TokenService,
+    private readonly refreshes: RefreshService,
+    private readonly logoutService: LogoutService,
+    private readonly cookies: AuthCookies,
+  ) {}
+
+  /** @throws AuthException 400 for two of them, 403 for another site's page. */
+  refreshTokenOf(request: HttpRequest): PresentedRefreshToken | undefined {
+    const inBody = textOf(request, 'refresh_token');
+    const inCookie = this.cookies.refreshToken(request);
+    if (inBody !== undefined && inCookie !== undefined) {
+      throw badRequest('The request has a refresh token in its body and in a cookie.');
+    }
+    if (inBody !== undefined) return { token: inBody, delivery: 'body' };
+    return inCookie === undefined ? undefined : { token: inCookie, delivery: 'cookie' };
+  }
+
+  /**
+   * Ends every session of which the request holds a token: usually one, of which a browser sends both.
+   *
+   * @throws AuthException why none could be ended; 503 also when only one of two could.
+   */
+  async end(request: HttpRequest): Promise<void> {
+    const access = this.reader.read(request);
+    const refresh = this.refreshTokenOf(request);
+    if (access === undefined && refresh === undefined) throw tokenMissing();
+    const claims = access === undefined ? undefined : await refusalOf(this.claimsOf(access));
+    const sid = refresh === undefined ? undefined : await refusalOf(this.sidOf(refresh.token));
+    if (claims instanceof AuthException && typeof sid !== 'string') throw claims;
+    if (sid instanceof AuthException && claims === undefined) throw sid;
+    const own = claims instanceof AuthException ? undefined : claims;
+    if (own !== undefined) await this.logoutService.logout(own);
+    if (typeof sid !== 'string' || sid === own?.sid) return;
+    await this.logoutService.logoutSession(sid, { reason: 'logout' });
+  }
+
+  /** The session that this browser holds: a login replaces it (RT-10). */
+  async held(request: HttpRequest): Promise<string | undefined> {
+    if (!this.cookies.isOn) return undefined;
+    // Whatever is wrong with old cookies keeps nobody from logging in.
+    const sid = await refusalOf(this.sidOfCookies(request));
+    return typeof sid === 'string' ? sid : undefined;
+  }
+
+  private async sidOfCookies(request: HttpRequest): Promise<string | undefined> {
+    const refresh = this.cookies.refreshToken(request);
+    const session = refresh === undefined ? undefined : await this.refreshes.find(refresh);
+    if (session !== undefined) return session.endedAt === null ? session.sid : undefined;
+    const access = this.reader.read(request);
+    return access === undefined ? undefined : (await this.claimsOf(access)).sid;
+  }
+
+  private claimsOf(token: string): Promise<TokenClaims> {
+    return this.tokens.verify(token, { allowExpired: true });
+  }
+
+  private async sidOf(token: string): Promise<string> {
+    const session = await this.refreshes.find(token);
+    if (session === undefined) throw refreshRefusal('refresh_token_invalid');
+    return session.sid;
+  }
+}
+
+/** The value, or the refusal; what is no refusal (503, a wiring error) is thrown. */
+async function refusalOf<T>(attempt: Promise<T>): Promise<T | AuthException> {
+  try {
+    return await attempt;
+  } catch (error) {
+    if (error instanceof AuthException && error.getStatus() < 500) return error;
+    throw error;
+  }
+}

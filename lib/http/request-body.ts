@@ -1,0 +1,78 @@
+import type { AuthRequest } from '../context/execution-context.js';
+import { type AuthErrorCode, AuthException } from '../errors/auth.exception.js';
+import { isIdentifier } from '../revocation/identifier.js';
+import type { ClientContext } from '../sessions/login-context.js';
+import type { Credentials } from './http-options.js';
+
+/** What a route reads of a request: Express and Fastify both have these. */
+export interface HttpRequest extends AuthRequest {
+  readonly body?: unknown;
+  /** By the platform's trusted-proxy setting. */
+  readonly ip?: unknown;
+}
+
+/**
+ * The members of a JSON object or of a form. Taken from the request and not by `@Body()`: an
+ * application's pipes do not know what is expected here.
+ *
+ * Whatever is no object has no members; each route says what it misses.
+ */
+export function membersOf({ body }: HttpRequest): ReadonlyMap<string, unknown> {
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+  return new Map(isObject ? Object.entries(body) : []);
+}
+
+/** @throws AuthException 400 `credentials_missing`. */
+export function credentialsOf(request: HttpRequest): Credentials {
+  const members = membersOf(request);
+  const [username, password] = [members.get('username'), members.get('password')];
+  if (typeof username === 'string' && typeof password === 'string') {
+    if (username !== '' && password !== '') return { username, password };
+  }
+  throw badRequest(
+    'Send username and password, both as text, in a JSON object.',
+    'credentials_missing',
+  );
+}
+
+/**
+ * What the client says of itself, and what its connection says.
+ *
+ * @throws AuthException 400 `invalid_request`.
+ */
+export function clientOf(request: HttpRequest): Omit<ClientContext, 'delivery'> {
+  const userAgent = request.headers['user-agent'];
+  return {
+    client: labelOf(request, 'client'),
+    device: labelOf(request, 'device'),
+    ip: typeof request.ip === 'string' ? request.ip : undefined,
+    userAgent: typeof userAgent === 'string' ? userAgent : undefined,
+  };
+}
+
+/**
+ * A text that may be missing.
+ *
+ * @throws AuthException 400 `invalid_request` for anything that is no text, and for an empty one.
+ */
+export function textOf(request: HttpRequest, name: string): string | undefined {
+  const value = membersOf(request).get(name);
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && value !== '') return value;
+  throw badRequest(`${name} is not a text, or an empty one.`);
+}
+
+/** 400, with the header that every answer here has. */
+export function badRequest(
+  message: string,
+  code: AuthErrorCode = 'invalid_request',
+): AuthException {
+  return new AuthException(400, code, message, { headers: { 'Cache-Control': 'no-store' } });
+}
+
+function labelOf(request: HttpRequest, name: 'client' | 'device'): string | undefined {
+  const value = membersOf(request).get(name);
+  if (value === undefined || value === '') return undefined;
+  if (isIdentifier(value)) return value;
+  throw badRequest(`${name} is not a text of at most 255 characters.`);
+}

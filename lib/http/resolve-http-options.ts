@@ -1,0 +1,92 @@
+import type { Type } from '@nestjs/common';
+import { describeGiven, describeKind, OptionProblems } from '../options/option-problems.js';
+import { readFields } from '../options/option-readers.js';
+import type { AuthHttpOptions, CredentialsVerifier, VerifyCredentials } from './http-options.js';
+import { readCookies } from './resolve-cookie-options.js';
+import type { ResolvedHttpOptions } from './resolved-http-options.js';
+
+// Complete by its type: an option that is added and not listed does not compile.
+const NAMES = Object.keys({
+  verifyCredentials: true,
+  prefix: true,
+  cookies: true,
+  mayIntrospect: true,
+} satisfies Record<keyof AuthHttpOptions, true>) as (keyof AuthHttpOptions)[];
+
+const FAMILIAR: ReadonlyMap<string, string> = new Map([
+  ['validate', 'Use verifyCredentials: ({ username, password }) => ({ subject }) or null.'],
+  ['path', 'Use prefix.'],
+  ['cookie', 'Use cookies: true.'],
+]);
+
+const SEGMENT = '[A-Za-z0-9._~-]+';
+const PREFIX = new RegExp(`^${SEGMENT}(?:/${SEGMENT})*$`);
+
+/**
+ * Checks the option `http` when the module is registered: routes have to be known by then.
+ *
+ * @throws InvalidAuthOptionsError with every problem, what was given, and the fix.
+ */
+export function resolveHttpOptions(given: AuthHttpOptions): ResolvedHttpOptions {
+  const problems = new OptionProblems();
+  const fields = readFields(given, 'http', NAMES, FAMILIAR, problems);
+  if (fields === null) throw problems.toError();
+  const resolved: ResolvedHttpOptions = {
+    verifier: readVerifier(fields.verifyCredentials, problems),
+    isVerifierClass: isClass(fields.verifyCredentials),
+    prefix: readPrefix(fields.prefix, problems),
+    cookies: readCookies(fields.cookies, problems),
+    mayIntrospect: readMayIntrospect(fields.mayIntrospect, problems),
+  };
+  problems.throwIfAny();
+  return Object.freeze(resolved);
+}
+
+function readVerifier(
+  given: unknown,
+  problems: OptionProblems,
+): VerifyCredentials | Type<CredentialsVerifier> {
+  if (typeof given === 'function') return given as VerifyCredentials | Type<CredentialsVerifier>;
+  problems.add(
+    'http.verifyCredentials',
+    describeKind(given),
+    'Give a function ({ username, password }, request) => ({ subject }) or null, or a class with ' +
+      'such a method verifyCredentials() that is a provider of the application.',
+  );
+  return () => null;
+}
+
+/** A class cannot be called; what is written in another way has the method on its prototype. */
+function isClass(given: unknown): boolean {
+  if (typeof given !== 'function') return false;
+  const { prototype } = given as { prototype?: { verifyCredentials?: unknown } };
+  return (
+    typeof prototype?.verifyCredentials === 'function' ||
+    /^class\b/.test(Function.prototype.toString.call(given))
+  );
+}
+
+function readPrefix(given: unknown, problems: OptionProblems): string {
+  if (given === undefined) return 'auth';
+  if (typeof given === 'string' && given.length <= 128 && PREFIX.test(given)) return given;
+  problems.add(
+    'http.prefix',
+    describeGiven(given),
+    "Give a path without slashes at its ends, such as 'auth' or 'account/auth'.",
+  );
+  return 'auth';
+}
+
+function readMayIntrospect(
+  given: unknown,
+  problems: OptionProblems,
+): ResolvedHttpOptions['mayIntrospect'] {
+  if (given === undefined) return () => false;
+  if (typeof given === 'function') return given as ResolvedHttpOptions['mayIntrospect'];
+  problems.add(
+    'http.mayIntrospect',
+    describeGiven(given),
+    "Give a function: (claims) => claims['role'] === 'admin'.",
+  );
+  return () => false;
+}

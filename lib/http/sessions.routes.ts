@@ -1,0 +1,47 @@
+import { Delete, Get, HttpCode, Param, Res, UseGuards } from '@nestjs/common';
+import { CurrentToken } from '../authentication/current-token.decorator.js';
+import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
+import type { CookieResponse } from '../context/set-cookies.js';
+import { AuthException } from '../errors/auth.exception.js';
+import { LogoutService } from '../logout/logout.service.js';
+import type { TokenClaims } from '../revocation/token-claims.js';
+import { SessionService } from '../sessions/session.service.js';
+import { AuthCookies } from './auth-cookies.service.js';
+import { NoStoreGuard } from './no-store.guard.js';
+import { type SessionAnswer, sessionAnswer } from './token-answer.js';
+
+/** `GET sessions` and `DELETE sessions/:id`: an account's own logins. */
+@UseGuards(NoStoreGuard, JwtAuthGuard)
+export class SessionsRoutes {
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly logoutService: LogoutService,
+    private readonly cookies: AuthCookies,
+  ) {}
+
+  @Get('sessions')
+  async list(@CurrentToken() token: TokenClaims): Promise<SessionAnswer[]> {
+    const sessions = await this.sessions.list(token.sub);
+    return sessions.map((session) => sessionAnswer(session, token.sid));
+  }
+
+  /** "Log out there". What is not in the list is not told apart: unknown, ended, or somebody else's. */
+  @Delete('sessions/:id')
+  @HttpCode(204)
+  async end(
+    @Param('id') id: string,
+    @CurrentToken() token: TokenClaims,
+    @Res({ passthrough: true }) response: CookieResponse,
+  ): Promise<void> {
+    const own = await this.sessions.list(token.sub);
+    if (!own.some((session) => session.id === id)) {
+      throw new AuthException(404, 'not_found', 'There is no such session.');
+    }
+    if (id !== token.sid) {
+      await this.logoutService.logoutSession(id);
+      return;
+    }
+    await this.logoutService.logout(token);
+    this.cookies.clear(response);
+  }
+}
