@@ -7,7 +7,7 @@ import { JwksController } from './jwks.controller.js';
 import { LoginRoutes } from './login.routes.js';
 import { LogoutRoutes } from './logout.routes.js';
 import { PresentedSessions } from './presented-sessions.service.js';
-import { RefreshTokenInspector } from './refresh-token.inspector.js';
+import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
 import { resolveHttpOptions } from './resolve-http-options.js';
 import { RESOLVED_HTTP_OPTIONS } from './resolved-http-options.js';
 import { SessionsRoutes } from './sessions.routes.js';

@@ -6,7 +6,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
-import { RefreshTokenInspector } from './refresh-token.inspector.js';
+import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
 
 /** RFC 7662 section 2.2. */
 export type Introspection =

@@ -5,11 +5,11 @@ import {
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/event-key.js';
 import type { Transaction } from '../revocation/store/statement.js';
-import { refreshTokenDigest } from '../sessions/refresh-token.js';
-import { RefreshService } from '../sessions/refresh.service.js';
-import { SessionStore } from '../sessions/session-store.service.js';
-import { refreshOf, type RefreshRow, type SessionRow } from '../sessions/store/session-rows.js';
-import { endOf, type SessionTransactions } from '../sessions/store/session.transactions.js';
+import { refreshTokenDigest } from './refresh-token.js';
+import { RefreshService } from './refresh.service.js';
+import { SessionStore } from './session-store.service.js';
+import { refreshOf, type RefreshRow, type SessionRow } from './store/session-rows.js';
+import { endOf, type SessionTransactions } from './store/session.transactions.js';
 
 /** A refresh token that would be taken now. */
 export interface LiveRefreshToken {
