@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
 import { KeyRing } from './authentication/key-ring.service.js';
 import { AuthClock } from './context/auth-clock.js';
+import { AuthEvents } from './events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -20,10 +21,12 @@ import { RevocationService } from './revocation/revocation.service.js';
 const EXPORTS = [
   RESOLVED_AUTH_OPTIONS,
   AuthClock,
+  AuthEvents,
   EventKeys,
   LogConnection,
   KeyRing,
   RevocationFeed,
+  RevocationIndex,
   RevocationLog,
   RevocationPurge,
   RevocationService,
@@ -36,6 +39,7 @@ const PROVIDERS: Provider[] = [
     useFactory: resolveAuthOptions,
   },
   AuthClock,
+  AuthEvents,
   {
     provide: EventKeys,
     inject: [RESOLVED_AUTH_OPTIONS],

@@ -20,7 +20,6 @@ import { RoutePolicyReader } from './authentication/route-policy.js';
 import { AuthSelfTest } from './authentication/self-test.js';
 import { TokenService } from './authentication/token.service.js';
 import { AuthExceptionFilter } from './context/auth-exception.filter.js';
-import { AuthEvents } from './events/auth-events.service.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
 import { httpDefinition } from './http/http-definition.js';
@@ -35,7 +34,6 @@ import { SessionStore } from './sessions/session-store.service.js';
 import { SessionService } from './sessions/session.service.js';
 
 const PUBLIC = [
-  AuthEvents,
   AccountService,
   JwtAuthGuard,
   RevocationGuard,

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { AuthEvents } from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -59,6 +60,7 @@ export class RevocationService {
     private readonly feed: RevocationFeed,
     private readonly provisional: ProvisionalEvents,
     private readonly keys: EventKeys,
+    private readonly events: AuthEvents,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
     this.unknown = Object.freeze({
@@ -89,10 +91,22 @@ export class RevocationService {
     const known = this.look(claims, kidKey);
     if (known !== undefined) return known;
     const freshness = options?.freshness;
-    if (freshness === 'strict' || this.isAhead(claims)) return this.decideStrictly(claims, kidKey);
+    if (freshness === 'strict' || this.isAhead(claims)) {
+      return this.decideStrictly(claims, kidKey).then((verdict) => this.told(verdict, claims));
+    }
     const staleness = this.stalenessOf(freshness);
     if (this.feed.isFresh(staleness)) return ACTIVE;
-    return this.decideAfterPoll(claims, kidKey, staleness);
+    return this.decideAfterPoll(claims, kidKey, staleness).then((verdict) =>
+      this.told(verdict, claims),
+    );
+  }
+
+  private told(verdict: Verdict, { sub, sid }: TokenIdentity): Verdict {
+    if (verdict.state === 'unknown') {
+      const type = 'revocation_state_unknown';
+      this.events.tell({ type, subject: sub, sessionId: sid, reason: type });
+    }
+    return verdict;
   }
 
   /** Whether the key of this `kid` was revoked: what it signed proves nothing, not even who logs out. */

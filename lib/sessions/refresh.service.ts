@@ -7,6 +7,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/event-key.js';
+import { RevocationIndex } from '../revocation/revocation-index.js';
 import { RevocationLog, type LogPosition } from '../revocation/revocation-log.service.js';
 import { integerOf } from '../revocation/store/log-rows.js';
 import { AccessTokenSigner, type SignedAccessToken } from './access-token.signer.js';
@@ -44,6 +45,7 @@ export class RefreshService {
     private readonly store: SessionStore,
     private readonly signer: AccessTokenSigner,
     private readonly keys: EventKeys,
+    private readonly index: RevocationIndex,
     private readonly events: AuthEvents,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -56,6 +58,7 @@ export class RefreshService {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const since = await this.log.position();
       const session = await this.sessionOf(token, context);
+      if (this.isOvertaken(session, since)) continue;
       const claims = await this.claimsFor(session);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
       const signed = await this.signer.sign(session.subject, session.sid, claims, since);
@@ -108,6 +111,20 @@ export class RefreshService {
       throw refreshRefusal('session_ended', session.endReason ?? 'unspecified');
     }
     return session;
+  }
+
+  /**
+   * H1: a fail-over may have lost events that this instance knows; what it knows goes on counting. An
+   * event above the position may also just have been written: then the position is read again (G1).
+   *
+   * @throws AuthUnauthorizedException `session_ended`.
+   */
+  private isOvertaken({ sid, subject }: SessionRow, { position }: LogPosition): boolean {
+    const { issuer } = this.options;
+    // With the highest gen only the end of the session itself counts.
+    const ended = this.index.find({ iss: issuer, sid, gen: Number.MAX_SAFE_INTEGER });
+    if (ended !== undefined) throw refreshRefusal('session_ended', ended.reason);
+    return this.index.find({ iss: issuer, sub: subject, gen: position }) !== undefined;
   }
 
   private async claimsFor({

@@ -90,7 +90,9 @@ export class SessionService {
     if (typeof who === 'function') {
       const since = await this.log.position();
       const subject = await who();
-      return subject === null || subject === undefined ? null : this.begin(subject, since, context);
+      if (subject !== null && subject !== undefined) return this.begin(subject, since, context);
+      this.events.tell({ type: 'login_refused', reason: 'credentials_invalid' });
+      return null;
     }
     const since = 'since' in context ? context.since : undefined;
     if (since === undefined) {

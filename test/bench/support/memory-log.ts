@@ -51,7 +51,10 @@ class EmptyDatabase implements LogDatabase {
 }
 
 function answer({ sql }: Statement): StatementResult {
-  if (!sql.includes('head_position')) return { rows: [], affected: 1 };
+  if (!sql.includes('head_position')) {
+    const rows = sql.endsWith(' AS now') ? [{ now: String(Date.now()) }] : [];
+    return { rows, affected: 1 };
+  }
   const head: Row = {
     log_id: LOG_ID,
     head_position: '0',

@@ -284,6 +284,19 @@ describe('refresh tokens', () => {
       expect(await refusalOf(here.sessions.refresh(token))).toBe('refresh_token_invalid');
     });
 
+    it('H1: refuses what this instance knows, also where a fail-over has lost it', async () => {
+      await start();
+      const { refreshToken, accessToken } = await login();
+      await here.logout.logout(accessToken);
+      // What a standby looks like that was promoted without the last commits.
+      await here.dataSource.query('DELETE FROM auth_event');
+      await here.dataSource.query('UPDATE auth_head SET position = 0, last_event_id = NULL');
+      await here.dataSource.query('UPDATE auth_session SET ended_at = NULL, end_reason = NULL');
+      expect(await refusalOf(here.sessions.refresh(refreshToken))).toBe('session_ended: logout');
+      const { refreshToken: other } = await login('bob');
+      expect(await refusalOf(here.sessions.refresh(other))).toBe('refreshed');
+    });
+
     it('carries the new role after claimsChanged, without a password', async () => {
       await start();
       const first = await login();
