@@ -1,42 +1,65 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuthModule, secretKid } from 'nestjs-logout';
+import { AuthModule, type AuthOptions, secretKid } from 'nestjs-logout';
 import { Accounts } from './accounts.js';
-import { AdminController } from './admin.controller.js';
-import { AuthController } from './auth.controller.js';
+import { AccountsModule } from './accounts.module.js';
+import { AdminKeysController } from './admin-keys.controller.js';
+import { AdminUsersController } from './admin-users.controller.js';
 import { HealthController } from './health.controller.js';
 import { MeController } from './me.controller.js';
+import { PageController } from './page.controller.js';
 import type { Settings } from './settings.js';
 import { SigningKeys } from './signing-keys.js';
 
 @Module({})
 export class AppModule {
-  static with(settings: Settings): DynamicModule {
-    const { database, secrets, issuer, audience, accessTokenTtl, maxStaleness } = settings;
+  static with({ database, secrets, ...settings }: Settings): DynamicModule {
+    const { issuer, audience, accessTokenTtl, maxStaleness } = settings;
+    const { refreshTokenTtl, sessionTtl, refreshGrace } = settings;
     const keys = secrets.map((secret) => ({
       alg: 'HS256' as const,
       secret,
       kid: secretKid(secret),
     }));
+    const accounts = AccountsModule.on(database);
     return {
       module: AppModule,
       imports: [
-        AuthModule.forRoot({
-          keys,
-          issuer,
-          audience,
-          accessTokenTtl,
-          maxStaleness,
-          // This application stores nothing else. One that has a TypeOrmModule leaves the option out, and
-          // the log finds that database by itself.
-          dataSource: database,
-          migrations: 'run',
+        accounts,
+        AuthModule.forRootAsync({
+          imports: [accounts],
+          inject: [Accounts],
+          useFactory: (accounts: Accounts): AuthOptions => ({
+            keys,
+            issuer,
+            audience,
+            accessTokenTtl,
+            refreshTokenTtl,
+            // One limit is enough here: whoever has not refreshed for as long is out.
+            sessionIdleTtl: refreshTokenTtl,
+            sessionTtl,
+            refreshGrace,
+            maxStaleness,
+            claims: (subject) => accounts.claimsOf(subject),
+            // An application that has a TypeOrmModule leaves this out, and the log finds that
+            // database by itself.
+            dataSource: database,
+            migrations: 'run',
+          }),
+          // Login, refresh, logout and all the others: the library's own routes.
+          http: {
+            verifyCredentials: Accounts,
+            mayIntrospect: (claims) => claims['role'] === 'admin',
+          },
         }),
       ],
-      controllers: [AuthController, MeController, HealthController, AdminController],
-      providers: [
-        Accounts,
-        { provide: SigningKeys, useValue: new SigningKeys(keys.map(({ kid }) => kid)) },
+      controllers: [
+        PageController,
+        MeController,
+        HealthController,
+        AdminKeysController,
+        AdminUsersController,
       ],
+      providers: [{ provide: SigningKeys, useValue: new SigningKeys(keys.map(({ kid }) => kid)) }],
     };
   }
 }

@@ -5,7 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AuthException } from 'nestjs-logout';
 import { AppModule } from './app.module.js';
-import { jsonBody, type Next } from './json-body.js';
+import { type Next, readBody } from './read-body.js';
 import type { Settings } from './settings.js';
 
 /** The quick-start on Express or Fastify; both answer the same. */
@@ -21,7 +21,7 @@ export async function createApp(
       : await createExpress(module, options);
   app.use(noStore);
   if (settings.platform === 'express') app.use(refuseBadAddress);
-  app.use(jsonBody);
+  app.use(readBody);
   return app.enableShutdownHooks();
 }
 

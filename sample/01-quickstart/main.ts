@@ -13,7 +13,7 @@ try {
   console.log(`
 nestjs-logout quick-start: ${url} (${settings.platform}, ${settings.database.type})
 
-Log in, look, log out, look again:
+Open it in a browser, or log in, look, log out, look again:
 
   TOKEN=$(curl -s ${url}/auth/login -H 'content-type: application/json' -d '{"username":"alice","password":"correct horse battery staple"}' | node -pe 'JSON.parse(require("fs").readFileSync(0)).access_token')
   curl -s ${url}/me -H "authorization: Bearer $TOKEN"

@@ -1,11 +1,51 @@
-import { Controller, Get, UseGuards } from '@nestjs/common';
-import { CurrentToken, JwtAuthGuard, type TokenClaims } from 'nestjs-logout';
+import { Body, Controller, Get, HttpCode, Post, UseGuards } from '@nestjs/common';
+import {
+  AccountService,
+  AuthException,
+  AuthUnauthorizedException,
+  CurrentToken,
+  JwtAuthGuard,
+  type TokenClaims,
+} from 'nestjs-logout';
+import { Accounts } from './accounts.js';
 
 @Controller('me')
 @UseGuards(JwtAuthGuard)
 export class MeController {
+  constructor(
+    private readonly accounts: Accounts,
+    private readonly acts: AccountService,
+  ) {}
+
   @Get()
   me(@CurrentToken() token: TokenClaims): TokenClaims {
     return token;
   }
+
+  /** Ends every other session; the one in which it is done goes on. */
+  @Post('password')
+  @HttpCode(204)
+  async changePassword(@CurrentToken() token: TokenClaims, @Body() body: unknown): Promise<void> {
+    const { before, after } = passwordsOf(body);
+    const { sub, sid } = token;
+    const who = await this.accounts.verifyCredentials({ username: sub, password: before });
+    if (who === null) {
+      throw new AuthUnauthorizedException('credentials_invalid', 'The old password is wrong.');
+    }
+    await this.accounts.changePassword(sub, after, () =>
+      this.acts.passwordChanged(sub, { keepSession: sid, actor: sub }),
+    );
+  }
+}
+
+function passwordsOf(body: unknown): { before: string; after: string } {
+  const { old: before, new: after } = (body ?? {}) as { old?: unknown; new?: unknown };
+  if (typeof before === 'string' && typeof after === 'string') {
+    if (before !== '' && after !== '') return { before, after };
+  }
+  throw new AuthException(
+    400,
+    'credentials_missing',
+    'Send old and new, both as text, in a JSON object.',
+  );
 }

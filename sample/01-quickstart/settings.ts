@@ -21,8 +21,14 @@ export interface Settings {
   readonly issuer: string;
   readonly audience: string;
   readonly accessTokenTtl: number;
+  readonly refreshTokenTtl: number;
+  readonly sessionTtl: number;
+  readonly refreshGrace: number;
   readonly maxStaleness: number;
 }
+
+const DAY = 86_400;
+const YEAR = 366 * DAY;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -44,7 +50,10 @@ export function readSettings(env: Environment): Settings {
     secrets: secretsOf(env, database),
     issuer: text(env, 'AUTH_ISSUER', 'nestjs-logout-quickstart'),
     audience: text(env, 'AUTH_AUDIENCE', 'nestjs-logout-quickstart'),
-    accessTokenTtl: integer(env, 'ACCESS_TOKEN_TTL', 300, 1, 86_400),
+    accessTokenTtl: integer(env, 'ACCESS_TOKEN_TTL', 300, 1, DAY),
+    refreshTokenTtl: integer(env, 'REFRESH_TOKEN_TTL', 14 * DAY, 1, YEAR),
+    sessionTtl: integer(env, 'SESSION_TTL', 30 * DAY, 1, YEAR),
+    refreshGrace: integer(env, 'REFRESH_GRACE', 10, 0, 60),
     maxStaleness: integer(env, 'MAX_STALENESS', 5, 1, 3_600),
   };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings, SettingsError } from '../../sample/01-quickstart/settings.js';
 import { SHARED_SECRET } from '../support/mint-token.js';
+import { DEMO_PASSWORD } from '../support/quickstart-client.js';
 import { QuickstartProcess } from '../support/quickstart-process.js';
 
 // Processes start slowly on a machine that is busy with other tests.
@@ -38,6 +39,12 @@ const bad: readonly (readonly [name: string, value: string, fix: RegExp])[] = [
   ['AUTH_SECRET', `${SHARED_SECRET},${SHARED_SECRET}`, /twice/],
   ['ACCESS_TOKEN_TTL', '0', /whole number from 1 to 86400/],
   ['ACCESS_TOKEN_TTL', '5m', /whole number from 1 to 86400/],
+  ['REFRESH_TOKEN_TTL', '0', /whole number from 1 to 31622400/],
+  ['REFRESH_TOKEN_TTL', '14d', /whole number from 1 to 31622400/],
+  ['SESSION_TTL', '0', /whole number from 1 to 31622400/],
+  ['SESSION_TTL', '1e9', /whole number from 1 to 31622400/],
+  ['REFRESH_GRACE', '-1', /whole number from 0 to 60/],
+  ['REFRESH_GRACE', '61', /whole number from 0 to 60/],
   ['MAX_STALENESS', '0', /whole number from 1 to 3600/],
   ['MAX_STALENESS', 'Infinity', /whole number from 1 to 3600/],
 ];
@@ -83,6 +90,9 @@ describe('the defaults', () => {
       issuer: 'nestjs-logout-quickstart',
       audience: 'nestjs-logout-quickstart',
       accessTokenTtl: 300,
+      refreshTokenTtl: 14 * 86_400,
+      sessionTtl: 30 * 86_400,
+      refreshGrace: 10,
       maxStaleness: 5,
     });
   });
@@ -95,10 +105,36 @@ describe('the defaults', () => {
     'AUTH_ISSUER',
     'AUTH_AUDIENCE',
     'ACCESS_TOKEN_TTL',
+    'REFRESH_TOKEN_TTL',
+    'SESSION_TTL',
+    'REFRESH_GRACE',
     'MAX_STALENESS',
   ])('hold where %s is empty', (name) => {
     const database = { DATABASE_URL: `sqlite:${folder}/a.sqlite` };
     expect(readSettings({ ...database, [name]: '' })).toEqual(readSettings(database));
+  });
+});
+
+describe('the accounts', () => {
+  it('are what they became, also after a restart', async () => {
+    const first = await QuickstartProcess.start({}, folder);
+    const [alice, admin] = [await first.login('alice'), await first.login('admin')];
+    const words = { old: DEMO_PASSWORD, new: 'another one' };
+    expect((await first.post('/me/password', { token: alice, body: words })).status).toBe(204);
+    const { status } = await first.send('/admin/users/bob', {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${admin}` },
+    });
+    expect(status).toBe(204);
+    await first.stop();
+
+    const second = await QuickstartProcess.start({}, folder);
+    const logIn = async (username: string, password: string): Promise<number> =>
+      (await second.post('/auth/login', { body: { username, password } })).status;
+    expect(await logIn('alice', DEMO_PASSWORD)).toBe(401);
+    expect(await logIn('alice', 'another one')).toBe(200);
+    expect(await logIn('bob', DEMO_PASSWORD)).toBe(401);
+    expect(await logIn('admin', DEMO_PASSWORD)).toBe(200);
   });
 });
 

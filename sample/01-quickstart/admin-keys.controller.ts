@@ -6,22 +6,20 @@ import {
   LogoutService,
   type TokenClaims,
 } from 'nestjs-logout';
+import { AdminGuard } from './admin.guard.js';
 import { SigningKeys } from './signing-keys.js';
 
-@Controller('admin')
-@UseGuards(JwtAuthGuard)
-export class AdminController {
+@Controller('admin/keys')
+@UseGuards(JwtAuthGuard, AdminGuard)
+export class AdminKeysController {
   constructor(
     private readonly logoutService: LogoutService,
     private readonly keys: SigningKeys,
   ) {}
 
-  @Post('keys/:kid/revoke')
+  @Post(':kid/revoke')
   @HttpCode(204)
   async revokeKey(@CurrentToken() token: TokenClaims, @Param('kid') kid: string): Promise<void> {
-    if (token['role'] !== 'admin') {
-      throw new AuthException(403, 'forbidden', 'Only the admin may do this.');
-    }
     if (!this.keys.kids.includes(kid)) {
       throw new AuthException(404, 'not_found', 'There is no key with this kid.');
     }

@@ -4,6 +4,14 @@ import { AuthException } from 'nestjs-logout';
 /** No request of this application needs more; a larger body is refused before it is parsed. */
 export const BODY_LIMIT = 8_192;
 
+const FORM = 'application/x-www-form-urlencoded';
+
+/**
+ * RFC 7009 and RFC 7662 send forms. Nobody else's are read: any page of any site can send a form, and
+ * none can send JSON without being asked first.
+ */
+const TAKES_FORMS = /^\/auth\/(?:revoke|introspect)\/?(?:\?|$)/i;
+
 /** Middleware's way on. */
 export type Next = (error?: unknown) => void;
 
@@ -13,13 +21,13 @@ export type Next = (error?: unknown) => void;
  * Those of Express and Fastify differ in what they take for JSON and in what they answer when it is
  * not. An application that runs on one platform needs nothing of this.
  */
-export async function jsonBody(
+export async function readBody(
   request: IncomingMessage & { body?: unknown },
   _response: ServerResponse,
   next: Next,
 ): Promise<void> {
   try {
-    request.body = await readJson(request);
+    request.body = await read(request);
   } catch (error) {
     next(error instanceof AuthException ? error : unfinished(error));
     return;
@@ -34,8 +42,8 @@ function unfinished(cause: unknown): AuthException {
   return new AuthException(400, 'invalid_request', 'The body did not arrive whole.', { cause });
 }
 
-/** What was sent as `application/json`; `undefined` for nothing, and for every other kind. */
-async function readJson(request: IncomingMessage): Promise<unknown> {
+/** JSON, and where RFCs ask for it a form; `undefined` for nothing, and for every other kind. */
+async function read(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
   // Also what is too large is read to its end, without being kept: who is still sending does not
@@ -47,15 +55,30 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   if (size > BODY_LIMIT) {
     throw new AuthException(413, 'invalid_request', `The body is larger than ${BODY_LIMIT} bytes.`);
   }
-  if (size === 0 || !isPlainJson(request)) return undefined;
+  if (size === 0) return undefined;
+  const kind = kindOf(request);
+  const text = Buffer.concat(chunks).toString('utf8');
+  if (kind === FORM && TAKES_FORMS.test(request.url ?? '')) return membersOf(text);
+  if (kind !== 'application/json') return undefined;
   try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return JSON.parse(text);
   } catch {
     throw new AuthException(400, 'invalid_request', 'The body is not valid JSON.');
   }
 }
 
-function isPlainJson({ headers }: IncomingMessage): boolean {
-  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  return type === 'application/json' && headers['content-encoding'] === undefined;
+function kindOf({ headers }: IncomingMessage): string | undefined {
+  if (headers['content-encoding'] !== undefined) return undefined;
+  return headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+}
+
+/** A member that stands there twice becomes a list, which no route takes for a text (RFC 6749 3.1). */
+function membersOf(form: string): Record<string, string | string[]> {
+  const parameters = new URLSearchParams(form);
+  return Object.fromEntries(
+    [...new Set(parameters.keys())].map((name) => {
+      const [first = '', ...others] = parameters.getAll(name);
+      return [name, others.length === 0 ? first : [first, ...others]];
+    }),
+  );
 }

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  databaseKinds,
+  describeOn,
+  type DatabaseKind,
+  type TestDatabase,
+} from '../../support/databases.js';
+import { SHARED_SECRET } from '../../support/mint-token.js';
+import { DEMO_PASSWORD } from '../../support/quickstart-client.js';
+import { QuickstartProcess } from '../../support/quickstart-process.js';
+
+const ROUNDS = 100;
+const PARALLEL = 50;
+
+interface Tokens {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  readonly session_id: string;
+}
+
+describe('P9: a refresh token has one successor, whoever asks how often', () => {
+  afterAll(() => QuickstartProcess.stopAll());
+
+  describeOn(databaseKinds, 'processes', (kind: DatabaseKind) => {
+    // Two processes on one SQLite file can keep each other waiting: README, "Databases".
+    const count = kind.name === 'SQLite' ? 1 : 2;
+    let database: TestDatabase;
+    let processes: QuickstartProcess[] = [];
+
+    beforeAll(async () => {
+      database = await kind.create();
+      const env = { DATABASE_URL: database.url, AUTH_SECRET: SHARED_SECRET };
+      for (let i = 0; i < count; i++) processes.push(await QuickstartProcess.start(env));
+    });
+
+    afterAll(async () => {
+      await Promise.all(processes.map((each) => each.stop()));
+      processes = [];
+      await database?.drop();
+    });
+
+    it(`gives ${PARALLEL} at once the same one, ${ROUNDS} times (${count} of them)`, async () => {
+      const at = (i: number): QuickstartProcess => processes[i % count] as QuickstartProcess;
+      const login = await at(0).post('/auth/login', {
+        body: { username: 'alice', password: DEMO_PASSWORD },
+      });
+      let { refresh_token } = login.body as Tokens;
+      const { session_id } = login.body as Tokens;
+      for (let round = 0; round < ROUNDS; round++) {
+        const body = { refresh_token };
+        const answers = await Promise.all(
+          Array.from({ length: PARALLEL }, (_, i) => at(i).post('/auth/refresh', { body })),
+        );
+        expect(answers.map(({ status }) => status)).toEqual(Array(PARALLEL).fill(200));
+        const tokens = answers.map((answer) => answer.body as Tokens);
+        expect(new Set(tokens.map((each) => each.refresh_token)).size).toBe(1);
+        expect(new Set(tokens.map((each) => each.session_id))).toEqual(new Set([session_id]));
+        refresh_token = tokens[0]?.refresh_token ?? '';
+        if (round % 25 > 0) continue;
+        for (const [i, { access_token }] of tokens.entries()) {
+          expect(await at(i + 1).me(access_token)).toBe(200);
+        }
+      }
+      const { access_token } = (await at(0).post('/auth/refresh', { body: { refresh_token } }))
+        .body as Tokens;
+      const sessions = await at(1).get('/auth/sessions', access_token);
+      expect(sessions.body).toMatchObject([{ id: session_id, current: true }]);
+    }, 180_000);
+  });
+});
