@@ -9,7 +9,7 @@ import type { TokenClaims } from '../revocation/token-claims.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { PresentedSessions } from './presented-sessions.service.js';
-import type { HttpRequest } from './request-body.js';
+import { auditOf, type HttpRequest } from './request-body.js';
 
 /** `POST logout`, `logout-others` and `logout-all`; by POST only (ASVS 5.0 3.5.3). */
 @UseGuards(NoStoreGuard)
@@ -44,18 +44,22 @@ export class LogoutRoutes {
   @Post('logout-others')
   @HttpCode(204)
   @UseGuards(JwtAuthGuard)
-  async logoutOthers(@CurrentToken() token: TokenClaims): Promise<void> {
-    await this.logoutService.logoutOthers(token);
+  async logoutOthers(
+    @Req() request: HttpRequest,
+    @CurrentToken() token: TokenClaims,
+  ): Promise<void> {
+    await this.logoutService.logoutOthers(token, auditOf(request));
   }
 
   @Post('logout-all')
   @HttpCode(204)
   @UseGuards(JwtAuthGuard)
   async logoutAll(
+    @Req() request: HttpRequest,
     @CurrentToken() token: TokenClaims,
     @Res({ passthrough: true }) response: CookieResponse,
   ): Promise<void> {
-    await this.logoutService.logoutAll(token.sub);
+    await this.logoutService.logoutAll(token.sub, auditOf(request));
     this.cookies.clear(response);
   }
 }

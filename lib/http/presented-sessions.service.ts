@@ -8,7 +8,7 @@ import type { TokenClaims } from '../revocation/token-claims.js';
 import { RefreshService } from '../sessions/refresh.service.js';
 import { refreshRefusal } from '../sessions/session-refusals.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import { badRequest, type HttpRequest, textOf } from './request-body.js';
+import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js';
 
 /** A refresh token, and how it came. */
 export interface PresentedRefreshToken {
@@ -52,9 +52,9 @@ export class PresentedSessions {
     if (claims instanceof AuthException && typeof sid !== 'string') throw claims;
     if (sid instanceof AuthException && claims === undefined) throw sid;
     const own = claims instanceof AuthException ? undefined : claims;
-    if (own !== undefined) await this.logoutService.logout(own);
+    if (own !== undefined) await this.logoutService.logout(own, auditOf(request));
     if (typeof sid !== 'string' || sid === own?.sid) return;
-    await this.logoutService.logoutSession(sid, { reason: 'logout' });
+    await this.logoutService.logoutSession(sid, { reason: 'logout', ...auditOf(request) });
   }
 
   /** The session that this browser holds: a login replaces it (RT-10). */

@@ -9,6 +9,8 @@ export interface HttpRequest extends AuthRequest {
   readonly body?: unknown;
   /** By the platform's trusted-proxy setting. */
   readonly ip?: unknown;
+  /** Fastify's own, or what a middleware of the application has set. */
+  readonly id?: unknown;
 }
 
 /**
@@ -47,7 +49,13 @@ export function clientOf(request: HttpRequest): Omit<ClientContext, 'delivery'> 
     device: labelOf(request, 'device'),
     ip: typeof request.ip === 'string' ? request.ip : undefined,
     userAgent: typeof userAgent === 'string' ? userAgent : undefined,
+    ...auditOf(request),
   };
+}
+
+/** What an audit may know of the request. No actor: the account's own name would outlive the account. */
+export function auditOf({ id }: HttpRequest): { readonly requestId: string | undefined } {
+  return { requestId: typeof id === 'string' ? id : undefined };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { Delete, Get, HttpCode, Param, Res, UseGuards } from '@nestjs/common';
+import { Delete, Get, HttpCode, Param, Req, Res, UseGuards } from '@nestjs/common';
 import { CurrentToken } from '../authentication/current-token.decorator.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
 import type { CookieResponse } from '../context/set-cookies.js';
@@ -8,6 +8,7 @@ import type { TokenClaims } from '../revocation/token-claims.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { NoStoreGuard } from './no-store.guard.js';
+import { auditOf, type HttpRequest } from './request-body.js';
 import { type SessionAnswer, sessionAnswer } from './token-answer.js';
 
 /** `GET sessions` and `DELETE sessions/:id`: an account's own logins. */
@@ -29,6 +30,7 @@ export class SessionsRoutes {
   @Delete('sessions/:id')
   @HttpCode(204)
   async end(
+    @Req() request: HttpRequest,
     @Param('id') id: string,
     @CurrentToken() token: TokenClaims,
     @Res({ passthrough: true }) response: CookieResponse,
@@ -38,10 +40,10 @@ export class SessionsRoutes {
       throw new AuthException(404, 'not_found', 'There is no such session.');
     }
     if (id !== token.sid) {
-      await this.logoutService.logoutSession(id);
+      await this.logoutService.logoutSession(id, auditOf(request));
       return;
     }
-    await this.logoutService.logout(token);
+    await this.logoutService.logout(token, auditOf(request));
     this.cookies.clear(response);
   }
 }

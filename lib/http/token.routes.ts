@@ -6,7 +6,7 @@ import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
 import { NoStoreGuard } from './no-store.guard.js';
-import { badRequest, type HttpRequest, textOf } from './request-body.js';
+import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js';
 import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './resolved-http-options.js';
 import { type Introspection, TokenIntrospector } from './token-introspector.js';
 
@@ -29,7 +29,7 @@ export class TokenRoutes {
   @Public()
   async revoke(@Req() request: HttpRequest): Promise<void> {
     try {
-      await this.logoutService.logout(tokenOf(request));
+      await this.logoutService.logout(tokenOf(request), auditOf(request));
     } catch (error) {
       const isNoToken = error instanceof AuthException && error.code !== 'invalid_request';
       if (!isNoToken || error.getStatus() >= 500) throw error;

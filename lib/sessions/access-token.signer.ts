@@ -26,7 +26,10 @@ export interface SignedAccessToken {
   readonly refreshAt: number;
 }
 
-/** Signs the access tokens of sessions; the only place that makes tokens of the type `at+jwt`. */
+/**
+ * Signs the access tokens of sessions; the only place that makes tokens of the type `at+jwt`, or, for
+ * old instances during a move, in the shape of the recipe (option `legacy`).
+ */
 @Injectable()
 export class AccessTokenSigner {
   constructor(
@@ -48,7 +51,6 @@ export class AccessTokenSigner {
     { position, now }: LogPosition,
   ): Promise<SignedAccessToken> {
     assertSignable(claims, this.options.allowedClaims);
-    const key = this.keys.signingKey();
     const iat = Math.floor(now / 1000);
     const life = this.options.accessTokenTtl / 1000;
     const exp = iat + life - this.clock.jitter(life * JITTER);
@@ -61,18 +63,27 @@ export class AccessTokenSigner {
       iat,
       exp,
     };
+    const { text, kid } = await this.signPayload(payload, exp);
+    const expiresIn = exp - iat;
+    return { text, kid, expiresIn, refreshAt: (iat + expiresIn * REFRESH_AT) * 1000 };
+  }
+
+  private async signPayload(
+    payload: Record<string, unknown>,
+    exp: number,
+  ): Promise<Pick<SignedAccessToken, 'text' | 'kid'>> {
+    const { legacy } = this.keys;
+    if (legacy?.signsUntil(exp * 1000) === true) {
+      const { issuer: iss, audience: aud } = this.options;
+      return { text: await legacy.sign({ ...payload, iss, aud }), kid: legacy.key.kid };
+    }
+    const { alg, kid } = this.keys.signingKey();
     // JwtService adds iss and aud, and signs with the ring's key.
     const text = await this.jwt.signAsync(payload, {
-      algorithm: key.alg,
-      keyid: key.kid,
-      header: { alg: key.alg, typ: 'at+jwt' },
+      algorithm: alg,
+      keyid: kid,
+      header: { alg, typ: 'at+jwt' },
     });
-    const expiresIn = exp - iat;
-    return {
-      text,
-      kid: key.kid,
-      expiresIn,
-      refreshAt: (iat + expiresIn * REFRESH_AT) * 1000,
-    };
+    return { text, kid };
   }
 }

@@ -29,6 +29,8 @@ export interface ClientContext {
   readonly userAgent?: string | undefined;
   /** How the refresh token is handed over; it is taken back in no other way. Default `'body'`. */
   readonly delivery?: Delivery | undefined;
+  /** The request in which it happens, for the audit. */
+  readonly requestId?: string | undefined;
 }
 
 /** What a login may say beside who it is. @publicApi */

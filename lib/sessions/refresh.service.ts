@@ -64,17 +64,17 @@ export class RefreshService {
       const signed = await this.signer.sign(session.subject, session.sid, claims, since);
       const outcome = await this.rotate(token, successor, session, since, signed, context);
       if (outcome.kind === 'refreshed') {
-        this.tell('refresh', session);
+        this.tell('refresh', session, context);
         return answerOf(signed, session, successor, outcome.refresh.expiresAt, since);
       }
       if (outcome.kind === 'retried') {
         const same = openSuccessor(token, outcome.sealed);
-        this.tell('refresh', session);
+        this.tell('refresh', session, context);
         const answer = answerOf(signed, session, same, outcome.refresh.expiresAt, since);
         // Another tab is a step ahead: this one catches up while that step has its grace.
         return outcome.refresh.replacedAt === null ? answer : { ...answer, refreshAt: since.now };
       }
-      if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session);
+      if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);
     }
     throw new AuthUnavailableException(
       'storage_unavailable',
@@ -165,6 +165,7 @@ export class RefreshService {
   private async refuse(
     outcome: Exclude<RefreshOutcome, { kind: 'refreshed' | 'retried' | 'superseded' }>,
     session: SessionRow,
+    context: ClientContext,
   ): Promise<AuthException> {
     if (outcome.kind === 'reused') {
       const { reuse } = outcome;
@@ -177,27 +178,32 @@ export class RefreshService {
           reason: 'refresh_reused',
         },
       ]);
-      this.tell('refresh_reused', session, { reuse, reason: 'refresh_reused', scope: 'session' });
+      this.tell('refresh_reused', session, context, {
+        reuse,
+        reason: 'refresh_reused',
+        scope: 'session',
+      });
       return refreshRefusal('refresh_token_reused', 'refresh_reused');
     }
     const refusal =
       outcome.kind === 'ended'
         ? refreshRefusal('session_ended', outcome.reason)
         : refreshRefusal(CODES[outcome.kind]);
-    this.tell('refresh_refused', session, { reason: refusal.code });
+    this.tell('refresh_refused', session, context, { reason: refusal.code });
     return refusal;
   }
 
   private tell(
     type: 'refresh' | 'refresh_refused' | 'refresh_reused',
     { subject, sid }: SessionRow,
+    { requestId }: ClientContext,
     details: {
       reason?: string;
       reuse?: 'recent' | 'orphaned' | 'stale';
       scope?: 'session';
     } = {},
   ): void {
-    this.events.tell({ type, subject, sessionId: sid, ...details });
+    this.events.tell({ type, subject, sessionId: sid, requestId, ...details });
   }
 }
 

@@ -91,7 +91,8 @@ export class SessionService {
       const since = await this.log.position();
       const subject = await who();
       if (subject !== null && subject !== undefined) return this.begin(subject, since, context);
-      this.events.tell({ type: 'login_refused', reason: 'credentials_invalid' });
+      const { requestId } = context;
+      this.events.tell({ type: 'login_refused', reason: 'credentials_invalid', requestId });
       return null;
     }
     const since = 'since' in context ? context.since : undefined;
@@ -137,6 +138,7 @@ export class SessionService {
     context: LoginContext,
   ): Promise<LoginResult> {
     const { issuer, sessionTtl, sessionIdleTtl, refreshTokenTtl, maxSessions } = this.options;
+    const { requestId } = context;
     const subject = subjectOf(given);
     const sid = randomUUID();
     const claimsContext = { sessionId: sid, on: 'login', client: context.client } as const;
@@ -187,11 +189,11 @@ export class SessionService {
     const outcome = await this.store.write((of) => of.begin(beginning));
     if (outcome.kind !== 'begun') {
       const code = outcome.kind === 'locked' ? 'account_locked' : 'account_disabled';
-      this.events.tell({ type: 'login_refused', subject, reason: code });
+      this.events.tell({ type: 'login_refused', subject, reason: code, requestId });
       throw refreshRefusal(code);
     }
     await this.endOthers(outcome.surplus, context.replaces);
-    this.events.tell({ type: 'login', subject, sessionId: sid });
+    this.events.tell({ type: 'login', subject, sessionId: sid, requestId });
     const { text, expiresIn, refreshAt } = signed;
     const login = { accessToken: text, expiresIn, refreshAt, sessionId: sid };
     return token === undefined
@@ -214,6 +216,9 @@ export class SessionService {
     await this.log.append(
       sids.map((sid) => ({ kind: 'session', issuer, sid, reason: 'newer_login' }) as const),
     );
+    for (const sessionId of sids) {
+      this.events.tell({ type: 'logout', sessionId, scope: 'session', reason: 'newer_login' });
+    }
   }
 
   private get issuerKey(): string {

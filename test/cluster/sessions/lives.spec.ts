@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { AccountService } from '../../../lib/accounts/account.service.js';
+import { AuthClock } from '../../../lib/context/auth-clock.js';
+import type { AuthEvent } from '../../../lib/events/auth-event.js';
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { sqlite, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { claimsIn } from '../protocol/support.js';
+import { login } from './support.js';
+
+describe('lives, warnings and tidings', () => {
+  let database: TestDatabase;
+  let here: Instance;
+
+  beforeEach(async () => {
+    database = await sqlite.create();
+    here = await startInstance(database, { options: { accessTokenTtl: 900 } });
+  });
+
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await here?.close();
+    await database?.drop();
+  });
+
+  it('are shortened a little, never lengthened, and not all alike', async () => {
+    const lives = new Set<number>();
+    for (let i = 0; i < 40; i++) {
+      const { accessToken, expiresIn, refreshAt } = await login(here, `user ${i}`);
+      const { iat, exp } = claimsIn(accessToken) as { iat: number; exp: number };
+      expect(exp - iat).toBe(expiresIn);
+      lives.add(expiresIn);
+      // A little before the expiry, with time for a second attempt.
+      expect(refreshAt).toBeGreaterThan((iat + expiresIn / 2) * 1000);
+      expect(refreshAt).toBeLessThan(exp * 1000);
+    }
+    expect(Math.max(...lives)).toBeLessThanOrEqual(900);
+    expect(Math.min(...lives)).toBeGreaterThanOrEqual(882);
+    expect(lives.size).toBeGreaterThan(3);
+  });
+
+  it('are shortened by whole numbers, up to the most', () => {
+    const clock = new AuthClock();
+    const drawn = new Set(Array.from({ length: 400 }, () => clock.jitter(3.9)));
+    expect([...drawn].toSorted()).toEqual([0, 1, 2, 3]);
+    expect(clock.jitter(0.4)).toBe(0);
+  });
+
+  it('a lock that is shorter than a token lives warns, and says by how much', async () => {
+    const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    await here.app.get(AccountService).lock('alice', 60);
+    expect(warned.mock.calls.flat().join(' ')).toContain('840 s less');
+    warned.mockClear();
+    await here.app.get(AccountService).lock('bob', '1h');
+    expect(warned).not.toHaveBeenCalled();
+  });
+
+  it('revokeKey ends more sessions than one batch holds', async () => {
+    for (let i = 0; i < 520; i++) await login(here, `user ${i}`);
+    const { accessToken } = await login(here, 'last');
+    const header = JSON.parse(
+      Buffer.from(accessToken.split('.')[0] ?? '', 'base64url').toString(),
+    ) as { kid: string };
+    await here.logout.revokeKey(header.kid, { sessions: true });
+    expect(await here.logout.revokeKey(header.kid, { dryRun: true })).toMatchObject({
+      sessions: 0,
+    });
+  });
+
+  it('are told: who, what, why, and in which request', async () => {
+    const told: AuthEvent[] = [];
+    const events = here.app.get(AuthEvents);
+    events.subscribe((event) => told.push(event));
+    const { accessToken, sessionId } = await login(here, 'alice');
+    await here.sessions.login(() => ({ subject: 'alice' }), { replaces: sessionId });
+    await here.logout.logout(accessToken, { actor: 'support', requestId: 'r-1' });
+    await here.app.get(AccountService).disable('alice', { actor: 'root', requestId: 'r-2' });
+    await here.sessions.login(() => null);
+    const subject = events.subjectHash('alice');
+    expect(told).toMatchObject([
+      { type: 'login', subject },
+      { type: 'logout', scope: 'session', reason: 'newer_login' },
+      { type: 'login', subject },
+      { type: 'logout', scope: 'session', reason: 'logout', actor: 'support', requestId: 'r-1' },
+      { type: 'account_disabled', subject, scope: 'subject', actor: 'root', requestId: 'r-2' },
+      { type: 'login_refused', reason: 'credentials_invalid' },
+    ]);
+    expect(JSON.stringify(told)).not.toContain('alice');
+    expect(JSON.stringify(told)).not.toContain(sessionId);
+  });
+
+  it('tells of a refusal because nobody knows', async () => {
+    const told: AuthEvent[] = [];
+    here.app.get(AuthEvents).subscribe((event) => told.push(event));
+    const { accessToken } = await login(here, 'alice');
+    await here.dataSource.query('ALTER TABLE auth_event RENAME TO away');
+    const strict = here.tokens.verify(accessToken, { freshness: 'strict' });
+    await expect(strict).rejects.toThrow();
+    expect(told.map(({ type }) => type)).toEqual(['login', 'revocation_state_unknown']);
+    await here.dataSource.query('ALTER TABLE away RENAME TO auth_event');
+  });
+});
