@@ -10,8 +10,6 @@ import { EventKeys } from '../revocation/event-key.js';
 import { subjectOf } from '../revocation/identifier.js';
 import { RevocationLog, type LogPosition } from '../revocation/revocation-log.service.js';
 import { AccessTokenSigner } from './access-token.signer.js';
-import { truncateAddress } from './client-address.js';
-import { cut } from './client-text.js';
 import type {
   AuthenticatedSubject,
   ClientContext,
@@ -20,7 +18,7 @@ import type {
   LoginSince,
   SessionInfo,
 } from './login-context.js';
-import { newRefreshToken, refreshTokenDigest } from './refresh-token.js';
+import { newSession } from './new-session.js';
 import { RefreshService } from './refresh.service.js';
 import { refreshRefusal } from './session-refusals.js';
 import { SessionStore } from './session-store.service.js';
@@ -137,7 +135,6 @@ export class SessionService {
     since: LogPosition,
     context: LoginContext,
   ): Promise<LoginResult> {
-    const { issuer, sessionTtl, sessionIdleTtl, refreshTokenTtl, maxSessions } = this.options;
     const { requestId } = context;
     const subject = subjectOf(given);
     const sid = randomUUID();
@@ -149,43 +146,20 @@ export class SessionService {
       since,
     );
     this.warnOfLostClaims(claims);
-    const end = since.now + sessionTtl;
-    const refreshEnd = Math.min(since.now + Math.min(refreshTokenTtl, sessionIdleTtl), end);
-    const tokenEnd = since.now + signed.expiresIn * 1000;
-    const session: SessionRow = {
-      key: this.keys.hex('session', issuer, sid),
-      sid,
-      subjectKey: this.keys.hex('subject', issuer, subject),
-      subject,
-      gen: since.position,
-      kid: signed.kid,
-      client: cut(context.client),
-      device: cut(context.device),
-      ip: truncateAddress(context.ip),
-      userAgent: cut(context.userAgent),
-      delivery: context.delivery ?? 'body',
-      createdAt: since.now,
-      lastSeenAt: since.now,
-      idleUntil: refreshTokenTtl === 0 ? tokenEnd : refreshEnd,
-      expiresAt: refreshTokenTtl === 0 ? tokenEnd : end,
-      endedAt: null,
-      endReason: null,
+    const { session, refresh, token } = newSession(
+      this.options,
+      this.keys,
+      { subject, sid },
+      since,
+      signed,
+      context,
+    );
+    const beginning = {
+      session,
+      refresh,
+      issuerKey: this.issuerKey,
+      limits: this.options.maxSessions,
     };
-    const token = refreshTokenTtl === 0 ? undefined : newRefreshToken();
-    const refresh =
-      token === undefined
-        ? null
-        : {
-            digest: refreshTokenDigest(token),
-            sessionKey: session.key,
-            number: 1,
-            expiresAt: refreshEnd,
-            replacedAt: null,
-            graceUntil: null,
-            retries: 0,
-            sealedSuccessor: null,
-          };
-    const beginning = { session, refresh, issuerKey: this.issuerKey, limits: maxSessions };
     const outcome = await this.store.write((of) => of.begin(beginning));
     if (outcome.kind !== 'begun') {
       const code = outcome.kind === 'locked' ? 'account_locked' : 'account_disabled';
@@ -196,13 +170,9 @@ export class SessionService {
     this.events.tell({ type: 'login', subject, sessionId: sid, requestId });
     const { text, expiresIn, refreshAt } = signed;
     const login = { accessToken: text, expiresIn, refreshAt, sessionId: sid };
-    return token === undefined
-      ? login
-      : {
-          ...login,
-          refreshToken: token,
-          refreshExpiresIn: Math.floor((refreshEnd - since.now) / 1000),
-        };
+    if (token === undefined || refresh === null) return login;
+    const refreshExpiresIn = Math.floor((refresh.expiresAt - since.now) / 1000);
+    return { ...login, refreshToken: token, refreshExpiresIn };
   }
 
   /** The oldest beyond the limit, and the one that the same browser held before (RT-10). */

@@ -1,0 +1,63 @@
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { EventKeys } from '../revocation/event-key.js';
+import type { LogPosition } from '../revocation/revocation-log.service.js';
+import type { SignedAccessToken } from './access-token.signer.js';
+import { truncateAddress } from './client-address.js';
+import { cut } from './client-text.js';
+import type { ClientContext } from './login-context.js';
+import { newRefreshToken, type RefreshToken, refreshTokenDigest } from './refresh-token.js';
+import type { RefreshRow, SessionRow } from './store/session-rows.js';
+
+/** The rows of a login, and the first refresh token, which stands in none of them. */
+export interface NewSession {
+  readonly session: SessionRow;
+  readonly refresh: RefreshRow | null;
+  readonly token: RefreshToken | undefined;
+}
+
+/** Makes the rows of a login; all of its times begin where its position was read (G2). */
+export function newSession(
+  { issuer, sessionTtl, sessionIdleTtl, refreshTokenTtl }: ResolvedAuthOptions,
+  keys: EventKeys,
+  who: { readonly subject: string; readonly sid: string },
+  { position, now }: LogPosition,
+  signed: SignedAccessToken,
+  context: ClientContext,
+): NewSession {
+  const end = now + sessionTtl;
+  const tokenEnd = now + signed.expiresIn * 1000;
+  const refreshEnd = Math.min(now + Math.min(refreshTokenTtl, sessionIdleTtl), end);
+  const isRefreshed = refreshTokenTtl > 0;
+  const session: SessionRow = {
+    key: keys.hex('session', issuer, who.sid),
+    sid: who.sid,
+    subjectKey: keys.hex('subject', issuer, who.subject),
+    subject: who.subject,
+    gen: position,
+    kid: signed.kid,
+    client: cut(context.client),
+    device: cut(context.device),
+    ip: truncateAddress(context.ip),
+    userAgent: cut(context.userAgent),
+    delivery: context.delivery ?? 'body',
+    createdAt: now,
+    lastSeenAt: now,
+    idleUntil: isRefreshed ? refreshEnd : tokenEnd,
+    expiresAt: isRefreshed ? end : tokenEnd,
+    endedAt: null,
+    endReason: null,
+  };
+  if (!isRefreshed) return { session, refresh: null, token: undefined };
+  const token = newRefreshToken();
+  const refresh: RefreshRow = {
+    digest: refreshTokenDigest(token),
+    sessionKey: session.key,
+    number: 1,
+    expiresAt: refreshEnd,
+    replacedAt: null,
+    graceUntil: null,
+    retries: 0,
+    sealedSuccessor: null,
+  };
+  return { session, refresh, token };
+}
