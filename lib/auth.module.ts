@@ -24,6 +24,7 @@ import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
 import { httpDefinition } from './http/http-definition.js';
 import type { AuthHttpOptions } from './http/http-options.js';
+import { KeySessions } from './logout/key-sessions.service.js';
 import { LogoutService } from './logout/logout.service.js';
 import { RESOLVED_AUTH_OPTIONS } from './options/resolved-auth-options.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
@@ -54,6 +55,7 @@ const PROVIDERS = [
   AccessTokenSigner,
   SessionStore,
   SessionPurge,
+  KeySessions,
   RefreshService,
   { provide: APP_FILTER, useClass: AuthExceptionFilter },
 ];

@@ -31,6 +31,7 @@ export type {
   SecretKeyOptions,
   SecretMaterial,
 } from './options/auth-key-options.js';
+export type { LegacyOptions } from './options/legacy-options.js';
 export type { ClaimsContext, ClaimsLoader, SessionSettings } from './options/session-settings.js';
 export type { SigningAlgorithm } from './options/auth-key.js';
 export type { Duration } from './options/duration.js';

@@ -103,6 +103,10 @@ ALTER TABLE auth_event ADD UNIQUE INDEX auth_event_id (event_id);
 
 ALTER TABLE auth_event ADD INDEX auth_event_keep_until (keep_until);
 
+ALTER TABLE auth_subject ADD INDEX auth_subject_marked (marked_at);
+
+ALTER TABLE auth_session ADD INDEX auth_session_kid (kid);
+
 ALTER TABLE auth_session ADD INDEX auth_session_subject (subject_key);
 
 ALTER TABLE auth_session ADD INDEX auth_session_idle (idle_until);

@@ -103,6 +103,10 @@ CREATE UNIQUE INDEX IF NOT EXISTS auth_event_id ON auth_event (event_id);
 
 CREATE INDEX IF NOT EXISTS auth_event_keep_until ON auth_event (keep_until);
 
+CREATE INDEX IF NOT EXISTS auth_subject_marked ON auth_subject (marked_at);
+
+CREATE INDEX IF NOT EXISTS auth_session_kid ON auth_session (kid);
+
 CREATE INDEX IF NOT EXISTS auth_session_subject ON auth_session (subject_key);
 
 CREATE INDEX IF NOT EXISTS auth_session_idle ON auth_session (idle_until);

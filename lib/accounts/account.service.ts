@@ -15,6 +15,9 @@ import { RevocationLog } from '../revocation/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
+/** Sessions that are erased in one transaction. */
+const BATCH = 500;
+
 /** An account: its `sub`. */
 export type Subject = string | number | bigint;
 
@@ -74,7 +77,7 @@ export class AccountService {
   ): Promise<void> {
     const now = this.log.now();
     const lockFor = until instanceof Date ? until.getTime() - now : durationOf(until);
-    if (!Number.isFinite(lockFor)) throw badRequest('until is no time');
+    if (!(lockFor > 0)) throw badRequest('until is no time to come');
     this.warnOfShortLock(lockFor);
     const change = until instanceof Date ? { lockUntil: until.getTime() } : { lockFor };
     await this.act('account_locked', subject, { account: change }, options);
@@ -100,9 +103,17 @@ export class AccountService {
    * hashes are left, until the last token is dead. A new account of the same name can log in.
    */
   async remove(subject: Subject, options: AccountActOptions = {}): Promise<void> {
-    await this.act('account_removed', subject, {}, options);
+    const position = await this.act('account_removed', subject, {}, options);
     const key = this.keys.hex('subject', this.options.issuer, subjectOf(subject));
-    await this.store.write((of) => of.eraseSubject(key));
+    // Below its position: a new account of this name may have logged in already.
+    for (let found = BATCH; found === BATCH;) {
+      const rows = await this.store.read(({ statements }) =>
+        statements.findOfSubject(key, position, BATCH),
+      );
+      found = rows.length;
+      const sessions = rows.map((row) => row['session_key'] ?? '').toSorted();
+      if (found > 0) await this.store.write((of) => of.erase(sessions));
+    }
   }
 
   /** Ends all sessions but the one in which the password was changed, if it is named. */
@@ -122,18 +133,23 @@ export class AccountService {
     await this.act('claims_changed', subject, { accessOnly: true }, options);
   }
 
+  /** @returns the event's position; 0 while it is pending. */
   private async act(
     reason: RevocationReason & AuthEventType,
     given: Subject,
     what: Pick<SubjectRequest, 'account' | 'exceptSession' | 'accessOnly'>,
     { actor, requestId, manager }: AccountChangeOptions,
-  ): Promise<void> {
+  ): Promise<number> {
     const subject = subjectOf(given);
     const { issuer } = this.options;
     const request: SubjectRequest = { kind: 'subject', issuer, subject, reason, actor, ...what };
-    if (manager === undefined) await this.log.append([request]);
-    else await this.log.appendWith(manager, [request]);
+    let position = 0;
+    if (manager === undefined) {
+      const { events } = await this.log.append([request]);
+      position = events[0]?.position ?? 0;
+    } else await this.log.appendWith(manager, [request]);
     this.events.tell({ type: reason, subject, scope: 'subject', reason, actor, requestId });
+    return position;
   }
 
   private async allow(
@@ -144,6 +160,8 @@ export class AccountService {
   ): Promise<void> {
     const subject = subjectOf(given);
     const key = this.keys.hex('subject', this.options.issuer, subject);
+    // A lock whose COMMIT was not answered must not come back after this.
+    await this.log.settleUnknown();
     await this.store.write((of) => of.allow(key, what));
     this.events.tell({ type, subject, scope: 'subject', actor, requestId });
   }

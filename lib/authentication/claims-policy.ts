@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { AuthException } from '../errors/auth.exception.js';
-import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
+import { LEGACY_TOKEN_LIFE, RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { isIdentifier } from '../revocation/identifier.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
+import { isOfOurMaking, legacyId, legacySubject } from './legacy-claims.js';
 import { tokenExpired, tokenInvalid } from './refusals.js';
 import { assertStrictSegment } from './strict-json.js';
 
@@ -47,9 +48,10 @@ export class ClaimsPolicy {
    * Makes claims of a payload whose signature has been verified.
    *
    * @param payload what jsonwebtoken parsed, and `segment` the text that it parsed.
+   * @param isLegacy signed with the secret of `legacy`: then the claims of the recipe are enough.
    * @throws AuthUnauthorizedException `token_invalid` or `token_expired`.
    */
-  accept(payload: unknown, segment: string, allowExpired: boolean): TokenClaims {
+  accept(payload: unknown, segment: string, allowExpired: boolean, isLegacy = false): TokenClaims {
     if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
       throw tokenInvalid('The payload is not an object.');
     }
@@ -57,6 +59,9 @@ export class ClaimsPolicy {
       assertStrictSegment(payload, segment);
     } catch (cause) {
       throw tokenInvalid(cause);
+    }
+    if (isLegacy && !isOfOurMaking(payload)) {
+      return this.acceptLegacy(payload as RawClaims, segment, allowExpired);
     }
     const { iss, aud, sub, sid, jti, gen, iat, exp, nbf } = payload as RawClaims;
     if (iss !== this.issuer) throw refused('iss');
@@ -69,6 +74,24 @@ export class ClaimsPolicy {
     if (!isTime(exp)) throw refused('exp');
     this.checkTimes(iat * 1000, exp * 1000, nbf, allowExpired);
     return payload as TokenClaims;
+  }
+
+  /**
+   * The claims of a token of the passport recipe, as if we had issued it without a session: what the
+   * log knows of accounts of our own issuer holds for it, and without `gen` its `iat` decides.
+   */
+  private acceptLegacy(payload: RawClaims, segment: string, allowExpired: boolean): TokenClaims {
+    const { iss, aud, sub: given, iat, exp, nbf, sid: _sid, gen: _gen, ...others } = payload;
+    // Not demanded; but what is there for another issuer or another API is not for us.
+    if (iss !== undefined && iss !== this.issuer) throw refused('iss');
+    if (aud !== undefined && aud !== this.audience && !this.isAmong(aud)) throw refused('aud');
+    const sub = legacySubject(given);
+    if (sub === undefined) throw refused('sub');
+    if (!isTime(iat)) throw refused('iat');
+    if (!isTime(exp) || (exp - iat) * 1000 > LEGACY_TOKEN_LIFE) throw refused('exp');
+    this.checkTimes(iat * 1000, exp * 1000, nbf, allowExpired);
+    const audience = aud === undefined ? {} : { aud: aud as NonNullable<TokenClaims['aud']> };
+    return { ...others, ...audience, iss: this.issuer, sub, jti: legacyId(segment), iat, exp };
   }
 
   /**

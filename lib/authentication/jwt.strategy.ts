@@ -56,6 +56,7 @@ class Attempt {
     readonly token: string,
     readonly key: AuthKey,
     readonly payload: string,
+    readonly isLegacy: boolean,
   ) {}
 }
 
@@ -143,13 +144,34 @@ export class JwtStrategy
       const token = this.tokenOf(request);
       if (token === undefined) throw tokenMissing();
       this.token = token;
-      const { key, payload } = inspectToken(this.ring, token);
+      const { key, payload, isLegacy } = inspectToken(this.ring, token);
       const demand = options?.demand ?? DEFAULT_DEMAND;
-      super.authenticate(new Attempt(request, demand, token, key, payload), options);
+      const attempt = new Attempt(request, demand, token, key, payload, isLegacy);
+      if (isLegacy) void this.authenticateLegacy(attempt);
+      else super.authenticate(attempt, options);
     } catch (error) {
       // jsonwebtoken throws TypeError and SyntaxError at some tokens: that must not become a 500.
       const known = error instanceof AuthException || error instanceof AuthWiringError;
       this.error(known ? error : tokenInvalid(error));
+    }
+  }
+
+  /** What passport-jwt does, without issuer and audience: it was told once and for all to demand them. */
+  private async authenticateLegacy(attempt: Attempt): Promise<void> {
+    let payload: unknown;
+    try {
+      payload = this.ring.legacy?.verify(attempt.token);
+    } catch (error) {
+      this.error(tokenInvalid(error));
+      return;
+    }
+    try {
+      const result: unknown = await this.validate(attempt, payload);
+      const [user, info] = Array.isArray(result) ? (result as unknown[]) : [result];
+      if (user) this.success(user, info);
+      else this.fail(info);
+    } catch (error) {
+      this.error(error);
     }
   }
 
@@ -165,8 +187,8 @@ export class JwtStrategy
 
   /** Called with a payload whose signature is right; what it returns becomes `request.user`. */
   validate(attempt: Attempt, payload: unknown): unknown {
-    const { demand, key } = attempt;
-    const claims = this.policy.accept(payload, attempt.payload, demand.allowExpired);
+    const { demand, key, isLegacy } = attempt;
+    const claims = this.policy.accept(payload, attempt.payload, demand.allowExpired, isLegacy);
     const pending = assertNotRevoked(this.revocation, claims, key.kid, demand);
     return pending === undefined
       ? this.admit(attempt, claims)

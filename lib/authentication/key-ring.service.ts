@@ -4,6 +4,7 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { AuthKey, SigningAlgorithm } from '../options/auth-key.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { RevocationService } from '../revocation/revocation.service.js';
+import { LegacyTokens } from './legacy-tokens.js';
 
 /** A key and what has become of it. */
 interface RingEntry {
@@ -30,13 +31,17 @@ export interface PublicJwk extends JsonWebKey {
 export class KeyRing {
   /** The algorithms in use; one array for the life of the ring, because passport-jwt holds on to it. */
   readonly algorithms: SigningAlgorithm[] = [];
+  /** Beside the ring, never in it: the secret of the option `legacy`. */
+  readonly legacy: LegacyTokens | undefined;
   private entries = new Map<string, RingEntry>();
   private segments = new Map<string, RingEntry>();
 
   private constructor(
     private readonly options: ResolvedAuthOptions,
     private readonly revocation: RevocationService,
-  ) {}
+  ) {
+    if (options.legacy !== undefined) this.legacy = new LegacyTokens(options.legacy, revocation);
+  }
 
   /** Asks the application for its keys; the ring is complete when this resolves. */
   static async create(

@@ -7,6 +7,7 @@ import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { KeyRing } from './key-ring.service.js';
+import { legacySamples } from './legacy-samples.js';
 import { signRaw } from './raw-signature.js';
 
 type Members = Record<string, unknown>;
@@ -31,10 +32,17 @@ export class AuthSelfTest implements OnModuleInit {
   /** @throws AuthWiringError which stops the boot. */
   async onModuleInit(): Promise<void> {
     const key = this.keyIfAny();
-    if (key === undefined) return;
-    const refusal = await this.outcome(this.goodToken(key), true);
+    this.ring.legacy?.warn();
+    if (this.ring.legacy?.isOpen() === true) {
+      await this.check(...legacySamples(this.ring.legacy.key, key, this.claims()));
+    }
+    if (key !== undefined) await this.check(this.goodToken(key), this.badTokens(key));
+  }
+
+  private async check(good: string, bad: Iterable<readonly [string, string]>): Promise<void> {
+    const refusal = await this.outcome(good, true);
     if (refusal !== undefined) throw failure('a good token is refused', refusal);
-    for (const [rule, token] of this.badTokens(key)) {
+    for (const [rule, token] of bad) {
       // One after the other: each outcome is a few microseconds, and the first failure stops the boot.
       const outcome = await this.outcome(token, rule !== 'JW-13');
       if (outcome instanceof AuthException && outcome.getStatus() === 401) continue;

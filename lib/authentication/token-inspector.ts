@@ -20,6 +20,8 @@ export interface InspectedToken {
   readonly key: AuthKey;
   /** The middle part as it was sent. */
   readonly payload: string;
+  /** Whether it is a token of the passport recipe, by its header: another key, and other claims. */
+  readonly isLegacy: boolean;
 }
 
 /**
@@ -48,11 +50,15 @@ export function inspectToken(ring: KeyRing, token: string): InspectedToken {
   if (!hasCanonicalEnd(token.slice(second + 1))) throw tokenMalformed();
   const payload = token.slice(first + 1, second);
   const ours = ring.findByHeader(token.slice(0, first));
-  if (ours !== undefined) return { key: ours, payload };
+  if (ours !== undefined) return { key: ours, payload, isLegacy: false };
   const header = headerOf(token);
+  const { legacy } = ring;
+  if (legacy?.hasShape(header) === true && legacy.isOpen()) {
+    return { key: legacy.key, payload, isLegacy: true };
+  }
   const key = keyOfHeader(ring, header);
   refuseOtherType(header.typ);
-  return { key, payload };
+  return { key, payload, isLegacy: false };
 }
 
 /**

@@ -50,8 +50,9 @@ export class TokenService {
   async verify(text: string, options: VerifyTokenOptions = {}): Promise<TokenClaims> {
     const demand = { allowExpired: options.allowExpired ?? false, freshness: options.freshness };
     if (typeof text !== 'string') throw tokenMalformed();
-    const { key, payload } = inspectToken(this.ring, text);
-    const claims = this.policy.accept(this.parse(text, key.alg), payload, demand.allowExpired);
+    const { key, payload, isLegacy } = inspectToken(this.ring, text);
+    const parsed = isLegacy ? this.parseLegacy(text) : this.parse(text, key.alg);
+    const claims = this.policy.accept(parsed, payload, demand.allowExpired, isLegacy);
     await assertNotRevoked(this.revocation, claims, key.kid, demand);
     return claims;
   }
@@ -64,6 +65,14 @@ export class TokenService {
         ignoreExpiration: true,
         ignoreNotBefore: true,
       });
+    } catch (cause) {
+      throw tokenInvalid(cause);
+    }
+  }
+
+  private parseLegacy(text: string): unknown {
+    try {
+      return this.ring.legacy?.verify(text);
     } catch (cause) {
       throw tokenInvalid(cause);
     }

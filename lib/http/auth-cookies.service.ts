@@ -37,7 +37,9 @@ export class AuthCookies {
   }
 
   /**
-   * Puts the tokens of a login or a refresh into cookies.
+   * Puts the tokens of a login or a refresh into cookies. Without a refresh token that cookie is left
+   * alone: there is none, or a quicker tab was given a later one than this answer knows. The access
+   * cookie then lasts for `refreshExpiresIn` if that is known, else as long as its own token.
    *
    * @throws AuthWiringError for an access token that no browser would keep.
    */

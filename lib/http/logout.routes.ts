@@ -23,6 +23,9 @@ export class LogoutRoutes {
   /**
    * With an access token, expired or not, or a refresh token; it can be repeated. What could not be
    * stored is a 503 and keeps the cookies, so that it can be tried again.
+   *
+   * @throws AuthException 403 `csrf_refused`, before anything is cleared: SameSite keeps the cookies
+   * out of another site's form, but not the answer's `Set-Cookie` out of the browser.
    */
   @Post('logout')
   @HttpCode(204)
@@ -31,6 +34,7 @@ export class LogoutRoutes {
     @Req() request: HttpRequest,
     @Res({ passthrough: true }) response: CookieResponse,
   ): Promise<void> {
+    this.cookies.refuseOtherOrigins(request);
     try {
       await this.presented.end(request);
     } catch (error) {
@@ -59,6 +63,8 @@ export class LogoutRoutes {
     @CurrentToken() token: TokenClaims,
     @Res({ passthrough: true }) response: CookieResponse,
   ): Promise<void> {
+    // The guard takes a token in the header from any page; the cookies cleared may be another's.
+    this.cookies.refuseOtherOrigins(request);
     await this.logoutService.logoutAll(token.sub, auditOf(request));
     this.cookies.clear(response);
   }

@@ -41,14 +41,17 @@ export class PresentedSessions {
   /**
    * Ends every session of which the request holds a token: usually one, of which a browser sends both.
    *
+   * A token that is none (401) does not stand in the way of a good one. A request with two of a kind
+   * (400) is refused whole: which of them was meant is not known, and 204 would be said of both.
+   *
    * @throws AuthException why none could be ended; 503 also when only one of two could.
    */
   async end(request: HttpRequest): Promise<void> {
-    const access = this.reader.read(request);
-    const refresh = this.refreshTokenOf(request);
+    const access = readOrRefusal(() => this.reader.read(request));
+    const refresh = readOrRefusal(() => this.refreshTokenOf(request)?.token);
     if (access === undefined && refresh === undefined) throw tokenMissing();
-    const claims = access === undefined ? undefined : await refusalOf(this.claimsOf(access));
-    const sid = refresh === undefined ? undefined : await refusalOf(this.sidOf(refresh.token));
+    const claims = typeof access === 'string' ? await refusalOf(this.claimsOf(access)) : access;
+    const sid = typeof refresh === 'string' ? await refusalOf(this.sidOf(refresh)) : refresh;
     if (claims instanceof AuthException && typeof sid !== 'string') throw claims;
     if (sid instanceof AuthException && claims === undefined) throw sid;
     const own = claims instanceof AuthException ? undefined : claims;
@@ -81,6 +84,16 @@ export class PresentedSessions {
     const session = await this.refreshes.find(token);
     if (session === undefined) throw refreshRefusal('refresh_token_invalid');
     return session.sid;
+  }
+}
+
+/** The token, or the 401 of what stands in its place; every other refusal is thrown. */
+function readOrRefusal(read: () => string | undefined): string | AuthException | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof AuthException && error.getStatus() === 401) return error;
+    throw error;
   }
 }
 

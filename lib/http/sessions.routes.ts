@@ -43,6 +43,8 @@ export class SessionsRoutes {
       await this.logoutService.logoutSession(id, auditOf(request));
       return;
     }
+    // As for logout-all: this answer clears cookies.
+    this.cookies.refuseOtherOrigins(request);
     await this.logoutService.logout(token, auditOf(request));
     this.cookies.clear(response);
   }

@@ -16,11 +16,10 @@ import type { RevocationReason } from '../revocation/revocation-event.js';
 import type { VerifiedClaims } from '../revocation/token-claims.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
 import { parseDuration, type Duration } from '../options/duration.js';
-import { integerOf } from '../revocation/store/log-rows.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RefreshService } from '../sessions/refresh.service.js';
 import { refreshRefusal } from '../sessions/session-refusals.js';
-import { SessionStore } from '../sessions/session-store.service.js';
+import { KeySessions } from './key-sessions.service.js';
 import type {
   KeyRevocationPreview,
   LogoutAllOptions,
@@ -29,9 +28,6 @@ import type {
   SubjectLogoutOptions,
 } from './logout-options.js';
 import type { LogoutReceipt } from './logout-receipt.js';
-
-/** Sessions that are ended in one transaction. */
-const BATCH = 500;
 
 /** A timer may fire this much early (ms). */
 const TIMER_SLACK = 10;
@@ -62,7 +58,7 @@ export class LogoutService {
     private readonly log: RevocationLog,
     private readonly feed: RevocationFeed,
     private readonly refreshes: RefreshService,
-    private readonly store: SessionStore,
+    private readonly keySessions: KeySessions,
     private readonly events: AuthEvents,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
@@ -155,9 +151,9 @@ export class LogoutService {
       readonly dryRun?: boolean;
     } = {},
   ): Promise<LogoutReceipt | KeyRevocationPreview> {
-    if (dryRun === true) return { kid, sessions: await this.countSessionsOf(kid) };
+    if (dryRun === true) return { kid, sessions: await this.keySessions.count(kid) };
     const receipt = await this.end({ kind: 'key', kid }, 'key_compromised', options);
-    if (endsSessions) await this.endSessionsOf(kid, options.actor);
+    if (endsSessions) await this.keySessions.end(kid, options.actor);
     return receipt;
   }
 
@@ -165,25 +161,6 @@ export class LogoutService {
   async revokeEveryone(options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
     const issuer = options.issuer ?? this.options.issuer;
     return this.end({ kind: 'issuer', issuer }, 'everyone', options);
-  }
-
-  private async countSessionsOf(kid: string): Promise<number> {
-    const [row] = await this.store.read(({ statements }) => statements.countByKey(kid));
-    return integerOf(row?.['sessions']);
-  }
-
-  /** Batch by batch; called again after a failure it goes on with those that are left. */
-  private async endSessionsOf(kid: string, actor: string | undefined): Promise<void> {
-    const { issuer } = this.options;
-    for (;;) {
-      const rows = await this.store.read(({ statements }) => statements.listByKey(kid, BATCH));
-      const requests = rows.map(
-        ({ sid }) =>
-          ({ kind: 'session', issuer, sid: sid ?? '', reason: 'key_compromised', actor }) as const,
-      );
-      if (requests.length > 0) await this.log.append(requests);
-      if (requests.length < BATCH) return;
-    }
   }
 
   /** @throws AuthException 400 `nothing_to_revoke` for what is neither a text nor claims. */

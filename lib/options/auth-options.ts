@@ -2,6 +2,7 @@ import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { TokenClaims } from '../revocation/token-claims.js';
 import type { AuthKeySource, SecretMaterial } from './auth-key-options.js';
 import type { Duration } from './duration.js';
+import type { LegacyOptions } from './legacy-options.js';
 import { SessionSettings } from './session-settings.js';
 
 interface ShapesTheUser {
@@ -119,6 +120,13 @@ export class AuthSettings extends SessionSettings {
    * @default [] (tokens of other issuers are refused)
    */
   foreign?: readonly ForeignIssuerOptions[] | undefined = [];
+
+  /**
+   * Takes over the tokens of the passport recipe until a date; see {@link LegacyOptions}.
+   *
+   * @default none
+   */
+  legacy?: LegacyOptions | undefined;
 
   /**
    * Claims that are named like secrets (`password`, `pin`, `cardNumber`, …) and are signed all the

@@ -4,7 +4,13 @@ import { OptionProblems } from './option-problems.js';
 import { readDuration, readExactName, readFields, type DurationLimits } from './option-readers.js';
 import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
 import { readForeignIssuers } from './resolve-foreign-issuers.js';
-import { LARGEST_TOLERANCE, type ResolvedAuthOptions } from './resolved-auth-options.js';
+import { checkNameOfLegacy, readLegacy } from './resolve-legacy.js';
+import {
+  LARGEST_TOLERANCE,
+  LEGACY_TOKEN_LIFE,
+  type ResolvedAuthOptions,
+  type ResolvedLegacy,
+} from './resolved-auth-options.js';
 import { readClaimsLoader, readMaxSessions, readRetries } from './session-setting-readers.js';
 import {
   readClaimNames,
@@ -35,6 +41,7 @@ const OPTION_NAMES = Object.keys({
   maxStaleness: true,
   staleWait: true,
   foreign: true,
+  legacy: true,
   allowedClaims: true,
   dataSource: true,
   migrations: true,
@@ -126,10 +133,11 @@ export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
   );
   const accessTokenTtl = duration('accessTokenTtl');
   const foreign = readForeignIssuers(value('foreign'), issuer, problems);
+  const legacy = readLegacy(value('legacy'), problems);
   const resolved: ResolvedAuthOptions = {
     issuer,
     audience,
-    loadKeys: readKeySource(given.secret, given.keys, problems),
+    loadKeys: readKeySource(given.secret, given.keys, legacy, problems),
     accessTokenTtl,
     sessionTtl: duration('sessionTtl'),
     sessionIdleTtl: duration('sessionIdleTtl'),
@@ -142,8 +150,14 @@ export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
     clockTolerance: duration('clockTolerance'),
     maxStaleness: duration('maxStaleness'),
     staleWait: duration('staleWait'),
-    maxTokenLife: Math.max(accessTokenTtl, ...foreign.map(({ maxTokenLife }) => maxTokenLife)),
+    maxTokenLife: Math.max(
+      accessTokenTtl,
+      // Not what is left until its end: the hosts' clocks may differ about that.
+      legacy === undefined ? 0 : LEGACY_TOKEN_LIFE,
+      ...foreign.map(({ maxTokenLife }) => maxTokenLife),
+    ),
     foreign,
+    legacy,
     allowedClaims: readClaimNames(value('allowedClaims'), problems),
     dataSource: readDataSource(value('dataSource'), problems),
     migrations: readMigrations(value('migrations'), problems),
@@ -160,6 +174,7 @@ export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
 function readKeySource(
   secret: unknown,
   keys: unknown,
+  legacy: ResolvedLegacy | undefined,
   problems: OptionProblems,
 ): () => Promise<readonly AuthKey[]> {
   let checked: readonly AuthKey[] = [];
@@ -172,10 +187,17 @@ function readKeySource(
       'Give secret (at least 32 random bytes) or keys; if it comes from the environment, is the variable set?',
     );
   } else if (typeof keys === 'function') {
-    return async () => resolveAuthKeys(await keys());
+    return async () => {
+      const loaded = resolveAuthKeys(await keys());
+      const found = new OptionProblems();
+      checkNameOfLegacy(loaded, legacy, found);
+      found.throwIfAny();
+      return loaded;
+    };
   } else {
     checked =
       secret === undefined ? readAuthKeys(keys, problems) : readPlainSecret(secret, problems);
+    checkNameOfLegacy(checked, legacy, problems);
   }
   return () => Promise.resolve(checked);
 }

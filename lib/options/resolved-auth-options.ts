@@ -9,6 +9,21 @@ export const RESOLVED_AUTH_OPTIONS = Symbol('nestjs-logout:resolved-auth-options
 /** The largest legal `clockTolerance` (ms); the log keeps each event for twice as long after its tokens. */
 export const LARGEST_TOLERANCE = 60_000;
 
+/** The longest `exp - iat` (ms) of a token of the passport recipe: as long as ours may be at most. */
+export const LEGACY_TOKEN_LIFE = 31 * 86_400_000;
+
+/** The tokens of the passport recipe, while they are accepted. */
+export interface ResolvedLegacy {
+  /** HS256, named by its secret; in no ring. */
+  readonly key: AuthKey;
+  /** Epoch ms, by the library's one `now`. */
+  readonly until: number;
+  /** Whether our own access tokens are signed with it. */
+  readonly signs: boolean;
+  /** Whether it is shorter than HS256 demands. */
+  readonly isShort: boolean;
+}
+
 /** An issuer whose tokens `RevocationGuard` and `assertActive()` accept beside our own. */
 export interface ResolvedForeignIssuer {
   readonly issuer: string;
@@ -42,6 +57,7 @@ export interface ResolvedAuthOptions {
   readonly claims: ClaimsLoader | undefined;
   /** The longest life of any token this instance can be asked about. */
   readonly maxTokenLife: number;
+  readonly legacy: ResolvedLegacy | undefined;
   readonly foreign: readonly ResolvedForeignIssuer[];
   /** Claim names that look like secrets and that the application wants to sign all the same. */
   readonly allowedClaims: readonly string[];

@@ -124,6 +124,19 @@ export class RevocationLog {
     }
   }
 
+  /**
+   * Settles writes whose COMMIT was not answered, so that none of them comes after what follows.
+   *
+   * @throws AuthUnavailableException `storage_unavailable` while that cannot be done.
+   */
+  async settleUnknown(): Promise<void> {
+    if (this.provisional.size === 0) return;
+    this.settle();
+    await this.settling;
+    if (this.provisional.size === 0) return;
+    throw unavailable('An earlier write is not settled yet. Try again.', undefined);
+  }
+
   /** Resolves when nothing is being written any more; called before the connections close. */
   async drain(): Promise<void> {
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);

@@ -41,6 +41,7 @@ export class AccessTokenSigner {
 
   /**
    * @param since - Its `gen` and its times: read before the authority was checked (G1, G2).
+   * @param end - The absolute end of the session (epoch ms), which no token outlives (RT-09).
    * @throws AuthWiringError for claims that look like secrets or that are the library's own.
    * @throws AuthUnavailableException `no_signing_key`.
    */
@@ -49,11 +50,13 @@ export class AccessTokenSigner {
     sessionId: string,
     claims: Readonly<Record<string, unknown>>,
     { position, now }: LogPosition,
+    end: number,
   ): Promise<SignedAccessToken> {
     assertSignable(claims, this.options.allowedClaims);
     const iat = Math.floor(now / 1000);
     const life = this.options.accessTokenTtl / 1000;
-    const exp = iat + life - this.clock.jitter(life * JITTER);
+    const longest = iat + life - this.clock.jitter(life * JITTER);
+    const exp = Math.max(iat + 1, Math.min(longest, Math.floor(end / 1000)));
     const payload = {
       ...claims,
       sub: subject,

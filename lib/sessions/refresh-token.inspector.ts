@@ -4,6 +4,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/event-key.js';
+import { RevocationLog } from '../revocation/revocation-log.service.js';
 import type { Transaction } from '../revocation/store/statement.js';
 import { refreshTokenDigest } from './refresh-token.js';
 import { RefreshService } from './refresh.service.js';
@@ -22,6 +23,7 @@ export interface LiveRefreshToken {
 @Injectable()
 export class RefreshTokenInspector {
   constructor(
+    private readonly log: RevocationLog,
     private readonly refreshes: RefreshService,
     private readonly store: SessionStore,
     private readonly keys: EventKeys,
@@ -34,6 +36,8 @@ export class RefreshTokenInspector {
    * @throws AuthUnavailableException `storage_unavailable`.
    */
   async inspect(token: string): Promise<LiveRefreshToken | undefined> {
+    // What a caller's transaction has ended counts from its commit on (C5).
+    await this.log.settlePending();
     const session = await this.refreshes.find(token);
     if (session === undefined || session.endedAt !== null) return undefined;
     const issuerKey = this.keys.hex('issuer', this.options.issuer, '');

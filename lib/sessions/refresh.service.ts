@@ -23,6 +23,7 @@ import {
 } from './refresh-token.js';
 import { SessionStore } from './session-store.service.js';
 import { cut } from './client-text.js';
+import { assertFitsCookie } from './cookie-size.js';
 import { refreshRefusal } from './session-refusals.js';
 import type { RefreshOutcome } from './store/refresh-outcome.js';
 import { type SessionRow, sessionOf } from './store/session-rows.js';
@@ -61,7 +62,14 @@ export class RefreshService {
       if (this.isOvertaken(session, since)) continue;
       const claims = await this.claimsFor(session);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
-      const signed = await this.signer.sign(session.subject, session.sid, claims, since);
+      const signed = await this.signer.sign(
+        session.subject,
+        session.sid,
+        claims,
+        since,
+        session.expiresAt,
+      );
+      assertFitsCookie(signed, session.delivery);
       const outcome = await this.rotate(token, successor, session, since, signed, context);
       if (outcome.kind === 'refreshed') {
         this.tell('refresh', session, context);
@@ -71,8 +79,12 @@ export class RefreshService {
         const same = openSuccessor(token, outcome.sealed);
         this.tell('refresh', session, context);
         const answer = answerOf(signed, session, same, outcome.refresh.expiresAt, since);
-        // Another tab is a step ahead: this one catches up while that step has its grace.
-        return outcome.refresh.replacedAt === null ? answer : { ...answer, refreshAt: since.now };
+        if (outcome.refresh.replacedAt === null) return answer;
+        // Another tab is a step ahead. This one catches up while that step has its grace; a browser's
+        // one cookie holds the later token already, and must not be set back.
+        const { refreshToken, ...access } = answer;
+        if (session.delivery === 'cookie') return access;
+        return { ...access, refreshToken, refreshAt: since.now } as LoginResult;
       }
       if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);
     }
@@ -104,7 +116,7 @@ export class RefreshService {
     if (session === undefined) throw refreshRefusal('refresh_token_invalid');
     const isForeign =
       session.delivery !== (context.delivery ?? 'body') ||
-      (context.client !== undefined && context.client !== session.client);
+      (context.client !== undefined && cut(context.client) !== session.client);
     // RT-11: refused without a trace; the login of its owner goes on.
     if (isForeign) throw refreshRefusal('refresh_token_invalid');
     if (session.endedAt !== null) {

@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { AuthEvents } from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -10,6 +11,7 @@ import { EventKeys } from '../revocation/event-key.js';
 import { subjectOf } from '../revocation/identifier.js';
 import { RevocationLog, type LogPosition } from '../revocation/revocation-log.service.js';
 import { AccessTokenSigner } from './access-token.signer.js';
+import { assertFitsCookie } from './cookie-size.js';
 import type {
   AuthenticatedSubject,
   ClientContext,
@@ -27,6 +29,15 @@ import type { SessionRow } from './store/session-rows.js';
 /** Checks who it is; `null` is a wrong password. */
 type Authenticate = () =>
   Promise<AuthenticatedSubject | null | undefined> | AuthenticatedSubject | null;
+
+/** Sessions that are ended in one transaction. */
+const BATCH = 500;
+
+/**
+ * For how long a position is good for a login (ms). Marks are kept for longer, so a login never misses
+ * one that ended its account in the meantime.
+ */
+const POSITION_LIFE = 3_600_000;
 
 /**
  * Sessions: a login and its refresh tokens, from the password to the last of them.
@@ -125,6 +136,8 @@ export class SessionService {
 
   /** The account's logins that go on, the newest first. */
   async list(subject: string | number | bigint): Promise<SessionInfo[]> {
+    // What a caller's transaction has ended counts from its commit on (C5).
+    await this.log.settlePending();
     const subjectKey = this.keys.hex('subject', this.options.issuer, subjectOf(subject));
     const sessions = await this.store.write((of) => of.listOpen(subjectKey, this.issuerKey));
     return sessions.map(infoOf);
@@ -136,6 +149,12 @@ export class SessionService {
     context: LoginContext,
   ): Promise<LoginResult> {
     const { requestId } = context;
+    if (this.log.now() - since.now > POSITION_LIFE) {
+      throw new AuthUnavailableException(
+        'storage_unavailable',
+        'The login took too long since its position was read. Log in again.',
+      );
+    }
     const subject = subjectOf(given);
     const sid = randomUUID();
     const claimsContext = { sessionId: sid, on: 'login', client: context.client } as const;
@@ -144,7 +163,9 @@ export class SessionService {
       sid,
       claims ?? (await this.options.claims?.(subject, claimsContext)) ?? {},
       since,
+      since.now + this.options.sessionTtl,
     );
+    assertFitsCookie(signed, context.delivery);
     this.warnOfLostClaims(claims);
     const { session, refresh, token } = newSession(
       this.options,
@@ -161,12 +182,13 @@ export class SessionService {
       limits: this.options.maxSessions,
     };
     const outcome = await this.store.write((of) => of.begin(beginning));
-    if (outcome.kind !== 'begun') {
+    if (outcome.kind === 'locked' || outcome.kind === 'disabled') {
       const code = outcome.kind === 'locked' ? 'account_locked' : 'account_disabled';
       this.events.tell({ type: 'login_refused', subject, reason: code, requestId });
       throw refreshRefusal(code);
     }
-    await this.endOthers(outcome.surplus, context.replaces);
+    // One that was overtaken by a logout everywhere is dead, and ends nobody else's session.
+    if (outcome.kind === 'begun') await this.endOthers(outcome.surplus, context.replaces);
     this.events.tell({ type: 'login', subject, sessionId: sid, requestId });
     const { text, expiresIn, refreshAt } = signed;
     const login = { accessToken: text, expiresIn, refreshAt, sessionId: sid };
@@ -183,9 +205,13 @@ export class SessionService {
     const sids = [...surplus.map(({ sid }) => sid), ...(replaced === undefined ? [] : [replaced])];
     if (sids.length === 0) return;
     const { issuer } = this.options;
-    await this.log.append(
-      sids.map((sid) => ({ kind: 'session', issuer, sid, reason: 'newer_login' }) as const),
-    );
+    for (let from = 0; from < sids.length; from += BATCH) {
+      await this.log.append(
+        sids
+          .slice(from, from + BATCH)
+          .map((sid) => ({ kind: 'session', issuer, sid, reason: 'newer_login' }) as const),
+      );
+    }
     for (const sessionId of sids) {
       this.events.tell({ type: 'logout', sessionId, scope: 'session', reason: 'newer_login' });
     }

@@ -114,6 +114,27 @@ describe('bad input', () => {
       'token_malformed',
     ],
     [
+      'logout with an over-long header and a refresh token of nobody',
+      (to) =>
+        to.send('POST /auth/logout', {
+          token: 'a'.repeat(8_193),
+          json: { refresh_token: NO_TOKEN },
+        }),
+      401,
+      'token_malformed',
+    ],
+    [
+      'logout with an access token in the address, beside a good refresh token',
+      async (to) => {
+        const { access_token, refresh_token } = await to.login();
+        return to.send(`POST /auth/logout?access_token=${access_token}`, {
+          json: { refresh_token },
+        });
+      },
+      400,
+      'invalid_request',
+    ],
+    [
       'logout with an unknown refresh token',
       (to) => to.send('POST /auth/logout', { json: { refresh_token: NO_TOKEN } }),
       401,

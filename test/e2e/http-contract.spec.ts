@@ -130,6 +130,34 @@ describe('ends of logins', () => {
       },
       204,
     ],
+    ...(
+      [
+        ['over-long', `Bearer ${'a'.repeat(8_193)}`],
+        ['empty', 'Bearer'],
+        ['with two spaces', 'Bearer  x'],
+      ] as const
+    ).map(([what, authorization]): [string, Steps, number] => [
+      `an Authorization header ${what} does not stand in the way of a good refresh token`,
+      async (to) => {
+        const { access_token: token, refresh_token } = await to.login();
+        const answer = await to.send('POST /auth/logout', {
+          headers: { authorization },
+          json: { refresh_token },
+        });
+        expect((await to.send('GET /me', { token })).status).toBe(401);
+        return answer;
+      },
+      204,
+    ]),
+    [
+      'where there are no cookies, a page of any origin logs its own token out',
+      async (to) => {
+        const { access_token: token } = await to.login();
+        const headers = { origin: 'https://app.example', 'sec-fetch-site': 'cross-site' };
+        return to.send('POST /auth/logout', { token, headers });
+      },
+      204,
+    ],
     [
       'a bad access token does not stand in the way of a good refresh token',
       async (to) => {

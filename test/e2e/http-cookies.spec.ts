@@ -57,6 +57,21 @@ describe('the bytes of the cookies', () => {
         return to.send('POST /auth/logout', { cookies });
       },
     ],
+    [
+      'logout with a header that is no token',
+      (to, cookies) =>
+        to.send('POST /auth/logout', {
+          token: 'a'.repeat(8_193),
+          cookies: { [REFRESH]: cookies[REFRESH] ?? '' },
+        }),
+    ],
+    [
+      'logout with a refresh cookie that is no token',
+      (to, cookies) =>
+        to.send('POST /auth/logout', {
+          cookies: { [ACCESS]: cookies[ACCESS] ?? '', [REFRESH]: 'a'.repeat(8_193) },
+        }),
+    ],
     ['logout-all', (to, cookies) => to.send('POST /auth/logout-all', { cookies })],
     [
       'ending the own session',
@@ -122,6 +137,20 @@ describe('the bytes of the cookies', () => {
       expect(tabs.map(({ status }) => status)).toEqual([200, 200, 200]);
       expect(new Set(tabs.map((tab) => cookiesOf(tab)[REFRESH])).size).toBe(1);
     }
+  });
+
+  it('a tab that comes late leaves the later refresh cookie of a quicker one', async () => {
+    const late = await both.answer(async (to) => {
+      const first = await to.loginWithCookies();
+      const second = cookiesOf(await to.send('POST /auth/refresh', { cookies: first }));
+      const third = cookiesOf(await to.send('POST /auth/refresh', { cookies: second }));
+      const answer = await to.send('POST /auth/refresh', { cookies: first });
+      const browser = { ...third, ...cookiesOf(answer) };
+      expect((await to.send('GET /me', { cookies: browser })).status).toBe(200);
+      expect((await to.send('POST /auth/refresh', { cookies: browser })).status).toBe(200);
+      return answer;
+    });
+    expect([late.status, Object.keys(cookiesOf(late))]).toEqual([200, [ACCESS]]);
   });
 
   it('a logout that failed keeps them', async () => {

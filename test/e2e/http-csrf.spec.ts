@@ -1,9 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
+import { SessionService } from 'nestjs-logout';
 import { useBothPlatforms } from '../support/http-both.js';
-import { PASSWORD } from '../support/http-client.js';
+import { type HttpRequestInit, PASSWORD } from '../support/http-client.js';
 
 const ACCESS = '__Host-access';
 const CREDENTIALS = { username: 'alice', password: PASSWORD };
+
+const REFUSED: readonly Record<string, string>[] = [
+  { 'sec-fetch-site': 'cross-site' },
+  { 'sec-fetch-site': 'same-site' },
+  { 'sec-fetch-site': 'cross-site', origin: 'null' },
+  { origin: 'https://evil.example' },
+];
 
 const both = useBothPlatforms({ http: { cookies: { origins: ['https://app.example.com'] } } });
 
@@ -60,6 +68,50 @@ describe('acts that another site’s page asks for', () => {
       }
     }
   });
+
+  it.each<[string, HttpRequestInit]>([
+    ['nothing', {}],
+    ['an empty form', { form: '' }],
+    ['a form with a refresh token of nobody', { form: 'refresh_token=garbage' }],
+    ['an access token of nobody', { token: 'garbage' }],
+  ])('logout without the cookies, which SameSite held back, and with %s', async (_, init) => {
+    for (const headers of REFUSED) {
+      const answer = await both.answer((to) => to.send('POST /auth/logout', { ...init, headers }));
+      expect([headers, answer.status, answer.cookies]).toEqual([headers, 403, []]);
+      expect(answer.body).toMatchObject({ code: 'csrf_refused' });
+    }
+    // A page of our own is told, and rid of what it may have.
+    const headers = { 'sec-fetch-site': 'same-origin' };
+    const own = await both.answer((to) => to.send('POST /auth/logout', { ...init, headers }));
+    expect([own.status, own.cookies.length]).toEqual([401, 2]);
+  });
+
+  it.each(['POST /auth/logout-others', 'POST /auth/logout-all', 'DELETE /auth/sessions/unknown'])(
+    '%s without the cookies clears none',
+    async (call) => {
+      for (const headers of REFUSED) {
+        const answer = await both.answer((to) => to.send(call, { headers }));
+        expect([answer.status, answer.cookies]).toEqual([401, []]);
+      }
+    },
+  );
+
+  it.each(['POST /auth/logout', 'POST /auth/logout-all', 'DELETE /auth/sessions/<own>'])(
+    '%s with another page’s own token in the header clears no cookies of this browser',
+    async (call) => {
+      for (const headers of REFUSED) {
+        const answer = await both.answer(async (to, { app }) => {
+          const sessions = app.get(SessionService);
+          const login = await sessions.login(() => ({ subject: 'bob' }));
+          const [token, id] = [login?.accessToken, login?.sessionId ?? ''];
+          const refused = await to.send(call.replace('<own>', id), { token, headers });
+          expect((await to.send('GET /me', { token })).status).toBe(200);
+          return refused;
+        });
+        expect([answer.status, answer.cookies]).toEqual([403, []]);
+      }
+    },
+  );
 
   it('a token in the header needs no check: no browser adds it by itself', async () => {
     for (const { client: to } of both.apps) {

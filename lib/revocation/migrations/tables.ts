@@ -108,6 +108,8 @@ const PRIMARY_KEY: Readonly<Record<AuthTable, string>> = {
 export const AUTH_INDEXES = [
   { name: 'auth_event_id', unique: true, table: 'auth_event', column: 'event_id' },
   { name: 'auth_event_keep_until', unique: false, table: 'auth_event', column: 'keep_until' },
+  { name: 'auth_subject_marked', unique: false, table: 'auth_subject', column: 'marked_at' },
+  { name: 'auth_session_kid', unique: false, table: 'auth_session', column: 'kid' },
   { name: 'auth_session_subject', unique: false, table: 'auth_session', column: 'subject_key' },
   { name: 'auth_session_idle', unique: false, table: 'auth_session', column: 'idle_until' },
   { name: 'auth_session_ended', unique: false, table: 'auth_session', column: 'ended_at' },

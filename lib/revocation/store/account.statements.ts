@@ -18,10 +18,15 @@ const SUBJECT_COLUMNS: readonly ColumnType[] = [
   ['disabled_at', 'bigint'],
 ];
 
+const FORGETTABLE =
+  'marked_at < ? AND disabled_at IS NULL AND (locked_until IS NULL OR locked_until < ?)';
+
 /** What is stored of an account: its marks, and whether it may log in. */
 export interface AccountRow {
   readonly key: string;
   readonly marks: SubjectMarks;
+  /** Since when the purge may ask whether the row is needed. */
+  readonly markedAt: number;
   /** Epoch ms by the database's clock. */
   readonly lockedUntil: number | null;
   readonly disabledAt: number | null;
@@ -29,7 +34,7 @@ export interface AccountRow {
 
 /** An account of which nothing is stored. */
 export function unknownAccount(key: string): AccountRow {
-  return { key, marks: UNMARKED, lockedUntil: null, disabledAt: null };
+  return { key, marks: UNMARKED, markedAt: 0, lockedUntil: null, disabledAt: null };
 }
 
 export function accountOf(row: Row): AccountRow {
@@ -44,6 +49,7 @@ export function accountOf(row: Row): AccountRow {
       sparedBelow: integerOf(row['spared_below']),
       sparedReason: reasonOf(row['spared_reason']),
     },
+    markedAt: integerOf(row['marked_at']),
     lockedUntil: optional('locked_until'),
     disabledAt: optional('disabled_at'),
   };
@@ -86,7 +92,7 @@ export class AccountStatements {
     );
   }
 
-  update({ key, marks, lockedUntil, disabledAt }: AccountRow, now: number): Statement {
+  update({ key, marks, markedAt, lockedUntil, disabledAt }: AccountRow): Statement {
     return this.dialect.statement(
       `UPDATE ${this.subject} SET kills_below = ?, reason = ?, except_key = ?, spared_below = ?, ` +
         `spared_reason = ?, marked_at = ?, locked_until = ?, disabled_at = ? WHERE subject_key = ?`,
@@ -96,7 +102,7 @@ export class AccountStatements {
         bytesOf(marks.exceptKey),
         marks.sparedBelow,
         marks.sparedReason,
-        now,
+        markedAt,
         lockedUntil,
         disabledAt,
         bytesOf(key),
@@ -127,13 +133,25 @@ export class AccountStatements {
   }
 
   /** Those that can be forgotten: not marked for long, allowed to log in, and without a session. */
-  purge(markedBefore: number, now: number): Statement {
+  findForgettable(markedBefore: number, now: number, limit: number): Statement {
     return this.dialect.statement(
-      `DELETE FROM ${this.subject} WHERE marked_at < ? AND disabled_at IS NULL ` +
-        `AND (locked_until IS NULL OR locked_until < ?) ` +
-        `AND NOT EXISTS (SELECT 1 FROM ${this.dialect.table('auth_session')} s ` +
-        `WHERE s.subject_key = ${this.subject}.subject_key)`,
-      [markedBefore, now],
+      `SELECT ${this.dialect.hex('a.subject_key')} AS subject_key FROM ${this.subject} a ` +
+        `WHERE ${FORGETTABLE} AND NOT EXISTS (${this.sessionsOf('a')}) LIMIT ?`,
+      [markedBefore, now, limit],
     );
+  }
+
+  /** The condition again: somebody may have marked one since it was found. */
+  forget(keys: readonly string[], markedBefore: number, now: number): Statement {
+    return this.dialect.statement(
+      `DELETE FROM ${this.subject} WHERE subject_key IN (${placeholders(keys)}) AND ${FORGETTABLE} ` +
+        `AND NOT EXISTS (${this.sessionsOf(this.subject)})`,
+      [...keys.map((key) => bytesOf(key)), markedBefore, now],
+    );
+  }
+
+  private sessionsOf(account: string): string {
+    const session = this.dialect.table('auth_session');
+    return `SELECT 1 FROM ${session} s WHERE s.subject_key = ${account}.subject_key`;
   }
 }

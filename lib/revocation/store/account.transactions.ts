@@ -5,6 +5,9 @@ import type { EventDraft } from './log.transactions.js';
 import type { Transaction } from './statement.js';
 import { mark } from './subject-marks.js';
 
+/** The longest life that the option `sessionTtl` allows (ms). */
+const LONGEST_SESSION = 366 * 86_400_000;
+
 /** Accounts that a transaction has locked, by key, as they were. */
 export type LockedAccounts = ReadonlyMap<string, AccountRow>;
 
@@ -27,6 +30,9 @@ export class AccountTransactions {
       yield this.statements.insertMissing(keys);
       const { rows } = yield this.statements.lock(keys);
       for (const account of rows.map(accountOf)) locked.set(account.key, account);
+      // The insert holds them; were one gone all the same, its mark would be lost without a word.
+      if (locked.size !== keys.length)
+        throw new Error('A row of auth_subject went under its lock.');
     }
     const reasons = new Map<RevocationReason, string[]>();
     for (const { kind, key, reason } of drafts) {
@@ -49,17 +55,22 @@ export class AccountTransactions {
     const changed = new Map<string, AccountRow>();
     for (const draft of drafts.filter(isMark)) {
       const event = events.get(draft.id);
-      const account = changed.get(draft.key) ?? locked.get(draft.key);
-      if (event === undefined || account === undefined) continue;
+      const account = changed.get(draft.key) ?? (locked.get(draft.key) as AccountRow);
+      if (event === undefined) continue;
       const { lockFor, lockUntil, disable } = draft.account ?? {};
+      const until = lockUntil ?? (lockFor === undefined ? null : now + lockFor);
       changed.set(draft.key, {
         ...account,
         marks: mark(account.marks, event),
-        lockedUntil: lockUntil ?? (lockFor === undefined ? account.lockedUntil : now + lockFor),
+        // A shorter lock does not shorten a longer one: only unlock does.
+        lockedUntil:
+          until === null ? account.lockedUntil : Math.max(until, account.lockedUntil ?? 0),
         disabledAt: disable === true ? now : account.disabledAt,
+        // No session has the issuer for its account: its mark stays as long as a session can.
+        markedAt: draft.kind === 'issuer' ? now + LONGEST_SESSION : now,
       });
     }
-    for (const account of changed.values()) yield this.statements.update(account, now);
+    for (const account of changed.values()) yield this.statements.update(account);
   }
 }
 

@@ -71,7 +71,9 @@ export function postgresDialect(schema: string): Dialect {
     insert,
     insertMissing: (name, columns, rows) => {
       const { sql, values } = insert(name, columns, rows);
-      return { sql: `${sql} ON CONFLICT DO NOTHING`, values };
+      const [[key] = ['']] = columns;
+      // DO NOTHING would lock nothing, and the row could go before it is read.
+      return { sql: `${sql} ON CONFLICT (${key}) DO UPDATE SET ${key} = EXCLUDED.${key}`, values };
     },
     updateInOrder: (name, key, set, where) =>
       statement(

@@ -32,7 +32,7 @@ export type RefreshOutcome =
   | { readonly kind: 'ended'; readonly reason: RevocationReason }
   | { readonly kind: 'reused'; readonly session: SessionRow; readonly reuse: ReuseClass };
 
-/** What became of a login. */
+/** What became of a login; `dead`: a mark of the account lies above its position (G1). */
 export type LoginOutcome =
   | { readonly kind: 'begun'; readonly surplus: readonly SessionRow[] }
-  | { readonly kind: 'locked' | 'disabled' };
+  | { readonly kind: 'locked' | 'disabled' | 'dead' };

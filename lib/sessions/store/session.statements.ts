@@ -154,69 +154,74 @@ export class SessionStatements {
     );
   }
 
-  /** Sessions that go on and whose last access token was signed by this key. */
-  countByKey(kid: string): Statement {
+  /** Sessions that go on and whose last access token was signed by this key, page by page. */
+  listByKey(kid: string, after: string, now: number, limit: number): Statement {
     return this.dialect.statement(
-      `SELECT ${this.dialect.text('COUNT(*)')} AS sessions FROM ${this.session} WHERE ${this.signedBy}`,
-      [kid],
+      `SELECT sid, ${this.dialect.hex('session_key')} AS session_key FROM ${this.session} ` +
+        `WHERE kid = ? AND session_key > ? AND ended_at IS NULL AND idle_until > ? ` +
+        `ORDER BY session_key LIMIT ?`,
+      [kid, bytesOf(after), now, limit],
     );
   }
 
-  listByKey(kid: string, limit: number): Statement {
+  /** Logins of an account that began below a position, some at once. */
+  findOfSubject(subjectKey: string, below: number, limit: number): Statement {
     return this.dialect.statement(
-      `SELECT sid FROM ${this.session} WHERE ${this.signedBy} LIMIT ?`,
-      [kid, limit],
+      `SELECT ${this.keyOf('')} FROM ${this.session} WHERE subject_key = ? AND gen < ? LIMIT ?`,
+      [bytesOf(subjectKey), below, limit],
     );
   }
 
-  private get signedBy(): string {
-    return `kid = ? AND ended_at IS NULL AND idle_until > ${this.dialect.now}`;
-  }
-
-  /** Erases an account's logins with all that they say of a person. */
-  eraseSubject(subjectKey: string): readonly Statement[] {
-    const mine = `SELECT session_key FROM ${this.session} WHERE subject_key = ?`;
-    return [
-      this.dialect.statement(`DELETE FROM ${this.refresh} WHERE session_key IN (${mine})`, [
-        bytesOf(subjectKey),
-      ]),
-      this.dialect.statement(`DELETE FROM ${this.session} WHERE subject_key = ?`, [
-        bytesOf(subjectKey),
-      ]),
-    ];
-  }
-
-  /** Sessions that ended or expired before a time, some at once. */
-  findOver(before: number, limit: number): Statement {
+  /** Sessions that ended, or could no longer be refreshed, before a time: each by its own index. */
+  findOver(what: 'ended_at' | 'idle_until', before: number, limit: number): Statement {
     return this.dialect.statement(
-      `SELECT ${this.dialect.hex('s.session_key')} AS session_key FROM ${this.session} s ` +
-        `LEFT JOIN ${this.dialect.table('auth_subject')} a ON a.subject_key = s.subject_key ` +
-        `WHERE s.ended_at < ? OR s.idle_until < ? OR (a.marked_at < ? AND s.gen < ` +
-        `CASE WHEN s.session_key = a.except_key THEN a.spared_below ELSE a.kills_below END) LIMIT ?`,
-      [before, before, before, limit],
+      `SELECT ${this.keyOf('')} FROM ${this.session} WHERE ${what} < ? LIMIT ?`,
+      [before, limit],
     );
   }
 
-  erase(keys: readonly string[]): readonly [tokens: Statement, sessions: Statement] {
+  /** Sessions that a mark of their account ended before a time. */
+  findMarked(before: number, limit: number): Statement {
+    return this.dialect.statement(
+      `SELECT ${this.keyOf('s.')} FROM ${this.dialect.table('auth_subject')} a ` +
+        `JOIN ${this.session} s ON s.subject_key = a.subject_key ` +
+        `WHERE a.marked_at < ? AND a.marked_at > 0 AND s.gen < ` +
+        `CASE WHEN s.session_key = a.except_key THEN a.spared_below ELSE a.kills_below END LIMIT ?`,
+      [before, limit],
+    );
+  }
+
+  private keyOf(prefix: string): string {
+    return `${this.dialect.hex(`${prefix}session_key`)} AS session_key`;
+  }
+
+  /** Sessions before their tokens, in the order in which a refresh locks them. */
+  erase(keys: readonly string[]): readonly [sessions: Statement, tokens: Statement] {
     const from = (table: string): Statement =>
       this.dialect.statement(
         `DELETE FROM ${table} WHERE session_key IN (${placeholders(keys)})`,
         keys.map((key) => bytesOf(key)),
       );
-    return [from(this.refresh), from(this.session)];
+    return [from(this.session), from(this.refresh)];
   }
 
-  /** Refresh tokens whose reuse would prove nothing any more, and successors past their grace. */
-  purgeTokens(now: number): readonly Statement[] {
-    return [
-      this.dialect.statement(
-        `UPDATE ${this.refresh} SET sealed_successor = NULL, grace_until = NULL WHERE grace_until < ?`,
-        [now],
-      ),
-      this.dialect.statement(
-        `DELETE FROM ${this.refresh} WHERE expires_at < ? AND replaced_at IS NOT NULL`,
-        [now],
-      ),
-    ];
+  /** Successors past their grace, and used tokens whose reuse would prove nothing any more. */
+  findTraces(what: 'grace_until' | 'expires_at', before: number, limit: number): Statement {
+    const used = what === 'expires_at' ? ' AND replaced_at IS NOT NULL' : '';
+    return this.dialect.statement(
+      `SELECT ${this.dialect.hex('token_digest')} AS token_digest FROM ${this.refresh} ` +
+        `WHERE ${what} < ?${used} LIMIT ?`,
+      [before, limit],
+    );
+  }
+
+  forgetTraces(what: 'grace_until' | 'expires_at', digests: readonly string[]): Statement {
+    const these = `WHERE token_digest IN (${placeholders(digests)})`;
+    return this.dialect.statement(
+      what === 'expires_at'
+        ? `DELETE FROM ${this.refresh} ${these}`
+        : `UPDATE ${this.refresh} SET sealed_successor = NULL, grace_until = NULL ${these}`,
+      digests.map((digest) => bytesOf(digest)),
+    );
   }
 }

@@ -43,7 +43,7 @@ export interface Rotation {
 /** How a login is stored and a refresh token replaced; nothing is awaited inside. */
 export class SessionTransactions {
   readonly statements: SessionStatements;
-  private readonly accounts: AccountStatements;
+  readonly accounts: AccountStatements;
 
   constructor(
     dialect: Dialect,
@@ -62,7 +62,8 @@ export class SessionTransactions {
     const { account, issuer, now } = yield* this.readAccounts(session.subjectKey, issuerKey);
     const refusal = refusalOf(account, now);
     if (refusal !== undefined) return { kind: refusal };
-    // A mark above its position ends it from the start (G1): it is stored as it is, and is dead.
+    // A mark above its position ends it from the start (G1): it is dead, and nothing of it is stored.
+    if (!isAlive(session, account, issuer)) return { kind: 'dead' };
     yield this.statements.insertSession(session);
     if (refresh !== null) yield this.statements.insertRefresh(refresh);
     if (limits === undefined) return { kind: 'begun', surplus: [] };
@@ -83,22 +84,23 @@ export class SessionTransactions {
     yield this.accounts.allow(subjectKey, what);
   }
 
-  /** Everything that is known of an account's logins, erased; its marks stay. */
-  *eraseSubject(subjectKey: string): Transaction<void> {
-    for (const statement of this.statements.eraseSubject(subjectKey)) yield statement;
-  }
-
   /** Deletes sessions by key, with all their refresh tokens. */
   *erase(keys: readonly string[]): Transaction<number> {
-    const [tokens, sessions] = this.statements.erase(keys);
+    const [sessions, tokens] = this.statements.erase(keys);
+    const { affected } = yield sessions;
     yield tokens;
-    return (yield sessions).affected;
+    return affected;
   }
 
-  /** What the sessions that are left need no more: used tokens, sealed successors, old marks. */
-  *purgeTraces(now: number, markedBefore: number): Transaction<void> {
-    for (const statement of this.statements.purgeTokens(now)) yield statement;
-    yield this.accounts.purge(markedBefore, now);
+  *forgetAccounts(keys: readonly string[], markedBefore: number, now: number): Transaction<number> {
+    return (yield this.accounts.forget(keys, markedBefore, now)).affected;
+  }
+
+  *forgetTraces(
+    what: 'grace_until' | 'expires_at',
+    digests: readonly string[],
+  ): Transaction<number> {
+    return (yield this.statements.forgetTraces(what, digests)).affected;
   }
 
   /**

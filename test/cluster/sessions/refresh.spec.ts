@@ -302,6 +302,9 @@ describe('refresh tokens', () => {
       const first = await login();
       role = 'admin';
       await here.app.get(AccountService).claimsChanged('alice');
+      await here.close();
+      await there.close();
+      await start();
       expect(await here.judge(first.accessToken)).toBe('session_ended');
       const second = await there.sessions.refresh(first.refreshToken);
       expect(claimsIn(second.accessToken)).toMatchObject({ role: 'admin' });

@@ -114,6 +114,7 @@ export function optionsWith(
     staleWait: 250,
     maxTokenLife: 300_000,
     foreign: [],
+    legacy: undefined,
     allowedClaims: [],
     dataSource: undefined,
     migrations: 'check',

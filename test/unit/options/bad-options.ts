@@ -9,6 +9,11 @@ export type BadOptions = readonly [
   fix: string,
 ];
 
+const day = 86_400_000;
+const legacy = { secret: 'secretKey', until: new Date(Date.now() + day) };
+/** As people write it into a file. */
+const dated = (ahead: number): string => new Date(Date.now() + ahead).toISOString();
+
 const foreign = { issuer: 'https://other', maxTokenLife: '1h', maxSessionLife: '30d' };
 
 export const BAD_OPTIONS: readonly BadOptions[] = [
@@ -158,6 +163,83 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
     { foreign: [{ ...foreign, jwksUri: 'x' }] },
     "foreign[0].'jwksUri'",
     'no such option',
+  ],
+  // legacy
+  ['legacy a secret', { legacy: 'secretKey' }, 'legacy', 'Give an object'],
+  ['legacy null', { legacy: null }, 'legacy', 'Give an object'],
+  [
+    'legacy without secret',
+    { legacy: { ...legacy, secret: undefined } },
+    'legacy.secret',
+    'Give a string',
+  ],
+  [
+    'an empty legacy secret',
+    { legacy: { ...legacy, secret: '' } },
+    'legacy.secret',
+    'at least 1 bytes',
+  ],
+  [
+    'a public key as legacy secret',
+    { legacy: { ...legacy, secret: sample.publicPem } },
+    'legacy.secret',
+    'which others may know',
+  ],
+  [
+    'a key pair as legacy secret',
+    { legacy: { ...legacy, secret: sample.p256.publicKey } },
+    'legacy.secret',
+    'no secret',
+  ],
+  [
+    'legacy without an end',
+    { legacy: { ...legacy, until: undefined } },
+    'legacy.until',
+    'Give a Date',
+  ],
+  ['legacy until null', { legacy: { ...legacy, until: null } }, 'legacy.until', 'Give a Date'],
+  [
+    'legacy until a number',
+    { legacy: { ...legacy, until: Date.now() + day } },
+    'legacy.until',
+    'Give a Date',
+  ],
+  ['legacy until NaN', { legacy: { ...legacy, until: new Date(NaN) } }, 'legacy.until', 'a Date'],
+  ["legacy until '30d'", { legacy: { ...legacy, until: '30d' } }, 'legacy.until', 'Give a Date'],
+  [
+    'legacy until a day that is none',
+    { legacy: { ...legacy, until: `${new Date().getUTCFullYear() + 1}-02-30` } },
+    'legacy.until',
+    'Give a Date',
+  ],
+  [
+    'legacy until a local time',
+    { legacy: { ...legacy, until: dated(day).slice(0, -1) } },
+    'legacy.until',
+    'with its zone',
+  ],
+  [
+    'legacy for ever',
+    { legacy: { ...legacy, until: new Date(Date.now() + 367 * day) } },
+    'legacy.until',
+    'at most 366 days',
+  ],
+  ["legacy sign 'yes'", { legacy: { ...legacy, sign: 'yes' } }, 'legacy.sign', 'true or false'],
+  [
+    'legacy with an algorithm',
+    { legacy: { ...legacy, alg: 'HS256' } },
+    "legacy.'alg'",
+    'no such option',
+  ],
+  [
+    'the legacy secret under a name of its own',
+    {
+      secret: undefined,
+      keys: [{ kid: 'a', alg: 'HS256', secret: sample.secret }],
+      legacy: { ...legacy, secret: sample.secret },
+    },
+    'keys[0].kid',
+    'Leave kid out',
   ],
   // the others
   ['allowedClaims a text', { allowedClaims: 'pin' }, 'allowedClaims', "['pin']"],

@@ -110,6 +110,7 @@ describe('good options', () => {
       staleWait: 250,
       maxTokenLife: 900_000,
       foreign: [],
+      legacy: undefined,
       allowedClaims: [],
       dataSource: undefined,
       migrations: 'check',
@@ -167,6 +168,38 @@ describe('good options', () => {
   it('take the longest token of any issuer for maxTokenLife', () => {
     const foreign = [{ issuer: 'o', maxTokenLife: '2h', maxSessionLife: '1d' }];
     expect(resolveAuthOptions({ ...good, foreign }).maxTokenLife).toBe(7_200_000);
+  });
+
+  it('take the tokens of the recipe with a secret of any length, for at most a year', () => {
+    const { legacy, maxTokenLife } = resolveAuthOptions({
+      ...good,
+      legacy: { secret: 'secretKey', until: new Date(Date.now() + 3_600_000) },
+    });
+    expect(legacy).toMatchObject({ isShort: true, signs: false, key: { alg: 'HS256' } });
+    expect(legacy?.key.kid).toBe(secretKid('secretKey'));
+    expect([Object.isFrozen(legacy), Object.isFrozen(legacy?.key)]).toEqual([true, true]);
+    expect(maxTokenLife).toBe(31 * 86_400_000);
+    const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+    for (const until of [tomorrow, tomorrow.slice(0, 10), tomorrow.replace('Z', '+00:00')]) {
+      const resolved = resolveAuthOptions({
+        ...good,
+        legacy: { secret: sample.secret, until, sign: true },
+      });
+      expect(resolved.legacy).toMatchObject({
+        isShort: false,
+        signs: true,
+        until: Date.parse(until),
+      });
+    }
+  });
+
+  it('do not let a function for keys give the secret of legacy another name', async () => {
+    const legacy = { secret: sample.secret, until: new Date(Date.now() + 3_600_000) };
+    const keys = (): never =>
+      [{ kid: 'leaked', alg: 'HS256', secret: sample.secret }] as unknown as never;
+    await expect(resolveAuthOptions({ ...named, keys, legacy }).loadKeys()).rejects.toThrow(
+      secretKid(sample.secret),
+    );
   });
 
   it('come out frozen, and do not follow what is changed later', () => {

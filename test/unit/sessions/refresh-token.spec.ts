@@ -52,8 +52,8 @@ describe('a refresh token (RT-01, RT-02, RT-07)', () => {
     expect(Buffer.from(sealed, 'hex')).toHaveLength(60);
     expect(openSuccessor(ONE, sealed)).toBe(successor);
     expect(sealSuccessor(ONE, successor)).not.toBe(sealed);
-    expect(() => openSuccessor(newRefreshToken(), sealed)).toThrow();
+    expect(() => openSuccessor(newRefreshToken(), sealed)).toThrow('authenticate');
     const changed = sealed.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'));
-    expect(() => openSuccessor(ONE, changed)).toThrow();
+    expect(() => openSuccessor(ONE, changed)).toThrow('authenticate');
   });
 });

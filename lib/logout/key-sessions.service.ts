@@ -1,0 +1,62 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { EventKeys } from '../revocation/event-key.js';
+import { RevocationLog } from '../revocation/revocation-log.service.js';
+import { SessionStore } from '../sessions/session-store.service.js';
+
+/** Sessions that are read, and ended, at a time. */
+const BATCH = 500;
+
+/** Below every key of a session. */
+const FIRST = '0'.repeat(32);
+
+/** The sessions whose last access token a key has signed: what its revocation hits, and can end. */
+@Injectable()
+export class KeySessions {
+  constructor(
+    private readonly store: SessionStore,
+    private readonly log: RevocationLog,
+    private readonly keys: EventKeys,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  async count(kid: string): Promise<number> {
+    let sessions = 0;
+    for await (const sids of this.pages(kid)) sessions += sids.length;
+    return sessions;
+  }
+
+  /** Batch by batch; called again after a failure it goes on with those that are left. */
+  async end(kid: string, actor: string | undefined): Promise<void> {
+    const { issuer } = this.options;
+    for await (const sids of this.pages(kid)) {
+      if (sids.length === 0) continue;
+      await this.log.append(
+        sids.map(
+          (sid) => ({ kind: 'session', issuer, sid, reason: 'key_compromised', actor }) as const,
+        ),
+      );
+    }
+  }
+
+  private async *pages(kid: string): AsyncGenerator<string[]> {
+    const { issuer } = this.options;
+    const now = this.log.now();
+    let after = FIRST;
+    for (let found = BATCH; found === BATCH;) {
+      const from = after;
+      const rows = await this.store.read(({ statements }) =>
+        statements.listByKey(kid, from, now, BATCH),
+      );
+      found = rows.length;
+      after = rows.at(-1)?.['session_key'] ?? after;
+      // A log that several issuers share may hold sessions of another one with the same key.
+      yield rows
+        .filter((row) => this.keys.hex('session', issuer, row['sid'] ?? '') === row['session_key'])
+        .map((row) => row['sid'] ?? '');
+    }
+  }
+}

@@ -1,0 +1,215 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { AccountService } from '../../../lib/accounts/account.service.js';
+import { StorageFailure } from '../../../lib/revocation/store/log-database.js';
+import type { LoginResult } from '../../../lib/sessions/login-context.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import {
+  databaseKinds,
+  describeOn,
+  postgres,
+  sqlite,
+  type TestDatabase,
+} from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { claimsIn } from '../protocol/support.js';
+import { codeOf, login } from './support.js';
+
+const HOUR = 3_600_000;
+
+/** What a review of this issue broke, each as it was broken. */
+describe('findings of the review of sessions', () => {
+  let database: TestDatabase;
+  let clock: TestClock;
+  let here: Instance;
+
+  afterEach(async () => {
+    await here?.close();
+    await database?.drop();
+  });
+
+  describeOn(databaseKinds, 'stay mended', (kind) => {
+    beforeEach(async () => {
+      database = await kind.create();
+      clock = new TestClock();
+      here = await startInstance(database, { clock });
+    });
+
+    it('revokeEveryone is remembered for as long as a session can live', async () => {
+      const { refreshToken } = await login(here, 'alice');
+      await here.logout.revokeEveryone();
+      clock.advance(26 * HOUR);
+      await here.purge.purge();
+      await here.close();
+      here = await startInstance(database, { clock });
+      expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('session_ended');
+    });
+
+    it('a key that two issuers share ends the sessions of one, and comes to an end', async () => {
+      const other = await startInstance(database, {
+        clock,
+        options: { issuer: 'https://other.test' },
+      });
+      const theirs: LoginResult[] = [];
+      for (let i = 0; i < 501; i++) theirs.push(await login(other, 'bob'));
+      const own = await login(here, 'alice');
+      const { kid } = JSON.parse(
+        Buffer.from(own.accessToken.split('.')[0] ?? '', 'base64url').toString(),
+      ) as { kid: string };
+      expect(await here.logout.revokeKey(kid, { dryRun: true })).toEqual({ kid, sessions: 1 });
+      await here.logout.revokeKey(kid, { sessions: true });
+      expect(await here.sessions.list('alice')).toEqual([]);
+      expect(await other.sessions.list('bob')).toHaveLength(501);
+      await other.close();
+    });
+
+    it('a login whose position is older than an hour is refused', async () => {
+      const since = await here.sessions.position();
+      clock.advance(HOUR + 1);
+      const late = here.sessions.login({ subject: 'alice' }, { since });
+      expect(await codeOf(late)).toBe('storage_unavailable');
+    });
+
+    it('a shorter lock does not shorten a longer one, and one in the past is refused', async () => {
+      const accounts = here.app.get(AccountService);
+      await accounts.lock('alice', '24h');
+      await here.logout.logoutAll('alice', { lockFor: 60 });
+      clock.advance(61_000);
+      expect(await codeOf(login(here, 'alice'))).toBe('account_locked');
+      const past = accounts.lock('alice', new Date(clock.database() - 1));
+      expect(await codeOf(past)).toBe('invalid_request');
+    });
+
+    it('a login that is dead from the start evicts nobody, and leaves nothing behind', async () => {
+      await here.close();
+      here = await startInstance(database, { clock, options: { maxSessions: 1 } });
+      const since = await here.sessions.position();
+      await here.app.get(AccountService).passwordChanged('alice');
+      const living = await login(here, 'alice');
+      const dead = await here.sessions.login(
+        { subject: 'alice' },
+        { since, device: 'old', replaces: living.sessionId },
+      );
+      expect(await here.judge(dead.accessToken)).toBe('session_ended');
+      expect(await here.judge(living.accessToken)).toBe('active');
+      const [shown, ...rest] = await here.sessions.list('alice');
+      expect(shown?.id).toBe(living.sessionId);
+      expect(rest).toEqual([]);
+      const rows = (await here.dataSource.query('SELECT device FROM auth_session')) as object[];
+      expect(rows).toHaveLength(1);
+    });
+
+    it('no access token outlives its session', async () => {
+      await here.close();
+      here = await startInstance(database, { clock, options: { sessionTtl: 3_600 } });
+      const first = await login(here, 'alice');
+      clock.advance(HOUR - 10_000);
+      const last = await here.sessions.refresh(first.refreshToken);
+      const { iat, exp } = claimsIn(last.accessToken) as { iat: number; exp: number };
+      expect(exp - iat).toBeLessThanOrEqual(11);
+    });
+
+    it('what a committed transaction ended is in no list', async () => {
+      const { accessToken } = await login(here, 'alice');
+      const { refreshToken } = await login(here, 'alice');
+      await here.dataSource.transaction((manager) => here.logout.logout(accessToken, { manager }));
+      expect(await here.sessions.list('alice')).toHaveLength(1);
+      await here.dataSource.transaction((manager) => here.logout.logoutAll('alice', { manager }));
+      expect(await here.sessions.list('alice')).toEqual([]);
+      expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('session_ended');
+    });
+
+    it('remove erases what began before it, and not the next account of the name', async () => {
+      for (let i = 0; i < 3; i++) await login(here, 'alice');
+      const removing = here.app.get(AccountService).remove('alice');
+      await removing;
+      const next = await login(here, 'alice');
+      await here.app.get(AccountService).passwordChanged('alice', { keepSession: next.sessionId });
+      expect(await codeOf(here.sessions.refresh(next.refreshToken))).toBe('good');
+      const rows = (await here.dataSource.query('SELECT sid FROM auth_session')) as object[];
+      expect(rows).toHaveLength(1);
+    });
+
+    it('a name of a client that is cut is compared as it was stored', async () => {
+      const client = 'x'.repeat(300);
+      const first = await here.sessions.login(() => ({ subject: 'alice' }), { client });
+      const refresh = here.sessions.refresh(first?.refreshToken ?? '', { client });
+      expect(await codeOf(refresh)).toBe('good');
+    });
+
+    it('a cookie is not set back by a tab that is a step behind', async () => {
+      const delivery = 'cookie' as const;
+      const first = await here.sessions.login(() => ({ subject: 'alice' }), { delivery });
+      const second = await here.sessions.refresh(first?.refreshToken ?? '', { delivery });
+      await here.sessions.refresh(second.refreshToken ?? '', { delivery });
+      const behind = await here.sessions.refresh(first?.refreshToken ?? '', { delivery });
+      expect(behind.refreshToken).toBeUndefined();
+      expect(await here.judge(behind.accessToken)).toBe('active');
+    });
+
+    it('a token that fits no cookie costs no refresh token', async () => {
+      const delivery = 'cookie' as const;
+      const first = await here.sessions.login(() => ({ subject: 'alice' }), { delivery });
+      await here.close();
+      const claims = (): object => ({ text: 'x'.repeat(4_000) });
+      here = await startInstance(database, { clock, options: { claims: claims as never } });
+      const token = first?.refreshToken ?? '';
+      await expect(here.sessions.refresh(token, { delivery })).rejects.toThrow('does not fit');
+      await here.close();
+      here = await startInstance(database, { clock });
+      clock.advance(11_000);
+      expect(await codeOf(here.sessions.refresh(token, { delivery }))).toBe('good');
+    });
+  });
+
+  describeOn([sqlite], 'with many sessions', (kind) => {
+    it('a limit that comes late ends the others batch by batch', async () => {
+      database = await kind.create();
+      clock = new TestClock();
+      here = await startInstance(database, { clock });
+      for (let i = 0; i < 1_200; i++) await login(here, 'alice');
+      await here.close();
+      here = await startInstance(database, { clock, options: { maxSessions: 5 } });
+      await login(here, 'alice');
+      expect(await here.sessions.list('alice')).toHaveLength(5);
+    });
+  });
+
+  describeOn([postgres], 'on the brink', (kind) => {
+    beforeEach(async () => {
+      database = await kind.create();
+      clock = new TestClock();
+      here = await startInstance(database, { clock });
+    });
+
+    it('an account whose old row is being purged is disabled all the same', async () => {
+      const accounts = here.app.get(AccountService);
+      const subject = randomUUID();
+      await here.logout.logoutAll(subject);
+      clock.advance(48 * HOUR);
+      for (let i = 0; i < 20; i++) {
+        await Promise.all([accounts.disable(subject), here.purge.purge()]);
+        expect(await codeOf(login(here, subject))).toBe('account_disabled');
+        await accounts.enable(subject);
+        clock.advance(48 * HOUR);
+      }
+    });
+
+    it('a lock whose COMMIT was not answered does not come back after unlock', async () => {
+      const accounts = here.app.get(AccountService);
+      const log = await here.open();
+      const transaction = log.database.transaction.bind(log.database);
+      let isLost = true;
+      log.database.transaction = async (body) => {
+        if (!isLost) return transaction(body);
+        throw new StorageFailure('unknown', 'COMMIT was not answered well.', false);
+      };
+      expect(await codeOf(accounts.lock('alice', '1h'))).toBe('storage_unavailable');
+      isLost = false;
+      await accounts.unlock('alice');
+      await here.feed.strictProof();
+      await here.log.drain();
+      expect(await codeOf(login(here, 'alice'))).toBe('good');
+    });
+  });
+});

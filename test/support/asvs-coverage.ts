@@ -1,0 +1,415 @@
+/**
+ * One requirement of OWASP ASVS 5.0 and what answers it: the tests that show it, the reason why it is
+ * not this library's, or what is missing.
+ */
+export type AsvsEntry = {
+  readonly number: string;
+  /** In our own words. */
+  readonly asks: string;
+} & (
+  | {
+      /** `file below test/: part of a title`. */
+      readonly test: string | readonly string[];
+      /** What the tests do not cover, because it is the application's or is not built. */
+      readonly but?: string;
+    }
+  | { readonly not: string }
+  | { readonly gap: string }
+);
+
+/** Every number that concerns a library like this one. */
+export const ASVS_NUMBERS: readonly string[] = `
+  3.3.1 3.3.2 3.3.3 3.3.4 3.3.5 3.5.1 3.5.2 3.5.3
+  4.1.3 4.4.3 4.4.4
+  7.1.1 7.1.2 7.1.3 7.2.1 7.2.2 7.2.3 7.2.4 7.3.1 7.3.2 7.4.1 7.4.2 7.4.3 7.4.4 7.4.5
+  7.5.1 7.5.2 7.5.3 7.6.1 7.6.2
+  9.1.1 9.1.2 9.1.3 9.2.1 9.2.2 9.2.3 9.2.4
+  10.3.1 10.3.2 10.3.3 10.3.4 10.3.5 10.4.5 10.4.8 10.4.9 10.4.10 10.5.5 10.6.2
+  11.2.3 11.2.4 11.4.1 11.5.1
+  15.3.4 15.4.2
+  16.2.5 16.3.1 16.3.3 16.5.1 16.5.2 16.5.3
+`
+  .trim()
+  .split(/\s+/);
+
+export const asvsCoverage: readonly AsvsEntry[] = [
+  {
+    number: '3.3.1',
+    asks: 'Cookies are Secure, with the prefix __Secure- or __Host-.',
+    test: ['e2e/http-cookies.spec.ts: at login', 'e2e/http-options.spec.ts: every attribute'],
+    but: '`secure: false` is for http://localhost; in production it is warned of.',
+  },
+  {
+    number: '3.3.2',
+    asks: 'SameSite is set as the cookie’s purpose needs.',
+    test: ['e2e/http-cookies.spec.ts: at login', 'e2e/http-options.spec.ts: every attribute'],
+  },
+  {
+    number: '3.3.3',
+    asks: 'Cookies are named __Host-, unless other hosts share them.',
+    test: 'e2e/http-cookies.spec.ts: at login',
+    but: 'With `refreshPath` the refresh cookie is __Secure-, because __Host- demands Path=/.',
+  },
+  {
+    number: '3.3.4',
+    asks: 'Session cookies are HttpOnly, and their value travels in Set-Cookie only.',
+    test: 'e2e/http-cookies.spec.ts: at login; no token is in the body',
+  },
+  {
+    number: '3.3.5',
+    asks: 'A cookie’s name and value are at most 4096 bytes.',
+    test: 'e2e/http-options.spec.ts: a token that no browser would keep',
+  },
+  {
+    number: '3.5.1',
+    asks: 'A request that changes something was sent by the application’s own page.',
+    test: 'e2e/http-csrf.spec.ts: acts that another site’s page asks for',
+  },
+  {
+    number: '3.5.2',
+    asks: 'Who relies on the CORS preflight cannot be called without one.',
+    not: 'Nothing relies on the preflight: Origin and Sec-Fetch-Site are checked (3.5.1). CORS is the application’s.',
+  },
+  {
+    number: '3.5.3',
+    asks: 'What changes something is not done by GET.',
+    test: 'e2e/http-contract.spec.ts: GET logs nobody out',
+  },
+  {
+    number: '4.1.3',
+    asks: 'A header that a proxy sets cannot be set by a client.',
+    test: 'e2e/hostile-requests.ts: a forged address',
+    but: 'The test shows that it breaks nothing. The address is the framework’s (`trust proxy`), which the application sets; that a forged one is not stored has no test.',
+  },
+  {
+    number: '4.4.3',
+    asks: 'WebSockets use the sessions of the application, or tokens that are as good.',
+    test: 'e2e/sockets.spec.ts: is refused with the stable code once the login was ended',
+    but: 'The gateway calls `TokenService.verify()` itself; open sockets are not closed for it.',
+  },
+  {
+    number: '4.4.4',
+    asks: 'A socket’s token was given or checked by the HTTPS session.',
+    test: 'e2e/sockets.spec.ts: is let in with a good token',
+  },
+  {
+    number: '7.1.1',
+    asks: 'Idle and absolute limits are documented, with reasons where they differ from NIST 800-63B.',
+    not: 'Documentation of the application. [choosing-lifetimes.md](choosing-lifetimes.md) helps to write it.',
+  },
+  {
+    number: '7.1.2',
+    asks: 'How many sessions an account may have is documented, and what happens beyond.',
+    not: 'Documentation of the application; `maxSessions` enforces what it says (`cluster/sessions/accounts.spec.ts`).',
+  },
+  {
+    number: '7.1.3',
+    asks: 'All systems of a single sign-on are documented.',
+    not: 'Documentation of the application; the library federates nothing.',
+  },
+  {
+    number: '7.2.1',
+    asks: 'Tokens are verified by the backend.',
+    test: [
+      'unit/authentication/jwt-auth.guard.spec.ts: guards every route',
+      'security/jwt-wiring.spec.ts: stops the boot',
+    ],
+  },
+  {
+    number: '7.2.2',
+    asks: 'Session tokens are made for each session; no static keys.',
+    test: 'cluster/sessions/refresh.spec.ts: gives the next pair',
+  },
+  {
+    number: '7.2.3',
+    asks: 'Reference tokens are unique, from a secure generator, with 128 bits or more.',
+    gap: 'No test yet. Refresh tokens are 256 bits of `crypto.randomBytes`; no test shows their shape or uniqueness.',
+  },
+  {
+    number: '7.2.4',
+    asks: 'A login makes a new session token and ends the one before.',
+    test: [
+      'cluster/sessions/accounts.spec.ts: RT-10',
+      'e2e/http-cookies.spec.ts: a login ends the session',
+    ],
+    but: 'In cookie mode by itself; else the application names the session before (`replaces`).',
+  },
+  {
+    number: '7.3.1',
+    asks: 'Sessions end after inactivity.',
+    test: 'cluster/sessions/refresh.spec.ts: RT-09',
+  },
+  {
+    number: '7.3.2',
+    asks: 'Sessions have an absolute end.',
+    test: 'cluster/sessions/refresh.spec.ts: RT-09',
+  },
+  {
+    number: '7.4.1',
+    asks: 'After logout or expiry the session cannot be used any more.',
+    test: [
+      'cluster/promises/p1-p2-p5-two-processes.spec.ts: P1 local',
+      'cluster/promises/p1-p2-p5-two-processes.spec.ts: P2 bounded',
+      'security/altered-spellings.spec.ts: is refused with every other last character',
+      'e2e/page-browser.spec.ts: Back shows nothing private',
+    ],
+  },
+  {
+    number: '7.4.2',
+    asks: 'Disabling or deleting an account ends its sessions.',
+    test: [
+      'cluster/sessions/accounts.spec.ts: unlocked and enabled again stays logged out',
+      'cluster/sessions/accounts.spec.ts: removed and created again',
+    ],
+    but: 'The application calls `disable()` or `remove()`.',
+  },
+  {
+    number: '7.4.3',
+    asks: 'After a change of password or factor the other sessions can be ended.',
+    test: [
+      'cluster/sessions/accounts.spec.ts: RV-05',
+      'e2e/quickstart-accounts.spec.ts: ends the other sessions and keeps its own',
+    ],
+    but: 'The application calls `passwordChanged()`.',
+  },
+  {
+    number: '7.4.4',
+    asks: 'Every page behind a login shows a way to log out.',
+    not: 'User interface of the application. The quick-start’s page shows a way (`e2e/page-browser.spec.ts: logged in in two tabs`).',
+  },
+  {
+    number: '7.4.5',
+    asks: 'Administrators can end the sessions of one user or of all.',
+    test: [
+      'e2e/logout-service.spec.ts: logoutAll, revokeEveryone',
+      'cluster/sessions/accounts.spec.ts: revokeEveryone ends the refresh tokens of everybody',
+    ],
+    but: 'As services: the administrator’s routes are the application’s; the quick-start has some (`e2e/quickstart-accounts.spec.ts: what the admin does`).',
+  },
+  {
+    number: '7.5.1',
+    asks: 'Changing e-mail, telephone or factors needs a new authentication.',
+    not: 'Routes of the application; the library keeps no such attributes.',
+  },
+  {
+    number: '7.5.2',
+    asks: 'Users can see their sessions and, after authenticating again, end them.',
+    test: [
+      'e2e/http-contract.spec.ts: the list of sessions',
+      'e2e/http-contract.spec.ts: logging out there leaves here alone',
+      'e2e/http-bad-input.spec.ts: leaves another account’s session alone',
+    ],
+    but: 'Authenticating again is not built: a guard of the application has to ask for it.',
+  },
+  {
+    number: '7.5.3',
+    asks: 'Highly sensitive transactions need a second verification.',
+    not: "Routes of the application. `@Freshness('strict')` proves that the login goes on, not who sits there.",
+  },
+  {
+    number: '7.6.1',
+    asks: 'Sessions of relying party and identity provider end as documented.',
+    not: 'The library is neither; `RevocationGuard` and `foreign` judge another issuer’s tokens.',
+  },
+  {
+    number: '7.6.2',
+    asks: 'A session begins only with the user’s consent or act.',
+    not: 'The application calls `sessions.login()`; the library begins no session by itself.',
+  },
+  {
+    number: '9.1.1',
+    asks: 'The signature is verified before the contents are believed.',
+    test: [
+      'security/jwt-rules.spec.ts: JW-04: refuses every other spelling',
+      'unit/authentication/self-test.spec.ts: verifies nothing',
+    ],
+  },
+  {
+    number: '9.1.2',
+    asks: 'Only listed algorithms, never none, and no confusion of key types.',
+    test: ['security/jwt-rules.spec.ts: JW-01', 'unit/options/bad-keys.ts: alg none'],
+  },
+  {
+    number: '9.1.3',
+    asks: 'Keys come from the configuration, never from the token’s header.',
+    test: 'security/jwt-rules.spec.ts: JW-09',
+  },
+  {
+    number: '9.2.1',
+    asks: 'A token is good only within its times.',
+    test: [
+      'security/jwt-rules.spec.ts: JW-07: demands finite times',
+      'security/jwt-rules.spec.ts: JW-13',
+    ],
+  },
+  {
+    number: '9.2.2',
+    asks: 'A token of another type is refused.',
+    test: 'security/jwt-rules.spec.ts: JW-05: demands the type at+jwt',
+  },
+  {
+    number: '9.2.3',
+    asks: 'Only tokens for this audience are taken.',
+    test: 'security/jwt-rules.spec.ts: JW-08',
+  },
+  {
+    number: '9.2.4',
+    asks: 'One key for several audiences: each token names its audience.',
+    test: [
+      'unit/authentication/token.service.spec.ts: names issuer and audience',
+      'unit/options/resolve-auth-options.spec.ts: demands issuer, audience',
+    ],
+  },
+  {
+    number: '10.3.1',
+    asks: 'The resource server takes tokens for itself only (aud).',
+    test: 'security/jwt-rules.spec.ts: JW-08',
+  },
+  {
+    number: '10.3.2',
+    asks: 'Access is decided by the token’s claims (sub, scope, …).',
+    not: 'Authorization is the application’s; it finds verified claims by `@CurrentToken()`.',
+  },
+  {
+    number: '10.3.3',
+    asks: 'A user is known by claims that are never given to another (iss and sub).',
+    test: [
+      'cluster/protocol/w2-keys.spec.ts: tells two issuers with the same jti, sid or subject apart',
+      'cluster/sessions/accounts.spec.ts: removed and created again',
+    ],
+  },
+  {
+    number: '10.3.4',
+    asks: 'Demanded strength or recency of the authentication is checked (acr, amr, auth_time).',
+    not: 'The library does not know how somebody authenticated; the application can put such claims into the token and check them.',
+  },
+  {
+    number: '10.3.5',
+    asks: 'Access tokens are bound to their sender (DPoP or mutual TLS).',
+    gap: 'Not built: tokens are bearer tokens. The standard asks for it at level 3.',
+  },
+  {
+    number: '10.4.5',
+    asks: 'Refresh tokens rotate; one that is used again ends them all.',
+    test: [
+      'cluster/sessions/refresh.spec.ts: RT-04, RT-05',
+      'cluster/sessions/refresh.spec.ts: RT-04: whoever comes first',
+    ],
+    but: 'Within the grace (10 s, or 0) a retry is given the same successor.',
+  },
+  {
+    number: '10.4.8',
+    asks: 'Refresh tokens have an absolute end.',
+    test: 'cluster/sessions/refresh.spec.ts: RT-09',
+  },
+  {
+    number: '10.4.9',
+    asks: 'The user can revoke refresh tokens.',
+    test: [
+      'e2e/http-rfc.spec.ts: ends the session of an',
+      'e2e/http-contract.spec.ts: logging out there leaves here alone',
+    ],
+    but: 'The pages for it are the application’s.',
+  },
+  {
+    number: '10.4.10',
+    asks: 'Confidential clients authenticate at the token and revocation endpoints.',
+    not: 'There are no confidential clients: holding the token is enough to revoke it. Introspection needs `mayIntrospect` (`e2e/http-bad-input.spec.ts`).',
+  },
+  {
+    number: '10.5.5',
+    asks: 'An OIDC client checks the provider’s logout tokens and cannot be made to log people out.',
+    not: 'The library is no OIDC client: back-channel logout is not built, and a logout token is refused as an access token (9.2.2).',
+  },
+  {
+    number: '10.6.2',
+    asks: 'An OpenID provider lets nobody force a logout.',
+    test: [
+      'e2e/http-csrf.spec.ts: POST /auth/logout',
+      'e2e/quickstart-contract.spec.ts: lets nobody log anybody out',
+    ],
+    but: 'The library is no OpenID provider; this is its own logout.',
+  },
+  {
+    number: '11.2.3',
+    asks: 'Cryptography has 128 bits of security or more.',
+    test: ['unit/options/resolve-auth-keys.spec.ts: bad keys', 'security/jwt-rules.spec.ts: JW-02'],
+    but: 'RSA keys of 2048 bits (112 bits of security) are taken, as RFC 7518 allows.',
+  },
+  {
+    number: '11.2.4',
+    asks: 'Cryptographic comparisons take constant time.',
+    not: 'Signatures are compared by Node and jsonwebtoken; refresh tokens are found by their SHA-256, so that timing tells nothing about them. Nothing of ours compares secrets.',
+  },
+  {
+    number: '11.4.1',
+    asks: 'Only approved hash functions.',
+    test: 'unit/revocation/event-key.spec.ts: is the same on every instance: known keys',
+    but: 'SHA-256 throughout. For refresh tokens nothing but the source shows it.',
+  },
+  {
+    number: '11.5.1',
+    asks: 'Secrets are from a secure generator, with 128 bits or more; a UUID is not enough.',
+    gap: 'No test yet. As 7.2.3: 256 bits of `crypto.randomBytes`. Session ids are UUIDs, and no secret.',
+  },
+  {
+    number: '15.3.4',
+    asks: 'The client’s address comes from a field that clients cannot forge.',
+    test: 'e2e/http-contract.spec.ts: gives the verifier credentials and the request',
+    but: 'The address is the framework’s; its trusted-proxy setting is the application’s. Nothing is decided by an address.',
+  },
+  {
+    number: '15.4.2',
+    asks: 'A check and what depends on it are one atomic act.',
+    test: [
+      'cluster/sessions/races.spec.ts: leaves no live token and reports no deadlock',
+      'cluster/sessions/refresh.spec.ts: RT-06',
+      'cluster/protocol/g1-position-before-password.spec.ts: dies with a password',
+    ],
+  },
+  {
+    number: '16.2.5',
+    asks: 'No credentials in logs; session tokens only hashed.',
+    test: 'security/nothing-leaks.spec.ts: walks the whole contract',
+  },
+  {
+    number: '16.3.1',
+    asks: 'Every authentication is logged, good or failed.',
+    test: [
+      'e2e/audit-example.spec.ts: is written to the table',
+      'cluster/sessions/refresh.spec.ts: RT-04, RT-05',
+    ],
+    but: 'Events are told; storing them is the application’s ([audit.md](audit.md)). A wrong password is an event only where `login()` runs the check, and names nobody.',
+  },
+  {
+    number: '16.3.3',
+    asks: 'Security events and attempts to get round the controls are logged.',
+    test: 'cluster/sessions/refresh.spec.ts: tells an orphaned and a stale reuse apart',
+    but: 'Reuse, locked accounts and revocations are events; a forged or refused access token is none.',
+  },
+  {
+    number: '16.5.1',
+    asks: 'Errors tell nothing of the inside: no stack, query, key or token.',
+    test: [
+      'security/nothing-leaks.spec.ts: walks the whole contract',
+      'security/jwt-rules.spec.ts: JW-12',
+    ],
+  },
+  {
+    number: '16.5.2',
+    asks: 'It stays secure while another system is away.',
+    test: [
+      'cluster/promises/p3-p4-fails-closed.spec.ts: P3 fails closed',
+      'e2e/http-rfc.spec.ts: everything that cannot be told or stored is 503',
+    ],
+  },
+  {
+    number: '16.5.3',
+    asks: 'It fails closed, also at an exception.',
+    test: [
+      'cluster/promises/p3-p4-fails-closed.spec.ts: P4 cold start',
+      'cluster/promises/p10-honest.spec.ts: is 503 storage_unavailable',
+      'security/jwt-wiring.spec.ts: a guard made by hand throws, and never passes',
+    ],
+  },
+];
