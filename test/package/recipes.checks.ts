@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Checks, expectEqual, expectNone } from './support/checks.js';
 import { appSource, type Workplace } from './support/consumer.js';
@@ -40,6 +40,7 @@ export async function checkRecipes(checks: Checks, place: Workplace, app: string
     // What the README says: the strategy of the recipe is no longer needed.
     rmSync(join(app, 'recipe-passport-applied/src/auth/jwt.strategy.ts'));
     await prepare(place, app, 'recipe-own-strategy', OWN_STRATEGY);
+    moveIn(app);
     await node(app, 'node_modules/typescript/bin/tsc', '-p', 'recipes.tsconfig.json');
   });
   await checks.run('the unmodified recipe logs nobody out', () =>
@@ -59,6 +60,23 @@ export async function checkRecipes(checks: Checks, place: Workplace, app: string
         [1, 'john'],
       );
     }),
+  );
+  await checks.run('the unmodified recipe beside ours with legacy: forward, back, and out', () =>
+    withApp(app, 'recipe-passport', (old) =>
+      withApp(app, 'recipe-passport-moving', async (ours) => {
+        const [before, after] = [await logIn(old), await logIn(ours)];
+        for (const token of [before, after]) {
+          for (const url of [old, ours]) {
+            expectEqual('profile', (await call(`${url}/profile`, 'GET', token)).status, 200);
+          }
+        }
+        for (const token of [before, after]) {
+          await call(`${ours}/auth/logout`, 'POST', token);
+          expectEqual('profile', (await call(`${ours}/profile`, 'GET', token)).status, 401);
+        }
+        expectEqual('next', (await call(`${ours}/profile`, 'GET', await logIn(ours))).status, 200);
+      }),
+    ),
   );
   await checks.run("one line covers every AuthGuard('jwt') of an own strategy", () =>
     withApp(app, 'recipe-own-strategy-applied', (url) =>
@@ -91,6 +109,19 @@ async function prepare(place: Workplace, app: string, name: string, diff: string
   const applied = join(app, `${name}-applied`);
   cpSync(source, applied, { recursive: true });
   await shell(applied, 'git', 'apply', '--verbose', join(place.repository, diff));
+}
+
+/** The applied recipe once more, with the option that lets old and new instances live together. */
+function moveIn(app: string): void {
+  const moving = join(app, 'recipe-passport-moving');
+  cpSync(join(app, 'recipe-passport-applied'), moving, { recursive: true });
+  const file = join(moving, 'src/auth/auth.module.ts');
+  const legacy =
+    'legacy: { secret: jwtConstants.secret, until: new Date(Date.now() + 86_400_000), sign: true }, ';
+  const text = readFileSync(file, 'utf8');
+  const marked = "strategyName: 'jwt', ";
+  if (!text.includes(marked)) throw new Error('docs/recipe.diff has no strategyName any more.');
+  writeFileSync(file, text.replace(marked, legacy + marked));
 }
 
 async function withApp(
