@@ -82,10 +82,14 @@ export type {
   SessionInfo,
 } from './sessions/login-context.js';
 
+export type { Delivery } from './sessions/store/session-rows.js';
+export type { ReuseClass } from './sessions/store/refresh-outcome.js';
+
 export {
   AccountService,
   type AccountActOptions,
   type AccountChangeOptions,
+  type Subject,
 } from './accounts/account.service.js';
 
 export { AuthCookies } from './http/auth-cookies.service.js';

@@ -3,7 +3,8 @@ import type { EntityManager } from 'typeorm';
 import { AuthException } from '../errors/auth.exception.js';
 import type { AuthEventType } from '../events/auth-event.js';
 import { AuthEvents } from '../events/auth-events.service.js';
-import { parseDuration, type Duration } from '../options/duration.js';
+import type { Duration } from '../options/duration.js';
+import { LONGEST_LOCK, lockTimeOf } from '../options/lock-time.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -76,8 +77,10 @@ export class AccountService {
     options: AccountActOptions = {},
   ): Promise<void> {
     const now = this.log.now();
-    const lockFor = until instanceof Date ? until.getTime() - now : durationOf(until);
-    if (!(lockFor > 0)) throw badRequest('until is no time to come');
+    const lockFor = until instanceof Date ? until.getTime() - now : lockTimeOf(until);
+    if (!(lockFor > 0 && lockFor <= LONGEST_LOCK)) {
+      throw badRequest('until is not between now and 366 days from now');
+    }
     this.warnOfShortLock(lockFor);
     const change = until instanceof Date ? { lockUntil: until.getTime() } : { lockFor };
     await this.act('account_locked', subject, { account: change }, options);
@@ -102,8 +105,8 @@ export class AccountService {
    * Ends all sessions of an account that is deleted, and erases what is stored about its logins; only
    * hashes are left, until the last token is dead. A new account of the same name can log in.
    */
-  async remove(subject: Subject, options: AccountActOptions = {}): Promise<void> {
-    const position = await this.act('account_removed', subject, {}, options);
+  async remove(subject: Subject, { actor, requestId }: AccountActOptions = {}): Promise<void> {
+    const position = await this.act('account_removed', subject, {}, { actor, requestId });
     const key = this.keys.hex('subject', this.options.issuer, subjectOf(subject));
     // Below its position: a new account of this name may have logged in already.
     for (let found = BATCH; found === BATCH;) {
@@ -176,12 +179,6 @@ export class AccountService {
         'lock stay dead all the same; other services that only verify signatures would accept them.',
     );
   }
-}
-
-function durationOf(given: Duration): number {
-  const parsed = parseDuration(given);
-  if (typeof parsed === 'number' && parsed > 0) return parsed;
-  throw badRequest('until is neither a Date nor a duration above 0');
 }
 
 function badRequest(what: string): AuthException {

@@ -15,7 +15,7 @@ import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { RevocationReason } from '../revocation/revocation-event.js';
 import type { VerifiedClaims } from '../revocation/token-claims.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
-import { parseDuration, type Duration } from '../options/duration.js';
+import { lockTimeOf } from '../options/lock-time.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RefreshService } from '../sessions/refresh.service.js';
 import { refreshRefusal } from '../sessions/session-refusals.js';
@@ -122,7 +122,7 @@ export class LogoutService {
     { lockFor, ...options }: LogoutAllOptions = {},
   ): Promise<LogoutReceipt> {
     const issuer = options.issuer ?? this.options.issuer;
-    const account = lockFor === undefined ? undefined : { lockFor: durationOf(lockFor) };
+    const account = lockFor === undefined ? undefined : { lockFor: lockTimeOf(lockFor) };
     return this.end(
       { kind: 'subject', issuer, subject: subjectOf(subject), account },
       'logged_out_elsewhere',
@@ -182,12 +182,6 @@ export class LogoutService {
     const complete = { ...request, reason: given.reason ?? reason, actor };
     const told = { ...aboutOf(request), reason: complete.reason, actor, requestId };
     if (manager !== undefined) {
-      if (request.kind === 'subject' && request.account !== undefined) {
-        throw new AuthWiringError(
-          'logoutAll(…, { manager, lockFor }) cannot work: the lock has to be in force at once.',
-          'Call accounts.lock() before the transaction, and logoutAll(…, { manager }) in it.',
-        );
-      }
       if (wait !== undefined) {
         throw new AuthWiringError(
           'logout(…, { manager, wait }) cannot work: inside the transaction nothing is in force yet.',
@@ -249,12 +243,6 @@ function aboutOf(request: RevocationRequest): Omit<AuthEventDraft, 'reason'> {
     subject: request.kind === 'subject' ? request.subject : undefined,
     sessionId: request.kind === 'session' ? request.sid : undefined,
   };
-}
-
-function durationOf(lockFor: Duration): number {
-  const parsed = parseDuration(lockFor);
-  if (typeof parsed === 'number' && parsed > 0) return parsed;
-  throw new AuthException(400, 'invalid_request', 'Nothing was ended: lockFor is no duration.');
 }
 
 function nothingToRevoke(what: string): AuthException {

@@ -86,6 +86,12 @@ export class RevocationLog {
     requests: readonly RevocationRequest[],
   ): Promise<readonly EventDraft[]> {
     const drafts = this.draft(requests);
+    if (drafts.some(({ account }) => account !== undefined)) {
+      throw new AuthWiringError(
+        'An account cannot be locked or disabled in a transaction of yours: that has to be in force at once.',
+        'Call accounts.lock() or disable() before it, and logoutAll(…, { manager }) in it.',
+      );
+    }
     const log = await this.open();
     try {
       await appendPending(manager, drafts, this.connection.application, log);

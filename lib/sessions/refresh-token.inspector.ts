@@ -10,7 +10,7 @@ import { refreshTokenDigest } from './refresh-token.js';
 import { RefreshService } from './refresh.service.js';
 import { SessionStore } from './session-store.service.js';
 import { refreshOf, type RefreshRow, type SessionRow } from './store/session-rows.js';
-import { endOf, type SessionTransactions } from './store/session.transactions.js';
+import { endOf, refusalOf, type SessionTransactions } from './store/session.transactions.js';
 
 /** A refresh token that would be taken now. */
 export interface LiveRefreshToken {
@@ -57,9 +57,7 @@ function* findLive(
   const { rows } = yield of.statements.findRefresh([digest]);
   const { account, issuer, now } = yield* of.readAccounts(session.subjectKey, issuerKey);
   if (rows[0] === undefined || endOf(session, account, issuer) !== undefined) return undefined;
-  const { disabledAt, lockedUntil } = account;
-  if (disabledAt !== null || (lockedUntil !== null && now < lockedUntil)) return undefined;
+  if (refusalOf(account, now) !== undefined) return undefined;
   const row = refreshOf(rows[0]);
-  const isOver = now >= row.expiresAt || now >= session.expiresAt;
-  return isOver || row.replacedAt !== null ? undefined : row;
+  return now >= row.expiresAt || row.replacedAt !== null ? undefined : row;
 }

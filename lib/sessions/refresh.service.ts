@@ -7,6 +7,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/event-key.js';
+import type { RevocationReason } from '../revocation/revocation-event.js';
 import { RevocationIndex } from '../revocation/revocation-index.js';
 import { RevocationLog, type LogPosition } from '../revocation/revocation-log.service.js';
 import { integerOf } from '../revocation/store/log-rows.js';
@@ -25,7 +26,7 @@ import { SessionStore } from './session-store.service.js';
 import { cut } from './client-text.js';
 import { assertFitsCookie } from './cookie-size.js';
 import { refreshRefusal } from './session-refusals.js';
-import type { RefreshOutcome } from './store/refresh-outcome.js';
+import type { RefreshOutcome, ReuseClass } from './store/refresh-outcome.js';
 import { type SessionRow, sessionOf } from './store/session-rows.js';
 
 /** How often one call begins again because somebody's mark overtook its position. */
@@ -58,8 +59,8 @@ export class RefreshService {
     const successor = newRefreshToken();
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const since = await this.log.position();
-      const session = await this.sessionOf(token, context);
-      if (this.isOvertaken(session, since)) continue;
+      const session = await this.presentedSession(token, context);
+      if (this.isOvertaken(session, since, context)) continue;
       const claims = await this.claimsFor(session);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
       const signed = await this.signer.sign(
@@ -82,9 +83,9 @@ export class RefreshService {
         if (outcome.refresh.replacedAt === null) return answer;
         // Another tab is a step ahead. This one catches up while that step has its grace; a browser's
         // one cookie holds the later token already, and must not be set back.
-        const { refreshToken, ...access } = answer;
-        if (session.delivery === 'cookie') return access;
-        return { ...access, refreshToken, refreshAt: since.now } as LoginResult;
+        if (session.delivery === 'body') return { ...answer, refreshAt: since.now };
+        const { refreshToken: _, ...access } = answer;
+        return access;
       }
       if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);
     }
@@ -111,7 +112,7 @@ export class RefreshService {
       : { ...session, endedAt: session.endedAt ?? 0, endReason: session.endReason ?? 'logout' };
   }
 
-  private async sessionOf(token: RefreshToken, context: ClientContext): Promise<SessionRow> {
+  private async presentedSession(token: RefreshToken, context: ClientContext): Promise<SessionRow> {
     const session = await this.find(token);
     if (session === undefined) throw refreshRefusal('refresh_token_invalid');
     const isForeign =
@@ -120,7 +121,7 @@ export class RefreshService {
     // RT-11: refused without a trace; the login of its owner goes on.
     if (isForeign) throw refreshRefusal('refresh_token_invalid');
     if (session.endedAt !== null) {
-      throw refreshRefusal('session_ended', session.endReason ?? 'unspecified');
+      throw this.ended(session, session.endReason ?? 'unspecified', context);
     }
     return session;
   }
@@ -131,11 +132,16 @@ export class RefreshService {
    *
    * @throws AuthUnauthorizedException `session_ended`.
    */
-  private isOvertaken({ sid, subject }: SessionRow, { position }: LogPosition): boolean {
+  private isOvertaken(
+    session: SessionRow,
+    { position }: LogPosition,
+    context: ClientContext,
+  ): boolean {
     const { issuer } = this.options;
+    const { sid, subject } = session;
     // With the highest gen only the end of the session itself counts.
     const ended = this.index.find({ iss: issuer, sid, gen: Number.MAX_SAFE_INTEGER });
-    if (ended !== undefined) throw refreshRefusal('session_ended', ended.reason);
+    if (ended !== undefined) throw this.ended(session, ended.reason, context);
     return this.index.find({ iss: issuer, sub: subject, gen: position }) !== undefined;
   }
 
@@ -197,12 +203,19 @@ export class RefreshService {
       });
       return refreshRefusal('refresh_token_reused', 'refresh_reused');
     }
-    const refusal =
-      outcome.kind === 'ended'
-        ? refreshRefusal('session_ended', outcome.reason)
-        : refreshRefusal(CODES[outcome.kind]);
+    if (outcome.kind === 'ended') return this.ended(session, outcome.reason, context);
+    const refusal = refreshRefusal(CODES[outcome.kind]);
     this.tell('refresh_refused', session, context, { reason: refusal.code });
     return refusal;
+  }
+
+  private ended(
+    session: SessionRow,
+    reason: RevocationReason,
+    context: ClientContext,
+  ): AuthException {
+    this.tell('refresh_refused', session, context, { reason: 'session_ended' });
+    return refreshRefusal('session_ended', reason);
   }
 
   private tell(
@@ -211,7 +224,7 @@ export class RefreshService {
     { requestId }: ClientContext,
     details: {
       reason?: string;
-      reuse?: 'recent' | 'orphaned' | 'stale';
+      reuse?: ReuseClass;
       scope?: 'session';
     } = {},
   ): void {

@@ -188,7 +188,7 @@ export class SessionService {
       throw refreshRefusal(code);
     }
     // One that was overtaken by a logout everywhere is dead, and ends nobody else's session.
-    if (outcome.kind === 'begun') await this.endOthers(outcome.surplus, context.replaces);
+    if (outcome.kind === 'begun') await this.endOthers(outcome.surplus, context);
     this.events.tell({ type: 'login', subject, sessionId: sid, requestId });
     const { text, expiresIn, refreshAt } = signed;
     const login = { accessToken: text, expiresIn, refreshAt, sessionId: sid };
@@ -200,9 +200,9 @@ export class SessionService {
   /** The oldest beyond the limit, and the one that the same browser held before (RT-10). */
   private async endOthers(
     surplus: readonly SessionRow[],
-    replaced: string | undefined,
+    { replaces, requestId }: LoginContext,
   ): Promise<void> {
-    const sids = [...surplus.map(({ sid }) => sid), ...(replaced === undefined ? [] : [replaced])];
+    const sids = [...surplus.map(({ sid }) => sid), ...(replaces === undefined ? [] : [replaces])];
     if (sids.length === 0) return;
     const { issuer } = this.options;
     for (let from = 0; from < sids.length; from += BATCH) {
@@ -213,7 +213,13 @@ export class SessionService {
       );
     }
     for (const sessionId of sids) {
-      this.events.tell({ type: 'logout', sessionId, scope: 'session', reason: 'newer_login' });
+      this.events.tell({
+        type: 'logout',
+        sessionId,
+        scope: 'session',
+        reason: 'newer_login',
+        requestId,
+      });
     }
   }
 

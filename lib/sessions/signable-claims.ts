@@ -8,7 +8,7 @@ const REGISTERED = new Set(['iss', 'aud', 'sub', 'sid', 'jti', 'gen', 'iat', 'ex
  * Checks the claims that an application wants signed.
  *
  * @throws AuthWiringError for a registered name, for a name that looks like a secret and was not
- * allowed by `allowedClaims`, and for what JSON cannot carry.
+ * allowed by `allowedClaims`.
  */
 export function assertSignable(
   claims: Readonly<Record<string, unknown>>,
@@ -17,13 +17,13 @@ export function assertSignable(
   for (const name of Object.keys(claims)) {
     if (REGISTERED.has(name) || name === '__proto__') {
       throw new AuthWiringError(
-        `login(): the claim "${name}" is set by nestjs-logout and cannot be given.`,
+        `The claim "${name}" is set by nestjs-logout and cannot be given.`,
         'Give it another name.',
       );
     }
     if (isSecretive(name) && !allowed.includes(name)) {
       throw new AuthWiringError(
-        `login(): the claim "${name}" looks like a secret. A token's payload is signed, not encrypted: ` +
+        `The claim "${name}" looks like a secret. A token's payload is signed, not encrypted: ` +
           'everybody who holds the token can read it.',
         'Leave it out.',
         `If it is no secret: AuthModule.forRoot({ allowedClaims: ['${name}'], … }).`,

@@ -18,10 +18,9 @@ export type ReuseClass = 'recent' | 'orphaned' | 'stale';
 
 /** What became of a refresh; everything but `refreshed` and `retried` has changed nothing. */
 export type RefreshOutcome =
-  | { readonly kind: 'refreshed'; readonly session: SessionRow; readonly refresh: RefreshRow }
+  | { readonly kind: 'refreshed'; readonly refresh: RefreshRow }
   | {
       readonly kind: 'retried';
-      readonly session: SessionRow;
       /** The row of the successor that the first answer carried. */
       readonly refresh: RefreshRow;
       readonly sealed: string;
@@ -30,7 +29,7 @@ export type RefreshOutcome =
   /** Somebody's mark lies above the position that was read: begin again from that read (G1). */
   | { readonly kind: 'superseded' }
   | { readonly kind: 'ended'; readonly reason: RevocationReason }
-  | { readonly kind: 'reused'; readonly session: SessionRow; readonly reuse: ReuseClass };
+  | { readonly kind: 'reused'; readonly reuse: ReuseClass };
 
 /** What became of a login; `dead`: a mark of the account lies above its position (G1). */
 export type LoginOutcome =

@@ -105,7 +105,7 @@ export class SessionTransactions {
 
   /**
    * Replaces a refresh token, or finds out why not. Run again after a lost answer to COMMIT it finds
-   * what it did, and gives the same outcome.
+   * what it did and gives the same outcome; only a retry within the grace is counted once more.
    */
   *rotate(rotation: Rotation): Transaction<RefreshOutcome> {
     const { digest, sessionKey, subjectKey, issuerKey, since, successorDigest } = rotation;
@@ -123,7 +123,7 @@ export class SessionTransactions {
     if (reason !== undefined) return { kind: 'ended', reason };
     if (now >= session.expiresAt) return { kind: 'expired' };
     const own = refreshes.find((row) => row.digest === successorDigest);
-    if (own !== undefined) return { kind: 'refreshed', session, refresh: own };
+    if (own !== undefined) return { kind: 'refreshed', refresh: own };
     if (newestMark(account, issuer) > since) return { kind: 'superseded' };
     if (presented.replacedAt !== null) return yield* this.retry(rotation, session, presented, now);
     if (now >= presented.expiresAt) return { kind: 'expired' };
@@ -145,7 +145,7 @@ export class SessionTransactions {
     yield this.statements.insertRefresh(refresh);
     yield this.statements.see(sessionKey, { ...rotation.sighting, at: now, idleUntil: expiresAt });
     yield this.statements.forgetSuccessors(sessionKey, now);
-    return { kind: 'refreshed', session, refresh };
+    return { kind: 'refreshed', refresh };
   }
 
   /** RT-04, RT-06: within its grace a token gives the same successor again; after it, it is stolen. */
@@ -161,10 +161,10 @@ export class SessionTransactions {
     const { graceUntil, sealedSuccessor } = presented;
     const isInGrace = graceUntil !== null && now <= graceUntil && presented.retries < retries;
     if (!isInGrace || sealedSuccessor === null || next === undefined) {
-      return { kind: 'reused', session, reuse: classOf(successors, presented) };
+      return { kind: 'reused', reuse: classOf(successors, presented) };
     }
     yield this.statements.countRetry(digest);
-    return { kind: 'retried', session, refresh: next, sealed: sealedSuccessor };
+    return { kind: 'retried', refresh: next, sealed: sealedSuccessor };
   }
 
   /** Read in statements of their own, so after every lock that was waited for. */
@@ -202,7 +202,8 @@ function isAlive(session: SessionRow, account: AccountRow, issuer: AccountRow): 
   return endOf(session, account, issuer) === undefined;
 }
 
-function refusalOf(
+/** Whether the account may not log in. */
+export function refusalOf(
   { lockedUntil, disabledAt }: AccountRow,
   now: number,
 ): 'locked' | 'disabled' | undefined {
@@ -211,7 +212,7 @@ function refusalOf(
 }
 
 function newestMark({ marks }: AccountRow, issuer: AccountRow): number {
-  return Math.max(marks.killsBelow, marks.sparedBelow, issuer.marks.killsBelow);
+  return Math.max(marks.killsBelow, issuer.marks.killsBelow);
 }
 
 /** The oldest logins beyond the limit; the one that begins is never among them. */

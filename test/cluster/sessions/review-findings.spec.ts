@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { AccountService } from '../../../lib/accounts/account.service.js';
+import { type AccountChangeOptions, AccountService } from '../../../lib/accounts/account.service.js';
 import { StorageFailure } from '../../../lib/revocation/store/log-database.js';
+import type { AuthEvent } from '../../../lib/events/auth-event.js';
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
 import type { LoginResult } from '../../../lib/sessions/login-context.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import {
@@ -78,6 +80,35 @@ describe('findings of the review of sessions', () => {
       expect(await codeOf(login(here, 'alice'))).toBe('account_locked');
       const past = accounts.lock('alice', new Date(clock.database() - 1));
       expect(await codeOf(past)).toBe('invalid_request');
+    });
+
+    it('a lock for ever is refused, and the account goes on', async () => {
+      const accounts = here.app.get(AccountService);
+      for (const until of [Number.MAX_SAFE_INTEGER, '367d', new Date(8.64e15)] as const) {
+        expect(await codeOf(accounts.lock('alice', until))).toBe('invalid_request');
+      }
+      const forEver = here.logout.logoutAll('alice', { lockFor: Number.MAX_SAFE_INTEGER });
+      expect(await codeOf(forEver)).toBe('invalid_request');
+      expect(await codeOf(login(here, 'alice'))).toBe('good');
+    });
+
+    it('nobody is locked or disabled in a transaction that might be rolled back', async () => {
+      const accounts = here.app.get(AccountService);
+      await here.dataSource.transaction(async (manager) => {
+        const options: AccountChangeOptions = { manager };
+        await expect(accounts.disable('alice', options)).rejects.toThrow('cannot be locked');
+        await expect(accounts.lock('alice', 60, options)).rejects.toThrow('cannot be locked');
+      });
+      expect(await codeOf(login(here, 'alice'))).toBe('good');
+    });
+
+    it('every refused refresh of a known session is told', async () => {
+      const told: AuthEvent[] = [];
+      const { refreshToken, accessToken } = await login(here, 'alice');
+      await here.logout.logout(accessToken);
+      here.app.get(AuthEvents).subscribe((event) => told.push(event));
+      expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('session_ended');
+      expect(told).toMatchObject([{ type: 'refresh_refused', reason: 'session_ended' }]);
     });
 
     it('a login that is dead from the start evicts nobody, and leaves nothing behind', async () => {
