@@ -7,7 +7,7 @@ import { type Instance, startInstance } from '../../support/instance.js';
 import { deferred, follow } from '../protocol/support.js';
 import { clockOf, endSessions, ISSUER, knows } from './support.js';
 
-const PAGE = 2_000;
+const PAGE = 1_000;
 
 describe('F7: a cold load reads pages, and the instance is closed until its first proof (P4)', () => {
   describeOn(databaseKinds, 'an instance that starts', (kind) => {

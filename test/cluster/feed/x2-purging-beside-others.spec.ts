@@ -8,7 +8,7 @@ import { deferred, follow, headPosition, readEvents } from '../protocol/support.
 import { clockOf, endSessions, knows, listenForErrors } from './support.js';
 
 const DAY = 86_400_000;
-const PAGE = 2_000;
+const PAGE = 1_000;
 
 describe('X2: range by range, and said in the deleting transaction', () => {
   describeOn(databaseKinds, 'a purge', (kind) => {

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { type AccountChangeOptions, AccountService } from '../../../lib/accounts/account.service.js';
+import {
+  type AccountChangeOptions,
+  AccountService,
+} from '../../../lib/accounts/account.service.js';
 import { StorageFailure } from '../../../lib/revocation/store/log-database.js';
 import type { AuthEvent } from '../../../lib/events/auth-event.js';
 import { AuthEvents } from '../../../lib/events/auth-events.service.js';
