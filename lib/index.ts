@@ -79,8 +79,8 @@ export type {
   LoginContext,
   LoginResult,
   LoginSince,
-  SessionInfo,
 } from './sessions/login-context.js';
+export type { SessionInfo } from './sessions/session-info.js';
 
 export type { Delivery } from './sessions/store/session-rows.js';
 export type { ReuseClass } from './sessions/store/refresh-outcome.js';

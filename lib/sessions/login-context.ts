@@ -59,19 +59,3 @@ export interface LoginResult {
   /** Seconds until the refresh token expires. */
   readonly refreshExpiresIn?: number;
 }
-
-/** One of an account's logins, as its owner may see it. @publicApi */
-export interface SessionInfo {
-  /** The claim `sid`. */
-  readonly id: string;
-  readonly client: string | null;
-  readonly device: string | null;
-  /** Without its last part. */
-  readonly ip: string | null;
-  readonly userAgent: string | null;
-  readonly createdAt: Date;
-  /** Its login or its last refresh. */
-  readonly lastSeenAt: Date;
-  /** Its absolute end. */
-  readonly expiresAt: Date;
-}

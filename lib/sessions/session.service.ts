@@ -18,10 +18,10 @@ import type {
   LoginContext,
   LoginResult,
   LoginSince,
-  SessionInfo,
 } from './login-context.js';
 import { newSession } from './new-session.js';
 import { RefreshService } from './refresh.service.js';
+import { type SessionInfo, sessionInfoOf } from './session-info.js';
 import { refreshRefusal } from './session-refusals.js';
 import { SessionStore } from './session-store.service.js';
 import type { SessionRow } from './store/session-rows.js';
@@ -140,7 +140,7 @@ export class SessionService {
     await this.log.settlePending();
     const subjectKey = this.keys.hex('subject', this.options.issuer, subjectOf(subject));
     const sessions = await this.store.write((of) => of.listOpen(subjectKey, this.issuerKey));
-    return sessions.map(infoOf);
+    return sessions.map(sessionInfoOf);
   }
 
   private async begin(
@@ -237,17 +237,4 @@ export class SessionService {
         'token. Give AuthModule.forRoot() the option claims: (subject) => ({ … }), or refreshTokenTtl: 0.',
     );
   }
-}
-
-function infoOf(row: SessionRow): SessionInfo {
-  return {
-    id: row.sid,
-    client: row.client,
-    device: row.device,
-    ip: row.ip,
-    userAgent: row.userAgent,
-    createdAt: new Date(row.createdAt),
-    lastSeenAt: new Date(row.lastSeenAt),
-    expiresAt: new Date(row.expiresAt),
-  };
 }

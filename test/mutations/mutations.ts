@@ -1,19 +1,8 @@
-/** One mechanism broken by hand: edits of the compiled library, and the tests that must go red. */
-export interface Mutation {
-  readonly name: string;
-  readonly edits: readonly {
-    /** Below `lib/`, without its ending. */
-    readonly file: string;
-    /** Must occur exactly once. */
-    readonly find: string;
-    readonly replace: string;
-  }[];
-  /** A pattern of test files for jest. */
-  readonly tests: string;
-}
+import type { Mutation } from './mutation.js';
+import { SESSION_MUTATIONS } from './session-mutations.js';
 
 /** The list of issue 2, "Shown by" 7. */
-export const MUTATIONS: readonly Mutation[] = [
+const CORE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'the index is skipped',
     edits: [
@@ -200,3 +189,6 @@ export const MUTATIONS: readonly Mutation[] = [
     tests: 'test/cluster/storage',
   },
 ];
+
+/** Every mechanism that a promise rests on. */
+export const MUTATIONS: readonly Mutation[] = [...CORE_MUTATIONS, ...SESSION_MUTATIONS];

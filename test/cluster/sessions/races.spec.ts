@@ -83,6 +83,34 @@ describe('who wins a race with the end of a session', () => {
       return working;
     };
 
+    it('G1: a role that changes while a refresh asks for it is in no living token', async () => {
+      let role = 'admin';
+      const subject = randomUUID();
+      claims = async () => ({});
+      const old = await login(there, subject);
+      const arrived = deferred();
+      const goOn = deferred();
+      claims = async () => {
+        const asked = { role };
+        arrived.resolve();
+        await goOn.promise;
+        return asked;
+      };
+      const refreshing = here.sessions.refresh(old.refreshToken);
+      await arrived.promise;
+      role = 'user';
+      await there.app.get(AccountService).claimsChanged(subject);
+      goOn.resolve();
+      const demoted = await refreshing;
+      for (const instance of [here, there]) {
+        const verdict = instance.tokens.verify(demoted.accessToken, { freshness: 'strict' });
+        expect(await codeOf(verdict)).toBe('session_ended');
+      }
+      const next = await there.sessions.refresh(demoted.refreshToken ?? '');
+      const { role: given } = await here.tokens.verify(next.accessToken, { freshness: 'strict' });
+      expect(given).toBe('user');
+    });
+
     describe.each(Object.keys(ACTS))('%s', (name) => {
       const act = ACTS[name] as (typeof ACTS)[string];
 

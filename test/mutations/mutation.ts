@@ -1,0 +1,13 @@
+/** One mechanism broken by hand: edits of the compiled library, and the tests that must go red. */
+export interface Mutation {
+  readonly name: string;
+  readonly edits: readonly {
+    /** Below `lib/`, without its ending. */
+    readonly file: string;
+    /** Must occur exactly once. */
+    readonly find: string;
+    readonly replace: string;
+  }[];
+  /** A pattern of test files for jest. */
+  readonly tests: string;
+}

@@ -1,0 +1,160 @@
+import type { Mutation } from './mutation.js';
+
+const TRANSACTIONS = 'sessions/store/session.transactions';
+const ACCOUNTS = 'revocation/store/account.transactions';
+
+function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
+  return { name, edits: [{ file, find, replace }], tests };
+}
+
+/** What the promises of sessions, refresh tokens and accounts rest on (issue 3). */
+export const SESSION_MUTATIONS: readonly Mutation[] = [
+  one(
+    'a logout leaves the row of its session alone',
+    ACCOUNTS,
+    'yield this.statements.endSessions(sessions, reason);',
+    '',
+    'cluster/sessions/races',
+  ),
+  one(
+    'a refresh does not look at the marks of the account',
+    TRANSACTIONS,
+    'if (reason !== undefined)',
+    'if (session.endedAt !== null && reason !== undefined)',
+    'cluster/sessions/(accounts|races)',
+  ),
+  one(
+    'a mark is not written',
+    ACCOUNTS,
+    'marks: mark(account.marks, event),',
+    '',
+    'cluster/sessions/(accounts|races)',
+  ),
+  one(
+    'a refresh takes its position after it has asked for claims',
+    'sessions/refresh.service',
+    'const claims = await this.claimsFor(session);',
+    'const claims = await this.claimsFor(session); Object.assign(since, await this.log.position());',
+    'cluster/sessions/races',
+  ),
+  one(
+    'a retry is given a successor of its own',
+    TRANSACTIONS,
+    'if (presented.replacedAt !== null)',
+    'if (false)',
+    'cluster/sessions/refresh',
+  ),
+  one('the grace never ends', TRANSACTIONS, 'now <= graceUntil &&', '', 'cluster/sessions/refresh'),
+  one(
+    'a reuse is refused and ends nothing',
+    'sessions/refresh.service',
+    'await this.log.append([',
+    'await Promise.resolve([',
+    'cluster/sessions/refresh',
+  ),
+  one(
+    'the successor is kept as it is',
+    'sessions/refresh-token',
+    'const cipher = createCipheriv(CIPHER, keyOf(predecessor), iv);',
+    "return Buffer.from(successor, 'base64url').toString('hex'); const cipher = createCipheriv(CIPHER, keyOf(predecessor), iv);",
+    'cluster/sessions/refresh|unit/sessions/refresh-token',
+  ),
+  one(
+    'a locked account may log in',
+    TRANSACTIONS,
+    "return lockedUntil !== null && now < lockedUntil ? 'locked' : undefined;",
+    'return undefined;',
+    'cluster/sessions/accounts',
+  ),
+  one(
+    'a shorter lock shortens a longer one',
+    ACCOUNTS,
+    'Math.max(until, account.lockedUntil ?? 0)',
+    'until',
+    'cluster/sessions/review-findings',
+  ),
+  one(
+    'the purge takes the mark of revokeEveryone',
+    ACCOUNTS,
+    "draft.kind === 'issuer' ? now + LONGEST_SESSION : now",
+    'now',
+    'cluster/sessions/review-findings',
+  ),
+  one(
+    'a login that is dead is stored',
+    TRANSACTIONS,
+    'if (!isAlive(session, account, issuer))',
+    'if (false)',
+    'cluster/sessions/review-findings',
+  ),
+  one(
+    'a late login is taken',
+    'sessions/session.service',
+    'if (this.log.now() - since.now > POSITION_LIFE)',
+    'if (false)',
+    'cluster/sessions/review-findings',
+  ),
+  one(
+    'an access token outlives its session',
+    'sessions/access-token.signer',
+    'Math.min(longest, Math.floor(end / 1000))',
+    'longest',
+    'cluster/sessions/review-findings',
+  ),
+  one(
+    'the sessions of another issuer are ended with a key',
+    'logout/key-sessions.service',
+    ".filter((row) => this.keys.hex('session', issuer, row['sid'] ?? '') === row['session_key'])",
+    '',
+    'cluster/sessions/review-findings',
+  ),
+  one(
+    'an unanswered lock comes back after unlock',
+    'accounts/account.service',
+    'await this.log.settleUnknown();',
+    '',
+    'cluster/sessions/review-findings',
+  ),
+  one(
+    'what a committed transaction ended stays in the list',
+    'sessions/session.service',
+    'await this.log.settlePending();',
+    '',
+    'cluster/sessions/review-findings',
+  ),
+  one(
+    'what this instance alone remembers does not count for a refresh',
+    'sessions/refresh.service',
+    'if (this.isOvertaken(session, since, context))',
+    'if (false)',
+    'cluster/sessions/refresh',
+  ),
+  one(
+    'a refresh token is taken back in another way than it was given',
+    'sessions/refresh.service',
+    "session.delivery !== (context.delivery ?? 'body') ||",
+    '',
+    'cluster/sessions/refresh',
+  ),
+  one(
+    'a page of another site may log out',
+    'context/same-origin',
+    'export function mayActWithCookies(request, origins) {',
+    'export function mayActWithCookies(request, origins) { return true;',
+    'e2e/http-csrf',
+  ),
+  one(
+    'a token that is refused is logged',
+    'sessions/refresh.service',
+    'async refresh(token, context) {',
+    'async refresh(token, context) { this.events.tell({ type: `refresh`, actor: token });',
+    'security/nothing-leaks',
+  ),
+  one(
+    'a legacy token is good for ever',
+    'authentication/legacy-tokens',
+    'return this.revocation.now() < this.options.until;',
+    'return true;',
+    'security/legacy-rules|e2e/legacy',
+  ),
+];
