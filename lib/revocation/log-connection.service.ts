@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { DataSource, DataSourceOptions } from 'typeorm';
@@ -9,6 +9,8 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { SUPPORTED_FORMAT } from './feed/log-cursor.js';
+import { InstancePresence } from './instance-presence.js';
+import { messageOf } from './message-of.js';
 import { isDataSource, locateDataSource } from './store/data-source.locator.js';
 import type { LogDatabase } from './store/log-database.js';
 import { headOf } from './store/log-rows.js';
@@ -26,11 +28,14 @@ export interface OpenLog {
   readonly transactions: LogTransactions;
   /** Which log this is; read once, from a row that is never updated. */
   readonly id: string;
+  /** What this instance says of itself in it. */
+  readonly instance: InstancePresence;
 }
 
 /** Finds where the log lives at boot, and opens it once, when it is first needed. */
 @Injectable()
 export class LogConnection implements OnModuleInit {
+  private readonly logger = new Logger('AuthModule');
   private source: DataSource | DataSourceOptions | undefined;
   private opening: Promise<OpenLog> | undefined;
   private closed = false;
@@ -75,7 +80,17 @@ export class LogConnection implements OnModuleInit {
     this.closed = true;
     const opened = await this.opening?.catch(() => undefined);
     this.opening = undefined;
-    await opened?.database.close();
+    if (opened === undefined) return;
+    try {
+      const { database, instance } = opened;
+      if (instance.isRegistered) await database.transaction(() => instance.leave());
+    } catch (error) {
+      this.logger.warn(
+        `This instance could not be signed off; others take it for a running one for a few minutes: ${messageOf(error)}`,
+      );
+    } finally {
+      await opened.database.close();
+    }
   }
 
   private async connect(): Promise<OpenLog> {
@@ -95,6 +110,7 @@ export class LogConnection implements OnModuleInit {
         statements,
         transactions: new LogTransactions(statements, this.clock),
         id: rows[0]?.['log_id'] ?? '',
+        instance: new InstancePresence(database.dialect, this.options.issuer, this.clock),
       };
     } catch (error) {
       await database.close();

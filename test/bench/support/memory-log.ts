@@ -1,6 +1,7 @@
 import type { LogConnection, OpenLog } from '../../../lib/revocation/log-connection.service.js';
 import { AuthClock } from '../../../lib/context/auth-clock.js';
 import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
+import { InstancePresence } from '../../../lib/revocation/instance-presence.js';
 import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
 import { LogTransactions } from '../../../lib/revocation/store/log.transactions.js';
 import { sqliteDialect } from '../../../lib/revocation/store/sqlite.dialect.js';
@@ -24,6 +25,7 @@ export function memoryLog(): Pick<LogConnection, 'open' | 'close' | 'application
     statements,
     transactions: new LogTransactions(statements, new AuthClock()),
     id: LOG_ID,
+    instance: new InstancePresence(sqliteDialect(), 'bench', new AuthClock()),
   };
   return { open: async () => log, close: async () => undefined, application: undefined };
 }
