@@ -91,7 +91,10 @@ function script(statements: readonly string[]): string {
     .map((statement) =>
       statement.startsWith('CREATE TABLE')
         ? statement
-            .replace(/ \((?=id|position|event_id|subject_key|session_key|token_digest|instance_id)/, ' (\n  ')
+            .replace(
+              / \((?=id|position|event_id|subject_key|session_key|token_digest|instance_id)/,
+              ' (\n  ',
+            )
             .replaceAll(
               /, (?=[a-z_]+ (?:bigint|integer|blob|bytea|binary|varbinary|text|varchar|smallint)|PRIMARY KEY)/g,
               ',\n  ',
