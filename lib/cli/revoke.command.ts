@@ -76,6 +76,11 @@ function checkRevoke(options: RevokeOptions): void {
   if (options.except !== undefined && subject === undefined) throw without('--except', '--subject');
   if (options.lockFor !== undefined && subject === undefined)
     throw without('--lock-for', '--subject');
+  if (options.foreign === true && options.keepFor === undefined && options.expires === undefined) {
+    throw new CommandUsageError(
+      '--foreign needs --keep-for: how long a session of that issuer can live (its maxSessionLife); sooner forgotten, its tokens would revive.',
+    );
+  }
 }
 
 function requestOf(options: RevokeOptions, issuer: string): RevocationRequest {
