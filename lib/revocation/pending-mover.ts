@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { AuthClock } from '../context/auth-clock.js';
+import type { AuthMeter } from '../events/auth-meter.service.js';
 import type { LogConnection, OpenLog } from './log-connection.service.js';
 import { messageOf } from './message-of.js';
 import type { RevocationFeed } from './revocation-feed.service.js';
@@ -33,6 +34,7 @@ export class PendingMover {
     private readonly connection: LogConnection,
     private readonly feed: RevocationFeed,
     private readonly clock: AuthClock,
+    private readonly meter: AuthMeter,
   ) {}
 
   /**
@@ -68,6 +70,8 @@ export class PendingMover {
     } catch (error) {
       if (!isLocked(error)) throw error;
       this.report(error);
+    } finally {
+      this.meter.set('pendingUnnumbered', this.refusals.size);
     }
   }
 

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import { LogConnection, type OpenLog } from './log-connection.service.js';
 import { headOf, integerOf } from './store/log-rows.js';
 import { PURGE_AGE } from './store/log.transactions.js';
@@ -38,6 +39,7 @@ export class RevocationPurge {
   constructor(
     private readonly connection: LogConnection,
     private readonly clock: AuthClock,
+    private readonly meter: AuthMeter,
   ) {}
 
   /** Something else that is to be purged after the events, by one instance at a time. */
@@ -63,19 +65,28 @@ export class RevocationPurge {
   async purge(): Promise<number> {
     const log = await this.connection.open();
     const now = await this.databaseNow(log);
-    if (!(await this.claim(log, now))) return 0;
+    if (!(await this.claim(log, now))) {
+      this.meter.count('purges', 'elsewhere');
+      return 0;
+    }
     let deleted = 0;
     try {
       while (!this.stopped) {
         const positions = await this.expired(log, now);
         if (positions.length === 0) break;
-        deleted += await log.database.transaction(() => log.transactions.purge(positions));
+        const gone = await log.database.transaction(() => log.transactions.purge(positions));
+        this.meter.count('purgedRows', 'log', gone);
+        deleted += gone;
         if (positions.length < RANGE) break;
         await setImmediate();
       }
       for (const sweep of this.others) {
-        if (!this.stopped) deleted += await sweep(now, () => this.stopped);
+        if (this.stopped) break;
+        const gone = await sweep(now, () => this.stopped);
+        this.meter.count('purgedRows', 'sessions', gone);
+        deleted += gone;
       }
+      this.meter.count('purges', 'done');
     } finally {
       await this.release(log, now);
     }
@@ -113,6 +124,7 @@ export class RevocationPurge {
     this.cancel = this.clock.schedule(INTERVAL * (0.75 + Math.random() * 0.5), () => {
       this.running = this.purge()
         .catch((error: unknown) => {
+          this.meter.count('purges', 'failed');
           this.logger.warn(`Expired revocations were not purged: ${String(error)}`);
         })
         .finally(() => this.plan());

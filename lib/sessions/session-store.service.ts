@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { AuthClock } from '../context/auth-clock.js';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import { LogConnection, type OpenLog } from '../revocation/log-connection.service.js';
 import { StorageFailure } from '../revocation/store/log-database.js';
 import type { Row, Statement, Transaction } from '../revocation/store/statement.js';
@@ -20,6 +21,7 @@ export class SessionStore {
   constructor(
     private readonly connection: LogConnection,
     private readonly clock: AuthClock,
+    private readonly meter: AuthMeter,
   ) {}
 
   /**
@@ -32,7 +34,7 @@ export class SessionStore {
       const log = await this.connection.open();
       return (await log.database.read(statement(this.of(log)))).rows;
     } catch (error) {
-      throw unavailable(error);
+      throw this.unavailable(error);
     }
   }
 
@@ -50,7 +52,7 @@ export class SessionStore {
         return await log.database.transaction(() => body(this.of(log)));
       } catch (error) {
         const isRetryable = error instanceof StorageFailure && error.retryable;
-        if (!isRetryable || performance.now() > deadline) throw unavailable(error);
+        if (!isRetryable || performance.now() > deadline) throw this.unavailable(error);
         await setTimeout(randomInt(5, 60));
       }
     }
@@ -64,14 +66,17 @@ export class SessionStore {
     }
     return transactions;
   }
-}
 
-function unavailable(cause: unknown): AuthUnavailableException {
-  return cause instanceof AuthUnavailableException
-    ? cause
-    : new AuthUnavailableException(
-        'storage_unavailable',
-        'The session could not be stored or read. Try again.',
-        { cause },
-      );
+  private unavailable(cause: unknown): AuthUnavailableException {
+    const refusal =
+      cause instanceof AuthUnavailableException
+        ? cause
+        : new AuthUnavailableException(
+            'storage_unavailable',
+            'The session could not be stored or read. Try again.',
+            { cause },
+          );
+    this.meter.refuse(refusal);
+    return refusal;
+  }
 }

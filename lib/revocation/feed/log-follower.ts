@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { hostname } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../../context/auth-clock.js';
+import type { AuthMeter } from '../../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { OpenLog } from '../log-connection.service.js';
 import type { LogEvent } from '../revocation-event.js';
@@ -32,12 +33,15 @@ export class LogFollower {
   private readonly logger = new Logger('RevocationFeed');
   private cursor: LogCursor | undefined;
   private registered = false;
+  /** The highest position that was heard of in this history. */
+  private head = 0;
 
   constructor(
     private readonly index: RevocationIndex,
     private readonly proofs: ProofClock,
     private readonly clock: AuthClock,
     private readonly options: ResolvedAuthOptions,
+    private readonly meter: AuthMeter,
     /** Makes room in an answer; the log knows how. */
     private readonly numberPending: () => Promise<void>,
   ) {}
@@ -45,6 +49,11 @@ export class LogFollower {
   /** The last position that was applied; 0 before the first load. */
   get position(): number {
     return this.cursor?.position ?? 0;
+  }
+
+  /** By how many positions the head is known to be further; a history that jumped makes it large. */
+  get lag(): number {
+    return Math.max(0, this.head - this.position);
   }
 
   /** Whether the first complete load is done (P4, F7). */
@@ -111,6 +120,7 @@ export class LogFollower {
       sent = this.proofs.moment();
     });
     const answer = answerOf(rows, this.clock);
+    this.head = answer.head.position;
     return { answer, sent, judgement: cursor.judge(answer, snapshot, PAGE) };
   }
 
@@ -134,6 +144,7 @@ export class LogFollower {
   private async load(log: OpenLog): Promise<void> {
     const loaded = await loadLog(log.database, log.statements, this.index, this.clock);
     this.cursor = new LogCursor(loaded.logId, loaded.head);
+    this.meter.count('loads', 'start');
   }
 
   /**
@@ -153,7 +164,11 @@ export class LogFollower {
     for (const event of answer.events) this.index.add(event);
     this.addPending(answer);
     const lost = this.index.countMissing(loaded.head.now);
-    if (judgement.kind === 'reload' && lost === 0) return;
+    const isFork = judgement.kind === 'fork' || lost > 0;
+    this.meter.count('loads', isFork ? 'fork' : 'purge');
+    if (!isFork) return;
+    this.meter.count('histories', 'fork');
+    this.meter.set('eventsLost', lost);
     const why = judgement.kind === 'fork' ? judgement.why : 'known events are missing in a reload';
     this.logger.error(
       `The revocation log is not the one that was followed (${why}). ${lost} known live events are ` +
