@@ -1,10 +1,10 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { createRequire } from 'node:module';
 import { Counter, Gauge, Histogram, type Metric, register } from 'prom-client';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
+import { RELEASE } from '../release.js';
 import { SUPPORTED_FORMAT } from '../revocation/feed/log-cursor.js';
 import { ProvisionalEvents } from '../revocation/provisional-events.js';
 import { RevocationFeed } from '../revocation/revocation-feed.service.js';
@@ -107,7 +107,7 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
       'build_info',
       (name, registers) => new Gauge({ name, help, labelNames, registers }),
     );
-    gauge.set({ version: releaseOf(), format: String(SUPPORTED_FORMAT) }, 1);
+    gauge.set({ version: RELEASE, format: String(SUPPORTED_FORMAT) }, 1);
   }
 
   private add<T extends Metric>(
@@ -134,9 +134,4 @@ function samples(
 ): [labels: Record<string, string>, value: number][] {
   if (typeof read === 'number') return [[{}, read]];
   return [...read].map(([value, number]) => [{ [label ?? '']: value }, number]);
-}
-
-function releaseOf(): string {
-  const require = createRequire(import.meta.url);
-  return (require('nestjs-logout/package.json') as { version: string }).version;
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { RevocationService, type RevocationStatus } from '../revocation/revocation.service.js';
+import { RevocationService } from '../revocation/revocation.service.js';
+import type { StatusToCome } from '../revocation/status-to-come.js';
 
 /** What {@link AuthHealthIndicator.isReady} may be asked beside its key. */
 export interface ReadinessOptions {
@@ -12,7 +13,20 @@ export interface ReadinessOptions {
   readonly failWhenStale?: boolean | undefined;
 }
 
-type Details = { readonly state: 'loading' | 'fresh' | 'stale' } & RevocationStatus;
+/** What anybody may know who can ask for the health of an instance; no name of who loosened what. */
+interface Details {
+  /** `writes only`: a process with `follow: false`, whose guards refuse and whose work goes on. */
+  readonly state: 'loading' | 'fresh' | 'stale' | 'writes only';
+  /** Seconds since the last proof; `null` while there is none. */
+  readonly staleness: number | null;
+  readonly position: number;
+  readonly entries: number;
+  readonly hint: string;
+  /** Whether the log contradicts what is known here: then no failure policy lets anything pass. */
+  readonly contradicted: boolean;
+  readonly overriddenUntil: Date | null;
+  readonly observingUntil: Date | null;
+}
 
 /** What terminus gives for a key; `degraded` since its version 12. */
 interface Session {
@@ -85,18 +99,33 @@ export class AuthHealthIndicator {
   ): HealthIndicatorResult {
     const details = this.details();
     const session = this.of(key);
-    if (details.state === 'fresh') return session.up(details);
+    if (details.state === 'fresh' || details.state === 'writes only') return session.up(details);
     if (details.state === 'loading' || failWhenStale) return session.down(details);
     return session.degraded?.(details) ?? session.up(details);
   }
 
   private details(): Details {
-    const status = this.revocation.status();
-    const { ready, fresh } = status;
-    return { state: ready ? (fresh ? 'fresh' : 'stale') : 'loading', ...status };
+    const status: StatusToCome = this.revocation.status();
+    const { staleness, position, entries } = status;
+    return {
+      state: stateOf(status),
+      staleness,
+      position,
+      entries,
+      hint: status.hint ?? 'off',
+      contradicted: status.contradicted ?? false,
+      overriddenUntil: status.override?.until ?? null,
+      observingUntil: status.observingUntil ?? null,
+    };
   }
 
   private of(key: string): Session {
     return this.indicators.check(key) as unknown as Session;
   }
+}
+
+function stateOf({ following, ready, fresh }: StatusToCome): Details['state'] {
+  if (following === false) return 'writes only';
+  if (!ready) return 'loading';
+  return fresh ? 'fresh' : 'stale';
 }

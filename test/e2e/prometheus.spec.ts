@@ -50,6 +50,11 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
       expect(metrics.value('index_entries{kind="token"}')).toBe(0);
       expect(metrics.value('index_bytes')).toBeGreaterThan(0);
       expect(metrics.value('unsettled_writes')).toBe(0);
+      expect(metrics.value('following')).toBe(1);
+      expect(metrics.value('contradicted')).toBe(0);
+      expect(metrics.value('hint_state{state="off"}')).toBe(1);
+      expect(metrics.value('hint_state{state="polling only"}')).toBe(0);
+      expect(metrics.value('policies_in_force{policy="observe"}')).toBe(0);
       expect(metrics.text).toMatch(
         /^nestjs_logout_build_info\{version="\d+\.\d+\.\d+",format="\d+"\} 1$/m,
       );
@@ -67,7 +72,7 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
         expect((await client.send('GET /me', { token })).status).toBe(401);
       }
       expect((await client.send('GET /me')).status).toBe(401);
-      await expect(sessions.refresh('A'.repeat(43))).rejects.toThrow();
+      await expect(sessions.refresh('A'.repeat(43))).rejects.toThrow('not valid');
       expect(await sessions.login(async () => null)).toBeNull();
       expect(await refusals('session_ended')).toBe(3);
       expect(await refusals('token_missing')).toBe(1);
@@ -180,7 +185,7 @@ describeOn(serverKinds, 'the metrics of an instance whose database is away', (ki
     await eventually(async () => (await client.send('GET /me', { token })).status === 503);
     // One batch fails for both of them; each caller is refused, and counted.
     const failed = [other, third].map((one) => logout.logout(one));
-    for (const each of failed) await expect(each).rejects.toThrow();
+    for (const each of failed) await expect(each).rejects.toThrow(/Try again/);
     const metrics = await scrape();
     expect(metrics.value('ready')).toBe(1);
     expect(metrics.value('staleness_seconds')).toBeGreaterThan(metrics.value('lease_seconds') ?? 0);
