@@ -96,10 +96,9 @@ describe('the health indicator with terminus 11, which has no `degraded`', () =>
       check: () => ({ up: (details: object) => ({ key: { ...details, status: 'up' } }) }),
     } as unknown as HealthIndicatorService;
     const until = new Date();
-    const status = {
-      ...{ ready: false, fresh: false, staleness: null, position: 0, entries: 0 },
-      ...{ following: false, override: { staleFor: Infinity, until, actor: 'dora' } },
-    };
+    const override = { staleFor: Infinity, until, actor: 'dora' };
+    const nothing = { ready: false, fresh: false, staleness: null, position: 0, entries: 0 };
+    const status = { ...nothing, following: false, override };
     const revocation = { status: () => status } as unknown as RevocationService;
     const answer = new AuthHealthIndicator(revocation, terminus).isReady();
     expect(answer).toMatchObject({
