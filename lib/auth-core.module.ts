@@ -3,6 +3,7 @@ import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
 import { KeyRing } from './authentication/key-ring.service.js';
 import { AuthClock } from './context/auth-clock.js';
 import { AuthEvents } from './events/auth-events.service.js';
+import { AuthMeter } from './events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -22,9 +23,11 @@ const EXPORTS = [
   RESOLVED_AUTH_OPTIONS,
   AuthClock,
   AuthEvents,
+  AuthMeter,
   EventKeys,
   LogConnection,
   KeyRing,
+  ProvisionalEvents,
   RevocationFeed,
   RevocationIndex,
   RevocationLog,
@@ -40,6 +43,7 @@ const PROVIDERS: Provider[] = [
   },
   AuthClock,
   AuthEvents,
+  AuthMeter,
   {
     provide: EventKeys,
     inject: [RESOLVED_AUTH_OPTIONS],

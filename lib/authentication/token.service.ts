@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import type { SigningAlgorithm } from '../options/auth-key.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness, TokenClaims } from '../revocation/token-claims.js';
 import { ClaimsPolicy } from './claims-policy.js';
@@ -40,6 +41,7 @@ export class TokenService {
     private readonly ring: KeyRing,
     private readonly policy: ClaimsPolicy,
     private readonly revocation: RevocationService,
+    private readonly meter: AuthMeter,
   ) {}
 
   /**
@@ -49,12 +51,17 @@ export class TokenService {
    */
   async verify(text: string, options: VerifyTokenOptions = {}): Promise<TokenClaims> {
     const demand = { allowExpired: options.allowExpired ?? false, freshness: options.freshness };
-    if (typeof text !== 'string') throw tokenMalformed();
-    const { key, payload, isLegacy } = inspectToken(this.ring, text);
-    const parsed = isLegacy ? this.parseLegacy(text) : this.parse(text, key.alg);
-    const claims = this.policy.accept(parsed, payload, demand.allowExpired, isLegacy);
-    await assertNotRevoked(this.revocation, claims, key.kid, demand);
-    return claims;
+    try {
+      if (typeof text !== 'string') throw tokenMalformed();
+      const { key, payload, isLegacy } = inspectToken(this.ring, text);
+      const parsed = isLegacy ? this.parseLegacy(text) : this.parse(text, key.alg);
+      const claims = this.policy.accept(parsed, payload, demand.allowExpired, isLegacy);
+      await assertNotRevoked(this.revocation, claims, key.kid, demand);
+      return claims;
+    } catch (error) {
+      this.meter.refuse(error);
+      throw error;
+    }
   }
 
   private parse(text: string, algorithm: SigningAlgorithm): unknown {

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthEvents } from '../events/auth-events.service.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -52,6 +53,7 @@ export class RevocationFeed {
     private readonly clock: AuthClock,
     events: AuthEvents,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly meter: AuthMeter,
   ) {
     this.proofs = new ProofClock(clock);
     this.room = new WaitingRoom(clock);
@@ -60,6 +62,7 @@ export class RevocationFeed {
       this.proofs,
       clock,
       options,
+      meter,
       async () => this.writer?.numberPending(),
       (lost) => events.tell({ type: 'history_lost', lost }),
     );
@@ -68,6 +71,11 @@ export class RevocationFeed {
   /** The last position this instance has applied; 0 before the first load. */
   get position(): number {
     return this.follower.position;
+  }
+
+  /** By how many positions the head is known to be further. */
+  get lag(): number {
+    return this.follower.lag;
   }
 
   /** Milliseconds since the last proof; Infinity while there is none. */
@@ -205,12 +213,14 @@ export class RevocationFeed {
     do {
       this.again = false;
       if (this.stopped) return;
+      const begun = this.clock.monotonic();
       try {
         const { answer, sent } = await this.follower.catchUp(
           await this.connection.open(),
           this.pollTimeout,
         );
         this.accept(answer, sent);
+        this.meter.observePoll(this.clock.monotonic() - begun);
         if (this.failures > 0) this.logger.log('The revocation log is followed again.');
         this.failures = 0;
         this.lastFailure = undefined;
@@ -239,6 +249,7 @@ export class RevocationFeed {
   private fail(error: unknown): void {
     this.lastFailure = error;
     this.failures++;
+    this.meter.count('polls', 'failed');
     if (error instanceof AuthWiringError) this.endBoot();
     // The first failure and then each tenth: loud, but no flood while a database is away.
     if (this.failures % 10 === 1) {

@@ -6,6 +6,7 @@ import type { EntityManager } from 'typeorm';
 import { AuthClock } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import { type AuthCounts, AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -53,9 +54,11 @@ export interface LogPosition {
 @Injectable()
 export class RevocationLog {
   private readonly logger = new Logger('RevocationLog');
-  private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts));
+  private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts, 'shared'));
   /** W5: one account that somebody else has locked must not hold up everybody's logout. */
-  private readonly accountWriter = new BatchWriter((drafts) => this.appendOrFail(drafts));
+  private readonly accountWriter = new BatchWriter((drafts) =>
+    this.appendOrFail(drafts, 'account'),
+  );
   private readonly positions = new SharedCall(() => this.readPositionAndMove());
   private readonly mover: PendingMover;
   private settling: Promise<void> | undefined;
@@ -69,8 +72,9 @@ export class RevocationLog {
     private readonly keys: EventKeys,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly meter: AuthMeter,
   ) {
-    this.mover = new PendingMover(connection, feed, clock);
+    this.mover = new PendingMover(connection, feed, clock, meter);
     feed.attach({
       afterAnswer: (answer) => this.afterAnswer(answer),
       numberPending: () => this.mover.run(),
@@ -86,7 +90,15 @@ export class RevocationLog {
    */
   async append(requests: readonly RevocationRequest[]): Promise<Appended> {
     const isAccountAct = requests.some(({ kind }) => kind === 'subject' || kind === 'issuer');
-    return (isAccountAct ? this.accountWriter : this.writer).write(this.draft(requests));
+    const drafts = this.draft(requests);
+    try {
+      const appended = await (isAccountAct ? this.accountWriter : this.writer).write(drafts);
+      for (const { kind } of requests) this.meter.count('revocations', kind);
+      return appended;
+    } catch (error) {
+      for (const { kind } of requests) this.meter.count('revocationFailures', kind);
+      throw this.refusal(error);
+    }
   }
 
   /** The same in the caller's transaction: everything counts from the caller's commit (C1, C5). */
@@ -101,12 +113,14 @@ export class RevocationLog {
         'Call accounts.lock() or disable() before it, and logoutAll(…, { manager }) in it.',
       );
     }
-    const log = await this.open();
     try {
+      const log = await this.open();
       await appendPending(manager, drafts, this.connection.application, log);
     } catch (error) {
       if (error instanceof AuthWiringError) throw error;
-      throw unavailable('The revocation could not be written in the transaction given.', error);
+      throw this.refusal(
+        unavailable('The revocation could not be written in the transaction given.', error),
+      );
     }
     return drafts;
   }
@@ -117,8 +131,12 @@ export class RevocationLog {
    *
    * @throws AuthUnavailableException `storage_unavailable`: without a position nothing can be signed.
    */
-  position(): Promise<LogPosition> {
-    return this.positions.run();
+  async position(): Promise<LogPosition> {
+    try {
+      return await this.positions.run();
+    } catch (error) {
+      throw this.refusal(error);
+    }
   }
 
   /** The library's one `now` (epoch ms), never behind the database (T1). */
@@ -135,7 +153,7 @@ export class RevocationLog {
     try {
       await this.mover.run();
     } catch (error) {
-      throw unavailable('A pending revocation could not be numbered.', error);
+      throw this.refusal(unavailable('A pending revocation could not be numbered.', error));
     }
   }
 
@@ -149,7 +167,7 @@ export class RevocationLog {
     this.settle();
     await this.settling;
     if (this.provisional.size === 0) return;
-    throw unavailable('An earlier write is not settled yet. Try again.', undefined);
+    throw this.refusal(unavailable('An earlier write is not settled yet. Try again.', undefined));
   }
 
   /** Resolves when nothing is being written any more; called before the connections close. */
@@ -170,10 +188,15 @@ export class RevocationLog {
     }
   }
 
-  private async appendOrFail(drafts: readonly EventDraft[]): Promise<Appended> {
+  private async appendOrFail(
+    drafts: readonly EventDraft[],
+    batch: AuthCounts['batches'],
+  ): Promise<Appended> {
     const log = await this.open();
     try {
-      return await this.appendTo(log, drafts);
+      const appended = await this.appendTo(log, drafts);
+      this.meter.count('batches', batch);
+      return appended;
     } catch (error) {
       throw unavailable(
         (error instanceof StorageFailure ? error.advice : undefined) ??
@@ -181,6 +204,16 @@ export class RevocationLog {
         error,
       );
     }
+  }
+
+  /** Callers of one batch share its failure; each is told of it by an exception of its own, and counted. */
+  private refusal(error: unknown): unknown {
+    const own =
+      error instanceof AuthUnavailableException
+        ? new AuthUnavailableException('storage_unavailable', error.message, { cause: error.cause })
+        : error;
+    this.meter.refuse(own);
+    return own;
   }
 
   /** Tries again with the same ids; what COMMIT left unknown is settled, or becomes provisional. */

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import { LogConnection } from './log-connection.service.js';
 import { messageOf } from './message-of.js';
 import { purgeLog, type PurgeSweep } from './purge-log.js';
@@ -22,6 +23,7 @@ export class RevocationPurge {
   constructor(
     private readonly connection: LogConnection,
     private readonly clock: AuthClock,
+    private readonly meter: AuthMeter,
   ) {}
 
   /** Something else that is to be purged after the events, by one instance at a time. */
@@ -46,8 +48,13 @@ export class RevocationPurge {
    */
   async purge(): Promise<number> {
     const log = await this.connection.open();
-    const run = { sweeps: this.others, isStopped: () => this.stopped };
-    return (await purgeLog(log, this.clock, run)) ?? 0;
+    const deleted = await purgeLog(log, this.clock, {
+      sweeps: this.others,
+      isStopped: () => this.stopped,
+      onDeleted: (count, of) => this.meter.count('purgedRows', of, count),
+    });
+    this.meter.count('purges', deleted === undefined ? 'elsewhere' : 'done');
+    return deleted ?? 0;
   }
 
   /** Says that this instance is still there, and forgets those that are not. */
@@ -69,6 +76,7 @@ export class RevocationPurge {
       await this.renewPresence();
       await this.purge();
     } catch (error) {
+      this.meter.count('purges', 'failed');
       this.logger.warn(`Expired revocations were not purged: ${messageOf(error)}`);
     }
   }

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AuthEvents } from '../events/auth-events.service.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -61,6 +62,7 @@ export class RevocationService {
     private readonly provisional: ProvisionalEvents,
     private readonly keys: EventKeys,
     private readonly events: AuthEvents,
+    private readonly meter: AuthMeter,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
     this.unknown = Object.freeze({
@@ -80,9 +82,14 @@ export class RevocationService {
    * through as a 503, never turn it into "not revoked".
    */
   async assertActive(claims: VerifiedClaims, options?: DecisionOptions): Promise<void> {
-    assertDecidable(claims, this.options, this.now());
-    const verdict = await this.decide(claims, options);
-    if (verdict.state !== 'active') throw exceptionOf(verdict);
+    try {
+      assertDecidable(claims, this.options, this.now());
+      const verdict = await this.decide(claims, options);
+      if (verdict.state !== 'active') throw exceptionOf(verdict);
+    } catch (error) {
+      this.meter.refuse(error);
+      throw error;
+    }
   }
 
   /** What {@link assertActive} asks, as a value; synchronous while the last proof is fresh enough. */

@@ -36,3 +36,9 @@ export const DOCUMENTED_FOR_TESTS: readonly string[] = [
   'issueTestToken',
   'overrideAuth',
 ];
+
+/** Every value of `nestjs-logout/terminus`. */
+export const DOCUMENTED_FOR_TERMINUS: readonly string[] = ['AuthHealthIndicator'];
+
+/** Every value of `nestjs-logout/prometheus`. */
+export const DOCUMENTED_FOR_PROMETHEUS: readonly string[] = ['AuthPrometheusModule'];
