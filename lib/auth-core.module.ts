@@ -17,6 +17,8 @@ import { RevocationLifecycle } from './revocation/revocation.lifecycle.js';
 import { RevocationLog } from './revocation/revocation-log.service.js';
 import { RevocationPurge } from './revocation/revocation-purge.service.js';
 import { RevocationService } from './revocation/revocation.service.js';
+import { StalenessOverrides } from './revocation/staleness-override.service.js';
+import { StalePolicies } from './revocation/stale-policies.service.js';
 
 const EXPORTS = [
   RESOLVED_AUTH_OPTIONS,
@@ -30,6 +32,7 @@ const EXPORTS = [
   RevocationLog,
   RevocationPurge,
   RevocationService,
+  StalePolicies,
 ];
 
 const PROVIDERS: Provider[] = [
@@ -67,6 +70,8 @@ const PROVIDERS: Provider[] = [
   RevocationLog,
   RevocationPurge,
   RevocationService,
+  StalePolicies,
+  StalenessOverrides,
   RevocationLifecycle,
 ];
 

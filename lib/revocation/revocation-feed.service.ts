@@ -11,6 +11,7 @@ import { LEASE_SHARE, type Moment, ProofClock } from './feed/proof-clock.js';
 import { WaitingRoom } from './feed/waiting-room.js';
 import { LogConnection } from './log-connection.service.js';
 import { RevocationIndex } from './revocation-index.js';
+import { StalePolicies } from './stale-policies.service.js';
 import type { Appended } from './store/log.transactions.js';
 
 /** Who writes the log, as far as following it needs him. */
@@ -37,7 +38,7 @@ export class RevocationFeed {
   private failures = 0;
   private running: Promise<void> | undefined;
   private again = false;
-  private stopped = false;
+  private stopped: boolean;
   private cancelNext: CancelSchedule | undefined;
   private lastFailure: unknown;
   private endBoot = (): void => undefined;
@@ -47,11 +48,14 @@ export class RevocationFeed {
     private readonly connection: LogConnection,
     private readonly index: RevocationIndex,
     private readonly clock: AuthClock,
+    private readonly policies: StalePolicies,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
+    // A process that only writes never starts: no poll, no waiting, no proof.
+    this.stopped = !options.follow;
     this.proofs = new ProofClock(clock);
     this.room = new WaitingRoom(clock);
-    this.follower = new LogFollower(index, this.proofs, clock, options, async () =>
+    this.follower = new LogFollower(index, this.proofs, clock, options, policies, async () =>
       this.writer?.numberPending(),
     );
   }
@@ -76,6 +80,11 @@ export class RevocationFeed {
     return this.failures > 0;
   }
 
+  /** Whether the log contradicted what is known here, and no proof came since (H1, H5). */
+  get contradicted(): boolean {
+    return this.proofs.isContradicted;
+  }
+
   /** What made the last poll fail, for the boot and the health of the module. */
   get failure(): unknown {
     return this.lastFailure;
@@ -83,7 +92,7 @@ export class RevocationFeed {
 
   /** The widest staleness of any instance as far as this one has heard (ms). */
   get bound(): number {
-    return Math.max(this.knownBound, this.options.maxStaleness);
+    return Math.max(this.knownBound, this.policies.widest);
   }
 
   /** The library's one `now` (epoch ms), never behind the database (T1). */
@@ -148,6 +157,7 @@ export class RevocationFeed {
 
   /** An event of this instance was committed: it counts here from now on (P1, F3). */
   committed({ events, head }: Appended): void {
+    if (!this.options.follow) return; // nothing here would ever sweep it out again
     for (const event of events) this.index.add(event);
     this.follower.expect(events, head);
   }

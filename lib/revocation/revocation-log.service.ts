@@ -35,6 +35,9 @@ const WRITE_PATIENCE = 5_000;
  */
 const IDLE_MOVES = 2;
 
+/** Between two attempts to settle what COMMIT left unknown, where no poll calls for them (ms). */
+const SETTLE_AGAIN = 1_000;
+
 /** Where the log stood, on the primary, at one moment; what a login is signed with. */
 export interface LogPosition {
   /** The last position: the `gen` of tokens whose authority is checked after this. */
@@ -53,6 +56,7 @@ export class RevocationLog {
   private readonly positions = new SharedCall(() => this.readPositionAndMove());
   private readonly mover: PendingMover;
   private settling: Promise<void> | undefined;
+  private isDraining = false;
 
   constructor(
     private readonly connection: LogConnection,
@@ -118,6 +122,22 @@ export class RevocationLog {
   }
 
   /**
+   * The widest staleness (ms) that any instance has registered, for a receipt in a caller's transaction:
+   * what was heard with the last poll, or read now where there are none.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async bound(): Promise<number> {
+    if (this.options.follow) return this.feed.bound;
+    const log = await this.open();
+    try {
+      return (await this.readPosition(log)).head.maxStaleness;
+    } catch (error) {
+      throw unavailable('The revocation log could not be read.', error);
+    }
+  }
+
+  /**
    * Numbers what callers' transactions have committed, so that what comes after sees its effects.
    *
    * @throws AuthUnavailableException `storage_unavailable`.
@@ -145,7 +165,10 @@ export class RevocationLog {
 
   /** Resolves when nothing is being written any more; called before the connections close. */
   async drain(): Promise<void> {
+    this.isDraining = true;
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
+    // A last time: where nothing is followed, no poll would have shown what became of it.
+    if (!this.options.follow && this.provisional.size > 0) this.settle();
     await Promise.all([this.mover.drain(), this.settling]);
   }
 
@@ -194,7 +217,7 @@ export class RevocationLog {
           for (const draft of drafts) draft.provenAbsent = false;
         } else if (isUnknown && drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
         if (failure?.retryable !== true || performance.now() > deadline) {
-          if (isUnknown) this.provisional.add(drafts, this.feed.now());
+          if (isUnknown) this.doubt(drafts);
           else this.provisional.settle(ids(drafts), this.feed.now());
           throw error;
         }
@@ -240,6 +263,17 @@ export class RevocationLog {
     if (answer.pending.length > 0) void this.mover.runBehind();
   }
 
+  private doubt(drafts: readonly EventDraft[]): void {
+    this.provisional.add(drafts, this.feed.now());
+    this.settleLater();
+  }
+
+  /** Without polls nobody else comes back to it. */
+  private settleLater(): void {
+    if (this.options.follow || this.isDraining || this.provisional.size === 0) return;
+    this.clock.schedule(SETTLE_AGAIN, () => this.settle());
+  }
+
   /** W4: a retry with the same ids, under the head lock, ends every doubt. */
   private settle(): void {
     this.settling ??= (async () => {
@@ -249,6 +283,7 @@ export class RevocationLog {
         this.logger.warn(`An unanswered COMMIT is not settled yet: ${messageOf(error)}`);
       } finally {
         this.settling = undefined;
+        this.settleLater();
       }
     })();
   }

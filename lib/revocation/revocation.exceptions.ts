@@ -21,6 +21,14 @@ const SENTENCE: Partial<Record<AuthErrorCode, string>> = {
   account_disabled: 'The account is disabled.',
 };
 
+/** The code with which a verdict refuses. */
+export function codeOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthErrorCode {
+  if (verdict.state === 'unknown') return 'revocation_state_unknown';
+  return verdict.reason === 'account_locked' || verdict.reason === 'account_disabled'
+    ? verdict.reason
+    : CODE_OF_KIND[verdict.kind];
+}
+
 /** The exception that a guard or {@link RevocationService.assertActive} throws for a verdict. */
 export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthException {
   if (verdict.state === 'unknown') {
@@ -30,10 +38,7 @@ export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthExcep
       { retryAfter: verdict.retryAfter },
     );
   }
-  const code =
-    verdict.reason === 'account_locked' || verdict.reason === 'account_disabled'
-      ? verdict.reason
-      : CODE_OF_KIND[verdict.kind];
+  const code = codeOf(verdict);
   return new AuthUnauthorizedException(code, SENTENCE[code] ?? 'The token has been revoked.', {
     reason: verdict.reason === 'unspecified' ? undefined : verdict.reason,
   });

@@ -6,6 +6,7 @@ import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js
 import type { OpenLog } from '../log-connection.service.js';
 import type { LogEvent } from '../revocation-event.js';
 import type { RevocationIndex } from '../revocation-index.js';
+import type { StalePolicies } from '../stale-policies.service.js';
 import type { Head } from '../store/log-rows.js';
 import { RETENTION_MARGIN } from '../store/log.transactions.js';
 import { type Answer, answerOf, type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
@@ -38,6 +39,7 @@ export class LogFollower {
     private readonly proofs: ProofClock,
     private readonly clock: AuthClock,
     private readonly options: ResolvedAuthOptions,
+    private readonly policies: StalePolicies,
     /** Makes room in an answer; the log knows how. */
     private readonly numberPending: () => Promise<void>,
   ) {}
@@ -164,17 +166,18 @@ export class LogFollower {
 
   private isRegisteredIn({ head }: Answer): boolean {
     return (
-      head.maxStaleness >= this.options.maxStaleness &&
+      head.maxStaleness >= this.policies.widest &&
       head.maxTokenLife >= this.options.maxTokenLife
     );
   }
 
   /** H4, F4: only proofs sent after this was committed count. */
   async register(log: OpenLog): Promise<void> {
-    const { maxStaleness, maxTokenLife } = this.options;
+    const { widest } = this.policies;
+    const { maxTokenLife } = this.options;
     const instance = `${hostname()}:${process.pid}`;
     await log.database.transaction(() =>
-      log.transactions.register(maxStaleness, maxTokenLife, instance),
+      log.transactions.register(widest, maxTokenLife, instance),
     );
     this.registered = true;
   }
