@@ -56,7 +56,8 @@ export class StalePolicies implements OnModuleInit {
    * @throws AuthWiringError for one that no receipt has heard of, because it was not there at boot.
    */
   upTo(policy: StalePolicy): number {
-    if (policy === 'closed') return this.options.maxStaleness;
+    // Where nothing is followed there is no proof of any age: no policy lets anything pass.
+    if (policy === 'closed' || !this.options.follow) return this.options.maxStaleness;
     const upTo = this.parse(policy, 'a call');
     if (upTo > this.widest) {
       throw new AuthWiringError(

@@ -6,7 +6,7 @@ import { describeOn, serverKinds, type TestDatabase } from '../../support/databa
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { followAgain } from '../feed/support.js';
-import { claimsIn, follow } from '../protocol/support.js';
+import { claimsIn, eventually, follow } from '../protocol/support.js';
 import { age, all, cutOff, listen, PoliciesController, statusOfAll } from './support.js';
 
 const DAY = 86_400_000;
@@ -98,17 +98,17 @@ describe('observe: decides, tells and lets pass, until a date', () => {
       const before = await TcpProxy.before(database);
       before.proxy.refuse();
       const cold = await startInstance(database, {
-        clock: new TestClock(),
         options: {
           dataSource: before.through.options,
           bootTimeout: 0,
+          accessTokenTtl: '31d',
           staleWait: 0,
           observe: { until: new Date(Date.now() + DAY) },
         },
       });
       expect(await cold.judge(await here.login())).toBe('revocation_state_unknown');
       before.proxy.admit();
-      await followAgain(cold);
+      await eventually(() => cold.feed.ready);
       const ended = await here.login();
       await here.logout.logout(ended);
       await follow(cold);

@@ -120,16 +120,21 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
       jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
       const dataSource = before.through.options;
       here = await startInstance(database, {
-        clock: new TestClock(),
         controllers: [PoliciesController],
-        options: { dataSource, staleWait: 0, bootTimeout: 0, whenStale: 'open' },
+        options: {
+          dataSource,
+          staleWait: 0,
+          bootTimeout: 0,
+          whenStale: 'open',
+          accessTokenTtl: '2h',
+        },
       });
       await here.app.listen(0, '127.0.0.1');
       url = await here.app.getUrl();
       expect(await statusOfAll(url, token)).toEqual(all(503));
       proxy.admit();
-      await followAgain(here);
-      expect(await statusOfAll(url, token)).toEqual(all(200));
+      await eventually(() => here.feed.ready);
+      expect((await statusOfAll(url, token))['open']).toBe(200);
     });
 
     it('opens nothing after the log contradicted it, until the next proof', async () => {
