@@ -63,11 +63,7 @@ function readUntil(given: unknown, problems: OptionProblems): number {
   const time = timeOf(given);
   const shown = types.isDate(given) ? 'a Date' : describeGiven(given);
   if (Number.isNaN(time)) {
-    problems.add(
-      'legacy.until',
-      given === undefined ? describeKind(given) : shown,
-      DATE_FORMS,
-    );
+    problems.add('legacy.until', given === undefined ? describeKind(given) : shown, DATE_FORMS);
     return 0;
   }
   // One that is over is good: a pod that restarts the night after must come up.

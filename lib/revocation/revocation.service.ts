@@ -82,7 +82,8 @@ export interface RevocationStatus {
 export class RevocationService {
   private readonly kidKeys = new Map<string, string>();
   private readonly unknown: UnknownVerdict;
-  private readonly warning: RepeatedWarning;
+  private readonly staleWarning: RepeatedWarning;
+  private readonly observeWarning: RepeatedWarning;
 
   constructor(
     private readonly index: RevocationIndex,
@@ -96,7 +97,9 @@ export class RevocationService {
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
     const logger = new Logger('RevocationService');
-    this.warning = new RepeatedWarning(clock, (message) => logger.warn(message));
+    const warn = (message: string): void => logger.warn(message);
+    this.staleWarning = new RepeatedWarning(clock, warn);
+    this.observeWarning = new RepeatedWarning(clock, warn);
     this.unknown = Object.freeze({
       state: 'unknown',
       retryAfter: Math.max(1, Math.ceil(options.maxStaleness / 4_000)),
@@ -260,7 +263,7 @@ export class RevocationService {
     if (policy === 'closed') return NEVER;
     if (freshness === 'strict') {
       throw new AuthWiringError(
-        "A strict decision was asked for together with a failure policy that accepts without a proof.",
+        'A strict decision was asked for together with a failure policy that accepts without a proof.',
         'Leave whenStale out where freshness is strict.',
       );
     }
@@ -273,13 +276,15 @@ export class RevocationService {
       const { leniency: reason } = verdict;
       if (reason === undefined) return verdict;
       const age = Math.round(this.feed.staleness / 1000);
-      this.warning.say(`A request was accepted by a proof ${age} s old (${reason}).`);
+      this.staleWarning.say(`A request was accepted by a proof ${age} s old (${reason}).`);
       this.events.tell({ type: 'accepted_stale', subject, sessionId, reason });
       return verdict;
     }
     if (this.isObserving()) {
       const reason = codeOf(verdict);
-      this.warning.say(`A request was let pass that will be refused with ${reason} (observe).`);
+      this.observeWarning.say(
+        `A request was let pass that will be refused with ${reason} (observe).`,
+      );
       this.events.tell({ type: 'observed', subject, sessionId, reason });
       return LENIENT.observe;
     }

@@ -8,8 +8,7 @@ import { WhenStale } from './when-stale.decorator.js';
 
 /** A handler or a class. */
 export type RouteTarget =
-  | ReturnType<ExecutionContext['getHandler']>
-  | ReturnType<ExecutionContext['getClass']>;
+  ReturnType<ExecutionContext['getHandler']> | ReturnType<ExecutionContext['getClass']>;
 
 /** What a route says about the proof behind its decisions. */
 export interface RouteDemand {

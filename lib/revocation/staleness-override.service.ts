@@ -28,7 +28,7 @@ export interface StalenessOverride {
 
 /** The override in force, as {@link RevocationStatus} shows it. @publicApi */
 export interface OverrideStatus {
-  /** Seconds; Infinity for `'open'`. */
+  /** Seconds; Infinity (`null` in JSON) for `'open'`. */
   readonly staleFor: number;
   readonly until: Date;
   readonly actor: string;
@@ -109,8 +109,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
   private current(): Running | undefined {
     const { running } = this;
     if (running === undefined) return undefined;
-    const isOver =
-      this.feed.now() >= running.until || this.clock.monotonic() >= running.endsAt;
+    const isOver = this.feed.now() >= running.until || this.clock.monotonic() >= running.endsAt;
     return isOver ? undefined : running;
   }
 

@@ -21,9 +21,6 @@ export const WhenStale = Reflector.createDecorator<StalePolicy, StalePolicy>({
   transform: (value) => {
     const parsed = parseStalePolicy(value, 0);
     if (typeof parsed === 'number') return value;
-    throw new AuthWiringError(
-      `@WhenStale(${JSON.stringify(value)}) cannot be used.`,
-      parsed.fix,
-    );
+    throw new AuthWiringError(`@WhenStale(${JSON.stringify(value)}) cannot be used.`, parsed.fix);
   },
 });

@@ -166,8 +166,7 @@ export class LogFollower {
 
   private isRegisteredIn({ head }: Answer): boolean {
     return (
-      head.maxStaleness >= this.policies.widest &&
-      head.maxTokenLife >= this.options.maxTokenLife
+      head.maxStaleness >= this.policies.widest && head.maxTokenLife >= this.options.maxTokenLife
     );
   }
 
@@ -176,9 +175,7 @@ export class LogFollower {
     const { widest } = this.policies;
     const { maxTokenLife } = this.options;
     const instance = `${hostname()}:${process.pid}`;
-    await log.database.transaction(() =>
-      log.transactions.register(widest, maxTokenLife, instance),
-    );
+    await log.database.transaction(() => log.transactions.register(widest, maxTokenLife, instance));
     this.registered = true;
   }
 }

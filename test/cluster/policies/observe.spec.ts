@@ -89,9 +89,9 @@ describe('observe: decides, tells and lets pass, until a date', () => {
       });
       const [header, payload] = login?.accessToken.split('.') ?? [];
       expect(await statusOfAll(url, `${header}.${payload}.${'A'.repeat(43)}`)).toEqual(all(401));
-      await expect(
-        here.logout.logoutSession('x', { wait: 'everywhere' }),
-      ).rejects.toThrow(/'open' or observe/);
+      await expect(here.logout.logoutSession('x', { wait: 'everywhere' })).rejects.toThrow(
+        /'open' or observe/,
+      );
     });
 
     it('answers 503 before the first load: until then no receipt knows of it', async () => {

@@ -43,9 +43,13 @@ describe('override(): what an operator loosens without a deploy and without the 
       events = listen(here);
     };
     const override = (more: Partial<StalenessOverride> = {}): void =>
-      here.revocation.override({ staleFor: '30m', until: ahead(3_600_000), actor: 'dora', ...more });
-    const ahead = (milliseconds: number): Date =>
-      new Date(here.revocation.now() + milliseconds);
+      here.revocation.override({
+        staleFor: '30m',
+        until: ahead(3_600_000),
+        actor: 'dora',
+        ...more,
+      });
+    const ahead = (milliseconds: number): Date => new Date(here.revocation.now() + milliseconds);
     const now = { open: 200 };
 
     beforeEach(async () => {

@@ -62,7 +62,11 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       ['nothing more than maxStaleness', {}, 5_000],
       ['the module’s', { options: { whenStale: { staleFor: '10m' } } }, 600_000],
       ['a provider’s', { providers: [Gateway] }, 120_000],
-      ['of what a factory makes', { providers: [{ provide: 'x', useFactory: () => new Gateway() }] }, 120_000],
+      [
+        'of what a factory makes',
+        { providers: [{ provide: 'x', useFactory: () => new Gateway() }] },
+        120_000,
+      ],
       ['a class’s', { controllers: [ByClass], providers: [Gateway] }, 180_000],
       ['the widest', { controllers: [PoliciesController, ByClass] }, UNBOUNDED],
       ['the ceiling of overrides', { options: { overrideCeiling: '1h' } }, 3_600_000],
