@@ -107,6 +107,19 @@ describe('override(): what an operator loosens without a deploy and without the 
       expect(warned()).toContainEqual(expect.stringContaining('The override of dora has run out'));
     });
 
+    it('ends in time though its timer is late and the host’s clock was set back', async () => {
+      await start({ overrideCeiling: '1h' });
+      clockOf(here).skewWall(3_600_000);
+      const schedule = jest.spyOn(here.clock, 'schedule').mockReturnValue(() => undefined);
+      override({ until: ahead(60_000) });
+      clockOf(here).skewWall(0);
+      clockOf(here).advance(59_999);
+      expect(here.revocation.status().override).not.toBeNull();
+      clockOf(here).advance(1);
+      expect(here.revocation.status().override).toBeNull();
+      schedule.mockRestore();
+    });
+
     it('is ended by name, and replaced by the next one', async () => {
       await start({ overrideCeiling: '1h' });
       override();
