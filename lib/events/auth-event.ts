@@ -17,7 +17,8 @@ export type AuthEventType =
   | 'revocation_state_unknown'
   | 'accepted_stale'
   | 'staleness_override'
-  | 'observed';
+  | 'observed'
+  | 'history_lost';
 
 /** How much an act ended. */
 export type AuthEventScope = 'token' | 'session' | 'subject' | 'key' | 'issuer';
@@ -49,4 +50,6 @@ export interface AuthEvent {
   readonly requestId?: string | undefined;
   /** `refresh_reused`: what the reuse looks like. */
   readonly reuse?: 'recent' | 'orphaned' | 'stale' | undefined;
+  /** `history_lost`: how many live revocations the database no longer has and this instance knows. */
+  readonly lost?: number | undefined;
 }

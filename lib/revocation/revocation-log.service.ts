@@ -14,7 +14,10 @@ import { BatchWriter } from './batch-writer.js';
 import { draftOf } from './event-draft.js';
 import { EventKeys } from './event-key.js';
 import type { Answer } from './feed/log-cursor.js';
-import { LogConnection, type OpenLog } from './log-connection.service.js';
+import { jump, MOST_JUMPS, numbering } from './history-jump.js';
+import { LogConnection } from './log-connection.service.js';
+import type { OpenLog } from './open-log.js';
+import { HistoryLost } from './log-history.js';
 import { messageOf } from './message-of.js';
 import { PendingMover } from './pending-mover.js';
 import { appendPending } from './pending-writer.js';
@@ -38,6 +41,9 @@ const IDLE_MOVES = 2;
 /** Between two attempts to settle what COMMIT left unknown, where no poll calls for them (ms). */
 const SETTLE_AGAIN = 1_000;
 
+/** Between two jumps for tokens from beyond the head (ms). */
+const JUMP_REST = 3_600_000;
+
 /** Where the log stood, on the primary, at one moment; what a login is signed with. */
 export interface LogPosition {
   /** The last position: the `gen` of tokens whose authority is checked after this. */
@@ -57,6 +63,8 @@ export class RevocationLog {
   private readonly mover: PendingMover;
   private settling: Promise<void> | undefined;
   private isDraining = false;
+  private jumping: Promise<void> | undefined;
+  private jumpedUntil = -Infinity;
 
   constructor(
     private readonly connection: LogConnection,
@@ -70,6 +78,7 @@ export class RevocationLog {
     feed.attach({
       afterAnswer: (answer) => this.afterAnswer(answer),
       numberPending: () => this.mover.run(),
+      hasJumpedFor: (position) => this.hasJumpedFor(position),
     });
   }
 
@@ -131,7 +140,9 @@ export class RevocationLog {
     if (this.options.follow) return this.feed.bound;
     const log = await this.open();
     try {
-      return (await this.readPosition(log)).head.maxStaleness;
+      // No jump: the caller's transaction is open, and on SQLite it would have to end first.
+      const { rows } = await log.database.read(log.statements.position());
+      return headOf(rows[0], this.clock).maxStaleness;
     } catch (error) {
       throw unavailable('The revocation log could not be read.', error);
     }
@@ -169,7 +180,7 @@ export class RevocationLog {
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
     // A last time: where nothing is followed, no poll would have shown what became of it.
     if (!this.options.follow && this.provisional.size > 0) this.settle();
-    await Promise.all([this.mover.drain(), this.settling]);
+    await Promise.all([this.mover.drain(), this.settling, this.jumping]);
   }
 
   private draft(requests: readonly RevocationRequest[]): EventDraft[] {
@@ -203,9 +214,7 @@ export class RevocationLog {
     let isUnknown = drafts.some(({ killsBelow }) => killsBelow !== null);
     for (;;) {
       try {
-        const appended = await log.database.transaction(() =>
-          log.transactions.append(drafts, isUnknown),
-        );
+        const appended = await numbering(log, () => log.transactions.append(drafts, isUnknown));
         // In this order: no token comes back between the doubt and the certainty.
         this.feed.committed(appended);
         this.provisional.settle(ids(drafts), this.feed.now());
@@ -247,12 +256,36 @@ export class RevocationLog {
     }
   }
 
+  /** H2: no position of a lost history is given to a token, and none that will come again. */
   private async readPosition(log: OpenLog): Promise<{ head: Head; pendingMarks: number }> {
-    const { rows } = await log.database.read(log.statements.position());
-    return {
-      head: headOf(rows[0], this.clock),
-      pendingMarks: integerOf(rows[0]?.['pending_marks']),
-    };
+    for (let jumps = 0; ; jumps++) {
+      const { seen } = log.history;
+      const { rows } = await log.database.read(log.statements.position());
+      const head = headOf(rows[0], this.clock);
+      const why = log.history.whyLost(head, seen);
+      if (why === undefined) {
+        log.history.notice(head.position);
+        return { head, pendingMarks: integerOf(rows[0]?.['pending_marks']) };
+      }
+      if (jumps === MOST_JUMPS) throw new HistoryLost(`The revocation log changes: ${why}.`);
+      await jump(log);
+    }
+  }
+
+  /** At most once an hour: another installation may share the secret, and its tokens come again. */
+  private hasJumpedFor(position: number): boolean {
+    if (this.clock.monotonic() < this.jumpedUntil) return true;
+    this.jumping ??= (async () => {
+      try {
+        await jump(await this.connection.open(), (head) => head.position < position);
+        this.jumpedUntil = this.clock.monotonic() + JUMP_REST;
+      } catch (error) {
+        this.logger.warn(`The revocation log could not jump: ${messageOf(error)}`);
+      } finally {
+        this.jumping = undefined;
+      }
+    })();
+    return false;
   }
 
   private afterAnswer(answer: Answer): void {

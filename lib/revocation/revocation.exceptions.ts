@@ -24,6 +24,7 @@ const SENTENCE: Partial<Record<AuthErrorCode, string>> = {
 /** The code with which a verdict refuses. */
 export function codeOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthErrorCode {
   if (verdict.state === 'unknown') return 'revocation_state_unknown';
+  if (verdict.state === 'invalid') return 'token_invalid';
   return verdict.reason === 'account_locked' || verdict.reason === 'account_disabled'
     ? verdict.reason
     : CODE_OF_KIND[verdict.kind];
@@ -37,6 +38,9 @@ export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthExcep
       'It cannot be told at the moment whether the token is still good.',
       { retryAfter: verdict.retryAfter },
     );
+  }
+  if (verdict.state === 'invalid') {
+    return new AuthUnauthorizedException('token_invalid', 'The token is not of this installation.');
   }
   const code = codeOf(verdict);
   return new AuthUnauthorizedException(code, SENTENCE[code] ?? 'The token has been revoked.', {

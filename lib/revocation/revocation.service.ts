@@ -22,7 +22,7 @@ import {
   StalenessOverrides,
 } from './staleness-override.service.js';
 import type { Freshness, VerifiedClaims } from './token-claims.js';
-import { ACTIVE, LENIENT, type UnknownVerdict, type Verdict } from './verdict.js';
+import { ACTIVE, INVALID, LENIENT, type UnknownVerdict, type Verdict } from './verdict.js';
 
 /** Stands where a route, or whoever calls, has said by name that nothing loosens it. */
 const NEVER = 0;
@@ -220,7 +220,14 @@ export class RevocationService {
   ): Promise<Verdict> {
     if (this.feed.failing) return this.withoutProof(upTo);
     const isProven = await this.feed.strictProof();
-    return this.look(claims, kidKey) ?? this.after(isProven, claims, upTo);
+    const known = this.look(claims, kidKey);
+    if (known !== undefined) return known;
+    if (isProven && this.feed.isFresh() && this.isAhead(claims)) {
+      // Of a history that was lost, or of another log with our secret. Merely to refuse would turn to
+      // accepting when later traffic raises the head (G5).
+      return this.feed.hasJumpedFor(claims.gen ?? 0) ? INVALID : this.unknown;
+    }
+    return this.after(isProven, claims, upTo);
   }
 
   private async decideAfterPoll(
@@ -240,7 +247,6 @@ export class RevocationService {
   }
 
   private after(isProven: boolean, claims: TokenIdentity, upTo: number): Verdict {
-    // Beyond the head even now: of a history that was lost, or of another log with our secret.
     if (isProven && this.isAhead(claims)) return this.unknown;
     return isProven && this.feed.isFresh() ? ACTIVE : this.withoutProof(upTo);
   }
