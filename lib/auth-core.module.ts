@@ -18,6 +18,8 @@ import { RevocationLifecycle } from './revocation/revocation.lifecycle.js';
 import { RevocationLog } from './revocation/revocation-log.service.js';
 import { RevocationPurge } from './revocation/revocation-purge.service.js';
 import { RevocationService } from './revocation/revocation.service.js';
+import { StalenessOverrides } from './revocation/staleness-override.service.js';
+import { StalePolicies } from './revocation/stale-policies.service.js';
 
 const EXPORTS = [
   RESOLVED_AUTH_OPTIONS,
@@ -33,6 +35,7 @@ const EXPORTS = [
   RevocationLog,
   RevocationPurge,
   RevocationService,
+  StalePolicies,
 ];
 
 const PROVIDERS: Provider[] = [
@@ -71,6 +74,8 @@ const PROVIDERS: Provider[] = [
   RevocationLog,
   RevocationPurge,
   RevocationService,
+  StalePolicies,
+  StalenessOverrides,
   RevocationLifecycle,
 ];
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import type { SigningAlgorithm } from '../options/auth-key.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
+import type { StalePolicy } from '../options/stale-policy.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness, TokenClaims } from '../revocation/token-claims.js';
 import { ClaimsPolicy } from './claims-policy.js';
@@ -14,6 +15,13 @@ import { inspectToken, isCompactToken } from './token-inspector.js';
 export interface VerifyTokenOptions {
   /** How fresh the proof must be; only tightens what the module says. */
   freshness?: Freshness | undefined;
+  /**
+   * What becomes of the token while nothing can be proven; not together with `'strict'`. One that is
+   * wider than any that stood somewhere at boot is refused: put `@WhenStale()` on the gateway or job too.
+   *
+   * @default the option `whenStale`; `'closed'` where `freshness` is given
+   */
+  whenStale?: StalePolicy | undefined;
   /** As `@AllowExpired()`: for whoever is about to end the login anyway. */
   allowExpired?: boolean | undefined;
 }
@@ -50,7 +58,8 @@ export class TokenService {
    * @throws AuthException as the guard: 401 with a code, or 503 `revocation_state_unknown`.
    */
   async verify(text: string, options: VerifyTokenOptions = {}): Promise<TokenClaims> {
-    const demand = { allowExpired: options.allowExpired ?? false, freshness: options.freshness };
+    const { freshness, whenStale, allowExpired = false } = options;
+    const demand = { allowExpired, freshness, whenStale };
     try {
       if (typeof text !== 'string') throw tokenMalformed();
       const { key, payload, isLegacy } = inspectToken(this.ring, text);

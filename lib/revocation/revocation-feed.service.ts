@@ -13,6 +13,7 @@ import { LEASE_SHARE, type Moment, ProofClock } from './feed/proof-clock.js';
 import { WaitingRoom } from './feed/waiting-room.js';
 import { LogConnection } from './log-connection.service.js';
 import { RevocationIndex } from './revocation-index.js';
+import { StalePolicies } from './stale-policies.service.js';
 import type { Appended } from './store/log.transactions.js';
 
 /** Who writes the log, as far as following it needs him. */
@@ -41,7 +42,7 @@ export class RevocationFeed {
   private failures = 0;
   private running: Promise<void> | undefined;
   private again = false;
-  private stopped = false;
+  private stopped: boolean;
   private cancelNext: CancelSchedule | undefined;
   private lastFailure: unknown;
   private endBoot = (): void => undefined;
@@ -51,10 +52,13 @@ export class RevocationFeed {
     private readonly connection: LogConnection,
     private readonly index: RevocationIndex,
     private readonly clock: AuthClock,
+    private readonly policies: StalePolicies,
     events: AuthEvents,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
     private readonly meter: AuthMeter,
   ) {
+    // A process that only writes never starts: no poll, no waiting, no proof.
+    this.stopped = !options.follow;
     this.proofs = new ProofClock(clock);
     this.room = new WaitingRoom(clock);
     this.follower = new LogFollower(
@@ -63,6 +67,7 @@ export class RevocationFeed {
       clock,
       options,
       meter,
+      policies,
       async () => this.writer?.numberPending(),
       (lost) => events.tell({ type: 'history_lost', lost }),
     );
@@ -93,6 +98,11 @@ export class RevocationFeed {
     return this.failures > 0;
   }
 
+  /** Whether the log contradicted what is known here, and no proof came since (H1, H5). */
+  get contradicted(): boolean {
+    return this.proofs.isContradicted;
+  }
+
   /** What made the last poll fail, for the boot and the health of the module. */
   get failure(): unknown {
     return this.lastFailure;
@@ -100,7 +110,7 @@ export class RevocationFeed {
 
   /** The widest staleness of any instance as far as this one has heard (ms). */
   get bound(): number {
-    return Math.max(this.knownBound, this.options.maxStaleness);
+    return Math.max(this.knownBound, this.policies.widest);
   }
 
   /** The library's one `now` (epoch ms), never behind the database (T1). */
@@ -173,6 +183,7 @@ export class RevocationFeed {
 
   /** An event of this instance was committed: it counts here from now on (P1, F3). */
   committed({ events, head }: Appended): void {
+    if (!this.options.follow) return; // nothing here would ever sweep it out again
     for (const event of events) this.index.add(event);
     this.follower.expect(events, head);
   }

@@ -39,6 +39,9 @@ const WRITE_PATIENCE = 5_000;
  */
 const IDLE_MOVES = 2;
 
+/** Between two attempts to settle what COMMIT left unknown, where no poll calls for them (ms). */
+const SETTLE_AGAIN = 1_000;
+
 /** Between two jumps for tokens from beyond the head (ms). */
 const JUMP_REST = 3_600_000;
 
@@ -62,6 +65,7 @@ export class RevocationLog {
   private readonly positions = new SharedCall(() => this.readPositionAndMove());
   private readonly mover: PendingMover;
   private settling: Promise<void> | undefined;
+  private isDraining = false;
   private jumping: Promise<void> | undefined;
   private jumpedUntil = -Infinity;
 
@@ -145,6 +149,24 @@ export class RevocationLog {
   }
 
   /**
+   * The widest staleness (ms) that any instance has registered, for a receipt in a caller's transaction:
+   * what was heard with the last poll, or read now where there are none.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async bound(): Promise<number> {
+    if (this.options.follow) return this.feed.bound;
+    const log = await this.open();
+    try {
+      // No jump: the caller's transaction is open, and on SQLite it would have to end first.
+      const { rows } = await log.database.read(log.statements.position());
+      return headOf(rows[0], this.clock).maxStaleness;
+    } catch (error) {
+      throw unavailable('The revocation log could not be read.', error);
+    }
+  }
+
+  /**
    * Numbers what callers' transactions have committed, so that what comes after sees its effects.
    *
    * @throws AuthUnavailableException `storage_unavailable`.
@@ -172,7 +194,10 @@ export class RevocationLog {
 
   /** Resolves when nothing is being written any more; called before the connections close. */
   async drain(): Promise<void> {
+    this.isDraining = true;
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
+    // A last time: where nothing is followed, no poll would have shown what became of it.
+    if (!this.options.follow && this.provisional.size > 0) this.settle();
     await Promise.all([this.mover.drain(), this.settling, this.jumping]);
   }
 
@@ -234,7 +259,7 @@ export class RevocationLog {
           for (const draft of drafts) draft.provenAbsent = false;
         } else if (isUnknown && drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
         if (failure?.retryable !== true || performance.now() > deadline) {
-          if (isUnknown) this.provisional.add(drafts, this.feed.now());
+          if (isUnknown) this.doubt(drafts);
           else this.provisional.settle(ids(drafts), this.feed.now());
           throw error;
         }
@@ -307,6 +332,17 @@ export class RevocationLog {
     if (answer.pending.length > 0) void this.mover.runBehind();
   }
 
+  private doubt(drafts: readonly EventDraft[]): void {
+    this.provisional.add(drafts, this.feed.now());
+    this.settleLater();
+  }
+
+  /** Without polls nobody else comes back to it. */
+  private settleLater(): void {
+    if (this.options.follow || this.isDraining || this.provisional.size === 0) return;
+    this.clock.schedule(SETTLE_AGAIN, () => this.settle());
+  }
+
   /** W4: a retry with the same ids, under the head lock, ends every doubt. */
   private settle(): void {
     this.settling ??= (async () => {
@@ -316,6 +352,7 @@ export class RevocationLog {
         this.logger.warn(`An unanswered COMMIT is not settled yet: ${messageOf(error)}`);
       } finally {
         this.settling = undefined;
+        this.settleLater();
       }
     })();
   }

@@ -25,6 +25,7 @@ export const DOCUMENTED: readonly string[] = [
   'RevocationService',
   'SessionService',
   'TokenService',
+  'WhenStale',
   'authMigrations',
   'authRoutesToExclude',
   'secretKid',

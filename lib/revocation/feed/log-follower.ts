@@ -6,6 +6,7 @@ import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js
 import type { OpenLog } from '../open-log.js';
 import type { LogEvent } from '../revocation-event.js';
 import type { RevocationIndex } from '../revocation-index.js';
+import type { StalePolicies } from '../stale-policies.service.js';
 import type { Head } from '../store/log-rows.js';
 import { RETENTION_MARGIN } from '../store/log.transactions.js';
 import { type Answer, answerOf, type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
@@ -41,6 +42,7 @@ export class LogFollower {
     private readonly clock: AuthClock,
     private readonly options: ResolvedAuthOptions,
     private readonly meter: AuthMeter,
+    private readonly policies: StalePolicies,
     /** Makes room in an answer; the log knows how. */
     private readonly numberPending: () => Promise<void>,
     /** Told when the log is not the one that was followed, with the number of known events it lacks. */
@@ -187,16 +189,16 @@ export class LogFollower {
 
   private isRegisteredIn({ head }: Answer): boolean {
     return (
-      head.maxStaleness >= this.options.maxStaleness &&
-      head.maxTokenLife >= this.options.maxTokenLife
+      head.maxStaleness >= this.policies.widest && head.maxTokenLife >= this.options.maxTokenLife
     );
   }
 
   /** H4, F4: only proofs sent after this was committed count. */
   async register(log: OpenLog): Promise<void> {
-    const { maxStaleness, maxTokenLife } = this.options;
+    const { widest } = this.policies;
+    const { maxTokenLife } = this.options;
     await log.database.transaction(() =>
-      log.transactions.register(maxStaleness, maxTokenLife, log.instance),
+      log.transactions.register(widest, maxTokenLife, log.instance),
     );
     this.registered = true;
   }
