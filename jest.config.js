@@ -6,7 +6,7 @@ export default {
   transform: {},
   moduleNameMapper: {
     '^nestjs-logout$': '<rootDir>/lib/index.js',
-    '^nestjs-logout/testing$': '<rootDir>/lib/testing/index.js',
+    '^nestjs-logout/(postgres|redis|nats|testing)$': '<rootDir>/lib/$1/index.js',
   },
   setupFiles: ['reflect-metadata'],
   globalSetup: '<rootDir>/test/support/global-setup.js',

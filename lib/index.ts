@@ -32,6 +32,7 @@ export type {
   SecretMaterial,
 } from './options/auth-key-options.js';
 export type { LegacyOptions } from './options/legacy-options.js';
+export type { OperationSettings } from './options/operation-settings.js';
 export type { ClaimsContext, ClaimsLoader, SessionSettings } from './options/session-settings.js';
 export type { SigningAlgorithm } from './options/auth-key.js';
 export type { Duration } from './options/duration.js';
@@ -53,6 +54,12 @@ export {
   type DecisionOptions,
   type RevocationStatus,
 } from './revocation/revocation.service.js';
+export type {
+  HintConnection,
+  HintContext,
+  HintState,
+  RevocationHint,
+} from './revocation/feed/revocation-hint.js';
 export { RevocationGuard } from './revocation/revocation.guard.js';
 export type { Verdict } from './revocation/verdict.js';
 export { authMigrations } from './revocation/migrations/auth-migrations.js';

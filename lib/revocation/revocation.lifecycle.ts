@@ -12,6 +12,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
+import { HintLink } from './hint-link.service.js';
 import { LogConnection } from './log-connection.service.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import { RevocationLog } from './revocation-log.service.js';
@@ -29,6 +30,7 @@ export class RevocationLifecycle
     private readonly feed: RevocationFeed,
     private readonly log: RevocationLog,
     private readonly purge: RevocationPurge,
+    private readonly hints: HintLink,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -40,6 +42,7 @@ export class RevocationLifecycle
    * @throws AuthWiringError for what only a person can mend, such as missing tables.
    */
   async onApplicationBootstrap(): Promise<void> {
+    await this.hints.prepare();
     let cancel: (() => void) | undefined;
     const late = new Promise<void>((resolve) => {
       cancel = this.clock.schedule(this.options.bootTimeout, resolve, true);
@@ -70,6 +73,7 @@ export class RevocationLifecycle
     // First: its last answer may set the log to work, which must be done before the connections close.
     await this.feed.stop();
     await this.log.drain();
+    await this.hints.stop();
     await this.connection.close();
   }
 }

@@ -5,6 +5,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from './event-key.js';
+import type { HintState } from './feed/revocation-hint.js';
 import { assertDecidable } from './foreign-token.js';
 import { ProvisionalEvents } from './provisional-events.js';
 import type { TokenIdentity } from './revocation-event.js';
@@ -34,6 +35,8 @@ export interface RevocationStatus {
   readonly position: number;
   /** Live revocations in memory. */
   readonly entries: number;
+  /** Whether hints arrive here; see {@link HintState}. */
+  readonly hint: HintState;
 }
 
 /**
@@ -128,6 +131,7 @@ export class RevocationService {
       staleness: Number.isFinite(staleness) ? Math.round(staleness) / 1000 : null,
       position: this.feed.position,
       entries: this.index.stats().entries,
+      hint: this.feed.hint,
     };
   }
 

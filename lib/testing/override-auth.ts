@@ -73,6 +73,7 @@ const NOTHING_REVOKED: Pick<
     staleness: 0,
     position: 0,
     entries: 0,
+    hint: 'off',
   }),
 };
 
