@@ -170,7 +170,8 @@ export class RevocationFeed {
   committed({ events, head }: Appended): void {
     for (const event of events) this.index.add(event);
     this.follower.expect(events, head);
-    this.hints?.tell(head.position);
+    const last = Math.max(...events.map(({ position }) => position ?? 0));
+    if (events.length > 0) this.hints?.tell(last);
   }
 
   /**
