@@ -36,3 +36,10 @@ export const DOCUMENTED_FOR_TESTS: readonly string[] = [
   'issueTestToken',
   'overrideAuth',
 ];
+
+/** Every value of `nestjs-logout/postgres`, `/redis` and `/nats`. */
+export const DOCUMENTED_HINTS = {
+  postgres: ['postgresHint'],
+  redis: ['redisHint'],
+  nats: ['natsHint'],
+} as const;

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Checks, expectEqual, expectNone } from './support/checks.js';
 import type { Workplace } from './support/consumer.js';
 import { node } from './support/shell.js';
-import { DOCUMENTED, DOCUMENTED_FOR_TESTS } from './documented-exports.js';
+import { DOCUMENTED, DOCUMENTED_FOR_TESTS, DOCUMENTED_HINTS } from './documented-exports.js';
 
 /** What every user of the library has; nothing else may be needed to read its types. */
 const REQUIRED_PEERS = [
@@ -15,13 +15,22 @@ const REQUIRED_PEERS = [
   'typeorm',
 ];
 
-const ENTRIES = [
+const ENTRIES: readonly {
+  readonly entry: string;
+  readonly allowed: readonly string[];
+  readonly documented: readonly string[];
+}[] = [
   { entry: 'index', allowed: REQUIRED_PEERS, documented: DOCUMENTED },
   {
     entry: 'testing/index',
     allowed: [...REQUIRED_PEERS, '@nestjs/testing'],
     documented: DOCUMENTED_FOR_TESTS,
   },
+  ...Object.entries(DOCUMENTED_HINTS).map(([name, documented]) => ({
+    entry: `${name}/index`,
+    allowed: REQUIRED_PEERS,
+    documented,
+  })),
 ];
 
 /**
@@ -36,7 +45,7 @@ export async function checkPublicTypes(
 ): Promise<void> {
   const dist = join(app, 'node_modules/nestjs-logout/dist');
   for (const { entry, allowed, documented } of ENTRIES) {
-    const name = entry === 'index' ? 'nestjs-logout' : 'nestjs-logout/testing';
+    const name = entry === 'index' ? 'nestjs-logout' : `nestjs-logout/${dirname(entry)}`;
     await checks.run(`the types of ${name} name no optional package`, () => {
       const foreign = foreignImports(join(dist, `${entry}.d.ts`));
       expectNone(
