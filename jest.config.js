@@ -6,9 +6,8 @@ export default {
   transform: {},
   moduleNameMapper: {
     '^nestjs-logout$': '<rootDir>/lib/index.js',
-    '^nestjs-logout/testing$': '<rootDir>/lib/testing/index.js',
-    '^nestjs-logout/terminus$': '<rootDir>/lib/terminus/index.js',
-    '^nestjs-logout/prometheus$': '<rootDir>/lib/prometheus/index.js',
+    '^nestjs-logout/(testing|terminus|prometheus|postgres|redis|nats)$':
+      '<rootDir>/lib/$1/index.js',
   },
   setupFiles: ['reflect-metadata'],
   globalSetup: '<rootDir>/test/support/global-setup.js',

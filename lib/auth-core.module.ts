@@ -10,6 +10,7 @@ import {
 } from './options/resolved-auth-options.js';
 import { resolveAuthOptions } from './options/resolve-auth-options.js';
 import { EventKeys } from './revocation/event-key.js';
+import { HintLink } from './revocation/hint-link.service.js';
 import { LogConnection } from './revocation/log-connection.service.js';
 import { ProvisionalEvents } from './revocation/provisional-events.js';
 import { RevocationFeed } from './revocation/revocation-feed.service.js';
@@ -76,6 +77,7 @@ const PROVIDERS: Provider[] = [
   RevocationService,
   StalePolicies,
   StalenessOverrides,
+  HintLink,
   RevocationLifecycle,
 ];
 

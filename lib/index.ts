@@ -55,6 +55,12 @@ export {
   type DecisionOptions,
   type RevocationStatus,
 } from './revocation/revocation.service.js';
+export type {
+  HintConnection,
+  HintContext,
+  HintState,
+  RevocationHint,
+} from './revocation/feed/revocation-hint.js';
 export { RevocationGuard } from './revocation/revocation.guard.js';
 export { Freshness } from './revocation/freshness.decorator.js';
 export { WhenStale } from './revocation/when-stale.decorator.js';

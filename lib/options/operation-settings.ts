@@ -1,3 +1,4 @@
+import type { RevocationHint } from '../revocation/feed/revocation-hint.js';
 import type { Duration } from './duration.js';
 import { SessionSettings } from './session-settings.js';
 import type { StalePolicy } from './stale-policy.js';
@@ -67,4 +68,15 @@ export class OperationSettings extends SessionSettings {
    * @default true
    */
   follow?: boolean | undefined = true;
+
+  /**
+   * Tells the other instances of a logout at once, typically within a few milliseconds:
+   * `postgresHint()`, `redisHint({ url })`, `natsHint({ servers })`, each from its own sub-path, or a
+   * {@link RevocationHint} of your own.
+   *
+   * Only speed: what a hint loses arrives with the next poll, within `maxStaleness`.
+   *
+   * @default none; instances learn by polling, typically after an eighth of `maxStaleness`
+   */
+  hint?: RevocationHint | undefined;
 }

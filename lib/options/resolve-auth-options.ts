@@ -9,6 +9,7 @@ import {
 } from './operation-setting-readers.js';
 import { OptionProblems } from './option-problems.js';
 import { readDuration, readExactName, readFields, type DurationLimits } from './option-readers.js';
+import { readHint } from './read-hint.js';
 import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
 import { readForeignIssuers } from './resolve-foreign-issuers.js';
 import { checkNameOfLegacy, readLegacy } from './resolve-legacy.js';
@@ -45,6 +46,7 @@ const OPTION_NAMES = Object.keys({
   historyFor: true,
   maxSessions: true,
   claims: true,
+  hint: true,
   clockTolerance: true,
   maxStaleness: true,
   staleWait: true,
@@ -164,6 +166,7 @@ export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
     historyFor: duration('historyFor'),
     maxSessions: readMaxSessions(value('maxSessions'), problems),
     claims: readClaimsLoader(value('claims'), problems),
+    hint: readHint(value('hint'), problems),
     clockTolerance: duration('clockTolerance'),
     maxStaleness,
     staleWait: duration('staleWait'),

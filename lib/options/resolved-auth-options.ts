@@ -1,4 +1,5 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
+import type { RevocationHint } from '../revocation/feed/revocation-hint.js';
 import type { AuthKey } from './auth-key.js';
 import type { ClaimsValidator } from './auth-options.js';
 import type { ClaimsLoader } from './session-settings.js';
@@ -62,6 +63,8 @@ export interface ResolvedAuthOptions {
   /** By client type; `'*'` stands for all together. */
   readonly maxSessions: ReadonlyMap<string, number> | undefined;
   readonly claims: ClaimsLoader | undefined;
+  /** Tells other instances of a logout at once; `undefined`: they poll. */
+  readonly hint: RevocationHint | undefined;
   /** The longest life of any token this instance can be asked about. */
   readonly maxTokenLife: number;
   readonly legacy: ResolvedLegacy | undefined;

@@ -1,5 +1,5 @@
 import { LEASE_SHARE } from '../revocation/feed/proof-clock.js';
-import type { StatusToCome } from '../revocation/status-to-come.js';
+import type { RevocationStatus } from '../revocation/revocation.service.js';
 import type { MetricDefinition, Observed } from './metric.js';
 
 /** A bound of a year or more is none: no token lives that long (ms). */
@@ -89,12 +89,12 @@ export const GAUGES: readonly MetricDefinition[] = [
   },
 ];
 
-function statusOf({ revocation }: Observed): StatusToCome {
+function statusOf({ revocation }: Observed): RevocationStatus {
   return revocation.status();
 }
 
 /** Those of the module and of an operator; what single routes have shows in the bound. */
-function policiesOf({ whenStale, override, observingUntil }: StatusToCome): string[] {
+function policiesOf({ whenStale, override, observingUntil }: RevocationStatus): string[] {
   const inForce = [];
   if (whenStale === 'open') inForce.push('open');
   else if (typeof whenStale === 'object') inForce.push('stale_for');

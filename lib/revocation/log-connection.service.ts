@@ -1,8 +1,8 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
-import { clearTimeout, setTimeout } from 'node:timers';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../context/auth-clock.js';
+import { withinTime } from '../context/within-time.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -10,6 +10,7 @@ import {
 import { type OpenLog, openLogIn } from './open-log.js';
 import { messageOf } from './message-of.js';
 import { isDataSource, locateDataSource } from './store/data-source.locator.js';
+import { deriveDataSourceOptions } from './store/derive-data-source-options.js';
 import { openLogDatabase } from './store/open-log-database.js';
 
 /** Opening may run migrations, and wait for those of another process (ms). */
@@ -42,6 +43,20 @@ export class LogConnection implements OnModuleInit {
   /** The application's DataSource, if the log was derived from one. */
   get application(): DataSource | undefined {
     return isDataSource(this.source) ? this.source : undefined;
+  }
+
+  /**
+   * How the log connects.
+   *
+   * @throws AuthWiringError for a database that the log cannot live on.
+   */
+  get dataSourceOptions(): DataSourceOptions {
+    if (this.source === undefined) throw new Error('AuthModule was not initialised.');
+    const { source } = this;
+    return deriveDataSourceOptions(
+      isDataSource(source) ? source.options : source,
+      this.options.schema,
+    );
   }
 
   /**
@@ -81,6 +96,9 @@ export class LogConnection implements OnModuleInit {
     const { schema, migrations } = this.options;
     const database = await withinTime(
       openLogDatabase({ source: this.source, schema, migrations }),
+      // A server that accepts a connection and then falls silent must not keep the log closed for ever.
+      OPENING_LIMIT,
+      `The database was silent for ${OPENING_LIMIT / 1000} seconds.`,
       (late) => void late.close().catch(() => undefined),
     );
     try {
@@ -89,27 +107,5 @@ export class LogConnection implements OnModuleInit {
       await database.close();
       throw error;
     }
-  }
-}
-
-/** A server that accepts a connection and then falls silent must not keep the log closed for ever. */
-async function withinTime<T>(opening: Promise<T>, whenLate: (late: T) => void): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  let isLate = false;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      isLate = true;
-      reject(new Error(`The database was silent for ${OPENING_LIMIT / 1000} seconds.`));
-    }, OPENING_LIMIT);
-    timer.unref();
-  });
-  opening.then(
-    (opened) => (isLate ? whenLate(opened) : undefined),
-    () => undefined,
-  );
-  try {
-    return await Promise.race([opening, silence]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,6 +1,9 @@
 /** An error and what caused it, in one line for a log. */
 export function messageOf(error: unknown): string {
-  const cause =
-    error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  return error instanceof Error ? `${error.message}${cause}` : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // A host with several addresses fails with an error for each, and none of its own.
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  if (error.message === '' && first instanceof Error) return first.message;
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return `${error.message}${cause}`;
 }

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthEvents } from '../events/auth-events.service.js';
@@ -7,9 +7,13 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
+import { HintPacer } from './feed/hint-pacer.js';
+import type { HintTeller } from './feed/hint-teller.js';
 import type { Answer } from './feed/log-cursor.js';
 import { LogFollower } from './feed/log-follower.js';
+import { PollFailures } from './feed/poll-failures.js';
 import { LEASE_SHARE, type Moment, ProofClock } from './feed/proof-clock.js';
+import type { HintState } from './feed/revocation-hint.js';
 import { WaitingRoom } from './feed/waiting-room.js';
 import { LogConnection } from './log-connection.service.js';
 import { RevocationIndex } from './revocation-index.js';
@@ -32,19 +36,19 @@ export interface LogWriter {
  */
 @Injectable()
 export class RevocationFeed {
-  private readonly logger = new Logger('RevocationFeed');
   private readonly proofs: ProofClock;
   private readonly room: WaitingRoom;
   private readonly follower: LogFollower;
+  private readonly failures = new PollFailures();
+  private readonly pacer: HintPacer;
   private writer: LogWriter | undefined;
+  private hints: HintTeller | undefined;
   private isProven = false;
   private knownBound = 0;
-  private failures = 0;
   private running: Promise<void> | undefined;
   private again = false;
   private stopped: boolean;
   private cancelNext: CancelSchedule | undefined;
-  private lastFailure: unknown;
   private endBoot = (): void => undefined;
   private readonly booted = new Promise<void>((resolve) => (this.endBoot = resolve));
 
@@ -61,6 +65,7 @@ export class RevocationFeed {
     this.stopped = !options.follow;
     this.proofs = new ProofClock(clock);
     this.room = new WaitingRoom(clock);
+    this.pacer = new HintPacer(clock, () => this.request());
     this.follower = new LogFollower(
       index,
       this.proofs,
@@ -95,7 +100,7 @@ export class RevocationFeed {
 
   /** Whether the last poll failed: then nobody waits for the next one. */
   get failing(): boolean {
-    return this.failures > 0;
+    return this.failures.count > 0;
   }
 
   /** Whether the log contradicted what is known here, and no proof came since (H1, H5). */
@@ -105,12 +110,17 @@ export class RevocationFeed {
 
   /** What made the last poll fail, for the boot and the health of the module. */
   get failure(): unknown {
-    return this.lastFailure;
+    return this.failures.last;
   }
 
   /** The widest staleness of any instance as far as this one has heard (ms). */
   get bound(): number {
     return Math.max(this.knownBound, this.policies.widest);
+  }
+
+  /** Whether hints arrive here, for the health of the module. */
+  get hint(): HintState {
+    return this.hints?.state ?? 'off';
   }
 
   /** The library's one `now` (epoch ms), never behind the database (T1). */
@@ -121,6 +131,11 @@ export class RevocationFeed {
   /** Whether this instance may accept by a proof of at most `staleness` ms, decided here and now. */
   isFresh(staleness = this.options.maxStaleness): boolean {
     return this.proofs.age() <= staleness * LEASE_SHARE;
+  }
+
+  /** An instance says that it committed events up to here. While polls fail, the backoff decides. */
+  hinted(position: number): void {
+    if (position > this.position && !this.failing && !this.stopped) this.pacer.hint();
   }
 
   /** Polls at once, after the one in flight; for a hint, and for who cannot wait. */
@@ -134,7 +149,7 @@ export class RevocationFeed {
    * was sent late enough, else the next. `false` when it fails or takes longer than `timeout`.
    */
   proofWithin(staleness: number, timeout: number): Promise<boolean> {
-    if (this.failures > 0 || this.stopped) return Promise.resolve(false);
+    if (this.failing || this.stopped) return Promise.resolve(false);
     const proven = this.room.wait(this.clock.monotonic() - staleness * LEASE_SHARE, timeout);
     if (this.running === undefined) void this.run();
     return proven;
@@ -181,8 +196,15 @@ export class RevocationFeed {
     this.writer = writer;
   }
 
+  /** Who carries hints makes himself known too; without one, polls alone carry the log. */
+  attachHints(hints: HintTeller): void {
+    this.hints = hints;
+  }
+
   /** An event of this instance was committed: it counts here from now on (P1, F3). */
   committed({ events, head }: Appended): void {
+    const last = Math.max(...events.map(({ position }) => position ?? 0));
+    if (events.length > 0) this.hints?.tell(last);
     if (!this.options.follow) return; // nothing here would ever sweep it out again
     for (const event of events) this.index.add(event);
     this.follower.expect(events, head);
@@ -200,6 +222,7 @@ export class RevocationFeed {
   async stop(): Promise<void> {
     this.stopped = true;
     this.cancelNext?.();
+    this.pacer.stop();
     this.room.close();
     this.endBoot();
     await this.running;
@@ -232,16 +255,15 @@ export class RevocationFeed {
         );
         this.accept(answer, sent);
         this.meter.observePoll(this.clock.monotonic() - begun);
-        if (this.failures > 0) this.logger.log('The revocation log is followed again.');
-        this.failures = 0;
-        this.lastFailure = undefined;
+        this.failures.end();
         this.room.settle(sent.monotonic, true);
         this.again ||= this.room.wantsLaterThan(sent.monotonic);
       } catch (error) {
-        this.fail(error);
+        this.failures.add(error);
+        if (error instanceof AuthWiringError) this.endBoot();
       }
-    } while (this.again && this.failures === 0);
-    if (this.failures > 0) {
+    } while (this.again && !this.failing);
+    if (this.failing) {
       // Nobody waits while polls fail; the backoff, not a crowd of requests, decides when to retry.
       this.again = false;
       this.room.settle(Infinity, false);
@@ -249,6 +271,7 @@ export class RevocationFeed {
   }
 
   private accept(answer: Answer, sent: Moment): void {
+    if (!this.isProven) this.hints?.start();
     this.isProven = true;
     this.knownBound = answer.head.maxStaleness;
     this.proofs.prove(sent, answer.head.now);
@@ -257,25 +280,9 @@ export class RevocationFeed {
     this.endBoot();
   }
 
-  private fail(error: unknown): void {
-    this.lastFailure = error;
-    this.failures++;
-    this.meter.count('polls', 'failed');
-    if (error instanceof AuthWiringError) this.endBoot();
-    // The first failure and then each tenth: loud, but no flood while a database is away.
-    if (this.failures % 10 === 1) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.logger.warn(
-        `The revocation log could not be read (attempt ${this.failures}): ${message}`,
-      );
-    }
-  }
-
   private plan(): void {
     if (this.stopped) return;
-    const interval = this.options.maxStaleness / 4;
-    const backoff = Math.min(interval, 50 * 2 ** Math.min(this.failures, 10));
-    const delay = (this.failures > 0 ? backoff : interval) * (0.8 + Math.random() * 0.2);
+    const delay = this.failures.pause(this.options.maxStaleness / 4);
     this.cancelNext = this.clock.schedule(delay, () => void this.run());
   }
 }

@@ -12,6 +12,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
+import { HintLink } from './hint-link.service.js';
 import { LogConnection } from './log-connection.service.js';
 import { messageOf } from './message-of.js';
 import { RevocationFeed } from './revocation-feed.service.js';
@@ -30,6 +31,7 @@ export class RevocationLifecycle
     private readonly feed: RevocationFeed,
     private readonly log: RevocationLog,
     private readonly purge: RevocationPurge,
+    private readonly hints: HintLink,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -41,6 +43,7 @@ export class RevocationLifecycle
    * @throws AuthWiringError for what only a person can mend, such as missing tables.
    */
   async onApplicationBootstrap(): Promise<void> {
+    await this.hints.prepare();
     if (!this.options.follow) return this.startWriting();
     await this.within(this.options.bootTimeout, this.feed.start());
     const { failure } = this.feed;
@@ -101,6 +104,7 @@ export class RevocationLifecycle
     // First: its last answer may set the log to work, which must be done before the connections close.
     await this.feed.stop();
     await this.log.drain();
+    await this.hints.stop();
     await this.connection.close();
   }
 }

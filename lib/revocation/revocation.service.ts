@@ -9,6 +9,7 @@ import {
 } from '../options/resolved-auth-options.js';
 import { type StalePolicy, UNBOUNDED } from '../options/stale-policy.js';
 import { EventKeys } from './event-key.js';
+import type { HintState } from './feed/revocation-hint.js';
 import { assertDecidable } from './foreign-token.js';
 import { ProvisionalEvents } from './provisional-events.js';
 import { RepeatedWarning } from './repeated-warning.js';
@@ -63,6 +64,8 @@ export interface RevocationStatus {
   readonly override: OverrideStatus | null;
   /** Until when revocations are only observed, not enforced; `null` when they are. */
   readonly observingUntil: Date | null;
+  /** Whether hints arrive here; see {@link HintState}. */
+  readonly hint: HintState;
 }
 
 /**
@@ -177,6 +180,7 @@ export class RevocationService {
       whenStale: policyOf(this.options),
       override: this.overrides.status,
       observingUntil: this.isObserving() ? new Date(this.options.observeUntil ?? 0) : null,
+      hint: this.feed.hint,
     };
   }
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { RevocationService } from '../revocation/revocation.service.js';
-import type { StatusToCome } from '../revocation/status-to-come.js';
+import type { RevocationStatus } from '../revocation/revocation.service.js';
 
 /** What {@link AuthHealthIndicator.isReady} may be asked beside its key. */
 export interface ReadinessOptions {
@@ -105,7 +105,7 @@ export class AuthHealthIndicator {
   }
 
   private details(): Details {
-    const status: StatusToCome = this.revocation.status();
+    const status: RevocationStatus = this.revocation.status();
     const { staleness, position, entries } = status;
     return {
       state: stateOf(status),
@@ -124,7 +124,7 @@ export class AuthHealthIndicator {
   }
 }
 
-function stateOf({ following, ready, fresh }: StatusToCome): Details['state'] {
+function stateOf({ following, ready, fresh }: RevocationStatus): Details['state'] {
   if (following === false) return 'writes only';
   if (!ready) return 'loading';
   return fresh ? 'fresh' : 'stale';

@@ -80,6 +80,7 @@ const NOTHING_REVOKED: Pick<
     whenStale: 'closed',
     override: null,
     observingUntil: null,
+    hint: 'off',
   }),
 };
 

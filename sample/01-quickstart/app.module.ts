@@ -13,7 +13,7 @@ import { SigningKeys } from './signing-keys.js';
 @Module({})
 export class AppModule {
   static with({ database, secrets, ...settings }: Settings): DynamicModule {
-    const { issuer, audience, accessTokenTtl, maxStaleness } = settings;
+    const { issuer, audience, accessTokenTtl, maxStaleness, hint } = settings;
     const { refreshTokenTtl, sessionTtl, refreshGrace } = settings;
     const keys = secrets.map((secret) => ({
       alg: 'HS256' as const,
@@ -39,6 +39,7 @@ export class AppModule {
             sessionTtl,
             refreshGrace,
             maxStaleness,
+            hint,
             claims: (subject) => accounts.claimsOf(subject),
             // An application that has a TypeOrmModule leaves this out, and the log finds that
             // database by itself.

@@ -9,6 +9,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import type { RevocationHint } from 'nestjs-logout';
+import { natsHint } from 'nestjs-logout/nats';
+import { postgresHint } from 'nestjs-logout/postgres';
+import { redisHint } from 'nestjs-logout/redis';
 import type { DataSourceOptions } from 'typeorm';
 
 /** Everything that the quick-start reads from its environment, checked once. */
@@ -25,6 +29,7 @@ export interface Settings {
   readonly sessionTtl: number;
   readonly refreshGrace: number;
   readonly maxStaleness: number;
+  readonly hint: RevocationHint | undefined;
 }
 
 const DAY = 86_400;
@@ -55,6 +60,7 @@ export function readSettings(env: Environment): Settings {
     sessionTtl: integer(env, 'SESSION_TTL', 30 * DAY, 1, YEAR),
     refreshGrace: integer(env, 'REFRESH_GRACE', 10, 0, 60),
     maxStaleness: integer(env, 'MAX_STALENESS', 5, 1, 3_600),
+    hint: hintOf(env, database),
   };
 }
 
@@ -73,6 +79,25 @@ function databaseOf(url: string): DataSourceOptions {
   }
   throw new SettingsError(
     'DATABASE_URL must be sqlite:path, postgres://… or mysql://… (also for MariaDB).',
+  );
+}
+
+/** Instances tell each other of a logout: on the database itself, or on a Redis or NATS beside it. */
+function hintOf(env: Environment, database: DataSourceOptions): RevocationHint | undefined {
+  const kind = oneOf(env, 'HINT', ['none', 'postgres', 'redis', 'nats']);
+  if (kind === 'none') return undefined;
+  if (kind === 'redis') return redisHint({ url: address(env, 'REDIS_URL', /^rediss?:\/\/./) });
+  if (kind === 'nats') return natsHint({ servers: address(env, 'NATS_URL', /^(nats|tls):\/\/./) });
+  if (database.type === 'postgres') return postgresHint();
+  throw new SettingsError('HINT is "postgres"; DATABASE_URL must then be postgres://…');
+}
+
+function address(env: Environment, name: string, form: RegExp): string {
+  const given = text(env, name, '');
+  if (form.test(given)) return given;
+  // Without what it holds: that may be a password.
+  throw new SettingsError(
+    `${name} must be an address for HINT=${env['HINT']}, such as ${name === 'REDIS_URL' ? 'redis://127.0.0.1:6379' : 'nats://127.0.0.1:4222'}.`,
   );
 }
 

@@ -47,6 +47,10 @@ const bad: readonly (readonly [name: string, value: string, fix: RegExp])[] = [
   ['REFRESH_GRACE', '61', /whole number from 0 to 60/],
   ['MAX_STALENESS', '0', /whole number from 1 to 3600/],
   ['MAX_STALENESS', 'Infinity', /whole number from 1 to 3600/],
+  ['HINT', 'kafka', /none, postgres, redis, nats/],
+  ['HINT', 'postgres', /DATABASE_URL must then be postgres/],
+  ['HINT', 'redis', /REDIS_URL must be an address/],
+  ['HINT', 'nats', /NATS_URL must be an address/],
 ];
 
 describe('a setting that is wrong', () => {

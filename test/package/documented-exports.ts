@@ -43,3 +43,9 @@ export const DOCUMENTED_FOR_TERMINUS: readonly string[] = ['AuthHealthIndicator'
 
 /** Every value of `nestjs-logout/prometheus`. */
 export const DOCUMENTED_FOR_PROMETHEUS: readonly string[] = ['AuthPrometheusModule'];
+/** Every value of `nestjs-logout/postgres`, `/redis` and `/nats`. */
+export const DOCUMENTED_HINTS = {
+  postgres: ['postgresHint'],
+  redis: ['redisHint'],
+  nats: ['natsHint'],
+} as const;

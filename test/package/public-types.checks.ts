@@ -8,6 +8,7 @@ import {
   DOCUMENTED_FOR_PROMETHEUS,
   DOCUMENTED_FOR_TERMINUS,
   DOCUMENTED_FOR_TESTS,
+  DOCUMENTED_HINTS,
 } from './documented-exports.js';
 
 /** What every user of the library has; nothing else may be needed to read its types. */
@@ -20,7 +21,11 @@ const REQUIRED_PEERS = [
   'typeorm',
 ];
 
-const ENTRIES = [
+const ENTRIES: readonly {
+  readonly entry: string;
+  readonly allowed: readonly string[];
+  readonly documented: readonly string[];
+}[] = [
   { entry: 'index', allowed: REQUIRED_PEERS, documented: DOCUMENTED },
   {
     entry: 'testing/index',
@@ -37,6 +42,11 @@ const ENTRIES = [
     allowed: [...REQUIRED_PEERS, 'prom-client'],
     documented: DOCUMENTED_FOR_PROMETHEUS,
   },
+  ...Object.entries(DOCUMENTED_HINTS).map(([name, documented]) => ({
+    entry: `${name}/index`,
+    allowed: REQUIRED_PEERS,
+    documented,
+  })),
 ];
 
 /**

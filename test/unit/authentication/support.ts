@@ -121,6 +121,7 @@ export function optionsWith(
     maxTokenLife: 300_000,
     foreign: [],
     legacy: undefined,
+    hint: undefined,
     allowedClaims: [],
     dataSource: undefined,
     migrations: 'check',

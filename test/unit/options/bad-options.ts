@@ -279,6 +279,16 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
     'keys[0].kid',
     'Leave kid out',
   ],
+  // hint
+  [
+    'a hint that was not called',
+    { hint: () => undefined },
+    'hint',
+    'Call it: hint: postgresHint()',
+  ],
+  ['a hint by its name', { hint: 'postgres' }, 'hint', 'Give postgresHint()'],
+  ['the options of a hint', { hint: { url: 'redis://:p@h' } }, 'hint', 'redisHint({ url })'],
+  ['hint null', { hint: null }, 'hint', 'Give postgresHint()'],
   // the others
   ['allowedClaims a text', { allowedClaims: 'pin' }, 'allowedClaims', "['pin']"],
   ['allowedClaims an empty name', { allowedClaims: ['pin', ''] }, 'allowedClaims[1]', 'exact name'],

@@ -1,0 +1,1 @@
+export { natsHint, type NatsHintOptions } from './nats.hint.js';

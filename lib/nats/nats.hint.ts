@@ -1,0 +1,82 @@
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { importPeer } from '../errors/import-peer.js';
+import type {
+  HintConnection,
+  HintContext,
+  RevocationHint,
+} from '../revocation/feed/revocation-hint.js';
+
+/** For how long a connection is waited for (ms). */
+const CONNECT_LIMIT = 3_000;
+
+/** What {@link natsHint} takes. @publicApi */
+export interface NatsHintOptions {
+  /** `'host:4222'`, `'tls://host'`, or a list of such. */
+  servers: string | string[];
+  /** Any other option of `connect()` of `@nats-io/transport-node`: `token`, `user`, `pass`, `tls`, … */
+  readonly [option: string]: unknown;
+}
+
+/**
+ * Hints by a subject of NATS (core, no JetStream): one connection on each instance. Nothing is stored
+ * there.
+ *
+ * @throws AuthWiringError for no `servers`; at boot when the package `@nats-io/transport-node` is
+ * missing.
+ *
+ * @see https://docs.nats.io/nats-concepts/core-nats/pubsub
+ *
+ * @example
+ * ```ts
+ * import { natsHint } from 'nestjs-logout/nats';
+ *
+ * const options = { hint: natsHint({ servers: '127.0.0.1:4222' }) };
+ * ```
+ * @publicApi
+ */
+export function natsHint(options: NatsHintOptions): RevocationHint {
+  const servers: unknown = [options?.servers].flat();
+  if (!(servers as unknown[]).every((server) => typeof server === 'string' && server !== '')) {
+    throw new AuthWiringError(
+      'natsHint({ servers }): no server is given.',
+      "Give 'host:4222', or a list; if it comes from the environment, is it set?",
+    );
+  }
+  return {
+    name: 'nats',
+    whenUnheard: 'May its user publish and subscribe to nestjs_logout_*?',
+    prepare: async () => void (await load()),
+    connect: (context) => subscribe(context, options),
+  };
+}
+
+function load(): Promise<typeof import('@nats-io/transport-node')> {
+  const name = '@nats-io/transport-node';
+  return importPeer('natsHint()', name, () => import('@nats-io/transport-node'));
+}
+
+async function subscribe(context: HintContext, options: NatsHintOptions): Promise<HintConnection> {
+  const { connect } = await load();
+  const connection = await connect({
+    ...options,
+    name: 'nestjs-logout hint',
+    timeout: CONNECT_LIMIT,
+    reconnect: false, // we connect anew ourselves
+  });
+  void connection.closed().then((error) => {
+    context.lost(error ?? new Error('The connection was closed.'));
+  });
+  connection.subscribe(context.channel, {
+    callback: (error, message) => {
+      if (error === null) context.hear(message.string());
+      else context.lost(error);
+    },
+  });
+  return {
+    tell: async (payload) => {
+      connection.publish(context.channel, payload);
+      await connection.flush();
+    },
+    close: () => connection.close(),
+  };
+}

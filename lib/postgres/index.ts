@@ -1,0 +1,1 @@
+export { postgresHint, type PostgresHintOptions } from './postgres.hint.js';

@@ -1,0 +1,1 @@
+export { redisHint, type RedisHintOptions } from './redis.hint.js';

@@ -1,0 +1,85 @@
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { importPeer } from '../errors/import-peer.js';
+import type {
+  HintConnection,
+  HintContext,
+  RevocationHint,
+} from '../revocation/feed/revocation-hint.js';
+
+/** For how long a connection is waited for (ms). */
+const CONNECT_LIMIT = 3_000;
+
+/** What {@link redisHint} takes. @publicApi */
+export interface RedisHintOptions {
+  /** `redis://…`, or `rediss://…` with TLS. It holds a password. */
+  url: string;
+  /** Any other option of `createClient()` of the package `redis`: `username`, `socket: { ca }`, … */
+  readonly [option: string]: unknown;
+}
+
+/**
+ * Hints by pub/sub of a Redis (or Valkey): two connections on each instance. Nothing is stored there.
+ *
+ * Redis may be lost, restarted or emptied at any time: instances then learn of a logout by polling.
+ *
+ * @throws AuthWiringError for a `url` that is none; at boot when the package `redis` is missing.
+ *
+ * @see https://redis.io/docs/latest/develop/pubsub/
+ *
+ * @example
+ * ```ts
+ * import { redisHint } from 'nestjs-logout/redis';
+ *
+ * const options = { hint: redisHint({ url: 'redis://127.0.0.1:6379' }) };
+ * ```
+ * @publicApi
+ */
+export function redisHint(options: RedisHintOptions): RevocationHint {
+  if (typeof options?.url !== 'string' || !/^rediss?:\/\/./.test(options.url)) {
+    throw new AuthWiringError(
+      'redisHint({ url }): the url is none of Redis.',
+      'Give redis://user:password@host:port, or rediss:// with TLS; if it comes from the environment, is it set?',
+    );
+  }
+  return {
+    name: 'redis',
+    whenUnheard: 'May its user publish and subscribe to nestjs_logout_* (ACL)?',
+    prepare: async () => void (await load()),
+    connect: (context) => subscribe(context, options),
+  };
+}
+
+function load(): Promise<typeof import('redis')> {
+  return importPeer('redisHint()', 'redis', () => import('redis'));
+}
+
+async function subscribe(context: HintContext, options: RedisHintOptions): Promise<HintConnection> {
+  const { createClient } = await load();
+  const publisher = createClient({
+    ...options,
+    socket: {
+      ...(options['socket'] as object | undefined),
+      connectTimeout: CONNECT_LIMIT,
+      // We connect anew ourselves; commands must not wait for a connection that may never come.
+      reconnectStrategy: false,
+    },
+    disableOfflineQueue: true,
+  });
+  const clients = [publisher, publisher.duplicate()] as const;
+  const close = async (): Promise<void> => {
+    for (const client of clients) if (client.isOpen) client.destroy();
+  };
+  for (const client of clients) client.on('error', (error) => context.lost(error));
+  try {
+    await Promise.all(clients.map((client) => client.connect()));
+    for (const client of clients) client.unref();
+    await clients[1].subscribe(context.channel, (payload) => context.hear(payload));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    tell: async (payload) => void (await publisher.publish(context.channel, payload)),
+    close,
+  };
+}

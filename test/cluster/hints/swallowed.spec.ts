@@ -1,0 +1,74 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
+import { postgres, type TestDatabase } from '../../support/databases.js';
+import { describeWithHints, type ProxiedHint } from '../../support/hint-kinds.js';
+import { startInstance, type Instance } from '../../support/instance.js';
+import { endSessions, knows } from '../feed/support.js';
+import { eventually } from '../protocol/support.js';
+
+jest.setTimeout(60_000);
+
+/** Milliseconds. */
+const BOUND = 1_000;
+
+const SILENCES = [
+  ['frozen', (proxy: ProxiedHint['proxy']) => proxy.freeze()],
+  ['cut off', (proxy: ProxiedHint['proxy']) => proxy.refuse()],
+] as const;
+
+describeWithHints('a swallowed hint', (kind) => {
+  let database: TestDatabase;
+  let proxied: ProxiedHint;
+  let here: Instance;
+  let there: Instance;
+
+  beforeEach(async () => {
+    database = await postgres.create();
+    proxied = await kind.through(database);
+    const maxStaleness = BOUND / 1000;
+    here = await startInstance(database, { options: { maxStaleness, hint: kind.direct() } });
+    there = await startInstance(database, { options: { maxStaleness, hint: proxied.hint } });
+    await eventually(() => there.revocation.status().hint === 'listening');
+  });
+
+  afterEach(async () => {
+    proxied?.proxy.thaw();
+    await here?.close();
+    await there?.close();
+    await proxied?.proxy.close();
+    await database?.drop();
+  });
+
+  it.each(SILENCES)('keeps the bound while it is %s, and is heard again', async (_, silence) => {
+    const hinted = jest.spyOn(there.feed, 'hinted');
+    silence(proxied.proxy);
+    hinted.mockClear();
+    const from = performance.now();
+    const ended: { sid: string; at: number }[] = [];
+    let broken = 0;
+    while (performance.now() < from + 3 * BOUND) {
+      const [sid = ''] = await endSessions(here, 1);
+      ended.push({ sid, at: performance.now() });
+      await setTimeout(50);
+      const isFresh = there.feed.isFresh();
+      const isKnown = (one: string): boolean => knows(there, one);
+      // It may be unknown after the bound only to an instance that answers 503.
+      for (const { sid, at } of ended) {
+        if (isFresh && !isKnown(sid) && performance.now() > at + BOUND) broken++;
+      }
+    }
+    expect(ended.length).toBeGreaterThan(3);
+    expect(broken).toBe(0);
+    expect(hinted).not.toHaveBeenCalled();
+
+    proxied.proxy.admit();
+    proxied.proxy.thaw();
+    await eventually(() => there.revocation.status().hint === 'listening');
+    hinted.mockClear();
+    await eventually(async () => {
+      await endSessions(here, 1);
+      return hinted.mock.calls.length > 0;
+    });
+  });
+});
