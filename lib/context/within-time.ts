@@ -22,7 +22,7 @@ export async function withinTime<T>(
     timer.unref();
   });
   work.then(
-    (done) => (isLate ? whenLate?.(done) : undefined),
+    (late) => (isLate ? whenLate?.(late) : undefined),
     () => undefined,
   );
   try {

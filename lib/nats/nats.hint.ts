@@ -63,9 +63,9 @@ async function subscribe(context: HintContext, options: NatsHintOptions): Promis
     timeout: CONNECT_LIMIT,
     reconnect: false, // we connect anew ourselves
   });
-  void connection.closed().then((error) => {
-    context.lost(error ?? new Error('The connection was closed.'));
-  });
+  void connection
+    .closed()
+    .then((error) => context.lost(error ?? new Error('The connection was closed.')));
   connection.subscribe(context.channel, {
     callback: (error, message) => {
       if (error === null) context.hear(message.string());

@@ -114,7 +114,8 @@ async function open({ hint }: Kind, dataSource: DataSourceOptions): Promise<Open
   }).compile();
   const app = await module.init();
   const revocation = app.get(RevocationService);
-  while (hint !== undefined && revocation.status().hint !== 'listening') await setTimeout(5);
+  const wanted = hint === undefined ? 'off' : 'listening';
+  while (revocation.status().hint !== wanted) await setTimeout(5);
   return { app, revocation, logout: app.get(LogoutService) };
 }
 

@@ -26,13 +26,18 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
     '',
     WHEN_STALE,
   ),
-  one(
-    'a token ahead of the log after a proof goes by the policy',
-    SERVICE,
-    'if (isProven && this.isAhead(claims))',
-    'if (false)',
-    WHEN_STALE,
-  ),
+  {
+    name: 'a token ahead of the log after a proof goes by the policy',
+    edits: [
+      {
+        file: SERVICE,
+        find: 'if (isProven && this.feed.isFresh() && this.isAhead(claims)) {',
+        replace: 'if (false) {',
+      },
+      { file: SERVICE, find: 'if (isProven && this.isAhead(claims))', replace: 'if (false)' },
+    ],
+    tests: WHEN_STALE,
+  },
   one(
     'what is known to be revoked goes by the policy',
     SERVICE,

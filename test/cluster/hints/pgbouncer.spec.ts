@@ -56,7 +56,9 @@ run('PgBouncer in transaction mode between', () => {
     await here.logout.logout(next.accessToken);
     await follow(there);
     expect(await there.judge(next.accessToken)).toBe('session_ended');
-    await expect(there.sessions.refresh(next.refreshToken ?? '')).rejects.toThrow();
+    await expect(there.sessions.refresh(next.refreshToken ?? '')).rejects.toMatchObject({
+      code: 'session_ended',
+    });
   });
 
   it('{ manager } works', async () => {

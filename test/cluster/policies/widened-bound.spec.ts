@@ -72,7 +72,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       ['the ceiling of overrides', { options: { overrideCeiling: '1h' } }, 3_600_000],
       [
         'an observation',
-        { options: { observe: { until: new Date(Date.now() + 60_000) } } },
+        { options: { observe: { until: new Date(Date.now() + 3_600_000) } } },
         UNBOUNDED,
       ],
       [

@@ -1,0 +1,51 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { HintPacer } from '../../../lib/revocation/feed/hint-pacer.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+
+describe('the pace of polls that are hinted at', () => {
+  let clock: TestClock;
+  let polls: number[];
+  let pacer: HintPacer;
+
+  beforeEach(() => {
+    clock = new TestClock();
+    polls = [];
+    pacer = new HintPacer(clock, () => polls.push(clock.monotonic()));
+  });
+
+  it('the first after quiet is followed at once', () => {
+    pacer.hint();
+    clock.advance(1_000);
+    pacer.hint();
+    expect(polls).toEqual([0, 1_000]);
+  });
+
+  it('those that follow closely share one poll, 20 to 50 ms later', () => {
+    for (let each = 0; each < 10; each++) pacer.hint();
+    expect(polls).toEqual([0]);
+    clock.advance(1_000);
+    expect(polls).toHaveLength(2);
+    expect(polls[1]).toBeGreaterThanOrEqual(20);
+    expect(polls[1]).toBeLessThanOrEqual(50);
+  });
+
+  it('however many come, polls are never closer than 20 ms, nor further apart than 50', () => {
+    for (let ms = 0; ms < 10_000; ms++) {
+      pacer.hint();
+      clock.advance(1);
+    }
+    const gaps = polls.slice(1).map((at, index) => at - (polls[index] ?? NaN));
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(20);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(51);
+    // Not in step with other instances.
+    expect(new Set(gaps).size).toBeGreaterThan(5);
+  });
+
+  it('none after it was stopped', () => {
+    pacer.hint();
+    pacer.hint();
+    pacer.stop();
+    clock.advance(1_000);
+    expect(polls).toEqual([0]);
+  });
+});
