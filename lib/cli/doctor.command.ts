@@ -72,7 +72,11 @@ export async function doctor(context: CommandContext, options: TargetOptions): P
 async function examine(log: CommandLog, target: LogTarget): Promise<Patient> {
   const { dialect } = log.database;
   const present = new Set((await log.rows(dialect.existing)).map(({ name }) => name ?? ''));
-  const readOnly = await log.rows(dialect.writable);
+  // Not `read_only`: under that name a standby's answer is refused.
+  const [can] = await log.rows({
+    sql: `SELECT ${dialect.text(dialect.isReadOnly)} AS cannot_write`,
+    values: [],
+  });
   let running: Patient['running'] = [];
   try {
     if (present.has('auth_instance')) {
@@ -81,7 +85,7 @@ async function examine(log: CommandLog, target: LogTarget): Promise<Patient> {
   } catch {
     // The check of the privileges says that the table may not be read.
   }
-  return { target, log, present, isReadOnly: readOnly.length > 0, running };
+  return { target, log, present, isReadOnly: can?.['cannot_write'] === '1', running };
 }
 
 async function make(check: Check, patient: Patient): Promise<Outcome> {

@@ -1,5 +1,3 @@
-import type { Head } from '../revocation/store/log-rows.js';
-import type { Transaction } from '../revocation/store/statement.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { CommandFailure, EXIT } from './command-errors.js';
 import type { TargetOptions } from './log-target.js';
@@ -9,11 +7,6 @@ import { isRunning, namesOf } from './running-instances.js';
 export interface NewHistoryOptions extends TargetOptions {
   readonly yes?: boolean | undefined;
   readonly force?: boolean | undefined;
-}
-
-/** What the log is to do; wired when the jump is there. */
-interface Jumping {
-  jump?(head: Head, why: string): Transaction<unknown>;
 }
 
 /**
@@ -39,20 +32,15 @@ export async function newHistory(
       'The log begins a new history, above all positions there ever were.',
       options.yes,
     );
-    const before = await log.head();
-    const transactions: Jumping = log.transactions as unknown as Jumping;
-    await log.database.transaction(function* () {
-      if (transactions.jump === undefined) throw new Error('This release cannot jump.');
-      yield* transactions.jump(before, 'new-history');
-    });
-    const { position } = await log.head();
+    const { head, events } = await log.beginHistory();
+    const position = events[0]?.position ?? head.position;
     output.print(
       [
-        `A new history begins at position ${position} (before: ${before.position}).`,
+        `A new history begins at position ${position} (before: ${head.position}).`,
         'Start the instances now. Tokens whose position was read in the lost future may be refused;',
         'what was logged out in it and is not in the backup is good again: nestjs-logout revoke --everyone ends that.',
       ],
-      { before: before.position, position },
+      { before: head.position, position },
     );
     return EXIT.ok;
   });

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../context/auth-clock.js';
-import type { OpenLog } from './log-connection.service.js';
+import type { OpenLog } from './open-log.js';
 import { headOf, integerOf } from './store/log-rows.js';
 import { PURGE_AGE } from './store/log.transactions.js';
 
