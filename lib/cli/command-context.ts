@@ -1,3 +1,5 @@
+import { Logger } from '@nestjs/common';
+import { messageOf } from '../revocation/message-of.js';
 import type { CommandHost } from './command-host.js';
 import { CommandLog } from './command-log.js';
 import type { CommandOutput } from './command-output.js';
@@ -16,6 +18,7 @@ export async function withLog<T>(
   work: (log: CommandLog, target: LogTarget) => Promise<T>,
   migrations: 'check' | 'run' | 'none' = 'check',
 ): Promise<T> {
+  speakTo(host);
   const target = await readTarget(options, host.env);
   const log = await CommandLog.open(target, host.clock, migrations);
   try {
@@ -23,4 +26,10 @@ export async function withLog<T>(
   } finally {
     await log.close();
   }
+}
+
+/** What the library logs is no result: Nest would print it on stdout. */
+function speakTo({ stderr }: CommandHost): void {
+  const say = (message: unknown): void => void stderr.write(`${messageOf(message)}\n`);
+  Logger.overrideLogger({ log: say, warn: say, error: say, fatal: say });
 }

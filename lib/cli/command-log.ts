@@ -4,10 +4,9 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { AuthClock } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { SUPPORTED_FORMAT } from '../revocation/feed/log-cursor.js';
-import { jump, numbering } from '../revocation/history-jump.js';
+import { numbering } from '../revocation/history-jump.js';
 import { messageOf } from '../revocation/message-of.js';
-import { logIn, type OpenLog } from '../revocation/open-log.js';
+import { logIn, type OpenLog, openLogIn } from '../revocation/open-log.js';
 import {
   instanceOf,
   InstanceStatements,
@@ -33,28 +32,27 @@ const PATIENCE = 15_000;
 
 /** The log as a command has it: the statements and transactions of an instance, without its feed. */
 export class CommandLog implements SessionRows {
+  readonly database: LogDatabase;
   readonly statements: LogStatements;
   readonly transactions: LogTransactions;
   readonly instances: InstanceStatements;
-  private readonly log: OpenLog;
   private readonly sessions: SessionTransactions;
 
   private constructor(
-    readonly database: LogDatabase,
+    private readonly log: OpenLog,
     readonly clock: AuthClock,
   ) {
-    const { dialect } = database;
-    this.log = logIn(database, clock, { id: '', issuer: '' });
-    this.statements = this.log.statements;
-    this.transactions = this.log.transactions;
-    this.instances = new InstanceStatements(dialect);
-    this.sessions = new SessionTransactions(dialect, clock);
+    this.database = log.database;
+    this.statements = log.statements;
+    this.transactions = log.transactions;
+    this.instances = new InstanceStatements(log.database.dialect);
+    this.sessions = new SessionTransactions(log.database.dialect, clock);
   }
 
   /**
    * @param migrations - `none` looks at whatever there is.
-   * @throws AuthWiringError for missing tables and read-only servers, CommandFailure when the database
-   * cannot be reached or a newer release writes the log.
+   * @throws CommandFailure for missing tables, read-only servers, a database that cannot be reached, and
+   * a log that a newer release writes.
    */
   static async open(
     target: LogTarget,
@@ -62,19 +60,7 @@ export class CommandLog implements SessionRows {
     migrations: 'check' | 'run' | 'none' = 'check',
   ): Promise<CommandLog> {
     if (migrations !== 'run') refuseMissingFile(target);
-    const log = new CommandLog(await reach(target, migrations), clock);
-    if (migrations === 'none') return log;
-    try {
-      const { format } = await log.head();
-      if (format <= SUPPORTED_FORMAT) return log;
-      throw new CommandFailure(
-        `The log has format ${format}, which a newer release writes; this one understands ${SUPPORTED_FORMAT}.`,
-        'Run the command of the release that the instances have.',
-      );
-    } catch (error) {
-      await log.close();
-      throw error;
-    }
+    return new CommandLog(await openLog(target, clock, migrations), clock);
   }
 
   async head(): Promise<Head> {
@@ -131,9 +117,9 @@ export class CommandLog implements SessionRows {
     }
   }
 
-  /** H3: whatever was lost, positions go on above all of it. */
-  async beginHistory(): Promise<void> {
-    await this.retried(() => jump(this.log, { whyUnder: () => 'an operator asked for it' }));
+  /** H3: whatever the head shows; what comes is numbered above every position there ever was. */
+  async beginHistory(): Promise<Appended> {
+    return this.retried(() => this.database.transaction(() => this.transactions.jump(() => true)));
   }
 
   async close(): Promise<void> {
@@ -154,13 +140,17 @@ export class CommandLog implements SessionRows {
   }
 }
 
-async function reach(
+async function openLog(
   target: LogTarget,
+  clock: AuthClock,
   migrations: 'check' | 'run' | 'none',
-): Promise<LogDatabase> {
+): Promise<OpenLog> {
+  let database: LogDatabase | undefined;
   try {
-    return await openLogDatabase({ ...target, migrations });
+    database = await openLogDatabase({ ...target, migrations });
+    return migrations === 'none' ? logIn(database, clock, '') : await openLogIn(database, clock);
   } catch (error) {
+    await database?.close();
     if (error instanceof AuthWiringError) {
       throw new CommandFailure(error.message, 'nestjs-logout doctor looks at all of it.');
     }
@@ -189,7 +179,7 @@ function retryIdOf({ id, killsBelow, attemptedAt }: EventDraft): string {
 
 /** @returns what {@link retryIdOf} wrote, or `undefined` for another text. */
 export function parseRetryId(text: string): { id: string; killsBelow: number | null } | undefined {
-  const match = /^([0-9a-f]{32})(?:@([0-9]{1,16}))?$/.exec(text);
+  const match = /^([0-9a-f]{32})(?:@([0-9]{1,15}))?$/.exec(text);
   if (match?.[1] === undefined) return undefined;
   return { id: match[1], killsBelow: match[2] === undefined ? null : Number(match[2]) };
 }

@@ -72,8 +72,9 @@ export async function doctor(context: CommandContext, options: TargetOptions): P
 async function examine(log: CommandLog, target: LogTarget): Promise<Patient> {
   const { dialect } = log.database;
   const present = new Set((await log.rows(dialect.existing)).map(({ name }) => name ?? ''));
-  const [server] = await log.rows({
-    sql: `SELECT ${dialect.text(dialect.isReadOnly)} AS is_standby`,
+  // Not `read_only`: under that name a standby's answer is refused.
+  const [can] = await log.rows({
+    sql: `SELECT ${dialect.text(dialect.isReadOnly)} AS cannot_write`,
     values: [],
   });
   let running: Patient['running'] = [];
@@ -84,7 +85,7 @@ async function examine(log: CommandLog, target: LogTarget): Promise<Patient> {
   } catch {
     // The check of the privileges says that the table may not be read.
   }
-  return { target, log, present, isReadOnly: server?.['is_standby'] === '1', running };
+  return { target, log, present, isReadOnly: can?.['cannot_write'] === '1', running };
 }
 
 async function make(check: Check, patient: Patient): Promise<Outcome> {

@@ -32,16 +32,15 @@ export async function newHistory(
       'The log begins a new history, above all positions there ever were.',
       options.yes,
     );
-    const before = await log.head();
-    await log.beginHistory();
-    const { position } = await log.head();
+    const { head, events } = await log.beginHistory();
+    const position = events[0]?.position ?? head.position;
     output.print(
       [
-        `A new history begins at position ${position} (before: ${before.position}).`,
+        `A new history begins at position ${position} (before: ${head.position}).`,
         'Start the instances now. Tokens whose position was read in the lost future may be refused;',
         'what was logged out in it and is not in the backup is good again: nestjs-logout revoke --everyone ends that.',
       ],
-      { before: before.position, position },
+      { before: head.position, position },
     );
     return EXIT.ok;
   });

@@ -21,7 +21,6 @@ export class InstancePresence {
 
   constructor(
     dialect: Dialect,
-    private readonly issuer: string,
     private readonly clock: AuthClock,
   ) {
     this.id = newEventId(clock.wall());
@@ -34,11 +33,11 @@ export class InstancePresence {
   }
 
   /** In the transaction that raises the bounds. */
-  *register(maxStaleness: number, maxTokenLife: number): Transaction<void> {
+  *register(maxStaleness: number, maxTokenLife: number, issuer: string): Transaction<void> {
     this.row = {
       id: this.id,
       label: this.label,
-      issuer: this.issuer,
+      issuer,
       maxStaleness,
       maxTokenLife,
       release: RELEASE,

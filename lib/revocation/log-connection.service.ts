@@ -7,8 +7,8 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { type OpenLog, openLogIn } from './open-log.js';
 import { messageOf } from './message-of.js';
+import { type OpenLog, openLogIn } from './open-log.js';
 import { isDataSource, locateDataSource } from './store/data-source.locator.js';
 import { deriveDataSourceOptions } from './store/derive-data-source-options.js';
 import { openLogDatabase } from './store/open-log-database.js';
@@ -102,7 +102,7 @@ export class LogConnection implements OnModuleInit {
       (late) => void late.close().catch(() => undefined),
     );
     try {
-      return await openLogIn(database, this.clock, this.options.issuer);
+      return await openLogIn(database, this.clock);
     } catch (error) {
       await database.close();
       throw error;

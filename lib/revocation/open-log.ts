@@ -26,12 +26,8 @@ export interface OpenLog {
  *
  * @throws AuthWiringError when a newer release writes it (H5).
  */
-export async function openLogIn(
-  database: LogDatabase,
-  clock: AuthClock,
-  issuer: string,
-): Promise<OpenLog> {
-  const log = logIn(database, clock, { id: '', issuer });
+export async function openLogIn(database: LogDatabase, clock: AuthClock): Promise<OpenLog> {
+  const log = logIn(database, clock, '');
   const { rows } = await database.read(log.statements.position());
   const { format } = headOf(rows[0], clock);
   if (format > SUPPORTED_FORMAT) {
@@ -45,14 +41,10 @@ export async function openLogIn(
 }
 
 /** The same, of a log whose id is known. */
-export function logIn(
-  database: LogDatabase,
-  clock: AuthClock,
-  { id, issuer }: { readonly id: string; readonly issuer: string },
-): OpenLog {
+export function logIn(database: LogDatabase, clock: AuthClock, id: string): OpenLog {
   const statements = new LogStatements(database.dialect);
   const history = new LogHistory();
   const transactions = new LogTransactions(statements, clock, history);
-  const instance = new InstancePresence(database.dialect, issuer, clock);
+  const instance = new InstancePresence(database.dialect, clock);
   return { database, statements, transactions, history, id, instance };
 }

@@ -195,10 +195,9 @@ export class LogFollower {
 
   /** H4, F4: only proofs sent after this was committed count. */
   async register(log: OpenLog): Promise<void> {
-    const { widest } = this.policies;
-    const { maxTokenLife } = this.options;
+    const { maxTokenLife, issuer } = this.options;
     await log.database.transaction(() =>
-      log.transactions.register(widest, maxTokenLife, log.instance),
+      log.transactions.register(this.policies.widest, maxTokenLife, issuer, log.instance),
     );
     this.registered = true;
   }

@@ -170,12 +170,13 @@ export class LogTransactions {
   *register(
     maxStaleness: number,
     maxTokenLife: number,
+    issuer: string,
     instance: InstancePresence,
   ): Transaction<void> {
     yield* this.lockHead();
     yield this.statements.registerBound('max_staleness', maxStaleness, instance.label);
     yield this.statements.registerBound('max_token_life', maxTokenLife, instance.label);
-    yield* instance.register(maxStaleness, maxTokenLife);
+    yield* instance.register(maxStaleness, maxTokenLife, issuer);
   }
 
   private *lockHead(): Transaction<Head> {

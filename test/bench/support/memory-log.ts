@@ -17,10 +17,7 @@ const LOG_ID = 'the log of a bench';
  * polls as a real one would; nothing can be written into it.
  */
 export function memoryLog(): Pick<LogConnection, 'open' | 'close' | 'application'> {
-  const log = logIn(new EmptyDatabase(), new AuthClock(), {
-    id: LOG_ID,
-    issuer: 'bench',
-  });
+  const log = logIn(new EmptyDatabase(), new AuthClock(), LOG_ID);
   log.history.jumped(0);
   return { open: async () => log, close: async () => undefined, application: undefined };
 }

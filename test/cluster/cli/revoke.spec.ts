@@ -8,7 +8,7 @@ import {
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
-import { readEvents } from '../protocol/support.js';
+import { type EventRow, readEvents } from '../protocol/support.js';
 import { makeTables, run, runJson } from './support.js';
 
 interface Receipt {
@@ -18,6 +18,11 @@ interface Receipt {
     readonly id: string;
   }[];
   readonly effectiveEverywhereWithin: number | null;
+}
+
+/** What was revoked; on SQLite every command that writes jumps first (H3). */
+async function revoked(here: Instance): Promise<EventRow[]> {
+  return (await readEvents(here.dataSource)).filter(({ kind }) => kind !== 'history');
 }
 
 const ISSUER = 'https://issuer.test';
@@ -62,7 +67,7 @@ describe('nestjs-logout revoke', () => {
       const receipt = await runJson<Receipt>(database, `revoke --session ${one.sid} --actor ops`);
       expect(receipt).toMatchObject({
         code: 0,
-        events: [{ kind: 'session', position: 1 }],
+        events: [{ kind: 'session', position: expect.any(Number) }],
         effectiveEverywhereWithin: 5,
       });
       expect(await judge(one.token)).toBe('session_ended');
@@ -70,7 +75,9 @@ describe('nestjs-logout revoke', () => {
       await expect(here.sessions.refresh(one.refresh)).rejects.toMatchObject({
         code: 'session_ended',
       });
-      const [row] = (await here.dataSource.query('SELECT actor FROM auth_event')) as unknown[];
+      const [row] = (await here.dataSource.query(
+        `SELECT actor FROM auth_event WHERE kind = 'session'`,
+      )) as unknown[];
       expect(row).toEqual({ actor: 'ops' });
     });
 
@@ -82,7 +89,7 @@ describe('nestjs-logout revoke', () => {
       };
       await run(database, `revoke --token-id ${claims.jti} --expires ${claims.exp}`);
       expect(await judge(token)).toBe('token_revoked');
-      const [event] = await readEvents(here.dataSource);
+      const [event] = await revoked(here);
       expect(event?.until).toBe(claims.exp * 1000 + 120_000);
     });
 
@@ -113,7 +120,7 @@ describe('nestjs-logout revoke', () => {
       const slip = await run(database, 'revoke --subject alice --issuer https://isuer.test');
       expect(slip.code).toBe(2);
       expect(slip.stderr).toMatch(/they have https:\/\/issuer\.test/);
-      expect(await readEvents(here.dataSource)).toEqual([]);
+      expect(await revoked(here)).toEqual([]);
     });
 
     it('--foreign ends what a foreign issuer calls by an id like ours', async () => {
@@ -122,7 +129,7 @@ describe('nestjs-logout revoke', () => {
       const without = await run(database, words);
       expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('--keep-for')]);
       expect((await run(database, `${words} --keep-for 30d`)).code).toBe(0);
-      const [event] = await readEvents(here.dataSource);
+      const [event] = await revoked(here);
       expect((event?.until ?? 0) - (event?.createdAt ?? 0)).toBeGreaterThan(30 * 86_400_000);
       await here.feed.strictProof(60_000);
       expect(here.index.find({ iss: 'https://foreign.test', sid })).toBeDefined();
@@ -154,7 +161,7 @@ describe('nestjs-logout revoke', () => {
       const { code, stderr } = await run(database, words);
       expect(stderr).toContain(says);
       expect(code).toBe(2);
-      expect(await readEvents(here.dataSource)).toEqual([]);
+      expect(await revoked(here)).toEqual([]);
     });
   });
 
@@ -177,7 +184,7 @@ describe('nestjs-logout revoke', () => {
       const lost = proxy.next(COMMIT, 'swallow answer');
       expect((await run(through, 'revoke --subject alice')).code).toBe(0);
       await lost;
-      expect(await readEvents(here.dataSource)).toHaveLength(1);
+      expect(await revoked(here)).toHaveLength(1);
     });
 
     it('else says that nobody knows, and how to run it again; that writes it once', async () => {
@@ -189,7 +196,7 @@ describe('nestjs-logout revoke', () => {
       proxy.admit();
       const again = await runJson<Receipt>(through, `revoke --subject alice --id ${id}`);
       expect(again).toMatchObject({ code: 0, events: [{ position: 1, id: id.split('@')[0] }] });
-      expect(await readEvents(here.dataSource)).toHaveLength(1);
+      expect(await revoked(here)).toHaveLength(1);
     });
 
     it('and it was not written: the retry ends no login that came since', async () => {
