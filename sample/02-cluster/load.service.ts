@@ -98,19 +98,24 @@ export class Load implements OnApplicationBootstrap, OnApplicationShutdown {
 
   private async followOn(instance: Instance, token: string, loggedOutAt: number): Promise<void> {
     const bound = loggedOutAt + this.cluster.maxStaleness;
+    let hasAccepted = false;
     for (;;) {
       const { decision, answeredAt, notBefore, waited } = await instance.read(token);
       const delay = Math.max(0, answeredAt - loggedOutAt);
       if (decision === 'refused' || decision === 'unknown') {
-        if (!waited) this.observations.sawDelay(instance.name, answeredAt, delay);
+        // Whoever could not tell before the logout either has not stopped to accept anything.
+        if (!waited && (hasAccepted || decision === 'refused'))
+          this.observations.sawDelay(instance.name, answeredAt, delay);
         return;
       }
+      hasAccepted ||= decision === 'accepted';
       if (decision === 'accepted' && notBefore >= bound) {
         this.observations.late++;
         this.observations.note(`${instance.name} accepted a token when the bound had passed!`);
       }
       if (notBefore >= bound || instance.state === 'gone') return;
-      await pause(Math.max(2, delay / 4));
+      // Often at first, for hints; later ten times a second, which is enough for polls.
+      await pause(Math.min(Math.max(2, delay / 4), 100));
     }
   }
 }

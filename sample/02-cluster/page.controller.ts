@@ -40,7 +40,7 @@ const SCRIPTS = [
   'history.js',
   'strip.js',
   'delays.js',
-  'marks.js',
+  'chart.js',
   'words.js',
   'story.js',
 ];

@@ -68,7 +68,7 @@ export class Watch {
     for (const each of this.cluster.instances) void this.follow(each, watched, token);
   }
 
-  /** @throws ConflictException when it could not be done: then nothing has changed (P10). */
+  /** @throws ConflictException when it could not be done: nobody is told that it worked (P10). */
   async logout(instance: Instance): Promise<void> {
     const { watched } = this;
     if (watched === null || watched.loggedOutAt !== null) {
@@ -91,10 +91,11 @@ export class Watch {
       const { decision, answeredAt } = reading;
       seen.waitingSince = null;
       if (this.watched !== watched) return;
+      const couldTell = seen.last !== 'unknown';
       seen.last = decision;
       this.observations.sawDecision(instance.name, answeredAt, decision);
       const { loggedOutAt } = watched;
-      if (loggedOutAt !== null) this.judge(instance, seen, reading, loggedOutAt);
+      if (loggedOutAt !== null) this.judge(instance, seen, reading, loggedOutAt, couldTell);
       const hurries = loggedOutAt !== null && decision === 'accepted';
       await this.rest(watched, hurries ? ASK_AT_ONCE : ASK_EVERY);
     }
@@ -105,6 +106,7 @@ export class Watch {
     seen: WatchedOn,
     { decision, answeredAt, notBefore, waited }: Reading,
     loggedOutAt: number,
+    couldTell: boolean,
   ): void {
     if (decision === 'silent') return;
     if (decision === 'accepted') {
@@ -115,8 +117,9 @@ export class Watch {
       return;
     }
     const delay = Math.max(0, answeredAt - loggedOutAt);
-    // While it was paused it accepted nothing, so its delay would say nothing.
-    if (!seen.hasStopped && !waited) this.observations.sawDelay(name, answeredAt, delay);
+    // Paused, or without a lease, it accepted nothing before either: its delay would say nothing.
+    if (!seen.hasStopped && !waited && (couldTell || decision === 'refused'))
+      this.observations.sawDelay(name, answeredAt, delay);
     seen.hasStopped = true;
     if (decision !== 'refused' || seen.refusedAfter !== null) return;
     seen.refusedAfter = delay;
@@ -143,7 +146,7 @@ function nothingYet(): WatchedOn {
 
 function refusal({ name }: Instance, what: string, status: number): ConflictException {
   const said = status === 0 ? 'did not answer' : `answered ${status}`;
-  return new ConflictException(`Nobody could ${what} on ${name}: it ${said}. Nothing has changed.`);
+  return new ConflictException(`Nobody could ${what} on ${name}: it ${said}.`);
 }
 
 function inWords(milliseconds: number): string {

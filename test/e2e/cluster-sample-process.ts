@@ -41,6 +41,27 @@ export class ClusterSampleProcess {
     return new ClusterSampleProcess(url, child, closed, folder);
   }
 
+  /** What the page is told of the three instances. */
+  async instances(): Promise<readonly { readonly pid: number; readonly state: string }[]> {
+    const leave = new AbortController();
+    const { body } = await fetch(`${this.url}/ticks`, { signal: leave.signal });
+    let heard = '';
+    for await (const bytes of body ?? []) {
+      heard += Buffer.from(bytes as Uint8Array).toString();
+      const data = /^data: (.*)\n/m.exec(heard)?.[1];
+      if (data === undefined) continue;
+      leave.abort();
+      return (JSON.parse(data) as { instances: { pid: number; state: string }[] }).instances;
+    }
+    throw new Error('The stream ended before it said anything.');
+  }
+
+  /** The status of a press on a button, by this page or by one of another origin. */
+  async press(path: string, origin = this.url): Promise<number> {
+    const headers: Record<string, string> = origin === '' ? {} : { origin };
+    return (await fetch(`${this.url}/${path}`, { method: 'POST', headers })).status;
+  }
+
   /** Ends it, and resolves when nobody holds its output any more: neither it nor its keeper. */
   async end(signal: NodeJS.Signals): Promise<void> {
     this.child.kill(signal);

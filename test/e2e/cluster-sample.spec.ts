@@ -1,6 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { writeFileSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
 import { ClusterSampleProcess, isAlive } from './cluster-sample-process.js';
 import { Chromium, findChromium, type Tab } from './page-chromium.js';
 
@@ -79,23 +77,7 @@ const READY = `document.getElementById('lane-C') && ${all((name) => `${lane(name
     expect(seen.at(-1)).toBe('refused');
     expect(await tab.evaluate(`${lane('B')}.late`)).toBe('0');
     expect(await textOf(tab, 'late')).toBe('0');
-    const screenshot = process.env['CLUSTER_SCREENSHOT'];
-    if (screenshot !== undefined) await capture(tab, screenshot);
   });
-
-  /** The story above, and a 503 beside it, for the README. */
-  async function capture(tab: Tab, file: string): Promise<void> {
-    const size = { width: 1360, height: 1150, deviceScaleFactor: 1, mobile: false };
-    await tab.send('Emulation.setDeviceMetricsOverride', size);
-    await press(tab, 'A', 'session');
-    await tab.until(all((name) => `${lane(name)}.last === 'accepted'`));
-    await press(tab, 'C', 'cut');
-    await shows(tab, 'C', 'last', 'unknown');
-    await tab.until(`${lane('C')}.lapsed === 'true'`);
-    await setTimeout(1_500);
-    const { data } = (await tab.send('Page.captureScreenshot')) as { data: string };
-    writeFileSync(file, Buffer.from(data, 'base64'));
-  }
 
   it('cut off from the database it answers 503, killed it still refuses afterwards', async () => {
     const tab = await open();
@@ -112,24 +94,34 @@ const READY = `document.getElementById('lane-C') && ${all((name) => `${lane(name
     await press(tab, 'A', 'session');
     await shows(tab, 'A', 'last', 'refused');
     await press(tab, 'B', 'kill');
+    await shows(tab, 'B', 'state', 'running');
     await shows(tab, 'B', 'last', 'refused');
     expect(await textOf(tab, 'late')).toBe('0');
   });
+});
 
-  it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
-    'after %s nothing of it is left, nor of what it had paused',
+describe('the end of sample/02-cluster', () => {
+  it.each(['SIGINT', 'SIGKILL'] as const)(
+    'by %s: nothing of it is left, nor of what it had paused',
     async (signal) => {
-      const tab = await open();
-      const pids = (await tab.evaluate(
-        `[...document.querySelectorAll('[data-pid]')].map((each) => Number(/\\d+/.exec(each.textContent)))`,
-      )) as number[];
-      expect(pids).toHaveLength(3);
-      expect(pids.every(isAlive)).toBe(true);
-      await press(tab, 'B', 'pause');
-      await shows(tab, 'B', 'state', 'paused');
-      await sample?.end(signal);
-      expect(pids.filter(isAlive)).toEqual([]);
-      expect(sample?.leftOnDisk()).toEqual([]);
+      const sample = await ClusterSampleProcess.start({});
+      try {
+        const instances = await sample.instances();
+        const pids = instances.map(({ pid }) => pid);
+        expect(pids).toHaveLength(3);
+        expect(pids.filter(isAlive)).toEqual(pids);
+        // Pages of other sites can send this too, and say so.
+        for (const origin of ['https://example.com', '']) {
+          expect(await sample.press('instances/B/pause', origin)).toBe(403);
+        }
+        expect(await sample.press('instances/B/pause')).toBe(204);
+        await sample.end(signal);
+        expect(pids.filter(isAlive)).toEqual([]);
+        expect(sample.leftOnDisk()).toEqual([]);
+      } finally {
+        await sample.end('SIGTERM');
+        sample.removeFolder();
+      }
     },
   );
 });

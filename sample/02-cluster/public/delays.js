@@ -1,4 +1,4 @@
-import { Chart, MARGIN } from './marks.js';
+import { Chart, MARGIN } from './chart.js';
 import { inWords } from './words.js';
 
 /** The axis is logarithmic: a hint takes milliseconds, a poll up to seconds (ms). */

@@ -62,7 +62,7 @@ export class Lane {
     const left = proofAt === null ? 0 : Math.max(0, maxStaleness - (now - proofAt));
     this.#root.dataset.lapsed = left === 0;
     this.#part('bar').style.setProperty('--left', left / maxStaleness);
-    const words = left === 0 ? 'no lease: accepts nothing' : `may accept for ${seconds(left)}`;
+    const words = left === 0 ? 'lapsed: accepts nothing' : `may accept for ${seconds(left)}`;
     this.#say('lease', words);
   }
 

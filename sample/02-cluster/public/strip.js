@@ -1,4 +1,4 @@
-import { Chart, MARGIN } from './marks.js';
+import { Chart, MARGIN } from './chart.js';
 
 const BASE = 46;
 const UP = 26;

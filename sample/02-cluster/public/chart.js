@@ -90,7 +90,8 @@ export class Chart {
 
   /** Logins, logouts and bounds, through all lanes; in words where they happened. */
   marks(marks, name) {
-    this.inside(() => {
+    this.inside((context) => {
+      let free = 0;
       for (const { at, text, kind, on } of marks) {
         if (at > this.now) continue;
         const x = Math.round(this.x(at)) + 0.5;
@@ -101,7 +102,10 @@ export class Chart {
           [x, this.height],
         ];
         this.line(ends, colour, { width: 1.5, dash });
-        if (kind === 'bound' || on === name) this.text(text, x + 5, 12, { colour: 'ink' });
+        // No words upon other words; the line alone says enough.
+        if ((kind !== 'bound' && on !== name) || x < free) continue;
+        this.text(text, x + 5, 12, { colour: 'ink' });
+        free = x + 12 + context.measureText(text).width;
       }
     });
   }
