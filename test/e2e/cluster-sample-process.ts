@@ -43,14 +43,12 @@ export class ClusterSampleProcess {
 
   /** What the page is told of the three instances. */
   async instances(): Promise<readonly { readonly pid: number; readonly state: string }[]> {
-    const leave = new AbortController();
-    const { body } = await fetch(`${this.url}/ticks`, { signal: leave.signal });
+    const { body } = await fetch(`${this.url}/ticks`);
     let heard = '';
     for await (const bytes of body ?? []) {
       heard += Buffer.from(bytes as Uint8Array).toString();
       const data = /^data: (.*)\n/m.exec(heard)?.[1];
       if (data === undefined) continue;
-      leave.abort();
       return (JSON.parse(data) as { instances: { pid: number; state: string }[] }).instances;
     }
     throw new Error('The stream ended before it said anything.');

@@ -1,4 +1,4 @@
-import { stateOf, verdictOf } from './words.js';
+import { answerOf, stateOf, verdictOf } from './words.js';
 import { Strip } from './strip.js';
 
 /** One instance: what it knows, what it decides, and what can be done to it. */
@@ -37,13 +37,13 @@ export class Lane {
     Object.assign(this.#root.dataset, {
       state,
       cut: instance.isCut,
-      last: seen?.last ?? '',
+      last: answerOf(history.last, this.name) ?? '',
       late: seen?.acceptedLate ?? 0,
       bound: isBoundOver(history.last) ? 'over' : '',
     });
     this.#say('state', stateOf(instance));
     this.#say('pid', pid === null ? '' : `process ${pid}`);
-    this.#say('verdict', verdictOf(watched, this.name));
+    this.#say('verdict', verdictOf(history.last, this.name));
     this.#say('position', knowledge?.position ?? '–');
     this.#say('entries', knowledge?.entries ?? '–');
     this.#say('rate', history.rateOf(this.name).toFixed(0));

@@ -5,10 +5,21 @@ export function inWords(milliseconds) {
   return `${(milliseconds / 1_000).toFixed(1)} s`;
 }
 
+/** An answer takes no longer, even of a busy machine (ms). */
+const PATIENCE = 700;
+
+/** Its last answer, or `waiting` where the next one is long in coming. */
+export function answerOf({ watched, now }, name) {
+  const { last, waitingSince } = watched?.on[name] ?? { last: null, waitingSince: null };
+  return waitingSince !== null && now - waitingSince > PATIENCE ? 'waiting' : last;
+}
+
 /** What an instance makes of the token that is watched. */
-export function verdictOf(watched, name) {
-  if (watched === null) return 'Nobody is logged in.';
-  const { last, refusedAfter } = watched.on[name];
+export function verdictOf(tick, name) {
+  if (tick.watched === null) return 'Nobody is logged in.';
+  const { refusedAfter } = tick.watched.on[name];
+  const last = answerOf(tick, name);
+  if (last === 'waiting') return 'a request waits for its answer';
   if (last === 'refused') {
     if (refusedAfter === null) return '401 · refuses the token';
     return `401 · refused ${inWords(refusedAfter)} after the logout`;
