@@ -50,9 +50,8 @@ export class Strip extends Chart {
   #hatch(x1, x2, gap) {
     const { context, height } = this;
     context.beginPath();
-    // Fixed to the time, not to the screen: it moves along.
-    const start = x1 - height - (x1 % gap);
-    for (let x = start + (x1 % gap); x < x2; x += gap) {
+    // From its own beginning, not from the screen's: it moves along with the time.
+    for (let x = x1 - height; x < x2; x += gap) {
       context.moveTo(x, height);
       context.lineTo(x + height, 0);
     }
