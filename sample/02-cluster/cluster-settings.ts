@@ -43,8 +43,10 @@ export function readClusterSettings(env: Environment): ClusterSettings {
     maxStaleness: maxStaleness * 1_000,
     rate: integer(env, 'RATE', 30, 0, HIGHEST_RATE),
     environment: {
-      ...given(env, ['PATH', 'HOME', 'PLATFORM', 'REDIS_URL', 'NATS_URL']),
+      ...given(env, ['PATH', 'HOME', 'PLATFORM']),
       HINT: hint,
+      REDIS_URL: env['REDIS_URL'] || 'redis://127.0.0.1:6379',
+      NATS_URL: env['NATS_URL'] || 'nats://127.0.0.1:4222',
       // One secret for all, or none of them would know the others' tokens.
       AUTH_SECRET: env['AUTH_SECRET'] || randomBytes(48).toString('base64url'),
       ACCESS_TOKEN_TTL: '3600',

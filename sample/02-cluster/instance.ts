@@ -16,7 +16,7 @@ const LOOK_EVERY = 200;
 export type InstanceState = 'starting' | 'running' | 'paused' | 'gone';
 
 /** What an instance last said of itself. */
-export interface Knowledge extends Pick<Health, 'status' | 'position' | 'entries'> {
+export interface Knowledge extends Pick<Health, 'status' | 'position' | 'entries' | 'hint'> {
   /** When its last proof of freshness was sent, by our clock (ms); `null` while there is none. */
   readonly proofAt: number | null;
 }
@@ -136,9 +136,9 @@ export class Instance {
     while (this.client === client) {
       const health = await client.health();
       if (health !== undefined && this.client === client) {
-        const { status, position, entries, staleness } = health;
+        const { staleness, ...said } = health;
         const proofAt = staleness === null ? null : now() - staleness * 1_000;
-        this.knowledge = { status, position, entries, proofAt };
+        this.knowledge = { ...said, proofAt };
       }
       await pause(LOOK_EVERY);
     }

@@ -16,6 +16,8 @@ export interface Health {
   readonly staleness: number | null;
   readonly position: number;
   readonly entries: number;
+  /** Whether hints arrive there. */
+  readonly hint?: string;
 }
 
 /** The quick-start over HTTP, as anybody talks to it; whoever does not answer has status 0. */

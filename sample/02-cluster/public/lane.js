@@ -32,7 +32,7 @@ export class Lane {
 
   show(instance, history) {
     const { watched, maxStaleness } = history.last;
-    const { state, knowledge, tally, pid } = instance;
+    const { state, knowledge, tally } = instance;
     const seen = watched?.on[this.name];
     Object.assign(this.#root.dataset, {
       state,
@@ -42,7 +42,7 @@ export class Lane {
       bound: isBoundOver(history.last) ? 'over' : '',
     });
     this.#say('state', stateOf(instance));
-    this.#say('pid', pid === null ? '' : `process ${pid}`);
+    this.#say('pid', aboutOf(instance, history.last.hint));
     this.#say('verdict', verdictOf(history.last, this.name));
     this.#say('position', knowledge?.position ?? '–');
     this.#say('entries', knowledge?.entries ?? '–');
@@ -110,6 +110,12 @@ export class Lane {
   #part(name) {
     return this.#root.querySelector(`[data-${name}]`);
   }
+}
+
+/** Its process, and whether it hears the others where they tell each other. */
+function aboutOf({ pid, knowledge }, kind) {
+  const hint = kind === 'none' ? undefined : knowledge?.hint;
+  return [pid === null ? [] : `process ${pid}`, hint ?? []].flat().join(' · ');
 }
 
 /** Whether nobody may accept the watched token any more. */
