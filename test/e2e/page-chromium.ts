@@ -113,8 +113,8 @@ export class Tab {
   }
 
   /** Resolves when it is true; asked again whenever a round trip to the page is over. */
-  async until(expression: string): Promise<void> {
-    const end = Date.now() + PATIENCE;
+  async until(expression: string, patience = PATIENCE): Promise<void> {
+    const end = Date.now() + patience;
     while (Date.now() < end) {
       // While a page is left for the next one there is nobody to ask.
       if ((await this.evaluate(`Boolean(${expression})`).catch(() => false)) === true) return;

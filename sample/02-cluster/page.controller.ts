@@ -1,0 +1,99 @@
+import {
+  Controller,
+  Get,
+  Header,
+  type MessageEvent,
+  NotFoundException,
+  Param,
+  Res,
+  Sse,
+} from '@nestjs/common';
+import { existsSync, readFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { map, type Observable } from 'rxjs';
+import { Ticks } from './ticks.service.js';
+
+/** Only what is served from here, no inline script or style, no frame around it. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+].join('; ');
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml; charset=utf-8',
+};
+
+const SCRIPTS = [
+  'page.js',
+  'lane.js',
+  'history.js',
+  'strip.js',
+  'delays.js',
+  'chart.js',
+  'words.js',
+  'story.js',
+];
+const FILES = ['index.html', 'page.css', 'icon.svg', ...SCRIPTS];
+
+interface Response {
+  header(name: string, value: string): unknown;
+}
+
+/** The page, and the stream that it draws. */
+@Controller()
+export class PageController {
+  private readonly files = new Map(FILES.map((name) => [name, read(name)]));
+
+  constructor(private readonly ticks: Ticks) {}
+
+  @Get()
+  @Header('Content-Security-Policy', POLICY)
+  @Header('Cross-Origin-Opener-Policy', 'same-origin')
+  @Header('Referrer-Policy', 'no-referrer')
+  @Header('X-Content-Type-Options', 'nosniff')
+  page(@Res({ passthrough: true }) response: Response): string {
+    return this.send('index.html', response);
+  }
+
+  @Get('page/:file')
+  @Header('Cross-Origin-Resource-Policy', 'same-origin')
+  @Header('X-Content-Type-Options', 'nosniff')
+  file(@Param('file') file: string, @Res({ passthrough: true }) response: Response): string {
+    return this.send(file, response);
+  }
+
+  @Sse('ticks')
+  stream(): Observable<MessageEvent> {
+    return this.ticks.all.pipe(map((data) => ({ data })));
+  }
+
+  private send(name: string, response: Response): string {
+    const text = this.files.get(name);
+    if (text === undefined) throw new NotFoundException('There is no such file.');
+    response.header('Content-Type', TYPES[extname(name)] ?? 'text/plain; charset=utf-8');
+    response.header('Cache-Control', 'no-store');
+    return text;
+  }
+}
+
+/** Compiled, this file stands in build/sample/02-cluster; what tsc does not compile stays behind. */
+function read(name: string): string {
+  const places = [`./public/${name}`, `../../../sample/02-cluster/public/${name}`];
+  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  const path = paths.find((each) => existsSync(each));
+  if (path === undefined) {
+    throw new Error(`The page is not where it should be: ${paths.join(', ')}`);
+  }
+  return readFileSync(path, 'utf8');
+}

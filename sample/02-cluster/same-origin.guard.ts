@@ -1,0 +1,16 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+
+/**
+ * The buttons kill processes: only this page may press them. Other sites can send requests here too
+ * (they name another origin), and have their own name lead here (then it is not ours that is asked).
+ */
+@Injectable()
+export class SameOriginGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const { headers, method } = context.switchToHttp().getRequest<IncomingMessage>();
+    const { host = '', origin } = headers;
+    if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(host)) return false;
+    return method === 'GET' || origin === `http://${host}`;
+  }
+}
