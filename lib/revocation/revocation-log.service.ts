@@ -285,7 +285,10 @@ export class RevocationLog {
     if (this.clock.monotonic() < this.jumpedUntil) return true;
     this.jumping ??= (async () => {
       try {
-        await jump(await this.connection.open(), (head) => head.position < position);
+        await jump(await this.connection.open(), {
+          whyUnder: (head) =>
+            head.position < position ? 'a token was signed after everything in it' : undefined,
+        });
         this.jumpedUntil = this.clock.monotonic() + JUMP_REST;
       } catch (error) {
         this.logger.warn(`The revocation log could not jump: ${messageOf(error)}`);

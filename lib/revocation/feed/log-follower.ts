@@ -1,5 +1,4 @@
 import { Logger } from '@nestjs/common';
-import { hostname } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../../context/auth-clock.js';
 import type { AuthMeter } from '../../events/auth-meter.service.js';
@@ -194,9 +193,8 @@ export class LogFollower {
   /** H4, F4: only proofs sent after this was committed count. */
   async register(log: OpenLog): Promise<void> {
     const { maxStaleness, maxTokenLife } = this.options;
-    const instance = `${hostname()}:${process.pid}`;
     await log.database.transaction(() =>
-      log.transactions.register(maxStaleness, maxTokenLife, instance),
+      log.transactions.register(maxStaleness, maxTokenLife, log.instance),
     );
     this.registered = true;
   }
