@@ -31,7 +31,8 @@ export type PurgeSweep = (
 export interface PurgeRun {
   readonly sweeps: readonly PurgeSweep[];
   readonly isStopped: () => boolean;
-  readonly onDeleted?: (count: number) => void;
+  /** Told how many rows each transaction deleted, and of what. */
+  readonly onDeleted?: (count: number, of: 'log' | 'sessions') => void;
 }
 
 /**
@@ -48,8 +49,10 @@ export async function purgeLog(
   if (!(await claim(log, now))) return undefined;
   let deleted = 0;
   try {
-    for (const sweep of [sweepEvents(log), ...sweeps]) {
-      if (!isStopped()) deleted += await sweep(now, isStopped, onDeleted);
+    deleted += await sweepEvents(log)(now, isStopped, (count) => onDeleted?.(count, 'log'));
+    for (const sweep of sweeps) {
+      if (isStopped()) break;
+      deleted += await sweep(now, isStopped, (count) => onDeleted?.(count, 'sessions'));
     }
   } finally {
     await release(log, now);

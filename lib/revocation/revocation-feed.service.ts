@@ -64,11 +64,7 @@ export class RevocationFeed {
       options,
       meter,
       async () => this.writer?.numberPending(),
-      (lost) => {
-        meter.count('histories', 'fork');
-        meter.set('eventsLost', lost);
-        events.tell({ type: 'history_lost', lost });
-      },
+      (lost) => events.tell({ type: 'history_lost', lost }),
     );
   }
 

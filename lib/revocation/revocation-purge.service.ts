@@ -28,8 +28,7 @@ export class RevocationPurge {
 
   /** Something else that is to be purged after the events, by one instance at a time. */
   alsoPurge(sweep: PurgeSweep): void {
-    const onDeleted = (count: number): void => this.meter.count('purgedRows', 'sessions', count);
-    this.others.push((now, isStopped) => sweep(now, isStopped, onDeleted));
+    this.others.push(sweep);
   }
 
   start(): void {
@@ -49,18 +48,13 @@ export class RevocationPurge {
    */
   async purge(): Promise<number> {
     const log = await this.connection.open();
-    try {
-      const deleted = await purgeLog(log, this.clock, {
-        sweeps: this.others,
-        isStopped: () => this.stopped,
-        onDeleted: (count) => this.meter.count('purgedRows', 'log', count),
-      });
-      this.meter.count('purges', deleted === undefined ? 'elsewhere' : 'done');
-      return deleted ?? 0;
-    } catch (error) {
-      this.meter.count('purges', 'failed');
-      throw error;
-    }
+    const deleted = await purgeLog(log, this.clock, {
+      sweeps: this.others,
+      isStopped: () => this.stopped,
+      onDeleted: (count, of) => this.meter.count('purgedRows', of, count),
+    });
+    this.meter.count('purges', deleted === undefined ? 'elsewhere' : 'done');
+    return deleted ?? 0;
   }
 
   /** Says that this instance is still there, and forgets those that are not. */
@@ -82,6 +76,7 @@ export class RevocationPurge {
       await this.renewPresence();
       await this.purge();
     } catch (error) {
+      this.meter.count('purges', 'failed');
       this.logger.warn(`Expired revocations were not purged: ${messageOf(error)}`);
     }
   }

@@ -174,6 +174,8 @@ export class LogFollower {
     const isFork = judgement.kind === 'fork' || lost > 0;
     this.meter.count('loads', isFork ? 'fork' : 'purge');
     if (!isFork) return;
+    this.meter.count('histories', 'fork');
+    this.meter.set('eventsLost', lost);
     this.onLost(lost);
     const why = judgement.kind === 'fork' ? judgement.why : 'known events are missing in a reload';
     this.logger.error(
