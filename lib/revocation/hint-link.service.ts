@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import { withinTime } from '../context/within-time.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -54,6 +55,7 @@ export class HintLink implements HintTeller {
     private readonly log: LogConnection,
     private readonly feed: RevocationFeed,
     private readonly clock: AuthClock,
+    private readonly meter: AuthMeter,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
     this.current = options.hint === undefined ? 'off' : 'connecting';
@@ -150,8 +152,10 @@ export class HintLink implements HintTeller {
     const message = readHint(payload);
     if (message === undefined) return;
     this.heardAt = this.clock.monotonic();
-    if (message.instance !== this.instance) this.feed.hinted(message.position);
-    else if (this.isAsking) this.heardItself();
+    if (message.instance !== this.instance) {
+      this.meter.count('hints', 'heard');
+      this.feed.hinted(message.position);
+    } else if (this.isAsking) this.heardItself();
   }
 
   private heardItself(): void {
@@ -172,9 +176,11 @@ export class HintLink implements HintTeller {
 
   private wasTold(error: unknown): void {
     if (error === undefined) {
+      this.meter.count('hints', 'told');
       this.tellFailures = 0;
       return;
     }
+    this.meter.count('hints', 'failed');
     if (this.tellFailures++ % 100 === 0) {
       this.logger.warn(
         `Other instances could not be told of a revocation and learn it by polling: ${messageOf(error)}`,

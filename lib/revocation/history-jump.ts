@@ -59,6 +59,7 @@ export async function jump(log: OpenLog, wish?: JumpWish): Promise<boolean> {
   const [event] = events;
   history.jumped(event?.position ?? head.position);
   if (event === undefined) return false;
+  history.onJump();
   // A file has no name: its log jumps at each start, and there is nothing to be said about it.
   const level = head.serverNow === null && wish === undefined ? 'debug' : 'warn';
   logger[level](`The revocation log goes on at position ${event.position}: ${why}.`);

@@ -3,6 +3,7 @@ import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../context/auth-clock.js';
 import { withinTime } from '../context/within-time.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -29,6 +30,7 @@ export class LogConnection implements OnModuleInit {
     private readonly clock: AuthClock,
     private readonly moduleRef: ModuleRef,
     private readonly modules: ModulesContainer,
+    private readonly meter: AuthMeter,
   ) {}
 
   /** @throws AuthWiringError when no DataSource, or more than one, is found. */
@@ -102,7 +104,9 @@ export class LogConnection implements OnModuleInit {
       (late) => void late.close().catch(() => undefined),
     );
     try {
-      return await openLogIn(database, this.clock);
+      const log = await openLogIn(database, this.clock);
+      log.history.onJump = () => this.meter.count('histories', 'jump');
+      return log;
     } catch (error) {
       await database.close();
       throw error;

@@ -24,6 +24,8 @@ export class LogHistory {
   /** The head of an answer that contradicted what was known (H3). */
   private contradictedAt: number | undefined;
   private hasJumped = false;
+  /** Told of each jump that this process has made. */
+  onJump: () => void = () => undefined;
 
   /** The highest position that this instance has ever seen; take it before a statement is sent. */
   get seen(): number {
