@@ -1,7 +1,6 @@
-import { describe } from '@jest/globals';
 import { setTimeout } from 'node:timers/promises';
 import type { TestDatabase } from './databases.js';
-import { canRunPostgres, PostgresServer } from './postgres-server.js';
+import { PostgresServer } from './postgres-server.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 const HOST = '127.0.0.1';
@@ -94,10 +93,4 @@ export class PostgresPair {
     await Promise.all([this.address.close(), this.replication.close()]);
     await Promise.all([this.one.remove(), this.other.remove()]);
   }
-}
-
-/** A `describe` that is skipped by name where two servers cannot be started. */
-export function describeOnPair(title: string, body: () => void): void {
-  const run = canRunPostgres ? describe : describe.skip;
-  run(`${title} on a pair of PostgreSQL servers`, body);
 }

@@ -1,3 +1,4 @@
+import { describe } from '@jest/globals';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -35,8 +36,11 @@ interface Owner {
 const programs = findPrograms();
 const owner = findOwner();
 
-/** Whether this machine has the programs of PostgreSQL, and a user that may run them. */
-export const canRunPostgres = programs !== undefined && owner !== undefined;
+/** A `describe` that is skipped by name where this machine cannot start a PostgreSQL of the test's own. */
+export function describeOnServer(title: string, body: () => void): void {
+  const isPossible = programs !== undefined && owner !== undefined;
+  (isPossible ? describe : describe.skip)(`${title} on PostgreSQL servers of its own`, body);
+}
 
 /** A PostgreSQL that one test owns: it may kill it, and start it again on the same files and port. */
 export class PostgresServer {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { describeOnPair, PostgresPair } from '../../support/postgres-pair.js';
+import { PostgresPair } from '../../support/postgres-pair.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
+import { describeOnServer } from '../../support/postgres-server.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { Load, peerOver } from './load.js';
 
@@ -10,7 +11,7 @@ jest.setTimeout(60_000);
 /** The bound that is promised (s). */
 const MAX_STALENESS = 1;
 
-describeOnPair('killed with -9 under load and started again', () => {
+describeOnServer('killed with -9 under load and started again', () => {
   let pair: PostgresPair;
   let processes: QuickstartProcess[];
 

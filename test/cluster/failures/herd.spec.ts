@@ -1,0 +1,124 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import type { ModuleRef, ModulesContainer } from '@nestjs/core';
+import { AuthClock } from '../../../lib/context/auth-clock.js';
+import { resolveAuthOptions } from '../../../lib/options/resolve-auth-options.js';
+import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { LogConnection } from '../../../lib/revocation/log-connection.service.js';
+import { RevocationFeed } from '../../../lib/revocation/revocation-feed.service.js';
+import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import { describeOnServer, PostgresServer } from '../../support/postgres-server.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { ISSUER } from '../feed/support.js';
+import { eventually } from '../protocol/support.js';
+
+jest.setTimeout(60_000);
+
+const FEEDS = 50;
+
+interface Follower {
+  readonly feed: RevocationFeed;
+  readonly connection: LogConnection;
+  /** Statements that were sent since; of reads, of transactions, and of polls. */
+  readonly sent: { read: number; transaction: number; poll: number; inFlight: number; most: number };
+}
+
+describeOnServer('a herd of instances', () => {
+  let server: PostgresServer;
+  let network: TcpProxy;
+  let followers: Follower[];
+
+  beforeEach(async () => {
+    for (const level of ['log', 'warn'] as const) {
+      jest.spyOn(Logger.prototype, level).mockImplementation(() => undefined);
+    }
+    server = await PostgresServer.create();
+    await server.start();
+    network = await TcpProxy.to('127.0.0.1', server.port);
+    const url = `postgres://postgres@127.0.0.1:${network.port}/postgres`;
+    const first = await follow(url, 'run');
+    const rest = Array.from({ length: FEEDS - 1 }, () => follow(url, 'check'));
+    followers = [first, ...(await Promise.all(rest))];
+    await Promise.all(followers.map(({ feed }) => feed.start()));
+  });
+
+  afterEach(async () => {
+    await Promise.all((followers ?? []).map(({ feed }) => feed.stop()));
+    await Promise.all((followers ?? []).map(({ connection }) => connection.close()));
+    await network?.close();
+    await server?.remove();
+    jest.restoreAllMocks();
+  });
+
+  it(`F5: database restarted under ${FEEDS} instances: one poll in flight each, and no herd when it is back`, async () => {
+    expect(followers.every(({ feed }) => feed.isFresh())).toBe(true);
+    await server.kill();
+    await eventually(() => followers.every(({ feed }) => feed.failing));
+    reset(followers);
+    // A crowd of requests sends nothing to a database that is known to be away.
+    for (const { feed } of followers) {
+      const crowd = Array.from({ length: 100 }, () => feed.proofWithin(0, 60_000));
+      expect(new Set(await Promise.all(crowd))).toEqual(new Set([false]));
+    }
+    const asked = followers.reduce((sum, { sent }) => sum + sent.poll, 0);
+    expect(asked).toBeLessThan(FEEDS * 10); // the backoff, and not 5,000 requests
+
+    reset(followers);
+    await server.start();
+    await eventually(() => followers.every(({ feed }) => !feed.failing && feed.isFresh()));
+    const sent = followers.map((follower) => follower.sent);
+    // No load, no registration, no write; polls, one at a time.
+    expect(sent.reduce((sum, { read, transaction }) => sum + read + transaction, 0)).toBe(0);
+    expect(Math.max(...sent.map(({ most }) => most))).toBe(1);
+    // Each needs one; from the first that is back until the last, each asks a few times more at most.
+    const polls = sent.reduce((sum, { poll }) => sum + poll, 0);
+    expect(polls).toBeGreaterThanOrEqual(FEEDS);
+    expect(polls).toBeLessThanOrEqual(FEEDS * 6);
+  });
+});
+
+function reset(followers: readonly Follower[]): void {
+  for (const { sent } of followers) Object.assign(sent, { read: 0, transaction: 0, poll: 0 });
+}
+
+/** A feed as an instance has it, on connections of its own, without the rest of the instance. */
+async function follow(url: string, migrations: 'run' | 'check'): Promise<Follower> {
+  const options = resolveAuthOptions({
+    secret: 'a secret of the tests: 32 bytes or more',
+    issuer: ISSUER,
+    audience: ISSUER,
+    maxStaleness: '4s',
+    dataSource: { type: 'postgres', url },
+    migrations,
+  });
+  const clock = new AuthClock();
+  // It is told where the log lives, and so looks for no DataSource of an application.
+  const connection = new LogConnection(options, clock, {} as ModuleRef, {} as ModulesContainer);
+  connection.onModuleInit();
+  const { database } = await connection.open();
+  const sent = { read: 0, transaction: 0, poll: 0, inFlight: 0, most: 0 };
+  const [read, transaction, poll] = [
+    database.read.bind(database),
+    database.transaction.bind(database),
+    database.poll.bind(database),
+  ];
+  database.read = (statement) => {
+    sent.read++;
+    return read(statement);
+  };
+  database.transaction = (body) => {
+    sent.transaction++;
+    return transaction(body);
+  };
+  database.poll = async (statement, timeout, onSend) => {
+    sent.poll++;
+    sent.most = Math.max(sent.most, ++sent.inFlight);
+    try {
+      return await poll(statement, timeout, onSend);
+    } finally {
+      sent.inFlight--;
+    }
+  };
+  const index = new RevocationIndex(new EventKeys(ISSUER));
+  return { feed: new RevocationFeed(connection, index, clock, options), connection, sent };
+}
