@@ -190,7 +190,8 @@ function newDirectory(): string {
 }
 
 function own(directory: string): void {
-  if (owner?.uid !== undefined) execFileSync('chown', ['-R', `${owner.uid}:${owner.gid}`, directory]);
+  if (owner?.uid !== undefined)
+    execFileSync('chown', ['-R', `${owner.uid}:${owner.gid}`, directory]);
 }
 
 function run(program: string, args: readonly string[]): void {

@@ -20,7 +20,13 @@ interface Follower {
   readonly feed: RevocationFeed;
   readonly connection: LogConnection;
   /** Statements that were sent since; of reads, of transactions, and of polls. */
-  readonly sent: { read: number; transaction: number; poll: number; inFlight: number; most: number };
+  readonly sent: {
+    read: number;
+    transaction: number;
+    poll: number;
+    inFlight: number;
+    most: number;
+  };
 }
 
 describeOnServer('a herd of instances', () => {
