@@ -3,30 +3,16 @@ import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../context/auth-clock.js';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { SUPPORTED_FORMAT } from './feed/log-cursor.js';
+import { type OpenLog, openLogIn } from './open-log.js';
 import { isDataSource, locateDataSource } from './store/data-source.locator.js';
-import type { LogDatabase } from './store/log-database.js';
-import { headOf } from './store/log-rows.js';
-import { LogStatements } from './store/log.statements.js';
-import { LogTransactions } from './store/log.transactions.js';
 import { openLogDatabase } from './store/open-log-database.js';
 
 /** Opening may run migrations, and wait for those of another process (ms). */
 const OPENING_LIMIT = 60_000;
-
-/** The log's own connections, with the statements that fit them. */
-export interface OpenLog {
-  readonly database: LogDatabase;
-  readonly statements: LogStatements;
-  readonly transactions: LogTransactions;
-  /** Which log this is; read once, from a row that is never updated. */
-  readonly id: string;
-}
 
 /** Finds where the log lives at boot, and opens it once, when it is first needed. */
 @Injectable()
@@ -86,16 +72,7 @@ export class LogConnection implements OnModuleInit {
       (late) => void late.close().catch(() => undefined),
     );
     try {
-      const statements = new LogStatements(database.dialect);
-      const { rows } = await database.read(statements.position());
-      const { format } = headOf(rows[0], this.clock);
-      refuseNewerFormat(format);
-      return {
-        database,
-        statements,
-        transactions: new LogTransactions(statements, this.clock),
-        id: rows[0]?.['log_id'] ?? '',
-      };
+      return await openLogIn(database, this.clock);
     } catch (error) {
       await database.close();
       throw error;
@@ -123,14 +100,4 @@ async function withinTime<T>(opening: Promise<T>, whenLate: (late: T) => void): 
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** H5: an older release would read a newer log wrongly, or not at all. */
-function refuseNewerFormat(format: number): void {
-  if (format <= SUPPORTED_FORMAT) return;
-  throw new AuthWiringError(
-    `AuthModule: the revocation log has format ${format}, which a newer release of nestjs-logout ` +
-      `writes; this one understands format ${SUPPORTED_FORMAT}.`,
-    'Update nestjs-logout in this application.',
-  );
 }

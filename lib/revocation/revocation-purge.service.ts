@@ -1,7 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
-import { LogConnection, type OpenLog } from './log-connection.service.js';
+import { LogConnection } from './log-connection.service.js';
+import type { OpenLog } from './open-log.js';
 import { headOf, integerOf } from './store/log-rows.js';
 import { PURGE_AGE } from './store/log.transactions.js';
 

@@ -112,8 +112,10 @@ async function prepare(
   database: LogDatabase,
   location: LogLocation,
 ): Promise<void> {
-  const { rows } = await database.read(database.dialect.writable);
-  if (rows.length > 0) {
+  const { dialect } = database;
+  const isReadOnly = `SELECT ${dialect.text(dialect.isReadOnly)} AS read_only`;
+  const { rows } = await database.read({ sql: isReadOnly, values: [] });
+  if (rows[0]?.['read_only'] === '1') {
     throw new AuthWiringError(
       'AuthModule: the database server is read-only (a replica?); a logout must be written.',
       'Connect to the primary. With TypeORM replication the log uses replication.master.',
