@@ -113,9 +113,10 @@ async function prepare(
   location: LogLocation,
 ): Promise<void> {
   const { dialect } = database;
-  const isReadOnly = `SELECT ${dialect.text(dialect.isReadOnly)} AS read_only`;
-  const { rows } = await database.read({ sql: isReadOnly, values: [] });
-  if (rows[0]?.['read_only'] === '1') {
+  // Not `read_only`: by that name a read of the log is refused, to be tried on another connection.
+  const refuses = `SELECT ${dialect.text(dialect.isReadOnly)} AS refuses_writes`;
+  const { rows } = await database.read({ sql: refuses, values: [] });
+  if (rows[0]?.['refuses_writes'] === '1') {
     throw new AuthWiringError(
       'AuthModule: the database server is read-only (a replica?); a logout must be written.',
       'Connect to the primary. With TypeORM replication the log uses replication.master.',
