@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { AuthClock } from '../../../lib/context/auth-clock.js';
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
 import { resolveAuthOptions } from '../../../lib/options/resolve-auth-options.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
 import { LogConnection } from '../../../lib/revocation/log-connection.service.js';
@@ -126,5 +127,5 @@ async function follow(url: string, migrations: 'run' | 'check'): Promise<Followe
     }
   };
   const index = new RevocationIndex(new EventKeys(ISSUER));
-  return { feed: new RevocationFeed(connection, index, clock, options), connection, sent };
+  return { feed: new RevocationFeed(connection, index, clock, new AuthEvents(options), options), connection, sent };
 }
