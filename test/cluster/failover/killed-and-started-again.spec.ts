@@ -6,7 +6,7 @@ import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { Load, peerOver } from './load.js';
 
 // Processes start slowly on a machine that is busy with other tests.
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 /** The bound that is promised (s). */
 const MAX_STALENESS = 1;

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { AccountService } from '../../../lib/accounts/account.service.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
 import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
@@ -12,6 +12,9 @@ import { clockOf, eventAt, ISSUER, NEVER_WAIT } from '../feed/support.js';
 import { claimsIn, follow } from '../protocol/support.js';
 import { alive, login } from '../sessions/support.js';
 import { Cluster } from './cluster.js';
+
+// A million of anything takes long on a machine that is busy with other tests.
+jest.setTimeout(60_000);
 
 const HOUR = 3_600_000;
 
@@ -68,7 +71,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
   it('F20: logout races with refresh, login and a second logout: what began before it is dead', async () => {
     const instances = [await cluster.instance(), await cluster.instance()] as const;
     const [one, other] = instances;
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 8; round++) {
       const subject = `alice-${round}`;
       const before = await login(one, subject);
       const [, , refreshed, between] = await Promise.all([
@@ -138,10 +141,13 @@ describe('failures of memory', () => {
     for (let second = 0; second < 10_000; second++) {
       const now = clock.wall();
       const until = now + LIFE * 1000;
-      for (let turn = 0; turn < PER_SECOND; turn++) {
-        const sid = randomUUID();
-        if (turn === 0 && second % 10 === 0) watched.push({ sid, until });
-        index.add(eventAt(1, { key: keys.hex('session', ISSUER, sid), until }));
+      const sid = randomUUID();
+      if (second % 10 === 0) watched.push({ sid, until });
+      index.add(eventAt(1, { key: keys.hex('session', ISSUER, sid), until }));
+      // Whose ends they are is no matter, so their keys need not be computed.
+      const others = randomBytes(16 * (PER_SECOND - 1)).toString('hex');
+      for (let start = 0; start < others.length; start += 32) {
+        index.add(eventAt(1, { key: others.slice(start, start + 32), until }));
       }
       index.sweep(now);
       if (second % 100 === 0) {

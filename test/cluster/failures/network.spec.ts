@@ -16,6 +16,8 @@ import {
 } from '../protocol/support.js';
 import { Cluster } from './cluster.js';
 
+jest.setTimeout(60_000);
+
 /** The bound where time is real (ms). */
 const BOUND = 1_000;
 
