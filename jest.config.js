@@ -7,6 +7,8 @@ export default {
   moduleNameMapper: {
     '^nestjs-logout$': '<rootDir>/lib/index.js',
     '^nestjs-logout/testing$': '<rootDir>/lib/testing/index.js',
+    '^nestjs-logout/terminus$': '<rootDir>/lib/terminus/index.js',
+    '^nestjs-logout/prometheus$': '<rootDir>/lib/prometheus/index.js',
   },
   setupFiles: ['reflect-metadata'],
   globalSetup: '<rootDir>/test/support/global-setup.js',

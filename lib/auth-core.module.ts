@@ -3,6 +3,7 @@ import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
 import { KeyRing } from './authentication/key-ring.service.js';
 import { AuthClock } from './context/auth-clock.js';
 import { AuthEvents } from './events/auth-events.service.js';
+import { AuthMeter } from './events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -17,19 +18,24 @@ import { RevocationLifecycle } from './revocation/revocation.lifecycle.js';
 import { RevocationLog } from './revocation/revocation-log.service.js';
 import { RevocationPurge } from './revocation/revocation-purge.service.js';
 import { RevocationService } from './revocation/revocation.service.js';
+import { StalenessOverrides } from './revocation/staleness-override.service.js';
+import { StalePolicies } from './revocation/stale-policies.service.js';
 
 const EXPORTS = [
   RESOLVED_AUTH_OPTIONS,
   AuthClock,
   AuthEvents,
+  AuthMeter,
   EventKeys,
   LogConnection,
   KeyRing,
+  ProvisionalEvents,
   RevocationFeed,
   RevocationIndex,
   RevocationLog,
   RevocationPurge,
   RevocationService,
+  StalePolicies,
 ];
 
 const PROVIDERS: Provider[] = [
@@ -40,6 +46,7 @@ const PROVIDERS: Provider[] = [
   },
   AuthClock,
   AuthEvents,
+  AuthMeter,
   {
     provide: EventKeys,
     inject: [RESOLVED_AUTH_OPTIONS],
@@ -67,6 +74,8 @@ const PROVIDERS: Provider[] = [
   RevocationLog,
   RevocationPurge,
   RevocationService,
+  StalePolicies,
+  StalenessOverrides,
   RevocationLifecycle,
 ];
 

@@ -32,6 +32,8 @@ export type {
   SecretMaterial,
 } from './options/auth-key-options.js';
 export type { LegacyOptions } from './options/legacy-options.js';
+export type { ObserveOptions, OperationSettings } from './options/operation-settings.js';
+export type { StalePolicy } from './options/stale-policy.js';
 export type { ClaimsContext, ClaimsLoader, SessionSettings } from './options/session-settings.js';
 export type { SigningAlgorithm } from './options/auth-key.js';
 export type { Duration } from './options/duration.js';
@@ -54,7 +56,10 @@ export {
   type RevocationStatus,
 } from './revocation/revocation.service.js';
 export { RevocationGuard } from './revocation/revocation.guard.js';
-export type { Verdict } from './revocation/verdict.js';
+export { Freshness } from './revocation/freshness.decorator.js';
+export { WhenStale } from './revocation/when-stale.decorator.js';
+export type { OverrideStatus, StalenessOverride } from './revocation/staleness-override.service.js';
+export type { Leniency, Verdict } from './revocation/verdict.js';
 export { authMigrations } from './revocation/migrations/auth-migrations.js';
 export type { LogPosition } from './revocation/revocation-log.service.js';
 
@@ -65,7 +70,6 @@ export { KeyService } from './authentication/key.service.js';
 export { Public } from './authentication/public.decorator.js';
 export { OptionalAuth } from './authentication/optional-auth.decorator.js';
 export { AllowExpired } from './authentication/allow-expired.decorator.js';
-export { Freshness } from './authentication/freshness.decorator.js';
 export { CurrentUser } from './authentication/current-user.decorator.js';
 export { CurrentToken } from './authentication/current-token.decorator.js';
 

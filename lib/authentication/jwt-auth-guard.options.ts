@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AuthRequest } from '../context/execution-context.js';
+import type { AuthException } from '../errors/auth.exception.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import { JwtStrategy } from './jwt.strategy.js';
 
 /**
@@ -11,9 +13,11 @@ import { JwtStrategy } from './jwt.strategy.js';
 @Injectable()
 export class JwtAuthGuardOptions {
   readonly #strategy: JwtStrategy;
+  readonly #meter: AuthMeter;
 
-  constructor(strategy: JwtStrategy) {
+  constructor(strategy: JwtStrategy, meter: AuthMeter) {
     this.#strategy = strategy;
+    this.#meter = meter;
   }
 
   /** What passport is asked for. */
@@ -24,5 +28,10 @@ export class JwtAuthGuardOptions {
   /** The token that the strategy would find; a method of the class is not copied either. */
   tokenOf(request: AuthRequest): string | undefined {
     return this.#strategy.tokenOf(request);
+  }
+
+  /** Counts what the guard answers. */
+  count(refusal: AuthException): void {
+    this.#meter.refuse(refusal);
   }
 }

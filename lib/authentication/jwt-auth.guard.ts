@@ -102,7 +102,10 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
         return given.call(this, error, user, info, context, status) as TUser;
       } catch (thrown) {
         const refusal = thrown instanceof AuthException ? thrown : error;
-        if (refusal instanceof AuthException) setResponseHeaders(context, refusal.headers);
+        if (refusal instanceof AuthException) {
+          this.options.count(refusal);
+          setResponseHeaders(context, refusal.headers);
+        }
         throw thrown;
       }
     };

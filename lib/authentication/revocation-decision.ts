@@ -23,7 +23,8 @@ export function assertNotRevoked(
     if (!revocation.isKeyRevoked(kid)) return;
     throw exceptionOf({ state: 'revoked', kind: 'key', reason: 'unspecified' });
   }
-  const verdict = revocation.decide(claims, { freshness: demand.freshness, kid });
+  const { freshness, whenStale } = demand;
+  const verdict = revocation.decide(claims, { freshness, whenStale, kid });
   if (verdict === ACTIVE) return;
   if (verdict instanceof Promise) return verdict.then(assertActive);
   assertActive(verdict);

@@ -2,8 +2,10 @@ import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { Freshness } from '../revocation/freshness.decorator.js';
+import { routeDemandOf, type RouteTarget as Target } from '../revocation/route-demand.js';
+import { WhenStale } from '../revocation/when-stale.decorator.js';
 import { AllowExpired } from './allow-expired.decorator.js';
-import { Freshness } from './freshness.decorator.js';
 import { OptionalAuth } from './optional-auth.decorator.js';
 import { Public } from './public.decorator.js';
 import type { TokenDemand } from './token-demand.js';
@@ -18,8 +20,6 @@ export interface RoutePolicy {
    */
   readonly authenticateOptions: { readonly demand: TokenDemand } | undefined;
 }
-
-type Target = ReturnType<ExecutionContext['getHandler']> | ReturnType<ExecutionContext['getClass']>;
 
 interface KnownRoute {
   readonly handler: Target;
@@ -67,19 +67,20 @@ export class RoutePolicyReader {
     const targets = [handler, type];
     const demand: TokenDemand = Object.freeze({
       allowExpired: this.reflector.getAllAndOverride(AllowExpired, targets) ?? false,
-      freshness: this.reflector.getAllAndOverride(Freshness, targets),
+      ...routeDemandOf(handler, type),
     });
+    const isSpecial =
+      demand.allowExpired || demand.freshness !== undefined || demand.whenStale !== undefined;
     return Object.freeze({
       isPublic: this.isMarkedPublic(handler) ?? this.isPublicByClass(handler, type),
       isOptional: this.reflector.getAllAndOverride(OptionalAuth, targets) ?? false,
-      authenticateOptions:
-        demand.allowExpired || demand.freshness !== undefined ? { demand } : undefined,
+      authenticateOptions: isSpecial ? { demand } : undefined,
     });
   }
 
   /** A handler that says how its token is to be read is not public because its class is. */
   private isPublicByClass(handler: Target, type: Target): boolean {
-    const readsToken = [OptionalAuth, AllowExpired, Freshness].some(
+    const readsToken = [OptionalAuth, AllowExpired, Freshness, WhenStale].some(
       (decorator) => this.reflector.get<unknown>(decorator.KEY, handler) !== undefined,
     );
     return !readsToken && (this.isMarkedPublic(type) ?? false);

@@ -1,3 +1,4 @@
+import type { StalePolicy } from '../options/stale-policy.js';
 import type { Freshness } from '../revocation/token-claims.js';
 
 /** What the one who asks demands of a token, beyond what holds for all. */
@@ -6,6 +7,8 @@ export interface TokenDemand {
   readonly allowExpired: boolean;
   /** Only tightens what the module says. */
   readonly freshness: Freshness | undefined;
+  /** What becomes of the token while nothing can be proven; `undefined`: what the module says. */
+  readonly whenStale: StalePolicy | undefined;
   /** Of the boot self-test: the application is not asked who the user is. */
   readonly claimsOnly?: true;
 }
@@ -14,4 +17,5 @@ export interface TokenDemand {
 export const DEFAULT_DEMAND: TokenDemand = Object.freeze({
   allowExpired: false,
   freshness: undefined,
+  whenStale: undefined,
 });

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import type { SigningAlgorithm } from '../options/auth-key.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
+import type { StalePolicy } from '../options/stale-policy.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness, TokenClaims } from '../revocation/token-claims.js';
 import { ClaimsPolicy } from './claims-policy.js';
@@ -13,6 +15,13 @@ import { inspectToken, isCompactToken } from './token-inspector.js';
 export interface VerifyTokenOptions {
   /** How fresh the proof must be; only tightens what the module says. */
   freshness?: Freshness | undefined;
+  /**
+   * What becomes of the token while nothing can be proven; not together with `'strict'`. One that is
+   * wider than any that stood somewhere at boot is refused: put `@WhenStale()` on the gateway or job too.
+   *
+   * @default the option `whenStale`; `'closed'` where `freshness` is given
+   */
+  whenStale?: StalePolicy | undefined;
   /** As `@AllowExpired()`: for whoever is about to end the login anyway. */
   allowExpired?: boolean | undefined;
 }
@@ -40,6 +49,7 @@ export class TokenService {
     private readonly ring: KeyRing,
     private readonly policy: ClaimsPolicy,
     private readonly revocation: RevocationService,
+    private readonly meter: AuthMeter,
   ) {}
 
   /**
@@ -48,13 +58,19 @@ export class TokenService {
    * @throws AuthException as the guard: 401 with a code, or 503 `revocation_state_unknown`.
    */
   async verify(text: string, options: VerifyTokenOptions = {}): Promise<TokenClaims> {
-    const demand = { allowExpired: options.allowExpired ?? false, freshness: options.freshness };
-    if (typeof text !== 'string') throw tokenMalformed();
-    const { key, payload, isLegacy } = inspectToken(this.ring, text);
-    const parsed = isLegacy ? this.parseLegacy(text) : this.parse(text, key.alg);
-    const claims = this.policy.accept(parsed, payload, demand.allowExpired, isLegacy);
-    await assertNotRevoked(this.revocation, claims, key.kid, demand);
-    return claims;
+    const { freshness, whenStale, allowExpired = false } = options;
+    const demand = { allowExpired, freshness, whenStale };
+    try {
+      if (typeof text !== 'string') throw tokenMalformed();
+      const { key, payload, isLegacy } = inspectToken(this.ring, text);
+      const parsed = isLegacy ? this.parseLegacy(text) : this.parse(text, key.alg);
+      const claims = this.policy.accept(parsed, payload, demand.allowExpired, isLegacy);
+      await assertNotRevoked(this.revocation, claims, key.kid, demand);
+      return claims;
+    } catch (error) {
+      this.meter.refuse(error);
+      throw error;
+    }
   }
 
   private parse(text: string, algorithm: SigningAlgorithm): unknown {

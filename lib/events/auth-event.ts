@@ -15,6 +15,9 @@ export type AuthEventType =
   | 'claims_changed'
   | 'key_revoked'
   | 'revocation_state_unknown'
+  | 'accepted_stale'
+  | 'staleness_override'
+  | 'observed'
   | 'history_lost';
 
 /** How much an act ended. */
@@ -35,7 +38,11 @@ export interface AuthEvent {
   /** The session, hashed. */
   readonly session?: string | undefined;
   readonly scope?: AuthEventScope | undefined;
-  /** A revocation's reason, or the code of a refusal. */
+  /**
+   * A revocation's reason, or the code of a refusal. `accepted_stale`: the policy by which it was
+   * accepted, `open`, `stale_for` or `override`. `observed`: the code with which it would have been
+   * refused. `staleness_override`: `begun`, `ended` or `expired`.
+   */
   readonly reason?: string | undefined;
   /** Who did it, as the caller said. */
   readonly actor?: string | undefined;

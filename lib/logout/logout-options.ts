@@ -6,7 +6,10 @@ import type { RevocationReason } from '../revocation/revocation-event.js';
 export interface LogoutOptions {
   /**
    * `'everywhere'`: resolve only when no instance can accept the token any more; that takes up to
-   * `maxStaleness`.
+   * `maxStaleness`, or the widest failure policy of any instance.
+   *
+   * @throws AuthWiringError where that is unbounded (`'open'`, `observe`): before anything is written if
+   * this instance said so; else the logout counts, and the error says that.
    */
   readonly wait?: 'everywhere' | undefined;
   /**

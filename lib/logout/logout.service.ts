@@ -13,9 +13,11 @@ import { RevocationFeed } from '../revocation/revocation-feed.service.js';
 import { RevocationLog } from '../revocation/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { RevocationReason } from '../revocation/revocation-event.js';
+import { StalePolicies } from '../revocation/stale-policies.service.js';
 import type { VerifiedClaims } from '../revocation/token-claims.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
 import { lockTimeOf } from '../options/lock-time.js';
+import { UNBOUNDED } from '../options/stale-policy.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RefreshService } from '../sessions/refresh.service.js';
 import { refreshRefusal } from '../sessions/session-refusals.js';
@@ -57,6 +59,7 @@ export class LogoutService {
     private readonly tokens: TokenService,
     private readonly log: RevocationLog,
     private readonly feed: RevocationFeed,
+    private readonly policies: StalePolicies,
     private readonly refreshes: RefreshService,
     private readonly keySessions: KeySessions,
     private readonly events: AuthEvents,
@@ -188,19 +191,27 @@ export class LogoutService {
           'Leave wait out, and await receipt.applied() after the commit.',
         );
       }
+      const bound = await this.log.bound();
       const drafts = await this.log.appendWith(manager, [complete]);
       this.events.tell(told);
       return {
         events: drafts.map(({ id }) => ({ kind: complete.kind, position: null, id })),
-        effectiveEverywhereWithin: this.feed.bound / 1000,
+        effectiveEverywhereWithin: secondsOf(bound),
         keptUntil: null,
         applied: () => this.applied(),
       };
     }
+    const { widest } = this.policies;
+    if (wait === 'everywhere' && widest >= UNBOUNDED) {
+      throw cannotWait('this instance', 'Nothing was ended.');
+    }
     const { head, events } = await this.log.append([complete]);
     this.events.tell(told);
-    const bound = Math.max(head.maxStaleness, this.options.maxStaleness);
-    if (wait === 'everywhere') await this.pass(bound);
+    const bound = Math.max(head.maxStaleness, widest);
+    if (wait === 'everywhere') {
+      if (bound >= UNBOUNDED) throw cannotWait('another instance', 'It was ended, and counts.');
+      await this.pass(bound);
+    }
     const until = events[0]?.until ?? null;
     return {
       events: events.map(({ position, id }) => ({
@@ -208,7 +219,7 @@ export class LogoutService {
         position,
         id,
       })),
-      effectiveEverywhereWithin: bound / 1000,
+      effectiveEverywhereWithin: secondsOf(bound),
       keptUntil: until === null ? null : new Date(until),
       applied: () => Promise.resolve(),
     };
@@ -216,6 +227,7 @@ export class LogoutService {
 
   /** @throws AuthUnavailableException when the application shuts down before it could be known. */
   private async applied(): Promise<void> {
+    if (!this.options.follow) return;
     while (!(await this.feed.strictProof())) {
       if (this.feed.isStopped) {
         throw new AuthUnavailableException(
@@ -243,6 +255,19 @@ function aboutOf(request: RevocationRequest): Omit<AuthEventDraft, 'reason'> {
     subject: request.kind === 'subject' ? request.subject : undefined,
     sessionId: request.kind === 'session' ? request.sid : undefined,
   };
+}
+
+/** A hundred years are no bound that anybody should wait for, or read. */
+function secondsOf(bound: number): number {
+  return bound >= UNBOUNDED ? Infinity : bound / 1000;
+}
+
+function cannotWait(who: string, outcome: string): AuthWiringError {
+  return new AuthWiringError(
+    `logout(…, { wait: 'everywhere' }) cannot be answered: ${who} has registered that it may accept revoked tokens without a bound ('open' or observe). ${outcome}`,
+    'Leave wait out; effectiveEverywhereWithin is Infinity.',
+    "Replace 'open' by { staleFor }, then lower the bound in the head (npx nestjs-logout lower-bound).",
+  );
 }
 
 function nothingToRevoke(what: string): AuthException {

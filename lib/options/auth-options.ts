@@ -3,7 +3,7 @@ import type { TokenClaims } from '../revocation/token-claims.js';
 import type { AuthKeySource, SecretMaterial } from './auth-key-options.js';
 import type { Duration } from './duration.js';
 import type { LegacyOptions } from './legacy-options.js';
-import { SessionSettings } from './session-settings.js';
+import { OperationSettings } from './operation-settings.js';
 
 interface ShapesTheUser {
   validate(claims: TokenClaims, request: object): unknown;
@@ -61,7 +61,7 @@ export interface ForeignIssuerOptions {
  *
  * @publicApi
  */
-export class AuthSettings extends SessionSettings {
+export class AuthSettings extends OperationSettings {
   /**
    * The exact `iss` of our tokens (RFC 7519 section 4.1.1), compared byte by byte.
    *

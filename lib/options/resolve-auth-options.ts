@@ -1,5 +1,12 @@
 import type { AuthKey } from './auth-key.js';
 import { AuthSettings, type AuthOptions } from './auth-options.js';
+import {
+  readAcknowledgement,
+  readFollow,
+  readObserve,
+  readOverrideCeiling,
+  readWhenStale,
+} from './operation-setting-readers.js';
 import { OptionProblems } from './option-problems.js';
 import { readDuration, readExactName, readFields, type DurationLimits } from './option-readers.js';
 import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
@@ -12,6 +19,7 @@ import {
   type ResolvedLegacy,
 } from './resolved-auth-options.js';
 import { readClaimsLoader, readMaxSessions, readRetries } from './session-setting-readers.js';
+import { UNBOUNDED } from './stale-policy.js';
 import {
   readClaimNames,
   readDataSource,
@@ -40,6 +48,11 @@ const OPTION_NAMES = Object.keys({
   clockTolerance: true,
   maxStaleness: true,
   staleWait: true,
+  whenStale: true,
+  openAcknowledgedBy: true,
+  observe: true,
+  overrideCeiling: true,
+  follow: true,
   foreign: true,
   legacy: true,
   allowedClaims: true,
@@ -134,6 +147,10 @@ export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
   const accessTokenTtl = duration('accessTokenTtl');
   const foreign = readForeignIssuers(value('foreign'), issuer, problems);
   const legacy = readLegacy(value('legacy'), problems);
+  const maxStaleness = duration('maxStaleness');
+  const whenStale = readWhenStale(value('whenStale'), maxStaleness, problems);
+  const overrideCeiling = readOverrideCeiling(value('overrideCeiling'), maxStaleness, problems);
+  const isOpen = whenStale === UNBOUNDED || overrideCeiling === UNBOUNDED;
   const resolved: ResolvedAuthOptions = {
     issuer,
     audience,
@@ -148,8 +165,13 @@ export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
     maxSessions: readMaxSessions(value('maxSessions'), problems),
     claims: readClaimsLoader(value('claims'), problems),
     clockTolerance: duration('clockTolerance'),
-    maxStaleness: duration('maxStaleness'),
+    maxStaleness,
     staleWait: duration('staleWait'),
+    whenStale,
+    openAcknowledgedBy: readAcknowledgement(value('openAcknowledgedBy'), isOpen, problems),
+    observeUntil: readObserve(value('observe'), problems),
+    overrideCeiling,
+    follow: readFollow(value('follow'), problems),
     maxTokenLife: Math.max(
       accessTokenTtl,
       // Not what is left until its end: the hosts' clocks may differ about that.

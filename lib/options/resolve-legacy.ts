@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import type { AuthKey } from './auth-key.js';
+import { DATE_FORMS, timeOf } from './date-time.js';
 import { readSecret, secretKid } from './key-material.js';
 import { MINIMUM_SECRET_BYTES } from './key-fits-algorithm.js';
 import { describeGiven, describeKind, type OptionProblems } from './option-problems.js';
@@ -13,7 +14,6 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
 ]);
 
 const LONGEST = 366 * 86_400_000;
-const DATE = /^(\d{4}-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/;
 
 /** The option `legacy`, judged by the host's clock: nothing else is there yet. @internal */
 export function readLegacy(given: unknown, problems: OptionProblems): ResolvedLegacy | undefined {
@@ -63,11 +63,7 @@ function readUntil(given: unknown, problems: OptionProblems): number {
   const time = timeOf(given);
   const shown = types.isDate(given) ? 'a Date' : describeGiven(given);
   if (Number.isNaN(time)) {
-    problems.add(
-      'legacy.until',
-      given === undefined ? describeKind(given) : shown,
-      "Give a Date, '2027-03-01', or a time with its zone such as '2027-03-01T06:00:00Z'.",
-    );
+    problems.add('legacy.until', given === undefined ? describeKind(given) : shown, DATE_FORMS);
     return 0;
   }
   // One that is over is good: a pod that restarts the night after must come up.
@@ -75,15 +71,4 @@ function readUntil(given: unknown, problems: OptionProblems): number {
     problems.add('legacy.until', shown, 'Give a time at most 366 days ahead.');
   }
   return time;
-}
-
-function timeOf(given: unknown): number {
-  if (types.isDate(given)) return given.getTime();
-  const match = typeof given === 'string' ? DATE.exec(given) : null;
-  const day = match?.[1];
-  if (match === null || day === undefined) return NaN;
-  // V8 takes the 30th of February for the 2nd of March.
-  const midnight = new Date(`${day}T00:00:00Z`);
-  if (Number.isNaN(midnight.getTime()) || !midnight.toISOString().startsWith(day)) return NaN;
-  return Date.parse(match[0]);
 }

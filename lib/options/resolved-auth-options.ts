@@ -45,6 +45,13 @@ export interface ResolvedAuthOptions {
   readonly clockTolerance: number;
   readonly maxStaleness: number;
   readonly staleWait: number;
+  /** Up to how much staleness the module accepts; `maxStaleness` where it is closed. */
+  readonly whenStale: number;
+  readonly openAcknowledgedBy: string | undefined;
+  /** Epoch ms, by the library's one `now`: until then, revocations are not enforced. */
+  readonly observeUntil: number | undefined;
+  readonly overrideCeiling: number | undefined;
+  readonly follow: boolean;
   readonly sessionTtl: number;
   readonly sessionIdleTtl: number;
   /** 0 = no refresh tokens. */

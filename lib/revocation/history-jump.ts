@@ -9,6 +9,12 @@ import type { Transaction } from './store/statement.js';
 /** A jump, and what made it necessary, can meet a second fail-over; not many in a row. */
 export const MOST_JUMPS = 3;
 
+/** A reason to jump that the history itself does not give. */
+export interface JumpWish {
+  /** Why, or `undefined` when there is no need any more under this head. */
+  whyUnder(head: Head): string | undefined;
+}
+
 const logger = new Logger('RevocationLog');
 
 /**
@@ -38,24 +44,23 @@ export async function numbering(
  * Makes the log leap beyond every position that a lost history can have handed out, unless another
  * instance has done so; returns whether it did.
  *
- * @param isWanted - For a jump that the head alone does not ask for.
+ * @param wish - For a jump that the head alone does not ask for.
  */
-export async function jump(log: OpenLog, isWanted?: (head: Head) => boolean): Promise<boolean> {
+export async function jump(log: OpenLog, wish?: JumpWish): Promise<boolean> {
   const { history } = log;
   const { seen } = history;
   let why: string | undefined;
   const { head, events } = await log.database.transaction(() =>
     log.transactions.jump((found) => {
-      why = history.whyLost(found, seen);
-      return why !== undefined || isWanted?.(found) === true;
+      why = history.whyLost(found, seen) ?? wish?.whyUnder(found);
+      return why !== undefined;
     }),
   );
   const [event] = events;
   history.jumped(event?.position ?? head.position);
   if (event === undefined) return false;
-  const reason = why ?? 'a token was signed after everything that it holds';
   // A file has no name: its log jumps at each start, and there is nothing to be said about it.
-  const level = head.serverNow === null && reason === why ? 'debug' : 'warn';
-  logger[level](`The revocation log goes on at position ${event.position}: ${reason}.`);
+  const level = head.serverNow === null && wish === undefined ? 'debug' : 'warn';
+  logger[level](`The revocation log goes on at position ${event.position}: ${why}.`);
   return true;
 }

@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { DataSource, DataSourceOptions } from 'typeorm';
@@ -8,6 +8,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { type OpenLog, openLogIn } from './open-log.js';
+import { messageOf } from './message-of.js';
 import { isDataSource, locateDataSource } from './store/data-source.locator.js';
 import { openLogDatabase } from './store/open-log-database.js';
 
@@ -17,6 +18,7 @@ const OPENING_LIMIT = 60_000;
 /** Finds where the log lives at boot, and opens it once, when it is first needed. */
 @Injectable()
 export class LogConnection implements OnModuleInit {
+  private readonly logger = new Logger('AuthModule');
   private source: DataSource | DataSourceOptions | undefined;
   private opening: Promise<OpenLog> | undefined;
   private closed = false;
@@ -61,7 +63,17 @@ export class LogConnection implements OnModuleInit {
     this.closed = true;
     const opened = await this.opening?.catch(() => undefined);
     this.opening = undefined;
-    await opened?.database.close();
+    if (opened === undefined) return;
+    try {
+      const { database, instance } = opened;
+      if (instance.isRegistered) await database.transaction(() => instance.leave());
+    } catch (error) {
+      this.logger.warn(
+        `This instance could not be signed off; others take it for a running one for a few minutes: ${messageOf(error)}`,
+      );
+    } finally {
+      await opened.database.close();
+    }
   }
 
   private async connect(): Promise<OpenLog> {
@@ -72,7 +84,7 @@ export class LogConnection implements OnModuleInit {
       (late) => void late.close().catch(() => undefined),
     );
     try {
-      return await openLogIn(database, this.clock);
+      return await openLogIn(database, this.clock, this.options.issuer);
     } catch (error) {
       await database.close();
       throw error;

@@ -1,6 +1,7 @@
 import type { AuthClock } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { SUPPORTED_FORMAT } from './feed/log-cursor.js';
+import { InstancePresence } from './instance-presence.js';
 import { LogHistory } from './log-history.js';
 import type { LogDatabase } from './store/log-database.js';
 import { headOf } from './store/log-rows.js';
@@ -16,6 +17,8 @@ export interface OpenLog {
   readonly history: LogHistory;
   /** Which log this is; read once, from a row that is never updated. */
   readonly id: string;
+  /** What this instance says of itself in it. */
+  readonly instance: InstancePresence;
 }
 
 /**
@@ -23,8 +26,12 @@ export interface OpenLog {
  *
  * @throws AuthWiringError when a newer release writes it (H5).
  */
-export async function openLogIn(database: LogDatabase, clock: AuthClock): Promise<OpenLog> {
-  const log = logIn(database, clock, '');
+export async function openLogIn(
+  database: LogDatabase,
+  clock: AuthClock,
+  issuer: string,
+): Promise<OpenLog> {
+  const log = logIn(database, clock, { id: '', issuer });
   const { rows } = await database.read(log.statements.position());
   const { format } = headOf(rows[0], clock);
   if (format > SUPPORTED_FORMAT) {
@@ -38,9 +45,14 @@ export async function openLogIn(database: LogDatabase, clock: AuthClock): Promis
 }
 
 /** The same, of a log whose id is known. */
-export function logIn(database: LogDatabase, clock: AuthClock, id: string): OpenLog {
+export function logIn(
+  database: LogDatabase,
+  clock: AuthClock,
+  { id, issuer }: { readonly id: string; readonly issuer: string },
+): OpenLog {
   const statements = new LogStatements(database.dialect);
   const history = new LogHistory();
   const transactions = new LogTransactions(statements, clock, history);
-  return { database, statements, transactions, history, id };
+  const instance = new InstancePresence(database.dialect, issuer, clock);
+  return { database, statements, transactions, history, id, instance };
 }

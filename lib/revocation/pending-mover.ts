@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { AuthClock } from '../context/auth-clock.js';
+import type { AuthMeter } from '../events/auth-meter.service.js';
 import { numbering } from './history-jump.js';
 import type { LogConnection } from './log-connection.service.js';
 import type { OpenLog } from './open-log.js';
@@ -35,6 +36,7 @@ export class PendingMover {
     private readonly connection: LogConnection,
     private readonly feed: RevocationFeed,
     private readonly clock: AuthClock,
+    private readonly meter: AuthMeter,
   ) {}
 
   /**
@@ -70,6 +72,8 @@ export class PendingMover {
     } catch (error) {
       if (!isLocked(error)) throw error;
       this.report(error);
+    } finally {
+      this.meter.set('pendingUnnumbered', this.refusals.size);
     }
   }
 

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthEvents } from '../events/auth-events.service.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -12,6 +13,7 @@ import { LEASE_SHARE, type Moment, ProofClock } from './feed/proof-clock.js';
 import { WaitingRoom } from './feed/waiting-room.js';
 import { LogConnection } from './log-connection.service.js';
 import { RevocationIndex } from './revocation-index.js';
+import { StalePolicies } from './stale-policies.service.js';
 import type { Appended } from './store/log.transactions.js';
 
 /** Who writes the log, as far as following it needs him. */
@@ -40,7 +42,7 @@ export class RevocationFeed {
   private failures = 0;
   private running: Promise<void> | undefined;
   private again = false;
-  private stopped = false;
+  private stopped: boolean;
   private cancelNext: CancelSchedule | undefined;
   private lastFailure: unknown;
   private endBoot = (): void => undefined;
@@ -50,9 +52,13 @@ export class RevocationFeed {
     private readonly connection: LogConnection,
     private readonly index: RevocationIndex,
     private readonly clock: AuthClock,
+    private readonly policies: StalePolicies,
     events: AuthEvents,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly meter: AuthMeter,
   ) {
+    // A process that only writes never starts: no poll, no waiting, no proof.
+    this.stopped = !options.follow;
     this.proofs = new ProofClock(clock);
     this.room = new WaitingRoom(clock);
     this.follower = new LogFollower(
@@ -60,6 +66,8 @@ export class RevocationFeed {
       this.proofs,
       clock,
       options,
+      meter,
+      policies,
       async () => this.writer?.numberPending(),
       (lost) => events.tell({ type: 'history_lost', lost }),
     );
@@ -68,6 +76,11 @@ export class RevocationFeed {
   /** The last position this instance has applied; 0 before the first load. */
   get position(): number {
     return this.follower.position;
+  }
+
+  /** By how many positions the head is known to be further. */
+  get lag(): number {
+    return this.follower.lag;
   }
 
   /** Milliseconds since the last proof; Infinity while there is none. */
@@ -85,6 +98,11 @@ export class RevocationFeed {
     return this.failures > 0;
   }
 
+  /** Whether the log contradicted what is known here, and no proof came since (H1, H5). */
+  get contradicted(): boolean {
+    return this.proofs.isContradicted;
+  }
+
   /** What made the last poll fail, for the boot and the health of the module. */
   get failure(): unknown {
     return this.lastFailure;
@@ -92,7 +110,7 @@ export class RevocationFeed {
 
   /** The widest staleness of any instance as far as this one has heard (ms). */
   get bound(): number {
-    return Math.max(this.knownBound, this.options.maxStaleness);
+    return Math.max(this.knownBound, this.policies.widest);
   }
 
   /** The library's one `now` (epoch ms), never behind the database (T1). */
@@ -165,6 +183,7 @@ export class RevocationFeed {
 
   /** An event of this instance was committed: it counts here from now on (P1, F3). */
   committed({ events, head }: Appended): void {
+    if (!this.options.follow) return; // nothing here would ever sweep it out again
     for (const event of events) this.index.add(event);
     this.follower.expect(events, head);
   }
@@ -205,12 +224,14 @@ export class RevocationFeed {
     do {
       this.again = false;
       if (this.stopped) return;
+      const begun = this.clock.monotonic();
       try {
         const { answer, sent } = await this.follower.catchUp(
           await this.connection.open(),
           this.pollTimeout,
         );
         this.accept(answer, sent);
+        this.meter.observePoll(this.clock.monotonic() - begun);
         if (this.failures > 0) this.logger.log('The revocation log is followed again.');
         this.failures = 0;
         this.lastFailure = undefined;
@@ -239,6 +260,7 @@ export class RevocationFeed {
   private fail(error: unknown): void {
     this.lastFailure = error;
     this.failures++;
+    this.meter.count('polls', 'failed');
     if (error instanceof AuthWiringError) this.endBoot();
     // The first failure and then each tenth: loud, but no flood while a database is away.
     if (this.failures % 10 === 1) {

@@ -6,6 +6,7 @@ import type { EntityManager } from 'typeorm';
 import { AuthClock } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import { type AuthCounts, AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -38,6 +39,9 @@ const WRITE_PATIENCE = 5_000;
  */
 const IDLE_MOVES = 2;
 
+/** Between two attempts to settle what COMMIT left unknown, where no poll calls for them (ms). */
+const SETTLE_AGAIN = 1_000;
+
 /** Between two jumps for tokens from beyond the head (ms). */
 const JUMP_REST = 3_600_000;
 
@@ -53,12 +57,15 @@ export interface LogPosition {
 @Injectable()
 export class RevocationLog {
   private readonly logger = new Logger('RevocationLog');
-  private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts));
+  private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts, 'shared'));
   /** W5: one account that somebody else has locked must not hold up everybody's logout. */
-  private readonly accountWriter = new BatchWriter((drafts) => this.appendOrFail(drafts));
+  private readonly accountWriter = new BatchWriter((drafts) =>
+    this.appendOrFail(drafts, 'account'),
+  );
   private readonly positions = new SharedCall(() => this.readPositionAndMove());
   private readonly mover: PendingMover;
   private settling: Promise<void> | undefined;
+  private isDraining = false;
   private jumping: Promise<void> | undefined;
   private jumpedUntil = -Infinity;
 
@@ -69,8 +76,9 @@ export class RevocationLog {
     private readonly keys: EventKeys,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly meter: AuthMeter,
   ) {
-    this.mover = new PendingMover(connection, feed, clock);
+    this.mover = new PendingMover(connection, feed, clock, meter);
     feed.attach({
       afterAnswer: (answer) => this.afterAnswer(answer),
       numberPending: () => this.mover.run(),
@@ -86,7 +94,15 @@ export class RevocationLog {
    */
   async append(requests: readonly RevocationRequest[]): Promise<Appended> {
     const isAccountAct = requests.some(({ kind }) => kind === 'subject' || kind === 'issuer');
-    return (isAccountAct ? this.accountWriter : this.writer).write(this.draft(requests));
+    const drafts = this.draft(requests);
+    try {
+      const appended = await (isAccountAct ? this.accountWriter : this.writer).write(drafts);
+      for (const { kind } of requests) this.meter.count('revocations', kind);
+      return appended;
+    } catch (error) {
+      for (const { kind } of requests) this.meter.count('revocationFailures', kind);
+      throw this.refusal(error);
+    }
   }
 
   /** The same in the caller's transaction: everything counts from the caller's commit (C1, C5). */
@@ -101,12 +117,14 @@ export class RevocationLog {
         'Call accounts.lock() or disable() before it, and logoutAll(…, { manager }) in it.',
       );
     }
-    const log = await this.open();
     try {
+      const log = await this.open();
       await appendPending(manager, drafts, this.connection.application, log);
     } catch (error) {
       if (error instanceof AuthWiringError) throw error;
-      throw unavailable('The revocation could not be written in the transaction given.', error);
+      throw this.refusal(
+        unavailable('The revocation could not be written in the transaction given.', error),
+      );
     }
     return drafts;
   }
@@ -117,13 +135,35 @@ export class RevocationLog {
    *
    * @throws AuthUnavailableException `storage_unavailable`: without a position nothing can be signed.
    */
-  position(): Promise<LogPosition> {
-    return this.positions.run();
+  async position(): Promise<LogPosition> {
+    try {
+      return await this.positions.run();
+    } catch (error) {
+      throw this.refusal(error);
+    }
   }
 
   /** The library's one `now` (epoch ms), never behind the database (T1). */
   now(): number {
     return this.feed.now();
+  }
+
+  /**
+   * The widest staleness (ms) that any instance has registered, for a receipt in a caller's transaction:
+   * what was heard with the last poll, or read now where there are none.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async bound(): Promise<number> {
+    if (this.options.follow) return this.feed.bound;
+    const log = await this.open();
+    try {
+      // No jump: the caller's transaction is open, and on SQLite it would have to end first.
+      const { rows } = await log.database.read(log.statements.position());
+      return headOf(rows[0], this.clock).maxStaleness;
+    } catch (error) {
+      throw unavailable('The revocation log could not be read.', error);
+    }
   }
 
   /**
@@ -135,7 +175,7 @@ export class RevocationLog {
     try {
       await this.mover.run();
     } catch (error) {
-      throw unavailable('A pending revocation could not be numbered.', error);
+      throw this.refusal(unavailable('A pending revocation could not be numbered.', error));
     }
   }
 
@@ -149,12 +189,15 @@ export class RevocationLog {
     this.settle();
     await this.settling;
     if (this.provisional.size === 0) return;
-    throw unavailable('An earlier write is not settled yet. Try again.', undefined);
+    throw this.refusal(unavailable('An earlier write is not settled yet. Try again.', undefined));
   }
 
   /** Resolves when nothing is being written any more; called before the connections close. */
   async drain(): Promise<void> {
+    this.isDraining = true;
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
+    // A last time: where nothing is followed, no poll would have shown what became of it.
+    if (!this.options.follow && this.provisional.size > 0) this.settle();
     await Promise.all([this.mover.drain(), this.settling, this.jumping]);
   }
 
@@ -170,10 +213,15 @@ export class RevocationLog {
     }
   }
 
-  private async appendOrFail(drafts: readonly EventDraft[]): Promise<Appended> {
+  private async appendOrFail(
+    drafts: readonly EventDraft[],
+    batch: AuthCounts['batches'],
+  ): Promise<Appended> {
     const log = await this.open();
     try {
-      return await this.appendTo(log, drafts);
+      const appended = await this.appendTo(log, drafts);
+      this.meter.count('batches', batch);
+      return appended;
     } catch (error) {
       throw unavailable(
         (error instanceof StorageFailure ? error.advice : undefined) ??
@@ -181,6 +229,16 @@ export class RevocationLog {
         error,
       );
     }
+  }
+
+  /** Callers of one batch share its failure; each is told of it by an exception of its own, and counted. */
+  private refusal(error: unknown): unknown {
+    const own =
+      error instanceof AuthUnavailableException
+        ? new AuthUnavailableException('storage_unavailable', error.message, { cause: error.cause })
+        : error;
+    this.meter.refuse(own);
+    return own;
   }
 
   /** Tries again with the same ids; what COMMIT left unknown is settled, or becomes provisional. */
@@ -201,7 +259,7 @@ export class RevocationLog {
           for (const draft of drafts) draft.provenAbsent = false;
         } else if (isUnknown && drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
         if (failure?.retryable !== true || performance.now() > deadline) {
-          if (isUnknown) this.provisional.add(drafts, this.feed.now());
+          if (isUnknown) this.doubt(drafts);
           else this.provisional.settle(ids(drafts), this.feed.now());
           throw error;
         }
@@ -252,7 +310,10 @@ export class RevocationLog {
     if (this.clock.monotonic() < this.jumpedUntil) return true;
     this.jumping ??= (async () => {
       try {
-        await jump(await this.connection.open(), (head) => head.position < position);
+        await jump(await this.connection.open(), {
+          whyUnder: (head) =>
+            head.position < position ? 'a token was signed after everything in it' : undefined,
+        });
         this.jumpedUntil = this.clock.monotonic() + JUMP_REST;
       } catch (error) {
         this.logger.warn(`The revocation log could not jump: ${messageOf(error)}`);
@@ -271,6 +332,17 @@ export class RevocationLog {
     if (answer.pending.length > 0) void this.mover.runBehind();
   }
 
+  private doubt(drafts: readonly EventDraft[]): void {
+    this.provisional.add(drafts, this.feed.now());
+    this.settleLater();
+  }
+
+  /** Without polls nobody else comes back to it. */
+  private settleLater(): void {
+    if (this.options.follow || this.isDraining || this.provisional.size === 0) return;
+    this.clock.schedule(SETTLE_AGAIN, () => this.settle());
+  }
+
   /** W4: a retry with the same ids, under the head lock, ends every doubt. */
   private settle(): void {
     this.settling ??= (async () => {
@@ -280,6 +352,7 @@ export class RevocationLog {
         this.logger.warn(`An unanswered COMMIT is not settled yet: ${messageOf(error)}`);
       } finally {
         this.settling = undefined;
+        this.settleLater();
       }
     })();
   }

@@ -21,6 +21,15 @@ const SENTENCE: Partial<Record<AuthErrorCode, string>> = {
   account_disabled: 'The account is disabled.',
 };
 
+/** The code with which a verdict refuses. */
+export function codeOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthErrorCode {
+  if (verdict.state === 'unknown') return 'revocation_state_unknown';
+  if (verdict.state === 'invalid') return 'token_invalid';
+  return verdict.reason === 'account_locked' || verdict.reason === 'account_disabled'
+    ? verdict.reason
+    : CODE_OF_KIND[verdict.kind];
+}
+
 /** The exception that a guard or {@link RevocationService.assertActive} throws for a verdict. */
 export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthException {
   if (verdict.state === 'unknown') {
@@ -33,10 +42,7 @@ export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthExcep
   if (verdict.state === 'invalid') {
     return new AuthUnauthorizedException('token_invalid', 'The token is not of this installation.');
   }
-  const code =
-    verdict.reason === 'account_locked' || verdict.reason === 'account_disabled'
-      ? verdict.reason
-      : CODE_OF_KIND[verdict.kind];
+  const code = codeOf(verdict);
   return new AuthUnauthorizedException(code, SENTENCE[code] ?? 'The token has been revoked.', {
     reason: verdict.reason === 'unspecified' ? undefined : verdict.reason,
   });

@@ -4,13 +4,14 @@ import { requestOf, setResponseHeaders } from '../context/execution-context.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { RevocationService } from './revocation.service.js';
+import { routeDemandOf } from './route-demand.js';
 import type { VerifiedClaims } from './token-claims.js';
 
 /**
  * Refuses ended tokens behind any other authentication: an own strategy, an API gateway, another
  * library. {@link JwtAuthGuard} needs it not: it asks the same question itself.
  *
- * The issuer must be `issuer` or stand in the option `foreign`.
+ * It obeys `@Freshness()` and `@WhenStale()`. The issuer must be `issuer` or stand in the option `foreign`.
  *
  * @example Behind a strategy of your own, which leaves the verified payload in `request.user`:
  * ```ts
@@ -45,7 +46,8 @@ export class RevocationGuard implements CanActivate {
       );
     }
     try {
-      await this.revocation.assertActive(claims);
+      const demand = routeDemandOf(context.getHandler(), context.getClass());
+      await this.revocation.assertActive(claims, demand);
       return true;
     } catch (error) {
       if (error instanceof AuthException) setResponseHeaders(context, error.headers);

@@ -13,6 +13,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { LogConnection } from './log-connection.service.js';
+import { messageOf } from './message-of.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import { RevocationLog } from './revocation-log.service.js';
 import { RevocationPurge } from './revocation-purge.service.js';
@@ -40,12 +41,8 @@ export class RevocationLifecycle
    * @throws AuthWiringError for what only a person can mend, such as missing tables.
    */
   async onApplicationBootstrap(): Promise<void> {
-    let cancel: (() => void) | undefined;
-    const late = new Promise<void>((resolve) => {
-      cancel = this.clock.schedule(this.options.bootTimeout, resolve, true);
-    });
-    await Promise.race([this.feed.start(), late]);
-    cancel?.();
+    if (!this.options.follow) return this.startWriting();
+    await this.within(this.options.bootTimeout, this.feed.start());
     const { failure } = this.feed;
     if (failure instanceof AuthWiringError) {
       // Nobody closes an application that did not start: nothing of ours may go on behind it.
@@ -58,6 +55,40 @@ export class RevocationLifecycle
       );
     }
     this.purge.start();
+  }
+
+  /**
+   * A process that only writes: it makes its tables and says how long its tokens live, if the database
+   * is there; every login sees to the latter again.
+   */
+  private async startWriting(): Promise<void> {
+    this.logger.log(
+      'This process only writes (follow: false): it follows no log, and its guards answer 503.',
+    );
+    try {
+      const isDone = await this.within(this.options.bootTimeout, this.feed.register());
+      if (!isDone) this.logger.warn('The revocation log cannot be reached yet.');
+    } catch (error) {
+      if (!(error instanceof AuthWiringError)) {
+        this.logger.warn(`The revocation log cannot be reached yet: ${messageOf(error)}`);
+        return;
+      }
+      await this.onApplicationShutdown();
+      throw error;
+    }
+  }
+
+  /** Whether the task was done in time; it goes on if not. */
+  private async within(time: number, task: Promise<void>): Promise<boolean> {
+    let cancel: (() => void) | undefined;
+    const late = new Promise<false>((resolve) => {
+      cancel = this.clock.schedule(time, () => resolve(false), true);
+    });
+    try {
+      return await Promise.race([task.then(() => true), late]);
+    } finally {
+      cancel?.();
+    }
   }
 
   /** Requests still run after this; what they write is flushed once more below. */

@@ -1,8 +1,16 @@
 import type { RevocationKind, RevocationReason } from './revocation-event.js';
 
-/** The token is good, and a proof that is fresh enough says so. */
+/**
+ * Why a token passed without a proof that is fresh enough: by the policy `'open'` or `{ staleFor }`, by
+ * an override, or because revocations are only observed.
+ */
+export type Leniency = 'open' | 'stale_for' | 'override' | 'observe';
+
+/** The token is good, and a proof that is fresh enough says so, or a policy lets it pass. */
 export interface ActiveVerdict {
   readonly state: 'active';
+  /** Absent where a proof says so. */
+  readonly leniency?: Leniency | undefined;
 }
 
 /** An event ended the token; no proof is needed for that. */
@@ -29,6 +37,14 @@ export type Verdict = ActiveVerdict | RevokedVerdict | UnknownVerdict | InvalidV
 
 /** The one good answer, shared so that accepting allocates nothing. */
 export const ACTIVE: ActiveVerdict = Object.freeze({ state: 'active' });
+
+/** The answers of those who let pass what was not proven. */
+export const LENIENT: Readonly<Record<Leniency, ActiveVerdict>> = Object.freeze({
+  open: Object.freeze({ state: 'active', leniency: 'open' }),
+  stale_for: Object.freeze({ state: 'active', leniency: 'stale_for' }),
+  override: Object.freeze({ state: 'active', leniency: 'override' }),
+  observe: Object.freeze({ state: 'active', leniency: 'observe' }),
+});
 
 /** The verdict about a token of another installation that has our secret. */
 export const INVALID: InvalidVerdict = Object.freeze({ state: 'invalid' });

@@ -138,9 +138,9 @@ export class RefreshService {
     context: ClientContext,
   ): boolean {
     const { issuer } = this.options;
-    const { sid, subject, gen } = session;
-    const login = { iss: issuer, sid, sub: subject, gen };
-    const ended = this.index.find(login, undefined, true);
+    const { sid, subject } = session;
+    // With the highest gen only the end of the session itself counts.
+    const ended = this.index.find({ iss: issuer, sid, gen: Number.MAX_SAFE_INTEGER });
     if (ended !== undefined) throw this.ended(session, ended.reason, context);
     return this.index.find({ iss: issuer, sub: subject, gen: position }) !== undefined;
   }
@@ -176,6 +176,11 @@ export class RefreshService {
       retries: refreshGraceRetries,
       life: Math.min(refreshTokenTtl, sessionIdleTtl),
       sighting: { kid, ip: truncateAddress(ip), userAgent: cut(userAgent) },
+      knownEnd: this.index.find(
+        { iss: issuer, sub: session.subject, sid: session.sid, gen: session.gen },
+        undefined,
+        true,
+      )?.reason,
     };
     return this.store.write((transactions) => transactions.rotate(rotation));
   }

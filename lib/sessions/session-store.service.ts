@@ -6,6 +6,7 @@ import { AuthClock } from '../context/auth-clock.js';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { LogConnection } from '../revocation/log-connection.service.js';
 import type { OpenLog } from '../revocation/open-log.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import { StorageFailure } from '../revocation/store/log-database.js';
 import type { Row, Statement, Transaction } from '../revocation/store/statement.js';
 import { SessionTransactions } from './store/session.transactions.js';
@@ -21,6 +22,7 @@ export class SessionStore {
   constructor(
     private readonly connection: LogConnection,
     private readonly clock: AuthClock,
+    private readonly meter: AuthMeter,
   ) {}
 
   /**
@@ -33,7 +35,7 @@ export class SessionStore {
       const log = await this.connection.open();
       return (await log.database.read(statement(this.of(log)))).rows;
     } catch (error) {
-      throw unavailable(error);
+      throw this.unavailable(error);
     }
   }
 
@@ -51,7 +53,7 @@ export class SessionStore {
         return await log.database.transaction(() => body(this.of(log)));
       } catch (error) {
         const isRetryable = error instanceof StorageFailure && error.retryable;
-        if (!isRetryable || performance.now() > deadline) throw unavailable(error);
+        if (!isRetryable || performance.now() > deadline) throw this.unavailable(error);
         await setTimeout(randomInt(5, 60));
       }
     }
@@ -65,14 +67,17 @@ export class SessionStore {
     }
     return transactions;
   }
-}
 
-function unavailable(cause: unknown): AuthUnavailableException {
-  return cause instanceof AuthUnavailableException
-    ? cause
-    : new AuthUnavailableException(
-        'storage_unavailable',
-        'The session could not be stored or read. Try again.',
-        { cause },
-      );
+  private unavailable(cause: unknown): AuthUnavailableException {
+    const refusal =
+      cause instanceof AuthUnavailableException
+        ? cause
+        : new AuthUnavailableException(
+            'storage_unavailable',
+            'The session could not be stored or read. Try again.',
+            { cause },
+          );
+    this.meter.refuse(refusal);
+    return refusal;
+  }
 }

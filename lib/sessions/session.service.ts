@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { AuthEvents } from '../events/auth-events.service.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -56,6 +57,7 @@ export class SessionService {
     private readonly signer: AccessTokenSigner,
     private readonly keys: EventKeys,
     private readonly events: AuthEvents,
+    private readonly meter: AuthMeter,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
@@ -92,15 +94,23 @@ export class SessionService {
    */
   login(authenticate: Authenticate, context?: LoginContext): Promise<LoginResult | null>;
   login(subject: AuthenticatedSubject, context: LoginSince): Promise<LoginResult>;
-  async login(
+  login(
     who: AuthenticatedSubject | Authenticate,
     context: LoginContext | LoginSince = {},
+  ): Promise<LoginResult | null> {
+    return this.meter.refusalsOf(this.admit(who, context));
+  }
+
+  private async admit(
+    who: AuthenticatedSubject | Authenticate,
+    context: LoginContext | LoginSince,
   ): Promise<LoginResult | null> {
     if (typeof who === 'function') {
       const since = await this.log.position();
       const subject = await who();
       if (subject !== null && subject !== undefined) return this.begin(subject, since, context);
       const { requestId } = context;
+      this.meter.count('refusals', 'credentials_invalid');
       this.events.tell({ type: 'login_refused', reason: 'credentials_invalid', requestId });
       return null;
     }
@@ -131,7 +141,7 @@ export class SessionService {
    * ```
    */
   refresh(token: string, context: ClientContext = {}): Promise<LoginResult> {
-    return this.refreshes.refresh(token, context);
+    return this.meter.refusalsOf(this.refreshes.refresh(token, context));
   }
 
   /** The account's logins that go on, the newest first. */

@@ -61,18 +61,25 @@ const GUARDED: RoutePolicy = { isPublic: false, isOptional: false, authenticateO
 
 const NOTHING_REVOKED: Pick<
   RevocationService,
-  'assertActive' | 'decide' | 'isKeyRevoked' | 'now' | 'status'
+  'assertActive' | 'decide' | 'endOverride' | 'isKeyRevoked' | 'now' | 'override' | 'status'
 > = {
   assertActive: () => Promise.resolve(),
   decide: () => ACTIVE,
   isKeyRevoked: () => false,
   now: () => Date.now(),
+  override: () => undefined,
+  endOverride: () => undefined,
   status: (): RevocationStatus => ({
     ready: true,
     fresh: true,
     staleness: 0,
     position: 0,
     entries: 0,
+    following: true,
+    contradicted: false,
+    whenStale: 'closed',
+    override: null,
+    observingUntil: null,
   }),
 };
 

@@ -147,7 +147,7 @@ async function load(source: DataSourceOptions): Promise<Load> {
   const database = await openLogDatabase({ source, schema: undefined, migrations: 'check' });
   try {
     const clock = new AuthClock();
-    const log = await openLogIn(database, clock);
+    const log = await openLogIn(database, clock, 'bench');
     globalThis.gc?.();
     const before = process.memoryUsage.rss();
     const index = new RevocationIndex(new EventKeys('https://issuer.bench'));

@@ -1,4 +1,5 @@
 import type { Mutation } from './mutation.js';
+import { POLICY_MUTATIONS } from './policy-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
 
 /** The list of issue 2, "Shown by" 7. */
@@ -113,9 +114,9 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the purge goes by the host’s clock',
     edits: [
       {
-        file: 'revocation/revocation-purge.service',
-        find: 'return headOf(rows[0], this.clock).now;',
-        replace: 'return this.clock.wall();',
+        file: 'revocation/purge-log',
+        find: 'return headOf(rows[0], clock).now;',
+        replace: 'return clock.wall();',
       },
     ],
     tests: 'test/cluster/feed/t2',
@@ -191,4 +192,8 @@ const CORE_MUTATIONS: readonly Mutation[] = [
 ];
 
 /** Every mechanism that a promise rests on. */
-export const MUTATIONS: readonly Mutation[] = [...CORE_MUTATIONS, ...SESSION_MUTATIONS];
+export const MUTATIONS: readonly Mutation[] = [
+  ...CORE_MUTATIONS,
+  ...SESSION_MUTATIONS,
+  ...POLICY_MUTATIONS,
+];

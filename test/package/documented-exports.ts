@@ -25,6 +25,7 @@ export const DOCUMENTED: readonly string[] = [
   'RevocationService',
   'SessionService',
   'TokenService',
+  'WhenStale',
   'authMigrations',
   'authRoutesToExclude',
   'secretKid',
@@ -36,3 +37,9 @@ export const DOCUMENTED_FOR_TESTS: readonly string[] = [
   'issueTestToken',
   'overrideAuth',
 ];
+
+/** Every value of `nestjs-logout/terminus`. */
+export const DOCUMENTED_FOR_TERMINUS: readonly string[] = ['AuthHealthIndicator'];
+
+/** Every value of `nestjs-logout/prometheus`. */
+export const DOCUMENTED_FOR_PROMETHEUS: readonly string[] = ['AuthPrometheusModule'];

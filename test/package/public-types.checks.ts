@@ -3,7 +3,12 @@ import { dirname, join, resolve } from 'node:path';
 import { type Checks, expectEqual, expectNone } from './support/checks.js';
 import type { Workplace } from './support/consumer.js';
 import { node } from './support/shell.js';
-import { DOCUMENTED, DOCUMENTED_FOR_TESTS } from './documented-exports.js';
+import {
+  DOCUMENTED,
+  DOCUMENTED_FOR_PROMETHEUS,
+  DOCUMENTED_FOR_TERMINUS,
+  DOCUMENTED_FOR_TESTS,
+} from './documented-exports.js';
 
 /** What every user of the library has; nothing else may be needed to read its types. */
 const REQUIRED_PEERS = [
@@ -22,6 +27,16 @@ const ENTRIES = [
     allowed: [...REQUIRED_PEERS, '@nestjs/testing'],
     documented: DOCUMENTED_FOR_TESTS,
   },
+  {
+    entry: 'terminus/index',
+    allowed: [...REQUIRED_PEERS, '@nestjs/terminus'],
+    documented: DOCUMENTED_FOR_TERMINUS,
+  },
+  {
+    entry: 'prometheus/index',
+    allowed: [...REQUIRED_PEERS, 'prom-client'],
+    documented: DOCUMENTED_FOR_PROMETHEUS,
+  },
 ];
 
 /**
@@ -36,7 +51,7 @@ export async function checkPublicTypes(
 ): Promise<void> {
   const dist = join(app, 'node_modules/nestjs-logout/dist');
   for (const { entry, allowed, documented } of ENTRIES) {
-    const name = entry === 'index' ? 'nestjs-logout' : 'nestjs-logout/testing';
+    const name = join('nestjs-logout', dirname(entry));
     await checks.run(`the types of ${name} name no optional package`, () => {
       const foreign = foreignImports(join(dist, `${entry}.d.ts`));
       expectNone(

@@ -10,6 +10,7 @@ const SIZE_BUDGET = 300_000;
 const ALLOWED = [
   /^dist\/[\w./-]+\.(js|d\.ts)$/,
   /^docs\/sql\/[\w.-]+\.sql$/,
+  /^docs\/(alerts\.yml|runbook\.md)$/,
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/,
 ];
 

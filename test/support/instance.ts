@@ -1,4 +1,4 @@
-import type { INestApplication, Type } from '@nestjs/common';
+import type { INestApplication, Provider, Type } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -29,6 +29,7 @@ export interface InstanceSettings {
   /** Instead of the secret. */
   readonly keys?: AuthKeySource;
   readonly controllers?: Type[];
+  readonly providers?: Provider[];
   readonly platform?: 'express' | 'fastify';
   /**
    * Whether it jumps at its load on SQLite, as every real one does (H3). Most tests count positions
@@ -77,6 +78,7 @@ export async function startInstance(
       }),
     ],
     controllers: settings.controllers ?? [],
+    providers: settings.providers ?? [],
   });
   if (settings.clock !== undefined) builder.overrideProvider(AuthClock).useValue(settings.clock);
   const module = await builder.compile();

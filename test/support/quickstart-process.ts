@@ -27,9 +27,13 @@ export class QuickstartProcess extends QuickstartClient {
     QuickstartProcess.running.add(this);
   }
 
-  /** Starts it on a free port and resolves when it has printed its address. */
-  static async start(env: Environment, cwd?: string): Promise<QuickstartProcess> {
-    const { child, started } = run(env, cwd);
+  /**
+   * Starts it on a free port and resolves when it has printed its address.
+   *
+   * @param main - The quick-start of another release.
+   */
+  static async start(env: Environment, cwd?: string, main = MAIN): Promise<QuickstartProcess> {
+    const { child, started } = run(env, cwd, main);
     const outcome = await started;
     if (typeof outcome === 'string') return new QuickstartProcess(child, outcome, env);
     throw new Error(`The quick-start ended with code ${outcome.code}:\n${outcome.output}`);
@@ -86,8 +90,9 @@ export class QuickstartProcess extends QuickstartClient {
 function run(
   env: Environment,
   cwd?: string,
+  main = MAIN,
 ): { child: ChildProcess; started: Promise<string | FailedStart> } {
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [main], {
     env: { PATH: process.env['PATH'] ?? '', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),

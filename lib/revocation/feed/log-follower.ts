@@ -1,11 +1,12 @@
 import { Logger } from '@nestjs/common';
-import { hostname } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../../context/auth-clock.js';
+import type { AuthMeter } from '../../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { OpenLog } from '../open-log.js';
 import type { LogEvent } from '../revocation-event.js';
 import type { RevocationIndex } from '../revocation-index.js';
+import type { StalePolicies } from '../stale-policies.service.js';
 import type { Head } from '../store/log-rows.js';
 import { RETENTION_MARGIN } from '../store/log.transactions.js';
 import { type Answer, answerOf, type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
@@ -32,12 +33,16 @@ export class LogFollower {
   private readonly logger = new Logger('RevocationFeed');
   private cursor: LogCursor | undefined;
   private registered = false;
+  /** The highest position that was heard of in this history. */
+  private head = 0;
 
   constructor(
     private readonly index: RevocationIndex,
     private readonly proofs: ProofClock,
     private readonly clock: AuthClock,
     private readonly options: ResolvedAuthOptions,
+    private readonly meter: AuthMeter,
+    private readonly policies: StalePolicies,
     /** Makes room in an answer; the log knows how. */
     private readonly numberPending: () => Promise<void>,
     /** Told when the log is not the one that was followed, with the number of known events it lacks. */
@@ -47,6 +52,11 @@ export class LogFollower {
   /** The last position that was applied; 0 before the first load. */
   get position(): number {
     return this.cursor?.position ?? 0;
+  }
+
+  /** By how many positions the head is known to be further; a history that jumped makes it large. */
+  get lag(): number {
+    return Math.max(0, this.head - this.position);
   }
 
   /** Whether the first complete load is done (P4, F7). */
@@ -68,7 +78,10 @@ export class LogFollower {
    */
   async catchUp(log: OpenLog, timeout: number): Promise<CurrentAnswer> {
     if (!this.registered) await this.register(log);
-    if (this.cursor === undefined) await this.read(log);
+    if (this.cursor === undefined) {
+      await this.read(log);
+      this.meter.count('loads', 'start');
+    }
     let isRecovered = false;
     let rounds = 0;
     for (;;) {
@@ -115,6 +128,7 @@ export class LogFollower {
       sent = this.proofs.moment();
     });
     const answer = answerOf(rows, this.clock);
+    this.head = answer.head.position;
     return { answer, sent, judgement: cursor.judge(answer, snapshot, PAGE) };
   }
 
@@ -159,7 +173,11 @@ export class LogFollower {
     for (const event of answer.events) this.index.add(event);
     this.addPending(answer);
     const lost = this.index.countMissing(now);
-    if (judgement.kind === 'reload' && lost === 0) return;
+    const isFork = judgement.kind === 'fork' || lost > 0;
+    this.meter.count('loads', isFork ? 'fork' : 'purge');
+    if (!isFork) return;
+    this.meter.count('histories', 'fork');
+    this.meter.set('eventsLost', lost);
     this.onLost(lost);
     const why = judgement.kind === 'fork' ? judgement.why : 'known events are missing in a reload';
     this.logger.error(
@@ -171,17 +189,16 @@ export class LogFollower {
 
   private isRegisteredIn({ head }: Answer): boolean {
     return (
-      head.maxStaleness >= this.options.maxStaleness &&
-      head.maxTokenLife >= this.options.maxTokenLife
+      head.maxStaleness >= this.policies.widest && head.maxTokenLife >= this.options.maxTokenLife
     );
   }
 
   /** H4, F4: only proofs sent after this was committed count. */
   async register(log: OpenLog): Promise<void> {
-    const { maxStaleness, maxTokenLife } = this.options;
-    const instance = `${hostname()}:${process.pid}`;
+    const { widest } = this.policies;
+    const { maxTokenLife } = this.options;
     await log.database.transaction(() =>
-      log.transactions.register(maxStaleness, maxTokenLife, instance),
+      log.transactions.register(widest, maxTokenLife, log.instance),
     );
     this.registered = true;
   }

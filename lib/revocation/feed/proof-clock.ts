@@ -20,6 +20,7 @@ export const LEASE_SHARE = 0.98;
  */
 export class ProofClock {
   private proof: Moment | undefined;
+  private contradicted = false;
   private databaseTime = 0;
   private databaseSeen = 0;
 
@@ -32,14 +33,24 @@ export class ProofClock {
   /** An accepted answer: dated to its sending, with the database's time in it. */
   prove(sent: Moment, databaseNow: number): void {
     this.proof = sent;
+    this.contradicted = false;
     const now = this.database();
     this.databaseTime = Math.max(now, databaseNow);
     this.databaseSeen = databaseNow >= now ? sent.monotonic : this.clock.monotonic();
   }
 
-  /** After a fork or an unknown event nothing is proven, whatever was before. */
+  /**
+   * After a fork or an unknown event nothing is proven, whatever was before: not even a policy that
+   * accepts by old proofs finds one. Only the next accepted answer ends that.
+   */
   discard(): void {
     this.proof = undefined;
+    this.contradicted = true;
+  }
+
+  /** Whether there is no proof because the log contradicted one, not because none was ever had. */
+  get isContradicted(): boolean {
+    return this.contradicted;
   }
 
   /** Milliseconds since the proof, by the clock that ran further; Infinity without one. */

@@ -9,6 +9,7 @@ export const AUTH_TABLES = [
   'auth_subject',
   'auth_session',
   'auth_refresh',
+  'auth_instance',
 ] as const;
 
 /** One of {@link AUTH_TABLES}. */

@@ -1,6 +1,7 @@
 import type { AuthClock } from '../../context/auth-clock.js';
 import { LARGEST_TOLERANCE } from '../../options/resolved-auth-options.js';
 import { newEventId } from '../event-id.js';
+import type { InstancePresence } from '../instance-presence.js';
 import type { LogHistory } from '../log-history.js';
 import type { LogEvent } from '../revocation-event.js';
 import { AccountTransactions } from './account.transactions.js';
@@ -166,10 +167,15 @@ export class LogTransactions {
   }
 
   /** H4: before it serves, an instance says how stale it may be and how long its tokens live. */
-  *register(maxStaleness: number, maxTokenLife: number, instance: string): Transaction<void> {
+  *register(
+    maxStaleness: number,
+    maxTokenLife: number,
+    instance: InstancePresence,
+  ): Transaction<void> {
     yield* this.lockHead();
-    yield this.statements.registerBound('max_staleness', maxStaleness, instance);
-    yield this.statements.registerBound('max_token_life', maxTokenLife, instance);
+    yield this.statements.registerBound('max_staleness', maxStaleness, instance.label);
+    yield this.statements.registerBound('max_token_life', maxTokenLife, instance.label);
+    yield* instance.register(maxStaleness, maxTokenLife);
   }
 
   private *lockHead(): Transaction<Head> {

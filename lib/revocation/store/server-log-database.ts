@@ -27,6 +27,8 @@ export class ServerLogDatabase implements LogDatabase {
   constructor(
     private readonly dataSource: DataSource,
     readonly dialect: Dialect,
+    /** For who only looks: a standby may answer. */
+    private readonly mayBeStandby = false,
   ) {}
 
   read(statement: Statement): Promise<StatementResult> {
@@ -165,7 +167,7 @@ export class ServerLogDatabase implements LogDatabase {
   private async run(runner: QueryRunner, { sql, values }: Statement): Promise<StatementResult> {
     const result = await runner.query(sql, values as unknown[], true);
     const [first] = (result.records ?? []) as Row[];
-    if (first?.['read_only'] === '1') {
+    if (first?.['read_only'] === '1' && !this.mayBeStandby) {
       // Its address may lead to the new primary by now, but only a new connection finds out.
       destroy(await runner.connect());
       throw new Error(

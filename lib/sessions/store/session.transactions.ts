@@ -5,6 +5,7 @@ import {
   AccountStatements,
   unknownAccount,
 } from '../../revocation/store/account.statements.js';
+import type { RevocationReason } from '../../revocation/revocation-event.js';
 import type { Dialect } from '../../revocation/store/dialect.js';
 import { integerOf } from '../../revocation/store/log-rows.js';
 import type { Transaction } from '../../revocation/store/statement.js';
@@ -38,6 +39,8 @@ export interface Rotation {
   /** From now until the successor ends, were the session endless (ms). */
   readonly life: number;
   readonly sighting: Omit<SessionSighting, 'at' | 'idleUntil'>;
+  /** Why the login is over, as far as this instance knows: the database may have lost it (H1). */
+  readonly knownEnd: RevocationReason | undefined;
 }
 
 /** How a login is stored and a refresh token replaced; nothing is awaited inside. */
@@ -119,7 +122,7 @@ export class SessionTransactions {
 
     const refusal = refusalOf(account, now);
     if (refusal !== undefined) return { kind: refusal };
-    const reason = endOf(session, account, issuer);
+    const reason = endOf(session, account, issuer) ?? rotation.knownEnd;
     if (reason !== undefined) return { kind: 'ended', reason };
     if (now >= session.expiresAt) return { kind: 'expired' };
     const own = refreshes.find((row) => row.digest === successorDigest);

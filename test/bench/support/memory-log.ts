@@ -17,7 +17,10 @@ const LOG_ID = 'the log of a bench';
  * polls as a real one would; nothing can be written into it.
  */
 export function memoryLog(): Pick<LogConnection, 'open' | 'close' | 'application'> {
-  const log = logIn(new EmptyDatabase(), new AuthClock(), LOG_ID);
+  const log = logIn(new EmptyDatabase(), new AuthClock(), {
+    id: LOG_ID,
+    issuer: 'bench',
+  });
   log.history.jumped(0);
   return { open: async () => log, close: async () => undefined, application: undefined };
 }

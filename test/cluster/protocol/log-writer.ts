@@ -49,7 +49,7 @@ export class LogWriter {
       schema: undefined,
       migrations: 'run',
     });
-    const log = await openLogIn(database, new AuthClock());
+    const log = await openLogIn(database, new AuthClock(), 'https://issuer.test');
     await jump(log); // as a load would, on SQLite
     return new LogWriter(log);
   }

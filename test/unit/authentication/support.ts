@@ -27,6 +27,7 @@ import { signRaw } from '../../../lib/authentication/raw-signature.js';
 import { RoutePolicyReader } from '../../../lib/authentication/route-policy.js';
 import { AuthSelfTest } from '../../../lib/authentication/self-test.js';
 import { TokenService } from '../../../lib/authentication/token.service.js';
+import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../../lib/options/auth-key.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -112,6 +113,11 @@ export function optionsWith(
     clockTolerance: 5_000,
     maxStaleness: 5_000,
     staleWait: 250,
+    whenStale: 5_000,
+    openAcknowledgedBy: undefined,
+    observeUntil: undefined,
+    overrideCeiling: undefined,
+    follow: true,
     maxTokenLife: 300_000,
     foreign: [],
     legacy: undefined,
@@ -163,13 +169,14 @@ export function authentication(
     providers: [
       { provide: RESOLVED_AUTH_OPTIONS, useValue: options },
       { provide: RevocationService, useValue: revocation },
+      AuthMeter,
       {
         provide: KeyRing,
         useFactory: KeyRing.create,
         inject: [RESOLVED_AUTH_OPTIONS, RevocationService],
       },
     ],
-    exports: [RESOLVED_AUTH_OPTIONS, RevocationService, KeyRing],
+    exports: [RESOLVED_AUTH_OPTIONS, RevocationService, KeyRing, AuthMeter],
   };
   const jwt = JwtModule.registerAsync({
     imports: [core],

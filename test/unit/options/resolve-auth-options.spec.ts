@@ -1,8 +1,9 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AuthOptions, ClaimsValidator } from '../../../lib/options/auth-options.js';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import { secretKid } from '../../../lib/options/key-material.js';
 import { resolveAuthOptions } from '../../../lib/options/resolve-auth-options.js';
+import { UNBOUNDED } from '../../../lib/options/stale-policy.js';
 import type { TokenClaims } from '../../../lib/revocation/token-claims.js';
 import { BAD_KEYS } from './bad-keys.js';
 import { BAD_OPTIONS } from './bad-options.js';
@@ -108,6 +109,11 @@ describe('good options', () => {
       clockTolerance: 5_000,
       maxStaleness: 5_000,
       staleWait: 250,
+      whenStale: 5_000,
+      openAcknowledgedBy: undefined,
+      observeUntil: undefined,
+      overrideCeiling: undefined,
+      follow: true,
       maxTokenLife: 900_000,
       foreign: [],
       legacy: undefined,
@@ -200,6 +206,49 @@ describe('good options', () => {
     await expect(resolveAuthOptions({ ...named, keys, legacy }).loadKeys()).rejects.toThrow(
       secretKid(sample.secret),
     );
+  });
+
+  it('say by one number up to how much staleness the module accepts', () => {
+    const staleness = (more: object): number => resolveAnything({ ...good, ...more }).whenStale;
+    expect(staleness({ maxStaleness: 2 })).toBe(2_000);
+    expect(staleness({ whenStale: { staleFor: '10m' } })).toBe(600_000);
+    expect(staleness({ whenStale: { staleFor: '7d' } })).toBe(7 * 86_400_000);
+    expect(staleness({ whenStale: 'open' })).toBe(UNBOUNDED);
+    expect(UNBOUNDED * 1_000).toBeLessThan(Number.MAX_SAFE_INTEGER);
+  });
+
+  it('take an observation of 30 days, and one that is over', () => {
+    for (const days of [30, -1]) {
+      const until = new Date(Date.now() + days * 86_400_000);
+      expect(resolveAuthOptions({ ...good, observe: { until } }).observeUntil).toBe(+until);
+    }
+  });
+
+  describe('in production', () => {
+    const { NODE_ENV } = process.env;
+    beforeEach(() => {
+      process.env['NODE_ENV'] = 'production';
+    });
+    afterEach(() => {
+      process.env['NODE_ENV'] = NODE_ENV;
+    });
+
+    it.each([{ whenStale: 'open' }, { overrideCeiling: 'open' }] as const)(
+      "say 'open' only by the name of who decided it: %j",
+      (open) => {
+        const { problems } = catchInvalid(() => resolveAuthOptions({ ...good, ...open }));
+        expect(problems.map(({ option }) => option)).toEqual(['openAcknowledgedBy']);
+        const openAcknowledgedBy = 'CTO, ticket 7';
+        expect(resolveAuthOptions({ ...good, ...open, openAcknowledgedBy })).toMatchObject({
+          openAcknowledgedBy,
+        });
+      },
+    );
+
+    it('say { staleFor } without one', () => {
+      const options: AuthOptions = { ...good, whenStale: { staleFor: '10m' } };
+      expect(resolveAuthOptions(options).whenStale).toBe(600_000);
+    });
   });
 
   it('come out frozen, and do not follow what is changed later', () => {

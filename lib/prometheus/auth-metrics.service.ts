@@ -1,0 +1,137 @@
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { Counter, Gauge, Histogram, type Metric, register } from 'prom-client';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
+import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
+import { RELEASE } from '../release.js';
+import { SUPPORTED_FORMAT } from '../revocation/feed/log-cursor.js';
+import { ProvisionalEvents } from '../revocation/provisional-events.js';
+import { RevocationFeed } from '../revocation/revocation-feed.service.js';
+import { RevocationIndex } from '../revocation/revocation-index.js';
+import { RevocationService } from '../revocation/revocation.service.js';
+import { type AuthPrometheusOptions, PROMETHEUS_OPTIONS } from './auth-prometheus.options.js';
+import { COUNTERS } from './counters.js';
+import { GAUGES } from './gauges.js';
+import type { MetricDefinition, Observed } from './metric.js';
+
+/** Upper ends of the classes into which polls fall (s): from a socket beside us to the time limit. */
+const POLL_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** Keeps the metrics in the application's registry for as long as the application runs. */
+@Injectable()
+export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
+  private readonly registered = new Map<string, Metric>();
+
+  constructor(
+    private readonly modules: ModuleRef,
+    @Inject(PROMETHEUS_OPTIONS) private readonly options: AuthPrometheusOptions,
+  ) {}
+
+  /** Before the first poll, so that none is missed. */
+  onModuleInit(): void {
+    const observed = this.observe();
+    for (const definition of COUNTERS) this.addCounter(definition, observed);
+    for (const definition of GAUGES) this.addGauge(definition, observed);
+    this.addBuildInfo();
+    const polls = this.add(
+      'poll_duration_seconds',
+      (name, registers) =>
+        new Histogram({
+          name,
+          help: 'How long a round of the feed took that reached the head.',
+          buckets: POLL_SECONDS,
+          registers,
+        }),
+    );
+    observed.meter.watchPolls((milliseconds) => polls.observe(milliseconds / 1000));
+  }
+
+  onApplicationShutdown(): void {
+    for (const [name, metric] of this.registered) {
+      if (this.registry.getSingleMetric(name) === metric) this.registry.removeSingleMetric(name);
+    }
+    this.registered.clear();
+  }
+
+  private get registry(): NonNullable<AuthPrometheusOptions['registry']> {
+    return this.options.registry ?? register;
+  }
+
+  /** From wherever AuthModule stands, global or not. */
+  private observe(): Observed {
+    const anywhere = { strict: false };
+    try {
+      return {
+        meter: this.modules.get(AuthMeter, anywhere),
+        revocation: this.modules.get(RevocationService, anywhere),
+        feed: this.modules.get(RevocationFeed, anywhere),
+        index: this.modules.get(RevocationIndex, anywhere),
+        provisional: this.modules.get(ProvisionalEvents, anywhere),
+        options: this.modules.get(RESOLVED_AUTH_OPTIONS, anywhere),
+      };
+    } catch {
+      throw new AuthWiringError(
+        'AuthPrometheusModule stands in an application without AuthModule: there is nothing to measure.',
+        'Import AuthModule.forRoot() in the root module.',
+      );
+    }
+  }
+
+  private addCounter({ name, help, label, read }: MetricDefinition, of: Observed): void {
+    const labelNames = label === undefined ? [] : [label];
+    this.add(name, (full, registers) => {
+      const collect = function (this: Counter): void {
+        this.reset();
+        for (const [labels, value] of samples(label, read(of))) this.inc(labels, value);
+      };
+      return new Counter({ name: full, help, labelNames, registers, collect });
+    });
+  }
+
+  private addGauge({ name, help, label, read }: MetricDefinition, of: Observed): void {
+    const labelNames = label === undefined ? [] : [label];
+    this.add(name, (full, registers) => {
+      const collect = function (this: Gauge): void {
+        for (const [labels, value] of samples(label, read(of))) this.set(labels, value);
+      };
+      return new Gauge({ name: full, help, labelNames, registers, collect });
+    });
+  }
+
+  private addBuildInfo(): void {
+    const help =
+      'Always 1; the release of nestjs-logout, and the newest format of the log it knows.';
+    const labelNames = ['version', 'format'];
+    const gauge = this.add(
+      'build_info',
+      (name, registers) => new Gauge({ name, help, labelNames, registers }),
+    );
+    gauge.set({ version: RELEASE, format: String(SUPPORTED_FORMAT) }, 1);
+  }
+
+  private add<T extends Metric>(
+    name: string,
+    make: (name: string, registers: [NonNullable<AuthPrometheusOptions['registry']>]) => T,
+  ): T {
+    const full = `${this.options.prefix ?? 'nestjs_logout_'}${name}`;
+    if (this.registry.getSingleMetric(full) !== undefined) {
+      throw new AuthWiringError(
+        `The metric ${full} exists already in the registry that AuthPrometheusModule was given.`,
+        'Import AuthPrometheusModule.forRoot() once for each application.',
+        'Several applications in one process: give each a registry or a prefix of its own.',
+      );
+    }
+    const metric = make(full, [this.registry]);
+    this.registered.set(full, metric);
+    return metric;
+  }
+}
+
+function samples(
+  label: string | undefined,
+  read: ReturnType<MetricDefinition['read']>,
+): [labels: Record<string, string>, value: number][] {
+  if (typeof read === 'number') return [[{}, read]];
+  return [...read].map(([value, number]) => [{ [label ?? '']: value }, number]);
+}

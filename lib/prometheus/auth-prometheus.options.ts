@@ -1,0 +1,16 @@
+import type { OpenMetricsContentType, PrometheusContentType, Registry } from 'prom-client';
+
+/** Where {@link AuthPrometheusModule} puts its metrics, and how it names them. */
+export interface AuthPrometheusOptions {
+  /** The application's own registry. Default: the one that prom-client keeps for the process. */
+  readonly registry?:
+    Registry<PrometheusContentType> | Registry<OpenMetricsContentType> | undefined;
+  /**
+   * What every name begins with. Default `'nestjs_logout_'`, which `docs/alerts.yml` relies on; another
+   * one is needed where several applications of one process share a registry.
+   */
+  readonly prefix?: string | undefined;
+}
+
+/** The options of the module, by injection. */
+export const PROMETHEUS_OPTIONS = Symbol('AuthPrometheusOptions');

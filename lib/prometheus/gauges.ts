@@ -1,0 +1,108 @@
+import { LEASE_SHARE } from '../revocation/feed/proof-clock.js';
+import type { StatusToCome } from '../revocation/status-to-come.js';
+import type { MetricDefinition, Observed } from './metric.js';
+
+/** A bound of a year or more is none: no token lives that long (ms). */
+const NO_BOUND = 365 * 86_400_000;
+
+const HINT_STATES = ['off', 'connecting', 'listening', 'polling only'] as const;
+
+/** What goes up and down. Times in seconds, sizes in bytes. */
+export const GAUGES: readonly MetricDefinition[] = [
+  {
+    name: 'ready',
+    help: 'Whether the first complete load is done (1) or not yet (0).',
+    read: ({ feed }) => Number(feed.ready),
+  },
+  {
+    name: 'following',
+    help: 'Whether this process follows the log (1), or only writes it (0; option follow).',
+    read: (of) => Number(statusOf(of).following ?? true),
+  },
+  {
+    name: 'contradicted',
+    help: 'Whether the log contradicts what is known here, and no proof came since (1).',
+    read: (of) => Number(statusOf(of).contradicted ?? false),
+  },
+  {
+    name: 'staleness_seconds',
+    help: 'Seconds since the last proof of freshness; +Inf while there is none.',
+    read: ({ feed }) => feed.staleness / 1000,
+  },
+  {
+    name: 'lease_seconds',
+    help: 'For how long a proof allows accepting on this instance.',
+    read: ({ options }) => (options.maxStaleness * LEASE_SHARE) / 1000,
+  },
+  {
+    name: 'bound_seconds',
+    help: 'Within what time a logout holds on every instance; +Inf while a policy leaves it open.',
+    read: ({ feed }) => (feed.bound < NO_BOUND ? feed.bound / 1000 : Infinity),
+  },
+  {
+    name: 'position',
+    help: 'The last position of the log that was applied here.',
+    read: ({ feed }) => feed.position,
+  },
+  {
+    name: 'lag',
+    help: 'By how many positions the head of the log is known to be further.',
+    read: ({ feed }) => feed.lag,
+  },
+  {
+    name: 'index_entries',
+    help: 'Live revocations in memory.',
+    label: 'kind',
+    read: ({ index }) => Object.entries(index.stats().byKind),
+  },
+  {
+    name: 'index_bytes',
+    help: 'What they cost in memory.',
+    read: ({ index }) => index.stats().bytes,
+  },
+  {
+    name: 'hint_state',
+    help: 'Whether hints of other instances arrive: 1 for the state that holds.',
+    label: 'state',
+    read: (of) => flags(HINT_STATES, [statusOf(of).hint ?? 'off']),
+  },
+  {
+    name: 'policies_in_force',
+    help: 'What lets requests pass without a fresh proof: 1 for each that holds for the whole instance.',
+    label: 'policy',
+    read: (of) => flags(['open', 'stale_for', 'override', 'observe'], policiesOf(statusOf(of))),
+  },
+  {
+    name: 'events_lost',
+    help: 'Known live events that the last change of the history had lost; they go on counting here.',
+    read: ({ meter }) => meter.level('eventsLost'),
+  },
+  {
+    name: 'pending_unnumbered',
+    help: 'Pending revocations that the database refuses to number; they go on counting.',
+    read: ({ meter }) => meter.level('pendingUnnumbered'),
+  },
+  {
+    name: 'unsettled_writes',
+    help: 'Revocations whose COMMIT was not answered and of which it is not known yet whether they count.',
+    read: ({ provisional }) => provisional.size,
+  },
+];
+
+function statusOf({ revocation }: Observed): StatusToCome {
+  return revocation.status();
+}
+
+/** Those of the module and of an operator; what single routes have shows in the bound. */
+function policiesOf({ whenStale, override, observingUntil }: StatusToCome): string[] {
+  const inForce = [];
+  if (whenStale === 'open') inForce.push('open');
+  else if (typeof whenStale === 'object') inForce.push('stale_for');
+  if (override) inForce.push('override');
+  if (observingUntil) inForce.push('observe');
+  return inForce;
+}
+
+function flags(names: readonly string[], set: readonly string[]): [name: string, flag: number][] {
+  return names.map((name) => [name, Number(set.includes(name))]);
+}

@@ -1,0 +1,2 @@
+export { AuthPrometheusModule } from './auth-prometheus.module.js';
+export type { AuthPrometheusOptions } from './auth-prometheus.options.js';

@@ -1,0 +1,26 @@
+import type { AuthMeter } from '../events/auth-meter.service.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { ProvisionalEvents } from '../revocation/provisional-events.js';
+import type { RevocationFeed } from '../revocation/revocation-feed.service.js';
+import type { RevocationIndex } from '../revocation/revocation-index.js';
+import type { RevocationService } from '../revocation/revocation.service.js';
+
+/** What metrics are read from. */
+export interface Observed {
+  readonly meter: AuthMeter;
+  readonly revocation: RevocationService;
+  readonly feed: RevocationFeed;
+  readonly index: RevocationIndex;
+  readonly provisional: ProvisionalEvents;
+  readonly options: ResolvedAuthOptions;
+}
+
+/** One metric: its name without the prefix, and its value when somebody asks. */
+export interface MetricDefinition {
+  readonly name: string;
+  readonly help: string;
+  /** The one label that it has, if any. */
+  readonly label?: string;
+  /** Of a metric with a label: each of the label's values with its own. */
+  readonly read: (of: Observed) => number | Iterable<readonly [label: string, value: number]>;
+}

@@ -1,0 +1,1 @@
+export { AuthHealthIndicator, type ReadinessOptions } from './auth.health-indicator.js';

@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { HealthIndicatorService } from '@nestjs/terminus';
+import type { RevocationService } from 'nestjs-logout';
+import { AuthHealthIndicator } from 'nestjs-logout/terminus';
+import { eventually } from '../cluster/protocol/support.js';
+import { describeOn, serverKinds, type TestDatabase } from '../support/databases.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { startWatched, type WatchedApp } from '../support/watched-app.js';
+
+/** Short, so that an instance is stale soon; nobody measures how long it takes. */
+const OPTIONS = { maxStaleness: 1, staleWait: 0, bootTimeout: 0 } as const;
+
+describeOn(serverKinds, 'the health indicator', (kind) => {
+  describe.each(['express', 'fastify'] as const)('on %s', (platform) => {
+    let database: TestDatabase;
+    let proxy: TcpProxy;
+    let through: TestDatabase;
+    let app: WatchedApp | undefined;
+
+    beforeEach(async () => {
+      database = await kind.create();
+      ({ proxy, through } = await TcpProxy.before(database));
+    });
+
+    afterEach(async () => {
+      await app?.close();
+      app = undefined;
+      await proxy?.close();
+      await database?.drop();
+    });
+
+    const start = async (): Promise<WatchedApp> => {
+      app = await startWatched(platform, through.options, { options: OPTIONS });
+      return app;
+    };
+
+    /** Status of the answer, of the indicator, and its state. */
+    const ask = async (which: 'live' | 'ready' | 'fresh'): Promise<unknown[]> => {
+      const { status, body } = await (app as WatchedApp).client.send(`GET /health/${which}`);
+      const { details } = body as { details: Record<string, { status: string; state: string }> };
+      const [detail] = Object.values(details);
+      return [status, detail?.status, detail?.state];
+    };
+
+    it('is not ready before the first complete load, and alive', async () => {
+      proxy.refuse();
+      await start();
+      expect(await ask('live')).toEqual([200, 'up', 'loading']);
+      expect(await ask('ready')).toEqual([503, 'down', 'loading']);
+      proxy.admit();
+      await eventually(async () => (await ask('ready'))[0] === 200);
+      expect(await ask('ready')).toEqual([200, 'up', 'fresh']);
+    });
+
+    it('stays in service, degraded, while the database is away; red only by option', async () => {
+      const { login, logout, client } = await start();
+      await eventually(async () => (await ask('ready'))[0] === 200);
+      const token = await login();
+      await logout.logout(await login());
+      expect((await client.send('GET /health/ready')).body).toMatchObject({
+        status: 'ok',
+        details: { revocation: { position: 1, entries: 1, hint: 'off', contradicted: false } },
+      });
+
+      proxy.refuse();
+      await eventually(async () => (await ask('ready'))[2] === 'stale');
+      expect(await ask('live')).toEqual([200, 'up', 'stale']);
+      expect(await ask('ready')).toEqual([200, 'degraded', 'stale']);
+      expect(await ask('fresh')).toEqual([503, 'down', 'stale']);
+      expect((await client.send('GET /me', { token })).status).toBe(503);
+
+      proxy.admit();
+      await eventually(async () => (await ask('fresh'))[0] === 200);
+      expect(await ask('ready')).toEqual([200, 'up', 'fresh']);
+      expect((await client.send('GET /me', { token })).status).toBe(200);
+    });
+  });
+});
+
+describe('the health indicator with terminus 11, which has no `degraded`', () => {
+  it('stays up and says in the details that it is stale', () => {
+    const of = (status: string) => (details: object) => ({ key: { ...details, status } });
+    const session = { up: of('up'), down: of('down') };
+    const terminus = { check: () => session } as unknown as HealthIndicatorService;
+    const status = { ready: true, fresh: false, staleness: 9, position: 4, entries: 2 };
+    const revocation = { status: () => status } as unknown as RevocationService;
+    const indicator = new AuthHealthIndicator(revocation, terminus);
+    expect(indicator.isReady()).toMatchObject({ key: { state: 'stale', status: 'up' } });
+    expect(indicator.isReady('key', { failWhenStale: true })).toMatchObject({
+      key: { state: 'stale', status: 'down' },
+    });
+  });
+
+  it('is ready where a process only writes, and names nobody who loosened something', () => {
+    const terminus = {
+      check: () => ({ up: (details: object) => ({ key: { ...details, status: 'up' } }) }),
+    } as unknown as HealthIndicatorService;
+    const until = new Date();
+    const override = { staleFor: Infinity, until, actor: 'dora' };
+    const nothing = { ready: false, fresh: false, staleness: null, position: 0, entries: 0 };
+    const status = { ...nothing, following: false, override };
+    const revocation = { status: () => status } as unknown as RevocationService;
+    const answer = new AuthHealthIndicator(revocation, terminus).isReady();
+    expect(answer).toMatchObject({
+      key: { state: 'writes only', status: 'up', overriddenUntil: until },
+    });
+    expect(JSON.stringify(answer)).not.toContain('dora');
+  });
+});

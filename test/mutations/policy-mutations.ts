@@ -1,0 +1,155 @@
+import type { Mutation } from './mutation.js';
+
+const SERVICE = 'revocation/revocation.service';
+const POLICIES = 'revocation/stale-policies.service';
+const OVERRIDE = 'revocation/staleness-override.service';
+const WHEN_STALE = 'cluster/policies/when-stale';
+const BOUND = 'cluster/policies/widened-bound';
+
+function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
+  return { name, edits: [{ file, find, replace }], tests };
+}
+
+/** What failure policies, overrides, observing and processes that only write rest on (issue 4). */
+export const POLICY_MUTATIONS: readonly Mutation[] = [
+  one(
+    'a policy has no end',
+    SERVICE,
+    'if (upTo > this.options.maxStaleness && this.feed.isFresh(upTo)) {',
+    'if (upTo > this.options.maxStaleness) {',
+    WHEN_STALE,
+  ),
+  one(
+    'a contradiction leaves the old proof to the policies',
+    'revocation/feed/proof-clock',
+    'this.proof = undefined;',
+    '',
+    WHEN_STALE,
+  ),
+  one(
+    'a token ahead of the log after a proof goes by the policy',
+    SERVICE,
+    'if (isProven && this.isAhead(claims))',
+    'if (false)',
+    WHEN_STALE,
+  ),
+  one(
+    'what is known to be revoked goes by the policy',
+    SERVICE,
+    'const known = this.look(claims, kidKey);\n        if (known !== undefined)\n            return this.pronounce',
+    'const known = this.look(claims, kidKey);\n        if (known !== undefined && upTo <= this.options.maxStaleness)\n            return this.pronounce',
+    WHEN_STALE,
+  ),
+  one(
+    'a class loosens a handler that asks for freshness',
+    'revocation/route-demand',
+    "const isTightened = own.freshness !== undefined || freshness === 'strict';",
+    'const isTightened = false;',
+    'unit/authentication/when-stale',
+  ),
+  one(
+    'the module loosens a route that asks for freshness',
+    SERVICE,
+    'return freshness === undefined ? this.options.whenStale : NEVER;',
+    'return this.options.whenStale;',
+    'cluster/policies/(when-stale|override)',
+  ),
+  one(
+    'the use of a policy is told to nobody',
+    SERVICE,
+    "this.events.tell({ type: 'accepted_stale', subject, sessionId, reason });",
+    '',
+    WHEN_STALE,
+  ),
+  one(
+    'only maxStaleness is registered',
+    'revocation/feed/log-follower',
+    'log.transactions.register(widest, maxTokenLife, instance)',
+    'log.transactions.register(this.options.maxStaleness, maxTokenLife, instance)',
+    BOUND,
+  ),
+  one(
+    'policies of providers are not found',
+    POLICIES,
+    '[...controllers.values(), ...providers.values()]',
+    '[...controllers.values()]',
+    BOUND,
+  ),
+  one(
+    'a policy that was not there at boot widens in silence',
+    POLICIES,
+    'if (upTo > this.widest) {',
+    'if (false) {',
+    BOUND,
+  ),
+  one(
+    "nobody answers for 'open' at a route",
+    POLICIES,
+    'if (this.options.openAcknowledgedBy !== undefined || !isProduction())\n            return;',
+    'return;',
+    BOUND,
+  ),
+  one(
+    'wait: everywhere waits for who never refuses',
+    'logout/logout.service',
+    "if (wait === 'everywhere' && widest >= UNBOUNDED) {",
+    'if (false) {',
+    BOUND,
+  ),
+  one(
+    'an override outlives a wall clock that is set back',
+    OVERRIDE,
+    ' || this.clock.monotonic() >= running.endsAt',
+    '',
+    'cluster/policies/override',
+  ),
+  one(
+    'an override may go above its ceiling',
+    OVERRIDE,
+    'if (upTo <= overrideCeiling)',
+    'if (true)',
+    'cluster/policies/override',
+  ),
+  one(
+    'an override opens what is closed by name',
+    SERVICE,
+    "if (policy === 'closed')\n            return NEVER;",
+    "if (policy === 'closed')\n            return this.options.maxStaleness;",
+    'cluster/policies/override',
+  ),
+  one(
+    'observing has no end',
+    SERVICE,
+    ' && this.feed.now() < observeUntil',
+    '',
+    'cluster/policies/observe',
+  ),
+  one(
+    'observing begins before anybody knows of it',
+    SERVICE,
+    'observeUntil !== undefined && this.feed.ready && ',
+    'observeUntil !== undefined && ',
+    'cluster/policies/observe',
+  ),
+  one(
+    'a process that only writes keeps what it wrote in memory',
+    'revocation/revocation-feed.service',
+    'if (!this.options.follow)\n            return; //',
+    '//',
+    'cluster/policies/follow-false',
+  ),
+  one(
+    'a process that only writes polls',
+    'revocation/revocation-feed.service',
+    'this.stopped = !options.follow;',
+    'this.stopped = false;',
+    'cluster/policies/follow-false',
+  ),
+  one(
+    'a process that only writes never settles what COMMIT left unknown',
+    'revocation/revocation-log.service',
+    'this.clock.schedule(SETTLE_AGAIN, () => this.settle());',
+    '',
+    'cluster/policies/follow-false',
+  ),
+];

@@ -1,0 +1,14 @@
+import { expect, it } from '@jest/globals';
+import { RepeatedWarning } from '../../../lib/revocation/repeated-warning.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+
+it('says a thing at once, then at most every ten seconds, and how often it was silent', () => {
+  const clock = new TestClock();
+  const lines: string[] = [];
+  const warning = new RepeatedWarning(clock, (line) => lines.push(line));
+  for (let second = 0; second < 12; second++) {
+    warning.say(`at ${second}`);
+    clock.advance(1_000);
+  }
+  expect(lines).toEqual(['at 0', 'at 10 (And 9 times before.)']);
+});
