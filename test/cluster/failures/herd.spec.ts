@@ -1,13 +1,10 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { ModuleRef, ModulesContainer } from '@nestjs/core';
-import { AuthClock } from '../../../lib/context/auth-clock.js';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
-import { resolveAuthOptions } from '../../../lib/options/resolve-auth-options.js';
-import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { randomUUID } from 'node:crypto';
+import { AuthModule } from '../../../lib/auth.module.js';
 import { LogConnection } from '../../../lib/revocation/log-connection.service.js';
 import { RevocationFeed } from '../../../lib/revocation/revocation-feed.service.js';
-import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
 import { describeOnServer, PostgresServer } from '../../support/postgres-server.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { ISSUER } from '../feed/support.js';
@@ -19,7 +16,7 @@ const FEEDS = 50;
 
 interface Follower {
   readonly feed: RevocationFeed;
-  readonly connection: LogConnection;
+  readonly module: TestingModule;
   /** What it did since: reads, transactions, polls that it began, and polls that were sent. */
   readonly sent: {
     read: number;
@@ -47,12 +44,10 @@ describeOnServer('a herd of instances', () => {
     const first = await follow(url, 'run');
     const rest = Array.from({ length: FEEDS - 1 }, () => follow(url, 'check'));
     followers = [first, ...(await Promise.all(rest))];
-    await Promise.all(followers.map(({ feed }) => feed.start()));
   });
 
   afterEach(async () => {
-    await Promise.all((followers ?? []).map(({ feed }) => feed.stop()));
-    await Promise.all((followers ?? []).map(({ connection }) => connection.close()));
+    await Promise.all((followers ?? []).map(({ module }) => module.close()));
     await network?.close();
     await server?.remove();
     jest.restoreAllMocks();
@@ -89,21 +84,23 @@ function reset(followers: readonly Follower[]): void {
     Object.assign(sent, { read: 0, transaction: 0, asked: 0, poll: 0 });
 }
 
-/** A feed as an instance has it, on connections of its own, without the rest of the instance. */
+/** An instance without HTTP and without a DataSource of the application's own. */
 async function follow(url: string, migrations: 'run' | 'check'): Promise<Follower> {
-  const options = resolveAuthOptions({
-    secret: 'a secret of the tests: 32 bytes or more',
-    issuer: ISSUER,
-    audience: ISSUER,
-    maxStaleness: '4s',
-    dataSource: { type: 'postgres', url },
-    migrations,
-  });
-  const clock = new AuthClock();
-  // It is told where the log lives, and so looks for no DataSource of an application.
-  const connection = new LogConnection(options, clock, {} as ModuleRef, {} as ModulesContainer);
-  connection.onModuleInit();
-  const { database } = await connection.open();
+  const module = await Test.createTestingModule({
+    imports: [
+      AuthModule.forRoot({
+        secret: 'a secret of the tests: 32 bytes or more',
+        issuer: ISSUER,
+        audience: ISSUER,
+        maxStaleness: '4s',
+        strategyName: randomUUID(),
+        dataSource: { type: 'postgres', url },
+        migrations,
+      }),
+    ],
+  }).compile();
+  await module.init();
+  const { database } = await module.get(LogConnection, { strict: false }).open();
   const sent = { read: 0, transaction: 0, asked: 0, poll: 0, inFlight: 0, most: 0 };
   const [read, transaction, poll] = [
     database.read.bind(database),
@@ -130,10 +127,5 @@ async function follow(url: string, migrations: 'run' | 'check'): Promise<Followe
       sent.inFlight--;
     }
   };
-  const index = new RevocationIndex(new EventKeys(ISSUER));
-  return {
-    feed: new RevocationFeed(connection, index, clock, new AuthEvents(options), options),
-    connection,
-    sent,
-  };
+  return { module, feed: module.get(RevocationFeed, { strict: false }), sent };
 }
