@@ -49,8 +49,8 @@ export class TcpProxy {
   refused = 0;
 
   private constructor(
-    private readonly host: string,
-    private readonly port: number,
+    private host: string,
+    private target: number,
   ) {
     this.listener = createServer((client) => this.accept(client));
   }
@@ -74,13 +74,25 @@ export class TcpProxy {
     const standard = url.protocol.startsWith('postgres') ? 5432 : 3306;
     const proxy = await TcpProxy.to(url.hostname, Number(url.port || standard));
     url.hostname = '127.0.0.1';
-    url.port = String((proxy.listener.address() as AddressInfo).port);
+    url.port = String(proxy.port);
     const given = url.href;
     const options = {
       ...database.options,
       url: database.options.type === 'mariadb' ? given.replace(/^mysql:/, 'mariadb:') : given,
     } as DataSourceOptions;
     return { proxy, through: { url: given, options, drop: () => database.drop() } };
+  }
+
+  /** Where it listens. */
+  get port(): number {
+    return (this.listener.address() as AddressInfo).port;
+  }
+
+  /** Breaks every connection; the next ones lead elsewhere, as when an address moves to another host. */
+  redirect(host: string, port: number): void {
+    this.host = host;
+    this.target = port;
+    this.cut();
   }
 
   /** Asks `watcher` about everything that clients send from now on. */
@@ -156,7 +168,7 @@ export class TcpProxy {
       return;
     }
     this.connections++;
-    const server = connect({ host: this.host, port: this.port, noDelay: true });
+    const server = connect({ host: this.host, port: this.target, noDelay: true });
     const link: Link = {
       client,
       server,

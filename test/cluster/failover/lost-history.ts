@@ -1,0 +1,11 @@
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import type { Instance } from '../../support/instance.js';
+
+/** What an instance tells of lost histories from here on. */
+export function tellsOf(instance: Instance): { readonly lost: (number | undefined)[] } {
+  const lost: (number | undefined)[] = [];
+  instance.app.get(AuthEvents).subscribe((event) => {
+    if (event.type === 'history_lost') lost.push(event.lost);
+  });
+  return { lost };
+}

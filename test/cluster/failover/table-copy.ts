@@ -1,0 +1,24 @@
+import type { DataSource } from 'typeorm';
+import { AUTH_TABLES } from '../../../lib/revocation/store/dialect.js';
+
+/** Our tables as they stood once, kept beside them. */
+export class TableCopy {
+  private constructor(private readonly dataSource: DataSource) {}
+
+  static async take(dataSource: DataSource): Promise<TableCopy> {
+    for (const table of AUTH_TABLES) {
+      await dataSource.query(`CREATE TABLE copy_of_${table} AS SELECT * FROM ${table}`);
+    }
+    return new TableCopy(dataSource);
+  }
+
+  /** Puts them back in one transaction, as whoever restores tables under a running application would. */
+  async putBack(): Promise<void> {
+    await this.dataSource.transaction(async (manager) => {
+      for (const table of AUTH_TABLES) {
+        await manager.query(`DELETE FROM ${table}`);
+        await manager.query(`INSERT INTO ${table} SELECT * FROM copy_of_${table}`);
+      }
+    });
+  }
+}
