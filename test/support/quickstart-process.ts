@@ -22,6 +22,7 @@ export class QuickstartProcess extends QuickstartClient {
     private readonly child: ChildProcess,
     url: string,
     private readonly env: Environment,
+    private readonly said: () => string,
   ) {
     super(url);
     QuickstartProcess.running.add(this);
@@ -29,9 +30,9 @@ export class QuickstartProcess extends QuickstartClient {
 
   /** Starts it on a free port and resolves when it has printed its address. */
   static async start(env: Environment, cwd?: string): Promise<QuickstartProcess> {
-    const { child, started } = run(env, cwd);
+    const { child, started, said } = run(env, cwd);
     const outcome = await started;
-    if (typeof outcome === 'string') return new QuickstartProcess(child, outcome, env);
+    if (typeof outcome === 'string') return new QuickstartProcess(child, outcome, env, said);
     throw new Error(`The quick-start ended with code ${outcome.code}:\n${outcome.output}`);
   }
 
@@ -74,6 +75,18 @@ export class QuickstartProcess extends QuickstartClient {
     this.child.kill('SIGCONT');
   }
 
+  /** How it ended, if it did by itself, and the last that it said. */
+  get ending(): string | undefined {
+    const { exitCode, signalCode } = this.child;
+    if (!QuickstartProcess.running.has(this) || (exitCode ?? signalCode) === null) return undefined;
+    return `ended with ${exitCode ?? signalCode}: ${this.said().slice(-2_000)}`;
+  }
+
+  /** Sends it a signal that ends nothing; what it means, a preload has settled. */
+  signal(signal: 'SIGWINCH'): void {
+    this.child.kill(signal);
+  }
+
   private async end(signal: NodeJS.Signals): Promise<void> {
     QuickstartProcess.running.delete(this);
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
@@ -86,7 +99,7 @@ export class QuickstartProcess extends QuickstartClient {
 function run(
   env: Environment,
   cwd?: string,
-): { child: ChildProcess; started: Promise<string | FailedStart> } {
+): { child: ChildProcess; started: Promise<string | FailedStart>; said: () => string } {
   const child = spawn(process.execPath, [MAIN], {
     env: { PATH: process.env['PATH'] ?? '', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -104,5 +117,5 @@ function run(
     child.once('close', (code) => resolve({ code, output }));
     child.once('error', reject);
   });
-  return { child, started };
+  return { child, started, said: () => output };
 }

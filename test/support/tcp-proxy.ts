@@ -50,7 +50,7 @@ export class TcpProxy {
 
   private constructor(
     private readonly host: string,
-    private readonly port: number,
+    private readonly target: number,
   ) {
     this.listener = createServer((client) => this.accept(client));
   }
@@ -63,13 +63,18 @@ export class TcpProxy {
     return proxy;
   }
 
+  /** Where it listens. */
+  get port(): number {
+    return (this.listener.address() as AddressInfo).port;
+  }
+
   /** The same database, reached through a proxy of its own. */
   static async before(database: TestDatabase): Promise<{ proxy: TcpProxy; through: TestDatabase }> {
     const url = new URL(database.url);
     const standard = url.protocol.startsWith('postgres') ? 5432 : 3306;
     const proxy = await TcpProxy.to(url.hostname, Number(url.port || standard));
     url.hostname = '127.0.0.1';
-    url.port = String((proxy.listener.address() as AddressInfo).port);
+    url.port = String(proxy.port);
     const given = url.href;
     const options = {
       ...database.options,
@@ -151,7 +156,7 @@ export class TcpProxy {
       return;
     }
     this.connections++;
-    const server = connect({ host: this.host, port: this.port, noDelay: true });
+    const server = connect({ host: this.host, port: this.target, noDelay: true });
     const link: Link = {
       client,
       server,
