@@ -29,13 +29,18 @@ async function main(): Promise<void> {
     onRound: (round) => tell(round, started),
   });
   console.log(`\n${operations} operations: ${listOf(byKind)}`);
-  console.log(`${[...faults.values()].reduce((sum, each) => sum + each, 0)} faults: ${listOf(faults)}`);
+  console.log(
+    `${[...faults.values()].reduce((sum, each) => sum + each, 0)} faults: ${listOf(faults)}`,
+  );
   console.log(`${violations.length} violations (seed ${seed})`);
   // The embedded PostgreSQL listens for the end of the process and would leave another code.
   process.exit(violations.length > 0 ? 1 : 0);
 }
 
-function tell({ number, operations, outcomes, faults, violations, history }: Round, from: number): void {
+function tell(
+  { number, operations, outcomes, faults, violations, history }: Round,
+  from: number,
+): void {
   const { ok, fail, unknown } = outcomes;
   const seconds = ((performance.now() - from) / 1000).toFixed(0);
   console.log(

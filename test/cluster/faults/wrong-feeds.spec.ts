@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import { createClient } from 'redis';
 import { DataSource } from 'typeorm';
 import { OTHER_FEEDS, REDIS_URL } from '../../faults/wrong-feeds/other-feeds.js';
 import { SimulatedCluster } from '../../faults/wrong-feeds/simulated-cluster.js';
 import { TABLE_FEEDS } from '../../faults/wrong-feeds/table-feeds.js';
+import { WRONG_READINGS } from '../../faults/wrong-feeds/wrong-readings.js';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 
 const hasRedis = await answers(REDIS_URL);
@@ -37,6 +39,17 @@ describe('a wrong feed is caught by the checker', () => {
   });
 });
 
+it('docs/wrong-feeds.md lists every wrong feed and every wrong reading, and what it breaks', () => {
+  const lines = readFileSync('docs/wrong-feeds.md', 'utf8').split('\n');
+  for (const { name, why, breaks } of [...TABLE_FEEDS, ...OTHER_FEEDS]) {
+    const line = lines.find((each) => each.startsWith(`| ${name} | ${why} |`));
+    expect([name, line?.endsWith(`| ${breaks} |`)]).toEqual([name, true]);
+  }
+  for (const { rule, name, breaks } of WRONG_READINGS) {
+    const line = lines.find((each) => each.startsWith(`| ${rule} | ${name} |`));
+    expect([name, line?.endsWith(`| ${breaks} |`)]).toEqual([name, true]);
+  }
+});
 
 async function answers(url: string): Promise<boolean> {
   const client = createClient({ url, socket: { reconnectStrategy: false } });

@@ -67,6 +67,19 @@ export class FaultCluster {
     member.incarnation = history().start(member.name);
     member.process = await member.process.restart();
     member.caller = new Caller(member.process.url);
+    await this.lookAtHealth(member, history());
+  }
+
+  /** P4: who says that he is still loading must not have let anybody in before. */
+  private async lookAtHealth(
+    { incarnation, caller }: Member,
+    history: HistoryRecorder,
+  ): Promise<void> {
+    await history.record({ kind: 'health', incarnation, subject: '', session: '' }, async () => {
+      const { status } = await caller.send('GET', '/health');
+      if (status === 200) return { outcome: 'ok' };
+      return { outcome: 'fail', code: status === 503 ? 'loading' : `http ${status}` };
+    });
   }
 
   async stop(): Promise<void> {

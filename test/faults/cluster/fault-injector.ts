@@ -69,6 +69,12 @@ export class FaultInjector {
       member.process.resume();
     } else if (kind === 'clock') {
       member.process.signal('SIGWINCH');
+    } else if (kind === 'cold start') {
+      // It starts without its database, and must let nobody in until it has read all of the log.
+      proxy.refuse();
+      const over = this.isolated(member, lasts).then(() => proxy.admit());
+      await this.cluster.restart(member, this.history);
+      await over;
     } else {
       await this.cluster.restart(member, this.history);
     }
@@ -82,9 +88,7 @@ export class FaultInjector {
     { at, lasts, size }: Fault,
   ): Promise<void> {
     const random = new Random('fate', name, at);
-    proxy.watch((bytes) =>
-      pattern.test(bytes) && random.isLikely(size / 10) ? fate : 'pass',
-    );
+    proxy.watch((bytes) => (pattern.test(bytes) && random.isLikely(size / 10) ? fate : 'pass'));
     await setTimeout(lasts);
     proxy.watch(() => 'pass');
   }

@@ -12,6 +12,7 @@ export const INSTANCE_FAULTS = [
   'swallow polls',
   'pause',
   'kill',
+  'cold start',
   'clock',
 ] as const;
 
@@ -38,8 +39,12 @@ const WEIGHTS = {
   'swallow polls': 2,
   pause: 3,
   kill: 1.5,
+  'cold start': 0.5,
   clock: 1.5,
 } as const;
+
+/** An application waits for its first load for 10 s before it listens, closed; and then some (ms). */
+const COLD_START = 12_500;
 
 /**
  * The faults of one round; they follow from seed and round alone.
@@ -60,7 +65,8 @@ export function planFaults(
     for (;;) {
       const kind = random.weighted(WEIGHTS);
       // Some longer than the lease, some shorter.
-      const lasts = Math.round(bound * (0.2 + random.next() * 2));
+      const share = 0.2 + random.next() * 2;
+      const lasts = kind === 'cold start' ? COLD_START : Math.round(bound * share);
       const size = kind === 'delay' ? random.between(10, 400) : random.between(3, 10);
       if (at + lasts > length) break;
       faults.push({ kind, at, lasts, on, size });

@@ -109,7 +109,7 @@ function isRevoked({ outcome, code }: Operation): boolean {
 
 /** P8: a 401 needs an end of this login that was at least invoked before it was answered. */
 function refusalAgainstNothing(
-  { login, may }: SessionHistory,
+  { login, may, past }: SessionHistory,
   operation: Operation,
 ): Violation | undefined {
   const { kind, outcome, code, reason, completed } = operation;
@@ -119,7 +119,12 @@ function refusalAgainstNothing(
   const complain = (what: string): Violation => ({
     promise: 'P8',
     what,
-    excerpt: excerptOf(login, ...may.slice(0, 3).map((end) => end.operation), operation),
+    excerpt: excerptOf(
+      past?.operation,
+      login,
+      ...may.slice(0, 3).map((end) => end.operation),
+      operation,
+    ),
   });
   if (!REVOKED.has(code)) return complain(`a token of ours was called "${code}"`);
   const ends = may.filter((end) => end.operation !== operation);

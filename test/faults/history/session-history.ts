@@ -21,6 +21,8 @@ export interface SessionHistory {
   readonly must: readonly Ending[];
   /** Those that can have ended it: all but what was settled before its login began. */
   readonly may: readonly Ending[];
+  /** The last that was settled before. */
+  readonly past: Ending | undefined;
 }
 
 /** Sorts a history by login. Its cost is the operations, and for each account its logins times its ends. */
@@ -61,6 +63,7 @@ export function* sessionsOf(history: History): Generator<SessionHistory> {
       operations,
       must: [...own, ...account.filter(({ operation }) => operation.invoked >= begun.completed)],
       may: [...own, ...account.filter(({ settled }) => settled > begun.invoked)],
+      past: account.findLast(({ settled }) => settled <= begun.invoked),
     };
   }
 }

@@ -65,7 +65,9 @@ export class FaultClient {
   /** Whether this token is accepted there. */
   look(held: HeldSession, on: number): Promise<Operation> {
     return this.ask('me', held, on, (member) =>
-      member.caller.send('GET', '/me', held.accessToken).then((answer) => completionOf(answer, 200)),
+      member.caller
+        .send('GET', '/me', held.accessToken)
+        .then((answer) => completionOf(answer, 200)),
     );
   }
 

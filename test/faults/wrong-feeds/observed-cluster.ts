@@ -45,6 +45,7 @@ export class ObservedCluster {
   /** Starts one that stands where its test put it: 503 at once instead of waiting. */
   async start(): Promise<ObservedInstance> {
     const name = 'ABCD'.charAt(this.instances.length);
+    this.pass(1);
     const incarnation = this.history.start(name);
     const { proxy, through } = await TcpProxy.before(this.database);
     const clock = new StillClock();
@@ -124,6 +125,12 @@ export class ObservedCluster {
     { subject, session }: Pick<ObservedLogin, 'subject' | 'session'>,
     call: () => Promise<Completion>,
   ): Promise<Operation> {
-    return this.history.record({ kind, incarnation, subject, session }, call);
+    // Nothing happens at the same moment as something else.
+    this.pass(1);
+    return this.history.record({ kind, incarnation, subject, session }, async () => {
+      const completion = await call();
+      this.pass(1);
+      return completion;
+    });
   }
 }

@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3';
-import pg from 'pg';
+import { Client } from 'pg';
 import { createClient } from 'redis';
 import { setTimeout } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
@@ -26,9 +26,9 @@ export const OTHER_FEEDS: readonly WrongFeed[] = [
         return { ended: [], isFresh: true };
       });
       let heard = 0;
-      let listener: pg.Client | undefined;
+      let listener: Client | undefined;
       const listen = async (): Promise<void> => {
-        listener = new pg.Client(url);
+        listener = new Client(url);
         listener.on('error', () => undefined);
         listener.on('notification', ({ payload }) => {
           follower.hear(payload ?? '');
@@ -151,7 +151,7 @@ export const OTHER_FEEDS: readonly WrongFeed[] = [
 ];
 
 async function withDatabase(url: string, sql: string): Promise<void> {
-  const client = new pg.Client(url);
+  const client = new Client(url);
   await client.connect();
   try {
     await client.query(sql);

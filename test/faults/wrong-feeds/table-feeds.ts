@@ -1,5 +1,10 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import { BOUND, type PollAnswer, type SimulatedCluster, type SimulatedInstance } from './simulated-cluster.js';
+import {
+  BOUND,
+  type PollAnswer,
+  type SimulatedCluster,
+  type SimulatedInstance,
+} from './simulated-cluster.js';
 import type { WrongFeed } from './wrong-feed.js';
 
 type Row = Readonly<Record<string, string>>;
@@ -215,7 +220,9 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
     play: async (cluster, { dataSource }) => {
       await ask(dataSource, 'CREATE TABLE log (position bigint PRIMARY KEY, sid text)');
       const append = (sid: string): Promise<Row[]> =>
-        ask(dataSource, 'INSERT INTO log SELECT COALESCE(MAX(position), 0) + 1, $1 FROM log', [sid]);
+        ask(dataSource, 'INSERT INTO log SELECT COALESCE(MAX(position), 0) + 1, $1 FROM log', [
+          sid,
+        ]);
       let cursor = 0;
       const follower = cluster.instance('B', async () => {
         const rows = await ask(
