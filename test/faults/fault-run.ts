@@ -37,6 +37,8 @@ export interface Round {
 export interface FaultRunResult {
   readonly operations: number;
   readonly byKind: ReadonlyMap<string, number>;
+  /** How they ended, by outcome or the code of the refusal. */
+  readonly byAnswer: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
   readonly violations: readonly Violation[];
 }
@@ -72,6 +74,7 @@ export async function runFaults(settings: FaultRunSettings): Promise<FaultRunRes
   });
   const faults = new Map<string, number>();
   const byKind = new Map<string, number>();
+  const byAnswer = new Map<string, number>();
   const violations: Violation[] = [];
   let graves: Grave[] = [];
   let operations = 0;
@@ -94,7 +97,10 @@ export async function runFaults(settings: FaultRunSettings): Promise<FaultRunRes
       const found = checkHistory(history, { bound: BOUND, refreshGrace: REFRESH_GRACE * 1_000 });
       const done = history.operations.slice(kept.length);
       for (const [kind, count] of injector.counts) add(faults, kind, count);
-      for (const { kind } of done) add(byKind, kind, 1);
+      for (const { kind, outcome, code } of done) {
+        add(byKind, kind, 1);
+        add(byAnswer, code ?? outcome, 1);
+      }
       operations += done.length;
       violations.push(...found);
       const outcomes = countOutcomes(done);
@@ -104,7 +110,7 @@ export async function runFaults(settings: FaultRunSettings): Promise<FaultRunRes
   } finally {
     await cluster.stop();
   }
-  return { operations, byKind, faults, violations };
+  return { operations, byKind, byAnswer, faults, violations };
 }
 
 /** One client: scenario after scenario, and now and then a look at what was ended rounds ago. */

@@ -4,7 +4,7 @@ import { createClient } from 'redis';
 import { DataSource } from 'typeorm';
 import { OTHER_FEEDS, REDIS_URL } from '../../faults/wrong-feeds/other-feeds.js';
 import { SimulatedCluster } from '../../faults/wrong-feeds/simulated-cluster.js';
-import { TABLE_FEEDS } from '../../faults/wrong-feeds/table-feeds.js';
+import { playRightFeed, TABLE_FEEDS } from '../../faults/wrong-feeds/table-feeds.js';
 import { WRONG_READINGS } from '../../faults/wrong-feeds/wrong-readings.js';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 
@@ -24,6 +24,12 @@ describe('a wrong feed is caught by the checker', () => {
     afterEach(async () => {
       await dataSource?.destroy();
       await database?.drop();
+    });
+
+    it('the right feed is not: positions from a head row that is locked last', async () => {
+      const cluster = new SimulatedCluster();
+      await playRightFeed(cluster, { url: database.url, dataSource });
+      expect(cluster.verdict().text).toBe('');
     });
 
     for (const { name, breaks, play } of [...TABLE_FEEDS, ...OTHER_FEEDS]) {

@@ -28,36 +28,41 @@ export interface ClusterSettings {
 
 /** Three instances of the quick-start on one PostgreSQL, each behind a network of its own. */
 export class FaultCluster {
-  private constructor(
-    readonly postgres: PostgresServer,
-    readonly members: readonly Member[],
-  ) {}
+  readonly members: Member[] = [];
+
+  private constructor(readonly postgres: PostgresServer) {}
 
   static async start(history: HistoryRecorder, settings: ClusterSettings): Promise<FaultCluster> {
-    const postgres = await PostgresServer.start();
-    const { hostname, port } = new URL(postgres.url);
-    const members: Member[] = [];
-    for (let i = 0; i < INSTANCES; i++) {
-      const proxy = await TcpProxy.to(hostname, Number(port));
-      const url = new URL(postgres.url);
-      url.port = String(proxy.port);
-      const name = 'ABC'.charAt(i);
-      const [skew = 0, ...jumps] = settings.clocks(i);
-      const incarnation = history.start(name);
-      const process = await QuickstartProcess.start({
-        DATABASE_URL: url.href,
-        AUTH_SECRET: SHARED_SECRET,
-        MAX_STALENESS: String(settings.maxStaleness),
-        REFRESH_GRACE: String(settings.refreshGrace),
-        ACCESS_TOKEN_TTL: '3600',
-        PLATFORM: i === 1 ? 'fastify' : 'express',
-        NODE_OPTIONS: `--import=${PRELOAD}`,
-        CLOCK_SKEW: String(skew),
-        CLOCK_JUMPS: jumps.join(','),
-      });
-      members.push({ name, proxy, process, caller: new Caller(process.url), incarnation });
+    const cluster = new FaultCluster(await PostgresServer.start());
+    try {
+      for (let i = 0; i < INSTANCES; i++) await cluster.add(i, history, settings);
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
     }
-    return new FaultCluster(postgres, members);
+  }
+
+  private async add(i: number, history: HistoryRecorder, settings: ClusterSettings): Promise<void> {
+    const url = new URL(this.postgres.url);
+    const proxy = await TcpProxy.to(url.hostname, Number(url.port));
+    url.port = String(proxy.port);
+    const name = 'ABC'.charAt(i);
+    const [skew = 0, ...jumps] = settings.clocks(i);
+    const incarnation = history.start(name);
+    const process = await QuickstartProcess.start({
+      DATABASE_URL: url.href,
+      AUTH_SECRET: SHARED_SECRET,
+      MAX_STALENESS: String(settings.maxStaleness),
+      REFRESH_GRACE: String(settings.refreshGrace),
+      ACCESS_TOKEN_TTL: '3600',
+      PLATFORM: i === 1 ? 'fastify' : 'express',
+      NODE_OPTIONS: `--import=${PRELOAD}`,
+      CLOCK_SKEW: String(skew),
+      CLOCK_JUMPS: jumps.join(','),
+    });
+    const caller = new Caller(process.url);
+    this.members.push({ name, proxy, process, caller, incarnation });
   }
 
   /** Kills the process of an instance and starts it again with the same settings. */

@@ -61,7 +61,7 @@ export function planFaults(
   const random = new Random(seed, 'faults', round);
   const faults: Fault[] = [];
   for (let on = 0; on < INSTANCES; on++) {
-    let at = random.between(500, 2_500);
+    let at = random.between(1_000, 5_000);
     for (;;) {
       const kind = random.weighted(WEIGHTS);
       // Some longer than the lease, some shorter.
@@ -70,7 +70,7 @@ export function planFaults(
       const size = kind === 'delay' ? random.between(10, 400) : random.between(3, 10);
       if (at + lasts > length) break;
       faults.push({ kind, at, lasts, on, size });
-      at += lasts + random.between(300, 3_000);
+      at += lasts + random.between(1_000, 6_000);
     }
   }
   if (random.isLikely(0.5)) {

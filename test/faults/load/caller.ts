@@ -12,7 +12,7 @@ const PATIENCE = 5_000;
 
 /** Speaks to one process over connections that are kept. */
 export class Caller {
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: 32 });
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 256 });
   private readonly host: string;
   private readonly port: string;
 

@@ -6,7 +6,7 @@ import type { Random } from '../random.js';
 import { DEMO_PASSWORD } from '../../support/quickstart-client.js';
 import { mintToken } from '../../support/mint-token.js';
 import { completionOf } from './caller.js';
-import type { EndCall, Scenario, TimedCall } from './scenario.js';
+import { type EndCall, INSTANCES, type Scenario, type TimedCall } from './scenario.js';
 
 /** A login as its client holds it. */
 export interface HeldSession {
@@ -41,7 +41,7 @@ export class FaultClient {
     const subject = scenario.account === 'minted' ? `m-${this.random.uuid()}` : scenario.account;
     const logins = await Promise.all(
       scenario.logins.map((on) =>
-        scenario.account === 'minted' ? this.mint(subject, on) : this.login(subject, on),
+        scenario.account === 'minted' ? this.mint(subject, on) : this.loginSomewhere(subject, on),
       ),
     );
     await Promise.all(scenario.before.map((call) => this.timed(logins, call)));
@@ -91,6 +91,15 @@ export class FaultClient {
       async () => ({ outcome: 'ok' }),
     );
     return { session, subject, accessToken, refreshToken: undefined, login };
+  }
+
+  /** As a load balancer would have it: where one instance does not answer well, the next is asked. */
+  private async loginSomewhere(subject: string, on: number): Promise<HeldSession | undefined> {
+    for (let other = 0; other < INSTANCES; other++) {
+      const held = await this.login(subject, (on + other) % INSTANCES);
+      if (held !== undefined) return held;
+    }
+    return undefined;
   }
 
   private async login(subject: string, on: number): Promise<HeldSession | undefined> {

@@ -38,7 +38,7 @@ const LOOKS = [0, 0, 0.02, 0.1, 0.3, 0.6, 0.9, 0.98, 1, 1, 1.01, 1.03, 1.1, 1.3,
 
 /** One client's next scenario; it follows from the random choices alone. */
 export function planScenario(random: Random, bound: number): Scenario {
-  const isMinted = random.isLikely(0.7);
+  const isMinted = random.isLikely(0.6);
   const kind = isMinted
     ? random.weighted({ logout: 5, logoutOthers: 2, logoutAll: 2 })
     : random.weighted({ logout: 5, logoutByRefreshToken: 3, logoutOthers: 0.4, logoutAll: 0.3 });
