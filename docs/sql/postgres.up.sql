@@ -125,6 +125,19 @@ INSERT INTO auth_log (id, log_id, created_at)
 INSERT INTO auth_head (id, position, purged_through, format, max_staleness, max_token_life, purge_claimed_until)
   SELECT 1, 0, 0, 1, 0, 0, 0 FROM (SELECT 1 AS one) seed WHERE NOT EXISTS (SELECT 1 FROM auth_head);
 
+CREATE TABLE IF NOT EXISTS auth_instance (
+  instance_id bytea NOT NULL,
+  label varchar(255) NOT NULL,
+  issuer varchar(255) NOT NULL,
+  max_staleness bigint NOT NULL,
+  max_token_life bigint NOT NULL,
+  release_name varchar(255) NOT NULL,
+  format bigint NOT NULL,
+  seen_at bigint NOT NULL,
+  clock_ahead bigint NOT NULL,
+  PRIMARY KEY (instance_id)
+);
+
 -- What the role of the application needs, and no more (here it is called app):
 -- GRANT SELECT ON auth_log TO app;
 -- GRANT SELECT, UPDATE ON auth_head TO app;
@@ -133,3 +146,4 @@ INSERT INTO auth_head (id, position, purged_through, format, max_staleness, max_
 -- GRANT SELECT, INSERT, UPDATE, DELETE ON auth_subject TO app;
 -- GRANT SELECT, INSERT, UPDATE, DELETE ON auth_session TO app;
 -- GRANT SELECT, INSERT, UPDATE, DELETE ON auth_refresh TO app;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON auth_instance TO app;

@@ -124,3 +124,16 @@ INSERT INTO auth_log (id, log_id, created_at)
 
 INSERT INTO auth_head (id, position, purged_through, format, max_staleness, max_token_life, purge_claimed_until)
   SELECT 1, 0, 0, 1, 0, 0, 0 FROM (SELECT 1 AS one) seed WHERE NOT EXISTS (SELECT 1 FROM auth_head);
+
+CREATE TABLE IF NOT EXISTS auth_instance (
+  instance_id blob NOT NULL,
+  label text NOT NULL,
+  issuer text NOT NULL,
+  max_staleness integer NOT NULL,
+  max_token_life integer NOT NULL,
+  release_name text NOT NULL,
+  format integer NOT NULL,
+  seen_at integer NOT NULL,
+  clock_ahead integer NOT NULL,
+  PRIMARY KEY (instance_id)
+);

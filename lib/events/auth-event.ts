@@ -14,7 +14,8 @@ export type AuthEventType =
   | 'password_changed'
   | 'claims_changed'
   | 'key_revoked'
-  | 'revocation_state_unknown';
+  | 'revocation_state_unknown'
+  | 'history_lost';
 
 /** How much an act ended. */
 export type AuthEventScope = 'token' | 'session' | 'subject' | 'key' | 'issuer';
@@ -42,4 +43,6 @@ export interface AuthEvent {
   readonly requestId?: string | undefined;
   /** `refresh_reused`: what the reuse looks like. */
   readonly reuse?: 'recent' | 'orphaned' | 'stale' | undefined;
+  /** `history_lost`: how many live revocations the database no longer has and this instance knows. */
+  readonly lost?: number | undefined;
 }

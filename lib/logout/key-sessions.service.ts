@@ -6,12 +6,7 @@ import {
 import { EventKeys } from '../revocation/event-key.js';
 import { RevocationLog } from '../revocation/revocation-log.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
-
-/** Sessions that are read, and ended, at a time. */
-const BATCH = 500;
-
-/** Below every key of a session. */
-const FIRST = '0'.repeat(32);
+import { sessionsOfKey } from './sessions-of-key.js';
 
 /** The sessions whose last access token a key has signed: what its revocation hits, and can end. */
 @Injectable()
@@ -42,21 +37,7 @@ export class KeySessions {
     }
   }
 
-  private async *pages(kid: string): AsyncGenerator<string[]> {
-    const { issuer } = this.options;
-    const now = this.log.now();
-    let after = FIRST;
-    for (let found = BATCH; found === BATCH;) {
-      const from = after;
-      const rows = await this.store.read(({ statements }) =>
-        statements.listByKey(kid, from, now, BATCH),
-      );
-      found = rows.length;
-      after = rows.at(-1)?.['session_key'] ?? after;
-      // A log that several issuers share may hold sessions of another one with the same key.
-      yield rows
-        .filter((row) => this.keys.hex('session', issuer, row['sid'] ?? '') === row['session_key'])
-        .map((row) => row['sid'] ?? '');
-    }
+  private pages(kid: string): AsyncGenerator<string[]> {
+    return sessionsOfKey(this.store, this.keys, this.options.issuer, kid, this.log.now());
   }
 }

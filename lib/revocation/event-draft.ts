@@ -7,6 +7,9 @@ import { REVOCATION_REASONS } from './revocation-event.js';
 import type { RevocationRequest } from './revocation-request.js';
 import type { EventDraft } from './store/log.transactions.js';
 
+/** What of an instance's options an event depends on. */
+export type DraftOptions = Pick<ResolvedAuthOptions, 'clockTolerance' | 'foreign' | 'maxTokenLife'>;
+
 /**
  * Turns what is to be ended into an event without a place: checked, digested, with an id of its own.
  *
@@ -16,7 +19,7 @@ import type { EventDraft } from './store/log.transactions.js';
 export function draftOf(
   request: RevocationRequest,
   keys: EventKeys,
-  options: ResolvedAuthOptions,
+  options: DraftOptions,
   now: number,
 ): EventDraft {
   if (request.reason !== undefined && !REVOCATION_REASONS.includes(request.reason)) {
@@ -83,7 +86,7 @@ function id(name: string, value: string): string {
  * At least this writer's own longest token, registered or not (H4); the end of a foreign issuer's
  * session is remembered for as long as such a session can live.
  */
-function lifeOf(issuer: string, { foreign, maxTokenLife }: ResolvedAuthOptions): number {
+function lifeOf(issuer: string, { foreign, maxTokenLife }: DraftOptions): number {
   const other = foreign.find((each) => each.issuer === issuer);
   return Math.max(maxTokenLife, other?.maxSessionLife ?? 0);
 }

@@ -1,36 +1,24 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../context/auth-clock.js';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { SUPPORTED_FORMAT } from './feed/log-cursor.js';
+import { type OpenLog, openLogIn } from './open-log.js';
+import { messageOf } from './message-of.js';
 import { isDataSource, locateDataSource } from './store/data-source.locator.js';
-import type { LogDatabase } from './store/log-database.js';
-import { headOf } from './store/log-rows.js';
-import { LogStatements } from './store/log.statements.js';
-import { LogTransactions } from './store/log.transactions.js';
 import { openLogDatabase } from './store/open-log-database.js';
 
 /** Opening may run migrations, and wait for those of another process (ms). */
 const OPENING_LIMIT = 60_000;
 
-/** The log's own connections, with the statements that fit them. */
-export interface OpenLog {
-  readonly database: LogDatabase;
-  readonly statements: LogStatements;
-  readonly transactions: LogTransactions;
-  /** Which log this is; read once, from a row that is never updated. */
-  readonly id: string;
-}
-
 /** Finds where the log lives at boot, and opens it once, when it is first needed. */
 @Injectable()
 export class LogConnection implements OnModuleInit {
+  private readonly logger = new Logger('AuthModule');
   private source: DataSource | DataSourceOptions | undefined;
   private opening: Promise<OpenLog> | undefined;
   private closed = false;
@@ -75,7 +63,17 @@ export class LogConnection implements OnModuleInit {
     this.closed = true;
     const opened = await this.opening?.catch(() => undefined);
     this.opening = undefined;
-    await opened?.database.close();
+    if (opened === undefined) return;
+    try {
+      const { database, instance } = opened;
+      if (instance.isRegistered) await database.transaction(() => instance.leave());
+    } catch (error) {
+      this.logger.warn(
+        `This instance could not be signed off; others take it for a running one for a few minutes: ${messageOf(error)}`,
+      );
+    } finally {
+      await opened.database.close();
+    }
   }
 
   private async connect(): Promise<OpenLog> {
@@ -86,16 +84,7 @@ export class LogConnection implements OnModuleInit {
       (late) => void late.close().catch(() => undefined),
     );
     try {
-      const statements = new LogStatements(database.dialect);
-      const { rows } = await database.read(statements.position());
-      const { format } = headOf(rows[0], this.clock);
-      refuseNewerFormat(format);
-      return {
-        database,
-        statements,
-        transactions: new LogTransactions(statements, this.clock),
-        id: rows[0]?.['log_id'] ?? '',
-      };
+      return await openLogIn(database, this.clock, this.options.issuer);
     } catch (error) {
       await database.close();
       throw error;
@@ -123,14 +112,4 @@ async function withinTime<T>(opening: Promise<T>, whenLate: (late: T) => void): 
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** H5: an older release would read a newer log wrongly, or not at all. */
-function refuseNewerFormat(format: number): void {
-  if (format <= SUPPORTED_FORMAT) return;
-  throw new AuthWiringError(
-    `AuthModule: the revocation log has format ${format}, which a newer release of nestjs-logout ` +
-      `writes; this one understands format ${SUPPORTED_FORMAT}.`,
-    'Update nestjs-logout in this application.',
-  );
 }

@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { AuthClock } from '../context/auth-clock.js';
-import type { LogConnection, OpenLog } from './log-connection.service.js';
+import { numbering } from './history-jump.js';
+import type { LogConnection } from './log-connection.service.js';
+import type { OpenLog } from './open-log.js';
 import { messageOf } from './message-of.js';
 import type { RevocationFeed } from './revocation-feed.service.js';
 import { StorageFailure } from './store/log-database.js';
@@ -122,8 +124,8 @@ export class PendingMover {
 
   private async moveThese(log: OpenLog, ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
-    const seen = new Set(ids);
-    this.feed.committed(await log.database.transaction(() => log.transactions.movePending(seen)));
+    const listed = new Set(ids);
+    this.feed.committed(await numbering(log, () => log.transactions.movePending(listed)));
   }
 
   private report(error: unknown): void {

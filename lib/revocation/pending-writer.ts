@@ -1,6 +1,6 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { OpenLog } from './log-connection.service.js';
+import type { OpenLog } from './open-log.js';
 import { LogStatements } from './store/log.statements.js';
 import type { EventDraft } from './store/log.transactions.js';
 

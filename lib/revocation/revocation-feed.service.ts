@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthEvents } from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -19,6 +20,8 @@ export interface LogWriter {
   afterAnswer(answer: Answer): void;
   /** Numbers pending events; asked for when there are too many for one answer. */
   numberPending(): Promise<void>;
+  /** Makes the log leap beyond a position that nobody should have; see {@link RevocationFeed.hasJumpedFor}. */
+  hasJumpedFor(position: number): boolean;
 }
 
 /**
@@ -47,12 +50,18 @@ export class RevocationFeed {
     private readonly connection: LogConnection,
     private readonly index: RevocationIndex,
     private readonly clock: AuthClock,
+    events: AuthEvents,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
     this.proofs = new ProofClock(clock);
     this.room = new WaitingRoom(clock);
-    this.follower = new LogFollower(index, this.proofs, clock, options, async () =>
-      this.writer?.numberPending(),
+    this.follower = new LogFollower(
+      index,
+      this.proofs,
+      clock,
+      options,
+      async () => this.writer?.numberPending(),
+      (lost) => events.tell({ type: 'history_lost', lost }),
     );
   }
 
@@ -134,6 +143,14 @@ export class RevocationFeed {
   /** H4: says in the head how stale this instance may be, and how long its tokens live. */
   async register(): Promise<void> {
     await this.follower.register(await this.connection.open());
+  }
+
+  /**
+   * G5: whether the log has jumped, in the last hour, because of tokens from beyond its head. If not it
+   * begins to: `false` now, and a later request finds the token decided.
+   */
+  hasJumpedFor(position: number): boolean {
+    return this.writer?.hasJumpedFor(position) ?? false;
   }
 
   /** Whether the application shuts down: there will be no further proof. */

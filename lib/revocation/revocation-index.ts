@@ -60,6 +60,8 @@ export class RevocationIndex {
   private readonly sessions = new DigestTable();
   /** Judged by a token's `gen`. */
   private readonly subjects = new MarkTable();
+  /** Those that end access tokens and no session. */
+  private readonly accessSubjects = new MarkTable();
   private readonly issuers = new MarkTable({ shardBits: 4 });
   /** The same for tokens without `gen`, judged by the second of their `iat`. */
   private readonly subjectTimes = new MarkTable();
@@ -95,7 +97,8 @@ export class RevocationIndex {
     else if (kind === 'session') this.sessions.add(this.key, untilSeconds, note);
     else if (kind === 'key') this.addKey(event.key, note);
     else if (kind === 'subject') {
-      this.addMark(this.subjects, this.subjectTimes, event, pendingAt, untilSeconds, note);
+      const marks = event.accessOnly ? this.accessSubjects : this.subjects;
+      this.addMark(marks, this.subjectTimes, event, pendingAt, untilSeconds, note);
     } else if (kind === 'issuer') {
       this.addMark(this.issuers, this.issuerTimes, event, pendingAt, untilSeconds, note);
     } else throw new TypeError(`event ${event.id} has the unknown kind ${String(kind)}`);
@@ -107,8 +110,11 @@ export class RevocationIndex {
    * `kidKey` is the `key` key (hexadecimal) of the token's `kid`. A `gen` counts only on tokens of our
    * own issuer: what a foreign issuer may call by that name is no position of our log, and a large one
    * would outlive every logout.
+   *
+   * With `loginOnly` the question is about a login and its refresh token: what ends access tokens only
+   * does not count.
    */
-  find(identity: TokenIdentity, kidKey?: string): RevokedVerdict | undefined {
+  find(identity: TokenIdentity, kidKey?: string, loginOnly = false): RevokedVerdict | undefined {
     const { iss, jti, sid, sub } = identity;
     if (kidKey !== undefined && this.revokedKeys.size > 0) {
       const hit = this.findKey(kidKey);
@@ -127,9 +133,11 @@ export class RevocationIndex {
     const own = iss === this.keys.ownIssuer;
     const byGen = own && identity.gen !== undefined;
     const subjects = byGen ? this.subjects : this.subjectTimes;
-    if (sub !== undefined && subjects.size > 0) {
+    const access = byGen && !loginOnly && this.accessSubjects.size > 0;
+    if (sub !== undefined && (subjects.size > 0 || access)) {
       this.keys.write('subject', iss, sub, this.key);
-      const note = this.judge(subjects, this.key, identity, byGen);
+      let note = this.judge(subjects, this.key, identity, byGen);
+      if (note < 0 && access) note = this.judge(this.accessSubjects, this.key, identity, true);
       if (note >= 0) return HITS.subject[note];
     }
     const issuers = byGen ? this.issuers : this.issuerTimes;
@@ -168,7 +176,8 @@ export class RevocationIndex {
     const now = Math.ceil(nowMs / 1000) + 1;
     let missing = 0;
     // A subject's times are told with its positions: they would count it twice.
-    for (const table of [this.tokens, this.sessions, this.subjects, this.issuers]) {
+    const { tokens, sessions, subjects, accessSubjects, issuers } = this;
+    for (const table of [tokens, sessions, subjects, accessSubjects, issuers]) {
       missing += table.countUnseen(now);
     }
     for (const known of this.revokedKeys.values()) missing += known.seen ? 0 : 1;
@@ -191,7 +200,7 @@ export class RevocationIndex {
     const byKind = {
       token: this.tokens.size,
       session: this.sessions.size,
-      subject: this.subjects.size,
+      subject: this.subjects.size + this.accessSubjects.size,
       key: this.revokedKeys.size,
       issuer: this.issuers.size,
     };
@@ -202,8 +211,8 @@ export class RevocationIndex {
   }
 
   private tables(): (DigestTable | MarkTable)[] {
-    const { tokens, sessions, subjects, subjectTimes, issuers, issuerTimes } = this;
-    return [tokens, sessions, subjects, subjectTimes, issuers, issuerTimes];
+    const { tokens, sessions, subjects, accessSubjects, subjectTimes, issuers, issuerTimes } = this;
+    return [tokens, sessions, subjects, accessSubjects, subjectTimes, issuers, issuerTimes];
   }
 
   private addKey(kidKey: string, note: number): void {

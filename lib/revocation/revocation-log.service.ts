@@ -14,7 +14,10 @@ import { BatchWriter } from './batch-writer.js';
 import { draftOf } from './event-draft.js';
 import { EventKeys } from './event-key.js';
 import type { Answer } from './feed/log-cursor.js';
-import { LogConnection, type OpenLog } from './log-connection.service.js';
+import { jump, MOST_JUMPS, numbering } from './history-jump.js';
+import { LogConnection } from './log-connection.service.js';
+import type { OpenLog } from './open-log.js';
+import { HistoryLost } from './log-history.js';
 import { messageOf } from './message-of.js';
 import { PendingMover } from './pending-mover.js';
 import { appendPending } from './pending-writer.js';
@@ -35,6 +38,9 @@ const WRITE_PATIENCE = 5_000;
  */
 const IDLE_MOVES = 2;
 
+/** Between two jumps for tokens from beyond the head (ms). */
+const JUMP_REST = 3_600_000;
+
 /** Where the log stood, on the primary, at one moment; what a login is signed with. */
 export interface LogPosition {
   /** The last position: the `gen` of tokens whose authority is checked after this. */
@@ -53,6 +59,8 @@ export class RevocationLog {
   private readonly positions = new SharedCall(() => this.readPositionAndMove());
   private readonly mover: PendingMover;
   private settling: Promise<void> | undefined;
+  private jumping: Promise<void> | undefined;
+  private jumpedUntil = -Infinity;
 
   constructor(
     private readonly connection: LogConnection,
@@ -66,6 +74,7 @@ export class RevocationLog {
     feed.attach({
       afterAnswer: (answer) => this.afterAnswer(answer),
       numberPending: () => this.mover.run(),
+      hasJumpedFor: (position) => this.hasJumpedFor(position),
     });
   }
 
@@ -146,7 +155,7 @@ export class RevocationLog {
   /** Resolves when nothing is being written any more; called before the connections close. */
   async drain(): Promise<void> {
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
-    await Promise.all([this.mover.drain(), this.settling]);
+    await Promise.all([this.mover.drain(), this.settling, this.jumping]);
   }
 
   private draft(requests: readonly RevocationRequest[]): EventDraft[] {
@@ -180,9 +189,7 @@ export class RevocationLog {
     let isUnknown = drafts.some(({ killsBelow }) => killsBelow !== null);
     for (;;) {
       try {
-        const appended = await log.database.transaction(() =>
-          log.transactions.append(drafts, isUnknown),
-        );
+        const appended = await numbering(log, () => log.transactions.append(drafts, isUnknown));
         // In this order: no token comes back between the doubt and the certainty.
         this.feed.committed(appended);
         this.provisional.settle(ids(drafts), this.feed.now());
@@ -224,12 +231,39 @@ export class RevocationLog {
     }
   }
 
+  /** H2: no position of a lost history is given to a token, and none that will come again. */
   private async readPosition(log: OpenLog): Promise<{ head: Head; pendingMarks: number }> {
-    const { rows } = await log.database.read(log.statements.position());
-    return {
-      head: headOf(rows[0], this.clock),
-      pendingMarks: integerOf(rows[0]?.['pending_marks']),
-    };
+    for (let jumps = 0; ; jumps++) {
+      const { seen } = log.history;
+      const { rows } = await log.database.read(log.statements.position());
+      const head = headOf(rows[0], this.clock);
+      const why = log.history.whyLost(head, seen);
+      if (why === undefined) {
+        log.history.notice(head.position);
+        return { head, pendingMarks: integerOf(rows[0]?.['pending_marks']) };
+      }
+      if (jumps === MOST_JUMPS) throw new HistoryLost(`The revocation log changes: ${why}.`);
+      await jump(log);
+    }
+  }
+
+  /** At most once an hour: another installation may share the secret, and its tokens come again. */
+  private hasJumpedFor(position: number): boolean {
+    if (this.clock.monotonic() < this.jumpedUntil) return true;
+    this.jumping ??= (async () => {
+      try {
+        await jump(await this.connection.open(), {
+          whyUnder: (head) =>
+            head.position < position ? 'a token was signed after everything in it' : undefined,
+        });
+        this.jumpedUntil = this.clock.monotonic() + JUMP_REST;
+      } catch (error) {
+        this.logger.warn(`The revocation log could not jump: ${messageOf(error)}`);
+      } finally {
+        this.jumping = undefined;
+      }
+    })();
+    return false;
   }
 
   private afterAnswer(answer: Answer): void {

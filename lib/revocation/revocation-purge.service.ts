@@ -1,27 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { setImmediate } from 'node:timers/promises';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
-import { LogConnection, type OpenLog } from './log-connection.service.js';
-import { headOf, integerOf } from './store/log-rows.js';
-import { PURGE_AGE } from './store/log.transactions.js';
-
-/** Rows deleted in one transaction: few enough that a logout beside it does not notice. */
-const RANGE = 500;
+import { LogConnection } from './log-connection.service.js';
+import { messageOf } from './message-of.js';
+import { purgeLog, type PurgeSweep } from './purge-log.js';
 
 /** Between two looks for expired rows (ms). */
 const INTERVAL = 60_000;
-
-/** For how long one instance keeps the others from purging (ms); it runs out if its holder dies. */
-const CLAIM = 30_000;
-
-/**
- * Purges one sort of rows.
- *
- * @param now - The database's time (epoch ms).
- * @param isStopped - Whether the application shuts down; then it stops between two transactions.
- * @returns how many rows were deleted.
- */
-export type PurgeSweep = (now: number, isStopped: () => boolean) => Promise<number>;
 
 /**
  * Deletes events that can end no token any more, by the database's clock alone: a host whose clock is
@@ -62,60 +46,30 @@ export class RevocationPurge {
    */
   async purge(): Promise<number> {
     const log = await this.connection.open();
-    const now = await this.databaseNow(log);
-    if (!(await this.claim(log, now))) return 0;
-    let deleted = 0;
-    try {
-      while (!this.stopped) {
-        const positions = await this.expired(log, now);
-        if (positions.length === 0) break;
-        deleted += await log.database.transaction(() => log.transactions.purge(positions));
-        if (positions.length < RANGE) break;
-        await setImmediate();
-      }
-      for (const sweep of this.others) {
-        if (!this.stopped) deleted += await sweep(now, () => this.stopped);
-      }
-    } finally {
-      await this.release(log, now);
-    }
-    return deleted;
+    const run = { sweeps: this.others, isStopped: () => this.stopped };
+    return (await purgeLog(log, this.clock, run)) ?? 0;
   }
 
-  private async expired(log: OpenLog, now: number): Promise<number[]> {
-    const statement = log.statements.findExpired(now, now - PURGE_AGE, RANGE);
-    const { rows } = await log.database.read(statement);
-    return rows.map((row) => integerOf(row['event_position']));
-  }
-
-  private async databaseNow(log: OpenLog): Promise<number> {
-    const { rows } = await log.database.read(log.statements.position());
-    return headOf(rows[0], this.clock).now;
-  }
-
-  private async claim(log: OpenLog, now: number): Promise<boolean> {
-    const { statements } = log;
-    return log.database.transaction(function* () {
-      const { affected } = yield statements.claimPurge(now, now + CLAIM);
-      return affected === 1;
-    });
-  }
-
-  private async release(log: OpenLog, now: number): Promise<void> {
-    const { statements } = log;
-    await log.database.transaction(function* () {
-      yield statements.releasePurge(now + CLAIM);
-    });
+  /** Says that this instance is still there, and forgets those that are not. */
+  async renewPresence(): Promise<void> {
+    const { database, instance } = await this.connection.open();
+    await database.transaction(() => instance.renew());
+    await database.transaction(() => instance.forgetOthers());
   }
 
   private plan(): void {
     if (this.stopped) return;
     this.cancel = this.clock.schedule(INTERVAL * (0.75 + Math.random() * 0.5), () => {
-      this.running = this.purge()
-        .catch((error: unknown) => {
-          this.logger.warn(`Expired revocations were not purged: ${String(error)}`);
-        })
-        .finally(() => this.plan());
+      this.running = this.look().finally(() => this.plan());
     });
+  }
+
+  private async look(): Promise<void> {
+    try {
+      await this.renewPresence();
+      await this.purge();
+    } catch (error) {
+      this.logger.warn(`Expired revocations were not purged: ${messageOf(error)}`);
+    }
   }
 }

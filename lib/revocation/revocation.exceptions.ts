@@ -30,6 +30,9 @@ export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthExcep
       { retryAfter: verdict.retryAfter },
     );
   }
+  if (verdict.state === 'invalid') {
+    return new AuthUnauthorizedException('token_invalid', 'The token is not of this installation.');
+  }
   const code =
     verdict.reason === 'account_locked' || verdict.reason === 'account_disabled'
       ? verdict.reason

@@ -12,7 +12,7 @@ import { RevocationFeed } from './revocation-feed.service.js';
 import { RevocationIndex } from './revocation-index.js';
 import { exceptionOf } from './revocation.exceptions.js';
 import type { Freshness, VerifiedClaims } from './token-claims.js';
-import { ACTIVE, type UnknownVerdict, type Verdict } from './verdict.js';
+import { ACTIVE, INVALID, type UnknownVerdict, type Verdict } from './verdict.js';
 
 /** What a decision may ask for beside the claims. */
 export interface DecisionOptions {
@@ -151,8 +151,11 @@ export class RevocationService {
     const proven = await this.feed.strictProof();
     const known = this.look(claims, kidKey);
     if (known !== undefined) return known;
-    // Beyond the head even now: of a history that was lost, or of another log with our secret.
-    return proven && this.feed.isFresh() && !this.isAhead(claims) ? ACTIVE : this.unknown;
+    if (!proven || !this.feed.isFresh()) return this.unknown;
+    if (!this.isAhead(claims)) return ACTIVE;
+    // Of a history that was lost, or of another log with our secret. Merely to refuse would turn to
+    // accepting when later traffic raises the head (G5).
+    return this.feed.hasJumpedFor(claims.gen ?? 0) ? INVALID : this.unknown;
   }
 
   private async decideAfterPoll(

@@ -19,8 +19,16 @@ export interface UnknownVerdict {
   readonly retryAfter: number;
 }
 
+/** Its position lies beyond everything that this log has ever numbered: another log's token. */
+export interface InvalidVerdict {
+  readonly state: 'invalid';
+}
+
 /** The answer to the one question about a token's claims. */
-export type Verdict = ActiveVerdict | RevokedVerdict | UnknownVerdict;
+export type Verdict = ActiveVerdict | RevokedVerdict | UnknownVerdict | InvalidVerdict;
 
 /** The one good answer, shared so that accepting allocates nothing. */
 export const ACTIVE: ActiveVerdict = Object.freeze({ state: 'active' });
+
+/** The verdict about a token of another installation that has our secret. */
+export const INVALID: InvalidVerdict = Object.freeze({ state: 'invalid' });

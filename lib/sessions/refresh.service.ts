@@ -138,9 +138,9 @@ export class RefreshService {
     context: ClientContext,
   ): boolean {
     const { issuer } = this.options;
-    const { sid, subject } = session;
-    // With the highest gen only the end of the session itself counts.
-    const ended = this.index.find({ iss: issuer, sid, gen: Number.MAX_SAFE_INTEGER });
+    const { sid, subject, gen } = session;
+    const login = { iss: issuer, sid, sub: subject, gen };
+    const ended = this.index.find(login, undefined, true);
     if (ended !== undefined) throw this.ended(session, ended.reason, context);
     return this.index.find({ iss: issuer, sub: subject, gen: position }) !== undefined;
   }

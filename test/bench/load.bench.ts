@@ -6,8 +6,8 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../../lib/context/auth-clock.js';
 import { EventKeys } from '../../lib/revocation/event-key.js';
 import { loadLog } from '../../lib/revocation/feed/log-loader.js';
+import { openLogIn } from '../../lib/revocation/open-log.js';
 import { RevocationIndex } from '../../lib/revocation/revocation-index.js';
-import { LogStatements } from '../../lib/revocation/store/log.statements.js';
 import { openLogDatabase } from '../../lib/revocation/store/open-log-database.js';
 import { atMost, median, runIfMain, type BenchTable, type Figure } from './bench.js';
 import { progress, times } from './progress.js';
@@ -146,18 +146,15 @@ async function measure(name: string, source: DataSourceOptions): Promise<Figure[
 async function load(source: DataSourceOptions): Promise<Load> {
   const database = await openLogDatabase({ source, schema: undefined, migrations: 'check' });
   try {
+    const clock = new AuthClock();
+    const log = await openLogIn(database, clock, 'bench');
     globalThis.gc?.();
     const before = process.memoryUsage.rss();
     const index = new RevocationIndex(new EventKeys('https://issuer.bench'));
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
     const start = performance.now();
-    const { count } = await loadLog(
-      database,
-      new LogStatements(database.dialect),
-      index,
-      new AuthClock(),
-    );
+    const { count } = await loadLog(log, index, clock);
     const seconds = (performance.now() - start) / 1000;
     delay.disable();
     if (count !== EVENTS || index.stats().entries !== EVENTS) throw new Error('events were lost');

@@ -113,9 +113,9 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the purge goes by the host’s clock',
     edits: [
       {
-        file: 'revocation/revocation-purge.service',
-        find: 'return headOf(rows[0], this.clock).now;',
-        replace: 'return this.clock.wall();',
+        file: 'revocation/purge-log',
+        find: 'return headOf(rows[0], clock).now;',
+        replace: 'return clock.wall();',
       },
     ],
     tests: 'test/cluster/feed/t2',

@@ -103,8 +103,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'the sessions of another issuer are ended with a key',
-    'logout/key-sessions.service',
-    ".filter((row) => this.keys.hex('session', issuer, row['sid'] ?? '') === row['session_key'])",
+    'logout/sessions-of-key',
+    ".filter((row) => keys.hex('session', issuer, row['sid'] ?? '') === row['session_key'])",
     '',
     'cluster/sessions/review-findings',
   ),

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { checkJestRecipeInReadme, checkNest11, checkNest12 } from './applications.checks.js';
 import { checkPublicTypes } from './public-types.checks.js';
 import { checkRecipes } from './recipes.checks.js';
+import { checkCommand } from './command.checks.js';
 import { Checks } from './support/checks.js';
 import { installApp, type Workplace } from './support/consumer.js';
 import { shell } from './support/shell.js';
@@ -38,8 +39,12 @@ try {
     await checkPublicTypes(checks, place, app);
     await checkNest12(checks, place, app);
     await checkRecipes(checks, place, app);
+    await checkCommand(checks, NEST_12, app);
   });
-  const nest11 = withInstalled(installing, NEST_11, (app) => checkNest11(checks, app));
+  const nest11 = withInstalled(installing, NEST_11, async (app) => {
+    await checkNest11(checks, app);
+    await checkCommand(checks, NEST_11, app);
+  });
   await Promise.all([nest12, nest11]);
   await checkJestRecipeInReadme(checks, place);
 } finally {

@@ -21,6 +21,7 @@ const TABLES = [
   'auth_subject',
   'auth_session',
   'auth_refresh',
+  'auth_instance',
 ];
 
 /** Everything that is written down, and everything that was given out. */

@@ -1,4 +1,10 @@
-import { createTables, dropTables, grants } from '../../lib/revocation/migrations/tables.js';
+import {
+  createInstances,
+  createTables,
+  dropInstances,
+  dropTables,
+  grants,
+} from '../../lib/revocation/migrations/tables.js';
 import type { Dialect } from '../../lib/revocation/store/dialect.js';
 import { mysqlDialect } from '../../lib/revocation/store/mysql.dialect.js';
 import { postgresDialect } from '../../lib/revocation/store/postgres.dialect.js';
@@ -55,7 +61,8 @@ export function grantsIn(script: string, role: string): string[] {
 }
 
 function up(dialect: Dialect): string {
-  const statements = createTables(dialect, LOG_ID, 0).map((statement) =>
+  const made = [...createTables(dialect, LOG_ID, 0), createInstances(dialect)];
+  const statements = made.map((statement) =>
     statement.replace(`'${LOG_ID}', 0 `, `${NEW_LOG_ID[dialect.name]}, ${NOW[dialect.name]} `),
   );
   const role = dialect.name === 'mysql' ? `'app'@'%'` : 'app';
@@ -74,7 +81,7 @@ function down(dialect: Dialect): string {
   return (
     `-- Removes the tables of nestjs-logout. Generated; see test/support/sql-files.ts.\n` +
     `-- Every token that was logged out and has not expired is accepted again.\n\n` +
-    script(dropTables(dialect))
+    script([dropInstances(dialect), ...dropTables(dialect)])
   );
 }
 
@@ -84,7 +91,10 @@ function script(statements: readonly string[]): string {
     .map((statement) =>
       statement.startsWith('CREATE TABLE')
         ? statement
-            .replace(/ \((?=id|position|event_id|subject_key|session_key|token_digest)/, ' (\n  ')
+            .replace(
+              / \((?=id|position|event_id|subject_key|session_key|token_digest|instance_id)/,
+              ' (\n  ',
+            )
             .replaceAll(
               /, (?=[a-z_]+ (?:bigint|integer|blob|bytea|binary|varbinary|text|varchar|smallint)|PRIMARY KEY)/g,
               ',\n  ',

@@ -1,9 +1,8 @@
 import { Logger } from '@nestjs/common';
-import { hostname } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../../context/auth-clock.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
-import type { OpenLog } from '../log-connection.service.js';
+import type { OpenLog } from '../open-log.js';
 import type { LogEvent } from '../revocation-event.js';
 import type { RevocationIndex } from '../revocation-index.js';
 import type { Head } from '../store/log-rows.js';
@@ -40,6 +39,8 @@ export class LogFollower {
     private readonly options: ResolvedAuthOptions,
     /** Makes room in an answer; the log knows how. */
     private readonly numberPending: () => Promise<void>,
+    /** Told when the log is not the one that was followed, with the number of known events it lacks. */
+    private readonly onLost: (lost: number) => void,
   ) {}
 
   /** The last position that was applied; 0 before the first load. */
@@ -66,7 +67,7 @@ export class LogFollower {
    */
   async catchUp(log: OpenLog, timeout: number): Promise<CurrentAnswer> {
     if (!this.registered) await this.register(log);
-    if (this.cursor === undefined) await this.load(log);
+    if (this.cursor === undefined) await this.read(log);
     let isRecovered = false;
     let rounds = 0;
     for (;;) {
@@ -76,6 +77,7 @@ export class LogFollower {
         if (isRecovered)
           throw new Error('The revocation log changes faster than it can be loaded.');
         isRecovered = true;
+        if (judgement.kind === 'fork') log.history.contradict(answer.head);
         await this.recover(log, judgement, timeout);
       } else if (judgement.kind === 'unsupported') {
         this.proofs.discard();
@@ -84,6 +86,7 @@ export class LogFollower {
         );
       } else {
         this.apply(answer);
+        log.history.notice(answer.head.position);
         if (judgement.kind === 'crowded') {
           if (++rounds > MOST_ROUNDS) throw new Error('Pending revocations cannot be numbered.');
           await this.numberPending();
@@ -131,9 +134,12 @@ export class LogFollower {
     }
   }
 
-  private async load(log: OpenLog): Promise<void> {
-    const loaded = await loadLog(log.database, log.statements, this.index, this.clock);
-    this.cursor = new LogCursor(loaded.logId, loaded.head);
+  /** Loads, merging; the cursor is the head that was read first, which is given back (H1). */
+  private async read(log: OpenLog): Promise<Head> {
+    const { head, logId } = await loadLog(log, this.index, this.clock);
+    log.history.notice(head.position);
+    this.cursor = new LogCursor(logId, head);
+    return head;
   }
 
   /**
@@ -146,14 +152,14 @@ export class LogFollower {
     timeout: number,
   ): Promise<void> {
     this.index.beginReload();
-    const loaded = await loadLog(log.database, log.statements, this.index, this.clock);
-    this.cursor = new LogCursor(loaded.logId, loaded.head);
+    const { now } = await this.read(log);
     // A load reads what has its place; what waits for one must not count as lost.
     const { answer } = await this.poll(log, timeout);
     for (const event of answer.events) this.index.add(event);
     this.addPending(answer);
-    const lost = this.index.countMissing(loaded.head.now);
+    const lost = this.index.countMissing(now);
     if (judgement.kind === 'reload' && lost === 0) return;
+    this.onLost(lost);
     const why = judgement.kind === 'fork' ? judgement.why : 'known events are missing in a reload';
     this.logger.error(
       `The revocation log is not the one that was followed (${why}). ${lost} known live events are ` +
@@ -172,9 +178,8 @@ export class LogFollower {
   /** H4, F4: only proofs sent after this was committed count. */
   async register(log: OpenLog): Promise<void> {
     const { maxStaleness, maxTokenLife } = this.options;
-    const instance = `${hostname()}:${process.pid}`;
     await log.database.transaction(() =>
-      log.transactions.register(maxStaleness, maxTokenLife, instance),
+      log.transactions.register(maxStaleness, maxTokenLife, log.instance),
     );
     this.registered = true;
   }

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../../context/auth-clock.js';
+import { jump } from '../history-jump.js';
+import type { OpenLog } from '../open-log.js';
 import type { RevocationIndex } from '../revocation-index.js';
-import type { LogDatabase } from '../store/log-database.js';
 import { eventOf, type Head, headOf } from '../store/log-rows.js';
-import type { LogStatements } from '../store/log.statements.js';
 
 /** More rows than this hold up the event loop while the driver reads them: 5,000 took 130 ms on PostgreSQL, 2,000 took 110. */
 const PAGE = 1_000;
@@ -20,16 +20,16 @@ export interface LoadedLog {
  * Reads everything that can still end a token into the index: keyset pages up to the head that was
  * read first, yielding between pages, so that a million rows stall nothing (F7).
  *
- * It merges and never replaces: what is known stays known (H1).
+ * It merges and never replaces: what is known stays known (H1). If the log is not surely the one that
+ * was known before, it jumps first (H2, H3).
  */
 export async function loadLog(
-  database: LogDatabase,
-  statements: LogStatements,
+  log: OpenLog,
   index: RevocationIndex,
   clock: AuthClock,
 ): Promise<LoadedLog> {
-  const { rows } = await database.read(statements.position());
-  const head = headOf(rows[0], clock);
+  const { database, statements } = log;
+  const { head, logId } = await keptHead(log, clock);
   let after = 0;
   let count = 0;
   for (;;) {
@@ -39,7 +39,22 @@ export async function loadLog(
       after = event.position ?? after;
     }
     count += page.rows.length;
-    if (page.rows.length < PAGE) return { head, logId: rows[0]?.['log_id'] ?? '', count };
+    if (page.rows.length < PAGE) return { head, logId, count };
     await setImmediate();
   }
+}
+
+type Start = Pick<LoadedLog, 'head' | 'logId'>;
+
+async function keptHead(log: OpenLog, clock: AuthClock): Promise<Start> {
+  const { seen } = log.history;
+  const start = await readHead(log, clock);
+  if (log.history.whyLost(start.head, seen) === undefined) return start;
+  await jump(log);
+  return readHead(log, clock);
+}
+
+async function readHead({ database, statements }: OpenLog, clock: AuthClock): Promise<Start> {
+  const { rows } = await database.read(statements.position());
+  return { head: headOf(rows[0], clock), logId: rows[0]?.['log_id'] ?? '' };
 }

@@ -1,3 +1,4 @@
+import { CreateAuthInstance1763769600000 } from './create-auth-instance.migration.js';
 import { CreateAuthLog1763683200000 } from './create-auth-log.migration.js';
 
 /**
@@ -9,4 +10,7 @@ import { CreateAuthLog1763683200000 } from './create-auth-log.migration.js';
  * ```
  * @publicApi
  */
-export const authMigrations = [CreateAuthLog1763683200000] as const;
+export const authMigrations = [
+  CreateAuthLog1763683200000,
+  CreateAuthInstance1763769600000,
+] as const;

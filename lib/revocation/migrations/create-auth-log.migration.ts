@@ -29,6 +29,6 @@ export class CreateAuthLog1763683200000 implements MigrationInterface {
 }
 
 /** MySQL cannot say IF NOT EXISTS for an index; its answer to a second attempt says it instead. */
-function isDuplicateIndex(error: unknown): boolean {
+export function isDuplicateIndex(error: unknown): boolean {
   return errorCodeOf(error) === 'ER_DUP_KEYNAME';
 }

@@ -92,7 +92,23 @@ const COLUMNS: Readonly<Record<AuthTable, readonly Column[]>> = {
     ['retries', 'position'],
     ['sealed_successor', 'sealed', 'null'],
   ],
+  auth_instance: [
+    ['instance_id', 'bytes'],
+    ['label', 'text'],
+    ['issuer', 'text'],
+    ['max_staleness', 'position'],
+    ['max_token_life', 'position'],
+    ['release_name', 'text'],
+    ['format', 'position'],
+    ['seen_at', 'position'],
+    ['clock_ahead', 'position'],
+  ],
 };
+
+/** What the first migration made; each later table has a migration of its own. */
+const FIRST_TABLES = (Object.keys(COLUMNS) as AuthTable[]).filter(
+  (table) => table !== 'auth_instance',
+);
 
 const PRIMARY_KEY: Readonly<Record<AuthTable, string>> = {
   auth_log: 'id',
@@ -102,6 +118,7 @@ const PRIMARY_KEY: Readonly<Record<AuthTable, string>> = {
   auth_subject: 'subject_key',
   auth_session: 'session_key',
   auth_refresh: 'token_digest',
+  auth_instance: 'instance_id',
 };
 
 /** The indexes that polls, retries, lists and the purge rest on; the boot check asks for them by name. */
@@ -145,16 +162,18 @@ const TYPES: Readonly<Record<Dialect['name'], Readonly<Record<Column[1], string>
   },
 };
 
-/** Statements that make our tables; each does nothing where its object exists already. */
-export function createTables(dialect: Dialect, logId: string, now: number): string[] {
+function createTable(dialect: Dialect, table: AuthTable): string {
   const types = TYPES[dialect.name];
-  const tables = (Object.keys(COLUMNS) as AuthTable[]).map((table) => {
-    const columns = COLUMNS[table].map(
-      ([name, type, nullable]) => `${name} ${types[type]}${nullable === 'null' ? '' : ' NOT NULL'}`,
-    );
-    const tail = dialect.name === 'mysql' ? ' ENGINE = InnoDB' : '';
-    return `CREATE TABLE IF NOT EXISTS ${dialect.table(table)} (${columns.join(', ')}, PRIMARY KEY (${PRIMARY_KEY[table]}))${tail}`;
-  });
+  const columns = COLUMNS[table].map(
+    ([name, type, nullable]) => `${name} ${types[type]}${nullable === 'null' ? '' : ' NOT NULL'}`,
+  );
+  const tail = dialect.name === 'mysql' ? ' ENGINE = InnoDB' : '';
+  return `CREATE TABLE IF NOT EXISTS ${dialect.table(table)} (${columns.join(', ')}, PRIMARY KEY (${PRIMARY_KEY[table]}))${tail}`;
+}
+
+/** Statements that make the log; each does nothing where its object exists already. */
+export function createTables(dialect: Dialect, logId: string, now: number): string[] {
+  const tables = FIRST_TABLES.map((table) => createTable(dialect, table));
   const indexes = AUTH_INDEXES.map(({ name, unique, table, column }) => {
     // MySQL has no CREATE INDEX IF NOT EXISTS; MariaDB has, and so have the others.
     const kind = `${unique ? 'UNIQUE ' : ''}INDEX`;
@@ -173,11 +192,19 @@ export function createTables(dialect: Dialect, logId: string, now: number): stri
   ];
 }
 
-/** Statements that remove our tables and with them every revocation: all logged-out tokens revive. */
+/** Statements that remove the log and with it every revocation: all logged-out tokens revive. */
 export function dropTables(dialect: Dialect): string[] {
-  return (Object.keys(COLUMNS) as AuthTable[])
-    .toReversed()
-    .map((table) => `DROP TABLE IF EXISTS ${dialect.table(table)}`);
+  return FIRST_TABLES.toReversed().map((table) => `DROP TABLE IF EXISTS ${dialect.table(table)}`);
+}
+
+/** The statement that makes the table in which instances say what they are set to. */
+export function createInstances(dialect: Dialect): string {
+  return createTable(dialect, 'auth_instance');
+}
+
+/** The statement that removes it again; no revocation is lost. */
+export function dropInstances(dialect: Dialect): string {
+  return `DROP TABLE IF EXISTS ${dialect.table('auth_instance')}`;
 }
 
 /** The least privileges that a role of the application needs on our tables. */
@@ -190,7 +217,7 @@ export function grants(dialect: Dialect, role: string): string[] {
     `GRANT SELECT, UPDATE ON ${dialect.table('auth_head')} TO ${role}`,
     `GRANT SELECT, INSERT, DELETE${locking} ON ${dialect.table('auth_event')} TO ${role}`,
     `GRANT SELECT, INSERT, DELETE ON ${dialect.table('auth_pending')} TO ${role}`,
-    ...(['auth_subject', 'auth_session', 'auth_refresh'] as const).map(
+    ...(['auth_subject', 'auth_session', 'auth_refresh', 'auth_instance'] as const).map(
       (table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${dialect.table(table)} TO ${role}`,
     ),
   ];

@@ -9,6 +9,7 @@ export const AUTH_TABLES = [
   'auth_subject',
   'auth_session',
   'auth_refresh',
+  'auth_instance',
 ] as const;
 
 /** One of {@link AUTH_TABLES}. */
@@ -31,6 +32,13 @@ export interface Dialect {
   readonly name: 'postgres' | 'mysql' | 'sqlite';
   /** An expression: the database's own time in epoch milliseconds. */
   readonly now: string;
+  /**
+   * An expression: which server this is, so that a promoted one is told from the one before (H2); a
+   * text, or NULL where a database has no such identity.
+   */
+  readonly server: string;
+  /** An expression: 1 on a server that cannot be written to, a standby or a replica; else 0. */
+  readonly isReadOnly: string;
   /** Makes a SELECT take the row lock; empty where a write transaction excludes all others. */
   readonly forUpdate: string;
   /** Opens a transaction: READ COMMITTED, durable, with a limit on waiting for locks. */
@@ -74,8 +82,6 @@ export interface Dialect {
   updateInOrder(table: AuthTable, key: string, set: Statement, where: Statement): Statement;
   /** Lists our tables and indexes as rows `{ name }`. */
   readonly existing: Statement;
-  /** Answers a row `{ readonly: '1' }` on a server that cannot be written to. */
-  readonly writable: Statement;
   /** Deletes so many pending rows by their ids, and waits for nobody else's uncommitted ones. */
   deletePending(count: number): string;
   failure(error: unknown): FailureKind;

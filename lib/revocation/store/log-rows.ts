@@ -13,6 +13,11 @@ export interface Head {
   readonly format: number;
   readonly maxStaleness: number;
   readonly maxTokenLife: number;
+  /** Which server it was last written on, and which one answered; `null` where servers have no names. */
+  readonly server: string | null;
+  readonly serverNow: string | null;
+  /** Whether a standby or a replica answered: what it says may be old. */
+  readonly isReadOnly: boolean;
   /** Database time, epoch ms. */
   readonly now: number;
 }
@@ -68,6 +73,9 @@ export function headOf(row: Row | undefined, clock: Pick<AuthClock, 'database'>)
     format: integerOf(row['format']),
     maxStaleness: integerOf(row['max_staleness']),
     maxTokenLife: integerOf(row['max_token_life']),
+    server: row['server'] ?? null,
+    serverNow: row['server_now'] ?? null,
+    isReadOnly: row['read_only'] === '1',
     now: clock.database(integerOf(row['now'])),
   };
 }

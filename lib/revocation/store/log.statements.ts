@@ -59,6 +59,9 @@ export class LogStatements {
       `${text('h.format')} AS format`,
       `${text('h.max_staleness')} AS max_staleness`,
       `${text('h.max_token_life')} AS max_token_life`,
+      `${text('h.server')} AS server`,
+      `${text(dialect.server)} AS server_now`,
+      `${text(dialect.isReadOnly)} AS read_only`,
       `${text(dialect.now)} AS now`,
     ].join(', ');
     const shared = [
@@ -140,7 +143,8 @@ export class LogStatements {
 
   private raiseHead(position: number, lastEventId: string): Statement {
     return this.dialect.statement(
-      `UPDATE ${this.head} SET position = ?, last_event_id = ? WHERE id = 1 AND position < ?`,
+      `UPDATE ${this.head} SET position = ?, last_event_id = ?, server = ${this.dialect.server} ` +
+        `WHERE id = 1 AND position < ?`,
       [position, Buffer.from(lastEventId, 'hex'), position],
     );
   }

@@ -1,7 +1,10 @@
 import type { AuthClock } from '../../context/auth-clock.js';
 import { LARGEST_TOLERANCE } from '../../options/resolved-auth-options.js';
-import { AccountTransactions } from './account.transactions.js';
+import { newEventId } from '../event-id.js';
+import type { InstancePresence } from '../instance-presence.js';
+import type { LogHistory } from '../log-history.js';
 import type { LogEvent } from '../revocation-event.js';
+import { AccountTransactions } from './account.transactions.js';
 import { eventOf, type Head, headOf, type PendingRow, pendingOf } from './log-rows.js';
 import type { LogStatements, NumberedRow } from './log.statements.js';
 import type { Transaction } from './statement.js';
@@ -60,6 +63,7 @@ export class LogTransactions {
   constructor(
     private readonly statements: LogStatements,
     private readonly clock: AuthClock,
+    private readonly history: LogHistory,
   ) {
     this.accounts = new AccountTransactions(statements.dialect);
   }
@@ -69,10 +73,13 @@ export class LogTransactions {
    *
    * @param lookUp - Whether an earlier attempt may have committed some of them. Ids are random, so a
    * first attempt need not ask.
+   * @throws HistoryLost when the log has to jump first.
    */
   *append(drafts: readonly EventDraft[], lookUp: boolean): Transaction<Appended> {
+    const { seen } = this.history;
     const locked = yield* this.accounts.lock(drafts);
     const head = yield* this.lockHead();
+    this.history.assertKept(head, seen);
     const known = new Map<string, LogEvent>();
     if (lookUp) {
       const found = yield this.statements.findEvents(drafts.map(({ id }) => id));
@@ -91,16 +98,19 @@ export class LogTransactions {
   /**
    * Numbers what was written in callers' transactions and has been committed (C4).
    *
-   * @param seen - The ids of a plain read before; rows that came later wait for the next round.
+   * @param listed - The ids of a plain read before; rows that came later wait for the next round.
+   * @throws HistoryLost when the log has to jump first.
    */
-  *movePending(seen: ReadonlySet<string>): Transaction<Appended> {
+  *movePending(listed: ReadonlySet<string>): Transaction<Appended> {
+    const { seen } = this.history;
     const { rows } = yield this.statements.listPending(PENDING_PAGE);
     const drafts = rows
       .map(pendingOf)
-      .filter(({ id }) => seen.has(id))
+      .filter(({ id }) => listed.has(id))
       .map((row) => ({ ...row, killsBelow: null, attemptedAt: null, provenAbsent: false }));
     const locked = yield* this.accounts.lock(drafts);
     const head = yield* this.lockHead();
+    this.history.assertKept(head, seen);
     // Another mover may have been here while this one waited for the locks.
     const { rows: still } = yield this.statements.listPending(PENDING_PAGE);
     const waiting = new Set(still.map((row) => row['event_id']));
@@ -118,6 +128,36 @@ export class LogTransactions {
     return { head, events };
   }
 
+  /**
+   * H2: after a history that may have lost commits no position comes again. A transaction of its own,
+   * before anything else is numbered; it does nothing where another instance has jumped already.
+   *
+   * @param isWanted - Whether the log has to jump, as far as the head under its lock shows.
+   */
+  *jump(isWanted: (head: Head) => boolean): Transaction<Appended> {
+    const head = yield* this.lockHead();
+    if (!isWanted(head)) return { head, events: [] };
+    const position = this.history.beyond(head);
+    const event: NumberedRow = {
+      position,
+      id: newEventId(head.now),
+      kind: 'history',
+      key: '0'.repeat(32),
+      killsBelow: null,
+      except: null,
+      accessOnly: false,
+      issuedBefore: null,
+      until: head.now + RETENTION_MARGIN,
+      reason: 'unspecified',
+      actor: null,
+      createdAt: head.now,
+    };
+    for (const { statement } of this.statements.append([event])) yield statement;
+    // What a lost history numbered in between is not missing.
+    yield this.statements.raisePurgedThrough(position - 1);
+    return { head, events: [event] };
+  }
+
   /** Deletes by key what was chosen without a lock, and says in the same breath that it is gone. */
   *purge(positions: readonly number[]): Transaction<number> {
     yield* this.lockHead();
@@ -127,10 +167,15 @@ export class LogTransactions {
   }
 
   /** H4: before it serves, an instance says how stale it may be and how long its tokens live. */
-  *register(maxStaleness: number, maxTokenLife: number, instance: string): Transaction<void> {
+  *register(
+    maxStaleness: number,
+    maxTokenLife: number,
+    instance: InstancePresence,
+  ): Transaction<void> {
     yield* this.lockHead();
-    yield this.statements.registerBound('max_staleness', maxStaleness, instance);
-    yield this.statements.registerBound('max_token_life', maxTokenLife, instance);
+    yield this.statements.registerBound('max_staleness', maxStaleness, instance.label);
+    yield this.statements.registerBound('max_token_life', maxTokenLife, instance.label);
+    yield* instance.register(maxStaleness, maxTokenLife);
   }
 
   private *lockHead(): Transaction<Head> {

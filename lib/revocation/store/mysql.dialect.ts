@@ -5,8 +5,12 @@ import type { SqlValue, Statement } from './statement.js';
 /** MariaDB's "record has changed since last read", lock wait timeout, deadlock. */
 const CONFLICTS = new Set(['ER_CHECKREAD', 'ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_DEADLOCK']);
 
-/** The server is shutting down, or somebody ended this connection. */
-const GOING_AWAY = new Set(['ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED']);
+/** The server is shutting down, somebody ended this connection, or it has become a replica. */
+const GOING_AWAY = new Set([
+  'ER_SERVER_SHUTDOWN',
+  'ER_CONNECTION_KILLED',
+  'ER_OPTION_PREVENTS_STATEMENT',
+]);
 
 /** MySQL and MariaDB. */
 export function mysqlDialect(database: string): Dialect {
@@ -23,6 +27,10 @@ export function mysqlDialect(database: string): Dialect {
     // Not UNIX_TIMESTAMP(NOW()): that one repeats an hour when summer time ends.
     // SYSDATE, unlike UTC_TIMESTAMP, is read when the row is: after its lock was waited for.
     now: `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', SYSDATE(3)) DIV 1000`,
+    // MariaDB has no @@server_uuid, and skips a comment with this number.
+    server: `CONCAT_WS(':', @@hostname, @@port, @@server_id /*!50700 , @@server_uuid */)`,
+    // A number in one release, a word in another.
+    isReadOnly: `(CAST(@@global.read_only AS CHAR) NOT IN ('0', 'OFF'))`,
     forUpdate: ' FOR UPDATE',
     begin: ['START TRANSACTION READ WRITE'],
     prepareConnection: [
@@ -52,7 +60,6 @@ export function mysqlDialect(database: string): Dialect {
         `UNION SELECT CAST(index_name AS CHAR) FROM information_schema.statistics WHERE table_schema = ?`,
       [database, database],
     ),
-    writable: statement(`SELECT '1' AS readonly FROM (SELECT 1) one WHERE @@global.read_only`, []),
     // `IN (…)` becomes a scan that locks every row on its way, those of open transactions included.
     deletePending: (count) =>
       `DELETE p FROM (SELECT CAST(? AS BINARY(16)) AS id` +

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { DataSource, MigrationExecutor, type DataSourceOptions } from 'typeorm';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { CreateAuthLog1763683200000 } from '../migrations/create-auth-log.migration.js';
+import { authMigrations } from '../migrations/auth-migrations.js';
 import { AUTH_INDEXES } from '../migrations/tables.js';
 import { dataSourceClassOf, deriveDataSourceOptions } from './derive-data-source-options.js';
 import { AUTH_TABLES, type Dialect } from './dialect.js';
@@ -16,7 +16,8 @@ export interface LogLocation {
   /** The application's DataSource, or the options that were given for the log itself. */
   readonly source: DataSource | DataSourceOptions;
   readonly schema: string | undefined;
-  readonly migrations: 'check' | 'run';
+  /** `none`: for who looks at a database that may be damaged; nothing is checked. */
+  readonly migrations: 'check' | 'run' | 'none';
 }
 
 /** The number of processes that may be making the tables at once is small; so is this wait. */
@@ -52,7 +53,7 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
         ? new SqliteLogDatabase(dataSource, openedHandle(dataSource), dialect, () =>
             handleOf(application),
           )
-        : new ServerLogDatabase(dataSource, dialect);
+        : new ServerLogDatabase(dataSource, dialect, location.migrations === 'none');
     await prepare(dataSource, database, location);
     return database;
   } catch (error) {
@@ -83,7 +84,7 @@ async function openShared(application: DataSource, location: LogLocation): Promi
   if (location.migrations === 'run') {
     const runner = application.createQueryRunner();
     try {
-      await new CreateAuthLog1763683200000().up(runner);
+      for (const Migration of authMigrations) await new Migration().up(runner);
     } finally {
       await runner.release();
     }
@@ -112,8 +113,11 @@ async function prepare(
   database: LogDatabase,
   location: LogLocation,
 ): Promise<void> {
-  const { rows } = await database.read(database.dialect.writable);
-  if (rows.length > 0) {
+  if (location.migrations === 'none') return;
+  const { dialect } = database;
+  const isReadOnly = `SELECT ${dialect.text(dialect.isReadOnly)} AS is_standby`;
+  const { rows } = await database.read({ sql: isReadOnly, values: [] });
+  if (rows[0]?.['is_standby'] === '1') {
     throw new AuthWiringError(
       'AuthModule: the database server is read-only (a replica?); a logout must be written.',
       'Connect to the primary. With TypeORM replication the log uses replication.master.',

@@ -46,6 +46,9 @@ export function postgresDialect(schema: string): Dialect {
   return {
     name: 'postgres',
     now: `(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint`,
+    // The timeline: it changes at a promotion, and reading it takes no privileges.
+    server: `CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END`,
+    isReadOnly: `CASE WHEN pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END`,
     forUpdate: ' FOR UPDATE',
     begin: [BEGIN],
     openWith: async (connection, sql) => {
@@ -86,18 +89,14 @@ export function postgresDialect(schema: string): Dialect {
         `UNION ALL SELECT indexname::text FROM pg_indexes WHERE schemaname = ?`,
       [schema, schema],
     ),
-    writable: statement(
-      `SELECT '1'::text AS readonly WHERE current_setting('transaction_read_only') = 'on' OR pg_is_in_recovery()`,
-      [],
-    ),
     deletePending: (count) =>
       `DELETE FROM ${table('auth_pending')} WHERE event_id IN (${Array(count).fill('?').join(', ')})`,
     failure: (error): FailureKind => {
       if (!isServerError(error)) return 'connection';
       const code = errorCodeOf(error) ?? '';
       if (CONFLICTS.has(code)) return 'conflict';
-      // The server is shutting down, or ends this connection.
-      return /^(57P|08)/.test(code) ? 'connection' : 'permanent';
+      // The server is shutting down, ends this connection, or has become a standby.
+      return /^(57P|08|25006)/.test(code) ? 'connection' : 'permanent';
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Dialect } from './dialect.js';
+import { isServerError } from './driver-error.js';
 import { type LogDatabase, StorageFailure } from './log-database.js';
 import type { Row, Statement, StatementResult, Transaction } from './statement.js';
 
@@ -26,6 +27,8 @@ export class ServerLogDatabase implements LogDatabase {
   constructor(
     private readonly dataSource: DataSource,
     readonly dialect: Dialect,
+    /** For who only looks: a standby may answer. */
+    private readonly mayBeStandby = false,
   ) {}
 
   read(statement: Statement): Promise<StatementResult> {
@@ -88,7 +91,8 @@ export class ServerLogDatabase implements LogDatabase {
       result = step.value;
     } catch (error) {
       const kind = this.dialect.failure(error);
-      await this.rollBack(runner);
+      if (kind === 'connection' && isServerError(error)) destroy(await runner.connect());
+      else await this.rollBack(runner);
       throw new StorageFailure(
         'rolled back',
         'The database refused the transaction.',
@@ -162,6 +166,14 @@ export class ServerLogDatabase implements LogDatabase {
 
   private async run(runner: QueryRunner, { sql, values }: Statement): Promise<StatementResult> {
     const result = await runner.query(sql, values as unknown[], true);
+    const [first] = (result.records ?? []) as Row[];
+    if (first?.['read_only'] === '1' && !this.mayBeStandby) {
+      // Its address may lead to the new primary by now, but only a new connection finds out.
+      destroy(await runner.connect());
+      throw new Error(
+        'A standby answered: it cannot be written to, and what it says of the log may be old.',
+      );
+    }
     return { rows: (result.records ?? []) as Row[], affected: result.affected ?? 0 };
   }
 

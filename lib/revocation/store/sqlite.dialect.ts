@@ -15,6 +15,8 @@ export function sqliteDialect(): Dialect {
   return {
     name: 'sqlite',
     now: `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+    server: 'NULL',
+    isReadOnly: '(SELECT query_only FROM pragma_query_only)',
     forUpdate: '',
     begin: ['BEGIN IMMEDIATE'],
     prepareConnection: [],
@@ -35,10 +37,6 @@ export function sqliteDialect(): Dialect {
         ...where.values,
       ]),
     existing: statement(`SELECT name FROM sqlite_master WHERE type IN ('table', 'index')`, []),
-    writable: statement(
-      `SELECT '1' AS readonly FROM (SELECT 1) WHERE (SELECT query_only FROM pragma_query_only)`,
-      [],
-    ),
     deletePending: (count) =>
       `DELETE FROM ${table('auth_pending')} WHERE event_id IN (${Array(count).fill('?').join(', ')})`,
     failure: (error): FailureKind =>

@@ -1,8 +1,7 @@
-import type { LogConnection, OpenLog } from '../../../lib/revocation/log-connection.service.js';
+import type { LogConnection } from '../../../lib/revocation/log-connection.service.js';
+import { logIn } from '../../../lib/revocation/open-log.js';
 import { AuthClock } from '../../../lib/context/auth-clock.js';
 import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
-import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
-import { LogTransactions } from '../../../lib/revocation/store/log.transactions.js';
 import { sqliteDialect } from '../../../lib/revocation/store/sqlite.dialect.js';
 import type {
   Row,
@@ -18,13 +17,11 @@ const LOG_ID = 'the log of a bench';
  * polls as a real one would; nothing can be written into it.
  */
 export function memoryLog(): Pick<LogConnection, 'open' | 'close' | 'application'> {
-  const statements = new LogStatements(sqliteDialect());
-  const log: OpenLog = {
-    database: new EmptyDatabase(),
-    statements,
-    transactions: new LogTransactions(statements, new AuthClock()),
+  const log = logIn(new EmptyDatabase(), new AuthClock(), {
     id: LOG_ID,
-  };
+    issuer: 'bench',
+  });
+  log.history.jumped(0);
   return { open: async () => log, close: async () => undefined, application: undefined };
 }
 

@@ -133,6 +133,9 @@ export function headAt(position: number, more: Partial<Head> = {}): Head {
     format: 1,
     maxStaleness: 5_000,
     maxTokenLife: 900_000,
+    server: null,
+    serverNow: null,
+    isReadOnly: false,
     now: 1_000_000,
     ...more,
   };

@@ -11,7 +11,7 @@ import {
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { claimsIn, follow } from './support.js';
+import { claimsIn, eventually, follow, headPosition } from './support.js';
 
 describe('G5: a gen beyond the instance’s own position', () => {
   describeOn(databaseKinds, 'a token', (kind) => {
@@ -72,18 +72,34 @@ describe('G5: a gen beyond the instance’s own position', () => {
       expect(polls()).toBe(0);
     });
 
-    it('beyond the head gets 503, and the instance goes on deciding about the others', async () => {
-      const now = Math.floor(behind.clock.wall());
-      const lost = await ahead.sessions.login(
-        { subject: 'alice' },
-        { since: { position: 1_000, now } },
-      );
+    it('beyond the head gets 503 and makes the log jump, so that what comes later ends it', async () => {
+      const since = { position: 1_000, now: Math.floor(behind.clock.wall()) };
+      const { accessToken } = await ahead.sessions.login({ subject: 'alice' }, { since });
       const good = await ahead.login('bob');
-      const token = lost?.accessToken ?? '';
-      expect(await behind.judge(token)).toBe('revocation_state_unknown');
-      await follow(behind);
-      expect(await behind.judge(token)).toBe('revocation_state_unknown');
+      expect(await behind.judge(accessToken)).toBe('revocation_state_unknown');
       expect(await behind.judge(good)).toBe('active');
+      await eventually(async () => (await headPosition(ahead.dataSource)) > 1_000);
+      await follow(behind);
+      expect(await behind.judge(accessToken)).toBe('active');
+      await ahead.logout.logoutAll('alice');
+      await follow(behind);
+      expect(await behind.judge(accessToken)).toBe('session_ended');
+    });
+
+    it('beyond every position of this log is invalid, and makes it jump once', async () => {
+      const young = await startInstance(database, { clock: new TestClock() });
+      const now = Math.floor(behind.clock.wall());
+      const strangers: string[] = [];
+      for (const position of [Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER]) {
+        const since = { position, now };
+        strangers.push((await ahead.sessions.login({ subject: 'alice' }, { since })).accessToken);
+      }
+      expect(await young.judge(strangers[0] ?? '')).toBe('revocation_state_unknown');
+      await eventually(async () => (await young.judge(strangers[0] ?? '')) === 'token_invalid');
+      const position = await headPosition(ahead.dataSource);
+      expect(await young.judge(strangers[1] ?? '')).toBe('token_invalid');
+      expect(await headPosition(ahead.dataSource)).toBe(position);
+      await young.close();
     });
 
     it('beyond the head is refused like any other once an event names it', async () => {

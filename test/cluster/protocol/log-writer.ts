@@ -1,11 +1,12 @@
 import { AuthClock } from '../../../lib/context/auth-clock.js';
+import { jump } from '../../../lib/revocation/history-jump.js';
+import { type OpenLog, openLogIn } from '../../../lib/revocation/open-log.js';
 import { newEventId } from '../../../lib/revocation/event-id.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
-import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
 import {
   type Appended,
   type EventDraft,
-  LogTransactions,
+  type LogTransactions,
 } from '../../../lib/revocation/store/log.transactions.js';
 import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
 import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
@@ -34,16 +35,23 @@ export function sessionEnd(sid: string): EventDraft {
 
 /** A writer of the log with nothing around it: its own connections and the statements of W1. */
 export class LogWriter {
+  readonly database: LogDatabase;
   readonly transactions: LogTransactions;
 
-  private constructor(readonly database: LogDatabase) {
-    this.transactions = new LogTransactions(new LogStatements(database.dialect), new AuthClock());
+  private constructor({ database, transactions }: OpenLog) {
+    this.database = database;
+    this.transactions = transactions;
   }
 
   static async on({ options }: TestDatabase): Promise<LogWriter> {
-    return new LogWriter(
-      await openLogDatabase({ source: options, schema: undefined, migrations: 'run' }),
-    );
+    const database = await openLogDatabase({
+      source: options,
+      schema: undefined,
+      migrations: 'run',
+    });
+    const log = await openLogIn(database, new AuthClock(), 'https://issuer.test');
+    await jump(log); // as a load would, on SQLite
+    return new LogWriter(log);
   }
 
   /** One transaction, without a retry. */

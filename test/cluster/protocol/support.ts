@@ -38,10 +38,9 @@ type Cell = string | number | Buffer | null;
 
 /** The whole log, in order of position, read past everything that the library has for reading. */
 export async function readEvents(dataSource: DataSource): Promise<EventRow[]> {
-  const rows = (await dataSource.query(`SELECT * FROM auth_event ORDER BY position`)) as Record<
-    string,
-    Cell
-  >[];
+  const rows = (await dataSource.query(
+    `SELECT * FROM auth_event WHERE kind <> 'history' ORDER BY position`,
+  )) as Record<string, Cell>[];
   return rows.map((row) => ({
     position: Number(row['position']),
     id: hex(row['event_id']),

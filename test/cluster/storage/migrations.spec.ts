@@ -56,15 +56,15 @@ describe('our tables', () => {
       expect(ids[0]).toHaveLength(1);
       expect(ids).toEqual(Array.from({ length: 5 }, () => ids[0]));
       const recorded = (await (await open()).query('SELECT name FROM auth_migration')) as unknown[];
-      expect(recorded).toHaveLength(1);
+      expect(recorded).toHaveLength(authMigrations.length);
     });
 
     it('by the application’s own migrations pass the check, and go away by revert', async () => {
       const source = await open({ migrations: [...authMigrations] });
-      expect(await source.runMigrations()).toHaveLength(1);
+      expect(await source.runMigrations()).toHaveLength(authMigrations.length);
       expect(await source.runMigrations()).toEqual([]);
       await checkBoot();
-      await source.undoLastMigration();
+      for (const _ of authMigrations) await source.undoLastMigration();
       await expect(checkBoot()).rejects.toThrow('lacks these tables');
     });
 

@@ -1,0 +1,195 @@
+import { randomInt } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
+import { AuthClock } from '../context/auth-clock.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { SUPPORTED_FORMAT } from '../revocation/feed/log-cursor.js';
+import { jump, numbering } from '../revocation/history-jump.js';
+import { messageOf } from '../revocation/message-of.js';
+import { logIn, type OpenLog } from '../revocation/open-log.js';
+import {
+  instanceOf,
+  InstanceStatements,
+  type SeenInstance,
+} from '../revocation/store/instance.statements.js';
+import { type LogDatabase, StorageFailure } from '../revocation/store/log-database.js';
+import { type Head, headOf } from '../revocation/store/log-rows.js';
+import type { LogStatements } from '../revocation/store/log.statements.js';
+import type {
+  Appended,
+  EventDraft,
+  LogTransactions,
+} from '../revocation/store/log.transactions.js';
+import { openLogDatabase } from '../revocation/store/open-log-database.js';
+import type { Row, Statement, Transaction } from '../revocation/store/statement.js';
+import { SessionTransactions } from '../sessions/store/session.transactions.js';
+import type { SessionRows } from '../sessions/sweep-sessions.js';
+import { CommandFailure } from './command-errors.js';
+import { type LogTarget, optionsOf } from './log-target.js';
+
+/** For how long a command tries what the database refuses for the moment (ms). */
+const PATIENCE = 15_000;
+
+/** The log as a command has it: the statements and transactions of an instance, without its feed. */
+export class CommandLog implements SessionRows {
+  readonly statements: LogStatements;
+  readonly transactions: LogTransactions;
+  readonly instances: InstanceStatements;
+  private readonly log: OpenLog;
+  private readonly sessions: SessionTransactions;
+
+  private constructor(
+    readonly database: LogDatabase,
+    readonly clock: AuthClock,
+  ) {
+    const { dialect } = database;
+    this.log = logIn(database, clock, { id: '', issuer: '' });
+    this.statements = this.log.statements;
+    this.transactions = this.log.transactions;
+    this.instances = new InstanceStatements(dialect);
+    this.sessions = new SessionTransactions(dialect, clock);
+  }
+
+  /**
+   * @param migrations - `none` looks at whatever there is.
+   * @throws AuthWiringError for missing tables and read-only servers, CommandFailure when the database
+   * cannot be reached or a newer release writes the log.
+   */
+  static async open(
+    target: LogTarget,
+    clock = new AuthClock(),
+    migrations: 'check' | 'run' | 'none' = 'check',
+  ): Promise<CommandLog> {
+    if (migrations !== 'run') refuseMissingFile(target);
+    const log = new CommandLog(await reach(target, migrations), clock);
+    if (migrations === 'none') return log;
+    try {
+      const { format } = await log.head();
+      if (format <= SUPPORTED_FORMAT) return log;
+      throw new CommandFailure(
+        `The log has format ${format}, which a newer release writes; this one understands ${SUPPORTED_FORMAT}.`,
+        'Run the command of the release that the instances have.',
+      );
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  }
+
+  async head(): Promise<Head> {
+    const [row] = await this.rows(this.statements.position());
+    return headOf(row, this.clock);
+  }
+
+  async rows(statement: Statement): Promise<readonly Row[]> {
+    return (await this.database.read(statement)).rows;
+  }
+
+  /** Every instance that has a row, the running ones and those that ended without a word. */
+  async listInstances(): Promise<SeenInstance[]> {
+    return (await this.rows(this.instances.list())).map(instanceOf);
+  }
+
+  read(statement: (of: SessionTransactions) => Statement): Promise<readonly Row[]> {
+    return this.rows(statement(this.sessions));
+  }
+
+  write<T>(body: (of: SessionTransactions) => Transaction<T>): Promise<T> {
+    return this.retried(() => this.database.transaction(() => body(this.sessions)));
+  }
+
+  /**
+   * Appends events as an instance does, and tries again with the same ids.
+   *
+   * @param isRetry - An earlier run may have committed them: look before writing.
+   * @throws CommandFailure when nobody knows whether they were written (W4): how to run it again.
+   */
+  async append(drafts: readonly EventDraft[], isRetry = false): Promise<Appended> {
+    let isUnknown = isRetry;
+    try {
+      return await this.retried(async () => {
+        try {
+          return await numbering(this.log, () => this.transactions.append(drafts, isUnknown));
+        } catch (error) {
+          if (error instanceof StorageFailure && error.outcome === 'unknown') {
+            isUnknown = true;
+            for (const draft of drafts) draft.provenAbsent = false;
+          } else if (drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
+          throw error;
+        }
+      });
+    } catch (error) {
+      if (!isUnknown) throw error;
+      const [draft, ...others] = drafts;
+      throw new CommandFailure(
+        `Nobody knows whether it was written: the answer to COMMIT did not come (${messageOf(error)}).`,
+        others.length === 0
+          ? `Run the same command again with --id ${retryIdOf(draft as EventDraft)}; it is then written once, whatever happened.`
+          : 'Run the same command again; it goes on with what is left.',
+      );
+    }
+  }
+
+  /** H3: whatever was lost, positions go on above all of it. */
+  async beginHistory(): Promise<void> {
+    await this.retried(() => jump(this.log, { whyUnder: () => 'an operator asked for it' }));
+  }
+
+  async close(): Promise<void> {
+    await this.database.close();
+  }
+
+  private async retried<T>(attempt: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + PATIENCE;
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        const isRetryable = error instanceof StorageFailure && error.retryable;
+        if (!isRetryable || performance.now() > deadline) throw error;
+        await setTimeout(randomInt(5, 60));
+      }
+    }
+  }
+}
+
+async function reach(
+  target: LogTarget,
+  migrations: 'check' | 'run' | 'none',
+): Promise<LogDatabase> {
+  try {
+    return await openLogDatabase({ ...target, migrations });
+  } catch (error) {
+    if (error instanceof AuthWiringError) {
+      throw new CommandFailure(error.message, 'nestjs-logout doctor looks at all of it.');
+    }
+    // Several addresses were tried, and each has an error of its own.
+    const [first = error] = error instanceof AggregateError ? (error.errors as unknown[]) : [];
+    throw new CommandFailure(`The database cannot be used: ${messageOf(first)}`);
+  }
+}
+
+/** SQLite would make an empty database of a slip in a path. */
+function refuseMissingFile(target: LogTarget): void {
+  const options = optionsOf(target);
+  if (options.type !== 'better-sqlite3' || existsSync(String(options.database))) return;
+  throw new CommandFailure(
+    `There is no file ${String(options.database)}.`,
+    'Give the path of the application’s database; a relative one counts from the current folder.',
+    'nestjs-logout migrate makes it, with the tables.',
+  );
+}
+
+/** The id of an event with the position that it was tried at, which a retry must keep (G3). */
+function retryIdOf({ id, killsBelow, attemptedAt }: EventDraft): string {
+  const position = killsBelow ?? attemptedAt;
+  return position === null ? id : `${id}@${position}`;
+}
+
+/** @returns what {@link retryIdOf} wrote, or `undefined` for another text. */
+export function parseRetryId(text: string): { id: string; killsBelow: number | null } | undefined {
+  const match = /^([0-9a-f]{32})(?:@([0-9]{1,16}))?$/.exec(text);
+  if (match?.[1] === undefined) return undefined;
+  return { id: match[1], killsBelow: match[2] === undefined ? null : Number(match[2]) };
+}

@@ -1,0 +1,120 @@
+import { messageOf } from '../revocation/message-of.js';
+import { instanceOf } from '../revocation/store/instance.statements.js';
+import { type CommandContext, withLog } from './command-context.js';
+import { EXIT } from './command-errors.js';
+import type { CommandLog } from './command-log.js';
+import { type Check, type Finding, type Patient, wrong } from './doctor/check.js';
+import { INSTANCE_CHECKS } from './doctor/instance.checks.js';
+import { LOG_CHECKS } from './doctor/log.checks.js';
+import { SCHEMA_CHECKS } from './doctor/schema.checks.js';
+import { SERVER_CHECKS } from './doctor/server.checks.js';
+import type { LogTarget, TargetOptions } from './log-target.js';
+import { isRunning } from './running-instances.js';
+import { plural } from './wording.js';
+
+const CHECKS: readonly Check[] = [
+  ...SERVER_CHECKS,
+  ...SCHEMA_CHECKS,
+  ...LOG_CHECKS,
+  ...INSTANCE_CHECKS,
+];
+
+/** What a check came to. */
+interface Outcome {
+  readonly check: Check;
+  readonly findings: readonly Finding[];
+  /** Why it was not made. */
+  readonly skipped?: string;
+}
+
+/** `nestjs-logout doctor`: makes every check and names each mistake with its fix. */
+export async function doctor(context: CommandContext, options: TargetOptions): Promise<number> {
+  const { output } = context;
+  const outcomes = await withLog(
+    context,
+    options,
+    async (log, target) => {
+      const progress = await output.progress('Looking …');
+      try {
+        const patient = await examine(log, target);
+        const made: Outcome[] = [];
+        for (const check of CHECKS) {
+          progress.update(`Looking whether ${check.title} …`);
+          made.push(await make(check, patient));
+        }
+        return made;
+      } finally {
+        progress.stop();
+      }
+    },
+    'none',
+  );
+  const findings = outcomes.flatMap(({ check, findings }) =>
+    findings.map((finding) => ({ check: check.name, ...finding })),
+  );
+  const wrongs = findings.filter(({ level }) => level === 'wrong').length;
+  const skipped = outcomes.flatMap(({ check, skipped: why }) =>
+    why === undefined ? [] : [{ check: check.name, why }],
+  );
+  output.print(
+    [
+      ...outcomes.flatMap(linesOf),
+      '',
+      wrongs === 0
+        ? 'Nothing is wrong.'
+        : `${plural(wrongs, 'thing')} ${wrongs === 1 ? 'is' : 'are'} wrong.`,
+    ],
+    { ok: wrongs === 0, findings, skipped },
+  );
+  return wrongs === 0 ? EXIT.ok : EXIT.wrong;
+}
+
+async function examine(log: CommandLog, target: LogTarget): Promise<Patient> {
+  const { dialect } = log.database;
+  const present = new Set((await log.rows(dialect.existing)).map(({ name }) => name ?? ''));
+  const [server] = await log.rows({
+    sql: `SELECT ${dialect.text(dialect.isReadOnly)} AS is_standby`,
+    values: [],
+  });
+  let running: Patient['running'] = [];
+  try {
+    if (present.has('auth_instance')) {
+      running = (await log.rows(log.instances.list())).map(instanceOf).filter(isRunning);
+    }
+  } catch {
+    // The check of the privileges says that the table may not be read.
+  }
+  return { target, log, present, isReadOnly: server?.['is_standby'] === '1', running };
+}
+
+async function make(check: Check, patient: Patient): Promise<Outcome> {
+  const missing = check.needs.filter((table) => !patient.present.has(table));
+  if (missing.length > 0) {
+    return {
+      check,
+      findings: [],
+      skipped: `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+    };
+  }
+  try {
+    const found = await check.look(patient);
+    return typeof found === 'string'
+      ? { check, findings: [], skipped: found }
+      : { check, findings: found };
+  } catch (error) {
+    const what = `It could not be seen whether ${check.title}: ${messageOf(error)}`;
+    return {
+      check,
+      findings: [wrong(what, 'Look at the findings beside it first, then at the database’s log.')],
+    };
+  }
+}
+
+function linesOf({ check, findings, skipped }: Outcome): string[] {
+  if (skipped !== undefined) return [`  -     ${check.name}: not looked at: ${skipped}`];
+  if (findings.length === 0) return [`  ok    ${check.name}: ${check.title}`];
+  return findings.flatMap(({ level, what, fixes }) => [
+    `  ${level.padEnd(5)} ${check.name}: ${what}`,
+    ...fixes.map((fix) => `          fix: ${fix}`),
+  ]);
+}

@@ -1,0 +1,43 @@
+import type { SeenInstance } from '../../revocation/store/instance.statements.js';
+import type { AuthTable } from '../../revocation/store/dialect.js';
+import type { CommandLog } from '../command-log.js';
+import type { LogTarget } from '../log-target.js';
+
+/** What one check found. */
+export interface Finding {
+  /** `wrong` ends the command with 1; a `note` is worth knowing and may be meant. */
+  readonly level: 'wrong' | 'note';
+  readonly what: string;
+  readonly fixes: readonly string[];
+}
+
+/** What is looked at. */
+export interface Patient {
+  readonly target: LogTarget;
+  readonly log: CommandLog;
+  /** The names of our tables and indexes that are there. */
+  readonly present: ReadonlySet<string>;
+  readonly isReadOnly: boolean;
+  /** Those that are running; none where the table is missing. */
+  readonly running: readonly SeenInstance[];
+}
+
+/** One look at one thing. */
+export interface Check {
+  /** Stable; it stands in the JSON. */
+  readonly name: string;
+  /** What is right when nothing is found. */
+  readonly title: string;
+  /** Without these tables it is skipped. */
+  readonly needs: readonly AuthTable[];
+  /** @returns what is wrong, or a text: why it does not apply here. */
+  readonly look: (patient: Patient) => Promise<readonly Finding[] | string>;
+}
+
+export function wrong(what: string, ...fixes: string[]): Finding {
+  return { level: 'wrong', what, fixes };
+}
+
+export function note(what: string, ...fixes: string[]): Finding {
+  return { level: 'note', what, fixes };
+}

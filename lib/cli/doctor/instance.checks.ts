@@ -1,0 +1,124 @@
+import type { SeenInstance } from '../../revocation/store/instance.statements.js';
+import { readFigures } from '../log-figures.js';
+import { namesOf } from '../running-instances.js';
+import { boundText, isUnbounded, spanText } from '../wording.js';
+import { type Check, type Finding, note, wrong } from './check.js';
+
+/** As the option clockTolerance has it by default (ms). */
+const CLOCK_TOLERANCE = 5_000;
+
+const clock: Check = {
+  name: 'clocks',
+  title: 'the clocks of the hosts agree with the database’s',
+  needs: ['auth_head', 'auth_log'],
+  look: async ({ log, running }) => {
+    const { clockAhead } = await readFigures(log);
+    const hosts = [
+      { name: 'this host', clockAhead },
+      ...running.map(({ label, clockAhead }) => ({ name: label, clockAhead })),
+    ];
+    return hosts
+      .filter((host) => Math.abs(host.clockAhead) > CLOCK_TOLERANCE)
+      .map(({ name, clockAhead }) =>
+        wrong(
+          `The clock of ${name} is ${spanText(clockAhead)} ${clockAhead > 0 ? 'ahead of' : 'behind'} the database’s` +
+            (clockAhead > 0
+              ? ': tokens seem to expire too early there.'
+              : ': its logs and its other services mislead.'),
+          'Set it by NTP (chronyd or systemd-timesyncd), on the host of the database too: one of the two is wrong.',
+        ),
+      );
+  },
+};
+
+const bounds: Check = {
+  name: 'bounds',
+  title: 'the instances agree about maxStaleness and token lives',
+  needs: ['auth_instance'],
+  look: async ({ running }) => [
+    ...differing(running, 'maxStaleness', ({ maxStaleness }) => boundText(maxStaleness), [
+      'Give all of them the same maxStaleness (and the same @WhenStale policies): the widest one is every receipt’s bound.',
+    ]),
+    ...differing(running, 'the longest token life', ({ maxTokenLife }) => spanText(maxTokenLife), [
+      'Give all of them the same accessTokenTtl, legacy and foreign: the longest life says how long every event is kept.',
+    ]),
+  ],
+};
+
+const releases: Check = {
+  name: 'releases',
+  title: 'the instances run one release',
+  needs: ['auth_instance'],
+  look: async ({ running }) =>
+    differing(running, 'release', ({ release, format }) => `${release} (format ${format})`, [
+      'During a deployment that is as it should be; if it stays, start the older ones again with the newer release.',
+    ]),
+};
+
+const leftOver: Check = {
+  name: 'registered bounds',
+  title: 'what is registered belongs to an instance that runs',
+  needs: ['auth_instance', 'auth_head', 'auth_log'],
+  look: async ({ log, running }): Promise<Finding[] | string> => {
+    if (running.length === 0) return 'no instance is running';
+    const head = await readFigures(log);
+    const staleness = Math.max(...running.map(({ maxStaleness }) => maxStaleness));
+    const life = Math.max(...running.map(({ maxTokenLife }) => maxTokenLife));
+    const findings: Finding[] = [];
+    if (head.maxStaleness > staleness) {
+      findings.push(
+        wrong(
+          `max_staleness is ${boundText(head.maxStaleness)}, raised by ${head.maxStalenessBy ?? 'nobody known'}; no instance that runs needs more than ${boundText(staleness)}. Receipts promise less than is true.`,
+          `nestjs-logout lower-bound --max-staleness ${staleness / 1000}`,
+        ),
+      );
+    }
+    if (head.maxTokenLife > life) {
+      findings.push(
+        wrong(
+          `max_token_life is ${spanText(head.maxTokenLife)}, raised by ${head.maxTokenLifeBy ?? 'nobody known'}; no instance that runs needs more than ${spanText(life)}. Events are kept for longer than needed.`,
+          `nestjs-logout lower-bound --max-token-life ${life / 1000}`,
+        ),
+      );
+    }
+    return findings;
+  },
+};
+
+const unbounded: Check = {
+  name: 'unbounded',
+  title: 'the registered staleness has a bound',
+  needs: ['auth_head', 'auth_log'],
+  look: async ({ log, running }) => {
+    const { maxStaleness, maxStalenessBy } = await readFigures(log);
+    if (!isUnbounded(maxStaleness)) return [];
+    const open = running.filter((instance) => isUnbounded(instance.maxStaleness));
+    return [
+      note(
+        `An unbounded staleness is registered (by ${maxStalenessBy ?? 'nobody known'}): no receipt can say when a logout holds everywhere.` +
+          (open.length === 0 ? '' : ` Running with it: ${namesOf(open)}.`),
+        'It comes from observe, or from a policy "open"; if that is meant, nothing is to be done.',
+        'Else take it out, start the instances again, and run nestjs-logout lower-bound.',
+      ),
+    ];
+  },
+};
+
+/** One finding, with who has what, if they do not all have the same. */
+function differing(
+  running: readonly SeenInstance[],
+  what: string,
+  of: (instance: SeenInstance) => string,
+  fixes: readonly string[],
+): Finding[] {
+  const values = [...new Set(running.map(of))];
+  if (values.length < 2) return [];
+  const listed = values.map((value) => {
+    const them = running.filter((instance) => of(instance) === value);
+    return `${value}: ${them.map(({ label }) => label).join(', ')}`;
+  });
+  return [wrong(`The running instances differ in ${what}: ${listed.join('; ')}.`, ...fixes)];
+}
+
+/** Whether those that follow the log contradict each other, the head, or the clock. */
+export const INSTANCE_CHECKS = [clock, bounds, releases, leftOver, unbounded] as const;

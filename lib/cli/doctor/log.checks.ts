@@ -1,0 +1,179 @@
+import { PENDING_PAGE, PURGE_AGE } from '../../revocation/store/log.transactions.js';
+import { SUPPORTED_FORMAT } from '../../revocation/feed/log-cursor.js';
+import { integerOf } from '../../revocation/store/log-rows.js';
+import type { Row } from '../../revocation/store/statement.js';
+import { plural, spanText } from '../wording.js';
+import { type Check, type Finding, type Patient, wrong } from './check.js';
+
+/** Instances number pending events within a poll; longer than this nobody does (ms). */
+const PENDING_FOR = 60_000;
+
+/** Instances purge each minute; what expired so long ago nobody purges (ms). */
+const EXPIRED_FOR = 3_600_000;
+
+const DAMAGED = [
+  'Stop every instance, put a backup back, and run nestjs-logout new-history before the first one starts.',
+  'If tokens of lost logouts may still be good: nestjs-logout revoke --everyone.',
+] as const;
+
+const rows: Check = {
+  name: 'log rows',
+  title: 'the log has its id and its head',
+  needs: ['auth_log', 'auth_head'],
+  look: async ({ log }) => {
+    const lost: string[] = [];
+    for (const table of ['auth_log', 'auth_head'] as const) {
+      const { dialect } = log.database;
+      const found = await log.rows(
+        dialect.statement(`SELECT 1 AS one FROM ${dialect.table(table)} WHERE id = 1`, []),
+      );
+      if (found.length === 0) lost.push(table);
+    }
+    if (lost.length === 0) return [];
+    return [
+      wrong(
+        `${lost.join(' and ')} has lost its row: nothing can be logged out, and every instance answers 503.`,
+        ...DAMAGED,
+        'If the tables were emptied on purpose, and no token of before is still good: drop them, and nestjs-logout migrate makes a new log.',
+      ),
+    ];
+  },
+};
+
+const format: Check = {
+  name: 'format',
+  title: 'this release understands the log',
+  needs: ['auth_head'],
+  look: async (patient) => {
+    const head = await headRow(patient);
+    if (head === undefined) return 'auth_head has no row';
+    const found = integerOf(head['format']);
+    if (found <= SUPPORTED_FORMAT) return [];
+    return [
+      wrong(
+        `The log has format ${found}; this release understands ${SUPPORTED_FORMAT}. Instances of it refuse to boot.`,
+        'Update nestjs-logout here, and in every instance.',
+      ),
+    ];
+  },
+};
+
+const head: Check = {
+  name: 'head',
+  title: 'the head stands at the last event',
+  needs: ['auth_head', 'auth_event'],
+  look: async (patient) => {
+    const found = await headRow(patient);
+    if (found === undefined) return 'auth_head has no row';
+    const position = integerOf(found['head_position']);
+    const last = integerOf(found['last_position']);
+    if (position === last && found['head_event'] === found['last_event']) return [];
+    return [
+      wrong(
+        position === last
+          ? `The head names another event than the one at position ${position}: the log is damaged, and instances stay closed.`
+          : `The head stands at ${position}, and the last event at ${last}: the log is damaged, and instances stay closed.`,
+        ...DAMAGED,
+      ),
+    ];
+  },
+};
+
+const gaps: Check = {
+  name: 'gaps',
+  title: 'no event is missing above what was purged',
+  needs: ['auth_head', 'auth_event'],
+  look: async ({ log }) => {
+    const { dialect } = log.database;
+    const { text, table } = dialect;
+    const [row] = await log.rows(
+      dialect.statement(
+        `SELECT ${text('h.position - h.purged_through')} AS wanted, ${text('h.purged_through')} AS purged_through, ` +
+          `${text(`(SELECT COUNT(*) FROM ${table('auth_event')} e WHERE e.position > h.purged_through AND e.position <= h.position)`)} AS found ` +
+          `FROM ${table('auth_head')} h WHERE h.id = 1`,
+        [],
+      ),
+    );
+    if (row === undefined) return 'auth_head has no row';
+    const missing = integerOf(row['wanted']) - integerOf(row['found']);
+    if (missing === 0) return [];
+    return [
+      wrong(
+        `${plural(missing, 'event')} above position ${row['purged_through']} ${missing === 1 ? 'is' : 'are'} gone, and not by the purge: logouts are lost, and an instance that starts does not know them.`,
+        ...DAMAGED,
+      ),
+    ];
+  },
+};
+
+const pending: Check = {
+  name: 'pending',
+  title: 'events of committed transactions get their numbers',
+  needs: ['auth_pending', 'auth_head'],
+  look: async (patient) => {
+    const { log, running } = patient;
+    const now = integerOf((await headRow(patient))?.['now'] ?? '0');
+    const waiting = await log.rows(log.statements.listPending(PENDING_PAGE));
+    // An id begins with the time at which it was made (UUIDv7).
+    const old = waiting.filter((row) => now - timeOf(row['event_id']) > PENDING_FOR);
+    if (old.length === 0) return [];
+    const oldest = Math.min(...old.map((row) => timeOf(row['event_id'])));
+    return [
+      wrong(
+        `${plural(old.length, 'pending event')} wait for a number for more than a minute, the oldest for ${spanText(now - oldest)}. They count, but nobody numbers them.`,
+        running.length === 0
+          ? 'No instance is running: the first one that starts numbers them.'
+          : 'Look in the instances’ logs for "could not be numbered": it says why.',
+      ),
+    ];
+  },
+};
+
+const purge: Check = {
+  name: 'purge',
+  title: 'expired events are purged',
+  needs: ['auth_event', 'auth_head'],
+  look: async (patient): Promise<Finding[]> => {
+    const { log, running } = patient;
+    const now = integerOf((await headRow(patient))?.['now'] ?? '0');
+    const late = await log.rows(
+      log.statements.findExpired(now - EXPIRED_FOR, now - EXPIRED_FOR - PURGE_AGE, PENDING_PAGE),
+    );
+    if (late.length === 0) return [];
+    const many =
+      late.length === PENDING_PAGE ? `${late.length} events or more` : plural(late.length, 'event');
+    return [
+      wrong(
+        `${many} expired more than an hour ago and nobody purges them; the table grows.`,
+        'nestjs-logout purge deletes them now.',
+        running.length === 0
+          ? 'Instances purge each minute; none is running.'
+          : 'Look in the instances’ logs for "were not purged": it says why.',
+      ),
+    ];
+  },
+};
+
+/** The head beside the last event, in one snapshot. */
+async function headRow({ log }: Patient): Promise<Row | undefined> {
+  const { dialect } = log.database;
+  const { text, hex, table } = dialect;
+  const last = `(SELECT MAX(m.position) FROM ${table('auth_event')} m)`;
+  const [row] = await log.rows(
+    dialect.statement(
+      `SELECT ${text('h.position')} AS head_position, ${hex('h.last_event_id')} AS head_event, ` +
+        `${text('h.format')} AS format, ${text(`COALESCE(${last}, 0)`)} AS last_position, ` +
+        `${hex('e.event_id')} AS last_event, ${text(dialect.now)} AS now FROM ${table('auth_head')} h ` +
+        `LEFT JOIN ${table('auth_event')} e ON e.position = ${last} WHERE h.id = 1`,
+      [],
+    ),
+  );
+  return row;
+}
+
+function timeOf(eventId: string | null | undefined): number {
+  return Number.parseInt((eventId ?? '').slice(0, 12), 16);
+}
+
+/** Whether the log is whole, and cared for. */
+export const LOG_CHECKS = [rows, format, head, gaps, pending, purge] as const;

@@ -1,0 +1,143 @@
+import { DataSource, type QueryRunner } from 'typeorm';
+import {
+  dataSourceClassOf,
+  deriveDataSourceOptions,
+} from '../../revocation/store/derive-data-source-options.js';
+import { applicationOf, type LogTarget, optionsOf } from '../log-target.js';
+import { type Check, note, type Patient, wrong } from './check.js';
+
+/** How often two connections are asked which backend serves them. */
+const ROUNDS = 5;
+
+const primary: Check = {
+  name: 'primary',
+  title: 'the server can be written to',
+  needs: [],
+  look: async ({ log, isReadOnly }) => {
+    if (!isReadOnly) return [];
+    const inRecovery =
+      log.database.dialect.name === 'postgres' &&
+      (await setting(log, 'pg_is_in_recovery()::text')) === 'true';
+    return [
+      inRecovery
+        ? wrong(
+            'This is a standby (pg_is_in_recovery), not the primary: a logout must be written, and a poll of a standby proves nothing.',
+            'Connect to the primary: its own host name, or target_session_attrs=read-write with both hosts.',
+            'With TypeORM’s replication the log uses replication.master: is that the primary?',
+          )
+        : wrong(
+            'The server is read-only for this role or database: a logout must be written.',
+            'If it is a replica, connect to the primary. With TypeORM’s replication the log uses replication.master.',
+            log.database.dialect.name === 'postgres'
+              ? 'Else look for default_transaction_read_only: SHOW default_transaction_read_only; ALTER DATABASE … RESET default_transaction_read_only;'
+              : 'Else SET GLOBAL read_only = 0 on the primary.',
+          ),
+    ];
+  },
+};
+
+const durability: Check = {
+  name: 'durability',
+  title: 'what was committed is on disk',
+  needs: [],
+  look: async ({ log }) => {
+    switch (log.database.dialect.name) {
+      case 'sqlite':
+        return 'the log’s own connection always has synchronous = FULL';
+      case 'postgres': {
+        const fsync = await setting(log, `current_setting('fsync')`);
+        const commit = await setting(log, `current_setting('synchronous_commit')`);
+        return [
+          ...(fsync === 'off'
+            ? [
+                wrong(
+                  'fsync is off: a crash of the host loses logouts, or the whole database.',
+                  'ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf();',
+                ),
+              ]
+            : []),
+          ...(commit === 'off' || commit === 'local'
+            ? [
+                wrong(
+                  `synchronous_commit is ${commit}: the library sets it on for its own transactions, but logout(…, { manager }) has the application’s, and a crash or a fail-over can lose it.`,
+                  'ALTER DATABASE … RESET synchronous_commit; (or ALTER ROLE …), or SET LOCAL synchronous_commit = on in those transactions.',
+                ),
+              ]
+            : []),
+        ];
+      }
+      case 'mysql': {
+        const flush = await setting(log, 'CAST(@@innodb_flush_log_at_trx_commit AS CHAR)');
+        if (flush === '1') return [];
+        return [
+          wrong(
+            `innodb_flush_log_at_trx_commit is ${flush}: a crash loses up to a second of logouts that were answered as done.`,
+            'SET GLOBAL innodb_flush_log_at_trx_commit = 1, and the same in the server’s configuration.',
+          ),
+        ];
+      }
+    }
+  },
+};
+
+const pooler: Check = {
+  name: 'pooler',
+  title: 'no pooler in transaction mode stands between',
+  needs: [],
+  look: async ({ log, target }) => {
+    if (log.database.dialect.name !== 'postgres')
+      return 'only PostgreSQL is used behind such poolers';
+    if (!(await sharesBackends(target))) return [];
+    return [
+      note(
+        'A pooler in transaction mode (PgBouncer, or a managed one) stands between: one backend serves several connections. The log works behind it; LISTEN, and so the PostgreSQL hint, does not.',
+        'Give the hint a url of its own that leads directly to the primary; else it reports "polling only".',
+        'Run nestjs-logout migrate over the direct url too.',
+      ),
+    ];
+  },
+};
+
+/**
+ * Two connections that are open at once are served by two backends, and each by always the same one;
+ * unless a pooler hands backends out for a transaction at a time.
+ */
+async function sharesBackends(target: LogTarget): Promise<boolean> {
+  const application = applicationOf(target);
+  const options = deriveDataSourceOptions(optionsOf(target), target.schema);
+  const Class = application === undefined ? DataSource : dataSourceClassOf(application);
+  const dataSource = await new Class(options).initialize();
+  const [one, other] = [
+    dataSource.createQueryRunner('master'),
+    dataSource.createQueryRunner('master'),
+  ];
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      const before = await backendOf(one);
+      await other.startTransaction();
+      try {
+        // The other's transaction holds the backend that is its own, or the one that was just free.
+        if ((await backendOf(other)) === before || (await backendOf(one)) !== before) return true;
+      } finally {
+        await other.rollbackTransaction();
+      }
+    }
+    return false;
+  } finally {
+    await Promise.all([one.release(), other.release()]);
+    await dataSource.destroy();
+  }
+}
+
+async function backendOf(runner: QueryRunner): Promise<string> {
+  const [row] = (await runner.query('SELECT pg_backend_pid()::text AS pid')) as { pid: string }[];
+  return row?.pid ?? '';
+}
+
+async function setting(log: Patient['log'], expression: string): Promise<string> {
+  const [row] = await log.rows({ sql: `SELECT ${expression} AS value`, values: [] });
+  return row?.['value'] ?? '';
+}
+
+/** What stands between the library and its rows. */
+export const SERVER_CHECKS = [primary, durability, pooler] as const;

@@ -1,0 +1,110 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { DataSource, DataSourceOptions } from 'typeorm';
+import { isDataSource } from '../revocation/store/data-source.locator.js';
+import { CommandFailure, CommandUsageError } from './command-errors.js';
+
+/** The options that say where the log lives; every command has them. */
+export interface TargetOptions {
+  readonly dataSource?: string | undefined;
+  readonly schema?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Where the log lives. */
+export interface LogTarget {
+  readonly source: DataSource | DataSourceOptions;
+  readonly schema: string | undefined;
+}
+
+/** The application's DataSource, if it was given as one. */
+export function applicationOf({ source }: LogTarget): DataSource | undefined {
+  return isDataSource(source) ? source : undefined;
+}
+
+/** The options of the database, however they were given. */
+export function optionsOf(target: LogTarget): DataSourceOptions {
+  return applicationOf(target)?.options ?? (target.source as DataSourceOptions);
+}
+
+/**
+ * The DataSource of `--data-source`, else the database of `DATABASE_URL`.
+ *
+ * @throws CommandUsageError when neither is given, or what is given is neither.
+ */
+export async function readTarget(
+  { dataSource, schema }: TargetOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<LogTarget> {
+  if (dataSource !== undefined) return { source: await loadDataSource(dataSource), schema };
+  const url = env['DATABASE_URL'];
+  if (url !== undefined && url !== '') return { source: optionsOfUrl(url), schema };
+  throw new CommandUsageError(
+    'Which database? Neither --data-source nor DATABASE_URL is given.',
+    'Give the module that exports your DataSource, as to TypeORM’s own command: --data-source dist/data-source.js',
+    'Or set DATABASE_URL to postgres://…, mysql://… (also for MariaDB) or sqlite:path.',
+  );
+}
+
+/**
+ * As TypeORM's own command takes it: the module, CommonJS or ES, exports one DataSource under any name,
+ * or a promise of one.
+ */
+async function loadDataSource(path: string): Promise<DataSource> {
+  let module: Record<string, unknown>;
+  try {
+    module = (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw new CommandUsageError(
+      `--data-source ${path} could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
+      'Give the compiled file (dist/data-source.js), not the TypeScript source.',
+    );
+  }
+  // What a CommonJS module exports stands below `default`, and in part beside it.
+  const beneath = [module['default'], module['module.exports']].filter(isObject);
+  const values = [module, ...beneath.filter((value) => !isDataSource(value))].flatMap(
+    Object.values,
+  );
+  const found = new Set((await Promise.all(values)).filter(isDataSource));
+  const [only] = found;
+  if (only !== undefined && found.size === 1) return refuseMemory(only);
+  throw new CommandUsageError(
+    `--data-source ${path} exports ${found.size === 0 ? 'no' : `${found.size}`} DataSource${found.size > 1 ? 's' : ''}; it must export exactly one.`,
+    'export default new DataSource({ … })',
+  );
+}
+
+function optionsOfUrl(url: string): DataSourceOptions {
+  if (url.startsWith('sqlite:')) {
+    const path = url.slice('sqlite:'.length);
+    if (path === '' || path === ':memory:') throw memoryIsElsewhere();
+    return { type: 'better-sqlite3', database: resolve(path) };
+  }
+  if (/^postgres(ql)?:\/\//.test(url)) return { type: 'postgres', url };
+  if (/^(mysql|mariadb):\/\//.test(url)) {
+    return { type: 'mariadb', url: url.replace(/^mysql:/, 'mariadb:') };
+  }
+  // Not the value itself: it may hold a password.
+  throw new CommandUsageError(
+    'DATABASE_URL must be sqlite:path, postgres://… or mysql://… (also for MariaDB).',
+  );
+}
+
+function refuseMemory(dataSource: DataSource): DataSource {
+  const { type, database } = dataSource.options;
+  if (type === 'better-sqlite3' && (database === ':memory:' || database === '')) {
+    throw memoryIsElsewhere();
+  }
+  return dataSource;
+}
+
+function memoryIsElsewhere(): CommandFailure {
+  return new CommandUsageError(
+    'An in-memory SQLite database lives in the process of the application; no command can reach it.',
+    'Give the path of a file, or another database.',
+  );
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}

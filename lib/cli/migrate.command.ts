@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { isDuplicateIndex } from '../revocation/migrations/create-auth-log.migration.js';
+import {
+  AUTH_INDEXES,
+  createInstances,
+  createTables,
+  grants,
+} from '../revocation/migrations/tables.js';
+import { AUTH_TABLES } from '../revocation/store/dialect.js';
+import { openLogDatabase } from '../revocation/store/open-log-database.js';
+import { type CommandContext, withLog } from './command-context.js';
+import { CommandUsageError, EXIT } from './command-errors.js';
+import { readTarget, type TargetOptions } from './log-target.js';
+
+/** The options of `nestjs-logout migrate`. */
+export interface MigrateOptions extends TargetOptions {
+  readonly print?: boolean | undefined;
+  readonly role?: string | undefined;
+}
+
+/** `nestjs-logout migrate`: makes the tables of the log, or prints the SQL that would. */
+export async function migrate(context: CommandContext, options: MigrateOptions): Promise<number> {
+  const { output } = context;
+  if (options.role !== undefined && options.print !== true) {
+    throw new CommandUsageError('--role only says for whom --print prints the GRANTs.');
+  }
+  if (options.print === true) {
+    return withLog(
+      context,
+      options,
+      async (log) => {
+        const { dialect } = log.database;
+        const statements = [
+          ...createTables(dialect, randomUUID(), log.clock.wall()),
+          createInstances(dialect),
+          ...(options.role === undefined ? [] : grants(dialect, options.role)),
+        ];
+        output.print(
+          statements.map((statement) => `${statement};`),
+          { statements },
+        );
+        return EXIT.ok;
+      },
+      'none',
+    );
+  }
+  const progress = await output.progress('Making the tables of the revocation log …');
+  try {
+    const madeAgain = await makeAgain(context, options);
+    return await withLog(
+      context,
+      options,
+      async (log) => {
+        const [row] = await log.rows(log.statements.logId());
+        const logId = row?.['log_id'] ?? '';
+        progress.done('The tables are there.');
+        output.print(
+          [
+            `The log ${logId} has its tables: ${AUTH_TABLES.join(', ')}.`,
+            ...(madeAgain.length === 0
+              ? []
+              : [
+                  `Made again, and empty: ${madeAgain.join(', ')}. nestjs-logout doctor says what that damaged.`,
+                ]),
+          ],
+          { logId, tables: AUTH_TABLES, madeAgain },
+        );
+        return EXIT.ok;
+      },
+      'run',
+    );
+  } catch (error) {
+    progress.stop();
+    throw error;
+  }
+}
+
+/**
+ * TypeORM runs no migration twice, so what was dropped after it was made would stay away. Only where a
+ * log exists: else the migrations make all of it.
+ *
+ * @returns the tables that were missing.
+ */
+async function makeAgain(context: CommandContext, options: TargetOptions): Promise<string[]> {
+  const { source, schema } = await readTarget(options, context.host.env);
+  const database = await openLogDatabase({ source, schema, migrations: 'none' });
+  try {
+    const { dialect } = database;
+    const { rows } = await database.read(dialect.existing);
+    const present = new Set(rows.map(({ name }) => name));
+    const indexes = AUTH_INDEXES.map(({ name }) => name);
+    const wanted = [...AUTH_TABLES, ...indexes];
+    if (!present.has('auth_migration') || wanted.every((name) => present.has(name))) return [];
+    for (const sql of [
+      ...createTables(dialect, randomUUID(), Date.now()),
+      createInstances(dialect),
+    ]) {
+      try {
+        await database.read({ sql, values: [] });
+      } catch (error) {
+        if (!isDuplicateIndex(error)) throw error;
+      }
+    }
+    return AUTH_TABLES.filter((name) => !present.has(name));
+  } finally {
+    await database.close();
+  }
+}

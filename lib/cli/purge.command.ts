@@ -1,0 +1,43 @@
+import { purgeLog } from '../revocation/purge-log.js';
+import { sessionSweep } from '../sessions/sweep-sessions.js';
+import { type CommandContext, withLog } from './command-context.js';
+import { EXIT } from './command-errors.js';
+import type { TargetOptions } from './log-target.js';
+import { durationOption, plural } from './wording.js';
+
+/** The options of `nestjs-logout purge`. */
+export interface PurgeOptions extends TargetOptions {
+  /** As `historyFor` of the application; without it sessions are left alone. */
+  readonly historyFor?: string | undefined;
+}
+
+/** `nestjs-logout purge`: deletes what can end no token any more, as the instances do each minute. */
+export async function purge(context: CommandContext, options: PurgeOptions): Promise<number> {
+  const historyFor =
+    options.historyFor === undefined
+      ? undefined
+      : durationOption('--history-for', options.historyFor);
+  return withLog(context, options, async (log) => {
+    const { maxTokenLife } = await log.head();
+    const progress = await context.output.progress('Purging what has expired …');
+    let soFar = 0;
+    try {
+      const deleted = await purgeLog(log, log.clock, {
+        // How long an application keeps its history only its own options know.
+        sweeps: historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })],
+        isStopped: () => false,
+        onDeleted: (count) => progress.update(`${plural((soFar += count), 'row')} deleted …`),
+      });
+      const outcome =
+        deleted === undefined
+          ? 'Nothing was deleted: an instance is purging at this moment. Try again in a minute.'
+          : `${plural(deleted, 'row')} deleted.`;
+      progress.done('Purged.');
+      context.output.print([outcome], { deleted: deleted ?? 0, busy: deleted === undefined });
+      return EXIT.ok;
+    } catch (error) {
+      progress.stop();
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,99 @@
+import { sessionsOfKey } from '../logout/sessions-of-key.js';
+import { draftOf } from '../revocation/event-draft.js';
+import { EventKeys } from '../revocation/event-key.js';
+import { type CommandContext, withLog } from './command-context.js';
+import { EXIT } from './command-errors.js';
+import type { CommandLog } from './command-log.js';
+import { readIssuer } from './issuer-option.js';
+import { appendOne, type EndOptions, now, reasonOf, report, settings } from './revoke.command.js';
+import { plural } from './wording.js';
+
+/** The options of `nestjs-logout revoke-key`. */
+export interface RevokeKeyOptions extends EndOptions {
+  readonly kid: string;
+  readonly dryRun?: boolean | undefined;
+  readonly sessions?: boolean | undefined;
+}
+
+/** `nestjs-logout revoke-key`: a signing key has leaked; nothing that it signs is accepted any more. */
+export async function revokeKey(
+  context: CommandContext,
+  options: RevokeKeyOptions,
+): Promise<number> {
+  const { kid, dryRun, sessions = false, actor } = options;
+  const { output } = context;
+  return withLog(context, options, async (log) => {
+    // Only sessions belong to an issuer; the key's own event does not.
+    const own = dryRun === true || sessions ? await readIssuer(log, options) : undefined;
+    if (dryRun === true && own !== undefined) {
+      let hit = 0;
+      for await (const sids of await pages(log, own, kid)) hit += sids.length;
+      output.print(
+        [`The key ${kid} signed the last token of ${plural(hit, 'session')}. Nothing was changed.`],
+        { kid, sessions: hit },
+      );
+      return EXIT.ok;
+    }
+    await output.confirm(
+      `Every token that the key ${kid} signed or will sign is refused, for ever.`,
+      options.yes,
+    );
+    const reason = reasonOf(options.reason) ?? 'key_compromised';
+    const draft = draftOf(
+      { kind: 'key', kid, reason, actor },
+      new EventKeys(''),
+      settings(options),
+      now(log),
+    );
+    const appended = await appendOne(log, options, draft);
+    const ended = own === undefined ? undefined : await endSessions(context, log, own, options);
+    report(context, appended, {
+      lines: ended === undefined ? [] : [`${plural(ended, 'session')} ended.`],
+      values: ended === undefined ? {} : { sessions: ended },
+    });
+    return EXIT.ok;
+  });
+}
+
+type Own = Awaited<ReturnType<typeof readIssuer>>;
+
+/** By the database's time: this host's clock may be off. */
+async function pages(
+  log: CommandLog,
+  { issuer, keys }: Own,
+  kid: string,
+): Promise<AsyncGenerator<string[]>> {
+  return sessionsOfKey(log, keys, issuer, kid, (await log.head()).now);
+}
+
+/** Page by page; run again after a failure it goes on with those that are left. */
+async function endSessions(
+  { output }: CommandContext,
+  log: CommandLog,
+  own: Own,
+  options: RevokeKeyOptions,
+): Promise<number> {
+  const { kid, actor } = options;
+  const progress = await output.progress('Ending the sessions of the key …');
+  let ended = 0;
+  try {
+    for await (const sids of await pages(log, own, kid)) {
+      if (sids.length === 0) continue;
+      const drafts = sids.map((sid) =>
+        draftOf(
+          { kind: 'session', issuer: own.issuer, sid, reason: 'key_compromised', actor },
+          own.keys,
+          settings(options),
+          now(log),
+        ),
+      );
+      await log.append(drafts);
+      progress.update(`${plural((ended += drafts.length), 'session')} ended …`);
+    }
+    progress.done('All of them have ended.');
+    return ended;
+  } catch (error) {
+    progress.stop();
+    throw error;
+  }
+}

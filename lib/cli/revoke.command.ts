@@ -1,0 +1,190 @@
+import { AuthSettings } from '../options/auth-options.js';
+import { draftOf } from '../revocation/event-draft.js';
+import { REVOCATION_REASONS, type RevocationReason } from '../revocation/revocation-event.js';
+import type { RevocationRequest } from '../revocation/revocation-request.js';
+import type { Appended, EventDraft } from '../revocation/store/log.transactions.js';
+import { lockTimeOf } from '../options/lock-time.js';
+import { type CommandContext, withLog } from './command-context.js';
+import { CommandUsageError, EXIT } from './command-errors.js';
+import { type CommandLog, parseRetryId } from './command-log.js';
+import { type IssuerOptions, readIssuer } from './issuer-option.js';
+import type { TargetOptions } from './log-target.js';
+import { boundText, durationOption, isUnbounded } from './wording.js';
+
+/** What every command that ends tokens takes. */
+export interface EndOptions extends TargetOptions, IssuerOptions {
+  readonly reason?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly id?: string | undefined;
+  readonly keepFor?: string | undefined;
+  readonly yes?: boolean | undefined;
+}
+
+/** The options of `nestjs-logout revoke`. */
+export interface RevokeOptions extends EndOptions {
+  readonly session?: string | undefined;
+  readonly tokenId?: string | undefined;
+  readonly expires?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly except?: string | undefined;
+  readonly lockFor?: string | undefined;
+  readonly everyone?: boolean | undefined;
+}
+
+/** `nestjs-logout revoke`: one event, written as `LogoutService` writes it. */
+export async function revoke(context: CommandContext, options: RevokeOptions): Promise<number> {
+  checkRevoke(options);
+  const { output } = context;
+  return withLog(context, options, async (log) => {
+    const { issuer, keys } = await readIssuer(log, options);
+    if (options.everyone === true) {
+      await output.confirm(
+        `Every token of ${issuer} dies, and everybody has to log in.`,
+        options.yes,
+      );
+    }
+    const request = requestOf(options, issuer);
+    if (request.kind === 'session') {
+      const key = keys.hex('session', issuer, request.sid);
+      const stored = await log.read(({ statements }) => statements.lockSession(key));
+      if (stored.length === 0) {
+        output.note('No such session is stored here; its tokens are ended all the same.');
+      }
+    }
+    const appended = await appendOne(
+      log,
+      options,
+      draftOf(request, keys, settings(options), now(log)),
+    );
+    report(context, appended);
+    return EXIT.ok;
+  });
+}
+
+function checkRevoke(options: RevokeOptions): void {
+  const { session, tokenId, subject, everyone } = options;
+  const named = [session, tokenId, subject, everyone].filter((value) => value !== undefined);
+  if (named.length !== 1) {
+    throw new CommandUsageError(
+      'What is to be ended? Give exactly one of --session, --token-id, --subject and --everyone.',
+    );
+  }
+  const without = (what: string, needs: string): CommandUsageError =>
+    new CommandUsageError(`${what} only goes with ${needs}.`);
+  if (options.expires !== undefined && tokenId === undefined)
+    throw without('--expires', '--token-id');
+  if (options.except !== undefined && subject === undefined) throw without('--except', '--subject');
+  if (options.lockFor !== undefined && subject === undefined)
+    throw without('--lock-for', '--subject');
+  if (options.foreign === true && options.keepFor === undefined && options.expires === undefined) {
+    throw new CommandUsageError(
+      '--foreign needs --keep-for: how long a session of that issuer can live (its maxSessionLife); sooner forgotten, its tokens would revive.',
+    );
+  }
+}
+
+function requestOf(options: RevokeOptions, issuer: string): RevocationRequest {
+  const { session, tokenId, subject, except, lockFor, actor } = options;
+  const common = { issuer, actor };
+  const reason = reasonOf(options.reason);
+  if (session !== undefined) {
+    return { ...common, kind: 'session', sid: session, reason: reason ?? 'logged_out_elsewhere' };
+  }
+  if (tokenId !== undefined) {
+    const expiresAt = options.expires === undefined ? undefined : secondsOf(options.expires);
+    return { ...common, kind: 'token', jti: tokenId, expiresAt, reason: reason ?? 'logout' };
+  }
+  if (subject !== undefined) {
+    const account =
+      lockFor === undefined
+        ? undefined
+        : { lockFor: lockTimeOf(durationOption('--lock-for', lockFor) / 1000) };
+    return {
+      ...common,
+      kind: 'subject',
+      subject,
+      exceptSession: except,
+      account,
+      reason: reason ?? 'logged_out_elsewhere',
+    };
+  }
+  return { ...common, kind: 'issuer', reason: reason ?? 'everyone' };
+}
+
+/** Writes one event; with `--id` the one that an earlier run may have written. */
+export async function appendOne(
+  log: CommandLog,
+  { id }: EndOptions,
+  draft: EventDraft,
+): Promise<Appended> {
+  if (id === undefined) return log.append([draft]);
+  const retry = parseRetryId(id);
+  if (retry !== undefined) return log.append([{ ...draft, ...retry }], true);
+  throw new CommandUsageError('--id takes what an earlier run printed, as it is.');
+}
+
+/** What of an instance's options an event needs: the head knows the longest token life. */
+export function settings({ keepFor }: EndOptions): Parameters<typeof draftOf>[2] {
+  const { clockTolerance } = new AuthSettings();
+  return {
+    clockTolerance: Number(clockTolerance) * 1000,
+    foreign: [],
+    maxTokenLife: keepFor === undefined ? 0 : durationOption('--keep-for', keepFor),
+  };
+}
+
+/** Tells what was written, from when it holds and how long it is remembered. */
+export function report(
+  { output }: CommandContext,
+  { head, events }: Appended,
+  more: { readonly lines: readonly string[]; readonly values: object } = { lines: [], values: {} },
+): void {
+  const isBound = !isUnbounded(head.maxStaleness);
+  output.print(
+    [
+      ...events.map(
+        ({ kind, position, id }) => `${kind} revoked at position ${position} (event ${id}).`,
+      ),
+      isBound
+        ? `No instance accepts it after ${boundText(head.maxStaleness)}.`
+        : 'There is no bound: an instance has registered an unbounded staleness.',
+      ...events.map(({ until }) =>
+        until === null
+          ? 'Remembered for ever.'
+          : `Remembered until ${new Date(until).toISOString()}.`,
+      ),
+      ...more.lines,
+    ],
+    {
+      events: events.map(({ kind, position, id, until }) => ({
+        kind,
+        position,
+        id,
+        keptUntil: until === null ? null : new Date(until).toISOString(),
+      })),
+      effectiveEverywhereWithin: isBound ? head.maxStaleness / 1000 : null,
+      ...more.values,
+    },
+  );
+}
+
+export function now(log: CommandLog): number {
+  return log.clock.wall();
+}
+
+/** @throws CommandUsageError for a reason that no client knows. */
+export function reasonOf(given: string | undefined): RevocationReason | undefined {
+  if (given === undefined) return undefined;
+  const reason = REVOCATION_REASONS.find((known) => known === given);
+  if (reason !== undefined) return reason;
+  throw new CommandUsageError(`--reason must be one of ${REVOCATION_REASONS.join(', ')}.`);
+}
+
+/** A token's `exp`: seconds as it stands there, or an ISO time. */
+function secondsOf(given: string): number {
+  const seconds = /^\d{1,12}$/.test(given) ? Number(given) : Date.parse(given) / 1000;
+  if (Number.isFinite(seconds) && seconds > 0) return seconds;
+  throw new CommandUsageError(
+    '--expires takes the token’s exp (seconds) or a time such as 2026-01-31T12:00Z.',
+  );
+}

@@ -1,0 +1,80 @@
+import type { Head } from './store/log-rows.js';
+
+/** How far a jump leaps beyond every position that a lost history can have handed out. */
+export const JUMP = 1e9;
+
+/** Positions of a jump are microseconds: no log has handed out more of them than its life has had. */
+const MICROSECONDS = 1_000;
+
+/**
+ * The log may have lost commits: before anything is numbered, it has to jump (H2).
+ *
+ * Thrown inside a transaction, which it rolls back.
+ */
+export class HistoryLost extends Error {
+  override readonly name = 'HistoryLost';
+}
+
+/**
+ * Whether the log is still the one that this instance knows, so that no position is ever handed out
+ * twice (H2): the same server wrote it, and its head is never behind what was seen of it.
+ */
+export class LogHistory {
+  private highest = 0;
+  /** The head of an answer that contradicted what was known (H3). */
+  private contradictedAt: number | undefined;
+  private hasJumped = false;
+
+  /** The highest position that this instance has ever seen; take it before a statement is sent. */
+  get seen(): number {
+    return this.highest;
+  }
+
+  /** A position of the log: the cursor's, an own write's, or one that was read. */
+  notice(position: number): void {
+    if (position > this.highest) this.highest = position;
+  }
+
+  /** An answer under this head contradicted what is known (H1): only a jump ends that. */
+  contradict(head: Head): void {
+    this.contradictedAt = head.position;
+  }
+
+  /**
+   * Why the log has to jump, or `undefined` when it is the one that is known.
+   *
+   * @param seen - {@link LogHistory.seen} from before the statement that read the head was sent: an
+   * answer that was overtaken is no loss.
+   */
+  whyLost(head: Head, seen: number): string | undefined {
+    if (head.server !== null && head.serverNow !== null && head.server !== head.serverNow) {
+      return `server ${head.serverNow} answers, and ${head.server} wrote it last`;
+    }
+    if (head.position < seen) return `its head is at ${head.position}, and ${seen} was seen of it`;
+    // Somebody else's jump is as good as one's own.
+    if (this.contradictedAt !== undefined && head.position < this.contradictedAt + JUMP) {
+      return 'it contradicts what was read of it';
+    }
+    // A file may be an old copy, and nothing in it says so (H3).
+    if (head.serverNow === null && !this.hasJumped) return 'its server has no name to be known by';
+    return undefined;
+  }
+
+  /** @throws HistoryLost when positions could be handed out again. */
+  assertKept(head: Head, seen: number): void {
+    const why = this.whyLost(head, seen);
+    if (why !== undefined) throw new HistoryLost(`The revocation log may be another: ${why}.`);
+  }
+
+  /** Where a jump goes: beyond every position of every history of this log. */
+  beyond(head: Head): number {
+    return Math.max(head.position, head.now * MICROSECONDS, this.highest) + JUMP;
+  }
+
+  /** A jump to this position was committed, or found to have been. */
+  jumped(position: number): void {
+    this.notice(position);
+    this.contradictedAt = undefined;
+    this.hasJumped = true;
+  }
+}

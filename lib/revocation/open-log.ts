@@ -1,0 +1,58 @@
+import type { AuthClock } from '../context/auth-clock.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { SUPPORTED_FORMAT } from './feed/log-cursor.js';
+import { InstancePresence } from './instance-presence.js';
+import { LogHistory } from './log-history.js';
+import type { LogDatabase } from './store/log-database.js';
+import { headOf } from './store/log-rows.js';
+import { LogStatements } from './store/log.statements.js';
+import { LogTransactions } from './store/log.transactions.js';
+
+/** The log's own connections, with the statements that fit them and what is known of its history. */
+export interface OpenLog {
+  readonly database: LogDatabase;
+  readonly statements: LogStatements;
+  readonly transactions: LogTransactions;
+  /** Whether it is still the log that this process knows. */
+  readonly history: LogHistory;
+  /** Which log this is; read once, from a row that is never updated. */
+  readonly id: string;
+  /** What this instance says of itself in it. */
+  readonly instance: InstancePresence;
+}
+
+/**
+ * The log in a database whose tables were checked.
+ *
+ * @throws AuthWiringError when a newer release writes it (H5).
+ */
+export async function openLogIn(
+  database: LogDatabase,
+  clock: AuthClock,
+  issuer: string,
+): Promise<OpenLog> {
+  const log = logIn(database, clock, { id: '', issuer });
+  const { rows } = await database.read(log.statements.position());
+  const { format } = headOf(rows[0], clock);
+  if (format > SUPPORTED_FORMAT) {
+    throw new AuthWiringError(
+      `AuthModule: the revocation log has format ${format}, which a newer release of nestjs-logout ` +
+        `writes; this one understands format ${SUPPORTED_FORMAT}.`,
+      'Update nestjs-logout in this application.',
+    );
+  }
+  return { ...log, id: rows[0]?.['log_id'] ?? '' };
+}
+
+/** The same, of a log whose id is known. */
+export function logIn(
+  database: LogDatabase,
+  clock: AuthClock,
+  { id, issuer }: { readonly id: string; readonly issuer: string },
+): OpenLog {
+  const statements = new LogStatements(database.dialect);
+  const history = new LogHistory();
+  const transactions = new LogTransactions(statements, clock, history);
+  const instance = new InstancePresence(database.dialect, issuer, clock);
+  return { database, statements, transactions, history, id, instance };
+}

@@ -1,0 +1,322 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { AuthClock } from '../../../lib/context/auth-clock.js';
+import { newEventId } from '../../../lib/revocation/event-id.js';
+import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
+import {
+  type DatabaseKind,
+  databaseKinds,
+  describeOn,
+  mariadb,
+  postgres,
+  serverKinds,
+  type TestDatabase,
+} from '../../support/databases.js';
+import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
+import { hasPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
+import { makeTables, run, runJson, type RunSettings } from './support.js';
+
+const HOUR = 3_600_000;
+
+/** A host whose wall clock is off. */
+class WrongHost extends AuthClock {
+  constructor(private readonly offset: number) {
+    super();
+  }
+
+  override wall(): number {
+    return Date.now() + this.offset;
+  }
+}
+
+interface Report {
+  readonly ok: boolean;
+  readonly findings: readonly {
+    readonly check: string;
+    readonly level: string;
+    readonly what: string;
+    readonly fixes: readonly string[];
+  }[];
+  readonly skipped: readonly { readonly check: string; readonly why: string }[];
+}
+
+describe('nestjs-logout doctor', () => {
+  let database: TestDatabase;
+  let admin: DataSource;
+  const instances: Instance[] = [];
+
+  const prepare = async (kind: DatabaseKind): Promise<void> => {
+    database = await kind.create();
+    await makeTables(database);
+    admin = await new DataSource(database.options).initialize();
+  };
+  const start = async (settings: InstanceSettings = {}): Promise<Instance> => {
+    const instance = await startInstance(database, settings);
+    instances.push(instance);
+    return instance;
+  };
+  const query = (sql: string): Promise<unknown> => admin.query(sql);
+  const examine = (settings?: RunSettings, on = database): Promise<Report & { code: number }> =>
+    runJson<Report>(on, 'doctor', settings);
+
+  /** That this one mistake is named, with a fix, and nothing else is. */
+  const expectOnly = (
+    { code, findings }: Report & { code: number },
+    check: string,
+    what: RegExp,
+    fix: RegExp,
+  ): void => {
+    expect(findings.map((finding) => [finding.check, finding.level])).toEqual([[check, 'wrong']]);
+    expect(findings[0]?.what).toMatch(what);
+    expect(findings[0]?.fixes.join('\n')).toMatch(fix);
+    expect(code).toBe(1);
+  };
+
+  afterEach(async () => {
+    for (const instance of instances.splice(0)) await instance.close();
+    if (admin?.isInitialized) await admin.destroy();
+    await database?.drop();
+  });
+
+  describeOn(databaseKinds, 'a log', (kind) => {
+    beforeEach(() => prepare(kind));
+
+    const logOut = async (count: number): Promise<void> => {
+      const instance = await start();
+      for (let i = 0; i < count; i++) await instance.logout.logoutSession(`session ${i}`);
+    };
+
+    it('that is well, followed by two instances that agree, has nothing wrong', async () => {
+      await logOut(3);
+      await start();
+      const report = await examine();
+      expect(report.findings).toEqual([]);
+      expect(report).toMatchObject({ ok: true, code: 0 });
+      const { code, stdout } = await run(database, 'doctor');
+      expect(stdout).toMatch(/ok {4}gaps: .*\n[^]*Nothing is wrong\./);
+      expect(code).toBe(0);
+    });
+
+    it('without a table: named, with the command that makes it', async () => {
+      await query('DROP TABLE auth_refresh');
+      expectOnly(await examine(), 'tables', /missing: auth_refresh/, /nestjs-logout migrate/);
+      const made = await runJson(database, 'migrate');
+      expect(made).toMatchObject({ code: 0, madeAgain: ['auth_refresh'] });
+      expect((await examine()).findings).toEqual([]);
+    });
+
+    it('without an index: named, with the statement that makes it', async () => {
+      await query(`DROP INDEX auth_event_keep_until${kind === mariadb ? ' ON auth_event' : ''}`);
+      const report = await examine();
+      expectOnly(report, 'indexes', /auth_event_keep_until is missing/, /CREATE INDEX auth_event_/);
+      await query(report.findings[0]?.fixes[0] ?? '');
+      expect((await examine()).ok).toBe(true);
+    });
+
+    it.each(['auth_head', 'auth_log'])(
+      'whose row in %s is gone: named as damage',
+      async (table) => {
+        await query(`DELETE FROM ${table}`);
+        const { code, findings } = await examine();
+        const [first] = findings.filter(({ check }) => check === 'log rows');
+        expect(first?.what).toContain(`${table} has lost its row`);
+        expect(first?.fixes.join()).toContain('new-history');
+        expect(code).toBe(1);
+      },
+    );
+
+    it('whose head is not at the last event: named as damage', async () => {
+      await logOut(3);
+      await query('DELETE FROM auth_event WHERE position = 3');
+      const { findings } = await examine();
+      expect(findings.map(({ check }) => check)).toEqual(['head', 'gaps']);
+      expect(findings[0]?.what).toContain('stands at 3, and the last event at 2');
+    });
+
+    it('in which an event is missing: named as damage', async () => {
+      await logOut(3);
+      await query('DELETE FROM auth_event WHERE position = 2');
+      expectOnly(await examine(), 'gaps', /1 event above position 0 is gone/, /revoke --everyone/);
+    });
+
+    it('of a newer format: named, with what to update', async () => {
+      await query('UPDATE auth_head SET format = 99');
+      expectOnly(await examine(), 'format', /format 99/, /Update nestjs-logout/);
+    });
+
+    it('with pending events that nobody numbers: named, with who would', async () => {
+      await admin
+        .createQueryBuilder()
+        .insert()
+        .into('auth_pending')
+        .values(
+          LogStatements.pendingValues({
+            id: newEventId(Date.now() - 10 * 60_000),
+            kind: 'session',
+            key: 'a'.repeat(32),
+            except: null,
+            accessOnly: false,
+            expiresAt: null,
+            life: null,
+            skew: 0,
+            reason: 'logout',
+            actor: null,
+          }),
+        )
+        .updateEntity(false)
+        .callListeners(false)
+        .execute();
+      expectOnly(await examine(), 'pending', /1 pending event.*10 min/, /first one that starts/);
+    });
+
+    it('with expired events that nobody purges: named, and purge mends it', async () => {
+      await logOut(3);
+      await query(
+        `UPDATE auth_event SET created_at = created_at - ${3 * HOUR}, keep_until = keep_until - ${3 * HOUR}`,
+      );
+      expectOnly(await examine(), 'purge', /2 events expired/, /nestjs-logout purge/);
+      expect(await runJson(database, 'purge')).toMatchObject({ code: 0, deleted: 2 });
+      expect((await examine()).ok).toBe(true);
+    });
+
+    it('on a database whose clock this host’s is an hour ahead of: named', async () => {
+      const report = await examine({ clock: new WrongHost(HOUR) });
+      expectOnly(report, 'clocks', /this host is 60 min ahead/, /NTP/);
+    });
+
+    it('of an instance whose host’s clock is an hour behind: that instance is named', async () => {
+      await start({ clock: new WrongHost(-HOUR) });
+      expectOnly(await examine(), 'clocks', new RegExp(`:${process.pid} is 60 min behind`), /NTP/);
+    });
+
+    it('of instances that differ in maxStaleness: both named, with what each has', async () => {
+      await start({ options: { maxStaleness: 5 } });
+      await start({ options: { maxStaleness: 30 } });
+      expectOnly(await examine(), 'bounds', /maxStaleness: (5|30) s: .*; (5|30) s: /, /the same/);
+    });
+
+    it('of instances that differ in the life of their tokens: both named', async () => {
+      await start({ options: { accessTokenTtl: '5m' } });
+      await start({ options: { accessTokenTtl: '15m' } });
+      expectOnly(await examine(), 'bounds', /token life: .*(5|15) min/, /accessTokenTtl/);
+    });
+
+    it('of instances of two releases: both named', async () => {
+      await start();
+      await query(`UPDATE auth_instance SET release_name = '0.0.9'`);
+      await start();
+      expectOnly(await examine(), 'releases', /0\.0\.9 \(format 1\)/, /newer release/);
+    });
+
+    it('with a bound that an instance raised which is gone: named, with the command', async () => {
+      await (await startInstance(database, { options: { maxStaleness: 30 } })).close();
+      await start();
+      const report = await examine();
+      expectOnly(report, 'registered bounds', /30 s, raised by/, /lower-bound --max-staleness 5/);
+    });
+
+    it('with an unbounded staleness: noted, and no reason to fail', async () => {
+      await query(`UPDATE auth_head SET max_staleness = ${100 * 366 * 24 * HOUR}`);
+      const { code, findings } = await examine();
+      expect(findings).toMatchObject([{ check: 'unbounded', level: 'note' }]);
+      expect(code).toBe(0);
+    });
+  });
+
+  describeOn([postgres], 'a server', () => {
+    beforeEach(() => prepare(postgres));
+
+    it('that may only be read: named, with what to look for', async () => {
+      const name = new URL(database.url).pathname.slice(1);
+      await query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
+      const report = await examine();
+      expectOnly(report, 'primary', /read-only/, /default_transaction_read_only/);
+      expect(report.skipped).toContainEqual({
+        check: 'privileges',
+        why: 'the server is read-only',
+      });
+    });
+
+    it('with synchronous_commit off: named, with what it does to { manager }', async () => {
+      const name = new URL(database.url).pathname.slice(1);
+      await query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
+      expectOnly(await examine(), 'durability', /synchronous_commit is off/, /RESET/);
+    });
+
+    const withPgBouncer = hasPgBouncer ? it : it.skip;
+    withPgBouncer('behind PgBouncer in transaction mode: noted, and the hint’s url', async () => {
+      const bouncer = await PgBouncer.before(database);
+      try {
+        const { code, findings } = await examine({}, bouncer.through);
+        expect(findings).toMatchObject([{ check: 'pooler', level: 'note' }]);
+        expect(findings[0]?.fixes.join()).toContain('polling only');
+        expect(code).toBe(0);
+      } finally {
+        await bouncer.stop();
+      }
+    });
+
+    it('that does not answer: said, and nothing on stdout', async () => {
+      const { code, stdout, stderr } = await run(undefined, 'doctor', {
+        env: { DATABASE_URL: 'postgres://nobody:secret@127.0.0.1:1/none' },
+      });
+      expect(stderr).toMatch(/The database cannot be used: .*ECONNREFUSED/);
+      expect(stderr).not.toContain('secret');
+      expect([code, stdout]).toEqual([1, '']);
+    });
+  });
+
+  describeOn([mariadb], 'a server', () => {
+    beforeEach(() => prepare(mariadb));
+
+    it('with innodb_flush_log_at_trx_commit 2: named, with the setting', async () => {
+      const was = (await query('SELECT @@global.innodb_flush_log_at_trx_commit AS was')) as {
+        was: number;
+      }[];
+      await query('SET GLOBAL innodb_flush_log_at_trx_commit = 2');
+      try {
+        expectOnly(await examine(), 'durability', /commit is 2/, /= 1/);
+      } finally {
+        await query(`SET GLOBAL innodb_flush_log_at_trx_commit = ${was[0]?.was ?? 1}`);
+      }
+    });
+  });
+
+  describeOn(serverKinds, 'a role', (kind) => {
+    beforeEach(() => prepare(kind));
+
+    it('that may read but not write: what it lacks, and the GRANTs', async () => {
+      const url = new URL(database.url);
+      const name = url.pathname.slice(1);
+      const isMaria = kind === mariadb;
+      const roles = isMaria ? [`'${name}'@'%'`, `'${name}'@'localhost'`] : [name];
+      try {
+        for (const role of roles) {
+          await query(
+            isMaria
+              ? `CREATE USER ${role} IDENTIFIED BY 'secret'`
+              : `CREATE ROLE ${role} LOGIN PASSWORD 'secret'`,
+          );
+          await query(
+            isMaria
+              ? `GRANT SELECT ON ${name}.* TO ${role}`
+              : `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`,
+          );
+        }
+        url.username = name;
+        url.password = 'secret';
+        const options = { ...database.options, url: url.href } as DataSourceOptions;
+        const report = await examine({}, { ...database, url: url.href, options });
+        expectOnly(
+          report,
+          'privileges',
+          /may not UPDATE auth_head, INSERT auth_event/,
+          /GRANT SELECT, INSERT, DELETE.* ON .*auth_event/,
+        );
+      } finally {
+        await query(isMaria ? `DROP USER ${roles.join(', ')}` : `DROP OWNED BY ${name}`);
+        if (!isMaria) await query(`DROP ROLE ${name}`);
+      }
+    });
+  });
+});

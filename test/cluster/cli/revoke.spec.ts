@@ -1,0 +1,205 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import {
+  databaseKinds,
+  describeOn,
+  serverKinds,
+  type TestDatabase,
+} from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
+import { readEvents } from '../protocol/support.js';
+import { makeTables, run, runJson } from './support.js';
+
+interface Receipt {
+  readonly events: readonly {
+    readonly kind: string;
+    readonly position: number;
+    readonly id: string;
+  }[];
+  readonly effectiveEverywhereWithin: number | null;
+}
+
+const ISSUER = 'https://issuer.test';
+
+describe('nestjs-logout revoke', () => {
+  let database: TestDatabase;
+  let here: Instance;
+
+  afterEach(async () => {
+    await here?.close();
+    await database?.drop();
+  });
+
+  describeOn(databaseKinds, 'on a log that an instance follows', (kind) => {
+    beforeEach(async () => {
+      database = await kind.create();
+      here = await startInstance(database, {
+        options: {
+          foreign: [{ issuer: 'https://foreign.test', maxTokenLife: '1h', maxSessionLife: '30d' }],
+        },
+      });
+    });
+
+    const login = async (
+      subject: string,
+    ): Promise<{ token: string; sid: string; refresh: string }> => {
+      const result = await here.sessions.login(async () => ({ subject }));
+      return {
+        token: result?.accessToken ?? '',
+        sid: result?.sessionId ?? '',
+        refresh: result?.refreshToken ?? '',
+      };
+    };
+    /** What the instance makes of a token once it has asked the database. */
+    const judge = async (token: string): Promise<string> => {
+      await here.feed.strictProof(60_000);
+      return here.judge(token);
+    };
+
+    it('--session ends that login and its refresh token, and no other', async () => {
+      const [one, other] = [await login('alice'), await login('alice')];
+      const receipt = await runJson<Receipt>(database, `revoke --session ${one.sid} --actor ops`);
+      expect(receipt).toMatchObject({
+        code: 0,
+        events: [{ kind: 'session', position: 1 }],
+        effectiveEverywhereWithin: 5,
+      });
+      expect(await judge(one.token)).toBe('session_ended');
+      expect(await judge(other.token)).toBe('active');
+      await expect(here.sessions.refresh(one.refresh)).rejects.toMatchObject({
+        code: 'session_ended',
+      });
+      const [row] = (await here.dataSource.query('SELECT actor FROM auth_event')) as unknown[];
+      expect(row).toEqual({ actor: 'ops' });
+    });
+
+    it('--token-id ends one token, remembered until it would have expired', async () => {
+      const { token } = await login('alice');
+      const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
+        jti: string;
+        exp: number;
+      };
+      await run(database, `revoke --token-id ${claims.jti} --expires ${claims.exp}`);
+      expect(await judge(token)).toBe('token_revoked');
+      const [event] = await readEvents(here.dataSource);
+      expect(event?.until).toBe(claims.exp * 1000 + 120_000);
+    });
+
+    it('--subject --except spares that session; --lock-for refuses the next login', async () => {
+      const [one, other] = [await login('alice'), await login('alice')];
+      await run(database, `revoke --subject alice --except ${other.sid}`);
+      expect([await judge(one.token), await judge(other.token)]).toEqual([
+        'session_ended',
+        'active',
+      ]);
+      await run(database, 'revoke --subject alice --lock-for 15m --reason account_locked');
+      expect(await judge(other.token)).toBe('account_locked');
+      await expect(login('alice')).rejects.toMatchObject({ code: 'account_locked' });
+    });
+
+    it('--everyone asks for --yes, and then ends all that was issued before', async () => {
+      const before = await login('alice');
+      const asked = await run(database, 'revoke --everyone');
+      expect([asked.code, asked.stdout]).toEqual([2, '']);
+      expect(asked.stderr).toContain('--yes');
+      expect(await judge(before.token)).toBe('active');
+      expect((await run(database, 'revoke --everyone --yes')).code).toBe(0);
+      expect(await judge(before.token)).toBe('token_revoked');
+      expect(await judge((await login('alice')).token)).toBe('active');
+    });
+
+    it('does not take an issuer that no instance has: nothing would be ended', async () => {
+      const slip = await run(database, 'revoke --subject alice --issuer https://isuer.test');
+      expect(slip.code).toBe(2);
+      expect(slip.stderr).toMatch(/they have https:\/\/issuer\.test/);
+      expect(await readEvents(here.dataSource)).toEqual([]);
+    });
+
+    it('--foreign ends what a foreign issuer calls by an id like ours', async () => {
+      const sid = randomUUID();
+      const words = `revoke --session ${sid} --issuer https://foreign.test --foreign`;
+      const without = await run(database, words);
+      expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('--keep-for')]);
+      expect((await run(database, `${words} --keep-for 30d`)).code).toBe(0);
+      const [event] = await readEvents(here.dataSource);
+      expect((event?.until ?? 0) - (event?.createdAt ?? 0)).toBeGreaterThan(30 * 86_400_000);
+      await here.feed.strictProof(60_000);
+      expect(here.index.find({ iss: 'https://foreign.test', sid })).toBeDefined();
+      expect(here.index.find({ iss: ISSUER, sid })).toBeUndefined();
+    });
+
+    it('revoke-key counts, then refuses the key, and ends its sessions if told to', async () => {
+      const { token, refresh } = await login('alice');
+      const header = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()) as {
+        kid: string;
+      };
+      const words = `revoke-key --kid ${header.kid}`;
+      expect(await runJson(database, `${words} --dry-run`)).toMatchObject({ code: 0, sessions: 1 });
+      expect((await run(database, words)).code).toBe(2);
+      expect(await judge(token)).toBe('active');
+      expect(await runJson(database, `${words} --sessions --yes`)).toMatchObject({ sessions: 1 });
+      expect(await judge(token)).toBe('key_revoked');
+      await expect(here.sessions.refresh(refresh)).rejects.toMatchObject({ code: 'session_ended' });
+    });
+
+    it.each([
+      ['nothing', 'revoke', 'exactly one of'],
+      ['two things', 'revoke --session a --subject b', 'exactly one of'],
+      ['--except alone', 'revoke --session a --except b', '--except only goes with --subject'],
+      ['a reason of its own', 'revoke --session a --reason because', '--reason must be one of'],
+      ['a duration without a unit', 'revoke --subject a --lock-for soon', '--lock-for "soon"'],
+      ['a made-up id', 'revoke --session a --id 7', '--id takes what an earlier run printed'],
+    ])('with %s is wrong usage, and writes nothing', async (_, words, says) => {
+      const { code, stderr } = await run(database, words);
+      expect(stderr).toContain(says);
+      expect(code).toBe(2);
+      expect(await readEvents(here.dataSource)).toEqual([]);
+    });
+  });
+
+  describeOn(serverKinds, 'when the answer to COMMIT is lost', (kind) => {
+    let proxy: TcpProxy;
+    let through: TestDatabase;
+
+    beforeEach(async () => {
+      database = await kind.create();
+      await makeTables(database);
+      ({ proxy, through } = await TcpProxy.before(database));
+      here = await startInstance(database);
+    });
+
+    afterEach(async () => {
+      await proxy?.close();
+    });
+
+    it('settles it by itself when the database is there again: one event', async () => {
+      const lost = proxy.next(COMMIT, 'swallow answer');
+      expect((await run(through, 'revoke --subject alice')).code).toBe(0);
+      await lost;
+      expect(await readEvents(here.dataSource)).toHaveLength(1);
+    });
+
+    it('else says that nobody knows, and how to run it again; that writes it once', async () => {
+      void proxy.next(COMMIT, 'swallow answer').then(() => proxy.refuse());
+      const first = await run(through, 'revoke --subject alice');
+      expect(first.code).toBe(1);
+      const id = /Nobody knows[^]*--id (\S+);/.exec(first.stderr)?.[1] ?? '';
+      expect(id).toMatch(/^[0-9a-f]{32}@1$/);
+      proxy.admit();
+      const again = await runJson<Receipt>(through, `revoke --subject alice --id ${id}`);
+      expect(again).toMatchObject({ code: 0, events: [{ position: 1, id: id.split('@')[0] }] });
+      expect(await readEvents(here.dataSource)).toHaveLength(1);
+    });
+
+    it('and it was not written: the retry ends no login that came since', async () => {
+      const one = await here.login('alice'); // gen 0
+      await here.logout.logoutSession('unrelated'); // position 1
+      const since = await here.login('alice'); // gen 1
+      const id = `${'0'.repeat(31)}7@1`;
+      expect((await run(through, `revoke --subject alice --id ${id}`)).code).toBe(0);
+      await here.feed.strictProof(60_000);
+      expect([await here.judge(one), await here.judge(since)]).toEqual(['session_ended', 'active']);
+    });
+  });
+});

@@ -1,0 +1,60 @@
+import { PassThrough, Writable } from 'node:stream';
+import { runCommand } from '../../../lib/cli/run-command.js';
+import type { AuthClock } from '../../../lib/context/auth-clock.js';
+import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
+import type { TestDatabase } from '../../support/databases.js';
+
+/** What one run of the command came to. */
+export interface CommandRun {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a run may have beside its words. */
+export interface RunSettings {
+  readonly clock?: AuthClock;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs the command in this process, off a terminal, on this database. */
+export async function run(
+  database: TestDatabase | undefined,
+  words: string,
+  { clock, env }: RunSettings = {},
+): Promise<CommandRun> {
+  const [stdout, stderr] = [new Ear(), new Ear()];
+  const code = await runCommand(words === '' ? [] : words.split(' '), {
+    stdout,
+    stderr,
+    stdin: new PassThrough(),
+    env: { ...(database === undefined ? {} : { DATABASE_URL: database.url }), ...env },
+    clock,
+  });
+  return { code, stdout: stdout.heard, stderr: stderr.heard };
+}
+
+/** The same with --json, and what it printed. */
+export async function runJson<T>(
+  database: TestDatabase,
+  words: string,
+  settings?: RunSettings,
+): Promise<T & { readonly code: number }> {
+  const { code, stdout } = await run(database, `${words} --json`, settings);
+  return { ...(JSON.parse(stdout) as T), code };
+}
+
+/** Makes the tables, and nothing else. */
+export async function makeTables({ options }: TestDatabase): Promise<void> {
+  const log = await openLogDatabase({ source: options, schema: undefined, migrations: 'run' });
+  await log.close();
+}
+
+class Ear extends Writable {
+  heard = '';
+
+  override _write(chunk: Buffer, _: string, done: () => void): void {
+    this.heard += chunk.toString();
+    done();
+  }
+}

@@ -1,0 +1,180 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import {
+  databaseKinds,
+  describeOn,
+  serverKinds,
+  sqlite,
+  type TestDatabase,
+} from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { endSessions, listenForErrors, knows } from '../feed/support.js';
+import { follow, headPosition } from './support.js';
+
+/** Where a jump leads: microseconds since 1970, and on. */
+const FAR = 1_600_000_000_000_000;
+
+/** A token of a future that was lost: its position was handed out, and is gone. */
+async function loginFromLostFuture(instance: Instance, position: number): Promise<string> {
+  const since = { position, now: Math.floor(instance.clock.wall()) };
+  return (await instance.sessions.login({ subject: 'alice' }, { since })).accessToken;
+}
+
+async function countJumps({ dataSource }: Instance): Promise<number> {
+  const [row] = (await dataSource.query(
+    `SELECT COUNT(*) AS count FROM auth_event WHERE kind = 'history'`,
+  )) as { count: string | number }[];
+  return Number(row?.count);
+}
+
+/** What a promoted standby or a restored backup looks like that lacks the last commits. */
+async function loseAllAfter({ dataSource }: Instance, position: number): Promise<void> {
+  await dataSource.query(`DELETE FROM auth_event WHERE position > ${position}`);
+  await dataSource.query(
+    `UPDATE auth_head SET position = ${position}, last_event_id = ` +
+      `(SELECT event_id FROM auth_event WHERE position = ${position})`,
+  );
+}
+
+describe('H2: no position is handed out twice', () => {
+  let database: TestDatabase;
+  let here: Instance;
+  let there: Instance;
+  let errors: () => string[];
+
+  const start = async (create: () => Promise<TestDatabase>): Promise<void> => {
+    database = await create();
+    here = await startInstance(database, { clock: new TestClock() });
+    there = await startInstance(database, { clock: new TestClock() });
+    errors = listenForErrors();
+  };
+
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await here?.close();
+    await there?.close();
+    await database?.drop();
+  });
+
+  describeOn(serverKinds, 'another server that lost nothing', (kind) => {
+    const promote = (): Promise<unknown> =>
+      here.dataSource.query(`UPDATE auth_head SET server = 'the one before'`);
+
+    beforeEach(() => start(() => kind.create()));
+
+    it('makes the first writer jump, and nobody reload', async () => {
+      await endSessions(here, 3);
+      await follow(there);
+      await promote();
+      const [sid = ''] = await endSessions(here, 1);
+      expect(await headPosition(here.dataSource)).toBeGreaterThan(FAR);
+      const { database: log } = await there.open();
+      const read = jest.spyOn(log, 'read');
+      await follow(there);
+      expect(read).not.toHaveBeenCalled();
+      expect(knows(there, sid)).toBe(true);
+      expect(there.feed.position).toBe(await headPosition(here.dataSource));
+      expect(errors()).toEqual([]);
+      expect(await countJumps(here)).toBe(1);
+    });
+
+    it('makes the first login jump, so that it is signed beyond everything', async () => {
+      await endSessions(here, 2);
+      await promote();
+      const { position } = await here.sessions.position();
+      expect(position).toBeGreaterThan(FAR);
+    });
+
+    it('makes the first load jump', async () => {
+      await endSessions(here, 2);
+      await promote();
+      const young = await startInstance(database, { clock: new TestClock() });
+      expect(young.feed.position).toBeGreaterThan(FAR);
+      await young.close();
+    });
+
+    it('makes the log jump once, however many write at once', async () => {
+      await endSessions(here, 2);
+      await promote();
+      await Promise.all([here, there].flatMap((each) => times(20, () => endSessions(each, 1))));
+      expect(await countJumps(here)).toBe(1);
+      const positions = (await here.dataSource.query(
+        `SELECT position FROM auth_event`,
+      )) as unknown[];
+      expect(positions).toHaveLength(43);
+    });
+  });
+
+  describeOn(databaseKinds, 'a history that was lost', (kind) => {
+    beforeEach(() => start(() => kind.create()));
+
+    it('is left behind by whoever saw more of it, before he writes', async () => {
+      await endSessions(here, 5);
+      await loseAllAfter(here, 2);
+      const lost = await loginFromLostFuture(here, 4);
+      await here.logout.logoutAll('alice');
+      expect(await headPosition(here.dataSource)).toBeGreaterThan(FAR);
+      expect(await here.judge(lost)).toBe('session_ended');
+      await follow(there);
+      expect(await there.judge(lost)).toBe('session_ended');
+    });
+
+    it('H3: is left behind by whoever finds the fork', async () => {
+      await endSessions(here, 5);
+      await follow(there);
+      await loseAllAfter(here, 2);
+      await follow(there);
+      expect(errors()).toHaveLength(1);
+      expect(there.feed.position).toBeGreaterThan(FAR);
+      expect(await countJumps(here)).toBe(1);
+      // The other one finds that somebody has jumped: his own memory is enough for him.
+      await follow(here);
+      expect(await countJumps(here)).toBe(1);
+    });
+
+    it('H1: goes on counting for the refresh of who knows it, beyond the jump', async () => {
+      const login = await here.sessions.login(async () => ({ subject: 'alice' }));
+      await here.logout.logoutAll('alice');
+      const { dataSource } = here;
+      await loseAllAfter(here, 0);
+      await dataSource.query(`DELETE FROM auth_subject`);
+      await dataSource.query(`UPDATE auth_session SET ended_at = NULL, end_reason = NULL`);
+      await follow(here);
+      expect(await headPosition(dataSource)).toBeGreaterThan(FAR);
+      await expect(here.sessions.refresh(login?.refreshToken ?? '')).rejects.toMatchObject({
+        code: 'session_ended',
+      });
+    });
+
+    it('tells an audit how much was lost', async () => {
+      const told: unknown[] = [];
+      here.app.get(AuthEvents).subscribe((event) => told.push(event));
+      await endSessions(here, 3);
+      await loseAllAfter(here, 1);
+      await follow(here);
+      expect(told).toEqual([expect.objectContaining({ type: 'history_lost', lost: 2 })]);
+    });
+  });
+
+  describeOn([sqlite], 'a file, which has no name,', (kind) => {
+    beforeEach(() => start(() => kind.create()));
+
+    it('H3: jumps at every load, and the instances beside it follow', async () => {
+      const [sid = ''] = await endSessions(here, 1);
+      await follow(there);
+      const young = await startInstance(database, { clock: new TestClock(), jumpsAtLoad: true });
+      expect(young.feed.position).toBeGreaterThan(FAR);
+      expect(knows(young, sid)).toBe(true);
+      const [later = ''] = await endSessions(young, 1);
+      await follow(there);
+      expect(knows(there, later)).toBe(true);
+      expect(errors()).toEqual([]);
+      await young.close();
+    });
+  });
+});
+
+function times<T>(count: number, make: () => T): T[] {
+  return Array.from({ length: count }, make);
+}
