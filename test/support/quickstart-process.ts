@@ -79,7 +79,10 @@ export class QuickstartProcess extends QuickstartClient {
   get ending(): string | undefined {
     const { exitCode, signalCode } = this.child;
     if (!QuickstartProcess.running.has(this) || (exitCode ?? signalCode) === null) return undefined;
-    return `ended with ${exitCode ?? signalCode}: ${this.said().slice(-2_000)}`;
+    const errors = this.said()
+      .split('\n')
+      .filter((line) => /error/i.test(line));
+    return `ended with ${exitCode ?? signalCode}: ${errors.slice(-8).join(' | ').slice(-600)}`;
   }
 
   /** Sends it a signal that ends nothing; what it means, a preload has settled. */

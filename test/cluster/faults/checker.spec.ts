@@ -152,6 +152,15 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, all, invalid)).toEqual(['P8']);
   });
 
+  it('P8: an unknown refresh token, unless its login was overtaken while it was made', () => {
+    const unknown = { outcome: 'fail', code: 'refresh_token_invalid', presented: 'r1' } as const;
+    const refresh = op('refresh', 1, 300, 310, unknown);
+    const all = op('logoutAll', 0, 100, 200, { session: 'T' });
+    expect(broken(op('login', 0, 50, 150), all, refresh)).toEqual([]);
+    expect(broken(LOGIN, all, refresh)).toEqual(['P8']);
+    expect(broken(op('login', 0, 201, 210), all, refresh)).toEqual(['P8']);
+  });
+
   it('P9: two successors, or one after the end', () => {
     const first = op('refresh', 0, 20, 30, { presented: 'r1', successor: 'r2' });
     const again = op('refresh', 1, 25, 40, { presented: 'r1', successor: 'r2' });

@@ -4,8 +4,10 @@ import { createClient } from 'redis';
 import { DataSource } from 'typeorm';
 import { OTHER_FEEDS, REDIS_URL } from '../../faults/wrong-feeds/other-feeds.js';
 import { SimulatedCluster } from '../../faults/wrong-feeds/simulated-cluster.js';
-import { playRightFeed, TABLE_FEEDS } from '../../faults/wrong-feeds/table-feeds.js';
-import { WRONG_READINGS } from '../../faults/wrong-feeds/wrong-readings.js';
+import { playRightFeed } from '../../faults/wrong-feeds/right-feed.js';
+import { TABLE_FEEDS } from '../../faults/wrong-feeds/table-feeds.js';
+import { FOLLOWING_READINGS } from '../../faults/wrong-feeds/following-readings.js';
+import { WRITING_READINGS } from '../../faults/wrong-feeds/writing-readings.js';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 
 const hasRedis = await answers(REDIS_URL);
@@ -51,7 +53,7 @@ it('docs/wrong-feeds.md lists every wrong feed and every wrong reading, and what
     const line = lines.find((each) => each.startsWith(`| ${name} | ${why} |`));
     expect([name, line?.endsWith(`| ${breaks} |`)]).toEqual([name, true]);
   }
-  for (const { rule, name, breaks } of WRONG_READINGS) {
+  for (const { rule, name, breaks } of [...FOLLOWING_READINGS, ...WRITING_READINGS]) {
     const line = lines.find((each) => each.startsWith(`| ${rule} | ${name} |`));
     expect([name, line?.endsWith(`| ${breaks} |`)]).toEqual([name, true]);
   }

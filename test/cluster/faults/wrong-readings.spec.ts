@@ -4,7 +4,8 @@ import {
   ObservedCluster,
   type ObservedInstance,
 } from '../../faults/wrong-feeds/observed-cluster.js';
-import { WRONG_READINGS } from '../../faults/wrong-feeds/wrong-readings.js';
+import { FOLLOWING_READINGS } from '../../faults/wrong-feeds/following-readings.js';
+import { WRITING_READINGS } from '../../faults/wrong-feeds/writing-readings.js';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 
 /** Their order of things and what the checker says of it stand in docs/wrong-feeds.md. */
@@ -30,7 +31,10 @@ describe('a wrong reading of protocol.md is caught by the checker', () => {
       await database?.drop();
     });
 
-    for (const { rule, name, breaks, patch, play } of WRONG_READINGS) {
+    for (const { rule, name, breaks, patch, play } of [
+      ...FOLLOWING_READINGS,
+      ...WRITING_READINGS,
+    ]) {
       it(`${rule}: ${name}: ${breaks}`, async () => {
         patch();
         await play(cluster, a, b);

@@ -126,6 +126,11 @@ function refusalAgainstNothing(
       operation,
     ),
   });
+  // Overtaken by an end while it was made, a login is dead from the start, and its session unknown.
+  const isStillborn =
+    code === 'refresh_token_invalid' &&
+    may.some((end) => end.operation.invoked < (login?.completed ?? -Infinity));
+  if (isStillborn) return undefined;
   if (!REVOKED.has(code)) return complain(`a token of ours was called "${code}"`);
   const ends = may.filter((end) => end.operation !== operation);
   const before = ends.filter((end) => end.operation.invoked < completed);

@@ -1,48 +1,7 @@
-import type { DataSource, QueryRunner } from 'typeorm';
-import {
-  BOUND,
-  type PollAnswer,
-  type SimulatedCluster,
-  type SimulatedInstance,
-} from './simulated-cluster.js';
-import type { WrongFeed, WrongFeedDatabase } from './wrong-feed.js';
-
-type Row = Readonly<Record<string, string>>;
-
-/** Asks one statement, outside every transaction. */
-async function ask(dataSource: DataSource, sql: string, values: unknown[] = []): Promise<Row[]> {
-  return (await dataSource.query(sql, values)) as Row[];
-}
-
-/** Begins a transaction and runs these in it. */
-async function begin(dataSource: DataSource, ...statements: string[]): Promise<QueryRunner> {
-  const runner = dataSource.createQueryRunner();
-  await runner.startTransaction();
-  for (const sql of statements) await runner.query(sql);
-  return runner;
-}
-
-async function commit(runner: QueryRunner): Promise<void> {
-  await runner.commitTransaction();
-  await runner.release();
-}
-
-const fresh = (rows: readonly Row[]): PollAnswer => ({
-  ended: rows.map((row) => row['sid'] ?? ''),
-  isFresh: true,
-});
-
-/** Two polls after the last write, and then a request when the bound is over. */
-async function lookAfterBound(
-  { time }: SimulatedCluster,
-  follower: SimulatedInstance,
-  session: string,
-): Promise<void> {
-  await follower.poll();
-  time.pass(BOUND);
-  await follower.poll();
-  await follower.me(session);
-}
+import type { DataSource } from 'typeorm';
+import { BOUND, type SimulatedCluster, type SimulatedInstance } from './simulated-cluster.js';
+import { ask, begin, commit, fresh, lookAfterBound, type Row } from './steps.js';
+import type { WrongFeed } from './wrong-feed.js';
 
 const INSERT = (sid: string): string => `INSERT INTO log (sid) VALUES ('${sid}')`;
 
@@ -59,38 +18,6 @@ async function commitOutOfOrder(
   await follower.poll();
   await cluster.logout('slow', () => commit(first));
   await lookAfterBound(cluster, follower, 'slow');
-}
-
-/** W1, so that the harness is seen to pass what is right: positions from a head row, locked last. */
-export async function playRightFeed(
-  cluster: SimulatedCluster,
-  { dataSource }: WrongFeedDatabase,
-): Promise<void> {
-  await ask(dataSource, 'CREATE TABLE head AS SELECT 0::bigint AS position');
-  await ask(dataSource, 'CREATE TABLE log (position bigint PRIMARY KEY, sid text)');
-  const append = (sid: string): string =>
-    'WITH raised AS (UPDATE head SET position = position + 1 RETURNING position) ' +
-    `INSERT INTO log SELECT position, '${sid}' FROM raised`;
-  let cursor = 0;
-  const follower = cluster.instance('B', async () => {
-    const rows = await ask(
-      dataSource,
-      'SELECT e.*, h.position AS head FROM head h LEFT JOIN log e ON e.position > $1 ORDER BY e.position',
-      [cursor],
-    );
-    const events = rows.filter((row) => row['sid'] !== null);
-    cursor = Number(events.at(-1)?.['position'] ?? cursor);
-    return { ...fresh(events), isFresh: cursor === Number(rows[0]?.['head']) };
-  });
-  await cluster.login('slow', 'fast');
-  const first = await begin(dataSource, append('slow'));
-  const second = cluster.logout('fast', () => ask(dataSource, append('fast'))); // waits for the head
-  await follower.poll();
-  await cluster.logout('slow', () => commit(first));
-  await second;
-  await lookAfterBound(cluster, follower, 'slow');
-  await follower.me('fast');
-  await follower.settle();
 }
 
 /** Feeds that read a table, each with a cursor of its own. */
