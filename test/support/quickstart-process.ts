@@ -22,6 +22,7 @@ export class QuickstartProcess extends QuickstartClient {
     private readonly child: ChildProcess,
     url: string,
     private readonly env: Environment,
+    private readonly said: () => string,
   ) {
     super(url);
     QuickstartProcess.running.add(this);
@@ -33,9 +34,9 @@ export class QuickstartProcess extends QuickstartClient {
    * @param main - The quick-start of another release.
    */
   static async start(env: Environment, cwd?: string, main = MAIN): Promise<QuickstartProcess> {
-    const { child, started } = run(env, cwd, main);
+    const { child, started, said } = run(env, cwd, main);
     const outcome = await started;
-    if (typeof outcome === 'string') return new QuickstartProcess(child, outcome, env);
+    if (typeof outcome === 'string') return new QuickstartProcess(child, outcome, env, said);
     throw new Error(`The quick-start ended with code ${outcome.code}:\n${outcome.output}`);
   }
 
@@ -78,6 +79,21 @@ export class QuickstartProcess extends QuickstartClient {
     this.child.kill('SIGCONT');
   }
 
+  /** How it ended, if it did by itself, and the last that it said. */
+  get ending(): string | undefined {
+    const { exitCode, signalCode } = this.child;
+    if (!QuickstartProcess.running.has(this) || (exitCode ?? signalCode) === null) return undefined;
+    const errors = this.said()
+      .split('\n')
+      .filter((line) => /error/i.test(line));
+    return `ended with ${exitCode ?? signalCode}: ${errors.slice(-8).join(' | ').slice(-600)}`;
+  }
+
+  /** Sends it a signal that ends nothing; what it means, a preload has settled. */
+  signal(signal: 'SIGWINCH'): void {
+    this.child.kill(signal);
+  }
+
   private async end(signal: NodeJS.Signals): Promise<void> {
     QuickstartProcess.running.delete(this);
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
@@ -91,7 +107,7 @@ function run(
   env: Environment,
   cwd?: string,
   main = MAIN,
-): { child: ChildProcess; started: Promise<string | FailedStart> } {
+): { child: ChildProcess; started: Promise<string | FailedStart>; said: () => string } {
   const child = spawn(process.execPath, [main], {
     env: { PATH: process.env['PATH'] ?? '', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -109,5 +125,5 @@ function run(
     child.once('close', (code) => resolve({ code, output }));
     child.once('error', reject);
   });
-  return { child, started };
+  return { child, started, said: () => output };
 }

@@ -65,7 +65,7 @@ export class TcpProxy {
 
   /** Where it listens, as `host:port`. */
   get address(): string {
-    return `127.0.0.1:${(this.listener.address() as AddressInfo).port}`;
+    return `127.0.0.1:${this.port}`;
   }
 
   /** The same database, reached through a proxy of its own. */

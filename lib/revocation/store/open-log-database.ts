@@ -10,6 +10,7 @@ import { dialectOf } from './dialect-of.js';
 import type { LogDatabase } from './log-database.js';
 import { ServerLogDatabase } from './server-log-database.js';
 import { type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
+import { surviveDyingClients } from './survive-dying-clients.js';
 
 /** Where the log lives and what may be done to make it. */
 export interface LogLocation {
@@ -46,6 +47,7 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
   }
   const Class = application === undefined ? DataSource : dataSourceClassOf(application);
   const dataSource = await new Class(options).initialize();
+  surviveDyingClients(dataSource);
   try {
     const dialect = dialectOf(dataSource, location.schema);
     const database =

@@ -1,0 +1,162 @@
+import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { LogCursor } from '../../../lib/revocation/feed/log-cursor.js';
+import { ProofClock } from '../../../lib/revocation/feed/proof-clock.js';
+import { RevocationFeed } from '../../../lib/revocation/revocation-feed.service.js';
+import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import { controlPolls, endSessions } from '../../cluster/feed/support.js';
+import type { ObservedInstance } from './observed-cluster.js';
+import { replace, type WrongReading } from './wrong-reading.js';
+
+const BOUND = 5_000;
+
+/** Takes back the last commits, as a fail-over does to a replica that lagged. */
+async function loseAllAfter(position: number, { real }: ObservedInstance): Promise<void> {
+  await real.dataSource.query(`DELETE FROM auth_event WHERE position > ${position}`);
+  await real.dataSource.query(
+    `UPDATE auth_head SET position = ${position}, last_event_id = ` +
+      `(SELECT event_id FROM auth_event WHERE position = ${position})`,
+  );
+}
+
+/** How an instance follows, when it may decide, and what it does when a history was lost. */
+export const FOLLOWING_READINGS: readonly WrongReading[] = [
+  {
+    rule: 'F4',
+    name: 'a proof is dated at the receipt of the answer',
+    breaks: 'P2',
+    patch: () =>
+      replace(
+        ProofClock,
+        'prove',
+        (prove) =>
+          function (this: ProofClock, _sent: unknown, now: unknown) {
+            prove.call(this, this.moment(), now);
+          } as never,
+      ),
+    play: async (cluster, a, b) => {
+      const login = await cluster.login(a);
+      const polls = await controlPolls(b.real);
+      polls.hold();
+      const proven = b.real.feed.proofWithin(Infinity, 60_000);
+      await polls.answered(1); // the answer lies in the socket
+      await cluster.end(a, login);
+      cluster.pass(BOUND);
+      polls.release();
+      await proven;
+      await cluster.me(b, login);
+    },
+  },
+  {
+    rule: 'F5',
+    name: 'the lease is a flag that a timer clears, not looked at in each decision',
+    breaks: 'P2',
+    patch: () =>
+      replace(
+        RevocationFeed,
+        'isFresh',
+        () =>
+          function (this: RevocationFeed) {
+            return this.ready && !this.failing;
+          } as never,
+      ),
+    play: async (cluster, a, b) => {
+      const login = await cluster.login(a);
+      await cluster.follow(b);
+      await cluster.end(a, login);
+      cluster.pass(BOUND); // B was paused all the while: no timer of it has run
+      await cluster.me(b, login);
+    },
+  },
+  {
+    rule: 'P3',
+    name: 'it fails open: without a proof the token passes',
+    breaks: 'P3',
+    patch: () => replace(RevocationFeed, 'isFresh', () => (() => true) as never),
+    play: async (cluster, a, b) => {
+      const login = await cluster.login(a);
+      await cluster.follow(b);
+      (await controlPolls(b.real)).fail();
+      const end = cluster.history.isolate('B');
+      cluster.pass(BOUND);
+      await cluster.me(b, login);
+      cluster.pass(1);
+      end();
+    },
+  },
+  {
+    rule: 'F3',
+    name: 'an answer that does not reach the head is a proof',
+    breaks: 'P2',
+    patch: () =>
+      replace(
+        LogCursor,
+        'judge',
+        (judge) =>
+          function (this: LogCursor, ...given: unknown[]) {
+            const judgement = judge.apply(this, given) as { kind: string };
+            return judgement.kind === 'behind' ? { kind: 'current' } : judgement;
+          } as never,
+      ),
+    play: async (cluster, a, b) => {
+      const login = await cluster.login(a);
+      await endSessions(a.real, 2_000); // a full page before it
+      await cluster.end(a, login);
+      cluster.pass(BOUND - 1_000);
+      await cluster.follow(b);
+      cluster.pass(1_000);
+      await cluster.me(b, login);
+    },
+  },
+  {
+    rule: 'F3, H1',
+    name: 'a fork goes unnoticed: the cursor is kept over a fail-over',
+    breaks: 'P2',
+    patch: () =>
+      replace(
+        LogCursor,
+        'judge',
+        (judge) =>
+          function (this: LogCursor, ...given: unknown[]) {
+            const judgement = judge.apply(this, given) as { kind: string };
+            return judgement.kind === 'fork' ? { kind: 'current' } : judgement;
+          } as never,
+      ),
+    play: async (cluster, a, b) => {
+      const later = await cluster.login(a, 'bob');
+      await endSessions(a.real, 3);
+      await cluster.follow(b);
+      await loseAllAfter(1, a);
+      const young = await cluster.start();
+      await cluster.end(young, later); // position 2 once more
+      await endSessions(young.real, 1); // and 3
+      await cluster.follow(b);
+      cluster.pass(BOUND);
+      await cluster.follow(b);
+      await cluster.me(b, later);
+    },
+  },
+  {
+    rule: 'H1',
+    name: 'a reload replaces what is known instead of merging',
+    breaks: 'P6',
+    patch: () =>
+      replace(
+        RevocationIndex,
+        'beginReload',
+        () =>
+          function (this: RevocationIndex) {
+            const { keys } = this as unknown as { keys: EventKeys };
+            Object.assign(this, new RevocationIndex(keys));
+          } as never,
+      ),
+    play: async (cluster, a, b) => {
+      const login = await cluster.login(a);
+      await cluster.end(a, login);
+      await cluster.follow(b);
+      await cluster.me(b, login);
+      await loseAllAfter(0, a);
+      await cluster.follow(b);
+      await cluster.me(b, login);
+    },
+  },
+];

@@ -1,0 +1,164 @@
+import { newEventId } from '../../../lib/revocation/event-id.js';
+import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { LogFollower } from '../../../lib/revocation/feed/log-follower.js';
+import { MarkTable } from '../../../lib/revocation/mark.js';
+import { ProvisionalEvents } from '../../../lib/revocation/provisional-events.js';
+import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import { endSessions } from '../../cluster/feed/support.js';
+import { holdHead, loseCommit, reconnect } from '../../cluster/protocol/support.js';
+import { type Open, replace, type WrongReading } from './wrong-reading.js';
+
+const BOUND = 5_000;
+
+/** What an event is, for how long it is known, and what becomes of an unanswered COMMIT. */
+export const WRITING_READINGS: readonly WrongReading[] = [
+  {
+    rule: 'W3',
+    name: 'an index that forgets by its size, as an LRU does',
+    breaks: 'P6',
+    patch: () => {
+      const kept = new WeakMap<object, string[]>();
+      replace(
+        RevocationIndex,
+        'add',
+        (add) =>
+          function (this: RevocationIndex, ...given: unknown[]) {
+            const [{ key }] = given as [{ key: string }];
+            kept.set(this, [...(kept.get(this) ?? []), key].slice(-3));
+            return add.apply(this, given);
+          } as never,
+      );
+      replace(
+        RevocationIndex,
+        'find',
+        (find) =>
+          function (this: RevocationIndex, ...given: unknown[]) {
+            const [{ iss, sid }] = given as [{ iss: string; sid?: string }];
+            const { keys } = this as unknown as { keys: EventKeys };
+            const isKept = kept.get(this)?.includes(keys.hex('session', iss, sid ?? ''));
+            return isKept === true ? find.apply(this, given) : undefined;
+          } as never,
+      );
+    },
+    play: async (cluster, a, b) => {
+      const login = await cluster.login(a);
+      await cluster.end(a, login);
+      await cluster.follow(b);
+      await cluster.me(b, login);
+      await endSessions(a.real, 5);
+      await cluster.follow(b);
+      await cluster.me(b, login);
+    },
+  },
+  {
+    rule: 'G4',
+    name: 'of several events of an account the latest wins',
+    breaks: 'P1',
+    patch: () =>
+      replace(
+        MarkTable,
+        'add',
+        () =>
+          function (
+            this: Open & { table: Open },
+            key: unknown,
+            limit: unknown,
+            except: unknown,
+            until: unknown,
+            note: unknown,
+          ) {
+            const place = this.table['add']?.(key, until, 0);
+            this['setLimit']?.(place, 2, 0);
+            this['setLimit']?.(place, 0, limit);
+            this['setException']?.(place, except ?? new Uint32Array(4));
+            this.table['setPayloadAt']?.(place, 8, note);
+          } as never,
+      ),
+    play: async (cluster, a, b) => {
+      const one = await cluster.login(a);
+      const two = await cluster.login(a);
+      await cluster.follow(b);
+      await cluster.end(a, one, 'logoutOthers'); // ends two
+      await cluster.end(b, two, 'logoutOthers'); // who was not told yet
+      await cluster.follow(a);
+      await cluster.me(a, two);
+    },
+  },
+  {
+    rule: 'C2',
+    name: 'a pending event counts only when it has its number',
+    breaks: 'P2',
+    patch: () => replace(LogFollower, 'addPending', () => (() => undefined) as never),
+    play: async (cluster, a, b) => {
+      const login = await cluster.login(a);
+      await cluster.follow(b);
+      const letGo = await holdHead(b.real.dataSource); // nothing can be numbered
+      await cluster.end(a, login, 'logout', () =>
+        a.real.dataSource.transaction((manager) => a.real.logout.logout(login.token, { manager })),
+      );
+      cluster.pass(BOUND);
+      await cluster.follow(b);
+      await cluster.me(b, login);
+      await letGo();
+    },
+  },
+  {
+    rule: 'W4',
+    name: 'an event whose COMMIT was not answered counts as never written',
+    breaks: 'W4',
+    patch: () => replace(ProvisionalEvents, 'concerns', () => (() => false) as never),
+    play: async (cluster, a, b) => {
+      const login = await cluster.login(b);
+      await cluster.follow(a);
+      const lost = loseCommit(a.proxy, 'swallow answer');
+      const logout = await cluster.end(a, login);
+      await lost;
+      logout.isCommitted = true; // the proxy saw the server say so
+      await cluster.me(a, login);
+      await reconnect(a.proxy, a.real);
+    },
+  },
+  {
+    rule: 'W4, G3',
+    name: 'what COMMIT left unknown is tried again as a new event with a new id',
+    breaks: 'P8',
+    patch: () => {
+      replace(
+        ProvisionalEvents,
+        'add',
+        (add) =>
+          function (this: ProvisionalEvents, drafts: object[], now: unknown) {
+            add.call(
+              this,
+              drafts.map((draft) => ({ ...draft, id: newEventId(Date.now()) })),
+              now,
+            );
+          } as never,
+      );
+      replace(
+        ProvisionalEvents,
+        'list',
+        (list) =>
+          function (this: ProvisionalEvents) {
+            const drafts = list.call(this) as object[];
+            return drafts.map((draft) => ({ ...draft, killsBelow: null, attemptedAt: null }));
+          } as never,
+      );
+    },
+    play: async (cluster, a, b) => {
+      const login = await cluster.login(b);
+      await cluster.follow(a);
+      const lost = loseCommit(a.proxy, 'swallow answer');
+      const logout = await cluster.end(a, login, 'logoutAll');
+      await lost;
+      logout.isCommitted = true;
+      cluster.pass(1);
+      const young = await cluster.login(b);
+      await reconnect(a.proxy, a.real);
+      await a.real.log.settleUnknown().catch(() => undefined);
+      await a.real.log.drain();
+      await cluster.follow(b);
+      await cluster.me(b, young);
+    },
+  },
+];
