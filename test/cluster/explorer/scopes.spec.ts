@@ -1,0 +1,25 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { EXPLORING_LIMIT, exploreApart } from './explore-apart.js';
+import type { Exploration } from './explore.js';
+import { SCOPES } from './scopes.js';
+
+describe('every state of a small model of protocol.md, all rules on', () => {
+  let found: ReadonlyMap<string, Exploration>;
+
+  beforeAll(async () => {
+    found = await exploreApart('scopes');
+  }, EXPLORING_LIMIT);
+
+  it.each(Object.keys(SCOPES))('keeps every promise, and never sticks: %s', (name) => {
+    const { complete, violation } = found.get(name)!;
+    expect(violation).toBeUndefined();
+    expect(complete).toBe(true);
+  });
+
+  it('is at least a million states', () => {
+    const total = [...found.values()].reduce((sum, { states }) => sum + states, 0);
+    const lines = [...found].map(([name, { states }]) => `${String(states).padStart(9)}  ${name}`);
+    console.log([...lines, `${String(total).padStart(9)}  together`].join('\n'));
+    expect(total).toBeGreaterThanOrEqual(1_000_000);
+  });
+});
