@@ -13,7 +13,8 @@ longer finds what stands here.
 The explorer (\`test/cluster/explorer\`) visits every state of a small model of the protocol: instances that
 log in, refresh, write, poll, load, purge and die; callers' transactions; lost answers to COMMIT; answers
 that come late; fail-over, with and without lost commits; backups; a bounded time. \`npm test\` visits more
-than a million states; \`npm run test:explorer\` larger scopes. With all rules on no promise is broken, no
+than a million states, and names the scopes that it does not finish; \`npm run test:explorer\` visits larger
+scopes, and those whole. With all rules on no promise is broken, no
 fork is a false one, and from every state a few healthy rounds make every instance fresh. Each rule is a
 switch: with it off the explorer finds a counter-example, and the first one found is a shortest one. Tests
 are named by their file below \`test/\`.

@@ -5,6 +5,7 @@ import { type Model, nameOf, type Step, eventName } from './model.js';
 import { beginHistory } from './histories.js';
 import { removeRow } from './rows.js';
 import { ANSWERED } from './following.js';
+import { forget } from './numbering.js';
 import { endTransactions } from './pending.js';
 import { ABSENT, FOREVER, type Instance, NUMBERED } from './world.js';
 
@@ -47,7 +48,8 @@ export function offerFaults(model: Model, step: Step): void {
 function tick(model: Model): void {
   const { world, scope } = model;
   const now = ++world.clock.now;
-  for (const { own, known, index } of world.instances) {
+  for (const instance of world.instances) {
+    const { own, known, index } = instance;
     const bound = scope.bounds[index] as number;
     if (model.rules['F5'] && own.proof > 0 && now - (own.proof - 1) >= bound) own.proof = 0;
     for (const [slot, entry] of known.entries()) {
@@ -55,7 +57,7 @@ function tick(model: Model): void {
       entry.killsBelow = 0;
       entry.until = 0;
       // C3: once it has expired here, no answer is asked for it any more.
-      own.expected &= ~only(slot);
+      forget(instance, only(slot));
     }
   }
   endProvisional(model);

@@ -3,7 +3,7 @@ import { hasJumpedBeyond } from './histories.js';
 import { judge } from './judging.js';
 import { load } from './loading.js';
 import { type Model, nameOf, type Step } from './model.js';
-import { addToIndex } from './numbering.js';
+import { addToIndex, forget } from './numbering.js';
 import { promiseAlarm, remembered } from './promises.js';
 import { copyRow } from './rows.js';
 import { ABSENT, FOREVER, type Instance, NUMBERED, PENDING, type Poll } from './world.js';
@@ -71,7 +71,6 @@ export function send(model: Model, instance: Instance, { sent }: Poll): void {
   sent.cursorId = own.cursorId;
   sent.expected = own.expected;
   sent.remembered = remembered(model, instance);
-  own.written = 0;
 }
 
 /** F1: one statement, one snapshot. */
@@ -121,7 +120,7 @@ export function receive(model: Model, instance: Instance, poll: Poll): void {
     const isOfNow = poll.sent.failovers === world.clock.failovers;
     if (isOfNow) promiseAlarm(model, instance, poll.sent.remembered);
     if (own.closed === 0) own.proof = Math.max(own.proof, moment + 1);
-    if (rules['F2 later']) dropEarlier(model, instance, poll);
+    if (rules['F2 later']) dropOthers(model, instance, poll);
   } else if (judgement === 'unregistered') {
     own.registered = 0;
   } else {
@@ -155,8 +154,17 @@ function apply(model: Model, instance: Instance, { head, rows, sent }: Poll): vo
     own.cursorId = head.last;
   }
   own.highest = Math.max(own.highest, head.position);
-  own.expected = (own.expected & ~numbered) | (pending & ~own.written);
+  forget(instance, numbered | passed(instance));
+  own.expected |= pending & ~sent.written;
   own.provisional &= ~(numbered | pending);
+}
+
+/** Own writes that the cursor has reached: they stand in the log below it. */
+function passed({ own, known }: Instance): number {
+  return known.reduce(
+    (set, { position }, slot) => (position > 0 && position <= own.cursor ? set | only(slot) : set),
+    0,
+  );
 }
 
 /** H5: what an old release does not know closes it. */
@@ -169,9 +177,10 @@ function isUnknownKind({ scope, rules }: Model, { index, own }: Instance, slot: 
   return true;
 }
 
-function dropEarlier({ world }: Model, { polls }: Instance, accepted: Poll): void {
+function dropOthers({ world }: Model, { polls }: Instance, accepted: Poll): void {
   for (const poll of polls) {
-    if (poll.sent.stage !== 0 && poll.sent.order < accepted.sent.order) world.clear(poll);
+    // Whichever was sent later: the one that was sent first may have been answered last.
+    if (poll !== accepted) world.clear(poll);
   }
 }
 

@@ -61,6 +61,12 @@ export const LARGE_SCOPES = {
     answersLate: false,
     ticks: 1,
   }),
+  'two refreshes and a subject event, with time': scopeOf({
+    events: [{ kind: 'subject', writers: [0, 1] }],
+    refreshes: 2,
+    answersLate: false,
+    ticks: 1,
+  }),
   'two strict instances': scopeOf({
     events: [{ kind: 'session', manager: true }],
     polls: 2,

@@ -1,6 +1,6 @@
 import { hasJumpedBeyond, needsJump } from './histories.js';
 import { type Model, nameOf, type Step } from './model.js';
-import { addToIndex } from './numbering.js';
+import { addToIndex, forget } from './numbering.js';
 import { promiseAlarm, remembered } from './promises.js';
 import { ABSENT, type Instance, NUMBERED } from './world.js';
 
@@ -60,7 +60,7 @@ function readSecond(model: Model, instance: Instance): void {
   own.loading = 0;
   own.loadPosition = 0;
   own.loadLast = 0;
-  own.expected = 0;
+  forget(instance, 0xff);
   if (!scope.registering) own.registered = 1;
   if (!rules['F7 closed'] && own.closed === 0) own.proof = now + 1;
 }

@@ -100,14 +100,23 @@ export function learnOwn(
   const { own } = instance;
   if (told.until > 0) addToIndex(instance, slot, told);
   own.highest = Math.max(own.highest, position);
-  own.written |= only(slot);
+  for (const { sent } of instance.polls) if (sent.stage !== 0) sent.written |= only(slot);
   if (position <= own.cursor) return;
   const continues = from.position === own.cursor && from.last === own.cursorId;
   if (continues && position === own.cursor + 1) {
     own.cursor = position;
     own.cursorId = slot + 1;
-    own.expected &= ~only(slot);
+    forget(instance, only(slot));
   } else {
     own.expected |= only(slot);
+    instance.known[slot]!.position = position;
+  }
+}
+
+/** F3: from here on no answer is asked for these. */
+export function forget({ own, known }: Instance, set: number): void {
+  own.expected &= ~set;
+  for (let slot = 0; slot < known.length; slot++) {
+    if (has(set, slot)) known[slot]!.position = 0;
   }
 }

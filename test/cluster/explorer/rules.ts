@@ -24,7 +24,7 @@ export const RULES = {
   'C4 dedupe': 'two movers number the same event twice',
   'F1 one statement': 'events and pending ones are read by two statements',
   'F2 sending': 'an answer is judged by what is known when it arrives',
-  'F2 later': 'an answer counts although one that was sent later was accepted',
+  'F2 later': 'an answer counts although another was accepted since it was sent',
   'F3 history': 'head and cursor of an answer are not compared with what is remembered',
   'F3 known': 'a known event may be missing in an answer',
   F4: 'a proof is dated by the receipt of the answer',

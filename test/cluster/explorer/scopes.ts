@@ -85,7 +85,7 @@ export const SCOPES = {
     events: [{ kind: 'subject', writers: [0, 1] }],
     refreshes: 2,
     answersLate: false,
-    ticks: 1,
+    ticks: 0,
   }),
   'a refresh and changed claims': scopeOf({
     events: [{ kind: 'access only', writers: [0, 1] }],
@@ -104,11 +104,10 @@ export const SCOPES = {
     ticks: 1,
   }),
   'a strict poll beside another': scopeOf({
-    instances: 1,
     events: [{ kind: 'session', manager: true }, { kind: 'other' }],
     polls: 2,
     answersLate: false,
-    ticks: 1,
+    ticks: 0,
   }),
   'two writers': scopeOf({
     events: [{ kind: 'session' }, { kind: 'subject', writers: [0, 1] }],
@@ -150,7 +149,7 @@ export const SCOPES = {
     lives: [1, 1],
     commitsLost: 1,
     purge: true,
-    ticks: 3,
+    ticks: 1,
   }),
   'an old release': scopeOf({ events: [{ kind: 'future' }], old: 1, ticks: 1 }),
   'a fail-over that loses nothing': scopeOf({

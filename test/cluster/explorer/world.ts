@@ -72,8 +72,6 @@ const INSTANCE = layoutOf(
   'cursorId',
   /** Ids that every answer must hold (F3). */
   'expected',
-  /** Own numberings since the last poll was sent. */
-  'written',
   'provisional',
   'registered',
   /** The highest position it has ever seen (H2). */
@@ -88,7 +86,8 @@ const INSTANCE = layoutOf(
   /** Ghost: it has told of a lost history (H1). */
   'noticed',
 );
-const KNOWN = layoutOf('killsBelow', 'until');
+/** `position` only of an own write that answers are asked for (F3). */
+const KNOWN = layoutOf('killsBelow', 'until', 'position');
 const POLL = layoutOf(
   'stage',
   'order',
@@ -97,6 +96,8 @@ const POLL = layoutOf(
   'cursor',
   'cursorId',
   'expected',
+  /** Own numberings since it was sent: its answer may still show them as pending. */
+  'written',
   /** Ghosts: live events it remembered at the sending, and after how many fail-overs it was answered. */
   'remembered',
   'failovers',
