@@ -68,6 +68,7 @@ export class RevocationLog {
   private isDraining = false;
   private jumping: Promise<void> | undefined;
   private jumpedUntil = -Infinity;
+  private jumpedTo = 0;
 
   constructor(
     private readonly connection: LogConnection,
@@ -307,13 +308,16 @@ export class RevocationLog {
 
   /** At most once an hour: another installation may share the secret, and its tokens come again. */
   private hasJumpedFor(position: number): boolean {
-    if (this.clock.monotonic() < this.jumpedUntil) return true;
+    // What the jump has overtaken is decided by the next answer; the one at hand may be older than it.
+    if (this.clock.monotonic() < this.jumpedUntil) return position > this.jumpedTo;
     this.jumping ??= (async () => {
       try {
-        await jump(await this.connection.open(), {
+        const log = await this.connection.open();
+        await jump(log, {
           whyUnder: (head) =>
             head.position < position ? 'a token was signed after everything in it' : undefined,
         });
+        this.jumpedTo = log.history.seen;
         this.jumpedUntil = this.clock.monotonic() + JUMP_REST;
       } catch (error) {
         this.logger.warn(`The revocation log could not jump: ${messageOf(error)}`);
