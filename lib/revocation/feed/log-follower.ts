@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../../context/auth-clock.js';
 import type { AuthMeter } from '../../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
+import { jump } from '../history-jump.js';
 import type { OpenLog } from '../open-log.js';
 import type { LogEvent } from '../revocation-event.js';
 import type { RevocationIndex } from '../revocation-index.js';
@@ -83,10 +84,15 @@ export class LogFollower {
       this.meter.count('loads', 'start');
     }
     let isRecovered = false;
+    let hasJumped = false;
     let rounds = 0;
     for (;;) {
       const { answer, sent, judgement } = await this.poll(log, timeout);
-      if (judgement.kind === 'fork' || judgement.kind === 'reload') {
+      if (isElsewhere(answer.head)) {
+        if (hasJumped) throw new Error(elsewhereMessage(answer.head));
+        hasJumped = true;
+        await jump(log);
+      } else if (judgement.kind === 'fork' || judgement.kind === 'reload') {
         this.proofs.discard();
         if (isRecovered)
           throw new Error('The revocation log changes faster than it can be loaded.');
@@ -201,4 +207,19 @@ export class LogFollower {
     );
     this.registered = true;
   }
+}
+
+/**
+ * Whether another server answers than the one where the log was written last: after a promotion, until
+ * the log has jumped; or for ever, where a proxy sends reads to a replica, which may be old.
+ */
+function isElsewhere({ server, serverNow }: Head): boolean {
+  return server !== null && serverNow !== null && server !== serverNow;
+}
+
+function elsewhereMessage({ server, serverNow }: Head): string {
+  return (
+    `Server ${serverNow} answers the polls, and ${server} is where the log is written: a replica proves ` +
+    'nothing. Connect the log to the primary, past any proxy that splits reads from writes.'
+  );
 }

@@ -94,6 +94,31 @@ describe('H2: no position is handed out twice', () => {
       await young.close();
     });
 
+    it('makes the first poll jump, which proves nothing before', async () => {
+      await endSessions(here, 2);
+      await promote();
+      await follow(there);
+      expect(await headPosition(here.dataSource)).toBeGreaterThan(FAR);
+      expect(await countJumps(here)).toBe(1);
+      expect(errors()).toEqual([]);
+    });
+
+    it('F7: proves nothing while it is a replica behind a proxy that splits reads from writes', async () => {
+      await endSessions(here, 2);
+      const { database: log, transactions } = await there.open();
+      const poll = log.poll.bind(log);
+      // Reads go elsewhere, writes to the primary: no jump can make the two agree.
+      jest.spyOn(log, 'poll').mockImplementation(async (...given) => {
+        const { rows, affected } = await poll(...given);
+        return { rows: rows.map((row) => ({ ...row, server_now: 'a replica' })), affected };
+      });
+      const jump = jest.spyOn(transactions, 'jump');
+      expect(await there.feed.strictProof()).toBe(false);
+      expect(jump).toHaveBeenCalledTimes(1);
+      expect(String(there.feed.failure)).toMatch(/a replica answers the polls/);
+      expect(await countJumps(here)).toBe(0);
+    });
+
     it('makes the log jump once, however many write at once', async () => {
       await endSessions(here, 2);
       await promote();
