@@ -7,7 +7,7 @@ import { hasPostgresPrograms, PostgresServer } from '../support/postgres-process
 import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
 import { Distribution } from './distribution.js';
 import { progress, times } from './progress.js';
-import { type HintName, hintOf } from './support/bench-hints.js';
+import { type HintName, hintOf, untilHeard } from './support/bench-hints.js';
 import { type LoggedStatement, STATEMENT_LOG, StatementLog } from './support/statement-log.js';
 
 /** How long nothing happens (ms). */
@@ -110,8 +110,7 @@ async function open(
     ],
   }).compile();
   const app = await module.init();
-  const revocation = app.get(RevocationService);
-  while (hint !== undefined && revocation.status().hint !== 'listening') await setTimeout(5);
+  await untilHeard(app.get(RevocationService));
   return app;
 }
 

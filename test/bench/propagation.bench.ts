@@ -96,16 +96,15 @@ async function withoutHint({ limit }: Kind, { here, there }: Scene): Promise<Fig
   const delays: number[] = [];
   const refusals: number[] = [];
   const awaited = new Map<string, number>();
-  let isLoggingOut = true;
+  const end = performance.now() + WITHOUT.time;
   const logouts = (async () => {
-    for (const end = performance.now() + WITHOUT.time; performance.now() < end;) {
+    while (performance.now() < end) {
       const token = mintToken();
       awaited.set(token, await logOut(here, token));
       await setTimeout(WITHOUT.pause * (0.5 + Math.random()));
     }
-    isLoggingOut = false;
   })();
-  while (isLoggingOut || awaited.size > 0) {
+  while (performance.now() < end || awaited.size > 0) {
     for (const [token, answered] of awaited) {
       const { status, sent, received } = await there.ask('GET /me', token);
       if (status !== 401) continue;

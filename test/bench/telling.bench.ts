@@ -13,6 +13,7 @@ import { atLeast, atMost, type BenchTable, type Figure, runIfMain } from './benc
 import { Distribution } from './distribution.js';
 import { progress } from './progress.js';
 import { against, describe, race, type Write } from './race.js';
+import { untilHeard } from './support/bench-hints.js';
 import { type BenchPostgres, startPostgres } from './support/postgres.js';
 
 const CALLERS = 64;
@@ -103,8 +104,7 @@ async function openOurs({ options }: BenchPostgres): Promise<Told> {
     ],
   }).compile();
   const app = await module.init();
-  const revocation = app.get(RevocationService);
-  while (revocation.status().hint !== 'listening') await setTimeout(5);
+  await untilHeard(app.get(RevocationService));
   const logout = app.get(LogoutService);
   return {
     isAllHeard: () => heard >= last,

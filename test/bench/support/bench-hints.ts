@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { natsHint } from '../../../lib/nats/nats.hint.js';
 import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
 import { redisHint } from '../../../lib/redis/redis.hint.js';
 import type { RevocationHint } from '../../../lib/revocation/feed/revocation-hint.js';
+import type { RevocationService } from '../../../lib/revocation/revocation.service.js';
 
 /** A hint by its name, so that another process can be told of it. */
 export type HintName = 'postgres' | 'redis' | 'nats';
@@ -30,4 +32,9 @@ export async function hasServer(name: HintName | undefined): Promise<boolean> {
   } finally {
     socket.destroy();
   }
+}
+
+/** Resolves when an instance hears itself by its hint; at once where it has none. */
+export async function untilHeard(revocation: RevocationService): Promise<void> {
+  while (!['off', 'listening'].includes(revocation.status().hint)) await setTimeout(5);
 }

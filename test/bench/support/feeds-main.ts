@@ -85,7 +85,8 @@ process.on('message', (command: FeedsCommand) => {
     PausableHint.pause();
   }
   if (command === 'resume') PausableClock.resume();
-  process.send?.(revocations.filter((each) => each.status().fresh).length);
+  const all = revocations.map((each) => each.status());
+  process.send?.(all.filter(({ fresh, hint }) => fresh && hint === wanted).length);
 });
 process.once('disconnect', () => process.exit(0));
 process.send?.(modules.length);

@@ -36,7 +36,7 @@ export class FeedsProcess {
     await this.tell('resume');
   }
 
-  /** How many of them would decide a request now, without waiting. */
+  /** How many of them would decide a request now, without waiting, and hear their hint if they have one. */
   countFresh(): Promise<number> {
     return this.tell('count fresh');
   }

@@ -3,7 +3,6 @@ import { Controller, Get, HttpCode, Logger, Post, UseGuards } from '@nestjs/comm
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import type { AddressInfo } from 'node:net';
-import { setTimeout } from 'node:timers/promises';
 import { AuthModule } from '../../../lib/auth.module.js';
 import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
@@ -12,7 +11,7 @@ import { Freshness } from '../../../lib/revocation/freshness.decorator.js';
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import type { TokenClaims } from '../../../lib/revocation/token-claims.js';
 import { SHARED_SECRET } from '../../support/mint-token.js';
-import { hintOf } from './bench-hints.js';
+import { hintOf, untilHeard } from './bench-hints.js';
 import { type InstanceSettings, TIGHT } from './instance-process.js';
 
 @Controller()
@@ -60,9 +59,7 @@ const module = await Test.createTestingModule({
 }).compile();
 const app = module.createNestApplication(new FastifyAdapter(), { logger: ['error'] });
 await app.listen(0, '127.0.0.1');
-const revocation = app.get(RevocationService);
-const wanted = settings.hint === undefined ? 'off' : 'listening';
-while (revocation.status().hint !== wanted) await setTimeout(5);
+await untilHeard(app.get(RevocationService));
 // Whoever started it is gone, or done with it.
 process.once('disconnect', () => void app.close().finally(() => process.exit(0)));
 process.send?.({ port: (app.getHttpServer().address() as AddressInfo).port });
