@@ -9,7 +9,7 @@ import { InstanceProcess, TIGHT } from './support/instance-process.js';
 import { type BenchPostgres, startPostgres } from './support/postgres.js';
 import { Probe } from './support/probe.js';
 
-const CYCLES = times(8, 1);
+const CYCLES = times(6, 1);
 /** Seconds. */
 const MAX_STALENESS = 2;
 /** Between two requests on one connection (ms): an instance that has idle time, as most have. */

@@ -11,7 +11,7 @@ import { type HintName, hintOf, untilHeard } from './support/bench-hints.js';
 import { type LoggedStatement, STATEMENT_LOG, StatementLog } from './support/statement-log.js';
 
 /** How long nothing happens (ms). */
-const WINDOW = times(45_000, 5_000);
+const WINDOW = times(40_000, 5_000);
 /** Seconds, so that there are some 200 polls to look at. */
 const MAX_STALENESS = 1;
 /** What only a poll asks for. */

@@ -8,7 +8,7 @@ import { InstanceProcess } from './support/instance-process.js';
 import { startPostgres } from './support/postgres.js';
 import { Probe } from './support/probe.js';
 
-const ROUNDS = times(200, 20);
+const ROUNDS = times(180, 20);
 /** Without a hint: how long one logs out, and how far apart (ms). */
 const WITHOUT = { time: times(15_000, 4_000), pause: 100 } as const;
 /** Seconds. */
