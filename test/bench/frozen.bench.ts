@@ -93,7 +93,6 @@ async function oneCycle(network: TcpProxy, port: number, phases: Phases): Promis
   const of = (route: Route): Answered[] => all.filter((each) => each.route === route);
   phases.healthy.push(...of('me').filter(({ sent, took }) => sent > begun && sent + took < frozen));
   const during = (each: Answered): boolean => each.sent > frozen && each.sent < thawed - 500;
-  phases.within.push(...of('me').filter((each) => during(each) && each.status === 200));
   phases.failing.push(...of('me').filter((each) => during(each) && each.status === 503));
   const refusedAt = of('me').find(({ sent, status }) => sent > frozen && status === 503)?.sent;
   if (refusedAt === undefined) throw new Error('The lease did not lapse.');
@@ -102,6 +101,11 @@ async function oneCycle(network: TcpProxy, port: number, phases: Phases): Promis
   );
   if (lapsing.length === 0) throw new Error('The lease of /tight did not lapse before.');
   phases.lapsing.push(...lapsing);
+  // Only while the other route is asked as often as ever: who waits there makes room here.
+  const waitingFrom = lapsing[0]?.sent ?? NaN;
+  phases.within.push(
+    ...of('me').filter(({ sent, took }) => sent > frozen && sent + took < waitingFrom),
+  );
 }
 
 function figuresOf({ healthy, within, lapsing, failing }: Phases): Figure[] {
