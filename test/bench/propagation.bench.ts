@@ -1,55 +1,55 @@
-import { Test } from '@nestjs/testing';
-import type { INestApplicationContext } from '@nestjs/common';
-import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { connect } from 'node:net';
-import { setImmediate, setTimeout } from 'node:timers/promises';
-import type { DataSourceOptions } from 'typeorm';
-import { AuthModule } from '../../lib/auth.module.js';
-import { LogoutService } from '../../lib/logout/logout.service.js';
-import { natsHint } from '../../lib/nats/nats.hint.js';
-import { postgresHint } from '../../lib/postgres/postgres.hint.js';
-import { redisHint } from '../../lib/redis/redis.hint.js';
-import type { RevocationHint } from '../../lib/revocation/feed/revocation-hint.js';
-import { RevocationService } from '../../lib/revocation/revocation.service.js';
-import { atMost, runIfMain, type BenchTable, type Figure } from './bench.js';
+import { setTimeout } from 'node:timers/promises';
+import { mintToken } from '../support/mint-token.js';
+import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
+import { Distribution } from './distribution.js';
 import { progress, times } from './progress.js';
+import { hasServer, type HintName } from './support/bench-hints.js';
+import { InstanceProcess } from './support/instance-process.js';
 import { startPostgres } from './support/postgres.js';
+import { Probe } from './support/probe.js';
 
-const ISSUER = 'https://issuer.bench';
-const ROUNDS = times(1_000, 20);
-/** Without a hint each logout takes up to a second. */
-const ROUNDS_WITHOUT = times(100, 3);
+const ROUNDS = times(180, 20);
+/** Without a hint: how long one logs out, and how far apart (ms). */
+const WITHOUT = { time: times(15_000, 4_000), pause: 100 } as const;
+/** Seconds. */
 const MAX_STALENESS = 5;
-
-const REDIS = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
-const NATS = process.env['NATS_URL'] ?? 'nats://127.0.0.1:4222';
 
 interface Kind {
   readonly name: string;
-  readonly hint: RevocationHint | undefined;
+  readonly hint: HintName | undefined;
   /** Milliseconds, for the 99th percentile. */
   readonly limit: number;
-  readonly server?: string;
 }
 
 const KINDS: readonly Kind[] = [
-  { name: 'PostgreSQL', hint: postgresHint(), limit: 5 },
-  { name: 'Redis', hint: redisHint({ url: REDIS }), limit: 3, server: REDIS },
-  { name: 'NATS', hint: natsHint({ servers: NATS }), limit: 3, server: NATS },
+  { name: 'PostgreSQL', hint: 'postgres', limit: 5 },
+  { name: 'Redis', hint: 'redis', limit: 3 },
+  { name: 'NATS', hint: 'nats', limit: 3 },
   { name: 'no hint', hint: undefined, limit: MAX_STALENESS * 1_000 },
 ];
 
-/** From the answer to a logout on one instance until another refuses; both in this process. */
+/** Two instances in processes of their own, and an outsider who logs out on one and asks the other. */
+interface Scene {
+  readonly here: Probe;
+  readonly there: Probe;
+}
+
+/**
+ * From the answer to a logout on A until B refuses the token, both as an outsider gets them over HTTP:
+ * one clock, that of the outsider.
+ */
 export async function run(): Promise<BenchTable> {
   const figures: Figure[] = [];
   const server = await startPostgres();
   if (server !== undefined) {
     try {
       for (const kind of KINDS) {
-        if (kind.server !== undefined && !(await answers(kind.server))) continue;
-        progress(`from a logout here until it holds there: ${kind.name}`);
-        figures.push(...(await measure(kind, server.options)));
+        if (!(await hasServer(kind.hint))) {
+          progress(`no server for ${kind.name}: left out`);
+          continue;
+        }
+        progress(`from a logout on A until B refuses: ${kind.name}`);
+        figures.push(...(await inScene(kind, server.url)));
       }
     } finally {
       await server.stop();
@@ -58,91 +58,99 @@ export async function run(): Promise<BenchTable> {
   return { title: 'From a logout on A until B refuses', node: process.versions.node, figures };
 }
 
-async function measure(kind: Kind, dataSource: DataSourceOptions): Promise<Figure[]> {
-  const here = await open(kind, dataSource);
-  const there = await open(kind, dataSource);
+async function inScene(kind: Kind, url: string): Promise<Figure[]> {
+  const settings = { url, hint: kind.hint, maxStaleness: MAX_STALENESS };
+  const a = await InstanceProcess.start(settings);
+  const b = await InstanceProcess.start(settings);
+  const scene = { here: await Probe.open(a.port), there: await Probe.open(b.port) };
   try {
-    const delays: number[] = [];
-    const rounds = kind.hint === undefined ? ROUNDS_WITHOUT : ROUNDS;
-    for (let round = -5; round < rounds; round++) {
-      // Quiet in between, and at no fixed distance from a poll: what follows closely waits for its turn.
-      await setTimeout(60 + Math.random() * 40);
-      const delay = await delayOfOne(here, there);
-      if (round >= 0) delays.push(delay);
+    return await (kind.hint === undefined ? withoutHint(kind, scene) : withHint(kind, scene));
+  } finally {
+    scene.here.close();
+    scene.there.close();
+    await Promise.all([a.stop(), b.stop()]);
+  }
+}
+
+async function withHint({ name, limit }: Kind, { here, there }: Scene): Promise<Figure[]> {
+  const delays: number[] = [];
+  const refusals: number[] = [];
+  for (let round = -20; round < ROUNDS; round++) {
+    // Quiet in between, and at no fixed distance from a poll: what follows closely waits for its turn.
+    await setTimeout(52 + Math.random() * 10);
+    const token = mintToken();
+    const answered = await logOut(here, token);
+    const refused = await refusedBy(there, token);
+    const { sent, received } = await there.ask('GET /me', token);
+    if (round < 0) continue;
+    delays.push(refused - answered);
+    refusals.push(received - sent);
+  }
+  const delay = new Distribution(delays);
+  const what = `a logout answered on A until refused on B, ${name}`;
+  return [atMost(`${what}, p99`, delay.at(0.99), 'ms', limit, `${delay}`), control(name, refusals)];
+}
+
+/** Several tokens at a time are on their way to B: one after the other would take minutes. */
+async function withoutHint({ limit }: Kind, { here, there }: Scene): Promise<Figure[]> {
+  const delays: number[] = [];
+  const refusals: number[] = [];
+  const awaited = new Map<string, number>();
+  const end = performance.now() + WITHOUT.time;
+  const logouts = (async () => {
+    while (performance.now() < end) {
+      const token = mintToken();
+      awaited.set(token, await logOut(here, token));
+      await setTimeout(WITHOUT.pause * (0.5 + Math.random()));
     }
-    const sorted = delays.toSorted((a, b) => a - b);
-    const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? NaN;
-    const note = `p50 ${at(0.5).toFixed(2)} ms, largest ${(sorted.at(-1) ?? NaN).toFixed(2)} ms, ${rounds} logouts`;
-    const figures = [
-      atMost(
-        `a logout answered on A until refused on B, ${kind.name}, p99`,
-        at(0.99),
-        'ms',
-        kind.limit,
-        note,
-      ),
-    ];
-    if (kind.hint !== undefined) return figures;
-    // Polls come a quarter of the bound apart, less some jitter; the median is half of that.
-    const half = (MAX_STALENESS * 1_000) / 8;
-    return [...figures, atMost('the same, p50: half a poll', at(0.5), 'ms', half, 'no hint')];
-  } finally {
-    await there.app.close();
-    await here.app.close();
+  })();
+  while (performance.now() < end || awaited.size > 0) {
+    for (const [token, answered] of awaited) {
+      const { status, sent, received } = await there.ask('GET /me', token);
+      if (status !== 401) continue;
+      awaited.delete(token);
+      delays.push(received - answered);
+      refusals.push(received - sent);
+    }
+    await setTimeout(1);
   }
+  await logouts;
+  const delay = new Distribution(delays);
+  // Polls come a quarter of the bound apart, less some jitter; the median is half of that.
+  const half = (MAX_STALENESS * 1_000) / 8;
+  const what = 'a logout answered on A until refused on B, no hint';
+  return [
+    atMost(`${what}, largest`, delay.most, 'ms', limit, `${delay}`),
+    atMost(`${what}, p50: half a poll`, delay.at(0.5), 'ms', half),
+    control('no hint', refusals),
+  ];
 }
 
-interface Opened {
-  readonly app: INestApplicationContext;
-  readonly logout: LogoutService;
-  readonly revocation: RevocationService;
+/** When the logout was answered. */
+async function logOut(here: Probe, token: string): Promise<number> {
+  const { status, received } = await here.ask('POST /logout', token);
+  if (status !== 204) throw new Error(`A logout was answered with ${status}.`);
+  return received;
 }
 
-async function open({ hint }: Kind, dataSource: DataSourceOptions): Promise<Opened> {
-  const module = await Test.createTestingModule({
-    imports: [
-      AuthModule.forRoot({
-        secret: 'a secret of the benches: 32 bytes or more',
-        issuer: ISSUER,
-        audience: 'https://audience.bench',
-        migrations: 'run',
-        maxStaleness: MAX_STALENESS,
-        dataSource,
-        hint,
-      }),
-    ],
-  }).compile();
-  const app = await module.init();
-  const revocation = app.get(RevocationService);
-  const wanted = hint === undefined ? 'off' : 'listening';
-  while (revocation.status().hint !== wanted) await setTimeout(5);
-  return { app, revocation, logout: app.get(LogoutService) };
-}
-
-/** One logout: both instances share the event loop, so what one does delays the other a little. */
-async function delayOfOne(here: Opened, there: Opened): Promise<number> {
-  const iat = Math.floor(Date.now() / 1000);
-  const claims = { iss: ISSUER, sub: 'user', sid: randomUUID(), iat, exp: iat + 300 };
-  await here.logout.logout(claims);
-  const answered = performance.now();
+/** When the token was refused for the first time; asked as fast as B answers. */
+async function refusedBy(there: Probe, token: string): Promise<number> {
   for (;;) {
-    const verdict = await there.revocation.decide(claims);
-    if (verdict.state === 'revoked') return performance.now() - answered;
-    await setImmediate();
+    const { status, received } = await there.ask('GET /me', token);
+    if (status === 401) return received;
+    if (status !== 200) throw new Error(`B answered ${status}.`);
   }
 }
 
-async function answers(url: string): Promise<boolean> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
+/** Each figure above holds at least one of these, and less than two of them as its grain. */
+function control(name: string, refusals: readonly number[]): Figure {
+  const one = new Distribution(refusals);
+  return {
+    name: `one refused request to B, ${name} (the probe itself), p50`,
+    value: one.at(0.5),
+    unit: 'ms',
+    note: `${one}`,
+  };
 }
 
 await runIfMain(import.meta.url, run);

@@ -28,6 +28,19 @@ How to read it:
 - **Writing**: 64 callers that log out as fast as they are answered, each logout durable before it is
   answered; the peer is one INSERT each into a table of revoked tokens with the usual two indexes, on 8
   connections. PostgreSQL runs on the same machine, with fsync.
+- **From A to B**: two instances and an outsider, each a process; the outsider logs out on A over HTTP and
+  asks B over one kept-alive connection as fast as it answers, so all times are by one clock. What one
+  refused request takes is the control beside it: every figure holds at least one of them.
+- **Durable and told**: the peer is one statement, INSERT and \`pg_notify\`, for each logout: one
+  transaction and one round trip. Both have a listener, and it is checked that it heard the last one.
+- **Idle, and after a crash**: the server itself writes down each statement and what it took it, its
+  parsing included (\`log_min_duration_statement = 0\`).
+- **A hundred instances**: whole ones, each with its own connections, in processes on this very machine;
+  their own work competes with the database's for its cores, as it would not elsewhere. Alone or among
+  them is decided block by block, in one run.
+- **Frozen**: a proxy between the instance and its database holds back every byte and breaks nothing. Two
+  routes are asked at a steady pace through all phases; \`@Freshness()\` makes the lease of one lapse while
+  no poll is known to fail yet.
 - **Cold start**: the longest time in which the event loop answered nobody. On a shared machine another
   process can hold the loop up as well: the control beside it is the same clock in an idle process.
 - A target that is missed says **missed**, and stays.

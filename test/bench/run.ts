@@ -5,7 +5,18 @@ import { writeReport } from './report.js';
 import { progress } from './progress.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
-const BENCHES = ['guard', 'index', 'write', 'load', 'propagation'];
+const BENCHES = [
+  'guard',
+  'index',
+  'write',
+  'load',
+  'propagation',
+  'telling',
+  'idle',
+  'crowd',
+  'herd',
+  'frozen',
+];
 const USAGE = `npm run bench [-- --quick] [-- --all-nodes] [-- --only=guard,write]
 
   --quick      a short run, to see that everything works; its figures prove nothing and are not written

@@ -7,30 +7,15 @@ import { Pool } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { AuthModule } from '../../lib/auth.module.js';
 import { LogoutService } from '../../lib/logout/logout.service.js';
-import { atLeast, median, runIfMain, type BenchTable, type Figure } from './bench.js';
+import { atLeast, runIfMain, type BenchTable, type Figure } from './bench.js';
 import { RevokedToken } from './guard/recipe.js';
-import { progress, times } from './progress.js';
+import { progress } from './progress.js';
+import { against, describe, race, type Write } from './race.js';
 import { startPostgres } from './support/postgres.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
 const CALLERS = 64;
 const ISSUER = 'https://issuer.bench';
-const BLOCK_MS = times(500, 100);
-const ROUNDS = times(9, 2);
-
-/** One way to write a logout down; resolves when it is durable. */
-type Write = (caller: number) => Promise<unknown>;
-
-interface Variant {
-  readonly write: Write;
-  readonly callers: number;
-}
-
-/** Logouts in a second, and how long each of them took (ms). */
-interface Pace {
-  readonly rates: number[];
-  readonly latencies: number[];
-}
 
 /** Concurrent logouts beside one insert each: durable on both sides. */
 export async function run(): Promise<BenchTable> {
@@ -172,57 +157,6 @@ async function openPeer(
     write: () => repository.insert({ jti: randomUUID(), expiresAt: Date.now() }),
     close: () => dataSource.destroy(),
   };
-}
-
-/** Each variant has `BLOCK_MS` in each round, in turn; its callers write as fast as they are answered. */
-async function race<Name extends string>(
-  variants: Readonly<Record<Name, Variant>>,
-): Promise<Record<Name, Pace>> {
-  const names = Object.keys(variants) as Name[];
-  const paces = Object.fromEntries(
-    names.map((name) => [name, { rates: [], latencies: [] }]),
-  ) as unknown as Record<Name, Pace>;
-  for (let round = -1; round < ROUNDS; round++) {
-    const turn = names.map((_, i) => names[(i + round + 1) % names.length] as Name);
-    if (round % 2 !== 0) turn.reverse();
-    for (const name of turn) {
-      const pace = await block(variants[name]);
-      if (round < 0) continue;
-      paces[name].rates.push(...pace.rates);
-      paces[name].latencies.push(...pace.latencies);
-    }
-  }
-  return paces;
-}
-
-async function block({ write, callers }: Variant): Promise<Pace> {
-  const latencies: number[] = [];
-  const start = performance.now();
-  const end = start + BLOCK_MS;
-  const call = async (_: unknown, caller: number): Promise<void> => {
-    for (let sent = performance.now(); sent < end;) {
-      await write(caller);
-      const answered = performance.now();
-      latencies.push(answered - sent);
-      sent = answered;
-    }
-  };
-  await Promise.all(Array.from({ length: callers }, call));
-  return { rates: [latencies.length / ((performance.now() - start) / 1000)], latencies };
-}
-
-function against<Name extends string>(
-  paces: Record<Name, Pace>,
-): (ours: Name, theirs: Name) => number {
-  return (ours, theirs) =>
-    median(paces[ours].rates.map((rate, round) => rate / (paces[theirs].rates[round] ?? NaN)));
-}
-
-function describe({ rates, latencies }: Pace): string {
-  const sorted = latencies.toSorted((a, b) => a - b);
-  const at = (share: number): string =>
-    (sorted[Math.floor(sorted.length * share)] ?? NaN).toFixed(2);
-  return `${Math.round(median(rates)).toLocaleString('en-US')}/s, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
 }
 
 function plain(name: string, value: number, unit: string, note?: string): Figure {

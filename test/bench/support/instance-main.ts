@@ -1,0 +1,65 @@
+import 'reflect-metadata';
+import { Controller, Get, HttpCode, Logger, Post, UseGuards } from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import type { AddressInfo } from 'node:net';
+import { AuthModule } from '../../../lib/auth.module.js';
+import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
+import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
+import { LogoutService } from '../../../lib/logout/logout.service.js';
+import { Freshness } from '../../../lib/revocation/freshness.decorator.js';
+import { RevocationService } from '../../../lib/revocation/revocation.service.js';
+import type { TokenClaims } from '../../../lib/revocation/token-claims.js';
+import { SHARED_SECRET } from '../../support/mint-token.js';
+import { hintOf, untilHeard } from './bench-hints.js';
+import { type InstanceSettings, TIGHT } from './instance-process.js';
+
+@Controller()
+class BenchController {
+  constructor(private readonly logouts: LogoutService) {}
+
+  @Get('me')
+  @UseGuards(JwtAuthGuard)
+  me(): string {
+    return 'ok';
+  }
+
+  /** A route whose lease lapses while no poll is known to fail yet. */
+  @Get('tight')
+  @Freshness(TIGHT)
+  @UseGuards(JwtAuthGuard)
+  tight(): string {
+    return 'ok';
+  }
+
+  @Post('logout')
+  @HttpCode(204)
+  @UseGuards(JwtAuthGuard)
+  async logout(@CurrentToken() token: TokenClaims): Promise<void> {
+    await this.logouts.logout(token);
+  }
+}
+
+const settings = JSON.parse(process.env['BENCH_INSTANCE'] ?? '{}') as InstanceSettings;
+const issuer = 'nestjs-logout-quickstart';
+Logger.overrideLogger(['error']);
+const module = await Test.createTestingModule({
+  imports: [
+    AuthModule.forRoot({
+      secret: SHARED_SECRET,
+      issuer,
+      audience: issuer,
+      migrations: 'run',
+      maxStaleness: settings.maxStaleness,
+      dataSource: { type: 'postgres', url: settings.url },
+      hint: hintOf(settings.hint),
+    }),
+  ],
+  controllers: [BenchController],
+}).compile();
+const app = module.createNestApplication(new FastifyAdapter(), { logger: ['error'] });
+await app.listen(0, '127.0.0.1');
+await untilHeard(app.get(RevocationService));
+// Whoever started it is gone, or done with it.
+process.once('disconnect', () => void app.close().finally(() => process.exit(0)));
+process.send?.({ port: (app.getHttpServer().address() as AddressInfo).port });
