@@ -50,11 +50,9 @@ export {
   type TokenIdentity,
 } from './revocation/revocation-event.js';
 export type { TokenClaims, VerifiedClaims } from './revocation/token-claims.js';
-export {
-  RevocationService,
-  type DecisionOptions,
-  type RevocationStatus,
-} from './revocation/revocation.service.js';
+export type { DecisionOptions } from './revocation/revocation-decider.service.js';
+export type { RevocationStatus } from './revocation/revocation-status.js';
+export { RevocationService } from './revocation/revocation.service.js';
 export type {
   HintConnection,
   HintContext,
@@ -67,7 +65,7 @@ export { WhenStale } from './revocation/when-stale.decorator.js';
 export type { OverrideStatus, StalenessOverride } from './revocation/staleness-override.service.js';
 export type { Leniency, Verdict } from './revocation/verdict.js';
 export { authMigrations } from './revocation/migrations/auth-migrations.js';
-export type { LogPosition } from './revocation/revocation-log.service.js';
+export type { LogPosition } from './revocation/log-positions.js';
 
 export { JwtStrategy } from './authentication/jwt.strategy.js';
 export { JwtAuthGuard } from './authentication/jwt-auth.guard.js';

@@ -9,7 +9,8 @@ import {
 import { EventKeys } from '../revocation/event-key.js';
 import type { RevocationReason } from '../revocation/revocation-event.js';
 import { RevocationIndex } from '../revocation/revocation-index.js';
-import { RevocationLog, type LogPosition } from '../revocation/revocation-log.service.js';
+import type { LogPosition } from '../revocation/log-positions.js';
+import { RevocationLog } from '../revocation/revocation-log.service.js';
 import { integerOf } from '../revocation/store/log-rows.js';
 import { AccessTokenSigner, type SignedAccessToken } from './access-token.signer.js';
 import { truncateAddress } from './client-address.js';

@@ -8,7 +8,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the index is skipped',
     edits: [
       {
-        file: 'revocation/revocation.service',
+        file: 'revocation/revocation-decider.service',
         find: 'const hit = this.index.find(claims, kidKey);',
         replace: 'const hit = undefined;',
       },
@@ -69,9 +69,9 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/revocation-log.service',
-        find: 'throw unavailable((error instanceof StorageFailure',
+        find: 'throw storageUnavailable((error instanceof StorageFailure',
         replace:
-          'return { head: { maxStaleness: 0 }, events: [] }; throw unavailable((error instanceof StorageFailure',
+          'return { head: { maxStaleness: 0 }, events: [] }; throw storageUnavailable((error instanceof StorageFailure',
       },
     ],
     tests: 'test/cluster/promises/p10',
