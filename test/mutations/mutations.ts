@@ -19,8 +19,8 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the feed is stopped after the first load',
     edits: [
       {
-        file: 'revocation/revocation-feed.service',
-        find: 'this.cancelNext = this.clock.schedule(delay, () => void this.run());',
+        file: 'revocation/feed/poll-loop',
+        find: 'this.cancelNext = this.clock.schedule(this.rounds.pause(), () => void this.run());',
         replace: '',
       },
       {

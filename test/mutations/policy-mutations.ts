@@ -97,7 +97,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'wait: everywhere waits for who never refuses',
-    'logout/logout.service',
+    'logout/logout-writer.service',
     "if (wait === 'everywhere' && widest >= UNBOUNDED) {",
     'if (false) {',
     BOUND,
@@ -147,8 +147,8 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   one(
     'a process that only writes polls',
     'revocation/revocation-feed.service',
-    'this.stopped = !options.follow;',
-    'this.stopped = false;',
+    'new PollLoop(clock, rounds, !options.follow);',
+    'new PollLoop(clock, rounds, false);',
     'cluster/policies/follow-false',
   ),
   one(
