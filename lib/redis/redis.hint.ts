@@ -1,3 +1,4 @@
+import { withinTime } from '../context/within-time.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { importPeer } from '../errors/import-peer.js';
 import type {
@@ -8,6 +9,8 @@ import type {
 
 /** For how long a connection is waited for (ms). */
 const CONNECT_LIMIT = 3_000;
+
+type RedisClient = ReturnType<(typeof import('redis'))['createClient']>;
 
 /** What {@link redisHint} takes. @publicApi */
 export interface RedisHintOptions {
@@ -71,9 +74,12 @@ async function subscribe(context: HintContext, options: RedisHintOptions): Promi
   };
   for (const client of clients) client.on('error', (error) => context.lost(error));
   try {
-    await Promise.all(clients.map((client) => client.connect()));
-    for (const client of clients) client.unref();
-    await clients[1].subscribe(context.channel, (payload) => context.hear(payload));
+    // Its own limit ends with the TCP connection: a Redis that hangs would keep a socket for each attempt.
+    await withinTime(
+      start(clients, context),
+      CONNECT_LIMIT,
+      `Redis was silent for ${CONNECT_LIMIT / 1000} s.`,
+    );
   } catch (error) {
     await close();
     throw error;
@@ -82,4 +88,13 @@ async function subscribe(context: HintContext, options: RedisHintOptions): Promi
     tell: async (payload) => void (await publisher.publish(context.channel, payload)),
     close,
   };
+}
+
+async function start(
+  [publisher, subscriber]: readonly [RedisClient, RedisClient],
+  { channel, hear }: HintContext,
+): Promise<void> {
+  await Promise.all([publisher.connect(), subscriber.connect()]);
+  for (const client of [publisher, subscriber]) client.unref();
+  await subscriber.subscribe(channel, (payload) => hear(payload));
 }

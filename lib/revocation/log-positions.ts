@@ -35,6 +35,7 @@ export class LogPositions {
   private readonly reads = new SharedCall(() => this.readAndMove());
   private jumping: Promise<void> | undefined;
   private jumpedUntil = -Infinity;
+  private jumpedTo = 0;
 
   constructor(
     private readonly connection: LogConnection,
@@ -58,7 +59,8 @@ export class LogPositions {
    * an hour: another installation may share the secret, and its tokens come again.
    */
   hasJumpedFor(position: number): boolean {
-    if (this.clock.monotonic() < this.jumpedUntil) return true;
+    // What the jump has overtaken is decided by the next answer; the one at hand may be older than it.
+    if (this.clock.monotonic() < this.jumpedUntil) return position > this.jumpedTo;
     this.jumping ??= this.jumpFor(position).finally(() => (this.jumping = undefined));
     return false;
   }
@@ -107,10 +109,12 @@ export class LogPositions {
 
   private async jumpFor(position: number): Promise<void> {
     try {
-      await jump(await this.connection.open(), {
+      const log = await this.connection.open();
+      await jump(log, {
         whyUnder: (head) =>
           head.position < position ? 'a token was signed after everything in it' : undefined,
       });
+      this.jumpedTo = log.history.seen;
       this.jumpedUntil = this.clock.monotonic() + JUMP_REST;
     } catch (error) {
       this.logger.warn(`The revocation log could not jump: ${messageOf(error)}`);

@@ -95,6 +95,11 @@ export class TcpProxy {
     this.cut();
   }
 
+  /** New connections lead to another port of the same host; those there are stay where they lead. */
+  lead(port: number): void {
+    this.target = port;
+  }
+
   /** Asks `watcher` about everything that clients send from now on. */
   watch(watcher: Watcher): void {
     this.watcher = watcher;

@@ -5,11 +5,16 @@ import type { SqlValue, Statement } from './statement.js';
 /** MariaDB's "record has changed since last read", lock wait timeout, deadlock. */
 const CONFLICTS = new Set(['ER_CHECKREAD', 'ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_DEADLOCK']);
 
-/** The server is shutting down, somebody ended this connection, or it has become a replica. */
+/**
+ * The server is shutting down, somebody ended this connection, or it has become a replica, which Aurora
+ * and InnoDB say in words of their own.
+ */
 const GOING_AWAY = new Set([
   'ER_SERVER_SHUTDOWN',
   'ER_CONNECTION_KILLED',
   'ER_OPTION_PREVENTS_STATEMENT',
+  'ER_READ_ONLY_MODE',
+  'ER_INNODB_READ_ONLY',
 ]);
 
 /** MySQL and MariaDB. */

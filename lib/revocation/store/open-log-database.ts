@@ -7,6 +7,7 @@ import { AUTH_INDEXES } from '../migrations/tables.js';
 import { dataSourceClassOf, deriveDataSourceOptions } from './derive-data-source-options.js';
 import { AUTH_TABLES, type Dialect } from './dialect.js';
 import { dialectOf } from './dialect-of.js';
+import { errorCodeOf, isServerError } from './driver-error.js';
 import type { LogDatabase } from './log-database.js';
 import { ServerLogDatabase } from './server-log-database.js';
 import { type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
@@ -49,7 +50,7 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
   const dataSource = await new Class(options).initialize();
   surviveDyingClients(dataSource);
   try {
-    const dialect = dialectOf(dataSource, location.schema);
+    const dialect = await namable(dataSource, dialectOf(dataSource, location.schema));
     const database =
       dialect.name === 'sqlite'
         ? new SqliteLogDatabase(dataSource, openedHandle(dataSource), dialect, () =>
@@ -61,6 +62,23 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
   } catch (error) {
     await dataSource.destroy();
     throw error;
+  }
+}
+
+/**
+ * H3: a server that does not say which one it is, as Amazon Aurora, which refuses every function of the
+ * WAL, is one without an identity: its log jumps at each load.
+ */
+async function namable(dataSource: DataSource, dialect: Dialect): Promise<Dialect> {
+  const runner = dataSource.createQueryRunner('master');
+  try {
+    await runner.query(`SELECT ${dialect.server}`);
+    return dialect;
+  } catch (error) {
+    if (!isServerError(error) || !/^(0A000|42501|55000)$/.test(errorCodeOf(error) ?? '')) throw error;
+    return { ...dialect, server: 'NULL' };
+  } finally {
+    await runner.release();
   }
 }
 

@@ -95,8 +95,9 @@ export function postgresDialect(schema: string): Dialect {
       if (!isServerError(error)) return 'connection';
       const code = errorCodeOf(error) ?? '';
       if (CONFLICTS.has(code)) return 'conflict';
-      // The server is shutting down, ends this connection, or has become a standby.
-      return /^(57P|08|25006)/.test(code) ? 'connection' : 'permanent';
+      // The server is shutting down, ends this connection, or is a standby: that one refuses BEGIN READ
+      // WRITE as something it does not support.
+      return /^(57P|08|25006|0A000)/.test(code) ? 'connection' : 'permanent';
     },
   };
 }

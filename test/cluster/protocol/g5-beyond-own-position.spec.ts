@@ -11,7 +11,7 @@ import {
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { claimsIn, eventually, follow, headPosition } from './support.js';
+import { claimsIn, deferred, eventually, follow, headPosition } from './support.js';
 
 describe('G5: a gen beyond the instance’s own position', () => {
   describeOn(databaseKinds, 'a token', (kind) => {
@@ -84,6 +84,30 @@ describe('G5: a gen beyond the instance’s own position', () => {
       await ahead.logout.logoutAll('alice');
       await follow(behind);
       expect(await behind.judge(accessToken)).toBe('session_ended');
+    });
+
+    it('that a jump has overtaken is never called invalid by an answer from before the jump', async () => {
+      const young = await startInstance(database, { clock: new TestClock() });
+      const { database: log, history } = await young.open();
+      const since = { position: history.seen + 1_000_000, now: behind.clock.wall() };
+      const { accessToken } = await ahead.sessions.login({ subject: 'alice' }, { since });
+      const held = deferred();
+      const transaction = log.transaction.bind(log);
+      jest.spyOn(log, 'transaction').mockImplementationOnce(async (body) => {
+        await held.promise;
+        return transaction(body);
+      });
+      expect(await young.judge(accessToken)).toBe('revocation_state_unknown');
+      const poll = log.poll.bind(log);
+      jest.spyOn(log, 'poll').mockImplementationOnce(async (...given) => {
+        const answer = await poll(...given);
+        held.resolve();
+        await eventually(() => history.seen > since.position);
+        return answer;
+      });
+      expect(await young.judge(accessToken)).toBe('revocation_state_unknown');
+      expect(await young.judge(accessToken)).toBe('active');
+      await young.close();
     });
 
     it('beyond every position of this log is invalid, and makes it jump once', async () => {

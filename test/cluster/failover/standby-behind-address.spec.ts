@@ -1,0 +1,41 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { PostgresPair } from '../../support/postgres-pair.js';
+import { describeOnServer } from '../../support/postgres-server.js';
+import { eventually } from '../protocol/support.js';
+
+jest.setTimeout(120_000);
+
+describeOnServer('an address that led to a standby for a moment', () => {
+  let pair: PostgresPair;
+  let here: Instance;
+
+  beforeEach(async () => {
+    pair = await PostgresPair.start();
+    here = await startInstance(pair.database, { clock: new TestClock() });
+  });
+
+  afterEach(async () => {
+    await here?.close();
+    await pair?.remove();
+  });
+
+  it('costs a logout that meets it another attempt, and nothing else', async () => {
+    const [one, two] = [await here.login('alice'), await here.login('alice')];
+    await pair.replicated();
+    const { database } = await here.open();
+    const { connections } = pair.network;
+    // Like a load balancer that errs: connections that there are stay where they lead.
+    pair.network.lead(pair.other.port);
+    const busy = [1, 2].map(() => database.read({ sql: 'SELECT pg_sleep(1)', values: [] }));
+    const ending = here.logout.logout(one);
+    await eventually(() => pair.network.connections > connections);
+    pair.network.lead(pair.one.port);
+
+    await Promise.all([...busy, ending]);
+    await here.logout.logout(two);
+    expect(await here.judge(one)).toBe('session_ended');
+    expect(await here.judge(two)).toBe('session_ended');
+  });
+});
