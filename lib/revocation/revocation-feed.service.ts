@@ -239,6 +239,7 @@ export class RevocationFeed {
       return this.room.wantsLaterThan(sent.monotonic);
     } catch (error) {
       this.failures.add(error);
+      this.meter.count('polls', 'failed');
       if (error instanceof AuthWiringError) this.endBoot();
       return false;
     }

@@ -166,14 +166,21 @@ export class LogCursor {
   }
 
   private missing(answer: Answer, sent: CursorSnapshot, complete: boolean): string | undefined {
-    if (sent.expected.size === 0) return undefined;
+    const isMoved = this.position > sent.position;
+    if (sent.expected.size === 0 && this.expected.size === 0 && !isMoved) return undefined;
     const seen = new Set([...answer.events, ...answer.pending].map(({ id }) => id));
     const through = reached(answer.events, sent.position);
     for (const [id, position] of sent.expected) {
       const due = position === null ? complete : position <= through;
       if (due && !seen.has(id)) return id;
     }
-    return undefined;
+    // Written since it was sent: an answer that reaches the place all the same must show it there.
+    for (const [id, position] of this.expected) {
+      const due = position !== null && position > sent.position && position <= through;
+      if (due && !seen.has(id)) return id;
+    }
+    const atOwn = isMoved && this.position <= through ? this.eventId : null;
+    return atOwn === null || seen.has(atOwn) ? undefined : atOwn;
   }
 }
 

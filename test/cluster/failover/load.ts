@@ -83,11 +83,15 @@ export class Load {
   /** Resolves when every instance has answered so since now. */
   async everywhere(decision: Decision): Promise<void> {
     const since = performance.now();
-    const isThere = ({ name }: Peer): boolean =>
-      this.reads.some(
-        (read) => read.peer === name && read.asked >= since && read.decision === decision,
-      );
-    while (!this.peers.every(isThere)) await setTimeout(5);
+    let looked = this.reads.length;
+    const missing = new Set(this.peers.map(({ name }) => name));
+    while (missing.size > 0) {
+      await setTimeout(5);
+      for (const read of this.reads.slice(looked)) {
+        if (read.asked >= since && read.decision === decision) missing.delete(read.peer);
+      }
+      looked = this.reads.length;
+    }
   }
 
   /**

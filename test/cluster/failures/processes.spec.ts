@@ -136,9 +136,7 @@ describeOn([postgres], 'failures of processes', () => {
           gone = instance.kill();
           return fate;
         });
-        await expect(instance.logout(token)).rejects.toThrow(
-          /fetch failed|socket|ECONN|terminated/,
-        );
+        await expect(instance.logout(token)).rejects.toThrow('fetch failed');
         await gone;
         await eventually(async () => {
           await follow(other);

@@ -1,0 +1,62 @@
+import { COVERAGE } from './coverage.js';
+import type { CounterExample, Exploration } from './explore.js';
+import { RULE_NAMES, type RuleName, RULES } from './rules.js';
+import { SWITCHES } from './switches.js';
+import { WRONG_FEEDS } from './wrong-scopes.js';
+
+const INTRODUCTION = `# What shows each rule of the protocol
+
+Generated from \`test/cluster/explorer\` by \`node build/test/cluster/explorer/write-coverage.js\`; do not edit
+it by hand. A test fails when it is out of date, when a named test does not exist, or when the explorer no
+longer finds what stands here.
+
+The explorer (\`test/cluster/explorer\`) visits every state of a small model of the protocol: instances that
+log in, refresh, write, poll, load, purge and die; callers' transactions; lost answers to COMMIT; answers
+that come late; fail-over, with and without lost commits; backups; a bounded time. \`npm test\` visits more
+than a million states, and names the scopes that it does not finish; \`npm run test:explorer\` visits larger
+scopes, and those whole. With all rules on no promise is broken, no
+fork is a false one, and from every state a few healthy rounds make every instance fresh. Each rule is a
+switch: with it off the explorer finds a counter-example, and the first one found is a shortest one. Tests
+are named by their file below \`test/\`.
+
+The model assumes that a connection does not outlive its server: a poll that was sent to the old primary
+is never answered by the new one.
+`;
+
+type Found = ReadonlyMap<string, Exploration>;
+
+/** The text of docs/protocol-coverage.md. */
+export function coverageMarkdown(rules: Found, feeds: Found): string {
+  const lengthOf = (name: RuleName): string =>
+    `${name} (${rules.get(name)?.violation?.steps.length ?? 'nothing found'})`;
+  const table = COVERAGE.map(({ rule, says, tests, note }) => {
+    const shown = RULE_NAMES.filter((name) => name.split(' ')[0] === rule).map(lengthOf);
+    const named = tests.map((test) => `\`${test}\``);
+    const cells = [rule, says, shown.join('<br>') || '-', named.join('<br>') || (note ?? '-')];
+    return `| ${cells.join(' | ')} |\n`;
+  });
+  const switches = RULE_NAMES.map((name) =>
+    section(`Without ${name}: ${RULES[name]}`, `Scope: ${SWITCHES[name]}.`, rules.get(name)),
+  );
+  const wrong = Object.entries(WRONG_FEEDS).map(([name, { why }]) =>
+    section(`The feed "${name}"`, `${why[0]?.toUpperCase()}${why.slice(1)}.`, feeds.get(name)),
+  );
+  return (
+    `${INTRODUCTION}\n## Rules\n\n` +
+    '| rule | says | explorer: switch (steps of a shortest counter-example) | tests |\n' +
+    `|---|---|---|---|\n${table.join('')}` +
+    `\n## Counter-examples\n\nInstances A and B, sessions S and T, events E1 and E2, jumps J1 and J2.\n` +
+    switches.join('') +
+    `\n## Feeds that lose events or stall\n${wrong.join('')}`
+  );
+}
+
+function section(title: string, where: string, found: Exploration | undefined): string {
+  return `\n### ${title}\n\n${where} ${stepsOf(found?.violation)}`;
+}
+
+function stepsOf(violation: CounterExample | undefined): string {
+  if (violation === undefined) return 'Nothing found.\n';
+  const steps = violation.steps.map((step, index) => `${index + 1}. ${step}\n`);
+  return `Broken: ${violation.promise}.\n\n${steps.join('')}`;
+}

@@ -1,0 +1,50 @@
+import { has } from './cells.js';
+import type { Model } from './model.js';
+import { ABSENT, type Instance, NUMBERED, type Poll } from './world.js';
+
+export type Judgement = 'right' | 'reload' | 'fork' | 'unregistered';
+
+/** F2, F3, X3: what an answer is worth, by the cursor and the ids at its sending. */
+export function judge(model: Model, instance: Instance, poll: Poll): Judgement {
+  const { scope, rules } = model;
+  const sent = rules['F2 sending'] ? poll.sent : instance.own;
+  const { head } = poll;
+  if (rules['F3 history']) {
+    if (head.position < sent.cursor) return 'fork';
+    if (sent.cursor > 0 && !holdsCursor(poll, sent)) {
+      return sent.cursor <= head.purged && rules['X3 reload'] ? 'reload' : 'fork';
+    }
+    if (head.position === sent.cursor && head.last !== sent.cursorId) return 'fork';
+  }
+  if (hasGap(poll, sent.cursor)) return 'fork';
+  if (rules['F3 known'] && lacksKnown(poll, sent.expected)) {
+    return head.purged > sent.cursor ? 'reload' : 'fork';
+  }
+  if (scope.registering) {
+    const bound = scope.bounds[instance.index] as number;
+    const life = scope.lives[instance.index] as number;
+    const isRegistered = head.bound >= bound && head.life >= life;
+    if (!isRegistered && rules['H4'] && rules['F4 registered']) return 'unregistered';
+  }
+  return 'right';
+}
+
+function holdsCursor(
+  { rows }: Poll,
+  { cursor, cursorId }: { readonly cursor: number; readonly cursorId: number },
+): boolean {
+  const row = rows[cursorId - 1];
+  return row?.where === NUMBERED && row.position === cursor;
+}
+
+/** No gap above purged_through. */
+function hasGap({ head, rows }: Poll, cursor: number): boolean {
+  for (let next = Math.max(cursor, head.purged) + 1; next <= head.position; next++) {
+    if (!rows.some(({ where, position }) => where === NUMBERED && position === next)) return true;
+  }
+  return false;
+}
+
+function lacksKnown({ rows }: Poll, expected: number): boolean {
+  return rows.some(({ where }, slot) => where === ABSENT && has(expected, slot));
+}

@@ -1,0 +1,122 @@
+import { has, only } from './cells.js';
+import type { Model } from './model.js';
+import { FOREVER, type Instance, NUMBERED } from './world.js';
+
+/**
+ * Gives an event the next position, under the head lock: the head is raised and the row inserted in one
+ * transaction (W1), `until` is computed from what the head has registered (W3), and the sessions that it
+ * ends are marked (G6).
+ *
+ * @param killsBelow - What a retry keeps (G3); else its own position.
+ */
+export function numberEvent(
+  model: Model,
+  slot: number,
+  writer: number,
+  killsBelow?: number,
+  until = untilOf(model, slot, writer),
+): void {
+  const { db } = model.world;
+  const row = db.rows[slot]!;
+  const position = nextPosition(model);
+  row.where = NUMBERED;
+  row.position = position;
+  row.killsBelow = killsBelow ?? position;
+  row.until = until;
+  row.made = model.scope.purge ? model.now : 0;
+  db.head.position = position;
+  db.head.last = slot + 1;
+  markSessions(model, slot, row.killsBelow);
+}
+
+function nextPosition({ world: { db }, scope }: Model): number {
+  if (scope.feed !== 'rowid reuse') return db.head.position + 1;
+  return Math.max(0, ...db.rows.map(({ position }) => position)) + 1;
+}
+
+/** W3: until when an event must be remembered. */
+export function untilOf({ world, scope, rules, now }: Model, slot: number, writer: number): number {
+  if (scope.kinds[slot] === 'key' || scope.kinds[slot] === 'history') return FOREVER;
+  const own = scope.lives[writer] as number;
+  return now + (rules['W3'] ? Math.max(own, world.db.head.life) : own);
+}
+
+/** G6: what a refresh asks, long after the event's row is gone. */
+function markSessions(model: Model, slot: number, killsBelow: number): void {
+  if (!has(model.scope.full, slot)) return;
+  const isJudged = has(model.scope.judged, slot);
+  for (const [index, session] of model.world.db.sessions.entries()) {
+    if (!model.concerns(slot, index)) continue;
+    session.mark = Math.max(session.mark, isJudged ? killsBelow : FOREVER);
+  }
+}
+
+/** Ghost: from its commit on an event is in the must of every token that it concerns. */
+export function takeEffect(model: Model, slot: number): void {
+  const { world, scope } = model;
+  const event = world.events[slot]!;
+  if (event.effective === 1) return;
+  event.effective = 1;
+  for (const [token, cells] of world.tokens.entries()) {
+    // The price of a net (H3): what is written before somebody met the token need not end it.
+    const isUnmet = scope.backup === 'asked' && cells.lostFuture === 1 && cells.met === 0;
+    if (cells.live === 1 && !isUnmet && model.concerns(slot, token)) cells.must |= only(slot);
+  }
+  for (const [index, issue] of [...world.logins, ...world.refreshes].entries()) {
+    if ((issue.stage & AUTHORITY) !== 0 && has(scope.concerning[index] as number, slot)) {
+      issue.must |= only(slot);
+    }
+  }
+}
+
+/** Stages of a login or refresh: its position was read, its authority was checked. */
+export const READ = 1;
+export const AUTHORITY = 2;
+
+/** What an instance learns about one event. */
+export interface Told {
+  readonly killsBelow: number;
+  readonly until: number;
+}
+
+/** An event counts in the index; the later of two ends and the higher of two positions stay (G4). */
+export function addToIndex(instance: Instance, slot: number, { killsBelow, until }: Told): void {
+  const known = instance.known[slot]!;
+  known.killsBelow = Math.max(known.killsBelow, killsBelow);
+  known.until = Math.max(known.until, until);
+}
+
+/**
+ * P1, F3: an own commit is known. Where it stands directly behind the cursor, the cursor moves on
+ * (decision 0006); else every later answer must hold it.
+ */
+export function learnOwn(
+  instance: Instance,
+  slot: number,
+  position: number,
+  told: Told,
+  from: { readonly position: number; readonly last: number },
+): void {
+  const { own } = instance;
+  if (told.until > 0) addToIndex(instance, slot, told);
+  own.highest = Math.max(own.highest, position);
+  for (const { sent } of instance.polls) if (sent.stage !== 0) sent.written |= only(slot);
+  if (position <= own.cursor) return;
+  const continues = from.position === own.cursor && from.last === own.cursorId;
+  if (continues && position === own.cursor + 1) {
+    own.cursor = position;
+    own.cursorId = slot + 1;
+    forget(instance, only(slot));
+  } else {
+    own.expected |= only(slot);
+    instance.known[slot]!.position = position;
+  }
+}
+
+/** F3: from here on no answer is asked for these. */
+export function forget({ own, known }: Instance, set: number): void {
+  own.expected &= ~set;
+  for (let slot = 0; slot < known.length; slot++) {
+    if (has(set, slot)) known[slot]!.position = 0;
+  }
+}

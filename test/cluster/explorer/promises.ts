@@ -1,0 +1,102 @@
+import { has, only } from './cells.js';
+import { eventName, type Model, nameOf, sessionName } from './model.js';
+import { decide } from './verdict.js';
+import { ABSENT, type Instance } from './world.js';
+
+/** P1: asked when a call resolves, of the instance that wrote. */
+export function promiseLocal(model: Model, slot: number, writer: Instance): void {
+  for (const [index, token] of model.world.tokens.entries()) {
+    if (token.live === 0 || !has(token.must, slot)) continue;
+    model.forbid(
+      decide(model, writer, index) === 'accepted',
+      `P1: ${eventName(model, slot)} resolved on ${nameOf(writer)}, which accepts ${tokenName(model, index)}`,
+    );
+  }
+}
+
+/** P2, P5, P6, P8, asked of every state; keeps the ghost of P6. */
+export function checkPromises(model: Model): void {
+  const { world } = model;
+  for (let index = 0; index < world.tokens.length; index++) {
+    const token = world.tokens[index]!;
+    if (token.live === 0) continue;
+    const isUnexpired = token.expires > model.now;
+    if (isUnexpired && token.must !== 0) promiseDurable(model, index, token.must);
+    for (const instance of world.instances) {
+      if (instance.own.up === 0) continue;
+      const verdict = decide(model, instance, index);
+      if (verdict === 'accepted') promiseBounded(model, index, token.must, instance);
+      if (verdict === 'revoked') promiseExact(model, index, instance);
+    }
+  }
+}
+
+/** P2, P7, P6. */
+function promiseBounded(model: Model, index: number, must: number, instance: Instance): void {
+  const { world, now } = model;
+  const token = world.tokens[index]!;
+  model.forbid(
+    has(token.told, instance.index),
+    `P6: ${nameOf(instance)} called ${tokenName(model, index)} revoked, and accepts it`,
+  );
+  if (must === 0) return;
+  for (const [slot, event] of world.events.entries()) {
+    if (!has(must, slot) || event.resolved === 0 || event.lost === 1) continue;
+    model.forbid(
+      event.holder === instance.index + 1,
+      `P1: ${nameOf(instance)} resolved ${eventName(model, slot)} and accepts ${tokenName(model, index)}`,
+    );
+    model.forbid(
+      now >= event.deadline,
+      `P2: ${nameOf(instance)} accepts ${tokenName(model, index)} when the bound of ${eventName(model, slot)} has passed`,
+    );
+  }
+}
+
+/** P5. */
+function promiseDurable(model: Model, index: number, must: number): void {
+  const { world } = model;
+  for (const [slot, event] of world.events.entries()) {
+    if (!has(must, slot) || event.resolved === 0 || event.lost === 1) continue;
+    model.forbid(
+      world.db.rows[slot]!.where === ABSENT,
+      `P5: ${eventName(model, slot)} is gone while ${tokenName(model, index)} lives`,
+    );
+  }
+}
+
+/** The live events that an instance knows. */
+export function remembered({ now }: Model, { known }: Instance): number {
+  return known.reduce((set, { until }, slot) => (until > now ? set | only(slot) : set), 0);
+}
+
+/** H1: whoever proves itself fresh, or reloads, has told of the live events it knows that were lost. */
+export function promiseAlarm(model: Model, instance: Instance, among: number): void {
+  if (instance.own.noticed === 1) return;
+  for (const [slot, event] of model.world.events.entries()) {
+    if (!has(among, slot) || event.lost === 0) continue;
+    model.forbid(
+      model.world.db.rows[slot]!.where === ABSENT,
+      `H1: ${nameOf(instance)} knows ${eventName(model, slot)}, which was lost, and tells nobody`,
+    );
+  }
+}
+
+/** P8; remembers for P6 who said so. */
+function promiseExact(model: Model, index: number, instance: Instance): void {
+  const { scope, world } = model;
+  const token = world.tokens[index]!;
+  token.told |= only(instance.index);
+  if (token.lostFuture === 1) return;
+  const outside = model.effective(scope.concerning[index] as number) & ~token.not;
+  model.forbid(
+    outside === 0,
+    `P8: ${nameOf(instance)} calls ${tokenName(model, index)} revoked, and no event ended it`,
+  );
+}
+
+function tokenName({ scope }: Model, index: number): string {
+  const sessions = scope.sessions.length;
+  if (index < sessions) return `the token of ${sessionName(index)}`;
+  return `the refreshed token of ${sessionName(0)}`;
+}

@@ -1,0 +1,169 @@
+import { only } from './cells.js';
+
+/** What an event of the model ends; `other` concerns no token here, `future` is not known to an old release. */
+export type Kind =
+  | 'other'
+  | 'token'
+  | 'session'
+  | 'subject'
+  | 'subject except'
+  | 'access only'
+  | 'issuer'
+  | 'key'
+  | 'future';
+
+/** One event that a scope may see written, once. */
+export interface EventPlan {
+  readonly kind: Kind;
+  /** The session (or the token) that it ends, or that it spares. Default 0. */
+  readonly target?: number;
+  /** Written in the caller's transaction (C1). */
+  readonly manager?: boolean;
+  /** The instances that may write it. Default: the first, as instances are alike. */
+  readonly writers?: readonly number[];
+}
+
+/** How instances follow the log: as protocol.md says, or one of the wrong ways of security.md 2.2. */
+export type Feed =
+  | 'head row'
+  | 'id > cursor'
+  | 'time window'
+  | 'xmin with an id cursor'
+  | 'wait for xmin'
+  | 'hint alone'
+  | 'replica reads'
+  | 'kept snapshot'
+  | 'rowid reuse'
+  | 'cursor kept over fail-over';
+
+/** What can happen in one exploration, and how often; everything else is chosen freely by the explorer. */
+export interface ScopePlan {
+  /** Default 2. */
+  readonly instances?: number;
+  /** Whether each session is logged in at the start. Default: one that is. */
+  readonly sessions?: readonly ('in' | 'out')[];
+  readonly events: readonly EventPlan[];
+  /** The last tick. Default 1. */
+  readonly ticks?: number;
+  /** Ticks that a token lives, as each instance issues them. Default 2 for each. */
+  readonly lives?: readonly number[];
+  /** Ticks for which each instance's proof allows accepting. Default 1 for each. */
+  readonly bounds?: readonly number[];
+  /** Refreshes of the first session. Default 0. */
+  readonly refreshes?: number;
+  /** Polls that one instance may have in flight. Default 1; 2 with a strict one. */
+  readonly polls?: number;
+  readonly commitsLost?: number;
+  readonly restarts?: number;
+  readonly failovers?: number;
+  /** Whether a fail-over may lose commits: the standby stops to follow at a moment of its own. */
+  readonly lossy?: boolean;
+  /** History events there is room for. Default: twice the fail-overs. */
+  readonly jumps?: number;
+  /** Whether the database names its server; SQLite does not. Default true. */
+  readonly identity?: boolean;
+  /**
+   * A backup is put back on the same server while every instance is stopped, instead of a fail-over.
+   * `asked`: without the command `new-history`; an instance is then asked about tokens beyond the head.
+   */
+  readonly backup?: 'stopped' | 'asked' | false;
+  readonly purge?: boolean;
+  /** The log is empty at the start: position 0. */
+  readonly empty?: boolean;
+  /** Instances register their bound and life in steps of their own (H4). */
+  readonly registering?: boolean;
+  /** The one instance that does not know events of kind `future`. */
+  readonly old?: number;
+  /** A transaction of somebody else that may stay open. */
+  readonly foreignTransaction?: boolean;
+  /** The answer to a COMMIT comes in a step of its own. Default true. */
+  readonly answersLate?: boolean;
+  /** Loads read the head and the rows in two steps. Default false. */
+  readonly loadsInSteps?: boolean;
+  readonly feed?: Feed;
+}
+
+/** A plan with its defaults, and with what the rules ask all the time worked out. */
+export interface Scope extends Required<Omit<ScopePlan, 'old'>> {
+  readonly old: number | undefined;
+  /** Slots for events: one that stood there before, those of the plan, the jumps. */
+  readonly slots: number;
+  readonly firstJump: number;
+  readonly kinds: readonly (Kind | 'history')[];
+  /** For each token the events that concern it. */
+  readonly concerning: readonly number[];
+  /** Events that are judged by position (G3). */
+  readonly judged: number;
+  /** Events that end sessions, not only access tokens. */
+  readonly full: number;
+}
+
+const JUDGED: readonly string[] = ['subject', 'subject except', 'access only', 'issuer'];
+const FULL: readonly string[] = ['session', 'subject', 'subject except', 'issuer'];
+
+export function scopeOf(plan: ScopePlan): Scope {
+  const instances = plan.instances ?? 2;
+  const sessions = plan.sessions ?? ['in'];
+  const failovers = plan.failovers ?? 0;
+  const jumps = plan.jumps ?? failovers * 2;
+  const refreshes = plan.refreshes ?? 0;
+  const kinds = [
+    'other' as const,
+    ...plan.events.map(({ kind }) => kind),
+    ...Array.from({ length: jumps }, () => 'history' as const),
+  ];
+  if (kinds.length > 8) throw new RangeError('A set of events is one cell: at most 8 slots.');
+  const those = (chosen: readonly string[]): number =>
+    kinds.reduce((set, kind, slot) => (chosen.includes(kind) ? set | only(slot) : set), 0);
+  const tokens = Array.from({ length: sessions.length + refreshes }, (_, token) => token);
+  const concerns = (slot: number, token: number): boolean => {
+    const target = plan.events[slot - 1]?.target ?? 0;
+    const session = token < sessions.length ? token : 0;
+    switch (kinds[slot]) {
+      case 'other':
+      case 'history':
+        return false;
+      case 'token':
+        return target === token;
+      case 'session':
+        return target === session;
+      case 'subject except':
+        return target !== session;
+      default:
+        return true;
+    }
+  };
+  return {
+    ...plan,
+    instances,
+    sessions,
+    refreshes,
+    failovers,
+    jumps,
+    ticks: plan.ticks ?? 1,
+    lives: plan.lives ?? Array.from({ length: instances }, () => 2),
+    bounds: plan.bounds ?? Array.from({ length: instances }, () => 1),
+    polls: plan.polls ?? 1,
+    commitsLost: plan.commitsLost ?? 0,
+    restarts: plan.restarts ?? 0,
+    lossy: plan.lossy ?? false,
+    identity: plan.identity ?? true,
+    backup: plan.backup ?? false,
+    purge: plan.purge ?? false,
+    empty: plan.empty ?? false,
+    registering: plan.registering ?? false,
+    old: plan.old,
+    foreignTransaction: plan.foreignTransaction ?? false,
+    answersLate: plan.answersLate ?? true,
+    loadsInSteps: plan.loadsInSteps ?? false,
+    feed: plan.feed ?? 'head row',
+    slots: kinds.length,
+    firstJump: 1 + plan.events.length,
+    kinds,
+    concerning: tokens.map((token) =>
+      kinds.reduce((set, _, slot) => (concerns(slot, token) ? set | only(slot) : set), 0),
+    ),
+    judged: those(JUDGED),
+    full: those(FULL),
+  };
+}

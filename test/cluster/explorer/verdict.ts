@@ -1,0 +1,38 @@
+import { has } from './cells.js';
+import type { Model } from './model.js';
+import type { Instance } from './world.js';
+
+/** What an instance would answer; `unknown` is the 503. */
+export type Verdict = 'revoked' | 'unknown' | 'expired' | 'accepted';
+
+/** The decision about a token, here and now. */
+export function decide(model: Model, instance: Instance, token: number): Verdict {
+  const { world, scope, rules, now } = model;
+  const cells = world.tokens[token]!;
+  const { own, known } = instance;
+  let latest = -1;
+  let latestAt = 0;
+  for (let slot = 0; slot < known.length; slot++) {
+    const { killsBelow, until } = known[slot]!;
+    if (until <= now) continue;
+    if (!rules['G4'] && has(scope.judged, slot)) {
+      if (killsBelow >= latestAt) [latest, latestAt] = [slot, killsBelow];
+    } else if (model.concerns(slot, token) && model.kills(slot, killsBelow, cells.gen)) {
+      return 'revoked';
+    }
+  }
+  if (latest > 0 && model.concerns(latest, token) && model.kills(latest, latestAt, cells.gen)) {
+    return 'revoked';
+  }
+  if ((own.provisional & (scope.concerning[token] as number)) !== 0) return 'unknown';
+  if (cells.expires <= now) return 'expired';
+  if (own.closed === 1) return 'unknown';
+  if (cells.gen > own.cursor) return 'unknown';
+  return isFresh(model, instance) ? 'accepted' : 'unknown';
+}
+
+/** F5: whether the last proof still allows accepting. */
+export function isFresh({ scope, rules, now }: Model, { own, index }: Instance): boolean {
+  if (own.proof === 0) return false;
+  return !rules['F5'] || now - (own.proof - 1) < (scope.bounds[index] as number);
+}

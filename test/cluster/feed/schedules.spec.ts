@@ -1,0 +1,216 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import * as fc from 'fast-check';
+import { setImmediate } from 'node:timers/promises';
+import type { ResolvedAuthOptions } from '../../../lib/options/resolved-auth-options.js';
+import { EventKeys } from '../../../lib/revocation/event-key.js';
+import type { LogConnection } from '../../../lib/revocation/log-connection.service.js';
+import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
+import { RevocationFeed } from '../../../lib/revocation/revocation-feed.service.js';
+import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { type FakeConnection, FakeLog } from './fake-log.js';
+import { ISSUER } from './support.js';
+
+const BOUND = 5_000;
+const LIFE = 20_000;
+/** A seed of its own for each run; `SCHEDULE_SEED` repeats one. */
+const SEED = Number(process.env['SCHEDULE_SEED'] ?? Date.now() % 2 ** 31);
+const RUNS = Number(process.env['SCHEDULE_RUNS'] ?? 300);
+
+/** What can happen; `at` chooses the instance, or how far time goes. */
+const ACTIONS = [
+  'write',
+  'write, answered later',
+  'write, COMMIT unanswered',
+  'hear of the oldest COMMIT',
+  'write in a transaction of a caller',
+  'number what is pending',
+  'ask',
+  'answer',
+  'arrive',
+  'fail',
+  'let time pass',
+  'purge',
+] as const;
+type Action = readonly [name: (typeof ACTIONS)[number], at: number];
+
+const schedules = fc.array(fc.tuple(fc.constantFrom(...ACTIONS), fc.integer({ min: 0, max: 3 })), {
+  maxLength: 40,
+});
+
+/** Schedules that failed once, shrunk; they are tried first. */
+const EXAMPLES: [Action[]][] = [
+  [
+    [
+      ['write', 0],
+      ['ask', 1],
+      ['answer', 1],
+      ['write', 1],
+      ['arrive', 1],
+      ['let time pass', 3],
+    ],
+  ],
+  [
+    [
+      ['ask', 1],
+      ['write in a transaction of a caller', 0],
+      ['answer', 1],
+      ['number what is pending', 1],
+      ['arrive', 1],
+    ],
+  ],
+];
+
+interface Follower {
+  readonly feed: RevocationFeed;
+  readonly index: RevocationIndex;
+  readonly connection: FakeConnection;
+  readonly refused: Set<string>;
+}
+
+/** A committed event, and since when everybody has been promised to refuse. */
+interface Promised {
+  readonly event: LogEvent;
+  resolved: number | undefined;
+  readonly writer: Follower | undefined;
+}
+
+/** The reference: a set of committed events and a clock. */
+class World {
+  readonly clock = new TestClock(1_700_000_000_000);
+  readonly log = new FakeLog(this.clock);
+  readonly promised: Promised[] = [];
+  readonly followers: Follower[] = [];
+  private readonly unheard: (() => void)[] = [];
+
+  async begin(): Promise<void> {
+    for (let count = 0; count < 2; count++) {
+      const index = new RevocationIndex(new EventKeys(ISSUER));
+      const connection = this.log.connect();
+      const options = { maxStaleness: BOUND, maxTokenLife: LIFE, clockTolerance: 0, staleWait: 0 };
+      const feed = new RevocationFeed(
+        { open: async () => connection.open() } as unknown as LogConnection,
+        index,
+        this.clock,
+        options as unknown as ResolvedAuthOptions,
+      );
+      const follower = { feed, index, connection, refused: new Set<string>() };
+      this.followers.push(follower);
+      void feed.start();
+      await this.health(follower);
+    }
+  }
+
+  async take([name, at]: Action): Promise<void> {
+    const follower = this.followers[at % 2] as Follower;
+    const { connection, feed } = follower;
+    if (name.startsWith('write')) this.write(name, follower);
+    if (name === 'hear of the oldest COMMIT') this.unheard.shift()?.();
+    if (name === 'number what is pending') this.numberPending(follower);
+    if (name === 'ask') feed.request();
+    if (name === 'answer') connection.answer();
+    if (name === 'arrive') connection.arrive();
+    if (name === 'fail') connection.fail();
+    if (name === 'let time pass') this.clock.advance((at + 1) * 700);
+    if (name === 'purge') this.log.purge();
+    await settle();
+    this.check();
+  }
+
+  /** From wherever it stands, a few healthy rounds make an instance fresh. */
+  async health(follower: Follower): Promise<void> {
+    for (let round = 0; round < 20 && !follower.feed.isFresh(0); round++) {
+      follower.connection.answer();
+      follower.connection.arrive();
+      await settle();
+      if (follower.connection.underWay === 0 && !follower.feed.isFresh(0)) {
+        this.clock.advance(10);
+        follower.feed.request();
+        await settle();
+      }
+    }
+    expect(follower.feed.isFresh(0)).toBe(true);
+  }
+
+  private write(how: string, writer: Follower): void {
+    const draft = this.log.draft(this.now + LIFE);
+    if (how === 'write in a transaction of a caller') {
+      this.log.pending.push(draft);
+      this.promised.push({ event: draft, resolved: this.now, writer: undefined });
+      return;
+    }
+    const { head, event } = this.log.number(draft);
+    const isHeard = how !== 'write, COMMIT unanswered';
+    const promised: Promised = { event, resolved: undefined, writer };
+    this.promised.push(promised);
+    const hear = (): void => {
+      writer.feed.committed({ events: [event], head });
+      promised.resolved = this.now;
+    };
+    if (how === 'write, answered later') this.unheard.push(hear);
+    else if (isHeard) hear();
+  }
+
+  private numberPending(mover: Follower): void {
+    const { head } = this.log;
+    const events = [...this.log.pending].map((draft) => this.log.number(draft).event);
+    if (events.length > 0) mover.feed.committed({ events, head });
+  }
+
+  private get now(): number {
+    return this.clock.database();
+  }
+
+  /** P1, P2, P6, and P8: nothing but what was committed is refused. */
+  check(): void {
+    for (const follower of this.followers) {
+      const { feed, index, refused } = follower;
+      for (const { event, resolved, writer } of this.promised) {
+        if ((event.until ?? 0) <= this.now) continue;
+        const isRefused =
+          index.find({ iss: ISSUER, sid: this.log.sids.get(event.id) }) !== undefined;
+        const isDue =
+          resolved !== undefined && (writer === follower || this.now >= resolved + BOUND);
+        if (!isRefused && isDue) expect(feed.isFresh()).toBe(false);
+        if (!isRefused && writer === follower) expect(resolved).toBeUndefined();
+        if (refused.has(event.id)) expect(isRefused).toBe(true);
+        if (isRefused) refused.add(event.id);
+      }
+      expect(index.stats().entries).toBeLessThanOrEqual(this.promised.length);
+    }
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 8; turn++) await setImmediate();
+}
+
+describe('the feed under any schedule', () => {
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  it(`keeps P1, P2, P6 and P8, forks never and heals always (SCHEDULE_SEED=${SEED})`, async () => {
+    const errors = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
+    await fc.assert(
+      fc.asyncProperty(schedules, async (schedule) => {
+        const world = new World();
+        await world.begin();
+        for (const action of schedule) await world.take(action);
+        for (const follower of world.followers) await world.health(follower);
+        world.check();
+        expect(errors).not.toHaveBeenCalled();
+        for (const { feed, connection } of world.followers) {
+          while (connection.underWay > 0) connection.fail();
+          const stopped = feed.stop();
+          while (connection.underWay > 0) connection.fail();
+          await stopped;
+        }
+      }),
+      { seed: SEED, numRuns: RUNS, examples: EXAMPLES },
+    );
+  }, 240_000);
+});
