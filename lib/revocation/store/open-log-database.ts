@@ -75,7 +75,8 @@ async function namable(dataSource: DataSource, dialect: Dialect): Promise<Dialec
     await runner.query(`SELECT ${dialect.server}`);
     return dialect;
   } catch (error) {
-    if (!isServerError(error) || !/^(0A000|42501|55000)$/.test(errorCodeOf(error) ?? '')) throw error;
+    if (!isServerError(error) || !/^(0A000|42501|55000)$/.test(errorCodeOf(error) ?? ''))
+      throw error;
     return { ...dialect, server: 'NULL' };
   } finally {
     await runner.release();
