@@ -58,11 +58,14 @@ export type {
   HintContext,
   HintState,
   RevocationHint,
-} from './revocation/feed/revocation-hint.js';
+} from './revocation/hint/revocation-hint.js';
 export { RevocationGuard } from './revocation/revocation.guard.js';
-export { Freshness } from './revocation/freshness.decorator.js';
-export { WhenStale } from './revocation/when-stale.decorator.js';
-export type { OverrideStatus, StalenessOverride } from './revocation/staleness-override.service.js';
+export { Freshness } from './revocation/policy/freshness.decorator.js';
+export { WhenStale } from './revocation/policy/when-stale.decorator.js';
+export type {
+  OverrideStatus,
+  StalenessOverride,
+} from './revocation/policy/staleness-override.service.js';
 export type { Leniency, Verdict } from './revocation/verdict.js';
 export { authMigrations } from './revocation/migrations/auth-migrations.js';
 export type { LogPosition } from './revocation/log-positions.js';

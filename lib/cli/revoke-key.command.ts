@@ -1,5 +1,5 @@
 import { sessionsOfKey } from '../logout/sessions-of-key.js';
-import { draftOf } from '../revocation/event-draft.js';
+import { draftOf } from '../revocation/writing/event-draft.js';
 import { EventKeys } from '../revocation/event-key.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { EXIT } from './command-errors.js';

@@ -1,5 +1,5 @@
 import { AuthSettings } from '../options/auth-options.js';
-import { draftOf } from '../revocation/event-draft.js';
+import { draftOf } from '../revocation/writing/event-draft.js';
 import { REVOCATION_REASONS, type RevocationReason } from '../revocation/revocation-event.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { Appended, EventDraft } from '../revocation/store/log.transactions.js';

@@ -13,7 +13,7 @@ import type { RevocationReason } from '../revocation/revocation-event.js';
 import { RevocationFeed } from '../revocation/revocation-feed.service.js';
 import { RevocationLog } from '../revocation/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
-import { StalePolicies } from '../revocation/stale-policies.service.js';
+import { StalePolicies } from '../revocation/policy/stale-policies.service.js';
 import type { LogoutOptions } from './logout-options.js';
 import type { LogoutReceipt } from './logout-receipt.js';
 

@@ -6,7 +6,7 @@ import type { LogConnection } from './log-connection.service.js';
 import { HistoryLost } from './log-history.js';
 import { messageOf } from './message-of.js';
 import type { OpenLog } from './open-log.js';
-import type { PendingMover } from './pending-mover.js';
+import type { PendingMover } from './writing/pending-mover.js';
 import type { RevocationFeed } from './revocation-feed.service.js';
 import { SharedCall } from './shared-call.js';
 import { storageUnavailable } from './storage-unavailable.js';

@@ -6,12 +6,12 @@ import {
 } from '../options/resolved-auth-options.js';
 import { type StalePolicy, UNBOUNDED } from '../options/stale-policy.js';
 import { EventKeys } from './event-key.js';
-import { ProvisionalEvents } from './provisional-events.js';
+import { ProvisionalEvents } from './writing/provisional-events.js';
 import type { TokenIdentity } from './revocation-event.js';
 import { RevocationFeed } from './revocation-feed.service.js';
-import { RevocationIndex } from './revocation-index.js';
-import { StalePolicies } from './stale-policies.service.js';
-import { StalenessOverrides } from './staleness-override.service.js';
+import { RevocationIndex } from './index/revocation-index.js';
+import { StalePolicies } from './policy/stale-policies.service.js';
+import { StalenessOverrides } from './policy/staleness-override.service.js';
 import type { Freshness } from './token-claims.js';
 import { ACTIVE, INVALID, LENIENT, type UnknownVerdict, type Verdict } from './verdict.js';
 

@@ -7,19 +7,19 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { HintPacer } from './feed/hint-pacer.js';
-import type { HintTeller } from './feed/hint-teller.js';
+import { HintPacer } from './hint/hint-pacer.js';
+import type { HintTeller } from './hint/hint-teller.js';
 import type { Answer } from './feed/log-cursor.js';
 import { LogFollower } from './feed/log-follower.js';
 import type { LogWriter } from './feed/log-writer.js';
 import { PollFailures } from './feed/poll-failures.js';
 import { PollLoop } from './feed/poll-loop.js';
 import { LEASE_SHARE, type Moment, ProofClock } from './feed/proof-clock.js';
-import type { HintState } from './feed/revocation-hint.js';
+import type { HintState } from './hint/revocation-hint.js';
 import { WaitingRoom } from './feed/waiting-room.js';
 import { LogConnection } from './log-connection.service.js';
-import { RevocationIndex } from './revocation-index.js';
-import { StalePolicies } from './stale-policies.service.js';
+import { RevocationIndex } from './index/revocation-index.js';
+import { StalePolicies } from './policy/stale-policies.service.js';
 import type { Appended } from './store/log.transactions.js';
 
 /**

@@ -11,18 +11,18 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { BatchWriter } from './batch-writer.js';
-import { CommitDoubts } from './commit-doubts.js';
-import { draftOf } from './event-draft.js';
+import { BatchWriter } from './writing/batch-writer.js';
+import { CommitDoubts } from './writing/commit-doubts.js';
+import { draftOf } from './writing/event-draft.js';
 import { EventKeys } from './event-key.js';
 import type { Answer } from './feed/log-cursor.js';
 import { numbering } from './history-jump.js';
 import { LogConnection } from './log-connection.service.js';
 import { type LogPosition, LogPositions } from './log-positions.js';
 import type { OpenLog } from './open-log.js';
-import { PendingMover } from './pending-mover.js';
-import { appendPending } from './pending-writer.js';
-import { ProvisionalEvents } from './provisional-events.js';
+import { PendingMover } from './writing/pending-mover.js';
+import { appendPending } from './writing/pending-writer.js';
+import { ProvisionalEvents } from './writing/provisional-events.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import type { RevocationRequest } from './revocation-request.js';
 import { storageUnavailable } from './storage-unavailable.js';

@@ -8,7 +8,7 @@ import {
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/event-key.js';
 import type { RevocationReason } from '../revocation/revocation-event.js';
-import { RevocationIndex } from '../revocation/revocation-index.js';
+import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import type { LogPosition } from '../revocation/log-positions.js';
 import { RevocationLog } from '../revocation/revocation-log.service.js';
 import { integerOf } from '../revocation/store/log-rows.js';

@@ -10,7 +10,7 @@ import { LogoutService } from '../../lib/logout/logout.service.js';
 import { natsHint } from '../../lib/nats/nats.hint.js';
 import { postgresHint } from '../../lib/postgres/postgres.hint.js';
 import { redisHint } from '../../lib/redis/redis.hint.js';
-import type { RevocationHint } from '../../lib/revocation/feed/revocation-hint.js';
+import type { RevocationHint } from '../../lib/revocation/hint/revocation-hint.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
 import { atMost, runIfMain, type BenchTable, type Figure } from './bench.js';
 import { progress, times } from './progress.js';

@@ -77,14 +77,14 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a hint that does not hear itself is believed',
-    'revocation/hint-link.service',
+    'revocation/hint/hint-link.service',
     'this.lose(new Error(`It connects',
     'void (new Error(`It connects',
     'cluster/hints/self-test',
   ),
   one(
     'hints set the pace',
-    'revocation/feed/hint-pacer',
+    'revocation/hint/hint-pacer',
     'const wait = this.quietFrom - this.clock.monotonic();',
     'const wait = 0;',
     'hint-pacer',

@@ -104,7 +104,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the latest exception wins',
     edits: [
       {
-        file: 'revocation/mark',
+        file: 'revocation/index/mark',
         find: 'this.setLimit(place, SECOND, top);',
         replace: 'this.setLimit(place, SECOND, 0);',
       },

@@ -2,8 +2,8 @@ import type { Mutation } from './mutation.js';
 
 const DECIDER = 'revocation/revocation-decider.service';
 const REPORTER = 'revocation/verdict-reporter.service';
-const POLICIES = 'revocation/stale-policies.service';
-const OVERRIDE = 'revocation/staleness-override.service';
+const POLICIES = 'revocation/policy/stale-policies.service';
+const OVERRIDE = 'revocation/policy/staleness-override.service';
 const WHEN_STALE = 'cluster/policies/when-stale';
 const BOUND = 'cluster/policies/widened-bound';
 
@@ -48,7 +48,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a class loosens a handler that asks for freshness',
-    'revocation/route-demand',
+    'revocation/policy/route-demand',
     "const isTightened = own.freshness !== undefined || freshness === 'strict';",
     'const isTightened = false;',
     'unit/authentication/when-stale',
@@ -153,7 +153,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a process that only writes never settles what COMMIT left unknown',
-    'revocation/commit-doubts',
+    'revocation/writing/commit-doubts',
     'this.clock.schedule(SETTLE_AGAIN, () => void this.settle());',
     '',
     'cluster/policies/follow-false',

@@ -2,8 +2,8 @@ import {
   REVOCATION_REASONS,
   type RevocationKind,
   type RevocationReason,
-} from './revocation-event.js';
-import type { RevokedVerdict } from './verdict.js';
+} from '../revocation-event.js';
+import type { RevokedVerdict } from '../verdict.js';
 
 /**
  * One shared frozen verdict for each kind and, by its note, each reason, so that refusing allocates

@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
-import type { AuthClock } from '../context/auth-clock.js';
-import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import type { Answer } from './feed/log-cursor.js';
-import { messageOf } from './message-of.js';
+import type { AuthClock } from '../../context/auth-clock.js';
+import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
+import type { Answer } from '../feed/log-cursor.js';
+import { messageOf } from '../message-of.js';
 import type { ProvisionalEvents } from './provisional-events.js';
-import type { RevocationFeed } from './revocation-feed.service.js';
-import { storageUnavailable } from './storage-unavailable.js';
-import type { EventDraft } from './store/log.transactions.js';
+import type { RevocationFeed } from '../revocation-feed.service.js';
+import { storageUnavailable } from '../storage-unavailable.js';
+import type { EventDraft } from '../store/log.transactions.js';
 
 /** Between two attempts to settle what COMMIT left unknown, where no poll calls for them (ms). */
 const SETTLE_AGAIN = 1_000;

@@ -1,11 +1,11 @@
 import { FOREVER } from './digest-shard.js';
 import { DigestTable } from './digest-table.js';
-import { type EventKeys, parseHexKey } from './event-key.js';
+import { type EventKeys, parseHexKey } from '../event-key.js';
 import { MarkTable } from './mark.js';
-import type { LogEvent, RevocationKind, TokenIdentity } from './revocation-event.js';
+import type { LogEvent, RevocationKind, TokenIdentity } from '../revocation-event.js';
 import { RevokedKeys } from './revoked-keys.js';
 import { noteOf, REVOKED } from './revoked-verdicts.js';
-import type { RevokedVerdict } from './verdict.js';
+import type { RevokedVerdict } from '../verdict.js';
 
 /**
  * What a pending event counts as until it is numbered: the feed knows the head of the answer that
