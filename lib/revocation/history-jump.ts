@@ -35,8 +35,18 @@ export async function numbering(
     } catch (error) {
       const isLost = error instanceof StorageFailure && error.cause instanceof HistoryLost;
       if (!isLost || jumps === MOST_JUMPS) throw error;
-      await jump(log);
+      await jumpOrFail(log);
     }
+  }
+}
+
+/** Of a jump that was not answered the caller learns only that nothing of his own was committed. */
+async function jumpOrFail(log: OpenLog): Promise<void> {
+  try {
+    await jump(log);
+  } catch (error) {
+    if (!(error instanceof StorageFailure) || error.outcome !== 'unknown') throw error;
+    throw new StorageFailure('rolled back', 'The revocation log could not jump.', true, error);
   }
 }
 

@@ -1,7 +1,11 @@
 import type { Head } from './store/log-rows.js';
 
-/** How far a jump leaps beyond every position that a lost history can have handed out. */
-export const JUMP = 1e9;
+/**
+ * How far a jump leaps beyond the head: more than the events that a fail-over can have lost, and no more
+ * than a second of the clock. A log that runs ahead of the clock for longer meets, in the next jump after
+ * a lost one, the very positions of the lost one.
+ */
+export const JUMP = 1e6;
 
 /** Positions of a jump are microseconds: no log has handed out more of them than its life has had. */
 const MICROSECONDS = 1_000;
