@@ -27,8 +27,8 @@ import { RevocationFeed } from './revocation-feed.service.js';
 import type { RevocationRequest } from './revocation-request.js';
 import { storageUnavailable } from './storage-unavailable.js';
 import { StorageFailure } from './store/log-database.js';
-import { headOf } from './store/log-rows.js';
-import type { Appended, EventDraft } from './store/log.transactions.js';
+import { type EventDraft, headOf } from './store/log-rows.js';
+import type { Appended } from './store/log.transactions.js';
 
 /** For how long one call tries before its caller is told that it failed (ms). */
 const WRITE_PATIENCE = 5_000;

@@ -6,7 +6,7 @@ import { messageOf } from '../message-of.js';
 import type { ProvisionalEvents } from './provisional-events.js';
 import type { RevocationFeed } from '../revocation-feed.service.js';
 import { storageUnavailable } from '../storage-unavailable.js';
-import type { EventDraft } from '../store/log.transactions.js';
+import type { EventDraft } from '../store/log-rows.js';
 
 /** Between two attempts to settle what COMMIT left unknown, where no poll calls for them (ms). */
 const SETTLE_AGAIN = 1_000;
