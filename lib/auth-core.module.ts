@@ -10,17 +10,19 @@ import {
 } from './options/resolved-auth-options.js';
 import { resolveAuthOptions } from './options/resolve-auth-options.js';
 import { EventKeys } from './revocation/event-key.js';
-import { HintLink } from './revocation/hint-link.service.js';
+import { HintLink } from './revocation/hint/hint-link.service.js';
 import { LogConnection } from './revocation/log-connection.service.js';
-import { ProvisionalEvents } from './revocation/provisional-events.js';
+import { ProvisionalEvents } from './revocation/writing/provisional-events.js';
+import { RevocationDecider } from './revocation/revocation-decider.service.js';
 import { RevocationFeed } from './revocation/revocation-feed.service.js';
-import { RevocationIndex } from './revocation/revocation-index.js';
+import { RevocationIndex } from './revocation/index/revocation-index.js';
 import { RevocationLifecycle } from './revocation/revocation.lifecycle.js';
 import { RevocationLog } from './revocation/revocation-log.service.js';
 import { RevocationPurge } from './revocation/revocation-purge.service.js';
 import { RevocationService } from './revocation/revocation.service.js';
-import { StalenessOverrides } from './revocation/staleness-override.service.js';
-import { StalePolicies } from './revocation/stale-policies.service.js';
+import { StalenessOverrides } from './revocation/policy/staleness-override.service.js';
+import { StalePolicies } from './revocation/policy/stale-policies.service.js';
+import { VerdictReporter } from './revocation/verdict-reporter.service.js';
 
 const EXPORTS = [
   RESOLVED_AUTH_OPTIONS,
@@ -74,6 +76,8 @@ const PROVIDERS: Provider[] = [
   RevocationFeed,
   RevocationLog,
   RevocationPurge,
+  RevocationDecider,
+  VerdictReporter,
   RevocationService,
   StalePolicies,
   StalenessOverrides,

@@ -25,6 +25,7 @@ import { AuthCookies } from './http/auth-cookies.service.js';
 import { httpDefinition } from './http/http-definition.js';
 import type { AuthHttpOptions } from './http/http-options.js';
 import { KeySessions } from './logout/key-sessions.service.js';
+import { LogoutWriter } from './logout/logout-writer.service.js';
 import { LogoutService } from './logout/logout.service.js';
 import { RESOLVED_AUTH_OPTIONS } from './options/resolved-auth-options.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
@@ -55,6 +56,7 @@ const PROVIDERS = [
   AccessTokenSigner,
   SessionStore,
   SessionPurge,
+  LogoutWriter,
   KeySessions,
   RefreshService,
   { provide: APP_FILTER, useClass: AuthExceptionFilter },

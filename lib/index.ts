@@ -50,24 +50,25 @@ export {
   type TokenIdentity,
 } from './revocation/revocation-event.js';
 export type { TokenClaims, VerifiedClaims } from './revocation/token-claims.js';
-export {
-  RevocationService,
-  type DecisionOptions,
-  type RevocationStatus,
-} from './revocation/revocation.service.js';
+export type { DecisionOptions } from './revocation/revocation-decider.service.js';
+export type { RevocationStatus } from './revocation/revocation-status.js';
+export { RevocationService } from './revocation/revocation.service.js';
 export type {
   HintConnection,
   HintContext,
   HintState,
   RevocationHint,
-} from './revocation/feed/revocation-hint.js';
+} from './revocation/hint/revocation-hint.js';
 export { RevocationGuard } from './revocation/revocation.guard.js';
-export { Freshness } from './revocation/freshness.decorator.js';
-export { WhenStale } from './revocation/when-stale.decorator.js';
-export type { OverrideStatus, StalenessOverride } from './revocation/staleness-override.service.js';
+export { Freshness } from './revocation/policy/freshness.decorator.js';
+export { WhenStale } from './revocation/policy/when-stale.decorator.js';
+export type {
+  OverrideStatus,
+  StalenessOverride,
+} from './revocation/policy/staleness-override.service.js';
 export type { Leniency, Verdict } from './revocation/verdict.js';
 export { authMigrations } from './revocation/migrations/auth-migrations.js';
-export type { LogPosition } from './revocation/revocation-log.service.js';
+export type { LogPosition } from './revocation/log-positions.js';
 
 export { JwtStrategy } from './authentication/jwt.strategy.js';
 export { JwtAuthGuard } from './authentication/jwt-auth.guard.js';

@@ -13,13 +13,9 @@ import {
   type SeenInstance,
 } from '../revocation/store/instance.statements.js';
 import { type LogDatabase, StorageFailure } from '../revocation/store/log-database.js';
-import { type Head, headOf } from '../revocation/store/log-rows.js';
+import { type EventDraft, type Head, headOf } from '../revocation/store/log-rows.js';
 import type { LogStatements } from '../revocation/store/log.statements.js';
-import type {
-  Appended,
-  EventDraft,
-  LogTransactions,
-} from '../revocation/store/log.transactions.js';
+import type { Appended, LogTransactions } from '../revocation/store/log.transactions.js';
 import { openLogDatabase } from '../revocation/store/open-log-database.js';
 import type { Row, Statement, Transaction } from '../revocation/store/statement.js';
 import { SessionTransactions } from '../sessions/store/session.transactions.js';

@@ -1,11 +1,11 @@
 import { sessionsOfKey } from '../logout/sessions-of-key.js';
-import { draftOf } from '../revocation/event-draft.js';
+import { draftOf } from '../revocation/writing/event-draft.js';
 import { EventKeys } from '../revocation/event-key.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { EXIT } from './command-errors.js';
 import type { CommandLog } from './command-log.js';
 import { readIssuer } from './issuer-option.js';
-import { appendOne, type EndOptions, now, reasonOf, report, settings } from './revoke.command.js';
+import { appendOne, type EndOptions, reasonOf, report, settings } from './revoke.command.js';
 import { plural } from './wording.js';
 
 /** The options of `nestjs-logout revoke-key`. */
@@ -43,7 +43,7 @@ export async function revokeKey(
       { kind: 'key', kid, reason, actor },
       new EventKeys(''),
       settings(options),
-      now(log),
+      log.clock.wall(),
     );
     const appended = await appendOne(log, options, draft);
     const ended = own === undefined ? undefined : await endSessions(context, log, own, options);
@@ -84,7 +84,7 @@ async function endSessions(
           { kind: 'session', issuer: own.issuer, sid, reason: 'key_compromised', actor },
           own.keys,
           settings(options),
-          now(log),
+          log.clock.wall(),
         ),
       );
       await log.append(drafts);

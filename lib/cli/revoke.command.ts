@@ -1,8 +1,9 @@
 import { AuthSettings } from '../options/auth-options.js';
-import { draftOf } from '../revocation/event-draft.js';
+import { draftOf } from '../revocation/writing/event-draft.js';
 import { REVOCATION_REASONS, type RevocationReason } from '../revocation/revocation-event.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
-import type { Appended, EventDraft } from '../revocation/store/log.transactions.js';
+import type { EventDraft } from '../revocation/store/log-rows.js';
+import type { Appended } from '../revocation/store/log.transactions.js';
 import { lockTimeOf } from '../options/lock-time.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { CommandUsageError, EXIT } from './command-errors.js';
@@ -54,7 +55,7 @@ export async function revoke(context: CommandContext, options: RevokeOptions): P
     const appended = await appendOne(
       log,
       options,
-      draftOf(request, keys, settings(options), now(log)),
+      draftOf(request, keys, settings(options), log.clock.wall()),
     );
     report(context, appended);
     return EXIT.ok;
@@ -166,10 +167,6 @@ export function report(
       ...more.values,
     },
   );
-}
-
-export function now(log: CommandLog): number {
-  return log.clock.wall();
 }
 
 /** @throws CommandUsageError for a reason that no client knows. */

@@ -1,5 +1,5 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
-import type { RevocationHint } from '../revocation/feed/revocation-hint.js';
+import type { RevocationHint } from '../revocation/hint/revocation-hint.js';
 import type { AuthKey } from './auth-key.js';
 import type { ClaimsValidator } from './auth-options.js';
 import type { ClaimsLoader } from './session-settings.js';

@@ -52,3 +52,9 @@ export function parseStaleFor(
     fix: 'Give more than maxStaleness, which is accepted anyway; @Freshness() is what tightens.',
   };
 }
+
+/** The policy that accepts up to so many milliseconds: {@link parseStalePolicy} backwards. @internal */
+export function stalePolicyOf(upTo: number, maxStaleness: number): StalePolicy {
+  if (upTo >= UNBOUNDED) return 'open';
+  return upTo > maxStaleness ? { staleFor: upTo / 1000 } : 'closed';
+}

@@ -10,6 +10,7 @@ import {
 } from '../options/resolved-auth-options.js';
 import { messageOf } from './message-of.js';
 import { type OpenLog, openLogIn } from './open-log.js';
+import { storageUnavailable } from './storage-unavailable.js';
 import { isDataSource, locateDataSource } from './store/data-source.locator.js';
 import { deriveDataSourceOptions } from './store/derive-data-source-options.js';
 import { openLogDatabase } from './store/open-log-database.js';
@@ -74,6 +75,19 @@ export class LogConnection implements OnModuleInit {
       throw error;
     });
     return this.opening;
+  }
+
+  /**
+   * The same for a call that is answered by an exception of ours.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async reach(): Promise<OpenLog> {
+    try {
+      return await this.open();
+    } catch (error) {
+      throw storageUnavailable('The revocation log cannot be reached.', error);
+    }
   }
 
   async close(): Promise<void> {

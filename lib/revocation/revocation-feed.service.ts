@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
+import { AuthClock } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthEvents } from '../events/auth-events.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
@@ -7,28 +7,20 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { HintPacer } from './feed/hint-pacer.js';
-import type { HintTeller } from './feed/hint-teller.js';
+import { HintPacer } from './hint/hint-pacer.js';
+import type { HintTeller } from './hint/hint-teller.js';
 import type { Answer } from './feed/log-cursor.js';
 import { LogFollower } from './feed/log-follower.js';
+import type { LogWriter } from './feed/log-writer.js';
 import { PollFailures } from './feed/poll-failures.js';
+import { PollLoop } from './feed/poll-loop.js';
 import { LEASE_SHARE, type Moment, ProofClock } from './feed/proof-clock.js';
-import type { HintState } from './feed/revocation-hint.js';
+import type { HintState } from './hint/revocation-hint.js';
 import { WaitingRoom } from './feed/waiting-room.js';
 import { LogConnection } from './log-connection.service.js';
-import { RevocationIndex } from './revocation-index.js';
-import { StalePolicies } from './stale-policies.service.js';
+import { RevocationIndex } from './index/revocation-index.js';
+import { StalePolicies } from './policy/stale-policies.service.js';
 import type { Appended } from './store/log.transactions.js';
-
-/** Who writes the log, as far as following it needs him. */
-export interface LogWriter {
-  /** Called after every accepted answer. */
-  afterAnswer(answer: Answer): void;
-  /** Numbers pending events; asked for when there are too many for one answer. */
-  numberPending(): Promise<void>;
-  /** Makes the log leap beyond a position that nobody should have; see {@link RevocationFeed.hasJumpedFor}. */
-  hasJumpedFor(position: number): boolean;
-}
 
 /**
  * Follows the log into the index: one poll in flight, each judged before it counts, each accepted one
@@ -41,14 +33,11 @@ export class RevocationFeed {
   private readonly follower: LogFollower;
   private readonly failures = new PollFailures();
   private readonly pacer: HintPacer;
+  private readonly loop: PollLoop;
   private writer: LogWriter | undefined;
   private hints: HintTeller | undefined;
   private isProven = false;
   private knownBound = 0;
-  private running: Promise<void> | undefined;
-  private again = false;
-  private stopped: boolean;
-  private cancelNext: CancelSchedule | undefined;
   private endBoot = (): void => undefined;
   private readonly booted = new Promise<void>((resolve) => (this.endBoot = resolve));
 
@@ -61,8 +50,6 @@ export class RevocationFeed {
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
     private readonly meter: AuthMeter,
   ) {
-    // A process that only writes never starts: no poll, no waiting, no proof.
-    this.stopped = !options.follow;
     this.proofs = new ProofClock(clock);
     this.room = new WaitingRoom(clock);
     this.pacer = new HintPacer(clock, () => this.request());
@@ -76,6 +63,14 @@ export class RevocationFeed {
       async () => this.writer?.numberPending(),
       (lost) => events.tell({ type: 'history_lost', lost }),
     );
+    const rounds = {
+      poll: () => this.poll(),
+      pause: () => this.failures.pause(options.maxStaleness / 4),
+      hasFailed: () => this.failing,
+      turnAway: () => this.room.settle(Infinity, false),
+    };
+    // A process that only writes never starts: no poll, no waiting, no proof.
+    this.loop = new PollLoop(clock, rounds, !options.follow);
   }
 
   /** The last position this instance has applied; 0 before the first load. */
@@ -135,13 +130,12 @@ export class RevocationFeed {
 
   /** An instance says that it committed events up to here. While polls fail, the backoff decides. */
   hinted(position: number): void {
-    if (position > this.position && !this.failing && !this.stopped) this.pacer.hint();
+    if (position > this.position && !this.failing && !this.isStopped) this.pacer.hint();
   }
 
   /** Polls at once, after the one in flight; for a hint, and for who cannot wait. */
   request(): void {
-    if (this.running === undefined) void this.run();
-    else this.again = true;
+    this.loop.request();
   }
 
   /**
@@ -149,15 +143,15 @@ export class RevocationFeed {
    * was sent late enough, else the next. `false` when it fails or takes longer than `timeout`.
    */
   proofWithin(staleness: number, timeout: number): Promise<boolean> {
-    if (this.failing || this.stopped) return Promise.resolve(false);
+    if (this.failing || this.isStopped) return Promise.resolve(false);
     const proven = this.room.wait(this.clock.monotonic() - staleness * LEASE_SHARE, timeout);
-    if (this.running === undefined) void this.run();
+    this.loop.join();
     return proven;
   }
 
   /** Strict: a proof dated after now; never joins a poll that was sent before. */
   strictProof(timeout = this.pollTimeout): Promise<boolean> {
-    if (this.stopped) return Promise.resolve(false);
+    if (this.isStopped) return Promise.resolve(false);
     const proven = this.room.wait(this.clock.monotonic(), timeout);
     this.request();
     return proven;
@@ -188,7 +182,7 @@ export class RevocationFeed {
 
   /** Whether the application shuts down: there will be no further proof. */
   get isStopped(): boolean {
-    return this.stopped;
+    return this.loop.isStopped;
   }
 
   /** The log, which needs the feed to be made, makes itself known. */
@@ -215,17 +209,16 @@ export class RevocationFeed {
    * only a person can mend what failed, or when the feed is stopped.
    */
   start(): Promise<void> {
-    void this.run();
+    this.loop.join();
     return this.booted;
   }
 
   async stop(): Promise<void> {
-    this.stopped = true;
-    this.cancelNext?.();
+    this.loop.stop();
     this.pacer.stop();
     this.room.close();
     this.endBoot();
-    await this.running;
+    await this.loop.ended();
   }
 
   /** Below the lease, so that a hung connection is noticed before it makes this instance stale. */
@@ -233,41 +226,22 @@ export class RevocationFeed {
     return Math.min(2_000, this.options.maxStaleness / 2);
   }
 
-  private run(): Promise<void> {
-    this.running ??= this.rounds().finally(() => {
-      this.running = undefined;
-      if (this.again && !this.stopped) void this.run();
-      else this.plan();
-    });
-    return this.running;
-  }
-
-  private async rounds(): Promise<void> {
-    this.cancelNext?.();
-    do {
-      this.again = false;
-      if (this.stopped) return;
-      const begun = this.clock.monotonic();
-      try {
-        const { answer, sent } = await this.follower.catchUp(
-          await this.connection.open(),
-          this.pollTimeout,
-        );
-        this.accept(answer, sent);
-        this.meter.observePoll(this.clock.monotonic() - begun);
-        this.failures.end();
-        this.room.settle(sent.monotonic, true);
-        this.again ||= this.room.wantsLaterThan(sent.monotonic);
-      } catch (error) {
-        this.failures.add(error);
-        this.meter.count('polls', 'failed');
-        if (error instanceof AuthWiringError) this.endBoot();
-      }
-    } while (this.again && !this.failing);
-    if (this.failing) {
-      // Nobody waits while polls fail; the backoff, not a crowd of requests, decides when to retry.
-      this.again = false;
-      this.room.settle(Infinity, false);
+  /** Whether somebody waits for a poll that is sent after this one. */
+  private async poll(): Promise<boolean> {
+    const begun = this.clock.monotonic();
+    try {
+      const log = await this.connection.open();
+      const { answer, sent } = await this.follower.catchUp(log, this.pollTimeout);
+      this.accept(answer, sent);
+      this.meter.observePoll(this.clock.monotonic() - begun);
+      this.failures.end();
+      this.room.settle(sent.monotonic, true);
+      return this.room.wantsLaterThan(sent.monotonic);
+    } catch (error) {
+      this.failures.add(error);
+      this.meter.count('polls', 'failed');
+      if (error instanceof AuthWiringError) this.endBoot();
+      return false;
     }
   }
 
@@ -279,11 +253,5 @@ export class RevocationFeed {
     this.index.sweep(this.proofs.database());
     this.writer?.afterAnswer(answer);
     this.endBoot();
-  }
-
-  private plan(): void {
-    if (this.stopped) return;
-    const delay = this.failures.pause(this.options.maxStaleness / 4);
-    this.cancelNext = this.clock.schedule(delay, () => void this.run());
   }
 }

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
@@ -11,79 +11,58 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { BatchWriter } from './batch-writer.js';
-import { draftOf } from './event-draft.js';
+import { BatchWriter } from './writing/batch-writer.js';
+import { CommitDoubts } from './writing/commit-doubts.js';
+import { draftOf } from './writing/event-draft.js';
 import { EventKeys } from './event-key.js';
 import type { Answer } from './feed/log-cursor.js';
-import { jump, MOST_JUMPS, numbering } from './history-jump.js';
+import { numbering } from './history-jump.js';
 import { LogConnection } from './log-connection.service.js';
+import { type LogPosition, LogPositions } from './log-positions.js';
 import type { OpenLog } from './open-log.js';
-import { HistoryLost } from './log-history.js';
-import { messageOf } from './message-of.js';
-import { PendingMover } from './pending-mover.js';
-import { appendPending } from './pending-writer.js';
-import { ProvisionalEvents } from './provisional-events.js';
+import { PendingMover } from './writing/pending-mover.js';
+import { appendPending } from './writing/pending-writer.js';
+import { ProvisionalEvents } from './writing/provisional-events.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import type { RevocationRequest } from './revocation-request.js';
-import { SharedCall } from './shared-call.js';
+import { storageUnavailable } from './storage-unavailable.js';
 import { StorageFailure } from './store/log-database.js';
-import { type Head, headOf, integerOf } from './store/log-rows.js';
-import type { Appended, EventDraft } from './store/log.transactions.js';
+import { type EventDraft, headOf } from './store/log-rows.js';
+import type { Appended } from './store/log.transactions.js';
 
 /** For how long one call tries before its caller is told that it failed (ms). */
 const WRITE_PATIENCE = 5_000;
 
-/**
- * How often a login lets the mover run without anything changing: one that was at work already may have
- * looked before the event was there, and what is left after that cannot be numbered.
- */
-const IDLE_MOVES = 2;
-
-/** Between two attempts to settle what COMMIT left unknown, where no poll calls for them (ms). */
-const SETTLE_AGAIN = 1_000;
-
-/** Between two jumps for tokens from beyond the head (ms). */
-const JUMP_REST = 3_600_000;
-
-/** Where the log stood, on the primary, at one moment; what a login is signed with. */
-export interface LogPosition {
-  /** The last position: the `gen` of tokens whose authority is checked after this. */
-  readonly position: number;
-  /** The database's time at that moment (epoch ms): the `iat` of these tokens. */
-  readonly now: number;
-}
-
 /** Writes the log: every logout, whatever it is called, ends in {@link append}. */
 @Injectable()
 export class RevocationLog {
-  private readonly logger = new Logger('RevocationLog');
   private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts, 'shared'));
   /** W5: one account that somebody else has locked must not hold up everybody's logout. */
   private readonly accountWriter = new BatchWriter((drafts) =>
     this.appendOrFail(drafts, 'account'),
   );
-  private readonly positions = new SharedCall(() => this.readPositionAndMove());
   private readonly mover: PendingMover;
-  private settling: Promise<void> | undefined;
-  private isDraining = false;
-  private jumping: Promise<void> | undefined;
-  private jumpedUntil = -Infinity;
-  private jumpedTo = 0;
+  private readonly positions: LogPositions;
+  private readonly doubts: CommitDoubts;
 
   constructor(
     private readonly connection: LogConnection,
     private readonly feed: RevocationFeed,
-    private readonly provisional: ProvisionalEvents,
+    provisional: ProvisionalEvents,
     private readonly keys: EventKeys,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
     private readonly meter: AuthMeter,
   ) {
     this.mover = new PendingMover(connection, feed, clock, meter);
+    this.positions = new LogPositions(connection, feed, this.mover, clock, options);
+    this.doubts = new CommitDoubts(provisional, feed, clock, options, async (drafts) =>
+      this.appendTo(await connection.open(), drafts),
+    );
     feed.attach({
       afterAnswer: (answer) => this.afterAnswer(answer),
       numberPending: () => this.mover.run(),
-      hasJumpedFor: (position) => this.hasJumpedFor(position),
+      hasJumpedFor: (position) => this.positions.hasJumpedFor(position),
     });
   }
 
@@ -119,12 +98,12 @@ export class RevocationLog {
       );
     }
     try {
-      const log = await this.open();
+      const log = await this.connection.reach();
       await appendPending(manager, drafts, this.connection.application, log);
     } catch (error) {
       if (error instanceof AuthWiringError) throw error;
       throw this.refusal(
-        unavailable('The revocation could not be written in the transaction given.', error),
+        storageUnavailable('The revocation could not be written in the transaction given.', error),
       );
     }
     return drafts;
@@ -138,7 +117,7 @@ export class RevocationLog {
    */
   async position(): Promise<LogPosition> {
     try {
-      return await this.positions.run();
+      return await this.positions.read();
     } catch (error) {
       throw this.refusal(error);
     }
@@ -157,13 +136,13 @@ export class RevocationLog {
    */
   async bound(): Promise<number> {
     if (this.options.follow) return this.feed.bound;
-    const log = await this.open();
+    const log = await this.connection.reach();
     try {
       // No jump: the caller's transaction is open, and on SQLite it would have to end first.
       const { rows } = await log.database.read(log.statements.position());
       return headOf(rows[0], this.clock).maxStaleness;
     } catch (error) {
-      throw unavailable('The revocation log could not be read.', error);
+      throw storageUnavailable('The revocation log could not be read.', error);
     }
   }
 
@@ -176,7 +155,7 @@ export class RevocationLog {
     try {
       await this.mover.run();
     } catch (error) {
-      throw this.refusal(unavailable('A pending revocation could not be numbered.', error));
+      throw this.refusal(storageUnavailable('A pending revocation could not be numbered.', error));
     }
   }
 
@@ -186,45 +165,35 @@ export class RevocationLog {
    * @throws AuthUnavailableException `storage_unavailable` while that cannot be done.
    */
   async settleUnknown(): Promise<void> {
-    if (this.provisional.size === 0) return;
-    this.settle();
-    await this.settling;
-    if (this.provisional.size === 0) return;
-    throw this.refusal(unavailable('An earlier write is not settled yet. Try again.', undefined));
+    try {
+      await this.doubts.endAll();
+    } catch (error) {
+      throw this.refusal(error);
+    }
   }
 
   /** Resolves when nothing is being written any more; called before the connections close. */
   async drain(): Promise<void> {
-    this.isDraining = true;
+    this.doubts.planNoMore();
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
-    // A last time: where nothing is followed, no poll would have shown what became of it.
-    if (!this.options.follow && this.provisional.size > 0) this.settle();
-    await Promise.all([this.mover.drain(), this.settling, this.jumping]);
+    await Promise.all([this.mover.drain(), this.doubts.drain(), this.positions.drain()]);
   }
 
   private draft(requests: readonly RevocationRequest[]): EventDraft[] {
     return requests.map((request) => draftOf(request, this.keys, this.options, this.clock.wall()));
   }
 
-  private async open(): Promise<OpenLog> {
-    try {
-      return await this.connection.open();
-    } catch (error) {
-      throw unavailable('The revocation log cannot be reached.', error);
-    }
-  }
-
   private async appendOrFail(
     drafts: readonly EventDraft[],
     batch: AuthCounts['batches'],
   ): Promise<Appended> {
-    const log = await this.open();
+    const log = await this.connection.reach();
     try {
       const appended = await this.appendTo(log, drafts);
       this.meter.count('batches', batch);
       return appended;
     } catch (error) {
-      throw unavailable(
+      throw storageUnavailable(
         (error instanceof StorageFailure ? error.advice : undefined) ??
           'The revocation could not be stored; the token may still be good. Try again.',
         error,
@@ -251,7 +220,7 @@ export class RevocationLog {
         const appended = await numbering(log, () => log.transactions.append(drafts, isUnknown));
         // In this order: no token comes back between the doubt and the certainty.
         this.feed.committed(appended);
-        this.provisional.settle(ids(drafts), this.feed.now());
+        this.doubts.end(drafts);
         return appended;
       } catch (error) {
         const failure = error instanceof StorageFailure ? error : undefined;
@@ -260,8 +229,8 @@ export class RevocationLog {
           for (const draft of drafts) draft.provenAbsent = false;
         } else if (isUnknown && drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
         if (failure?.retryable !== true || performance.now() > deadline) {
-          if (isUnknown) this.doubt(drafts);
-          else this.provisional.settle(ids(drafts), this.feed.now());
+          if (isUnknown) this.doubts.begin(drafts);
+          else this.doubts.end(drafts);
           throw error;
         }
         await setTimeout(randomInt(5, 60));
@@ -269,105 +238,8 @@ export class RevocationLog {
     }
   }
 
-  private async readPositionAndMove(): Promise<LogPosition> {
-    const log = await this.open();
-    try {
-      let read = await this.readPosition(log);
-      if (read.head.maxTokenLife < this.options.maxTokenLife) {
-        // H4: what is signed now must be remembered by others for as long as it lives.
-        await this.feed.register();
-        read = await this.readPosition(log);
-      }
-      for (let idle = 0; read.pendingMarks > 0 && idle < IDLE_MOVES;) {
-        const before = read.pendingMarks;
-        await this.mover.run();
-        read = await this.readPosition(log);
-        if (read.pendingMarks >= before) idle++;
-      }
-      return { position: read.head.position, now: read.head.now };
-    } catch (error) {
-      throw unavailable('The revocation log could not be read.', error);
-    }
-  }
-
-  /** H2: no position of a lost history is given to a token, and none that will come again. */
-  private async readPosition(log: OpenLog): Promise<{ head: Head; pendingMarks: number }> {
-    for (let jumps = 0; ; jumps++) {
-      const { seen } = log.history;
-      const { rows } = await log.database.read(log.statements.position());
-      const head = headOf(rows[0], this.clock);
-      const why = log.history.whyLost(head, seen);
-      if (why === undefined) {
-        log.history.notice(head.position);
-        return { head, pendingMarks: integerOf(rows[0]?.['pending_marks']) };
-      }
-      if (jumps === MOST_JUMPS) throw new HistoryLost(`The revocation log changes: ${why}.`);
-      await jump(log);
-    }
-  }
-
-  /** At most once an hour: another installation may share the secret, and its tokens come again. */
-  private hasJumpedFor(position: number): boolean {
-    // What the jump has overtaken is decided by the next answer; the one at hand may be older than it.
-    if (this.clock.monotonic() < this.jumpedUntil) return position > this.jumpedTo;
-    this.jumping ??= (async () => {
-      try {
-        const log = await this.connection.open();
-        await jump(log, {
-          whyUnder: (head) =>
-            head.position < position ? 'a token was signed after everything in it' : undefined,
-        });
-        this.jumpedTo = log.history.seen;
-        this.jumpedUntil = this.clock.monotonic() + JUMP_REST;
-      } catch (error) {
-        this.logger.warn(`The revocation log could not jump: ${messageOf(error)}`);
-      } finally {
-        this.jumping = undefined;
-      }
-    })();
-    return false;
-  }
-
   private afterAnswer(answer: Answer): void {
-    if (this.provisional.size > 0) {
-      this.provisional.settle(ids([...answer.events, ...answer.pending]), this.feed.now());
-      if (this.provisional.size > 0) this.settle();
-    }
+    this.doubts.endShown(answer);
     if (answer.pending.length > 0) void this.mover.runBehind();
   }
-
-  private doubt(drafts: readonly EventDraft[]): void {
-    this.provisional.add(drafts, this.feed.now());
-    this.settleLater();
-  }
-
-  /** Without polls nobody else comes back to it. */
-  private settleLater(): void {
-    if (this.options.follow || this.isDraining || this.provisional.size === 0) return;
-    this.clock.schedule(SETTLE_AGAIN, () => this.settle());
-  }
-
-  /** W4: a retry with the same ids, under the head lock, ends every doubt. */
-  private settle(): void {
-    this.settling ??= (async () => {
-      try {
-        await this.appendTo(await this.connection.open(), this.provisional.list());
-      } catch (error) {
-        this.logger.warn(`An unanswered COMMIT is not settled yet: ${messageOf(error)}`);
-      } finally {
-        this.settling = undefined;
-        this.settleLater();
-      }
-    })();
-  }
-}
-
-function ids(events: readonly { readonly id: string }[]): string[] {
-  return events.map(({ id }) => id);
-}
-
-function unavailable(message: string, cause: unknown): AuthUnavailableException {
-  return cause instanceof AuthUnavailableException
-    ? cause
-    : new AuthUnavailableException('storage_unavailable', message, { cause });
 }

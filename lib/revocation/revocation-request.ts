@@ -1,5 +1,5 @@
 import type { RevocationReason } from './revocation-event.js';
-import type { AccountChange } from './store/log.transactions.js';
+import type { AccountChange } from './store/log-rows.js';
 
 interface Common {
   /** Why; the holder of the token is told. Default `unspecified`, of which nobody is told. */

@@ -4,7 +4,7 @@ import { requestOf, setResponseHeaders } from '../context/execution-context.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { RevocationService } from './revocation.service.js';
-import { routeDemandOf } from './route-demand.js';
+import { routeDemandOf } from './policy/route-demand.js';
 import type { VerifiedClaims } from './token-claims.js';
 
 /**

@@ -12,7 +12,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { HintLink } from './hint-link.service.js';
+import { HintLink } from './hint/hint-link.service.js';
 import { LogConnection } from './log-connection.service.js';
 import { messageOf } from './message-of.js';
 import { RevocationFeed } from './revocation-feed.service.js';

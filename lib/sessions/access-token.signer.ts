@@ -7,7 +7,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import type { LogPosition } from '../revocation/revocation-log.service.js';
+import type { LogPosition } from '../revocation/log-positions.js';
 import { assertSignable } from './signable-claims.js';
 
 /** Lives are shortened by up to this share, so that clients that logged in together part ways. */

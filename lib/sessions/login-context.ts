@@ -1,4 +1,4 @@
-import type { LogPosition } from '../revocation/revocation-log.service.js';
+import type { LogPosition } from '../revocation/log-positions.js';
 import type { Delivery } from './store/session-rows.js';
 
 /** Who logged in, as the application's own check found it. */

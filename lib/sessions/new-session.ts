@@ -1,6 +1,6 @@
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { EventKeys } from '../revocation/event-key.js';
-import type { LogPosition } from '../revocation/revocation-log.service.js';
+import type { LogPosition } from '../revocation/log-positions.js';
 import type { SignedAccessToken } from './access-token.signer.js';
 import { truncateAddress } from './client-address.js';
 import { cut } from './client-text.js';

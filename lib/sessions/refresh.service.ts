@@ -8,8 +8,9 @@ import {
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/event-key.js';
 import type { RevocationReason } from '../revocation/revocation-event.js';
-import { RevocationIndex } from '../revocation/revocation-index.js';
-import { RevocationLog, type LogPosition } from '../revocation/revocation-log.service.js';
+import { RevocationIndex } from '../revocation/index/revocation-index.js';
+import type { LogPosition } from '../revocation/log-positions.js';
+import { RevocationLog } from '../revocation/revocation-log.service.js';
 import { integerOf } from '../revocation/store/log-rows.js';
 import { AccessTokenSigner, type SignedAccessToken } from './access-token.signer.js';
 import { truncateAddress } from './client-address.js';
@@ -25,6 +26,7 @@ import {
 import { SessionStore } from './session-store.service.js';
 import { cut } from './client-text.js';
 import { assertFitsCookie } from './cookie-size.js';
+import { answerOf, repeatedAnswerOf } from './refresh-answer.js';
 import { refreshRefusal } from './session-refusals.js';
 import type { RefreshOutcome, ReuseClass } from './store/refresh-outcome.js';
 import { type SessionRow, sessionOf } from './store/session-rows.js';
@@ -74,18 +76,12 @@ export class RefreshService {
       const outcome = await this.rotate(token, successor, session, since, signed, context);
       if (outcome.kind === 'refreshed') {
         this.tell('refresh', session, context);
-        return answerOf(signed, session, successor, outcome.refresh.expiresAt, since);
+        return answerOf(signed, session, successor, outcome.refresh, since);
       }
       if (outcome.kind === 'retried') {
         const same = openSuccessor(token, outcome.sealed);
         this.tell('refresh', session, context);
-        const answer = answerOf(signed, session, same, outcome.refresh.expiresAt, since);
-        if (outcome.refresh.replacedAt === null) return answer;
-        // Another tab is a step ahead. This one catches up while that step has its grace; a browser's
-        // one cookie holds the later token already, and must not be set back.
-        if (session.delivery === 'body') return { ...answer, refreshAt: since.now };
-        const { refreshToken: _, ...access } = answer;
-        return access;
+        return repeatedAnswerOf(signed, session, same, outcome.refresh, since);
       }
       if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);
     }
@@ -235,21 +231,4 @@ export class RefreshService {
   ): void {
     this.events.tell({ type, subject, sessionId: sid, requestId, ...details });
   }
-}
-
-function answerOf(
-  { text, expiresIn, refreshAt }: SignedAccessToken,
-  { sid }: SessionRow,
-  refreshToken: RefreshToken,
-  refreshEnd: number,
-  { now }: LogPosition,
-): LoginResult {
-  return {
-    accessToken: text,
-    expiresIn,
-    refreshAt,
-    sessionId: sid,
-    refreshToken,
-    refreshExpiresIn: Math.max(0, Math.floor((refreshEnd - now) / 1000)),
-  };
 }

@@ -3,9 +3,10 @@ import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { AuthClock } from '../context/auth-clock.js';
-import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import type { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { LogConnection } from '../revocation/log-connection.service.js';
 import type { OpenLog } from '../revocation/open-log.js';
+import { storageUnavailable } from '../revocation/storage-unavailable.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { StorageFailure } from '../revocation/store/log-database.js';
 import type { Row, Statement, Transaction } from '../revocation/store/statement.js';
@@ -69,14 +70,10 @@ export class SessionStore {
   }
 
   private unavailable(cause: unknown): AuthUnavailableException {
-    const refusal =
-      cause instanceof AuthUnavailableException
-        ? cause
-        : new AuthUnavailableException(
-            'storage_unavailable',
-            'The session could not be stored or read. Try again.',
-            { cause },
-          );
+    const refusal = storageUnavailable(
+      'The session could not be stored or read. Try again.',
+      cause,
+    );
     this.meter.refuse(refusal);
     return refusal;
   }

@@ -10,7 +10,8 @@ import {
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/event-key.js';
 import { subjectOf } from '../revocation/identifier.js';
-import { RevocationLog, type LogPosition } from '../revocation/revocation-log.service.js';
+import type { LogPosition } from '../revocation/log-positions.js';
+import { RevocationLog } from '../revocation/revocation-log.service.js';
 import { AccessTokenSigner } from './access-token.signer.js';
 import { assertFitsCookie } from './cookie-size.js';
 import type {

@@ -8,7 +8,8 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { rememberClaims } from '../revocation/claims-storage.js';
 import { LogConnection } from '../revocation/log-connection.service.js';
 import { RevocationLifecycle } from '../revocation/revocation.lifecycle.js';
-import { type RevocationStatus, RevocationService } from '../revocation/revocation.service.js';
+import type { RevocationStatus } from '../revocation/revocation-status.js';
+import { RevocationService } from '../revocation/revocation.service.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
 import { ACTIVE } from '../revocation/verdict.js';
 

@@ -6,7 +6,7 @@ import { AuthModule } from '../../lib/auth.module.js';
 import { LogoutService } from '../../lib/logout/logout.service.js';
 import { postgresHint } from '../../lib/postgres/postgres.hint.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
-import { hasPostgresPrograms, PostgresServer } from '../support/postgres-process.js';
+import { hasPostgresPrograms, PostgresServer } from '../support/postgres-server.js';
 import { type BenchTable, type Figure, median, runIfMain } from './bench.js';
 import { Distribution } from './distribution.js';
 import { progress, times } from './progress.js';

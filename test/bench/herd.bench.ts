@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { hasPostgresPrograms, PostgresServer } from '../support/postgres-process.js';
+import { hasPostgresPrograms, PostgresServer } from '../support/postgres-server.js';
 import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
 import { progress, times } from './progress.js';
 import { FeedsProcess } from './support/feeds-process.js';

@@ -3,7 +3,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
 import { AuthModule } from '../../lib/auth.module.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
-import { hasPostgresPrograms, PostgresServer } from '../support/postgres-process.js';
+import { hasPostgresPrograms, PostgresServer } from '../support/postgres-server.js';
 import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
 import { Distribution } from './distribution.js';
 import { progress, times } from './progress.js';

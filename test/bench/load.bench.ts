@@ -7,7 +7,7 @@ import { AuthClock } from '../../lib/context/auth-clock.js';
 import { EventKeys } from '../../lib/revocation/event-key.js';
 import { loadLog } from '../../lib/revocation/feed/log-loader.js';
 import { openLogIn } from '../../lib/revocation/open-log.js';
-import { RevocationIndex } from '../../lib/revocation/revocation-index.js';
+import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
 import { openLogDatabase } from '../../lib/revocation/store/open-log-database.js';
 import { atMost, median, runIfMain, type BenchTable, type Figure } from './bench.js';
 import { progress, times } from './progress.js';

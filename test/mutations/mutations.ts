@@ -9,7 +9,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the index is skipped',
     edits: [
       {
-        file: 'revocation/revocation.service',
+        file: 'revocation/revocation-decider.service',
         find: 'const hit = this.index.find(claims, kidKey);',
         replace: 'const hit = undefined;',
       },
@@ -20,8 +20,8 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the feed is stopped after the first load',
     edits: [
       {
-        file: 'revocation/revocation-feed.service',
-        find: 'this.cancelNext = this.clock.schedule(delay, () => void this.run());',
+        file: 'revocation/feed/poll-loop',
+        find: 'this.cancelNext = this.clock.schedule(this.rounds.pause(), () => void this.run());',
         replace: '',
       },
       {
@@ -70,9 +70,9 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/revocation-log.service',
-        find: 'throw unavailable((error instanceof StorageFailure',
+        find: 'throw storageUnavailable((error instanceof StorageFailure',
         replace:
-          'return { head: { maxStaleness: 0 }, events: [] }; throw unavailable((error instanceof StorageFailure',
+          'return { head: { maxStaleness: 0 }, events: [] }; throw storageUnavailable((error instanceof StorageFailure',
       },
     ],
     tests: 'test/cluster/promises/p10',
@@ -104,7 +104,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the latest exception wins',
     edits: [
       {
-        file: 'revocation/mark',
+        file: 'revocation/index/mark',
         find: 'this.setLimit(place, SECOND, top);',
         replace: 'this.setLimit(place, SECOND, 0);',
       },

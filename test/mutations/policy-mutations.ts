@@ -1,8 +1,9 @@
 import type { Mutation } from './mutation.js';
 
-const SERVICE = 'revocation/revocation.service';
-const POLICIES = 'revocation/stale-policies.service';
-const OVERRIDE = 'revocation/staleness-override.service';
+const DECIDER = 'revocation/revocation-decider.service';
+const REPORTER = 'revocation/verdict-reporter.service';
+const POLICIES = 'revocation/policy/stale-policies.service';
+const OVERRIDE = 'revocation/policy/staleness-override.service';
 const WHEN_STALE = 'cluster/policies/when-stale';
 const BOUND = 'cluster/policies/widened-bound';
 
@@ -14,7 +15,7 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 export const POLICY_MUTATIONS: readonly Mutation[] = [
   one(
     'a policy has no end',
-    SERVICE,
+    DECIDER,
     'if (upTo > this.options.maxStaleness && this.feed.isFresh(upTo)) {',
     'if (upTo > this.options.maxStaleness) {',
     WHEN_STALE,
@@ -30,38 +31,38 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
     name: 'a token ahead of the log after a proof goes by the policy',
     edits: [
       {
-        file: SERVICE,
+        file: DECIDER,
         find: 'if (isProven && this.feed.isFresh() && this.isAhead(claims)) {',
         replace: 'if (false) {',
       },
-      { file: SERVICE, find: 'if (isProven && this.isAhead(claims))', replace: 'if (false)' },
+      { file: DECIDER, find: 'if (isProven && this.isAhead(claims))', replace: 'if (false)' },
     ],
     tests: WHEN_STALE,
   },
   one(
     'what is known to be revoked goes by the policy',
-    SERVICE,
-    'const known = this.look(claims, kidKey);\n        if (known !== undefined)\n            return this.pronounce',
-    'const known = this.look(claims, kidKey);\n        if (known !== undefined && upTo <= this.options.maxStaleness)\n            return this.pronounce',
+    DECIDER,
+    'const known = this.look(claims, kidKey);\n        if (known !== undefined)\n            return known;\n        if (freshness',
+    'const known = this.look(claims, kidKey);\n        if (known !== undefined && upTo <= this.options.maxStaleness)\n            return known;\n        if (freshness',
     WHEN_STALE,
   ),
   one(
     'a class loosens a handler that asks for freshness',
-    'revocation/route-demand',
+    'revocation/policy/route-demand',
     "const isTightened = own.freshness !== undefined || freshness === 'strict';",
     'const isTightened = false;',
     'unit/authentication/when-stale',
   ),
   one(
     'the module loosens a route that asks for freshness',
-    SERVICE,
+    DECIDER,
     'return freshness === undefined ? this.options.whenStale : NEVER;',
     'return this.options.whenStale;',
     'cluster/policies/(when-stale|override)',
   ),
   one(
     'the use of a policy is told to nobody',
-    SERVICE,
+    REPORTER,
     "this.events.tell({ type: 'accepted_stale', subject, sessionId, reason });",
     '',
     WHEN_STALE,
@@ -69,8 +70,8 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   one(
     'only maxStaleness is registered',
     'revocation/feed/log-follower',
-    'log.transactions.register(widest, maxTokenLife, instance)',
-    'log.transactions.register(this.options.maxStaleness, maxTokenLife, instance)',
+    'log.transactions.register(this.policies.widest, maxTokenLife, issuer, log.instance)',
+    'log.transactions.register(this.options.maxStaleness, maxTokenLife, issuer, log.instance)',
     BOUND,
   ),
   one(
@@ -96,7 +97,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'wait: everywhere waits for who never refuses',
-    'logout/logout.service',
+    'logout/logout-writer.service',
     "if (wait === 'everywhere' && widest >= UNBOUNDED) {",
     'if (false) {',
     BOUND,
@@ -117,21 +118,21 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'an override opens what is closed by name',
-    SERVICE,
+    DECIDER,
     "if (policy === 'closed')\n            return NEVER;",
     "if (policy === 'closed')\n            return this.options.maxStaleness;",
     'cluster/policies/override',
   ),
   one(
     'observing has no end',
-    SERVICE,
+    REPORTER,
     ' && this.feed.now() < observeUntil',
     '',
     'cluster/policies/observe',
   ),
   one(
     'observing begins before anybody knows of it',
-    SERVICE,
+    REPORTER,
     'observeUntil !== undefined && this.feed.ready && ',
     'observeUntil !== undefined && ',
     'cluster/policies/observe',
@@ -146,14 +147,14 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   one(
     'a process that only writes polls',
     'revocation/revocation-feed.service',
-    'this.stopped = !options.follow;',
-    'this.stopped = false;',
+    'new PollLoop(clock, rounds, !options.follow);',
+    'new PollLoop(clock, rounds, false);',
     'cluster/policies/follow-false',
   ),
   one(
     'a process that only writes never settles what COMMIT left unknown',
-    'revocation/revocation-log.service',
-    'this.clock.schedule(SETTLE_AGAIN, () => this.settle());',
+    'revocation/writing/commit-doubts',
+    'this.clock.schedule(SETTLE_AGAIN, () => void this.settle());',
     '',
     'cluster/policies/follow-false',
   ),

@@ -14,7 +14,7 @@ import type { AuthSettings } from '../../lib/options/auth-options.js';
 import { LogConnection } from '../../lib/revocation/log-connection.service.js';
 import type { OpenLog } from '../../lib/revocation/open-log.js';
 import { RevocationFeed } from '../../lib/revocation/revocation-feed.service.js';
-import { RevocationIndex } from '../../lib/revocation/revocation-index.js';
+import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
 import { RevocationLog } from '../../lib/revocation/revocation-log.service.js';
 import { RevocationPurge } from '../../lib/revocation/revocation-purge.service.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';

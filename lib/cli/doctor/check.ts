@@ -34,10 +34,12 @@ export interface Check {
   readonly look: (patient: Patient) => Promise<readonly Finding[] | string>;
 }
 
+/** What has to be mended; it makes the command end with 1. */
 export function wrong(what: string, ...fixes: string[]): Finding {
   return { level: 'wrong', what, fixes };
 }
 
+/** What is worth knowing, and no mistake. */
 export function note(what: string, ...fixes: string[]): Finding {
   return { level: 'note', what, fixes };
 }

@@ -47,6 +47,7 @@ export type Judgement =
   | { readonly kind: 'fork'; readonly why: string }
   | { readonly kind: 'unsupported'; readonly why: string };
 
+/** The answer that the rows of one poll are: the head, the events and the pending ones. */
 export function answerOf(rows: readonly Row[], clock: Pick<AuthClock, 'database'>): Answer {
   const head = headOf(rows[0], clock);
   const events = rows.filter((row) => row['event_id'] !== null).map(eventOf);

@@ -6,8 +6,8 @@ import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js
 import { jump } from '../history-jump.js';
 import type { OpenLog } from '../open-log.js';
 import type { LogEvent } from '../revocation-event.js';
-import type { RevocationIndex } from '../revocation-index.js';
-import type { StalePolicies } from '../stale-policies.service.js';
+import type { RevocationIndex } from '../index/revocation-index.js';
+import type { StalePolicies } from '../policy/stale-policies.service.js';
 import type { Head } from '../store/log-rows.js';
 import { RETENTION_MARGIN } from '../store/log.transactions.js';
 import { type Answer, answerOf, type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';

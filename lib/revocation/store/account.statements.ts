@@ -37,6 +37,7 @@ export function unknownAccount(key: string): AccountRow {
   return { key, marks: UNMARKED, markedAt: 0, lockedUntil: null, disabledAt: null };
 }
 
+/** One row of `auth_subject`, as far as an account has one. */
 export function accountOf(row: Row): AccountRow {
   const optional = (name: string): number | null =>
     row[name] === null || row[name] === undefined ? null : integerOf(row[name]);

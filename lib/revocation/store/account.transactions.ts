@@ -1,7 +1,7 @@
 import type { LogEvent, RevocationReason } from '../revocation-event.js';
 import { type AccountRow, accountOf, AccountStatements } from './account.statements.js';
 import type { Dialect } from './dialect.js';
-import type { EventDraft } from './log.transactions.js';
+import type { EventDraft } from './log-rows.js';
 import type { Transaction } from './statement.js';
 import { mark } from './subject-marks.js';
 

@@ -42,6 +42,28 @@ export interface PendingRow {
   readonly actor: string | null;
 }
 
+/** An event on its way into the log. */
+export interface EventDraft extends PendingRow {
+  /** Kept from an attempt whose outcome is unknown and was reported, so that a late settlement does
+   * not end newer logins (G3). */
+  killsBelow: number | null;
+  /** Where the last attempt put it; what a provisional outcome is judged by (W4). */
+  attemptedAt: number | null;
+  /** A look under the head lock showed that no earlier attempt was committed. */
+  provenAbsent: boolean;
+  /** What the event does to its account beside ending its sessions. */
+  readonly account?: AccountChange | undefined;
+}
+
+/** Whether an account may log in again, and from when; judged by the database's clock. */
+export interface AccountChange {
+  /** Epoch ms. */
+  readonly lockUntil?: number | undefined;
+  /** Milliseconds from the commit on. */
+  readonly lockFor?: number | undefined;
+  readonly disable?: boolean | undefined;
+}
+
 const REASONS: ReadonlySet<string> = new Set(REVOCATION_REASONS);
 
 /** @throws RangeError beyond 2^53: a position that JavaScript cannot hold must never be rounded. */
@@ -98,6 +120,7 @@ export function eventOf(row: Row): LogEvent {
   };
 }
 
+/** One row of `auth_pending`. */
 export function pendingOf(row: Row): PendingRow {
   return {
     ...eventOf(row),

@@ -5,7 +5,7 @@ import type { InstancePresence } from '../instance-presence.js';
 import type { LogHistory } from '../log-history.js';
 import type { LogEvent } from '../revocation-event.js';
 import { AccountTransactions } from './account.transactions.js';
-import { eventOf, type Head, headOf, type PendingRow, pendingOf } from './log-rows.js';
+import { type EventDraft, eventOf, type Head, headOf, pendingOf } from './log-rows.js';
 import type { LogStatements, NumberedRow } from './log.statements.js';
 import type { Transaction } from './statement.js';
 
@@ -27,28 +27,6 @@ export const PENDING_PAGE = 500;
 
 /** The longest that any event but a key's is kept (ms), whatever a token says of its own end. */
 const LONGEST_KEPT = 367 * 86_400_000;
-
-/** An event on its way into the log. */
-export interface EventDraft extends PendingRow {
-  /** Kept from an attempt whose outcome is unknown and was reported, so that a late settlement does
-   * not end newer logins (G3). */
-  killsBelow: number | null;
-  /** Where the last attempt put it; what a provisional outcome is judged by (W4). */
-  attemptedAt: number | null;
-  /** A look under the head lock showed that no earlier attempt was committed. */
-  provenAbsent: boolean;
-  /** What the event does to its account beside ending its sessions. */
-  readonly account?: AccountChange | undefined;
-}
-
-/** Whether an account may log in again, and from when; judged by the database's clock. */
-export interface AccountChange {
-  /** Epoch ms. */
-  readonly lockUntil?: number | undefined;
-  /** Milliseconds from the commit on. */
-  readonly lockFor?: number | undefined;
-  readonly disable?: boolean | undefined;
-}
 
 /** What an append did: the head it was written under, and each draft's event. */
 export interface Appended {

@@ -48,6 +48,7 @@ export interface RefreshRow {
   readonly sealedSuccessor: string | null;
 }
 
+/** The columns of `auth_session`. */
 export const SESSION_COLUMNS: readonly ColumnType[] = [
   ['session_key', 'bytes'],
   ['sid', 'text'],
@@ -68,6 +69,7 @@ export const SESSION_COLUMNS: readonly ColumnType[] = [
   ['end_reason', 'text'],
 ];
 
+/** The columns of `auth_refresh`. */
 export const REFRESH_COLUMNS: readonly ColumnType[] = [
   ['token_digest', 'bytes'],
   ['session_key', 'bytes'],
@@ -79,6 +81,7 @@ export const REFRESH_COLUMNS: readonly ColumnType[] = [
   ['sealed_successor', 'bytes'],
 ];
 
+/** One row of `auth_session`. */
 export function sessionOf(row: Row): SessionRow {
   return {
     key: row['session_key'] ?? '',
@@ -101,6 +104,7 @@ export function sessionOf(row: Row): SessionRow {
   };
 }
 
+/** One row of `auth_refresh`. */
 export function refreshOf(row: Row): RefreshRow {
   return {
     digest: row['token_digest'] ?? '',

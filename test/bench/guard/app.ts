@@ -8,7 +8,7 @@ import { AuthModule } from '../../../lib/auth.module.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
 import { LogConnection } from '../../../lib/revocation/log-connection.service.js';
-import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import { SessionService } from '../../../lib/sessions/session.service.js';
 import { progress } from '../progress.js';
 import { memoryLog } from '../support/memory-log.js';

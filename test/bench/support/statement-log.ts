@@ -1,4 +1,4 @@
-import type { PostgresServer, ServerSettings } from '../../support/postgres-process.js';
+import type { PostgresServer, ServerSettings } from '../../support/postgres-server.js';
 
 /** What makes a server write down each statement, with its own clock's word on how long it took. */
 export const STATEMENT_LOG: ServerSettings = {

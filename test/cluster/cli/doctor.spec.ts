@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { AuthClock } from '../../../lib/context/auth-clock.js';
 import { newEventId } from '../../../lib/revocation/event-id.js';
 import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
 import {
@@ -14,20 +13,10 @@ import {
 } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { hasPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
+import { WrongHost } from '../../support/wrong-host.js';
 import { makeTables, run, runJson, type RunSettings } from './support.js';
 
 const HOUR = 3_600_000;
-
-/** A host whose wall clock is off. */
-class WrongHost extends AuthClock {
-  constructor(private readonly offset: number) {
-    super();
-  }
-
-  override wall(): number {
-    return Date.now() + this.offset;
-  }
-}
 
 interface Report {
   readonly ok: boolean;

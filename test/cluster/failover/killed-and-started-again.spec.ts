@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { PostgresPair } from '../../support/postgres-pair.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
-import { describeOnServer } from '../../support/postgres-server.js';
+import { describeOnServer } from '../../support/describe-on-server.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { Load, peerOver } from './load.js';
 

@@ -6,7 +6,7 @@ import { TestClock } from '../../../lib/testing/test-clock.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { mintToken } from '../../support/mint-token.js';
 import { PostgresPair } from '../../support/postgres-pair.js';
-import { describeOnServer } from '../../support/postgres-server.js';
+import { describeOnServer } from '../../support/describe-on-server.js';
 import { endSessions, followAgain, ISSUER, knows, listenForErrors } from '../feed/support.js';
 import { claimsIn, follow, readEvents } from '../protocol/support.js';
 import { codeOf, login } from '../sessions/support.js';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { TestClock } from '../../../lib/testing/test-clock.js';
+import { describeOnServer } from '../../support/describe-on-server.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { PostgresPair } from '../../support/postgres-pair.js';
-import { describeOnServer } from '../../support/postgres-server.js';
 import { eventually } from '../protocol/support.js';
 
 jest.setTimeout(120_000);

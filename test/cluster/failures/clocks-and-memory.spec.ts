@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { AccountService } from '../../../lib/accounts/account.service.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
 import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
-import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import { eventOf } from '../../../lib/revocation/store/log-rows.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, postgres } from '../../support/databases.js';

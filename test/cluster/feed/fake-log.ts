@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { AuthClock } from '../../../lib/context/auth-clock.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
-import type { OpenLog } from '../../../lib/revocation/log-connection.service.js';
+import { LogHistory } from '../../../lib/revocation/log-history.js';
+import type { OpenLog } from '../../../lib/revocation/open-log.js';
 import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
 import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
 import type { Head } from '../../../lib/revocation/store/log-rows.js';
@@ -81,6 +82,8 @@ export class FakeLog {
       last_event_id: head.lastEventId,
       purged_through: String(head.purgedThrough),
       format: '1',
+      server: 'one',
+      server_now: 'one',
       max_staleness: String(head.maxStaleness),
       max_token_life: String(head.maxTokenLife),
       now: String(head.now),
@@ -168,6 +171,7 @@ export class FakeConnection {
       database,
       statements: { position: () => statement(), page: statement, poll: statement },
       transactions: {},
+      history: new LogHistory(),
     } as unknown as OpenLog;
   }
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { deferred, follow, headPosition } from '../protocol/support.js';
+import { deferred, follow, headPosition, loseAllAfter } from '../protocol/support.js';
 import { clockOf, endSessions, knows, listenForErrors, NEVER_WAIT } from './support.js';
 
 describe('H1: a log that lost what is known here closes, is loaded again, and is merged', () => {
@@ -26,16 +26,6 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       await database?.drop();
     });
 
-    /** What an asynchronous replica looks like that became the primary too early. */
-    const loseAllAfter = async (position: number): Promise<void> => {
-      const { dataSource } = there;
-      await dataSource.query(`DELETE FROM auth_event WHERE position > ${position}`);
-      await dataSource.query(
-        `UPDATE auth_head SET position = ${position}, last_event_id = ` +
-          `(SELECT event_id FROM auth_event WHERE position = ${position})`,
-      );
-    };
-
     it('that lost commits goes on refusing what it knew, and says how many were lost', async () => {
       const tokens = [
         await here.login('alice'),
@@ -47,7 +37,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       await there.logout.logout(second);
       await there.logout.logoutAll('bob');
       await follow(here);
-      await loseAllAfter(1);
+      await loseAllAfter(there, 1);
       await follow(here);
       for (const token of tokens) expect(await here.judge(token)).toBe('session_ended');
       expect(errors()).toEqual([expect.stringMatching(/head is at 1.*\b2 known live events/)]);
@@ -56,7 +46,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
     it('that lost commits is followed from the new head on', async () => {
       await endSessions(there, 4);
       await follow(here);
-      await loseAllAfter(2);
+      await loseAllAfter(there, 2);
       await follow(here);
       const { position } = here.feed;
       expect(position).toBe(await headPosition(there.dataSource));
@@ -70,7 +60,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
     it('is noticed though the head has grown past the cursor since', async () => {
       const [lost = ''] = (await endSessions(there, 3)).slice(2);
       await follow(here);
-      await loseAllAfter(2);
+      await loseAllAfter(there, 2);
       // Nobody but another instance, started since, has written: positions are handed out again.
       const young = await startInstance(database, { clock: new TestClock() });
       const later = await endSessions(young, 4);
@@ -96,7 +86,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       const token = await here.login('alice');
       await endSessions(there, 3);
       await follow(here);
-      await loseAllAfter(1);
+      await loseAllAfter(there, 1);
       const { database: log } = await here.open();
       const isLoading = deferred();
       const mayGoOn = deferred();

@@ -1,22 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { AuthClock } from '../../../lib/context/auth-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { WrongHost } from '../../support/wrong-host.js';
 import { readEvents } from '../protocol/support.js';
 import { endSessions } from './support.js';
 
 const HOUR = 3_600_000;
-
-/** A host whose wall clock is off; the database keeps its own real time. */
-class WrongHost extends AuthClock {
-  constructor(private readonly offset: number) {
-    super();
-  }
-
-  override wall(): number {
-    return Date.now() + this.offset;
-  }
-}
 
 describe('T2: the purge goes by the database’s time only', () => {
   describeOn(databaseKinds, 'the purge', (kind) => {

@@ -10,7 +10,7 @@ import {
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { endSessions, listenForErrors, knows } from '../feed/support.js';
-import { follow, headPosition } from './support.js';
+import { follow, headPosition, loseAllAfter } from './support.js';
 
 /** Where a jump leads: microseconds since 1970, and on. */
 const FAR = 1_600_000_000_000_000;
@@ -26,15 +26,6 @@ async function countJumps({ dataSource }: Instance): Promise<number> {
     `SELECT COUNT(*) AS count FROM auth_event WHERE kind = 'history'`,
   )) as { count: string | number }[];
   return Number(row?.count);
-}
-
-/** What a promoted standby or a restored backup looks like that lacks the last commits. */
-async function loseAllAfter({ dataSource }: Instance, position: number): Promise<void> {
-  await dataSource.query(`DELETE FROM auth_event WHERE position > ${position}`);
-  await dataSource.query(
-    `UPDATE auth_head SET position = ${position}, last_event_id = ` +
-      `(SELECT event_id FROM auth_event WHERE position = ${position})`,
-  );
 }
 
 describe('H2: no position is handed out twice', () => {

@@ -3,9 +3,9 @@ import { jump } from '../../../lib/revocation/history-jump.js';
 import { type OpenLog, openLogIn } from '../../../lib/revocation/open-log.js';
 import { newEventId } from '../../../lib/revocation/event-id.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
+import type { EventDraft } from '../../../lib/revocation/store/log-rows.js';
 import {
   type Appended,
-  type EventDraft,
   type LogTransactions,
 } from '../../../lib/revocation/store/log.transactions.js';
 import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';

@@ -135,6 +135,18 @@ export async function reconnect(proxy: TcpProxy, instance: Instance): Promise<vo
   await eventually(() => instance.feed.strictProof());
 }
 
+/** What a promoted standby or a restored backup looks like that lacks the last commits. */
+export async function loseAllAfter(
+  { dataSource }: Pick<Instance, 'dataSource'>,
+  position: number,
+): Promise<void> {
+  await dataSource.query(`DELETE FROM auth_event WHERE position > ${position}`);
+  await dataSource.query(
+    `UPDATE auth_head SET position = ${position}, last_event_id = ` +
+      `(SELECT event_id FROM auth_event WHERE position = ${position})`,
+  );
+}
+
 function hex(cell: Cell | undefined): string {
   return Buffer.isBuffer(cell) ? cell.toString('hex') : String(cell);
 }

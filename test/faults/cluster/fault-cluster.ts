@@ -2,9 +2,9 @@ import type { HistoryRecorder } from '../history/history-recorder.js';
 import { Caller } from '../load/caller.js';
 import { INSTANCES } from '../load/scenario.js';
 import { SHARED_SECRET } from '../../support/mint-token.js';
+import { PostgresServer } from '../../support/postgres-server.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { PostgresServer } from './postgres-server.js';
 
 const PRELOAD = new URL('./instance.preload.js', import.meta.url).href;
 
@@ -33,7 +33,9 @@ export class FaultCluster {
   private constructor(readonly postgres: PostgresServer) {}
 
   static async start(history: HistoryRecorder, settings: ClusterSettings): Promise<FaultCluster> {
-    const cluster = new FaultCluster(await PostgresServer.start());
+    const postgres = await PostgresServer.create();
+    await postgres.start();
+    const cluster = new FaultCluster(postgres);
     try {
       for (let i = 0; i < INSTANCES; i++) await cluster.add(i, history, settings);
       return cluster;
@@ -44,7 +46,7 @@ export class FaultCluster {
   }
 
   private async add(i: number, history: HistoryRecorder, settings: ClusterSettings): Promise<void> {
-    const url = new URL(this.postgres.url);
+    const url = new URL(this.postgres.url());
     const proxy = await TcpProxy.to(url.hostname, Number(url.port));
     url.port = String(proxy.port);
     const name = 'ABC'.charAt(i);
@@ -91,6 +93,6 @@ export class FaultCluster {
     for (const { caller } of this.members) caller.close();
     await Promise.all(this.members.map(({ process }) => process.kill()));
     await Promise.all(this.members.map(({ proxy }) => proxy.close()));
-    await this.postgres.stop();
+    await this.postgres.remove();
   }
 }

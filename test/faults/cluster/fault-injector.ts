@@ -104,6 +104,6 @@ export class FaultInjector {
     const ends = this.cluster.members.map(({ name }) => this.history().isolate(name));
     await setTimeout(lasts);
     for (const end of ends) end();
-    await this.cluster.postgres.restart();
+    await this.cluster.postgres.start();
   }
 }

@@ -2,21 +2,12 @@ import { EventKeys } from '../../../lib/revocation/event-key.js';
 import { LogCursor } from '../../../lib/revocation/feed/log-cursor.js';
 import { ProofClock } from '../../../lib/revocation/feed/proof-clock.js';
 import { RevocationFeed } from '../../../lib/revocation/revocation-feed.service.js';
-import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import { controlPolls, endSessions } from '../../cluster/feed/support.js';
-import type { ObservedInstance } from './observed-cluster.js';
+import { loseAllAfter } from '../../cluster/protocol/support.js';
 import { replace, type WrongReading } from './wrong-reading.js';
 
 const BOUND = 5_000;
-
-/** Takes back the last commits, as a fail-over does to a replica that lagged. */
-async function loseAllAfter(position: number, { real }: ObservedInstance): Promise<void> {
-  await real.dataSource.query(`DELETE FROM auth_event WHERE position > ${position}`);
-  await real.dataSource.query(
-    `UPDATE auth_head SET position = ${position}, last_event_id = ` +
-      `(SELECT event_id FROM auth_event WHERE position = ${position})`,
-  );
-}
 
 /** How an instance follows, when it may decide, and what it does when a history was lost. */
 export const FOLLOWING_READINGS: readonly WrongReading[] = [
@@ -125,7 +116,7 @@ export const FOLLOWING_READINGS: readonly WrongReading[] = [
       const later = await cluster.login(a, 'bob');
       await endSessions(a.real, 3);
       await cluster.follow(b);
-      await loseAllAfter(1, a);
+      await loseAllAfter(a.real, 1);
       const young = await cluster.start();
       await cluster.end(young, later); // position 2 once more
       await endSessions(young.real, 1); // and 3
@@ -154,7 +145,7 @@ export const FOLLOWING_READINGS: readonly WrongReading[] = [
       await cluster.end(a, login);
       await cluster.follow(b);
       await cluster.me(b, login);
-      await loseAllAfter(0, a);
+      await loseAllAfter(a.real, 0);
       await cluster.follow(b);
       await cluster.me(b, login);
     },

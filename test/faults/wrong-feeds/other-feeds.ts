@@ -1,18 +1,13 @@
 import Database from 'better-sqlite3';
 import { Client } from 'pg';
 import { createClient } from 'redis';
-import { setTimeout } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
+import { eventually } from '../../cluster/protocol/support.js';
 import { BOUND } from './simulated-cluster.js';
 import type { WrongFeed } from './wrong-feed.js';
 
 /** Where Redis answers; the feed that needs it is skipped by name where it does not. */
 export const REDIS_URL = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
-
-/** Looks until it is so; the limit on a test's time is the limit on its patience. */
-async function eventually(look: () => boolean): Promise<void> {
-  while (!look()) await setTimeout(5);
-}
 
 /** Feeds that read no table of the primary: pushes, replicas, and SQLite's row ids. */
 export const OTHER_FEEDS: readonly WrongFeed[] = [

@@ -1,9 +1,9 @@
 import { newEventId } from '../../../lib/revocation/event-id.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
 import { LogFollower } from '../../../lib/revocation/feed/log-follower.js';
-import { MarkTable } from '../../../lib/revocation/mark.js';
-import { ProvisionalEvents } from '../../../lib/revocation/provisional-events.js';
-import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import { MarkTable } from '../../../lib/revocation/index/mark.js';
+import { ProvisionalEvents } from '../../../lib/revocation/writing/provisional-events.js';
+import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import { endSessions } from '../../cluster/feed/support.js';
 import { holdHead, loseCommit, reconnect } from '../../cluster/protocol/support.js';
 import { type Open, replace, type WrongReading } from './wrong-reading.js';

@@ -33,11 +33,9 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../../lib/options/resolved-auth-options.js';
-import {
-  RevocationService,
-  type DecisionOptions,
-} from '../../../lib/revocation/revocation.service.js';
+import type { DecisionOptions } from '../../../lib/revocation/revocation-decider.service.js';
 import type { TokenIdentity } from '../../../lib/revocation/revocation-event.js';
+import { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import { ACTIVE, type Verdict } from '../../../lib/revocation/verdict.js';
 
 export type SigningKey = AuthKey & { readonly sign: NonNullable<AuthKey['sign']> };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomInt } from 'node:crypto';
-import { FOREVER } from '../../../lib/revocation/digest-shard.js';
-import { DigestTable } from '../../../lib/revocation/digest-table.js';
+import { FOREVER } from '../../../lib/revocation/index/digest-shard.js';
+import { DigestTable } from '../../../lib/revocation/index/digest-table.js';
 import { formatHexKey } from '../../../lib/revocation/event-key.js';
 
 const { imul, floor } = Math;

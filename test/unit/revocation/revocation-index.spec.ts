@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
-import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import type {
   LogEvent,
   LogEventKind,

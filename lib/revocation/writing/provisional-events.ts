@@ -1,7 +1,8 @@
-import type { EventKeys } from './event-key.js';
-import type { TokenIdentity } from './revocation-event.js';
-import { RevocationIndex } from './revocation-index.js';
-import { type EventDraft, RETENTION_MARGIN } from './store/log.transactions.js';
+import type { EventKeys } from '../event-key.js';
+import type { TokenIdentity } from '../revocation-event.js';
+import { RevocationIndex } from '../index/revocation-index.js';
+import type { EventDraft } from '../store/log-rows.js';
+import { RETENTION_MARGIN } from '../store/log.transactions.js';
 
 /**
  * Events whose COMMIT was sent and never answered (W4): nobody knows whether they count, so the

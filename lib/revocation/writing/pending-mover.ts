@@ -1,13 +1,13 @@
 import { Logger } from '@nestjs/common';
-import type { AuthClock } from '../context/auth-clock.js';
-import type { AuthMeter } from '../events/auth-meter.service.js';
-import { numbering } from './history-jump.js';
-import type { LogConnection } from './log-connection.service.js';
-import type { OpenLog } from './open-log.js';
-import { messageOf } from './message-of.js';
-import type { RevocationFeed } from './revocation-feed.service.js';
-import { StorageFailure } from './store/log-database.js';
-import { PENDING_PAGE } from './store/log.transactions.js';
+import type { AuthClock } from '../../context/auth-clock.js';
+import type { AuthMeter } from '../../events/auth-meter.service.js';
+import { numbering } from '../history-jump.js';
+import type { LogConnection } from '../log-connection.service.js';
+import type { OpenLog } from '../open-log.js';
+import { messageOf } from '../message-of.js';
+import type { RevocationFeed } from '../revocation-feed.service.js';
+import { StorageFailure } from '../store/log-database.js';
+import { PENDING_PAGE } from '../store/log.transactions.js';
 
 /** A row that cannot be numbered is tried again after this long (ms), however many logins ask for it. */
 const RETRY_AFTER = 60_000;

@@ -1,6 +1,6 @@
 import { Reflector } from '@nestjs/core';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { Freshness as FreshnessDemand } from './token-claims.js';
+import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import type { Freshness as FreshnessDemand } from '../token-claims.js';
 
 /**
  * How fresh the proof must be that the token is not revoked: at most so many seconds old, or

@@ -1,6 +1,6 @@
 import { Reflector } from '@nestjs/core';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { parseStalePolicy, type StalePolicy } from '../options/stale-policy.js';
+import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import { parseStalePolicy, type StalePolicy } from '../../options/stale-policy.js';
 
 /**
  * What becomes of this route's requests while the instance cannot prove that it is fresh: see

@@ -1,17 +1,17 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
-import { AuthException } from '../errors/auth.exception.js';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthEvents } from '../events/auth-events.service.js';
-import { DATE_FORMS, timeOf } from '../options/date-time.js';
-import type { Duration } from '../options/duration.js';
-import { isActor } from '../options/operation-setting-readers.js';
+import { AuthClock, type CancelSchedule } from '../../context/auth-clock.js';
+import { AuthException } from '../../errors/auth.exception.js';
+import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import { AuthEvents } from '../../events/auth-events.service.js';
+import { DATE_FORMS, timeOf } from '../../options/date-time.js';
+import type { Duration } from '../../options/duration.js';
+import { isActor } from '../../options/operation-setting-readers.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
-import { parseStaleFor, UNBOUNDED } from '../options/stale-policy.js';
-import { RevocationFeed } from './revocation-feed.service.js';
+} from '../../options/resolved-auth-options.js';
+import { parseStaleFor, UNBOUNDED } from '../../options/stale-policy.js';
+import { RevocationFeed } from '../revocation-feed.service.js';
 
 /** No override lasts longer than this (ms): whoever needs more looks again. */
 const LONGEST = 86_400_000;

@@ -1,19 +1,19 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
-import { AuthMeter } from '../events/auth-meter.service.js';
-import { withinTime } from '../context/within-time.js';
+import { AuthClock, type CancelSchedule } from '../../context/auth-clock.js';
+import { AuthMeter } from '../../events/auth-meter.service.js';
+import { withinTime } from '../../context/within-time.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
-import { readHint, writeHint } from './feed/hint-message.js';
-import { HintSender } from './feed/hint-sender.js';
-import type { HintTeller } from './feed/hint-teller.js';
-import type { HintConnection, HintContext, HintState } from './feed/revocation-hint.js';
-import { LogConnection } from './log-connection.service.js';
-import { messageOf } from './message-of.js';
-import { RevocationFeed } from './revocation-feed.service.js';
+} from '../../options/resolved-auth-options.js';
+import { readHint, writeHint } from './hint-message.js';
+import { HintSender } from './hint-sender.js';
+import type { HintTeller } from './hint-teller.js';
+import type { HintConnection, HintContext, HintState } from './revocation-hint.js';
+import { LogConnection } from '../log-connection.service.js';
+import { messageOf } from '../message-of.js';
+import { RevocationFeed } from '../revocation-feed.service.js';
 
 /** A connection may be accepted and then left alone (ms). */
 const CONNECT_LIMIT = 5_000;

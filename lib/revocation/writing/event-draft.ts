@@ -1,11 +1,11 @@
-import { AuthException } from '../errors/auth.exception.js';
-import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { newEventId } from './event-id.js';
-import type { EventKeys } from './event-key.js';
-import { isIdentifier, subjectOf } from './identifier.js';
-import { REVOCATION_REASONS } from './revocation-event.js';
-import type { RevocationRequest } from './revocation-request.js';
-import type { EventDraft } from './store/log.transactions.js';
+import { AuthException } from '../../errors/auth.exception.js';
+import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
+import { newEventId } from '../event-id.js';
+import type { EventKeys } from '../event-key.js';
+import { isIdentifier, subjectOf } from '../identifier.js';
+import { REVOCATION_REASONS } from '../revocation-event.js';
+import type { RevocationRequest } from '../revocation-request.js';
+import type { EventDraft } from '../store/log-rows.js';
 
 /** What of an instance's options an event depends on. */
 export type DraftOptions = Pick<ResolvedAuthOptions, 'clockTolerance' | 'foreign' | 'maxTokenLife'>;

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Appended, EventDraft } from './store/log.transactions.js';
+import type { EventDraft } from '../store/log-rows.js';
+import type { Appended } from '../store/log.transactions.js';
 
 /** The largest number of events in one transaction. */
 const MAX_BATCH = 500;

@@ -7,6 +7,7 @@ export interface HintMessage {
 
 const FORM = /^([0-9a-f]{16}):(0|[1-9]\d{0,15})$/;
 
+/** The text of a message; {@link readHint} backwards. */
 export function writeHint({ instance, position }: HintMessage): string {
   return `${instance}:${position}`;
 }

@@ -1,16 +1,11 @@
 import { FOREVER } from './digest-shard.js';
 import { DigestTable } from './digest-table.js';
-import { parseHexKey } from './event-key.js';
-import type { EventKeys } from './event-key.js';
+import { type EventKeys, parseHexKey } from '../event-key.js';
 import { MarkTable } from './mark.js';
-import { REVOCATION_REASONS } from './revocation-event.js';
-import type {
-  LogEvent,
-  RevocationKind,
-  RevocationReason,
-  TokenIdentity,
-} from './revocation-event.js';
-import type { RevokedVerdict } from './verdict.js';
+import type { LogEvent, RevocationKind, TokenIdentity } from '../revocation-event.js';
+import { RevokedKeys } from './revoked-keys.js';
+import { noteOf, REVOKED } from './revoked-verdicts.js';
+import type { RevokedVerdict } from '../verdict.js';
 
 /**
  * What a pending event counts as until it is numbered: the feed knows the head of the answer that
@@ -36,15 +31,6 @@ export interface IndexStats {
 /** Slots that one sweep looks at in one table: half a millisecond, were all of them to go. */
 const SWEEP_SLOTS = 4096;
 
-/** One shared frozen object for each kind and reason, so that refusing allocates nothing. */
-const HITS = {
-  key: hitsOf('key'),
-  token: hitsOf('token'),
-  session: hitsOf('session'),
-  subject: hitsOf('subject'),
-  issuer: hitsOf('issuer'),
-};
-
 /**
  * Every live revocation, in memory: the one thing that is asked on each request.
  *
@@ -66,8 +52,7 @@ export class RevocationIndex {
   /** The same for tokens without `gen`, judged by the second of their `iat`. */
   private readonly subjectTimes = new MarkTable();
   private readonly issuerTimes = new MarkTable({ shardBits: 4 });
-  /** A handful, for ever. */
-  private readonly revokedKeys = new Map<string, { note: number; seen: boolean }>();
+  private readonly revokedKeys = new RevokedKeys();
 
   private readonly key = new Uint32Array(4);
   private readonly session = new Uint32Array(4);
@@ -95,7 +80,7 @@ export class RevocationIndex {
     const untilSeconds = until === null ? FOREVER : toUntil(until);
     if (kind === 'token') this.tokens.add(this.key, untilSeconds, note);
     else if (kind === 'session') this.sessions.add(this.key, untilSeconds, note);
-    else if (kind === 'key') this.addKey(event.key, note);
+    else if (kind === 'key') this.revokedKeys.add(event.key, note);
     else if (kind === 'subject') {
       const marks = event.accessOnly ? this.accessSubjects : this.subjects;
       this.addMark(marks, this.subjectTimes, event, pendingAt, untilSeconds, note);
@@ -123,12 +108,12 @@ export class RevocationIndex {
     if (jti !== undefined && this.tokens.size > 0) {
       this.keys.write('token', iss, jti, this.key);
       const place = this.tokens.find(this.key);
-      if (place >= 0) return HITS.token[this.tokens.noteAt(place)];
+      if (place >= 0) return REVOKED.token[this.tokens.noteAt(place)];
     }
     if (sid !== undefined && this.sessions.size > 0) {
       this.keys.write('session', iss, sid, this.key);
       const place = this.sessions.find(this.key);
-      if (place >= 0) return HITS.session[this.sessions.noteAt(place)];
+      if (place >= 0) return REVOKED.session[this.sessions.noteAt(place)];
     }
     const own = iss === this.keys.ownIssuer;
     const byGen = own && identity.gen !== undefined;
@@ -138,21 +123,21 @@ export class RevocationIndex {
       this.keys.write('subject', iss, sub, this.key);
       let note = this.judge(subjects, this.key, identity, byGen);
       if (note < 0 && access) note = this.judge(this.accessSubjects, this.key, identity, true);
-      if (note >= 0) return HITS.subject[note];
+      if (note >= 0) return REVOKED.subject[note];
     }
     const issuers = byGen ? this.issuers : this.issuerTimes;
     if (issuers.size > 0) {
       if (!own) this.keys.write('issuer', iss, '', this.key);
       const note = this.judge(issuers, own ? this.ownIssuerKey : this.key, identity, byGen);
-      if (note >= 0) return HITS.issuer[note];
+      if (note >= 0) return REVOKED.issuer[note];
     }
     return undefined;
   }
 
   /** The event that revoked a signing key, by the hexadecimal `key` key of its kid. */
   findKey(kidKey: string): RevokedVerdict | undefined {
-    const known = this.revokedKeys.get(kidKey);
-    return known && HITS.key[known.note];
+    const note = this.revokedKeys.find(kidKey);
+    return note === undefined ? undefined : REVOKED.key[note];
   }
 
   /**
@@ -161,7 +146,7 @@ export class RevocationIndex {
    */
   beginReload(): void {
     for (const table of this.tables()) table.unsee();
-    for (const known of this.revokedKeys.values()) known.seen = false;
+    this.revokedKeys.unsee();
   }
 
   /**
@@ -174,13 +159,12 @@ export class RevocationIndex {
    */
   countMissing(nowMs: number): number {
     const now = Math.ceil(nowMs / 1000) + 1;
-    let missing = 0;
+    let missing = this.revokedKeys.countUnseen();
     // A subject's times are told with its positions: they would count it twice.
     const { tokens, sessions, subjects, accessSubjects, issuers } = this;
     for (const table of [tokens, sessions, subjects, accessSubjects, issuers]) {
       missing += table.countUnseen(now);
     }
-    for (const known of this.revokedKeys.values()) missing += known.seen ? 0 : 1;
     return missing;
   }
 
@@ -213,11 +197,6 @@ export class RevocationIndex {
   private tables(): (DigestTable | MarkTable)[] {
     const { tokens, sessions, subjects, accessSubjects, subjectTimes, issuers, issuerTimes } = this;
     return [tokens, sessions, subjects, accessSubjects, subjectTimes, issuers, issuerTimes];
-  }
-
-  private addKey(kidKey: string, note: number): void {
-    const known = this.revokedKeys.get(kidKey);
-    this.revokedKeys.set(kidKey, { note: known?.note || note, seen: true });
   }
 
   private addMark(
@@ -262,13 +241,4 @@ export class RevocationIndex {
 /** Rounded up: an entry counts at least as long as it was told to. */
 function toUntil(ms: number): number {
   return Math.min(Math.max(Math.ceil(ms / 1000), 0), FOREVER);
-}
-
-/** A reason that this release does not know is told as `unspecified`. */
-function noteOf(reason: RevocationReason): number {
-  return Math.max(REVOCATION_REASONS.indexOf(reason), 0);
-}
-
-function hitsOf(kind: RevocationKind): readonly RevokedVerdict[] {
-  return REVOCATION_REASONS.map((reason) => Object.freeze({ state: 'revoked', kind, reason }));
 }

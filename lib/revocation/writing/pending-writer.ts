@@ -1,8 +1,8 @@
 import type { DataSource, EntityManager } from 'typeorm';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { OpenLog } from './open-log.js';
-import { LogStatements } from './store/log.statements.js';
-import type { EventDraft } from './store/log.transactions.js';
+import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import type { OpenLog } from '../open-log.js';
+import { LogStatements } from '../store/log.statements.js';
+import type { EventDraft } from '../store/log-rows.js';
 
 /**
  * Writes events in the caller's transaction: rows of `auth_pending` and nothing else, so that no lock

@@ -1,9 +1,9 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { StalePolicy } from '../options/stale-policy.js';
+import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import type { StalePolicy } from '../../options/stale-policy.js';
 import { Freshness } from './freshness.decorator.js';
-import type { Freshness as FreshnessDemand } from './token-claims.js';
+import type { Freshness as FreshnessDemand } from '../token-claims.js';
 import { WhenStale } from './when-stale.decorator.js';
 
 /** A handler or a class. */

@@ -1,0 +1,145 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { AuthClock } from '../context/auth-clock.js';
+import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { UNBOUNDED } from '../options/stale-policy.js';
+import type { RevocationReason } from '../revocation/revocation-event.js';
+import { RevocationFeed } from '../revocation/revocation-feed.service.js';
+import { RevocationLog } from '../revocation/revocation-log.service.js';
+import type { RevocationRequest } from '../revocation/revocation-request.js';
+import { StalePolicies } from '../revocation/policy/stale-policies.service.js';
+import type { LogoutOptions } from './logout-options.js';
+import type { LogoutReceipt } from './logout-receipt.js';
+
+/** A timer may fire this much early (ms). */
+const TIMER_SLACK = 10;
+
+/** Writes the event of one logout and gives its receipt: by when it counts, and where. */
+@Injectable()
+export class LogoutWriter {
+  constructor(
+    private readonly log: RevocationLog,
+    private readonly feed: RevocationFeed,
+    private readonly policies: StalePolicies,
+    private readonly events: AuthEvents,
+    private readonly clock: AuthClock,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /**
+   * Ends what is asked for.
+   *
+   * @param reason - For what was given none.
+   * @throws AuthUnavailableException `storage_unavailable` when it was not stored, or nobody knows.
+   * @throws AuthWiringError for `{ manager, wait }`, and where `wait` can have no end.
+   */
+  async end(
+    request: RevocationRequest,
+    reason: RevocationReason,
+    { wait, manager, requestId, ...given }: LogoutOptions,
+  ): Promise<LogoutReceipt> {
+    const { actor } = given;
+    const complete = { ...request, reason: given.reason ?? reason, actor };
+    const told = { ...aboutOf(request), reason: complete.reason, actor, requestId };
+    if (manager !== undefined) {
+      if (wait !== undefined) throw cannotWaitInTransaction();
+      return this.endWith(manager, complete, told);
+    }
+    const { widest } = this.policies;
+    if (wait === 'everywhere' && widest >= UNBOUNDED) {
+      throw cannotWait('this instance', 'Nothing was ended.');
+    }
+    const { head, events } = await this.log.append([complete]);
+    this.events.tell(told);
+    const bound = Math.max(head.maxStaleness, widest);
+    if (wait === 'everywhere') {
+      if (bound >= UNBOUNDED) throw cannotWait('another instance', 'It was ended, and counts.');
+      await this.pass(bound);
+    }
+    const until = events[0]?.until ?? null;
+    return {
+      events: events.map(({ position, id }) => ({
+        kind: complete.kind,
+        position,
+        id,
+      })),
+      effectiveEverywhereWithin: secondsOf(bound),
+      keptUntil: until === null ? null : new Date(until),
+      applied: () => Promise.resolve(),
+    };
+  }
+
+  /** In the caller's transaction nothing has a position yet, and all counts from the caller's commit (C5). */
+  private async endWith(
+    manager: EntityManager,
+    request: RevocationRequest,
+    told: AuthEventDraft,
+  ): Promise<LogoutReceipt> {
+    const bound = await this.log.bound();
+    const drafts = await this.log.appendWith(manager, [request]);
+    this.events.tell(told);
+    return {
+      events: drafts.map(({ id }) => ({ kind: request.kind, position: null, id })),
+      effectiveEverywhereWithin: secondsOf(bound),
+      keptUntil: null,
+      applied: () => this.applied(),
+    };
+  }
+
+  /** @throws AuthUnavailableException when the application shuts down before it could be known. */
+  private async applied(): Promise<void> {
+    if (!this.options.follow) return;
+    while (!(await this.feed.strictProof())) {
+      if (this.feed.isStopped) {
+        throw new AuthUnavailableException(
+          'revocation_state_unknown',
+          'The application shut down before the logout was seen to be in force here.',
+        );
+      }
+      await this.pass(this.options.maxStaleness / 4, false);
+    }
+  }
+
+  private pass(milliseconds: number, keepAlive = true): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.schedule(milliseconds + TIMER_SLACK, resolve, keepAlive);
+    });
+  }
+}
+
+/** What an audit may know of it: the account or the session, hashed; never a token's id. */
+function aboutOf(request: RevocationRequest): Omit<AuthEventDraft, 'reason'> {
+  const type = request.kind === 'key' ? 'key_revoked' : 'logout';
+  return {
+    type,
+    scope: request.kind,
+    subject: request.kind === 'subject' ? request.subject : undefined,
+    sessionId: request.kind === 'session' ? request.sid : undefined,
+  };
+}
+
+/** A hundred years are no bound that anybody should wait for, or read. */
+function secondsOf(bound: number): number {
+  return bound >= UNBOUNDED ? Infinity : bound / 1000;
+}
+
+function cannotWaitInTransaction(): AuthWiringError {
+  return new AuthWiringError(
+    'logout(…, { manager, wait }) cannot work: inside the transaction nothing is in force yet.',
+    'Leave wait out, and await receipt.applied() after the commit.',
+  );
+}
+
+function cannotWait(who: string, outcome: string): AuthWiringError {
+  return new AuthWiringError(
+    `logout(…, { wait: 'everywhere' }) cannot be answered: ${who} has registered that it may accept revoked tokens without a bound ('open' or observe). ${outcome}`,
+    'Leave wait out; effectiveEverywhereWithin is Infinity.',
+    "Replace 'open' by { staleFor }, then lower the bound in the head (npx nestjs-logout lower-bound).",
+  );
+}

@@ -1,0 +1,11 @@
+import type { Answer } from './log-cursor.js';
+
+/** Who writes the log, as far as following it needs him. */
+export interface LogWriter {
+  /** Called after every accepted answer. */
+  afterAnswer(answer: Answer): void;
+  /** Numbers pending events; asked for when there are too many for one answer. */
+  numberPending(): Promise<void>;
+  /** Makes the log leap beyond a position that nobody should have; see {@link RevocationFeed.hasJumpedFor}. */
+  hasJumpedFor(position: number): boolean;
+}

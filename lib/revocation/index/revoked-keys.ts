@@ -1,0 +1,30 @@
+/** Which signing keys were revoked, by the hexadecimal key of their kid: a handful, for ever. */
+export class RevokedKeys {
+  private readonly known = new Map<string, { note: number; seen: boolean }>();
+
+  get size(): number {
+    return this.known.size;
+  }
+
+  /** The first reason that was given stays. */
+  add(kidKey: string, note: number): void {
+    this.known.set(kidKey, { note: this.known.get(kidKey)?.note || note, seen: true });
+  }
+
+  /** The note of a key that was revoked, or `undefined`. */
+  find(kidKey: string): number | undefined {
+    return this.known.get(kidKey)?.note;
+  }
+
+  /** Begins a comparison with a reload; see {@link RevocationIndex.beginReload}. */
+  unsee(): void {
+    for (const key of this.known.values()) key.seen = false;
+  }
+
+  /** How many were not told since. */
+  countUnseen(): number {
+    let missing = 0;
+    for (const { seen } of this.known.values()) missing += seen ? 0 : 1;
+    return missing;
+  }
+}

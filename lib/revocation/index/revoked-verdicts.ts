@@ -1,0 +1,27 @@
+import {
+  REVOCATION_REASONS,
+  type RevocationKind,
+  type RevocationReason,
+} from '../revocation-event.js';
+import type { RevokedVerdict } from '../verdict.js';
+
+/**
+ * One shared frozen verdict for each kind and, by its note, each reason, so that refusing allocates
+ * nothing.
+ */
+export const REVOKED = {
+  key: verdictsOf('key'),
+  token: verdictsOf('token'),
+  session: verdictsOf('session'),
+  subject: verdictsOf('subject'),
+  issuer: verdictsOf('issuer'),
+};
+
+/** The number that a table keeps for a reason; one that this release does not know is `unspecified`. */
+export function noteOf(reason: RevocationReason): number {
+  return Math.max(REVOCATION_REASONS.indexOf(reason), 0);
+}
+
+function verdictsOf(kind: RevocationKind): readonly RevokedVerdict[] {
+  return REVOCATION_REASONS.map((reason) => Object.freeze({ state: 'revoked', kind, reason }));
+}

@@ -1,0 +1,166 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { type StalePolicy, UNBOUNDED } from '../options/stale-policy.js';
+import { EventKeys } from './event-key.js';
+import { ProvisionalEvents } from './writing/provisional-events.js';
+import type { TokenIdentity } from './revocation-event.js';
+import { RevocationFeed } from './revocation-feed.service.js';
+import { RevocationIndex } from './index/revocation-index.js';
+import { StalePolicies } from './policy/stale-policies.service.js';
+import { StalenessOverrides } from './policy/staleness-override.service.js';
+import type { Freshness } from './token-claims.js';
+import { ACTIVE, INVALID, LENIENT, type UnknownVerdict, type Verdict } from './verdict.js';
+
+/** Stands where a route, or whoever calls, has said by name that nothing loosens it. */
+const NEVER = 0;
+
+/** What a decision may ask for beside the claims. */
+export interface DecisionOptions {
+  /** Only tightens what the module says; what is asked for here, no policy of the module loosens. */
+  readonly freshness?: Freshness | undefined;
+  /** What becomes of the token while nothing can be proven; default: the option `whenStale`. */
+  readonly whenStale?: StalePolicy | undefined;
+  /** The `kid` of the key that verified the token. */
+  readonly kid?: string | undefined;
+}
+
+/**
+ * Decides on a token's claims: by what is known, else by a proof that is fresh enough, else by the
+ * failure policy. Nothing is told of it here; see {@link VerdictReporter}.
+ */
+@Injectable()
+export class RevocationDecider {
+  private readonly kidKeys = new Map<string, string>();
+  private readonly unknown: UnknownVerdict;
+
+  constructor(
+    private readonly index: RevocationIndex,
+    private readonly feed: RevocationFeed,
+    private readonly provisional: ProvisionalEvents,
+    private readonly keys: EventKeys,
+    private readonly policies: StalePolicies,
+    private readonly overrides: StalenessOverrides,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {
+    this.unknown = Object.freeze({
+      state: 'unknown',
+      retryAfter: Math.max(1, Math.ceil(options.maxStaleness / 4_000)),
+    });
+  }
+
+  /** See {@link RevocationService.decide}. */
+  decide(claims: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
+    const freshness = options?.freshness;
+    const upTo = this.toleranceOf(freshness, options?.whenStale);
+    const kidKey = options?.kid === undefined ? undefined : this.kidKeyOf(options.kid);
+    const known = this.look(claims, kidKey);
+    if (known !== undefined) return known;
+    if (freshness === 'strict' || this.isAhead(claims)) {
+      return this.decideStrictly(claims, kidKey, upTo);
+    }
+    const staleness = this.stalenessOf(freshness);
+    if (this.feed.isFresh(staleness)) return ACTIVE;
+    return this.decideAfterPoll(claims, kidKey, staleness, upTo);
+  }
+
+  /** Whether the key of this `kid` was revoked. */
+  isKeyRevoked(kid: string): boolean {
+    return this.index.findKey(this.kidKeyOf(kid)) !== undefined;
+  }
+
+  private look(claims: TokenIdentity, kidKey: string | undefined): Verdict | undefined {
+    const hit = this.index.find(claims, kidKey);
+    if (hit !== undefined) return hit;
+    if (this.provisional.size > 0 && this.provisional.concerns(claims, kidKey)) return this.unknown;
+    return undefined;
+  }
+
+  /** G5: its position was read after everything this instance has heard of. */
+  private isAhead({ gen, iss }: TokenIdentity): boolean {
+    return gen !== undefined && gen > this.feed.position && iss === this.keys.ownIssuer;
+  }
+
+  /** @param upTo - The staleness (ms) that is tolerated while there is no proof. */
+  private async decideStrictly(
+    claims: TokenIdentity,
+    kidKey: string | undefined,
+    upTo: number,
+  ): Promise<Verdict> {
+    if (this.feed.failing) return this.withoutProof(upTo);
+    const isProven = await this.feed.strictProof();
+    const known = this.look(claims, kidKey);
+    if (known !== undefined) return known;
+    if (isProven && this.feed.isFresh() && this.isAhead(claims)) {
+      // Of a history that was lost, or of another log with our secret. Merely to refuse would turn to
+      // accepting when later traffic raises the head (G5).
+      return this.feed.hasJumpedFor(claims.gen ?? 0) ? INVALID : this.unknown;
+    }
+    return this.after(isProven, claims, upTo);
+  }
+
+  private async decideAfterPoll(
+    claims: TokenIdentity,
+    kidKey: string | undefined,
+    staleness: number,
+    upTo: number,
+  ): Promise<Verdict> {
+    if (this.feed.failing || this.options.staleWait === 0) return this.withoutProof(upTo);
+    const arrived = this.feed.monotonic();
+    await this.feed.proofWithin(staleness, this.options.staleWait);
+    const known = this.look(claims, kidKey);
+    if (known !== undefined) return known;
+    // A proof that was sent after the request came is as fresh as one can be, however tight the wish.
+    const isProven = this.feed.isFresh(staleness) || this.feed.provenSince(arrived);
+    return this.after(isProven, claims, upTo);
+  }
+
+  private after(isProven: boolean, claims: TokenIdentity, upTo: number): Verdict {
+    if (isProven && this.isAhead(claims)) return this.unknown;
+    return isProven && this.feed.isFresh() ? ACTIVE : this.withoutProof(upTo);
+  }
+
+  /**
+   * What a policy says. Before the first load and after a contradiction there is no proof of any age,
+   * so none lets anything pass then (P4, H1).
+   */
+  private withoutProof(upTo: number): Verdict {
+    if (upTo === NEVER) return this.unknown;
+    if (upTo > this.options.maxStaleness && this.feed.isFresh(upTo)) {
+      return upTo >= UNBOUNDED ? LENIENT.open : LENIENT.stale_for;
+    }
+    const overridden = this.overrides.upTo;
+    return overridden > 0 && this.feed.isFresh(overridden) ? LENIENT.override : this.unknown;
+  }
+
+  private toleranceOf(freshness: Freshness | undefined, policy: StalePolicy | undefined): number {
+    if (policy === undefined) return freshness === undefined ? this.options.whenStale : NEVER;
+    if (policy === 'closed') return NEVER;
+    if (freshness === 'strict') {
+      throw new AuthWiringError(
+        'A strict decision was asked for together with a failure policy that accepts without a proof.',
+        'Leave whenStale out where freshness is strict.',
+      );
+    }
+    return this.policies.upTo(policy);
+  }
+
+  private stalenessOf(freshness: number | undefined): number {
+    const { maxStaleness } = this.options;
+    return freshness === undefined ? maxStaleness : Math.min(freshness * 1000, maxStaleness);
+  }
+
+  /** Kids come from the key ring, after the signature was verified, so there are only a few. */
+  private kidKeyOf(kid: string): string {
+    let key = this.kidKeys.get(kid);
+    if (key === undefined) {
+      key = this.keys.hex('key', '', kid);
+      if (this.kidKeys.size >= 1_000) this.kidKeys.clear();
+      this.kidKeys.set(kid, key);
+    }
+    return key;
+  }
+}

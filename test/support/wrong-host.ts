@@ -1,0 +1,12 @@
+import { AuthClock } from '../../lib/context/auth-clock.js';
+
+/** A host whose wall clock is off (ms); the database keeps its own real time. */
+export class WrongHost extends AuthClock {
+  constructor(private readonly offset: number) {
+    super();
+  }
+
+  override wall(): number {
+    return Date.now() + this.offset;
+  }
+}
