@@ -73,7 +73,7 @@ export function jump(model: Model, instance: Instance, slot: number): void {
   own.mustJump = 0;
   own.highest = Math.max(own.highest, head.position);
   if (own.up === 0) return;
-  learnOwn(instance, slot, head.position, { killsBelow: 0, until: 0 }, from);
+  learnOwn(model, instance, slot, head.position, { killsBelow: 0, until: 0 }, from);
 }
 
 /** A `history` event beyond every position that any future handed out. */

@@ -88,9 +88,11 @@ export function addToIndex(instance: Instance, slot: number, { killsBelow, until
 
 /**
  * P1, F3: an own commit is known. Where it stands directly behind the cursor, the cursor moves on
- * (decision 0006); else every later answer must hold it.
+ * (decision 0006); else every later answer must hold it. One that the cursor has passed although no answer
+ * brought it was lost: no answer can hold it, so the next one is contradicted.
  */
 export function learnOwn(
+  model: Model,
   instance: Instance,
   slot: number,
   position: number,
@@ -98,10 +100,12 @@ export function learnOwn(
   from: { readonly position: number; readonly last: number },
 ): void {
   const { own } = instance;
+  const isPassed = position <= own.cursor;
+  const isUnread = told.until > model.now && instance.known[slot]!.until === 0;
   if (told.until > 0) addToIndex(instance, slot, told);
   own.highest = Math.max(own.highest, position);
   for (const { sent } of instance.polls) if (sent.stage !== 0) sent.written |= only(slot);
-  if (position <= own.cursor) return;
+  if (isPassed && !(isUnread && model.rules['F3 heard late'])) return;
   const continues = from.position === own.cursor && from.last === own.cursorId;
   if (continues && position === own.cursor + 1) {
     own.cursor = position;

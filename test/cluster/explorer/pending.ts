@@ -85,7 +85,7 @@ function move(model: Model, instance: Instance): void {
     const from = { position: head.position, last: head.last };
     const until = rules['C3'] ? undefined : row.until;
     numberEvent(model, slot, instance.index, undefined, until);
-    learnOwn(instance, slot, row.position, row, from);
+    learnOwn(model, instance, slot, row.position, row, from);
   }
 }
 

@@ -27,6 +27,8 @@ export const RULES = {
   'F2 later': 'an answer counts although another was accepted since it was sent',
   'F3 history': 'head and cursor of an answer are not compared with what is remembered',
   'F3 known': 'a known event may be missing in an answer',
+  'F3 written since': 'an own write since the sending may be missing where the answer passes it',
+  'F3 heard late': 'an own write that the cursor has passed counts as read, whether an answer held it or not',
   F4: 'a proof is dated by the receipt of the answer',
   'F4 registered': 'proofs from before the registration count',
   F5: 'an accepted answer is proof for ever',

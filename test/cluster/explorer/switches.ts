@@ -26,6 +26,8 @@ export const SWITCHES: Readonly<Record<RuleName, ScopeName>> = {
   'F2 later': 'a strict poll beside another',
   'F3 history': 'lost commits that are remembered',
   'F3 known': 'lost commits that are remembered',
+  'F3 written since': 'lost commits and a lost COMMIT of the jump',
+  'F3 heard late': 'lost commits and a lost COMMIT of the jump',
   F4: 'a session event, a lost COMMIT, a restart',
   'F4 registered': 'bounds that differ',
   F5: 'a session event, a lost COMMIT, a restart',

@@ -106,7 +106,7 @@ function resolve(model: Model, slot: number): void {
   event.resolved = 1;
   event.holder = event.by + 1;
   event.deadline += model.now;
-  learnOwn(writer, slot, event.position, event, {
+  learnOwn(model, writer, slot, event.position, event, {
     position: event.fromPosition,
     last: event.fromLast,
   });
@@ -141,7 +141,7 @@ function offerRetry(model: Model, step: Step, slot: number, event: EventCells): 
         head.last = slot + 1;
       }
       const row = rows[slot]!;
-      learnOwn(instance, slot, row.position, row, from);
+      learnOwn(model, instance, slot, row.position, row, from);
       instance.own.provisional &= ~only(slot);
       event.stage = RESOLVED;
       clearAttempt(event);
