@@ -260,6 +260,7 @@ export class RevocationFeed {
         this.again ||= this.room.wantsLaterThan(sent.monotonic);
       } catch (error) {
         this.failures.add(error);
+        this.meter.count('polls', 'failed');
         if (error instanceof AuthWiringError) this.endBoot();
       }
     } while (this.again && !this.failing);

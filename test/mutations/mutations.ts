@@ -1,4 +1,5 @@
 import type { Mutation } from './mutation.js';
+import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
 
@@ -196,4 +197,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CORE_MUTATIONS,
   ...SESSION_MUTATIONS,
   ...POLICY_MUTATIONS,
+  ...CLUSTER_MUTATIONS,
 ];

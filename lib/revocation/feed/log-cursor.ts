@@ -166,7 +166,8 @@ export class LogCursor {
   }
 
   private missing(answer: Answer, sent: CursorSnapshot, complete: boolean): string | undefined {
-    if (sent.expected.size === 0 && this.expected.size === 0) return undefined;
+    const isMoved = this.position > sent.position;
+    if (sent.expected.size === 0 && this.expected.size === 0 && !isMoved) return undefined;
     const seen = new Set([...answer.events, ...answer.pending].map(({ id }) => id));
     const through = reached(answer.events, sent.position);
     for (const [id, position] of sent.expected) {
@@ -178,7 +179,8 @@ export class LogCursor {
       const due = position !== null && position > sent.position && position <= through;
       if (due && !seen.has(id)) return id;
     }
-    return undefined;
+    const atOwn = isMoved && this.position <= through ? this.eventId : null;
+    return atOwn === null || seen.has(atOwn) ? undefined : atOwn;
   }
 }
 

@@ -87,6 +87,19 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
     expect(cursor.judge(page, cursor.snapshot(), PAGE)).toEqual({ kind: 'behind' });
   });
 
+  it('looks for an own write that came after its sending, wherever the cursor stood by then', () => {
+    const ours = (position: number) => eventAt(position, { id: idAt(position + 1_000) });
+    for (const before of [3, 5]) {
+      const cursor = cursorAt(3);
+      const sent = cursor.snapshot();
+      cursor.expect([ours(before + 1)], headAt(before));
+      expect(cursor.judge(answerFrom(headAt(7), [3, 4, 5, 6, 7]), sent, 10).kind).toBe('fork');
+      // After a jump nothing tells the gap from a purge but a reload.
+      const jumped = answerFrom(headAt(9, { purgedThrough: 8 }), [3, 9]);
+      expect(cursor.judge(jumped, sent, 10).kind).toBe('reload');
+    }
+  });
+
   describe('a pending event', () => {
     const pending = eventAt(null, { id: OTHER, kind: 'subject' });
     const seen = (): ReturnType<typeof cursorAt> => {

@@ -1,0 +1,92 @@
+import type { Mutation } from './mutation.js';
+
+const HISTORY = 'revocation/log-history';
+const TRANSACTIONS = 'revocation/store/log.transactions';
+const CURSOR = 'revocation/feed/log-cursor';
+const H2 = 'cluster/protocol/h2';
+
+function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
+  return { name, edits: [{ file, find, replace }], tests };
+}
+
+/** What fail-overs, backups and hints rest on (issue 4). */
+export const CLUSTER_MUTATIONS: readonly Mutation[] = [
+  one('another server is not noticed', HISTORY, 'head.server !== head.serverNow', 'false', H2),
+  one(
+    'a head behind what was seen is written on',
+    HISTORY,
+    'if (head.position < seen)',
+    'if (false)',
+    H2,
+  ),
+  one(
+    'a fork is not left behind by a jump',
+    HISTORY,
+    'this.contradictedAt = head.position;',
+    '',
+    'cluster/protocol/h2|cluster/failover/restored',
+  ),
+  one(
+    'a file goes on where an old copy ended',
+    HISTORY,
+    'if (head.serverNow === null && !this.hasJumped)',
+    'if (false)',
+    H2,
+  ),
+  one(
+    'a jump leads one step ahead',
+    HISTORY,
+    'Math.max(head.position, head.now * MICROSECONDS, this.highest) + JUMP',
+    'head.position + 1',
+    H2,
+  ),
+  one(
+    'a jump leaves a gap',
+    TRANSACTIONS,
+    'yield this.statements.raisePurgedThrough(position - 1);',
+    '',
+    H2,
+  ),
+  one(
+    'a standby is believed',
+    'revocation/store/server-log-database',
+    "first?.['read_only'] === '1'",
+    'false',
+    'cluster/failover/promoted',
+  ),
+  one(
+    'an own write may be missing in an answer that was under way',
+    CURSOR,
+    'const isMoved = this.position > sent.position;',
+    'const isMoved = false;',
+    'cluster/feed/f3',
+  ),
+  one(
+    'a refresh forgets what the database has lost',
+    'sessions/store/session.transactions',
+    '?? rotation.knownEnd',
+    '',
+    H2,
+  ),
+  one(
+    'a token from beyond the head is never decided',
+    'revocation/revocation-log.service',
+    'this.jumpedUntil = this.clock.monotonic() + JUMP_REST;',
+    '',
+    'cluster/protocol/g5',
+  ),
+  one(
+    'a hint that does not hear itself is believed',
+    'revocation/hint-link.service',
+    'this.lose(new Error(`It connects',
+    'void (new Error(`It connects',
+    'cluster/hints/self-test',
+  ),
+  one(
+    'hints set the pace',
+    'revocation/feed/hint-pacer',
+    'const wait = this.quietFrom - this.clock.monotonic();',
+    'const wait = 0;',
+    'hint-pacer',
+  ),
+];
