@@ -25,7 +25,8 @@ export function judge(model: Model, instance: Instance, poll: Poll): Judgement {
     const bound = scope.bounds[instance.index] as number;
     const life = scope.lives[instance.index] as number;
     const isRegistered = head.bound >= bound && head.life >= life;
-    if (!isRegistered && rules['H4'] && rules['F4 registered']) return 'unregistered';
+    const isAsked = rules['H4'] && rules['F4 registered'] && rules['F3 registered'];
+    if (!isRegistered && isAsked) return 'unregistered';
   }
   return 'right';
 }

@@ -5,6 +5,7 @@ import type { ScopeName } from './scopes.js';
 export const SWITCHES: Readonly<Record<RuleName, ScopeName>> = {
   'G1 login': 'a login, a subject event, a lost COMMIT',
   'G1 refresh': 'a refresh and changed claims',
+  'G1 again': 'a refresh and changed claims',
   G2: 'a login that pauses before it signs',
   G3: 'a purge and a settlement after it',
   G4: 'two events that spare a session each',
@@ -28,6 +29,7 @@ export const SWITCHES: Readonly<Record<RuleName, ScopeName>> = {
   'F3 known': 'lost commits that are remembered',
   'F3 written since': 'lost commits and a lost COMMIT of the jump',
   'F3 heard late': 'lost commits and a lost COMMIT of the jump',
+  'F3 registered': 'a fail-over that loses a registration',
   F4: 'a session event, a lost COMMIT, a restart',
   'F4 registered': 'bounds that differ',
   F5: 'a session event, a lost COMMIT, a restart',

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AuthClock } from '../../../lib/context/auth-clock.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
-import type { OpenLog } from '../../../lib/revocation/log-connection.service.js';
+import type { OpenLog } from '../../../lib/revocation/open-log.js';
 import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
 import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
 import type { Head } from '../../../lib/revocation/store/log-rows.js';
@@ -168,6 +168,7 @@ export class FakeConnection {
       database,
       statements: { position: () => statement(), page: statement, poll: statement },
       transactions: {},
+      history: { notice: () => undefined, contradict: () => undefined },
     } as unknown as OpenLog;
   }
 }

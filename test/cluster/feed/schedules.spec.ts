@@ -2,12 +2,15 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
 import { setImmediate } from 'node:timers/promises';
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../../../lib/options/resolved-auth-options.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
 import type { LogConnection } from '../../../lib/revocation/log-connection.service.js';
 import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
 import { RevocationFeed } from '../../../lib/revocation/revocation-feed.service.js';
 import { RevocationIndex } from '../../../lib/revocation/revocation-index.js';
+import type { StalePolicies } from '../../../lib/revocation/stale-policies.service.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { type FakeConnection, FakeLog } from './fake-log.js';
 import { ISSUER } from './support.js';
@@ -88,12 +91,21 @@ class World {
     for (let count = 0; count < 2; count++) {
       const index = new RevocationIndex(new EventKeys(ISSUER));
       const connection = this.log.connect();
-      const options = { maxStaleness: BOUND, maxTokenLife: LIFE, clockTolerance: 0, staleWait: 0 };
+      const options = {
+        follow: true,
+        maxStaleness: BOUND,
+        maxTokenLife: LIFE,
+        clockTolerance: 0,
+        staleWait: 0,
+      } as unknown as ResolvedAuthOptions;
       const feed = new RevocationFeed(
         { open: async () => connection.open() } as unknown as LogConnection,
         index,
         this.clock,
-        options as unknown as ResolvedAuthOptions,
+        { widest: BOUND } as unknown as StalePolicies,
+        new AuthEvents(options),
+        options,
+        new AuthMeter(),
       );
       const follower = { feed, index, connection, refused: new Set<string>() };
       this.followers.push(follower);
