@@ -112,12 +112,14 @@ export function learnOwn(
 ): void {
   const { own } = instance;
   const managed = has(model.scope.managed, slot) ? only(slot) : 0;
-  const isPassed = position <= own.cursor;
   const isUnread = told.until > model.now && instance.known[slot]!.until === 0;
   if (told.until > 0) addToIndex(instance, slot, told);
   own.highest = Math.max(own.highest, position);
   for (const { sent } of instance.polls) if (sent.stage !== 0) sent.written |= managed;
-  if (isPassed && !(isUnread && model.rules['F3 heard late'])) return;
+  if (position <= own.cursor) {
+    if (isUnread && model.rules['F3 heard late']) own.expected |= only(slot);
+    return;
+  }
   const continues = from.position === own.cursor && from.last === own.cursorId;
   if (continues && position === own.cursor + 1) {
     own.cursor = position;

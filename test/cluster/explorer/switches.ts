@@ -43,7 +43,7 @@ export const SWITCHES: Readonly<Record<RuleName, ScopeName>> = {
   'H1 closed': 'lost commits and a reload in steps',
   'H1 merge': 'lost commits that are remembered',
   'H1 cursor': 'lost commits that are remembered',
-  'H1 refresh': 'lost commits that are remembered',
+  'H1 refresh': 'lost commits and a refresh',
   'H2 jump': 'lost commits, a login, a new event',
   'H2 time': 'commits lost twice',
   'H2 purged': 'a fail-over that loses nothing',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AuthClock } from '../../../lib/context/auth-clock.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { LogHistory } from '../../../lib/revocation/log-history.js';
 import type { OpenLog } from '../../../lib/revocation/open-log.js';
 import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
 import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
@@ -84,6 +85,8 @@ export class FakeLog {
       max_staleness: String(head.maxStaleness),
       max_token_life: String(head.maxTokenLife),
       now: String(head.now),
+      server: 'only',
+      server_now: 'only',
       pending_marks: '0',
       event_id: null,
     };
@@ -168,7 +171,7 @@ export class FakeConnection {
       database,
       statements: { position: () => statement(), page: statement, poll: statement },
       transactions: {},
-      history: { notice: () => undefined, contradict: () => undefined },
+      history: new LogHistory(),
     } as unknown as OpenLog;
   }
 }
