@@ -29,7 +29,8 @@ export const RULES = {
   'F3 history': 'head and cursor of an answer are not compared with what is remembered',
   'F3 known': 'a known event may be missing in an answer',
   'F3 written since': 'an own write since the sending may be missing where the answer passes it',
-  'F3 heard late': 'an own write that the cursor has passed counts as read, whether an answer held it or not',
+  'F3 heard late':
+    'an own write that the cursor has passed counts as read, whether an answer held it or not',
   'F3 registered': 'an answer counts whose head holds less than the own registration',
   F4: 'a proof is dated by the receipt of the answer',
   'F4 registered': 'proofs from before the registration count',

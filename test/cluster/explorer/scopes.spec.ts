@@ -11,7 +11,8 @@ describe('every state of a small model of protocol.md, all rules on', () => {
   }, EXPLORING_LIMIT);
 
   it.each(Object.keys(SCOPES))('keeps every promise, and never sticks: %s', (name) => {
-    expect(found.get(name)).toMatchObject({ violation: undefined, complete: true });
+    expect(found.get(name)?.violation).toBeUndefined();
+    expect(found.get(name)).toMatchObject({ complete: true });
   });
 
   it('is at least a million states', () => {
