@@ -18,10 +18,9 @@ is broken, no fork is a false one, and from every state a few healthy rounds mak
 Switched off, each rule has a counter-example; the first one found is a shortest one. Tests are named by
 their file below \`test/\`.
 
-A rule is in parts, and three parts are no switch, because nothing in the model needs them: that a fork
-jumps (H3; the identity, the highest position and the cursor make every other writer jump first), that the
-log id is compared and that there is no gap (F3; a log that is numbered as W1 says has none). Tests show
-those.
+Rules have parts, and three parts are no switch, because no scope shows what they are for: that a fork
+jumps (H3), that the log id is compared, and that an answer has no gap (F3; a log that is numbered as W1
+says has none). Tests show those.
 
 The model assumes that a connection does not outlive its server: a poll that was sent to the old primary
 is never answered by the new one.
