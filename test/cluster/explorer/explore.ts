@@ -1,3 +1,4 @@
+import { forgetWhatIsOver } from './canonical.js';
 import { checkNotStuck } from './healthy.js';
 import { BrokenPromise, Model, type Step } from './model.js';
 import { checkPromises } from './promises.js';
@@ -41,6 +42,7 @@ export function explore(scope: Scope, rules: Rules, limit = Infinity): Explorati
     try {
       change();
       checkPromises(model);
+      forgetWhatIsOver(model);
     } catch (error) {
       bytes.set(base);
       throw new Violation(current, tell(), promiseOf(error));
@@ -105,6 +107,7 @@ function pathTo(model: Model, states: StateSet, target: number): string[] {
       try {
         change();
         checkPromises(model);
+        forgetWhatIsOver(model);
         if (Buffer.compare(bytes, wanted) === 0) found = text;
       } catch (error) {
         promiseOf(error);

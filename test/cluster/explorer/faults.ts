@@ -7,7 +7,7 @@ import { removeRow } from './rows.js';
 import { ANSWERED } from './following.js';
 import { forget } from './numbering.js';
 import { endTransactions } from './pending.js';
-import { ABSENT, FOREVER, type Instance, NUMBERED } from './world.js';
+import { ABSENT, FOREVER, type Instance, NUMBERED, YOUNG } from './world.js';
 
 /** Time, restarts, registration, fail-over and purge: what happens by itself. */
 export function offerFaults(model: Model, step: Step): void {
@@ -61,6 +61,8 @@ function tick(model: Model): void {
     }
   }
   endProvisional(model);
+  if (!scope.purge) return;
+  for (const { rows } of [world.db, world.backup]) for (const row of rows) row.made = 0;
 }
 
 function die(model: Model, instance: Instance): void {
@@ -83,6 +85,7 @@ export function start({ scope, rules }: Model, { own }: Instance): void {
 export function register({ world, scope, rules }: Model, { own, index }: Instance): void {
   const { head } = world.db;
   own.registered = 1;
+  own.uncovered = 0;
   if (!rules['H4']) return;
   head.bound = Math.max(head.bound, scope.bounds[index] as number);
   head.life = Math.max(head.life, scope.lives[index] as number);
@@ -139,10 +142,10 @@ function promote(model: Model): void {
   }
 }
 
-function loseCommits({ world }: Model): void {
+function loseCommits({ world, scope }: Model): void {
   world.clock.detached = 0;
   world.clock.lossy = 1;
-  const { db, backup, events, tokens, logins, refreshes } = world;
+  const { db, backup, events, instances, tokens, logins, refreshes } = world;
   for (const [slot, event] of events.entries()) {
     if (db.rows[slot]!.where !== ABSENT && backup.rows[slot]!.where === ABSENT) event.lost = 1;
   }
@@ -150,6 +153,12 @@ function loseCommits({ world }: Model): void {
     if (read.gen > backup.head.position) read.lostFuture = 1;
   }
   world.copy(backup, db);
+  if (scope.registering) {
+    for (const { own, index } of instances) {
+      const isLost = db.head.bound < (scope.bounds[index] as number);
+      if (isLost && own.registered === 1) own.uncovered = 1;
+    }
+  }
   world.clear(backup);
 }
 
@@ -162,7 +171,7 @@ function offerPurge(model: Model, step: Step): void {
     if (row.where !== NUMBERED || row.until === FOREVER || row.until > clockOfPurger) continue;
     if (rules['X1']) {
       const successor = rows.find(({ position }) => position === row.position + 1);
-      if (row.position === head.position || successor?.made === now) continue;
+      if (row.position === head.position || successor?.made === YOUNG) continue;
     }
     step(
       () => `${eventName(model, slot)} is purged`,

@@ -70,13 +70,13 @@ export function send(model: Model, instance: Instance, { sent }: Poll): void {
   sent.cursor = own.cursor;
   sent.cursorId = own.cursorId;
   sent.expected = own.expected;
-  sent.remembered = remembered(model, instance);
+  if (model.scope.lossy) sent.remembered = remembered(model, instance);
 }
 
 /** F1: one statement, one snapshot. */
 export function answer(model: Model, instance: Instance, poll: Poll): void {
   const { world, rules, now } = model;
-  poll.sent.answered = now;
+  if (model.scope.managed !== 0) poll.sent.answered = now;
   poll.sent.failovers = world.clock.failovers;
   if (answerWrongly(model, instance, poll)) {
     poll.sent.stage = ANSWERED;
@@ -119,6 +119,7 @@ export function receive(model: Model, instance: Instance, poll: Poll): void {
     apply(model, instance, poll);
     const isOfNow = poll.sent.failovers === world.clock.failovers;
     if (isOfNow) promiseAlarm(model, instance, poll.sent.remembered);
+    if (isOfNow) own.uncovered = 0;
     if (own.closed === 0) own.proof = Math.max(own.proof, moment + 1);
     if (rules['F2 later']) dropOthers(model, instance, poll);
   } else if (judgement === 'unregistered') {

@@ -119,9 +119,11 @@ function readPosition(model: Model, issue: IssueCells, instance: Instance): void
 
 function signLogin(model: Model, session: number, login: IssueCells): void {
   issueToken(model, session, login, login.must);
-  const row = model.world.db.sessions[session]!;
-  row.row = 1;
-  row.gen = login.gen;
+  if (model.scope.refreshes > 0) {
+    const row = model.world.db.sessions[session]!;
+    row.row = 1;
+    row.gen = login.gen;
+  }
   clearIssue(login);
 }
 
@@ -158,7 +160,13 @@ function rotate(model: Model, refresh: IssueCells, index: number, instance: Inst
     const isJustified = outside !== 0 || login.lostFuture === 1;
     model.forbid(!isJustified, 'P8: a refresh was refused although no event ends its session');
     finish(refresh);
+  } else if (session.accessMark > refresh.gen && rules['G1 again']) {
+    startAgain(model, refresh, instance);
   } else {
+    model.forbid(
+      session.accessMark > refresh.gen,
+      'G1: a refresh hands out an access token that has ended already',
+    );
     const isDoomed = world.events.some(
       (event, slot) => has(refresh.doomed, slot) && event.lost === 0,
     );
@@ -168,6 +176,16 @@ function rotate(model: Model, refresh: IssueCells, index: number, instance: Inst
     session.turn++;
     finish(refresh);
   }
+}
+
+/** G1: overtaken by a mark, it begins anew with the read; the refresh token is not used up. */
+function startAgain(model: Model, refresh: IssueCells, instance: Instance): void {
+  if (mustMoveFirst(model, refresh)) return;
+  refresh.stage = 0;
+  refresh.must = 0;
+  const { doomed, turn } = refresh;
+  readPosition(model, refresh, instance);
+  Object.assign(refresh, { doomed, turn });
 }
 
 function isEndedByRow(model: Model, gen: number): boolean {

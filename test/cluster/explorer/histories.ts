@@ -1,6 +1,6 @@
 import { eventName, type Model, nameOf, type Step } from './model.js';
 import { learnOwn } from './numbering.js';
-import { FOREVER, type Instance, NUMBERED } from './world.js';
+import { FOREVER, type Instance, NUMBERED, YOUNG } from './world.js';
 
 /** How far a jump goes: beyond every position that a scope can hand out. */
 const JUMP = 16;
@@ -73,7 +73,7 @@ export function jump(model: Model, instance: Instance, slot: number): void {
   own.mustJump = 0;
   own.highest = Math.max(own.highest, head.position);
   if (own.up === 0) return;
-  learnOwn(instance, slot, head.position, { killsBelow: 0, until: 0 }, from);
+  learnOwn(model, instance, slot, head.position, { killsBelow: 0, until: 0 }, from);
 }
 
 /** A `history` event beyond every position that any future handed out. */
@@ -85,7 +85,7 @@ function insertHistory(model: Model, slot: number): void {
   row.where = NUMBERED;
   row.position = rules['H2 time'] ? JUMP * clock.jumps : db.head.position + JUMP;
   row.until = FOREVER;
-  row.made = model.scope.purge ? model.now : 0;
+  row.made = model.scope.purge ? YOUNG : 0;
   db.head.position = row.position;
   db.head.last = slot + 1;
   db.head.server = clock.server;

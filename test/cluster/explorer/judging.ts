@@ -1,4 +1,4 @@
-import { has } from './cells.js';
+import { has, only } from './cells.js';
 import type { Model } from './model.js';
 import { ABSENT, type Instance, NUMBERED, type Poll } from './world.js';
 
@@ -17,14 +17,16 @@ export function judge(model: Model, instance: Instance, poll: Poll): Judgement {
     if (head.position === sent.cursor && head.last !== sent.cursorId) return 'fork';
   }
   if (hasGap(poll, sent.cursor)) return 'fork';
-  if (rules['F3 known'] && lacksKnown(poll, sent.expected)) {
-    return head.purged > sent.cursor ? 'reload' : 'fork';
-  }
+  const due =
+    (rules['F3 known'] ? sent.expected : 0) |
+    (rules['F3 written since'] ? writtenSince(instance, poll) : 0);
+  if (lacksKnown(poll, due)) return head.purged > sent.cursor ? 'reload' : 'fork';
   if (scope.registering) {
     const bound = scope.bounds[instance.index] as number;
     const life = scope.lives[instance.index] as number;
     const isRegistered = head.bound >= bound && head.life >= life;
-    if (!isRegistered && rules['H4'] && rules['F4 registered']) return 'unregistered';
+    const isAsked = rules['H4'] && rules['F4 registered'] && rules['F3 registered'];
+    if (!isRegistered && isAsked) return 'unregistered';
   }
   return 'right';
 }
@@ -43,6 +45,20 @@ function hasGap({ head, rows }: Poll, cursor: number): boolean {
     if (!rows.some(({ where, position }) => where === NUMBERED && position === next)) return true;
   }
   return false;
+}
+
+/**
+ * Own writes since the sending whose place the answer reaches all the same: those that are waited for, and
+ * the one that moved the cursor. Another history may have given that place to another event.
+ */
+function writtenSince({ own, known }: Instance, { sent, rows }: Poll): number {
+  const through = rows.reduce((last, { position }) => Math.max(last, position), sent.cursor);
+  const isReached = (position: number): boolean => position > sent.cursor && position <= through;
+  const waiting = known.reduce(
+    (set, { position }, slot) => (isReached(position) ? set | only(slot) : set),
+    0,
+  );
+  return isReached(own.cursor) ? waiting | only(own.cursorId - 1) : waiting;
 }
 
 function lacksKnown({ rows }: Poll, expected: number): boolean {

@@ -1,6 +1,6 @@
 import { has, only } from './cells.js';
 import type { Model } from './model.js';
-import { FOREVER, type Instance, NUMBERED } from './world.js';
+import { FOREVER, type Instance, NUMBERED, YOUNG } from './world.js';
 
 /**
  * Gives an event the next position, under the head lock: the head is raised and the row inserted in one
@@ -23,7 +23,7 @@ export function numberEvent(
   row.position = position;
   row.killsBelow = killsBelow ?? position;
   row.until = until;
-  row.made = model.scope.purge ? model.now : 0;
+  row.made = model.scope.purge ? YOUNG : 0;
   db.head.position = position;
   db.head.last = slot + 1;
   markSessions(model, slot, row.killsBelow);
@@ -41,13 +41,24 @@ export function untilOf({ world, scope, rules, now }: Model, slot: number, write
   return now + (rules['W3'] ? Math.max(own, world.db.head.life) : own);
 }
 
+/** Ghost: whom the bound in the head does not cover, because a fail-over lost what he registered (H4). */
+export function uncovered({ world }: Model): number {
+  return world.instances.reduce(
+    (set, { own, index }) => (own.uncovered === 1 ? set | only(index) : set),
+    0,
+  );
+}
+
 /** G6: what a refresh asks, long after the event's row is gone. */
 function markSessions(model: Model, slot: number, killsBelow: number): void {
-  if (!has(model.scope.full, slot)) return;
+  if (model.scope.refreshes === 0) return;
+  const isFull = has(model.scope.full, slot);
+  if (!isFull && !has(model.scope.judged, slot)) return;
   const isJudged = has(model.scope.judged, slot);
   for (const [index, session] of model.world.db.sessions.entries()) {
     if (!model.concerns(slot, index)) continue;
-    session.mark = Math.max(session.mark, isJudged ? killsBelow : FOREVER);
+    const mark = isFull ? 'mark' : 'accessMark';
+    session[mark] = Math.max(session[mark], isJudged ? killsBelow : FOREVER);
   }
 }
 
@@ -88,9 +99,11 @@ export function addToIndex(instance: Instance, slot: number, { killsBelow, until
 
 /**
  * P1, F3: an own commit is known. Where it stands directly behind the cursor, the cursor moves on
- * (decision 0006); else every later answer must hold it.
+ * (decision 0006); else every later answer must hold it. One that the cursor has passed although no answer
+ * brought it was lost: no answer can hold it, so the next one is contradicted.
  */
 export function learnOwn(
+  model: Model,
   instance: Instance,
   slot: number,
   position: number,
@@ -98,10 +111,15 @@ export function learnOwn(
   from: { readonly position: number; readonly last: number },
 ): void {
   const { own } = instance;
+  const managed = has(model.scope.managed, slot) ? only(slot) : 0;
+  const isUnread = told.until > model.now && instance.known[slot]!.until === 0;
   if (told.until > 0) addToIndex(instance, slot, told);
   own.highest = Math.max(own.highest, position);
-  for (const { sent } of instance.polls) if (sent.stage !== 0) sent.written |= only(slot);
-  if (position <= own.cursor) return;
+  for (const { sent } of instance.polls) if (sent.stage !== 0) sent.written |= managed;
+  if (position <= own.cursor) {
+    if (isUnread && model.rules['F3 heard late']) own.expected |= only(slot);
+    return;
+  }
   const continues = from.position === own.cursor && from.last === own.cursorId;
   if (continues && position === own.cursor + 1) {
     own.cursor = position;

@@ -1,7 +1,7 @@
 import { has, only } from './cells.js';
 import { needsJump } from './histories.js';
 import { eventName, eventTitle, type Model, nameOf, type Step } from './model.js';
-import { learnOwn, numberEvent, takeEffect, untilOf } from './numbering.js';
+import { learnOwn, numberEvent, takeEffect, uncovered, untilOf } from './numbering.js';
 import { ABANDONED, type Instance, NUMBERED, OPEN, PENDING, RESOLVED, UNUSED } from './world.js';
 
 /** C: events in callers' transactions, and the mover that numbers them. */
@@ -57,6 +57,7 @@ function offerTransaction(
       event.stage = RESOLVED;
       event.resolved = 1;
       event.deadline = now + world.db.head.bound;
+      event.uncovered = uncovered(model);
       row.where = PENDING;
       row.until = event.until;
       event.until = 0;
@@ -85,7 +86,7 @@ function move(model: Model, instance: Instance): void {
     const from = { position: head.position, last: head.last };
     const until = rules['C3'] ? undefined : row.until;
     numberEvent(model, slot, instance.index, undefined, until);
-    learnOwn(instance, slot, row.position, row, from);
+    learnOwn(model, instance, slot, row.position, row, from);
   }
 }
 

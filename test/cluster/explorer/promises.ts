@@ -47,7 +47,7 @@ function promiseBounded(model: Model, index: number, must: number, instance: Ins
       `P1: ${nameOf(instance)} resolved ${eventName(model, slot)} and accepts ${tokenName(model, index)}`,
     );
     model.forbid(
-      now >= event.deadline,
+      now >= event.deadline && !has(event.uncovered, instance.index),
       `P2: ${nameOf(instance)} accepts ${tokenName(model, index)} when the bound of ${eventName(model, slot)} has passed`,
     );
   }

@@ -6,6 +6,7 @@
 export const RULES = {
   'G1 login': 'the password is compared before the position is read',
   'G1 refresh': 'the claims are loaded before the position is read',
+  'G1 again': 'a refresh that a mark has overtaken rotates all the same',
   G2: 'a token lives from its signing, not from the read of its position',
   G3: 'a retry is numbered afresh and kills below its new position',
   G4: 'the latest event of a subject decides alone',
@@ -27,6 +28,10 @@ export const RULES = {
   'F2 later': 'an answer counts although another was accepted since it was sent',
   'F3 history': 'head and cursor of an answer are not compared with what is remembered',
   'F3 known': 'a known event may be missing in an answer',
+  'F3 written since': 'an own write since the sending may be missing where the answer passes it',
+  'F3 heard late':
+    'an own write that the cursor has passed counts as read, whether an answer held it or not',
+  'F3 registered': 'an answer counts whose head holds less than the own registration',
   F4: 'a proof is dated by the receipt of the answer',
   'F4 registered': 'proofs from before the registration count',
   F5: 'an accepted answer is proof for ever',

@@ -17,21 +17,15 @@ const wanted = rest.find((each) => !each.startsWith('--')) ?? '';
 /** What could not be decided within so many states is no answer. */
 const LIMIT = 3_000_000;
 
-/** `npm test` stops here; the spec says which scopes it did not finish. */
-const SCOPE_LIMIT = 700_000;
-
 const works: Record<string, () => Iterable<readonly [string, () => Exploration]>> = {
   *scopes() {
     for (const [name, scope] of Object.entries(SCOPES)) {
-      yield [name, () => explore(scope, rulesWithout(), SCOPE_LIMIT)];
+      yield [name, () => explore(scope, rulesWithout())];
     }
   },
   *large() {
     for (const [name, scope] of Object.entries(LARGE_SCOPES)) {
       yield [name, () => explore(scope, rulesWithout())];
-    }
-    for (const [name, scope] of Object.entries(SCOPES)) {
-      yield [`${name} (whole)`, () => explore(scope, rulesWithout())];
     }
   },
   *rules() {

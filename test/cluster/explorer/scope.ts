@@ -94,6 +94,8 @@ export interface Scope extends Required<Omit<ScopePlan, 'old'>> {
   readonly concerning: readonly number[];
   /** Events that are judged by position (G3). */
   readonly judged: number;
+  /** Events that are written in callers' transactions (C1). */
+  readonly managed: number;
   /** Events that end sessions, not only access tokens. */
   readonly full: number;
 }
@@ -165,5 +167,9 @@ export function scopeOf(plan: ScopePlan): Scope {
     ),
     judged: those(JUDGED),
     full: those(FULL),
+    managed: plan.events.reduce(
+      (set, { manager }, index) => (manager === true ? set | only(index + 1) : set),
+      0,
+    ),
   };
 }

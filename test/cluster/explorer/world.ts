@@ -18,6 +18,9 @@ export const UNKNOWN = 3;
 export const RESOLVED = 4;
 export const ABANDONED = 5;
 
+/** X1: written in this tick; of feeds that go by time, `made` is the tick. */
+export const YOUNG = 1;
+
 /** An `until` that never comes. */
 export const FOREVER = 255;
 
@@ -42,7 +45,8 @@ const CLOCK = layoutOf(
 );
 const HEAD = layoutOf('position', 'last', 'purged', 'server', 'bound', 'life');
 const ROW = layoutOf('where', 'position', 'killsBelow', 'until', 'made');
-const SESSION = layoutOf('row', 'gen', 'mark', 'turn');
+/** `accessMark`: of what ends access tokens only; it sends a refresh back, and refuses none (G1, G6). */
+const SESSION = layoutOf('row', 'gen', 'mark', 'accessMark', 'turn');
 const EVENT = layoutOf(
   'stage',
   'by',
@@ -55,6 +59,8 @@ const EVENT = layoutOf(
   'effective',
   'resolved',
   'deadline',
+  /** Ghost: the instances whose registration was lost when it was written. */
+  'uncovered',
   'lost',
   /** Ghost of P1: the instance (+ 1) that resolved it and still remembers. */
   'holder',
@@ -74,6 +80,8 @@ const INSTANCE = layoutOf(
   'expected',
   'provisional',
   'registered',
+  /** Ghost: a fail-over lost its registration, and it has not heard of that yet (H4). */
+  'uncovered',
   /** The highest position it has ever seen (H2). */
   'highest',
   'mustJump',

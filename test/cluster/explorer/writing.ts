@@ -1,7 +1,7 @@
 import { has, only } from './cells.js';
 import { needsJump } from './histories.js';
 import { eventName, eventTitle, type Model, nameOf, type Step } from './model.js';
-import { addToIndex, learnOwn, numberEvent, takeEffect, untilOf } from './numbering.js';
+import { addToIndex, learnOwn, numberEvent, takeEffect, uncovered, untilOf } from './numbering.js';
 import { promiseLocal } from './promises.js';
 import { isNumbered } from './rows.js';
 import {
@@ -75,6 +75,7 @@ function commit(model: Model, slot: number, { index, own }: Instance): void {
   event.killsBelow = row.killsBelow;
   event.until = row.until;
   event.deadline = db.head.bound;
+  event.uncovered = uncovered(model);
   own.highest = Math.max(own.highest, row.position);
   takeEffect(model, slot);
 }
@@ -106,7 +107,7 @@ function resolve(model: Model, slot: number): void {
   event.resolved = 1;
   event.holder = event.by + 1;
   event.deadline += model.now;
-  learnOwn(writer, slot, event.position, event, {
+  learnOwn(model, writer, slot, event.position, event, {
     position: event.fromPosition,
     last: event.fromLast,
   });
@@ -141,7 +142,7 @@ function offerRetry(model: Model, step: Step, slot: number, event: EventCells): 
         head.last = slot + 1;
       }
       const row = rows[slot]!;
-      learnOwn(instance, slot, row.position, row, from);
+      learnOwn(model, instance, slot, row.position, row, from);
       instance.own.provisional &= ~only(slot);
       event.stage = RESOLVED;
       clearAttempt(event);
@@ -150,6 +151,7 @@ function offerRetry(model: Model, step: Step, slot: number, event: EventCells): 
 }
 
 function clearAttempt(event: EventCells): void {
+  event.by = 0;
   event.fromPosition = 0;
   event.fromLast = 0;
   event.position = 0;
@@ -160,13 +162,13 @@ function clearAttempt(event: EventCells): void {
 /** What an instance was writing when it died has no caller any more. */
 export function abandonWrites({ world }: Model, instance: number): void {
   for (const event of world.events) {
+    if (event.holder === instance + 1) event.holder = 0;
     if (event.by !== instance) continue;
     if (event.stage === COMMITTED || event.stage === UNKNOWN) {
       event.stage = ABANDONED;
       event.deadline = 0;
       clearAttempt(event);
     }
-    event.holder = 0;
   }
 }
 

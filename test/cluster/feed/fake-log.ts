@@ -30,7 +30,7 @@ export class FakeLog {
   private readonly keys = new EventKeys(ISSUER);
   private count = 0;
 
-  constructor(private readonly clock: AuthClock) {}
+  constructor(readonly clock: AuthClock) {}
 
   get head(): Head {
     const last = this.events.at(-1);
@@ -82,11 +82,11 @@ export class FakeLog {
       last_event_id: head.lastEventId,
       purged_through: String(head.purgedThrough),
       format: '1',
-      server: 'one',
-      server_now: 'one',
       max_staleness: String(head.maxStaleness),
       max_token_life: String(head.maxTokenLife),
       now: String(head.now),
+      server: 'only',
+      server_now: 'only',
       pending_marks: '0',
       event_id: null,
     };
@@ -139,13 +139,18 @@ export class FakeConnection {
     flight.arrive(flight.answer);
   }
 
-  /** The oldest poll's connection is destroyed. */
-  fail(): void {
-    this.flights.shift()?.fail(new Error('The connection was destroyed.'));
+  /** The connection of a poll, by default the oldest, is destroyed. */
+  fail(flight = this.flights[0]): void {
+    if (flight === undefined) return;
+    this.flights.splice(this.flights.indexOf(flight), 1);
+    flight.fail(new Error('The connection was destroyed.'));
   }
 
   /** What the feed takes for its connections and statements. */
   open(): OpenLog {
+    const history = new LogHistory();
+    // No log was lost here: a fork is an error of the feed, and must be told, not mended by a jump.
+    history.contradict = () => undefined;
     const statement = (...values: number[]): Statement => ({ sql: '', values });
     const database: Partial<LogDatabase> = {
       read: async ({ values }) => {
@@ -158,10 +163,14 @@ export class FakeConnection {
         );
         return { rows: page, affected: 0 };
       },
-      poll: ({ values }, _, onSend) => {
+      poll: ({ values }, timeout, onSend) => {
         onSend();
         return new Promise((arrive, fail) => {
-          this.flights.push({ cursor: Number(values[0]), answer: undefined, arrive, fail });
+          const flight = { cursor: Number(values[0]), answer: undefined, arrive, fail };
+          this.flights.push(flight);
+          this.log.clock.schedule(timeout, () => {
+            if (this.flights.includes(flight)) this.fail(flight);
+          });
         });
       },
       transaction: async () => undefined as never,
@@ -171,7 +180,7 @@ export class FakeConnection {
       database,
       statements: { position: () => statement(), page: statement, poll: statement },
       transactions: {},
-      history: new LogHistory(),
+      history,
     } as unknown as OpenLog;
   }
 }

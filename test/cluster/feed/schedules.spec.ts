@@ -16,7 +16,9 @@ import { type FakeConnection, FakeLog } from './fake-log.js';
 import { ISSUER } from './support.js';
 
 const BOUND = 5_000;
-const LIFE = 20_000;
+const LIFE = 12_000;
+/** An answer may be under way so long, and a follower's time ahead by as much (T1); W3 has a margin for it. */
+const POLL_TIMEOUT = 2_000;
 /** A seed of its own for each run; `SCHEDULE_SEED` repeats one. */
 const SEED = Number(process.env['SCHEDULE_SEED'] ?? Date.now() % 2 ** 31);
 const RUNS = Number(process.env['SCHEDULE_RUNS'] ?? 300);
@@ -42,7 +44,10 @@ const schedules = fc.array(fc.tuple(fc.constantFrom(...ACTIONS), fc.integer({ mi
   maxLength: 40,
 });
 
-/** Schedules that failed once, shrunk; they are tried first. */
+/**
+ * Schedules that failed once, shrunk; they are tried first. The last two fail with a proof dated by the
+ * receipt of its answer, and with a reload that replaces what was known.
+ */
 const EXAMPLES: [Action[]][] = [
   [
     [
@@ -60,6 +65,38 @@ const EXAMPLES: [Action[]][] = [
       ['write in a transaction of a caller', 0],
       ['answer', 1],
       ['number what is pending', 1],
+      ['arrive', 1],
+    ],
+  ],
+  [
+    [
+      ['ask', 1],
+      ['answer', 1],
+      ['write', 0],
+      ['let time pass', 0],
+      ['arrive', 1],
+      ['let time pass', 3],
+    ],
+  ],
+  [
+    [
+      ['write', 0],
+      ['ask', 1],
+      ['answer', 1],
+      ['arrive', 1],
+      ['let time pass', 3],
+      ['let time pass', 3],
+      ['let time pass', 3],
+      ['answer', 1],
+      ['arrive', 1],
+      ['write in a transaction of a caller', 0],
+      ['ask', 1],
+      ['answer', 1],
+      ['arrive', 1],
+      ['write', 0],
+      ['purge', 0],
+      ['ask', 1],
+      ['answer', 1],
       ['arrive', 1],
     ],
   ],
@@ -97,15 +134,14 @@ class World {
         maxTokenLife: LIFE,
         clockTolerance: 0,
         staleWait: 0,
-      };
-      const settings = options as unknown as ResolvedAuthOptions;
+      } as unknown as ResolvedAuthOptions;
       const feed = new RevocationFeed(
         { open: async () => connection.open() } as unknown as LogConnection,
         index,
         this.clock,
-        { widest: BOUND } as StalePolicies,
-        new AuthEvents(settings),
-        settings,
+        { widest: BOUND } as unknown as StalePolicies,
+        new AuthEvents(options),
+        options,
         new AuthMeter(),
       );
       const follower = { feed, index, connection, refused: new Set<string>() };
@@ -125,7 +161,7 @@ class World {
     if (name === 'answer') connection.answer();
     if (name === 'arrive') connection.arrive();
     if (name === 'fail') connection.fail();
-    if (name === 'let time pass') this.clock.advance((at + 1) * 700);
+    if (name === 'let time pass') this.clock.advance((at + 1) * 1_200);
     if (name === 'purge') this.log.purge();
     await settle();
     this.check();
@@ -144,6 +180,13 @@ class World {
       }
     }
     expect(follower.feed.isFresh(0)).toBe(true);
+  }
+
+  /** Every instance, by proofs that are sent from now on. */
+  async heal(): Promise<void> {
+    this.clock.advance(10);
+    for (const follower of this.followers) await this.health(follower);
+    this.check();
   }
 
   private write(how: string, writer: Follower): void {
@@ -180,7 +223,7 @@ class World {
     for (const follower of this.followers) {
       const { feed, index, refused } = follower;
       for (const { event, resolved, writer } of this.promised) {
-        if ((event.until ?? 0) <= this.now) continue;
+        if ((event.until ?? 0) <= this.now + POLL_TIMEOUT) continue;
         const isRefused =
           index.find({ iss: ISSUER, sid: this.log.sids.get(event.id) }) !== undefined;
         const isDue =
@@ -204,7 +247,7 @@ describe('the feed under any schedule', () => {
     jest.restoreAllMocks();
   });
 
-  it(`keeps P1, P2, P6 and P8, forks never and heals always (SCHEDULE_SEED=${SEED})`, async () => {
+  it(`keeps P1, P2, P6 and P8, heals always, and forks where a pending event is lost, never else (SCHEDULE_SEED=${SEED})`, async () => {
     const errors = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
@@ -213,9 +256,13 @@ describe('the feed under any schedule', () => {
         const world = new World();
         await world.begin();
         for (const action of schedule) await world.take(action);
-        for (const follower of world.followers) await world.health(follower);
-        world.check();
+        await world.heal();
         expect(errors).not.toHaveBeenCalled();
+        if (world.log.pending.pop() !== undefined) {
+          await world.heal();
+          expect(errors).toHaveBeenCalledTimes(world.followers.length);
+          errors.mockClear();
+        }
         for (const { feed, connection } of world.followers) {
           while (connection.underWay > 0) connection.fail();
           const stopped = feed.stop();
