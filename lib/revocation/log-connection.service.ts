@@ -77,19 +77,6 @@ export class LogConnection implements OnModuleInit {
     return this.opening;
   }
 
-  /**
-   * The same for a call that is answered by an exception of ours.
-   *
-   * @throws AuthUnavailableException `storage_unavailable`.
-   */
-  async reach(): Promise<OpenLog> {
-    try {
-      return await this.open();
-    } catch (error) {
-      throw storageUnavailable('The revocation log cannot be reached.', error);
-    }
-  }
-
   async close(): Promise<void> {
     this.closed = true;
     const opened = await this.opening?.catch(() => undefined);
@@ -125,5 +112,18 @@ export class LogConnection implements OnModuleInit {
       await database.close();
       throw error;
     }
+  }
+}
+
+/**
+ * The open log, for who writes and reads for a caller.
+ *
+ * @throws AuthUnavailableException `storage_unavailable` when it cannot be reached.
+ */
+export async function reachLog(connection: Pick<LogConnection, 'open'>): Promise<OpenLog> {
+  try {
+    return await connection.open();
+  } catch (error) {
+    throw storageUnavailable('The revocation log cannot be reached.', error);
   }
 }

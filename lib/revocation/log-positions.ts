@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { AuthClock } from '../context/auth-clock.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { jump, MOST_JUMPS } from './history-jump.js';
-import type { LogConnection } from './log-connection.service.js';
+import { type LogConnection, reachLog } from './log-connection.service.js';
 import { HistoryLost } from './log-history.js';
 import { messageOf } from './message-of.js';
 import type { OpenLog } from './open-log.js';
@@ -71,7 +71,7 @@ export class LogPositions {
   }
 
   private async readAndMove(): Promise<LogPosition> {
-    const log = await this.connection.reach();
+    const log = await reachLog(this.connection);
     try {
       let read = await this.readHead(log);
       if (read.head.maxTokenLife < this.options.maxTokenLife) {

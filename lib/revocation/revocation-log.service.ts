@@ -17,7 +17,7 @@ import { draftOf } from './writing/event-draft.js';
 import { EventKeys } from './event-key.js';
 import type { Answer } from './feed/log-cursor.js';
 import { numbering } from './history-jump.js';
-import { LogConnection } from './log-connection.service.js';
+import { LogConnection, reachLog } from './log-connection.service.js';
 import { type LogPosition, LogPositions } from './log-positions.js';
 import type { OpenLog } from './open-log.js';
 import { PendingMover } from './writing/pending-mover.js';
@@ -98,7 +98,7 @@ export class RevocationLog {
       );
     }
     try {
-      const log = await this.connection.reach();
+      const log = await reachLog(this.connection);
       await appendPending(manager, drafts, this.connection.application, log);
     } catch (error) {
       if (error instanceof AuthWiringError) throw error;
@@ -136,7 +136,7 @@ export class RevocationLog {
    */
   async bound(): Promise<number> {
     if (this.options.follow) return this.feed.bound;
-    const log = await this.connection.reach();
+    const log = await reachLog(this.connection);
     try {
       // No jump: the caller's transaction is open, and on SQLite it would have to end first.
       const { rows } = await log.database.read(log.statements.position());
@@ -187,7 +187,7 @@ export class RevocationLog {
     drafts: readonly EventDraft[],
     batch: AuthCounts['batches'],
   ): Promise<Appended> {
-    const log = await this.connection.reach();
+    const log = await reachLog(this.connection);
     try {
       const appended = await this.appendTo(log, drafts);
       this.meter.count('batches', batch);

@@ -62,7 +62,6 @@ export class RefreshService {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const since = await this.log.position();
       const session = await this.presentedSession(token, context);
-      if (this.isOvertaken(session, since, context)) continue;
       const claims = await this.claimsFor(session);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
       const signed = await this.signer.sign(
@@ -122,25 +121,6 @@ export class RefreshService {
     return session;
   }
 
-  /**
-   * H1: a fail-over may have lost events that this instance knows; what it knows goes on counting. An
-   * event above the position may also just have been written: then the position is read again (G1).
-   *
-   * @throws AuthUnauthorizedException `session_ended`.
-   */
-  private isOvertaken(
-    session: SessionRow,
-    { position }: LogPosition,
-    context: ClientContext,
-  ): boolean {
-    const { issuer } = this.options;
-    const { sid, subject } = session;
-    // With the highest gen only the end of the session itself counts.
-    const ended = this.index.find({ iss: issuer, sid, gen: Number.MAX_SAFE_INTEGER });
-    if (ended !== undefined) throw this.ended(session, ended.reason, context);
-    return this.index.find({ iss: issuer, sub: subject, gen: position }) !== undefined;
-  }
-
   private async claimsFor({
     subject,
     sid,
@@ -172,6 +152,7 @@ export class RefreshService {
       retries: refreshGraceRetries,
       life: Math.min(refreshTokenTtl, sessionIdleTtl),
       sighting: { kid, ip: truncateAddress(ip), userAgent: cut(userAgent) },
+      // H1: a fail-over may have lost events that this instance knows; they go on counting.
       knownEnd: this.index.find(
         { iss: issuer, sub: session.subject, sid: session.sid, gen: session.gen },
         undefined,

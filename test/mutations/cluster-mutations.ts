@@ -52,7 +52,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     'revocation/store/server-log-database',
     "first?.['read_only'] === '1'",
     'false',
-    'cluster/failover/promoted',
+    'cluster/failover/standby',
   ),
   one(
     'an own write may be missing in an answer that was under way',

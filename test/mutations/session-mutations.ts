@@ -123,13 +123,6 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     'cluster/sessions/review-findings',
   ),
   one(
-    'what this instance alone remembers does not count for a refresh',
-    'sessions/refresh.service',
-    'if (this.isOvertaken(session, since, context))',
-    'if (false)',
-    'cluster/sessions/refresh',
-  ),
-  one(
     'a refresh token is taken back in another way than it was given',
     'sessions/refresh.service',
     "session.delivery !== (context.delivery ?? 'body') ||",

@@ -3,6 +3,7 @@ import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOnServer } from '../../support/describe-on-server.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { PostgresPair } from '../../support/postgres-pair.js';
+import { clockOf, followAgain } from '../feed/support.js';
 import { eventually } from '../protocol/support.js';
 
 jest.setTimeout(120_000);
@@ -38,4 +39,26 @@ describeOnServer('an address that led to a standby for a moment', () => {
     expect(await here.judge(one)).toBe('session_ended');
     expect(await here.judge(two)).toBe('session_ended');
   });
+
+  it('F7: proves nothing by its answers, and is left as soon as the address leads elsewhere', async () => {
+    const token = await here.login('alice');
+    await pair.replicated();
+    pair.network.redirect('127.0.0.1', pair.other.port);
+    expect(await here.feed.strictProof()).toBe(false);
+    await eventually(() => {
+      clockOf(here).advance(200); // the backoff decides when it asks again
+      return String(here.feed.failure).includes('A standby answered');
+    });
+    expect(await here.tokens.verify(token, { freshness: 'strict' }).catch(codeOf)).toBe(
+      'revocation_state_unknown',
+    );
+    // No connection to it is kept: nobody has to cut it off.
+    pair.network.lead(pair.one.port);
+    await followAgain(here);
+    expect(await here.judge(token)).toBe('active');
+  });
 });
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
+}
