@@ -38,7 +38,7 @@ export function makeNewerRelease(): NewerRelease {
   edit(join(lib, 'feed/log-cursor.js'), /(?<=SUPPORTED_FORMAT = )\d+/, String(format));
   edit(join(lib, 'feed/log-cursor.js'), /'history',?(?=\s*\])/, `'history', '${kind}'`);
   edit(
-    join(lib, 'revocation-index.js'),
+    join(lib, 'index/revocation-index.js'),
     /kind === 'history'/,
     `(kind === 'history' || kind === '${kind}')`,
   );
