@@ -1,5 +1,6 @@
 import type { Mutation } from './mutation.js';
 import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
+import { CONNECTIONS_MUTATIONS } from './connections-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
 
@@ -198,4 +199,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...SESSION_MUTATIONS,
   ...POLICY_MUTATIONS,
   ...CLUSTER_MUTATIONS,
+  ...CONNECTIONS_MUTATIONS,
 ];

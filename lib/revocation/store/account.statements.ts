@@ -81,14 +81,14 @@ export class AccountStatements {
   /** W1: the first of all locks, in the order of their keys. */
   lock(keys: readonly string[]): Statement {
     const { sql, values } = this.select(keys);
-    return { sql: `${sql} ORDER BY subject_key${this.dialect.forUpdate}`, values };
+    return { sql: `${sql} ORDER BY a.subject_key${this.dialect.forUpdate}`, values };
   }
 
   /** @returns a statement for the rows of those that have one. */
   select(keys: readonly string[]): Statement {
     return this.dialect.statement(
-      `SELECT ${selectList(this.dialect, SUBJECT_COLUMNS)} FROM ${this.subject} ` +
-        `WHERE subject_key IN (${placeholders(keys)})`,
+      `SELECT ${selectList(this.dialect, SUBJECT_COLUMNS, 'a')} FROM ${this.subject} a ` +
+        `WHERE a.subject_key IN (${placeholders(keys)})`,
       keys.map((key) => bytesOf(key)),
     );
   }

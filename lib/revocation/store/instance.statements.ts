@@ -105,7 +105,7 @@ export class InstanceStatements {
       `${text(`${now} - seen_at`)} AS seen_ago`,
     ];
     return this.dialect.statement(
-      `SELECT ${columns.join(', ')} FROM ${this.instance} ORDER BY label, instance_id`,
+      `SELECT ${columns.join(', ')} FROM ${this.instance} i ORDER BY i.label, i.instance_id`,
       [],
     );
   }

@@ -97,10 +97,10 @@ export class LogStatements {
     return this.dialect.statement(
       `SELECT l.log_id, ${this.headColumns}, e.* FROM ${this.head} h ` +
         `JOIN ${this.dialect.table('auth_log')} l ON l.id = 1 LEFT JOIN (` +
-        `SELECT * FROM (SELECT ${this.eventColumns} FROM ${this.event} ` +
-        `WHERE position >= ? ORDER BY position LIMIT ?) following ` +
-        `UNION ALL SELECT * FROM (SELECT ${this.pendingColumns} FROM ${this.pending} ` +
-        `ORDER BY event_id LIMIT ?) waiting` +
+        `SELECT * FROM (SELECT ${this.eventColumns} FROM ${this.event} e ` +
+        `WHERE e.position >= ? ORDER BY e.position LIMIT ?) following ` +
+        `UNION ALL SELECT * FROM (SELECT ${this.pendingColumns} FROM ${this.pending} p ` +
+        `ORDER BY p.event_id LIMIT ?) waiting` +
         `) e ON 1 = 1 WHERE h.id = 1`,
       [cursor, limit, pendingLimit],
     );
@@ -109,8 +109,8 @@ export class LogStatements {
   /** F7: one keyset page of what can still end a token, up to the head that was read first. */
   page(after: number, through: number, now: number, limit: number): Statement {
     return this.dialect.statement(
-      `SELECT ${this.eventColumns} FROM ${this.event} WHERE position > ? AND position <= ? ` +
-        `AND (keep_until IS NULL OR keep_until >= ?) ORDER BY position LIMIT ?`,
+      `SELECT ${this.eventColumns} FROM ${this.event} e WHERE e.position > ? AND e.position <= ? ` +
+        `AND (e.keep_until IS NULL OR e.keep_until >= ?) ORDER BY e.position LIMIT ?`,
       [after, through, now, limit],
     );
   }
@@ -205,7 +205,8 @@ export class LogStatements {
           : name,
     );
     return this.dialect.statement(
-      `SELECT ${columns.join(', ')} FROM ${this.pending} ORDER BY CASE WHEN kind IN ('subject', 'issuer') THEN 0 ELSE 1 END, event_id LIMIT ?`,
+      `SELECT ${columns.join(', ')} FROM ${this.pending} p ` +
+        `ORDER BY CASE WHEN p.kind IN ('subject', 'issuer') THEN 0 ELSE 1 END, p.event_id LIMIT ?`,
       [limit],
     );
   }

@@ -147,9 +147,9 @@ export class SessionStatements {
   /** The sessions of an account that have neither ended nor expired, the newest first. */
   listOpen(subjectKey: string, now: number): Statement {
     return this.dialect.statement(
-      `SELECT ${selectList(this.dialect, SESSION_COLUMNS)} FROM ${this.session} ` +
-        `WHERE subject_key = ? AND ended_at IS NULL AND idle_until > ? ` +
-        `ORDER BY created_at DESC, session_key DESC`,
+      `SELECT ${selectList(this.dialect, SESSION_COLUMNS, 's')} FROM ${this.session} s ` +
+        `WHERE s.subject_key = ? AND s.ended_at IS NULL AND s.idle_until > ? ` +
+        `ORDER BY s.created_at DESC, s.session_key DESC`,
       [bytesOf(subjectKey), now],
     );
   }
@@ -157,9 +157,9 @@ export class SessionStatements {
   /** Sessions that go on and whose last access token was signed by this key, page by page. */
   listByKey(kid: string, after: string, now: number, limit: number): Statement {
     return this.dialect.statement(
-      `SELECT sid, ${this.dialect.hex('session_key')} AS session_key FROM ${this.session} ` +
-        `WHERE kid = ? AND session_key > ? AND ended_at IS NULL AND idle_until > ? ` +
-        `ORDER BY session_key LIMIT ?`,
+      `SELECT s.sid, ${this.dialect.hex('s.session_key')} AS session_key FROM ${this.session} s ` +
+        `WHERE s.kid = ? AND s.session_key > ? AND s.ended_at IS NULL AND s.idle_until > ? ` +
+        `ORDER BY s.session_key LIMIT ?`,
       [kid, bytesOf(after), now, limit],
     );
   }

@@ -1,0 +1,144 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AccountStatements } from '../../../lib/revocation/store/account.statements.js';
+import { InstanceStatements } from '../../../lib/revocation/store/instance.statements.js';
+import type { ColumnType } from '../../../lib/revocation/store/dialect.js';
+import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
+import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
+import type { Statement } from '../../../lib/revocation/store/statement.js';
+import { SessionStatements } from '../../../lib/sessions/store/session.statements.js';
+import { SESSION_COLUMNS } from '../../../lib/sessions/store/session-rows.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+
+const ROWS = 500;
+const digest = (): string => randomBytes(16).toString('hex');
+
+/**
+ * A column that is selected as text under its own name hides the column itself: an ORDER BY of that name
+ * sorts the texts of all rows, and no index helps.
+ */
+describeOn(databaseKinds, 'the order of rows', (kind) => {
+  let database: TestDatabase;
+  let instance: Instance;
+  let log: LogDatabase;
+  const keys = Array.from({ length: 3 }, digest);
+
+  beforeEach(async () => {
+    database = await kind.create();
+    instance = await startInstance(database, { clock: new TestClock() });
+    log = (await instance.open()).database;
+    const { dialect } = log;
+    await log.transaction(function* () {
+      yield new AccountStatements(dialect).insertMissing(keys);
+      const rows = Array.from({ length: ROWS }, () => [Buffer.from(digest(), 'hex'), 'token']);
+      const filled = rows.map(([id, name]) => [id, name, id, null, 0, 1, 1, 1, 'logout', null]);
+      yield dialect.insert(
+        'auth_pending',
+        [
+          ['event_id', 'bytes'],
+          ['kind', 'text'],
+          ['event_key', 'bytes'],
+          ['except_key', 'bytes'],
+          ['access_only', 'bigint'],
+          ['expires_at', 'bigint'],
+          ['life', 'bigint'],
+          ['skew', 'bigint'],
+          ['reason', 'text'],
+          ['actor', 'text'],
+        ],
+        filled as (string | number | Buffer | null)[][],
+      );
+      yield dialect.insert(
+        'auth_session',
+        SESSION_COLUMNS,
+        Array.from({ length: ROWS }, () => SESSION_COLUMNS.map((column) => cell(column, keys[0]))),
+      );
+    });
+    const analyze = { postgres: 'ANALYZE', sqlite: 'ANALYZE', mysql: 'ANALYZE TABLE auth_pending' };
+    await instance.dataSource.query(analyze[dialect.name]);
+  });
+
+  afterEach(async () => {
+    await instance?.close();
+    await database?.drop();
+  });
+
+  it('comes from an index where a page is read: no row is sorted as text', async () => {
+    const { dialect } = log;
+    const statements = new LogStatements(dialect);
+    const sessions = new SessionStatements(dialect);
+    const paged: Readonly<Record<string, Statement>> = {
+      'LogStatements.poll': statements.poll(0, 20, 20),
+      'LogStatements.page': statements.page(0, 20, 0, 20),
+      'SessionStatements.listByKey': sessions.listByKey('kid', '00'.repeat(16), 0, 20),
+    };
+    for (const [name, statement] of Object.entries(paged)) {
+      expect({ name, sorts: await sortsOf(statement) }).toEqual({ name, sorts: [] });
+    }
+  });
+
+  it('is that of the columns, not of their texts, where rows are sorted', async () => {
+    const { dialect } = log;
+    const sorted: Readonly<Record<string, Statement>> = {
+      'LogStatements.listPending': new LogStatements(dialect).listPending(20),
+      'AccountStatements.lock': new AccountStatements(dialect).lock(keys),
+      'InstanceStatements.list': new InstanceStatements(dialect).list(),
+      'SessionStatements.listOpen': new SessionStatements(dialect).listOpen(keys[0] as string, 0),
+    };
+    for (const [name, statement] of Object.entries(sorted)) {
+      // PostgreSQL says what it sorts by; the others resolve the same name to the same text.
+      const texts = (await sortsOf(statement)).filter((sort) => sort.includes('encode('));
+      expect({ name, texts, order: orderOf(statement) }).toEqual({
+        name,
+        texts: [],
+        order: 'qualified',
+      });
+    }
+  });
+
+  /** Where the plan sorts rows, in the database's own words. */
+  async function sortsOf({ sql, values }: Statement): Promise<string[]> {
+    const { dataSource } = instance;
+    if (log.dialect.name === 'postgres') {
+      const runner = dataSource.createQueryRunner();
+      try {
+        // Few rows are cheapest to read whole and sort; the question is whether an index could serve.
+        await runner.query('SET enable_seqscan = off');
+        await runner.query('SET enable_sort = off');
+        const rows: Record<string, string>[] = await runner.query(
+          `EXPLAIN (VERBOSE) ${sql}`,
+          values as unknown[],
+        );
+        return rows.map((row) => row['QUERY PLAN'] ?? '').filter((line) => /Sort Key/.test(line));
+      } finally {
+        await runner.query('RESET ALL');
+        await runner.release();
+      }
+    }
+    const explain = log.dialect.name === 'sqlite' ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN';
+    const rows: Record<string, unknown>[] = await dataSource.query(
+      `${explain} ${sql}`,
+      values as unknown[],
+    );
+    return rows
+      .map((row) => JSON.stringify(row))
+      .filter((row) => /filesort|TEMP B-TREE/i.test(row));
+  }
+});
+
+/** `qualified`, or the first column that ORDER BY names without its table. */
+function orderOf({ sql }: Statement): string {
+  const order = /ORDER BY (.*)/.exec(sql)?.[1] ?? '';
+  return /(?:^|, )([a-z_]+)(?=,| |$)/.exec(order)?.[1] ?? 'qualified';
+}
+
+/** What a session that goes on has in this column. */
+function cell([name, type]: ColumnType, subjectKey = digest()): string | number | Buffer | null {
+  if (name === 'ended_at' || name === 'end_reason') return null;
+  if (name === 'kid') return 'kid';
+  if (type === 'bigint') return 9e12;
+  if (type === 'text') return digest();
+  return Buffer.from(name === 'subject_key' ? subjectKey : digest(), 'hex');
+}
