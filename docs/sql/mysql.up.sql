@@ -138,6 +138,32 @@ CREATE TABLE IF NOT EXISTS auth_instance (
   PRIMARY KEY (instance_id)
 ) ENGINE = InnoDB;
 
+ALTER TABLE auth_session ADD COLUMN grant_id varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+ALTER TABLE auth_session ADD COLUMN tenant varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+ALTER TABLE auth_session ADD COLUMN auth_time bigint;
+
+ALTER TABLE auth_session ADD COLUMN jkt varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+ALTER TABLE auth_session ADD COLUMN network binary(16);
+
+ALTER TABLE auth_session ADD COLUMN persistent smallint;
+
+ALTER TABLE auth_session ADD COLUMN access_ttl bigint;
+
+ALTER TABLE auth_session ADD COLUMN refresh_ttl bigint;
+
+ALTER TABLE auth_session ADD COLUMN idle_ttl bigint;
+
+ALTER TABLE auth_refresh ADD COLUMN retry_digest binary(32);
+
+ALTER TABLE auth_event ADD INDEX auth_event_key (event_key);
+
+ALTER TABLE auth_session ADD INDEX auth_session_open (subject_key, ended_at, created_at, session_key);
+
+ALTER TABLE auth_session ADD INDEX auth_session_grant (grant_id);
+
 -- What the role of the application needs, and no more (here it is called app):
 -- GRANT SELECT ON auth_log TO 'app'@'%';
 -- GRANT SELECT, UPDATE ON auth_head TO 'app'@'%';

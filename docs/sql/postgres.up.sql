@@ -138,6 +138,32 @@ CREATE TABLE IF NOT EXISTS auth_instance (
   PRIMARY KEY (instance_id)
 );
 
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS grant_id varchar(255);
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS tenant varchar(255);
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS auth_time bigint;
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS jkt varchar(255);
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS network bytea;
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS persistent smallint;
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS access_ttl bigint;
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS refresh_ttl bigint;
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS idle_ttl bigint;
+
+ALTER TABLE auth_refresh ADD COLUMN IF NOT EXISTS retry_digest bytea;
+
+CREATE INDEX IF NOT EXISTS auth_event_key ON auth_event (event_key);
+
+CREATE INDEX IF NOT EXISTS auth_session_open ON auth_session (subject_key, ended_at, created_at, session_key);
+
+CREATE INDEX IF NOT EXISTS auth_session_grant ON auth_session (grant_id);
+
 -- What the role of the application needs, and no more (here it is called app):
 -- GRANT SELECT ON auth_log TO app;
 -- GRANT SELECT, UPDATE ON auth_head TO app;

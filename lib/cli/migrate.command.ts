@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { isDuplicateIndex } from '../revocation/migrations/create-auth-log.migration.js';
+import { isThereAlready } from '../revocation/migrations/create-auth-log.migration.js';
 import {
+  addColumns,
   AUTH_INDEXES,
   createInstances,
   createTables,
@@ -33,6 +34,7 @@ export async function migrate(context: CommandContext, options: MigrateOptions):
         const statements = [
           ...createTables(dialect, randomUUID(), log.clock.wall()),
           createInstances(dialect),
+          ...addColumns(dialect),
           ...(options.role === undefined ? [] : grants(dialect, options.role)),
         ];
         output.print(
@@ -94,11 +96,12 @@ async function makeAgain(context: CommandContext, options: TargetOptions): Promi
     for (const sql of [
       ...createTables(dialect, randomUUID(), Date.now()),
       createInstances(dialect),
+      ...addColumns(dialect),
     ]) {
       try {
         await database.read({ sql, values: [] });
       } catch (error) {
-        if (!isDuplicateIndex(error)) throw error;
+        if (!isThereAlready(error)) throw error;
       }
     }
     return AUTH_TABLES.filter((name) => !present.has(name));

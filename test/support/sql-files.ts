@@ -1,4 +1,5 @@
 import {
+  addColumns,
   createInstances,
   createTables,
   dropInstances,
@@ -41,6 +42,7 @@ export function sqlFiles(): ReadonlyMap<string, string> {
   for (const dialect of [postgresDialect(''), mysqlDialect(''), sqliteDialect()]) {
     const plain: Dialect = { ...dialect, table: (name) => name };
     files.set(`${dialect.name}.up.sql`, up(plain));
+    files.set(`${dialect.name}.upgrade-0.2.sql`, upgrade(plain));
     files.set(`${dialect.name}.down.sql`, down(plain));
   }
   return files;
@@ -61,7 +63,11 @@ export function grantsIn(script: string, role: string): string[] {
 }
 
 function up(dialect: Dialect): string {
-  const made = [...createTables(dialect, LOG_ID, 0), createInstances(dialect)];
+  const made = [
+    ...createTables(dialect, LOG_ID, 0),
+    createInstances(dialect),
+    ...addColumns(dialect),
+  ];
   const statements = made.map((statement) =>
     statement.replace(`'${LOG_ID}', 0 `, `${NEW_LOG_ID[dialect.name]}, ${NOW[dialect.name]} `),
   );
@@ -74,6 +80,15 @@ function up(dialect: Dialect): string {
   return (
     `-- The tables of nestjs-logout. Generated; see test/support/sql-files.ts.\n` +
     `-- ${TITLES[dialect.name]}\n\n${script(statements)}${privileges}`
+  );
+}
+
+function upgrade(dialect: Dialect): string {
+  return (
+    `-- Adds to the tables of nestjs-logout 0.1 what 0.2 needs. Generated; see test/support/sql-files.ts.\n` +
+    `-- ${TITLES[dialect.name]}\n` +
+    `-- Run it once, before the first instance of 0.2 starts; instances of 0.1 go on beside it.\n\n` +
+    script(addColumns(dialect))
   );
 }
 

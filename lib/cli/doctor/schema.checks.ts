@@ -60,10 +60,10 @@ const indexes: Check = {
       ({ name, table }) => present.has(table) && !present.has(name),
     );
     const { dialect } = log.database;
-    return missing.map(({ name, table, column, unique }) =>
+    return missing.map(({ name, table, columns, unique }) =>
       wrong(
         `The index ${name} is missing: every poll, retry or purge reads the whole of ${table}.`,
-        `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${name} ON ${dialect.table(table)} (${column});`,
+        `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${name} ON ${dialect.table(table)} (${columns});`,
       ),
     );
   },

@@ -1,3 +1,4 @@
+import { AddSessionColumns1795824000000 } from './add-session-columns.migration.js';
 import { CreateAuthInstance1763769600000 } from './create-auth-instance.migration.js';
 import { CreateAuthLog1763683200000 } from './create-auth-log.migration.js';
 
@@ -13,4 +14,5 @@ import { CreateAuthLog1763683200000 } from './create-auth-log.migration.js';
 export const authMigrations = [
   CreateAuthLog1763683200000,
   CreateAuthInstance1763769600000,
+  AddSessionColumns1795824000000,
 ] as const;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dialectOf } from '../store/dialect-of.js';
 import { errorCodeOf } from '../store/driver-error.js';
+import { StorageFailure } from '../store/log-database.js';
 import { createTables, dropTables } from './tables.js';
 
 /**
@@ -18,7 +19,7 @@ export class CreateAuthLog1763683200000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     for (const sql of createTables(dialectOf(queryRunner.connection), randomUUID(), Date.now())) {
       await queryRunner.query(sql).catch((error: unknown) => {
-        if (!isDuplicateIndex(error)) throw error;
+        if (!isThereAlready(error)) throw error;
       });
     }
   }
@@ -28,7 +29,13 @@ export class CreateAuthLog1763683200000 implements MigrationInterface {
   }
 }
 
-/** MySQL cannot say IF NOT EXISTS for an index; its answer to a second attempt says it instead. */
-export function isDuplicateIndex(error: unknown): boolean {
-  return errorCodeOf(error) === 'ER_DUP_KEYNAME';
+/**
+ * MySQL cannot say IF NOT EXISTS for an index or a column, nor SQLite for a column; the answer to a
+ * second attempt says it instead.
+ */
+export function isThereAlready(error: unknown): boolean {
+  const refusal = error instanceof StorageFailure ? error.cause : error;
+  const code = errorCodeOf(refusal);
+  if (code === 'ER_DUP_KEYNAME' || code === 'ER_DUP_FIELDNAME') return true;
+  return code === 'SQLITE_ERROR' && /duplicate column name/.test(String(refusal));
 }

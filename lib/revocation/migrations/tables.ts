@@ -105,6 +105,26 @@ const COLUMNS: Readonly<Record<AuthTable, readonly Column[]>> = {
   ],
 };
 
+/**
+ * What release 0.2 adds to tables of 0.1, each column nullable: 0.1 neither writes nor reads them, and
+ * runs beside 0.2 on the same tables. The columns of later features are among them, so that a database
+ * is widened once (docs/decisions/0011).
+ */
+const ADDED_COLUMNS: Partial<Readonly<Record<AuthTable, readonly Column[]>>> = {
+  auth_session: [
+    ['grant_id', 'text', 'null'],
+    ['tenant', 'text', 'null'],
+    ['auth_time', 'position', 'null'],
+    ['jkt', 'text', 'null'],
+    ['network', 'bytes', 'null'],
+    ['persistent', 'flag', 'null'],
+    ['access_ttl', 'position', 'null'],
+    ['refresh_ttl', 'position', 'null'],
+    ['idle_ttl', 'position', 'null'],
+  ],
+  auth_refresh: [['retry_digest', 'digest', 'null']],
+};
+
 /** What the first migration made; each later table has a migration of its own. */
 const FIRST_TABLES = (Object.keys(COLUMNS) as AuthTable[]).filter(
   (table) => table !== 'auth_instance',
@@ -121,19 +141,34 @@ const PRIMARY_KEY: Readonly<Record<AuthTable, string>> = {
   auth_instance: 'instance_id',
 };
 
-/** The indexes that polls, retries, lists and the purge rest on; the boot check asks for them by name. */
-export const AUTH_INDEXES = [
-  { name: 'auth_event_id', unique: true, table: 'auth_event', column: 'event_id' },
-  { name: 'auth_event_keep_until', unique: false, table: 'auth_event', column: 'keep_until' },
-  { name: 'auth_subject_marked', unique: false, table: 'auth_subject', column: 'marked_at' },
-  { name: 'auth_session_kid', unique: false, table: 'auth_session', column: 'kid' },
-  { name: 'auth_session_subject', unique: false, table: 'auth_session', column: 'subject_key' },
-  { name: 'auth_session_idle', unique: false, table: 'auth_session', column: 'idle_until' },
-  { name: 'auth_session_ended', unique: false, table: 'auth_session', column: 'ended_at' },
-  { name: 'auth_refresh_session', unique: false, table: 'auth_refresh', column: 'session_key' },
-  { name: 'auth_refresh_grace', unique: false, table: 'auth_refresh', column: 'grace_until' },
-  { name: 'auth_refresh_expires', unique: false, table: 'auth_refresh', column: 'expires_at' },
+/** The indexes that the first migration makes. */
+const FIRST_INDEXES = [
+  { name: 'auth_event_id', unique: true, table: 'auth_event', columns: 'event_id' },
+  { name: 'auth_event_keep_until', unique: false, table: 'auth_event', columns: 'keep_until' },
+  { name: 'auth_subject_marked', unique: false, table: 'auth_subject', columns: 'marked_at' },
+  { name: 'auth_session_kid', unique: false, table: 'auth_session', columns: 'kid' },
+  { name: 'auth_session_subject', unique: false, table: 'auth_session', columns: 'subject_key' },
+  { name: 'auth_session_idle', unique: false, table: 'auth_session', columns: 'idle_until' },
+  { name: 'auth_session_ended', unique: false, table: 'auth_session', columns: 'ended_at' },
+  { name: 'auth_refresh_session', unique: false, table: 'auth_refresh', columns: 'session_key' },
+  { name: 'auth_refresh_grace', unique: false, table: 'auth_refresh', columns: 'grace_until' },
+  { name: 'auth_refresh_expires', unique: false, table: 'auth_refresh', columns: 'expires_at' },
 ] as const;
+
+/** The indexes of {@link ADDED_COLUMNS}, and those by which pages and repeated acts are found. */
+const ADDED_INDEXES = [
+  { name: 'auth_event_key', unique: false, table: 'auth_event', columns: 'event_key' },
+  {
+    name: 'auth_session_open',
+    unique: false,
+    table: 'auth_session',
+    columns: 'subject_key, ended_at, created_at, session_key',
+  },
+  { name: 'auth_session_grant', unique: false, table: 'auth_session', columns: 'grant_id' },
+] as const;
+
+/** The indexes that polls, retries, lists and the purge rest on; the boot check asks for them by name. */
+export const AUTH_INDEXES = [...FIRST_INDEXES, ...ADDED_INDEXES] as const;
 
 const TYPES: Readonly<Record<Dialect['name'], Readonly<Record<Column[1], string>>>> = {
   postgres: {
@@ -162,11 +197,25 @@ const TYPES: Readonly<Record<Dialect['name'], Readonly<Record<Column[1], string>
   },
 };
 
+function declaration(
+  [name, type, nullable]: Column,
+  types: Readonly<Record<Column[1], string>>,
+): string {
+  return `${name} ${types[type]}${nullable === 'null' ? '' : ' NOT NULL'}`;
+}
+
+/** MySQL has no CREATE INDEX IF NOT EXISTS; MariaDB has, and so have the others. */
+function createIndex(dialect: Dialect, index: (typeof AUTH_INDEXES)[number]): string {
+  const { name, unique, table, columns } = index;
+  const kind = `${unique ? 'UNIQUE ' : ''}INDEX`;
+  return dialect.name === 'mysql'
+    ? `ALTER TABLE ${dialect.table(table)} ADD ${kind} ${name} (${columns})`
+    : `CREATE ${kind} IF NOT EXISTS ${name} ON ${dialect.table(table)} (${columns})`;
+}
+
 function createTable(dialect: Dialect, table: AuthTable): string {
   const types = TYPES[dialect.name];
-  const columns = COLUMNS[table].map(
-    ([name, type, nullable]) => `${name} ${types[type]}${nullable === 'null' ? '' : ' NOT NULL'}`,
-  );
+  const columns = COLUMNS[table].map((column) => declaration(column, types));
   const tail = dialect.name === 'mysql' ? ' ENGINE = InnoDB' : '';
   return `CREATE TABLE IF NOT EXISTS ${dialect.table(table)} (${columns.join(', ')}, PRIMARY KEY (${PRIMARY_KEY[table]}))${tail}`;
 }
@@ -174,13 +223,7 @@ function createTable(dialect: Dialect, table: AuthTable): string {
 /** Statements that make the log; each does nothing where its object exists already. */
 export function createTables(dialect: Dialect, logId: string, now: number): string[] {
   const tables = FIRST_TABLES.map((table) => createTable(dialect, table));
-  const indexes = AUTH_INDEXES.map(({ name, unique, table, column }) => {
-    // MySQL has no CREATE INDEX IF NOT EXISTS; MariaDB has, and so have the others.
-    const kind = `${unique ? 'UNIQUE ' : ''}INDEX`;
-    return dialect.name === 'mysql'
-      ? `ALTER TABLE ${dialect.table(table)} ADD ${kind} ${name} (${column})`
-      : `CREATE ${kind} IF NOT EXISTS ${name} ON ${dialect.table(table)} (${column})`;
-  });
+  const indexes = FIRST_INDEXES.map((index) => createIndex(dialect, index));
   const once = (table: AuthTable): string =>
     `FROM (SELECT 1 AS one) seed WHERE NOT EXISTS (SELECT 1 FROM ${dialect.table(table)})`;
   return [
@@ -200,6 +243,39 @@ export function dropTables(dialect: Dialect): string[] {
 /** The statement that makes the table in which instances say what they are set to. */
 export function createInstances(dialect: Dialect): string {
   return createTable(dialect, 'auth_instance');
+}
+
+/**
+ * Statements that add the columns and indexes of 0.2; only PostgreSQL can say IF NOT EXISTS for a
+ * column, so that elsewhere a second run is told that it is there ({@link isThereAlready}).
+ */
+export function addColumns(dialect: Dialect): string[] {
+  const ifMissing = dialect.name === 'postgres' ? 'IF NOT EXISTS ' : '';
+  const columns = added().map(
+    ([table, column]) =>
+      `ALTER TABLE ${dialect.table(table)} ADD COLUMN ${ifMissing}${declaration(column, TYPES[dialect.name])}`,
+  );
+  return [...columns, ...ADDED_INDEXES.map((index) => createIndex(dialect, index))];
+}
+
+/** Statements that remove them again; 0.1 goes on with what is left. */
+export function dropColumns(dialect: Dialect): string[] {
+  const indexes = ADDED_INDEXES.map(({ name, table }) => {
+    if (dialect.name === 'mysql') return `ALTER TABLE ${dialect.table(table)} DROP INDEX ${name}`;
+    // An index is in the schema of its table, and is qualified like one.
+    const qualified = dialect.table(table).replace(table, name);
+    return `DROP INDEX IF EXISTS ${qualified}`;
+  });
+  const columns = added().map(
+    ([table, [name]]) => `ALTER TABLE ${dialect.table(table)} DROP COLUMN ${name}`,
+  );
+  return [...indexes, ...columns];
+}
+
+function added(): (readonly [AuthTable, Column])[] {
+  return (Object.entries(ADDED_COLUMNS) as [AuthTable, readonly Column[]][]).flatMap(
+    ([table, columns]) => columns.map((column) => [table, column] as const),
+  );
 }
 
 /** The statement that removes it again; no revocation is lost. */

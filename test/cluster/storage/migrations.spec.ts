@@ -68,6 +68,20 @@ describe('our tables', () => {
       await expect(checkBoot()).rejects.toThrow('lacks these tables');
     });
 
+    it('by release 0.1 are widened, and go back to its columns by one revert', async () => {
+      const old = await open({ migrations: authMigrations.slice(0, 2) });
+      await old.runMigrations();
+      await expect(checkBoot()).rejects.toThrow(/auth_session_open.*upgrade-0\.2\.sql/s);
+      const source = await open({ migrations: [...authMigrations] });
+      expect(await source.runMigrations()).toHaveLength(1);
+      await checkBoot();
+      await source.undoLastMigration();
+      await expect(checkBoot()).rejects.toThrow('auth_event_key');
+      await expect(old.query('SELECT persistent FROM auth_session')).rejects.toThrow(/persistent/);
+      expect(await source.runMigrations()).toHaveLength(1);
+      await checkBoot();
+    });
+
     it('twice keep what they hold', async () => {
       const instance = await startInstance(database, { clock: new TestClock() });
       await instance.logout.logoutSession('one');

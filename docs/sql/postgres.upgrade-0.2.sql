@@ -1,0 +1,29 @@
+-- Adds to the tables of nestjs-logout 0.1 what 0.2 needs. Generated; see test/support/sql-files.ts.
+-- PostgreSQL: run it with a search_path that begins with the schema of the log.
+-- Run it once, before the first instance of 0.2 starts; instances of 0.1 go on beside it.
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS grant_id varchar(255);
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS tenant varchar(255);
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS auth_time bigint;
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS jkt varchar(255);
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS network bytea;
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS persistent smallint;
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS access_ttl bigint;
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS refresh_ttl bigint;
+
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS idle_ttl bigint;
+
+ALTER TABLE auth_refresh ADD COLUMN IF NOT EXISTS retry_digest bytea;
+
+CREATE INDEX IF NOT EXISTS auth_event_key ON auth_event (event_key);
+
+CREATE INDEX IF NOT EXISTS auth_session_open ON auth_session (subject_key, ended_at, created_at, session_key);
+
+CREATE INDEX IF NOT EXISTS auth_session_grant ON auth_session (grant_id);

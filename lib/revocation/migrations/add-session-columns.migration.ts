@@ -1,0 +1,26 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { dialectOf } from '../store/dialect-of.js';
+import { isThereAlready } from './create-auth-log.migration.js';
+import { addColumns, dropColumns } from './tables.js';
+
+/**
+ * Adds the nullable columns and the indexes of release 0.2; safe to run where they exist already, and
+ * while instances of 0.1 use the tables.
+ *
+ * @publicApi
+ */
+export class AddSessionColumns1795824000000 implements MigrationInterface {
+  readonly name = 'AddSessionColumns1795824000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    for (const sql of addColumns(dialectOf(queryRunner.connection))) {
+      await queryRunner.query(sql).catch((error: unknown) => {
+        if (!isThereAlready(error)) throw error;
+      });
+    }
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    for (const sql of dropColumns(dialectOf(queryRunner.connection))) await queryRunner.query(sql);
+  }
+}
