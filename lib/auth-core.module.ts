@@ -12,6 +12,7 @@ import { resolveAuthOptions } from './options/resolve-auth-options.js';
 import { EventKeys } from './revocation/event-key.js';
 import { HintLink } from './revocation/hint/hint-link.service.js';
 import { LogConnection } from './revocation/log-connection.service.js';
+import { CallerWrites } from './revocation/writing/caller-writes.js';
 import { ProvisionalEvents } from './revocation/writing/provisional-events.js';
 import { RevocationDecider } from './revocation/revocation-decider.service.js';
 import { RevocationFeed } from './revocation/revocation-feed.service.js';
@@ -71,6 +72,11 @@ const PROVIDERS: Provider[] = [
     inject: [RESOLVED_AUTH_OPTIONS, RevocationService],
     useFactory: (options: ResolvedAuthOptions, revocation: RevocationService) =>
       KeyRing.create(options, revocation),
+  },
+  {
+    provide: CallerWrites,
+    inject: [EventKeys],
+    useFactory: (keys: EventKeys) => new CallerWrites(keys),
   },
   LogConnection,
   RevocationFeed,

@@ -6,6 +6,7 @@ import {
 } from '../options/resolved-auth-options.js';
 import { type StalePolicy, UNBOUNDED } from '../options/stale-policy.js';
 import { EventKeys } from './event-key.js';
+import { CallerWrites } from './writing/caller-writes.js';
 import { ProvisionalEvents } from './writing/provisional-events.js';
 import type { TokenIdentity } from './revocation-event.js';
 import { RevocationFeed } from './revocation-feed.service.js';
@@ -41,6 +42,7 @@ export class RevocationDecider {
     private readonly index: RevocationIndex,
     private readonly feed: RevocationFeed,
     private readonly provisional: ProvisionalEvents,
+    private readonly callers: CallerWrites,
     private readonly keys: EventKeys,
     private readonly policies: StalePolicies,
     private readonly overrides: StalenessOverrides,
@@ -59,6 +61,9 @@ export class RevocationDecider {
     const kidKey = options?.kid === undefined ? undefined : this.kidKeyOf(options.kid);
     const known = this.look(claims, kidKey);
     if (known !== undefined) return known;
+    if (this.callers.size > 0 && this.callers.concerns(claims)) {
+      return this.decideStrictly(claims, kidKey, NEVER);
+    }
     if (freshness === 'strict' || this.isAhead(claims)) {
       return this.decideStrictly(claims, kidKey, upTo);
     }
@@ -91,7 +96,7 @@ export class RevocationDecider {
     upTo: number,
   ): Promise<Verdict> {
     if (this.feed.failing) return this.withoutProof(upTo);
-    const isProven = await this.feed.strictProof();
+    const isProven = await this.strictProof(claims);
     const known = this.look(claims, kidKey);
     if (known !== undefined) return known;
     if (isProven && this.feed.isFresh() && this.isAhead(claims)) {
@@ -100,6 +105,18 @@ export class RevocationDecider {
       return this.feed.hasJumpedFor(claims.gen ?? 0) ? INVALID : this.unknown;
     }
     return this.after(isProven, claims, upTo);
+  }
+
+  /**
+   * A caller's transaction that ended while the proof was waited for may have committed after the proof
+   * was sent: another one is needed then.
+   */
+  private async strictProof(claims: TokenIdentity): Promise<boolean> {
+    let isProven: boolean;
+    do {
+      isProven = await this.feed.strictProof();
+    } while (isProven && this.callers.isOverFor(claims, this.feed.moment()));
+    return isProven;
   }
 
   private async decideAfterPoll(
@@ -113,6 +130,8 @@ export class RevocationDecider {
     await this.feed.proofWithin(staleness, this.options.staleWait);
     const known = this.look(claims, kidKey);
     if (known !== undefined) return known;
+    // Written while this request waited: its proof may be older than the caller's commit.
+    if (this.callers.concerns(claims)) return this.decideStrictly(claims, kidKey, NEVER);
     // A proof that was sent after the request came is as fresh as one can be, however tight the wish.
     const isProven = this.feed.isFresh(staleness) || this.feed.provenSince(arrived);
     return this.after(isProven, claims, upTo);

@@ -162,6 +162,11 @@ export class RevocationFeed {
     return this.clock.monotonic();
   }
 
+  /** This moment, which comes before or after the sending of each poll. */
+  moment(): Moment {
+    return this.proofs.moment();
+  }
+
   /** Whether a proof was sent at or after this monotonic moment. */
   provenSince(monotonic: number): boolean {
     return this.proofs.provenSince(monotonic);
@@ -251,7 +256,7 @@ export class RevocationFeed {
     this.knownBound = answer.head.maxStaleness;
     this.proofs.prove(sent, answer.head.now);
     this.index.sweep(this.proofs.database());
-    this.writer?.afterAnswer(answer);
+    this.writer?.afterAnswer(answer, sent);
     this.endBoot();
   }
 }

@@ -12,16 +12,18 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { BatchWriter } from './writing/batch-writer.js';
+import { CallerWrites } from './writing/caller-writes.js';
 import { CommitDoubts } from './writing/commit-doubts.js';
 import { draftOf } from './writing/event-draft.js';
 import { EventKeys } from './event-key.js';
 import type { Answer } from './feed/log-cursor.js';
+import type { Moment } from './feed/proof-clock.js';
 import { numbering } from './history-jump.js';
 import { LogConnection, reachLog } from './log-connection.service.js';
 import { type LogPosition, LogPositions } from './log-positions.js';
 import type { OpenLog } from './open-log.js';
 import { PendingMover } from './writing/pending-mover.js';
-import { appendPending } from './writing/pending-writer.js';
+import { assertSameTransaction, insertPending } from './writing/pending-writer.js';
 import { ProvisionalEvents } from './writing/provisional-events.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import type { RevocationRequest } from './revocation-request.js';
@@ -49,6 +51,7 @@ export class RevocationLog {
     private readonly connection: LogConnection,
     private readonly feed: RevocationFeed,
     provisional: ProvisionalEvents,
+    private readonly callers: CallerWrites,
     private readonly keys: EventKeys,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
@@ -60,7 +63,7 @@ export class RevocationLog {
       this.appendTo(await connection.open(), drafts),
     );
     feed.attach({
-      afterAnswer: (answer) => this.afterAnswer(answer),
+      afterAnswer: (answer, sent) => this.afterAnswer(answer, sent),
       numberPending: () => this.mover.run(),
       hasJumpedFor: (position) => this.positions.hasJumpedFor(position),
     });
@@ -97,9 +100,19 @@ export class RevocationLog {
         'Call accounts.lock() or disable() before it, and logoutAll(…, { manager }) in it.',
       );
     }
+    assertConcernsFew(drafts);
     try {
       const log = await reachLog(this.connection);
-      await appendPending(manager, drafts, this.connection.application, log);
+      const runner = await assertSameTransaction(manager, this.connection.application, log);
+      // Before it is sent: a commit cannot come between the write and the strictness.
+      const inserted = this.options.follow
+        ? this.callers.add(drafts, runner, this.feed.moment())
+        : undefined;
+      try {
+        await insertPending(manager, drafts, log);
+      } finally {
+        inserted?.();
+      }
     } catch (error) {
       if (error instanceof AuthWiringError) throw error;
       throw this.refusal(
@@ -238,8 +251,24 @@ export class RevocationLog {
     }
   }
 
-  private afterAnswer(answer: Answer): void {
+  private afterAnswer(answer: Answer, sent: Moment): void {
+    this.callers.settle(answer, sent, this.feed.moment());
     this.doubts.endShown(answer);
     if (answer.pending.length > 0) void this.mover.runBehind();
   }
+}
+
+/**
+ * What ends the tokens of many accounts would make all of them wait for polls until the caller commits.
+ *
+ * @throws AuthWiringError
+ */
+function assertConcernsFew(drafts: readonly EventDraft[]): void {
+  const broad = drafts.find(({ kind }) => kind === 'issuer' || kind === 'key');
+  if (broad === undefined) return;
+  const verb = broad.kind === 'issuer' ? 'revokeEveryone' : 'revokeKey';
+  throw new AuthWiringError(
+    `${verb}(…, { manager }) was called: it concerns the tokens of all accounts, and each request would wait for a poll until your transaction ends.`,
+    'Leave { manager } out: it then commits by itself and counts at once.',
+  );
 }

@@ -3,6 +3,7 @@ import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
 import { CONNECTIONS_MUTATIONS } from './connections-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
+import { WRITER_MUTATIONS } from './writer-mutations.js';
 
 /** The list of issue 2, "Shown by" 7. */
 const CORE_MUTATIONS: readonly Mutation[] = [
@@ -200,4 +201,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...POLICY_MUTATIONS,
   ...CLUSTER_MUTATIONS,
   ...CONNECTIONS_MUTATIONS,
+  ...WRITER_MUTATIONS,
 ];

@@ -4,6 +4,8 @@ import type { AuthClock } from '../../context/auth-clock.js';
 export interface Moment {
   readonly wall: number;
   readonly monotonic: number;
+  /** Grows with each moment that is taken: which of two came first, on a clock that stands still too. */
+  readonly order: number;
 }
 
 /**
@@ -20,6 +22,7 @@ export const LEASE_SHARE = 0.98;
  */
 export class ProofClock {
   private proof: Moment | undefined;
+  private moments = 0;
   private contradicted = false;
   private databaseTime = 0;
   private databaseSeen = 0;
@@ -27,7 +30,8 @@ export class ProofClock {
   constructor(private readonly clock: AuthClock) {}
 
   moment(): Moment {
-    return { wall: this.clock.wall(), monotonic: this.clock.monotonic() };
+    const order = ++this.moments;
+    return { wall: this.clock.wall(), monotonic: this.clock.monotonic(), order };
   }
 
   /** An accepted answer: dated to its sending, with the database's time in it. */
