@@ -4,10 +4,14 @@ import { KeyRing } from './authentication/key-ring.service.js';
 import { AuthClock } from './context/auth-clock.js';
 import { AuthEvents } from './events/auth-events.service.js';
 import { AuthMeter } from './events/auth-meter.service.js';
+import { InjectionCheck } from './injection-check.js';
+import { ApplicationMethods } from './options/application-methods.service.js';
+import type { AuthOptions } from './options/auth-options.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from './options/resolved-auth-options.js';
+import type { RegisteredCalls } from './options/read-application-call.js';
 import { resolveAuthOptions } from './options/resolve-auth-options.js';
 import { EventKeys } from './revocation/event-key.js';
 import { HintLink } from './revocation/hint/hint-link.service.js';
@@ -43,11 +47,7 @@ const EXPORTS = [
 ];
 
 const PROVIDERS: Provider[] = [
-  {
-    provide: RESOLVED_AUTH_OPTIONS,
-    inject: [MODULE_OPTIONS_TOKEN],
-    useFactory: resolveAuthOptions,
-  },
+  ApplicationMethods,
   AuthClock,
   AuthEvents,
   AuthMeter,
@@ -95,15 +95,28 @@ const PROVIDERS: Provider[] = [
 @Module({})
 class AuthCoreModule {}
 
-/** @param providers - The provider of the raw options, as the module builder made it. */
+/**
+ * @param providers - The provider of the raw options, as the module builder made it.
+ * @param registered - The options that were given beside `useFactory`.
+ */
 export function authCoreModule(
   imports: NonNullable<DynamicModule['imports']>,
   providers: Provider[],
+  registered: RegisteredCalls,
 ): DynamicModule {
   return {
     module: AuthCoreModule,
     imports,
-    providers: [...providers, ...PROVIDERS],
+    providers: [
+      InjectionCheck,
+      ...providers,
+      {
+        provide: RESOLVED_AUTH_OPTIONS,
+        inject: [MODULE_OPTIONS_TOKEN],
+        useFactory: (options: AuthOptions) => resolveAuthOptions(options, registered),
+      },
+      ...PROVIDERS,
+    ],
     exports: EXPORTS,
   };
 }

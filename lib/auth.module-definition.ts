@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import type { AuthHttpOptions } from './http/http-options.js';
-import type { AuthOptions } from './options/auth-options.js';
+import type { AuthOptions, AuthSettings } from './options/auth-options.js';
 
 /** What is settled when the module is registered, so it stands beside `useFactory`, never in its answer. */
 export interface AuthModuleExtras {
@@ -8,6 +8,13 @@ export interface AuthModuleExtras {
   isGlobal?: boolean;
   /** Switches the library's own routes on: login, refresh, logout and the others. Default: none. */
   http?: AuthHttpOptions | undefined;
+  /**
+   * Gives the claims of each access token: a class with a method `claims()`, looked up after all
+   * instances were made, or a function. Not both here and in the answer of `useFactory`.
+   */
+  claims?: AuthSettings['claims'];
+  /** Shapes `request.user`: a class with a method `validate()`, or a function; as `claims`. */
+  validate?: AuthSettings['validate'];
 }
 
 /** The builder's class behind {@link AuthModule}, and the token of the raw options. */
@@ -16,7 +23,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createAuthOptions')
     .setExtras<AuthModuleExtras>(
-      { isGlobal: true, http: undefined },
+      { isGlobal: true, http: undefined, claims: undefined, validate: undefined },
       (definition, { isGlobal }) => ({
         ...definition,
         global: isGlobal ?? true,

@@ -4,6 +4,7 @@ import { JwtModule } from '@nestjs/jwt';
 import { AccountService } from './accounts/account.service.js';
 import {
   type ASYNC_OPTIONS_TYPE,
+  type AuthModuleExtras,
   ConfigurableModuleClass,
   type OPTIONS_TYPE,
 } from './auth.module-definition.js';
@@ -23,7 +24,6 @@ import { AuthExceptionFilter } from './context/auth-exception.filter.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
 import { httpDefinition } from './http/http-definition.js';
-import type { AuthHttpOptions } from './http/http-options.js';
 import { KeySessions } from './logout/key-sessions.service.js';
 import { LogoutWriter } from './logout/logout-writer.service.js';
 import { LogoutService } from './logout/logout.service.js';
@@ -89,13 +89,17 @@ export class AuthModule extends ConfigurableModuleClass implements OnModuleInit 
    * ```
    */
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
-    return complete(super.forRoot(options), options.http);
+    return complete(super.forRoot(options), options);
   }
 
   /**
    * Sets the module up from values that other providers know: `useFactory`, `useClass` or
-   * `useExisting` with `createAuthOptions()`. `isGlobal` and `http` stand beside it, not in
-   * its answer.
+   * `useExisting` with `createAuthOptions()`. `isGlobal` and `http` are given beside it, not
+   * returned by it. `claims` and `validate` may be classes, also beside it: they are looked up after
+   * all instances were made, so they may inject `LogoutService`.
+   *
+   * A provider that `inject` names may not need anything of AuthModule, and may not be
+   * request-scoped: both stop the boot with an AuthWiringError.
    *
    * @throws InvalidAuthOptionsError at boot, as {@link AuthModule.forRoot}.
    * @example
@@ -107,11 +111,12 @@ export class AuthModule extends ConfigurableModuleClass implements OnModuleInit 
    *     issuer: 'https://auth.example.com',
    *     audience: 'https://api.example.com',
    *   }),
+   *   claims: UsersService,
    * })
    * ```
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return complete(super.forRootAsync(options), options.http);
+    return complete(super.forRootAsync(options), options);
   }
 
   /** @throws AuthWiringError when the application holds more than one AuthModule. */
@@ -133,10 +138,10 @@ export class AuthModule extends ConfigurableModuleClass implements OnModuleInit 
  */
 function complete(
   { imports = [], providers = [], ...definition }: DynamicModule,
-  http: AuthHttpOptions | undefined,
+  { http, claims, validate }: AuthModuleExtras,
 ): DynamicModule {
   const routes = httpDefinition(http);
-  const core = authCoreModule(imports, providers);
+  const core = authCoreModule(imports, providers, { claims, validate });
   const jwt = JwtModule.registerAsync({
     imports: [core],
     inject: [KeyRing, RESOLVED_AUTH_OPTIONS],

@@ -18,6 +18,7 @@ export type {
   AuthSettings,
   ClaimsValidator,
   ForeignIssuerOptions,
+  UserValidator,
   WithKeys,
   WithSecret,
 } from './options/auth-options.js';
@@ -34,7 +35,12 @@ export type {
 export type { LegacyOptions } from './options/legacy-options.js';
 export type { ObserveOptions, OperationSettings } from './options/operation-settings.js';
 export type { StalePolicy } from './options/stale-policy.js';
-export type { ClaimsContext, ClaimsLoader, SessionSettings } from './options/session-settings.js';
+export type {
+  ClaimsContext,
+  ClaimsLoader,
+  ClaimsSource,
+  SessionSettings,
+} from './options/session-settings.js';
 export type { SigningAlgorithm } from './options/auth-key.js';
 export type { Duration } from './options/duration.js';
 export {

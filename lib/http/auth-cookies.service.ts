@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { COOKIE_MODE, singleCookie } from '../authentication/access-token.reader.js';
 import { csrfRefused } from '../authentication/refusals.js';
 import type { AuthRequest } from '../context/execution-context.js';
@@ -26,10 +26,18 @@ const LONGEST = 4_096;
  * @publicApi
  */
 @Injectable()
-export class AuthCookies {
+export class AuthCookies implements OnModuleInit {
   private readonly cleared = new WeakSet<CookieResponse>();
 
   constructor(@Inject(COOKIE_MODE) private readonly options: ResolvedCookies | null) {}
+
+  onModuleInit(): void {
+    if (this.options?.secure !== false || process.env['NODE_ENV'] !== 'production') return;
+    new Logger('AuthModule').warn(
+      'http.cookies.secure is false in production: the tokens travel readably, and any host of the ' +
+        'domain can replace them. Leave the option out.',
+    );
+  }
 
   /** Whether the option `cookies` is on; otherwise nothing here has an effect. */
   get isOn(): boolean {

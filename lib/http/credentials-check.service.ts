@@ -1,36 +1,24 @@
-import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { ApplicationMethod } from '../options/application-method.js';
 import type { AuthenticatedSubject } from '../sessions/login-context.js';
-import type { Credentials, CredentialsVerifier, VerifyCredentials } from './http-options.js';
+import type { Credentials } from './http-options.js';
 import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './resolved-http-options.js';
 
 /** Asks the application whose credentials these are. */
 @Injectable()
 export class CredentialsCheck implements OnModuleInit {
-  private readonly logger = new Logger('AuthModule');
-  private ask: VerifyCredentials | undefined;
-
   constructor(
-    private readonly modules: ModuleRef,
+    modules: ModuleRef,
     @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
-  ) {}
+  ) {
+    if (options.verifier instanceof ApplicationMethod) options.verifier.attach(modules);
+  }
 
   /** @throws AuthWiringError when the verifier's class is no provider, or has no such method. */
   onModuleInit(): void {
-    const { verifier, isVerifierClass, cookies } = this.options;
-    if (isVerifierClass) {
-      const instance = this.find(verifier as new () => CredentialsVerifier);
-      this.ask = (credentials, request) => instance.verifyCredentials(credentials, request);
-    } else {
-      this.ask = verifier as VerifyCredentials;
-    }
-    if (cookies?.secure === false && process.env['NODE_ENV'] === 'production') {
-      this.logger.warn(
-        'http.cookies.secure is false in production: the tokens travel readably, and any host of the ' +
-          'domain can replace them. Leave the option out.',
-      );
-    }
+    if (this.options.verifier instanceof ApplicationMethod) this.options.verifier.find();
   }
 
   /**
@@ -38,7 +26,8 @@ export class CredentialsCheck implements OnModuleInit {
    * @throws AuthWiringError for an answer that is neither `null` nor `{ subject }`.
    */
   async verify(credentials: Credentials, request: object): Promise<AuthenticatedSubject | null> {
-    const answer = await this.ask?.(credentials, request);
+    const answer = (await this.ask(credentials, request)) as
+      AuthenticatedSubject | null | undefined;
     if (answer === null || answer === undefined) return null;
     if (typeof answer === 'object' && answer.subject !== undefined) return answer;
     throw new AuthWiringError(
@@ -47,22 +36,10 @@ export class CredentialsCheck implements OnModuleInit {
     );
   }
 
-  private find(type: new () => CredentialsVerifier): CredentialsVerifier {
-    let instance: CredentialsVerifier;
-    try {
-      instance = this.modules.get(type, { strict: false });
-    } catch (error) {
-      throw new AuthWiringError(
-        `http.verifyCredentials names the class ${type.name}, of which there is no single instance: ` +
-          `${error instanceof Error ? error.message : 'it cannot be found'}`,
-        `Add ${type.name} to the providers of one of the application's modules, not request-scoped.`,
-        'Give a function instead: ({ username, password }) => ({ subject }) or null.',
-      );
-    }
-    if (typeof instance.verifyCredentials === 'function') return instance;
-    throw new AuthWiringError(
-      `http.verifyCredentials names the class ${type.name}, which has no method verifyCredentials().`,
-      `class ${type.name} implements CredentialsVerifier { verifyCredentials({ username, password }) { … } }`,
-    );
+  private ask(credentials: Credentials, request: object): unknown {
+    const { verifier } = this.options;
+    return verifier instanceof ApplicationMethod
+      ? verifier.call(credentials, request)
+      : verifier?.(credentials, request);
   }
 }

@@ -6,10 +6,11 @@ import type { AuthHttpOptions } from './http-options.js';
 import { JwksController } from './jwks.controller.js';
 import { LoginRoutes } from './login.routes.js';
 import { LogoutRoutes } from './logout.routes.js';
+import { RefreshRoutes } from './refresh.routes.js';
 import { PresentedSessions } from './presented-sessions.service.js';
 import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
 import { resolveHttpOptions } from './resolve-http-options.js';
-import { RESOLVED_HTTP_OPTIONS } from './resolved-http-options.js';
+import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './resolved-http-options.js';
 import { SessionsRoutes } from './sessions.routes.js';
 import { TokenIntrospector } from './token-introspector.js';
 import { TokenRoutes } from './token.routes.js';
@@ -31,12 +32,12 @@ export function httpDefinition(given: AuthHttpOptions | undefined): HttpDefiniti
   }
   const options = resolveHttpOptions(given);
   return {
-    controllers: [...controllersAt(options.prefix), JwksController],
+    controllers: [...controllersAt(options), JwksController],
     providers: [
       { provide: COOKIE_MODE, useValue: options.cookies },
       { provide: RESOLVED_HTTP_OPTIONS, useValue: options },
       AuthCookies,
-      CredentialsCheck,
+      ...(options.verifier === undefined ? [] : [CredentialsCheck]),
       PresentedSessions,
       RefreshTokenInspector,
       TokenIntrospector,
@@ -45,12 +46,15 @@ export function httpDefinition(given: AuthHttpOptions | undefined): HttpDefiniti
 }
 
 /** Made for each registration: the prefix stands in a decorator, and two applications may differ. */
-function controllersAt(path: string): Type[] {
+function controllersAt({ prefix: path, verifier }: ResolvedHttpOptions): Type[] {
   // The version of an application's own API says nothing about its logout.
   const at = { path, version: VERSION_NEUTRAL } as const;
 
   @Controller(at)
   class AuthLoginController extends LoginRoutes {}
+
+  @Controller(at)
+  class AuthRefreshController extends RefreshRoutes {}
 
   @Controller(at)
   class AuthLogoutController extends LogoutRoutes {}
@@ -61,5 +65,11 @@ function controllersAt(path: string): Type[] {
   @Controller(at)
   class AuthTokenController extends TokenRoutes {}
 
-  return [AuthLoginController, AuthLogoutController, AuthSessionsController, AuthTokenController];
+  return [
+    ...(verifier === undefined ? [] : [AuthLoginController]),
+    AuthRefreshController,
+    AuthLogoutController,
+    AuthSessionsController,
+    AuthTokenController,
+  ];
 }

@@ -62,7 +62,7 @@ export interface CookieOptions {
 }
 
 /**
- * The library's own routes: `POST login`, `refresh`, `logout`, `logout-others`, `logout-all`, `revoke`
+ * The library's own routes: `POST login` (with `verifyCredentials`), `refresh`, `logout`, `logout-others`, `logout-all`, `revoke`
  * (RFC 7009), `introspect` (RFC 7662), `GET sessions`, `DELETE sessions/:id` below the prefix, and
  * `GET /.well-known/jwks.json`.
  *
@@ -77,8 +77,14 @@ export interface CookieOptions {
  * @publicApi
  */
 export interface AuthHttpOptions {
-  /** A function, or a class of {@link CredentialsVerifier} that is a provider somewhere. */
-  readonly verifyCredentials: VerifyCredentials | Type<CredentialsVerifier>;
+  /**
+   * Checks who logs in by `POST login`: a function, or a class of {@link CredentialsVerifier} that is
+   * a provider of the application. It may inject what AuthModule exports.
+   *
+   * @default none: `POST login` is not mounted, and the application calls `SessionService.login()`
+   * itself (with `AuthCookies.set()` where tokens are in cookies)
+   */
+  readonly verifyCredentials?: VerifyCredentials | Type<CredentialsVerifier> | undefined;
   /** @default 'auth' */
   readonly prefix?: string | undefined;
   /** Hands tokens over in HttpOnly cookies instead of in bodies. @default false */

@@ -7,10 +7,10 @@ import { AuthCookies } from './auth-cookies.service.js';
 import { CredentialsCheck } from './credentials-check.service.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { PresentedSessions } from './presented-sessions.service.js';
-import { badRequest, clientOf, credentialsOf, type HttpRequest } from './request-body.js';
+import { clientOf, credentialsOf, type HttpRequest } from './request-body.js';
 import { type TokenAnswer, tokenAnswer } from './token-answer.js';
 
-/** `POST login` and `POST refresh`: what gives tokens out. */
+/** `POST login`; mounted only where the application gives `verifyCredentials`. */
 @Public()
 @UseGuards(NoStoreGuard)
 export class LoginRoutes {
@@ -44,28 +44,5 @@ export class LoginRoutes {
     }
     this.cookies.set(response, login);
     return tokenAnswer(login, delivery);
-  }
-
-  /** A refusal touches no cookie: another tab may have been given new ones in the meantime. */
-  @Post('refresh')
-  @HttpCode(200)
-  async refresh(
-    @Req() request: HttpRequest,
-    @Res({ passthrough: true }) response: CookieResponse,
-  ): Promise<TokenAnswer> {
-    const presented = this.presented.refreshTokenOf(request);
-    if (presented === undefined) throw this.nothingPresented();
-    const { token, delivery } = presented;
-    const login = await this.sessions.refresh(token, { ...clientOf(request), delivery });
-    if (delivery === 'cookie') this.cookies.set(response, login);
-    return tokenAnswer(login, delivery);
-  }
-
-  /** In a browser it means that nobody is logged in; elsewhere that the client is wrong. */
-  private nothingPresented(): Error {
-    const message = 'The request carries no refresh token.';
-    return this.cookies.isOn
-      ? new AuthUnauthorizedException('token_missing', message)
-      : badRequest(message);
   }
 }

@@ -1,7 +1,7 @@
-import type { Type } from '@nestjs/common';
+import { ApplicationMethod, isClassWith } from '../options/application-method.js';
 import { describeGiven, describeKind, OptionProblems } from '../options/option-problems.js';
 import { readFields } from '../options/option-readers.js';
-import type { AuthHttpOptions, CredentialsVerifier, VerifyCredentials } from './http-options.js';
+import type { AuthHttpOptions, VerifyCredentials } from './http-options.js';
 import { readCookies } from './resolve-cookie-options.js';
 import type { ResolvedHttpOptions } from './resolved-http-options.js';
 
@@ -33,7 +33,6 @@ export function resolveHttpOptions(given: AuthHttpOptions): ResolvedHttpOptions 
   if (fields === null) throw problems.toError();
   const resolved: ResolvedHttpOptions = {
     verifier: readVerifier(fields.verifyCredentials, problems),
-    isVerifierClass: isClass(fields.verifyCredentials),
     prefix: readPrefix(fields.prefix, problems),
     cookies: readCookies(fields.cookies, problems),
     mayIntrospect: readMayIntrospect(fields.mayIntrospect, problems),
@@ -45,25 +44,18 @@ export function resolveHttpOptions(given: AuthHttpOptions): ResolvedHttpOptions 
 function readVerifier(
   given: unknown,
   problems: OptionProblems,
-): VerifyCredentials | Type<CredentialsVerifier> {
-  if (typeof given === 'function') return given as VerifyCredentials | Type<CredentialsVerifier>;
+): VerifyCredentials | ApplicationMethod | undefined {
+  if (given === undefined) return undefined;
+  const method = 'verifyCredentials';
+  if (isClassWith(given, method)) return new ApplicationMethod(`http.${method}`, given, method);
+  if (typeof given === 'function') return given as VerifyCredentials;
   problems.add(
     'http.verifyCredentials',
     describeKind(given),
     'Give a function ({ username, password }, request) => ({ subject }) or null, or a class with ' +
       'such a method verifyCredentials() that is a provider of the application.',
   );
-  return () => null;
-}
-
-/** A class cannot be called; what is written in another way has the method on its prototype. */
-function isClass(given: unknown): boolean {
-  if (typeof given !== 'function') return false;
-  const { prototype } = given as { prototype?: { verifyCredentials?: unknown } };
-  return (
-    typeof prototype?.verifyCredentials === 'function' ||
-    /^class\b/.test(Function.prototype.toString.call(given))
-  );
+  return undefined;
 }
 
 function readPrefix(given: unknown, problems: OptionProblems): string {

@@ -1,7 +1,7 @@
-import type { Type } from '@nestjs/common';
 import type { CookieMode } from '../authentication/access-token.reader.js';
+import type { ApplicationMethod } from '../options/application-method.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
-import type { CredentialsVerifier, FormerCookie, VerifyCredentials } from './http-options.js';
+import type { FormerCookie, VerifyCredentials } from './http-options.js';
 
 /** The injection token of {@link ResolvedHttpOptions}. */
 export const RESOLVED_HTTP_OPTIONS = Symbol('nestjs-logout:resolved-http-options');
@@ -18,8 +18,8 @@ export interface ResolvedCookies extends CookieMode {
 
 /** The option `http` after its check. */
 export interface ResolvedHttpOptions {
-  readonly verifier: VerifyCredentials | Type<CredentialsVerifier>;
-  readonly isVerifierClass: boolean;
+  /** `undefined`: there is no route to log in. */
+  readonly verifier: VerifyCredentials | ApplicationMethod | undefined;
   readonly prefix: string;
   readonly cookies: ResolvedCookies | null;
   readonly mayIntrospect: (claims: TokenClaims) => boolean | Promise<boolean>;

@@ -1,3 +1,4 @@
+import type { Type } from '@nestjs/common';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { TokenClaims } from '../revocation/token-claims.js';
 import type { AuthKeySource, SecretMaterial } from './auth-key-options.js';
@@ -25,6 +26,28 @@ interface ShapesTheUser {
 // Taken from a method, because a method's parameters may be narrower: an application can write
 // `(claims: MyClaims, request: Request) => …` without a cast.
 export type ClaimsValidator = ShapesTheUser['validate'];
+
+/**
+ * A class that shapes `request.user`: a provider of the application, looked up after all instances
+ * were made, so that it may inject what AuthModule exports.
+ *
+ * @example
+ * ```ts
+ * @Injectable()
+ * class UsersService implements UserValidator {
+ *   validate(claims: TokenClaims) {
+ *     return { id: claims.sub };
+ *   }
+ * }
+ *
+ * AuthModule.forRootAsync({ inject: [ConfigService], useFactory, validate: UsersService });
+ * ```
+ * @publicApi
+ */
+export interface UserValidator {
+  /** See {@link ClaimsValidator}. */
+  validate: ClaimsValidator;
+}
 
 /**
  * Another issuer whose tokens `RevocationGuard` and `assertActive()` are asked about.
@@ -185,11 +208,12 @@ export class AuthSettings extends OperationSettings {
   publicMetadataKey?: string | undefined;
 
   /**
-   * Shapes `request.user`; see {@link ClaimsValidator}.
+   * Shapes `request.user`: a function ({@link ClaimsValidator}), or a class with such a method
+   * `validate()` ({@link UserValidator}). In `forRootAsync` it may be given beside `useFactory`.
    *
    * @default the claims themselves
    */
-  validate?: ClaimsValidator | undefined;
+  validate?: ClaimsValidator | Type<UserValidator> | undefined;
 }
 
 /** Signs and verifies with one HMAC secret, HS256. @publicApi */

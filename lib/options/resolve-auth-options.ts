@@ -9,6 +9,7 @@ import {
 } from './operation-setting-readers.js';
 import { OptionProblems } from './option-problems.js';
 import { readDuration, readExactName, readFields, type DurationLimits } from './option-readers.js';
+import { ApplicationCallReader, type RegisteredCalls } from './read-application-call.js';
 import { readHint } from './read-hint.js';
 import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
 import { readForeignIssuers } from './resolve-foreign-issuers.js';
@@ -19,7 +20,7 @@ import {
   type ResolvedAuthOptions,
   type ResolvedLegacy,
 } from './resolved-auth-options.js';
-import { readClaimsLoader, readMaxSessions, readRetries } from './session-setting-readers.js';
+import { readMaxSessions, readRetries } from './session-setting-readers.js';
 import { UNBOUNDED } from './stale-policy.js';
 import {
   readClaimNames,
@@ -28,7 +29,6 @@ import {
   readMigrations,
   readSchema,
   readStrategyName,
-  readValidator,
 } from './setting-readers.js';
 
 // Complete by its type: an option that is added and not listed does not compile.
@@ -119,6 +119,7 @@ const LIMITS = {
  * A `secret` and a list of `keys` are checked at once; a function that gives keys is first called
  * by `loadKeys()`, and its answer is checked there.
  *
+ * @param registered - What was given beside `useFactory`.
  * @throws InvalidAuthOptionsError with every problem, what was given, and the fix
  *
  * @example
@@ -128,7 +129,10 @@ const LIMITS = {
  * ```
  * @internal
  */
-export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
+export function resolveAuthOptions(
+  options: AuthOptions,
+  registered: RegisteredCalls = {},
+): ResolvedAuthOptions {
   const problems = new OptionProblems();
   const given = readFields(options, 'options', OPTION_NAMES, FAMILIAR, problems);
   if (given === null) throw problems.toError();
@@ -146,6 +150,7 @@ export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
     'https://api.example.com',
     problems,
   );
+  const calls = new ApplicationCallReader(registered, problems);
   const accessTokenTtl = duration('accessTokenTtl');
   const foreign = readForeignIssuers(value('foreign'), issuer, problems);
   const legacy = readLegacy(value('legacy'), problems);
@@ -165,7 +170,7 @@ export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
     refreshGraceRetries: readRetries(value('refreshGraceRetries'), problems),
     historyFor: duration('historyFor'),
     maxSessions: readMaxSessions(value('maxSessions'), problems),
-    claims: readClaimsLoader(value('claims'), problems),
+    claims: calls.claims(value('claims')),
     hint: readHint(value('hint'), problems),
     clockTolerance: duration('clockTolerance'),
     maxStaleness,
@@ -190,7 +195,8 @@ export function resolveAuthOptions(options: AuthOptions): ResolvedAuthOptions {
     bootTimeout: duration('bootTimeout'),
     strategyName: readStrategyName(value('strategyName'), problems),
     publicMetadataKey: readMetadataKey(value('publicMetadataKey'), problems),
-    validate: readValidator(value('validate'), problems),
+    validate: calls.validate(value('validate')),
+    applicationMethods: calls.found,
   };
   problems.throwIfAny();
   return Object.freeze(resolved);

@@ -1,5 +1,6 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { RevocationHint } from '../revocation/hint/revocation-hint.js';
+import type { ApplicationMethod } from './application-method.js';
 import type { AuthKey } from './auth-key.js';
 import type { ClaimsValidator } from './auth-options.js';
 import type { ClaimsLoader } from './session-settings.js';
@@ -78,4 +79,6 @@ export interface ResolvedAuthOptions {
   readonly strategyName: string | undefined;
   readonly publicMetadataKey: string | undefined;
   readonly validate: ClaimsValidator | undefined;
+  /** The classes behind `claims` and `validate`, looked up once all instances were made. */
+  readonly applicationMethods: readonly ApplicationMethod[];
 }

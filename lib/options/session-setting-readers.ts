@@ -1,5 +1,4 @@
-import { describeGiven, describeKind, type OptionProblems } from './option-problems.js';
-import type { ClaimsLoader } from './session-settings.js';
+import { describeGiven, type OptionProblems } from './option-problems.js';
 
 const MOST_RETRIES = 1_000;
 const MOST_SESSIONS = 10_000;
@@ -28,20 +27,6 @@ export function readMaxSessions(
     'maxSessions',
     describeGiven(given),
     `Give 1 to ${MOST_SESSIONS}, or such a number for each client: { web: 5, tv: 1 }.`,
-  );
-  return undefined;
-}
-
-/** The option `claims`. @internal */
-export function readClaimsLoader(
-  given: unknown,
-  problems: OptionProblems,
-): ClaimsLoader | undefined {
-  if (given === undefined || typeof given === 'function') return given as ClaimsLoader | undefined;
-  problems.add(
-    'claims',
-    describeKind(given),
-    'Give a function: (subject, context) => ({ role: … }), which may be async.',
   );
   return undefined;
 }

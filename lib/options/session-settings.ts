@@ -1,3 +1,4 @@
+import type { Type } from '@nestjs/common';
 import type { Duration } from './duration.js';
 
 /** What the application is told when it is asked for the claims of a token. @publicApi */
@@ -27,6 +28,28 @@ export type ClaimsLoader = (
   subject: string,
   context: ClaimsContext,
 ) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
+
+/**
+ * A class that gives claims: a provider of the application, with all that it injects. It may inject
+ * `LogoutService` or `SessionService`, because its instance is looked up after all were made.
+ *
+ * @example
+ * ```ts
+ * @Injectable()
+ * class UsersService implements ClaimsSource {
+ *   async claims(subject: string) {
+ *     return { role: await this.roleOf(subject) };
+ *   }
+ * }
+ *
+ * AuthModule.forRootAsync({ inject: [ConfigService], useFactory, claims: UsersService });
+ * ```
+ * @publicApi
+ */
+export interface ClaimsSource {
+  /** See {@link ClaimsLoader}. */
+  claims: ClaimsLoader;
+}
 
 /**
  * The options of sessions and refresh tokens; **the property initialisers are the defaults**.
@@ -93,9 +116,10 @@ export class SessionSettings {
   maxSessions?: number | Readonly<Record<string, number>> | undefined;
 
   /**
-   * Gives the claims of each access token; see {@link ClaimsLoader}.
+   * Gives the claims of each access token: a function ({@link ClaimsLoader}), or a class with such a
+   * method `claims()` ({@link ClaimsSource}). In `forRootAsync` it may be given beside `useFactory`.
    *
    * @default what the login brought, once; a refreshed token then has no claims of the application
    */
-  claims?: ClaimsLoader | undefined;
+  claims?: ClaimsLoader | Type<ClaimsSource> | undefined;
 }

@@ -1,5 +1,4 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
-import type { ClaimsValidator } from './auth-options.js';
 import { describeGiven, describeKind, type OptionProblems } from './option-problems.js';
 import { readOptionalText } from './option-readers.js';
 
@@ -101,23 +100,4 @@ export function readClaimNames(given: unknown, problems: OptionProblems): readon
       );
   }
   return Object.freeze(names);
-}
-
-/** The option `validate`. @internal */
-export function readValidator(
-  given: unknown,
-  problems: OptionProblems,
-): ClaimsValidator | undefined {
-  if (given === undefined) return undefined;
-  if (isFunction(given)) return given;
-  problems.add(
-    'validate',
-    describeGiven(given),
-    'Give a function: (claims, request) => what request.user shall be.',
-  );
-  return undefined;
-}
-
-function isFunction(given: unknown): given is ClaimsValidator {
-  return typeof given === 'function';
 }

@@ -33,7 +33,6 @@ describe('a wrong option stops the boot, and says what to write', () => {
 
   it.each<[unknown, string]>([
     [true, 'http: a boolean'],
-    [{}, 'http.verifyCredentials: nothing'],
     [{ verifyCredentials: 'x' }, 'http.verifyCredentials: a string of 1 character'],
     [{ verifyCredentials, prefix: '/auth' }, "http.prefix: '/auth'"],
     [{ verifyCredentials, prefix: '' }, 'http.prefix: an empty string'],
@@ -90,6 +89,21 @@ describe('options', () => {
     for (const { client } of apps) {
       expect((await client.send('POST /auth/login', { json: CREDENTIALS })).status).toBe(404);
       expect((await client.send('GET /.well-known/jwks.json')).status).toBe(404);
+    }
+  });
+
+  it('without verifyCredentials there is no route to log in, and all others are there', async () => {
+    apps = await startBothHttp({ http: { verifyCredentials: undefined } });
+    for (const { app, client } of apps) {
+      const login = await client.send('POST /auth/login', { json: CREDENTIALS });
+      expect(login.status).toBe(404);
+      const own = await app.get(SessionService).login(() => ({ subject: 'alice' }));
+      const refreshed = await client.send('POST /auth/refresh', {
+        json: { refresh_token: own?.refreshToken },
+      });
+      expect(refreshed.status).toBe(200);
+      const logout = await client.send('POST /auth/logout', { token: own?.accessToken ?? '' });
+      expect(logout.status).toBe(204);
     }
   });
 
@@ -232,7 +246,8 @@ describe('AuthCookies, in a controller of the application', () => {
   }
 
   it('sets them; in one answer a logout wins, before and after', async () => {
-    apps = await startBothHttp({ http: { cookies: true }, controllers: [OwnLogin] });
+    const http = { cookies: true, verifyCredentials: undefined };
+    apps = await startBothHttp({ http, controllers: [OwnLogin] });
     for (const { client } of apps) {
       const login = await client.send('POST /own-login');
       expect(Object.keys(cookiesOf(login))).toEqual(['theme', '__Host-access', '__Host-refresh']);

@@ -1,4 +1,5 @@
 import type { Mutation } from './mutation.js';
+import { BOOT_MUTATIONS } from './boot-mutations.js';
 import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
 import { CONNECTIONS_MUTATIONS } from './connections-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
@@ -199,6 +200,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CORE_MUTATIONS,
   ...SESSION_MUTATIONS,
   ...POLICY_MUTATIONS,
+  ...BOOT_MUTATIONS,
   ...CLUSTER_MUTATIONS,
   ...CONNECTIONS_MUTATIONS,
   ...WRITER_MUTATIONS,

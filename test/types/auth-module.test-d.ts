@@ -1,6 +1,6 @@
 import { type DynamicModule, Injectable } from '@nestjs/common';
 import { AuthModule, type AuthOptions, type AuthOptionsFactory } from 'nestjs-logout';
-import type { TokenClaims } from 'nestjs-logout';
+import type { ClaimsSource, TokenClaims, UserValidator } from 'nestjs-logout';
 import { type Equals, expectTrue } from './equals.js';
 
 const named = { issuer: 'shop', audience: 'api' };
@@ -63,10 +63,33 @@ AuthModule.forRoot({
     mayIntrospect: async (claims) => claims['role'] === 'admin',
   },
 });
-// @ts-expect-error somebody has to check passwords
+// without verifyCredentials there is no route to log in
 AuthModule.forRoot({ ...least, http: {} });
 // @ts-expect-error SameSite=None is not offered
 AuthModule.forRoot({ ...least, http: { verifyCredentials, cookies: { sameSite: 'none' } } });
+
+// claims and validate: functions with typed parameters, or classes with such a method
+@Injectable()
+class Users implements ClaimsSource, UserValidator {
+  claims(subject: string): { role: string } {
+    return { role: subject };
+  }
+
+  validate(claims: TokenClaims): { id: string } {
+    return { id: claims.sub };
+  }
+}
+AuthModule.forRoot({ ...least, claims: Users, validate: Users });
+AuthModule.forRootAsync({ useFactory: () => least, claims: Users, validate: Users });
+AuthModule.forRootAsync({
+  useFactory: () => least,
+  claims: (subject, { on }) => {
+    expectTrue<Equals<typeof subject, string>>();
+    return { on };
+  },
+});
+// @ts-expect-error a class without the method
+AuthModule.forRoot({ ...least, claims: class {} });
 
 // forRootAsync
 @Injectable()

@@ -99,6 +99,7 @@ export function optionsWith(
     issuer: 'https://issuer.test',
     audience: 'api',
     loadKeys: () => Promise.resolve(keys),
+    applicationMethods: [],
     accessTokenTtl: 300_000,
     sessionTtl: 30 * 86_400_000,
     sessionIdleTtl: 14 * 86_400_000,

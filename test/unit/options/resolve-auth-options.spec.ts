@@ -95,6 +95,7 @@ describe('good options', () => {
     const { loadKeys, ...rest } = resolveAuthOptions(good);
     expect(loadKeys).toEqual(expect.any(Function));
     expect(rest).toEqual({
+      applicationMethods: [],
       issuer: 'shop',
       audience: 'shop-api',
       accessTokenTtl: 900_000,

@@ -1,0 +1,44 @@
+import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { Public } from '../authentication/public.decorator.js';
+import type { CookieResponse } from '../context/set-cookies.js';
+import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
+import { SessionService } from '../sessions/session.service.js';
+import { AuthCookies } from './auth-cookies.service.js';
+import { NoStoreGuard } from './no-store.guard.js';
+import { PresentedSessions } from './presented-sessions.service.js';
+import { badRequest, clientOf, type HttpRequest } from './request-body.js';
+import { type TokenAnswer, tokenAnswer } from './token-answer.js';
+
+/** `POST refresh`; mounted without `verifyCredentials` too, because a login of one's own needs it. */
+@Public()
+@UseGuards(NoStoreGuard)
+export class RefreshRoutes {
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly presented: PresentedSessions,
+    private readonly cookies: AuthCookies,
+  ) {}
+
+  /** A refusal touches no cookie: another tab may have been given new ones in the meantime. */
+  @Post('refresh')
+  @HttpCode(200)
+  async refresh(
+    @Req() request: HttpRequest,
+    @Res({ passthrough: true }) response: CookieResponse,
+  ): Promise<TokenAnswer> {
+    const presented = this.presented.refreshTokenOf(request);
+    if (presented === undefined) throw this.nothingPresented();
+    const { token, delivery } = presented;
+    const login = await this.sessions.refresh(token, { ...clientOf(request), delivery });
+    if (delivery === 'cookie') this.cookies.set(response, login);
+    return tokenAnswer(login, delivery);
+  }
+
+  /** In a browser it means that nobody is logged in; elsewhere that the client is wrong. */
+  private nothingPresented(): Error {
+    const message = 'The request carries no refresh token.';
+    return this.cookies.isOn
+      ? new AuthUnauthorizedException('token_missing', message)
+      : badRequest(message);
+  }
+}

@@ -1,0 +1,34 @@
+import type { Mutation } from './mutation.js';
+
+function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
+  return { name, edits: [{ file, find, replace }], tests };
+}
+
+const CHECK = 'injection-check';
+const CLASSES = 'e2e/application-classes';
+
+/** What the boot refuses, and how options name classes of the application (issue 9, A). */
+export const BOOT_MUTATIONS: readonly Mutation[] = [
+  one(
+    'a class is looked up before it is made',
+    'options/application-methods.service',
+    'method.attach(modules);',
+    'method.attach(modules), method.find();',
+    CLASSES,
+  ),
+  one('a cycle of the options is not noticed', CHECK, 'throw cycle(path);', 'continue;', CLASSES),
+  one(
+    'request-scoped options are not noticed',
+    CHECK,
+    'wrapper.scope === Scope.REQUEST',
+    'false',
+    CLASSES,
+  ),
+  one(
+    'login is mounted without verifyCredentials',
+    'http/http-definition',
+    'verifier === undefined ? [] : [AuthLoginController]',
+    '[AuthLoginController]',
+    'e2e/http-options',
+  ),
+];
