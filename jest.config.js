@@ -10,6 +10,7 @@ export default {
       '<rootDir>/lib/$1/index.js',
   },
   setupFiles: ['reflect-metadata'],
+  testSequencer: '<rootDir>/test/support/longest-first.js',
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   testTimeout: 30_000,

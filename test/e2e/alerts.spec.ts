@@ -53,7 +53,7 @@ describe('what watches: rules, runbook and a scrape of a real application', () =
   let scrape: Scrape;
 
   beforeAll(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     here = await startWatched('express', database.options);
     scrape = await here.scrape();
   });

@@ -19,7 +19,7 @@ describe('the example of docs/audit.md', () => {
   let app: INestApplication;
 
   beforeEach(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     const module = await Test.createTestingModule({
       imports: [
         TypeOrmModule.forRoot({ ...database.options, entities: [LoginAudit], synchronize: true }),

@@ -95,7 +95,7 @@ describe('moving in from the recipe', () => {
   beforeEach(async () => {
     jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
     jest.spyOn(Logger.prototype, 'error').mockReturnValue();
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     clock = new TestClock();
     old = await startRecipe(SHORT);
   });
@@ -306,7 +306,7 @@ describe('moving an existing table of refresh tokens', () => {
   let instance: Instance;
 
   beforeEach(async () => {
-    const made = await sqlite.create();
+    const made = await sqlite.migrated();
     const options = { ...made.options, entities: [OLD_REFRESH_TOKEN], synchronize: true };
     database = { ...made, options: options as TestDatabase['options'] };
     instance = await startInstance(database);

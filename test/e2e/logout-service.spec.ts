@@ -9,7 +9,7 @@ describeOn(databaseKinds, 'LogoutService', (kind) => {
   let instance: Instance;
 
   beforeAll(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     instance = await startInstance(database, { clock, options: { maxStaleness: 4 } });
   });
 

@@ -13,7 +13,7 @@ for (const platform of ['express', 'fastify'] as const) {
     let url: string;
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       app = await createApp(
         readSettings({
           DATABASE_URL: database.url,

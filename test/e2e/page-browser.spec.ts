@@ -38,7 +38,7 @@ const PRIVATE = `/alice|Last seen/.test(document.body.innerText.replace(document
   afterAll(() => browser?.close());
 
   beforeEach(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     server = await QuickstartProcess.start({ DATABASE_URL: database.url });
   });
 

@@ -25,7 +25,7 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
     let here: WatchedApp;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startWatched(platform, database.options);
     });
 
@@ -163,7 +163,7 @@ describeOn(serverKinds, 'the metrics of an instance whose database is away', (ki
   let here: WatchedApp;
 
   beforeEach(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     const before = await TcpProxy.before(database);
     proxy = before.proxy;
     const options = { maxStaleness: 1, staleWait: 0, bootTimeout: 0 } as const;
@@ -206,7 +206,7 @@ describeOn(serverKinds, 'the metrics of an instance whose database is away', (ki
 
 describe('a pending revocation that cannot be numbered', () => {
   it('stands in the metrics', async () => {
-    const database = await sqlite.create();
+    const database = await sqlite.migrated();
     const here = await startWatched('express', database.options, { viaTypeOrm: true });
     try {
       const dataSource = here.app.get(DataSource);
@@ -240,7 +240,7 @@ describe('AuthPrometheusModule', () => {
   });
 
   it('takes no name that is taken, leaves none behind, and stands beside another with a prefix', async () => {
-    const database = await sqlite.create();
+    const database = await sqlite.migrated();
     const registry = new Registry();
     const start = async (prefix?: string) => {
       const module = await Test.createTestingModule({

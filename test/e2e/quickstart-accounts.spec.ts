@@ -179,7 +179,7 @@ describe('what the admin does', () => {
 
 describeOn(serverKinds, 'two instances', (kind) => {
   it('know the same accounts', async () => {
-    const database = await kind.create();
+    const database = await kind.migrated();
     try {
       const env = { DATABASE_URL: database.url, AUTH_SECRET: SHARED_SECRET };
       const [one, two] = await Promise.all([

@@ -53,7 +53,7 @@ describe('RevocationGuard behind other authentication', () => {
   let url: string;
 
   beforeAll(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     instance = await startInstance(database, {
       controllers: [GatewayController],
       options: {

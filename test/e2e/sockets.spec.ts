@@ -68,7 +68,7 @@ describe('a socket that is authenticated by TokenService.verify', () => {
   let token: string;
 
   beforeEach(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     here = await startInstance(database, { clock: new TestClock() });
     there = await startInstance(database, { clock: new TestClock() });
     gateway = await here.app.get(ModuleRef).create(OrdersGateway);

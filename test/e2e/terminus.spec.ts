@@ -18,7 +18,7 @@ describeOn(serverKinds, 'the health indicator', (kind) => {
     let app: WatchedApp | undefined;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       ({ proxy, through } = await TcpProxy.before(database));
     });
 

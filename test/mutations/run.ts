@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { dropLeftOvers } from '../support/database-server.js';
 import globalSetup from '../support/global-setup.js';
 import globalTeardown from '../support/global-teardown.js';
 import type { Outcome } from './first-red.reporter.js';
@@ -84,6 +85,16 @@ function killGroup({ pid }: ChildProcess): void {
   }
 }
 
+/** A run that was killed at its first red test has not done it. */
+async function dropDatabases(): Promise<void> {
+  for (const server of [
+    `${process.env['TEST_POSTGRES_URL']}/postgres`,
+    process.env['TEST_MARIADB_URL'],
+  ]) {
+    if (server !== undefined) await dropLeftOvers(server);
+  }
+}
+
 function describe(outcome: Outcome): string {
   if ('red' in outcome) return `caught by: ${outcome.red}`;
   if ('broken' in outcome) return `NOT TRIED: ${outcome.broken}`;
@@ -107,6 +118,7 @@ try {
       console.log(describe(outcome));
     } finally {
       restore();
+      await dropDatabases();
     }
   }
 } finally {

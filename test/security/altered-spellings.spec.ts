@@ -30,7 +30,7 @@ describe.each(RINGS)('a revoked token in another spelling, %s', (alg, keys) => {
   let token: string;
 
   beforeAll(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     instance = await startInstance(database, { keys });
     token = await instance.login();
     expect(await instance.judge(token)).toBe('active');

@@ -92,7 +92,7 @@ describe.each(['express', 'fastify'] as const)(
     let url: string;
 
     beforeAll(async () => {
-      database = await sqlite.create();
+      database = await sqlite.migrated();
       instance = await startInstance(database, {
         platform,
         controllers: [LenientController],

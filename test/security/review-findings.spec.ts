@@ -11,7 +11,7 @@ describe('what a review found, and must not come back', () => {
   let instance: Instance;
 
   beforeEach(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     instance = await startInstance(database, { clock });
   });
 
@@ -87,7 +87,7 @@ describe('what a review found, and must not come back', () => {
 
 describeOn(serverKinds, 'many pending events', (kind) => {
   it('are numbered before they are followed, and no login is ended by one that came before it', async () => {
-    const database = await kind.create();
+    const database = await kind.migrated();
     const clock = new TestClock();
     const instance = await startInstance(database, { clock });
     try {
@@ -108,7 +108,7 @@ describeOn(serverKinds, 'many pending events', (kind) => {
   });
 
   it('leave other logouts alone while another transaction holds rows of its own', async () => {
-    const database = await kind.create();
+    const database = await kind.migrated();
     const instance = await startInstance(database, { clock: new TestClock() });
     const runner = instance.dataSource.createQueryRunner();
     try {

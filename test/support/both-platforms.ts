@@ -22,7 +22,7 @@ async function start(
   platform: Quickstart['platform'],
   env: Readonly<Record<string, string>>,
 ): Promise<Quickstart> {
-  const database: TestDatabase = await sqlite.create();
+  const database: TestDatabase = await sqlite.migrated();
   const settings = readSettings({ DATABASE_URL: database.url, PLATFORM: platform, ...env });
   const app: INestApplication = await createApp(settings, []);
   await app.listen(0, '127.0.0.1');

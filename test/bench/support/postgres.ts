@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import globalSetup from '../../support/global-setup.js';
-import globalTeardown from '../../support/global-teardown.js';
+import { startSharedPostgres } from '../../support/shared-postgres.js';
 
 /** A PostgreSQL database that one bench owns. */
 export interface BenchPostgres {
@@ -16,8 +15,9 @@ export interface BenchPostgres {
  */
 export async function startPostgres(): Promise<BenchPostgres | undefined> {
   try {
-    await globalSetup();
-    const server = process.env['TEST_POSTGRES_URL'] ?? '';
+    const given = process.env['TEST_POSTGRES_URL'];
+    const own = given === undefined ? await startSharedPostgres({ isDurable: true }) : undefined;
+    const server = given ?? own?.url ?? '';
     const name = `logout_bench_${randomBytes(6).toString('hex')}`;
     await ask(`${server}/postgres`, `CREATE DATABASE ${name}`);
     const url = `${server}/${name}`;
@@ -26,7 +26,7 @@ export async function startPostgres(): Promise<BenchPostgres | undefined> {
       options: { type: 'postgres', url },
       stop: async () => {
         await ask(`${server}/postgres`, `DROP DATABASE ${name} WITH (FORCE)`);
-        await globalTeardown();
+        await own?.stop();
       },
     };
   } catch (error) {

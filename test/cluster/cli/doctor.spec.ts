@@ -1,22 +1,24 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { newEventId } from '../../../lib/revocation/event-id.js';
 import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
 import {
   type DatabaseKind,
-  databaseKinds,
   describeOn,
   mariadb,
   postgres,
-  serverKinds,
+  sqlite,
   type TestDatabase,
 } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
+import { DurablePostgres } from '../../support/durable-postgres.js';
 import { hasPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
 import { WrongHost } from '../../support/wrong-host.js';
 import { makeTables, run, runJson, type RunSettings } from './support.js';
 
 const HOUR = 3_600_000;
+/** The server that tests share has fsync off, which is a finding. */
+const durable = new DurablePostgres();
 
 interface Report {
   readonly ok: boolean;
@@ -67,7 +69,9 @@ describe('nestjs-logout doctor', () => {
     await database?.drop();
   });
 
-  describeOn(databaseKinds, 'a log', (kind) => {
+  afterAll(() => durable.stop());
+
+  describeOn([sqlite, durable, mariadb], 'a log', (kind) => {
     beforeEach(() => prepare(kind));
 
     const logOut = async (count: number): Promise<void> => {
@@ -212,8 +216,16 @@ describe('nestjs-logout doctor', () => {
     });
   });
 
-  describeOn([postgres], 'a server', () => {
+  describeOn([postgres], 'a server without fsync', () => {
     beforeEach(() => prepare(postgres));
+
+    it('is named, with the setting', async () => {
+      expectOnly(await examine(), 'durability', /fsync is off/, /SET fsync = on/);
+    });
+  });
+
+  describeOn([durable], 'a server', () => {
+    beforeEach(() => prepare(durable));
 
     it('that may only be read: named, with what to look for', async () => {
       const name = new URL(database.url).pathname.slice(1);
@@ -271,7 +283,7 @@ describe('nestjs-logout doctor', () => {
     });
   });
 
-  describeOn(serverKinds, 'a role', (kind) => {
+  describeOn([durable, mariadb], 'a role', (kind) => {
     beforeEach(() => prepare(kind));
 
     it('that may read but not write: what it lacks, and the GRANTs', async () => {

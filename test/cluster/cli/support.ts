@@ -50,6 +50,12 @@ export async function makeTables({ options }: TestDatabase): Promise<void> {
   await log.close();
 }
 
+/** What the doctor finds, but that the server which tests share has no fsync. */
+export async function findingsOf(database: TestDatabase): Promise<readonly string[]> {
+  const { findings } = await runJson<{ findings: { what: string }[] }>(database, 'doctor');
+  return findings.map(({ what }) => what).filter((what) => !what.startsWith('fsync is off'));
+}
+
 class Ear extends Writable {
   heard = '';
 

@@ -31,7 +31,7 @@ describeOn([sqlite], 'a file put back that was started in between', (kind) => {
 
   it('hands out no position twice: a later logoutAll ends tokens of the lost future (H2)', async () => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-    database = await kind.create();
+    database = await kind.migrated();
     const first = await start();
     const begun = await first.log.position();
     await stop();

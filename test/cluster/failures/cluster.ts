@@ -19,7 +19,7 @@ export class Cluster {
   private constructor(readonly database: TestDatabase) {}
 
   static async start(): Promise<Cluster> {
-    return new Cluster(await postgres.create());
+    return new Cluster(await postgres.migrated());
   }
 
   /** An instance whose time stands still until the test moves it. */

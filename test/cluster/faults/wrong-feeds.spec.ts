@@ -19,7 +19,7 @@ describe('a wrong feed is caught by the checker', () => {
     let dataSource: DataSource;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       dataSource = await new DataSource({ type: 'postgres', url: database.url }).initialize();
     });
 

@@ -17,7 +17,7 @@ describe('a wrong reading of protocol.md is caught by the checker', () => {
     let b: ObservedInstance;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       cluster = new ObservedCluster(database);
       a = await cluster.start();
       b = await cluster.start();

@@ -13,7 +13,7 @@ describe('F1: one autocommit statement on the primary', () => {
     const opened: { close(): Promise<unknown> }[] = [];
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
     });
 
     afterEach(async () => {
@@ -62,7 +62,7 @@ describe('F1: one autocommit statement on the primary', () => {
     };
     for (const [title, optionsOf] of Object.entries(replications)) {
       it(`goes to replication.master with ${title}`, async () => {
-        const slave = await kind.create();
+        const slave = await kind.migrated();
         try {
           // It has our tables, from the time when it was still a replica.
           await (await startInstance(slave, { clock: new TestClock() })).close();
@@ -96,7 +96,7 @@ describe('F1: one autocommit statement on the primary', () => {
     let instance: Instance;
 
     beforeEach(async () => {
-      database = await sqlite.create();
+      database = await sqlite.migrated();
       instance = await startInstance(database, { clock: new TestClock() });
     });
 

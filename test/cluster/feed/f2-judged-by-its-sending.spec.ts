@@ -56,7 +56,7 @@ describe('F2: an answer is judged by what was known at its sending', () => {
     let here: Instance;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock() });
     });
 

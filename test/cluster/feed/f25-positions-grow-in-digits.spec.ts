@@ -12,7 +12,7 @@ describe('F25: positions are numbers, whatever the number of their digits', () =
     const opened: Instance[] = [];
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
     });
 
     afterEach(async () => {

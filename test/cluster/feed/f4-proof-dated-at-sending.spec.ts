@@ -17,7 +17,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
     let there: Instance;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock(), options: NEVER_WAIT });
       there = await startInstance(database, { clock: new TestClock() });
     });
@@ -57,7 +57,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
 
   describeOn(serverKinds, 'a network that freezes with the answer in it', (kind) => {
     it('is no proof of the time after it', async () => {
-      const database = await kind.create();
+      const database = await kind.migrated();
       const { proxy, through } = await TcpProxy.before(database);
       const here = await startInstance(through, { clock: new TestClock(), options: NEVER_WAIT });
       try {

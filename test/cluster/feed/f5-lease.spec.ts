@@ -16,7 +16,7 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
     let token: string;
 
     beforeEach(async () => {
-      database = await sqlite.create();
+      database = await sqlite.migrated();
       here = await startInstance(database, { clock: new TestClock(), options: NEVER_WAIT });
       token = await here.login('alice');
       (await controlPolls(here)).fail();
@@ -73,7 +73,7 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
 
   describeOn(serverKinds, 'a connection that hangs', (kind) => {
     it('is destroyed, never given back to the pool', async () => {
-      const database = await kind.create();
+      const database = await kind.migrated();
       const { proxy, through } = await TcpProxy.before(database);
       const here = await startInstance(through, {
         clock: new TestClock(),
@@ -97,7 +97,7 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
     });
 
     it('that comes too late is given back, however many came too late', async () => {
-      const database = await kind.create();
+      const database = await kind.migrated();
       const { proxy, through } = await TcpProxy.before(database);
       const here = await startInstance(through, {
         clock: new TestClock(),

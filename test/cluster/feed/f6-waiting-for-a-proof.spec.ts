@@ -12,7 +12,7 @@ describe('F6: who finds the lease lapsed joins one shared poll, for at most stal
   let token: string;
 
   beforeEach(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     there = await startInstance(database, { clock: new TestClock() });
   });
 

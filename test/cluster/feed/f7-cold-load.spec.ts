@@ -17,7 +17,7 @@ describe('F7: a cold load reads pages, and the instance is closed until its firs
     let here: Instance | undefined;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       there = await startInstance(database, { clock: new TestClock() });
     });
 

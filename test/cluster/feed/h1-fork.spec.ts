@@ -13,7 +13,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
     let errors: () => string[];
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock(), options: NEVER_WAIT });
       there = await startInstance(database, { clock: new TestClock() });
       errors = listenForErrors();

@@ -12,7 +12,7 @@ describe('H4: each instance raises the bound and the token life before it serves
     let wide: Instance;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, {
         clock: new TestClock(),
         options: { maxStaleness: 5, accessTokenTtl: '5m' },

@@ -11,7 +11,7 @@ describe('H5: what a newer release writes closes an older one', () => {
     let here: Instance;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock(), options: NEVER_WAIT });
       listenForErrors();
     });

@@ -39,7 +39,7 @@ describe('F1: a snapshot that is kept open does not freeze the feed', () => {
     let runner: QueryRunner;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await start();
       // SQLite: a reader that stays and a writer exclude each other in every other journal mode.
       if (kind.name === 'SQLite') await here.dataSource.query('PRAGMA journal_mode = WAL');
@@ -58,7 +58,7 @@ describe('F1: a snapshot that is kept open does not freeze the feed', () => {
 
   describeOn(serverKinds, 'a connection that opens transactions by itself', (kind) => {
     it('reads what is committed all the same', async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const here = await start();
       const { database: log } = await here.open();
       // As a server does whose default is autocommit = 0, or a proxy that keeps transactions open.
@@ -71,7 +71,7 @@ describe('F1: a snapshot that is kept open does not freeze the feed', () => {
 
   describeOn([postgres], 'a role whose default is serializable', () => {
     it('writes, follows and is followed', async () => {
-      database = await postgres.create();
+      database = await postgres.migrated();
       const here = await start();
       const name = new URL(database.url).pathname.slice(1);
       await here.dataSource.query(

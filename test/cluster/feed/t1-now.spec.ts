@@ -70,7 +70,7 @@ describe('T1: now is the later of the wall clock and the database’s time, neve
     });
 
     it('a host an hour behind refuses what has expired, and remembers no longer than it must', async () => {
-      database = await sqlite.create();
+      database = await sqlite.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       const clock = clockOf(here);
       const token = await here.login('alice');
@@ -84,7 +84,7 @@ describe('T1: now is the later of the wall clock and the database’s time, neve
     });
 
     it('a host an hour ahead forgets no event of a token that others still accept', async () => {
-      database = await sqlite.create();
+      database = await sqlite.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       await here.logout.logoutSession('somebody else’s');
       clockOf(here).skewWall(HOUR);

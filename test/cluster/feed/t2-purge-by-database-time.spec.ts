@@ -13,7 +13,7 @@ describe('T2: the purge goes by the database’s time only', () => {
     let here: Instance | undefined;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
     });
 
     afterEach(async () => {

@@ -15,7 +15,7 @@ describe('X1: a row goes only with its successor old enough, so the last one sta
     let clocks: TestClock[];
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       there = await startInstance(database, { clock: new TestClock() });
       clocks = [clockOf(here), clockOf(there)];

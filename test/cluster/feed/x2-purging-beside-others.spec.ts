@@ -18,7 +18,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
     let there: Instance;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       there = await startInstance(database, { clock: new TestClock() });
     });

@@ -16,7 +16,7 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
     let errors: () => string[];
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       lagging = await startInstance(database, { clock: new TestClock() });
       there = await startInstance(database, { clock: new TestClock() });
       errors = listenForErrors();

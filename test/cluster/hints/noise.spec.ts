@@ -17,7 +17,7 @@ describeWithHints('a channel that anybody may write to', (kind) => {
   let stranger: HintConnection;
 
   beforeEach(async () => {
-    database = await postgres.create();
+    database = await postgres.migrated();
     here = await startInstance(database, {
       clock: new TestClock(),
       options: { hint: kind.direct() },

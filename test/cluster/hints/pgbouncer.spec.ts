@@ -19,7 +19,7 @@ run('PgBouncer in transaction mode between', () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
 
   beforeAll(async () => {
-    database = await postgres.create();
+    database = await postgres.migrated();
     bouncer = await PgBouncer.before(database);
     const { through } = bouncer;
     here = await startInstance(through, { options: { hint: postgresHint() } });

@@ -57,7 +57,7 @@ describe('the link of a hint', () => {
   };
 
   beforeEach(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     bus.current = new Bus();
     warn.mockClear();
   });
@@ -136,7 +136,7 @@ describe('the link of a hint', () => {
 describe('a hint that can never work stops the boot', () => {
   describeOn([sqlite, mariadb], 'postgresHint', (kind) => {
     it('says on what the log lives, and what to take instead', async () => {
-      const database = await kind.create();
+      const database = await kind.migrated();
       const starting = startInstance(database, { options: { hint: postgresHint() } });
       await expect(starting).rejects.toThrow(AuthWiringError);
       await expect(starting).rejects.toThrow(/needs a log on PostgreSQL[^]*1\. Use redisHint/);

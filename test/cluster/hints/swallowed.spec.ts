@@ -24,7 +24,7 @@ describeWithHints('a swallowed hint', (kind) => {
   let there: Instance;
 
   beforeEach(async () => {
-    database = await postgres.create();
+    database = await postgres.migrated();
     proxied = await kind.through(database);
     const maxStaleness = BOUND / 1000;
     here = await startInstance(database, { options: { maxStaleness, hint: kind.direct() } });

@@ -13,7 +13,7 @@ describeWithHints('a hint', (kind) => {
 
   // Their clocks stand still: nobody polls unless he is told to.
   beforeEach(async () => {
-    database = await postgres.create();
+    database = await postgres.migrated();
     const start = (): Promise<Instance> =>
       startInstance(database, { clock: new TestClock(), options: { hint: kind.direct() } });
     here = await start();

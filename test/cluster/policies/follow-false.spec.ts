@@ -35,7 +35,7 @@ describe('follow: false: a process that only writes', () => {
 
   describeOn(databaseKinds, 'beside one that follows', (kind) => {
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
     });
 
     it('makes the tables, says so once, and registers how long its tokens live and no staleness', async () => {
@@ -123,7 +123,7 @@ describe('follow: false: a process that only writes', () => {
     let proxy: TcpProxy;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const before = await TcpProxy.before(database);
       proxy = before.proxy;
       api = await startInstance(database, { clock: new TestClock() });

@@ -23,7 +23,7 @@ describe('observe: decides, tells and lets pass, until a date', () => {
     beforeEach(async () => {
       const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
       warned = () => warn.mock.calls.map(([line]) => String(line));
-      database = await kind.create();
+      database = await kind.migrated();
       const before = await TcpProxy.before(database);
       proxy = before.proxy;
       here = await startInstance(database, {

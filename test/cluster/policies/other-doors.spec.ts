@@ -44,7 +44,7 @@ describe('the failure policy behind the other doors', () => {
   let token: string;
 
   beforeEach(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     there = await startInstance(database, { clock: new TestClock() });
     here = await startInstance(database, {
       clock: new TestClock(),

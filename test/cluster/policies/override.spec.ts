@@ -53,7 +53,7 @@ describe('override(): what an operator loosens without a deploy and without the 
     const now = { open: 200 };
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
     });
 
     afterEach(async () => {

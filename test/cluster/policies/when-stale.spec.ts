@@ -34,7 +34,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
     };
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       there = await startInstance(database, {
         clock: new TestClock(),
         options: { accessTokenTtl: '2h' },

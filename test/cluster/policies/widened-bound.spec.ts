@@ -55,7 +55,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
 
   describeOn(databaseKinds, 'what is registered', (kind) => {
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
     });
 
     it.each<[string, InstanceSettings, number]>([
@@ -137,7 +137,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
 
   describe('what was not there at boot', () => {
     beforeEach(async () => {
-      database = await databaseKinds[0].create();
+      database = await databaseKinds[0].migrated();
     });
 
     it('is refused where it is wider, fresh or not, and never widens anything silently', async () => {
@@ -167,7 +167,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
     const { NODE_ENV } = process.env;
 
     beforeEach(async () => {
-      database = await databaseKinds[0].create();
+      database = await databaseKinds[0].migrated();
     });
 
     afterEach(() => {

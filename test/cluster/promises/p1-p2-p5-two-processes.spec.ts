@@ -17,7 +17,7 @@ describeOn(serverKinds, 'two processes', (kind) => {
   let other: QuickstartProcess;
 
   beforeAll(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     const env = {
       DATABASE_URL: database.url,
       AUTH_SECRET: SHARED_SECRET,

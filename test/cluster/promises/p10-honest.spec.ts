@@ -85,7 +85,7 @@ describeOn([postgres], 'P10 honest: a logout that could not be stored', (kind) =
   }, 60_000);
 
   async function observe(fault: Fault): Promise<Seen> {
-    const database = await kind.create();
+    const database = await kind.migrated();
     const { proxy, through } = await TcpProxy.before(database);
     const admin = await new DataSource(database.options).initialize();
     const settings = readSettings({ DATABASE_URL: through.url, AUTH_SECRET: SHARED_SECRET });
@@ -120,7 +120,7 @@ describeOn([postgres], 'P10 honest: a logout that could not be stored', (kind) =
 
 describeOn([sqlite], 'P10 honest: a logout that could not be stored', (kind) => {
   it('is 503 where the table is gone', async () => {
-    const database = await kind.create();
+    const database = await kind.migrated();
     const settings = readSettings({ DATABASE_URL: database.url, AUTH_SECRET: SHARED_SECRET });
     const app = await createApp(settings, []);
     const admin = await new DataSource(database.options).initialize();

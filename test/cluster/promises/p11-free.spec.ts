@@ -37,7 +37,7 @@ describe.each(['express', 'fastify'] as const)('P11 free with %s', (platform) =>
     let connections = 0;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const before = await TcpProxy.before(database);
       proxy = before.proxy;
       // Time stands still, so nothing that is counted is a poll.

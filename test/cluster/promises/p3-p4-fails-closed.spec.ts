@@ -15,7 +15,7 @@ describeOn(serverKinds, 'a process that loses its database', (kind) => {
   let instance: QuickstartProcess;
 
   beforeAll(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     const before = await TcpProxy.before(database);
     proxy = before.proxy;
     const env = { DATABASE_URL: database.url, AUTH_SECRET: SHARED_SECRET, MAX_STALENESS: '1' };

@@ -30,7 +30,7 @@ describeOn([sqlite, postgres], `P5 durable: killed while logging out (seed ${SEE
   let instance: QuickstartProcess;
 
   beforeAll(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     const env = { DATABASE_URL: database.url, AUTH_SECRET: SHARED_SECRET };
     instance = await QuickstartProcess.start(env);
   });

@@ -15,7 +15,7 @@ describeOn([postgres], 'P6 monotone: what was refused once is never accepted aga
   const options = { accessTokenTtl: '1h', maxStaleness: '2s', staleWait: 0 } as const;
 
   beforeEach(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     const before = await TcpProxy.before(database);
     proxy = before.proxy;
     clock = new TestClock();

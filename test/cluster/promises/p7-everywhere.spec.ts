@@ -16,7 +16,7 @@ describeOn(serverKinds, "P7 everywhere: wait: 'everywhere'", (kind) => {
   let deaf: Instance;
 
   beforeEach(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     const before = await TcpProxy.before(database);
     proxy = before.proxy;
     clock = new TestClock();

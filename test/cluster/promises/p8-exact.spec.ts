@@ -13,7 +13,7 @@ describeOn(databaseKinds, 'P8 exact', (kind) => {
   let follower: Instance;
 
   beforeAll(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     const options = {
       foreign: [{ issuer: PARTNER, maxTokenLife: '1h', maxSessionLife: '1d' }],
     } as const;

@@ -28,7 +28,7 @@ describe('P9: a refresh token has one successor, whoever asks how often', () => 
     let processes: QuickstartProcess[] = [];
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const env = { DATABASE_URL: database.url, AUTH_SECRET: SHARED_SECRET };
       for (let i = 0; i < count; i++) processes.push(await QuickstartProcess.start(env));
     });

@@ -19,7 +19,7 @@ describeOn(databaseKinds, 'logged out everywhere and in again within one moment'
   let running: Instance[] = [];
 
   beforeEach(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
   });
 
   afterEach(async () => {

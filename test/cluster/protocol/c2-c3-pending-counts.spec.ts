@@ -18,7 +18,7 @@ describe('an event that waits to be numbered', () => {
 
     beforeEach(async () => {
       jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       here = await startInstance(database, { clock });
       there = await startInstance(database, { clock });

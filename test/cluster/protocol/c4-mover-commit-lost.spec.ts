@@ -13,7 +13,7 @@ describe('C4: a login while the answer to the mover’s COMMIT is lost', () => {
     let far: Instance;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const network = await TcpProxy.before(database);
       proxy = network.proxy;
       near = await startInstance(network.through, { clock: new TestClock() });

@@ -19,7 +19,7 @@ describe('C4: the mover numbers pending events', () => {
 
     beforeEach(async () => {
       reported = spyOnErrors();
-      database = await kind.create();
+      database = await kind.migrated();
       instances = [];
       for (let i = 0; i < 2; i++) {
         instances.push(await startInstance(database, { clock: new TestClock() }));

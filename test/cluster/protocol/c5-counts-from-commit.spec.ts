@@ -16,7 +16,7 @@ describe('C5: in the caller’s transaction everything counts from the caller’
     let token: string;
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       there = await startInstance(database, { clock: new TestClock() });
     });
@@ -125,9 +125,9 @@ describe('C5: in the caller’s transaction everything counts from the caller’
     it('is an error in a transaction on another database', async () => {
       // Two databases of one MariaDB share its transactions, so there it takes another server.
       const elsewhere = kind.name === 'MariaDB' ? sqlite : kind;
-      const foreign = await elsewhere.create();
+      const foreign = await elsewhere.migrated();
       const other = await startInstance(foreign, { clock: new TestClock() });
-      const plain = await elsewhere.create();
+      const plain = await elsewhere.migrated();
       const without = await new DataSource(plain.options).initialize();
       for (const dataSource of [other.dataSource, without]) {
         const transaction = dataSource.transaction((manager) =>

@@ -23,7 +23,7 @@ describe('G1: the position is read before authority is checked', () => {
     let subject: string;
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       there = await startInstance(database, { clock: new TestClock() });
     });

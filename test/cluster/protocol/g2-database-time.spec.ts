@@ -14,7 +14,7 @@ describe('G2: iat and exp come from the time of the database in the read of the 
     let instance: Instance;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       instance = await startInstance(database, { clock });
     });

@@ -16,7 +16,7 @@ describe('G3: a retry keeps kills_below', () => {
     let clocks: TestClock[];
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const { proxy: network, through } = await TcpProxy.before(database);
       proxy = network;
       clocks = [new TestClock(), new TestClock()];

@@ -16,7 +16,7 @@ describe('G4: a token is dead if any live event of its subject kills it', () => 
     let laptop: string;
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       there = await startInstance(database, { clock: new TestClock() });
       follower = await startInstance(database, { clock: new TestClock() });

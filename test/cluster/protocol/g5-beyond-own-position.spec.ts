@@ -20,7 +20,7 @@ describe('G5: a gen beyond the instance’s own position', () => {
     let behind: Instance;
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       ahead = await startInstance(database, { clock: new TestClock() });
       behind = await startInstance(database, { clock: new TestClock() });
     });

@@ -21,7 +21,7 @@ describeOn(serverKinds, 'H2: a jump whose COMMIT is not answered', (kind) => {
   it.each(['cut', 'swallow answer'] as const)(
     'leaves no doubt about the logout that it was for (%s)',
     async (fate) => {
-      database = await kind.create();
+      database = await kind.migrated();
       const network = await TcpProxy.before(database);
       ({ proxy } = network);
       here = await startInstance(network.through, { clock: new TestClock() });

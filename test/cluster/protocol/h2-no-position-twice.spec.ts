@@ -52,7 +52,7 @@ describe('H2: no position is handed out twice', () => {
     const promote = (): Promise<unknown> =>
       here.dataSource.query(`UPDATE auth_head SET server = 'the one before'`);
 
-    beforeEach(() => start(() => kind.create()));
+    beforeEach(() => start(() => kind.migrated()));
 
     it('makes the first writer jump, and nobody reload', async () => {
       await endSessions(here, 3);
@@ -123,7 +123,7 @@ describe('H2: no position is handed out twice', () => {
   });
 
   describeOn(databaseKinds, 'a history that was lost', (kind) => {
-    beforeEach(() => start(() => kind.create()));
+    beforeEach(() => start(() => kind.migrated()));
 
     it('is left behind by whoever saw more of it, before he writes', async () => {
       await endSessions(here, 5);
@@ -174,7 +174,7 @@ describe('H2: no position is handed out twice', () => {
   });
 
   describeOn([sqlite], 'a file, which has no name,', (kind) => {
-    beforeEach(() => start(() => kind.create()));
+    beforeEach(() => start(() => kind.migrated()));
 
     it('H3: jumps at every load, and the instances beside it follow', async () => {
       const [sid = ''] = await endSessions(here, 1);

@@ -19,7 +19,7 @@ describe('W1: the order of positions is the order of commits, without a gap', ()
     let proxy: TcpProxy | undefined;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       watcher = await new DataSource(database.options).initialize();
       writers = [await LogWriter.on(database)];
     });

@@ -40,7 +40,7 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
       });
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       writer = await start();
     });
 

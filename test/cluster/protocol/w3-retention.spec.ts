@@ -32,7 +32,7 @@ describe('W3: until when an event is kept', () => {
       });
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       instance = await start();
     });

@@ -20,7 +20,7 @@ describe('W4: the lost answer to COMMIT', () => {
     let other: string;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const { proxy: network, through } = await TcpProxy.before(database);
       proxy = network;
       near = await startInstance(through, { clock: new TestClock() });

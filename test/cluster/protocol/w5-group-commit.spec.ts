@@ -13,7 +13,7 @@ describe('W5: concurrent logouts share one transaction', () => {
     let there: Instance;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       there = await startInstance(database, { clock: new TestClock() });
     });

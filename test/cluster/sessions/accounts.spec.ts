@@ -24,7 +24,7 @@ describe('accounts', () => {
     let accounts: AccountService;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       here = await startInstance(database, { clock });
       accounts = here.app.get(AccountService);

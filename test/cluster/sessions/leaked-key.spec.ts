@@ -23,7 +23,7 @@ describe('a key that has leaked', () => {
     beforeEach(async () => {
       [leaked, next] = [0, 1].map(() => randomBytes(32).toString('base64url')) as [string, string];
       keys = [{ alg: 'HS256', secret: leaked, kid: secretKid(leaked) }];
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { keys: () => keys });
       there = await startInstance(database, { keys: () => keys });
     });

@@ -14,7 +14,7 @@ describe('lives, warnings and tidings', () => {
   let here: Instance;
 
   beforeEach(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     here = await startInstance(database, { options: { accessTokenTtl: 900 } });
   });
 

@@ -15,7 +15,7 @@ describe('what is left of a login', () => {
     let here: Instance;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       here = await startInstance(database, { clock, options: { historyFor: '7d' } });
     });

@@ -28,7 +28,7 @@ describe('who wins a race with the end of a session', () => {
     let claims: () => Promise<Record<string, unknown>>;
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const options = { claims: () => claims() };
       here = await startInstance(database, { options });
       there = await startInstance(database, { options });
@@ -156,7 +156,7 @@ describe('who wins a race with the end of a session', () => {
     let there: Instance;
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database);
       there = await startInstance(database);
     });
@@ -219,7 +219,7 @@ describe('who wins a race with the end of a session', () => {
     let instances: Instance[];
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       instances = [await startInstance(database), await startInstance(database)];
     });
 

@@ -41,7 +41,7 @@ describe('refresh tokens', () => {
       (await here.sessions.login(() => ({ subject }))) as Required<LoginResult>;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       role = 'user';
     });

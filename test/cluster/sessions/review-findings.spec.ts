@@ -35,7 +35,7 @@ describe('findings of the review of sessions', () => {
 
   describeOn(databaseKinds, 'stay mended', (kind) => {
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       here = await startInstance(database, { clock });
     });
@@ -198,7 +198,7 @@ describe('findings of the review of sessions', () => {
 
   describeOn([sqlite], 'with many sessions', (kind) => {
     it('a limit that comes late ends the others batch by batch', async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       here = await startInstance(database, { clock });
       for (let i = 0; i < 1_200; i++) await login(here, 'alice');
@@ -211,7 +211,7 @@ describe('findings of the review of sessions', () => {
 
   describeOn([postgres], 'on the brink', (kind) => {
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       here = await startInstance(database, { clock });
     });
