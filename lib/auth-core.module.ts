@@ -1,5 +1,6 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
+import { KeyJwt } from './authentication/key-jwt.js';
 import { KeyRing } from './authentication/key-ring.service.js';
 import { AuthClock } from './context/auth-clock.js';
 import { AuthEvents } from './events/auth-events.service.js';
@@ -36,6 +37,7 @@ const EXPORTS = [
   AuthMeter,
   EventKeys,
   LogConnection,
+  KeyJwt,
   KeyRing,
   ProvisionalEvents,
   RevocationFeed,
@@ -78,6 +80,7 @@ const PROVIDERS: Provider[] = [
     inject: [EventKeys],
     useFactory: (keys: EventKeys) => new CallerWrites(keys),
   },
+  KeyJwt,
   LogConnection,
   RevocationFeed,
   RevocationLog,

@@ -15,6 +15,14 @@ export interface AuthModuleExtras {
   claims?: AuthSettings['claims'];
   /** Shapes `request.user`: a class with a method `validate()`, or a function; as `claims`. */
   validate?: AuthSettings['validate'];
+  /**
+   * Whether modules that import no JwtModule of their own can inject a `JwtService` that signs and
+   * verifies with the key ring, `issuer` and `audience`. It is global, whatever `isGlobal` says; a
+   * second global one stops the boot. A module's own import of JwtModule always wins.
+   *
+   * @default true
+   */
+  exportJwtService?: boolean | undefined;
 }
 
 /** The builder's class behind {@link AuthModule}, and the token of the raw options. */
@@ -23,7 +31,13 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createAuthOptions')
     .setExtras<AuthModuleExtras>(
-      { isGlobal: true, http: undefined, claims: undefined, validate: undefined },
+      {
+        isGlobal: true,
+        http: undefined,
+        claims: undefined,
+        validate: undefined,
+        exportJwtService: true,
+      },
       (definition, { isGlobal }) => ({
         ...definition,
         global: isGlobal ?? true,

@@ -1,6 +1,5 @@
 import { type DynamicModule, Module, type OnModuleInit } from '@nestjs/common';
 import { APP_FILTER, ModulesContainer } from '@nestjs/core';
-import { JwtModule } from '@nestjs/jwt';
 import { AccountService } from './accounts/account.service.js';
 import {
   type ASYNC_OPTIONS_TYPE,
@@ -13,9 +12,8 @@ import { AccessTokenReader } from './authentication/access-token.reader.js';
 import { ClaimsPolicy } from './authentication/claims-policy.js';
 import { JwtAuthGuard } from './authentication/jwt-auth.guard.js';
 import { JwtAuthGuardOptions } from './authentication/jwt-auth-guard.options.js';
-import { jwtModuleOptions } from './authentication/jwt-module.options.js';
+import { jwtServiceModule } from './authentication/jwt-service.module.js';
 import { JwtStrategy } from './authentication/jwt.strategy.js';
-import { KeyRing } from './authentication/key-ring.service.js';
 import { KeyService } from './authentication/key.service.js';
 import { RoutePolicyReader } from './authentication/route-policy.js';
 import { AuthSelfTest } from './authentication/self-test.js';
@@ -27,7 +25,6 @@ import { httpDefinition } from './http/http-definition.js';
 import { KeySessions } from './logout/key-sessions.service.js';
 import { LogoutWriter } from './logout/logout-writer.service.js';
 import { LogoutService } from './logout/logout.service.js';
-import { RESOLVED_AUTH_OPTIONS } from './options/resolved-auth-options.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
 import { RefreshService } from './sessions/refresh.service.js';
@@ -94,9 +91,9 @@ export class AuthModule extends ConfigurableModuleClass implements OnModuleInit 
 
   /**
    * Sets the module up from values that other providers know: `useFactory`, `useClass` or
-   * `useExisting` with `createAuthOptions()`. `isGlobal` and `http` are given beside it, not
-   * returned by it. `claims` and `validate` may be classes, also beside it: they are looked up after
-   * all instances were made, so they may inject `LogoutService`.
+   * `useExisting` with `createAuthOptions()`. `isGlobal`, `http` and `exportJwtService` are
+   * given beside it, not returned by it. `claims` and `validate` may be classes, also beside it: they
+   * are looked up after all instances were made, so they may inject `LogoutService`.
    *
    * A provider that `inject` names may not need anything of AuthModule, and may not be
    * request-scoped: both stop the boot with an AuthWiringError.
@@ -133,26 +130,21 @@ export class AuthModule extends ConfigurableModuleClass implements OnModuleInit 
 }
 
 /**
- * JwtModule cannot inject the options of the module that imports it: both import the same core by the
+ * A module cannot inject the options of the module that imports it: both import the same core by the
  * same reference, and so share one ring of keys and one index.
  */
 function complete(
   { imports = [], providers = [], ...definition }: DynamicModule,
-  { http, claims, validate }: AuthModuleExtras,
+  { http, claims, validate, exportJwtService = true }: AuthModuleExtras,
 ): DynamicModule {
   const routes = httpDefinition(http);
   const core = authCoreModule(imports, providers, { claims, validate });
-  const jwt = JwtModule.registerAsync({
-    imports: [core],
-    inject: [KeyRing, RESOLVED_AUTH_OPTIONS],
-    useFactory: jwtModuleOptions,
-  });
   return {
     ...definition,
     module: AuthModule,
-    imports: [core, jwt],
+    imports: exportJwtService ? [core, jwtServiceModule(core)] : [core],
     controllers: routes.controllers,
     providers: [...PROVIDERS, ...routes.providers],
-    exports: [...PUBLIC, AuthCookies, JwtAuthGuardOptions, RoutePolicyReader, core, jwt],
+    exports: [...PUBLIC, AuthCookies, JwtAuthGuardOptions, RoutePolicyReader, core],
   };
 }

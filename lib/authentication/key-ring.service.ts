@@ -15,6 +15,9 @@ interface RingEntry {
   retired: boolean;
 }
 
+/** A key that can sign. */
+export type SigningKey = AuthKey & { readonly sign: NonNullable<AuthKey['sign']> };
+
 /** A public key as others read it (RFC 7517). */
 export interface PublicJwk extends JsonWebKey {
   readonly kid: string;
@@ -56,14 +59,14 @@ export class KeyRing {
   /**
    * The key that signs now.
    *
+   * @param kid - Prefers this key, if it may sign.
    * @throws AuthUnavailableException `no_signing_key` when every one is revoked, retired or verifies only.
    */
-  signingKey(): AuthKey & { readonly sign: NonNullable<AuthKey['sign']> } {
-    for (const { key, until } of this.entries.values()) {
-      const { sign } = key;
-      if (sign !== null && until === null && !this.revocation.isKeyRevoked(key.kid)) {
-        return key as AuthKey & { readonly sign: typeof sign };
-      }
+  signingKey(kid?: string): SigningKey {
+    const named = kid === undefined ? undefined : this.entries.get(kid);
+    if (named !== undefined && this.maySign(named)) return named.key as SigningKey;
+    for (const entry of this.entries.values()) {
+      if (this.maySign(entry)) return entry.key as SigningKey;
     }
     throw new AuthUnavailableException('no_signing_key', 'No key is there to sign a token with.');
   }
@@ -81,16 +84,23 @@ export class KeyRing {
     return this.usable(this.segments.get(segment));
   }
 
-  /** The public keys with which tokens can be verified now; a secret is none, whatever it signs. */
+  /** The keys with which tokens can be verified now, those that are revoked left out. */
+  verifyingKeys(): AuthKey[] {
+    return [...this.entries.values()]
+      .filter((entry) => this.usable(entry) && !this.revocation.isKeyRevoked(entry.key.kid))
+      .map(({ key }) => key);
+  }
+
+  /** The public ones among {@link verifyingKeys}; a secret is none, whatever it signs. */
   publicKeys(): PublicJwk[] {
-    const found: PublicJwk[] = [];
-    for (const entry of this.entries.values()) {
-      const key = this.usable(entry);
-      if (key?.verify.type !== 'public' || this.revocation.isKeyRevoked(key.kid)) continue;
-      const { kid, alg, verify } = key;
-      found.push({ ...verify.export({ format: 'jwk' }), kid, alg, use: 'sig' });
-    }
-    return found;
+    return this.verifyingKeys()
+      .filter(({ verify }) => verify.type === 'public')
+      .map(({ kid, alg, verify }) => ({
+        ...verify.export({ format: 'jwk' }),
+        kid,
+        alg,
+        use: 'sig',
+      }));
   }
 
   /** Reads the keys again. When that fails, the ring stays as it was. */
@@ -106,6 +116,10 @@ export class KeyRing {
     }
     entry.retired = true;
     entry.until ??= this.lastExpiry();
+  }
+
+  private maySign({ key, until }: RingEntry): boolean {
+    return key.sign !== null && until === null && !this.revocation.isKeyRevoked(key.kid);
   }
 
   private usable(entry: RingEntry | undefined): AuthKey | undefined {

@@ -62,19 +62,11 @@ export function inspectToken(ring: KeyRing, token: string): InspectedToken {
 }
 
 /**
- * The key of a token of any type: what verifies the application's own tokens, such as one for a
- * password reset. One key, one algorithm holds for them too.
+ * The header of a token of any type, strictly read.
  *
- * @throws AuthUnauthorizedException `token_malformed` or `token_invalid`.
+ * @throws AuthUnauthorizedException `token_malformed`; `token_invalid` for an extension.
  */
-export function keyOfToken(ring: KeyRing, token: string): AuthKey {
-  return (
-    ring.findByHeader(token.slice(0, Math.max(0, token.indexOf('.')))) ??
-    keyOfHeader(ring, headerOf(token))
-  );
-}
-
-function headerOf(token: string): TokenHeader {
+export function headerOf(token: string): TokenHeader {
   if (!isCompactToken(token)) throw tokenMalformed();
   let header: unknown;
   try {
@@ -97,10 +89,15 @@ function keyOfHeader(ring: KeyRing, { alg, kid }: TokenHeader): AuthKey {
   return key;
 }
 
+/** Whether a header's `typ` is that of an access token (RFC 9068 section 2.1). */
+export function isAccessTokenType(typ: unknown): boolean {
+  const type = typeof typ === 'string' ? typ.toLowerCase() : '';
+  return type === 'at+jwt' || type === 'application/at+jwt';
+}
+
 /** RFC 9068 section 4: every other kind of token is something else, even if the key fits. */
 function refuseOtherType(typ: unknown): void {
-  const type = typeof typ === 'string' ? typ.toLowerCase() : '';
-  if (type === 'at+jwt' || type === 'application/at+jwt') return;
+  if (isAccessTokenType(typ)) return;
   const shown = JSON.stringify(typ)?.slice(0, 40) ?? 'none';
   logger.debug(`Refused: a token of type ${shown} came as an access token, which is "at+jwt".`);
   throw tokenInvalid('The type is not "at+jwt".');

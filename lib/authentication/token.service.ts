@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { JwtService } from '@nestjs/jwt';
-import type { SigningAlgorithm } from '../options/auth-key.js';
+import type { AuthKey } from '../options/auth-key.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import type { StalePolicy } from '../options/stale-policy.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness, TokenClaims } from '../revocation/token-claims.js';
 import { ClaimsPolicy } from './claims-policy.js';
+import { KeyJwt } from './key-jwt.js';
 import { KeyRing } from './key-ring.service.js';
 import { tokenInvalid, tokenMalformed } from './refusals.js';
 import { assertNotRevoked } from './revocation-decision.js';
@@ -45,7 +45,7 @@ export interface VerifyTokenOptions {
 @Injectable()
 export class TokenService {
   constructor(
-    private readonly jwt: JwtService,
+    private readonly keyed: KeyJwt,
     private readonly ring: KeyRing,
     private readonly policy: ClaimsPolicy,
     private readonly revocation: RevocationService,
@@ -63,7 +63,7 @@ export class TokenService {
     try {
       if (typeof text !== 'string') throw tokenMalformed();
       const { key, payload, isLegacy } = inspectToken(this.ring, text);
-      const parsed = isLegacy ? this.parseLegacy(text) : this.parse(text, key.alg);
+      const parsed = isLegacy ? this.parseLegacy(text) : this.parse(text, key);
       const claims = this.policy.accept(parsed, payload, demand.allowExpired, isLegacy);
       await assertNotRevoked(this.revocation, claims, key.kid, demand);
       return claims;
@@ -73,14 +73,10 @@ export class TokenService {
     }
   }
 
-  private parse(text: string, algorithm: SigningAlgorithm): unknown {
+  private parse(text: string, key: AuthKey): unknown {
     if (!isCompactToken(text)) throw tokenMalformed();
     try {
-      return this.jwt.verify(text, {
-        algorithms: [algorithm],
-        ignoreExpiration: true,
-        ignoreNotBefore: true,
-      });
+      return this.keyed.of(key).verify(text, { ignoreExpiration: true, ignoreNotBefore: true });
     } catch (cause) {
       throw tokenInvalid(cause);
     }

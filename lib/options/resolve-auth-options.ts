@@ -74,6 +74,7 @@ const AT_REGISTRATION =
 const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['isGlobal', AT_REGISTRATION],
   ['http', AT_REGISTRATION],
+  ['exportJwtService', AT_REGISTRATION],
   ['global', `Call it isGlobal. ${AT_REGISTRATION}`],
   ['secretOrKey', 'Use secret, or keys: [{ kid, alg, publicKey }].'],
   ['jwtSecret', 'Use secret.'],

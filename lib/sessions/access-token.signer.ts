@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { JwtService } from '@nestjs/jwt';
 import { randomUUID } from 'node:crypto';
 import { AuthClock } from '../context/auth-clock.js';
+import { KeyJwt } from '../authentication/key-jwt.js';
 import { KeyRing } from '../authentication/key-ring.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -34,7 +34,7 @@ export interface SignedAccessToken {
 export class AccessTokenSigner {
   constructor(
     private readonly keys: KeyRing,
-    private readonly jwt: JwtService,
+    private readonly keyed: KeyJwt,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -80,13 +80,11 @@ export class AccessTokenSigner {
       const { issuer: iss, audience: aud } = this.options;
       return { text: await legacy.sign({ ...payload, iss, aud }), kid: legacy.key.kid };
     }
-    const { alg, kid } = this.keys.signingKey();
-    // JwtService adds iss and aud, and signs with the ring's key.
-    const text = await this.jwt.signAsync(payload, {
-      algorithm: alg,
-      keyid: kid,
-      header: { alg, typ: 'at+jwt' },
-    });
-    return { text, kid };
+    const key = this.keys.signingKey();
+    // It adds iss, aud and kid.
+    const text = await this.keyed
+      .of(key)
+      .signAsync(payload, { header: { alg: key.alg, typ: 'at+jwt' } });
+    return { text, kid: key.kid };
   }
 }

@@ -2,6 +2,7 @@ import type { Mutation } from './mutation.js';
 import { BOOT_MUTATIONS } from './boot-mutations.js';
 import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
 import { CONNECTIONS_MUTATIONS } from './connections-mutations.js';
+import { KEYS_MUTATIONS } from './keys-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
 import { WRITER_MUTATIONS } from './writer-mutations.js';
@@ -204,4 +205,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CLUSTER_MUTATIONS,
   ...CONNECTIONS_MUTATIONS,
   ...WRITER_MUTATIONS,
+  ...KEYS_MUTATIONS,
 ];

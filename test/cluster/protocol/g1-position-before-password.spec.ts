@@ -8,8 +8,9 @@ import {
   it,
   jest,
 } from '@jest/globals';
-import { JwtService } from '@nestjs/jwt';
 import { randomUUID } from 'node:crypto';
+import { KeyJwt } from '../../../lib/authentication/key-jwt.js';
+import { KeyRing } from '../../../lib/authentication/key-ring.service.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
@@ -84,7 +85,8 @@ describe('G1: the position is read before authority is checked', () => {
     it('dies with a logout of the account while the signature was being made', async () => {
       const isSigning = deferred();
       const maySign = deferred();
-      const jwt = here.app.get(JwtService, { strict: false });
+      const key = here.app.get(KeyRing, { strict: false }).signingKey();
+      const jwt = here.app.get(KeyJwt, { strict: false }).of(key);
       const sign = jwt.signAsync.bind(jwt) as (...given: unknown[]) => Promise<string>;
       jest.spyOn(jwt, 'signAsync').mockImplementation(async (...given: unknown[]) => {
         isSigning.resolve();

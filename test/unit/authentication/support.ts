@@ -8,7 +8,6 @@ import {
   type Provider,
 } from '@nestjs/common';
 import type { NestApplication } from '@nestjs/core';
-import { JwtModule } from '@nestjs/jwt';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -19,8 +18,9 @@ import { CurrentToken } from '../../../lib/authentication/current-token.decorato
 import { CurrentUser } from '../../../lib/authentication/current-user.decorator.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import { JwtAuthGuardOptions } from '../../../lib/authentication/jwt-auth-guard.options.js';
-import { jwtModuleOptions } from '../../../lib/authentication/jwt-module.options.js';
+import { jwtServiceModule } from '../../../lib/authentication/jwt-service.module.js';
 import { JwtStrategy } from '../../../lib/authentication/jwt.strategy.js';
+import { KeyJwt } from '../../../lib/authentication/key-jwt.js';
 import { KeyRing } from '../../../lib/authentication/key-ring.service.js';
 import { KeyService } from '../../../lib/authentication/key.service.js';
 import { signRaw } from '../../../lib/authentication/raw-signature.js';
@@ -170,23 +170,19 @@ export function authentication(
       { provide: RESOLVED_AUTH_OPTIONS, useValue: options },
       { provide: RevocationService, useValue: revocation },
       AuthMeter,
+      KeyJwt,
       {
         provide: KeyRing,
         useFactory: KeyRing.create,
         inject: [RESOLVED_AUTH_OPTIONS, RevocationService],
       },
     ],
-    exports: [RESOLVED_AUTH_OPTIONS, RevocationService, KeyRing, AuthMeter],
+    exports: [RESOLVED_AUTH_OPTIONS, RevocationService, KeyJwt, KeyRing, AuthMeter],
   };
-  const jwt = JwtModule.registerAsync({
-    imports: [core],
-    inject: [KeyRing, RESOLVED_AUTH_OPTIONS],
-    useFactory: jwtModuleOptions,
-  });
   return {
     module: class AuthModule {},
     global: true,
-    imports: [core, jwt],
+    imports: [core, jwtServiceModule(core)],
     providers: [
       KeyService,
       ClaimsPolicy,
@@ -201,7 +197,6 @@ export function authentication(
     ],
     exports: [
       core,
-      jwt,
       KeyService,
       JwtStrategy,
       RoutePolicyReader,

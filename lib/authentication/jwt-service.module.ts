@@ -1,0 +1,76 @@
+import { type DynamicModule, Injectable, Module, type OnModuleInit } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { JwtService } from '@nestjs/jwt';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { RevocationService } from '../revocation/revocation.service.js';
+import { KeyJwt } from './key-jwt.js';
+import { KeyRing } from './key-ring.service.js';
+import { RingJwtService } from './ring-jwt.service.js';
+
+type ModuleRef = NonNullable<ReturnType<ModulesContainer['get']>>;
+
+/**
+ * Sees at boot that no other module gives a `JwtService` to the whole application: which of two is
+ * injected would depend on the order of imports, and so would what the application's tokens mean.
+ */
+@Injectable()
+class OnlyGlobalJwtService implements OnModuleInit {
+  constructor(private readonly modules: ModulesContainer) {}
+
+  /** @throws AuthWiringError that names the other module. */
+  onModuleInit(): void {
+    for (const module of this.modules.values()) {
+      if (module.metatype === JwtServiceModule || !module.isGlobal) continue;
+      if (!givesJwtService(module)) continue;
+      throw new AuthWiringError(
+        `Two global modules export JwtService: ${module.metatype.name} and AuthModule.`,
+        'Keep yours: AuthModule.forRoot({ exportJwtService: false, … }).',
+        'Keep the one of AuthModule: remove `global` there, and import JwtModule where it is used.',
+      );
+    }
+  }
+}
+
+const PROVIDER = {
+  provide: JwtService,
+  inject: [KeyRing, KeyJwt, RevocationService, RESOLVED_AUTH_OPTIONS],
+  useFactory: (
+    ring: KeyRing,
+    keyed: KeyJwt,
+    revocation: RevocationService,
+    options: ResolvedAuthOptions,
+  ) => new RingJwtService(ring, keyed, revocation, options),
+};
+
+/**
+ * Gives `JwtService` to modules that have none of their own. It is global and AuthModule does not
+ * export it, because Nest looks into a module's own imports before it looks into global modules: so
+ * a JwtModule that a module imports wins, whatever the order.
+ */
+@Module({})
+class JwtServiceModule {}
+
+/** @param core - What AuthModule itself imports: the ring and the revocation. */
+export function jwtServiceModule(core: DynamicModule): DynamicModule {
+  return {
+    module: JwtServiceModule,
+    global: true,
+    imports: [core],
+    providers: [PROVIDER, OnlyGlobalJwtService],
+    exports: [JwtService],
+  };
+}
+
+/** By itself, or by a module that it imports and exports again. */
+function givesJwtService(module: ModuleRef, seen = new Set<ModuleRef>()): boolean {
+  if (seen.has(module)) return false;
+  seen.add(module);
+  if (module.exports.has(JwtService) && module.providers.has(JwtService)) return true;
+  return [...module.imports].some(
+    (other) => module.exports.has(other.metatype) && givesJwtService(other, seen),
+  );
+}

@@ -1,0 +1,71 @@
+import type { Mutation } from './mutation.js';
+
+const RING_JWT = 'authentication/ring-jwt.service';
+const JWT_SERVICE = 'security/jwt-service.spec';
+const JWT_WIRING = 'security/jwt-service-wiring';
+
+function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
+  return { name, edits: [{ file, find, replace }], tests };
+}
+
+/** What the exported JwtService, the keys and the entry points rest on (issue 9). */
+export const KEYS_MUTATIONS: readonly Mutation[] = [
+  one(
+    'JwtService ignores a secret that the call brings to sign',
+    RING_JWT,
+    'return Boolean(options?.secret || options?.privateKey);',
+    'return false;',
+    JWT_SERVICE,
+  ),
+  one(
+    'JwtService ignores a secret that the call brings to verify',
+    RING_JWT,
+    'return Boolean(options?.secret || options?.publicKey);',
+    'return false;',
+    JWT_SERVICE,
+  ),
+  one(
+    'JwtService ignores keyid when it chooses the key',
+    RING_JWT,
+    'this.ring.signingKey(options?.keyid)',
+    'this.ring.signingKey()',
+    JWT_SERVICE,
+  ),
+  one(
+    'JwtService accepts tokens of a revoked key',
+    RING_JWT,
+    'return this.revocation.decide(NO_CLAIMS, { kid });',
+    "return { state: 'active' };",
+    JWT_SERVICE,
+  ),
+  one(
+    'JwtService accepts access tokens',
+    RING_JWT,
+    'if (isAccessTokenType(typ))',
+    'if (false)',
+    JWT_SERVICE,
+  ),
+  {
+    name: 'AuthModule exports JwtService itself',
+    edits: [
+      {
+        file: 'auth.module',
+        find: '[core, jwtServiceModule(core)]',
+        replace: '[core, (globalThis.jwtServiceModule = jwtServiceModule(core))]',
+      },
+      {
+        file: 'auth.module',
+        find: 'JwtAuthGuardOptions, RoutePolicyReader, core]',
+        replace: 'JwtAuthGuardOptions, RoutePolicyReader, core, globalThis.jwtServiceModule]',
+      },
+    ],
+    tests: JWT_WIRING,
+  },
+  one(
+    'a second global JwtService is not noticed',
+    'authentication/jwt-service.module',
+    'if (!givesJwtService(module))',
+    'if (true)',
+    JWT_WIRING,
+  ),
+];
