@@ -27,6 +27,7 @@ import { LogoutWriter } from './logout/logout-writer.service.js';
 import { LogoutService } from './logout/logout.service.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
+import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
 import { RefreshService } from './sessions/refresh.service.js';
 import { SessionPurge } from './sessions/session-purge.service.js';
 import { SessionStore } from './sessions/session-store.service.js';
@@ -55,6 +56,7 @@ const PROVIDERS = [
   SessionPurge,
   LogoutWriter,
   KeySessions,
+  RefreshTokenLookup,
   RefreshService,
   { provide: APP_FILTER, useClass: AuthExceptionFilter },
 ];

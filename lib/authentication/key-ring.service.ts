@@ -1,4 +1,4 @@
-import type { JsonWebKey } from 'node:crypto';
+import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { AuthKey, SigningAlgorithm } from '../options/auth-key.js';
@@ -69,6 +69,20 @@ export class KeyRing {
       if (this.maySign(entry)) return entry.key as SigningKey;
     }
     throw new AuthUnavailableException('no_signing_key', 'No key is there to sign a token with.');
+  }
+
+  /**
+   * What only this application knows of its keys: secrets and private halves, the one that signs now
+   * first. Those of revoked keys are left out: somebody else knows them too.
+   */
+  secretHalves(): KeyObject[] {
+    const signing: KeyObject[] = [];
+    const others: KeyObject[] = [];
+    for (const { key, until } of this.entries.values()) {
+      if (key.secretHalf === null || this.revocation.isKeyRevoked(key.kid)) continue;
+      (key.sign !== null && until === null ? signing : others).push(key.secretHalf);
+    }
+    return [...signing, ...others];
   }
 
   /** The key that verifies tokens with this exact `kid`. */

@@ -63,9 +63,14 @@ export class PresentedSessions {
   /** The session that this browser holds: a login replaces it (RT-10). */
   async held(request: HttpRequest): Promise<string | undefined> {
     if (!this.cookies.isOn) return undefined;
-    // Whatever is wrong with old cookies keeps nobody from logging in.
-    const sid = await refusalOf(this.sidOfCookies(request));
-    return typeof sid === 'string' ? sid : undefined;
+    try {
+      return await this.sidOfCookies(request);
+    } catch (error) {
+      // Whatever is wrong with old cookies keeps nobody from logging in; not even a 503, since the
+      // login that follows finds out by itself whether the database is there.
+      if (error instanceof AuthException) return undefined;
+      throw error;
+    }
   }
 
   private async sidOfCookies(request: HttpRequest): Promise<string | undefined> {

@@ -26,4 +26,6 @@ export interface AuthKey {
   readonly verify: KeyObject;
   /** Signs: a secret or a private key; `null` for a key that only verifies. */
   readonly sign: KeyObject | null;
+  /** The secret or the private key, also of a key that signs no more; `null` for a public key. */
+  readonly secretHalf: KeyObject | null;
 }

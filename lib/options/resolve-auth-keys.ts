@@ -47,7 +47,13 @@ export function readPlainSecret(given: unknown, problems: OptionProblems): reado
   const secret = readSecret(given, 'HS256', 32, 'secret', problems);
   if (secret === null) return [];
   return Object.freeze([
-    Object.freeze({ kid: secretKid(secret), alg: 'HS256', verify: secret, sign: secret } as const),
+    Object.freeze({
+      kid: secretKid(secret),
+      alg: 'HS256',
+      verify: secret,
+      sign: secret,
+      secretHalf: secret,
+    } as const),
   ]);
 }
 
@@ -95,6 +101,7 @@ function readEntry(given: unknown, option: string, problems: OptionProblems): Au
     alg,
     verify: pair.verify,
     sign: use === 'verify' ? null : pair.sign,
+    secretHalf: pair.sign,
   };
 }
 

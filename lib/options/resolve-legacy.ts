@@ -28,7 +28,13 @@ export function readLegacy(given: unknown, problems: OptionProblems): ResolvedLe
     problems.add('legacy.sign', describeGiven(sign), 'Write true or false.');
   }
   if (secret === null) return undefined;
-  const key: AuthKey = { kid: secretKid(secret), alg: 'HS256', verify: secret, sign: secret };
+  const key: AuthKey = {
+    kid: secretKid(secret),
+    alg: 'HS256',
+    verify: secret,
+    sign: secret,
+    secretHalf: secret,
+  };
   return Object.freeze({
     key: Object.freeze(key),
     until,

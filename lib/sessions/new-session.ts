@@ -5,7 +5,7 @@ import type { SignedAccessToken } from './access-token.signer.js';
 import { truncateAddress } from './client-address.js';
 import { cut } from './client-text.js';
 import type { ClientContext } from './login-context.js';
-import { newRefreshToken, type RefreshToken, refreshTokenDigest } from './refresh-token.js';
+import { type RefreshToken, refreshTokenDigest } from './refresh-token.js';
 import type { RefreshRow, SessionRow } from './store/session-rows.js';
 
 /** The rows of a login, and the first refresh token, which stands in none of them. */
@@ -23,6 +23,7 @@ export function newSession(
   { position, now }: LogPosition,
   signed: SignedAccessToken,
   context: ClientContext,
+  token: RefreshToken,
 ): NewSession {
   const end = now + sessionTtl;
   const tokenEnd = now + signed.expiresIn * 1000;
@@ -48,7 +49,6 @@ export function newSession(
     endReason: null,
   };
   if (!isRefreshed) return { session, refresh: null, token: undefined };
-  const token = newRefreshToken();
   const refresh: RefreshRow = {
     digest: refreshTokenDigest(token),
     sessionKey: session.key,

@@ -1,7 +1,18 @@
-import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hash,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
 
-/** 256 random bits: not a UUID and not a JWT (ASVS 5.0 7.2.3). */
-const BYTES = 32;
+/** 192 random bits: not a UUID and not a JWT (ASVS 5.0 7.2.3). */
+const RANDOM_BYTES = 24;
+/** What follows them: enough that nobody without a key guesses one in a flood of requests. */
+const CHECK_BYTES = 8;
 const SHAPE = /^[A-Za-z0-9_-]{43}$/;
 const CIPHER = 'aes-256-gcm';
 const IV_BYTES = 12;
@@ -10,9 +21,38 @@ const TAG_BYTES = 16;
 /** A refresh token as its holder has it; it is never stored, logged or put into an error. */
 export type RefreshToken = string;
 
-/** A new token: 43 characters of base64url, of which nothing can be read. */
-export function newRefreshToken(): RefreshToken {
-  return randomBytes(BYTES).toString('base64url');
+/** The key of check values; it is derived, so it is no use for signing anything. */
+export type CheckKey = Buffer;
+
+/** Derives the key of check values from a secret or a private key: the same on every instance. */
+export function checkKeyOf(key: KeyObject): CheckKey {
+  const bytes = key.type === 'secret' ? key.export() : key.export({ type: 'pkcs8', format: 'der' });
+  return Buffer.from(hkdfSync('sha256', bytes, '', 'nestjs-logout/refresh-check', 32));
+}
+
+/**
+ * A new token: 43 characters of base64url, of which nothing can be read. Its last 8 bytes are a check
+ * value by which an instance recognises it before it asks the database; without a key they are random.
+ */
+export function newRefreshToken(key: CheckKey | undefined): RefreshToken {
+  const random = randomBytes(RANDOM_BYTES);
+  const check = key === undefined ? randomBytes(CHECK_BYTES) : checkValue(random, key);
+  return Buffer.concat([random, check]).toString('base64url');
+}
+
+/**
+ * Whether one of these keys made the check value. It only says which queue a look-up joins: a token of
+ * an earlier release has no check value, and is as good as any other.
+ */
+export function hasCheckValueOf(token: RefreshToken, keys: readonly CheckKey[]): boolean {
+  const bytes = Buffer.from(token, 'base64url');
+  const random = bytes.subarray(0, RANDOM_BYTES);
+  const given = bytes.subarray(RANDOM_BYTES);
+  return keys.some((key) => timingSafeEqual(given, checkValue(random, key)));
+}
+
+function checkValue(random: Buffer, key: CheckKey): Buffer {
+  return createHmac('sha256', key).update(random).digest().subarray(0, CHECK_BYTES);
 }
 
 /** Whether a text can be a refresh token; any other text is refused before it costs anything. */
@@ -26,7 +66,7 @@ export function isRefreshToken(text: unknown): text is RefreshToken {
 
 /**
  * What is stored of a token, in hexadecimal digits. Nothing slower than SHA-256 is needed: nobody can
- * try out 2^256 tokens.
+ * try out 2^192 tokens.
  */
 export function refreshTokenDigest(token: RefreshToken): string {
   return hash('sha256', `nestjs-logout/refresh-token:${token}`, 'hex');

@@ -17,12 +17,12 @@ import { truncateAddress } from './client-address.js';
 import type { ClientContext, LoginResult } from './login-context.js';
 import {
   isRefreshToken,
-  newRefreshToken,
   openSuccessor,
   type RefreshToken,
   refreshTokenDigest,
   sealSuccessor,
 } from './refresh-token.js';
+import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import { SessionStore } from './session-store.service.js';
 import { cut } from './client-text.js';
 import { assertFitsCookie } from './cookie-size.js';
@@ -47,6 +47,7 @@ export class RefreshService {
   constructor(
     private readonly log: RevocationLog,
     private readonly store: SessionStore,
+    private readonly lookup: RefreshTokenLookup,
     private readonly signer: AccessTokenSigner,
     private readonly keys: EventKeys,
     private readonly index: RevocationIndex,
@@ -58,10 +59,11 @@ export class RefreshService {
   async refresh(token: string, context: ClientContext): Promise<LoginResult> {
     if (!isRefreshToken(token)) throw refreshRefusal('refresh_token_invalid');
     // The same in every attempt, so that an attempt whose answer was lost is recognised.
-    const successor = newRefreshToken();
+    const successor = this.lookup.issue();
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const since = await this.log.position();
+      // Looked up first: a text that nobody knows costs no more than its share of one statement.
       const session = await this.presentedSession(token, context);
+      const since = await this.log.position();
       const claims = await this.claimsFor(session);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
       const signed = await this.signer.sign(
@@ -93,13 +95,12 @@ export class RefreshService {
   /** The login that a refresh token belongs to, dead or alive; `undefined` for a stranger's text. */
   async find(token: string): Promise<SessionRow | undefined> {
     if (!isRefreshToken(token)) return undefined;
-    const digest = refreshTokenDigest(token);
-    const [row] = await this.store.read(({ statements }) => statements.findByToken(digest));
+    const row = await this.lookup.find(token);
     if (row === undefined) return undefined;
     if (integerOf(row['pending_ends']) === 0) return sessionOf(row);
     // Its end was committed in somebody's transaction and counts from then on (C5).
     await this.log.settlePending();
-    const [again] = await this.store.read(({ statements }) => statements.findByToken(digest));
+    const again = await this.lookup.find(token);
     if (again === undefined) return undefined;
     const session = sessionOf(again);
     return integerOf(again['pending_ends']) === 0

@@ -22,6 +22,7 @@ import type {
   LoginSince,
 } from './login-context.js';
 import { newSession } from './new-session.js';
+import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import { RefreshService } from './refresh.service.js';
 import { type SessionInfo, sessionInfoOf } from './session-info.js';
 import { refreshRefusal } from './session-refusals.js';
@@ -55,6 +56,7 @@ export class SessionService {
     private readonly log: RevocationLog,
     private readonly store: SessionStore,
     private readonly refreshes: RefreshService,
+    private readonly lookup: RefreshTokenLookup,
     private readonly signer: AccessTokenSigner,
     private readonly keys: EventKeys,
     private readonly events: AuthEvents,
@@ -185,6 +187,7 @@ export class SessionService {
       since,
       signed,
       context,
+      this.lookup.issue(),
     );
     const beginning = {
       session,

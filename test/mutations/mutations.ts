@@ -4,6 +4,7 @@ import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
 import { CONNECTIONS_MUTATIONS } from './connections-mutations.js';
 import { KEYS_MUTATIONS } from './keys-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
+import { REFRESH_MUTATIONS } from './refresh-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
 import { WRITER_MUTATIONS } from './writer-mutations.js';
 
@@ -206,4 +207,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CONNECTIONS_MUTATIONS,
   ...WRITER_MUTATIONS,
   ...KEYS_MUTATIONS,
+  ...REFRESH_MUTATIONS,
 ];

@@ -25,7 +25,13 @@ const DAY = 86_400;
 
 function keyOf(secret: string): SigningKey {
   const material = createSecretKey(secret, 'utf8');
-  return { kid: secretKid(material), alg: 'HS256', verify: material, sign: material };
+  return {
+    kid: secretKid(material),
+    alg: 'HS256',
+    verify: material,
+    sign: material,
+    secretHalf: material,
+  };
 }
 
 describe.each<Platform>(['express', 'fastify'])('tokens of the recipe on %s', (platform) => {

@@ -122,7 +122,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '7.2.3',
     asks: 'Reference tokens are unique, from a secure generator, with 128 bits or more.',
-    test: 'unit/sessions/refresh-token.spec.ts: is 256 random bits',
+    test: 'unit/sessions/refresh-token.spec.ts: is 192 random bits',
   },
   {
     number: '7.2.4',
@@ -338,7 +338,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '11.2.4',
     asks: 'Cryptographic comparisons take constant time.',
-    not: 'Signatures are compared by Node and jsonwebtoken; refresh tokens are found by their SHA-256, so that timing tells nothing about them. Nothing of ours compares secrets.',
+    not: 'Signatures are compared by Node and jsonwebtoken; refresh tokens are found by their SHA-256, so that timing tells nothing about them. Their check values are compared by timingSafeEqual.',
   },
   {
     number: '11.4.1',
@@ -351,7 +351,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '11.5.1',
     asks: 'Secrets are from a secure generator, with 128 bits or more; a UUID is not enough.',
-    test: 'unit/sessions/refresh-token.spec.ts: is 256 random bits',
+    test: 'unit/sessions/refresh-token.spec.ts: is 192 random bits',
     but: 'Session ids are UUIDs, and no secret.',
   },
   {

@@ -72,15 +72,16 @@ export class SessionStatements {
     ]);
   }
 
-  /** A session by one of its refresh tokens, and whether its end waits to be numbered. */
-  findByToken(digest: string): Statement {
+  /** Sessions by their refresh tokens, and whether the end of each waits to be numbered. */
+  findByTokens(digests: readonly string[]): Statement {
     const { dialect } = this;
     return dialect.statement(
-      `SELECT ${selectList(dialect, SESSION_COLUMNS, 's')}, ${dialect.text(
-        `(SELECT COUNT(*) FROM ${dialect.table('auth_pending')} p WHERE p.event_key = s.session_key)`,
-      )} AS pending_ends FROM ${this.refresh} r ` +
-        `JOIN ${this.session} s ON s.session_key = r.session_key WHERE r.token_digest = ?`,
-      [bytesOf(digest)],
+      `SELECT ${selectList(dialect, SESSION_COLUMNS, 's')}, ` +
+        `${dialect.hex('r.token_digest')} AS token_digest, ${dialect.text(
+          `(SELECT COUNT(*) FROM ${dialect.table('auth_pending')} p WHERE p.event_key = s.session_key)`,
+        )} AS pending_ends FROM ${this.refresh} r JOIN ${this.session} s ` +
+        `ON s.session_key = r.session_key WHERE r.token_digest IN (${placeholders(digests)})`,
+      digests.map((digest) => bytesOf(digest)),
     );
   }
 

@@ -77,7 +77,7 @@ export class FakeRevocation {
 
 export function hmacKey(kid: string, alg: SigningAlgorithm = 'HS256'): SigningKey {
   const secret = createSecretKey(randomBytes(64));
-  return { kid, alg, verify: secret, sign: secret };
+  return { kid, alg, verify: secret, sign: secret, secretHalf: secret };
 }
 
 const pairs = {
@@ -88,7 +88,8 @@ const pairs = {
 
 export function asymmetricKey(kid: string, alg: SigningAlgorithm): SigningKey {
   const pair = alg === 'ES256' ? pairs.p256 : alg === 'ES384' ? pairs.p384 : pairs.rsa;
-  return { kid, alg, verify: pair.publicKey, sign: pair.privateKey };
+  const { publicKey: verify, privateKey: sign } = pair;
+  return { kid, alg, verify, sign, secretHalf: sign };
 }
 
 export function optionsWith(

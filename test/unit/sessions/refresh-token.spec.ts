@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { createPrivateKey, createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import {
+  checkKeyOf,
+  hasCheckValueOf,
   isRefreshToken,
   newRefreshToken,
   openSuccessor,
@@ -7,11 +10,12 @@ import {
   sealSuccessor,
 } from '../../../lib/sessions/refresh-token.js';
 
+const KEY = checkKeyOf(createSecretKey(randomBytes(32)));
 const ONE = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8';
 
 describe('a refresh token (RT-01, RT-02, RT-07)', () => {
-  it('is 256 random bits, never twice, and no UUID', () => {
-    const tokens = Array.from({ length: 100_000 }, newRefreshToken);
+  it('is 192 random bits and a check value, never twice, and no UUID', () => {
+    const tokens = Array.from({ length: 100_000 }, () => newRefreshToken(KEY));
     expect(new Set(tokens).size).toBe(tokens.length);
     for (const token of tokens.slice(0, 1_000)) {
       expect(Buffer.from(token, 'base64url')).toHaveLength(32);
@@ -25,6 +29,46 @@ describe('a refresh token (RT-01, RT-02, RT-07)', () => {
       }
     }
     for (const count of counts) expect(Math.abs(count / tokens.length - 0.5)).toBeLessThan(0.02);
+  });
+
+  it('is recognised by the key that made it, also among others', () => {
+    const token = newRefreshToken(KEY);
+    const other = checkKeyOf(createSecretKey(randomBytes(32)));
+    expect(hasCheckValueOf(token, [KEY])).toBe(true);
+    expect(hasCheckValueOf(token, [other, KEY])).toBe(true);
+    expect(hasCheckValueOf(token, [other])).toBe(false);
+    expect(hasCheckValueOf(token, [])).toBe(false);
+  });
+
+  it.each([0, 23, 24, 31])('is not recognised when a bit of byte %i was changed', (place) => {
+    const bytes = Buffer.from(newRefreshToken(KEY), 'base64url');
+    bytes[place]! ^= 1;
+    expect(hasCheckValueOf(bytes.toString('base64url'), [KEY])).toBe(false);
+  });
+
+  it('is recognised by every instance that holds the secret or the private key', () => {
+    const secret = randomBytes(32);
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    for (const [here, there] of [
+      [createSecretKey(secret), createSecretKey(Buffer.from(secret))],
+      [privateKey, createPrivateKey(pem)],
+    ] as const) {
+      expect(hasCheckValueOf(newRefreshToken(checkKeyOf(here)), [checkKeyOf(there)])).toBe(true);
+    }
+  });
+
+  it('has a check value that another release computes again', () => {
+    const key = checkKeyOf(createSecretKey(Buffer.alloc(32, 7)));
+    // HKDF-SHA256(secret, salt '', 'nestjs-logout/refresh-check'), then HMAC-SHA256 of the 24 bytes.
+    const token = Buffer.concat([Buffer.alloc(24, 1), Buffer.from('ca327b0008dbccf2', 'hex')]);
+    expect(hasCheckValueOf(token.toString('base64url'), [key])).toBe(true);
+  });
+
+  it('without a key is as long, and is recognised by nothing', () => {
+    const token = newRefreshToken(undefined);
+    expect(isRefreshToken(token)).toBe(true);
+    expect(hasCheckValueOf(token, [KEY])).toBe(false);
   });
 
   it.each([
@@ -47,12 +91,12 @@ describe('a refresh token (RT-01, RT-02, RT-07)', () => {
   });
 
   it('opens its successor, and nothing else does', () => {
-    const successor = newRefreshToken();
+    const successor = newRefreshToken(KEY);
     const sealed = sealSuccessor(ONE, successor);
     expect(Buffer.from(sealed, 'hex')).toHaveLength(60);
     expect(openSuccessor(ONE, sealed)).toBe(successor);
     expect(sealSuccessor(ONE, successor)).not.toBe(sealed);
-    expect(() => openSuccessor(newRefreshToken(), sealed)).toThrow('authenticate');
+    expect(() => openSuccessor(newRefreshToken(KEY), sealed)).toThrow('authenticate');
     const changed = sealed.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'));
     expect(() => openSuccessor(ONE, changed)).toThrow('authenticate');
   });

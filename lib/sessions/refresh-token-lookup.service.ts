@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import type { KeyObject } from 'node:crypto';
+import { KeyRing } from '../authentication/key-ring.service.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
+import type { Row } from '../revocation/store/statement.js';
+import { LookupLane } from './lookup-lane.js';
+import {
+  type CheckKey,
+  checkKeyOf,
+  hasCheckValueOf,
+  newRefreshToken,
+  type RefreshToken,
+  refreshTokenDigest,
+} from './refresh-token.js';
+import { SessionStore } from './session-store.service.js';
+
+/** Tokens that this application made: what waits here is as much as its clients present at once. */
+const OWN = { batch: 500, queue: 10_000 } as const;
+
+/** All other texts: few at a time, so that a flood of them costs the database next to nothing. */
+const STRANGERS = { batch: 100, queue: 200 } as const;
+
+/**
+ * Looks refresh tokens up, and makes new ones that it will recognise.
+ *
+ * A token with a right check value waits with its like. Any other text waits in a lane of its own: it
+ * may be a token of an earlier release, or of a key that is gone, and is then as good as ever; or one
+ * of a million random texts, which must not keep anybody from refreshing or logging out.
+ */
+@Injectable()
+export class RefreshTokenLookup {
+  private readonly derived = new WeakMap<KeyObject, CheckKey>();
+  private readonly own = new LookupLane(this.look.bind(this), OWN);
+  private readonly strangers = new LookupLane(this.look.bind(this), STRANGERS);
+
+  constructor(
+    private readonly store: SessionStore,
+    private readonly keys: KeyRing,
+    private readonly meter: AuthMeter,
+  ) {}
+
+  /** A new token, with the check value of the key that signs now. */
+  issue(): RefreshToken {
+    return newRefreshToken(this.checkKeys()[0]);
+  }
+
+  /**
+   * The row of the session that a token belongs to, with `pending_ends`.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`, also for a text without a right check value
+   * while too many of those are waiting.
+   */
+  find(token: RefreshToken): Promise<Row | undefined> {
+    const lane = hasCheckValueOf(token, this.checkKeys()) ? this.own : this.strangers;
+    return this.meter.refusalsOf(lane.find(refreshTokenDigest(token)));
+  }
+
+  private async look(digests: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+    const rows = await this.store.read(({ statements }) => statements.findByTokens(digests));
+    return new Map(rows.map((row) => [row['token_digest'] ?? '', row]));
+  }
+
+  private checkKeys(): CheckKey[] {
+    return this.keys.secretHalves().map((key) => {
+      let derived = this.derived.get(key);
+      if (derived === undefined) this.derived.set(key, (derived = checkKeyOf(key)));
+      return derived;
+    });
+  }
+}
