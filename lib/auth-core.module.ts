@@ -65,9 +65,12 @@ const PROVIDERS: Provider[] = [
   },
   {
     provide: ProvisionalEvents,
-    inject: [EventKeys, RESOLVED_AUTH_OPTIONS],
-    useFactory: (keys: EventKeys, { maxTokenLife }: ResolvedAuthOptions) =>
-      new ProvisionalEvents(keys, maxTokenLife),
+    inject: [EventKeys, RESOLVED_AUTH_OPTIONS, RevocationIndex],
+    useFactory: (
+      keys: EventKeys,
+      { maxTokenLife }: ResolvedAuthOptions,
+      { gaps }: RevocationIndex,
+    ) => new ProvisionalEvents(keys, maxTokenLife, gaps),
   },
   {
     provide: KeyRing,

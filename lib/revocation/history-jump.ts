@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { OpenLog } from './open-log.js';
-import { HistoryLost } from './log-history.js';
+import { HistoryLost, UNKNOWN_AT_START } from './log-history.js';
 import { StorageFailure } from './store/log-database.js';
 import type { Head } from './store/log-rows.js';
 import type { Appended } from './store/log.transactions.js';
@@ -70,8 +70,8 @@ export async function jump(log: OpenLog, wish?: JumpWish): Promise<boolean> {
   history.jumped(event?.position ?? head.position);
   if (event === undefined) return false;
   history.onJump();
-  // A file has no name: its log jumps at each start, and there is nothing to be said about it.
-  const level = head.serverNow === null && wish === undefined ? 'debug' : 'warn';
+  // A log that no other instance follows jumps at each start: nothing happened.
+  const level = why === UNKNOWN_AT_START ? 'debug' : 'warn';
   logger[level](`The revocation log goes on at position ${event.position}: ${why}.`);
   return true;
 }

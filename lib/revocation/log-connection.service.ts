@@ -105,7 +105,7 @@ export class LogConnection implements OnModuleInit {
       (late) => void late.close().catch(() => undefined),
     );
     try {
-      const log = await openLogIn(database, this.clock);
+      const log = await openLogIn(database, this.clock, this.options.maxTokenLife);
       log.history.onJump = () => this.meter.count('histories', 'jump');
       return log;
     } catch (error) {

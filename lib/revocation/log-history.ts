@@ -19,21 +19,44 @@ export class HistoryLost extends Error {
   override readonly name = 'HistoryLost';
 }
 
+/** Why a log jumps at a start: no instance can have noticed that a backup was put back (H3). */
+export const UNKNOWN_AT_START = 'no running instance can vouch for it';
+
+/** What is known of a log when it is opened. */
+export interface HistorySettings {
+  /** Whether a running instance follows it, which would have noticed that a backup was put back (H3). */
+  readonly isFollowed?: boolean;
+  readonly maxTokenLife?: number;
+}
+
 /**
  * Whether the log is still the one that this instance knows, so that no position is ever handed out
  * twice (H2): the same server wrote it, and its head is never behind what was seen of it.
  */
 export class LogHistory {
   private highest = 0;
+  private readonly isFollowed: boolean;
+  /** The longest lifetime of this instance's tokens (ms): for so long a jump's gap is kept at least. */
+  readonly maxTokenLife: number;
   /** The head of an answer that contradicted what was known (H3). */
   private contradictedAt: number | undefined;
   private hasJumped = false;
-  /** Told of each jump that this process has made. */
+  /** Called after each jump that this process has made. */
   onJump: () => void = () => undefined;
+
+  constructor({ isFollowed = true, maxTokenLife = 0 }: HistorySettings = {}) {
+    this.isFollowed = isFollowed;
+    this.maxTokenLife = maxTokenLife;
+  }
 
   /** The highest position that this instance has ever seen; take it before a statement is sent. */
   get seen(): number {
     return this.highest;
+  }
+
+  /** Whether no running instance can vouch for it, and it has not jumped since (H3). */
+  get isUnknown(): boolean {
+    return !this.isFollowed && !this.hasJumped;
   }
 
   /** A position of the log: the cursor's, an own write's, or one that was read. */
@@ -61,8 +84,8 @@ export class LogHistory {
     if (this.contradictedAt !== undefined && head.position < this.contradictedAt + JUMP) {
       return 'it contradicts what was read of it';
     }
-    // A file may be an old copy, and nothing in it says so (H3).
-    if (head.serverNow === null && !this.hasJumped) return 'its server has no name to be known by';
+    // It may be an old copy, and nothing in it says so (H3).
+    if (head.serverNow === null ? !this.hasJumped : this.isUnknown) return UNKNOWN_AT_START;
     return undefined;
   }
 

@@ -2,9 +2,10 @@ import type { AuthClock } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { SUPPORTED_FORMAT } from './feed/log-cursor.js';
 import { InstancePresence } from './instance-presence.js';
-import { LogHistory } from './log-history.js';
+import { type HistorySettings, LogHistory } from './log-history.js';
+import { InstanceStatements } from './store/instance.statements.js';
 import type { LogDatabase } from './store/log-database.js';
-import { headOf } from './store/log-rows.js';
+import { headOf, integerOf } from './store/log-rows.js';
 import { LogStatements } from './store/log.statements.js';
 import { LogTransactions } from './store/log.transactions.js';
 
@@ -26,8 +27,13 @@ export interface OpenLog {
  *
  * @throws AuthWiringError when a newer release writes it (H5).
  */
-export async function openLogIn(database: LogDatabase, clock: AuthClock): Promise<OpenLog> {
-  const log = logIn(database, clock, '');
+export async function openLogIn(
+  database: LogDatabase,
+  clock: AuthClock,
+  maxTokenLife = 0,
+): Promise<OpenLog> {
+  const isFollowed = await hasWitness(database);
+  const log = logIn(database, clock, '', { isFollowed, maxTokenLife });
   const { rows } = await database.read(log.statements.position());
   const { format } = headOf(rows[0], clock);
   if (format > SUPPORTED_FORMAT) {
@@ -40,10 +46,24 @@ export async function openLogIn(database: LogDatabase, clock: AuthClock): Promis
   return { ...log, id: rows[0]?.['log_id'] ?? '' };
 }
 
+/**
+ * H3: whether an instance said within the last minute and a half that it is running. In a backup that
+ * was put back these rows are as old as everything else.
+ */
+async function hasWitness(database: LogDatabase): Promise<boolean> {
+  const { rows } = await database.read(new InstanceStatements(database.dialect).countRunning());
+  return integerOf(rows[0]?.['running']) > 0;
+}
+
 /** The same, of a log whose id is known. */
-export function logIn(database: LogDatabase, clock: AuthClock, id: string): OpenLog {
+export function logIn(
+  database: LogDatabase,
+  clock: AuthClock,
+  id: string,
+  settings?: HistorySettings,
+): OpenLog {
   const statements = new LogStatements(database.dialect);
-  const history = new LogHistory();
+  const history = new LogHistory(settings);
   const transactions = new LogTransactions(statements, clock, history);
   const instance = new InstancePresence(database.dialect, clock);
   return { database, statements, transactions, history, id, instance };

@@ -41,7 +41,10 @@ export interface LogEvent {
   readonly kind: LogEventKind;
   /** 128 bits as 32 lower-case hex digits, see `event-key.ts`. */
   readonly key: string;
-  /** `subject` and `issuer`: tokens with a `gen` below this position are dead. */
+  /**
+   * `subject` and `issuer`: tokens with a `gen` below this position are dead. `history`: the last
+   * position before the jump, or `null` where an older release jumped.
+   */
   readonly killsBelow: number | null;
   /** `subject`: the key (kind `session`) of the one session that is spared. */
   readonly except: string | null;

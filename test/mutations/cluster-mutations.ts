@@ -29,8 +29,8 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   one(
     'a file goes on where an old copy ended',
     HISTORY,
-    'if (head.serverNow === null && !this.hasJumped)',
-    'if (false)',
+    'head.serverNow === null ? !this.hasJumped : this.isUnknown',
+    'head.serverNow !== null && this.isUnknown',
     H2,
   ),
   one(

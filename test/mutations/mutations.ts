@@ -3,6 +3,7 @@ import { BOOT_MUTATIONS } from './boot-mutations.js';
 import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
 import { CONNECTIONS_MUTATIONS } from './connections-mutations.js';
 import { KEYS_MUTATIONS } from './keys-mutations.js';
+import { LOG_MUTATIONS } from './log-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
 import { REFRESH_MUTATIONS } from './refresh-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
@@ -208,4 +209,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...WRITER_MUTATIONS,
   ...KEYS_MUTATIONS,
   ...REFRESH_MUTATIONS,
+  ...LOG_MUTATIONS,
 ];

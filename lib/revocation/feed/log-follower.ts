@@ -202,6 +202,8 @@ export class LogFollower {
   /** H4, F4: only proofs sent after this was committed count. */
   async register(log: OpenLog): Promise<void> {
     const { maxTokenLife, issuer } = this.options;
+    // H3: before its row vouches for this log, so that no other instance takes an old copy for followed.
+    if (log.history.isUnknown) await jump(log);
     await log.database.transaction(() =>
       log.transactions.register(this.policies.widest, maxTokenLife, issuer, log.instance),
     );

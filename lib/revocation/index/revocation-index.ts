@@ -1,5 +1,6 @@
 import { FOREVER } from './digest-shard.js';
 import { DigestTable } from './digest-table.js';
+import { HistoryGaps } from './history-gaps.js';
 import { type EventKeys, parseHexKey } from '../event-key.js';
 import { MarkTable } from './mark.js';
 import type { LogEvent, RevocationKind, TokenIdentity } from '../revocation-event.js';
@@ -58,7 +59,14 @@ export class RevocationIndex {
   private readonly session = new Uint32Array(4);
   private readonly ownIssuerKey = new Uint32Array(4);
 
-  constructor(private readonly keys: EventKeys) {
+  /** The highest position that was added: where an older release's jump began, which does not say. */
+  private highest = 0;
+
+  /** @param gaps - Those of another index of the same log, which judges the same tokens. */
+  constructor(
+    private readonly keys: EventKeys,
+    readonly gaps = new HistoryGaps(),
+  ) {
     keys.write('issuer', keys.ownIssuer, '', this.ownIssuerKey);
   }
 
@@ -70,10 +78,11 @@ export class RevocationIndex {
    */
   add(event: LogEvent, pendingAt?: PendingAt): void {
     const { kind } = event;
-    if (kind === 'history') return;
+    if (kind === 'history') return this.addGap(event);
     if (event.position === null && pendingAt === undefined) {
       throw new TypeError(`pending event ${event.id} came without what it counts as`);
     }
+    if (event.position !== null) this.highest = Math.max(this.highest, event.position);
     this.parse(event.key, this.key, event);
     const note = noteOf(event.reason);
     const until = event.until ?? pendingAt?.until ?? null;
@@ -176,6 +185,7 @@ export class RevocationIndex {
     const now = Math.floor(nowMs / 1000);
     let dropped = 0;
     for (const table of this.tables()) dropped += table.sweep(now, SWEEP_SLOTS);
+    this.gaps.sweep(now);
     return dropped;
   }
 
@@ -197,6 +207,15 @@ export class RevocationIndex {
   private tables(): (DigestTable | MarkTable)[] {
     const { tokens, sessions, subjects, accessSubjects, subjectTimes, issuers, issuerTimes } = this;
     return [tokens, sessions, subjects, accessSubjects, subjectTimes, issuers, issuerTimes];
+  }
+
+  /** An older release wrote no lower edge, and kept the row for two minutes: it is never forgotten here. */
+  private addGap({ position, killsBelow, until, id }: LogEvent): void {
+    if (position === null) throw new TypeError(`the jump ${id} has no position`);
+    const after = killsBelow ?? (this.highest < position ? this.highest : position - 1);
+    const isForever = killsBelow === null || until === null;
+    this.gaps.add(after, position, isForever ? FOREVER : toUntil(until));
+    this.highest = Math.max(this.highest, position);
   }
 
   private addMark(
@@ -226,7 +245,7 @@ export class RevocationIndex {
   ): number {
     const place = marks.find(key);
     if (place < 0) return -1;
-    const value = (byGen ? gen : iat) ?? NaN;
+    const value = (byGen ? this.gaps.judged(gen) : iat) ?? NaN;
     if (sid === undefined || !marks.hasException(place))
       return marks.judge(place, value, undefined);
     this.keys.write('session', iss, sid, this.session);

@@ -6,6 +6,9 @@ import type { Row, Statement } from './statement.js';
 /** A row that was not renewed for so long belongs to nobody any more (ms). */
 const FORGOTTEN_AFTER = 86_400_000;
 
+/** A running instance renews its row after 75 seconds at most (ms). */
+const RENEWED_WITHIN = 90_000;
+
 /** What an instance says of itself, for those who operate several. */
 export interface InstanceRow {
   /** 16 random bytes as hex digits; another one at each start. */
@@ -88,6 +91,16 @@ export class InstanceStatements {
   forget(): Statement {
     return this.dialect.statement(
       `DELETE FROM ${this.instance} WHERE seen_at < ${this.dialect.now} - ${FORGOTTEN_AFTER}`,
+      [],
+    );
+  }
+
+  /** How many have renewed their row lately; one row `{ running }`. */
+  countRunning(): Statement {
+    const { text, now } = this.dialect;
+    return this.dialect.statement(
+      `SELECT ${text('COUNT(*)')} AS running FROM ${this.instance} ` +
+        `WHERE seen_at BETWEEN ${now} - ${RENEWED_WITHIN} AND ${now} + ${RENEWED_WITHIN}`,
       [],
     );
   }

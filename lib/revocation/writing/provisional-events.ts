@@ -1,5 +1,6 @@
 import type { EventKeys } from '../event-key.js';
 import type { TokenIdentity } from '../revocation-event.js';
+import type { HistoryGaps } from '../index/history-gaps.js';
 import { RevocationIndex } from '../index/revocation-index.js';
 import type { EventDraft } from '../store/log-rows.js';
 import { RETENTION_MARGIN } from '../store/log.transactions.js';
@@ -15,6 +16,8 @@ export class ProvisionalEvents {
   constructor(
     private readonly keys: EventKeys,
     private readonly maxTokenLife: number,
+    /** Those of the index: a token of a lost history is judged here as it is there. */
+    private readonly gaps?: HistoryGaps,
   ) {}
 
   get size(): number {
@@ -51,7 +54,7 @@ export class ProvisionalEvents {
   private rebuild(now: number): void {
     this.index = undefined;
     for (const draft of this.drafts.values()) {
-      this.index ??= new RevocationIndex(this.keys);
+      this.index ??= new RevocationIndex(this.keys, this.gaps);
       this.index.add(
         { ...draft, position: draft.attemptedAt, issuedBefore: null, until: null },
         {

@@ -147,15 +147,18 @@ export const COVERAGE: readonly RuleCoverage[] = [
   row('H1', 'a fork closes, reloads and merges, and is told', 'cluster/feed/h1-fork.spec.ts'),
   row(
     'H2',
-    'positions never come again: jump',
+    'positions never come again: jump; tokens of the gap are judged with gen 0',
     'cluster/protocol/h2-no-position-twice.spec.ts',
     'cluster/failover/promoted.spec.ts',
+    'cluster/failover/lost-future.spec.ts',
+    'unit/revocation/history-gaps.spec.ts',
   ),
   row(
     'H3',
-    'a fork jumps; without an identity every load; after a backup the command',
+    'a fork jumps; without an identity, or a running instance that follows the log, every load',
     'cluster/protocol/h2-no-position-twice.spec.ts',
     'cluster/failover/restored-backup.spec.ts',
+    'cluster/failover/lost-future.spec.ts',
     'cluster/cli/new-history.spec.ts',
   ),
   row(

@@ -75,10 +75,15 @@ function die(model: Model, instance: Instance): void {
   }
 }
 
-/** H3: without an identity a load cannot tell whether the history is the old one, so it jumps. */
-export function start({ scope, rules }: Model, { own }: Instance): void {
+/**
+ * H3: without an identity, and where no running instance follows the log, a load cannot tell whether the
+ * history is the old one, so it jumps.
+ */
+export function start({ scope, rules, world }: Model, { own }: Instance): void {
+  const isFollowed = world.instances.some((other) => other.own.up === 1);
   own.loading = 1;
   if (!scope.identity && rules['H3 load jumps']) own.mustJump = 1;
+  if (scope.backup === 'unnoticed' && !isFollowed && rules['H3 followed']) own.mustJump = 1;
 }
 
 /** H4: raised, never lowered. */

@@ -3,7 +3,7 @@ import { hasJumpedBeyond } from './histories.js';
 import { judge } from './judging.js';
 import { load } from './loading.js';
 import { type Model, nameOf, type Step } from './model.js';
-import { addToIndex, forget } from './numbering.js';
+import { addGap, addToIndex, forget } from './numbering.js';
 import { promiseAlarm, remembered } from './promises.js';
 import { copyRow } from './rows.js';
 import { ABSENT, FOREVER, type Instance, NUMBERED, PENDING, type Poll } from './world.js';
@@ -142,7 +142,8 @@ function apply(model: Model, instance: Instance, { head, rows, sent }: Poll): vo
     if (isUnknownKind(model, instance, slot)) continue;
     if (row.where === NUMBERED) {
       numbered |= only(slot);
-      if (row.until > now && slot < scope.firstJump) addToIndex(instance, slot, row);
+      if (slot >= scope.firstJump) addGap(instance, slot, row);
+      else if (row.until > now) addToIndex(instance, slot, row);
     } else {
       pending |= only(slot);
       const killsBelow = rules['C2 next'] ? head.position + 1 : FOREVER;

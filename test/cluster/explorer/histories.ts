@@ -83,6 +83,7 @@ function insertHistory(model: Model, slot: number): void {
   clock.jumps++;
   const row = db.rows[slot]!;
   row.where = NUMBERED;
+  row.killsBelow = db.head.position;
   row.position = rules['H2 time'] ? JUMP * clock.jumps : db.head.position + JUMP;
   row.until = FOREVER;
   row.made = model.scope.purge ? YOUNG : 0;
@@ -107,7 +108,7 @@ export function offerQuestions(model: Model, step: Step): void {
   if (scope.backup !== 'asked') return;
   const slot = freeJump(model);
   for (const instance of world.instances) {
-    for (const token of world.tokens) {
+    for (const [index, token] of world.tokens.entries()) {
       const isBeyond = token.live === 1 && token.met === 0 && token.gen > world.db.head.position;
       if (instance.own.up === 0 || !isBeyond || (rules['G5'] && slot === undefined)) continue;
       step(
@@ -115,7 +116,10 @@ export function offerQuestions(model: Model, step: Step): void {
           `${nameOf(instance)} is asked about a token of position ${token.gen}, beyond the head`,
         () => {
           token.met = 1;
-          if (rules['G5'] && slot !== undefined) jump(model, instance, slot);
+          if (!rules['G5'] || slot === undefined) return;
+          jump(model, instance, slot);
+          // It lies in the gap of this jump: what was written since its login ends it.
+          token.must |= model.effective(scope.concerning[index] as number) & ~token.not;
         },
       );
     }

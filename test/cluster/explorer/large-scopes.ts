@@ -44,6 +44,17 @@ export const LARGE_SCOPES = {
     answersLate: false,
     ticks: 0,
   }),
+  'a backup put back without a command, two instances stopped': scopeOf({
+    sessions: ['out'],
+    events: [{ kind: 'other' }, { kind: 'subject', writers: [0, 1] }],
+    failovers: 1,
+    jumps: 2,
+    lossy: true,
+    backup: 'unnoticed',
+    restarts: 2,
+    answersLate: false,
+    ticks: 0,
+  }),
   'a purge and a settlement after it': scopeOf({
     sessions: ['out'],
     events: [{ kind: 'subject' }, { kind: 'other' }],

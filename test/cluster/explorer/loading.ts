@@ -1,6 +1,6 @@
 import { hasJumpedBeyond, needsJump } from './histories.js';
 import { type Model, nameOf, type Step } from './model.js';
-import { addToIndex, forget } from './numbering.js';
+import { addGap, addToIndex, forget } from './numbering.js';
 import { promiseAlarm, remembered } from './promises.js';
 import { ABSENT, type Instance, NUMBERED } from './world.js';
 
@@ -82,8 +82,11 @@ function readRows(model: Model, instance: Instance, through: number): void {
     }
   }
   for (const [slot, row] of world.db.rows.entries()) {
-    if (slot >= model.scope.firstJump) break; // a history event ends nothing
     const isLive = row.where === NUMBERED && row.until > now && row.position <= through;
+    if (slot >= model.scope.firstJump) {
+      if (isLive) addGap(instance, slot, row);
+      continue;
+    }
     if (isLive) addToIndex(instance, slot, row);
     // X3: what is live here and nowhere else was lost.
     const isLost = row.where === ABSENT && (instance.known[slot]?.until ?? 0) > now;

@@ -1,6 +1,6 @@
 import { has, only } from './cells.js';
 import type { Model } from './model.js';
-import { FOREVER, type Instance, NUMBERED, YOUNG } from './world.js';
+import { FOREVER, type Instance, NUMBERED, type RowCells, YOUNG } from './world.js';
 
 /**
  * Gives an event the next position, under the head lock: the head is raised and the row inserted in one
@@ -69,7 +69,7 @@ export function takeEffect(model: Model, slot: number): void {
   if (event.effective === 1) return;
   event.effective = 1;
   for (const [token, cells] of world.tokens.entries()) {
-    // The price of a net (H3): what is written before somebody met the token need not end it.
+    // The price of a net (H3): what is written before a token was met beyond the head need not end it yet.
     const isUnmet = scope.backup === 'asked' && cells.lostFuture === 1 && cells.met === 0;
     if (cells.live === 1 && !isUnmet && model.concerns(slot, token)) cells.must |= only(slot);
   }
@@ -96,6 +96,17 @@ export function addToIndex(instance: Instance, slot: number, { killsBelow, until
   known.killsBelow = Math.max(known.killsBelow, killsBelow);
   known.until = Math.max(known.until, until);
 }
+
+/** H2: what a jump leapt over; an instance knows it once an answer or a load has shown the jump. */
+export function addGap(instance: Instance, slot: number, row: Gap): void {
+  const known = instance.known[slot]!;
+  known.after = row.killsBelow;
+  known.killsBelow = row.position;
+  known.until = FOREVER;
+}
+
+/** A jump as it is read. */
+type Gap = Pick<RowCells, 'position' | 'killsBelow'>;
 
 /**
  * P1, F3: an own commit is known. Where it stands directly behind the cursor, the cursor moves on

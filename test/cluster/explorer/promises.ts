@@ -66,8 +66,11 @@ function promiseDurable(model: Model, index: number, must: number): void {
 }
 
 /** The live events that an instance knows. */
-export function remembered({ now }: Model, { known }: Instance): number {
-  return known.reduce((set, { until }, slot) => (until > now ? set | only(slot) : set), 0);
+export function remembered({ now, scope }: Model, { known }: Instance): number {
+  return known.reduce(
+    (set, { until }, slot) => (until > now && slot < scope.firstJump ? set | only(slot) : set),
+    0,
+  );
 }
 
 /** H1: whoever proves itself fresh, or reloads, has told of the live events it knows that were lost. */

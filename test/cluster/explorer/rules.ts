@@ -49,8 +49,10 @@ export const RULES = {
   'H2 jump': 'nobody jumps',
   'H2 time': 'a jump does not count from database time',
   'H2 purged': 'a jump does not raise purged_through',
+  'H2 gap': 'a token whose position a jump leapt over is judged like any other',
   'H3 new history': 'a backup is put back without the command new-history',
   'H3 load jumps': 'without an identity, a load does not jump',
+  'H3 followed': 'a log that no running instance follows is loaded without a jump',
   H4: 'nobody registers its bound',
   H5: 'an event of an unknown kind is skipped',
 } as const;

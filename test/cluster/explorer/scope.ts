@@ -64,9 +64,11 @@ export interface ScopePlan {
   readonly identity?: boolean;
   /**
    * A backup is put back on the same server while every instance is stopped, instead of a fail-over.
-   * `asked`: without the command `new-history`; an instance is then asked about tokens beyond the head.
+   * `stopped`: the command `new-history` is run. `unnoticed`: it is not; the first instance to start finds
+   * that no other one runs. `asked`: it finds one that seems to run, because the backup is so young; it is
+   * then asked about tokens beyond the head.
    */
-  readonly backup?: 'stopped' | 'asked' | false;
+  readonly backup?: 'stopped' | 'unnoticed' | 'asked' | false;
   readonly purge?: boolean;
   /** The log is empty at the start: position 0. */
   readonly empty?: boolean;

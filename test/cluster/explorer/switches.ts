@@ -47,8 +47,10 @@ export const SWITCHES: Readonly<Record<RuleName, ScopeName>> = {
   'H2 jump': 'lost commits, a login, a new event',
   'H2 time': 'commits lost twice',
   'H2 purged': 'a fail-over that loses nothing',
+  'H2 gap': 'a backup put back, and a token met beyond the head',
   'H3 new history': 'a backup put back with all stopped',
   'H3 load jumps': 'a backup of SQLite',
+  'H3 followed': 'a backup put back without a command',
   H4: 'bounds that differ',
   H5: 'an old release',
 };

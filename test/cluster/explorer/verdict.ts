@@ -10,6 +10,7 @@ export function decide(model: Model, instance: Instance, token: number): Verdict
   const { world, scope, rules, now } = model;
   const cells = world.tokens[token]!;
   const { own, known } = instance;
+  const gen = judgedGen(model, instance, cells.gen);
   let latest = -1;
   let latestAt = 0;
   for (let slot = 0; slot < known.length; slot++) {
@@ -17,11 +18,11 @@ export function decide(model: Model, instance: Instance, token: number): Verdict
     if (until <= now) continue;
     if (!rules['G4'] && has(scope.judged, slot)) {
       if (killsBelow >= latestAt) [latest, latestAt] = [slot, killsBelow];
-    } else if (model.concerns(slot, token) && model.kills(slot, killsBelow, cells.gen)) {
+    } else if (model.concerns(slot, token) && model.kills(slot, killsBelow, gen)) {
       return 'revoked';
     }
   }
-  if (latest > 0 && model.concerns(latest, token) && model.kills(latest, latestAt, cells.gen)) {
+  if (latest > 0 && model.concerns(latest, token) && model.kills(latest, latestAt, gen)) {
     return 'revoked';
   }
   if ((own.provisional & (scope.concerning[token] as number)) !== 0) return 'unknown';
@@ -29,6 +30,16 @@ export function decide(model: Model, instance: Instance, token: number): Verdict
   if (own.closed === 1) return 'unknown';
   if (cells.gen > own.cursor) return 'unknown';
   return isFresh(model, instance) ? 'accepted' : 'unknown';
+}
+
+/** H2: a token whose position a jump leapt over is of a lost history, and older than every event. */
+function judgedGen({ scope, rules }: Model, { known }: Instance, gen: number): number {
+  if (!rules['H2 gap']) return gen;
+  for (let slot = scope.firstJump; slot < scope.slots; slot++) {
+    const { after, killsBelow, until } = known[slot]!;
+    if (until > 0 && gen > after && gen < killsBelow) return 0;
+  }
+  return gen;
 }
 
 /** F5: whether the last proof still allows accepting. */

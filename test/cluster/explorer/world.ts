@@ -94,8 +94,11 @@ const INSTANCE = layoutOf(
   /** Ghost: it has told of a lost history (H1). */
   'noticed',
 );
-/** `position` only of an own write that answers are asked for (F3). */
-const KNOWN = layoutOf('killsBelow', 'until', 'position');
+/**
+ * `position` only of an own write that answers are asked for (F3). Of a jump `killsBelow` is its own
+ * position and `after` the last one before it: the edges of the gap.
+ */
+const KNOWN = layoutOf('killsBelow', 'until', 'position', 'after');
 const POLL = layoutOf(
   'stage',
   'order',
