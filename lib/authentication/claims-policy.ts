@@ -76,6 +76,16 @@ export class ClaimsPolicy {
     return payload as TokenClaims;
   }
 
+  /** Whether a payload says that it is for another issuer or another API; it need not say anything. */
+  isForeign(payload: unknown): boolean {
+    if (typeof payload !== 'object' || payload === null) return false;
+    const { iss, aud } = payload as RawClaims;
+    return (
+      (iss !== undefined && iss !== this.issuer) ||
+      (aud !== undefined && aud !== this.audience && !this.isAmong(aud))
+    );
+  }
+
   /**
    * The claims of a token of the passport recipe, as if we had issued it without a session: what the
    * log knows of accounts of our own issuer holds for it, and without `gen` its `iat` decides.

@@ -71,7 +71,7 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
       );
     }
     this.keepDemand();
-    this.keepHeaders();
+    this.keepRefusals();
     this.isReady = true;
   }
 
@@ -86,10 +86,15 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
   }
 
   /**
-   * Sets the headers of a refusal where it passes anyway: an application's exception filter may take
-   * over later, and a `catch` around the whole guard would cost a promise for each request.
+   * Gives every refusal its code and its headers, where it passes anyway: an application's exception
+   * filter may take over later, and a `catch` around the whole guard would cost a promise for each
+   * request.
+   *
+   * The strategy's refusal is an error, or the challenge (`info`) where it failed. An override throws
+   * `error || new UnauthorizedException()` as in any AuthGuard; that exception says nothing of its
+   * own, so the refusal takes its place.
    */
-  private keepHeaders(): void {
+  private keepRefusals(): void {
     const given = this.handleRequest;
     this.handleRequest = <TUser>(
       error: unknown,
@@ -99,16 +104,26 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
       status?: unknown,
     ): TUser => {
       try {
-        return given.call(this, error, user, info, context, status) as TUser;
+        const result: unknown = given.call(this, error, user, info, context, status);
+        if (!(result instanceof Promise)) return result as TUser;
+        // An override may be asynchronous; passport's promise takes its place.
+        return result.catch((thrown) => this.refuse(thrown, [error, info], context)) as TUser;
       } catch (thrown) {
-        const refusal = thrown instanceof AuthException ? thrown : error;
-        if (refusal instanceof AuthException) {
-          this.options.count(refusal);
-          setResponseHeaders(context, refusal.headers);
-        }
-        throw thrown;
+        return this.refuse(thrown, [error, info], context);
       }
     };
+  }
+
+  /** @param said - What the strategy reported: its error, and its challenge. */
+  private refuse(thrown: unknown, said: unknown[], context: ExecutionContext): never {
+    const refusal = said.find((one) => one instanceof AuthException);
+    const answer = refusal !== undefined && isBareUnauthorized(thrown) ? refusal : thrown;
+    const known = answer instanceof AuthException ? answer : refusal;
+    if (known !== undefined) {
+      this.options.count(known);
+      setResponseHeaders(context, known.headers);
+    }
+    throw answer;
   }
 
   private isAnonymous(context: ExecutionContext): boolean {
@@ -118,4 +133,10 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
       return false; // Something is there and is bad: the strategy finds it again, and refuses.
     }
   }
+}
+
+/** `new UnauthorizedException()` of whichever copy of @nestjs/common: it has no words of its own. */
+function isBareUnauthorized(thrown: unknown): boolean {
+  const { getStatus, message } = thrown as { getStatus?(): unknown; message?: unknown };
+  return message === 'Unauthorized' && getStatus?.call(thrown) === 401;
 }

@@ -82,6 +82,9 @@ export class JwtStrategy
   /** Only while passport holds a request in hand; see {@link refuse}. */
   protected token?: string;
 
+  /** Passport's own `fail`, as long. */
+  protected challenge?: PassportJwtStrategy['fail'];
+
   constructor(
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
     private readonly ring: KeyRing,
@@ -137,8 +140,15 @@ export class JwtStrategy
     }
   }
 
-  /** Called by passport, on an object of its own for each request. */
+  /**
+   * Called by passport, on an object of its own for each request.
+   *
+   * What is not a token of ours fails, so that passport asks the next strategy of a chain; the refusal
+   * is the challenge. A token of ours that is bad now is an error, and ends the chain: no other
+   * strategy may let its holder in.
+   */
   override authenticate(request: AuthRequest, options?: { demand?: TokenDemand }): void {
+    this.challenge = this.fail;
     this.fail = refuse;
     try {
       const token = this.tokenOf(request);
@@ -150,9 +160,11 @@ export class JwtStrategy
       if (isLegacy) void this.authenticateLegacy(attempt);
       else super.authenticate(attempt, options);
     } catch (error) {
+      // A 400 for two tokens and a 403 for a forged request are answers to a token of any issuer.
+      const isNoToken = error instanceof AuthException && error.getStatus() !== 401;
+      if (isNoToken || error instanceof AuthWiringError) this.error(error);
       // jsonwebtoken throws TypeError and SyntaxError at some tokens: that must not become a 500.
-      const known = error instanceof AuthException || error instanceof AuthWiringError;
-      this.error(known ? error : tokenInvalid(error));
+      else this.fail(error instanceof AuthException ? error : tokenInvalid(error));
     }
   }
 
@@ -162,7 +174,11 @@ export class JwtStrategy
     try {
       payload = this.ring.legacy?.verify(attempt.token);
     } catch (error) {
-      this.error(tokenInvalid(error));
+      this.fail(tokenInvalid(error));
+      return;
+    }
+    if (this.policy.isForeign(payload)) {
+      this.fail(tokenInvalid('The token is for another issuer or another audience.'));
       return;
     }
     try {
@@ -220,12 +236,15 @@ export class JwtStrategy
 }
 
 /**
- * Stands in for passport's `fail`, which passport-jwt calls when the signature is wrong: a refusal is
- * an error with a code, not a challenge that the guard would have to interpret. Shared, so that a
- * request makes no closure.
+ * Stands in for passport's `fail`, which passport-jwt calls with errors of jsonwebtoken: makes each
+ * challenge a refusal with a code. Shared, so that a request makes no closure.
  */
-function refuse(this: PassportJwtStrategy & { token?: string }, cause?: unknown): void {
-  this.error(isCompactToken(this.token ?? '') ? tokenInvalid(cause) : tokenMalformed(cause));
+function refuse(
+  this: { challenge?(refusal: AuthException): void; token?: string },
+  cause?: unknown,
+): void {
+  const refused = isCompactToken(this.token ?? '') ? tokenInvalid : tokenMalformed;
+  this.challenge?.(cause instanceof AuthException ? cause : refused(cause));
 }
 
 /** A query of many an ORM is none of Promise's own; @nestjs/passport awaits it all the same. */

@@ -94,12 +94,13 @@ export class AuthSelfTest implements OnModuleInit {
     return { iss, aud, sub: id, sid: id, jti: id, gen: 0, iat, exp: iat + 1 };
   }
 
-  /** What the strategy reports, as passport would hear it: an error, or `undefined` for success. */
+  /** What the strategy reports to passport: a refusal, or `undefined` for success. */
   private outcome(token: string, allowExpired: boolean): Promise<unknown> {
     return new Promise((resolve) => {
       const attempt = Object.create(this.strategy) as JwtStrategy;
       attempt.success = () => resolve(undefined);
       attempt.error = resolve;
+      attempt.fail = resolve;
       const request = { headers: { authorization: `Bearer ${token}` }, url: '/' };
       // Allowing expired tokens keeps the revocation, which is not loaded yet, out of the answer.
       attempt.authenticate(request, {

@@ -3,6 +3,8 @@ import type { Mutation } from './mutation.js';
 const RING_JWT = 'authentication/ring-jwt.service';
 const JWT_SERVICE = 'security/jwt-service.spec';
 const JWT_WIRING = 'security/jwt-service-wiring';
+const STRATEGY = 'authentication/jwt.strategy';
+const CHAINS = 'security/strategy-chains';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name, edits: [{ file, find, replace }], tests };
@@ -67,5 +69,26 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     'if (!givesJwtService(module))',
     'if (true)',
     JWT_WIRING,
+  ),
+  one(
+    'a token that is not ours ends the chain of strategies',
+    STRATEGY,
+    'this.challenge = this.fail;',
+    'this.challenge = (refusal) => this.error(refusal);',
+    CHAINS,
+  ),
+  one(
+    'a revoked token reaches the next strategy',
+    STRATEGY,
+    'this.fail = refuse;',
+    'this.fail = refuse; this.error = refuse;',
+    CHAINS,
+  ),
+  one(
+    'JwtAuthGuard drops the challenge',
+    'authentication/jwt-auth.guard',
+    'refusal !== undefined && isBareUnauthorized(thrown) ? refusal : thrown',
+    'thrown',
+    CHAINS,
   ),
 ];
