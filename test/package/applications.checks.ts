@@ -52,6 +52,16 @@ export async function checkNest11(checks: Checks, app: string): Promise<void> {
   await checks.run('Nest 11 in CommonJS with TypeORM 0.3: login, read, logout, 401', () =>
     tryOut(app, 'dist/main.js'),
   );
+  await checks.run('Nest 11: a cycle of the options stops the boot, with the fix', async () => {
+    const boot = startApp(app, 'dist/cyclic.main.js');
+    const output = await boot.then(
+      () => 'it listens',
+      (error: unknown) => String(error),
+    );
+    // Nest 11 itself waits for ever: the process would end with code 0 and without a word.
+    expectEqual('it ended with code 1', output.includes('ended with code 1'), true);
+    expectEqual('the advice', output.includes('Name the class beside useFactory'), true);
+  });
   await checks.run(
     'Nest 11: the stock ts-jest spec passes with the line of the README',
     async () => {

@@ -12,6 +12,10 @@ import { checkTarball } from './tarball.checks.js';
 
 const NEST_12 = 'nest12-esm';
 const NEST_11 = 'nest11-commonjs';
+const MAJORS: readonly [name: string, nest: number][] = [
+  [NEST_12, 12],
+  [NEST_11, 11],
+];
 
 // Compiled, this file stands in build/test/package.
 const repository = resolve(import.meta.dirname, '../../..');
@@ -32,7 +36,7 @@ try {
   );
   const place: Workplace = { repository, folder, tarball: join(folder, packed.trim()) };
   // Both at once: they wait for the network most of the time.
-  const installing = new Map([NEST_12, NEST_11].map((name) => [name, install(place, name)]));
+  const installing = new Map(MAJORS.map(([name, nest]) => [name, install(place, name, nest)]));
 
   await checkTarball(checks, place);
   const nest12 = withInstalled(installing, NEST_12, async (app) => {
@@ -53,10 +57,10 @@ try {
 }
 
 /** An error is kept for the check that reports it: nobody awaits this promise yet. */
-async function install(place: Workplace, name: string): Promise<string | Error> {
+async function install(place: Workplace, name: string, nest: number): Promise<string | Error> {
   const start = performance.now();
   try {
-    const app = await installApp(place, name);
+    const app = await installApp(place, name, nest);
     console.log(`  …     ${name} installed (${((performance.now() - start) / 1000).toFixed(1)} s)`);
     return app;
   } catch (error) {
@@ -70,7 +74,7 @@ async function withInstalled(
   body: (app: string) => Promise<void>,
 ): Promise<void> {
   const app = await installing.get(name);
-  await checks.run(`${name}: the tarball can be installed`, () => {
+  await checks.run(`${name}: the tarball can be installed by the line of the README`, () => {
     if (typeof app !== 'string') throw app ?? new Error('It was not tried.');
   });
   if (typeof app === 'string') await body(app);

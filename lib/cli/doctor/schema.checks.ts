@@ -44,7 +44,7 @@ const tables: Check = {
       wrong(
         `These tables are missing${where}: ${missing.join(', ')}.`,
         'nestjs-logout migrate makes them (with the same --data-source and --schema).',
-        `Or run docs/sql/${log.database.dialect.name}.up.sql, or ...authMigrations among your own migrations.`,
+        `Or run node_modules/nestjs-logout/docs/sql/${log.database.dialect.name}.up.sql, or ...authMigrations among your own migrations.`,
         'If the application finds them: is this the same database, and the same --schema?',
       ),
     ];

@@ -192,8 +192,8 @@ async function check(database: LogDatabase, location: LogLocation): Promise<void
     `Let the module make them: AuthModule.forRoot({ migrations: 'run', … }).`,
     'Add ...authMigrations to the migrations of your own DataSource and run them.',
     missing.some((name) => AUTH_TABLES.some((table) => table === name))
-      ? `Run docs/sql/${database.dialect.name}.up.sql.`
-      : `If the tables were made by release 0.1, run docs/sql/${database.dialect.name}.upgrade-0.2.sql.`,
+      ? `Run node_modules/nestjs-logout/docs/sql/${database.dialect.name}.up.sql.`
+      : `If the tables were made by release 0.1, run node_modules/nestjs-logout/docs/sql/${database.dialect.name}.upgrade-0.2.sql.`,
   );
 }
 

@@ -26,15 +26,32 @@ export function appSource({ repository }: Workplace, name: string): string {
 }
 
 /**
- * Installs the packed tarball beside what an application has, in a folder outside the repository, so
+ * The line of the README that installs this package beside one major version of Nest, as words.
+ *
+ * @throws when the README has none.
+ */
+export function installLine({ repository }: Workplace, nest: number): readonly string[] {
+  const readme = readFileSync(join(repository, 'README.md'), 'utf8');
+  const line = new RegExp(`^npm install (nestjs-logout .*@nestjs/jwt@${nest} .*)$`, 'm').exec(
+    readme,
+  );
+  if (line?.[1] === undefined) throw new Error(`README.md has no install line for Nest ${nest}.`);
+  return line[1].split(' ');
+}
+
+/**
+ * Installs the packed tarball by the line of the README, beside what an application has, in a folder outside the repository, so
  * that nothing of ours is found by accident.
  *
  * @returns the application's folder.
  */
-export async function installApp(place: Workplace, name: string): Promise<string> {
+export async function installApp(place: Workplace, name: string, nest: number): Promise<string> {
   const app = join(place.folder, name);
   cpSync(appSource(place, name), app, { recursive: true });
-  await shell(app, 'npm', 'install', place.tarball, ...INSTALL_QUIETLY);
+  const words = installLine(place, nest).map((word) =>
+    word === 'nestjs-logout' ? place.tarball : word,
+  );
+  await shell(app, 'npm', 'install', ...words, ...INSTALL_QUIETLY);
   lendNativeModule(place.repository, app);
   return app;
 }

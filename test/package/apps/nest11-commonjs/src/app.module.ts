@@ -5,6 +5,7 @@ import { AuthModule, JwtAuthGuard } from 'nestjs-logout';
 import { AccountController } from './account.controller';
 import { AppController } from './app.controller';
 import { AppService } from './app.service';
+import { UsersService } from './users.service';
 
 @Module({
   imports: [
@@ -18,9 +19,10 @@ import { AppService } from './app.service';
         audience: 'https://api.example.com',
         migrations: 'run',
       }),
+      claims: UsersService,
     }),
   ],
   controllers: [AppController, AccountController],
-  providers: [AppService, { provide: APP_GUARD, useExisting: JwtAuthGuard }],
+  providers: [AppService, UsersService, { provide: APP_GUARD, useExisting: JwtAuthGuard }],
 })
 export class AppModule {}
