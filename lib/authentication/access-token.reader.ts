@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { cookieValues } from '../context/cookie-header.js';
-import type { AuthRequest } from '../context/execution-context.js';
+import { assertHeaders, type AuthRequest } from '../context/execution-context.js';
 import { mayActWithCookies } from '../context/same-origin.js';
 import { bearerToken, MAX_TOKEN_LENGTH } from './bearer-token.js';
 import { csrfRefused, invalidRequest, tokenMalformed } from './refusals.js';
@@ -24,8 +24,10 @@ export class AccessTokenReader {
    * @returns `undefined` where there is none.
    * @throws AuthException 400 `invalid_request` for two tokens, 403 `csrf_refused` for a cookie that
    * another site's page sent along, 401 `token_malformed`.
+   * @throws AuthWiringError for a request without headers: a good token would be refused as missing.
    */
   read(request: AuthRequest): string | undefined {
+    assertHeaders(request);
     const token = bearerToken(request);
     const header = this.cookies === null ? undefined : request.headers['cookie'];
     return header === undefined || this.cookies === null

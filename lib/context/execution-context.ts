@@ -31,6 +31,27 @@ export function requestOf(context: ExecutionContext): AuthRequest {
   );
 }
 
+/**
+ * Refuses what is no HTTP request of Node, Express or Fastify: the context of a graphql-ws connection,
+ * which Apollo's default `context` passes as `req`, or a Fetch request, whose headers are no properties.
+ *
+ * @throws AuthWiringError saying what `context` has to return.
+ */
+export function assertHeaders({ headers }: { readonly headers?: unknown }): void {
+  const isPlain = typeof headers === 'object' && headers !== null;
+  if (isPlain && !(headers instanceof Headers)) return;
+  throw new AuthWiringError(
+    isPlain
+      ? 'A guard of nestjs-logout was given a Fetch request; it reads headers as properties.'
+      : 'A guard of nestjs-logout was given a request without headers, so it cannot find a token.',
+    'In GraphQL return the HTTP request from `context`, for queries and for subscriptions over graphql-ws: ' +
+      'context: ({ req, extra }) => ({ req: extra?.request ?? req }).',
+    'Where the token is in connectionParams: ' +
+      'context: ({ req, connectionParams }) => ({ req: connectionParams ? { headers: { authorization: connectionParams.authorization } } : req }).',
+    'In a subclass of JwtAuthGuard let getRequest() return an object with `headers`.',
+  );
+}
+
 /** Sets headers on the answer, on Express and Fastify alike; does nothing where there is none. */
 export function setResponseHeaders(
   context: ExecutionContext,
