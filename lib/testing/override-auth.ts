@@ -1,52 +1,68 @@
 import { Injectable } from '@nestjs/common';
-import type { TestingModuleBuilder } from '@nestjs/testing';
+import type { MockFactory, TestingModuleBuilder } from '@nestjs/testing';
 import { JwtStrategy } from '../authentication/jwt.strategy.js';
-import { type RoutePolicy, RoutePolicyReader } from '../authentication/route-policy.js';
+import { JwtAuthGuardOptions } from '../authentication/jwt-auth-guard.options.js';
+import { RoutePolicyReader } from '../authentication/route-policy.js';
 import { AuthSelfTest } from '../authentication/self-test.js';
 import type { AuthRequest } from '../context/execution-context.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { rememberClaims } from '../revocation/claims-storage.js';
 import { LogConnection } from '../revocation/log-connection.service.js';
 import { RevocationLifecycle } from '../revocation/revocation.lifecycle.js';
 import type { RevocationStatus } from '../revocation/revocation-status.js';
 import { RevocationService } from '../revocation/revocation.service.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
 import { ACTIVE } from '../revocation/verdict.js';
+import {
+  authenticateAs,
+  TestGuardOptions,
+  TestRoutes,
+  type TestUser,
+  userOf,
+} from './test-user.js';
 
 /**
- * Lets every guarded route pass as this user, without a token and without a database: for tests that
+ * Lets every guarded route pass as this user, without a token, a secret or a database: for tests that
  * are about something else.
  *
- * It reaches `@UseGuards(JwtAuthGuard)` and `{ provide: APP_GUARD, useExisting: JwtAuthGuard }` alike.
+ * It reaches `@UseGuards(JwtAuthGuard)`, its subclasses, and `{ provide: APP_GUARD, useExisting:
+ * JwtAuthGuard }` alike, with AuthModule or without it, as in a test of one controller.
  * A service that logs in or out still wants a database, and says so.
  *
- * @param user - What `request.user` shall be; as claims it is completed with an issuer, a subject, a
- * session and an expiry.
+ * @param user - What `request.user` shall be, or a function that finds it by the request (`null`: the
+ * request has no token, so it gets 401 unless the route is open). As claims it is completed with an
+ * issuer, a subject, a session and an expiry.
  * @example
  * ```ts
- * const builder = Test.createTestingModule({ imports: [AppModule] });
+ * const builder = Test.createTestingModule({ controllers: [OrdersController] });
  * const module = await overrideAuth(builder, { sub: 'alice', role: 'admin' }).compile();
+ * ```
+ * @example A user for each request:
+ * ```ts
+ * overrideAuth(builder, ({ headers }) => users.get(String(headers['x-user'])) ?? null);
  * ```
  * @publicApi
  */
 export function overrideAuth(
   builder: TestingModuleBuilder,
-  user: Readonly<Record<string, unknown>> = {},
+  user: TestUser = {},
 ): TestingModuleBuilder {
   // The guard stays the real one: it may stand in `@UseGuards` or behind APP_GUARD, and a testing
   // module can override only one of the two. What it asks is overridden instead.
   @Injectable()
   class TestStrategy extends JwtStrategy {
     override authenticate(request: AuthRequest): void {
-      rememberClaims(request, claimsFrom(user));
-      this.success(user);
+      authenticateAs(user, request, this);
+    }
+
+    override tokenOf(request: AuthRequest): string | undefined {
+      return userOf(user, request) === undefined ? undefined : 'a token of the test';
     }
   }
+  supplyWhatIsMissing(builder, user);
   return builder
     .overrideProvider(JwtStrategy)
     .useClass(TestStrategy)
     .overrideProvider(RoutePolicyReader)
-    .useValue(Object.assign(Object.create(RoutePolicyReader.prototype), { of: () => GUARDED }))
+    .useClass(TestRoutes)
     .overrideProvider(AuthSelfTest)
     .useValue({})
     .overrideProvider(RevocationService)
@@ -57,8 +73,18 @@ export function overrideAuth(
     .useValue({ application: undefined, open: refuse, close: () => Promise.resolve() });
 }
 
-/** Every route is authenticated as the user, an optional one too. */
-const GUARDED: RoutePolicy = { isPublic: false, isOptional: false, authenticateOptions: undefined };
+/** Without AuthModule there is nothing to override: what a guard injects comes from the mocker. */
+function supplyWhatIsMissing(builder: TestingModuleBuilder, user: TestUser): void {
+  const supplied = new Map<unknown, () => unknown>([
+    [JwtAuthGuardOptions, () => new TestGuardOptions(user)],
+    [RoutePolicyReader, () => TestRoutes.alone()],
+    [RevocationService, () => NOTHING_REVOKED],
+  ]);
+  const useMocker = builder.useMocker.bind(builder);
+  // A builder has one mocker: that of the test, given before or after, is asked for all the rest.
+  builder.useMocker = (mocker) => useMocker((token) => supplied.get(token)?.() ?? mocker?.(token));
+  builder.useMocker(Reflect.get(builder, 'mocker') as MockFactory);
+}
 
 const NOTHING_REVOKED: Pick<
   RevocationService,
@@ -84,20 +110,6 @@ const NOTHING_REVOKED: Pick<
     hint: 'off',
   }),
 };
-
-function claimsFrom(user: Readonly<Record<string, unknown>>): TokenClaims {
-  const iat = Math.floor(Date.now() / 1000);
-  return {
-    iss: 'nestjs-logout/testing',
-    sub: 'test-user',
-    sid: '00000000-0000-4000-8000-000000000000',
-    jti: '00000000-0000-4000-8000-000000000001',
-    gen: 0,
-    iat,
-    exp: iat + 900,
-    ...user,
-  };
-}
 
 function refuse(): Promise<never> {
   return Promise.reject(

@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { Controller, Get, type INestApplication, UseGuards } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  type INestApplication,
+  Inject,
+  Injectable,
+  UseGuards,
+} from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
+import passport from 'passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import {
   AuthModule,
@@ -9,6 +17,9 @@ import {
   CurrentUser,
   JwtAuthGuard,
   LogoutService,
+  OptionalAuth,
+  Public,
+  RevocationGuard,
   type TokenClaims,
 } from 'nestjs-logout';
 import { issueTestToken, overrideAuth } from 'nestjs-logout/testing';
@@ -29,6 +40,40 @@ class PlainController {
     return { role };
   }
 }
+
+@Injectable()
+class OwnGuard extends JwtAuthGuard {}
+
+@Controller('own')
+@UseGuards(OwnGuard, RevocationGuard)
+class OwnGuardController {
+  constructor(@Inject('GREETING') private readonly greeting: string) {}
+
+  @Get()
+  read(@CurrentUser() user: unknown, @CurrentToken() token?: TokenClaims): object {
+    return { user, subject: token?.sub, greeting: this.greeting };
+  }
+}
+
+@Controller('own')
+@UseGuards(OwnGuard)
+class OpenController {
+  constructor(@Inject('GREETING') private readonly greeting: string) {}
+
+  @OptionalAuth()
+  @Get('optional')
+  optional(@CurrentUser() user: unknown, @CurrentToken() token?: TokenClaims): object {
+    return { user, subject: token?.sub, greeting: this.greeting };
+  }
+
+  @Public()
+  @Get('public')
+  open(@CurrentUser() user: unknown, @CurrentToken() token?: TokenClaims): object {
+    return this.optional(user, token);
+  }
+}
+
+const namesInPassport = (): string[] => Object.keys(Reflect.get(passport, '_strategies') as object);
 
 const OPTIONS = {
   secret: 'a secret of the tests: 32 bytes or more',
@@ -76,6 +121,44 @@ describe('nestjs-logout/testing', () => {
     });
     const url = await start(overrideAuth(builder, { role: 'admin' }));
     expect(await read(`${url}/plain`)).toEqual([200, { role: 'admin' }]);
+  });
+
+  it.each([
+    ['without AuthModule and without a secret', []],
+    ['with AuthModule', [AuthModule.forRoot(OPTIONS)]],
+  ])('overrideAuth finds a user for each request, %s', async (_with, imports) => {
+    const builder = Test.createTestingModule({
+      imports,
+      controllers: [OwnGuardController, OpenController],
+    });
+    overrideAuth(builder, ({ headers }) =>
+      headers['authorization'] === undefined ? null : { sub: String(headers['authorization']) },
+    );
+    // A mocker of the test itself goes on working, whenever it is given.
+    builder.useMocker((token) => (token === 'GREETING' ? 'hello' : undefined));
+    const url = await start(builder);
+    for (const route of ['own', 'own/optional', 'own/public']) {
+      expect(await read(`${url}/${route}`, 'x')).toEqual([
+        200,
+        { user: { sub: 'Bearer x' }, subject: 'Bearer x', greeting: 'hello' },
+      ]);
+    }
+    expect(await read(`${url}/own`)).toMatchObject([401, { code: 'token_missing' }]);
+    expect(await read(`${url}/own/optional`)).toEqual([200, { greeting: 'hello' }]);
+    expect(await read(`${url}/own/public`)).toEqual([200, { greeting: 'hello' }]);
+  });
+
+  it('overrideAuth leaves nothing in passport after close()', async () => {
+    const before = namesInPassport();
+    await start(
+      overrideAuth(Test.createTestingModule({ controllers: [GuardedController] }), {
+        sub: 'alice',
+      }),
+    );
+    expect(namesInPassport()).not.toEqual(before);
+    await app?.close();
+    app = undefined;
+    expect(namesInPassport()).toEqual(before);
   });
 
   it('overrideAuth tells a logout that there is no log, instead of doing nothing', async () => {

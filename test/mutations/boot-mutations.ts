@@ -31,4 +31,18 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
     '[AuthLoginController]',
     'e2e/http-options',
   ),
+  one(
+    'a request without headers has no token',
+    'authentication/access-token.reader',
+    'assertHeaders(request);',
+    'request = { headers: {}, ...request };',
+    'e2e/request-without-headers',
+  ),
+  one(
+    'overrideAuth supplies nothing without AuthModule',
+    'testing/override-auth',
+    'supplied.get(token)?.()',
+    'undefined',
+    'e2e/testing-helpers',
+  ),
 ];
