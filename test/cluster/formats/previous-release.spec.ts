@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { secretKid } from '../../../lib/options/key-material.js';
+import { describeOn, serverKinds, sqlite, type TestDatabase } from '../../support/databases.js';
+import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
+import { makePreviousRelease, type PreviousRelease } from '../../support/previous-release.js';
+import { QuickstartProcess } from '../../support/quickstart-process.js';
+import { adminToken, Crossing, expectAnswer, logIn, until } from './crossing.js';
+
+// Each step starts processes or waits for a poll of another one.
+jest.setTimeout(180_000);
+
+/** Verified by every instance and used for no login, so that each step can revoke one. */
+const OTHER_SECRETS = ['second', 'third', 'fourth', 'fifth'].map(
+  (number) => `the ${number} secret of the tests: 32 bytes`,
+);
+
+type Release = 'previous' | 'new';
+
+let previous: PreviousRelease;
+
+beforeAll(() => {
+  previous = makePreviousRelease();
+});
+
+afterAll(() => previous?.remove());
+
+function start(release: Release, { url }: TestDatabase): Promise<QuickstartProcess> {
+  const env = {
+    DATABASE_URL: url,
+    AUTH_SECRET: [SHARED_SECRET, ...OTHER_SECRETS].join(),
+    ACCESS_TOKEN_TTL: '3600',
+    REFRESH_GRACE: '60',
+  };
+  return release === 'new'
+    ? QuickstartProcess.start({ ...env, PLATFORM: 'fastify' })
+    : QuickstartProcess.start(env, undefined, previous.main);
+}
+
+/**
+ * Everything that one release can say to the other, from `here` to `there`.
+ *
+ * @param unused - Secrets of which none has been revoked; this revokes one.
+ */
+async function crossOver(
+  crossing: Crossing,
+  unused: string[],
+  [from, here]: readonly [Release, QuickstartProcess],
+  there: QuickstartProcess,
+): Promise<void> {
+  const both = [here, there];
+
+  const login = await crossing.logIn(`of the ${from} release`, here);
+  await until('a login is good at the other', 200, () => there.me(login.access_token));
+  await crossing.refresh(`of the ${from} release`, there);
+  await crossing.refresh(`of the ${from} release`, here);
+
+  // An answer that was lost: the retry gets the same successor, from whichever release.
+  const { refresh_token } = await crossing.logIn(`retried, of the ${from} release`, here);
+  const first = await expectAnswer(here, '/auth/refresh', 200, { refresh_token });
+  const again = await expectAnswer(there, '/auth/refresh', 200, { refresh_token });
+  const successorOf = (answer: unknown): unknown =>
+    (answer as Record<string, unknown>)['refresh_token'];
+  expect(successorOf(again)).toBe(successorOf(first));
+  crossing.alive.set(`retried, of the ${from} release`, again as typeof login);
+
+  const out = await logIn(here, 'admin');
+  await expectAnswer(here, '/auth/logout', 204, undefined, out.access_token);
+  await crossing.expectEnded(`a logout at the ${from} release`, out, both);
+  await expectAnswer(there, '/auth/refresh', 401, { refresh_token: out.refresh_token });
+
+  const everywhere = await logIn(there, 'alice');
+  await expectAnswer(here, '/auth/logout-all', 204, undefined, everywhere.access_token);
+  await crossing.expectEnded(`logout-all at the ${from} release`, everywhere, both);
+  const after = await logIn(there, 'alice');
+  const { refresh_token: next } = after;
+  await expectAnswer(here, '/auth/refresh', 200, { refresh_token: next });
+
+  const locked = await logIn(there, 'bob');
+  await expectAnswer(here, '/admin/users/bob/lock', 204, { seconds: 86_400 }, adminToken());
+  await crossing.expectEnded(`a lock at the ${from} release`, locked, both);
+  const body = { username: 'bob', password: 'correct horse battery staple' };
+  const refused = await there.post('/auth/login', { body });
+  expect([refused.status, refused.body]).toEqual([
+    401,
+    expect.objectContaining({ code: 'account_locked' }),
+  ]);
+  await expectAnswer(there, '/admin/users/bob/unlock', 204, undefined, adminToken());
+  await logIn(here, 'bob');
+
+  const secret = unused.pop() as string;
+  const signed = mintToken({ sub: 'admin', exp: Math.floor(Date.now() / 1000) + 3600 }, secret);
+  for (const one of both) await until('a token of another key is good', 200, () => one.me(signed));
+  const path = `/admin/keys/${secretKid(secret)}/revoke`;
+  await expectAnswer(here, path, 204, undefined, adminToken());
+  await crossing.expectEnded(
+    `revoking a key at the ${from} release`,
+    { access_token: signed },
+    both,
+  );
+}
+
+describeOn(serverKinds, 'the previous release beside this one', (kind) => {
+  let database: TestDatabase;
+  const crossing = new Crossing();
+  const unused = [...OTHER_SECRETS];
+  let older: QuickstartProcess;
+  let newer: QuickstartProcess;
+
+  beforeAll(async () => {
+    database = await kind.create();
+    older = await start('previous', database);
+  });
+
+  afterAll(() => QuickstartProcess.stopAll());
+
+  it('knows the logins and the ends from before this one', async () => {
+    await crossing.logIn('from before the deployment', older);
+    const out = await logIn(older, 'admin');
+    await expectAnswer(older, '/auth/logout', 204, undefined, out.access_token);
+    await crossing.expectEnded('a logout before the deployment', out, [older]);
+    newer = await start('new', database);
+    await crossing.expectKept(newer);
+    await crossing.expectKept(older);
+  });
+
+  it('is heard by this one', () => crossOver(crossing, unused, ['previous', older], newer));
+
+  it('hears this one', () => crossOver(crossing, unused, ['new', newer], older));
+
+  it('keeps everybody, and revives nobody, when it is rolled back to', async () => {
+    await newer.stop();
+    await crossing.expectKept(older);
+    const another = await start('previous', database);
+    await crossing.expectKept(another);
+    await another.stop();
+  });
+
+  it('keeps everybody, and revives nobody, when this one is deployed again', async () => {
+    const out = await logIn(older, 'admin');
+    await expectAnswer(older, '/auth/logout', 204, undefined, out.access_token);
+    await crossing.expectEnded('a logout after the rollback', out, [older]);
+    newer = await start('new', database);
+    await crossing.expectKept(newer);
+    await crossing.expectKept(older);
+  });
+});
+
+describe('the previous release and this one by turns on SQLite', () => {
+  let database: TestDatabase;
+  const crossing = new Crossing();
+  const unused = [...OTHER_SECRETS];
+  let running: QuickstartProcess;
+
+  beforeAll(async () => {
+    database = await sqlite.create();
+  });
+
+  afterAll(async () => {
+    await QuickstartProcess.stopAll();
+    await database?.drop();
+  });
+
+  it.each<[Release, string]>([
+    ['previous', 'makes the file'],
+    ['new', 'is deployed'],
+    ['previous', 'is rolled back to'],
+    ['new', 'is deployed again'],
+  ])('keep everybody, and revive nobody, when the %s one %s', async (release, step) => {
+    await running?.stop();
+    running = await start(release, database);
+    await crossing.expectKept(running);
+    await crossOver(crossing, unused, [release, running], running);
+    await crossing.logIn(`when it ${step}`, running);
+  });
+});
