@@ -25,6 +25,7 @@ import {
   SessionService,
   type TokenClaims,
 } from 'nestjs-logout';
+import { fetchOnce } from '../support/fetch-once.js';
 
 const OPTIONS = {
   secret: 'a secret of the tests: 32 bytes or more',
@@ -103,21 +104,21 @@ describe('claims, validate and verifyCredentials may be a class that injects Log
     ],
   ])('%s', async (_where, auth) => {
     const url = await start(auth());
-    const login = await fetch(`${url}/auth/login`, {
+    const login = await fetchOnce(`${url}/auth/login`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ username: 'alice', password: 'x' }),
     });
     expect(login.status).toBe(200);
     const tokens = (await login.json()) as { access_token: string; refresh_token: string };
-    const refreshed = await fetch(`${url}/auth/refresh`, {
+    const refreshed = await fetchOnce(`${url}/auth/refresh`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ refresh_token: tokens.refresh_token }),
     });
     const renewed = (await refreshed.json()) as { access_token: string };
     for (const token of [tokens.access_token, renewed.access_token]) {
-      const me = await fetch(`${url}/me`, { headers: { authorization: `Bearer ${token}` } });
+      const me = await fetchOnce(`${url}/me`, { headers: { authorization: `Bearer ${token}` } });
       const user = { id: 'alice', role: 'alice by UsersService', mayLogOut: true };
       expect([me.status, await me.json()]).toEqual([200, user]);
     }

@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fetchOnce } from '../support/fetch-once.js';
 
 const MAIN = fileURLToPath(new URL('../../sample/02-cluster/main.js', import.meta.url));
 const READY = /nestjs-logout cluster: (http:\S+)/;
@@ -57,7 +58,7 @@ export class ClusterSampleProcess {
   /** The status of a press on a button, by this page or by one of another origin. */
   async press(path: string, origin = this.url): Promise<number> {
     const headers: Record<string, string> = origin === '' ? {} : { origin };
-    return (await fetch(`${this.url}/${path}`, { method: 'POST', headers })).status;
+    return (await fetchOnce(`${this.url}/${path}`, { method: 'POST', headers })).status;
   }
 
   /** Ends it, and resolves when nobody holds its output any more: neither it nor its keeper. */

@@ -20,6 +20,7 @@ import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
 import { loginAt, profileAt, type RecipeApp, startRecipe } from '../support/recipe-app.js';
 import { codeOf } from '../cluster/sessions/support.js';
+import { fetchOnce } from '../support/fetch-once.js';
 
 const SHORT = 'secretKey';
 const LONG = 'the secret of the recipe, which is long enough for HS256';
@@ -86,7 +87,7 @@ describe('moving in from the recipe', () => {
     old.jwt.sign({ username: 'john', sub: 1, device: Math.random(), ...more });
   const logoutAt = async (url: string, token: string): Promise<number> =>
     (
-      await fetch(`${url}/auth/logout`, {
+      await fetchOnce(`${url}/auth/logout`, {
         method: 'POST',
         headers: { authorization: `Bearer ${token}` },
       })

@@ -3,6 +3,7 @@ import type { INestApplication } from '@nestjs/common';
 import { createApp } from '../../sample/01-quickstart/create-app.js';
 import { readSettings } from '../../sample/01-quickstart/settings.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../support/databases.js';
+import { fetchOnce } from '../support/fetch-once.js';
 
 const PASSWORD = 'correct horse battery staple';
 
@@ -31,7 +32,7 @@ for (const platform of ['express', 'fastify'] as const) {
     });
 
     const login = async (username: string): Promise<string> => {
-      const response = await fetch(`${url}/auth/login`, {
+      const response = await fetchOnce(`${url}/auth/login`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ username, password: PASSWORD }),
@@ -40,7 +41,7 @@ for (const platform of ['express', 'fastify'] as const) {
       return ((await response.json()) as { access_token: string }).access_token;
     };
     const call = (path: string, token: string, method = 'GET'): Promise<Response> =>
-      fetch(url + path, { method, headers: { authorization: `Bearer ${token}` } });
+      fetchOnce(url + path, { method, headers: { authorization: `Bearer ${token}` } });
 
     it('logs in, reads, logs out, and refuses', async () => {
       const token = await login('alice');

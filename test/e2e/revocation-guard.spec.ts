@@ -12,6 +12,7 @@ import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
 import type { TokenClaims } from '../../lib/revocation/token-claims.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
+import { fetchOnce } from '../support/fetch-once.js';
 
 const PARTNER = 'https://partner.test';
 
@@ -75,7 +76,7 @@ describe('RevocationGuard behind other authentication', () => {
   };
   const ask = async (given: object, path = 'good'): Promise<[number, string | undefined]> => {
     const headers = { 'x-verified-claims': JSON.stringify(given) };
-    const response = await fetch(`${url}/${path}`, { headers });
+    const response = await fetchOnce(`${url}/${path}`, { headers });
     const text = await response.text();
     return [response.status, text === 'in' ? undefined : JSON.parse(text).code];
   };
@@ -129,7 +130,7 @@ describe('RevocationGuard behind other authentication', () => {
   });
 
   it('is an error of wiring, not an open door, where nobody authenticated before', async () => {
-    const response = await fetch(`${url}/unwired`);
+    const response = await fetchOnce(`${url}/unwired`);
     expect(response.status).toBe(500);
   });
 });

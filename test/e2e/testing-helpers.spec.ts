@@ -23,6 +23,7 @@ import {
   type TokenClaims,
 } from 'nestjs-logout';
 import { issueTestToken, overrideAuth } from 'nestjs-logout/testing';
+import { fetchOnce } from '../support/fetch-once.js';
 
 @Controller('guarded')
 @UseGuards(JwtAuthGuard)
@@ -97,7 +98,7 @@ describe('nestjs-logout/testing', () => {
   };
   const read = async (url: string, token?: string): Promise<[number, unknown]> => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const response = await fetch(url, { headers });
+    const response = await fetchOnce(url, { headers });
     return [response.status, await response.json()];
   };
 

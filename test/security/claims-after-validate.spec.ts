@@ -16,6 +16,7 @@ import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
 import type { TokenClaims } from '../../lib/revocation/token-claims.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
+import { fetchOnce } from '../support/fetch-once.js';
 
 const teapot = (): never => {
   throw new ImATeapotException();
@@ -108,7 +109,7 @@ describe.each(['express', 'fastify'] as const)(
     });
 
     const ask = async (path: string, subject: string): Promise<Response> =>
-      fetch(`${url}/${path}`, {
+      fetchOnce(`${url}/${path}`, {
         headers: { authorization: `Bearer ${await instance.login(subject)}` },
       });
 

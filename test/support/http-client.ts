@@ -1,3 +1,5 @@
+import { fetchOnce } from './fetch-once.js';
+
 /** The password of everybody. */
 export const PASSWORD = 'open sesame';
 
@@ -58,7 +60,7 @@ export class HttpClient {
       headers['content-type'] = 'application/x-www-form-urlencoded';
       body = init.form;
     }
-    const response = await fetch(this.url + path, { method, headers, body: body ?? null });
+    const response = await fetchOnce(this.url + path, { method, headers, body: body ?? null });
     const text = await response.text();
     return {
       status: response.status,

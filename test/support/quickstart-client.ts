@@ -1,3 +1,5 @@
+import { fetchOnce } from './fetch-once.js';
+
 /** The password of every demo account. */
 export const DEMO_PASSWORD = 'correct horse battery staple';
 
@@ -46,7 +48,7 @@ export class QuickstartClient {
   }
 
   async send(path: string, init: RequestInit): Promise<Answer> {
-    const response = await fetch(this.url + path, init);
+    const response = await fetchOnce(this.url + path, init);
     const text = await response.text();
     const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
     const body: unknown = isJson ? JSON.parse(text) : text;

@@ -14,6 +14,7 @@ import { JwtModule, JwtService } from '@nestjs/jwt';
 import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { Test } from '@nestjs/testing';
 import { ExtractJwt, Strategy } from 'passport-jwt';
+import { fetchOnce } from './fetch-once.js';
 
 /** The passport recipe of the Nest documentation, which knows nothing of us. */
 export interface RecipeApp {
@@ -94,7 +95,7 @@ export async function startRecipe(secret: string): Promise<RecipeApp> {
 
 /** `POST /auth/login` of the recipe, and of an application that has moved in. */
 export async function loginAt(url: string, username: string): Promise<string> {
-  const response = await fetch(`${url}/auth/login`, {
+  const response = await fetchOnce(`${url}/auth/login`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ username }),
@@ -108,6 +109,6 @@ export async function profileAt(
   token: string,
 ): Promise<{ status: number; body: unknown }> {
   const headers = { authorization: `Bearer ${token}` };
-  const response = await fetch(`${url}/profile`, { headers });
+  const response = await fetchOnce(`${url}/profile`, { headers });
   return { status: response.status, body: await response.json() };
 }

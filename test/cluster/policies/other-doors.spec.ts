@@ -10,6 +10,7 @@ import { type Instance, startInstance } from '../../support/instance.js';
 import { clockOf, controlPolls, type PollControl } from '../feed/support.js';
 import { claimsIn, eventually } from '../protocol/support.js';
 import { Gateway, listen } from './support.js';
+import { fetchOnce } from '../../support/fetch-once.js';
 
 /** Somebody else has verified the token. */
 @Injectable()
@@ -71,7 +72,7 @@ describe('the failure policy behind the other doors', () => {
   };
   const status = async (path: string): Promise<number> => {
     const headers = { claims: JSON.stringify(claimsIn(token)) };
-    return (await fetch(`${await here.app.getUrl()}/${path}`, { headers })).status;
+    return (await fetchOnce(`${await here.app.getUrl()}/${path}`, { headers })).status;
   };
 
   it('RevocationGuard obeys @WhenStale()', async () => {

@@ -8,6 +8,7 @@ import { clockOf } from '../feed/support.js';
 import { eventually } from '../protocol/support.js';
 import type { Instance } from '../../support/instance.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
+import { fetchOnce } from '../../support/fetch-once.js';
 
 /** One route for each way in which a route can say what it wants. */
 @UseGuards(JwtAuthGuard)
@@ -63,7 +64,7 @@ export class Gateway {
 export async function statusOfAll(url: string, token: string): Promise<Record<string, number>> {
   const statuses: Record<string, number> = {};
   for (const route of ROUTES) {
-    const response = await fetch(`${url}/${route}`, {
+    const response = await fetchOnce(`${url}/${route}`, {
       headers: { authorization: `Bearer ${token}` },
     });
     await response.text();

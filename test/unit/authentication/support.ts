@@ -37,6 +37,7 @@ import type { DecisionOptions } from '../../../lib/revocation/revocation-decider
 import type { TokenIdentity } from '../../../lib/revocation/revocation-event.js';
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import { ACTIVE, type Verdict } from '../../../lib/revocation/verdict.js';
+import { fetchOnce } from '../../support/fetch-once.js';
 
 export type SigningKey = AuthKey & { readonly sign: NonNullable<AuthKey['sign']> };
 export type Members = Record<string, unknown>;
@@ -237,7 +238,7 @@ export class TestApp {
   }
 
   get(path: string, authorization?: string): Promise<Response> {
-    return fetch(`${this.url}${path}`, {
+    return fetchOnce(`${this.url}${path}`, {
       headers: authorization === undefined ? {} : { authorization },
     });
   }
