@@ -9,6 +9,7 @@ export {
   type AuthExceptionDetails,
 } from './errors/auth.exception.js';
 export { AuthUnauthorizedException } from './errors/unauthorized.exception.js';
+export { AuthTooManyAttemptsException } from './errors/too-many-attempts.exception.js';
 export { AuthUnavailableException } from './errors/unavailable.exception.js';
 export { AuthWiringError } from './errors/auth-wiring.error.js';
 
@@ -93,6 +94,7 @@ export { SessionService } from './sessions/session.service.js';
 export type {
   AuthenticatedSubject,
   ClientContext,
+  RefreshContext,
   LoginContext,
   LoginResult,
   LoginSince,

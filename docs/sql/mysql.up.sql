@@ -158,6 +158,8 @@ ALTER TABLE auth_session ADD COLUMN idle_ttl bigint;
 
 ALTER TABLE auth_refresh ADD COLUMN retry_digest binary(32);
 
+ALTER TABLE auth_refresh ADD COLUMN retry_sealed varbinary(64);
+
 ALTER TABLE auth_event ADD INDEX auth_event_key (event_key);
 
 ALTER TABLE auth_session ADD INDEX auth_session_open (subject_key, ended_at, created_at, session_key);

@@ -22,6 +22,8 @@ ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS idle_ttl bigint;
 
 ALTER TABLE auth_refresh ADD COLUMN IF NOT EXISTS retry_digest bytea;
 
+ALTER TABLE auth_refresh ADD COLUMN IF NOT EXISTS retry_sealed bytea;
+
 CREATE INDEX IF NOT EXISTS auth_event_key ON auth_event (event_key);
 
 CREATE INDEX IF NOT EXISTS auth_session_open ON auth_session (subject_key, ended_at, created_at, session_key);

@@ -158,6 +158,8 @@ ALTER TABLE auth_session ADD COLUMN idle_ttl integer;
 
 ALTER TABLE auth_refresh ADD COLUMN retry_digest blob;
 
+ALTER TABLE auth_refresh ADD COLUMN retry_sealed blob;
+
 CREATE INDEX IF NOT EXISTS auth_event_key ON auth_event (event_key);
 
 CREATE INDEX IF NOT EXISTS auth_session_open ON auth_session (subject_key, ended_at, created_at, session_key);

@@ -21,6 +21,8 @@ export type AuthErrorCode =
   | 'refresh_token_expired'
   | 'refresh_token_reused'
   | 'invalid_request'
+  | 'idempotency_key_invalid'
+  | 'too_many_attempts'
   | 'invalid_subject'
   | 'credentials_missing'
   | 'credentials_invalid'

@@ -49,7 +49,7 @@ export interface AuthEvent {
   /** The request in which it happened, as the caller said. */
   readonly requestId?: string | undefined;
   /** `refresh_reused`: what the reuse looks like. */
-  readonly reuse?: 'recent' | 'orphaned' | 'stale' | undefined;
+  readonly reuse?: 'recent' | 'orphaned' | 'stale' | 'after_end' | undefined;
   /** `history_lost`: how many live revocations the database no longer has and this instance knows. */
   readonly lost?: number | undefined;
 }

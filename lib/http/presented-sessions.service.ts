@@ -56,8 +56,11 @@ export class PresentedSessions {
     if (sid instanceof AuthException && claims === undefined) throw sid;
     const own = claims instanceof AuthException ? undefined : claims;
     if (own !== undefined) await this.logoutService.logout(own, auditOf(request));
-    if (typeof sid !== 'string' || sid === own?.sid) return;
-    await this.logoutService.logoutSession(sid, { reason: 'logout', ...auditOf(request) });
+    if (typeof sid !== 'string') return;
+    if (sid !== own?.sid) {
+      await this.logoutService.logoutSession(sid, { reason: 'logout', ...auditOf(request) });
+    }
+    if (typeof refresh === 'string') await this.refreshes.usedInLogout(refresh);
   }
 
   /** The session that this browser holds: a login replaces it (RT-10). */

@@ -6,7 +6,7 @@ import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { PresentedSessions } from './presented-sessions.service.js';
-import { badRequest, clientOf, type HttpRequest } from './request-body.js';
+import { badRequest, clientOf, type HttpRequest, idempotencyKeyIn } from './request-body.js';
 import { type TokenAnswer, tokenAnswer } from './token-answer.js';
 
 /** `POST refresh`; mounted without `verifyCredentials` too, because a login of one's own needs it. */
@@ -29,7 +29,11 @@ export class RefreshRoutes {
     const presented = this.presented.refreshTokenOf(request);
     if (presented === undefined) throw this.nothingPresented();
     const { token, delivery } = presented;
-    const login = await this.sessions.refresh(token, { ...clientOf(request), delivery });
+    const login = await this.sessions.refresh(token, {
+      ...clientOf(request),
+      delivery,
+      idempotencyKey: idempotencyKeyIn(request),
+    });
     if (delivery === 'cookie') this.cookies.set(response, login);
     return tokenAnswer(login, delivery);
   }

@@ -1,5 +1,6 @@
 import type { AuthRequest } from '../context/execution-context.js';
 import { type AuthErrorCode, AuthException } from '../errors/auth.exception.js';
+import { idempotencyKeyOf } from '../sessions/idempotency-key.js';
 import { isIdentifier } from '../revocation/identifier.js';
 import type { ClientContext } from '../sessions/login-context.js';
 import type { Credentials } from './http-options.js';
@@ -68,6 +69,27 @@ export function textOf(request: HttpRequest, name: string): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'string' && value !== '') return value;
   throw badRequest(`${name} is not a text, or an empty one.`);
+}
+
+/**
+ * The header `Idempotency-Key` or the member `idempotency_key`. The draft of the IETF writes the header
+ * in quotes, most clients without.
+ *
+ * @throws AuthException 400 `idempotency_key_invalid`, also where the two differ.
+ */
+export function idempotencyKeyIn(request: HttpRequest): string | undefined {
+  const header = request.headers['idempotency-key'];
+  const inHeader = idempotencyKeyOf(
+    typeof header === 'string' ? header.replace(/^"(.*)"$/, '$1') : header,
+  );
+  const inBody = idempotencyKeyOf(membersOf(request).get('idempotency_key'));
+  if (inHeader === undefined || inBody === undefined || inHeader === inBody) {
+    return inHeader ?? inBody;
+  }
+  throw badRequest(
+    'The request has one idempotency key in its header and another in its body.',
+    'idempotency_key_invalid',
+  );
 }
 
 /** 400, with the header that every answer here has. */

@@ -66,7 +66,15 @@ export class LogoutService {
       const session = await this.refreshes.find(token);
       if (session === undefined) throw refreshRefusal('refresh_token_invalid');
       const { issuer } = this.options;
-      return this.writer.end({ kind: 'session', issuer, sid: session.sid }, 'logout', options);
+      const receipt = await this.writer.end(
+        { kind: 'session', issuer, sid: session.sid },
+        'logout',
+        options,
+      );
+      // In a caller's transaction the logout is not known to be committed.
+      const isOver = session.endedAt !== null || options.manager !== undefined;
+      if (!isOver) await this.refreshes.usedInLogout(token);
+      return receipt;
     }
     const { iss, sid, jti, exp } = await this.claimsOf(token);
     if (sid !== undefined)

@@ -103,7 +103,7 @@ const LIMITS = {
   sessionIdleTtl: { from: [SECOND, '1 s'], to: [YEAR, '366 days'], wholeSeconds: true },
   refreshTokenTtl: { from: [0, '0 (none), or 1 s'], to: [YEAR, '366 days'], wholeSeconds: true },
   // Whoever stole a used refresh token can use it for this long.
-  refreshGrace: { from: [0, '0'], to: [60 * SECOND, '60 s'] },
+  refreshGrace: { from: [0, '0'], to: [600 * SECOND, '10 minutes'] },
   historyFor: { from: [0, '0'], to: [YEAR, '366 days'] },
   // An expired token is accepted for this much longer, and the log must still know its end (W3).
   clockTolerance: { from: [0, '0'], to: [LARGEST_TOLERANCE, '60 s'] },

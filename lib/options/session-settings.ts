@@ -15,19 +15,31 @@ export interface ClaimsContext {
  * Gives the claims of an account's next access token; it is asked again at each refresh, so that a
  * changed role is in the next token. Nothing is copied from the token before.
  *
- * It runs after the log's position was read and before anything is consumed: when it throws, the
- * refresh token is as good as it was, and its error passes through.
+ * It runs after the log's position was read and before anything is consumed.
+ *
+ * - An object: the claims of the token; `{}` for none.
+ * - `null`: there is no such account. The caller gets 401 `account_disabled`, and a refresh ends its
+ *   session.
+ * - It throws: the error passes through, and the refresh token is as good as it was. Let a directory
+ *   that cannot be reached throw; never turn its error into `null`.
+ * - Anything else, `undefined` above all: a programming error, answered with 500. Nothing is consumed.
  *
  * @example
  * ```ts
- * const claims: ClaimsLoader = async (subject) => ({ role: await users.roleOf(subject) });
+ * const claims: ClaimsLoader = async (subject) => {
+ *   const user = await users.findOneBy({ id: subject });
+ *   return user && { role: user.role }; // findOneBy gives null for a deleted account
+ * };
  * ```
  * @publicApi
  */
 export type ClaimsLoader = (
   subject: string,
   context: ClaimsContext,
-) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
+) => MaybeClaims | Promise<MaybeClaims>;
+
+/** Claims, or `null` for an account that no longer exists. */
+type MaybeClaims = Readonly<Record<string, unknown>> | null;
 
 /**
  * A class that gives claims: a provider of the application, with all that it injects. It may inject
@@ -85,14 +97,19 @@ export class SessionSettings {
 
   /**
    * For how long a refresh token that was just used gives **the same** successor again, to a client
-   * that lost the answer or asked twice at once: seconds, 0 to 60. 0 ends the session at once.
+   * that lost the answer or asked twice at once: seconds or `'5m'`, 0 to 10 minutes. After it the
+   * token ends its session, unless the retry carries the idempotency key of the first use
+   * ({@link RefreshContext.idempotencyKey}).
+   *
+   * Whoever stole a used refresh token can use it for this long too. 0 gives no grace at all.
    *
    * @default 10 (seconds)
    */
   refreshGrace?: Duration | undefined = 10;
 
   /**
-   * How often one refresh token may be used again within its grace: 0 to 1,000.
+   * How often one refresh token may be used again within its grace: 0 to 1,000. Retries that carry
+   * the idempotency key of the first use are not counted.
    *
    * @default 100
    */

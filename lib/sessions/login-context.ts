@@ -33,6 +33,19 @@ export interface ClientContext {
   readonly requestId?: string | undefined;
 }
 
+/** What a refresh may say beside its token. @publicApi */
+export interface RefreshContext extends ClientContext {
+  /**
+   * Proves that a retry is a retry: 22 to 255 visible ASCII characters, random, such as a UUID. The
+   * client makes one for each refresh token, stores both before it first sends the token, and sends
+   * the same key with each retry. Then an answer that was lost can be had again for as long as the
+   * token itself is good; without a key only within `refreshGrace`, and later the session ends.
+   *
+   * A digest is kept, never the key.
+   */
+  readonly idempotencyKey?: string | undefined;
+}
+
 /** What a login may say beside who it is. @publicApi */
 export interface LoginContext extends ClientContext {
   /** The session that this browser held before: it ends, so that no id is fixed in advance. */

@@ -6,7 +6,7 @@ import { truncateAddress } from './client-address.js';
 import { cut } from './client-text.js';
 import type { ClientContext } from './login-context.js';
 import { type RefreshToken, refreshTokenDigest } from './refresh-token.js';
-import type { RefreshRow, SessionRow } from './store/session-rows.js';
+import { newRefreshRow, type RefreshRow, type SessionRow } from './store/session-rows.js';
 
 /** The rows of a login, and the first refresh token, which stands in none of them. */
 export interface NewSession {
@@ -49,15 +49,6 @@ export function newSession(
     endReason: null,
   };
   if (!isRefreshed) return { session, refresh: null, token: undefined };
-  const refresh: RefreshRow = {
-    digest: refreshTokenDigest(token),
-    sessionKey: session.key,
-    number: 1,
-    expiresAt: refreshEnd,
-    replacedAt: null,
-    graceUntil: null,
-    retries: 0,
-    sealedSuccessor: null,
-  };
+  const refresh = newRefreshRow(refreshTokenDigest(token), session.key, 1, refreshEnd);
   return { session, refresh, token };
 }

@@ -73,20 +73,40 @@ export function refreshTokenDigest(token: RefreshToken): string {
 }
 
 /**
+ * What is stored of an idempotency key. The token is part of it, so that nothing can be tried out
+ * against the digest, and one key that is used twice leaves no two equal digests.
+ */
+export function retryDigest(token: RefreshToken, idempotencyKey: string): string {
+  return hash('sha256', `nestjs-logout/retry:${token}:${idempotencyKey}`, 'hex');
+}
+
+/**
  * Encrypts a token under a key that only the holder of its predecessor can derive, so that a retry can
  * be given the same successor and the database holds nothing that can be used (RT-07).
+ *
+ * @param idempotencyKey - Needed as well to open it: what is kept for days is of no use to who has an
+ * old token and a copy of the database.
  */
-export function sealSuccessor(predecessor: RefreshToken, successor: RefreshToken): string {
+export function sealSuccessor(
+  predecessor: RefreshToken,
+  successor: RefreshToken,
+  idempotencyKey = '',
+): string {
   const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv(CIPHER, keyOf(predecessor), iv);
+  const cipher = createCipheriv(CIPHER, keyOf(predecessor, idempotencyKey), iv);
   const text = Buffer.concat([cipher.update(successor, 'base64url'), cipher.final()]);
   return Buffer.concat([iv, cipher.getAuthTag(), text]).toString('hex');
 }
 
-/** @throws Error when it was sealed by another token or has been changed. */
-export function openSuccessor(predecessor: RefreshToken, sealed: string): RefreshToken {
+/** @throws Error when it was sealed by another token or key, or has been changed. */
+export function openSuccessor(
+  predecessor: RefreshToken,
+  sealed: string,
+  idempotencyKey = '',
+): RefreshToken {
   const bytes = Buffer.from(sealed, 'hex');
-  const decipher = createDecipheriv(CIPHER, keyOf(predecessor), bytes.subarray(0, IV_BYTES), {
+  const key = keyOf(predecessor, idempotencyKey);
+  const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, IV_BYTES), {
     authTagLength: TAG_BYTES,
   });
   decipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
@@ -97,7 +117,7 @@ export function openSuccessor(predecessor: RefreshToken, sealed: string): Refres
   return text.toString('base64url');
 }
 
-function keyOf(token: RefreshToken): Buffer {
+function keyOf(token: RefreshToken, idempotencyKey: string): Buffer {
   const secret = Buffer.from(token, 'base64url');
-  return Buffer.from(hkdfSync('sha256', secret, '', 'nestjs-logout/successor', 32));
+  return Buffer.from(hkdfSync('sha256', secret, idempotencyKey, 'nestjs-logout/successor', 32));
 }

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { AuthException } from '../errors/auth.exception.js';
+import { AuthTooManyAttemptsException } from '../errors/too-many-attempts.exception.js';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { AuthEvents } from '../events/auth-events.service.js';
 import {
@@ -13,13 +14,16 @@ import type { LogPosition } from '../revocation/log-positions.js';
 import { RevocationLog } from '../revocation/revocation-log.service.js';
 import { integerOf } from '../revocation/store/log-rows.js';
 import { AccessTokenSigner, type SignedAccessToken } from './access-token.signer.js';
+import { claimsOf } from './claims-of.js';
 import { truncateAddress } from './client-address.js';
-import type { ClientContext, LoginResult } from './login-context.js';
+import { idempotencyKeyOf } from './idempotency-key.js';
+import type { ClientContext, LoginResult, RefreshContext } from './login-context.js';
 import {
   isRefreshToken,
   openSuccessor,
   type RefreshToken,
   refreshTokenDigest,
+  retryDigest,
   sealSuccessor,
 } from './refresh-token.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
@@ -29,6 +33,7 @@ import { assertFitsCookie } from './cookie-size.js';
 import { answerOf, repeatedAnswerOf } from './refresh-answer.js';
 import { refreshRefusal } from './session-refusals.js';
 import type { RefreshOutcome, ReuseClass } from './store/refresh-outcome.js';
+import { isReuseAfterEnd, rotate } from './store/rotate.js';
 import { type SessionRow, sessionOf } from './store/session-rows.js';
 
 /** How often one call begins again because somebody's mark overtook its position. */
@@ -56,7 +61,8 @@ export class RefreshService {
   ) {}
 
   /** See {@link SessionService.refresh}. */
-  async refresh(token: string, context: ClientContext): Promise<LoginResult> {
+  async refresh(token: string, context: RefreshContext): Promise<LoginResult> {
+    const key = idempotencyKeyOf(context.idempotencyKey);
     if (!isRefreshToken(token)) throw refreshRefusal('refresh_token_invalid');
     // The same in every attempt, so that an attempt whose answer was lost is recognised.
     const successor = this.lookup.issue();
@@ -64,7 +70,7 @@ export class RefreshService {
       // Looked up first: a text that nobody knows costs no more than its share of one statement.
       const session = await this.presentedSession(token, context);
       const since = await this.log.position();
-      const claims = await this.claimsFor(session);
+      const claims = await this.claimsFor(session, context);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
       const signed = await this.signer.sign(
         session.subject,
@@ -80,7 +86,7 @@ export class RefreshService {
         return answerOf(signed, session, successor, outcome.refresh, since);
       }
       if (outcome.kind === 'retried') {
-        const same = openSuccessor(token, outcome.sealed);
+        const same = openSuccessor(token, outcome.sealed, outcome.isProven ? key : undefined);
         this.tell('refresh', session, context);
         return repeatedAnswerOf(signed, session, same, outcome.refresh, since);
       }
@@ -108,7 +114,19 @@ export class RefreshService {
       : { ...session, endedAt: session.endedAt ?? 0, endReason: session.endReason ?? 'logout' };
   }
 
-  private async presentedSession(token: RefreshToken, context: ClientContext): Promise<SessionRow> {
+  /**
+   * Notes that a token was presented in a logout, which has been committed: whoever presents its
+   * predecessor later is reported. The logout is good without it, so nothing fails here.
+   */
+  async usedInLogout(token: string): Promise<void> {
+    const digest = refreshTokenDigest(token);
+    await this.store.attempt(({ statements }) => statements.useUp(digest));
+  }
+
+  private async presentedSession(
+    token: RefreshToken,
+    context: RefreshContext,
+  ): Promise<SessionRow> {
     const session = await this.find(token);
     if (session === undefined) throw refreshRefusal('refresh_token_invalid');
     const isForeign =
@@ -117,18 +135,31 @@ export class RefreshService {
     // RT-11: refused without a trace; the login of its owner goes on.
     if (isForeign) throw refreshRefusal('refresh_token_invalid');
     if (session.endedAt !== null) {
-      throw this.ended(session, session.endReason ?? 'unspecified', context);
+      const proof = context.idempotencyKey && retryDigest(token, context.idempotencyKey);
+      const isReused = await this.store.write((of) =>
+        isReuseAfterEnd(of, refreshTokenDigest(token), proof),
+      );
+      throw this.ended(session, session.endReason ?? 'unspecified', isReused, context);
     }
     return session;
   }
 
-  private async claimsFor({
-    subject,
-    sid,
-    client,
-  }: SessionRow): Promise<Readonly<Record<string, unknown>>> {
-    const context = { sessionId: sid, on: 'refresh', client: client ?? undefined } as const;
-    return (await this.options.claims?.(subject, context)) ?? {};
+  /** @throws AuthException 401 `account_disabled` when there is no such account: the session ends. */
+  private async claimsFor(
+    session: SessionRow,
+    context: ClientContext,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const { subject, sid, client } = session;
+    const claims = await claimsOf(this.options.claims, subject, {
+      sessionId: sid,
+      on: 'refresh',
+      client: client ?? undefined,
+    });
+    if (claims !== null) return claims;
+    const reason = 'account_disabled';
+    await this.log.append([{ kind: 'session', issuer: this.options.issuer, sid, reason }]);
+    this.tell('refresh_refused', session, context, { reason, scope: 'session' });
+    throw refreshRefusal(reason);
   }
 
   private rotate(
@@ -137,10 +168,17 @@ export class RefreshService {
     session: SessionRow,
     since: LogPosition,
     { kid }: SignedAccessToken,
-    { ip, userAgent }: ClientContext,
+    { ip, userAgent, idempotencyKey }: RefreshContext,
   ): Promise<RefreshOutcome> {
     const { issuer, refreshGrace, refreshGraceRetries, refreshTokenTtl, sessionIdleTtl } =
       this.options;
+    const proof =
+      idempotencyKey === undefined
+        ? null
+        : {
+            digest: retryDigest(token, idempotencyKey),
+            sealed: sealSuccessor(token, successor, idempotencyKey),
+          };
     const rotation = {
       digest: refreshTokenDigest(token),
       sessionKey: session.key,
@@ -151,6 +189,8 @@ export class RefreshService {
       sealed: refreshGrace === 0 ? null : sealSuccessor(token, successor),
       grace: refreshGrace,
       retries: refreshGraceRetries,
+      proof,
+      rateSpan: this.options.accessTokenTtl,
       life: Math.min(refreshTokenTtl, sessionIdleTtl),
       sighting: { kid, ip: truncateAddress(ip), userAgent: cut(userAgent) },
       // H1: a fail-over may have lost events that this instance knows; they go on counting.
@@ -160,7 +200,7 @@ export class RefreshService {
         true,
       )?.reason,
     };
-    return this.store.write((transactions) => transactions.rotate(rotation));
+    return this.store.write((of) => rotate(of, rotation));
   }
 
   private async refuse(
@@ -186,8 +226,16 @@ export class RefreshService {
       });
       return refreshRefusal('refresh_token_reused', 'refresh_reused');
     }
-    if (outcome.kind === 'ended') return this.ended(session, outcome.reason, context);
-    const refusal = refreshRefusal(CODES[outcome.kind]);
+    if (outcome.kind === 'ended') {
+      return this.ended(session, outcome.reason, outcome.isReused, context);
+    }
+    const refusal =
+      outcome.kind === 'too many'
+        ? new AuthTooManyAttemptsException(
+            'The session is refreshed too often. Use the access token until it expires.',
+            outcome.wait / 1000,
+          )
+        : refreshRefusal(CODES[outcome.kind]);
     this.tell('refresh_refused', session, context, { reason: refusal.code });
     return refusal;
   }
@@ -195,9 +243,13 @@ export class RefreshService {
   private ended(
     session: SessionRow,
     reason: RevocationReason,
+    isReused: boolean,
     context: ClientContext,
   ): AuthException {
-    this.tell('refresh_refused', session, context, { reason: 'session_ended' });
+    // S17: a thief who refreshes and logs out must not hide the theft. The answer does not tell.
+    if (isReused) {
+      this.tell('refresh_reused', session, context, { reuse: 'after_end', reason });
+    } else this.tell('refresh_refused', session, context, { reason: 'session_ended' });
     return refreshRefusal('session_ended', reason);
   }
 

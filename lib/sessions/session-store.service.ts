@@ -60,6 +60,19 @@ export class SessionStore {
     }
   }
 
+  /** One statement of no consequence: it is tried once, and what becomes of it is nobody's business. */
+  async attempt(statement: (of: SessionTransactions) => Statement): Promise<void> {
+    try {
+      const log = await this.connection.open();
+      const body = function* (only: Statement): Transaction<void> {
+        yield only;
+      };
+      await log.database.transaction(() => body(statement(this.of(log))));
+    } catch {
+      // Whoever needs the database finds out by himself.
+    }
+  }
+
   private of(log: OpenLog): SessionTransactions {
     let transactions = this.opened.get(log);
     if (transactions === undefined) {

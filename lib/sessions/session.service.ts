@@ -13,13 +13,14 @@ import { subjectOf } from '../revocation/identifier.js';
 import type { LogPosition } from '../revocation/log-positions.js';
 import { RevocationLog } from '../revocation/revocation-log.service.js';
 import { AccessTokenSigner } from './access-token.signer.js';
+import { claimsOf } from './claims-of.js';
 import { assertFitsCookie } from './cookie-size.js';
 import type {
   AuthenticatedSubject,
-  ClientContext,
   LoginContext,
   LoginResult,
   LoginSince,
+  RefreshContext,
 } from './login-context.js';
 import { newSession } from './new-session.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
@@ -79,7 +80,8 @@ export class SessionService {
    * against an old password cannot survive the change of that password: what it gives is dead then.
    *
    * @returns `null` when `authenticate` gave `null`.
-   * @throws AuthUnauthorizedException `account_locked`, `account_disabled`.
+   * @throws AuthUnauthorizedException `account_locked`, `account_disabled`; the latter also when the
+   * option `claims` gives `null`.
    * @throws AuthUnavailableException `storage_unavailable`, or `no_signing_key` when the ring has no
    * key left that may sign.
    * @throws AuthException 400 `invalid_subject`.
@@ -130,20 +132,28 @@ export class SessionService {
 
   /**
    * Takes a refresh token and gives the next pair. Within `refreshGrace` the same token gives the same
-   * successor again, with a fresh access token; after that it ends the session (RFC 9700 4.14.2).
+   * successor again, with a fresh access token. After that it gives it again only to a retry with the
+   * same `idempotencyKey`; any other reuse ends the session (RFC 9700 4.14.2).
    *
-   * The option `claims` is asked for the claims of the new access token. What throws consumes nothing.
+   * The option `claims` is asked for the claims of the new access token. What throws consumes nothing;
+   * `null` ends the session.
    *
    * @throws AuthUnauthorizedException `refresh_token_invalid`, `refresh_token_expired`,
    * `refresh_token_reused`, `session_ended`, `account_locked` or `account_disabled`.
+   * @throws AuthException 400 `idempotency_key_invalid`.
+   * @throws AuthTooManyAttemptsException 429 after 20 rotations of the session within the life of one
+   * access token. Nothing was consumed.
    * @throws AuthUnavailableException `storage_unavailable`, `no_signing_key`: send the same token again.
+   * @throws AuthWiringError when `claims` gives neither an object nor `null`.
    *
    * @example
    * ```ts
-   * const { accessToken, refreshToken } = await this.sessions.refresh(body.refresh_token);
+   * const { accessToken, refreshToken } = await this.sessions.refresh(body.refresh_token, {
+   *   idempotencyKey: request.headers['idempotency-key'],
+   * });
    * ```
    */
-  refresh(token: string, context: ClientContext = {}): Promise<LoginResult> {
+  refresh(token: string, context: RefreshContext = {}): Promise<LoginResult> {
     return this.meter.refusalsOf(this.refreshes.refresh(token, context));
   }
 
@@ -171,10 +181,16 @@ export class SessionService {
     const subject = subjectOf(given);
     const sid = randomUUID();
     const claimsContext = { sessionId: sid, on: 'login', client: context.client } as const;
+    const ownClaims = claims ?? (await claimsOf(this.options.claims, subject, claimsContext));
+    if (ownClaims === null) {
+      const reason = 'account_disabled';
+      this.events.tell({ type: 'login_refused', subject, reason, requestId });
+      throw refreshRefusal(reason);
+    }
     const signed = await this.signer.sign(
       subject,
       sid,
-      claims ?? (await this.options.claims?.(subject, claimsContext)) ?? {},
+      ownClaims,
       since,
       since.now + this.options.sessionTtl,
     );

@@ -58,7 +58,7 @@ export function readSettings(env: Environment): Settings {
     accessTokenTtl: integer(env, 'ACCESS_TOKEN_TTL', 300, 1, DAY),
     refreshTokenTtl: integer(env, 'REFRESH_TOKEN_TTL', 14 * DAY, 1, YEAR),
     sessionTtl: integer(env, 'SESSION_TTL', 30 * DAY, 1, YEAR),
-    refreshGrace: integer(env, 'REFRESH_GRACE', 10, 0, 60),
+    refreshGrace: integer(env, 'REFRESH_GRACE', 10, 0, 600),
     maxStaleness: integer(env, 'MAX_STALENESS', 5, 1, 3_600),
     hint: hintOf(env, database),
   };

@@ -1,6 +1,7 @@
 import type { Mutation } from './mutation.js';
 
 const TRANSACTIONS = 'sessions/store/session.transactions';
+const ROTATE = 'sessions/store/rotate';
 const ACCOUNTS = 'revocation/store/account.transactions';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
@@ -18,7 +19,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a refresh does not look at the marks of the account',
-    TRANSACTIONS,
+    ROTATE,
     'if (reason !== undefined)',
     'if (session.endedAt !== null && reason !== undefined)',
     'cluster/sessions/(accounts|races)',
@@ -39,17 +40,17 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a retry is given a successor of its own',
-    TRANSACTIONS,
+    ROTATE,
     'if (presented.replacedAt !== null)',
     'if (false)',
     'cluster/sessions/refresh',
   ),
-  one('the grace never ends', TRANSACTIONS, 'now <= graceUntil &&', '', 'cluster/sessions/refresh'),
+  one('the grace never ends', ROTATE, 'now <= graceUntil', 'true', 'cluster/sessions/refresh'),
   one(
     'a reuse is refused and ends nothing',
     'sessions/refresh.service',
-    'await this.log.append([',
-    'await Promise.resolve([',
+    'await this.log.append([\n',
+    'await Promise.resolve([\n',
     'cluster/sessions/refresh',
   ),
   one(

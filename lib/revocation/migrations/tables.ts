@@ -122,7 +122,10 @@ const ADDED_COLUMNS: Partial<Readonly<Record<AuthTable, readonly Column[]>>> = {
     ['refresh_ttl', 'position', 'null'],
     ['idle_ttl', 'position', 'null'],
   ],
-  auth_refresh: [['retry_digest', 'digest', 'null']],
+  auth_refresh: [
+    ['retry_digest', 'digest', 'null'],
+    ['retry_sealed', 'sealed', 'null'],
+  ],
 };
 
 /** What the first migration made; each later table has a migration of its own. */

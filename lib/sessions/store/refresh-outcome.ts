@@ -10,11 +10,13 @@ import type { RefreshRow, SessionRow } from './session-rows.js';
  * - `stale`: the login has gone on for longer without it; nobody but a thief or a restored backup
  *   still has it.
  *
- * All three end the session: the classes are for reports, not for mercy.
+ * - `after_end`: the session had ended already; its end may have been a thief's own logout.
+ *
+ * The first three end the session: the classes are for reports, not for mercy.
  *
  * @publicApi
  */
-export type ReuseClass = 'recent' | 'orphaned' | 'stale';
+export type ReuseClass = 'recent' | 'orphaned' | 'stale' | 'after_end';
 
 /** What became of a refresh; everything but `refreshed` and `retried` has changed nothing. */
 export type RefreshOutcome =
@@ -24,11 +26,20 @@ export type RefreshOutcome =
       /** The row of the successor that the first answer carried. */
       readonly refresh: RefreshRow;
       readonly sealed: string;
+      /** Whether it is sealed under the idempotency key too. */
+      readonly isProven: boolean;
     }
   | { readonly kind: 'unknown' | 'expired' | 'locked' | 'disabled' }
   /** Somebody's mark lies above the position that was read: begin again from that read (G1). */
   | { readonly kind: 'superseded' }
-  | { readonly kind: 'ended'; readonly reason: RevocationReason }
+  /** So many rotations were made; how long until one more is allowed (ms). */
+  | { readonly kind: 'too many'; readonly wait: number }
+  | {
+      readonly kind: 'ended';
+      readonly reason: RevocationReason;
+      /** Whether the token had been used by somebody else. */
+      readonly isReused: boolean;
+    }
   | { readonly kind: 'reused'; readonly reuse: ReuseClass };
 
 /** What became of a login; `dead`: a mark of the account lies above its position (G1). */

@@ -44,8 +44,42 @@ export interface RefreshRow {
   readonly replacedAt: number | null;
   /** `null` where there is no grace, or where it is over and the successor was forgotten. */
   readonly graceUntil: number | null;
+  /** How often somebody without a proof was given the successor again. */
   readonly retries: number;
+  /** The successor, under a key that only the holder of this token can derive. */
   readonly sealedSuccessor: string | null;
+  /** The digest of the idempotency key with which it was used; `null` without one. */
+  readonly retryDigest: string | null;
+  /** The successor again, under a key that needs the idempotency key as well; kept with the row. */
+  readonly retrySealed: string | null;
+}
+
+/** What is kept of an idempotency key. */
+export interface RetryProof {
+  readonly digest: string;
+  /** The successor, under a key that needs the idempotency key. */
+  readonly sealed: string;
+}
+
+/** The row of a token that nobody has used. */
+export function newRefreshRow(
+  digest: string,
+  sessionKey: string,
+  number: number,
+  expiresAt: number,
+): RefreshRow {
+  return {
+    digest,
+    sessionKey,
+    number,
+    expiresAt,
+    replacedAt: null,
+    graceUntil: null,
+    retries: 0,
+    sealedSuccessor: null,
+    retryDigest: null,
+    retrySealed: null,
+  };
 }
 
 /** The columns of `auth_session`. */
@@ -79,6 +113,8 @@ export const REFRESH_COLUMNS: readonly ColumnType[] = [
   ['grace_until', 'bigint'],
   ['retries', 'bigint'],
   ['sealed_successor', 'bytes'],
+  ['retry_digest', 'bytes'],
+  ['retry_sealed', 'bytes'],
 ];
 
 /** One row of `auth_session`. */
@@ -115,6 +151,8 @@ export function refreshOf(row: Row): RefreshRow {
     graceUntil: optionalInteger(row['grace_until']),
     retries: integerOf(row['retries']),
     sealedSuccessor: row['sealed_successor'] ?? null,
+    retryDigest: row['retry_digest'] ?? null,
+    retrySealed: row['retry_sealed'] ?? null,
   };
 }
 

@@ -4,9 +4,19 @@ import type { Statement } from '../../revocation/store/statement.js';
 import {
   REFRESH_COLUMNS,
   type RefreshRow,
+  type RetryProof,
   SESSION_COLUMNS,
   type SessionRow,
 } from './session-rows.js';
+
+/** Of one session, at one rotation. */
+const FORGOTTEN_AT_ONCE = 50;
+
+/** What a rotation writes into the row of the token that was used. */
+export interface Replacement extends Pick<RefreshRow, 'graceUntil' | 'sealedSuccessor'> {
+  readonly replacedAt: number;
+  readonly proof: RetryProof | null;
+}
 
 /** What a refresh changes in the row of its session. */
 export interface SessionSighting {
@@ -68,6 +78,8 @@ export class SessionStatements {
         row.graceUntil,
         row.retries,
         bytesOf(row.sealedSuccessor),
+        bytesOf(row.retryDigest),
+        bytesOf(row.retrySealed),
       ],
     ]);
   }
@@ -103,6 +115,25 @@ export class SessionStatements {
     );
   }
 
+  /**
+   * What a rotation looks at: the presented token, its successor from an attempt whose COMMIT was not
+   * answered, and the token so many rotations before.
+   */
+  findRotation(
+    sessionKey: string,
+    digest: string,
+    successorDigest: string,
+    steps: number,
+  ): Statement {
+    const select = `SELECT ${selectList(this.dialect, REFRESH_COLUMNS)} FROM ${this.refresh}`;
+    const number = `SELECT p.number - ? FROM ${this.refresh} p WHERE p.token_digest = ?`;
+    return this.dialect.statement(
+      `${select} WHERE token_digest IN (?, ?) ` +
+        `UNION ALL ${select} WHERE session_key = ? AND number = (${number})`,
+      [bytesOf(digest), bytesOf(successorDigest), bytesOf(sessionKey), steps, bytesOf(digest)],
+    );
+  }
+
   /** The next token of a session after one of them, and the newest. */
   successors(sessionKey: string, number: number): Statement {
     return this.dialect.statement(
@@ -113,11 +144,41 @@ export class SessionStatements {
   }
 
   /** RT-03: the one conditional write; who changes the row has won. */
-  replace(digest: string, sealed: string | null, at: number, graceUntil: number | null): Statement {
+  replace(
+    digest: string,
+    { replacedAt, graceUntil, sealedSuccessor, proof }: Replacement,
+  ): Statement {
     return this.dialect.statement(
-      `UPDATE ${this.refresh} SET replaced_at = ?, grace_until = ?, sealed_successor = ? ` +
+      `UPDATE ${this.refresh} SET replaced_at = ?, grace_until = ?, sealed_successor = ?, ` +
+        `retry_digest = ?, retry_sealed = ? WHERE token_digest = ? AND replaced_at IS NULL`,
+      [
+        replacedAt,
+        graceUntil,
+        bytesOf(sealedSuccessor),
+        bytesOf(proof?.digest ?? null),
+        bytesOf(proof?.sealed ?? null),
+        bytesOf(digest),
+      ],
+    );
+  }
+
+  /** A token that was presented in a logout: who presents its predecessor later is noticed (S17). */
+  useUp(digest: string): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.refresh} SET replaced_at = ${this.dialect.now} ` +
         `WHERE token_digest = ? AND replaced_at IS NULL`,
-      [at, graceUntil, bytesOf(sealed), bytesOf(digest)],
+      [bytesOf(digest)],
+    );
+  }
+
+  /**
+   * Deletes used tokens up to one number, a few at a time: a session of an earlier release may have
+   * left a million of them, and these go when they expire.
+   */
+  forgetUsed(sessionKey: string, upTo: number): Statement {
+    return this.dialect.statement(
+      `DELETE FROM ${this.refresh} WHERE session_key = ? AND number > ? AND number <= ?`,
+      [bytesOf(sessionKey), upTo - FORGOTTEN_AT_ONCE, upTo],
     );
   }
 

@@ -11,6 +11,8 @@ import { QuickstartProcess } from '../../support/quickstart-process.js';
 
 const ROUNDS = 100;
 const PARALLEL = 50;
+/** One less than what a session may rotate in the life of an access token. */
+const ROUNDS_OF_A_SESSION = 19;
 
 interface Tokens {
   readonly access_token: string;
@@ -41,12 +43,14 @@ describe('P9: a refresh token has one successor, whoever asks how often', () => 
 
     it(`gives ${PARALLEL} at once the same one, ${ROUNDS} times (${count} of them)`, async () => {
       const at = (i: number): QuickstartProcess => processes[i % count] as QuickstartProcess;
-      const login = await at(0).post('/auth/login', {
-        body: { username: 'alice', password: DEMO_PASSWORD },
-      });
-      let { refresh_token } = login.body as Tokens;
-      const { session_id } = login.body as Tokens;
+      let refresh_token = '';
+      let session_id = '';
       for (let round = 0; round < ROUNDS; round++) {
+        if (round % ROUNDS_OF_A_SESSION === 0) {
+          const body = { username: 'alice', password: DEMO_PASSWORD };
+          const login = await at(0).post('/auth/login', { body });
+          ({ refresh_token, session_id } = login.body as Tokens);
+        }
         const body = { refresh_token };
         const answers = await Promise.all(
           Array.from({ length: PARALLEL }, (_, i) => at(i).post('/auth/refresh', { body })),
@@ -64,7 +68,9 @@ describe('P9: a refresh token has one successor, whoever asks how often', () => 
       const { access_token } = (await at(0).post('/auth/refresh', { body: { refresh_token } }))
         .body as Tokens;
       const sessions = await at(1).get('/auth/sessions', access_token);
-      expect(sessions.body).toMatchObject([{ id: session_id, current: true }]);
+      expect(sessions.body).toContainEqual(
+        expect.objectContaining({ id: session_id, current: true }),
+      );
     }, 180_000);
   });
 });

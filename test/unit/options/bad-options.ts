@@ -27,7 +27,7 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
     'refreshTokenTtl',
     'whole seconds',
   ],
-  ['a grace of an hour', { refreshGrace: '1h' }, 'refreshGrace', '60 s'],
+  ['a grace of an hour', { refreshGrace: '1h' }, 'refreshGrace', '10 minutes'],
   ['a negative grace', { refreshGrace: -1 }, 'refreshGrace', ''],
   ['retries without end', { refreshGraceRetries: Infinity }, 'refreshGraceRetries', '1000'],
   ['retries as text', { refreshGraceRetries: '100' }, 'refreshGraceRetries', '1000'],

@@ -1,0 +1,189 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import type { AuthSettings } from '../../../lib/options/auth-options.js';
+import type { LoginResult } from '../../../lib/sessions/login-context.js';
+import { openSuccessor } from '../../../lib/sessions/refresh-token.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { codeOf, login } from './support.js';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
+  let database: TestDatabase;
+  let clock: TestClock;
+  let here: Instance;
+  let there: Instance;
+  /** What the client stored before it first sent its token. */
+  const key = randomUUID();
+
+  const start = async (options: Partial<AuthSettings> = {}): Promise<void> => {
+    here = await startInstance(database, { clock, options });
+    there = await startInstance(database, { clock, options });
+  };
+  const refresh = (
+    on: Instance,
+    token: string | undefined,
+    idempotencyKey?: string,
+  ): Promise<LoginResult> => on.sessions.refresh(token ?? '', { idempotencyKey });
+  const openSessions = async (): Promise<number> => (await here.sessions.list('alice')).length;
+
+  beforeEach(async () => {
+    database = await kind.create();
+    clock = new TestClock();
+  });
+
+  afterEach(async () => {
+    await here?.close();
+    await there?.close();
+    await database?.drop();
+  });
+
+  it('gives a retry the same successor days after the grace, on any instance', async () => {
+    await start();
+    const { refreshToken } = await login(here, 'alice');
+    const lost = await refresh(here, refreshToken, key);
+    for (let day = 0; day < 3; day++) {
+      clock.advance(DAY);
+      const again = await refresh(there, refreshToken, key);
+      expect(again.refreshToken).toBe(lost.refreshToken);
+      expect(await here.judge(again.accessToken)).toBe('active');
+    }
+    expect(await codeOf(refresh(there, lost.refreshToken, randomUUID()))).toBe('good');
+  });
+
+  it.each([
+    ['no key', undefined],
+    ['another key', randomUUID()],
+  ])('proves nothing to a retry with %s: after the grace it ends the session', async (_, other) => {
+    await start();
+    const { refreshToken } = await login(here, 'alice');
+    await refresh(here, refreshToken, key);
+    clock.advance(9_000);
+    expect(await codeOf(refresh(there, refreshToken, other))).toBe('good');
+    clock.advance(1_001);
+    expect(await codeOf(refresh(there, refreshToken, other))).toBe('refresh_token_reused');
+    expect(await openSessions()).toBe(0);
+    expect(await codeOf(refresh(here, refreshToken, key))).toBe('session_ended');
+  });
+
+  it('does not help the owner against a thief who came first, with a key of his own', async () => {
+    await start();
+    const { refreshToken } = await login(here, 'alice');
+    const stolen = await refresh(there, refreshToken, randomUUID());
+    clock.advance(HOUR);
+    expect(await codeOf(refresh(here, refreshToken, key))).toBe('refresh_token_reused');
+    expect(await codeOf(refresh(there, stolen.refreshToken))).toBe('session_ended');
+  });
+
+  it('ends the session when somebody else was given the successor and has used it', async () => {
+    await start();
+    const { refreshToken } = await login(here, 'alice');
+    await refresh(here, refreshToken, key); // the answer is lost
+    const stolen = await refresh(there, refreshToken); // within the grace
+    await refresh(there, stolen.refreshToken);
+    clock.advance(HOUR);
+    expect(await codeOf(refresh(here, refreshToken, key))).toBe('refresh_token_reused');
+    expect(await openSessions()).toBe(0);
+  });
+
+  it('keeps the client in when its old request is delivered once more, after it has gone on', async () => {
+    await start();
+    const { refreshToken } = await login(here, 'alice');
+    const second = await refresh(here, refreshToken, key);
+    clock.advance(HOUR);
+    const third = await refresh(there, second.refreshToken, randomUUID());
+    clock.advance(HOUR);
+    expect((await refresh(there, refreshToken, key)).refreshToken).toBe(second.refreshToken);
+    expect(await codeOf(refresh(here, third.refreshToken, randomUUID()))).toBe('good');
+  });
+
+  it('works without a grace, and is not counted among the retries within one', async () => {
+    await start({ refreshGrace: 0, refreshGraceRetries: 0 });
+    const { refreshToken } = await login(here, 'alice');
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => refresh(i % 2 ? here : there, refreshToken, key)),
+    );
+    expect(new Set(answers.map((answer) => answer.refreshToken)).size).toBe(1);
+    expect(await codeOf(refresh(here, refreshToken))).toBe('refresh_token_reused');
+  });
+
+  it('is good for as long as the token itself, and ends nothing after that', async () => {
+    await start({ refreshTokenTtl: '2d', sessionIdleTtl: '2d' });
+    const { refreshToken } = await login(here, 'alice');
+    clock.advance(DAY);
+    const lost = await refresh(here, refreshToken, key);
+    clock.advance(DAY);
+    expect(await codeOf(refresh(here, refreshToken, key))).toBe('refresh_token_expired');
+    expect(await codeOf(refresh(here, lost.refreshToken))).toBe('good');
+  });
+
+  it('outlives later rotations, the purge, and what the previous release forgets', async () => {
+    await start();
+    const { refreshToken } = await login(here, 'alice');
+    const lost = await refresh(here, refreshToken, key);
+    clock.advance(HOUR);
+    await here.purge.purge();
+    // As the previous release does at each rotation and purge, to every row whose grace is over.
+    await here.dataSource.query(
+      'UPDATE auth_refresh SET sealed_successor = NULL, grace_until = NULL',
+    );
+    expect((await refresh(there, refreshToken, key)).refreshToken).toBe(lost.refreshToken);
+  });
+
+  it('leaves nothing in the database that anybody could use, not even with the old token', async () => {
+    await start();
+    const { refreshToken } = await login(here, 'alice');
+    const { refreshToken: successor = '' } = await refresh(here, refreshToken, key);
+    clock.advance(HOUR);
+    await here.purge.purge();
+    const rows = (await here.dataSource.query('SELECT * FROM auth_refresh')) as object[];
+    const values = rows.flatMap((row) => Object.values(row) as unknown[]);
+    const dump = values
+      .map((value) => (Buffer.isBuffer(value) ? value.toString('latin1') : String(value)))
+      .join('\n');
+    for (const secret of [key, refreshToken, successor]) expect(dump).not.toContain(secret);
+    const sealed = values.filter((value) => Buffer.isBuffer(value) && value.length === 60);
+    expect(sealed).toHaveLength(1);
+    for (const value of sealed) {
+      const text = (value as Buffer).toString('hex');
+      expect(() => openSuccessor(refreshToken, text)).toThrow('authenticate');
+      expect(() => openSuccessor(refreshToken, text, randomUUID())).toThrow('authenticate');
+      expect(openSuccessor(refreshToken, text, key)).toBe(successor);
+    }
+  });
+
+  it.each([
+    ['21 characters', 'k'.repeat(21)],
+    ['256 characters', 'k'.repeat(256)],
+    ['a space in it', `${'k'.repeat(22)} `],
+    ['none', ''],
+    ['an umlaut', `${'k'.repeat(22)}ü`],
+  ])('of %s is refused, and nothing is consumed', async (_, malformed) => {
+    await start();
+    const { refreshToken } = await login(here, 'alice');
+    await expect(refresh(here, refreshToken, malformed)).rejects.toMatchObject({
+      status: 400,
+      code: 'idempotency_key_invalid',
+    });
+    await refresh(here, refreshToken, key);
+    clock.advance(HOUR);
+    expect(await codeOf(refresh(here, refreshToken, key))).toBe('good');
+  });
+
+  it('a grace of ten minutes serves clients without a key', async () => {
+    await start({ refreshGrace: '10m' });
+    const told: string[] = [];
+    here.app.get(AuthEvents).subscribe(({ type }) => told.push(type));
+    const { refreshToken } = await login(here, 'alice');
+    const lost = await refresh(here, refreshToken);
+    clock.advance(600_000);
+    expect((await refresh(here, refreshToken)).refreshToken).toBe(lost.refreshToken);
+    clock.advance(1);
+    expect(await codeOf(refresh(here, refreshToken))).toBe('refresh_token_reused');
+    expect(told).toEqual(['login', 'refresh', 'refresh', 'refresh_reused']);
+  });
+});

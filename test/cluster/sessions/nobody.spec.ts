@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
+import type { AuthEvent } from '../../../lib/events/auth-event.js';
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import type { ClaimsLoader } from '../../../lib/options/session-settings.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { claimsIn } from '../protocol/support.js';
+import { codeOf, login } from './support.js';
+
+describeOn(databaseKinds, 'A16: claims that find no account', (kind) => {
+  let database: TestDatabase;
+  let instance: Instance;
+  let answer: () => unknown;
+  let told: AuthEvent[];
+
+  beforeEach(async () => {
+    database = await kind.create();
+    answer = () => ({ role: 'user' });
+    // What an application without types gives.
+    const claims = (() => answer()) as ClaimsLoader;
+    instance = await startInstance(database, { clock: new TestClock(), options: { claims } });
+    told = [];
+    instance.app.get(AuthEvents).subscribe((event) => told.push(event));
+  });
+
+  afterEach(async () => {
+    await instance?.close();
+    await database?.drop();
+  });
+
+  it.each([
+    ['null', () => null],
+    ['a promise of null', async () => null],
+  ])('%s at a refresh is 401 account_disabled, and ends the session', async (_, gives) => {
+    const { refreshToken, accessToken } = await login(instance, 'alice');
+    answer = gives;
+    await expect(instance.sessions.refresh(refreshToken)).rejects.toMatchObject({
+      status: 401,
+      code: 'account_disabled',
+    });
+    expect(await instance.judge(accessToken)).toBe('account_disabled');
+    expect(told.at(-1)).toMatchObject({ type: 'refresh_refused', reason: 'account_disabled' });
+    answer = () => ({});
+    expect(await codeOf(instance.sessions.refresh(refreshToken))).toBe('session_ended');
+    expect(await instance.sessions.list('alice')).toEqual([]);
+  });
+
+  it('null at a login is 401 account_disabled, and starts nothing', async () => {
+    answer = () => null;
+    expect(await codeOf(login(instance, 'alice'))).toBe('account_disabled');
+    expect(told.at(-1)).toMatchObject({ type: 'login_refused', reason: 'account_disabled' });
+    expect(await instance.sessions.list('alice')).toEqual([]);
+  });
+
+  it.each([
+    ['undefined', () => undefined],
+    ['a promise of undefined', async () => undefined],
+    ['a text', () => 'admin'],
+    ['a number', () => 0],
+    ['false', () => false],
+    ['a list', () => ['admin']],
+  ])(
+    '%s is an error that names claims, at login and refresh, and consumes nothing',
+    async (_, gives) => {
+      const { refreshToken } = await login(instance, 'alice');
+      answer = gives;
+      for (const act of [login(instance, 'bob'), instance.sessions.refresh(refreshToken)]) {
+        const error = await act.catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(AuthWiringError);
+        expect(String(error)).toContain('The option claims gave');
+      }
+      answer = () => ({ role: 'admin' });
+      const next = await instance.sessions.refresh(refreshToken);
+      expect(claimsIn(next.accessToken)).toMatchObject({ role: 'admin' });
+      expect(await instance.sessions.list('bob')).toEqual([]);
+    },
+  );
+
+  it('an error keeps the session', async () => {
+    const { refreshToken } = await login(instance, 'alice');
+    answer = () => {
+      throw new Error('the directory is away');
+    };
+    await expect(instance.sessions.refresh(refreshToken)).rejects.toThrow('the directory is away');
+    answer = () => ({});
+    expect(await codeOf(instance.sessions.refresh(refreshToken))).toBe('good');
+  });
+});

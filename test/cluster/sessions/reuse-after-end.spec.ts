@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import type { AuthEvent } from '../../../lib/events/auth-event.js';
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { codeOf, login } from './support.js';
+
+describeOn(
+  databaseKinds,
+  'S17: a refresh token that is presented after its session ended',
+  (kind) => {
+    let database: TestDatabase;
+    let clock: TestClock;
+    let instance: Instance;
+    let told: AuthEvent[];
+
+    beforeEach(async () => {
+      database = await kind.create();
+      clock = new TestClock();
+      instance = await startInstance(database, { clock });
+      told = [];
+      instance.app.get(AuthEvents).subscribe((event) => told.push(event));
+    });
+
+    afterEach(async () => {
+      await instance?.close();
+      await database?.drop();
+    });
+
+    /** The event and the class with which the presented token is reported; the answer never tells. */
+    const reportOf = async (token: string, idempotencyKey?: string): Promise<string> => {
+      expect(await codeOf(instance.sessions.refresh(token, { idempotencyKey }))).toBe(
+        'session_ended',
+      );
+      const { type, reuse } = told.at(-1) ?? {};
+      return reuse === undefined ? String(type) : `${type}: ${reuse}`;
+    };
+    const refresh = async (token: string, idempotencyKey?: string): Promise<string> =>
+      (await instance.sessions.refresh(token, { idempotencyKey })).refreshToken ?? '';
+
+    it('is reported at once when its successor was presented in the logout', async () => {
+      const { refreshToken } = await login(instance, 'alice');
+      await instance.logout.logout(await refresh(refreshToken));
+      expect(await reportOf(refreshToken)).toBe('refresh_reused: after_end');
+    });
+
+    it('is reported at once when its successor was used', async () => {
+      const { refreshToken, accessToken } = await login(instance, 'alice');
+      await refresh(await refresh(refreshToken));
+      await instance.logout.logout(accessToken);
+      expect(await reportOf(refreshToken)).toBe('refresh_reused: after_end');
+    });
+
+    it.each(['logout', 'logoutAll'] as const)(
+      'is reported once its grace is over, after a %s',
+      async (act) => {
+        const { refreshToken, accessToken } = await login(instance, 'alice');
+        await refresh(refreshToken);
+        if (act === 'logout') await instance.logout.logout(accessToken);
+        else await instance.logout.logoutAll('alice');
+        expect(await reportOf(refreshToken)).toBe('refresh_refused');
+        clock.advance(10_001);
+        expect(await reportOf(refreshToken)).toBe('refresh_reused: after_end');
+      },
+    );
+
+    it('is reported after a logout of the whole account in which its successor was used', async () => {
+      const { refreshToken } = await login(instance, 'alice');
+      await refresh(await refresh(refreshToken));
+      await instance.logout.logoutAll('alice');
+      expect(await reportOf(refreshToken)).toBe('refresh_reused: after_end');
+    });
+
+    it('is not reported when nobody used it before, or only its own logout did', async () => {
+      const { refreshToken } = await login(instance, 'alice');
+      await instance.logout.logout(refreshToken);
+      clock.advance(60_000);
+      expect(await reportOf(refreshToken)).toBe('refresh_refused');
+    });
+
+    it('is not reported when it proves to be a retry', async () => {
+      const key = randomUUID();
+      const { refreshToken, accessToken } = await login(instance, 'alice');
+      await refresh(refreshToken, key);
+      await instance.logout.logout(accessToken);
+      clock.advance(60_000);
+      expect(await reportOf(refreshToken, key)).toBe('refresh_refused');
+      expect(await reportOf(refreshToken)).toBe('refresh_reused: after_end');
+    });
+  },
+);
