@@ -100,6 +100,7 @@ export type {
   LoginSince,
 } from './sessions/login-context.js';
 export type { SessionInfo } from './sessions/session-info.js';
+export type { SessionListOptions, SessionPage } from './sessions/session-page.js';
 
 export type { Delivery } from './sessions/store/session-rows.js';
 export type { ReuseClass } from './sessions/store/refresh-outcome.js';

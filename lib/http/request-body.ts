@@ -10,6 +10,8 @@ export interface HttpRequest extends AuthRequest {
   readonly body?: unknown;
   /** By the platform's trusted-proxy setting. */
   readonly ip?: unknown;
+  /** The path and the query. */
+  readonly url?: string;
   /** Fastify's own, or what a middleware of the application has set. */
   readonly id?: unknown;
 }

@@ -9,6 +9,7 @@ import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { auditOf, type HttpRequest } from './request-body.js';
+import { pageOf } from './session-list-query.js';
 import { type SessionAnswer, sessionAnswer } from './token-answer.js';
 
 /** `GET sessions` and `DELETE sessions/:id`: an account's own logins. */
@@ -20,10 +21,25 @@ export class SessionsRoutes {
     private readonly cookies: AuthCookies,
   ) {}
 
+  /**
+   * A page of the account's logins, the newest first: `?limit=` (1 to 100, default 50) and `?after=`,
+   * which stands in the answer's `Link` (RFC 8288) while there are more.
+   *
+   * @throws AuthException 400 `invalid_request`.
+   */
   @Get('sessions')
-  async list(@CurrentToken() token: TokenClaims): Promise<SessionAnswer[]> {
-    const sessions = await this.sessions.list(token.sub);
-    return sessions.map((session) => sessionAnswer(session, token.sid));
+  async list(
+    @Req() request: HttpRequest,
+    @CurrentToken() token: TokenClaims,
+    @Res({ passthrough: true }) response: CookieResponse,
+  ): Promise<SessionAnswer[]> {
+    const { limit, after } = pageOf(request);
+    const page = await this.sessions.list(token.sub, { limit, after });
+    if (page.next !== undefined) {
+      // Relative to the address as the client knows it: prefixes and proxies need not be known here.
+      response.header('Link', `<?limit=${limit}&after=${page.next}>; rel="next"`);
+    }
+    return page.map((session) => sessionAnswer(session, token.sid));
   }
 
   /** "Log out there". What is not in the list is not told apart: unknown, ended, or somebody else's. */
@@ -35,8 +51,7 @@ export class SessionsRoutes {
     @CurrentToken() token: TokenClaims,
     @Res({ passthrough: true }) response: CookieResponse,
   ): Promise<void> {
-    const own = await this.sessions.list(token.sub);
-    if (!own.some((session) => session.id === id)) {
+    if (!(await this.sessions.isOpen(token.sub, id))) {
       throw new AuthException(404, 'not_found', 'There is no such session.');
     }
     if (id !== token.sid) {

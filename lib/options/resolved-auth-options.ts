@@ -61,7 +61,7 @@ export interface ResolvedAuthOptions {
   readonly refreshGrace: number;
   readonly refreshGraceRetries: number;
   readonly historyFor: number;
-  /** By client type; `'*'` stands for all together. */
+  /** By client name; `'*'`, which all others share, is always there. `undefined`: no limit. */
   readonly maxSessions: ReadonlyMap<string, number> | undefined;
   readonly claims: ClaimsLoader | undefined;
   /** Tells other instances of a logout at once; `undefined`: they poll. */

@@ -10,23 +10,32 @@ export function readRetries(given: unknown, problems: OptionProblems): number {
   return 0;
 }
 
-/** The option `maxSessions`: by client type, or `'*'` for all together. @internal */
+/**
+ * The option `maxSessions`: by client name. `'*'`, which all other names share, is always there: as
+ * small as the smallest that is listed, if it is not itself.
+ *
+ * @internal
+ */
 export function readMaxSessions(
   given: unknown,
   problems: OptionProblems,
 ): ReadonlyMap<string, number> | undefined {
-  if (given === undefined) return undefined;
+  if (given === false) return undefined;
   if (isInteger(given, 1, MOST_SESSIONS)) return new Map([['*', given]]);
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) {
     const limits = Object.entries(given);
-    if (limits.length > 0 && limits.every(([, limit]) => isInteger(limit, 1, MOST_SESSIONS))) {
-      return new Map(limits as [string, number][]);
+    const isComplete = limits.every(
+      ([name, limit]) => isInteger(limit, 1, MOST_SESSIONS) && !name.endsWith(' '),
+    );
+    if (limits.length > 0 && isComplete) {
+      const smallest = Math.min(...limits.map(([, limit]) => limit as number));
+      return new Map([['*', smallest], ...(limits as [string, number][])]);
     }
   }
   problems.add(
     'maxSessions',
     describeGiven(given),
-    `Give 1 to ${MOST_SESSIONS}, or such a number for each client: { web: 5, tv: 1 }.`,
+    `Give 1 to ${MOST_SESSIONS}, such a number for each client: { web: 5, tv: 1 }, or false for no limit.`,
   );
   return undefined;
 }

@@ -125,12 +125,20 @@ export class SessionSettings {
   historyFor?: Duration | undefined = '1d';
 
   /**
-   * How many logins an account may have at a time; the oldest ends with the reason `newer_login`. A
-   * number, or numbers by the `client` that a login names: `{ tv: 1, web: 5 }`.
+   * How many logins an account may have at a time, from 1 to 10,000; the oldest end with the reason
+   * `newer_login`, at most 20 for each new login. A number is for all of an account's logins together.
    *
-   * @default none
+   * Numbers by the `client` that a login names, `{ tv: 1, web: 5 }`, are limits for each of them. All
+   * other logins, those that name no client included, share the limit `'*'`: by default the smallest
+   * number that is listed, because the client chooses what it names.
+   *
+   * `false` is no limit. Whoever knows a password can then make rows without end.
+   *
+   * A limit above 20 may be exceeded for a moment, by logins that happen at once.
+   *
+   * @default 100
    */
-  maxSessions?: number | Readonly<Record<string, number>> | undefined;
+  maxSessions?: number | false | Readonly<Record<string, number>> | undefined = 100;
 
   /**
    * Gives the claims of each access token: a function ({@link ClaimsLoader}), or a class with such a

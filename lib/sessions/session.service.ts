@@ -25,17 +25,19 @@ import type {
 import { newSession } from './new-session.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import { RefreshService } from './refresh.service.js';
-import { type SessionInfo, sessionInfoOf } from './session-info.js';
+import { sessionInfoOf } from './session-info.js';
+import {
+  cursorOf,
+  readListOptions,
+  type SessionListOptions,
+  type SessionPage,
+} from './session-page.js';
 import { refreshRefusal } from './session-refusals.js';
 import { SessionStore } from './session-store.service.js';
-import type { SessionRow } from './store/session-rows.js';
 
 /** Checks who it is; `null` is a wrong password. */
 type Authenticate = () =>
   Promise<AuthenticatedSubject | null | undefined> | AuthenticatedSubject | null;
-
-/** Sessions that are ended in one transaction. */
-const BATCH = 500;
 
 /**
  * For how long a position is good for a login (ms). Marks are kept for longer, so a login never misses
@@ -157,13 +159,43 @@ export class SessionService {
     return this.meter.refusalsOf(this.refreshes.refresh(token, context));
   }
 
-  /** The account's logins that go on, the newest first. */
-  async list(subject: string | number | bigint): Promise<SessionInfo[]> {
+  /**
+   * A page of the account's logins that go on, the newest first.
+   *
+   * Not more rows are read than a page needs, but for a few that are over and not yet deleted; so a page
+   * may be short, and even empty, while it has a `next`.
+   *
+   * @throws AuthException 400 `invalid_request` for a limit or a cursor that cannot be.
+   * @throws AuthUnavailableException `storage_unavailable`.
+   *
+   * @example
+   * ```ts
+   * const page = await this.sessions.list(userId, { limit: 20 });
+   * const older = page.next && (await this.sessions.list(userId, { limit: 20, after: page.next }));
+   * ```
+   */
+  async list(
+    subject: string | number | bigint,
+    options: SessionListOptions = {},
+  ): Promise<SessionPage> {
+    const subjectKey = this.keys.hex('subject', this.options.issuer, subjectOf(subject));
+    const { limit, after } = readListOptions(options);
     // What a caller's transaction has ended counts from its commit on (C5).
     await this.log.settlePending();
-    const subjectKey = this.keys.hex('subject', this.options.issuer, subjectOf(subject));
-    const sessions = await this.store.write((of) => of.listOpen(subjectKey, this.issuerKey));
-    return sessions.map(sessionInfoOf);
+    const { sessions, next } = await this.store.write((of) =>
+      of.pageOpen(subjectKey, this.issuerKey, after, limit),
+    );
+    const page = sessions.map(sessionInfoOf);
+    return next === undefined ? page : Object.assign(page, { next: cursorOf(next) });
+  }
+
+  /** Whether a session is one of the account's that go on; one row is read. @internal */
+  async isOpen(subject: string | number | bigint, sessionId: string): Promise<boolean> {
+    const { issuer } = this.options;
+    const key = this.keys.hex('session', issuer, sessionId);
+    const subjectKey = this.keys.hex('subject', issuer, subjectOf(subject));
+    await this.log.settlePending();
+    return this.store.write((of) => of.isOpen(key, subjectKey, this.issuerKey));
   }
 
   private async begin(
@@ -229,19 +261,15 @@ export class SessionService {
 
   /** The oldest beyond the limit, and the one that the same browser held before (RT-10). */
   private async endOthers(
-    surplus: readonly SessionRow[],
+    surplus: readonly string[],
     { replaces, requestId }: LoginContext,
   ): Promise<void> {
-    const sids = [...surplus.map(({ sid }) => sid), ...(replaces === undefined ? [] : [replaces])];
+    const sids = replaces === undefined ? surplus : [...surplus, replaces];
     if (sids.length === 0) return;
     const { issuer } = this.options;
-    for (let from = 0; from < sids.length; from += BATCH) {
-      await this.log.append(
-        sids
-          .slice(from, from + BATCH)
-          .map((sid) => ({ kind: 'session', issuer, sid, reason: 'newer_login' }) as const),
-      );
-    }
+    await this.log.append(
+      sids.map((sid) => ({ kind: 'session', issuer, sid, reason: 'newer_login' }) as const),
+    );
     for (const sessionId of sids) {
       this.events.tell({
         type: 'logout',

@@ -7,6 +7,7 @@ import { LOG_MUTATIONS } from './log-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
 import { REFRESH_MUTATIONS } from './refresh-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
+import { SESSION_LIST_MUTATIONS } from './sessions-mutations.js';
 import { WRITER_MUTATIONS } from './writer-mutations.js';
 
 /** The list of issue 2, "Shown by" 7. */
@@ -202,6 +203,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
 export const MUTATIONS: readonly Mutation[] = [
   ...CORE_MUTATIONS,
   ...SESSION_MUTATIONS,
+  ...SESSION_LIST_MUTATIONS,
   ...POLICY_MUTATIONS,
   ...BOOT_MUTATIONS,
   ...CLUSTER_MUTATIONS,

@@ -1,5 +1,5 @@
 import type { RevocationReason } from '../../revocation/revocation-event.js';
-import type { RefreshRow, SessionRow } from './session-rows.js';
+import type { RefreshRow } from './session-rows.js';
 
 /**
  * What a refresh token that was used before says about who uses it again.
@@ -44,5 +44,6 @@ export type RefreshOutcome =
 
 /** What became of a login; `dead`: a mark of the account lies above its position (G1). */
 export type LoginOutcome =
-  | { readonly kind: 'begun'; readonly surplus: readonly SessionRow[] }
+  /** `surplus`: the ids of the sessions beyond the limit. */
+  | { readonly kind: 'begun'; readonly surplus: readonly string[] }
   | { readonly kind: 'locked' | 'disabled' | 'dead' };

@@ -33,6 +33,9 @@ export interface SessionRow {
   readonly endReason: RevocationReason | null;
 }
 
+/** A place in an account's sessions, which are ordered by time and then by key. */
+export type SessionPlace = Pick<SessionRow, 'createdAt' | 'key'>;
+
 /** One refresh token of a session; the token itself is not here. */
 export interface RefreshRow {
   /** SHA-256 of the token. */

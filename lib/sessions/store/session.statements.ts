@@ -6,6 +6,7 @@ import {
   type RefreshRow,
   type RetryProof,
   SESSION_COLUMNS,
+  type SessionPlace,
   type SessionRow,
 } from './session-rows.js';
 
@@ -206,13 +207,31 @@ export class SessionStatements {
     );
   }
 
-  /** The sessions of an account that have neither ended nor expired, the newest first. */
-  listOpen(subjectKey: string, now: number): Statement {
+  /** One session by its key, without a lock. */
+  findByKey(key: string): Statement {
     return this.dialect.statement(
+      `SELECT ${selectList(this.dialect, SESSION_COLUMNS)} FROM ${this.session} WHERE session_key = ?`,
+      [bytesOf(key)],
+    );
+  }
+
+  /**
+   * Sessions of an account whose rows have not ended, the newest first; some of them may have expired,
+   * or be ended by a mark.
+   */
+  pageOpen(subjectKey: string, after: SessionPlace | undefined, limit: number): Statement {
+    // Not as a comparison of rows, which MariaDB does not find in an index.
+    const beyond = 's.created_at <= ? AND (s.created_at < ? OR s.session_key < ?)';
+    return this.dialect.statement(
+      // Qualified: a bare name in ORDER BY is the text of the select list, which no index has.
       `SELECT ${selectList(this.dialect, SESSION_COLUMNS, 's')} FROM ${this.session} s ` +
-        `WHERE s.subject_key = ? AND s.ended_at IS NULL AND s.idle_until > ? ` +
-        `ORDER BY s.created_at DESC, s.session_key DESC`,
-      [bytesOf(subjectKey), now],
+        `WHERE s.subject_key = ? AND s.ended_at IS NULL${after === undefined ? '' : ` AND ${beyond}`} ` +
+        `ORDER BY s.created_at DESC, s.session_key DESC LIMIT ?`,
+      [
+        bytesOf(subjectKey),
+        ...(after === undefined ? [] : [after.createdAt, after.createdAt, bytesOf(after.key)]),
+        limit,
+      ],
     );
   }
 

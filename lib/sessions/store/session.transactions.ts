@@ -10,16 +10,23 @@ import { integerOf } from '../../revocation/store/log-rows.js';
 import type { Transaction } from '../../revocation/store/statement.js';
 import { endedBy } from '../../revocation/store/subject-marks.js';
 import type { LoginOutcome } from './refresh-outcome.js';
-import { type RefreshRow, type SessionRow, sessionOf } from './session-rows.js';
+import { type Judgement, SessionLimiter, type SessionLimits } from './session-limits.js';
+import { type RefreshRow, type SessionPlace, type SessionRow, sessionOf } from './session-rows.js';
 import { SessionStatements } from './session.statements.js';
+
+/** Rows of a list that are read at a time, at least. */
+const SMALLEST_READ = 50;
+
+/** Rows that one page passes by or gives; after them the caller asks again. */
+const MOST_READ = 2_000;
 
 /** A login that is about to be stored. */
 export interface Beginning {
   readonly session: SessionRow;
   readonly refresh: RefreshRow | null;
   readonly issuerKey: string;
-  /** How many sessions the account may have; by client type, or `'*'` for all together. */
-  readonly limits: ReadonlyMap<string, number> | undefined;
+  /** How many sessions the account may have; `undefined`: any number. */
+  readonly limits: SessionLimits | undefined;
 }
 
 /** How a login is stored and listed; nothing is awaited inside. */
@@ -28,7 +35,7 @@ export class SessionTransactions {
   readonly accounts: AccountStatements;
 
   constructor(
-    dialect: Dialect,
+    private readonly dialect: Dialect,
     private readonly clock: AuthClock,
   ) {
     this.statements = new SessionStatements(dialect);
@@ -36,29 +43,62 @@ export class SessionTransactions {
   }
 
   *begin({ session, refresh, issuerKey, limits }: Beginning): Transaction<LoginOutcome> {
-    // Only a limit needs the lock: without it two logins at once would not see each other.
-    if (limits !== undefined) {
+    const limiter =
+      limits === undefined ? undefined : new SessionLimiter(this.dialect, session, limits);
+    let judgement = yield* this.readAccounts(session.subjectKey, issuerKey);
+    const mayExceed = limiter !== undefined && !(yield* limiter.isFar(judgement));
+    if (mayExceed) {
+      // Without the lock two logins at once would not see each other.
       yield this.accounts.insertMissing([session.subjectKey]);
       yield this.accounts.lock([session.subjectKey]);
+      judgement = yield* this.readAccounts(session.subjectKey, issuerKey);
     }
-    const { account, issuer, now } = yield* this.readAccounts(session.subjectKey, issuerKey);
+    const { account, issuer, now } = judgement;
     const refusal = refusalOf(account, now);
     if (refusal !== undefined) return { kind: refusal };
     // A mark above its position ends it from the start (G1): it is dead, and nothing of it is stored.
     if (!isAlive(session, account, issuer)) return { kind: 'dead' };
     yield this.statements.insertSession(session);
     if (refresh !== null) yield this.statements.insertRefresh(refresh);
-    if (limits === undefined) return { kind: 'begun', surplus: [] };
-    const { rows } = yield this.statements.listOpen(session.subjectKey, now);
-    const open = rows.map(sessionOf).filter((each) => isAlive(each, account, issuer));
-    return { kind: 'begun', surplus: surplusOf(session, open, limits) };
+    return { kind: 'begun', surplus: mayExceed ? yield* limiter.surplus(judgement) : [] };
   }
 
-  /** The logins of an account that go on. */
-  *listOpen(subjectKey: string, issuerKey: string): Transaction<SessionRow[]> {
+  /**
+   * Logins of an account that go on, the newest first. Rows that are over and not yet deleted are passed
+   * by, but not without a limit: `next` is there while there may be more, also after a short page.
+   */
+  *pageOpen(
+    subjectKey: string,
+    issuerKey: string,
+    after: SessionPlace | undefined,
+    limit: number,
+  ): Transaction<{ readonly sessions: SessionRow[]; readonly next: SessionPlace | undefined }> {
     const { account, issuer, now } = yield* this.readAccounts(subjectKey, issuerKey);
-    const { rows } = yield this.statements.listOpen(subjectKey, now);
-    return rows.map(sessionOf).filter((session) => isAlive(session, account, issuer));
+    const sessions: SessionRow[] = [];
+    let place = after;
+    for (let read = 0; read < MOST_READ;) {
+      const batch = Math.max(limit - sessions.length + 1, SMALLEST_READ);
+      const { rows } = yield this.statements.pageOpen(subjectKey, place, batch);
+      for (const session of rows.map(sessionOf)) {
+        const goesOn = session.idleUntil > now && isAlive(session, account, issuer);
+        if (goesOn && sessions.length === limit) return { sessions, next: place };
+        if (goesOn) sessions.push(session);
+        place = session;
+      }
+      if (rows.length < batch) return { sessions, next: undefined };
+      read += rows.length;
+    }
+    return { sessions, next: place };
+  }
+
+  /** Whether a login of this account goes on; of any other there is no such session. */
+  *isOpen(key: string, subjectKey: string, issuerKey: string): Transaction<boolean> {
+    const { rows } = yield this.statements.findByKey(key);
+    if (rows[0] === undefined) return false;
+    const session = sessionOf(rows[0]);
+    if (session.subjectKey !== subjectKey) return false;
+    const { account, issuer, now } = yield* this.readAccounts(subjectKey, issuerKey);
+    return session.idleUntil > now && isAlive(session, account, issuer);
   }
 
   /** Lets an account log in again. */
@@ -86,10 +126,7 @@ export class SessionTransactions {
   }
 
   /** Read in statements of their own, so after every lock that was waited for. */
-  *readAccounts(
-    subjectKey: string,
-    issuerKey: string,
-  ): Transaction<{ account: AccountRow; issuer: AccountRow; now: number }> {
+  *readAccounts(subjectKey: string, issuerKey: string): Transaction<Judgement> {
     const { rows } = yield this.accounts.select([subjectKey, issuerKey]);
     const now = yield* this.readNow();
     const found = rows.map(accountOf);
@@ -129,21 +166,4 @@ export function refusalOf(
 ): 'locked' | 'disabled' | undefined {
   if (disabledAt !== null) return 'disabled';
   return lockedUntil !== null && now < lockedUntil ? 'locked' : undefined;
-}
-
-/** The oldest logins beyond the limit; the one that begins is never among them. */
-function surplusOf(
-  begun: SessionRow,
-  open: readonly SessionRow[],
-  limits: ReadonlyMap<string, number>,
-): SessionRow[] {
-  const others = open.filter(({ key }) => key !== begun.key);
-  const total = limits.get('*');
-  const own = limits.get(begun.client ?? '');
-  const ofClient = others.filter(({ client }) => client === begun.client);
-  const surplus = new Set([
-    ...(total === undefined ? [] : others.slice(total - 1)),
-    ...(own === undefined ? [] : ofClient.slice(own - 1)),
-  ]);
-  return [...surplus];
 }

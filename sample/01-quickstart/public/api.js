@@ -65,7 +65,10 @@ function tokensOf({ body, date }, turn) {
 export async function call(method, path, { token, body } = {}) {
   for (let attempt = 1; ; attempt++) {
     const { response, content } = await send(method, path, token, body);
-    if (response.ok) return { body: content, date: Date.parse(response.headers.get('date')) };
+    if (response.ok) {
+      const date = Date.parse(response.headers.get('date'));
+      return { body: content, date, next: nextOf(response) };
+    }
     const { status, headers } = response;
     const wait = Number(headers.get('retry-after'));
     if (status !== 503 || !(wait > 0 && wait <= LONGEST_WAIT) || attempt === ATTEMPTS) {
@@ -73,6 +76,14 @@ export async function call(method, path, { token, body } = {}) {
     }
     await new Promise((resolve) => setTimeout(resolve, wait * 1_000));
   }
+}
+
+/** Where the list goes on (RFC 8288), for `call`; `undefined` at its end. */
+function nextOf({ headers, url }) {
+  const target = /<([^>]*)>; rel="next"/.exec(headers.get('link') ?? '')?.[1];
+  if (target === undefined) return undefined;
+  const { pathname, search } = new URL(target, url);
+  return pathname + search;
 }
 
 async function send(method, path, token, body) {

@@ -4,6 +4,8 @@ import { Session } from './session.js';
 
 const form = byId('login');
 const account = byId('account');
+/** Where the list of sessions goes on. */
+let older;
 
 const session = new Session({
   onBegin: () => void attempt(showAccount),
@@ -50,6 +52,7 @@ async function showAccount() {
   form.reset();
   onClick('logout', () => session.logout());
   onClick('logout-everywhere', () => session.logoutEverywhere());
+  onClick('more-sessions', () => showSessions(older, 'append'));
   byId('account-title').focus();
   say('You are logged in.');
   const { body: me } = await session.send('GET', '/me');
@@ -57,10 +60,14 @@ async function showAccount() {
   await showSessions();
 }
 
-async function showSessions() {
-  const { body: sessions } = await session.send('GET', '/auth/sessions');
+/** The newest sessions, or those that follow. */
+async function showSessions(path = '/auth/sessions', show = 'replaceChildren') {
+  const { body: sessions, next } = await session.send('GET', path);
   // It may have ended while the list was on its way.
-  if (session.isOpen) byId('sessions')?.replaceChildren(...sessions.map(itemOf));
+  if (!session.isOpen) return;
+  byId('sessions')?.[show](...sessions.map(itemOf));
+  byId('more-sessions').hidden = next === undefined;
+  older = next;
 }
 
 function itemOf({ id, current, device, ip, last_seen_at: seen, expires_at: end }) {

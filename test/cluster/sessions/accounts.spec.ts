@@ -144,7 +144,7 @@ describe('accounts', () => {
 
     it('keeps as many sessions as it may, the newest', async () => {
       await here.close();
-      here = await startInstance(database, { clock, options: { maxSessions: { tv: 1, '*': 3 } } });
+      here = await startInstance(database, { clock, options: { maxSessions: { tv: 1, '*': 2 } } });
       const as = async (client: string): Promise<LoginResult | null> => {
         clock.advance(1);
         return here.sessions.login(() => ({ subject: 'alice' }), { client });

@@ -9,13 +9,7 @@ import type { AuthEvent } from '../../../lib/events/auth-event.js';
 import { AuthEvents } from '../../../lib/events/auth-events.service.js';
 import type { LoginResult } from '../../../lib/sessions/login-context.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
-import {
-  databaseKinds,
-  describeOn,
-  postgres,
-  sqlite,
-  type TestDatabase,
-} from '../../support/databases.js';
+import { databaseKinds, describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { claimsIn } from '../protocol/support.js';
 import { codeOf, login } from './support.js';
@@ -53,7 +47,7 @@ describe('findings of the review of sessions', () => {
     it('a key that two issuers share ends the sessions of one, and comes to an end', async () => {
       const other = await startInstance(database, {
         clock,
-        options: { issuer: 'https://other.test' },
+        options: { issuer: 'https://other.test', maxSessions: false },
       });
       const theirs: LoginResult[] = [];
       for (let i = 0; i < 501; i++) theirs.push(await login(other, 'bob'));
@@ -64,7 +58,7 @@ describe('findings of the review of sessions', () => {
       expect(await here.logout.revokeKey(kid, { dryRun: true })).toEqual({ kid, sessions: 1 });
       await here.logout.revokeKey(kid, { sessions: true });
       expect(await here.sessions.list('alice')).toEqual([]);
-      expect(await other.sessions.list('bob')).toHaveLength(501);
+      expect(await other.sessions.list('bob', { limit: 1_000 })).toHaveLength(501);
       await other.close();
     });
 
@@ -193,19 +187,6 @@ describe('findings of the review of sessions', () => {
       here = await startInstance(database, { clock });
       clock.advance(11_000);
       expect(await codeOf(here.sessions.refresh(token, { delivery }))).toBe('good');
-    });
-  });
-
-  describeOn([sqlite], 'with many sessions', (kind) => {
-    it('a limit that comes late ends the others batch by batch', async () => {
-      database = await kind.migrated();
-      clock = new TestClock();
-      here = await startInstance(database, { clock });
-      for (let i = 0; i < 1_200; i++) await login(here, 'alice');
-      await here.close();
-      here = await startInstance(database, { clock, options: { maxSessions: 5 } });
-      await login(here, 'alice');
-      expect(await here.sessions.list('alice')).toHaveLength(5);
     });
   });
 

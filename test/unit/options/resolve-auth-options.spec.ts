@@ -105,7 +105,7 @@ describe('good options', () => {
       refreshGrace: 10_000,
       refreshGraceRetries: 100,
       historyFor: 86_400_000,
-      maxSessions: undefined,
+      maxSessions: new Map([['*', 100]]),
       claims: undefined,
       clockTolerance: 5_000,
       maxStaleness: 5_000,

@@ -1,0 +1,67 @@
+import { AuthException } from '../errors/auth.exception.js';
+import type { SessionInfo } from './session-info.js';
+import type { SessionPlace } from './store/session-rows.js';
+
+/** The default `limit` of {@link SessionService.list}. */
+const DEFAULT_LIMIT = 100;
+
+/** The largest `limit`. */
+const LARGEST_LIMIT = 1_000;
+
+const TIME_BYTES = 8;
+const KEY_BYTES = 16;
+const SHAPE = /^[A-Za-z0-9_-]{32}$/;
+
+/** Which part of an account's sessions to list. @publicApi */
+export interface SessionListOptions {
+  /** How many at most: 1 to 1,000. @default 100 */
+  readonly limit?: number | undefined;
+  /** The `next` of the page before. @default from the newest on */
+  readonly after?: string | undefined;
+}
+
+/** Sessions, the newest first. @publicApi */
+export type SessionPage = SessionInfo[] & {
+  /**
+   * Pass it as `after` for the next page; absent on the last one. It is a place in the order, not a
+   * session: it stays valid when the session that it was taken from ends.
+   */
+  readonly next?: string;
+};
+
+/** @throws AuthException 400 `invalid_request` for a limit or a cursor that cannot be. */
+export function readListOptions({ limit = DEFAULT_LIMIT, after }: SessionListOptions): {
+  readonly limit: number;
+  readonly after: SessionPlace | undefined;
+} {
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > LARGEST_LIMIT) {
+    throw invalid(`The limit of a list of sessions is a whole number from 1 to ${LARGEST_LIMIT}.`);
+  }
+  return { limit, after: after === undefined ? undefined : placeOf(after) };
+}
+
+/** A place as text; nothing in it is secret. */
+export function cursorOf({ createdAt, key }: SessionPlace): string {
+  const bytes = Buffer.alloc(TIME_BYTES + KEY_BYTES);
+  bytes.writeBigUInt64BE(BigInt(createdAt));
+  bytes.write(key, TIME_BYTES, 'hex');
+  return bytes.toString('base64url');
+}
+
+function placeOf(cursor: unknown): SessionPlace {
+  const bytes = Buffer.from(
+    typeof cursor === 'string' && SHAPE.test(cursor) ? cursor : '',
+    'base64url',
+  );
+  const createdAt = bytes.length === 0 ? NaN : Number(bytes.readBigUInt64BE());
+  if (!Number.isSafeInteger(createdAt)) {
+    throw invalid('The cursor of a list of sessions is not one that this service gave.');
+  }
+  return { createdAt, key: bytes.toString('hex', TIME_BYTES) };
+}
+
+function invalid(message: string): AuthException {
+  return new AuthException(400, 'invalid_request', message, {
+    headers: { 'Cache-Control': 'no-store' },
+  });
+}
