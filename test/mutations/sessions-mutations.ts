@@ -31,6 +31,20 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'cluster/sessions/session-list',
   ),
   one(
+    'MariaDB chooses the index of a page itself',
+    'revocation/store/mysql.dialect',
+    '` FORCE INDEX (${index})`',
+    "''",
+    'cluster/storage/query-plans',
+  ),
+  one(
+    'a page of sessions is sorted on PostgreSQL',
+    'revocation/store/postgres.dialect',
+    'behindNull: (column, order) => `${column} ${order}, `,',
+    "behindNull: () => '',",
+    'cluster/storage/query-plans',
+  ),
+  one(
     'whoever knows a session’s id may end it',
     TRANSACTIONS,
     'if (session.subjectKey !== subjectKey)',

@@ -12,6 +12,9 @@ export const AUTH_TABLES = [
   'auth_instance',
 ] as const;
 
+/** An index that statements name. */
+export type AuthIndex = 'auth_session_open';
+
 /** One of {@link AUTH_TABLES}. */
 export type AuthTable = (typeof AUTH_TABLES)[number];
 
@@ -39,6 +42,16 @@ export interface Dialect {
   readonly server: string;
   /** An expression: 1 on a server that cannot be written to, a standby or a replica; else 0. */
   readonly isReadOnly: string;
+  /**
+   * Behind a table's name: the index that serves the order of a page. MariaDB else prefers one that finds
+   * as few rows and sorts them all; the others need no advice.
+   */
+  ordered(index: AuthIndex): string;
+  /**
+   * A first member of ORDER BY for a column that IS NULL, as in `ended_at DESC, `. PostgreSQL takes the
+   * order of the columns behind it from the index only with it, and MariaDB only without it.
+   */
+  behindNull(column: string, order: 'ASC' | 'DESC'): string;
   /** Makes a SELECT take the row lock; empty where a write transaction excludes all others. */
   readonly forUpdate: string;
   /** Opens a transaction: READ COMMITTED, durable, with a limit on waiting for locks. */

@@ -49,6 +49,8 @@ export function postgresDialect(schema: string): Dialect {
     // The timeline: it changes at a promotion, and reading it takes no privileges.
     server: `CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END`,
     isReadOnly: `CASE WHEN pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END`,
+    ordered: () => '',
+    behindNull: (column, order) => `${column} ${order}, `,
     forUpdate: ' FOR UPDATE',
     begin: [BEGIN],
     openWith: async (connection, sql) => {

@@ -17,6 +17,8 @@ export function sqliteDialect(): Dialect {
     now: `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
     server: 'NULL',
     isReadOnly: '(SELECT query_only FROM pragma_query_only)',
+    ordered: () => '',
+    behindNull: () => '',
     forUpdate: '',
     begin: ['BEGIN IMMEDIATE'],
     prepareConnection: [],

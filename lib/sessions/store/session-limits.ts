@@ -68,13 +68,13 @@ export class SessionLimiter {
   ): Statement {
     const { session, dialect, group } = this;
     const by = (name: string): string =>
-      `ORDER BY ${name}.created_at ${order}, ${name}.session_key ${order}`;
+      `${name}.created_at ${order}, ${name}.session_key ${order}`;
     return dialect.statement(
-      `SELECT o.sid FROM (SELECT s.* FROM ${dialect.table('auth_session')} s ` +
-        `WHERE s.subject_key = ? AND s.ended_at IS NULL ${by('s')} LIMIT ?) o ` +
+      `SELECT o.sid FROM (SELECT s.* FROM ${dialect.table('auth_session')} s` +
+        `${dialect.ordered('auth_session_open')} WHERE s.subject_key = ? AND s.ended_at IS NULL ORDER BY ${dialect.behindNull('s.ended_at', order)}${by('s')} LIMIT ?) o ` +
         `WHERE o.session_key <> ? AND o.idle_until > ? AND o.gen >= ? ` +
         `AND (o.gen >= ? OR (o.session_key = ? AND o.gen >= ?)) AND ${group.sql} ` +
-        `${by('o')} LIMIT ? OFFSET ?`,
+        `ORDER BY ${by('o')} LIMIT ? OFFSET ?`,
       [
         bytesOf(session.subjectKey),
         this.most,

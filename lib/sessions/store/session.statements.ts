@@ -223,10 +223,10 @@ export class SessionStatements {
     // Not as a comparison of rows, which MariaDB does not find in an index.
     const beyond = 's.created_at <= ? AND (s.created_at < ? OR s.session_key < ?)';
     return this.dialect.statement(
-      // Qualified: a bare name in ORDER BY is the text of the select list, which no index has.
-      `SELECT ${selectList(this.dialect, SESSION_COLUMNS, 's')} FROM ${this.session} s ` +
-        `WHERE s.subject_key = ? AND s.ended_at IS NULL${after === undefined ? '' : ` AND ${beyond}`} ` +
-        `ORDER BY s.created_at DESC, s.session_key DESC LIMIT ?`,
+      `SELECT ${selectList(this.dialect, SESSION_COLUMNS, 's')} FROM ${this.session} s` +
+        `${this.dialect.ordered('auth_session_open')} WHERE s.subject_key = ? AND s.ended_at IS NULL${after === undefined ? '' : ` AND ${beyond}`} ` +
+        `ORDER BY ${this.dialect.behindNull('s.ended_at', 'DESC')}` +
+        `s.created_at DESC, s.session_key DESC LIMIT ?`,
       [
         bytesOf(subjectKey),
         ...(after === undefined ? [] : [after.createdAt, after.createdAt, bytesOf(after.key)]),
