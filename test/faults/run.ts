@@ -1,18 +1,26 @@
 import { describeViolation, type Violation } from './history/violation.js';
 import { type Round, runFaults } from './fault-run.js';
+import { runFleet } from './phones/fleet.js';
 
 const USAGE = `npm run test:faults [-- --minutes 10] [-- --seed N] [-- --clients 120]
 
   --minutes  how long load and faults go on; default 10
   --seed     repeats the faults and the operations of the run that printed it
-  --clients  how many clients there are at once; default 120`;
+  --clients  how many clients there are at once; default 120
+  --phones   instead of all this: phones that lose answers, and thieves with copies of their refresh
+             tokens, in simulated time; default 10000 of them for three days`;
 
 /** Violations of each promise that are printed in full, for each round. */
 const SHOWN = 3;
 
+/** Simulated. */
+const PHONE_DAYS = 3;
+
 const flags = process.argv.slice(2);
 if (flags.includes('--help')) {
   console.log(USAGE);
+} else if (flags.includes('--phones')) {
+  await simulatePhones();
 } else {
   await main();
 }
@@ -35,6 +43,29 @@ async function main(): Promise<void> {
   );
   console.log(`${violations.length} violations (seed ${seed})`);
   // The embedded PostgreSQL listens for the end of the process and would leave another code.
+  process.exit(violations.length > 0 ? 1 : 0);
+}
+
+async function simulatePhones(): Promise<void> {
+  const seed = numberAfter('--seed') ?? Math.floor(Math.random() * 2 ** 31);
+  const given = flags[flags.indexOf('--phones') + 1];
+  const phones = given === undefined || given.startsWith('--') ? 10_000 : Number(given);
+  console.log(
+    `seed ${seed}, ${phones} phones; again: npm run test:faults -- --phones ${phones} --seed ${seed}`,
+  );
+  const report = await runFleet({
+    seed,
+    phones,
+    length: PHONE_DAYS * 86_400_000,
+    onHour: (hour, { refreshes }) => console.log(`hour ${hour}: ${refreshes} refreshes`),
+  });
+  const { refreshes, lostAnswers, lateRetries, thefts, violations } = report;
+  console.log(
+    `${refreshes} refreshes, ${lostAnswers} answers lost, ${lateRetries} of them had later by their ` +
+      `key, ${thefts} tokens stolen and used`,
+  );
+  for (const violation of violations.slice(0, 20)) console.log(violation);
+  console.log(`${violations.length} violations (seed ${seed})`);
   process.exit(violations.length > 0 ? 1 : 0);
 }
 

@@ -1,0 +1,51 @@
+/** Who presents a refresh token: the phone that was given it, or somebody with a copy. */
+export type Side = 'phone' | 'thief';
+
+/** What the server answered: the next token, or the code of the refusal. */
+export type Answer = { readonly token: string } | { readonly code: string };
+
+interface Use {
+  readonly by: Side;
+  readonly at: number;
+  readonly key: string | undefined;
+  readonly successor: string;
+}
+
+/** What one login may expect of the server, as somebody knows who sees every request of both sides. */
+export class Ledger {
+  readonly violations: string[] = [];
+  /** Whether a thief was ever given a token. */
+  isStolen = false;
+  isOver = false;
+  private readonly uses = new Map<string, Use>();
+
+  constructor(
+    private readonly name: string,
+    private readonly grace: number,
+  ) {}
+
+  /** Notes what the server answered, and whether it had to answer otherwise. */
+  note(by: Side, token: string, key: string | undefined, at: number, answer: Answer): void {
+    const code = 'code' in answer ? answer.code : 'good';
+    const expected = this.expected(by, token, key, at);
+    if (expected !== 'anything' && expected !== code) {
+      this.violations.push(`${this.name}: ${by} had to get ${expected} and got ${code}`);
+    }
+    if (code === 'refresh_token_reused') this.isOver = true;
+    if (!('token' in answer)) return;
+    if (by === 'thief') this.isStolen = true;
+    if (!this.uses.has(token)) this.uses.set(token, { by, at, key, successor: answer.token });
+  }
+
+  private expected(by: Side, token: string, key: string | undefined, at: number): string {
+    if (this.isOver) return 'session_ended';
+    const use = this.uses.get(token);
+    if (use === undefined || at <= use.at + this.grace) return 'good';
+    if (by === 'phone' && !this.isStolen) return 'good';
+    const isOwnRetry = use.by === by && key !== undefined && use.key === key;
+    const next = this.uses.get(use.successor);
+    // Whoever proves to have come first is given the successor that nobody else has used.
+    if (isOwnRetry && (next === undefined || next.by === by)) return 'anything';
+    return 'refresh_token_reused';
+  }
+}
