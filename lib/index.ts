@@ -59,7 +59,8 @@ export {
 export type { TokenClaims, VerifiedClaims } from './revocation/token-claims.js';
 export type { DecisionOptions } from './revocation/revocation-decider.service.js';
 export type { RevocationStatus } from './revocation/revocation-status.js';
-export { RevocationService } from './revocation/revocation.service.js';
+export { RevocationService, type AssertActiveOptions } from './revocation/revocation.service.js';
+export { kidOf } from './revocation/kid-of.js';
 export type {
   HintConnection,
   HintContext,

@@ -211,21 +211,22 @@ export class JwtStrategy
       : pending.then(() => this.admit(attempt, claims));
   }
 
-  private admit({ request, demand }: Attempt, claims: TokenClaims): unknown {
+  private admit(attempt: Attempt, claims: TokenClaims): unknown {
+    const { request, demand, key } = attempt;
     const { validate } = this.options;
     if (validate === undefined || demand.claimsOnly === true) {
-      rememberClaims(request, claims);
+      rememberClaims(request, claims, key.kid);
       return claims;
     }
     const user = validate(claims, request);
-    if (!isThenable(user)) return this.letIn(user, request, claims);
-    return Promise.resolve(user).then((resolved) => this.letIn(resolved, request, claims));
+    if (!isThenable(user)) return this.letIn(user, attempt, claims);
+    return Promise.resolve(user).then((resolved) => this.letIn(resolved, attempt, claims));
   }
 
   /** Only for a user whom the application let in: whoever reads the claims relies on it. */
-  private letIn(user: unknown, request: AuthRequest, claims: TokenClaims): unknown {
+  private letIn(user: unknown, { request, key }: Attempt, claims: TokenClaims): unknown {
     // Of a list, @nestjs/passport takes the first for the user, and the rest for information.
-    if (Array.isArray(user) ? user[0] : user) rememberClaims(request, claims);
+    if (Array.isArray(user) ? user[0] : user) rememberClaims(request, claims, key.kid);
     return user;
   }
 

@@ -7,7 +7,7 @@ import type { Freshness, TokenClaims } from '../revocation/token-claims.js';
 import { ClaimsPolicy } from './claims-policy.js';
 import { KeyJwt } from './key-jwt.js';
 import { KeyRing } from './key-ring.service.js';
-import { tokenInvalid, tokenMalformed } from './refusals.js';
+import { tokenInvalid, tokenMalformed, tokenMissing } from './refusals.js';
 import { assertNotRevoked } from './revocation-decision.js';
 import { inspectToken, isCompactToken } from './token-inspector.js';
 
@@ -55,12 +55,14 @@ export class TokenService {
   /**
    * The claims of a token that is good now.
    *
-   * @throws AuthException as the guard: 401 with a code, or 503 `revocation_state_unknown`.
+   * @throws AuthException as the guard: 401 with a code (`token_missing` for `undefined`), or 503
+   * `revocation_state_unknown`.
    */
   async verify(text: string, options: VerifyTokenOptions = {}): Promise<TokenClaims> {
     const { freshness, whenStale, allowExpired = false } = options;
     const demand = { allowExpired, freshness, whenStale };
     try {
+      if (text === undefined || text === null) throw tokenMissing();
       if (typeof text !== 'string') throw tokenMalformed();
       const { key, payload, isLegacy } = inspectToken(this.ring, text);
       const parsed = isLegacy ? this.parseLegacy(text) : this.parse(text, key);

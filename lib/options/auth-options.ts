@@ -145,6 +145,17 @@ export class AuthSettings extends OperationSettings {
   foreign?: readonly ForeignIssuerOptions[] | undefined = [];
 
   /**
+   * Issuers whose tokens go on being accepted by `assertActive()` and `RevocationGuard` without a
+   * `kid` after a key was revoked: our own `issuer`, or one of `foreign`, by exact name.
+   *
+   * Whoever holds the revoked key can go on making such tokens. Pass the `kid` instead wherever the
+   * tokens have one.
+   *
+   * @default [] (401 `key_revoked` once any key was revoked)
+   */
+  acceptWithoutKid?: readonly string[] | undefined = [];
+
+  /**
    * Takes over the tokens of the passport recipe until a date; see {@link LegacyOptions}.
    *
    * @default none

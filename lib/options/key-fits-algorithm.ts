@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { SigningAlgorithm } from './auth-key.js';
 
 /** Bytes that an HMAC secret must have: the size of its hash (RFC 7518 section 3.2). @internal */
@@ -36,6 +36,8 @@ export function misfit(key: KeyObject, alg: SigningAlgorithm): string | undefine
   const bits = details.modulusLength ?? 0;
   if (bits < MINIMUM_RSA_BITS)
     return `${alg} needs an RSA key of at least ${MINIMUM_RSA_BITS} bits (RFC 7518 section 3.3), this has ${bits}.`;
+  const weakness = weaknessOf(key, details.publicExponent ?? 0n);
+  if (weakness !== undefined) return `${alg} needs an RSA key ${weakness}. Make a new key pair.`;
   if (type === 'rsa') return undefined;
 
   // A key made for RSA-PSS says which hash it is for; jsonwebtoken refuses one that says nothing.
@@ -43,6 +45,23 @@ export function misfit(key: KeyObject, alg: SigningAlgorithm): string | undefine
   const hashFits = details.hashAlgorithm === hash && details.mgf1HashAlgorithm === hash;
   if (hashFits && (details.saltLength ?? 0) <= Number(alg.slice(2)) / 8) return undefined;
   return `${alg} needs an rsa-pss key that is made for ${hash} with ${hash} as MGF1 hash; a plain RSA key fits all of them.`;
+}
+
+/**
+ * Numbers that OpenSSL takes, with which others than the owner can sign: with the exponent 1 every
+ * text is its own signature, and an even modulus is factored at once (FIPS 186-5 section A.1.1).
+ */
+function weaknessOf(key: KeyObject, exponent: bigint): string | undefined {
+  if (exponent < 65_537n || exponent >= 1n << 256n || exponent % 2n === 0n) {
+    return 'whose public exponent is odd, at least 65537 and below 2^256';
+  }
+  const half = key.type === 'private' ? createPublicKey(key) : key;
+  const der = half.export({ type: 'spki', format: 'der' });
+  // The key ends with two integers, modulus and exponent; the exponent takes its tag and length too.
+  const hex = exponent.toString(16);
+  const bytes = (hex.length >> 1) + 1;
+  const last = der[der.length - 2 - bytes - 1] ?? 0;
+  return last % 2 === 1 ? undefined : 'whose modulus is odd';
 }
 
 function describe(key: KeyObject): string {

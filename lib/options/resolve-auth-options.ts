@@ -12,7 +12,7 @@ import { readDuration, readExactName, readFields, type DurationLimits } from './
 import { ApplicationCallReader, type RegisteredCalls } from './read-application-call.js';
 import { readHint } from './read-hint.js';
 import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
-import { readForeignIssuers } from './resolve-foreign-issuers.js';
+import { readForeignIssuers, readIssuersWithoutKid } from './resolve-foreign-issuers.js';
 import { checkNameOfLegacy, readLegacy } from './resolve-legacy.js';
 import {
   LARGEST_TOLERANCE,
@@ -56,6 +56,7 @@ const OPTION_NAMES = Object.keys({
   overrideCeiling: true,
   follow: true,
   foreign: true,
+  acceptWithoutKid: true,
   legacy: true,
   allowedClaims: true,
   dataSource: true,
@@ -188,6 +189,11 @@ export function resolveAuthOptions(
       ...foreign.map(({ maxTokenLife }) => maxTokenLife),
     ),
     foreign,
+    acceptWithoutKid: readIssuersWithoutKid(
+      value('acceptWithoutKid'),
+      [issuer, ...foreign.map((one) => one.issuer)],
+      problems,
+    ),
     legacy,
     allowedClaims: readClaimNames(value('allowedClaims'), problems),
     dataSource: readDataSource(value('dataSource'), problems),

@@ -72,3 +72,28 @@ function readForeignIssuer(
     );
   return Object.freeze({ issuer, maxTokenLife, maxSessionLife });
 }
+
+/**
+ * The option `acceptWithoutKid`: issuers that are known.
+ *
+ * @internal
+ */
+export function readIssuersWithoutKid(
+  given: unknown,
+  known: readonly string[],
+  problems: OptionProblems,
+): readonly string[] {
+  if (!Array.isArray(given)) {
+    problems.add('acceptWithoutKid', describeKind(given), 'Give a list of issuers.');
+    return [];
+  }
+  for (const [index, issuer] of given.entries()) {
+    if (known.includes(issuer)) continue;
+    problems.add(
+      `acceptWithoutKid[${index}]`,
+      describeGiven(issuer),
+      'Give the exact text of issuer, or of an issuer of foreign.',
+    );
+  }
+  return Object.freeze([...given]);
+}

@@ -70,6 +70,8 @@ export interface ResolvedAuthOptions {
   readonly maxTokenLife: number;
   readonly legacy: ResolvedLegacy | undefined;
   readonly foreign: readonly ResolvedForeignIssuer[];
+  /** Issuers whose tokens are accepted without a kid although a key was revoked. */
+  readonly acceptWithoutKid: readonly string[];
   /** Claim names that look like secrets and that the application wants to sign all the same. */
   readonly allowedClaims: readonly string[];
   readonly dataSource: string | DataSource | DataSourceOptions | undefined;

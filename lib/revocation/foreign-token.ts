@@ -44,6 +44,26 @@ export function assertDecidable(
   }
 }
 
+/**
+ * What `assertActive({ checkTimes: true })` adds: `exp` and `nbf`, as the guard judges them.
+ *
+ * @throws AuthUnauthorizedException `token_expired`, or `token_invalid` before `nbf`.
+ */
+export function assertInTime(
+  claims: VerifiedClaims & { readonly nbf?: unknown },
+  now: number,
+  { clockTolerance }: ResolvedAuthOptions,
+): void {
+  const { exp, nbf } = claims;
+  if (exp === undefined || now >= exp * 1000 + clockTolerance) {
+    throw new AuthUnauthorizedException('token_expired', 'The token has expired.');
+  }
+  if (nbf === undefined) return;
+  if (typeof nbf !== 'number' || !(nbf * 1000 <= now + clockTolerance)) {
+    throw invalid('it is not valid yet');
+  }
+}
+
 function isTime(value: number | undefined): value is number {
   return Number.isFinite(value);
 }

@@ -10,6 +10,7 @@ import { CallerWrites } from './writing/caller-writes.js';
 import { ProvisionalEvents } from './writing/provisional-events.js';
 import type { TokenIdentity } from './revocation-event.js';
 import { RevocationFeed } from './revocation-feed.service.js';
+import { NO_KID } from './index/revoked-keys.js';
 import { RevocationIndex } from './index/revocation-index.js';
 import { StalePolicies } from './policy/stale-policies.service.js';
 import { StalenessOverrides } from './policy/staleness-override.service.js';
@@ -25,7 +26,11 @@ export interface DecisionOptions {
   readonly freshness?: Freshness | undefined;
   /** What becomes of the token while nothing can be proven; default: the option `whenStale`. */
   readonly whenStale?: StalePolicy | undefined;
-  /** The `kid` of the key that verified the token. */
+  /**
+   * The `kid` of the key that verified the token; `kidOf(token)` reads it from the header. Without it
+   * every token is refused with `key_revoked` once any key was revoked, because nothing says that it
+   * is not of that key; see the option `acceptWithoutKid`.
+   */
   readonly kid?: string | undefined;
 }
 
@@ -58,7 +63,7 @@ export class RevocationDecider {
   decide(claims: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
     const freshness = options?.freshness;
     const upTo = this.toleranceOf(freshness, options?.whenStale);
-    const kidKey = options?.kid === undefined ? undefined : this.kidKeyOf(options.kid);
+    const kidKey = this.kidKeyFor(claims, options?.kid);
     const known = this.look(claims, kidKey);
     if (known !== undefined) return known;
     if (this.callers.size > 0 && this.callers.concerns(claims)) {
@@ -170,6 +175,11 @@ export class RevocationDecider {
   private stalenessOf(freshness: number | undefined): number {
     const { maxStaleness } = this.options;
     return freshness === undefined ? maxStaleness : Math.min(freshness * 1000, maxStaleness);
+  }
+
+  private kidKeyFor({ iss }: TokenIdentity, kid: string | undefined): string | undefined {
+    if (kid !== undefined) return this.kidKeyOf(kid);
+    return this.options.acceptWithoutKid.includes(iss) ? undefined : NO_KID;
   }
 
   /** Kids come from the key ring, after the signature was verified, so there are only a few. */

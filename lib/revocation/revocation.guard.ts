@@ -1,5 +1,6 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import { claimsOf } from './claims-storage.js';
+import { claimsOf, kidOfRequest } from './claims-storage.js';
+import { kidOf } from './kid-of.js';
 import { requestOf, setResponseHeaders } from '../context/execution-context.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -11,7 +12,12 @@ import type { VerifiedClaims } from './token-claims.js';
  * Refuses ended tokens behind any other authentication: an own strategy, an API gateway, another
  * library. {@link JwtAuthGuard} needs it not: it asks the same question itself.
  *
- * It obeys `@Freshness()` and `@WhenStale()`. The issuer must be `issuer` or stand in the option `foreign`.
+ * It obeys `@Freshness()` and `@WhenStale()`. The issuer must be `issuer` or one of the option `foreign`.
+ *
+ * It looks for revocation and nothing else: signature, `exp` and `nbf` are checked by the
+ * authentication in front of it. An expired token is refused here only a minute after its end.
+ *
+ * Tokens of a revoked key are found by their `kid`; see {@link RevocationGuard.getKid}.
  *
  * @example Behind a strategy of your own, which leaves the verified payload in `request.user`:
  * ```ts
@@ -47,7 +53,7 @@ export class RevocationGuard implements CanActivate {
     }
     try {
       const demand = routeDemandOf(context.getHandler(), context.getClass());
-      await this.revocation.assertActive(claims, demand);
+      await this.revocation.assertActive(claims, { ...demand, kid: this.getKid(context) });
       return true;
     } catch (error) {
       if (error instanceof AuthException) setResponseHeaders(context, error.headers);
@@ -58,5 +64,22 @@ export class RevocationGuard implements CanActivate {
   /** Where the verified claims are; override it behind an authentication that is not ours. */
   protected getClaims(context: ExecutionContext): VerifiedClaims | undefined {
     return claimsOf(requestOf(context));
+  }
+
+  /**
+   * The `kid` of the key that verified the token: what our own strategy used, else what the header of
+   * the bearer token says. Without one every token is refused once any key was revoked.
+   *
+   * Override it where your authentication takes the token from elsewhere (a cookie), or where it does
+   * not choose its key by the header's `kid`: otherwise the holder of a leaked key names another one.
+   */
+  protected getKid(context: ExecutionContext): string | undefined {
+    if (!['http', 'graphql'].includes(context.getType<string>())) return undefined;
+    const request = requestOf(context);
+    const own = kidOfRequest(request);
+    const header = request.headers['authorization'];
+    if (own !== undefined || typeof header !== 'string') return own;
+    const [scheme = '', token] = header.split(' ', 2);
+    return scheme.toLowerCase() === 'bearer' ? kidOf(token) : undefined;
   }
 }

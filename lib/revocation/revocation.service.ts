@@ -5,27 +5,40 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { stalePolicyOf } from '../options/stale-policy.js';
-import { assertDecidable } from './foreign-token.js';
+import { assertDecidable, assertInTime } from './foreign-token.js';
 import { type DecisionOptions, RevocationDecider } from './revocation-decider.service.js';
 import type { TokenIdentity } from './revocation-event.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import { RevocationIndex } from './index/revocation-index.js';
 import type { RevocationStatus } from './revocation-status.js';
+import { MissingKids } from './missing-kids.js';
 import { exceptionOf } from './revocation.exceptions.js';
 import { type StalenessOverride, StalenessOverrides } from './policy/staleness-override.service.js';
 import type { VerifiedClaims } from './token-claims.js';
 import { ACTIVE, type Verdict } from './verdict.js';
 import { VerdictReporter } from './verdict-reporter.service.js';
 
+/** What {@link RevocationService.assertActive} may be asked beside the claims. @publicApi */
+export interface AssertActiveOptions extends DecisionOptions {
+  /**
+   * Also refuses claims that have expired or are not valid yet, by the library's clock and
+   * `clockTolerance`: for claims whose verifier does not look at them.
+   *
+   * @default false
+   */
+  readonly checkTimes?: boolean | undefined;
+}
+
 /**
  * Answers the one question about a token's claims: still good?
  *
  * In the steady state the answer is synchronous: no query, no promise, no allocation.
  *
- * @example An application with its own passport strategy adds one line to its `validate()`:
+ * @example An application with its own passport strategy adds two lines to its `validate()`:
  * ```ts
- * async validate(payload: TokenClaims) {
- *   await this.revocation.assertActive(payload);
+ * async validate(request: Request, payload: TokenClaims) { // passReqToCallback: true
+ *   const token = ExtractJwt.fromAuthHeaderAsBearerToken()(request);
+ *   await this.revocation.assertActive(payload, { kid: kidOf(token) });
  *   return { id: payload.sub };
  * }
  * ```
@@ -33,6 +46,8 @@ import { VerdictReporter } from './verdict-reporter.service.js';
  */
 @Injectable()
 export class RevocationService {
+  private readonly missingKids = new MissingKids();
+
   constructor(
     private readonly decider: RevocationDecider,
     private readonly reporter: VerdictReporter,
@@ -47,15 +62,18 @@ export class RevocationService {
    * Throws unless the token of these claims is good.
    *
    * The claims must have been verified; those of a foreign issuer must be of one that is registered.
+   * Their signature, `exp` and `nbf` are the business of whatever verified them: an expired token is
+   * refused here only a minute after its end, or at its end with `checkTimes`.
    *
    * @throws AuthUnauthorizedException `token_revoked`, `session_ended`, `key_revoked`, or
    * `token_invalid` for an issuer that nobody registered.
    * @throws AuthUnavailableException `revocation_state_unknown` when it cannot be told: let it pass
    * through as a 503, never turn it into "not revoked".
    */
-  async assertActive(claims: VerifiedClaims, options?: DecisionOptions): Promise<void> {
+  async assertActive(claims: VerifiedClaims, options?: AssertActiveOptions): Promise<void> {
     try {
       assertDecidable(claims, this.options, this.now());
+      if (options?.checkTimes === true) assertInTime(claims, this.now(), this.options);
       const verdict = await this.decide(claims, options);
       if (verdict.state !== 'active') throw exceptionOf(verdict);
     } catch (error) {
@@ -67,15 +85,26 @@ export class RevocationService {
   /**
    * What {@link assertActive} asks, as a value; synchronous while the last proof is fresh enough.
    *
+   * It answers for revocation alone. It does not look at the signature, `exp`, `nbf` or whether the
+   * issuer is registered.
+   *
    * @throws AuthWiringError for a failure policy that is wider than any that was found at boot, or that
    * contradicts `'strict'`.
    */
   decide(claims: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
     const verdict = this.decider.decide(claims, options);
-    if (verdict === ACTIVE) return verdict;
+    const hasKid = options?.kid !== undefined;
+    if (verdict === ACTIVE && hasKid) return verdict;
     return verdict instanceof Promise
-      ? verdict.then((decided) => this.reporter.pronounce(decided, claims))
-      : this.reporter.pronounce(verdict, claims);
+      ? verdict.then((decided) => this.pronounce(decided, claims, hasKid))
+      : this.pronounce(verdict, claims, hasKid);
+  }
+
+  private pronounce(verdict: Verdict, claims: TokenIdentity, hasKid: boolean): Verdict {
+    if (!hasKid && !this.options.acceptWithoutKid.includes(claims.iss)) {
+      this.missingKids.note(claims.iss, verdict);
+    }
+    return verdict === ACTIVE ? verdict : this.reporter.pronounce(verdict, claims);
   }
 
   /** Whether the key of this `kid` was revoked: what it signed proves nothing, not even who logs out. */

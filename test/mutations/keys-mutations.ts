@@ -5,6 +5,9 @@ const JWT_SERVICE = 'security/jwt-service.spec';
 const JWT_WIRING = 'security/jwt-service-wiring';
 const STRATEGY = 'authentication/jwt.strategy';
 const CHAINS = 'security/strategy-chains';
+const MISSING_KID = 'security/missing-kid';
+const KEY_FITS = 'options/key-fits-algorithm';
+const WEAK_KEYS = 'unit/options/weak-keys';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name, edits: [{ file, find, replace }], tests };
@@ -90,5 +93,40 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     'refusal !== undefined && isBareUnauthorized(thrown) ? refusal : thrown',
     'thrown',
     CHAINS,
+  ),
+  one(
+    'a token without a kid survives the revocation of its key',
+    'revocation/revocation-decider.service',
+    'return this.options.acceptWithoutKid.includes(iss) ? undefined : NO_KID;',
+    'return undefined;',
+    MISSING_KID,
+  ),
+  one(
+    'RevocationGuard passes no kid',
+    'revocation/revocation.guard',
+    'kid: this.getKid(context)',
+    'kid: undefined',
+    MISSING_KID,
+  ),
+  one(
+    'acceptWithoutKid is ignored',
+    'revocation/revocation-decider.service',
+    'return this.options.acceptWithoutKid.includes(iss) ? undefined : NO_KID;',
+    'return NO_KID;',
+    MISSING_KID,
+  ),
+  one(
+    'an RSA key with the exponent 1 is accepted',
+    KEY_FITS,
+    'if (weakness !== undefined)',
+    'if (false)',
+    WEAK_KEYS,
+  ),
+  one(
+    'an RSA key with an even modulus is accepted',
+    KEY_FITS,
+    "return last % 2 === 1 ? undefined : 'whose modulus is odd';",
+    'return undefined;',
+    WEAK_KEYS,
   ),
 ];

@@ -101,7 +101,7 @@ export class RevocationIndex {
   /**
    * The event that ends a token, or `undefined` if none is known.
    *
-   * `kidKey` is the `key` key (hexadecimal) of the token's `kid`. A `gen` counts only on tokens of our
+   * `kidKey` is the `key` key (hexadecimal) of the token's `kid`, or `NO_KID`; without it no key counts. A `gen` counts only on tokens of our
    * own issuer: what a foreign issuer may call by that name is no position of our log, and a large one
    * would outlive every logout.
    *

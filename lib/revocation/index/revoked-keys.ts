@@ -1,3 +1,6 @@
+/** In the place of a kid's key: the token names none, so it may be of any key that was revoked. */
+export const NO_KID = '';
+
 /** Which signing keys were revoked, by the hexadecimal key of their kid: a handful, for ever. */
 export class RevokedKeys {
   private readonly known = new Map<string, { note: number; seen: boolean }>();
@@ -11,8 +14,10 @@ export class RevokedKeys {
     this.known.set(kidKey, { note: this.known.get(kidKey)?.note || note, seen: true });
   }
 
-  /** The note of a key that was revoked, or `undefined`. */
+  /** The note of a key that was revoked, or `undefined`; of any key for {@link NO_KID}. */
   find(kidKey: string): number | undefined {
+    // The first note is `unspecified`: of which key it would be is not known.
+    if (kidKey === NO_KID) return this.known.size > 0 ? 0 : undefined;
     return this.known.get(kidKey)?.note;
   }
 

@@ -121,6 +121,7 @@ export function optionsWith(
     follow: true,
     maxTokenLife: 300_000,
     foreign: [],
+    acceptWithoutKid: [],
     legacy: undefined,
     hint: undefined,
     allowedClaims: [],

@@ -49,7 +49,9 @@ describe('TokenService', () => {
 
   it('refuses by the same rules as the guard', async () => {
     const cases: [string, unknown][] = [
-      ['token_malformed', undefined],
+      ['token_missing', undefined],
+      ['token_missing', null],
+      ['token_malformed', 7],
       ['token_malformed', ''],
       ['token_malformed', 'a'.repeat(9000)],
       ['token_malformed', `${mint(hs, claimsAt(time))}=`],

@@ -157,6 +157,8 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   ['follow null', { follow: null }, 'follow', 'true or false'],
   // foreign
   ['foreign no list', { foreign }, 'foreign', 'Give a list'],
+  ['acceptWithoutKid no list', { acceptWithoutKid: 'shop' }, 'acceptWithoutKid', 'Give a list'],
+  ['acceptWithoutKid of others', { acceptWithoutKid: ['x'] }, 'acceptWithoutKid[0]', 'exact text'],
   ['foreign null', { foreign: null }, 'foreign', 'Give a list'],
   ['foreign of texts', { foreign: ['https://other'] }, 'foreign[0]', 'Give an object'],
   ['a foreign pattern', { foreign: [{ ...foreign, issuer: /x/ }] }, 'foreign[0].issuer', 'exact'],

@@ -117,6 +117,7 @@ describe('good options', () => {
       follow: true,
       maxTokenLife: 900_000,
       foreign: [],
+      acceptWithoutKid: [],
       legacy: undefined,
       allowedClaims: [],
       dataSource: undefined,
