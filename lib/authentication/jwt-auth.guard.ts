@@ -105,13 +105,25 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
     ): TUser => {
       try {
         const result: unknown = given.call(this, error, user, info, context, status);
-        if (!(result instanceof Promise)) return result as TUser;
-        // An override may be asynchronous; passport's promise takes its place.
-        return result.catch((thrown) => this.refuse(thrown, [error, info], context)) as TUser;
+        // An override may be asynchronous; AuthGuard waits for what it gives.
+        if (result instanceof Promise) return this.settle(result, [error, info], context) as TUser;
+        return result as TUser;
       } catch (thrown) {
         return this.refuse(thrown, [error, info], context);
       }
     };
+  }
+
+  private async settle(
+    result: Promise<unknown>,
+    said: unknown[],
+    context: ExecutionContext,
+  ): Promise<unknown> {
+    try {
+      return await result;
+    } catch (thrown) {
+      return this.refuse(thrown, said, context);
+    }
   }
 
   /** @param said - What the strategy reported: its error, and its challenge. */

@@ -6,6 +6,7 @@ const JWT_WIRING = 'security/jwt-service-wiring';
 const STRATEGY = 'authentication/jwt.strategy';
 const CHAINS = 'security/strategy-chains';
 const MISSING_KID = 'security/missing-kid';
+const ENTRY_POINTS = 'security/entry-points';
 const KEY_FITS = 'options/key-fits-algorithm';
 const WEAK_KEYS = 'unit/options/weak-keys';
 
@@ -128,5 +129,33 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     "return last % 2 === 1 ? undefined : 'whose modulus is odd';",
     'return undefined;',
     WEAK_KEYS,
+  ),
+  one(
+    'assertActive ignores checkTimes',
+    'revocation/revocation.service',
+    'if (options?.checkTimes === true)',
+    'if (false)',
+    ENTRY_POINTS,
+  ),
+  one(
+    'what ends access tokens only is not asked about',
+    'revocation/index/revocation-index',
+    'const access = byGen && !loginOnly && this.accessSubjects.size > 0;',
+    'const access = false;',
+    ENTRY_POINTS,
+  ),
+  one(
+    'what ends access tokens only ends the refresh token too',
+    'revocation/index/revocation-index',
+    'const access = byGen && !loginOnly && this.accessSubjects.size > 0;',
+    'const access = byGen && this.accessSubjects.size > 0;',
+    ENTRY_POINTS,
+  ),
+  one(
+    'nbf is not looked at',
+    'authentication/claims-policy',
+    'if (nbf !== undefined && ',
+    'if (false && ',
+    ENTRY_POINTS,
   ),
 ];

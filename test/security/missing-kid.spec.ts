@@ -124,7 +124,9 @@ describe('tokens of a revoked key behind an own authentication', () => {
     await instance?.close();
     await database?.drop();
   });
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
 
   const claims = (iss: string): { iss: string; iat: number; exp: number } => {
     const iat = Math.floor(Date.now() / 1000) - 10;

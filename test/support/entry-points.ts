@@ -1,0 +1,122 @@
+/** Everything that can end a token, in the order in which the table shows it. */
+export const ENDINGS = {
+  token: '`logout()` of this one access token',
+  session: '`logoutSession(sid)`',
+  subject: '`logoutAll(subject)`',
+  accessOnly: '`claimsChanged(subject)`',
+  disabled: '`disable(subject)`',
+  locked: '`lock(subject)`',
+  removed: '`remove(subject)`',
+  issuer: '`revokeEveryone()`',
+  key: '`revokeKey(kid)`',
+  expiry: 'its `exp` has passed',
+  notBefore: 'its `nbf` is ahead',
+  unknown: 'no proof of freshness',
+} as const;
+
+/** Everything that can accept a token. */
+export const ENTRY_POINTS = {
+  guard: '`JwtAuthGuard`',
+  strategy: "`AuthGuard('jwt')`",
+  revocationGuard: '`RevocationGuard`',
+  assertActive: '`assertActive(claims, { kid })`',
+  decide: '`RevocationService.decide`',
+  tokenService: '`TokenService.verify`',
+  introspection: 'introspection',
+  jwtService: '`JwtService.verify`',
+  refresh: '`SessionService.refresh`',
+} as const;
+
+export type Ending = keyof typeof ENDINGS;
+export type EntryPoint = keyof typeof ENTRY_POINTS;
+
+/** Why an entry point accepts what was ended, deliberately. */
+export const REASONS = {
+  verifier:
+    'It judges claims that something else has verified: `exp` and `nbf` are the business of that verifier. `assertActive` looks at them with `checkTimes: true`; a minute after `exp` it refuses in any case.',
+  purpose:
+    'A token of `JwtService` is for a purpose of the application (a mail, a password reset), not a login: access tokens are refused by their type, and what ends logins does not end it. Give it a short `expiresIn`.',
+  oneToken: 'One access token was ended, not its session.',
+  nextClaims: 'Only access tokens end; the next one carries the new claims.',
+  nextKey:
+    'A refresh token is not signed. The session goes on under the next key; `revokeKey(kid, { sessions: true })` ends those that began under the old one.',
+  noSuchTime: 'A refresh token has no such time.',
+  database: 'A refresh reads the session in the database itself, so it needs no proof.',
+} as const;
+
+/** A code (or the name of an error), or the reason for accepting. */
+export type Cell = { readonly refuses: string } | { readonly accepts: keyof typeof REASONS };
+
+const no = (refuses: string): Cell => ({ refuses });
+const yes = (accepts: keyof typeof REASONS): Cell => ({ accepts });
+
+/** The same at everything that looks for revocation, and what JwtService and refresh do. */
+function revoked(code: string, jwtService: Cell, refresh: Cell): Record<EntryPoint, Cell> {
+  return {
+    guard: no(code),
+    strategy: no(code),
+    revocationGuard: no(code),
+    assertActive: no(code),
+    decide: no(code),
+    tokenService: no(code),
+    introspection: no('inactive'),
+    jwtService,
+    refresh,
+  };
+}
+
+/** What each entry point does with what each ending has ended; no cell is left out. */
+export const TABLE: Record<Ending, Record<EntryPoint, Cell>> = {
+  token: revoked('token_revoked', yes('purpose'), yes('oneToken')),
+  session: revoked('session_ended', yes('purpose'), no('session_ended')),
+  subject: revoked('session_ended', yes('purpose'), no('session_ended')),
+  accessOnly: revoked('session_ended', yes('purpose'), yes('nextClaims')),
+  disabled: revoked('account_disabled', yes('purpose'), no('account_disabled')),
+  locked: revoked('account_locked', yes('purpose'), no('account_locked')),
+  // Its sessions are deleted, so its refresh tokens are unknown.
+  removed: revoked('session_ended', yes('purpose'), no('refresh_token_invalid')),
+  issuer: revoked('token_revoked', yes('purpose'), no('session_ended')),
+  key: revoked('key_revoked', no('key_revoked'), yes('nextKey')),
+  expiry: {
+    ...revoked('token_expired', no('TokenExpiredError'), no('refresh_token_expired')),
+    revocationGuard: yes('verifier'),
+    assertActive: yes('verifier'),
+    decide: yes('verifier'),
+  },
+  notBefore: {
+    ...revoked('token_invalid', no('NotBeforeError'), yes('noSuchTime')),
+    revocationGuard: yes('verifier'),
+    assertActive: yes('verifier'),
+    decide: yes('verifier'),
+  },
+  unknown: {
+    ...revoked('revocation_state_unknown', no('revocation_state_unknown'), yes('database')),
+    introspection: no('revocation_state_unknown'),
+  },
+};
+
+/** docs/entry-points.md. */
+export function entryPointsMarkdown(): string {
+  const points = Object.keys(ENTRY_POINTS) as EntryPoint[];
+  const endings = Object.keys(ENDINGS) as Ending[];
+  const reasons = Object.keys(REASONS) as (keyof typeof REASONS)[];
+  const show = (cell: Cell): string =>
+    'refuses' in cell ? `\`${cell.refuses}\`` : `accepted (${reasons.indexOf(cell.accepts) + 1})`;
+  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    '# What each entry point refuses',
+    '',
+    'Every place that accepts a token, against everything that can end one. A code is the refusal; a number names the reason why it is accepted. `inactive` is `{ "active": false }`. The names that end in `Error` are those of jsonwebtoken.',
+    '',
+    row(['ended by', ...points.map((point) => ENTRY_POINTS[point])]),
+    row(['---', ...points.map(() => '---')]),
+    ...endings.map((ending) =>
+      row([ENDINGS[ending], ...points.map((point) => show(TABLE[ending][point]))]),
+    ),
+    '',
+    ...reasons.map((reason, index) => `${index + 1}. ${REASONS[reason]}`),
+    '',
+    'Shown by `test/security/entry-points.spec.ts`, cell by cell, which also checks this page.',
+    '',
+  ].join('\n');
+}
