@@ -1,21 +1,9 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  it,
-  jest,
-} from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { DEMO_PASSWORD } from '../support/quickstart-client.js';
 import { QuickstartProcess } from '../support/quickstart-process.js';
 import { Chromium, findChromium, type Tab } from './page-chromium.js';
-
-// A browser starts slowly on a machine that is busy with other tests.
-jest.setTimeout(60_000);
 
 const path = findChromium();
 if (path === undefined) {

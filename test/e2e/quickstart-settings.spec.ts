@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,9 +6,6 @@ import { readSettings, SettingsError } from '../../sample/01-quickstart/settings
 import { SHARED_SECRET } from '../support/mint-token.js';
 import { DEMO_PASSWORD } from '../support/quickstart-client.js';
 import { QuickstartProcess } from '../support/quickstart-process.js';
-
-// Processes start slowly on a machine that is busy with other tests.
-jest.setTimeout(60_000);
 
 let folder: string;
 

@@ -55,7 +55,15 @@ async function runTests(pattern: string): Promise<Outcome> {
   rmSync(file, { force: true });
   const jest = fork(
     'node_modules/jest/bin/jest.js',
-    ['--silent', '--passWithNoTests', '--reporters', reporter, '--', pattern],
+    [
+      '--silent',
+      '--passWithNoTests',
+      `--testTimeout=${LIMIT / 4}`,
+      '--reporters',
+      reporter,
+      '--',
+      pattern,
+    ],
     {
       detached: true,
       execArgv: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],

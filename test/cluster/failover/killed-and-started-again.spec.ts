@@ -1,12 +1,9 @@
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { PostgresPair } from '../../support/postgres-pair.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import { describeOnServer } from '../../support/describe-on-server.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { Load, peerOver } from './load.js';
-
-// Processes start slowly on a machine that is busy with other tests.
-jest.setTimeout(120_000);
 
 /** The bound that is promised (s). */
 const MAX_STALENESS = 1;

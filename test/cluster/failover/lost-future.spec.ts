@@ -9,8 +9,6 @@ import { eventually, follow, headPosition } from '../protocol/support.js';
 import { ACTS } from '../sessions/support.js';
 import { TableCopy } from './table-copy.js';
 
-jest.setTimeout(60_000);
-
 const REFUSALS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked', 'account_locked']);
 const ENDINGS = ['logoutAll', 'lock', 'passwordChanged', 'revokeEveryone'] as const;
 

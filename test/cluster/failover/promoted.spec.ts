@@ -13,8 +13,6 @@ import { codeOf, login } from '../sessions/support.js';
 import { tellsOf } from './lost-history.js';
 import { Load, peerOf } from './load.js';
 
-jest.setTimeout(120_000);
-
 const PAGE = 1_000;
 const REFUSALS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked']);
 const AUDIENCE = 'https://audience.test';

@@ -16,8 +16,6 @@ import { codeOf, login } from '../sessions/support.js';
 import { tellsOf } from './lost-history.js';
 import { TableCopy } from './table-copy.js';
 
-jest.setTimeout(60_000);
-
 const REFUSALS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked']);
 
 describe('our tables put back from a backup', () => {

@@ -1,12 +1,10 @@
-import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOnServer } from '../../support/describe-on-server.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { PostgresPair } from '../../support/postgres-pair.js';
 import { clockOf, followAgain } from '../feed/support.js';
 import { eventually } from '../protocol/support.js';
-
-jest.setTimeout(120_000);
 
 describeOnServer('an address that led to a standby for a moment', () => {
   let pair: PostgresPair;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { AccountService } from '../../../lib/accounts/account.service.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
@@ -12,9 +12,6 @@ import { clockOf, eventAt, ISSUER, NEVER_WAIT } from '../feed/support.js';
 import { claimsIn, follow } from '../protocol/support.js';
 import { alive, login } from '../sessions/support.js';
 import { Cluster } from './cluster.js';
-
-// A million of anything takes long on a machine that is busy with other tests.
-jest.setTimeout(60_000);
 
 const HOUR = 3_600_000;
 

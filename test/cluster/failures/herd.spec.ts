@@ -11,8 +11,6 @@ import { TcpProxy } from '../../support/tcp-proxy.js';
 import { ISSUER } from '../feed/support.js';
 import { eventually } from '../protocol/support.js';
 
-jest.setTimeout(120_000);
-
 const FEEDS = 50;
 
 interface Follower {

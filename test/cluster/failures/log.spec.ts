@@ -23,8 +23,6 @@ import {
 } from '../protocol/support.js';
 import { Cluster } from './cluster.js';
 
-jest.setTimeout(60_000);
-
 const PAGE = 1_000;
 const DAY = 86_400_000;
 

@@ -16,8 +16,6 @@ import {
 } from '../protocol/support.js';
 import { Cluster } from './cluster.js';
 
-jest.setTimeout(60_000);
-
 /** The bound where time is real (ms). */
 const BOUND = 1_000;
 

@@ -13,9 +13,6 @@ import { NEVER_WAIT } from '../feed/support.js';
 import { eventually, follow } from '../protocol/support.js';
 import { Cluster } from './cluster.js';
 
-// Processes start slowly on a machine that is busy with other tests.
-jest.setTimeout(120_000);
-
 /** The bound of these processes (s). */
 const MAX_STALENESS = 1;
 

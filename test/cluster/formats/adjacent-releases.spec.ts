@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
@@ -7,9 +7,6 @@ import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { LogWriter, sessionEnd } from '../protocol/log-writer.js';
 import { eventually } from '../protocol/support.js';
 import { load, UNDISTURBED } from './load.js';
-
-// Processes start slowly on a machine that is busy with other tests.
-jest.setTimeout(60_000);
 
 describeOn(serverKinds, 'H5: adjacent releases on one set of tables', (kind) => {
   let database: TestDatabase;

@@ -1,13 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { secretKid } from '../../../lib/options/key-material.js';
 import { describeOn, serverKinds, sqlite, type TestDatabase } from '../../support/databases.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import { makePreviousRelease, type PreviousRelease } from '../../support/previous-release.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { adminToken, Crossing, expectAnswer, logIn, until } from './crossing.js';
-
-// Each step starts processes or waits for a poll of another one.
-jest.setTimeout(180_000);
 
 /** Verified by every instance and used for no login, so that each step can revoke one. */
 const OTHER_SECRETS = ['second', 'third', 'fourth', 'fifth'].map(

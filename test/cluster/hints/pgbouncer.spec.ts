@@ -7,8 +7,6 @@ import { startInstance, type Instance } from '../../support/instance.js';
 import { hasPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
 import { eventually, follow } from '../protocol/support.js';
 
-jest.setTimeout(60_000);
-
 const run = hasPgBouncer && postgres.available ? describe : describe.skip;
 
 run('PgBouncer in transaction mode between', () => {

@@ -1,12 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
 import { redisHint } from '../../../lib/redis/redis.hint.js';
 import type { HintContext, RevocationHint } from '../../../lib/revocation/hint/revocation-hint.js';
 import { eventually } from '../protocol/support.js';
-
-jest.setTimeout(30_000);
 
 const kinds: readonly [string, (address: string) => RevocationHint][] = [
   ['PostgreSQL', (address) => postgresHint({ url: `postgres://root@${address}/none` })],

@@ -7,8 +7,6 @@ import { startInstance, type Instance } from '../../support/instance.js';
 import { endSessions, knows } from '../feed/support.js';
 import { eventually } from '../protocol/support.js';
 
-jest.setTimeout(60_000);
-
 /** Milliseconds. */
 const BOUND = 1_000;
 

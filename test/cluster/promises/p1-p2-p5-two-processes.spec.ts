@@ -1,12 +1,9 @@
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
-
-// Processes start slowly on a machine that is busy with other tests.
-jest.setTimeout(60_000);
 
 /** The bound that is promised (s); each wait below is this one, as the promise itself says it. */
 const MAX_STALENESS = 2;

@@ -82,7 +82,7 @@ describeOn([postgres], 'P10 honest: a logout that could not be stored', (kind) =
         me: 401,
       })),
     );
-  }, 60_000);
+  });
 
   async function observe(fault: Fault): Promise<Seen> {
     const database = await kind.migrated();

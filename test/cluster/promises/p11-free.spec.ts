@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, UseGuards } from '@nestjs/common';
 import { Agent, get, type Server } from 'node:http';
 import { Socket } from 'node:net';
@@ -7,9 +7,6 @@ import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-
-// A thousand requests take long on a machine that is busy with other tests.
-jest.setTimeout(60_000);
 
 /** What PostgreSQL's pool says when it closes a connection that nobody has needed for ten seconds. */
 const GOODBYE = 'X\0\0\0\x04';

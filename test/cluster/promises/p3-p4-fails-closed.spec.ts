@@ -1,13 +1,10 @@
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { setTimeout } from 'node:timers/promises';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import type { Answer } from '../../support/quickstart-client.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-
-// Processes start slowly on a machine that is busy with other tests.
-jest.setTimeout(60_000);
 
 describeOn(serverKinds, 'a process that loses its database', (kind) => {
   let database: TestDatabase;

@@ -1,11 +1,8 @@
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { setTimeout } from 'node:timers/promises';
 import { describeOn, postgres, sqlite, type TestDatabase } from '../../support/databases.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
-
-// Processes start slowly on a machine that is busy with other tests.
-jest.setTimeout(60_000);
 
 const LOGOUTS = 200;
 const KILLS = 3;
@@ -88,7 +85,7 @@ describeOn([sqlite, postgres], `P5 durable: killed while logging out (seed ${SEE
     expect(await Promise.all(neverSent.map((token) => instance.me(token)))).toEqual(
       neverSent.map(() => 200),
     );
-  }, 90_000);
+  });
 });
 
 function trigger(): [Promise<void>, () => void] {

@@ -71,6 +71,6 @@ describe('P9: a refresh token has one successor, whoever asks how often', () => 
       expect(sessions.body).toContainEqual(
         expect.objectContaining({ id: session_id, current: true }),
       );
-    }, 180_000);
+    });
   });
 });
