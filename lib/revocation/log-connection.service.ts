@@ -96,9 +96,16 @@ export class LogConnection implements OnModuleInit {
 
   private async connect(): Promise<OpenLog> {
     if (this.source === undefined) throw new Error('AuthModule was not initialised.');
-    const { schema, migrations } = this.options;
+    const { schema, migrations, maxStaleness } = this.options;
     const database = await withinTime(
-      openLogDatabase({ source: this.source, schema, migrations }),
+      openLogDatabase({
+        source: this.source,
+        schema,
+        migrations,
+        clock: this.clock,
+        // Two polls were missed: the process was frozen, and its connections may be gone.
+        feedTrustedFor: maxStaleness / 2,
+      }),
       // A server that accepts a connection and then falls silent must not keep the log closed for ever.
       OPENING_LIMIT,
       `The database was silent for ${OPENING_LIMIT / 1000} seconds.`,

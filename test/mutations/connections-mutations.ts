@@ -1,5 +1,7 @@
 import type { Mutation } from './mutation.js';
 
+const FEED = 'cluster/feed/s1-own-connection';
+
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name, edits: [{ file, find, replace }], tests };
 }
@@ -12,5 +14,26 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     'ORDER BY p.event_id LIMIT',
     'ORDER BY event_id LIMIT',
     'cluster/storage/query-plans',
+  ),
+  one(
+    'the feed takes its connection from the pool',
+    'revocation/store/open-log-database',
+    'open: () => connect(application, feedOptions),',
+    'open: async () => Object.assign(Object.create(dataSource), { destroy: async () => undefined }),',
+    FEED,
+  ),
+  one(
+    'a dead connection of the feed fails the poll',
+    'revocation/store/feed-connection',
+    "if (isLate || this.options.dialect.failure(error) !== 'connection')",
+    'if (true)',
+    FEED,
+  ),
+  one(
+    'a connection that was silent for long is tried all the same',
+    'revocation/store/feed-connection',
+    'silence <= trustedFor',
+    'true',
+    FEED,
   ),
 ];

@@ -144,6 +144,11 @@ export class TcpProxy {
     for (const link of this.links) link.held ??= [];
   }
 
+  /** The connections that there are go silent for ever, and nobody is told; new ones work. */
+  forget(): void {
+    for (const link of this.links) link.held ??= [];
+  }
+
   /** Everything that was held goes on, in its order. */
   thaw(): void {
     this.isFrozen = false;

@@ -4,11 +4,11 @@ import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { authMigrations } from '../migrations/auth-migrations.js';
 import { SUPPORTED_TYPES } from './dialect-of.js';
 
-/** Three connections: the feed's own, one that writes, one that reads. */
-export const POOL_SIZE = 3;
+/** One connection that writes and one that reads; the feed's own is outside of every pool. */
+export const POOL_SIZE = 2;
 
 /** For how long a new connection, or a free one of the pool, is waited for (ms). */
-const CONNECT_LIMIT = 3_000;
+export const CONNECT_LIMIT = 3_000;
 
 const CREDENTIALS = ['url', 'host', 'port', 'username', 'password', 'database', 'socketPath'];
 
@@ -51,6 +51,7 @@ type Loose = Readonly<Record<string, unknown>>;
 export function deriveDataSourceOptions(
   application: DataSourceOptions,
   schema: string | undefined,
+  poolSize = POOL_SIZE,
 ): DataSourceOptions {
   const given = application as unknown as Loose;
   const type = supported(given);
@@ -86,7 +87,7 @@ export function deriveDataSourceOptions(
   return {
     ...connection,
     type,
-    ...(type === 'better-sqlite3' ? {} : { poolSize: POOL_SIZE }),
+    ...(type === 'better-sqlite3' ? {} : { poolSize }),
     name: 'nestjs-logout',
     entities: [],
     subscribers: [],

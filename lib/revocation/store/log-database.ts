@@ -2,8 +2,8 @@ import type { Dialect } from './dialect.js';
 import type { Statement, StatementResult, Transaction } from './statement.js';
 
 /**
- * The connections of the log, apart from the application's: one reserved for the feed, so that
- * nobody who waits for a lock delays a proof, and two for everything else.
+ * The connections of the log, apart from the application's: one for the feed, outside of every pool, so
+ * that no caller delays a proof, and a pool of two for everything else.
  */
 export interface LogDatabase {
   readonly dialect: Dialect;

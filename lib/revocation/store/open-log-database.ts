@@ -1,17 +1,19 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { DataSource, MigrationExecutor, type DataSourceOptions } from 'typeorm';
+import { AuthClock } from '../../context/auth-clock.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { authMigrations } from '../migrations/auth-migrations.js';
 import { AUTH_INDEXES } from '../migrations/tables.js';
 import { dataSourceClassOf, deriveDataSourceOptions } from './derive-data-source-options.js';
 import { AUTH_TABLES, type Dialect } from './dialect.js';
 import { dialectOf } from './dialect-of.js';
+import { surviveDyingClients } from './driver-connection.js';
 import { errorCodeOf, isServerError } from './driver-error.js';
+import { FeedConnection } from './feed-connection.js';
 import type { LogDatabase } from './log-database.js';
 import { ServerLogDatabase } from './server-log-database.js';
 import { type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
-import { surviveDyingClients } from './survive-dying-clients.js';
 
 /** Where the log lives and what may be done to make it. */
 export interface LogLocation {
@@ -20,7 +22,13 @@ export interface LogLocation {
   readonly schema: string | undefined;
   /** `none`: for who looks at a database that may be damaged; nothing is checked. */
   readonly migrations: 'check' | 'run' | 'none';
+  readonly clock?: Pick<AuthClock, 'wall' | 'monotonic'>;
+  /** After how long a silence (ms) the feed takes a new connection instead of the one it has. */
+  readonly feedTrustedFor?: number;
 }
+
+/** For who never polls, or at intervals that nobody set. */
+const FEED_TRUSTED_FOR = 10_000;
 
 /** The number of processes that may be making the tables at once is small; so is this wait. */
 const MIGRATION_ATTEMPTS = 100;
@@ -35,20 +43,12 @@ const MIGRATION_ATTEMPTS = 100;
 export async function openLogDatabase(location: LogLocation): Promise<LogDatabase> {
   const application = isLive(location.source) ? location.source : undefined;
   if (application !== undefined) refuseOurNames(application);
-  const options = deriveDataSourceOptions(
-    application?.options ?? (location.source as DataSourceOptions),
-    location.schema,
-  );
+  const options = derivedOptions(location);
+  const feedOptions = derivedOptions(location, 1);
   if (application !== undefined && isInMemory(options)) return openShared(application, location);
 
-  if (application?.options.type === 'better-sqlite3') {
-    // A second copy of SQLite in one process damages the file: take the very driver object.
-    const { sqlite } = application.driver as unknown as { sqlite?: unknown };
-    if (sqlite !== undefined) Object.assign(options, { driver: sqlite });
-  }
-  const Class = application === undefined ? DataSource : dataSourceClassOf(application);
-  const dataSource = await new Class(options).initialize();
-  surviveDyingClients(dataSource);
+  const dataSource = await connect(application, options);
+  const { clock = new AuthClock() } = location;
   try {
     const dialect = await namable(dataSource, dialectOf(dataSource, location.schema));
     const database =
@@ -56,13 +56,46 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
         ? new SqliteLogDatabase(dataSource, openedHandle(dataSource), dialect, () =>
             handleOf(application),
           )
-        : new ServerLogDatabase(dataSource, dialect, location.migrations === 'none');
+        : new ServerLogDatabase(
+            dataSource,
+            dialect,
+            new FeedConnection({
+              open: () => connect(application, feedOptions),
+              dialect,
+              clock,
+              trustedFor: location.feedTrustedFor ?? FEED_TRUSTED_FOR,
+            }),
+            clock,
+            location.migrations === 'none',
+          );
     await prepare(dataSource, database, location);
     return database;
   } catch (error) {
     await dataSource.destroy();
     throw error;
   }
+}
+
+/** How the log connects, as the application's DataSource is set now. */
+function derivedOptions({ source, schema }: LogLocation, poolSize?: number): DataSourceOptions {
+  return deriveDataSourceOptions(isLive(source) ? source.options : source, schema, poolSize);
+}
+
+/** Connects a DataSource of the application's own class, with the drivers that the application has. */
+async function connect(
+  application: DataSource | undefined,
+  options: DataSourceOptions,
+): Promise<DataSource> {
+  const given = { ...options };
+  if (application?.options.type === 'better-sqlite3') {
+    // A second copy of SQLite in one process damages the file: take the very driver object.
+    const { sqlite } = application.driver as unknown as { sqlite?: unknown };
+    if (sqlite !== undefined) Object.assign(given, { driver: sqlite });
+  }
+  const Class = application === undefined ? DataSource : dataSourceClassOf(application);
+  const dataSource = new Class(given);
+  surviveDyingClients(dataSource);
+  return dataSource.initialize();
 }
 
 /**

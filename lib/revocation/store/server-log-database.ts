@@ -1,7 +1,12 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { clearTimeout, setTimeout } from 'node:timers';
+import type { AuthClock } from '../../context/auth-clock.js';
+import { withinTime } from '../../context/within-time.js';
+import { CONNECT_LIMIT, POOL_SIZE } from './derive-data-source-options.js';
 import type { Dialect } from './dialect.js';
+import { cut, cutAndRelease, type DriverConnection } from './driver-connection.js';
 import { isServerError } from './driver-error.js';
+import type { FeedConnection } from './feed-connection.js';
 import { type LogDatabase, StorageFailure } from './log-database.js';
 import type { Row, Statement, StatementResult, Transaction } from './statement.js';
 
@@ -11,61 +16,40 @@ import type { Row, Statement, StatementResult, Transaction } from './statement.j
  */
 const ANSWER_LIMIT = 2_500;
 
-/** A client connection as the drivers of PostgreSQL (`connection.stream`) and MySQL (`stream`) have it. */
-interface DriverConnection {
-  connection?: { stream?: { destroy(): void } };
-  stream?: { destroy(): void };
-  end?(): Promise<void>;
-  destroy?(): void;
+/** A connection of the pool that was not used for longer (ms) may be dead: it is replaced, not tried. */
+const TRUSTED_FOR = 10_000;
+
+/** A connection of the pool, for one caller. */
+interface Lease {
+  readonly runner: QueryRunner;
+  readonly connection: DriverConnection;
+  /** Whether nobody has used it before. */
+  readonly isFresh: boolean;
 }
 
-/** PostgreSQL, MySQL and MariaDB: three connections of our own DataSource. */
+/** PostgreSQL, MySQL and MariaDB: a small pool of our own DataSource, and the feed's connection. */
 export class ServerLogDatabase implements LogDatabase {
-  private feed: QueryRunner | undefined;
-  private readonly prepared = new WeakSet<object>();
+  /** When each connection was given back, on both clocks; only those that are prepared are here. */
+  private readonly used = new WeakMap<object, { wall: number; monotonic: number }>();
 
   constructor(
     private readonly dataSource: DataSource,
     readonly dialect: Dialect,
+    private readonly feed: FeedConnection,
+    private readonly clock: Pick<AuthClock, 'wall' | 'monotonic'>,
     /** For who only looks: a standby may answer. */
     private readonly mayBeStandby = false,
   ) {}
 
   read(statement: Statement): Promise<StatementResult> {
-    return this.withConnection((runner) => this.run(runner, statement));
+    return this.withConnection((runner) => this.run(runner, statement), true);
   }
 
-  async poll(statement: Statement, timeout: number, onSend: () => void): Promise<StatementResult> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`The database did not answer the poll within ${timeout} ms.`)),
-        timeout,
-      );
-      timer.unref();
-    });
-    let isLate = false;
-    const answer = (async () => {
-      const runner = this.feed ?? (await this.connect());
-      if (isLate) {
-        // The next poll has a connection of its own; this one would be held by nobody, for ever.
-        await runner.release();
-        throw new Error('The connection was had too late.');
-      }
-      this.feed = runner;
+  poll(statement: Statement, timeout: number, onSend: () => void): Promise<StatementResult> {
+    return this.feed.ask(timeout, (runner) => {
       onSend();
       return this.run(runner, statement);
-    })();
-    answer.catch(() => undefined); // its error is reported by the race, or came too late
-    try {
-      return await Promise.race([answer, late]);
-    } catch (error) {
-      isLate = true;
-      await this.dropFeed();
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
+    });
   }
 
   async transaction<T>(body: () => Transaction<T>): Promise<T> {
@@ -78,7 +62,7 @@ export class ServerLogDatabase implements LogDatabase {
   }
 
   async close(): Promise<void> {
-    await this.dropFeed();
+    await this.feed.close();
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
   }
 
@@ -91,7 +75,7 @@ export class ServerLogDatabase implements LogDatabase {
       result = step.value;
     } catch (error) {
       const kind = this.dialect.failure(error);
-      if (kind === 'connection' && isServerError(error)) destroy(await runner.connect());
+      if (kind === 'connection' && isServerError(error)) cut(await runner.connect());
       else await this.rollBack(runner);
       throw new StorageFailure(
         'rolled back',
@@ -104,7 +88,7 @@ export class ServerLogDatabase implements LogDatabase {
       await runner.query('COMMIT');
       return result;
     } catch (error) {
-      destroy(await runner.connect());
+      cut(await runner.connect());
       // Only a conflict is a sure no; whatever else went wrong, the commit may have been made.
       const outcome = this.dialect.failure(error) === 'conflict' ? 'rolled back' : 'unknown';
       throw new StorageFailure(outcome, 'COMMIT was not answered well.', true, error);
@@ -126,42 +110,89 @@ export class ServerLogDatabase implements LogDatabase {
     try {
       await runner.query('ROLLBACK');
     } catch {
-      destroy(await runner.connect());
+      cut(await runner.connect());
     }
   }
 
-  /** Nobody waits for ever on a connection that is frozen: it is cut, and its statement fails. */
-  private async withConnection<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
-    const runner = await this.connect();
-    const connection = (await runner.connect()) as DriverConnection;
-    const timer = setTimeout(() => destroy(connection), ANSWER_LIMIT);
+  /**
+   * Nobody waits for ever on a connection that is frozen: it is cut, and its statement fails.
+   *
+   * @param isRepeatable - Whether `work` may run again on another connection, because the one it had
+   * turned out to be dead.
+   */
+  private async withConnection<T>(
+    work: (runner: QueryRunner) => Promise<T>,
+    isRepeatable = false,
+  ): Promise<T> {
+    const { runner, connection, isFresh } = await this.connect();
+    let isCut = false;
+    const timer = setTimeout(() => {
+      isCut = true;
+      cut(connection);
+    }, ANSWER_LIMIT);
     timer.unref();
     try {
       return await work(runner);
+    } catch (error) {
+      const isDead = !isCut && !isFresh && this.dialect.failure(error) === 'connection';
+      if (!isRepeatable || !isDead) throw error;
     } finally {
       clearTimeout(timer);
+      this.used.set(connection, this.now());
       await runner.release();
+    }
+    // Each round has used up one of the old connections.
+    return this.withConnection(work, isRepeatable);
+  }
+
+  private async connect(): Promise<Lease> {
+    for (let replaced = 0; ; replaced++) {
+      const runner = this.dataSource.createQueryRunner('master');
+      const connection = await this.connectionOf(runner);
+      if (replaced < POOL_SIZE && this.isWorn(connection)) {
+        await cutAndRelease(runner, connection);
+        continue;
+      }
+      const isFresh = !this.used.has(connection);
+      if (isFresh) await this.prepare(runner, connection);
+      return { runner, connection, isFresh };
     }
   }
 
-  private async connect(): Promise<QueryRunner> {
-    const runner = this.dataSource.createQueryRunner('master');
+  private async connectionOf(runner: QueryRunner): Promise<DriverConnection> {
+    const connection: unknown = await withinTime(
+      runner.connect(),
+      CONNECT_LIMIT,
+      `No connection of the log's pool was free within ${CONNECT_LIMIT / 1000} seconds.`,
+      () => void runner.release(),
+    );
+    return connection as DriverConnection;
+  }
+
+  /** Not used for so long that it may be dead: the process was frozen, or a network forgot it. */
+  private isWorn(connection: DriverConnection): boolean {
+    const last = this.used.get(connection);
+    if (last === undefined) return false;
+    const { wall, monotonic } = this.now();
+    return Math.max(wall - last.wall, monotonic - last.monotonic) > TRUSTED_FOR;
+  }
+
+  private async prepare(runner: QueryRunner, connection: DriverConnection): Promise<void> {
+    const timer = setTimeout(() => cut(connection), ANSWER_LIMIT);
+    timer.unref();
     try {
-      const connection = (await runner.connect()) as DriverConnection;
-      if (this.prepared.has(connection)) return runner;
-      const timer = setTimeout(() => destroy(connection), ANSWER_LIMIT);
-      timer.unref();
-      try {
-        for (const sql of this.dialect.prepareConnection) await runner.query(sql);
-      } finally {
-        clearTimeout(timer);
-      }
-      this.prepared.add(connection);
-      return runner;
+      for (const sql of this.dialect.prepareConnection) await runner.query(sql);
+      this.used.set(connection, this.now());
     } catch (error) {
-      await runner.release();
+      await cutAndRelease(runner, connection);
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
+  }
+
+  private now(): { wall: number; monotonic: number } {
+    return { wall: this.clock.wall(), monotonic: this.clock.monotonic() };
   }
 
   private async run(runner: QueryRunner, { sql, values }: Statement): Promise<StatementResult> {
@@ -169,34 +200,11 @@ export class ServerLogDatabase implements LogDatabase {
     const [first] = (result.records ?? []) as Row[];
     if (first?.['read_only'] === '1' && !this.mayBeStandby) {
       // Its address may lead to the new primary by now, but only a new connection finds out.
-      destroy(await runner.connect());
+      cut(await runner.connect());
       throw new Error(
         'A standby answered: it cannot be written to, and what it says of the log may be old.',
       );
     }
     return { rows: (result.records ?? []) as Row[], affected: result.affected ?? 0 };
   }
-
-  private async dropFeed(): Promise<void> {
-    const runner = this.feed;
-    this.feed = undefined;
-    if (runner === undefined || runner.isReleased) return;
-    destroy(await runner.connect());
-    await runner.release();
-  }
-}
-
-/**
- * Cuts the socket at once. A client of PostgreSQL is marked as ending first: the pool takes no such
- * client back, and so never hands a hung one to the next caller.
- */
-function destroy(connection: DriverConnection): void {
-  if (connection.connection?.stream !== undefined) {
-    connection.end?.().catch(() => undefined);
-    connection.connection.stream.destroy();
-    return;
-  }
-  // mysql2's own destroy() only says that it wants to end: a statement in flight would never fail.
-  if (connection.stream === undefined) connection.destroy?.();
-  else connection.stream.destroy();
 }

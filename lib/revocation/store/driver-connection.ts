@@ -1,0 +1,66 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+import { setImmediate } from 'node:timers/promises';
+
+/** A client connection as the drivers of PostgreSQL (`connection.stream`) and MySQL (`stream`) have it. */
+export interface DriverConnection {
+  connection?: { stream?: { destroy(): void } };
+  stream?: { destroy(): void };
+  end?(): Promise<void>;
+  destroy?(): void;
+  on?(event: 'error', listener: (error: unknown) => void): unknown;
+}
+
+/**
+ * Cuts the socket at once. A client of PostgreSQL is marked as ending first: the pool takes no such
+ * client back, and so never hands a hung one to the next caller.
+ */
+export function cut(connection: DriverConnection): void {
+  if (connection.connection?.stream !== undefined) {
+    connection.end?.().catch(() => undefined);
+    connection.connection.stream.destroy();
+    return;
+  }
+  // mysql2's own destroy() only says that it wants to end: a statement in flight would never fail.
+  if (connection.stream === undefined) connection.destroy?.();
+  else connection.stream.destroy();
+}
+
+/** Cuts a connection, and gives its place in the pool back once the pool has seen that it is gone. */
+export async function cutAndRelease(
+  runner: QueryRunner,
+  connection: DriverConnection,
+): Promise<void> {
+  cut(connection);
+  await setImmediate();
+  if (!runner.isReleased) await runner.release();
+}
+
+/** What is used of pg, as TypeORM's driver has loaded it. */
+interface PgDriver {
+  readonly postgres?: { readonly Client: PgClientClass };
+}
+type PgClientClass = new (...given: unknown[]) => {
+  on(event: 'error', listener: () => void): unknown;
+};
+
+/**
+ * Keeps a dying PostgreSQL from taking the process with it; to be called before `initialize()`.
+ *
+ * pg hands a client out with no listener for its errors, and TypeORM adds one a tick later. A server
+ * that is being killed can say so in the same piece of bytes as its greeting: an `error` event without
+ * a listener, which ends the process. These clients listen from the start, so that the client's next
+ * statement fails instead, as for any other broken connection.
+ */
+export function surviveDyingClients({ options, driver }: DataSource): void {
+  const { postgres } = driver as PgDriver;
+  if (options.type !== 'postgres' || postgres === undefined) return;
+  const given = options.extra as { Client?: PgClientClass } | undefined;
+  const Base = given?.Client ?? postgres.Client;
+  class Client extends Base {
+    constructor(...settings: unknown[]) {
+      super(...settings);
+      this.on('error', () => undefined);
+    }
+  }
+  Object.assign(options, { extra: { ...given, Client } });
+}

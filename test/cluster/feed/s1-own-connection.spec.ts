@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { POOL_SIZE } from '../../../lib/revocation/store/derive-data-source-options.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { describeOn, postgres, serverKinds, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { follow } from '../protocol/support.js';
+import { clockOf, followAgain } from './support.js';
+
+/** What a poll sends, and nothing else of ours. */
+const POLL = /AS event_position.*UNION ALL/s;
+
+/** So many callers wait for a connection of the pool, two seconds each. */
+const FLOOD = 30;
+
+jest.setTimeout(60_000);
+
+describeOn(serverKinds, 'the connection of the feed', (kind) => {
+  let database: TestDatabase;
+  let proxy: TcpProxy;
+  let instance: Instance;
+
+  beforeEach(async () => {
+    database = await kind.create();
+    const { proxy: network, through } = await TcpProxy.before(database);
+    proxy = network;
+    instance = await startInstance(through, { clock: new TestClock() });
+    await follow(instance);
+  });
+
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await instance?.close();
+    await proxy?.close();
+    await database?.drop();
+  });
+
+  it('is outside the pool: with the pool exhausted and it killed, a poll gives a proof', async () => {
+    const { database: log } = await instance.open();
+    // As a flood of refresh tokens does: every connection of the pool is taken, and many wait for one.
+    const sleep = { sql: `SELECT ${kind === postgres ? 'pg_sleep' : 'SLEEP'}(2)`, values: [] };
+    let answered = 0;
+    const flood = Array.from({ length: POOL_SIZE + FLOOD }, () =>
+      log.read(sleep).then(
+        () => answered++,
+        () => answered++,
+      ),
+    );
+    await proxy.next(/SLEEP/i, 'pass');
+
+    const cut = proxy.next(POLL, 'cut');
+    const first = instance.feed.strictProof();
+    await cut;
+    // The first poll may not make it within its time limit on a busy machine; the next one is due.
+    const isProven = (await first) || (await followAgain(instance).then(() => true));
+    expect({ isProven, isFloodOver: answered >= FLOOD }).toEqual({
+      isProven: true,
+      isFloodOver: false,
+    });
+    await instance.close();
+    await Promise.all(flood);
+  });
+
+  it('is one statement late when its socket has died: the same poll is sent on a new one', async () => {
+    const debug = jest.spyOn(Logger.prototype, 'debug').mockImplementation(() => undefined);
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const { connections } = proxy;
+    proxy.cut();
+    await follow(instance);
+    expect(proxy.connections).toBe(connections + 1);
+    expect(warn.mock.calls).toEqual([]);
+    expect(debug.mock.calls.map(([line]) => String(line))).toEqual([
+      expect.stringMatching(/feed connects anew/),
+    ]);
+  });
+
+  it('is replaced, not tried, when it was silent for longer than polls leave it', async () => {
+    const { connections } = proxy;
+    clockOf(instance).advance(60_000);
+    // A network that has forgotten the connections of a frozen process: nothing arrives, nothing fails.
+    proxy.forget();
+    const [proof, login] = await Promise.all([instance.feed.strictProof(), instance.login('bob')]);
+    expect({ proof, failure: instance.feed.failure }).toEqual({ proof: true, failure: undefined });
+    expect(await instance.judge(login)).toBe('active');
+    expect(proxy.connections).toBeGreaterThan(connections);
+  });
+});
