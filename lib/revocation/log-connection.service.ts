@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
+import { isDeepStrictEqual } from 'node:util';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../context/auth-clock.js';
 import { withinTime } from '../context/within-time.js';
@@ -11,19 +12,39 @@ import {
 import { messageOf } from './message-of.js';
 import { type OpenLog, openLogIn } from './open-log.js';
 import { storageUnavailable } from './storage-unavailable.js';
-import { isDataSource, locateDataSource } from './store/data-source.locator.js';
+import { isDataSource, locateDataSource, poolOf } from './store/data-source.locator.js';
 import { deriveDataSourceOptions } from './store/derive-data-source-options.js';
+import { FollowedDatabase } from './store/followed-database.js';
+import type { LogDatabase } from './store/log-database.js';
+import { LogStatements } from './store/log.statements.js';
 import { openLogDatabase } from './store/open-log-database.js';
 
 /** Opening may run migrations, and wait for those of another process (ms). */
 const OPENING_LIMIT = 60_000;
 
-/** Finds where the log lives at boot, and opens it once, when it is first needed. */
+/** The log as it was opened, with what it was opened by. */
+interface Opened {
+  readonly log: OpenLog;
+  readonly database: FollowedDatabase;
+  /** What the application's DataSource was connected by, and what the log's connections were made of. */
+  pool: unknown;
+  options: DataSourceOptions;
+}
+
+/**
+ * Finds where the log lives at boot, and opens it once, when it is first needed.
+ *
+ * It follows the application's DataSource: when that was initialised again with other options, or when
+ * the database refuses the credentials, the options are read again. The same log is followed to a new
+ * address; another log keeps this instance closed.
+ */
 @Injectable()
 export class LogConnection implements OnModuleInit {
   private readonly logger = new Logger('AuthModule');
   private source: DataSource | DataSourceOptions | undefined;
   private opening: Promise<OpenLog> | undefined;
+  private opened: Opened | undefined;
+  private isRefused = false;
   private closed = false;
 
   constructor(
@@ -54,8 +75,8 @@ export class LogConnection implements OnModuleInit {
    * @throws AuthWiringError for a database that the log cannot live on.
    */
   get dataSourceOptions(): DataSourceOptions {
-    if (this.source === undefined) throw new Error('AuthModule was not initialised.');
     const { source } = this;
+    if (source === undefined) throw new Error('AuthModule was not initialised.');
     return deriveDataSourceOptions(
       isDataSource(source) ? source.options : source,
       this.options.schema,
@@ -70,6 +91,7 @@ export class LogConnection implements OnModuleInit {
    */
   open(): Promise<OpenLog> {
     if (this.closed) return Promise.reject(new Error('The application has shut down.'));
+    if (this.hasMoved()) this.opening = undefined;
     this.opening ??= this.connect().catch((error: unknown) => {
       this.opening = undefined;
       throw error;
@@ -94,31 +116,75 @@ export class LogConnection implements OnModuleInit {
     }
   }
 
+  /** Whether the connections there are lead elsewhere than the application's DataSource does now. */
+  private hasMoved(): boolean {
+    const { opened, application, isRefused } = this;
+    if (opened === undefined) return false;
+    // setOptions() changes an object in place; only initialize() puts the change into force.
+    const pool = poolOf(application);
+    const isInitialisedAgain = pool !== undefined && pool !== opened.pool;
+    if (!isInitialisedAgain && !isRefused) return false;
+    opened.pool = pool;
+    this.isRefused = false;
+    return !isDeepStrictEqual(this.dataSourceOptions, opened.options);
+  }
+
   private async connect(): Promise<OpenLog> {
-    if (this.source === undefined) throw new Error('AuthModule was not initialised.');
-    const { schema, migrations, maxStaleness } = this.options;
-    const database = await withinTime(
-      openLogDatabase({
-        source: this.source,
-        schema,
-        migrations,
-        clock: this.clock,
-        // Two polls were missed: the process was frozen, and its connections may be gone.
-        feedTrustedFor: maxStaleness / 2,
-      }),
-      // A server that accepts a connection and then falls silent must not keep the log closed for ever.
-      OPENING_LIMIT,
-      `The database was silent for ${OPENING_LIMIT / 1000} seconds.`,
-      (late) => void late.close().catch(() => undefined),
-    );
+    const made = { pool: poolOf(this.application), options: this.dataSourceOptions };
+    const { opened } = this;
+    const database = await this.openDatabase();
     try {
-      const log = await openLogIn(database, this.clock, this.options.maxTokenLife);
+      if (opened !== undefined) return await this.follow(opened, database, made);
+      const followed = new FollowedDatabase(database);
+      const log = await openLogIn(followed, this.clock, this.options.maxTokenLife);
       log.history.onJump = () => this.meter.count('histories', 'jump');
+      this.opened = { log, database: followed, ...made };
       return log;
     } catch (error) {
       await database.close();
       throw error;
     }
+  }
+
+  /** A18: the same log at another address, or by another password. */
+  private async follow(
+    opened: Opened,
+    database: LogDatabase,
+    made: Pick<Opened, 'pool' | 'options'>,
+  ): Promise<OpenLog> {
+    // By its own names: on MySQL the old ones would lead to the old database of the same server.
+    const { rows } = await database.read(new LogStatements(database.dialect).logId());
+    opened.log.history.identify(rows[0]?.['log_id'] ?? null);
+    if (database.dialect.table('auth_log') !== opened.database.dialect.table('auth_log')) {
+      throw new Error(
+        'The tables of the revocation log have another place now. Restart the application.',
+      );
+    }
+    Object.assign(opened, made);
+    void opened.database.exchange(database).catch(() => undefined);
+    this.logger.log('The revocation log follows the DataSource, which has other options now.');
+    return opened.log;
+  }
+
+  private openDatabase(): Promise<LogDatabase> {
+    const { schema, migrations, maxStaleness } = this.options;
+    const location = {
+      source: this.source as DataSource | DataSourceOptions,
+      schema,
+      // A log that is followed has its tables; where there are none, it is not that log.
+      migrations: this.opened === undefined ? migrations : ('check' as const),
+      clock: this.clock,
+      // Two polls were missed: the process was frozen, and its connections may be gone.
+      feedTrustedFor: maxStaleness / 2,
+      onRefused: () => (this.isRefused = true),
+    };
+    return withinTime(
+      openLogDatabase(location),
+      // A server that accepts a connection and then falls silent must not keep the log closed for ever.
+      OPENING_LIMIT,
+      `The database was silent for ${OPENING_LIMIT / 1000} seconds.`,
+      (late) => void late.close().catch(() => undefined),
+    );
   }
 }
 

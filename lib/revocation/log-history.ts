@@ -30,10 +30,27 @@ export interface HistorySettings {
 }
 
 /**
+ * Another log answers than the one that this instance follows: an address leads elsewhere.
+ *
+ * The instance is closed while it does. It takes nothing over from that log and writes nothing to it.
+ */
+export class AnotherLog extends Error {
+  override readonly name = 'AnotherLog';
+
+  constructor(known: string, found: string) {
+    super(
+      `The revocation log ${found} answers, and this instance follows the log ${known}. Connect the ` +
+        'DataSource to the database that it was started with, or restart the application to follow the other log.',
+    );
+  }
+}
+
+/**
  * Whether the log is still the one that this instance knows, so that no position is ever handed out
  * twice (H2): the same server wrote it, and its head is never behind what was seen of it.
  */
 export class LogHistory {
+  private id: string | undefined;
   private highest = 0;
   private readonly isFollowed: boolean;
   /** The longest lifetime of this instance's tokens (ms): for so long a jump's gap is kept at least. */
@@ -57,6 +74,19 @@ export class LogHistory {
   /** Whether no running instance can vouch for it, and it has not jumped since (H3). */
   get isUnknown(): boolean {
     return !this.isFollowed && !this.hasJumped;
+  }
+
+  /**
+   * Which log answered; the first one is the one that is followed, until the process ends.
+   *
+   * @param id - `undefined` where the statement did not ask.
+   * @throws AnotherLog when it is another one.
+   */
+  identify(id: string | null | undefined): void {
+    if (id === undefined) return;
+    this.id ??= id ?? undefined;
+    if (id === null || this.id !== id)
+      throw new AnotherLog(this.id ?? 'none', id ?? 'without an id');
   }
 
   /** A position of the log: the cursor's, an own write's, or one that was read. */

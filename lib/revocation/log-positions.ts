@@ -96,6 +96,7 @@ export class LogPositions {
     for (let jumps = 0; ; jumps++) {
       const { seen } = log.history;
       const { rows } = await log.database.read(log.statements.position());
+      log.history.identify(rows[0]?.['log_id']);
       const head = headOf(rows[0], this.clock);
       const why = log.history.whyLost(head, seen);
       if (why === undefined) {

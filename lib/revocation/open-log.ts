@@ -35,6 +35,7 @@ export async function openLogIn(
   const isFollowed = await hasWitness(database);
   const log = logIn(database, clock, '', { isFollowed, maxTokenLife });
   const { rows } = await database.read(log.statements.position());
+  log.history.identify(rows[0]?.['log_id']);
   const { format } = headOf(rows[0], clock);
   if (format > SUPPORTED_FORMAT) {
     throw new AuthWiringError(

@@ -14,6 +14,7 @@ import {
 } from '../options/resolved-auth-options.js';
 import { HintLink } from './hint/hint-link.service.js';
 import { LogConnection } from './log-connection.service.js';
+import { isRefusal } from './store/refusal.js';
 import { messageOf } from './message-of.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import { RevocationLog } from './revocation-log.service.js';
@@ -47,11 +48,8 @@ export class RevocationLifecycle
     if (!this.options.follow) return this.startWriting();
     await this.within(this.options.bootTimeout, this.feed.start());
     const { failure } = this.feed;
-    if (failure instanceof AuthWiringError) {
-      // Nobody closes an application that did not start: nothing of ours may go on behind it.
-      await this.onApplicationShutdown();
-      throw failure;
-    }
+    const isOver = failure instanceof AuthWiringError || (!this.feed.ready && isRefusal(failure));
+    if (isOver) throw await this.bootError(failure);
     if (!this.feed.ready) {
       this.logger.warn(
         'The revocation log is not loaded yet; guarded routes answer 503 until it is. It is tried again.',
@@ -72,13 +70,22 @@ export class RevocationLifecycle
       const isDone = await this.within(this.options.bootTimeout, this.feed.register());
       if (!isDone) this.logger.warn('The revocation log cannot be reached yet.');
     } catch (error) {
-      if (!(error instanceof AuthWiringError)) {
-        this.logger.warn(`The revocation log cannot be reached yet: ${messageOf(error)}`);
-        return;
-      }
-      await this.onApplicationShutdown();
-      throw error;
+      if (error instanceof AuthWiringError || isRefusal(error)) throw await this.bootError(error);
+      this.logger.warn(`The revocation log cannot be reached yet: ${messageOf(error)}`);
     }
+  }
+
+  /** What stops the boot. Nobody closes an application that did not start: nothing of ours goes on. */
+  private async bootError(failure: unknown): Promise<AuthWiringError> {
+    await this.onApplicationShutdown();
+    if (failure instanceof AuthWiringError) return failure;
+    const error = new AuthWiringError(
+      `AuthModule: the database refuses the revocation log: ${messageOf(failure)}.`,
+      'Correct the user, the password or the name of the database in the options of the DataSource.',
+      'A database that is made later than the application starts needs a longer bootTimeout.',
+    );
+    error.cause = failure;
+    return error;
   }
 
   /** Whether the task was done in time; it goes on if not. */

@@ -1,5 +1,6 @@
 import type { Mutation } from './mutation.js';
 
+const FOLLOWED = 'cluster/storage/followed-source';
 const FEED = 'cluster/feed/s1-own-connection';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
@@ -35,5 +36,26 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     'silence <= trustedFor',
     'true',
     FEED,
+  ),
+  one(
+    'a DataSource that was initialised again is not followed',
+    'revocation/log-connection.service',
+    'if (!isInitialisedAgain && !isRefused)',
+    'if (!isRefused)',
+    FOLLOWED,
+  ),
+  one(
+    'options are not read again when the database refuses the log',
+    'revocation/log-connection.service',
+    'if (!isInitialisedAgain && !isRefused)',
+    'if (!isInitialisedAgain)',
+    FOLLOWED,
+  ),
+  one(
+    'another log is taken for the one that is followed',
+    'revocation/log-history',
+    'if (id === null || this.id !== id)',
+    'if (false)',
+    FOLLOWED,
   ),
 ];

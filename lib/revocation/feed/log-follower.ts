@@ -134,8 +134,19 @@ export class LogFollower {
       sent = this.proofs.moment();
     });
     const answer = answerOf(rows, this.clock);
+    this.identify(log, answer);
     this.head = answer.head.position;
     return { answer, sent, judgement: cursor.judge(answer, snapshot, PAGE) };
+  }
+
+  /** P3: another log proves nothing, and nothing that was proven before is believed while it answers. */
+  private identify(log: OpenLog, { logId }: Answer): void {
+    try {
+      log.history.identify(logId);
+    } catch (error) {
+      this.proofs.discard();
+      throw error;
+    }
   }
 
   private apply(answer: Answer): void {

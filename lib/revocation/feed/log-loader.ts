@@ -54,7 +54,8 @@ async function keptHead(log: OpenLog, clock: AuthClock): Promise<Start> {
   return readHead(log, clock);
 }
 
-async function readHead({ database, statements }: OpenLog, clock: AuthClock): Promise<Start> {
-  const { rows } = await database.read(statements.position());
+async function readHead(log: OpenLog, clock: AuthClock): Promise<Start> {
+  const { rows } = await log.database.read(log.statements.position());
+  log.history.identify(rows[0]?.['log_id']);
   return { head: headOf(rows[0], clock), logId: rows[0]?.['log_id'] ?? '' };
 }

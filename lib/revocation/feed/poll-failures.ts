@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { randomInt } from 'node:crypto';
+import { AnotherLog } from '../log-history.js';
 import { messageOf } from '../message-of.js';
 
 /** The shortest pause after a failed poll (ms). */
@@ -26,7 +27,8 @@ export class PollFailures {
     this.inARow++;
     // The first failure and then each tenth: loud, but no flood while a database is away.
     if (this.inARow % 10 !== 1) return;
-    this.logger.warn(
+    const level = error instanceof AnotherLog ? 'error' : 'warn';
+    this.logger[level](
       `The revocation log could not be read (attempt ${this.inARow}): ${messageOf(error)}`,
     );
   }

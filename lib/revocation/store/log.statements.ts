@@ -136,7 +136,8 @@ export class LogStatements {
   /** W1: taken last of all locks; from here on no other event can be numbered. */
   lockHead(): Statement {
     return this.dialect.statement(
-      `SELECT ${this.headColumns} FROM ${this.head} h WHERE h.id = 1${this.dialect.forUpdate}`,
+      `SELECT (SELECT l.log_id FROM ${this.dialect.table('auth_log')} l WHERE l.id = 1) AS log_id, ` +
+        `${this.headColumns} FROM ${this.head} h WHERE h.id = 1${this.dialect.forUpdate}`,
       [],
     );
   }

@@ -160,6 +160,7 @@ export class LogTransactions {
 
   private *lockHead(): Transaction<Head> {
     const { rows } = yield this.statements.lockHead();
+    this.history.identify(rows[0]?.['log_id']);
     return headOf(rows[0], this.clock);
   }
 

@@ -12,6 +12,7 @@ import { surviveDyingClients } from './driver-connection.js';
 import { errorCodeOf, isServerError } from './driver-error.js';
 import { FeedConnection } from './feed-connection.js';
 import type { LogDatabase } from './log-database.js';
+import { isRefusal } from './refusal.js';
 import { ServerLogDatabase } from './server-log-database.js';
 import { type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
 
@@ -25,6 +26,8 @@ export interface LogLocation {
   readonly clock?: Pick<AuthClock, 'wall' | 'monotonic'>;
   /** After how long a silence (ms) the feed takes a new connection instead of the one it has. */
   readonly feedTrustedFor?: number;
+  /** Called when the database refuses to let one of the log's connections in: its options may be old. */
+  readonly onRefused?: () => void;
 }
 
 /** For who never polls, or at intervals that nobody set. */
@@ -49,6 +52,10 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
 
   const dataSource = await connect(application, options);
   const { clock = new AuthClock() } = location;
+  const refused = (error: unknown): never => {
+    if (isRefusal(error)) location.onRefused?.();
+    throw error;
+  };
   try {
     const dialect = await namable(dataSource, dialectOf(dataSource, location.schema));
     const database =
@@ -60,13 +67,13 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
             dataSource,
             dialect,
             new FeedConnection({
-              open: () => connect(application, feedOptions),
+              open: () => connect(application, feedOptions).catch(refused),
               dialect,
               clock,
               trustedFor: location.feedTrustedFor ?? FEED_TRUSTED_FOR,
             }),
             clock,
-            location.migrations === 'none',
+            { mayBeStandby: location.migrations === 'none', onFailure: refused },
           );
     await prepare(dataSource, database, location);
     return database;
@@ -92,10 +99,23 @@ async function connect(
     const { sqlite } = application.driver as unknown as { sqlite?: unknown };
     if (sqlite !== undefined) Object.assign(given, { driver: sqlite });
   }
-  const Class = application === undefined ? DataSource : dataSourceClassOf(application);
-  const dataSource = new Class(given);
+  const dataSource = construct(application, given);
   surviveDyingClients(dataSource);
   return dataSource.initialize();
+}
+
+/** @throws AuthWiringError where the package of the driver is not installed: no retry changes that. */
+function construct(application: DataSource | undefined, options: DataSourceOptions): DataSource {
+  const Class = application === undefined ? DataSource : dataSourceClassOf(application);
+  try {
+    return new Class(options);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'DriverPackageNotInstalledError') throw error;
+    throw new AuthWiringError(
+      `AuthModule: the driver of the database is not installed: ${error.message}`,
+      `Install it: npm install ${{ postgres: 'pg', 'better-sqlite3': 'better-sqlite3' }[options.type as string] ?? 'mysql2'}`,
+    );
+  }
 }
 
 /**

@@ -37,8 +37,12 @@ export class ServerLogDatabase implements LogDatabase {
     readonly dialect: Dialect,
     private readonly feed: FeedConnection,
     private readonly clock: Pick<AuthClock, 'wall' | 'monotonic'>,
-    /** For who only looks: a standby may answer. */
-    private readonly mayBeStandby = false,
+    private readonly settings: {
+      /** For who only looks: a standby may answer. */
+      readonly mayBeStandby: boolean;
+      /** Called with why a connection could not be had; it throws that again. */
+      readonly onFailure: (error: unknown) => never;
+    },
   ) {}
 
   read(statement: Statement): Promise<StatementResult> {
@@ -165,7 +169,7 @@ export class ServerLogDatabase implements LogDatabase {
       CONNECT_LIMIT,
       `No connection of the log's pool was free within ${CONNECT_LIMIT / 1000} seconds.`,
       () => void runner.release(),
-    );
+    ).catch(this.settings.onFailure);
     return connection as DriverConnection;
   }
 
@@ -198,7 +202,7 @@ export class ServerLogDatabase implements LogDatabase {
   private async run(runner: QueryRunner, { sql, values }: Statement): Promise<StatementResult> {
     const result = await runner.query(sql, values as unknown[], true);
     const [first] = (result.records ?? []) as Row[];
-    if (first?.['read_only'] === '1' && !this.mayBeStandby) {
+    if (first?.['read_only'] === '1' && !this.settings.mayBeStandby) {
       // Its address may lead to the new primary by now, but only a new connection finds out.
       cut(await runner.connect());
       throw new Error(

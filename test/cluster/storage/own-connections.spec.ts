@@ -10,6 +10,8 @@ const INT8 = 20;
 
 describe('the connections of the log are its own', () => {
   let database: TestDatabase | undefined;
+  // One for all instances: on a slow machine they start seconds apart.
+  const clock = new TestClock();
   const opened: Instance[] = [];
 
   afterEach(async () => {
@@ -20,10 +22,7 @@ describe('the connections of the log are its own', () => {
   const start = async (options: object = {}): Promise<Instance> => {
     if (database === undefined) throw new Error('There is no database.');
     const given = { ...database.options, ...options } as DataSourceOptions;
-    const instance = await startInstance(
-      { ...database, options: given },
-      { clock: new TestClock() },
-    );
+    const instance = await startInstance({ ...database, options: given }, { clock });
     opened.push(instance);
     return instance;
   };
