@@ -16,6 +16,7 @@ import type { RegisteredCalls } from './options/read-application-call.js';
 import { resolveAuthOptions } from './options/resolve-auth-options.js';
 import { EventKeys } from './revocation/event-key.js';
 import { HintLink } from './revocation/hint/hint-link.service.js';
+import { ClockCheck } from './revocation/clock-check.service.js';
 import { LogConnection } from './revocation/log-connection.service.js';
 import { CallerWrites } from './revocation/writing/caller-writes.js';
 import { ProvisionalEvents } from './revocation/writing/provisional-events.js';
@@ -85,6 +86,7 @@ const PROVIDERS: Provider[] = [
   },
   KeyJwt,
   LogConnection,
+  ClockCheck,
   RevocationFeed,
   RevocationLog,
   RevocationPurge,

@@ -76,7 +76,7 @@ export class AccountService {
     until: Date | Duration,
     options: AccountActOptions = {},
   ): Promise<void> {
-    const now = this.log.now();
+    const now = this.log.databaseNow();
     const lockFor = until instanceof Date ? until.getTime() - now : lockTimeOf(until);
     if (!(lockFor > 0 && lockFor <= LONGEST_LOCK)) {
       throw badRequest('until is not between now and 366 days from now');

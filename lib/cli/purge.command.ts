@@ -1,7 +1,8 @@
+import { agreedTime } from '../revocation/clock-check.service.js';
 import { purgeLog } from '../revocation/purge-log.js';
 import { sessionSweep } from '../sessions/sweep-sessions.js';
 import { type CommandContext, withLog } from './command-context.js';
-import { EXIT } from './command-errors.js';
+import { CommandFailure, EXIT } from './command-errors.js';
 import type { TargetOptions } from './log-target.js';
 import { durationOption, plural } from './wording.js';
 
@@ -22,18 +23,25 @@ export async function purge(context: CommandContext, options: PurgeOptions): Pro
     const progress = await context.output.progress('Purging what has expired …');
     let soFar = 0;
     try {
-      const deleted = await purgeLog(log, log.clock, {
+      const { outcome, deleted } = await purgeLog(log, log.clock, {
         // How long an application keeps its history only its own options know.
         sweeps: historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })],
         isStopped: () => false,
+        forgettingTime: (now) => agreedTime(log.clock.wall(), now),
         onDeleted: (count) => progress.update(`${plural((soFar += count), 'row')} deleted …`),
       });
-      const outcome =
-        deleted === undefined
+      progress.done('Purged.');
+      if (outcome === 'clocks') {
+        throw new CommandFailure(
+          'Nothing was deleted: the clocks of this host and of the database differ by more than a minute.',
+          'Set the wrong one (NTP); nestjs-logout doctor says by how much they differ.',
+        );
+      }
+      const text =
+        outcome === 'elsewhere'
           ? 'Nothing was deleted: an instance is purging at this moment. Try again in a minute.'
           : `${plural(deleted, 'row')} deleted.`;
-      progress.done('Purged.');
-      context.output.print([outcome], { deleted: deleted ?? 0, busy: deleted === undefined });
+      context.output.print([text], { deleted, busy: outcome === 'elsewhere' });
       return EXIT.ok;
     } catch (error) {
       progress.stop();

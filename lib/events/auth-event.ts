@@ -18,7 +18,8 @@ export type AuthEventType =
   | 'accepted_stale'
   | 'staleness_override'
   | 'observed'
-  | 'history_lost';
+  | 'history_lost'
+  | 'clocks_differ';
 
 /** How much an act ended. */
 export type AuthEventScope = 'token' | 'session' | 'subject' | 'key' | 'issuer';
@@ -42,6 +43,7 @@ export interface AuthEvent {
    * A revocation's reason, or the code of a refusal. `accepted_stale`: the policy by which it was
    * accepted, `open`, `stale_for` or `override`. `observed`: the code with which it would have been
    * refused. `staleness_override`: `begun`, `ended` or `expired`.
+   * `clocks_differ`: the clock that stepped, `host` or `database`; `unknown` at a boot.
    */
   readonly reason?: string | undefined;
   /** Who did it, as the caller said. */

@@ -22,8 +22,8 @@ export interface AuthCounts {
   revocationFailures: AuthEventScope;
   /** Transactions in which revocations were committed; concurrent ones share one. */
   batches: 'shared' | 'account';
-  /** Runs of the purge; `elsewhere`: another instance was at it. */
-  purges: 'done' | 'elsewhere' | 'failed';
+  /** Runs of the purge; `elsewhere`: another instance was at it; `clocks`: host and database differ. */
+  purges: 'done' | 'elsewhere' | 'clocks' | 'failed';
   /** Rows deleted by the purge: of the log, and of sessions, their tokens and accounts. */
   purgedRows: 'log' | 'sessions';
   /** Hints to other instances, from other instances, and those that could not be sent. */
@@ -36,6 +36,8 @@ export interface AuthLevels {
   eventsLost: number;
   /** Pending revocations that the database refuses to number; they go on counting. */
   pendingUnnumbered: number;
+  /** By how much this host's clock is ahead of the database's (ms); negative: behind. */
+  clockAhead: number;
 }
 
 /**
@@ -45,7 +47,7 @@ export interface AuthLevels {
 @Injectable()
 export class AuthMeter {
   private readonly counts = new Map<keyof AuthCounts, Map<string, number>>();
-  private readonly levels: AuthLevels = { eventsLost: 0, pendingUnnumbered: 0 };
+  private readonly levels: AuthLevels = { eventsLost: 0, pendingUnnumbered: 0, clockAhead: 0 };
   /** Refusals pass several edges on their way out, and are counted at the first. */
   private readonly refused = new WeakSet<AuthException>();
   private readonly watchers = new Set<(milliseconds: number) => void>();

@@ -38,6 +38,6 @@ export class KeySessions {
   }
 
   private pages(kid: string): AsyncGenerator<string[]> {
-    return sessionsOfKey(this.store, this.keys, this.options.issuer, kid, this.log.now());
+    return sessionsOfKey(this.store, this.keys, this.options.issuer, kid, this.log.databaseNow());
   }
 }

@@ -11,7 +11,7 @@ const FIRST = '0'.repeat(32);
  * The ids of an issuer's sessions that go on and whose last access token this key has signed, page by
  * page; those that end while it is read are left out.
  *
- * @param now - The library's time (epoch ms).
+ * @param now - The database's time (epoch ms).
  */
 export async function* sessionsOfKey(
   rows: Pick<SessionRows, 'read'>,

@@ -85,6 +85,7 @@ export const COUNTERS: readonly MetricDefinition[] = [
   counter('purges_total', 'Runs of the purge by outcome.', 'outcome', 'purges', [
     'done',
     'elsewhere',
+    'clocks',
     'failed',
   ]),
   counter('purged_rows_total', 'Rows deleted by the purge.', 'table', 'purgedRows', [

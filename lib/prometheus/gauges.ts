@@ -83,6 +83,11 @@ export const GAUGES: readonly MetricDefinition[] = [
     read: ({ meter }) => meter.level('pendingUnnumbered'),
   },
   {
+    name: 'clock_ahead_seconds',
+    help: 'By how much the clock of this host is ahead of the database; beyond 60 nothing is purged.',
+    read: ({ meter }) => meter.level('clockAhead') / 1000,
+  },
+  {
     name: 'unsettled_writes',
     help: 'Revocations whose COMMIT was not answered and of which it is not known yet whether they count.',
     read: ({ provisional }) => provisional.size,

@@ -58,6 +58,7 @@ export class LogHistory {
   /** The head of an answer that contradicted what was known (H3). */
   private contradictedAt: number | undefined;
   private hasJumped = false;
+  private latest = 0;
   /** Called after each jump that this process has made. */
   onJump: () => void = () => undefined;
 
@@ -92,6 +93,16 @@ export class LogHistory {
   /** A position of the log: the cursor's, an own write's, or one that was read. */
   notice(position: number): void {
     if (position > this.highest) this.highest = position;
+  }
+
+  /** The latest time that the database has shown (epoch ms), also where its clock went back since. */
+  get latestTime(): number {
+    return this.latest;
+  }
+
+  /** A time that the database showed: tokens may have been signed by it. */
+  noticeTime(now: number): void {
+    if (now > this.latest) this.latest = now;
   }
 
   /** An answer under this head contradicted what is known (H1): only a jump ends that. */

@@ -36,6 +36,7 @@ export class LogPositions {
   private jumping: Promise<void> | undefined;
   private jumpedUntil = -Infinity;
   private jumpedTo = 0;
+  private latest: { readonly database: number; readonly monotonic: number } | undefined;
 
   constructor(
     private readonly connection: LogConnection,
@@ -52,6 +53,12 @@ export class LogPositions {
    */
   read(): Promise<LogPosition> {
     return this.reads.run();
+  }
+
+  /** The database's time (epoch ms) as of the last position that was read here; before that the feed's. */
+  databaseNow(): number {
+    if (this.latest === undefined) return this.feed.databaseNow();
+    return this.latest.database + (this.clock.monotonic() - this.latest.monotonic);
   }
 
   /**
@@ -101,6 +108,8 @@ export class LogPositions {
       const why = log.history.whyLost(head, seen);
       if (why === undefined) {
         log.history.notice(head.position);
+        log.history.noticeTime(head.now);
+        this.latest = { database: head.now, monotonic: this.clock.monotonic() };
         return { head, pendingMarks: integerOf(rows[0]?.['pending_marks']) };
       }
       if (jumps === MOST_JUMPS) throw new HistoryLost(`The revocation log changes: ${why}.`);

@@ -1,63 +1,69 @@
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../context/auth-clock.js';
-import type { OpenLog } from './open-log.js';
+import { PurgeClaim, type PurgedLog } from './purge-claim.js';
 import { headOf, integerOf } from './store/log-rows.js';
 import { PURGE_AGE } from './store/log.transactions.js';
 
 /** Rows deleted in one transaction: few enough that a logout beside it does not notice. */
 const RANGE = 500;
 
-/** For how long one instance keeps the others from purging (ms); it runs out if its holder dies. */
-const CLAIM = 30_000;
-
-/** The log, as far as a purge needs it. */
-export type PurgedLog = Pick<OpenLog, 'database' | 'statements' | 'transactions'>;
-
 /**
  * Purges one sort of rows.
  *
- * @param now - The database's time (epoch ms).
+ * @param now - The time by which rows have expired (epoch ms).
  * @param isStopped - Whether it is to stop between two transactions.
- * @param onDeleted - Told how many rows each transaction deleted.
+ * @param onDeleted - Called with the number of rows that each transaction deleted; it renews the claim.
  * @returns how many rows were deleted.
  */
 export type PurgeSweep = (
   now: number,
   isStopped: () => boolean,
-  onDeleted?: (count: number) => void,
+  onDeleted?: (count: number) => void | Promise<void>,
 ) => Promise<number>;
 
-/** How {@link purgeLog} goes on and what it tells. */
+/** How {@link purgeLog} goes on and what it reports. */
 export interface PurgeRun {
   readonly sweeps: readonly PurgeSweep[];
   readonly isStopped: () => boolean;
-  /** Told how many rows each transaction deleted, and of what. */
+  /** The time by which something may be forgotten, of the database's; `undefined`: nothing may. */
+  readonly forgettingTime: (databaseNow: number) => number | undefined;
+  /** Called with the number of rows that each transaction deleted, and of what. */
   readonly onDeleted?: (count: number, of: 'log' | 'sessions') => void;
 }
 
-/**
- * Purges what has expired, range by range, unless somebody else is at it (X1, X2).
- *
- * @returns how many rows were deleted; `undefined` when another one holds the claim.
- */
+/** How a purge ended, and how many rows it deleted. */
+export interface Purged {
+  /** `elsewhere`: another instance is at it. `clocks`: host and database differ by more than a minute. */
+  readonly outcome: 'done' | 'elsewhere' | 'clocks';
+  readonly deleted: number;
+}
+
+/** Purges what has expired, range by range, unless another instance is at it (X1, X2). */
 export async function purgeLog(
   log: PurgedLog,
   clock: AuthClock,
-  { sweeps, isStopped, onDeleted }: PurgeRun,
-): Promise<number | undefined> {
-  const now = await databaseNow(log, clock);
-  if (!(await claim(log, now))) return undefined;
+  { sweeps, isStopped, forgettingTime, onDeleted }: PurgeRun,
+): Promise<Purged> {
+  const databaseNow = await readTime(log, clock);
+  const now = forgettingTime(databaseNow);
+  if (now === undefined) return { outcome: 'clocks', deleted: 0 };
+  const claim = await PurgeClaim.take(log, clock, databaseNow);
+  if (claim === undefined) return { outcome: 'elsewhere', deleted: 0 };
   let deleted = 0;
+  let isLost = false;
+  const isOver = (): boolean => isLost || isStopped();
+  const after = (of: 'log' | 'sessions') => async (count: number) => {
+    deleted += count;
+    onDeleted?.(count, of);
+    isLost = !(await claim.renew());
+  };
   try {
-    deleted += await sweepEvents(log)(now, isStopped, (count) => onDeleted?.(count, 'log'));
-    for (const sweep of sweeps) {
-      if (isStopped()) break;
-      deleted += await sweep(now, isStopped, (count) => onDeleted?.(count, 'sessions'));
-    }
+    await sweepEvents(log)(now, isOver, after('log'));
+    for (const sweep of sweeps) if (!isOver()) await sweep(now, isOver, after('sessions'));
   } finally {
-    await release(log, now);
+    await claim.release();
   }
-  return deleted;
+  return { outcome: 'done', deleted };
 }
 
 function sweepEvents(log: PurgedLog): PurgeSweep {
@@ -72,27 +78,14 @@ function sweepEvents(log: PurgedLog): PurgeSweep {
       const positions = rows.map((row) => integerOf(row['event_position']));
       const count = await log.database.transaction(() => log.transactions.purge(positions));
       deleted += count;
-      onDeleted?.(count);
+      await onDeleted?.(count);
       await setImmediate();
     }
     return deleted;
   };
 }
 
-async function databaseNow(log: PurgedLog, clock: AuthClock): Promise<number> {
+async function readTime(log: PurgedLog, clock: AuthClock): Promise<number> {
   const { rows } = await log.database.read(log.statements.position());
   return headOf(rows[0], clock).now;
-}
-
-async function claim({ database, statements }: PurgedLog, now: number): Promise<boolean> {
-  return database.transaction(function* () {
-    const { affected } = yield statements.claimPurge(now, now + CLAIM);
-    return affected === 1;
-  });
-}
-
-async function release({ database, statements }: PurgedLog, now: number): Promise<void> {
-  await database.transaction(function* () {
-    yield statements.releasePurge(now + CLAIM);
-  });
 }

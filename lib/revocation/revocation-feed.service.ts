@@ -17,6 +17,7 @@ import { PollLoop } from './feed/poll-loop.js';
 import { LEASE_SHARE, type Moment, ProofClock } from './feed/proof-clock.js';
 import type { HintState } from './hint/revocation-hint.js';
 import { WaitingRoom } from './feed/waiting-room.js';
+import { ClockCheck } from './clock-check.service.js';
 import { LogConnection } from './log-connection.service.js';
 import { RevocationIndex } from './index/revocation-index.js';
 import { StalePolicies } from './policy/stale-policies.service.js';
@@ -49,6 +50,7 @@ export class RevocationFeed {
     events: AuthEvents,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
     private readonly meter: AuthMeter,
+    private readonly clocks: ClockCheck,
   ) {
     this.proofs = new ProofClock(clock);
     this.room = new WaitingRoom(clock);
@@ -60,6 +62,7 @@ export class RevocationFeed {
       options,
       meter,
       policies,
+      clocks,
       async () => this.writer?.numberPending(),
       (lost) => events.tell({ type: 'history_lost', lost }),
     );
@@ -121,6 +124,11 @@ export class RevocationFeed {
   /** The library's one `now` (epoch ms), never behind the database (T1). */
   now(): number {
     return this.proofs.now();
+  }
+
+  /** The database's time (epoch ms) as of the last proof; before the first one this host's. */
+  databaseNow(): number {
+    return this.proofs.database() || this.clock.wall();
   }
 
   /** Whether this instance may accept by a proof of at most `staleness` ms, decided here and now. */
@@ -255,7 +263,9 @@ export class RevocationFeed {
     this.isProven = true;
     this.knownBound = answer.head.maxStaleness;
     this.proofs.prove(sent, answer.head.now);
-    this.index.sweep(this.proofs.database());
+    this.clocks.compare(answer.head.now);
+    const forgettable = this.clocks.forgettingTime(answer.head.now);
+    if (forgettable !== undefined) this.index.sweep(forgettable);
     this.writer?.afterAnswer(answer, sent);
     this.endBoot();
   }

@@ -136,9 +136,17 @@ export class RevocationLog {
     }
   }
 
-  /** The library's one `now` (epoch ms), never behind the database (T1). */
+  /** The library's one `now` (epoch ms) for expiry, never behind the database (T1). */
   now(): number {
     return this.feed.now();
+  }
+
+  /**
+   * The database's time (epoch ms), to be compared with times that the database gave: a host whose clock
+   * is ahead must refuse no login, and find every session.
+   */
+  databaseNow(): number {
+    return this.positions.databaseNow();
   }
 
   /**

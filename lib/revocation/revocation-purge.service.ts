@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
+import { ClockCheck } from './clock-check.service.js';
 import { LogConnection } from './log-connection.service.js';
 import { messageOf } from './message-of.js';
 import { purgeLog, type PurgeSweep } from './purge-log.js';
@@ -9,8 +10,8 @@ import { purgeLog, type PurgeSweep } from './purge-log.js';
 const INTERVAL = 60_000;
 
 /**
- * Deletes events that can end no token any more, by the database's clock alone: a host whose clock is
- * fast must not delete the rows of live tokens (T2).
+ * Deletes events that can end no token any more, by the earlier of the clocks of host and database, and
+ * nothing while they differ: no single wrong clock deletes the rows of live tokens (T2).
  */
 @Injectable()
 export class RevocationPurge {
@@ -24,6 +25,7 @@ export class RevocationPurge {
     private readonly connection: LogConnection,
     private readonly clock: AuthClock,
     private readonly meter: AuthMeter,
+    private readonly clocks: ClockCheck,
   ) {}
 
   /** Something else that is to be purged after the events, by one instance at a time. */
@@ -42,19 +44,20 @@ export class RevocationPurge {
   }
 
   /**
-   * Purges what has expired, range by range, unless another instance is at it.
+   * Purges what has expired, range by range, unless another instance is at it or the clocks differ.
    *
    * @returns how many rows were deleted.
    */
   async purge(): Promise<number> {
     const log = await this.connection.open();
-    const deleted = await purgeLog(log, this.clock, {
+    const { outcome, deleted } = await purgeLog(log, this.clock, {
       sweeps: this.others,
       isStopped: () => this.stopped,
+      forgettingTime: (databaseNow) => this.clocks.forgettingTime(databaseNow),
       onDeleted: (count, of) => this.meter.count('purgedRows', of, count),
     });
-    this.meter.count('purges', deleted === undefined ? 'elsewhere' : 'done');
-    return deleted ?? 0;
+    this.meter.count('purges', outcome);
+    return deleted;
   }
 
   /** Says that this instance is still there, and forgets those that are not. */

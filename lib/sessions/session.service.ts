@@ -204,7 +204,7 @@ export class SessionService {
     context: LoginContext,
   ): Promise<LoginResult> {
     const { requestId } = context;
-    if (this.log.now() - since.now > POSITION_LIFE) {
+    if (this.log.databaseNow() - since.now > POSITION_LIFE) {
       throw new AuthUnavailableException(
         'storage_unavailable',
         'The login took too long since its position was read. Log in again.',

@@ -45,7 +45,7 @@ export function sessionSweep(
         const keys = these.map((row) => row[key] ?? '').toSorted();
         const count = await rows.write((of) => erase(of, keys));
         deleted += count;
-        onDeleted?.(count);
+        await onDeleted?.(count);
         await setImmediate();
       }
     }

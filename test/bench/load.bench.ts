@@ -154,7 +154,7 @@ async function load(source: DataSourceOptions): Promise<Load> {
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
     const start = performance.now();
-    const { count } = await loadLog(log, index, clock);
+    const { count } = await loadLog(log, index, clock, { forgettingTime: (now) => now });
     const seconds = (performance.now() - start) / 1000;
     delay.disable();
     if (count !== EVENTS || index.stats().entries !== EVENTS) throw new Error('events were lost');

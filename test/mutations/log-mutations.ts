@@ -1,5 +1,6 @@
 import type { Mutation } from './mutation.js';
 
+const CLOCKS = 'cluster/feed/clocks-that-step';
 const LOST_FUTURE = 'cluster/failover/lost-future';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
@@ -28,5 +29,47 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     'until: head.now + Math.max(head.maxTokenLife, this.history.maxTokenLife) + RETENTION_MARGIN',
     'until: head.now + RETENTION_MARGIN',
     LOST_FUTURE,
+  ),
+  one(
+    'the database’s time never goes back',
+    'revocation/feed/proof-clock',
+    'this.databaseTime = databaseNow;',
+    'this.databaseTime = Math.max(this.database(), databaseNow);',
+    CLOCKS,
+  ),
+  one(
+    'it is forgotten while the clocks differ',
+    'revocation/clock-check.service',
+    'Math.abs(wall - database) > LARGEST_DIFFERENCE ? undefined : Math.min(wall, database)',
+    'database',
+    CLOCKS,
+  ),
+  one(
+    'it is forgotten after both clocks of a machine leapt',
+    'revocation/clock-check.service',
+    'if (isLeap && passed < this.options.maxTokenLife)',
+    'if (false)',
+    CLOCKS,
+  ),
+  one(
+    'an event is kept by a clock that went back',
+    'revocation/store/log.transactions',
+    'Math.max(head.now, this.history.latestTime, this.clock.wall())',
+    'head.now',
+    CLOCKS,
+  ),
+  one(
+    'a login is timed by the host’s clock',
+    'sessions/session.service',
+    'this.log.databaseNow() - since.now',
+    'this.log.now() - since.now',
+    CLOCKS,
+  ),
+  one(
+    'the claim of a purge is not renewed',
+    'revocation/purge-log',
+    'isLost = !(await claim.renew());',
+    '',
+    'cluster/feed/s16',
   ),
 ];

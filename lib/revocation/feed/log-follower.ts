@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../../context/auth-clock.js';
 import type { AuthMeter } from '../../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
+import type { ClockCheck } from '../clock-check.service.js';
 import { jump } from '../history-jump.js';
 import type { OpenLog } from '../open-log.js';
 import type { LogEvent } from '../revocation-event.js';
@@ -11,7 +12,7 @@ import type { StalePolicies } from '../policy/stale-policies.service.js';
 import type { Head } from '../store/log-rows.js';
 import { RETENTION_MARGIN } from '../store/log.transactions.js';
 import { type Answer, answerOf, type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
-import { loadLog } from './log-loader.js';
+import { type LoadedLog, loadLog } from './log-loader.js';
 import type { Moment, ProofClock } from './proof-clock.js';
 
 /** Events in one answer; the feed asks again at once while there are more. */
@@ -44,6 +45,7 @@ export class LogFollower {
     private readonly options: ResolvedAuthOptions,
     private readonly meter: AuthMeter,
     private readonly policies: StalePolicies,
+    private readonly clocks: Pick<ClockCheck, 'forgettingTime'>,
     /** Makes room in an answer; the log knows how. */
     private readonly numberPending: () => Promise<void>,
     /** Told when the log is not the one that was followed, with the number of known events it lacks. */
@@ -136,6 +138,7 @@ export class LogFollower {
     const answer = answerOf(rows, this.clock);
     this.identify(log, answer);
     this.head = answer.head.position;
+    log.history.noticeTime(answer.head.now);
     return { answer, sent, judgement: cursor.judge(answer, snapshot, PAGE) };
   }
 
@@ -160,18 +163,18 @@ export class LogFollower {
     for (const event of pending) {
       this.index.add(event, {
         killsBelow: head.position + 1,
-        until: head.now + head.maxTokenLife + RETENTION_MARGIN,
+        until: Math.max(head.now, this.clock.wall()) + head.maxTokenLife + RETENTION_MARGIN,
         issuedBefore: head.now + this.options.clockTolerance,
       });
     }
   }
 
-  /** Loads, merging; the cursor is the head that was read first, which is given back (H1). */
-  private async read(log: OpenLog): Promise<Head> {
-    const { head, logId } = await loadLog(log, this.index, this.clock);
-    log.history.notice(head.position);
-    this.cursor = new LogCursor(logId, head);
-    return head;
+  /** Loads, merging; the cursor is the head that was read first (H1). */
+  private async read(log: OpenLog): Promise<LoadedLog> {
+    const loaded = await loadLog(log, this.index, this.clock, this.clocks);
+    log.history.notice(loaded.head.position);
+    this.cursor = new LogCursor(loaded.logId, loaded.head);
+    return loaded;
   }
 
   /**
@@ -184,12 +187,13 @@ export class LogFollower {
     timeout: number,
   ): Promise<void> {
     this.index.beginReload();
-    const { now } = await this.read(log);
+    const { forgettable } = await this.read(log);
     // A load reads what has its place; what waits for one must not count as lost.
     const { answer } = await this.poll(log, timeout);
     for (const event of answer.events) this.index.add(event);
     this.addPending(answer);
-    const lost = this.index.countMissing(now);
+    // While the clocks differ, rows that an agreeing host has purged would look lost.
+    const lost = forgettable === undefined ? 0 : this.index.countMissing(forgettable);
     const isFork = judgement.kind === 'fork' || lost > 0;
     this.meter.count('loads', isFork ? 'fork' : 'purge');
     if (!isFork) return;

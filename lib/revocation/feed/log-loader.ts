@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../../context/auth-clock.js';
+import type { ClockCheck } from '../clock-check.service.js';
 import { jump } from '../history-jump.js';
 import type { OpenLog } from '../open-log.js';
 import type { RevocationIndex } from '../index/revocation-index.js';
@@ -14,6 +15,8 @@ export interface LoadedLog {
   readonly head: Head;
   readonly logId: string;
   readonly count: number;
+  /** The time by which what had expired was left out; `undefined`: nothing was, the clocks differ. */
+  readonly forgettable: number | undefined;
 }
 
 /**
@@ -27,19 +30,21 @@ export async function loadLog(
   log: OpenLog,
   index: RevocationIndex,
   clock: AuthClock,
+  clocks: Pick<ClockCheck, 'forgettingTime'>,
 ): Promise<LoadedLog> {
   const { database, statements } = log;
   const { head, logId } = await keptHead(log, clock);
+  const forgettable = clocks.forgettingTime(head.now);
   let after = 0;
   let count = 0;
   for (;;) {
-    const page = await database.read(statements.page(after, head.position, head.now, PAGE));
+    const page = await database.read(statements.page(after, head.position, forgettable ?? 0, PAGE));
     for (const event of page.rows.map(eventOf)) {
       index.add(event);
       after = event.position ?? after;
     }
     count += page.rows.length;
-    if (page.rows.length < PAGE) return { head, logId, count };
+    if (page.rows.length < PAGE) return { head, logId, count, forgettable };
     await setImmediate();
   }
 }

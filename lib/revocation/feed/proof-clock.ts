@@ -38,9 +38,8 @@ export class ProofClock {
   prove(sent: Moment, databaseNow: number): void {
     this.proof = sent;
     this.contradicted = false;
-    const now = this.database();
-    this.databaseTime = Math.max(now, databaseNow);
-    this.databaseSeen = databaseNow >= now ? sent.monotonic : this.clock.monotonic();
+    this.databaseTime = databaseNow;
+    this.databaseSeen = sent.monotonic;
   }
 
   /**
@@ -71,13 +70,19 @@ export class ProofClock {
     return this.proof !== undefined && this.proof.monotonic >= monotonic;
   }
 
-  /** The database's time as far as it is known, never backwards; 0 before the first answer. */
+  /**
+   * The database's time as of the last proof; 0 before the first one. It goes back with the database's
+   * clock: one that had stepped ahead must not make every token look expired until a restart.
+   */
   database(): number {
     if (this.databaseTime === 0) return 0;
     return this.databaseTime + Math.max(0, this.clock.monotonic() - this.databaseSeen);
   }
 
-  /** T1, for expiry: never behind the database, however far behind the host's clock is. */
+  /**
+   * T1, for expiry: never behind the database, however far behind the host's clock is. What may be
+   * forgotten is another question: see `ClockCheck`.
+   */
   now(): number {
     const wall = this.clock.wall();
     const database = this.database();

@@ -253,6 +253,14 @@ export class LogStatements {
     );
   }
 
+  /** Prolongs the claim that ends at `until`, if no other instance has taken it since. */
+  renewPurge(until: number, next: number): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.head} SET purge_claimed_until = ? WHERE id = 1 AND purge_claimed_until = ?`,
+      [next, until],
+    );
+  }
+
   /** Gives the claim back, if it is still the one that ends at `until`. */
   releasePurge(until: number): Statement {
     return this.dialect.statement(

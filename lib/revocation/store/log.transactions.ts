@@ -166,7 +166,12 @@ export class LogTransactions {
 
   private *number(head: Head, drafts: readonly EventDraft[]): Transaction<LogEvent[]> {
     if (drafts.length === 0) return [];
-    const rows = drafts.map((draft, index) => numbered(draft, head, head.position + 1 + index));
+    this.history.noticeTime(head.now);
+    // Tokens were signed by the latest of these times: a clock that went back must not shorten an event.
+    const latest = Math.max(head.now, this.history.latestTime, this.clock.wall());
+    const rows = drafts.map((draft, index) =>
+      numbered(draft, head, head.position + 1 + index, latest),
+    );
     for (const { statement, changes } of this.statements.append(rows)) {
       const { affected } = yield statement;
       if (affected !== changes) throw new Error('The head of the revocation log was not raised.');
@@ -175,7 +180,7 @@ export class LogTransactions {
   }
 }
 
-function numbered(draft: EventDraft, head: Head, position: number): NumberedRow {
+function numbered(draft: EventDraft, head: Head, position: number, latest: number): NumberedRow {
   draft.attemptedAt = position;
   const isMark = draft.kind === 'subject' || draft.kind === 'issuer';
   return {
@@ -187,7 +192,7 @@ function numbered(draft: EventDraft, head: Head, position: number): NumberedRow 
     except: draft.except,
     accessOnly: draft.accessOnly,
     issuedBefore: isMark ? head.now + Math.max(draft.skew, LOCK_WAIT) : null,
-    until: keepUntil(draft, head),
+    until: keepUntil(draft, head, latest),
     reason: draft.reason,
     actor: draft.actor,
     createdAt: head.now,
@@ -195,11 +200,11 @@ function numbered(draft: EventDraft, head: Head, position: number): NumberedRow 
 }
 
 /** W3: until no token that the event concerns can be accepted by any instance. */
-function keepUntil(draft: EventDraft, head: Head): number | null {
+function keepUntil(draft: EventDraft, head: Head, latest: number): number | null {
   if (draft.kind === 'key') return null;
-  if (draft.kind === 'token' && draft.expiresAt !== null) {
-    const expiry = Math.min(draft.expiresAt, head.now + LONGEST_KEPT);
-    return Math.max(expiry, head.now) + RETENTION_MARGIN;
-  }
-  return head.now + Math.max(head.maxTokenLife, draft.life ?? 0) + RETENTION_MARGIN;
+  const end =
+    draft.kind === 'token' && draft.expiresAt !== null
+      ? Math.max(draft.expiresAt, latest)
+      : latest + Math.max(head.maxTokenLife, draft.life ?? 0);
+  return Math.min(end, head.now + LONGEST_KEPT) + RETENTION_MARGIN;
 }

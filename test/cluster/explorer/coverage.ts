@@ -127,17 +127,24 @@ export const COVERAGE: readonly RuleCoverage[] = [
     'cluster/feed/f6-waiting-for-a-proof.spec.ts',
   ),
   row('F7', 'closed until a load and a proof after it', 'cluster/feed/f7-cold-load.spec.ts'),
-  row('T1', 'now is never behind the database', 'cluster/feed/t1-now.spec.ts'),
+  row(
+    'T1',
+    'tokens expire by the later clock',
+    'cluster/feed/t1-now.spec.ts',
+    'cluster/feed/clocks-that-step.spec.ts',
+  ),
   row(
     'T2',
-    'what is deleted is judged by database time',
+    'what is forgotten is judged by the earlier clock, and nothing is while clocks differ',
     'cluster/feed/t2-purge-by-database-time.spec.ts',
+    'cluster/feed/clocks-that-step.spec.ts',
   ),
   row('X1', 'the last row stays', 'cluster/feed/x1-the-last-row-stays.spec.ts'),
   row(
     'X2',
-    'purged_through is raised in the deleting transaction',
+    'purged_through is raised in the deleting transaction; one purges at a time',
     'cluster/feed/x2-purging-beside-others.spec.ts',
+    'cluster/feed/s16-claim-renewed.spec.ts',
   ),
   row(
     'X3',

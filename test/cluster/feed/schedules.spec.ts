@@ -6,6 +6,7 @@ import { AuthEvents } from '../../../lib/events/auth-events.service.js';
 import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../../../lib/options/resolved-auth-options.js';
 import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { ClockCheck } from '../../../lib/revocation/clock-check.service.js';
 import type { LogConnection } from '../../../lib/revocation/log-connection.service.js';
 import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
 import { RevocationFeed } from '../../../lib/revocation/revocation-feed.service.js';
@@ -143,6 +144,7 @@ class World {
         new AuthEvents(options),
         options,
         new AuthMeter(),
+        new ClockCheck(this.clock, new AuthEvents(options), new AuthMeter(), options),
       );
       const follower = { feed, index, connection, refused: new Set<string>() };
       this.followers.push(follower);

@@ -21,6 +21,17 @@ export function clockOf(instance: Instance): TestClock {
   throw new Error('This instance has a real clock.');
 }
 
+/**
+ * Lets time pass on every clock of an instance, without the timers that would act on it.
+ *
+ * @param total - Milliseconds since the clock was made.
+ */
+export function letTimePass(clock: TestClock, total: number): void {
+  clock.skewWall(total);
+  clock.skewDatabase(total);
+  jest.spyOn(clock, 'monotonic').mockReturnValue(total);
+}
+
 /** What a test does to the polls of one instance. */
 export interface PollControl {
   /** How many statements were asked for since. */

@@ -3,7 +3,7 @@ import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { follow, readEvents } from '../protocol/support.js';
-import { clockOf, endSessions, ISSUER, listenForErrors } from './support.js';
+import { clockOf, endSessions, ISSUER, letTimePass, listenForErrors } from './support.js';
 
 const MINUTE = 60_000;
 
@@ -29,7 +29,7 @@ describe('X1: a row goes only with its successor old enough, so the last one sta
     });
 
     const pass = (milliseconds: number): void =>
-      clocks.forEach((clock) => clock.skewDatabase(milliseconds));
+      clocks.forEach((clock) => letTimePass(clock, milliseconds));
     const positions = async (): Promise<number[]> =>
       (await readEvents(here.dataSource)).map(({ position }) => position);
 

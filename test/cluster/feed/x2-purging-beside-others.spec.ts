@@ -5,7 +5,7 @@ import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { deferred, follow, headPosition, readEvents } from '../protocol/support.js';
-import { clockOf, endSessions, knows, listenForErrors } from './support.js';
+import { clockOf, endSessions, knows, letTimePass, listenForErrors } from './support.js';
 
 const DAY = 86_400_000;
 const PAGE = 1_000;
@@ -31,7 +31,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
     });
 
     const letADayPass = (): void =>
-      [here, there].forEach((instance) => clockOf(instance).skewDatabase(DAY));
+      [here, there].forEach((instance) => letTimePass(clockOf(instance), DAY));
     const purgedThrough = async (): Promise<number> => {
       const [row] = (await here.dataSource.query('SELECT purged_through FROM auth_head')) as {
         purged_through: string | number;
@@ -79,7 +79,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
         return answer;
       });
       const clock = new TestClock();
-      clock.skewDatabase(DAY);
+      letTimePass(clock, DAY);
       const starting = startInstance(database, { clock });
       await isAtFirstPage.promise;
       expect(await here.purge.purge()).toBe(599);
@@ -107,7 +107,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
       expect(await here.purge.purge()).toBe(2);
       expect(other).toBe(0);
       await endSessions(here, 1);
-      [here, there].forEach((instance) => clockOf(instance).skewDatabase(2 * DAY));
+      [here, there].forEach((instance) => letTimePass(clockOf(instance), 2 * DAY));
       expect(await there.purge.purge()).toBe(1); // the claim was given back
     });
 
@@ -119,7 +119,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
         `UPDATE auth_head SET purge_claimed_until = ${now + 30_000} WHERE id = 1`,
       );
       expect(await there.purge.purge()).toBe(0);
-      clockOf(there).skewDatabase(DAY + 30_001);
+      letTimePass(clockOf(there), DAY + 30_001);
       expect(await there.purge.purge()).toBe(2);
     });
 

@@ -3,7 +3,7 @@ import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { follow } from '../protocol/support.js';
-import { clockOf, endSessions, knows, listenForErrors } from './support.js';
+import { clockOf, endSessions, knows, letTimePass, listenForErrors } from './support.js';
 
 const DAY = 86_400_000;
 const LIFE = 900_000 + 120_000;
@@ -30,7 +30,7 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
     });
 
     const pass = (milliseconds: number): void =>
-      [lagging, there].forEach((instance) => clockOf(instance).skewDatabase(milliseconds));
+      [lagging, there].forEach((instance) => letTimePass(clockOf(instance), milliseconds));
 
     it('is brought up to date, and keeps what it knew', async () => {
       await endSessions(there, 3);
@@ -58,7 +58,7 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
       const restarted = await startInstance(database, { clock: new TestClock() });
       const now = boundary + LIFE + 600;
       pass(now - clockOf(there).database());
-      clockOf(restarted).skewDatabase(now - clockOf(restarted).database());
+      letTimePass(clockOf(restarted), now - clockOf(restarted).database());
       await endSessions(there, 1);
       await there.dataSource.query(`UPDATE auth_event SET created_at = 1`);
       await endSessions(there, 1);

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { letTimePass } from '../feed/support.js';
 import { claimsIn, countPending, follow, headPosition, readEvents } from './support.js';
 import { refuseToNumber } from './unnumberable.js';
 
@@ -89,7 +90,7 @@ describe('an event that waits to be numbered', () => {
       const runner = here.dataSource.createQueryRunner();
       await runner.startTransaction();
       await here.logout.logoutAll('alice', { manager: runner.manager });
-      clock.skewDatabase(2 * LIFE);
+      letTimePass(clock, 2 * LIFE);
       const since = await here.sessions.position();
       await runner.commitTransaction();
       await runner.release();
@@ -104,7 +105,7 @@ describe('an event that waits to be numbered', () => {
       expect(event?.issuedBefore).toBeGreaterThanOrEqual(clock.database());
       // The last moment of that token, after a purge, on an instance that knows only the database.
       await here.logout.logoutSession('of somebody else');
-      clock.skewDatabase(3 * LIFE + 4_000);
+      letTimePass(clock, 3 * LIFE + 4_000);
       await here.purge.purge();
       const cold = await startInstance(database, { clock });
       expect(await cold.judge(young)).toBe('session_ended');

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { letTimePass } from '../feed/support.js';
 import { claimsIn, readEvents } from './support.js';
 
 const SECOND = 1_000;
@@ -92,7 +93,7 @@ describe('W3: until when an event is kept', () => {
       const receipt = await instance.logout.revokeKey('leaked');
       expect(receipt.keptUntil).toBeNull();
       await instance.logout.logoutSession(randomUUID());
-      clock.skewDatabase(10 * 365 * 24 * HOUR);
+      letTimePass(clock, 10 * 365 * 24 * HOUR);
       expect(await instance.purge.purge()).toBe(0);
       expect(await readEvents(instance.dataSource)).toMatchObject([{ until: null }, {}]);
     });
@@ -101,9 +102,9 @@ describe('W3: until when an event is kept', () => {
       const { keptUntil } = await instance.logout.logoutSession(randomUUID());
       await instance.logout.logoutSession(randomUUID());
       const rest = (keptUntil?.getTime() ?? 0) - clock.database();
-      clock.skewDatabase(rest);
+      letTimePass(clock, rest);
       expect(await instance.purge.purge()).toBe(0);
-      clock.skewDatabase(rest + 1);
+      letTimePass(clock, rest + 1);
       expect(await instance.purge.purge()).toBe(1);
       expect(await readEvents(instance.dataSource)).toMatchObject([{ position: 2 }]);
     });
@@ -119,11 +120,11 @@ describe('W3: until when an event is kept', () => {
       // The last millisecond in which the largest tolerance accepts a token.
       const lastMoment = (exp + 60) * SECOND - 1;
       const began = clock.database();
-      clock.skewDatabase(lastMoment - began);
+      letTimePass(clock, lastMoment - began);
       await instance.purge.purge();
       expect(await judgeCold(token)).toBe('token_revoked');
       expect(await judgeCold(spared)).toBe('active');
-      clock.skewDatabase(lastMoment - began + 1);
+      letTimePass(clock, lastMoment - began + 1);
       expect(await judgeCold(spared)).toBe('token_expired');
     });
   });

@@ -11,6 +11,7 @@ import {
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { grantsIn, sqlFiles, statementsIn } from '../../support/sql-files.js';
+import { letTimePass } from '../feed/support.js';
 import { countPending, follow } from '../protocol/support.js';
 
 const CHECK = { migrations: 'check' } as const;
@@ -108,7 +109,7 @@ describe('docs/sql', () => {
         expect(await countPending(admin)).toBe(0);
         expect(await here.judge(one)).toBe('session_ended');
         expect(await here.judge(two)).toBe('session_ended');
-        (here.clock as TestClock).skewDatabase(86_400_000);
+        letTimePass(here.clock as TestClock, 86_400_000);
         expect(await here.purge.purge()).toBe(1);
       } finally {
         await here?.close();
