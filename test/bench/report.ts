@@ -41,6 +41,11 @@ How to read it:
 - **Frozen**: a proxy between the instance and its database holds back every byte and breaks nothing. Two
   routes are asked at a steady pace through all phases; \`@Freshness()\` makes the lease of one lapse while
   no poll is known to fail yet.
+- **Flood**: sockets in a process of their own send texts that are no refresh tokens to \`/auth/refresh\`,
+  \`/auth/logout\` and \`/auth/revoke\`, each as soon as the last was answered; the database answers 4 ms
+  late; in the middle of each phase the feed's connection is killed. "Forged check values" are made under
+  the application's own key. The honest client does not try again.
+- **Asking twice**: rows and bytes are counted by PostgreSQL, time is simulated.
 - **Cold start**: the longest time in which the event loop answered nobody. On a shared machine another
   process can hold the loop up as well: the control beside it is the same clock in an idle process.
 - A target that is missed says **missed**, and stays.

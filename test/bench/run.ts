@@ -16,6 +16,8 @@ const BENCHES = [
   'crowd',
   'herd',
   'frozen',
+  'flood',
+  'growth',
 ];
 const USAGE = `npm run bench [-- --quick] [-- --all-nodes] [-- --only=guard,write]
 

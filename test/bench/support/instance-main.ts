@@ -53,6 +53,7 @@ const module = await Test.createTestingModule({
       maxStaleness: settings.maxStaleness,
       dataSource: { type: 'postgres', url: settings.url },
       hint: hintOf(settings.hint),
+      http: { verifyCredentials: ({ username }) => ({ subject: username }) },
     }),
   ],
   controllers: [BenchController],

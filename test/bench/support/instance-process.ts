@@ -13,7 +13,10 @@ export interface InstanceSettings {
   readonly hint?: HintName | undefined;
 }
 
-/** An application with our module in a process of its own: `GET /me`, `GET /tight`, `POST /logout`. */
+/**
+ * An application with our module in a process of its own: `GET /me`, `GET /tight`, `POST /logout`, and
+ * the routes of the option `http`, where any password will do.
+ */
 export class InstanceProcess {
   private constructor(
     private readonly child: ChildProcess,
