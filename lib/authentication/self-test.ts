@@ -10,6 +10,7 @@ import { KeyRing } from './key-ring.service.js';
 import { legacySamples } from './legacy-samples.js';
 import { signRaw } from './raw-signature.js';
 import { DEFAULT_DEMAND } from './token-demand.js';
+import { SELF_TEST_TYPE } from './token-inspector.js';
 
 type Members = Record<string, unknown>;
 type SigningKey = ReturnType<KeyRing['signingKey']>;
@@ -75,7 +76,7 @@ export class AuthSelfTest implements OnModuleInit {
     yield ['JW-01', `${first}.${second}.${'A'.repeat(43)}`];
     yield ['JW-03', signed({ ...head, crit: ['exp'] }, claims)];
     yield ['JW-04', `${good}=`];
-    yield ['JW-05', signed({ ...head, typ: 'JWT' }, claims)];
+    yield ['JW-05', signed({ ...head, typ: SELF_TEST_TYPE }, claims)];
     yield ['JW-06', signed(head, [claims])];
     yield ['JW-07', signed(head, { ...claims, exp: undefined })];
     yield ['JW-08', signed(head, { ...claims, iss: `${this.options.issuer}.` })];

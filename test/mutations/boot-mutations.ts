@@ -45,4 +45,18 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
     'undefined',
     'e2e/testing-helpers',
   ),
+  one(
+    'a first instance reports its jump as a warning',
+    'revocation/history-jump',
+    "why === UNKNOWN_AT_START ? 'debug' : 'warn'",
+    "'warn'",
+    'storage/quiet-boot',
+  ),
+  one(
+    'the self-test reports the token that it made',
+    'authentication/token-inspector',
+    'if (typ !== SELF_TEST_TYPE)',
+    '',
+    'storage/quiet-boot',
+  ),
 ];
