@@ -20,6 +20,7 @@ import { AuthSelfTest } from './authentication/self-test.js';
 import { TokenService } from './authentication/token.service.js';
 import { AuthExceptionFilter } from './context/auth-exception.filter.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
+import { assertOneCopyOfNest } from './one-copy-of-nest.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
 import { httpDefinition } from './http/http-definition.js';
 import { KeySessions } from './logout/key-sessions.service.js';
@@ -118,8 +119,9 @@ export class AuthModule extends ConfigurableModuleClass implements OnModuleInit 
     return complete(super.forRootAsync(options), options);
   }
 
-  /** @throws AuthWiringError when the application holds more than one AuthModule. */
+  /** @throws AuthWiringError for more than one AuthModule, or a second copy of @nestjs/common. */
   onModuleInit(): void {
+    assertOneCopyOfNest();
     const count = [...this.modules.values()].filter(
       ({ metatype }) => metatype === AuthModule,
     ).length;

@@ -1,4 +1,10 @@
-import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { randomUUID } from 'node:crypto';
 import { Strategy } from 'passport-jwt';
@@ -39,6 +45,9 @@ const PassportJwtStrategy = PassportStrategy(Strategy) as unknown as new (
   options: Record<string, unknown>,
 ) => PassportJwtStrategy;
 
+/** Known to every copy of this package: hot reload may evaluate it anew. */
+const CLOSING = Symbol.for('nestjs-logout:closing');
+
 const NOWHERE: PassportRegistry = {
   use: () => undefined,
   unuse: () => undefined,
@@ -74,10 +83,12 @@ class Attempt {
 @Injectable()
 export class JwtStrategy
   extends PassportJwtStrategy
-  implements OnModuleInit, OnApplicationShutdown
+  implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown
 {
   /** What `JwtAuthGuard` asks passport for; nobody else can have taken it. */
   readonly uniqueName = `nestjs-logout:${randomUUID()}`;
+
+  protected [CLOSING] = false;
 
   /** Only while passport holds a request in hand; see {@link refuse}. */
   protected token?: string;
@@ -122,14 +133,21 @@ export class JwtStrategy
   onModuleInit(): void {
     const registry = super.getPassportInstance();
     const { strategyName } = this.options;
-    if (strategyName !== undefined && holderOf(registry, strategyName) !== undefined) {
+    const holder = strategyName === undefined ? undefined : holderOf(registry, strategyName);
+    if (holder !== undefined && !isClosing(holder)) {
       throw new AuthWiringError(
         `The passport strategy "${strategyName}" exists already, and would be replaced by JwtStrategy.`,
         "Remove the application's own strategy of that name.",
         'Give AuthModule another strategyName, or none: JwtAuthGuard needs none.',
+        'If another application of this process has it, close that one first: await app.close().',
       );
     }
     for (const name of this.names()) registry.use(name, this);
+  }
+
+  /** From now on another application may take the names: hot reload does not await `close()`. */
+  onModuleDestroy(): void {
+    this[CLOSING] = true;
   }
 
   /** Gives the names back, unless somebody else has taken them in the meantime. */
@@ -251,6 +269,11 @@ function refuse(
 /** A query of many an ORM is none of Promise's own; @nestjs/passport awaits it all the same. */
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+}
+
+/** Whether it is a strategy of ours, of any copy of this package, whose application is closing. */
+function isClosing(holder: unknown): boolean {
+  return (holder as { [CLOSING]?: unknown })[CLOSING] === true;
 }
 
 function holderOf(registry: PassportRegistry, name: string): unknown {

@@ -59,4 +59,18 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
     '',
     'storage/quiet-boot',
   ),
+  one(
+    'a strategy of a closing application keeps its name',
+    'authentication/jwt.strategy',
+    'this[CLOSING] = true;',
+    '',
+    'security/jwt-wiring',
+  ),
+  one(
+    'a second copy of Nest is not noticed',
+    'one-copy-of-nest',
+    'this.isKnown = false;',
+    '',
+    'security/jwt-wiring',
+  ),
 ];

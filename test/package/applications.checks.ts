@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Checks, expectEqual, expectNone } from './support/checks.js';
 import { appSource, type Workplace } from './support/consumer.js';
@@ -16,6 +16,17 @@ export async function checkNest12(checks: Checks, place: Workplace, app: string)
   cpSync(appSource(place, 'consumer-types'), join(app, 'consumer-types'), { recursive: true });
   await checks.run('Nest 12, strict, skipLibCheck: false: everything public compiles', async () => {
     await node(app, TSC, '-p', '.');
+  });
+  await checks.run('Nest 12: a second copy of @nestjs/common stops the boot', async () => {
+    const second = join(app, 'node_modules/nestjs-logout/node_modules/@nestjs/common');
+    cpSync(join(app, 'node_modules/@nestjs/common'), second, { recursive: true });
+    const output = await startApp(app, 'dist/src/main.js').then(
+      () => 'it listens',
+      (error: unknown) => String(error),
+    );
+    rmSync(join(app, 'node_modules/nestjs-logout/node_modules'), { recursive: true });
+    expectEqual('the advice', output.includes('npm ls @nestjs/common'), true);
+    expectEqual('it ended with code 1', output.includes('ended with code 1'), true);
   });
   await checks.run('Nest 12 in ES modules with TypeORM 1: login, read, logout, 401', () =>
     tryOut(app, 'dist/src/main.js'),

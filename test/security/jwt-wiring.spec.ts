@@ -17,6 +17,7 @@ import { bearerToken } from '../../lib/authentication/bearer-token.js';
 import { CurrentUser } from '../../lib/authentication/current-user.decorator.js';
 import { Freshness } from '../../lib/revocation/policy/freshness.decorator.js';
 import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
+import { assertOneCopyOfNest } from '../../lib/one-copy-of-nest.js';
 import { AuthWiringError } from '../../lib/errors/auth-wiring.error.js';
 import {
   answerOf,
@@ -143,6 +144,46 @@ describe('how the guard is wired', () => {
     passport.unuse('taken');
   });
 
+  it('a strategy of a closing application gives way, and does not take the name back', async () => {
+    let arrived = (): void => undefined;
+    let answer = (): void => undefined;
+    const inHand = new Promise<void>((resolve) => (arrived = resolve));
+    const finished = new Promise<void>((resolve) => (answer = resolve));
+    @Controller('old')
+    class OldController {
+      @Get('slow')
+      async slow(): Promise<string> {
+        arrived();
+        await finished;
+        return 'done';
+      }
+
+      @Get()
+      @UseGuards(AuthGuard('reloaded'))
+      get(): string {
+        return 'in';
+      }
+    }
+    const revocation = new FakeRevocation();
+    const start = (): Promise<TestApp> =>
+      startApp('express', optionsWith([key], { strategyName: 'reloaded' }), revocation, {
+        controllers: [OldController],
+      });
+    const one = await start();
+    await expect(start()).rejects.toThrow('await app.close()');
+    const slow = one.get('/old/slow');
+    await inHand;
+    // As the hot reload of the documentation: close() is called and not awaited.
+    const closing = one.close();
+    const two = await opening(start());
+    const token = mint(key, claimsAt(revocation.time));
+    expect((await two.bearer(token, '/old')).status).toBe(200);
+    answer();
+    await slow;
+    await closing;
+    expect((await two.bearer(token, '/old')).status).toBe(200);
+  });
+
   it('the names are given back at shutdown', async () => {
     const names = (): string[] => Object.keys(registered());
     const before = names();
@@ -169,6 +210,18 @@ describe('how the guard is wired', () => {
     expect(await status(b, tokens[1])).toBe(200);
     expect(await status(a, tokens[1])).toBe(401);
     expect(await status(b, tokens[0])).toBe(401);
+  });
+});
+
+describe('a second copy of @nestjs/common', () => {
+  it('stops the boot, because Nest would answer 500 to its exceptions', () => {
+    class OfAnotherCopy extends Error {
+      getStatus = (): number => 401;
+      getResponse = (): object => ({});
+    }
+    expect(() => assertOneCopyOfNest(new OfAnotherCopy())).toThrow(AuthWiringError);
+    expect(() => assertOneCopyOfNest(new OfAnotherCopy())).toThrow('npm ls @nestjs/common');
+    expect(() => assertOneCopyOfNest()).not.toThrow();
   });
 });
 
