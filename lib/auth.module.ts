@@ -1,5 +1,6 @@
 import { type DynamicModule, Module, type OnModuleInit } from '@nestjs/common';
 import { APP_FILTER, ModulesContainer } from '@nestjs/core';
+import { AccountEraser } from './accounts/account-eraser.service.js';
 import { AccountService } from './accounts/account.service.js';
 import {
   type ASYNC_OPTIONS_TYPE,
@@ -24,6 +25,7 @@ import { assertOneCopyOfNest } from './one-copy-of-nest.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
 import { httpDefinition } from './http/http-definition.js';
 import { KeySessions } from './logout/key-sessions.service.js';
+import { ActIssuer } from './logout/act-issuer.service.js';
 import { LogoutWriter } from './logout/logout-writer.service.js';
 import { LogoutService } from './logout/logout.service.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
@@ -56,6 +58,8 @@ const PROVIDERS = [
   SessionStore,
   SessionPurge,
   LogoutWriter,
+  ActIssuer,
+  AccountEraser,
   KeySessions,
   RefreshTokenLookup,
   RefreshService,

@@ -1,8 +1,12 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
 import type { AuthEventType } from '../events/auth-event.js';
 import { AuthEvents } from '../events/auth-events.service.js';
+import { ActIssuer } from '../logout/act-issuer.service.js';
+import type { SubjectLogoutOptions } from '../logout/logout-options.js';
+import type { LogoutReceipt } from '../logout/logout-receipt.js';
+import { LogoutWriter } from '../logout/logout-writer.service.js';
 import type { Duration } from '../options/duration.js';
 import { LONGEST_LOCK, lockTimeOf } from '../options/lock-time.js';
 import {
@@ -15,41 +19,42 @@ import type { RevocationReason } from '../revocation/revocation-event.js';
 import { RevocationLog } from '../revocation/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import { SessionStore } from '../sessions/session-store.service.js';
-
-/** Sessions that are erased in one transaction. */
-const BATCH = 500;
+import { AccountEraser } from './account-eraser.service.js';
 
 /** An account: its `sub`. */
 export type Subject = string | number | bigint;
 
-/** Who did it, for the audit; never told to a client. */
-export interface AccountActOptions {
-  readonly actor?: string | undefined;
-  readonly requestId?: string | undefined;
-}
+/** What every act of {@link AccountService} takes: as the verbs of {@link LogoutService}. */
+export type AccountActOptions = Omit<SubjectLogoutOptions, 'manager'>;
 
-/** {@link AccountService.passwordChanged} and {@link AccountService.claimsChanged}. */
-export interface AccountChangeOptions extends AccountActOptions {
-  /**
-   * Part of this transaction: it counts from its commit. The manager of the application's own
-   * DataSource, inside `dataSource.transaction(…)`.
-   */
-  readonly manager?: EntityManager | undefined;
-}
+/**
+ * The same with `manager`, for {@link AccountService.passwordChanged},
+ * {@link AccountService.claimsChanged} and {@link AccountService.remove}: part of the caller's
+ * transaction, it counts from the commit.
+ */
+export type AccountChangeOptions = SubjectLogoutOptions;
 
 type SubjectRequest = Extract<RevocationRequest, { kind: 'subject' }>;
 
 /**
  * What happens to accounts. Each act ends every token that is older, at once and everywhere, and none
- * that comes after; what was ended stays dead after an unlock and when a name is used again.
+ * that comes after; what was ended stays ended after an unlock and when a name is used again. Each gives
+ * the receipt of a logout.
+ *
+ * Where the option `foreign` has an issuer, `issuer` may be left out only for an account that has a
+ * session or a row of ours.
  *
  * @throws AuthUnavailableException `storage_unavailable` when it could not be stored: try again.
- * @throws AuthException 400 `invalid_subject`.
+ * @throws AuthException 400 `invalid_subject` for a text that cannot be a `sub`.
+ * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; where `issuer` is
+ * needed, or is not registered; for `{ manager, wait }`.
  *
  * @example
  * ```ts
- * await this.users.setPassword(id, password);
- * await this.accounts.passwordChanged(id, { keepSession: token.sid });
+ * await this.dataSource.transaction(async (manager) => {
+ *   await manager.update(User, id, { passwordHash });
+ *   await this.accounts.passwordChanged(id, { keepSession: token.sid, manager });
+ * });
  * ```
  * @publicApi
  */
@@ -58,6 +63,9 @@ export class AccountService {
   private readonly logger = new Logger('AccountService');
 
   constructor(
+    private readonly writer: LogoutWriter,
+    private readonly issuers: ActIssuer,
+    private readonly eraser: AccountEraser,
     private readonly log: RevocationLog,
     private readonly store: SessionStore,
     private readonly keys: EventKeys,
@@ -67,118 +75,158 @@ export class AccountService {
 
   /**
    * Ends all sessions and refuses logins until a time; the lock ends by itself. Tokens from before it
-   * stay dead after it.
+   * stay revoked after it.
    *
    * @param until - A time by the database's clock, or for how long: seconds or `'15m'`.
+   * @throws AuthWiringError with `manager`, and for a foreign `issuer`: it decides about our logins.
    */
   async lock(
     subject: Subject,
     until: Date | Duration,
     options: AccountActOptions = {},
-  ): Promise<void> {
+  ): Promise<LogoutReceipt> {
     const now = this.log.databaseNow();
     const lockFor = until instanceof Date ? until.getTime() - now : lockTimeOf(until);
     if (!(lockFor > 0 && lockFor <= LONGEST_LOCK)) {
       throw badRequest('until is not between now and 366 days from now');
     }
     this.warnOfShortLock(lockFor);
-    const change = until instanceof Date ? { lockUntil: until.getTime() } : { lockFor };
-    await this.act('account_locked', subject, { account: change }, options);
+    const account = until instanceof Date ? { lockUntil: until.getTime() } : { lockFor };
+    return this.act('lock()', 'account_locked', subject, { account }, options);
   }
 
-  /** Lets an account log in again before its lock has ended. */
-  async unlock(subject: Subject, options: AccountActOptions = {}): Promise<void> {
-    await this.allow('account_unlocked', subject, 'locked_until', options);
+  /**
+   * Lets an account log in again before its lock has ended. Its receipt names no event: nothing is
+   * revoked, and logins read the database.
+   */
+  async unlock(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
+    return this.allow('unlock()', 'account_unlocked', subject, 'locked_until', options);
   }
 
-  /** Ends all sessions and refuses logins until {@link enable}. */
-  async disable(subject: Subject, options: AccountActOptions = {}): Promise<void> {
-    await this.act('account_disabled', subject, { account: { disable: true } }, options);
+  /**
+   * Ends all sessions and refuses logins until {@link enable}.
+   *
+   * @throws AuthWiringError with `manager`, and for a foreign `issuer`: it decides about our logins.
+   */
+  async disable(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
+    const account = { disable: true };
+    return this.act('disable()', 'account_disabled', subject, { account }, options);
   }
 
-  /** Lets a disabled account log in again. */
-  async enable(subject: Subject, options: AccountActOptions = {}): Promise<void> {
-    await this.allow('account_enabled', subject, 'disabled_at', options);
+  /** Lets a disabled account log in again; its receipt is like that of {@link unlock}. */
+  async enable(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
+    return this.allow('enable()', 'account_enabled', subject, 'disabled_at', options);
   }
 
   /**
    * Ends all sessions of an account that is deleted, and erases what is stored about its logins; only
-   * hashes are left, until the last token is dead. A new account of the same name can log in.
+   * hashes are left, until the last token has expired. A new account of the same name can log in.
+   *
+   * With `manager` the logins are erased within seconds of the commit, by this instance. If it stops
+   * before that, the purge erases them when they would have expired.
    */
-  async remove(subject: Subject, { actor, requestId }: AccountActOptions = {}): Promise<void> {
-    const position = await this.act('account_removed', subject, {}, { actor, requestId });
-    const key = this.keys.hex('subject', this.options.issuer, subjectOf(subject));
-    // Below its position: a new account of this name may have logged in already.
-    for (let found = BATCH; found === BATCH;) {
-      const rows = await this.store.read(({ statements }) =>
-        statements.findOfSubject(key, position, BATCH),
-      );
-      found = rows.length;
-      const sessions = rows.map((row) => row['session_key'] ?? '').toSorted();
-      if (found > 0) await this.store.write((of) => of.erase(sessions));
-    }
+  async remove(subject: Subject, options: AccountChangeOptions = {}): Promise<LogoutReceipt> {
+    const type = 'account_removed';
+    const request = await this.requestOf('remove()', subject, {}, options.issuer);
+    const key = this.keys.hex('subject', request.issuer, request.subject);
+    const afterCommit = ({ events }: LogoutReceipt): Promise<void> =>
+      this.eraser.eraseBelow(key, events[0]?.position ?? 0);
+    const receipt = await this.writer.end({ request, type, reason: type, afterCommit }, options);
+    const runner = options.manager?.queryRunner;
+    const id = receipt.events[0]?.id;
+    if (runner !== undefined && id !== undefined) this.eraser.eraseAfter(runner, id, key);
+    return receipt;
   }
 
-  /** Ends all sessions but the one in which the password was changed, if it is named. */
+  /** Ends all sessions but the one in which the password was changed, if it is given. */
   async passwordChanged(
     subject: Subject,
     options: AccountChangeOptions & { readonly keepSession?: string | undefined } = {},
-  ): Promise<void> {
-    const { keepSession } = options;
-    await this.act('password_changed', subject, { exceptSession: keepSession }, options);
+  ): Promise<LogoutReceipt> {
+    const { keepSession: exceptSession, ...act } = options;
+    return this.act('passwordChanged()', 'password_changed', subject, { exceptSession }, act);
   }
 
   /**
    * Ends all access tokens and no session: the next refresh carries the new permissions, which the
    * option `claims` gives.
    */
-  async claimsChanged(subject: Subject, options: AccountChangeOptions = {}): Promise<void> {
-    await this.act('claims_changed', subject, { accessOnly: true }, options);
+  async claimsChanged(
+    subject: Subject,
+    options: AccountChangeOptions = {},
+  ): Promise<LogoutReceipt> {
+    return this.act('claimsChanged()', 'claims_changed', subject, { accessOnly: true }, options);
   }
 
-  /** @returns the event's position; 0 while it is pending. */
   private async act(
-    reason: RevocationReason & AuthEventType,
+    call: string,
+    type: RevocationReason & AuthEventType,
+    subject: Subject,
+    what: Pick<SubjectRequest, 'account' | 'exceptSession' | 'accessOnly'>,
+    options: AccountChangeOptions,
+  ): Promise<LogoutReceipt> {
+    if (what.account !== undefined) refuseManager(options, call);
+    const request = await this.requestOf(call, subject, what, options.issuer);
+    return this.writer.end({ request, type, reason: type }, options);
+  }
+
+  private async requestOf(
+    call: string,
     given: Subject,
     what: Pick<SubjectRequest, 'account' | 'exceptSession' | 'accessOnly'>,
-    { actor, requestId, manager }: AccountChangeOptions,
-  ): Promise<number> {
-    const subject = subjectOf(given);
-    const { issuer } = this.options;
-    const request: SubjectRequest = { kind: 'subject', issuer, subject, reason, actor, ...what };
-    let position = 0;
-    if (manager === undefined) {
-      const { events } = await this.log.append([request]);
-      position = events[0]?.position ?? 0;
-    } else await this.log.appendWith(manager, [request]);
-    this.events.tell({ type: reason, subject, scope: 'subject', reason, actor, requestId });
-    return position;
+    givenIssuer: string | undefined,
+  ): Promise<SubjectRequest> {
+    const subject = subjectOf(given, call);
+    const issuer =
+      what.account === undefined
+        ? await this.issuers.ofSubject(subject, givenIssuer, call)
+        : await this.issuers.ofLogins(subject, givenIssuer, call);
+    return { kind: 'subject', issuer, subject, ...what };
   }
 
   private async allow(
+    call: string,
     type: 'account_unlocked' | 'account_enabled',
     given: Subject,
     what: 'locked_until' | 'disabled_at',
-    { actor, requestId }: AccountActOptions,
-  ): Promise<void> {
-    const subject = subjectOf(given);
-    const key = this.keys.hex('subject', this.options.issuer, subject);
+    options: AccountActOptions,
+  ): Promise<LogoutReceipt> {
+    refuseManager(options, call);
+    const subject = subjectOf(given, call);
+    const issuer = await this.issuers.ofLogins(subject, options.issuer, call);
+    const key = this.keys.hex('subject', issuer, subject);
     // A lock whose COMMIT was not answered must not come back after this.
     await this.log.settleUnknown();
     await this.store.write((of) => of.allow(key, what));
-    this.events.tell({ type, subject, scope: 'subject', actor, requestId });
+    const { reason, actor, requestId } = options;
+    this.events.tell({ type, subject, scope: 'subject', reason, actor, requestId });
+    return {
+      events: [],
+      effectiveEverywhereWithin: 0,
+      keptUntil: null,
+      applied: () => Promise.resolve(),
+    };
   }
 
-  /** Its tokens are dead all the same; but who built on the lock alone would be wrong. */
+  /** Its tokens stay revoked all the same; but who relied on the lock alone would be wrong. */
   private warnOfShortLock(lockFor: number): void {
     const { accessTokenTtl } = this.options;
     if (lockFor >= accessTokenTtl) return;
     const short = Math.ceil((accessTokenTtl - lockFor) / 1000);
     this.logger.warn(
-      `An account is locked for ${short} s less than an access token lives. Tokens from before the ` +
-        'lock stay dead all the same; other services that only verify signatures would accept them.',
+      `An account is locked for ${short} s less than an access token is valid. Tokens from before the ` +
+        'lock stay revoked all the same; other services that only verify signatures would accept them.',
     );
   }
+}
+
+/** @throws AuthWiringError, also for a caller without types. */
+function refuseManager(options: AccountChangeOptions, call: string): void {
+  if (options.manager === undefined) return;
+  throw new AuthWiringError(
+    `${call} was called with { manager }: an account cannot be locked, disabled or allowed in again in a transaction of yours. Whether it may log in has to be in force at once.`,
+    'Call it before the transaction, without { manager }, and logoutAll(subject, { manager }) in it.',
+  );
 }
 
 function badRequest(what: string): AuthException {

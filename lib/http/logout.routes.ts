@@ -65,7 +65,7 @@ export class LogoutRoutes {
   ): Promise<void> {
     // The guard takes a token in the header from any page; the cookies cleared may be another's.
     this.cookies.refuseOtherOrigins(request);
-    await this.logoutService.logoutAll(token.sub, auditOf(request));
+    await this.logoutService.logoutAll(token.sub, { issuer: token.iss, ...auditOf(request) });
     this.cookies.clear(response);
   }
 }

@@ -55,7 +55,7 @@ export class SessionsRoutes {
       throw new AuthException(404, 'not_found', 'There is no such session.');
     }
     if (id !== token.sid) {
-      await this.logoutService.logoutSession(id, auditOf(request));
+      await this.logoutService.logoutSession(id, { issuer: token.iss, ...auditOf(request) });
       return;
     }
     // As for logout-all: this answer clears cookies.

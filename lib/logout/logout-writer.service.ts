@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { AuthClock } from '../context/auth-clock.js';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import type { AuthEventType } from '../events/auth-event.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -20,7 +21,18 @@ import type { LogoutReceipt } from './logout-receipt.js';
 /** A timer may fire this much early (ms). */
 const TIMER_SLACK = 10;
 
-/** Writes the event of one logout and gives its receipt: by when it counts, and where. */
+/** One act: what it ends, and what an audit calls it. */
+export interface Act {
+  readonly request: RevocationRequest;
+  /** Where the caller gives none. */
+  readonly reason: RevocationReason;
+  /** Default: `logout`, of a key `key_revoked`. */
+  readonly type?: AuthEventType | undefined;
+  /** Runs when it is committed, before other instances are waited for; not with `{ manager }`. */
+  readonly afterCommit?: ((receipt: LogoutReceipt) => Promise<void>) | undefined;
+}
+
+/** Writes the event of one act, of LogoutService and of AccountService alike, and gives its receipt. */
 @Injectable()
 export class LogoutWriter {
   constructor(
@@ -33,20 +45,21 @@ export class LogoutWriter {
   ) {}
 
   /**
-   * Ends what is asked for.
+   * Ends what is asked for. Of a token or session that had ended before, nothing is written and nothing
+   * is reported; the receipt is that of the event that ended it.
    *
-   * @param reason - For what was given none.
-   * @throws AuthUnavailableException `storage_unavailable` when it was not stored, or nobody knows.
+   * @throws AuthUnavailableException `storage_unavailable` when it was not stored, or when that is not
+   * known.
    * @throws AuthWiringError for `{ manager, wait }`, and where `wait` can have no end.
    */
   async end(
-    request: RevocationRequest,
-    reason: RevocationReason,
-    { wait, manager, requestId, ...given }: LogoutOptions,
+    { request, type, afterCommit, ...act }: Act,
+    { wait, manager, requestId, actor, ...given }: LogoutOptions,
   ): Promise<LogoutReceipt> {
-    const { actor } = given;
-    const complete = { ...request, reason: given.reason ?? reason, actor };
-    const told = { ...aboutOf(request), reason: complete.reason, actor, requestId };
+    const reason = given.reason ?? act.reason;
+    const complete = { ...request, reason, actor };
+    const about = aboutOf(request);
+    const told = { ...about, type: type ?? about.type, reason, actor, requestId };
     if (manager !== undefined) {
       if (wait !== undefined) throw cannotWaitInTransaction();
       return this.endWith(manager, complete, told);
@@ -55,24 +68,22 @@ export class LogoutWriter {
     if (wait === 'everywhere' && widest >= UNBOUNDED) {
       throw cannotWait('this instance', 'Nothing was ended.');
     }
-    const { head, events } = await this.log.append([complete]);
-    this.events.tell(told);
+    const { head, events, isRepetition } = await this.log.append([complete]);
+    if (!isRepetition) this.events.tell(told);
     const bound = Math.max(head.maxStaleness, widest);
-    if (wait === 'everywhere') {
-      if (bound >= UNBOUNDED) throw cannotWait('another instance', 'It was ended, and counts.');
-      await this.pass(bound);
-    }
     const until = events[0]?.until ?? null;
-    return {
-      events: events.map(({ position, id }) => ({
-        kind: complete.kind,
-        position,
-        id,
-      })),
+    const receipt: LogoutReceipt = {
+      events: events.map(({ position, id }) => ({ kind: complete.kind, position, id })),
       effectiveEverywhereWithin: secondsOf(bound),
       keptUntil: until === null ? null : new Date(until),
       applied: () => Promise.resolve(),
     };
+    await afterCommit?.(receipt);
+    if (wait === 'everywhere') {
+      if (bound >= UNBOUNDED) throw cannotWait('another instance', 'It was ended, and counts.');
+      await this.pass(bound);
+    }
+    return receipt;
   }
 
   /** In the caller's transaction nothing has a position yet, and all counts from the caller's commit (C5). */
@@ -131,14 +142,14 @@ function secondsOf(bound: number): number {
 
 function cannotWaitInTransaction(): AuthWiringError {
   return new AuthWiringError(
-    'logout(…, { manager, wait }) cannot work: inside the transaction nothing is in force yet.',
+    '{ manager, wait } cannot work together: inside the transaction nothing is in force yet.',
     'Leave wait out, and await receipt.applied() after the commit.',
   );
 }
 
 function cannotWait(who: string, outcome: string): AuthWiringError {
   return new AuthWiringError(
-    `logout(…, { wait: 'everywhere' }) cannot be answered: ${who} has registered that it may accept revoked tokens without a bound ('open' or observe). ${outcome}`,
+    `{ wait: 'everywhere' } cannot be answered: ${who} has registered that it may accept revoked tokens without a bound ('open' or observe). ${outcome}`,
     'Leave wait out; effectiveEverywhereWithin is Infinity.',
     "Replace 'open' by { staleFor }, then lower the bound in the head (npx nestjs-logout lower-bound).",
   );

@@ -6,11 +6,13 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { lockTimeOf } from '../options/lock-time.js';
-import { isIdentifier, subjectOf } from '../revocation/identifier.js';
+import { assertText, isIdentifier, subjectOf } from '../revocation/identifier.js';
+import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { VerifiedClaims } from '../revocation/token-claims.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RefreshService } from '../sessions/refresh.service.js';
 import { refreshRefusal } from '../sessions/session-refusals.js';
+import { ActIssuer } from './act-issuer.service.js';
 import { KeySessions } from './key-sessions.service.js';
 import type {
   KeyRevocationPreview,
@@ -26,7 +28,8 @@ import { LogoutWriter } from './logout-writer.service.js';
  * Ends tokens before their time: each verb writes one event into the revocation log, resolves when it
  * is committed, and never reports success for what was not stored.
  *
- * Every verb is idempotent. A token's text is verified; `logout` takes one that has expired, too,
+ * Every verb is idempotent. A token or session that has ended is not ended again: nothing is written, and
+ * the receipt names the event that ended it. A token's text is verified; `logout` takes one that has expired, too,
  * `logoutOthers` does not. Claims are trusted, so pass only those that a guard has verified.
  *
  * @throws AuthUnavailableException `storage_unavailable` when it could not be stored, or when nobody
@@ -48,6 +51,7 @@ export class LogoutService {
     private readonly writer: LogoutWriter,
     private readonly refreshes: RefreshService,
     private readonly keySessions: KeySessions,
+    private readonly issuers: ActIssuer,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
@@ -66,33 +70,33 @@ export class LogoutService {
       const session = await this.refreshes.find(token);
       if (session === undefined) throw refreshRefusal('refresh_token_invalid');
       const { issuer } = this.options;
-      const receipt = await this.writer.end(
-        { kind: 'session', issuer, sid: session.sid },
-        'logout',
-        options,
-      );
+      const request = { kind: 'session', issuer, sid: session.sid } as const;
+      const receipt = await this.writer.end({ request, reason: 'logout' }, options);
       // In a caller's transaction the logout is not known to be committed.
       const isOver = session.endedAt !== null || options.manager !== undefined;
       if (!isOver) await this.refreshes.usedInLogout(token);
       return receipt;
     }
-    const { iss, sid, jti, exp } = await this.claimsOf(token);
-    if (sid !== undefined)
-      return this.writer.end({ kind: 'session', issuer: iss, sid }, 'logout', options);
-    if (jti !== undefined) {
-      return this.writer.end(
-        { kind: 'token', issuer: iss, jti, expiresAt: exp },
-        'logout',
-        options,
-      );
-    }
-    throw nothingToRevoke('neither sid nor jti');
+    const { iss: issuer, sid, jti, exp } = await this.claimsOf(token);
+    if (sid === undefined && jti === undefined) throw nothingToRevoke('neither sid nor jti');
+    const request: RevocationRequest =
+      sid === undefined
+        ? { kind: 'token', issuer, jti: jti as string, expiresAt: exp }
+        : { kind: 'session', issuer, sid };
+    return this.writer.end({ request, reason: 'logout' }, options);
   }
 
-  /** Ends another session by its id, the claim `sid`: "log out there". Whose it is, the caller checks. */
+  /**
+   * Ends another session by its id, the claim `sid`: "log out there". Whose it is, the caller checks.
+   *
+   * @throws AuthWiringError without `issuer` where there are foreign issuers and no row of ours has this
+   * id, and for a `sid` that is not a text.
+   */
   async logoutSession(sid: string, options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
-    const issuer = options.issuer ?? this.options.issuer;
-    return this.writer.end({ kind: 'session', issuer, sid }, 'logged_out_elsewhere', options);
+    assertText(sid, 'sid', 'logoutSession()');
+    const issuer = await this.issuers.ofSession(sid, options.issuer, 'logoutSession()');
+    const request = { kind: 'session', issuer, sid } as const;
+    return this.writer.end({ request, reason: 'logged_out_elsewhere' }, options);
   }
 
   /**
@@ -108,25 +112,38 @@ export class LogoutService {
       typeof token === 'string' ? await this.tokens.verify(token) : await this.claimsOf(token);
     const { iss, sub, sid } = claims;
     if (!isIdentifier(sub) || sid === undefined) throw nothingToRevoke('no sub or no sid');
-    return this.writer.end(
-      { kind: 'subject', issuer: iss, subject: sub, exceptSession: sid },
-      'logged_out_elsewhere',
-      options,
-    );
+    const request = { kind: 'subject', issuer: iss, subject: sub, exceptSession: sid } as const;
+    return this.writer.end({ request, reason: 'logged_out_elsewhere' }, options);
   }
 
-  /** Logs an account out on every device: whatever was issued before dies, what comes after lives. */
+  /**
+   * Logs an account out on every device: every token that was issued before is revoked, and none that
+   * comes after.
+   *
+   * Where the option `foreign` has an issuer, `issuer` may be left out only for an account that has a
+   * session or a row of ours.
+   *
+   * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; where `issuer` is
+   * needed; for an `issuer` that is not registered; for `lockFor` of a foreign issuer.
+   * @throws AuthException 400 `invalid_subject` for a text that cannot be a `sub`.
+   * @example
+   * ```ts
+   * await this.logoutService.logoutAll('auth0|123', { issuer: 'https://tenant.eu.auth0.com/' });
+   * ```
+   */
   async logoutAll(
-    subject: string | number | bigint,
+    given: string | number | bigint,
     { lockFor, ...options }: LogoutAllOptions = {},
   ): Promise<LogoutReceipt> {
-    const issuer = options.issuer ?? this.options.issuer;
+    const call = 'logoutAll()';
+    const subject = subjectOf(given, call);
     const account = lockFor === undefined ? undefined : { lockFor: lockTimeOf(lockFor) };
-    return this.writer.end(
-      { kind: 'subject', issuer, subject: subjectOf(subject), account },
-      'logged_out_elsewhere',
-      options,
-    );
+    const issuer =
+      account === undefined
+        ? await this.issuers.ofSubject(subject, options.issuer, call)
+        : await this.issuers.ofLogins(subject, options.issuer, 'logoutAll({ lockFor })');
+    const request = { kind: 'subject', issuer, subject, account } as const;
+    return this.writer.end({ request, reason: 'logged_out_elsewhere' }, options);
   }
 
   /**
@@ -151,15 +168,22 @@ export class LogoutService {
     } = {},
   ): Promise<LogoutReceipt | KeyRevocationPreview> {
     if (dryRun === true) return { kid, sessions: await this.keySessions.count(kid) };
-    const receipt = await this.writer.end({ kind: 'key', kid }, 'key_compromised', options);
+    assertText(kid, 'kid', 'revokeKey()');
+    const act = { request: { kind: 'key', kid }, reason: 'key_compromised' } as const;
+    const receipt = await this.writer.end(act, options);
     if (endsSessions) await this.keySessions.end(kid, options.actor);
     return receipt;
   }
 
-  /** Logs everybody out: every token of the issuer that was issued before dies. */
+  /**
+   * Logs all users out: every token of the issuer that was issued before is revoked. Without `issuer`:
+   * of our own. Not together with `manager`.
+   */
   async revokeEveryone(options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
     const issuer = options.issuer ?? this.options.issuer;
-    return this.writer.end({ kind: 'issuer', issuer }, 'everyone', options);
+    this.issuers.assertRegistered(issuer, 'revokeEveryone()');
+    const act = { request: { kind: 'issuer', issuer }, reason: 'everyone' } as const;
+    return this.writer.end(act, options);
   }
 
   /** @throws AuthException 400 `nothing_to_revoke` for what is neither a text nor claims. */

@@ -23,10 +23,10 @@ const logger = new Logger('RevocationLog');
  *
  * @throws StorageFailure as {@link LogDatabase.transaction}.
  */
-export async function numbering(
+export async function numbering<T extends Appended>(
   log: OpenLog,
-  body: () => Transaction<Appended>,
-): Promise<Appended> {
+  body: () => Transaction<T>,
+): Promise<T> {
   for (let jumps = 0; ; jumps++) {
     try {
       const appended = await log.database.transaction(body);

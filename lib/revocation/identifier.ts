@@ -1,4 +1,5 @@
 import { AuthException } from '../errors/auth.exception.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 
 const LONGEST = 255;
 
@@ -16,10 +17,20 @@ export function isIdentifier(value: unknown): value is string {
 /**
  * A subject as it is stored and signed: strings as they are, numbers and bigints in decimal digits.
  *
- * @throws AuthException 400 `invalid_subject` for anything else: an empty or over-long text, NUL, a
- * lone surrogate, a number that is not a safe integer.
+ * @param call - What was called with it, as the error names it.
+ * @throws AuthWiringError (a 500) for what is no text and no number: the caller's own code has lost it,
+ * and no client can do anything about that.
+ * @throws AuthException 400 `invalid_subject` for an empty or over-long text, NUL, a lone surrogate, a
+ * number that is not a safe integer.
  */
-export function subjectOf(subject: unknown): string {
+export function subjectOf(subject: unknown, call: string): string {
+  if (!['string', 'number', 'bigint'].includes(typeof subject)) {
+    throw new AuthWiringError(
+      `${call} was called with a subject that is ${kindOf(subject)}.`,
+      'Pass the sub of the account: a text of 1 to 255 characters, a safe integer or a bigint.',
+      'Look whether the user was found, and await what gives it.',
+    );
+  }
   const text =
     typeof subject === 'bigint' || (typeof subject === 'number' && Number.isSafeInteger(subject))
       ? String(subject)
@@ -30,4 +41,19 @@ export function subjectOf(subject: unknown): string {
     'invalid_subject',
     'A subject is 1 to 255 well-formed characters without NUL, a safe integer or a bigint.',
   );
+}
+
+/** @throws AuthWiringError (a 500) for what is no text: the caller's own code has lost it. */
+export function assertText(value: unknown, name: string, call: string): asserts value is string {
+  if (typeof value === 'string') return;
+  throw new AuthWiringError(
+    `${call} was called with a ${name} that is ${kindOf(value)}.`,
+    `Pass the ${name} as a text.`,
+  );
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (value instanceof Promise) return 'a Promise';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

@@ -20,6 +20,9 @@ import { ACTIVE, INVALID, LENIENT, type UnknownVerdict, type Verdict } from './v
 /** Stands where a route, or whoever calls, has said by name that nothing loosens it. */
 const NEVER = 0;
 
+/** A request waits for so many, while transactions of its account end one after the other. */
+const MOST_PROOFS = 5;
+
 /** What a decision may ask for beside the claims. */
 export interface DecisionOptions {
   /** Only tightens what the module says; what is asked for here, no policy of the module loosens. */
@@ -117,11 +120,11 @@ export class RevocationDecider {
    * was sent: another one is needed then.
    */
   private async strictProof(claims: TokenIdentity): Promise<boolean> {
-    let isProven: boolean;
-    do {
-      isProven = await this.feed.strictProof();
-    } while (isProven && this.callers.isOverFor(claims, this.feed.moment()));
-    return isProven;
+    for (let proofs = 0; proofs < MOST_PROOFS; proofs++) {
+      if (!(await this.feed.strictProof())) return false;
+      if (!this.callers.isOverFor(claims, this.feed.moment())) return true;
+    }
+    return false;
   }
 
   private async decideAfterPoll(

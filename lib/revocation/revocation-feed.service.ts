@@ -211,7 +211,8 @@ export class RevocationFeed {
   /** An event of this instance was committed: it counts here from now on (P1, F3). */
   committed({ events, head }: Appended): void {
     const last = Math.max(...events.map(({ position }) => position ?? 0));
-    if (events.length > 0) this.hints?.tell(last);
+    // A repeated end wrote nothing.
+    if (last > head.position) this.hints?.tell(last);
     if (!this.options.follow) return; // nothing here would ever sweep it out again
     for (const event of events) this.index.add(event);
     this.follower.expect(events, head);

@@ -29,11 +29,17 @@ import { RevocationFeed } from './revocation-feed.service.js';
 import type { RevocationRequest } from './revocation-request.js';
 import { storageUnavailable } from './storage-unavailable.js';
 import { StorageFailure } from './store/log-database.js';
-import { type EventDraft, headOf } from './store/log-rows.js';
-import type { Appended } from './store/log.transactions.js';
+import { type EventDraft, eventOf, headOf } from './store/log-rows.js';
+import type { Appended, AppendedDrafts } from './store/log.transactions.js';
 
 /** For how long one call tries before its caller is told that it failed (ms). */
 const WRITE_PATIENCE = 5_000;
+
+/** What {@link RevocationLog.append} did. */
+export interface Written extends Appended {
+  /** Whether all of it had ended before: nothing was written, and `events` are those of before. */
+  readonly isRepetition: boolean;
+}
 
 /** Writes the log: every logout, whatever it is called, ends in {@link append}. */
 @Injectable()
@@ -70,18 +76,24 @@ export class RevocationLog {
   }
 
   /**
-   * Writes events and resolves when they are committed and count on this instance.
+   * Writes events and resolves when they are committed and count on this instance. Of a token or session
+   * that had ended before, nothing is written.
    *
    * @throws AuthUnavailableException `storage_unavailable` when they could not be written, or when
    * nobody knows whether they were.
    */
-  async append(requests: readonly RevocationRequest[]): Promise<Appended> {
+  async append(requests: readonly RevocationRequest[]): Promise<Written> {
     const isAccountAct = requests.some(({ kind }) => kind === 'subject' || kind === 'issuer');
     const drafts = this.draft(requests);
     try {
-      const appended = await (isAccountAct ? this.accountWriter : this.writer).write(drafts);
-      for (const { kind } of requests) this.meter.count('revocations', kind);
-      return appended;
+      const writer = isAccountAct ? this.accountWriter : this.writer;
+      const { head, events, eventOf } = await writer.write(drafts);
+      const written = requests.filter((_, index) => {
+        const id = drafts[index]?.id ?? '';
+        return eventOf.get(id)?.id === id;
+      });
+      for (const { kind } of written) this.meter.count('revocations', kind);
+      return { head, events, isRepetition: written.length === 0 };
     } catch (error) {
       for (const { kind } of requests) this.meter.count('revocationFailures', kind);
       throw this.refusal(error);
@@ -181,6 +193,23 @@ export class RevocationLog {
   }
 
   /**
+   * The position of an event that was written in a caller's transaction; `undefined` if it was rolled
+   * back.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async positionOf(eventId: string): Promise<number | undefined> {
+    await this.settlePending();
+    const log = await reachLog(this.connection);
+    try {
+      const { rows } = await log.database.read(log.statements.findEvent(eventId));
+      return rows[0] === undefined ? undefined : (eventOf(rows[0]).position ?? undefined);
+    } catch (error) {
+      throw storageUnavailable('The revocation log could not be read.', error);
+    }
+  }
+
+  /**
    * Settles writes whose COMMIT was not answered, so that none of them comes after what follows.
    *
    * @throws AuthUnavailableException `storage_unavailable` while that cannot be done.
@@ -207,7 +236,7 @@ export class RevocationLog {
   private async appendOrFail(
     drafts: readonly EventDraft[],
     batch: AuthCounts['batches'],
-  ): Promise<Appended> {
+  ): Promise<AppendedDrafts> {
     const log = await reachLog(this.connection);
     try {
       const appended = await this.appendTo(log, drafts);
@@ -233,7 +262,7 @@ export class RevocationLog {
   }
 
   /** Tries again with the same ids; what COMMIT left unknown is settled, or becomes provisional. */
-  private async appendTo(log: OpenLog, drafts: readonly EventDraft[]): Promise<Appended> {
+  private async appendTo(log: OpenLog, drafts: readonly EventDraft[]): Promise<AppendedDrafts> {
     const deadline = performance.now() + WRITE_PATIENCE;
     let isUnknown = drafts.some(({ killsBelow }) => killsBelow !== null);
     for (;;) {

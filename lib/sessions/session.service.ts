@@ -178,7 +178,11 @@ export class SessionService {
     subject: string | number | bigint,
     options: SessionListOptions = {},
   ): Promise<SessionPage> {
-    const subjectKey = this.keys.hex('subject', this.options.issuer, subjectOf(subject));
+    const subjectKey = this.keys.hex(
+      'subject',
+      this.options.issuer,
+      subjectOf(subject, 'sessions.list()'),
+    );
     const { limit, after } = readListOptions(options);
     // What a caller's transaction has ended counts from its commit on (C5).
     await this.log.settlePending();
@@ -193,7 +197,7 @@ export class SessionService {
   async isOpen(subject: string | number | bigint, sessionId: string): Promise<boolean> {
     const { issuer } = this.options;
     const key = this.keys.hex('session', issuer, sessionId);
-    const subjectKey = this.keys.hex('subject', issuer, subjectOf(subject));
+    const subjectKey = this.keys.hex('subject', issuer, subjectOf(subject, 'isOpen()'));
     await this.log.settlePending();
     return this.store.write((of) => of.isOpen(key, subjectKey, this.issuerKey));
   }
@@ -210,7 +214,7 @@ export class SessionService {
         'The login took too long since its position was read. Log in again.',
       );
     }
-    const subject = subjectOf(given);
+    const subject = subjectOf(given, 'sessions.login()');
     const sid = randomUUID();
     const claimsContext = { sessionId: sid, on: 'login', client: context.client } as const;
     const ownClaims = claims ?? (await claimsOf(this.options.claims, subject, claimsContext));

@@ -44,11 +44,15 @@ export class Accounts implements CredentialsVerifier {
     return (await this.digestOf(name)) !== null;
   }
 
-  async changePassword(name: string, password: string, then: () => Promise<void>): Promise<void> {
+  async changePassword(
+    name: string,
+    password: string,
+    then: () => Promise<unknown>,
+  ): Promise<void> {
     await this.replace(name, await digestOf(password), then);
   }
 
-  async remove(name: string, then: () => Promise<void>): Promise<void> {
+  async remove(name: string, then: () => Promise<unknown>): Promise<void> {
     await this.replace(name, null, then);
   }
 
@@ -62,7 +66,7 @@ export class Accounts implements CredentialsVerifier {
   private async replace(
     name: string,
     digest: string | null,
-    then: () => Promise<void>,
+    then: () => Promise<unknown>,
   ): Promise<void> {
     const before = await this.digestOf(name);
     await this.passwords.set(name, digest);

@@ -88,7 +88,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'retention is one second short',
     edits: [
       {
-        file: 'revocation/store/log.transactions',
+        file: 'revocation/store/retention',
         find: 'export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;',
         replace: 'export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE - 1_000;',
       },

@@ -13,8 +13,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a logout leaves the row of its session alone',
     ACCOUNTS,
-    'yield this.statements.endSessions(sessions, reason);',
-    '',
+    'const { affected } = yield this.statements.endSessions([...keys], reason);',
+    'const affected = keys.size;',
     'cluster/sessions/races',
   ),
   one(

@@ -2,6 +2,9 @@ import type { Mutation } from './mutation.js';
 
 const CALLERS = 'revocation/writing/caller-writes';
 const STRICT = 'cluster/protocol/c5-strict';
+const ENDS = 'revocation/store/repeated-ends';
+const RECEIPTS = 'cluster/sessions/account-receipts';
+const REPEATED = 'cluster/sessions/repeated-ends';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name, edits: [{ file, find, replace }], tests };
@@ -19,8 +22,8 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'a proof that is older than the caller’s commit decides',
     'revocation/revocation-decider.service',
-    'while (isProven && this.callers.isOverFor(claims, this.feed.moment()));',
-    'while (false);',
+    'if (!this.callers.isOverFor(claims, this.feed.moment()))',
+    '',
     STRICT,
   ),
   one(
@@ -55,5 +58,75 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
     'assertConcernsFew(drafts);',
     '',
     STRICT,
+  ),
+  one(
+    'a repeated end writes an event each time',
+    'revocation/store/log.transactions',
+    'missing.filter((draft) => !repetitions.has(draft))',
+    'missing',
+    REPEATED,
+  ),
+  one(
+    'a repeated end in one batch writes an event each time',
+    ENDS,
+    'else if (covers(keepUntil(earlier, head, head.now), draft, head))',
+    'else if (false)',
+    REPEATED,
+  ),
+  one(
+    'an end that is kept too short counts as one',
+    ENDS,
+    'return until === null || (needed !== null && until >= needed);',
+    'return true;',
+    REPEATED,
+  ),
+  one(
+    'an end that has expired counts as one',
+    ENDS,
+    '(event.until ?? 0) >= head.now &&',
+    '',
+    REPEATED,
+  ),
+  one(
+    'a row that ended just now is enough, without an event',
+    ENDS,
+    'endedAt < earliest - life - RETENTION_MARGIN',
+    'endedAt < earliest',
+    REPEATED,
+  ),
+  one(
+    'an act on an account of nobody knows which issuer means our own',
+    'logout/act-issuer.service',
+    'if (foreign.length === 0 || (await find()).length > 0)',
+    'if (true)',
+    RECEIPTS,
+  ),
+  one(
+    'a foreign account is locked as if it were ours',
+    'logout/act-issuer.service',
+    'if (given !== undefined && given !== issuer)',
+    'if (false)',
+    RECEIPTS,
+  ),
+  one(
+    'an account is locked in a caller’s transaction without a word',
+    'accounts/account.service',
+    'if (options.manager === undefined)',
+    'if (true)',
+    RECEIPTS,
+  ),
+  one(
+    'the logins of an account that a caller’s transaction removed are kept',
+    'accounts/account.service',
+    'this.eraser.eraseAfter(runner, id, key);',
+    '',
+    RECEIPTS,
+  ),
+  one(
+    'a lost subject is the client’s fault',
+    'revocation/identifier',
+    "if (!['string', 'number', 'bigint'].includes(typeof subject))",
+    'if (false)',
+    RECEIPTS,
   ),
 ];

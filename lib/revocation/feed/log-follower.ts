@@ -10,7 +10,7 @@ import type { LogEvent } from '../revocation-event.js';
 import type { RevocationIndex } from '../index/revocation-index.js';
 import type { StalePolicies } from '../policy/stale-policies.service.js';
 import type { Head } from '../store/log-rows.js';
-import { RETENTION_MARGIN } from '../store/log.transactions.js';
+import { RETENTION_MARGIN } from '../store/retention.js';
 import { type Answer, answerOf, type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
 import { type LoadedLog, loadLog } from './log-loader.js';
 import type { Moment, ProofClock } from './proof-clock.js';

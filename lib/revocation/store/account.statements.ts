@@ -93,6 +93,25 @@ export class AccountStatements {
     );
   }
 
+  /** Whether anything is stored of an account: a row if it has a session, marks or a lock. */
+  findAccount(key: string): Statement {
+    const column = `${this.dialect.hex('subject_key')} AS subject_key`;
+    const session = this.dialect.table('auth_session');
+    return this.dialect.statement(
+      `SELECT ${column} FROM ${this.subject} WHERE subject_key = ? UNION ALL ` +
+        `SELECT ${column} FROM ${session} WHERE subject_key = ? LIMIT 1`,
+      [bytesOf(key), bytesOf(key)],
+    );
+  }
+
+  /** Whether there is a row of a session. */
+  findSession(key: string): Statement {
+    return this.dialect.statement(
+      `SELECT sid FROM ${this.dialect.table('auth_session')} WHERE session_key = ?`,
+      [bytesOf(key)],
+    );
+  }
+
   update({ key, marks, markedAt, lockedUntil, disabledAt }: AccountRow): Statement {
     return this.dialect.statement(
       `UPDATE ${this.subject} SET kills_below = ?, reason = ?, except_key = ?, spared_below = ?, ` +
@@ -130,6 +149,17 @@ export class AccountStatements {
         sql: `session_key IN (${placeholders(keys)}) AND ended_at IS NULL`,
         values: keys.map((key) => bytesOf(key)),
       },
+    );
+  }
+
+  /** Which of these sessions have ended, and when. */
+  findEnded(keys: readonly string[]): Statement {
+    const { hex, text } = this.dialect;
+    return this.dialect.statement(
+      `SELECT ${hex('session_key')} AS session_key, ${text('ended_at')} AS ended_at ` +
+        `FROM ${this.dialect.table('auth_session')} s ` +
+        `WHERE s.session_key IN (${placeholders(keys)}) AND s.ended_at IS NOT NULL`,
+      keys.map((key) => bytesOf(key)),
     );
   }
 

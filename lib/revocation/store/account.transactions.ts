@@ -22,7 +22,7 @@ export class AccountTransactions {
     this.statements = new AccountStatements(dialect);
   }
 
-  /** W1, before the head: accounts first, then sessions, each in the order of their keys. */
+  /** W1, the first of all locks: accounts, in the order of their keys. */
   *lock(drafts: readonly EventDraft[]): Transaction<LockedAccounts> {
     const keys = [...new Set(drafts.filter(isMark).map(({ key }) => key))].toSorted();
     const locked = new Map<string, AccountRow>();
@@ -34,15 +34,27 @@ export class AccountTransactions {
       if (locked.size !== keys.length)
         throw new Error('A row of auth_subject went under its lock.');
     }
-    const reasons = new Map<RevocationReason, string[]>();
+    return locked;
+  }
+
+  /**
+   * W1, after the accounts and before the head: ends the rows of sessions, in the order of their keys.
+   *
+   * @returns the keys among which some had no row that went on: their end may be a repetition.
+   */
+  *endSessions(drafts: readonly EventDraft[]): Transaction<string[]> {
+    const reasons = new Map<RevocationReason, Set<string>>();
     for (const { kind, key, reason } of drafts) {
       if (kind !== 'session') continue;
-      reasons.set(reason, [...(reasons.get(reason) ?? []), key]);
+      const keys = reasons.get(reason) ?? new Set();
+      reasons.set(reason, keys.add(key));
     }
-    for (const [reason, sessions] of reasons) {
-      yield this.statements.endSessions(sessions, reason);
+    const doubtful: string[] = [];
+    for (const [reason, keys] of reasons) {
+      const { affected } = yield this.statements.endSessions([...keys], reason);
+      if (affected < keys.size) doubtful.push(...keys);
     }
-    return locked;
+    return doubtful;
   }
 
   /** Once the events have their positions. */

@@ -1,4 +1,5 @@
 import type { LogEvent } from '../revocation-event.js';
+import { bytesOf, placeholders } from './columns.js';
 import type { Dialect } from './dialect.js';
 import type { PendingRow } from './log-rows.js';
 import type { Statement } from './statement.js';
@@ -155,6 +156,23 @@ export class LogStatements {
     return this.dialect.statement(
       `SELECT ${this.eventColumns} FROM ${this.event} WHERE event_id IN (${ids.map(() => '?').join(', ')})${this.dialect.forUpdate}`,
       ids.map((id) => Buffer.from(id, 'hex')),
+    );
+  }
+
+  /** One event, if it has its place; without a lock. */
+  findEvent(id: string): Statement {
+    return this.dialect.statement(
+      `SELECT ${this.eventColumns} FROM ${this.event} WHERE event_id = ?`,
+      [bytesOf(id)],
+    );
+  }
+
+  /** The events that end one of these tokens or sessions, with the time at which each was written. */
+  findEnds(keys: readonly string[]): Statement {
+    return this.dialect.statement(
+      `SELECT ${this.eventColumns}, ${this.dialect.text('created_at')} AS created_at FROM ${this.event} ` +
+        `WHERE event_key IN (${placeholders(keys)}) AND kind IN ('token', 'session')`,
+      keys.map((key) => bytesOf(key)),
     );
   }
 

@@ -1,5 +1,4 @@
 import type { AuthClock } from '../../context/auth-clock.js';
-import { LARGEST_TOLERANCE } from '../../options/resolved-auth-options.js';
 import { newEventId } from '../event-id.js';
 import type { InstancePresence } from '../instance-presence.js';
 import type { LogHistory } from '../log-history.js';
@@ -7,14 +6,9 @@ import type { LogEvent } from '../revocation-event.js';
 import { AccountTransactions } from './account.transactions.js';
 import { type EventDraft, eventOf, type Head, headOf, pendingOf } from './log-rows.js';
 import type { LogStatements, NumberedRow } from './log.statements.js';
+import { RepeatedEnds } from './repeated-ends.js';
+import { keepUntil, RETENTION_MARGIN } from './retention.js';
 import type { Transaction } from './statement.js';
-
-/**
- * How much longer than its tokens an event is kept (ms): the largest clock tolerance that is legal, for
- * which an expired token may still be accepted, and as much again as a margin for what clocks and long
- * polls can add (W3).
- */
-export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;
 
 /** No row younger than this is purged, nor one whose successor is (X1). */
 export const PURGE_AGE = 600_000;
@@ -25,18 +19,25 @@ const LOCK_WAIT = 2_000;
 /** Pending events that are numbered in one transaction. */
 export const PENDING_PAGE = 500;
 
-/** The longest that any event but a key's is kept (ms), whatever a token says of its own end. */
-const LONGEST_KEPT = 367 * 86_400_000;
-
-/** What an append did: the head it was written under, and each draft's event. */
+/** What an append did: the head it was written under, and the events that are in the log now. */
 export interface Appended {
   readonly head: Head;
   readonly events: readonly LogEvent[];
 }
 
+/** The same with the event of each draft. */
+export interface AppendedDrafts extends Appended {
+  /**
+   * By the id of the draft. Of a token or session that had ended before, the event that ended it; none
+   * where that one was purged, because every token that it ended has expired.
+   */
+  readonly eventOf: ReadonlyMap<string, LogEvent>;
+}
+
 /** How the events of one call are numbered: position order is commit order, without gaps (W1). */
 export class LogTransactions {
   private readonly accounts: AccountTransactions;
+  private readonly ended: RepeatedEnds;
 
   constructor(
     private readonly statements: LogStatements,
@@ -44,6 +45,7 @@ export class LogTransactions {
     private readonly history: LogHistory,
   ) {
     this.accounts = new AccountTransactions(statements.dialect);
+    this.ended = new RepeatedEnds(statements, this.accounts.statements);
   }
 
   /**
@@ -53,9 +55,10 @@ export class LogTransactions {
    * first attempt need not ask.
    * @throws HistoryLost when the log has to jump first.
    */
-  *append(drafts: readonly EventDraft[], lookUp: boolean): Transaction<Appended> {
+  *append(drafts: readonly EventDraft[], lookUp: boolean): Transaction<AppendedDrafts> {
     const { seen } = this.history;
     const locked = yield* this.accounts.lock(drafts);
+    const shown = yield* this.ended.look(drafts, yield* this.accounts.endSessions(drafts));
     const head = yield* this.lockHead();
     this.history.assertKept(head, seen);
     const known = new Map<string, LogEvent>();
@@ -64,13 +67,24 @@ export class LogTransactions {
       for (const event of found.rows.map(eventOf)) known.set(event.id, event);
       for (const draft of drafts) draft.provenAbsent = !known.has(draft.id);
     }
+    const missing = drafts.filter(({ id }) => !known.has(id));
+    const repetitions = this.ended.judge(
+      head,
+      Math.min(head.now, this.clock.wall()),
+      missing,
+      shown,
+    );
     const added = yield* this.number(
       head,
-      drafts.filter(({ id }) => !known.has(id)),
+      missing.filter((draft) => !repetitions.has(draft)),
     );
     for (const event of added) known.set(event.id, event);
+    for (const [{ id }, end] of repetitions) {
+      const event = end === undefined || 'position' in end ? end : known.get(end.id);
+      if (event !== undefined) known.set(id, event);
+    }
     yield* this.accounts.mark(locked, drafts, known, head.now);
-    return { head, events: drafts.map(({ id }) => known.get(id) as LogEvent) };
+    return { head, events: [...new Set(known.values())], eventOf: known };
   }
 
   /**
@@ -87,6 +101,7 @@ export class LogTransactions {
       .filter(({ id }) => listed.has(id))
       .map((row) => ({ ...row, killsBelow: null, attemptedAt: null, provenAbsent: false }));
     const locked = yield* this.accounts.lock(drafts);
+    yield* this.accounts.endSessions(drafts);
     const head = yield* this.lockHead();
     this.history.assertKept(head, seen);
     // Another mover may have been here while this one waited for the locks.
@@ -197,14 +212,4 @@ function numbered(draft: EventDraft, head: Head, position: number, latest: numbe
     actor: draft.actor,
     createdAt: head.now,
   };
-}
-
-/** W3: until no token that the event concerns can be accepted by any instance. */
-function keepUntil(draft: EventDraft, head: Head, latest: number): number | null {
-  if (draft.kind === 'key') return null;
-  const end =
-    draft.kind === 'token' && draft.expiresAt !== null
-      ? Math.max(draft.expiresAt, latest)
-      : latest + Math.max(head.maxTokenLife, draft.life ?? 0);
-  return Math.min(end, head.now + LONGEST_KEPT) + RETENTION_MARGIN;
 }

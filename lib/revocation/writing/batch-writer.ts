@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { EventDraft } from '../store/log-rows.js';
-import type { Appended } from '../store/log.transactions.js';
+import type { AppendedDrafts } from '../store/log.transactions.js';
 
 /** The largest number of events in one transaction. */
 const MAX_BATCH = 500;
 
 interface Entry {
   readonly drafts: readonly EventDraft[];
-  readonly resolve: (appended: Appended) => void;
+  readonly resolve: (appended: AppendedDrafts) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -20,9 +20,11 @@ export class BatchWriter {
   private flushing: Promise<void> | undefined;
 
   /** @param append - Writes all of these or none. */
-  constructor(private readonly append: (drafts: readonly EventDraft[]) => Promise<Appended>) {}
+  constructor(
+    private readonly append: (drafts: readonly EventDraft[]) => Promise<AppendedDrafts>,
+  ) {}
 
-  write(drafts: readonly EventDraft[]): Promise<Appended> {
+  write(drafts: readonly EventDraft[]): Promise<AppendedDrafts> {
     return new Promise((resolve, reject) => {
       this.queue.push({ drafts, resolve, reject });
       this.flushing ??= this.flush();
@@ -56,18 +58,17 @@ export class BatchWriter {
   }
 
   private async writeBatch(batch: readonly Entry[]): Promise<void> {
-    let appended: Appended;
+    let appended: AppendedDrafts;
     try {
       appended = await this.append(batch.flatMap(({ drafts }) => drafts));
     } catch (error) {
       for (const { reject } of batch) reject(error);
       return;
     }
-    let offset = 0;
+    const { head, eventOf } = appended;
     for (const { drafts, resolve } of batch) {
-      const events = appended.events.slice(offset, offset + drafts.length);
-      offset += drafts.length;
-      resolve({ head: appended.head, events });
+      const events = drafts.map(({ id }) => eventOf.get(id)).filter((event) => event !== undefined);
+      resolve({ head, events, eventOf });
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Answer } from '../feed/log-cursor.js';
 import type { Moment } from '../feed/proof-clock.js';
 import type { TokenIdentity } from '../revocation-event.js';
 import type { EventDraft } from '../store/log-rows.js';
-import { RETENTION_MARGIN } from '../store/log.transactions.js';
+import { RETENTION_MARGIN } from '../store/retention.js';
 
 /** What is read of the caller's query runner: whether its transaction is still open. */
 export type CallerTransaction = Pick<QueryRunner, 'isTransactionActive'>;

@@ -57,7 +57,7 @@ export function draftOf(
     case 'subject':
       return {
         ...common,
-        key: keys.hex('subject', request.issuer, subjectOf(request.subject)),
+        key: keys.hex('subject', request.issuer, subjectOf(request.subject, 'A revocation')),
         except:
           request.exceptSession === undefined
             ? null

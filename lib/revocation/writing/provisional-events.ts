@@ -3,7 +3,7 @@ import type { TokenIdentity } from '../revocation-event.js';
 import type { HistoryGaps } from '../index/history-gaps.js';
 import { RevocationIndex } from '../index/revocation-index.js';
 import type { EventDraft } from '../store/log-rows.js';
-import { RETENTION_MARGIN } from '../store/log.transactions.js';
+import { RETENTION_MARGIN } from '../store/retention.js';
 
 /**
  * Events whose COMMIT was sent and never answered (W4): nobody knows whether they count, so the

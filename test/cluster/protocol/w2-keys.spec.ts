@@ -51,14 +51,14 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
 
     const claims = (given: Partial<TokenClaims>): TokenClaims => {
       const iat = Math.floor(writer.clock.wall() / 1000);
-      return { iss: OWN, sub: 'nobody', gen: 0, iat, exp: iat + 900, ...given };
+      return { iss: OWN, sub: 'nobody', jti: randomUUID(), gen: 0, iat, exp: iat + 900, ...given };
     };
     /** What an instance says that knows only what the database kept. */
     const judgeCold = async (...asked: TokenClaims[]): Promise<string[]> => {
       const cold = await start();
       const verdicts = await Promise.all(
         asked.map((one) =>
-          cold.revocation.assertActive(one).then(
+          cold.revocation.assertActive(one, { kid: 'a key of theirs' }).then(
             () => 'active',
             (error: unknown) => (error instanceof AuthException ? error.code : String(error)),
           ),
@@ -72,7 +72,7 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
       await writer.logout.logout(claims({ sid: randomUUID() }));
       await writer.logout.logout(claims({ jti: randomUUID() }));
       await writer.logout.logout(claims({ iss: FOREIGN, jti: 'x'.repeat(255) }));
-      await writer.logout.logoutAll('\u{1f980}'.repeat(127));
+      await writer.logout.logoutAll('\u{1f980}'.repeat(127), { issuer: OWN });
       await writer.logout.revokeKey('a key');
       await writer.logout.revokeEveryone({ issuer: THIRD });
       const events = (await readEvents(writer.dataSource)).slice(-6);
@@ -91,7 +91,7 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
     });
 
     it('tells subjects apart by everything that makes two texts look alike', async () => {
-      for (const [, one] of LOOKALIKES) await writer.logout.logoutAll(one);
+      for (const [, one] of LOOKALIKES) await writer.logout.logoutAll(one, { issuer: OWN });
       const verdicts = await judgeCold(
         ...LOOKALIKES.flatMap(([, one, other]) => [claims({ sub: one }), claims({ sub: other })]),
       );
@@ -106,7 +106,7 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
 
     it('tells sessions and foreign tokens apart by the same', async () => {
       for (const [, one] of LOOKALIKES) {
-        await writer.logout.logoutSession(one);
+        await writer.logout.logoutSession(one, { issuer: OWN });
         await writer.logout.logout(claims({ iss: FOREIGN, jti: one }));
       }
       const verdicts = await judgeCold(
@@ -146,7 +146,7 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
 
     it('tells a jti and a sid of the same text apart', async () => {
       const id = randomUUID();
-      await writer.logout.logoutSession(id);
+      await writer.logout.logoutSession(id, { issuer: OWN });
       expect(await judgeCold(claims({ jti: id }), claims({ sid: id }))).toEqual([
         'active',
         'session_ended',

@@ -14,6 +14,7 @@ const HOUR = 60 * MINUTE;
 const BEYOND_EXPIRY = 2 * MINUTE;
 
 const OWN = 'https://issuer.test';
+const OURS = 'https://issuer.test';
 const FOREIGN = 'https://foreign.test';
 
 describe('W3: until when an event is kept', () => {
@@ -56,8 +57,8 @@ describe('W3: until when an event is kept', () => {
     it('is until the last token of a session, an account or an issuer has expired, and 120 s', async () => {
       const { logout } = instance;
       const longest = 15 * MINUTE + BEYOND_EXPIRY;
-      expect(await keptFor(logout.logoutSession(randomUUID()))).toBe(longest);
-      expect(await keptFor(logout.logoutAll('alice'))).toBe(longest);
+      expect(await keptFor(logout.logoutSession(randomUUID(), { issuer: OURS }))).toBe(longest);
+      expect(await keptFor(logout.logoutAll('alice', { issuer: OURS }))).toBe(longest);
       expect(await keptFor(logout.revokeEveryone())).toBe(longest);
     });
 
@@ -76,9 +77,13 @@ describe('W3: until when an event is kept', () => {
 
     it('counts the longest token life that any instance has registered, as the head has it now', async () => {
       const other = await start('1h');
-      expect(await keptFor(instance.logout.logoutAll('alice'))).toBe(HOUR + BEYOND_EXPIRY);
+      expect(await keptFor(instance.logout.logoutAll('alice', { issuer: OURS }))).toBe(
+        HOUR + BEYOND_EXPIRY,
+      );
       await other.close();
-      expect(await keptFor(instance.logout.logoutAll('alice'))).toBe(HOUR + BEYOND_EXPIRY);
+      expect(await keptFor(instance.logout.logoutAll('alice', { issuer: OURS }))).toBe(
+        HOUR + BEYOND_EXPIRY,
+      );
     });
 
     it('counts the longest session of a foreign issuer', async () => {
@@ -92,15 +97,15 @@ describe('W3: until when an event is kept', () => {
     it('ends for a key never', async () => {
       const receipt = await instance.logout.revokeKey('leaked');
       expect(receipt.keptUntil).toBeNull();
-      await instance.logout.logoutSession(randomUUID());
+      await instance.logout.logoutSession(randomUUID(), { issuer: OURS });
       letTimePass(clock, 10 * 365 * 24 * HOUR);
       expect(await instance.purge.purge()).toBe(0);
       expect(await readEvents(instance.dataSource)).toMatchObject([{ until: null }, {}]);
     });
 
     it('has the row in its last millisecond, and lets it go in the next', async () => {
-      const { keptUntil } = await instance.logout.logoutSession(randomUUID());
-      await instance.logout.logoutSession(randomUUID());
+      const { keptUntil } = await instance.logout.logoutSession(randomUUID(), { issuer: OURS });
+      await instance.logout.logoutSession(randomUUID(), { issuer: OURS });
       const rest = (keptUntil?.getTime() ?? 0) - clock.database();
       letTimePass(clock, rest);
       expect(await instance.purge.purge()).toBe(0);
@@ -115,7 +120,7 @@ describe('W3: until when an event is kept', () => {
       // The shortest retention there is: the event of this very token, ended at once.
       const { jti, exp } = claimsIn(token);
       await instance.logout.logout({ iss: OWN, sub: 'alice', jti, exp, iat: 0, gen: 0 });
-      await instance.logout.logoutSession(randomUUID());
+      await instance.logout.logoutSession(randomUUID(), { issuer: OURS });
 
       // The last millisecond in which the largest tolerance accepts a token.
       const lastMoment = (exp + 60) * SECOND - 1;

@@ -1,0 +1,81 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { QueryRunner } from 'typeorm';
+import { AuthClock } from '../context/auth-clock.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { messageOf } from '../revocation/message-of.js';
+import { RevocationLog } from '../revocation/revocation-log.service.js';
+import { SessionStore } from '../sessions/session-store.service.js';
+
+/** Sessions that are erased in one transaction. */
+const BATCH = 500;
+
+/** Between two looks whether a caller's transaction is over (ms). */
+const LOOK_AGAIN = 1_000;
+
+/** Erases what is stored about the logins of a removed account. */
+@Injectable()
+export class AccountEraser {
+  private readonly logger = new Logger('AccountService');
+
+  constructor(
+    private readonly log: RevocationLog,
+    private readonly store: SessionStore,
+    private readonly clock: AuthClock,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /**
+   * Erases the sessions whose login came before a position: a new account of this name may have logged in
+   * after it.
+   */
+  async eraseBelow(subjectKey: string, position: number): Promise<void> {
+    for (let found = BATCH; found === BATCH;) {
+      const rows = await this.store.read(({ statements }) =>
+        statements.findOfSubject(subjectKey, position, BATCH),
+      );
+      found = rows.length;
+      const sessions = rows.map((row) => row['session_key'] ?? '').toSorted();
+      if (found > 0) await this.store.write((of) => of.erase(sessions));
+    }
+  }
+
+  /**
+   * The same once the caller's transaction is over, if it committed the event. Inside the transaction
+   * nothing of ours is touched: its locks would be held until the caller commits (C1).
+   */
+  eraseAfter(
+    transaction: Pick<QueryRunner, 'isTransactionActive'>,
+    eventId: string,
+    subjectKey: string,
+  ): void {
+    const since = this.clock.monotonic();
+    const look = (): void => {
+      const isLate = this.clock.monotonic() - since > this.options.maxTokenLife;
+      if (transaction.isTransactionActive && !isLate) this.clock.schedule(LOOK_AGAIN, look);
+      else void this.eraseOf(eventId, subjectKey, isLate ? undefined : look);
+    };
+    this.clock.schedule(LOOK_AGAIN, look);
+  }
+
+  private async eraseOf(
+    eventId: string,
+    subjectKey: string,
+    again: (() => void) | undefined,
+  ): Promise<void> {
+    try {
+      const position = await this.log.positionOf(eventId);
+      if (position !== undefined) await this.eraseBelow(subjectKey, position);
+    } catch (error) {
+      if (again !== undefined) {
+        this.clock.schedule(LOOK_AGAIN, again);
+        return;
+      }
+      this.logger.warn(
+        `The logins of a removed account could not be erased; the purge erases them when they would have expired: ${messageOf(error)}`,
+      );
+    }
+  }
+}

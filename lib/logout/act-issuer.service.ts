@@ -1,0 +1,90 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { EventKeys } from '../revocation/event-key.js';
+import { SessionStore } from '../sessions/session-store.service.js';
+
+/**
+ * Whose tokens an act ends. Without foreign issuers they are ours. With them, `'auth0|123'` can be an
+ * account of another issuer: an event of ours would end nothing, and its receipt would say that it did.
+ */
+@Injectable()
+export class ActIssuer {
+  constructor(
+    private readonly store: SessionStore,
+    private readonly keys: EventKeys,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /**
+   * The issuer of an act on an account.
+   *
+   * @param call - What was called, as the error names it.
+   * @throws AuthWiringError for an issuer that is not registered, and for none where the account is not
+   * known to be ours.
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async ofSubject(subject: string, given: string | undefined, call: string): Promise<string> {
+    return this.of(given, call, 'This account has no session and no row of ours', () => {
+      const key = this.keys.hex('subject', this.options.issuer, subject);
+      return this.store.read(({ accounts }) => accounts.findAccount(key));
+    });
+  }
+
+  /** The same for an act on a session, by its id. */
+  async ofSession(sid: string, given: string | undefined, call: string): Promise<string> {
+    return this.of(given, call, 'This session has no row of ours', () => {
+      const key = this.keys.hex('session', this.options.issuer, sid);
+      return this.store.read(({ accounts }) => accounts.findSession(key));
+    });
+  }
+
+  /**
+   * The issuer of an act that allows or refuses logins, which can only be our own.
+   *
+   * @throws AuthWiringError for any other.
+   */
+  async ofLogins(subject: string, given: string | undefined, call: string): Promise<string> {
+    const { issuer } = this.options;
+    if (given !== undefined && given !== issuer) {
+      throw new AuthWiringError(
+        `${call} was called with issuer ${JSON.stringify(given)}: it decides about logins, and those of another issuer are not ours to refuse.`,
+        'Lock or disable the account at its issuer, and call logoutAll(subject, { issuer }) here.',
+      );
+    }
+    return this.ofSubject(subject, given, call);
+  }
+
+  /** @throws AuthWiringError for an issuer that is neither ours nor registered. */
+  assertRegistered(given: string, call: string): void {
+    const { issuer, foreign } = this.options;
+    if (given === issuer || foreign.some((other) => other.issuer === given)) return;
+    throw new AuthWiringError(
+      `${call} was called with issuer ${JSON.stringify(given)}, which is neither ours nor in the option foreign: no token of it is accepted, so nothing would be ended.`,
+      'Write the issuer as in the tokens’ iss, to the last character.',
+      "Add it to AuthModule.forRoot({ foreign: [{ issuer, maxTokenLife: '1h', maxSessionLife: '30d' }] }).",
+    );
+  }
+
+  private async of(
+    given: string | undefined,
+    call: string,
+    unknown: string,
+    find: () => Promise<readonly unknown[]>,
+  ): Promise<string> {
+    const { issuer, foreign } = this.options;
+    if (given !== undefined) {
+      this.assertRegistered(given, call);
+      return given;
+    }
+    if (foreign.length === 0 || (await find()).length > 0) return issuer;
+    const names = [issuer, ...foreign.map((other) => other.issuer)];
+    throw new AuthWiringError(
+      `${call} was called without issuer. ${unknown}, and there are foreign issuers: nothing was ended, for it is not known whose tokens are meant.`,
+      `Pass issuer, one of ${names.map((name) => JSON.stringify(name)).join(', ')}.`,
+    );
+  }
+}

@@ -1,0 +1,224 @@
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  jest,
+} from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { AccountService } from '../../../lib/accounts/account.service.js';
+import type { LogoutReceipt } from '../../../lib/logout/logout-receipt.js';
+import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import type { AuthEvent } from '../../../lib/events/auth-event.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { clockOf } from '../feed/support.js';
+import { claimsIn, eventually, follow, headPosition, readEvents } from '../protocol/support.js';
+
+const PARTNER = 'https://partner.test';
+/** Longer than any event of these tests is kept: a foreign session lives for two hours. */
+const LONG_AFTER = 3 * 3_600_000;
+
+describe('ending a token or session that has ended writes nothing', () => {
+  describeOn(databaseKinds, 'a repeated end', (kind) => {
+    let database: TestDatabase;
+    let here: Instance;
+    let there: Instance;
+    let subject: string;
+    let token: string;
+
+    beforeAll(async () => {
+      database = await kind.create();
+      const foreign = [{ issuer: PARTNER, maxTokenLife: '1h', maxSessionLife: '2h' }] as const;
+      here = await startInstance(database, { clock: new TestClock(), options: { foreign } });
+      there = await startInstance(database, { clock: new TestClock(), options: { foreign } });
+    });
+
+    beforeEach(async () => {
+      subject = randomUUID();
+      token = await here.login(subject);
+    });
+
+    afterEach(async () => {
+      jest.restoreAllMocks();
+      await follow(here);
+      await follow(there);
+    });
+
+    afterAll(async () => {
+      await here?.close();
+      await there?.close();
+      await database?.drop();
+    });
+
+    /** How many events were written by what is done; a purge in between takes none away. */
+    const written = async (acts: () => Promise<unknown>): Promise<number> => {
+      const before = await headPosition(here.dataSource);
+      await acts();
+      return (await headPosition(here.dataSource)) - before;
+    };
+    const foreignToken = (more: object = {}): { iss: string; jti: string; exp: number } => {
+      const iat = Math.floor(clockOf(here).wall() / 1000);
+      return { iss: PARTNER, jti: randomUUID(), exp: iat + 600, ...more };
+    };
+
+    it('is one event, whichever instance it is repeated on, one after the other or at once', async () => {
+      expect(
+        await written(async () => {
+          for (const one of [here, there, here, there]) await one.logout.logout(token);
+          const sid = claimsIn(token).sid;
+          await Promise.all(
+            Array.from({ length: 40 }, (_, n) =>
+              n % 2 === 0 ? here.logout.logout(token) : there.logout.logoutSession(sid),
+            ),
+          );
+        }),
+      ).toBe(1);
+    });
+
+    it('is one event for logouts of one session that come at once', async () => {
+      const logouts = (): Promise<unknown> =>
+        Promise.all(Array.from({ length: 40 }, () => here.logout.logout(token)));
+      expect(await written(logouts)).toBe(1);
+    });
+
+    it('has a receipt that names the event and is true', async () => {
+      const first = await here.logout.logout(token);
+      let again: LogoutReceipt | undefined;
+      void there.logout.logout(token, { wait: 'everywhere' }).then((receipt) => (again = receipt));
+      await eventually(() => {
+        clockOf(there).advance(50);
+        return again !== undefined;
+      });
+      expect(again?.events).toEqual(first.events);
+      expect(again?.keptUntil).toEqual(first.keptUntil);
+      await again?.applied();
+      expect(await there.judge(token)).toBe('session_ended');
+    });
+
+    it('is one event for a token without a session', async () => {
+      const foreign = foreignToken();
+      expect(
+        await written(async () => {
+          await here.logout.logout(foreign);
+          await there.logout.logout(foreign);
+        }),
+      ).toBe(1);
+      await expect(
+        there.revocation.assertActive({ ...foreign, sub: 'carol', iat: foreign.exp - 600 }),
+      ).rejects.toMatchObject({ code: 'token_revoked' });
+    });
+
+    it('is an event of its own for claims that say that the token lives longer', async () => {
+      const foreign = foreignToken();
+      const longer = { ...foreign, exp: foreign.exp + 600 };
+      expect(
+        await written(async () => {
+          await here.logout.logout(foreign);
+          await here.logout.logout(longer);
+          await here.logout.logout(foreign);
+        }),
+      ).toBe(2);
+    });
+
+    it('tells no AuthEvent, for nothing happened', async () => {
+      const heard: AuthEvent[] = [];
+      const subscription = here.app.get(AuthEvents).subscribe((event) => heard.push(event));
+      await here.logout.logout(token);
+      await here.logout.logout(token);
+      subscription.unsubscribe();
+      expect(heard.map(({ type }) => type)).toEqual(['logout']);
+    });
+
+    it('is written again when the database lost the first one, whatever the index remembers', async () => {
+      await here.logout.logout(token);
+      const { dataSource } = here;
+      const last = (await readEvents(dataSource)).at(-1);
+      await dataSource.query(
+        `UPDATE auth_event SET keep_until = 0 WHERE position = ${last?.position}`,
+      );
+      await dataSource.query('UPDATE auth_session SET ended_at = NULL, end_reason = NULL');
+      expect(await here.judge(token)).toBe('session_ended');
+      expect(await written(() => here.logout.logout(token))).toBe(1);
+    });
+
+    it('is written again when the first one went too early, though the session has ended', async () => {
+      await here.logout.logout(token);
+      const last = (await readEvents(here.dataSource)).at(-1);
+      await here.dataSource.query(
+        `UPDATE auth_event SET keep_until = 0 WHERE position = ${last?.position}`,
+      );
+      expect(await written(() => here.logout.logout(token))).toBe(1);
+    });
+
+    it('is written each time for acts on an account, an issuer or a key', async () => {
+      const accounts = here.app.get(AccountService);
+      const acts = [
+        () => here.logout.logoutAll(subject, { issuer: 'https://issuer.test' }),
+        () => accounts.passwordChanged(subject),
+        () => accounts.claimsChanged(subject),
+        () => here.logout.revokeEveryone(),
+        () => here.logout.revokeKey('a key of nobody'),
+      ];
+      for (const act of acts) {
+        expect(
+          await written(async () => {
+            await act();
+            await act();
+          }),
+        ).toBe(2);
+      }
+      const fresh = await here.login(subject);
+      expect(
+        await written(async () => {
+          await here.logout.logoutOthers(fresh);
+          await here.logout.logoutOthers(fresh);
+        }),
+      ).toBe(2);
+    });
+
+    describe('after hours', () => {
+      it('is an event of its own when the first one has expired: a foreign issuer may go on', async () => {
+        const foreign = { ...foreignToken(), sid: randomUUID() };
+        await here.logout.logout(foreign);
+        clockOf(here).advance(LONG_AFTER);
+        clockOf(there).advance(LONG_AFTER);
+        await follow(here);
+        expect(await written(() => here.logout.logout(foreign))).toBe(1);
+      });
+
+      it('is no event for an expired token of a removed account', async () => {
+        await here.app.get(AccountService).remove(subject);
+        await here.logout.logout(token);
+        clockOf(here).advance(901_000);
+        clockOf(there).advance(901_000);
+        await follow(here);
+        expect(await written(() => here.logout.logout(token))).toBe(0);
+      });
+
+      it('is no event when the first one was purged long ago', async () => {
+        await here.logout.logout(token);
+        clockOf(here).advance(LONG_AFTER);
+        clockOf(there).advance(LONG_AFTER);
+        await follow(here);
+        const { dataSource } = here;
+        const key = (await readEvents(dataSource)).at(-1)?.id ?? '';
+        await dataSource.query(
+          `UPDATE auth_event SET keep_until = 0 WHERE ${hexOf(kind.name)} = '${key}'`,
+        );
+        let receipt: LogoutReceipt | undefined;
+        expect(await written(async () => (receipt = await here.logout.logout(token)))).toBe(0);
+        expect(receipt).toMatchObject({ events: [], keptUntil: null });
+      });
+    });
+  });
+});
+
+function hexOf(database: string): string {
+  if (database === 'PostgreSQL') return `encode(event_id, 'hex')`;
+  return 'lower(hex(event_id))';
+}
