@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { logText } from '../context/log-text.js';
 import { KeyRing } from './key-ring.service.js';
 
 /**
@@ -46,6 +47,6 @@ export class KeyService {
    */
   async retire(kid: string): Promise<void> {
     this.ring.retire(kid);
-    this.logger.log(`The key "${kid}" no longer signs.`);
+    this.logger.log(`The key "${logText(kid)}" no longer signs.`);
   }
 }

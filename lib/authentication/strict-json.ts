@@ -15,7 +15,7 @@ export function hasCanonicalEnd(text: string): boolean {
 
 /**
  * Decodes a part of a token: canonical base64url, valid UTF-8, JSON in which no object has a name
- * twice and none has the name `__proto__`.
+ * twice and none has the name `__proto__`, and in which every text and number is exact.
  *
  * @throws Error when one of these does not hold.
  */
@@ -25,7 +25,29 @@ export function parseSegment(segment: string): unknown {
   const text = UTF8.decode(bytes);
   const value: unknown = JSON.parse(text);
   refuseAmbiguousNames(text);
+  const inexact = inexactIn(value);
+  if (inexact !== undefined) throw new Error(`${inexact} is not exact`);
   return value;
+}
+
+/**
+ * What of a JSON value others would read as something else, in words: a text with half a character
+ * (a lone surrogate), or a number that is not finite (`1e309`). Without recursion, as below.
+ */
+export function inexactIn(value: unknown): string | undefined {
+  const open: unknown[] = [value];
+  // Claims that are to be signed may hold each other, and may say themselves what JSON they are.
+  const seen = new Set<unknown>();
+  while (open.length > 0) {
+    const next = open.pop();
+    if (typeof next === 'number' && !Number.isFinite(next)) return 'a number';
+    if (typeof next === 'string' && !next.isWellFormed()) return 'a text with half a character';
+    if (typeof next !== 'object' || next === null || seen.has(next)) continue;
+    seen.add(next);
+    if (typeof Reflect.get(next, 'toJSON') === 'function') continue;
+    for (const [name, member] of Object.entries(next)) open.push(name, member);
+  }
+  return undefined;
 }
 
 /**

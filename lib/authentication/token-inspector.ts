@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { logText } from '../context/log-text.js';
 import type { AuthKey } from '../options/auth-key.js';
 import { MAX_TOKEN_LENGTH } from './bearer-token.js';
 import type { KeyRing } from './key-ring.service.js';
@@ -106,6 +107,6 @@ function refuseOtherType(typ: unknown): void {
 }
 
 function reportType(typ: unknown): void {
-  const shown = JSON.stringify(typ)?.slice(0, 40) ?? 'none';
+  const shown = logText(JSON.stringify(typ) ?? 'none', 40);
   logger.debug(`Refused: a token of type ${shown} came as an access token, which is "at+jwt".`);
 }

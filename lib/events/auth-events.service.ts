@@ -1,5 +1,5 @@
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { hash } from 'node:crypto';
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { createHmac, hash } from 'node:crypto';
 import { Observable, Subject } from 'rxjs';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -29,12 +29,13 @@ export interface AuthEventDraft extends Omit<AuthEvent, 'at' | 'subject' | 'sess
 @Injectable()
 export class AuthEvents extends Observable<AuthEvent> implements OnApplicationShutdown {
   private readonly told = new Subject<AuthEvent>();
+  private hasWarned = false;
 
   constructor(@Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions) {
     super((subscriber) => this.told.subscribe(subscriber));
   }
 
-  /** The hash under which an account stands in events. */
+  /** The hash of an account in events: with the option `subjectHashKey` nobody else can make it. */
   subjectHash(subject: string): string {
     return this.hashOf('subject', subject);
   }
@@ -58,6 +59,18 @@ export class AuthEvents extends Observable<AuthEvent> implements OnApplicationSh
 
   private hashOf(kind: string, id: string): string {
     const text = JSON.stringify(['nestjs-logout/event', this.options.issuer, kind, id]);
+    const { subjectHashKey: key } = this.options;
+    if (key !== undefined) return createHmac('sha256', key).update(text).digest('hex').slice(0, 32);
+    this.warn();
     return hash('sha256', text, 'hex').slice(0, 32);
+  }
+
+  private warn(): void {
+    if (this.hasWarned) return;
+    this.hasWarned = true;
+    new Logger('AuthEvents').warn(
+      'Accounts are hashed in AuthEvents without a key: whoever reads the events can find an account by trying all ids. ' +
+        'Set AuthModule.forRoot({ subjectHashKey: … }), 32 random bytes that you keep as long as the events.',
+    );
   }
 }

@@ -156,6 +156,16 @@ export class AuthSettings extends OperationSettings {
   acceptWithoutKid?: readonly string[] | undefined = [];
 
   /**
+   * The key of the hashes under which accounts and sessions are in `AuthEvents`, at least 32 random
+   * bytes. Without it anyone who reads the events finds an account by trying all account numbers.
+   *
+   * Keep it as long as the events: a new key gives the same account another hash.
+   *
+   * @default none: hashes without a key, as before 0.2, and one warning when the first is made
+   */
+  subjectHashKey?: SecretMaterial | undefined;
+
+  /**
    * Takes over the tokens of the passport recipe until a date; see {@link LegacyOptions}.
    *
    * @default none

@@ -3,6 +3,7 @@ import {
   createPrivateKey,
   createPublicKey,
   createSecretKey,
+  hkdfSync,
   type KeyObject,
 } from 'node:crypto';
 import { types } from 'node:util';
@@ -75,6 +76,23 @@ export function readSecret(
       `${alg} needs at least ${minimum} bytes (RFC 7518 section 3.2), these are ${bytes.byteLength}. ${MAKE_A_SECRET}`,
     );
   return key;
+}
+
+/**
+ * The option `subjectHashKey`: a key of its own, derived (HKDF, RFC 5869) from what was given, so that
+ * the same secret may be used elsewhere.
+ *
+ * @internal
+ */
+export function readSubjectHashKey(
+  given: unknown,
+  problems: OptionProblems,
+): KeyObject | undefined {
+  if (given === undefined) return undefined;
+  const secret = readSecret(given, 'HMAC-SHA256', 32, 'subjectHashKey', problems);
+  if (secret === null) return undefined;
+  const derived = hkdfSync('sha256', secret, '', 'nestjs-logout/subject-hash', 32);
+  return createSecretKey(Buffer.from(derived));
 }
 
 /** Only ever refuses: what a key *is* is said by the property that holds it. */

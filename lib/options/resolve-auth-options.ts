@@ -22,6 +22,7 @@ import {
 } from './resolved-auth-options.js';
 import { readMaxSessions, readRetries } from './session-setting-readers.js';
 import { UNBOUNDED } from './stale-policy.js';
+import { readSubjectHashKey } from './key-material.js';
 import {
   readClaimNames,
   readDataSource,
@@ -57,6 +58,7 @@ const OPTION_NAMES = Object.keys({
   follow: true,
   foreign: true,
   acceptWithoutKid: true,
+  subjectHashKey: true,
   legacy: true,
   allowedClaims: true,
   dataSource: true,
@@ -195,6 +197,7 @@ export function resolveAuthOptions(
       problems,
     ),
     legacy,
+    subjectHashKey: readSubjectHashKey(value('subjectHashKey'), problems),
     allowedClaims: readClaimNames(value('allowedClaims'), problems),
     dataSource: readDataSource(value('dataSource'), problems),
     migrations: readMigrations(value('migrations'), problems),

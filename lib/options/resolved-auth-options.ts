@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { RevocationHint } from '../revocation/hint/revocation-hint.js';
 import type { ApplicationMethod } from './application-method.js';
@@ -69,6 +70,8 @@ export interface ResolvedAuthOptions {
   /** The longest life of any token this instance can be asked about. */
   readonly maxTokenLife: number;
   readonly legacy: ResolvedLegacy | undefined;
+  /** Of the hashes in `AuthEvents`. */
+  readonly subjectHashKey: KeyObject | undefined;
   readonly foreign: readonly ResolvedForeignIssuer[];
   /** Issuers whose tokens are accepted without a kid although a key was revoked. */
   readonly acceptWithoutKid: readonly string[];

@@ -1,3 +1,4 @@
+import { inexactIn } from '../authentication/strict-json.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { isSecretive } from './secretive-name.js';
 
@@ -8,7 +9,7 @@ const REGISTERED = new Set(['iss', 'aud', 'sub', 'sid', 'jti', 'gen', 'iat', 'ex
  * Checks the claims that an application wants signed.
  *
  * @throws AuthWiringError for a registered name, for a name that looks like a secret and was not
- * allowed by `allowedClaims`.
+ * allowed by `allowedClaims`, and for a value that JSON cannot hold exactly.
  */
 export function assertSignable(
   claims: Readonly<Record<string, unknown>>,
@@ -30,4 +31,10 @@ export function assertSignable(
       );
     }
   }
+  const inexact = inexactIn(claims);
+  if (inexact === undefined) return;
+  throw new AuthWiringError(
+    `The claims hold ${inexact} that a token cannot carry: it would be refused when it comes back.`,
+    'Give well-formed texts (text.toWellFormed()) and finite numbers.',
+  );
 }

@@ -7,6 +7,7 @@ const STRATEGY = 'authentication/jwt.strategy';
 const CHAINS = 'security/strategy-chains';
 const MISSING_KID = 'security/missing-kid';
 const ENTRY_POINTS = 'security/entry-points';
+const UNTRUSTED = 'security/untrusted-text';
 const KEY_FITS = 'options/key-fits-algorithm';
 const WEAK_KEYS = 'unit/options/weak-keys';
 
@@ -157,5 +158,33 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     'if (nbf !== undefined && ',
     'if (false && ',
     ENTRY_POINTS,
+  ),
+  one(
+    'untrusted text goes into the log as it is',
+    'context/log-text',
+    'return cut.replace(UNSAFE,',
+    'return cut.replace(/$^/g,',
+    UNTRUSTED,
+  ),
+  one(
+    'claims that are not exact are signed',
+    'sessions/signable-claims',
+    'if (inexact === undefined)',
+    'if (true)',
+    UNTRUSTED,
+  ),
+  one(
+    'claims that are not exact are accepted',
+    'authentication/strict-json',
+    'if (inexact !== undefined)',
+    'if (false)',
+    UNTRUSTED,
+  ),
+  one(
+    'subject hashes have no key',
+    'events/auth-events.service',
+    'if (key !== undefined)',
+    'if (false)',
+    'unit/events/subject-hash',
   ),
 ];

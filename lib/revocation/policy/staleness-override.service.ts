@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { logText } from '../../context/log-text.js';
 import { AuthClock, type CancelSchedule } from '../../context/auth-clock.js';
 import { AuthException } from '../../errors/auth.exception.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
@@ -90,7 +91,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
     };
     const bound = upTo >= UNBOUNDED ? 'without a bound' : `for ${upTo / 1000} s`;
     this.logger.warn(
-      `${actor} lets this instance accept ${bound} without a proof, until ${new Date(end).toISOString()}.`,
+      `${logText(actor, 255)} lets this instance accept ${bound} without a proof, until ${new Date(end).toISOString()}.`,
     );
     this.events.tell({ type: 'staleness_override', reason: 'begun', actor });
   }

@@ -122,6 +122,7 @@ export function optionsWith(
     maxTokenLife: 300_000,
     foreign: [],
     acceptWithoutKid: [],
+    subjectHashKey: undefined,
     legacy: undefined,
     hint: undefined,
     allowedClaims: [],

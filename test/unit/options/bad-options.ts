@@ -159,6 +159,7 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   ['foreign no list', { foreign }, 'foreign', 'Give a list'],
   ['acceptWithoutKid no list', { acceptWithoutKid: 'shop' }, 'acceptWithoutKid', 'Give a list'],
   ['acceptWithoutKid of others', { acceptWithoutKid: ['x'] }, 'acceptWithoutKid[0]', 'exact text'],
+  ['subjectHashKey of 31 bytes', { subjectHashKey: 'x'.repeat(31) }, 'subjectHashKey', '32 bytes'],
   ['foreign null', { foreign: null }, 'foreign', 'Give a list'],
   ['foreign of texts', { foreign: ['https://other'] }, 'foreign[0]', 'Give an object'],
   ['a foreign pattern', { foreign: [{ ...foreign, issuer: /x/ }] }, 'foreign[0].issuer', 'exact'],
