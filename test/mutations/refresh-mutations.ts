@@ -162,4 +162,18 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     'true',
     'cluster/sessions/reuse-after-end',
   ),
+  one(
+    'S17: a logout over HTTP does not use its token up',
+    'http/presented-sessions.service',
+    'await this.refreshes.usedInLogout(refresh);',
+    '',
+    'e2e/http-refresh-tokens',
+  ),
+  one(
+    'S1: a login fails when an old cookie cannot be looked up',
+    'http/presented-sessions.service',
+    'if (error instanceof AuthException)\n                return undefined;',
+    '',
+    'e2e/http-refresh-tokens',
+  ),
 ];
