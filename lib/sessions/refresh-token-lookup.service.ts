@@ -2,17 +2,21 @@ import { Injectable } from '@nestjs/common';
 import type { KeyObject } from 'node:crypto';
 import { KeyRing } from '../authentication/key-ring.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
+import { RevocationLog } from '../revocation/revocation-log.service.js';
+import { integerOf } from '../revocation/store/log-rows.js';
 import type { Row } from '../revocation/store/statement.js';
 import { LookupLane } from './lookup-lane.js';
 import {
   type CheckKey,
   checkKeyOf,
   hasCheckValueOf,
+  isRefreshToken,
   newRefreshToken,
   type RefreshToken,
   refreshTokenDigest,
 } from './refresh-token.js';
 import { SessionStore } from './session-store.service.js';
+import { type SessionRow, sessionOf } from './store/session-rows.js';
 
 /** Tokens that this application made: what waits here is as much as its clients present at once. */
 const OWN = { batch: 500, queue: 10_000 } as const;
@@ -34,6 +38,7 @@ export class RefreshTokenLookup {
   private readonly strangers = new LookupLane(this.look.bind(this), STRANGERS);
 
   constructor(
+    private readonly log: RevocationLog,
     private readonly store: SessionStore,
     private readonly keys: KeyRing,
     private readonly meter: AuthMeter,
@@ -45,12 +50,27 @@ export class RefreshTokenLookup {
   }
 
   /**
-   * The row of the session that a token belongs to, with `pending_ends`.
+   * The session that a token belongs to, whether it has ended or not; `undefined` for any other text.
    *
    * @throws AuthUnavailableException `storage_unavailable`, also for a text without a right check value
    * while too many of those are waiting.
    */
-  find(token: RefreshToken): Promise<Row | undefined> {
+  async find(token: string): Promise<SessionRow | undefined> {
+    if (!isRefreshToken(token)) return undefined;
+    const row = await this.rowOf(token);
+    if (row === undefined) return undefined;
+    if (integerOf(row['pending_ends']) === 0) return sessionOf(row);
+    // Its end was committed in somebody's transaction and counts from then on (C5).
+    await this.log.settlePending();
+    const again = await this.rowOf(token);
+    if (again === undefined) return undefined;
+    const session = sessionOf(again);
+    return integerOf(again['pending_ends']) === 0
+      ? session
+      : { ...session, endedAt: session.endedAt ?? 0, endReason: session.endReason ?? 'logout' };
+  }
+
+  private rowOf(token: RefreshToken): Promise<Row | undefined> {
     const lane = hasCheckValueOf(token, this.checkKeys()) ? this.own : this.strangers;
     return this.meter.refusalsOf(lane.find(refreshTokenDigest(token)));
   }

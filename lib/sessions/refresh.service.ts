@@ -12,7 +12,6 @@ import type { RevocationReason } from '../revocation/revocation-event.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import type { LogPosition } from '../revocation/log-positions.js';
 import { RevocationLog } from '../revocation/revocation-log.service.js';
-import { integerOf } from '../revocation/store/log-rows.js';
 import { AccessTokenSigner, type SignedAccessToken } from './access-token.signer.js';
 import { claimsOf } from './claims-of.js';
 import { truncateAddress } from './client-address.js';
@@ -34,7 +33,7 @@ import { answerOf, repeatedAnswerOf } from './refresh-answer.js';
 import { refreshRefusal } from './session-refusals.js';
 import type { RefreshOutcome, ReuseClass } from './store/refresh-outcome.js';
 import { isReuseAfterEnd, rotate } from './store/rotate.js';
-import { type SessionRow, sessionOf } from './store/session-rows.js';
+import type { SessionRow } from './store/session-rows.js';
 
 /** How often one call begins again because somebody's mark overtook its position. */
 const ATTEMPTS = 5;
@@ -99,19 +98,8 @@ export class RefreshService {
   }
 
   /** The login that a refresh token belongs to, dead or alive; `undefined` for a stranger's text. */
-  async find(token: string): Promise<SessionRow | undefined> {
-    if (!isRefreshToken(token)) return undefined;
-    const row = await this.lookup.find(token);
-    if (row === undefined) return undefined;
-    if (integerOf(row['pending_ends']) === 0) return sessionOf(row);
-    // Its end was committed in somebody's transaction and counts from then on (C5).
-    await this.log.settlePending();
-    const again = await this.lookup.find(token);
-    if (again === undefined) return undefined;
-    const session = sessionOf(again);
-    return integerOf(again['pending_ends']) === 0
-      ? session
-      : { ...session, endedAt: session.endedAt ?? 0, endReason: session.endReason ?? 'logout' };
+  find(token: string): Promise<SessionRow | undefined> {
+    return this.lookup.find(token);
   }
 
   /**
