@@ -6,6 +6,7 @@ import { Distribution } from './distribution.js';
 import { progress, times } from './progress.js';
 import { FloodProcess, type FloodSettings, type FloodTally } from './support/flood-process.js';
 import { InstanceProcess } from './support/instance-process.js';
+import { Probe } from './support/probe.js';
 
 const SOCKETS = times(1_000, 200);
 /** How long each phase lasts (ms); in its middle the feed's connection is killed. */
@@ -14,8 +15,10 @@ const PHASE = times(20_000, 6_000);
 const DISTANCE = 4;
 /** Seconds; the bound within which a guarded request has to be answered. */
 const MAX_STALENESS = 5;
-/** Milliseconds from one guarded request to the next, and from one session's act to the next. */
-const PACE = 25;
+/** Of the client of guarded requests, and milliseconds between two on each. */
+const CONNECTIONS = 4;
+const PACE = 100;
+/** From one login to the next (ms). */
 const ACT_PACE = 500;
 
 interface Call {
@@ -72,12 +75,12 @@ async function phase(
   shape?: FloodSettings['shape'],
 ): Promise<Phase> {
   progress(`${name}, for ${PHASE / 1000} s`);
-  const flood =
-    shape === undefined ? undefined : FloodProcess.start({ port, sockets: SOCKETS, shape });
   const client = new Client(port);
   const until = performance.now() + PHASE;
-  const guarded = client.every(PACE, until, () => client.call('GET /me', guest.access_token));
+  const guarded = askGuarded(port, guest.access_token, until);
   const acts = actsOf(client, until);
+  const flood =
+    shape === undefined ? undefined : FloodProcess.start({ port, sockets: SOCKETS, shape });
   await setTimeout(PHASE / 2);
   await server.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() ` +
@@ -85,6 +88,23 @@ async function phase(
   );
   const found = { guarded: await guarded, ...(await acts) };
   return { ...found, tally: await flood?.stop() };
+}
+
+/** Over connections that were there before the flood: what is measured is the guard. */
+async function askGuarded(port: number, token: string, until: number): Promise<Call[]> {
+  const calls: Call[] = [];
+  const asking = Array.from({ length: CONNECTIONS }, async () => {
+    const probe = await Probe.open(port);
+    for (let at = performance.now(); at < until; at += PACE) {
+      const wait = at - performance.now();
+      if (wait > 0) await setTimeout(wait);
+      const { status, sent, received } = await probe.ask('GET /me', token);
+      calls.push({ status, took: received - sent });
+    }
+    probe.close();
+  });
+  await Promise.all(asking);
+  return calls;
 }
 
 /** One after the other: a login, a refresh of its token, a logout with the token that it gave. */
@@ -161,35 +181,18 @@ class Client {
     return (await this.send('POST /auth/login', { username: 'guest', password: 'x' })).body;
   }
 
-  call(call: string, token: string): Promise<Call> {
-    return this.ask(call, { headers: { authorization: `Bearer ${token}` } });
-  }
-
-  send(call: string, body: object): Promise<Call & { readonly body: Tokens }> {
-    return this.ask(call, {
+  /** Gives the answer as it is. */
+  async send(call: string, body: object): Promise<Call & { readonly body: Tokens }> {
+    const [method = '', path = '/'] = call.split(' ');
+    const sent = performance.now();
+    const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
+      method,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
-  }
-
-  /** Each at its moment, however long the ones before take. */
-  async every(pace: number, until: number, act: () => Promise<Call>): Promise<Call[]> {
-    const calls: Promise<Call>[] = [];
-    for (let at = performance.now(); at < until; at += pace) {
-      const wait = at - performance.now();
-      if (wait > 0) await setTimeout(wait);
-      calls.push(act());
-    }
-    return Promise.all(calls);
-  }
-
-  private async ask(call: string, init: RequestInit): Promise<Call & { readonly body: Tokens }> {
-    const [method = 'GET', path = '/'] = call.split(' ');
-    const sent = performance.now();
-    const response = await fetch(`http://127.0.0.1:${this.port}${path}`, { method, ...init });
     const text = await response.text();
-    const body = (text.startsWith('{') ? JSON.parse(text) : {}) as Tokens;
-    return { status: response.status, took: performance.now() - sent, body };
+    const tokens = (text.startsWith('{') ? JSON.parse(text) : {}) as Tokens;
+    return { status: response.status, took: performance.now() - sent, body: tokens };
   }
 }
 
