@@ -14,9 +14,13 @@ const JEST_RECIPE = { transformIgnorePatterns: ['node_modules/(?!.*nestjs-logout
 /** A Nest 12 application in ES modules, as strict as TypeScript can be, with TypeORM 1. */
 export async function checkNest12(checks: Checks, place: Workplace, app: string): Promise<void> {
   cpSync(appSource(place, 'consumer-types'), join(app, 'consumer-types'), { recursive: true });
+  writeFileSync(join(app, 'src/readme.ts'), applicationOfReadme(place));
   await checks.run('Nest 12, strict, skipLibCheck: false: everything public compiles', async () => {
     await node(app, TSC, '-p', '.');
   });
+  await checks.run('the application of the README: login, read, logout, 401', () =>
+    tryOut(app, 'dist/src/readme.js'),
+  );
   await checks.run('Nest 12: a second copy of @nestjs/common stops the boot', async () => {
     const second = join(app, 'node_modules/nestjs-logout/node_modules/@nestjs/common');
     cpSync(join(app, 'node_modules/@nestjs/common'), second, { recursive: true });
@@ -97,6 +101,23 @@ export async function checkJestRecipeInReadme(checks: Checks, place: Workplace):
     expectEqual('it', readme.includes(JEST_RECIPE.transformIgnorePatterns[0] ?? ''), true);
   });
 }
+
+/** The complete application that the README shows, on a database that is there. */
+function applicationOfReadme({ repository }: Workplace): string {
+  const readme = readFileSync(join(repository, 'README.md'), 'utf8');
+  const blocks = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, block]) => block ?? '');
+  const whole = blocks.find((block) => block.includes('NestFactory.create('));
+  const replacements = [
+    ["{ type: 'postgres', url: process.env['DATABASE_URL']! }", SQLITE],
+    ["process.env['AUTH_SECRET']!", "'a secret of the package test, 32 bytes or more'"],
+  ] as const;
+  return replacements.reduce((text, [from, to]) => {
+    if (!text.includes(from)) throw new Error(`README.md has no application with ${from}.`);
+    return text.replace(from, to);
+  }, whole ?? '');
+}
+
+const SQLITE = "{ type: 'better-sqlite3', database: process.env['DATABASE']! }";
 
 async function tryOut(app: string, main: string): Promise<void> {
   expectEqual(`${main} was compiled`, existsSync(join(app, main)), true);
