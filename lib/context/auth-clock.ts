@@ -7,7 +7,9 @@ import { clearTimeout, setTimeout } from 'node:timers';
 export type CancelSchedule = () => void;
 
 /**
- * Every clock by which the library decides, in one place, so that a test can own time.
+ * The clocks by which tokens, sessions, events and proofs are judged, in one place, so that a test can
+ * control time. Not by this clock: how long a statement or a lock is waited for and retried, the check
+ * of dates in options at boot, and the time in an `AuthEvent`. Those use the host's own.
  *
  * Timers and the monotonic clock are taken from Node's own modules: jest's fake timers, which replace
  * globals, cannot stop the revocation feed by accident.

@@ -4,7 +4,8 @@ import { STATUS_CODES } from 'node:http';
 /**
  * The stable codes that a client can act on; they stand in the body of every answer that refuses.
  *
- * A code is never renamed within a major version.
+ * A code is never renamed within a major version. `binding_mismatch` is reserved: nothing answers with
+ * it yet.
  */
 export type AuthErrorCode =
   | 'token_missing'

@@ -30,7 +30,10 @@ export type FailureKind =
   /** Anything else: rolled back, and it would fail again. */
   | 'permanent';
 
-/** The few places where the databases differ; everything else is written once. */
+/**
+ * Where the statements of the databases differ. Tables (`migrations/tables.ts`), connections
+ * (`derive-data-source-options.ts`) and the gate of SQLite differ in places of their own.
+ */
 export interface Dialect {
   readonly name: 'postgres' | 'mysql' | 'sqlite';
   /** An expression: the database's own time in epoch milliseconds. */
