@@ -26,7 +26,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '06',
     "the log's connections follow the application's DataSource",
-    'cluster/storage/followed-source.spec.ts',
+    'cluster/storage/followed-source.spec.ts: to a rotated password, once the application',
   ],
   [
     '09',
@@ -36,7 +36,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '10',
     'a dead connection after a freeze costs one reconnect, not a 503',
-    'cluster/feed/s1-own-connection.spec.ts',
+    'cluster/feed/s1-own-connection.spec.ts: is one statement late when its socket has died',
   ],
   [
     '18',
