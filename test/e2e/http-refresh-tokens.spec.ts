@@ -9,7 +9,7 @@ const REFRESH = '__Host-refresh';
 const bodies = useBothPlatforms();
 const browsers = useBothPlatforms({ http: { cookies: true } });
 
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => void jest.restoreAllMocks());
 
 describe('refresh tokens over HTTP', () => {
   it('S17: a token whose successor logged out in a body is reported, and the answer does not tell', async () => {
