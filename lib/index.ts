@@ -75,7 +75,11 @@ export type {
   StalenessOverride,
 } from './revocation/policy/staleness-override.service.js';
 export type { Leniency, Verdict } from './revocation/verdict.js';
-export { authMigrations } from './revocation/migrations/auth-migrations.js';
+export {
+  authMigrations,
+  authTables,
+  type AuthTables,
+} from './revocation/migrations/auth-migrations.js';
 export type { LogPosition } from './revocation/log-positions.js';
 
 export { JwtStrategy } from './authentication/jwt.strategy.js';

@@ -71,7 +71,12 @@ export async function doctor(context: CommandContext, options: TargetOptions): P
 
 async function examine(log: CommandLog, target: LogTarget): Promise<Patient> {
   const { dialect } = log.database;
-  const present = new Set((await log.rows(dialect.existing)).map(({ name }) => name ?? ''));
+  const prefix = dialect.prefixed('');
+  const names = (await log.rows(dialect.existing)).map(({ name }) => name ?? '');
+  // As the checks call them: without the prefix.
+  const present = new Set(
+    names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
+  );
   // Not `read_only`: under that name a standby's answer is refused.
   const [can] = await log.rows({
     sql: `SELECT ${dialect.text(dialect.isReadOnly)} AS cannot_write`,

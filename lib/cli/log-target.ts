@@ -8,6 +8,7 @@ import { CommandFailure, CommandUsageError } from './command-errors.js';
 export interface TargetOptions {
   readonly dataSource?: string | undefined;
   readonly schema?: string | undefined;
+  readonly tablePrefix?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -15,6 +16,7 @@ export interface TargetOptions {
 export interface LogTarget {
   readonly source: DataSource | DataSourceOptions;
   readonly schema: string | undefined;
+  readonly tablePrefix?: string | undefined;
 }
 
 /** The application's DataSource, if it was given as one. */
@@ -33,12 +35,13 @@ export function optionsOf(target: LogTarget): DataSourceOptions {
  * @throws CommandUsageError when neither is given, or what is given is neither.
  */
 export async function readTarget(
-  { dataSource, schema }: TargetOptions,
+  { dataSource, schema, tablePrefix }: TargetOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<LogTarget> {
-  if (dataSource !== undefined) return { source: await loadDataSource(dataSource), schema };
+  if (dataSource !== undefined)
+    return { source: await loadDataSource(dataSource), schema, tablePrefix };
   const url = env['DATABASE_URL'];
-  if (url !== undefined && url !== '') return { source: optionsOfUrl(url), schema };
+  if (url !== undefined && url !== '') return { source: optionsOfUrl(url), schema, tablePrefix };
   throw new CommandUsageError(
     'Which database? Neither --data-source nor DATABASE_URL is given.',
     'Give the module that exports your DataSource, as to TypeORM’s own command: --data-source dist/data-source.js',

@@ -84,15 +84,19 @@ export async function migrate(context: CommandContext, options: MigrateOptions):
  * @returns the tables that were missing.
  */
 async function makeAgain(context: CommandContext, options: TargetOptions): Promise<string[]> {
-  const { source, schema } = await readTarget(options, context.host.env);
-  const database = await openLogDatabase({ source, schema, migrations: 'none' });
+  const target = await readTarget(options, context.host.env);
+  const database = await openLogDatabase({ ...target, migrations: 'none' });
   try {
     const { dialect } = database;
     const { rows } = await database.read(dialect.existing);
     const present = new Set(rows.map(({ name }) => name));
     const indexes = AUTH_INDEXES.map(({ name }) => name);
-    const wanted = [...AUTH_TABLES, ...indexes];
-    if (!present.has('auth_migration') || wanted.every((name) => present.has(name))) return [];
+    const wanted = [...AUTH_TABLES, ...indexes].map((name) => dialect.prefixed(name));
+    if (
+      !present.has(dialect.prefixed('auth_migration')) ||
+      wanted.every((name) => present.has(name))
+    )
+      return [];
     for (const sql of [
       ...createTables(dialect, randomUUID(), Date.now()),
       createInstances(dialect),
@@ -104,7 +108,7 @@ async function makeAgain(context: CommandContext, options: TargetOptions): Promi
         if (!isThereAlready(error)) throw error;
       }
     }
-    return AUTH_TABLES.filter((name) => !present.has(name));
+    return AUTH_TABLES.map((name) => dialect.prefixed(name)).filter((name) => !present.has(name));
   } finally {
     await database.close();
   }

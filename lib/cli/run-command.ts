@@ -46,6 +46,10 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
         'module that exports the DataSource, as for TypeORM’s command',
       )
       .option('--schema <name>', 'PostgreSQL: the schema, as in AuthModule.forRoot()')
+      .option(
+        '--table-prefix <text>',
+        'what the names of the tables begin with, as in AuthModule.forRoot()',
+      )
       .option('--json', 'print one JSON object instead of lines')
       .action(async (options: T) => {
         const run = await load();

@@ -205,6 +205,18 @@ export class AuthSettings extends OperationSettings {
   schema?: string | undefined;
 
   /**
+   * What the names of our tables and indexes begin with, where a name is taken or several applications
+   * share a database: lower-case letters, digits and `_`, at most 32. Give it to the command
+   * (`--table-prefix`) and, with own migrations, to `authTables({ tablePrefix })` too.
+   *
+   * Another prefix is another, empty log: tokens that were logged out in the old one are accepted again.
+   *
+   * @default no prefix
+   * @example tablePrefix: 'shop_'
+   */
+  tablePrefix?: string | undefined;
+
+  /**
    * How long the boot waits for the first complete load: seconds or `'10s'`, 0 to 10 minutes. After
    * that the application starts closed: every guarded route answers 503 until the load succeeds.
    *

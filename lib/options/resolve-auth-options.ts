@@ -29,6 +29,7 @@ import {
   readMetadataKey,
   readMigrations,
   readSchema,
+  readTablePrefix,
   readStrategyName,
 } from './setting-readers.js';
 
@@ -64,6 +65,7 @@ const OPTION_NAMES = Object.keys({
   dataSource: true,
   migrations: true,
   schema: true,
+  tablePrefix: true,
   bootTimeout: true,
   strategyName: true,
   publicMetadataKey: true,
@@ -202,6 +204,7 @@ export function resolveAuthOptions(
     dataSource: readDataSource(value('dataSource'), problems),
     migrations: readMigrations(value('migrations'), problems),
     schema: readSchema(value('schema'), problems),
+    tablePrefix: readTablePrefix(value('tablePrefix'), problems),
     bootTimeout: duration('bootTimeout'),
     strategyName: readStrategyName(value('strategyName'), problems),
     publicMetadataKey: readMetadataKey(value('publicMetadataKey'), problems),

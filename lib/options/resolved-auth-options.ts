@@ -80,6 +80,7 @@ export interface ResolvedAuthOptions {
   readonly dataSource: string | DataSource | DataSourceOptions | undefined;
   readonly migrations: 'check' | 'run';
   readonly schema: string | undefined;
+  readonly tablePrefix?: string | undefined;
   readonly bootTimeout: number;
   readonly strategyName: string | undefined;
   readonly publicMetadataKey: string | undefined;

@@ -47,6 +47,17 @@ export function readMigrations(given: unknown, problems: OptionProblems): 'check
   return 'check';
 }
 
+/** The option `tablePrefix`: every statement names it, and index names must stay short. @internal */
+export function readTablePrefix(given: unknown, problems: OptionProblems): string | undefined {
+  return readOptionalText(
+    given,
+    'tablePrefix',
+    (text) => /^[a-z_][a-z0-9_]{0,31}$/.test(text),
+    "Give lower-case letters, digits and _, not a digit first, at most 32: 'shop_'.",
+    problems,
+  );
+}
+
 /** The option `schema`: every statement names it, so nothing that needs quoting. @internal */
 export function readSchema(given: unknown, problems: OptionProblems): string | undefined {
   return readOptionalText(

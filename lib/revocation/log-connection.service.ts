@@ -77,10 +77,7 @@ export class LogConnection implements OnModuleInit {
   get dataSourceOptions(): DataSourceOptions {
     const { source } = this;
     if (source === undefined) throw new Error('AuthModule was not initialised.');
-    return deriveDataSourceOptions(
-      isDataSource(source) ? source.options : source,
-      this.options.schema,
-    );
+    return deriveDataSourceOptions(isDataSource(source) ? source.options : source, this.options);
   }
 
   /**
@@ -167,10 +164,11 @@ export class LogConnection implements OnModuleInit {
   }
 
   private openDatabase(): Promise<LogDatabase> {
-    const { schema, migrations, maxStaleness } = this.options;
+    const { schema, tablePrefix, migrations, maxStaleness } = this.options;
     const location = {
       source: this.source as DataSource | DataSourceOptions,
       schema,
+      tablePrefix,
       // A log that is followed has its tables; where there are none, it is not that log.
       migrations: this.opened === undefined ? migrations : ('check' as const),
       clock: this.clock,

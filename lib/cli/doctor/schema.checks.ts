@@ -43,9 +43,9 @@ const tables: Check = {
     return [
       wrong(
         `These tables are missing${where}: ${missing.join(', ')}.`,
-        'nestjs-logout migrate makes them (with the same --data-source and --schema).',
+        'nestjs-logout migrate makes them (with the same --data-source, --schema and --table-prefix).',
         `Or run node_modules/nestjs-logout/docs/sql/${log.database.dialect.name}.up.sql, or ...authMigrations among your own migrations.`,
-        'If the application finds them: is this the same database, and the same --schema?',
+        'If the application finds them: is this the same database, and the same --schema and --table-prefix?',
       ),
     ];
   },
@@ -62,8 +62,8 @@ const indexes: Check = {
     const { dialect } = log.database;
     return missing.map(({ name, table, columns, unique }) =>
       wrong(
-        `The index ${name} is missing: every poll, retry or purge reads the whole of ${table}.`,
-        `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${name} ON ${dialect.table(table)} (${columns});`,
+        `The index ${dialect.prefixed(name)} is missing: every poll, retry or purge reads the whole of ${table}.`,
+        `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${dialect.prefixed(name)} ON ${dialect.table(table)} (${columns});`,
       ),
     );
   },

@@ -104,7 +104,7 @@ const pooler: Check = {
  */
 async function sharesBackends(target: LogTarget): Promise<boolean> {
   const application = applicationOf(target);
-  const options = deriveDataSourceOptions(optionsOf(target), target.schema);
+  const options = deriveDataSourceOptions(optionsOf(target), target);
   const Class = application === undefined ? DataSource : dataSourceClassOf(application);
   const dataSource = await new Class(options).initialize();
   const [one, other] = [

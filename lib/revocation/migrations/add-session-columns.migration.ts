@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { dialectOf } from '../store/dialect-of.js';
+import { dialectOf, type TableNames } from '../store/dialect-of.js';
 import { isThereAlready } from './create-auth-log.migration.js';
 import { addColumns, dropColumns } from './tables.js';
 
@@ -10,10 +10,13 @@ import { addColumns, dropColumns } from './tables.js';
  * @publicApi
  */
 export class AddSessionColumns1795824000000 implements MigrationInterface {
-  readonly name = 'AddSessionColumns1795824000000';
+  readonly name: string = 'AddSessionColumns1795824000000';
+
+  /** @param names - Where the tables are; TypeORM gives none, and `authTables()` those of its own. */
+  constructor(private readonly names: TableNames = {}) {}
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    for (const sql of addColumns(dialectOf(queryRunner.connection))) {
+    for (const sql of addColumns(dialectOf(queryRunner.connection, this.names))) {
       await queryRunner.query(sql).catch((error: unknown) => {
         if (!isThereAlready(error)) throw error;
       });
@@ -21,6 +24,7 @@ export class AddSessionColumns1795824000000 implements MigrationInterface {
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    for (const sql of dropColumns(dialectOf(queryRunner.connection))) await queryRunner.query(sql);
+    for (const sql of dropColumns(dialectOf(queryRunner.connection, this.names)))
+      await queryRunner.query(sql);
   }
 }

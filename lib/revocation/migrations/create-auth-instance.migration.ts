@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { dialectOf } from '../store/dialect-of.js';
+import { dialectOf, type TableNames } from '../store/dialect-of.js';
 import { createInstances, dropInstances } from './tables.js';
 
 /**
@@ -9,13 +9,16 @@ import { createInstances, dropInstances } from './tables.js';
  * @publicApi
  */
 export class CreateAuthInstance1763769600000 implements MigrationInterface {
-  readonly name = 'CreateAuthInstance1763769600000';
+  readonly name: string = 'CreateAuthInstance1763769600000';
+
+  /** @param names - Where the tables are; TypeORM gives none, and `authTables()` those of its own. */
+  constructor(private readonly names: TableNames = {}) {}
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(createInstances(dialectOf(queryRunner.connection)));
+    await queryRunner.query(createInstances(dialectOf(queryRunner.connection, this.names)));
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(dropInstances(dialectOf(queryRunner.connection)));
+    await queryRunner.query(dropInstances(dialectOf(queryRunner.connection, this.names)));
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { dialectOf } from '../store/dialect-of.js';
+import { dialectOf, type TableNames } from '../store/dialect-of.js';
 import { errorCodeOf } from '../store/driver-error.js';
 import { StorageFailure } from '../store/log-database.js';
 import { createTables, dropTables } from './tables.js';
@@ -14,10 +14,17 @@ import { createTables, dropTables } from './tables.js';
  * @publicApi
  */
 export class CreateAuthLog1763683200000 implements MigrationInterface {
-  readonly name = 'CreateAuthLog1763683200000';
+  readonly name: string = 'CreateAuthLog1763683200000';
+
+  /** @param names - Where the tables are; TypeORM gives none, and `authTables()` those of its own. */
+  constructor(private readonly names: TableNames = {}) {}
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    for (const sql of createTables(dialectOf(queryRunner.connection), randomUUID(), Date.now())) {
+    for (const sql of createTables(
+      dialectOf(queryRunner.connection, this.names),
+      randomUUID(),
+      Date.now(),
+    )) {
       await queryRunner.query(sql).catch((error: unknown) => {
         if (!isThereAlready(error)) throw error;
       });
@@ -25,7 +32,8 @@ export class CreateAuthLog1763683200000 implements MigrationInterface {
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    for (const sql of dropTables(dialectOf(queryRunner.connection))) await queryRunner.query(sql);
+    for (const sql of dropTables(dialectOf(queryRunner.connection, this.names)))
+      await queryRunner.query(sql);
   }
 }
 

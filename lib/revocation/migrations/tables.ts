@@ -133,6 +133,16 @@ const FIRST_TABLES = (Object.keys(COLUMNS) as AuthTable[]).filter(
   (table) => table !== 'auth_instance',
 );
 
+/** The columns that each release of a table has had: without one of them it is somebody else's table. */
+export function firstColumns(table: AuthTable): string[] {
+  return COLUMNS[table].map(([name]) => name);
+}
+
+/** All columns of a table, as this release reads and writes them. */
+export function columnsOf(table: AuthTable): string[] {
+  return [...firstColumns(table), ...(ADDED_COLUMNS[table] ?? []).map(([name]) => name)];
+}
+
 const PRIMARY_KEY: Readonly<Record<AuthTable, string>> = {
   auth_log: 'id',
   auth_head: 'id',
@@ -212,8 +222,8 @@ function createIndex(dialect: Dialect, index: (typeof AUTH_INDEXES)[number]): st
   const { name, unique, table, columns } = index;
   const kind = `${unique ? 'UNIQUE ' : ''}INDEX`;
   return dialect.name === 'mysql'
-    ? `ALTER TABLE ${dialect.table(table)} ADD ${kind} ${name} (${columns})`
-    : `CREATE ${kind} IF NOT EXISTS ${name} ON ${dialect.table(table)} (${columns})`;
+    ? `ALTER TABLE ${dialect.table(table)} ADD ${kind} ${dialect.prefixed(name)} (${columns})`
+    : `CREATE ${kind} IF NOT EXISTS ${dialect.prefixed(name)} ON ${dialect.table(table)} (${columns})`;
 }
 
 function createTable(dialect: Dialect, table: AuthTable): string {
@@ -264,9 +274,10 @@ export function addColumns(dialect: Dialect): string[] {
 /** Statements that remove them again; 0.1 goes on with what is left. */
 export function dropColumns(dialect: Dialect): string[] {
   const indexes = ADDED_INDEXES.map(({ name, table }) => {
-    if (dialect.name === 'mysql') return `ALTER TABLE ${dialect.table(table)} DROP INDEX ${name}`;
+    if (dialect.name === 'mysql')
+      return `ALTER TABLE ${dialect.table(table)} DROP INDEX ${dialect.prefixed(name)}`;
     // An index is in the schema of its table, and is qualified like one.
-    const qualified = dialect.table(table).replace(table, name);
+    const qualified = dialect.table(table).replace(dialect.prefixed(table), dialect.prefixed(name));
     return `DROP INDEX IF EXISTS ${qualified}`;
   });
   const columns = added().map(

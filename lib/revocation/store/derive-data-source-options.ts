@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { authMigrations } from '../migrations/auth-migrations.js';
-import { SUPPORTED_TYPES } from './dialect-of.js';
+import { authTables } from '../migrations/auth-migrations.js';
+import { SUPPORTED_TYPES, type TableNames } from './dialect-of.js';
 
 /** One connection that writes and one that reads; the feed's own is outside of every pool. */
 export const POOL_SIZE = 2;
@@ -50,11 +50,12 @@ type Loose = Readonly<Record<string, unknown>>;
  */
 export function deriveDataSourceOptions(
   application: DataSourceOptions,
-  schema: string | undefined,
+  names: TableNames,
   poolSize = POOL_SIZE,
 ): DataSourceOptions {
   const given = application as unknown as Loose;
   const type = supported(given);
+  const { schema, tablePrefix = '' } = names;
   if (schema !== undefined && type !== 'postgres') throw schemaIsForPostgres(schema, type);
   const family = type === 'mariadb' ? 'mysql' : type;
   const { replication } = given as { replication?: { master?: Loose } };
@@ -91,8 +92,8 @@ export function deriveDataSourceOptions(
     name: 'nestjs-logout',
     entities: [],
     subscribers: [],
-    migrations: [...authMigrations],
-    migrationsTableName: 'auth_migration',
+    migrations: [...authTables(names).migrations],
+    migrationsTableName: `${tablePrefix}auth_migration`,
     migrationsRun: false,
     synchronize: false,
     dropSchema: false,

@@ -7,14 +7,23 @@ import { sqliteDialect } from './sqlite.dialect.js';
 /** The TypeORM driver types that the log can live on. */
 export const SUPPORTED_TYPES = ['postgres', 'mysql', 'mariadb', 'better-sqlite3'] as const;
 
-/** The dialect of an initialised DataSource; `schema` was resolved at boot where it was not given. */
-export function dialectOf(dataSource: DataSource, schema?: string): Dialect {
+/** Where our tables are and how they are called, as `AuthModule.forRoot()` takes it. */
+export interface TableNames {
+  readonly schema?: string | undefined;
+  readonly tablePrefix?: string | undefined;
+}
+
+/** The dialect of an initialised DataSource; a schema that is not given is resolved by the DataSource. */
+export function dialectOf(
+  dataSource: DataSource,
+  { schema, tablePrefix }: TableNames = {},
+): Dialect {
   const { options, driver } = dataSource;
   if (options.type === 'postgres') {
-    return postgresDialect(schema ?? options.schema ?? driver.schema ?? 'public');
+    return postgresDialect(schema ?? options.schema ?? driver.schema ?? 'public', tablePrefix);
   }
   if (options.type === 'mysql' || options.type === 'mariadb') {
-    return mysqlDialect(driver.database ?? options.database ?? '');
+    return mysqlDialect(driver.database ?? options.database ?? '', tablePrefix);
   }
-  return sqliteDialect();
+  return sqliteDialect(tablePrefix);
 }

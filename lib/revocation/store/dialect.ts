@@ -1,6 +1,6 @@
 import type { SqlValue, Statement, StatementResult } from './statement.js';
 
-/** The names of our tables; they are fixed, whatever prefix or naming strategy the application has. */
+/** The names of our tables, before `tablePrefix`; no prefix or naming strategy of the application applies. */
 export const AUTH_TABLES = [
   'auth_log',
   'auth_head',
@@ -71,6 +71,8 @@ export interface Dialect {
   readonly insertAfter?: (update: Statement, insert: Statement) => Statement;
   /** Said once to each new connection. */
   readonly prepareConnection: readonly string[];
+  /** The name of one of our tables or indexes with the `tablePrefix` before it, neither quoted nor qualified. */
+  prefixed(name: string): string;
   /** The table's quoted and, where there are schemas, qualified name. */
   table(name: AuthTable): string;
   /** An expression as text, whatever type parsers the application has set. */
@@ -98,6 +100,8 @@ export interface Dialect {
   updateInOrder(table: AuthTable, key: string, set: Statement, where: Statement): Statement;
   /** Lists our tables and indexes as rows `{ name }`. */
   readonly existing: Statement;
+  /** Lists the columns of these tables or views as rows `{ table_name, column_name }`. */
+  columnsOf(tables: readonly string[]): Statement;
   /** Deletes so many pending rows by their ids, and waits for nobody else's uncommitted ones. */
   deletePending(count: number): string;
   failure(error: unknown): FailureKind;

@@ -1,3 +1,4 @@
+import { placeholders } from './columns.js';
 import type { AuthTable, Dialect, FailureKind } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-error.js';
 import type { SqlValue, Statement } from './statement.js';
@@ -18,9 +19,11 @@ const GOING_AWAY = new Set([
 ]);
 
 /** MySQL and MariaDB. */
-export function mysqlDialect(database: string): Dialect {
+export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
   const statement = (sql: string, values: readonly SqlValue[]): Statement => ({ sql, values });
-  const table = (name: AuthTable): string => `\`${database.replaceAll('`', '``')}\`.\`${name}\``;
+  const prefixed = (name: string): string => `${tablePrefix}${name}`;
+  const table = (name: AuthTable): string =>
+    `\`${database.replaceAll('`', '``')}\`.\`${prefixed(name)}\``;
   const insert: Dialect['insert'] = (name, columns, rows) => ({
     sql:
       `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) VALUES ` +
@@ -46,6 +49,7 @@ export function mysqlDialect(database: string): Dialect {
       'SET SESSION innodb_lock_wait_timeout = 2 /*M!100300 , SESSION idle_transaction_timeout = 4 */',
       "SET SESSION time_zone = '+00:00'",
     ],
+    prefixed,
     table,
     text: (expression) => `CAST(${expression} AS CHAR)`,
     hex: (column) => `LOWER(HEX(${column}))`,
@@ -67,6 +71,12 @@ export function mysqlDialect(database: string): Dialect {
         `UNION SELECT CAST(index_name AS CHAR) FROM information_schema.statistics WHERE table_schema = ?`,
       [database, database],
     ),
+    columnsOf: (tables) =>
+      statement(
+        `SELECT CAST(table_name AS CHAR) AS table_name, CAST(column_name AS CHAR) AS column_name ` +
+          `FROM information_schema.columns WHERE table_schema = ? AND table_name IN (${placeholders(tables)})`,
+        [database, ...tables],
+      ),
     // `IN (…)` becomes a scan that locks every row on its way, those of open transactions included.
     deletePending: (count) =>
       `DELETE p FROM (SELECT CAST(? AS BINARY(16)) AS id` +

@@ -3,10 +3,10 @@ import { setTimeout } from 'node:timers/promises';
 import { DataSource, MigrationExecutor, type DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../../context/auth-clock.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { authMigrations } from '../migrations/auth-migrations.js';
-import { AUTH_INDEXES } from '../migrations/tables.js';
+import { authTables } from '../migrations/auth-migrations.js';
+import { checkTables, refuseForeignTables, refuseOurNames } from './check-tables.js';
 import { dataSourceClassOf, deriveDataSourceOptions } from './derive-data-source-options.js';
-import { AUTH_TABLES, type Dialect } from './dialect.js';
+import type { Dialect } from './dialect.js';
 import { dialectOf } from './dialect-of.js';
 import { surviveDyingClients } from './driver-connection.js';
 import { errorCodeOf, isServerError } from './driver-error.js';
@@ -21,6 +21,8 @@ export interface LogLocation {
   /** The application's DataSource, or the options that were given for the log itself. */
   readonly source: DataSource | DataSourceOptions;
   readonly schema: string | undefined;
+  /** What the names of our tables and indexes begin with. */
+  readonly tablePrefix?: string | undefined;
   /** `none`: for who looks at a database that may be damaged; nothing is checked. */
   readonly migrations: 'check' | 'run' | 'none';
   readonly clock?: Pick<AuthClock, 'wall' | 'monotonic'>;
@@ -45,7 +47,7 @@ const MIGRATION_ATTEMPTS = 100;
  */
 export async function openLogDatabase(location: LogLocation): Promise<LogDatabase> {
   const application = isLive(location.source) ? location.source : undefined;
-  if (application !== undefined) refuseOurNames(application);
+  if (application !== undefined) refuseOurNames(application, location.tablePrefix);
   const options = derivedOptions(location);
   const feedOptions = derivedOptions(location, 1);
   if (application !== undefined && isInMemory(options)) return openShared(application, location);
@@ -57,7 +59,7 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
     throw error;
   };
   try {
-    const dialect = await namable(dataSource, dialectOf(dataSource, location.schema));
+    const dialect = await namable(dataSource, dialectOf(dataSource, location));
     const database =
       dialect.name === 'sqlite'
         ? new SqliteLogDatabase(dataSource, openedHandle(dataSource), dialect, () =>
@@ -84,8 +86,9 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
 }
 
 /** How the log connects, as the application's DataSource is set now. */
-function derivedOptions({ source, schema }: LogLocation, poolSize?: number): DataSourceOptions {
-  return deriveDataSourceOptions(isLive(source) ? source.options : source, schema, poolSize);
+function derivedOptions(location: LogLocation, poolSize?: number): DataSourceOptions {
+  const { source } = location;
+  return deriveDataSourceOptions(isLive(source) ? source.options : source, location, poolSize);
 }
 
 /** Connects a DataSource of the application's own class, with the drivers that the application has. */
@@ -153,17 +156,18 @@ async function openShared(application: DataSource, location: LogLocation): Promi
   if (handle === undefined) {
     throw new Error('The application’s in-memory DataSource is not initialised yet.');
   }
-  const dialect = dialectOf(application);
+  const dialect = dialectOf(application, location);
   const database = new SqliteLogDatabase(undefined, handle, dialect, () => handle);
+  await refuseForeignTables(database);
   if (location.migrations === 'run') {
     const runner = application.createQueryRunner();
     try {
-      for (const Migration of authMigrations) await new Migration().up(runner);
+      for (const Migration of authTables(location).migrations) await new Migration().up(runner);
     } finally {
       await runner.release();
     }
   }
-  await check(database, location);
+  await checkTables(database);
   return database;
 }
 
@@ -197,8 +201,9 @@ async function prepare(
       'Connect to the primary. With TypeORM replication the log uses replication.master.',
     );
   }
+  await refuseForeignTables(database);
   if (location.migrations === 'run') await migrate(dataSource, database.dialect);
-  await check(database, location);
+  await checkTables(database);
 }
 
 /** Several processes may do this at once: one works, the others wait and then find nothing to do. */
@@ -231,32 +236,4 @@ async function migrate(dataSource: DataSource, dialect: Dialect): Promise<void> 
   } finally {
     await runner.release();
   }
-}
-
-async function check(database: LogDatabase, location: LogLocation): Promise<void> {
-  const { rows } = await database.read(database.dialect.existing);
-  const present = new Set(rows.map(({ name }) => name));
-  const wanted = [...AUTH_TABLES, ...AUTH_INDEXES.map(({ name }) => name)];
-  const missing = wanted.filter((name) => !present.has(name));
-  if (missing.length === 0) return;
-  throw new AuthWiringError(
-    `AuthModule: the database lacks these tables or indexes of the revocation log: ${missing.join(', ')}` +
-      `${location.schema === undefined ? '' : ` (in schema "${location.schema}")`}.`,
-    `Let the module make them: AuthModule.forRoot({ migrations: 'run', … }).`,
-    'Add ...authMigrations to the migrations of your own DataSource and run them.',
-    missing.some((name) => AUTH_TABLES.some((table) => table === name))
-      ? `Run node_modules/nestjs-logout/docs/sql/${database.dialect.name}.up.sql.`
-      : `If the tables were made by release 0.1, run node_modules/nestjs-logout/docs/sql/${database.dialect.name}.upgrade-0.2.sql.`,
-  );
-}
-
-function refuseOurNames(application: DataSource): void {
-  const names: ReadonlySet<string> = new Set(AUTH_TABLES);
-  const clash = application.entityMetadatas.find(({ tableName }) => names.has(tableName));
-  if (clash === undefined) return;
-  throw new AuthWiringError(
-    `AuthModule: the entity ${clash.name} of the application has the table name "${clash.tableName}", ` +
-      'which belongs to the revocation log; synchronize would drop our columns.',
-    'Rename the table of that entity.',
-  );
 }

@@ -1,3 +1,4 @@
+import { placeholders } from './columns.js';
 import type { AuthTable, Dialect, FailureKind } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-error.js';
 import type { Row, SqlValue, Statement } from './statement.js';
@@ -26,7 +27,7 @@ interface PostgresClient {
 }
 
 /** PostgreSQL: every name qualified, every value selected as text, READ COMMITTED by name. */
-export function postgresDialect(schema: string): Dialect {
+export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
   const quoted = `"${schema.replaceAll('"', '""')}"`;
   const numbered = (sql: string): string => {
     let index = 0;
@@ -36,7 +37,8 @@ export function postgresDialect(schema: string): Dialect {
     sql: numbered(sql),
     values,
   });
-  const table = (name: AuthTable): string => `${quoted}."${name}"`;
+  const prefixed = (name: string): string => `${tablePrefix}${name}`;
+  const table = (name: AuthTable): string => `${quoted}."${prefixed(name)}"`;
   const insert: Dialect['insert'] = (name, columns, rows) => ({
     sql:
       `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) ` +
@@ -69,6 +71,7 @@ export function postgresDialect(schema: string): Dialect {
       };
     },
     prepareConnection: [],
+    prefixed,
     table,
     text: (expression) => `(${expression})::text`,
     hex: (column) => `encode(${column}, 'hex')`,
@@ -91,6 +94,14 @@ export function postgresDialect(schema: string): Dialect {
         `UNION ALL SELECT indexname::text FROM pg_indexes WHERE schemaname = ?`,
       [schema, schema],
     ),
+    columnsOf: (tables) =>
+      statement(
+        `SELECT c.relname::text AS table_name, a.attname::text AS column_name FROM pg_class c ` +
+          `JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid ` +
+          `WHERE n.nspname = ? AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 ` +
+          `AND NOT a.attisdropped AND c.relname IN (${placeholders(tables)})`,
+        [schema, ...tables],
+      ),
     deletePending: (count) =>
       `DELETE FROM ${table('auth_pending')} WHERE event_id IN (${Array(count).fill('?').join(', ')})`,
     failure: (error): FailureKind => {

@@ -1,11 +1,13 @@
+import { placeholders } from './columns.js';
 import type { AuthTable, Dialect, FailureKind } from './dialect.js';
 import { errorCodeOf } from './driver-error.js';
 import type { SqlValue, Statement } from './statement.js';
 
 /** SQLite through better-sqlite3: one writer at a time, so no row locks and no isolation levels. */
-export function sqliteDialect(): Dialect {
+export function sqliteDialect(tablePrefix = ''): Dialect {
   const statement = (sql: string, values: readonly SqlValue[]): Statement => ({ sql, values });
-  const table = (name: AuthTable): string => `"${name}"`;
+  const prefixed = (name: string): string => `${tablePrefix}${name}`;
+  const table = (name: AuthTable): string => `"${prefixed(name)}"`;
   const insert: Dialect['insert'] = (name, columns, rows) => ({
     sql:
       `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) VALUES ` +
@@ -22,6 +24,7 @@ export function sqliteDialect(): Dialect {
     forUpdate: '',
     begin: ['BEGIN IMMEDIATE'],
     prepareConnection: [],
+    prefixed,
     table,
     text: (expression) => `CAST(${expression} AS TEXT)`,
     // hex(NULL) is an empty text here, and NULL must stay NULL: an event without an exception has none.
@@ -39,6 +42,13 @@ export function sqliteDialect(): Dialect {
         ...where.values,
       ]),
     existing: statement(`SELECT name FROM sqlite_master WHERE type IN ('table', 'index')`, []),
+    columnsOf: (tables) =>
+      statement(
+        `SELECT m.name AS table_name, c.name AS column_name FROM sqlite_master m ` +
+          `JOIN pragma_table_info(m.name) c WHERE m.type IN ('table', 'view') ` +
+          `AND m.name IN (${placeholders(tables)})`,
+        tables,
+      ),
     deletePending: (count) =>
       `DELETE FROM ${table('auth_pending')} WHERE event_id IN (${Array(count).fill('?').join(', ')})`,
     failure: (error): FailureKind =>

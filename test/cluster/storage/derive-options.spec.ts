@@ -17,7 +17,7 @@ const server = {
 
 /** What is made of an application's options; loose, as half of them fit one driver only. */
 function derive(application: object, schema?: string): Record<string, unknown> {
-  const derived: unknown = deriveDataSourceOptions(application as DataSourceOptions, schema);
+  const derived: unknown = deriveDataSourceOptions(application as DataSourceOptions, { schema });
   return derived as Record<string, unknown>;
 }
 

@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
+import { authTables } from '../../../lib/revocation/migrations/auth-migrations.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
+import { follow } from '../protocol/support.js';
+
+jest.setTimeout(60_000);
+
+describeOn(databaseKinds, 'the names of our tables', (kind) => {
+  let database: TestDatabase;
+  let clock: TestClock;
+  const opened: Instance[] = [];
+
+  beforeEach(async () => {
+    clock = new TestClock();
+    database = await kind.create();
+  });
+
+  afterEach(async () => {
+    for (const instance of opened.splice(0)) await instance.close();
+    await database?.drop();
+  });
+
+  const start = async (options: InstanceSettings['options'] = {}): Promise<Instance> => {
+    const instance = await startInstance(database, { clock, options });
+    opened.push(instance);
+    return instance;
+  };
+  const run = async <T>(work: (dataSource: DataSource) => Promise<T>): Promise<T> => {
+    const dataSource = await new DataSource(database.options).initialize();
+    try {
+      return await work(dataSource);
+    } finally {
+      await dataSource.destroy();
+    }
+  };
+  const namesOfTables = (): Promise<string[]> =>
+    run(async (dataSource) => {
+      const sql = {
+        'better-sqlite3': `SELECT name AS name FROM sqlite_master WHERE type = 'table'`,
+        postgres: `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'`,
+      }[dataSource.options.type as string];
+      const rows: { name: string }[] = await dataSource.query(
+        sql ??
+          'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()',
+      );
+      return rows.map(({ name }) => name).filter((name) => !name.startsWith('sqlite_'));
+    });
+
+  for (const migrations of ['run', 'check'] as const) {
+    it(`taken by another program stop the boot and name the columns (migrations: '${migrations}')`, async () => {
+      await run((dataSource) =>
+        dataSource.query(
+          'CREATE TABLE auth_session (id varchar(127) PRIMARY KEY, user_id varchar(15) NOT NULL)',
+        ),
+      );
+      const error: unknown = await start({ migrations }).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(AuthWiringError);
+      expect(String(error)).toMatch(
+        /"auth_session".*lacks the columns session_key, sid, .*subject/,
+      );
+      expect(String(error)).toContain('tablePrefix');
+      expect(await namesOfTables()).toEqual(['auth_session']);
+    });
+  }
+
+  it('begin with tablePrefix, beside a log without one, and neither hears of the other', async () => {
+    const [shop, plain] = [await start({ tablePrefix: 'shop_' }), await start()];
+    const names = await namesOfTables();
+    expect(names).toContain('shop_auth_event');
+    expect(names).toContain('shop_auth_migration');
+    expect(names).toContain('auth_event');
+    const [one, two] = [await shop.login('alice'), await shop.login('bob')];
+    await shop.logout.logout(one);
+    const receipt = await shop.dataSource.transaction((manager) =>
+      shop.logout.logoutAll('bob', { manager }),
+    );
+    await receipt.applied();
+    const again = await start({ tablePrefix: 'shop_', migrations: 'check' });
+    await follow(again);
+    expect(await again.judge(one)).toBe('session_ended');
+    expect(await again.judge(two)).toBe('session_ended');
+    const [{ count } = { count: -1 }] = await plain.dataSource.query<{ count: unknown }[]>(
+      `SELECT COUNT(*) AS count FROM auth_event WHERE kind <> 'history'`,
+    );
+    expect(Number(count)).toBe(0);
+  });
+
+  it('are made by the migrations of authTables() in a DataSource of the application', async () => {
+    const { migrations } = authTables({ tablePrefix: 'shop_' });
+    const dataSource = await new DataSource({
+      ...database.options,
+      migrations: [...migrations, ...authTables().migrations],
+    } as DataSourceOptions).initialize();
+    await dataSource.runMigrations();
+    await dataSource.destroy();
+    for (const options of [{ tablePrefix: 'shop_' }, {}]) {
+      const instance = await start({ ...options, migrations: 'check' });
+      expect(await instance.judge(await instance.login())).toBe('active');
+    }
+  });
+});
