@@ -143,7 +143,8 @@ async function openLog(
 ): Promise<OpenLog> {
   let database: LogDatabase | undefined;
   try {
-    database = await openLogDatabase({ ...target, migrations });
+    // Whoever runs a command has said by name which log is meant.
+    database = await openLogDatabase({ ...target, migrations, newLog: true });
     return migrations === 'none' ? logIn(database, clock, '') : await openLogIn(database, clock);
   } catch (error) {
     await database?.close();

@@ -217,6 +217,15 @@ export class AuthSettings extends OperationSettings {
   tablePrefix?: string | undefined;
 
   /**
+   * Whether a new, empty log may be started beside an existing one in the same database and schema, as
+   * for a second application. Without it that stops the boot: after a changed `tablePrefix` every token
+   * that was logged out would be accepted again.
+   *
+   * @default false
+   */
+  newLog?: boolean | undefined = false;
+
+  /**
    * How long the boot waits for the first complete load: seconds or `'10s'`, 0 to 10 minutes. After
    * that the application starts closed: every guarded route answers 503 until the load succeeds.
    *

@@ -29,6 +29,7 @@ import {
   readMetadataKey,
   readMigrations,
   readSchema,
+  readNewLog,
   readTablePrefix,
   readStrategyName,
 } from './setting-readers.js';
@@ -66,6 +67,7 @@ const OPTION_NAMES = Object.keys({
   migrations: true,
   schema: true,
   tablePrefix: true,
+  newLog: true,
   bootTimeout: true,
   strategyName: true,
   publicMetadataKey: true,
@@ -205,6 +207,7 @@ export function resolveAuthOptions(
     migrations: readMigrations(value('migrations'), problems),
     schema: readSchema(value('schema'), problems),
     tablePrefix: readTablePrefix(value('tablePrefix'), problems),
+    newLog: readNewLog(value('newLog'), problems),
     bootTimeout: duration('bootTimeout'),
     strategyName: readStrategyName(value('strategyName'), problems),
     publicMetadataKey: readMetadataKey(value('publicMetadataKey'), problems),

@@ -81,6 +81,7 @@ export interface ResolvedAuthOptions {
   readonly migrations: 'check' | 'run';
   readonly schema: string | undefined;
   readonly tablePrefix?: string | undefined;
+  readonly newLog?: boolean;
   readonly bootTimeout: number;
   readonly strategyName: string | undefined;
   readonly publicMetadataKey: string | undefined;

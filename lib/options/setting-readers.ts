@@ -58,6 +58,13 @@ export function readTablePrefix(given: unknown, problems: OptionProblems): strin
   );
 }
 
+/** The option `newLog`. @internal */
+export function readNewLog(given: unknown, problems: OptionProblems): boolean {
+  if (given === undefined || typeof given === 'boolean') return given ?? false;
+  problems.add('newLog', describeGiven(given), 'Write true or false.');
+  return false;
+}
+
 /** The option `schema`: every statement names it, so nothing that needs quoting. @internal */
 export function readSchema(given: unknown, problems: OptionProblems): string | undefined {
   return readOptionalText(

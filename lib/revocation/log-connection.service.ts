@@ -164,11 +164,12 @@ export class LogConnection implements OnModuleInit {
   }
 
   private openDatabase(): Promise<LogDatabase> {
-    const { schema, tablePrefix, migrations, maxStaleness } = this.options;
+    const { schema, tablePrefix, newLog, migrations, maxStaleness } = this.options;
     const location = {
       source: this.source as DataSource | DataSourceOptions,
       schema,
       tablePrefix,
+      newLog,
       // A log that is followed has its tables; where there are none, it is not that log.
       migrations: this.opened === undefined ? migrations : ('check' as const),
       clock: this.clock,

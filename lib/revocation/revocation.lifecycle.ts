@@ -20,6 +20,9 @@ import { RevocationFeed } from './revocation-feed.service.js';
 import { RevocationLog } from './revocation-log.service.js';
 import { RevocationPurge } from './revocation-purge.service.js';
 
+/** Before a connection that was refused is tried again (ms). */
+const REFUSED_PAUSE = 500;
+
 /** Starts and ends the room: first load, feed, purge; the last writes before the connections close. */
 @Injectable()
 export class RevocationLifecycle
@@ -67,11 +70,24 @@ export class RevocationLifecycle
       'This process only writes (follow: false): it follows no log, and its guards answer 503.',
     );
     try {
-      const isDone = await this.within(this.options.bootTimeout, this.feed.register());
+      const isDone = await this.within(this.options.bootTimeout, this.register());
       if (!isDone) this.logger.warn('The revocation log cannot be reached yet.');
     } catch (error) {
       if (error instanceof AuthWiringError || isRefusal(error)) throw await this.bootError(error);
       this.logger.warn(`The revocation log cannot be reached yet: ${messageOf(error)}`);
+    }
+  }
+
+  /** Refused credentials may be corrected while the boot waits. */
+  private async register(): Promise<void> {
+    const deadline = this.clock.monotonic() + this.options.bootTimeout;
+    for (;;) {
+      try {
+        return await this.feed.register();
+      } catch (error) {
+        if (!isRefusal(error) || this.clock.monotonic() + REFUSED_PAUSE >= deadline) throw error;
+        await new Promise<void>((resolve) => this.clock.schedule(REFUSED_PAUSE, resolve, true));
+      }
     }
   }
 

@@ -1,9 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
+  openSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -71,6 +73,8 @@ function databaseOf(url: string): DataSourceOptions {
     if (path === ':memory:') return { type: 'better-sqlite3', database: path };
     const database = resolve(path);
     mkdirSync(dirname(database), { recursive: true });
+    // For its owner alone: it holds the digests of refresh tokens and the accounts.
+    closeSync(openSync(database, 'a', 0o600));
     return { type: 'better-sqlite3', database };
   }
   if (/^postgres(ql)?:\/\//.test(url)) return { type: 'postgres', url };

@@ -1,10 +1,13 @@
 import { randomInt } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { DataSource, MigrationExecutor, type DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../../context/auth-clock.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { authTables } from '../migrations/auth-migrations.js';
 import { checkTables, refuseForeignTables, refuseOurNames } from './check-tables.js';
+import { refuseSecondLog } from './second-log.js';
 import { dataSourceClassOf, deriveDataSourceOptions } from './derive-data-source-options.js';
 import type { Dialect } from './dialect.js';
 import { dialectOf } from './dialect-of.js';
@@ -23,6 +26,8 @@ export interface LogLocation {
   readonly schema: string | undefined;
   /** What the names of our tables and indexes begin with. */
   readonly tablePrefix?: string | undefined;
+  /** Whether an empty log may be started beside another one. */
+  readonly newLog?: boolean | undefined;
   /** `none`: for who looks at a database that may be damaged; nothing is checked. */
   readonly migrations: 'check' | 'run' | 'none';
   readonly clock?: Pick<AuthClock, 'wall' | 'monotonic'>;
@@ -102,9 +107,17 @@ async function connect(
     const { sqlite } = application.driver as unknown as { sqlite?: unknown };
     if (sqlite !== undefined) Object.assign(given, { driver: sqlite });
   }
+  if (given.type === 'better-sqlite3') makePrivate(given.database);
   const dataSource = construct(application, given);
   surviveDyingClients(dataSource);
   return dataSource.initialize();
+}
+
+/** A file that SQLite is about to make is for its owner alone, and so are those that SQLite makes beside it. */
+function makePrivate(file: string | Buffer): void {
+  if (typeof file !== 'string' || file === '' || file === ':memory:' || existsSync(file)) return;
+  mkdirSync(dirname(file), { recursive: true });
+  closeSync(openSync(file, 'a', 0o600));
 }
 
 /** @throws AuthWiringError where the package of the driver is not installed: no retry changes that. */
@@ -159,6 +172,7 @@ async function openShared(application: DataSource, location: LogLocation): Promi
   const dialect = dialectOf(application, location);
   const database = new SqliteLogDatabase(undefined, handle, dialect, () => handle);
   await refuseForeignTables(database);
+  if (location.newLog !== true) await refuseSecondLog(database);
   if (location.migrations === 'run') {
     const runner = application.createQueryRunner();
     try {
@@ -202,6 +216,7 @@ async function prepare(
     );
   }
   await refuseForeignTables(database);
+  if (location.newLog !== true) await refuseSecondLog(database);
   if (location.migrations === 'run') await migrate(dataSource, database.dialect);
   await checkTables(database);
 }

@@ -89,6 +89,23 @@ describeOn(databaseKinds, 'the names of our tables', (kind) => {
     expect(Number(count)).toBe(0);
   });
 
+  it('of a new log beside one in use stop the boot, unless newLog says that it is meant', async () => {
+    const old = await start();
+    const token = await old.login('alice');
+    await old.logout.logout(token);
+    const error: unknown = await start({ tablePrefix: 'shop_' }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(AuthWiringError);
+    expect(String(error)).toMatch(/"shop_auth_log" is new and empty.*"auth_log".*newLog: true/s);
+    expect(await namesOfTables()).not.toContain('shop_auth_log');
+
+    const shop = await start({ tablePrefix: 'shop_', newLog: true });
+    expect(await shop.judge(await shop.login())).toBe('active');
+    // The older one goes on, whatever is beside it.
+    const again = await start({ migrations: 'check' });
+    await follow(again);
+    expect(await again.judge(token)).toBe('session_ended');
+  });
+
   it('are made by the migrations of authTables() in a DataSource of the application', async () => {
     const { migrations } = authTables({ tablePrefix: 'shop_' });
     const dataSource = await new DataSource({

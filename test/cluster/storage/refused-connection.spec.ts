@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import type { DataSource, DataSourceOptions } from 'typeorm';
+import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
+import type { AuthSettings } from '../../../lib/options/auth-options.js';
+import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
+import { TestClock } from '../../../lib/testing/test-clock.js';
+import { createUser, type DatabaseUser } from '../../support/database-user.js';
+import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { eventually } from '../protocol/support.js';
+
+jest.setTimeout(60_000);
+
+describeOn(serverKinds, 'a boot with a password that the database refuses', (kind) => {
+  let database: TestDatabase;
+  let user: DatabaseUser;
+  let clock: TestClock;
+  let warnings: () => number;
+
+  beforeEach(async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    warnings = () => warn.mock.calls.length;
+    database = await kind.create();
+    user = await createUser(database, 'right');
+    clock = new TestClock();
+  });
+
+  afterEach(async () => {
+    await user?.drop();
+    await database?.drop();
+    jest.restoreAllMocks();
+  });
+
+  /** The application reaches its database; only the log's own connections are refused. */
+  const start = (dataSource: object, options: Partial<AuthSettings> = {}): Promise<Instance> =>
+    startInstance(database, {
+      clock,
+      options: { dataSource: dataSource as DataSourceOptions, bootTimeout: '10s', ...options },
+    });
+  const outcomeOf = async (starting: Promise<unknown>): Promise<unknown> => {
+    let outcome: unknown;
+    void starting.then(
+      (value) => (outcome = value),
+      (error: unknown) => (outcome = error),
+    );
+    await eventually(() => {
+      clock.advance(20);
+      return outcome !== undefined;
+    });
+    return outcome;
+  };
+
+  for (const follow of [true, false]) {
+    it(`is stopped after bootTimeout by what the database says (follow: ${follow})`, async () => {
+      const starting = start({ ...user.options, password: 'wrong' }, { follow });
+      const outcome = await outcomeOf(starting);
+      expect(outcome).toBeInstanceOf(AuthWiringError);
+      expect(String(outcome)).toMatch(/the database refuses .*(password|denied)/i);
+    });
+  }
+
+  it('succeeds when the password is corrected in the options before bootTimeout', async () => {
+    const options = { ...user.options, password: 'wrong' };
+    const starting = start(options);
+    starting.catch(() => undefined);
+    await eventually(() => {
+      clock.advance(1);
+      return warnings() > 0;
+    });
+    Object.assign(options, { password: 'right' });
+    const instance = (await outcomeOf(starting)) as Instance;
+    expect(instance.revocation.status().ready).toBe(true);
+    await instance.close();
+  });
+});
+
+describe('a database whose driver is not installed', () => {
+  it('stops the boot, and names the package', async () => {
+    // As TypeORM's own class does where `import('pg')` fails.
+    class WithoutDriver {
+      readonly options = { type: 'postgres', url: 'postgres://nowhere/x' };
+      readonly driver = {};
+      readonly entityMetadatas = [];
+
+      constructor(options?: unknown) {
+        if (options === undefined) return;
+        throw Object.assign(new Error('Postgres package has not been found installed.'), {
+          name: 'DriverPackageNotInstalledError',
+        });
+      }
+    }
+    const opening = openLogDatabase({
+      source: new WithoutDriver() as unknown as DataSource,
+      schema: undefined,
+      migrations: 'check',
+    });
+    await expect(opening).rejects.toThrow(AuthWiringError);
+    await expect(opening).rejects.toThrow(/driver .* is not installed.*npm install pg/s);
+  });
+});
