@@ -1,5 +1,6 @@
 import type { Mutation } from './mutation.js';
 
+const NAMES = 'cluster/storage/table-names';
 const FOLLOWED = 'cluster/storage/followed-source';
 const FEED = 'cluster/feed/s1-own-connection';
 
@@ -57,5 +58,40 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     'if (id === null || this.id !== id)',
     'if (false)',
     FOLLOWED,
+  ),
+  one(
+    'a table of another program is taken for ours',
+    'revocation/store/check-tables',
+    'if (missing.length === 0)\n            continue;',
+    'continue;',
+    NAMES,
+  ),
+  one(
+    'an index has no prefix',
+    'revocation/migrations/tables',
+    '`CREATE ${kind} IF NOT EXISTS ${dialect.prefixed(name)} ON',
+    '`CREATE ${kind} IF NOT EXISTS ${name} ON',
+    NAMES,
+  ),
+  one(
+    'a new log starts beside one in use',
+    'revocation/store/second-log',
+    'if (found === undefined || found.position === 0)',
+    'if (true)',
+    NAMES,
+  ),
+  one(
+    'an SQLite file is made for everyone to read',
+    'revocation/store/open-log-database',
+    '0o600',
+    '0o644',
+    'cluster/storage/private-file',
+  ),
+  one(
+    'refused credentials start an application that is closed',
+    'revocation/revocation.lifecycle',
+    '(!this.feed.ready && isRefusal(failure))',
+    'false',
+    'cluster/storage/refused-connection',
   ),
 ];

@@ -123,6 +123,8 @@ describe('good options', () => {
       dataSource: undefined,
       migrations: 'check',
       schema: undefined,
+      tablePrefix: undefined,
+      newLog: false,
       bootTimeout: 10_000,
       strategyName: undefined,
       publicMetadataKey: undefined,
