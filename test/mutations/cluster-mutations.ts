@@ -63,7 +63,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a refresh forgets what the database has lost',
-    'sessions/store/session.transactions',
+    'sessions/store/rotate',
     '?? rotation.knownEnd',
     '',
     H2,

@@ -20,7 +20,7 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   one(
     'the feed takes its connection from the pool',
     'revocation/store/open-log-database',
-    'open: () => connect(application, feedOptions),',
+    'open: () => connect(application, feedOptions).catch(refused),',
     'open: async () => Object.assign(Object.create(dataSource), { destroy: async () => undefined }),',
     FEED,
   ),

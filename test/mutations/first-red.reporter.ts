@@ -11,7 +11,7 @@ interface TestFile {
 }
 
 interface Totals {
-  readonly numTotalTests: number;
+  readonly numPassedTests: number;
 }
 
 /** What a run of jest came to; `broken` means that tests could not be run at all. */
@@ -32,8 +32,8 @@ export default class FirstRedReporter {
     }
   }
 
-  onRunComplete(_contexts: unknown, { numTotalTests }: Totals): void {
-    this.tell(numTotalTests === 0 ? { broken: 'no test matches' } : { green: numTotalTests });
+  onRunComplete(_contexts: unknown, { numPassedTests }: Totals): void {
+    this.tell(numPassedTests === 0 ? { broken: 'no test matches' } : { green: numPassedTests });
   }
 
   private tell(outcome: Outcome): void {

@@ -10,4 +10,6 @@ export interface Mutation {
   }[];
   /** A pattern of test files for jest. */
   readonly tests: string;
+  /** A part of the title of the one test that must go red; without it any test of the files. */
+  readonly title?: string;
 }

@@ -1,6 +1,7 @@
 import type { Mutation } from './mutation.js';
 import { BOOT_MUTATIONS } from './boot-mutations.js';
 import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
+import { COMPARISON_MUTATIONS } from './comparison-mutations.js';
 import { CONNECTIONS_MUTATIONS } from './connections-mutations.js';
 import { KEYS_MUTATIONS } from './keys-mutations.js';
 import { LOG_MUTATIONS } from './log-mutations.js';
@@ -191,8 +192,8 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/store/open-log-database',
-        find: 'const dataSource = await new Class(options).initialize();',
-        replace: 'const dataSource = application ?? (await new Class(options).initialize());',
+        find: 'const dataSource = await connect(application, options);',
+        replace: 'const dataSource = application ?? (await connect(application, options));',
       },
     ],
     tests: 'test/cluster/storage',
@@ -212,4 +213,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...KEYS_MUTATIONS,
   ...REFRESH_MUTATIONS,
   ...LOG_MUTATIONS,
+  ...COMPARISON_MUTATIONS,
 ];

@@ -50,7 +50,7 @@ function restore(): void {
 }
 
 /** Runs the tests until one fails, in a process group of its own, with all that they start. */
-async function runTests(pattern: string): Promise<Outcome> {
+async function runTests({ tests, title }: Mutation): Promise<Outcome> {
   const file = join(folder, 'outcome.json');
   rmSync(file, { force: true });
   const jest = fork(
@@ -61,8 +61,11 @@ async function runTests(pattern: string): Promise<Outcome> {
       `--testTimeout=${LIMIT / 4}`,
       '--reporters',
       reporter,
+      ...(title === undefined
+        ? []
+        : ['--testNamePattern', title.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&')]),
       '--',
-      pattern,
+      tests,
     ],
     {
       detached: true,
@@ -121,7 +124,7 @@ try {
     process.stdout.write(`${mutation.name} … `);
     try {
       apply(mutation);
-      const outcome = await runTests(mutation.tests);
+      const outcome = await runTests(mutation);
       if (!('red' in outcome)) uncaught++;
       console.log(describe(outcome));
     } finally {

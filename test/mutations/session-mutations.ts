@@ -34,8 +34,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a refresh takes its position after it has asked for claims',
     'sessions/refresh.service',
-    'const claims = await this.claimsFor(session);',
-    'const claims = await this.claimsFor(session); Object.assign(since, await this.log.position());',
+    'const claims = await this.claimsFor(session, context);',
+    'const claims = await this.claimsFor(session, context); Object.assign(since, await this.log.position());',
     'cluster/sessions/races',
   ),
   one(
@@ -56,8 +56,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'the successor is kept as it is',
     'sessions/refresh-token',
-    'const cipher = createCipheriv(CIPHER, keyOf(predecessor), iv);',
-    "return Buffer.from(successor, 'base64url').toString('hex'); const cipher = createCipheriv(CIPHER, keyOf(predecessor), iv);",
+    'const cipher = createCipheriv(',
+    "return Buffer.from(successor, 'base64url').toString('hex'); const cipher = createCipheriv(",
     'cluster/sessions/refresh|unit/sessions/refresh-token',
   ),
   one(
@@ -91,7 +91,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a late login is taken',
     'sessions/session.service',
-    'if (this.log.now() - since.now > POSITION_LIFE)',
+    'if (this.log.databaseNow() - since.now > POSITION_LIFE)',
     'if (false)',
     'cluster/sessions/review-findings',
   ),
@@ -119,8 +119,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'what a committed transaction ended stays in the list',
     'sessions/session.service',
-    'await this.log.settlePending();',
-    '',
+    'await this.log.settlePending();\n        const { sessions',
+    'const { sessions',
     'cluster/sessions/review-findings',
   ),
   one(

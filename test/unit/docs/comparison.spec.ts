@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
+import { COMPARISON_MUTATIONS } from '../../mutations/comparison-mutations.js';
 import { problemOfReference, referencesIn } from '../../support/test-references.js';
 
 const text = readFileSync('docs/comparison.md', 'utf8');
@@ -36,6 +37,24 @@ describe('docs/comparison.md', () => {
       return !isAnswer || (referencesIn(shownBy).length === 0 && !/not built/i.test(ours));
     });
     expect(silent).toEqual([]);
+  });
+
+  it('claims nothing that can be broken without one of the named tests failing', () => {
+    const claims = rowsOf(features).filter(([, , ours = '']) => ours.startsWith('Y'));
+    const untied = claims.filter(([number, , , shownBy = '']) => {
+      const references = referencesIn(shownBy);
+      return !COMPARISON_MUTATIONS.some(
+        (mutation) => mutation.row === Number(number) && references.includes(mutation.shownBy),
+      );
+    });
+    expect(untied.map(([number, feature]) => `${number} ${feature}`)).toEqual([]);
+  });
+
+  it('has no mutation for what it does not claim', () => {
+    const claimed = rowsOf(features)
+      .filter(([, , ours = '']) => ours.startsWith('Y'))
+      .map(([number]) => Number(number));
+    expect(COMPARISON_MUTATIONS.filter(({ row }) => !claimed.includes(row))).toEqual([]);
   });
 });
 

@@ -1,0 +1,358 @@
+import type { Mutation } from './mutation.js';
+import { SESSION_MUTATIONS } from './session-mutations.js';
+
+/** A mutation for one row of docs/comparison.md, which its named test catches. */
+export interface RowMutation extends Mutation {
+  /** The number of the row in the table "Features". */
+  readonly row: number;
+  /** The test as the row names it. */
+  readonly shownBy: string;
+}
+
+type Edits = Mutation['edits'];
+
+const INDEX = 'revocation/index/revocation-index';
+const DECIDER = 'revocation/revocation-decider.service';
+const ROTATE = 'sessions/store/rotate';
+const REFRESH = 'cluster/sessions/refresh.spec.ts';
+
+const NOT_FOLLOWED: Edits = [
+  {
+    file: 'revocation/feed/poll-loop',
+    find: 'this.cancelNext = this.clock.schedule(this.rounds.pause(), () => void this.run());',
+    replace: '',
+  },
+  {
+    file: 'revocation/feed/proof-clock',
+    find: 'return wall > monotonic ? wall : monotonic;',
+    replace: 'return 0;',
+  },
+];
+
+function edit(file: string, find: string, replace: string): Edits {
+  return [{ file, find, replace }];
+}
+
+/** The edits of a mutation that has another purpose too. */
+function same(name: string): Edits {
+  const found = SESSION_MUTATIONS.find((each) => each.name === name);
+  if (found === undefined) throw new Error(`There is no mutation "${name}".`);
+  return found.edits;
+}
+
+function row(number: number, name: string, shownBy: string, edits: Edits): RowMutation {
+  const [file = '', title = ''] = shownBy.split(': ');
+  const tests = `${file.replace(/\.ts$/, '')}.js`;
+  return { name: `comparison ${number}: ${name}`, row: number, shownBy, edits, tests, title };
+}
+
+/** Each row of docs/comparison.md that says Y, and what must not be broken without its test failing. */
+export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
+  row(
+    1,
+    'no revocation is looked up',
+    'cluster/promises/p1-p2-p5-two-processes.spec.ts: P1 local',
+    edit(DECIDER, 'const hit = this.index.find(claims, kidKey);', 'const hit = undefined;'),
+  ),
+  row(
+    2,
+    'the end of an account is not looked up',
+    'e2e/logout-service.spec.ts: logoutAll, revokeEveryone',
+    edit(INDEX, 'return REVOKED.subject[note];', 'return undefined;'),
+  ),
+  row(
+    3,
+    'logout-others ends the own session too',
+    'e2e/http-contract.spec.ts: logout-others ends the others',
+    edit('logout/logout.service', 'subject: sub, exceptSession: sid }', 'subject: sub }'),
+  ),
+  row(
+    4,
+    'ending another session ends the whole account',
+    'e2e/http-contract.spec.ts: logging out there leaves here alone',
+    edit(
+      'http/sessions.routes',
+      'await this.logoutService.logoutSession(id, { issuer: token.iss, ...auditOf(request) });',
+      'await this.logoutService.logoutAll(token.sub, auditOf(request));',
+    ),
+  ),
+  row(
+    6,
+    'the end of everybody is not looked up',
+    'e2e/logout-service.spec.ts: logoutAll, revokeEveryone',
+    edit(INDEX, 'return REVOKED.issuer[note];', 'return undefined;'),
+  ),
+  row(
+    8,
+    'an expired token cannot log out',
+    'e2e/http-contract.spec.ts: an expired access token logs out',
+    edit(
+      'http/presented-sessions.service',
+      'return this.tokens.verify(token, { allowExpired: true });',
+      'return this.tokens.verify(token);',
+    ),
+  ),
+  row(
+    9,
+    'a refresh token logs out once',
+    'e2e/http-contract.spec.ts: a refresh token logs out, and again',
+    edit(
+      'http/presented-sessions.service',
+      'return session.sid;',
+      "if (session.endedAt !== null) throw refreshRefusal('refresh_token_invalid'); return session.sid;",
+    ),
+  ),
+  row(
+    10,
+    'any session may be ended by its id',
+    'e2e/http-bad-input.spec.ts: leaves another account’s session alone',
+    edit('http/sessions.routes', "throw new AuthException(404, 'not_found', ", 'void ('),
+  ),
+  row(
+    11,
+    'a storage error is swallowed',
+    'cluster/promises/p10-honest.spec.ts: is 503 storage_unavailable',
+    edit(
+      'revocation/revocation-log.service',
+      'throw storageUnavailable((error instanceof StorageFailure',
+      'return { head: { maxStaleness: 0 }, events: [] }; throw storageUnavailable((error instanceof StorageFailure',
+    ),
+  ),
+  row(
+    14,
+    'the revocation endpoint ends nothing',
+    'e2e/http-rfc.spec.ts: ends the session of an',
+    edit(
+      'http/token.routes',
+      'await this.logoutService.logout(tokenOf(request), auditOf(request));',
+      'tokenOf(request);',
+    ),
+  ),
+  row(
+    15,
+    'introspection does not ask for revocations',
+    'e2e/http-rfc.spec.ts: an access token after logout',
+    edit(
+      'authentication/token.service',
+      'await assertNotRevoked(this.revocation, claims, key.kid, demand);',
+      '',
+    ),
+  ),
+  row(
+    16,
+    'a jti is not looked up',
+    'e2e/revocation-guard.spec.ts: lets a token of a registered issuer in until it is logged out',
+    edit(INDEX, 'if (jti !== undefined && this.tokens.size > 0) {', 'if (false) {'),
+  ),
+  row(
+    17,
+    'each request asks the database',
+    'cluster/promises/p11-free.spec.ts: send nothing to the database',
+    edit(DECIDER, "if (freshness === 'strict' || this.isAhead(claims)) {", 'if (true) {'),
+  ),
+  row(
+    18,
+    'an account’s end goes by the second',
+    'cluster/promises/same-second.spec.ts: the old token is refused and the new one is good',
+    edit(INDEX, 'const byGen = own && identity.gen !== undefined;', 'const byGen = false;'),
+  ),
+  row(
+    20,
+    'the second of a logout is let through',
+    'e2e/revocation-guard.spec.ts: refuses the same second',
+    edit(INDEX, 'Math.floor(issuedBefore / 1000) + 1', 'Math.floor(issuedBefore / 1000) - 8'),
+  ),
+  row(
+    21,
+    'a route’s freshness is ignored',
+    'cluster/policies/when-stale.spec.ts: answers by the route’s policy',
+    edit(DECIDER, 'Math.min(freshness * 1000, maxStaleness)', 'maxStaleness'),
+  ),
+  row(
+    22,
+    'the log is not followed, and counts as fresh',
+    'cluster/promises/p1-p2-p5-two-processes.spec.ts: P2 bounded',
+    NOT_FOLLOWED,
+  ),
+  row(
+    23,
+    'a route’s policy is ignored',
+    'cluster/policies/when-stale.spec.ts: answers by the route’s policy',
+    edit(DECIDER, 'return this.policies.upTo(policy);', 'return NEVER;'),
+  ),
+  row(
+    24,
+    'an event is kept too short',
+    'cluster/protocol/w3-retention.spec.ts: refuses after a purge',
+    edit(
+      'revocation/store/retention',
+      'export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;',
+      'export const RETENTION_MARGIN = -2 * LARGEST_TOLERANCE;',
+    ),
+  ),
+  row(
+    26,
+    'a refresh token does not change',
+    `${REFRESH}: gives the next pair`,
+    edit(
+      'sessions/refresh.service',
+      'const successor = this.lookup.issue();',
+      'const successor = token;',
+    ),
+  ),
+  row(
+    27,
+    'a reuse ends nothing',
+    `${REFRESH}: RT-04, RT-05`,
+    same('a reuse is refused and ends nothing'),
+  ),
+  row(28, 'the grace never ends', `${REFRESH}: RT-04, RT-05`, same('the grace never ends')),
+  row(
+    29,
+    'a retry is given a successor of its own',
+    `${REFRESH}: RT-06`,
+    same('a retry is given a successor of its own'),
+  ),
+  row(
+    30,
+    'retries are not counted',
+    `${REFRESH}: after the retries that were allowed`,
+    edit(ROTATE, 'if (presented.retries < retries) {', 'if (true) {'),
+  ),
+  row(
+    31,
+    'every reuse is of one class',
+    `${REFRESH}: tells an orphaned and a stale reuse apart`,
+    edit(ROTATE, "return steps === 2 ? 'orphaned' : 'stale';", "return 'stale';"),
+  ),
+  row(
+    32,
+    'no key proves that a retry is a retry',
+    'cluster/sessions/lost-answers.spec.ts: gives a retry the same successor days after the grace',
+    edit(ROTATE, 'return retryDigest !== null && retryDigest === presented;', 'return false;'),
+  ),
+  row(
+    33,
+    'a rotation does not look whether the token was used',
+    `${REFRESH}: RT-06`,
+    same('a retry is given a successor of its own'),
+  ),
+  row(34, 'the absolute end moves', `${REFRESH}: RT-09`, [
+    {
+      file: ROTATE,
+      find: "if (now >= session.expiresAt)\n        return { kind: 'expired' };",
+      replace: '',
+    },
+    {
+      file: ROTATE,
+      find: 'Math.min(now + rotation.life, session.expiresAt)',
+      replace: 'now + rotation.life',
+    },
+  ]),
+  row(
+    35,
+    'nobody is too idle',
+    `${REFRESH}: RT-09`,
+    edit(
+      ROTATE,
+      "if (now >= presented.expiresAt)\n        return { kind: 'expired' };\n    const",
+      'const',
+    ),
+  ),
+  row(
+    36,
+    'the successor is kept as it is',
+    `${REFRESH}: RT-02, RT-07`,
+    same('the successor is kept as it is'),
+  ),
+  row(
+    39,
+    'no session is the current one',
+    'e2e/http-contract.spec.ts: the list of sessions',
+    edit('http/token-answer', 'current: id === currentId,', 'current: false,'),
+  ),
+  row(
+    40,
+    'a session was last seen at its login',
+    'cluster/sessions/last-seen.spec.ts: when, from where and by what it was last seen',
+    edit(ROTATE, '...rotation.sighting, at: now,', '...rotation.sighting, at: session.lastSeenAt,'),
+  ),
+  row(
+    41,
+    'one session more than the limit goes on',
+    'cluster/sessions/accounts.spec.ts: keeps as many sessions as it may',
+    edit(
+      'sessions/store/session-limits',
+      "'DESC', this.limit - 1, MOST_ENDED)",
+      "'DESC', this.limit, MOST_ENDED)",
+    ),
+  ),
+  row(
+    45,
+    'a locked account may log in',
+    'cluster/sessions/accounts.spec.ts: RV-04',
+    same('a locked account may log in'),
+  ),
+  row(
+    49,
+    'revoked keys are not looked up',
+    'cluster/sessions/leaked-key.spec.ts: is an act without a restart',
+    edit(INDEX, 'const hit = this.findKey(kidKey);', 'const hit = undefined;'),
+  ),
+  row(
+    50,
+    'a cookie is cleared on another path',
+    'e2e/http-cookies.spec.ts: cleared as they were set',
+    edit(
+      'http/auth-cookies.service',
+      "this.line(refreshName, '', 0, refreshPath),",
+      "this.line(refreshName, '', 0, '/elsewhere'),",
+    ),
+  ),
+  row(
+    51,
+    'former cookies are left',
+    'e2e/http-options.spec.ts: and old ones cleared with theirs',
+    edit('http/auth-cookies.service', 'return former.map(', 'return [].map('),
+  ),
+  row(
+    52,
+    'another site’s page may act',
+    'e2e/http-csrf.spec.ts: acts that another site’s page asks for',
+    same('a page of another site may log out'),
+  ),
+  row(
+    53,
+    'logout answers to any method',
+    'e2e/http-contract.spec.ts: GET logs nobody out',
+    edit(
+      'http/logout.routes',
+      "Post('logout'),",
+      "(of, name, { value }) => { Reflect.defineMetadata('path', 'logout', value); Reflect.defineMetadata('method', 5, value); },",
+    ),
+  ),
+  row(
+    54,
+    'every instance purges at once',
+    'cluster/feed/x2-purging-beside-others.spec.ts: is done by one instance at a time',
+    edit('revocation/purge-claim', 'return isTaken ? new', 'return true ? new'),
+  ),
+  row(
+    55,
+    'instances do not follow the log',
+    'cluster/promises/p1-p2-p5-two-processes.spec.ts: P2 bounded',
+    NOT_FOLLOWED,
+  ),
+  row(
+    58,
+    'the metrics show no lease',
+    'e2e/prometheus.spec.ts: tell what an instance knows',
+    edit('prometheus/gauges', '(options.maxStaleness * LEASE_SHARE) / 1000', '0'),
+  ),
+  row(
+    60,
+    'a test’s token has no login',
+    'e2e/testing-helpers.spec.ts: issueTestToken gives a token',
+    edit('testing/issue-test-token', 'return login.accessToken;', 'return login.sessionId;'),
+  ),
+];
