@@ -66,6 +66,13 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     CLOCKS,
   ),
   one(
+    'a pending event counts on after it was numbered',
+    'revocation/index/revocation-index',
+    'this.waiting.numbered(event.id);',
+    '',
+    'unit/revocation/revocation-index',
+  ),
+  one(
     'the claim of a purge is not renewed',
     'revocation/purge-log',
     'isLost = !(await claim.renew());',

@@ -6,6 +6,7 @@ import { MarkTable } from './mark.js';
 import type { LogEvent, RevocationKind, TokenIdentity } from '../revocation-event.js';
 import { RevokedKeys } from './revoked-keys.js';
 import { noteOf, REVOKED } from './revoked-verdicts.js';
+import { WaitingEvents } from './waiting-events.js';
 import type { RevokedVerdict } from '../verdict.js';
 
 /**
@@ -54,6 +55,7 @@ export class RevocationIndex {
   private readonly subjectTimes = new MarkTable();
   private readonly issuerTimes = new MarkTable({ shardBits: 4 });
   private readonly revokedKeys = new RevokedKeys();
+  private readonly waiting: WaitingEvents<RevocationIndex>;
 
   private readonly key = new Uint32Array(4);
   private readonly session = new Uint32Array(4);
@@ -68,6 +70,7 @@ export class RevocationIndex {
     readonly gaps = new HistoryGaps(),
   ) {
     keys.write('issuer', keys.ownIssuer, '', this.ownIssuerKey);
+    this.waiting = new WaitingEvents(() => new RevocationIndex(keys, gaps));
   }
 
   /**
@@ -79,22 +82,24 @@ export class RevocationIndex {
   add(event: LogEvent, pendingAt?: PendingAt): void {
     const { kind } = event;
     if (kind === 'history') return this.addGap(event);
-    if (event.position === null && pendingAt === undefined) {
+    this.parse(event.key, this.key, event);
+    if (event.except !== null) this.parse(event.except, this.session, event);
+    if (event.position === null) {
+      if (pendingAt !== undefined) return this.waiting.add(event, pendingAt);
       throw new TypeError(`pending event ${event.id} came without what it counts as`);
     }
-    if (event.position !== null) this.highest = Math.max(this.highest, event.position);
-    this.parse(event.key, this.key, event);
+    this.waiting.numbered(event.id);
+    this.highest = Math.max(this.highest, event.position);
     const note = noteOf(event.reason);
-    const until = event.until ?? pendingAt?.until ?? null;
-    const untilSeconds = until === null ? FOREVER : toUntil(until);
+    const untilSeconds = event.until === null ? FOREVER : toUntil(event.until);
     if (kind === 'token') this.tokens.add(this.key, untilSeconds, note);
     else if (kind === 'session') this.sessions.add(this.key, untilSeconds, note);
     else if (kind === 'key') this.revokedKeys.add(event.key, note);
     else if (kind === 'subject') {
       const marks = event.accessOnly ? this.accessSubjects : this.subjects;
-      this.addMark(marks, this.subjectTimes, event, pendingAt, untilSeconds, note);
+      this.addMark(marks, this.subjectTimes, event, untilSeconds, note);
     } else if (kind === 'issuer') {
-      this.addMark(this.issuers, this.issuerTimes, event, pendingAt, untilSeconds, note);
+      this.addMark(this.issuers, this.issuerTimes, event, untilSeconds, note);
     } else throw new TypeError(`event ${event.id} has the unknown kind ${String(kind)}`);
   }
 
@@ -109,6 +114,17 @@ export class RevocationIndex {
    * does not count.
    */
   find(identity: TokenIdentity, kidKey?: string, loginOnly = false): RevokedVerdict | undefined {
+    return (
+      this.findNumbered(identity, kidKey, loginOnly) ??
+      this.waiting.current?.find(identity, kidKey, loginOnly)
+    );
+  }
+
+  private findNumbered(
+    identity: TokenIdentity,
+    kidKey: string | undefined,
+    loginOnly: boolean,
+  ): RevokedVerdict | undefined {
     const { iss, jti, sid, sub } = identity;
     if (kidKey !== undefined && this.revokedKeys.size > 0) {
       const hit = this.findKey(kidKey);
@@ -146,7 +162,7 @@ export class RevocationIndex {
   /** The event that revoked a signing key, by the hexadecimal `key` key of its kid. */
   findKey(kidKey: string): RevokedVerdict | undefined {
     const note = this.revokedKeys.find(kidKey);
-    return note === undefined ? undefined : REVOKED.key[note];
+    return note === undefined ? this.waiting.current?.findKey(kidKey) : REVOKED.key[note];
   }
 
   /**
@@ -156,6 +172,7 @@ export class RevocationIndex {
   beginReload(): void {
     for (const table of this.tables()) table.unsee();
     this.revokedKeys.unsee();
+    this.waiting.unsee();
   }
 
   /**
@@ -168,7 +185,7 @@ export class RevocationIndex {
    */
   countMissing(nowMs: number): number {
     const now = Math.ceil(nowMs / 1000) + 1;
-    let missing = this.revokedKeys.countUnseen();
+    let missing = this.revokedKeys.countUnseen() + this.waiting.countUnseen(nowMs);
     // A subject's times are told with its positions: they would count it twice.
     const { tokens, sessions, subjects, accessSubjects, issuers } = this;
     for (const table of [tokens, sessions, subjects, accessSubjects, issuers]) {
@@ -186,6 +203,7 @@ export class RevocationIndex {
     let dropped = 0;
     for (const table of this.tables()) dropped += table.sweep(now, SWEEP_SLOTS);
     this.gaps.sweep(now);
+    dropped += this.waiting.sweep(nowMs);
     return dropped;
   }
 
@@ -201,7 +219,7 @@ export class RevocationIndex {
     let bytes = 0;
     for (const table of this.tables()) bytes += table.byteLength;
     const entries = Object.values(byKind).reduce((sum, count) => sum + count, 0);
-    return { entries, bytes, byKind };
+    return this.waiting.addTo({ entries, bytes, byKind });
   }
 
   private tables(): (DigestTable | MarkTable)[] {
@@ -222,18 +240,16 @@ export class RevocationIndex {
     positions: MarkTable,
     times: MarkTable,
     event: LogEvent,
-    pendingAt: PendingAt | undefined,
     untilSeconds: number,
     note: number,
   ): void {
-    const killsBelow = event.killsBelow ?? event.position ?? pendingAt?.killsBelow;
-    if (killsBelow === undefined) throw new TypeError(`event ${event.id} has no position`);
+    const killsBelow = event.killsBelow ?? event.position;
+    if (killsBelow === null) throw new TypeError(`event ${event.id} has no position`);
     const except = event.except === null ? undefined : this.session;
-    if (event.except !== null) this.parse(event.except, this.session, event);
     positions.add(this.key, killsBelow, except, untilSeconds, note);
-    const issuedBefore = event.issuedBefore ?? pendingAt?.issuedBefore;
+    const { issuedBefore } = event;
     // The whole second is refused: `iat` does not say where in its second a token was issued.
-    const limit = issuedBefore === undefined ? 0 : Math.floor(issuedBefore / 1000) + 1;
+    const limit = issuedBefore === null ? 0 : Math.floor(issuedBefore / 1000) + 1;
     if (limit > 0) times.add(this.key, limit, except, untilSeconds, note);
   }
 

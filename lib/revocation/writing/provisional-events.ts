@@ -55,14 +55,12 @@ export class ProvisionalEvents {
     this.index = undefined;
     for (const draft of this.drafts.values()) {
       this.index ??= new RevocationIndex(this.keys, this.gaps);
-      this.index.add(
-        { ...draft, position: draft.attemptedAt, issuedBefore: null, until: null },
-        {
-          killsBelow: draft.killsBelow ?? 0,
-          issuedBefore: now + draft.skew,
-          until: now + Math.max(this.maxTokenLife, draft.life ?? 0) + RETENTION_MARGIN,
-        },
-      );
+      this.index.add({
+        ...draft,
+        position: draft.attemptedAt ?? 0,
+        issuedBefore: now + draft.skew,
+        until: now + Math.max(this.maxTokenLife, draft.life ?? 0) + RETENTION_MARGIN,
+      });
     }
   }
 }

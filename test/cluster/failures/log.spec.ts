@@ -70,7 +70,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     let pages = 0;
     const isHeld = deferred();
     network.watch((bytes) => {
-      if (!/position > \$1 AND position <= \$2/.test(bytes) || ++pages < 2) return 'pass';
+      if (!/position > \$1 AND e\.position <= \$2/.test(bytes) || ++pages < 2) return 'pass';
       isHeld.resolve();
       return 'freeze';
     });

@@ -235,6 +235,40 @@ describe('RevocationIndex', () => {
     expect(index.find(token({ jti: 'x', sub: 'bob' }))).toBeUndefined();
   });
 
+  it('keeps a pending event for as long as its row, once that is numbered: no reload misses it', () => {
+    const pending = event('token', OWN, 'x', { position: null, until: null });
+    const index = new RevocationIndex(keys);
+    // A token with two seconds to live, ended in a caller's transaction.
+    index.add(pending, { killsBelow: 60, until: NOW + 1_020_000 });
+    index.add({ ...pending, position: 60, until: NOW + 122_000 });
+    expect(index.find(token({ jti: 'x', sub: 'bob' }))).toBeDefined();
+    index.beginReload();
+    expect(index.countMissing(NOW + 100_000)).toBe(1);
+    expect(index.countMissing(NOW + 125_000)).toBe(0);
+    sweepAll(index, NOW + 125_000);
+    expect(index.stats().entries).toBe(0);
+  });
+
+  it('misses a pending event in a reload that shows it neither pending nor numbered', () => {
+    const pending = event('session', OWN, 'x', { position: null, until: null });
+    const index = new RevocationIndex(keys);
+    index.add(pending, { killsBelow: 60, until: NOW + 5_000 });
+    expect(index.stats()).toMatchObject({ entries: 1, byKind: { session: 1 } });
+    index.beginReload();
+    expect(index.countMissing(NOW)).toBe(1);
+    index.add(pending, { killsBelow: 61, until: NOW + 6_000 });
+    expect(index.countMissing(NOW)).toBe(0);
+  });
+
+  it('drops what a pending event counted as for no other event of the same key', () => {
+    const pending = event('token', OWN, 'x', { position: null, until: null });
+    const index = indexOf(event('token', OWN, 'x', { until: NOW + 300_000 }));
+    index.add(pending, { killsBelow: 60, until: NOW + 1_020_000 });
+    index.add({ ...pending, position: 60, until: NOW + 122_000 });
+    sweepAll(index, NOW + 200_000);
+    expect(index.find(token({ jti: 'x', sub: 'bob' }))).toBeDefined();
+  });
+
   it('keeps issuers apart, foreign UUIDs too', () => {
     const id = randomUUID();
     for (const kind of ['token', 'session'] as const) {
