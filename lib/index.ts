@@ -137,5 +137,6 @@ export type {
   LogoutOptions,
   RevokeKeyOptions,
   SubjectLogoutOptions,
+  TokenLogoutOptions,
 } from './logout/logout-options.js';
 export type { LogoutReceipt } from './logout/logout-receipt.js';

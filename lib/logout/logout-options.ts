@@ -25,6 +25,15 @@ export interface LogoutOptions {
   readonly requestId?: string | undefined;
 }
 
+/** What {@link LogoutService.logout} takes beside {@link LogoutOptions}. */
+export interface TokenLogoutOptions extends LogoutOptions {
+  /**
+   * Beside claims that have neither `jti` nor `sid`: the text of the token, as it was verified.
+   * `@CurrentToken()` needs none.
+   */
+  readonly token?: string | undefined;
+}
+
 /** What the verbs about an account take beside {@link LogoutOptions}. */
 export interface SubjectLogoutOptions extends LogoutOptions {
   /** The issuer of the account's tokens. Default: our own. */

@@ -9,6 +9,7 @@ import { lockTimeOf } from '../options/lock-time.js';
 import { assertText, isIdentifier, subjectOf } from '../revocation/identifier.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { VerifiedClaims } from '../revocation/token-claims.js';
+import { identityOf } from '../revocation/token-identity.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RefreshService } from '../sessions/refresh.service.js';
 import { refreshRefusal } from '../sessions/session-refusals.js';
@@ -20,6 +21,7 @@ import type {
   LogoutOptions,
   RevokeKeyOptions,
   SubjectLogoutOptions,
+  TokenLogoutOptions,
 } from './logout-options.js';
 import type { LogoutReceipt } from './logout-receipt.js';
 import { LogoutWriter } from './logout-writer.service.js';
@@ -59,12 +61,12 @@ export class LogoutService {
    * Logs out of this session, on this device; of this one token where it belongs to no session. A
    * refresh token's text does as well as an access token's.
    *
-   * @throws AuthException 400 `nothing_to_revoke` for claims with neither `sid` nor `jti`, and 401
-   * for a text that is no token of ours.
+   * @throws AuthException 400 `nothing_to_revoke` for claims with neither `sid` nor `jti` and without the
+   * token's text in `token`, and 401 for a text that is no token of ours.
    */
   async logout(
     token: string | VerifiedClaims,
-    options: LogoutOptions = {},
+    { token: text, ...options }: TokenLogoutOptions = {},
   ): Promise<LogoutReceipt> {
     if (isRefreshToken(token)) {
       const session = await this.refreshes.find(token);
@@ -77,7 +79,7 @@ export class LogoutService {
       if (!isOver) await this.refreshes.usedInLogout(token);
       return receipt;
     }
-    const { iss: issuer, sid, jti, exp } = await this.claimsOf(token);
+    const { iss: issuer, sid, jti, exp } = await this.claimsOf(token, text);
     if (sid === undefined && jti === undefined) throw nothingToRevoke('neither sid nor jti');
     const request: RevocationRequest =
       sid === undefined
@@ -189,11 +191,12 @@ export class LogoutService {
   /** @throws AuthException 400 `nothing_to_revoke` for what is neither a text nor claims. */
   private async claimsOf(
     token: string | VerifiedClaims,
+    text?: string,
   ): Promise<VerifiedClaims & { iss: string }> {
     if (typeof token === 'string') return this.tokens.verify(token, { allowExpired: true });
     if (typeof token !== 'object' || token === null) throw nothingToRevoke('no token');
     if (!isIdentifier(token.iss)) throw nothingToRevoke('no iss');
-    return token as VerifiedClaims & { iss: string };
+    return identityOf(token as VerifiedClaims & { iss: string }, text, this.options);
   }
 }
 

@@ -69,10 +69,18 @@ export interface ForeignIssuerOptions {
   /** The longest `exp - iat` of its tokens: seconds or `'1h'`, from 1 s to 366 days. */
   maxTokenLife: Duration;
   /**
-   * From a login until its last token is dead: seconds or `'30d'`, at least `maxTokenLife`, at most
+   * From a login until its last token has expired: seconds or `'30d'`, at least `maxTokenLife`, at most
    * 366 days.
    */
   maxSessionLife: Duration;
+  /**
+   * The names of the claims that identify a token and its session, where they are not `jti` and `sid`:
+   * `{ jti: 'uti' }` for Microsoft Entra ID, `{ sid: 'origin_jti' }` for Amazon Cognito. A token that has
+   * neither is known by a digest of its claims.
+   *
+   * @default { jti: 'jti', sid: 'sid' }
+   */
+  claims?: { jti?: string | undefined; sid?: string | undefined } | undefined;
 }
 
 /**

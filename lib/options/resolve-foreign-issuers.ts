@@ -3,7 +3,8 @@ import { describeGiven, describeKind } from './option-problems.js';
 import { readDuration, readExactName, readFields, type DurationLimits } from './option-readers.js';
 import type { ResolvedForeignIssuer } from './resolved-auth-options.js';
 
-const FIELDS = ['issuer', 'maxTokenLife', 'maxSessionLife'] as const;
+const FIELDS = ['issuer', 'maxTokenLife', 'maxSessionLife', 'claims'] as const;
+const CLAIMS = ['jti', 'sid'] as const;
 const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['iss', 'Call it issuer.'],
   ['name', 'Call it issuer.'],
@@ -27,7 +28,7 @@ export function readForeignIssuers(
     problems.add(
       'foreign',
       describeKind(given),
-      'Give a list of { issuer, maxTokenLife, maxSessionLife }.',
+      'Give a list of { issuer, maxTokenLife, maxSessionLife, claims }.',
     );
     return [];
   }
@@ -70,7 +71,8 @@ function readForeignIssuer(
       describeGiven(fields.maxSessionLife),
       'Give at least maxTokenLife: a session lasts until its last token is dead.',
     );
-  return Object.freeze({ issuer, maxTokenLife, maxSessionLife });
+  const claims = readClaimNames(fields.claims, `${option}.claims`, problems);
+  return Object.freeze({ issuer, maxTokenLife, maxSessionLife, claims });
 }
 
 /**
@@ -96,4 +98,28 @@ export function readIssuersWithoutKid(
     );
   }
   return Object.freeze([...given]);
+}
+
+function readClaimNames(
+  given: unknown,
+  option: string,
+  problems: OptionProblems,
+): ResolvedForeignIssuer['claims'] {
+  const standard = { jti: 'jti', sid: 'sid' };
+  if (given === undefined) return standard;
+  const fields = readFields(given, option, CLAIMS, new Map(), problems);
+  if (fields === null) return standard;
+  const name = (claim: 'jti' | 'sid'): string =>
+    fields[claim] === undefined
+      ? claim
+      : readExactName(fields[claim], `${option}.${claim}`, 'uti', problems);
+  const names = { jti: name('jti'), sid: name('sid') };
+  if (names.jti === names.sid) {
+    problems.add(
+      option,
+      describeGiven(names.jti),
+      'Give two claims: one names the token, one its session.',
+    );
+  }
+  return Object.freeze(names);
 }

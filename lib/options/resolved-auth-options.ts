@@ -34,6 +34,8 @@ export interface ResolvedForeignIssuer {
   readonly maxTokenLife: number;
   /** Milliseconds; for how long the end of one of its sessions is remembered. */
   readonly maxSessionLife: number;
+  /** The names of the claims that identify a token and its session. */
+  readonly claims: { readonly jti: string; readonly sid: string };
 }
 
 /**

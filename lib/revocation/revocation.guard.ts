@@ -1,12 +1,12 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import { claimsOf, kidOfRequest } from './claims-storage.js';
+import { claimsOf, kidOfRequest, rememberClaims } from './claims-storage.js';
 import { kidOf } from './kid-of.js';
 import { requestOf, setResponseHeaders } from '../context/execution-context.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { RevocationService } from './revocation.service.js';
 import { routeDemandOf } from './policy/route-demand.js';
-import type { VerifiedClaims } from './token-claims.js';
+import type { TokenClaims, VerifiedClaims } from './token-claims.js';
 
 /**
  * Refuses ended tokens behind any other authentication: an own strategy, an API gateway, another
@@ -18,6 +18,8 @@ import type { VerifiedClaims } from './token-claims.js';
  * authentication in front of it. An expired token is refused here only a minute after its end.
  *
  * Tokens of a revoked key are found by their `kid`; see {@link RevocationGuard.getKid}.
+ *
+ * `@CurrentToken()` gives the claims behind it, with the `jti` and `sid` by which `logout()` ends the token.
  *
  * @example Behind a strategy of your own, which leaves the verified payload in `request.user`:
  * ```ts
@@ -53,7 +55,9 @@ export class RevocationGuard implements CanActivate {
     }
     try {
       const demand = routeDemandOf(context.getHandler(), context.getClass());
-      await this.revocation.assertActive(claims, { ...demand, kid: this.getKid(context) });
+      const token = this.getToken(context);
+      await this.revocation.assertActive(claims, { ...demand, kid: this.getKid(context), token });
+      this.remember(context, this.revocation.identify(claims, token));
       return true;
     } catch (error) {
       if (error instanceof AuthException) setResponseHeaders(context, error.headers);
@@ -74,12 +78,33 @@ export class RevocationGuard implements CanActivate {
    * not choose its key by the header's `kid`: otherwise the holder of a leaked key names another one.
    */
   protected getKid(context: ExecutionContext): string | undefined {
-    if (!['http', 'graphql'].includes(context.getType<string>())) return undefined;
-    const request = requestOf(context);
-    const own = kidOfRequest(request);
-    const header = request.headers['authorization'];
-    if (own !== undefined || typeof header !== 'string') return own;
-    const [scheme = '', token] = header.split(' ', 2);
-    return scheme.toLowerCase() === 'bearer' ? kidOf(token) : undefined;
+    if (!hasRequest(context)) return undefined;
+    const own = kidOfRequest(requestOf(context));
+    if (own !== undefined) return own;
+    const token = this.getToken(context);
+    return token === undefined ? undefined : kidOf(token);
   }
+
+  /**
+   * The token's text: by default that of the header `Authorization: Bearer …`. It is needed for tokens
+   * that have neither `jti` nor `sid`. Override it where your authentication takes it from elsewhere.
+   */
+  protected getToken(context: ExecutionContext): string | undefined {
+    if (!hasRequest(context)) return undefined;
+    const header = requestOf(context).headers['authorization'];
+    if (typeof header !== 'string') return undefined;
+    const [scheme = '', token] = header.split(' ', 2);
+    return scheme.toLowerCase() === 'bearer' ? token : undefined;
+  }
+
+  /** For `@CurrentToken()`: with the ids by which `logout()` ends this token. */
+  private remember(context: ExecutionContext, claims: VerifiedClaims): void {
+    if (!hasRequest(context)) return;
+    const request = requestOf(context);
+    rememberClaims(request, claims as TokenClaims, kidOfRequest(request));
+  }
+}
+
+function hasRequest(context: ExecutionContext): boolean {
+  return ['http', 'graphql'].includes(context.getType<string>());
 }

@@ -8,6 +8,7 @@ import { stalePolicyOf } from '../options/stale-policy.js';
 import { assertDecidable, assertInTime } from './foreign-token.js';
 import { type DecisionOptions, RevocationDecider } from './revocation-decider.service.js';
 import type { TokenIdentity } from './revocation-event.js';
+import { identityOf } from './token-identity.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import { RevocationIndex } from './index/revocation-index.js';
 import type { RevocationStatus } from './revocation-status.js';
@@ -27,6 +28,11 @@ export interface AssertActiveOptions extends DecisionOptions {
    * @default false
    */
   readonly checkTimes?: boolean | undefined;
+  /**
+   * The token's text as it was verified. A token of a foreign issuer that has neither `jti` nor `sid`
+   * needs it and is refused without.
+   */
+  readonly token?: string | undefined;
 }
 
 /**
@@ -70,8 +76,9 @@ export class RevocationService {
    * @throws AuthUnavailableException `revocation_state_unknown` when it cannot be told: let it pass
    * through as a 503, never turn it into "not revoked".
    */
-  async assertActive(claims: VerifiedClaims, options?: AssertActiveOptions): Promise<void> {
+  async assertActive(given: VerifiedClaims, options?: AssertActiveOptions): Promise<void> {
     try {
+      const claims = this.identify(given, options?.token);
       assertDecidable(claims, this.options, this.now());
       if (options?.checkTimes === true) assertInTime(claims, this.now(), this.options);
       const verdict = await this.decide(claims, options);
@@ -83,6 +90,15 @@ export class RevocationService {
   }
 
   /**
+   * The claims by which the log knows a token: what {@link assertActive} asks about.
+   *
+   * @internal
+   */
+  identify<T extends VerifiedClaims>(claims: T, token?: string): T {
+    return identityOf(claims, token, this.options);
+  }
+
+  /**
    * What {@link assertActive} asks, as a value; synchronous while the last proof is fresh enough.
    *
    * It answers for revocation alone. It does not look at the signature, `exp`, `nbf` or whether the
@@ -91,7 +107,9 @@ export class RevocationService {
    * @throws AuthWiringError for a failure policy that is wider than any that was found at boot, or that
    * contradicts `'strict'`.
    */
-  decide(claims: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
+  decide(given: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
+    const own = this.options.foreign.length === 0 || given.iss === this.options.issuer;
+    const claims = own ? given : this.identify(given);
     const verdict = this.decider.decide(claims, options);
     const hasKid = options?.kid !== undefined;
     if (verdict === ACTIVE && hasKid) return verdict;

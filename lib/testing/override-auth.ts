@@ -88,10 +88,18 @@ function supplyWhatIsMissing(builder: TestingModuleBuilder, user: TestUser): voi
 
 const NOTHING_REVOKED: Pick<
   RevocationService,
-  'assertActive' | 'decide' | 'endOverride' | 'isKeyRevoked' | 'now' | 'override' | 'status'
+  | 'assertActive'
+  | 'decide'
+  | 'endOverride'
+  | 'identify'
+  | 'isKeyRevoked'
+  | 'now'
+  | 'override'
+  | 'status'
 > = {
   assertActive: () => Promise.resolve(),
   decide: () => ACTIVE,
+  identify: (claims) => claims,
   isKeyRevoked: () => false,
   now: () => Date.now(),
   override: () => undefined,

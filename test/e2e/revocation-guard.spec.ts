@@ -4,10 +4,14 @@ import {
   Controller,
   type ExecutionContext,
   Get,
+  HttpCode,
   Injectable,
+  Post,
   UseGuards,
 } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
+import { CurrentToken } from '../../lib/authentication/current-token.decorator.js';
+import { LogoutService } from '../../lib/logout/logout.service.js';
 import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
 import type { TokenClaims } from '../../lib/revocation/token-claims.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
@@ -15,6 +19,8 @@ import { type Instance, startInstance } from '../support/instance.js';
 import { fetchOnce } from '../support/fetch-once.js';
 
 const PARTNER = 'https://partner.test';
+/** Has claims of its own for the ids of tokens and sessions. */
+const MAPPED = 'https://mapped.test';
 
 /** Stands for somebody else's authentication: the claims come verified, as JSON in a header. */
 @Injectable()
@@ -35,10 +41,25 @@ class GatewayRevocationGuard extends RevocationGuard {
 
 @Controller()
 class GatewayController {
+  constructor(private readonly logoutService: LogoutService) {}
+
   @Get('good')
   @UseGuards(GatewayGuard, GatewayRevocationGuard)
   good(): string {
     return 'in';
+  }
+
+  @Get('current')
+  @UseGuards(GatewayGuard, GatewayRevocationGuard)
+  current(@CurrentToken() token: TokenClaims): TokenClaims {
+    return token;
+  }
+
+  @Post('logout')
+  @HttpCode(204)
+  @UseGuards(GatewayGuard, GatewayRevocationGuard)
+  async logout(@CurrentToken() token: TokenClaims): Promise<void> {
+    await this.logoutService.logout(token);
   }
 
   @Get('unwired')
@@ -58,7 +79,15 @@ describe('RevocationGuard behind other authentication', () => {
     instance = await startInstance(database, {
       controllers: [GatewayController],
       options: {
-        foreign: [{ issuer: PARTNER, maxTokenLife: '1h', maxSessionLife: '30d' }],
+        foreign: [
+          { issuer: PARTNER, maxTokenLife: '1h', maxSessionLife: '30d' },
+          {
+            issuer: MAPPED,
+            maxTokenLife: '1h',
+            maxSessionLife: '30d',
+            claims: { jti: 'uti', sid: 'origin_jti' },
+          },
+        ],
       },
     });
     await instance.app.listen(0, '127.0.0.1');
@@ -127,6 +156,83 @@ describe('RevocationGuard behind other authentication', () => {
     ['an expiry that JSON calls infinite', { exp: 1e300 }],
   ])('refuses %s, which could not be revoked', async (_, more) => {
     expect(await ask(claims(more))).toEqual([401, 'token_invalid']);
+  });
+
+  describe('tokens that have neither jti nor sid', () => {
+    /** As its issuer signs it: only the middle part is looked at here. */
+    const textOf = (payload: string): string =>
+      `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from(payload).toString('base64url')}.c2lnbmF0dXJl`;
+    const call = async (
+      given: object,
+      { path = 'good', text = textOf(JSON.stringify(given)), method = 'GET' } = {},
+    ): Promise<Response> =>
+      fetch(`${url}/${path}`, {
+        method,
+        headers: {
+          'x-verified-claims': JSON.stringify(given),
+          ...(text === '' ? {} : { authorization: `Bearer ${text}` }),
+        },
+      });
+    const bare = (more: object = {}): TokenClaims => claims({ jti: undefined, ...more });
+
+    it('end alone, by @CurrentToken() behind RevocationGuard', async () => {
+      const one = bare({ nonce: 1 });
+      const other = bare({ nonce: 2 });
+      expect((await call(one)).status).toBe(200);
+      expect((await call(one, { path: 'logout', method: 'POST' })).status).toBe(204);
+      const refused = await call(one);
+      expect([refused.status, ((await refused.json()) as { code?: string }).code]).toEqual([
+        401,
+        'token_revoked',
+      ]);
+      expect((await call(other)).status).toBe(200);
+    });
+
+    it('end in every spelling of their claims', async () => {
+      const { iss, sub, iat, exp } = bare();
+      await call(bare({ iat, exp }), { path: 'logout', method: 'POST' });
+      const spelt = `{ "exp":${exp}.0, "sub":"\\u0063arol","iat" : ${iat}, "iss":"${iss}" }`;
+      expect((await call({ iss, sub, iat, exp }, { text: textOf(spelt) })).status).toBe(401);
+    });
+
+    it('are refused without their text, and with the text of another', async () => {
+      const one = bare();
+      expect((await call(one, { text: '' })).status).toBe(401);
+      const text = textOf(JSON.stringify({ ...one, exp: (one.exp ?? 0) + 1 }));
+      expect((await call(one, { text })).status).toBe(401);
+      expect((await call(one, { text: 'opaque' })).status).toBe(401);
+    });
+
+    it('end through assertActive and logout with the text beside the claims', async () => {
+      const one = bare({ nonce: 3 });
+      const token = textOf(JSON.stringify(one));
+      const { revocation, logout } = instance;
+      await revocation.assertActive(one, { token });
+      await expect(logout.logout(one)).rejects.toMatchObject({ code: 'nothing_to_revoke' });
+      await logout.logout({ ...one, added: 'by the application' } as TokenClaims, { token });
+      await expect(revocation.assertActive(one, { token })).rejects.toMatchObject({
+        code: 'token_revoked',
+      });
+      await expect(revocation.assertActive(one)).rejects.toMatchObject({ code: 'token_invalid' });
+    });
+
+    it('end by the claims that the option foreign names for their issuer', async () => {
+      const session = randomUUID();
+      const one = bare({ iss: MAPPED, uti: 'a', origin_jti: session });
+      const same = bare({ iss: MAPPED, uti: 'b', origin_jti: session });
+      const alone = bare({ iss: MAPPED, uti: 'c' });
+      expect(await (await call(one, { path: 'current', text: '' })).json()).toMatchObject({
+        jti: 'a',
+        sid: session,
+      });
+      await instance.logout.logout(one);
+      await instance.logout.logout(alone);
+      expect((await call(same, { text: '' })).status).toBe(401);
+      expect((await call(alone, { text: '' })).status).toBe(401);
+      expect((await call(bare({ iss: MAPPED, uti: 'd' }), { text: '' })).status).toBe(200);
+      // Its jti is no id for this issuer.
+      expect((await call(claims({ iss: MAPPED }), { text: '' })).status).toBe(401);
+    });
   });
 
   it('is an error of wiring, not an open door, where nobody authenticated before', async () => {

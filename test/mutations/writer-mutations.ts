@@ -3,6 +3,7 @@ import type { Mutation } from './mutation.js';
 const CALLERS = 'revocation/writing/caller-writes';
 const STRICT = 'cluster/protocol/c5-strict';
 const ENDS = 'revocation/store/repeated-ends';
+const FOREIGN = 'e2e/revocation-guard';
 const RECEIPTS = 'cluster/sessions/account-receipts';
 const REPEATED = 'cluster/sessions/repeated-ends';
 
@@ -128,5 +129,47 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
     "if (!['string', 'number', 'bigint'].includes(typeof subject))",
     'if (false)',
     RECEIPTS,
+  ),
+  one(
+    'a foreign token without ids is accepted without its text',
+    'revocation/foreign-token',
+    'if (iss !== options.issuer && jti === undefined && sid === undefined)',
+    'if (false)',
+    FOREIGN,
+  ),
+  one(
+    'tokens without ids share one digest',
+    'revocation/token-identity',
+    "hash('sha256', canonical, 'hex')",
+    "hash('sha256', '', 'hex')",
+    FOREIGN,
+  ),
+  one(
+    'a digest is that of the token’s bytes',
+    'revocation/token-identity',
+    "hash('sha256', canonical, 'hex')",
+    "hash('sha256', bytes, 'hex')",
+    FOREIGN,
+  ),
+  one(
+    'the text of another token is taken',
+    'revocation/token-identity',
+    'own.iss === iss && own.exp === exp && own.iat === iat',
+    'true',
+    FOREIGN,
+  ),
+  one(
+    'claims of other names are not looked at',
+    'revocation/token-identity',
+    'valueOf(claims, names.jti)',
+    'claims.jti',
+    FOREIGN,
+  ),
+  one(
+    'RevocationGuard leaves nothing for @CurrentToken()',
+    'revocation/revocation.guard',
+    'this.remember(context, this.revocation.identify(claims, token));',
+    '',
+    FOREIGN,
   ),
 ];

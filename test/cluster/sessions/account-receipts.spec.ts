@@ -15,6 +15,7 @@ import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import type { AuthEvent } from '../../../lib/events/auth-event.js';
 import { AuthEvents } from '../../../lib/events/auth-events.service.js';
 import type { LogoutReceipt } from '../../../lib/logout/logout-receipt.js';
+import type { VerifiedClaims } from '../../../lib/revocation/token-claims.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
@@ -216,9 +217,9 @@ describe('acts on accounts', () => {
       ['enable()', () => accounts.enable(subject, options)],
       ['logoutAll({ lockFor })', () => here.logout.logoutAll(subject, { lockFor: 60, ...options })],
     ];
-    const foreignClaims = (): { iss: string; sub: string; iat: number; exp: number } => {
+    const foreignClaims = (): VerifiedClaims => {
       const iat = Math.floor(clockOf(here).wall() / 1000) - 60;
-      return { iss: PARTNER, sub: `auth0|${randomUUID()}`, iat, exp: iat + 600 };
+      return { iss: PARTNER, sub: `auth0|${randomUUID()}`, jti: randomUUID(), iat, exp: iat + 600 };
     };
 
     it('an act on an account that is not known to be ours throws, names its call and writes nothing', async () => {
