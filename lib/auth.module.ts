@@ -1,5 +1,5 @@
-import { type DynamicModule, Module, type OnModuleInit } from '@nestjs/common';
-import { APP_FILTER, ModulesContainer } from '@nestjs/core';
+import { type DynamicModule, Module, type NestModule, type OnModuleInit } from '@nestjs/common';
+import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { AccountEraser } from './accounts/account-eraser.service.js';
 import { AccountService } from './accounts/account.service.js';
 import {
@@ -23,6 +23,7 @@ import { AuthExceptionFilter } from './context/auth-exception.filter.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { assertOneCopyOfNest } from './one-copy-of-nest.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
+import { acceptEmptyBodies } from './http/empty-body.js';
 import { httpDefinition } from './http/http-definition.js';
 import { KeySessions } from './logout/key-sessions.service.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
@@ -73,8 +74,11 @@ const PROVIDERS = [
  * @publicApi
  */
 @Module({})
-export class AuthModule extends ConfigurableModuleClass implements OnModuleInit {
-  constructor(private readonly modules: ModulesContainer) {
+export class AuthModule extends ConfigurableModuleClass implements NestModule, OnModuleInit {
+  constructor(
+    private readonly modules: ModulesContainer,
+    private readonly host: HttpAdapterHost,
+  ) {
     super();
   }
 
@@ -121,6 +125,11 @@ export class AuthModule extends ConfigurableModuleClass implements OnModuleInit 
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     return complete(super.forRootAsync(options), options);
+  }
+
+  /** Called by Nest after the adapter is known and before routes are registered. @internal */
+  configure(): void {
+    acceptEmptyBodies(this.host.httpAdapter);
   }
 
   /** @throws AuthWiringError for more than one AuthModule, or a second copy of @nestjs/common. */

@@ -125,6 +125,7 @@ export type {
   Credentials,
   CredentialsVerifier,
   FormerCookie,
+  SiteData,
   VerifyCredentials,
 } from './http/http-options.js';
 export type { CookieResponse } from './context/set-cookies.js';

@@ -8,9 +8,13 @@ import { csrfRefused, invalidRequest, tokenMalformed } from './refusals.js';
 /** Injected with a {@link CookieMode}, or `null` where tokens are sent in headers only. */
 export const COOKIE_MODE = Symbol('nestjs-logout:cookie-mode');
 
+const TWO_TOKENS = 'The request has an access token in the header and in a cookie.';
+
 /** What has to be known to read tokens from cookies. */
 export interface CookieMode {
   readonly accessName: string;
+  /** Names that are read where that one is absent; cookies of both kinds. */
+  readonly formerNames: readonly string[];
   /** Origins beside the request's own whose pages may act. */
   readonly origins: ReadonlySet<string>;
 }
@@ -19,6 +23,21 @@ export interface CookieMode {
 @Injectable()
 export class AccessTokenReader {
   constructor(@Inject(COOKIE_MODE) private readonly cookies: CookieMode | null) {}
+
+  /**
+   * Every access token of a request, each once, for a logout: also where a cookie stands there twice,
+   * because a sibling subdomain planted one.
+   *
+   * @throws AuthException 400 `invalid_request` where header and cookie hold different ones, 401
+   * `token_malformed` for a header that is none, 403 `csrf_refused`.
+   */
+  readAll(request: AuthRequest): string[] {
+    const token = bearerToken(request);
+    const cookies = this.cookies === null ? [] : this.accessCookies(request, this.cookies);
+    const found = [...new Set([...(token === undefined ? [] : [token]), ...cookies])];
+    if (token !== undefined && found.length > 1) throw invalidRequest(TWO_TOKENS);
+    return found;
+  }
 
   /**
    * @returns `undefined` where there is none.
@@ -39,16 +58,52 @@ export class AccessTokenReader {
     request: AuthRequest,
     token: string | undefined,
     header: string,
-    { accessName, origins }: CookieMode,
+    { accessName, formerNames, origins }: CookieMode,
   ): string | undefined {
-    const cookie = singleCookie(header, accessName);
+    const cookie = singleCookie(header, accessName) ?? formerCookie(header, formerNames, isJwtLike);
     if (cookie === undefined) return token;
     if (token !== undefined) {
-      throw invalidRequest('The request has an access token in the header and in a cookie.');
+      throw invalidRequest(TWO_TOKENS);
     }
     if (!mayActWithCookies(request, origins)) throw csrfRefused();
     return cookie;
   }
+
+  private accessCookies(
+    request: AuthRequest,
+    { accessName, formerNames, origins }: CookieMode,
+  ): string[] {
+    const header = String(request.headers['cookie'] ?? '');
+    const found = allCookies(header, accessName, formerNames, isJwtLike);
+    if (found.length > 0 && !mayActWithCookies(request, origins)) throw csrfRefused();
+    return found;
+  }
+}
+
+/** A former cookie's name does not say of which kind its token is; a refresh token has no dot. */
+function isJwtLike(value: string): boolean {
+  return value.includes('.');
+}
+
+/** The first cookie of a former name that holds a token of this kind. */
+export function formerCookie(
+  header: string,
+  names: readonly string[],
+  isKind: (value: string) => boolean,
+): string | undefined {
+  return allCookies(header, '', names, isKind)[0];
+}
+
+/** The values of a cookie and of its former names; over-long ones are none. */
+export function allCookies(
+  header: string,
+  name: string,
+  formerNames: readonly string[],
+  isKind: (value: string) => boolean,
+): string[] {
+  const own = name === '' ? [] : cookieValues(header, name);
+  const former = formerNames.flatMap((each) => cookieValues(header, each)).filter(isKind);
+  return [...own, ...former].filter(({ length }) => length <= MAX_TOKEN_LENGTH);
 }
 
 /**

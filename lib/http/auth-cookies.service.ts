@@ -1,11 +1,17 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { COOKIE_MODE, singleCookie } from '../authentication/access-token.reader.js';
+import {
+  allCookies,
+  COOKIE_MODE,
+  formerCookie,
+  singleCookie,
+} from '../authentication/access-token.reader.js';
 import { csrfRefused } from '../authentication/refusals.js';
 import type { AuthRequest } from '../context/execution-context.js';
 import { mayActWithCookies } from '../context/same-origin.js';
 import { type CookieResponse, setCookies } from '../context/set-cookies.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { LoginResult } from '../sessions/login-context.js';
+import { isRefreshToken } from '../sessions/refresh-token.js';
 import type { ResolvedCookies } from './resolved-http-options.js';
 
 /** Name and value; browsers drop what is longer without a word (ASVS 5.0 3.3.5). */
@@ -15,7 +21,7 @@ const LONGEST = 4_096;
  * The tokens' cookies: for an application with a login of its own beside `POST login`, such as one by
  * OpenID Connect. Call `sessions.login(…, { delivery: 'cookie' })` there.
  *
- * Both last as long as the refresh token, so that the guard can say `token_expired` to who should
+ * Both last as long as the refresh token (a login that is not persistent: as the browser), so that the guard can say `token_expired` to who should
  * renew, and `token_missing` to who should log in. A logout wins: what was cleared in an answer is not
  * set again in the same one.
  *
@@ -61,9 +67,11 @@ export class AuthCookies implements OnModuleInit {
         'Give it fewer claims: see the option claims, and what verifyCredentials returns.',
       );
     }
-    const lines = [this.line(accessName, accessToken, refreshExpiresIn, '/')];
+    // Without an age it goes when the browser does.
+    const age = login.persistent === false ? undefined : refreshExpiresIn;
+    const lines = [this.line(accessName, accessToken, age, '/')];
     if (refreshToken !== undefined) {
-      lines.push(this.line(refreshName, refreshToken, refreshExpiresIn, refreshPath));
+      lines.push(this.line(refreshName, refreshToken, age, refreshPath));
     }
     setCookies(response, [...lines, ...this.formerLines()]);
   }
@@ -78,7 +86,7 @@ export class AuthCookies implements OnModuleInit {
       this.line(refreshName, '', 0, refreshPath),
       ...this.formerLines(),
     ]);
-    if (clearSiteData) response.header('Clear-Site-Data', '"cache", "storage"');
+    if (clearSiteData !== undefined) response.header('Clear-Site-Data', clearSiteData);
   }
 
   /**
@@ -89,9 +97,27 @@ export class AuthCookies implements OnModuleInit {
   refreshToken(request: AuthRequest): string | undefined {
     const header = request.headers['cookie'];
     if (this.options === null || header === undefined) return undefined;
-    const token = singleCookie(String(header), this.options.refreshName);
+    const { refreshName, formerNames } = this.options;
+    const token =
+      singleCookie(String(header), refreshName) ??
+      formerCookie(String(header), formerNames, isRefreshToken);
     if (token !== undefined) this.refuseOtherOrigins(request);
     return token;
+  }
+
+  /**
+   * Every refresh token that came in a cookie, for a logout: also two of one name, of which a sibling
+   * subdomain may have planted one.
+   *
+   * @throws AuthException 403 `csrf_refused` where another site's page asked.
+   */
+  refreshTokens(request: AuthRequest): string[] {
+    const header = request.headers['cookie'];
+    if (this.options === null || header === undefined) return [];
+    const { refreshName, formerNames } = this.options;
+    const tokens = allCookies(String(header), refreshName, formerNames, isRefreshToken);
+    if (tokens.length > 0) this.refuseOtherOrigins(request);
+    return tokens;
   }
 
   /** Where cookies are going to be set: nobody is logged in by another site's page. */
@@ -105,11 +131,17 @@ export class AuthCookies implements OnModuleInit {
     return former.map(({ name, domain, path = '/' }) => this.line(name, '', 0, path, domain));
   }
 
-  private line(name: string, value: string, maxAge: number, path: string, domain?: string): string {
+  private line(
+    name: string,
+    value: string,
+    maxAge: number | undefined,
+    path: string,
+    domain?: string,
+  ): string {
     const isSecure = this.options?.secure !== false;
     return [
       `${name}=${value}`,
-      `Max-Age=${maxAge}`,
+      ...(maxAge === undefined ? [] : [`Max-Age=${maxAge}`]),
       ...(domain === undefined ? [] : [`Domain=${domain}`]),
       `Path=${path}`,
       'HttpOnly',

@@ -3,6 +3,7 @@ import { COOKIE_MODE } from '../authentication/access-token.reader.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { CredentialsCheck } from './credentials-check.service.js';
 import type { AuthHttpOptions } from './http-options.js';
+import { asOwnRoutes } from './empty-body.js';
 import { JwksController } from './jwks.controller.js';
 import { LoginRoutes } from './login.routes.js';
 import { LogoutRoutes } from './logout.routes.js';
@@ -43,6 +44,10 @@ export function httpDefinition(given: AuthHttpOptions | undefined): HttpDefiniti
       TokenIntrospector,
     ],
   };
+}
+
+for (const routes of [LoginRoutes, RefreshRoutes, LogoutRoutes, SessionsRoutes, TokenRoutes]) {
+  asOwnRoutes(routes);
 }
 
 /** Made for each registration: the prefix stands in a decorator, and two applications may differ. */

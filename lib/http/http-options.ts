@@ -23,13 +23,20 @@ export interface CredentialsVerifier {
 /** The same as a function. */
 export type VerifyCredentials = CredentialsVerifier['verifyCredentials'];
 
-/** A cookie that an earlier version set; it is cleared as well. */
+/**
+ * A cookie that an earlier version set, or another name of this application's before. Where its own
+ * cookie is absent it is still read, until its token expires; it is cleared at each login, refresh and
+ * logout. Take it off the list when `refreshTokenTtl` has passed: hosts of its `domain` can plant it.
+ */
 export interface FormerCookie {
   readonly name: string;
   readonly domain?: string | undefined;
   /** @default '/' */
   readonly path?: string | undefined;
 }
+
+/** A directive of `Clear-Site-Data` (W3C). */
+export type SiteData = 'storage' | 'cache' | 'cookies' | 'clientHints' | 'executionContexts';
 
 /**
  * How tokens stand in cookies. The defaults are what ASVS 5.0 3.3 asks for: `__Host-access` and
@@ -43,6 +50,15 @@ export interface FormerCookie {
  */
 export interface CookieOptions {
   /**
+   * A name for this application's cookies, so that several on one host (ports and paths keep no cookies
+   * apart) leave each other's alone: `'shop'` gives `__Host-shop-access` and `__Host-shop-refresh`. Up to
+   * 64 letters, digits, `_` and `-`. To keep everybody logged in, list the names before it under `former`:
+   * `{ name: '__Host-access' }` and `{ name: '__Host-refresh' }`.
+   *
+   * @default none: `__Host-access` and `__Host-refresh`
+   */
+  readonly name?: string | undefined;
+  /**
    * `false` leaves `Secure` and the name's prefix out, so that http://localhost works in every
    * browser: the names are `access` and `refresh`. Never in production.
    *
@@ -53,12 +69,21 @@ export interface CookieOptions {
   readonly sameSite?: 'strict' | 'lax' | undefined;
   /** The path, as the browser sees it, of all routes here: `'/api/auth'`. @default '/' */
   readonly refreshPath?: string | undefined;
-  /** Other origins whose pages may act, such as `'https://app.example.com'`. They need CORS too. */
+  /**
+   * Other origins whose pages may act, each exactly as browsers send it: `'https://app.example.com'`,
+   * `'tauri://localhost'`, `'capacitor://localhost'`, `'chrome-extension://<id>'`. No wildcards: the boot
+   * stops. They need CORS too.
+   */
   readonly origins?: readonly string[] | undefined;
-  /** Old names, domains and paths, cleared at each login, refresh and logout. */
+  /** Old names, domains and paths: still read, and cleared at each login, refresh and logout. */
   readonly former?: readonly FormerCookie[] | undefined;
-  /** A logout also sends `Clear-Site-Data: "cache", "storage"`. @default false */
-  readonly clearSiteData?: boolean | undefined;
+  /**
+   * A logout also sends `Clear-Site-Data`: `true` means `"storage"`. A list says what else; `'cache'`
+   * makes Chromium wait for seconds, and `'cookies'` takes those of the whole site.
+   *
+   * @default false
+   */
+  readonly clearSiteData?: boolean | readonly SiteData[] | undefined;
 }
 
 /**

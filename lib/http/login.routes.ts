@@ -7,7 +7,7 @@ import { AuthCookies } from './auth-cookies.service.js';
 import { CredentialsCheck } from './credentials-check.service.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { PresentedSessions } from './presented-sessions.service.js';
-import { clientOf, credentialsOf, type HttpRequest } from './request-body.js';
+import { clientOf, credentialsOf, type HttpRequest, persistentOf } from './request-body.js';
 import { type TokenAnswer, tokenAnswer } from './token-answer.js';
 
 /** `POST login`; mounted only where the application gives `verifyCredentials`. */
@@ -21,6 +21,10 @@ export class LoginRoutes {
     private readonly cookies: AuthCookies,
   ) {}
 
+  /**
+   * `persistent: false` in the body: the cookies go when the browser closes ("remember me" was not
+   * ticked).
+   */
   @Post('login')
   @HttpCode(200)
   async login(
@@ -35,6 +39,7 @@ export class LoginRoutes {
     const login = await this.sessions.login(() => this.check.verify(credentials, request), {
       ...context,
       replaces,
+      persistent: persistentOf(request),
     });
     if (login === null) {
       throw new AuthUnauthorizedException(

@@ -39,28 +39,39 @@ export class PresentedSessions {
   }
 
   /**
-   * Ends every session of which the request holds a token: usually one, of which a browser sends both.
+   * Ends the session of every valid token that the request holds: usually one, of which a browser sends
+   * both tokens. Two cookies of one name are two tokens: a sibling subdomain that plants one keeps nobody
+   * from logging out.
    *
-   * A token that is none (401) does not stand in the way of a good one. A request with two of a kind
-   * (400) is refused whole: which of them was meant is not known, and 204 would be said of both.
+   * A token that is none does not stand in the way of a good one. Different access tokens in header and
+   * cookie are refused (400), and nothing ends.
    *
-   * @throws AuthException why none could be ended; 503 also when only one of two could.
+   * @throws AuthException why none could be ended; 503 also when only some could.
    */
   async end(request: HttpRequest): Promise<void> {
-    const access = readOrRefusal(() => this.reader.read(request));
-    const refresh = readOrRefusal(() => this.refreshTokenOf(request)?.token);
-    if (access === undefined && refresh === undefined) throw tokenMissing();
-    const claims = typeof access === 'string' ? await refusalOf(this.claimsOf(access)) : access;
-    const sid = typeof refresh === 'string' ? await refusalOf(this.sidOf(refresh)) : refresh;
-    if (claims instanceof AuthException && typeof sid !== 'string') throw claims;
-    if (sid instanceof AuthException && claims === undefined) throw sid;
-    const own = claims instanceof AuthException ? undefined : claims;
-    if (own !== undefined) await this.logoutService.logout(own, auditOf(request));
-    if (typeof sid !== 'string') return;
-    if (sid !== own?.sid) {
+    const access = readOrRefusal(() => this.reader.readAll(request));
+    const refresh = readOrRefusal(() => this.refreshTokensOf(request));
+    const claims = await Promise.all(
+      valuesOf(access).map((text) => refusalOf(this.claimsOf(text))),
+    );
+    const tokens = valuesOf(refresh);
+    const sids = await Promise.all(tokens.map((text) => refusalOf(this.sidOf(text))));
+    const own = claims.filter((each): each is TokenClaims => !(each instanceof AuthException));
+    const others = new Set(sids.filter((each) => typeof each === 'string'));
+    if (own.length + others.size === 0) {
+      const refusals = [access, ...claims, refresh, ...sids];
+      throw refusals.find((each) => each instanceof AuthException) ?? tokenMissing();
+    }
+    for (const each of own) {
+      await this.logoutService.logout(each, auditOf(request));
+      others.delete(each.sid ?? '');
+    }
+    for (const sid of others) {
       await this.logoutService.logoutSession(sid, { reason: 'logout', ...auditOf(request) });
     }
-    if (typeof refresh === 'string') await this.refreshes.usedInLogout(refresh);
+    for (const [index, token] of tokens.entries()) {
+      if (typeof sids[index] === 'string') await this.refreshes.usedInLogout(token);
+    }
   }
 
   /** The session that this browser holds: a login replaces it (RT-10). */
@@ -84,6 +95,12 @@ export class PresentedSessions {
     return access === undefined ? undefined : (await this.claimsOf(access)).sid;
   }
 
+  private refreshTokensOf(request: HttpRequest): string[] {
+    const inBody = textOf(request, 'refresh_token');
+    const found = this.cookies.refreshTokens(request);
+    return [...new Set(inBody === undefined ? found : [inBody, ...found])];
+  }
+
   private claimsOf(token: string): Promise<TokenClaims> {
     return this.tokens.verify(token, { allowExpired: true });
   }
@@ -95,14 +112,18 @@ export class PresentedSessions {
   }
 }
 
-/** The token, or the 401 of what stands in its place; every other refusal is thrown. */
-function readOrRefusal(read: () => string | undefined): string | AuthException | undefined {
+/** The tokens, or the 401 of what stands in their place; every other refusal is thrown. */
+function readOrRefusal(read: () => string[]): string[] | AuthException {
   try {
     return read();
   } catch (error) {
     if (error instanceof AuthException && error.getStatus() === 401) return error;
     throw error;
   }
+}
+
+function valuesOf(tokens: string[] | AuthException): string[] {
+  return tokens instanceof AuthException ? [] : tokens;
 }
 
 /** The value, or the refusal; what is no refusal (503, a wiring error) is thrown. */

@@ -56,6 +56,19 @@ export function clientOf(request: HttpRequest): Omit<ClientContext, 'delivery'> 
   };
 }
 
+/**
+ * Whether the login shall be remembered: `true` unless the body says `persistent: false`; a form says it
+ * in letters.
+ *
+ * @throws AuthException 400 `invalid_request`.
+ */
+export function persistentOf(request: HttpRequest): boolean {
+  const value = membersOf(request).get('persistent');
+  if (value === undefined || value === true || value === 'true') return true;
+  if (value === false || value === 'false') return false;
+  throw badRequest('persistent is neither true nor false.');
+}
+
 /** What an audit may know of the request. No actor: the account's own name would outlive the account. */
 export function auditOf({ id }: HttpRequest): { readonly requestId: string | undefined } {
   return { requestId: typeof id === 'string' ? id : undefined };

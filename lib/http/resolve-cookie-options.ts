@@ -1,9 +1,10 @@
 import { describeGiven, describeKind, type OptionProblems } from '../options/option-problems.js';
 import { readFields } from '../options/option-readers.js';
-import type { CookieOptions, FormerCookie } from './http-options.js';
+import type { CookieOptions, FormerCookie, SiteData } from './http-options.js';
 import type { ResolvedCookies } from './resolved-http-options.js';
 
 const NAMES = Object.keys({
+  name: true,
   secure: true,
   sameSite: true,
   refreshPath: true,
@@ -23,6 +24,16 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
 const PATH = /^\/[!-:<-~]{0,254}$/;
 /** A cookie's name (RFC 6265 section 4.1.1). */
 const NAME = /^[!#$%&'*+.^_`|~A-Za-z0-9-]{1,128}$/;
+const OWN_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+const SITE_DATA: readonly SiteData[] = [
+  'storage',
+  'cache',
+  'cookies',
+  'clientHints',
+  'executionContexts',
+];
+/** An origin of a scheme that is not the web's, as browsers and WebViews send it. */
+const CUSTOM_ORIGIN = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._~-]+(?::\d{1,5})?$/;
 const DOMAIN = /^\.?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/;
 
 /** The option `http.cookies`. */
@@ -31,26 +42,56 @@ export function readCookies(given: unknown, problems: OptionProblems): ResolvedC
   const options = given === true ? {} : given;
   const fields = readFields(options, 'http.cookies', NAMES, FAMILIAR, problems);
   if (fields === null) return null;
-  const flag = (name: 'secure' | 'clearSiteData', fallback: boolean): boolean => {
-    const value = fields[name] ?? fallback;
-    if (typeof value === 'boolean') return value;
-    problems.add(`http.cookies.${name}`, describeGiven(value), 'Give true or false.');
-    return fallback;
-  };
-  const secure = flag('secure', true);
+  const secure = readSecure(fields.secure, problems);
+  const name = readName(fields.name, problems);
   const refreshPath = readPath(fields.refreshPath, problems);
   const ownHost = secure ? '__Host-' : '';
   const ownPath = secure ? '__Secure-' : '';
+  const former = readFormer(fields.former, problems);
   return Object.freeze({
-    accessName: `${ownHost}access`,
-    refreshName: `${refreshPath === '/' ? ownHost : ownPath}refresh`,
+    accessName: `${ownHost}${name}access`,
+    refreshName: `${refreshPath === '/' ? ownHost : ownPath}${name}refresh`,
+    formerNames: former.map((cookie) => cookie.name),
     refreshPath,
     secure,
     sameSite: readSameSite(fields.sameSite, problems),
     origins: readOrigins(fields.origins, problems),
-    former: readFormer(fields.former, problems),
-    clearSiteData: flag('clearSiteData', false),
+    former,
+    clearSiteData: readSiteData(fields.clearSiteData, problems),
   });
+}
+
+function readSecure(given: unknown, problems: OptionProblems): boolean {
+  if (given === undefined || typeof given === 'boolean') return given ?? true;
+  problems.add('http.cookies.secure', describeGiven(given), 'Give true or false.');
+  return true;
+}
+
+/** What stands in front of `access` and `refresh`. */
+function readName(given: unknown, problems: OptionProblems): string {
+  if (given === undefined) return '';
+  if (typeof given === 'string' && OWN_NAME.test(given) && !given.startsWith('__'))
+    return `${given}-`;
+  problems.add(
+    'http.cookies.name',
+    describeGiven(given),
+    "Give up to 64 letters, digits, _ and -, such as 'shop'; the prefix __Host- is added.",
+  );
+  return '';
+}
+
+function readSiteData(given: unknown, problems: OptionProblems): string | undefined {
+  if (given === undefined || given === false) return undefined;
+  const list: readonly unknown[] = given === true ? ['storage'] : Array.isArray(given) ? given : [];
+  if (list.length > 0 && list.every((each) => SITE_DATA.includes(each as SiteData))) {
+    return list.map((each) => `"${String(each)}"`).join(', ');
+  }
+  problems.add(
+    'http.cookies.clearSiteData',
+    describeGiven(given),
+    `Give true, false, or a list of ${SITE_DATA.map((each) => `'${each}'`).join(', ')}.`,
+  );
+  return undefined;
 }
 
 function readSameSite(given: unknown, problems: OptionProblems): 'Strict' | 'Lax' {
@@ -76,13 +117,16 @@ function readOrigins(given: unknown, problems: OptionProblems): ReadonlySet<stri
   const origins = new Set<string>();
   for (const [index, origin] of listOf(given, 'origins', problems).entries()) {
     const isExact =
-      typeof origin === 'string' && URL.canParse(origin) && new URL(origin).origin === origin;
+      typeof origin === 'string' &&
+      !origin.includes('*') &&
+      (CUSTOM_ORIGIN.test(origin) || (URL.canParse(origin) && new URL(origin).origin === origin));
     if (isExact && origin !== 'null') origins.add(origin);
     else {
       problems.add(
         `http.cookies.origins[${index}]`,
         describeGiven(origin),
-        "Give scheme, host and port and nothing else, such as 'https://app.example.com'.",
+        "Give scheme, host and port and nothing else, such as 'https://app.example.com' or " +
+          "'tauri://localhost'. There are no wildcards: list each origin.",
       );
     }
   }

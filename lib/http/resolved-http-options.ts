@@ -13,7 +13,8 @@ export interface ResolvedCookies extends CookieMode {
   readonly secure: boolean;
   readonly sameSite: 'Strict' | 'Lax';
   readonly former: readonly FormerCookie[];
-  readonly clearSiteData: boolean;
+  /** The header's value, `undefined` for none. */
+  readonly clearSiteData: string | undefined;
 }
 
 /** The option `http` after its check. */

@@ -160,6 +160,7 @@ export function resolveAuthOptions(
   );
   const calls = new ApplicationCallReader(registered, problems);
   const accessTokenTtl = duration('accessTokenTtl');
+  const refreshTokenTtl = duration('refreshTokenTtl');
   const foreign = readForeignIssuers(value('foreign'), issuer, problems);
   const legacy = readLegacy(value('legacy'), problems);
   const maxStaleness = duration('maxStaleness');
@@ -172,8 +173,9 @@ export function resolveAuthOptions(
     loadKeys: readKeySource(given.secret, given.keys, legacy, problems),
     accessTokenTtl,
     sessionTtl: duration('sessionTtl'),
-    sessionIdleTtl: duration('sessionIdleTtl'),
-    refreshTokenTtl: duration('refreshTokenTtl'),
+    sessionIdleTtl:
+      value('sessionIdleTtl') === undefined ? refreshTokenTtl : duration('sessionIdleTtl'),
+    refreshTokenTtl,
     refreshGrace: duration('refreshGrace'),
     refreshGraceRetries: readRetries(value('refreshGraceRetries'), problems),
     historyFor: duration('historyFor'),

@@ -80,12 +80,13 @@ export class SessionSettings {
   sessionTtl?: Duration | undefined = '30d';
 
   /**
-   * After how long without a refresh a login ends (ASVS 5.0 7.3.1): seconds or `'12h'`, from 1 s to
-   * 366 days; more than `refreshTokenTtl` has no effect.
+   * After how long without a refresh a login ends (ASVS 5.0 7.3.1), where that is sooner than its refresh
+   * token expires: seconds or `'12h'`, from 1 s to 366 days. Every refresh begins both anew, so the
+   * smaller of the two decides, and one of them is enough.
    *
-   * @default '14d'
+   * @default as long as `refreshTokenTtl`
    */
-  sessionIdleTtl?: Duration | undefined = '14d';
+  sessionIdleTtl?: Duration | undefined;
 
   /**
    * How long a refresh token is good: seconds or `'14d'`, from 1 s to 366 days; 0 gives none, and a

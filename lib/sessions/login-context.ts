@@ -1,3 +1,4 @@
+import type { Duration } from '../options/duration.js';
 import type { LogPosition } from '../revocation/log-positions.js';
 import type { Delivery } from './store/session-rows.js';
 
@@ -50,6 +51,21 @@ export interface RefreshContext extends ClientContext {
 export interface LoginContext extends ClientContext {
   /** The session that this browser held before: it ends, so that no id is fixed in advance. */
   readonly replaces?: string | undefined;
+  /**
+   * `false` for a browser that shall not remember the login: its cookies, after each refresh too, go
+   * when the browser closes. On the server it lasts as long as any other; give `sessionTtl` as well
+   * to shorten it. Without an effect where tokens are not in cookies.
+   *
+   * @default true
+   */
+  readonly persistent?: boolean | undefined;
+  /**
+   * How long this login can last, seconds or `'12h'`, from 1 s; more than the option `sessionTtl` has
+   * no effect.
+   *
+   * @default the option
+   */
+  readonly sessionTtl?: Duration | undefined;
 }
 
 /** For a subject whose password was checked before `login` could read the position. */
@@ -71,4 +87,6 @@ export interface LoginResult {
   readonly refreshToken?: string;
   /** Seconds until the refresh token expires. */
   readonly refreshExpiresIn?: number;
+  /** `false` where its cookies shall go when the browser closes; absent otherwise. */
+  readonly persistent?: false;
 }

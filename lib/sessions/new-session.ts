@@ -4,7 +4,7 @@ import type { LogPosition } from '../revocation/log-positions.js';
 import type { SignedAccessToken } from './access-token.signer.js';
 import { truncateAddress } from './client-address.js';
 import { cut } from './client-text.js';
-import type { ClientContext } from './login-context.js';
+import type { LoginContext } from './login-context.js';
 import { type RefreshToken, refreshTokenDigest } from './refresh-token.js';
 import { newRefreshRow, type RefreshRow, type SessionRow } from './store/session-rows.js';
 
@@ -17,15 +17,14 @@ export interface NewSession {
 
 /** Makes the rows of a login; all of its times begin where its position was read (G2). */
 export function newSession(
-  { issuer, sessionTtl, sessionIdleTtl, refreshTokenTtl }: ResolvedAuthOptions,
+  { issuer, sessionIdleTtl, refreshTokenTtl }: ResolvedAuthOptions,
   keys: EventKeys,
   who: { readonly subject: string; readonly sid: string },
   { position, now }: LogPosition,
   signed: SignedAccessToken,
-  context: ClientContext,
+  { context, end }: { readonly context: LoginContext; readonly end: number },
   token: RefreshToken,
 ): NewSession {
-  const end = now + sessionTtl;
   const tokenEnd = now + signed.expiresIn * 1000;
   const refreshEnd = Math.min(now + Math.min(refreshTokenTtl, sessionIdleTtl), end);
   const isRefreshed = refreshTokenTtl > 0;
@@ -47,6 +46,7 @@ export function newSession(
     expiresAt: isRefreshed ? end : tokenEnd,
     endedAt: null,
     endReason: null,
+    isPersistent: context.persistent !== false,
   };
   if (!isRefreshed) return { session, refresh: null, token: undefined };
   const refresh = newRefreshRow(refreshTokenDigest(token), session.key, 1, refreshEnd);

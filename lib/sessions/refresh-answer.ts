@@ -7,7 +7,7 @@ import type { RefreshRow, SessionRow } from './store/session-rows.js';
 /** What a refresh answers with the successor that it made. */
 export function answerOf(
   { text, expiresIn, refreshAt }: SignedAccessToken,
-  { sid }: SessionRow,
+  { sid, isPersistent }: SessionRow,
   refreshToken: RefreshToken,
   { expiresAt }: RefreshRow,
   { now }: LogPosition,
@@ -17,6 +17,7 @@ export function answerOf(
     expiresIn,
     refreshAt,
     sessionId: sid,
+    ...(isPersistent ? {} : { persistent: false as const }),
     refreshToken,
     refreshExpiresIn: Math.max(0, Math.floor((expiresAt - now) / 1000)),
   };

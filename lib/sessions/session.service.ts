@@ -33,6 +33,7 @@ import {
   type SessionPage,
 } from './session-page.js';
 import { refreshRefusal } from './session-refusals.js';
+import { sessionLifeOf } from './session-life.js';
 import { SessionStore } from './session-store.service.js';
 
 /** Checks who it is; `null` is a wrong password. */
@@ -87,7 +88,8 @@ export class SessionService {
    * @throws AuthUnavailableException `storage_unavailable`, or `no_signing_key` when the ring has no
    * key left that may sign.
    * @throws AuthException 400 `invalid_subject`.
-   * @throws AuthWiringError for claims that look like secrets or that are the library's own.
+   * @throws AuthWiringError for claims that look like secrets or that are the library's own, and for a
+   * `sessionTtl` that is no duration.
    *
    * @example
    * ```ts
@@ -223,13 +225,8 @@ export class SessionService {
       this.events.tell({ type: 'login_refused', subject, reason, requestId });
       throw refreshRefusal(reason);
     }
-    const signed = await this.signer.sign(
-      subject,
-      sid,
-      ownClaims,
-      since,
-      since.now + this.options.sessionTtl,
-    );
+    const end = since.now + sessionLifeOf(context.sessionTtl, this.options.sessionTtl);
+    const signed = await this.signer.sign(subject, sid, ownClaims, since, end);
     assertFitsCookie(signed, context.delivery);
     this.warnOfLostClaims(claims);
     const { session, refresh, token } = newSession(
@@ -238,7 +235,7 @@ export class SessionService {
       { subject, sid },
       since,
       signed,
-      context,
+      { context, end },
       this.lookup.issue(),
     );
     const beginning = {
@@ -257,7 +254,13 @@ export class SessionService {
     if (outcome.kind === 'begun') await this.endOthers(outcome.surplus, context);
     this.events.tell({ type: 'login', subject, sessionId: sid, requestId });
     const { text, expiresIn, refreshAt } = signed;
-    const login = { accessToken: text, expiresIn, refreshAt, sessionId: sid };
+    const login = {
+      accessToken: text,
+      expiresIn,
+      refreshAt,
+      sessionId: sid,
+      ...(session.isPersistent ? {} : { persistent: false as const }),
+    };
     if (token === undefined || refresh === null) return login;
     const refreshExpiresIn = Math.floor((refresh.expiresAt - since.now) / 1000);
     return { ...login, refreshToken: token, refreshExpiresIn };

@@ -34,8 +34,6 @@ export class AppModule {
             audience,
             accessTokenTtl,
             refreshTokenTtl,
-            // One limit is enough here: whoever has not refreshed for as long is out.
-            sessionIdleTtl: refreshTokenTtl,
             sessionTtl,
             // Everybody shares the demo accounts. An application leaves the default, 100, or lowers it.
             maxSessions: false,

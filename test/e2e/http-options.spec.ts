@@ -183,7 +183,7 @@ describe('options', () => {
         '__Secure-refresh=; Max-Age=0; Path=/auth; HttpOnly; Secure; SameSite=Lax',
         ...former,
       ]);
-      expect(logout.headers['clear-site-data']).toBe('"cache", "storage"');
+      expect(logout.headers['clear-site-data']).toBe('"storage"');
     }
   });
 

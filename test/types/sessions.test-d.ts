@@ -28,7 +28,13 @@ void sessions.login(async () => ({ claims: {} }));
 expectTrue<
   Equals<
     keyof LoginResult,
-    'accessToken' | 'expiresIn' | 'refreshAt' | 'sessionId' | 'refreshToken' | 'refreshExpiresIn'
+    | 'accessToken'
+    | 'expiresIn'
+    | 'refreshAt'
+    | 'sessionId'
+    | 'refreshToken'
+    | 'refreshExpiresIn'
+    | 'persistent'
   >
 >();
 

@@ -31,6 +31,8 @@ export interface SessionRow {
   readonly expiresAt: number;
   readonly endedAt: number | null;
   readonly endReason: RevocationReason | null;
+  /** Whether its cookies outlive the browser; NULL, as an older release writes it, is yes. */
+  readonly isPersistent: boolean;
 }
 
 /** A place in an account's sessions, which are ordered by time and then by key. */
@@ -104,6 +106,7 @@ export const SESSION_COLUMNS: readonly ColumnType[] = [
   ['expires_at', 'bigint'],
   ['ended_at', 'bigint'],
   ['end_reason', 'text'],
+  ['persistent', 'bigint'],
 ];
 
 /** The columns of `auth_refresh`. */
@@ -140,6 +143,7 @@ export function sessionOf(row: Row): SessionRow {
     expiresAt: integerOf(row['expires_at']),
     endedAt: optionalInteger(row['ended_at']),
     endReason: row['end_reason'] === null ? null : reasonOf(row['end_reason']),
+    isPersistent: row['persistent'] !== '0',
   };
 }
 

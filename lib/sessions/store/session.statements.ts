@@ -64,6 +64,7 @@ export class SessionStatements {
         row.expiresAt,
         row.endedAt,
         row.endReason,
+        row.isPersistent ? null : 0,
       ],
     ]);
   }

@@ -40,6 +40,18 @@ describe('lives, warnings and tidings', () => {
     expect(lives.size).toBeGreaterThan(3);
   });
 
+  it('of one login may be shorter than those of others, and not longer', async () => {
+    const session = async (sessionTtl: string): Promise<number> => {
+      const result = await here.sessions.login(() => ({ subject: 'alice' }), { sessionTtl });
+      expect(result?.refreshExpiresIn).toBeLessThanOrEqual(14 * 86_400);
+      const [shown] = await here.sessions.list('alice', { limit: 1 });
+      return ((shown?.expiresAt.getTime() ?? 0) - (shown?.createdAt.getTime() ?? 0)) / 1_000;
+    };
+    expect(await session('12h')).toBe(43_200);
+    expect(await session('60d')).toBe(30 * 86_400);
+    await expect(session('12')).rejects.toThrow("'12s'");
+  });
+
   it('are shortened by whole numbers, up to the most', () => {
     const clock = new AuthClock();
     const drawn = new Set(Array.from({ length: 400 }, () => clock.jitter(3.9)));

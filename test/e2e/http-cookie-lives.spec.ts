@@ -1,0 +1,180 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { resolveHttpOptions } from '../../lib/http/resolve-http-options.js';
+import { type HttpApp, type HttpAppSettings, startBothHttp } from '../support/http-app.js';
+import { cookiesOf, PASSWORD } from '../support/http-client.js';
+
+let apps: HttpApp[] = [];
+
+afterEach(async () => {
+  await Promise.all(apps.map(({ close }) => close()));
+  apps = [];
+});
+
+async function start(
+  cookies: object | true,
+  options: HttpAppSettings['options'] = {},
+): Promise<void> {
+  apps = await startBothHttp({ http: { cookies }, options });
+}
+
+const CREDENTIALS = { username: 'alice', password: PASSWORD };
+
+describe('names of cookies', () => {
+  it('an application’s own name is in both cookies, and others are left alone', async () => {
+    await start({ name: 'shop' });
+    for (const { client } of apps) {
+      const others = { '__Host-access': 'eyJ.of.another', '__Host-admin-access': 'x' };
+      const mine = await client.loginWithCookies('alice', others);
+      expect(Object.keys(mine)).toEqual(['__Host-shop-access', '__Host-shop-refresh']);
+      expect((await client.send('GET /me', { cookies: { ...others, ...mine } })).status).toBe(200);
+      expect((await client.send('GET /me', { cookies: others })).body).toMatchObject({
+        code: 'token_missing',
+      });
+      const logout = await client.send('POST /auth/logout', { cookies: { ...others, ...mine } });
+      expect(logout.cookies.map((line) => line.split('=')[0])).toEqual([
+        '__Host-shop-access',
+        '__Host-shop-refresh',
+      ]);
+    }
+  });
+
+  it('a former name is read until a refresh gives the new one', async () => {
+    const former = [{ name: '__Host-access' }, { name: '__Host-refresh' }];
+    await start({ name: 'shop', former });
+    for (const { client } of apps) {
+      const mine = await client.loginWithCookies();
+      const cookies = {
+        '__Host-access': mine['__Host-shop-access'] ?? '',
+        '__Host-refresh': mine['__Host-shop-refresh'] ?? '',
+      };
+      expect((await client.send('GET /me', { cookies })).status).toBe(200);
+      const answer = await client.send('POST /auth/refresh', { cookies });
+      expect(answer.status).toBe(200);
+      expect(answer.cookies.slice(2)).toEqual([
+        '__Host-access=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Strict',
+        '__Host-refresh=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Strict',
+      ]);
+      const next = cookiesOf(answer);
+      // Where both are there, the new one counts.
+      const both = { ...cookies, ...next, '__Host-access': 'eyJ.no.token' };
+      expect((await client.send('GET /me', { cookies: both })).status).toBe(200);
+      expect((await client.send('POST /auth/logout', { cookies })).status).toBe(204);
+      expect((await client.send('GET /me', { cookies: next })).status).toBe(401);
+    }
+  });
+});
+
+describe('a login that is not remembered', () => {
+  it('has cookies without an age, after a refresh and a repeated one too', async () => {
+    await start({ secure: false });
+    for (const { client } of apps) {
+      for (const persistent of [false, 'false', true, undefined]) {
+        const login = await client.send('POST /auth/login', {
+          json: { ...CREDENTIALS, persistent },
+        });
+        const cookies = cookiesOf(login);
+        const refresh = await client.send('POST /auth/refresh', { cookies });
+        const again = await client.send('POST /auth/refresh', { cookies });
+        for (const answer of [login, refresh, again]) {
+          expect(answer).toMatchObject({ status: 200 });
+          expect(answer.cookies).toHaveLength(2);
+          const aged = answer.cookies.map((line) => line.includes('Max-Age'));
+          const isKept = persistent === true || persistent === undefined;
+          expect({ persistent, aged }).toEqual({ persistent, aged: [isKept, isKept] });
+        }
+      }
+    }
+  });
+
+  it.each([0, 1, null, 'no', {}])('persistent: %j is 400', async (persistent) => {
+    await start({ secure: false });
+    for (const { client } of apps) {
+      const answer = await client.send('POST /auth/login', {
+        json: { ...CREDENTIALS, persistent },
+      });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+    }
+  });
+});
+
+describe('origins that may act with cookies', () => {
+  it.each([
+    'tauri://localhost',
+    'capacitor://localhost',
+    'ionic://localhost',
+    'chrome-extension://abcdefghijklmnopabcdefghijklmnop',
+    'moz-extension://0c1d2e3f-0000-4000-8000-000000000000',
+    'https://localhost:8443',
+  ])('%s is one', (origin) => {
+    const { cookies } = resolveHttpOptions({ cookies: { origins: [origin] } });
+    expect([...(cookies?.origins ?? [])]).toEqual([origin]);
+  });
+
+  it.each([
+    'https://*.preview.example.com',
+    'chrome-extension://*',
+    '*',
+    'null',
+    'tauri://',
+    'tauri://localhost/',
+    'Tauri://localhost',
+    'https://app.example.com/',
+    'https://user@app.example.com',
+  ])('%s stops the boot', (origin) => {
+    expect(() => resolveHttpOptions({ cookies: { origins: [origin] } })).toThrow(
+      'http.cookies.origins[0]',
+    );
+  });
+});
+
+describe('a logout with more than one token', () => {
+  it('ends the session of each, two cookies of one name included', async () => {
+    await start({ refreshPath: '/auth' });
+    for (const { client } of apps) {
+      const [mine, planted] = [
+        await client.loginWithCookies('alice'),
+        await client.loginWithCookies('bob'),
+      ];
+      const twice = Object.keys(mine)
+        .flatMap((name) => [`${name}=${planted[name]}`, `${name}=${mine[name]}`, `${name}=rubbish`])
+        .join('; ');
+      const refresh = await client.send('POST /auth/refresh', { headers: { cookie: twice } });
+      expect(refresh).toMatchObject({ status: 400, cookies: [] });
+      const logout = await client.send('POST /auth/logout', { headers: { cookie: twice } });
+      expect(logout.status).toBe(204);
+      expect(logout.cookies.every((line) => line.includes('Max-Age=0'))).toBe(true);
+      for (const cookies of [mine, planted]) {
+        expect((await client.send('GET /me', { cookies })).body).toMatchObject({
+          code: 'session_ended',
+        });
+        const refused = await client.send('POST /auth/refresh', { cookies });
+        expect(refused.body).toMatchObject({ code: 'session_ended' });
+      }
+    }
+  });
+
+  it('is refused for different access tokens in header and cookie, and ends nothing', async () => {
+    await start(true);
+    for (const { client } of apps) {
+      const [mine, other] = [await client.loginWithCookies(), await client.loginWithCookies()];
+      const token = other['__Host-access'];
+      const refused = await client.send('POST /auth/logout', { cookies: mine, token });
+      expect(refused).toMatchObject({ status: 400, cookies: [] });
+      for (const cookies of [mine, other]) {
+        expect((await client.send('GET /me', { cookies })).status).toBe(200);
+      }
+      const same = await client.send('POST /auth/logout', { cookies: other, token });
+      expect(same.status).toBe(204);
+      expect((await client.send('GET /me', { cookies: other })).status).toBe(401);
+    }
+  });
+
+  it('of which none is good is 401', async () => {
+    await start(true);
+    for (const { client } of apps) {
+      const cookie = '__Host-refresh=a; __Host-refresh=b; __Host-access=c; __Host-access=d';
+      const answer = await client.send('POST /auth/logout', { headers: { cookie } });
+      expect(answer).toMatchObject({ status: 401, body: { code: 'token_malformed' } });
+    }
+  });
+});
