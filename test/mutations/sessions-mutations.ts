@@ -33,7 +33,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   one(
     'MariaDB chooses the index of a page itself',
     'revocation/store/mysql.dialect',
-    '` FORCE INDEX (${index})`',
+    '` FORCE INDEX (\\`${prefixed(index)}\\`)`',
     "''",
     'cluster/storage/query-plans',
   ),

@@ -39,7 +39,7 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
     server: `CONCAT_WS(':', @@hostname, @@port, @@server_id /*!50700 , @@server_uuid */)`,
     // A number in one release, a word in another.
     isReadOnly: `(CAST(@@global.read_only AS CHAR) NOT IN ('0', 'OFF'))`,
-    ordered: (index) => ` FORCE INDEX (${index})`,
+    ordered: (index) => ` FORCE INDEX (\`${prefixed(index)}\`)`,
     behindNull: () => '',
     forUpdate: ' FOR UPDATE',
     begin: ['START TRANSACTION READ WRITE'],
