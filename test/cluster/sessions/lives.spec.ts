@@ -84,9 +84,9 @@ describe('lives, warnings and tidings', () => {
     const told: AuthEvent[] = [];
     const events = here.app.get(AuthEvents);
     events.subscribe((event) => told.push(event));
-    const { accessToken, sessionId } = await login(here, 'alice');
-    await here.sessions.login(() => ({ subject: 'alice' }), { replaces: sessionId });
-    await here.logout.logout(accessToken, { actor: 'support', requestId: 'r-1' });
+    const { sessionId } = await login(here, 'alice');
+    const next = await here.sessions.login(() => ({ subject: 'alice' }), { replaces: sessionId });
+    await here.logout.logout(next?.accessToken ?? '', { actor: 'support', requestId: 'r-1' });
     await here.app.get(AccountService).disable('alice', { actor: 'root', requestId: 'r-2' });
     await here.sessions.login(() => null);
     const subject = events.subjectHash('alice');
