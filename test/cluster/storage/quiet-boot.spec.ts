@@ -43,7 +43,7 @@ describeOn(databaseKinds, 'a good boot', (kind) => {
     const database = await kind.create();
     const lines = new Lines();
     try {
-      for (const _boot of [1, 2]) {
+      for (const _ of [1, 2]) {
         const module = await Test.createTestingModule({
           imports: [
             TypeOrmModule.forRoot(database.options),
