@@ -161,9 +161,12 @@ export class LogCursor {
     for (const [id, position] of this.expected) {
       if (position !== null && position <= this.position) this.expected.delete(id);
     }
-    for (const { id } of answer.pending) {
-      if (!this.writtenSince.has(id)) this.expected.set(id, null);
-    }
+    for (const { id } of this.waiting(answer)) this.expected.set(id, null);
+  }
+
+  /** What an answer shows as pending, without what this instance has numbered since it was sent. */
+  waiting({ pending }: Answer): LogEvent[] {
+    return pending.filter(({ id }) => !this.writtenSince.has(id));
   }
 
   private missing(answer: Answer, sent: CursorSnapshot, complete: boolean): string | undefined {

@@ -159,8 +159,9 @@ export class LogFollower {
   }
 
   /** C2, C3: until it is numbered an event counts as the next position, and does not expire. */
-  private addPending({ head, pending }: Answer): void {
-    for (const event of pending) {
+  private addPending(answer: Answer): void {
+    const { head } = answer;
+    for (const event of this.cursor?.waiting(answer) ?? []) {
       this.index.add(event, {
         killsBelow: head.position + 1,
         until: Math.max(head.now, this.clock.wall()) + head.maxTokenLife + RETENTION_MARGIN,
