@@ -1,4 +1,5 @@
 import { agreedTime } from '../revocation/clock-check.service.js';
+import { CoveredEvents } from '../revocation/covered-events.js';
 import { purgeLog } from '../revocation/purge-log.js';
 import { sessionSweep } from '../sessions/sweep-sessions.js';
 import { type CommandContext, withLog } from './command-context.js';
@@ -27,6 +28,7 @@ export async function purge(context: CommandContext, options: PurgeOptions): Pro
         // How long an application keeps its history only its own options know.
         sweeps: historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })],
         isStopped: () => false,
+        covered: new CoveredEvents(),
         forgettingTime: (now) => agreedTime(log.clock.wall(), now),
         onDeleted: (count) => progress.update(`${plural((soFar += count), 'row')} deleted …`),
       });

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../context/auth-clock.js';
+import type { CoveredEvents } from './covered-events.js';
 import { PurgeClaim, type PurgedLog } from './purge-claim.js';
 import { headOf, integerOf } from './store/log-rows.js';
 import { PURGE_AGE } from './store/log.transactions.js';
@@ -25,6 +26,7 @@ export type PurgeSweep = (
 export interface PurgeRun {
   readonly sweeps: readonly PurgeSweep[];
   readonly isStopped: () => boolean;
+  readonly covered: CoveredEvents;
   /** The time by which something may be forgotten, of the database's; `undefined`: nothing may. */
   readonly forgettingTime: (databaseNow: number) => number | undefined;
   /** Called with the number of rows that each transaction deleted, and of what. */
@@ -42,7 +44,7 @@ export interface Purged {
 export async function purgeLog(
   log: PurgedLog,
   clock: AuthClock,
-  { sweeps, isStopped, forgettingTime, onDeleted }: PurgeRun,
+  { sweeps, isStopped, covered, forgettingTime, onDeleted }: PurgeRun,
 ): Promise<Purged> {
   const databaseNow = await readTime(log, clock);
   const now = forgettingTime(databaseNow);
@@ -59,6 +61,7 @@ export async function purgeLog(
   };
   try {
     await sweepEvents(log)(now, isOver, after('log'));
+    await sweepCovered(log, covered)(now, isOver, after('log'));
     for (const sweep of sweeps) if (!isOver()) await sweep(now, isOver, after('sessions'));
   } finally {
     await claim.release();
@@ -79,6 +82,27 @@ function sweepEvents(log: PurgedLog): PurgeSweep {
       const count = await log.database.transaction(() => log.transactions.purge(positions));
       deleted += count;
       await onDeleted?.(count);
+      await setImmediate();
+    }
+    return deleted;
+  };
+}
+
+function sweepCovered(log: PurgedLog, covered: CoveredEvents): PurgeSweep {
+  return async (now, isStopped, onDeleted) => {
+    let deleted = 0;
+    while (!isStopped()) {
+      const page = await covered.nextPage(log, now);
+      const positions = await covered.find(log, page, RANGE);
+      if (positions.length > 0) {
+        const count = await log.database.transaction(() => log.transactions.purge(positions));
+        deleted += count;
+        await onDeleted?.(count);
+      } else {
+        covered.finish(page);
+        if (page.isLast) break;
+        await onDeleted?.(0); // a first run looks at the whole log, and the claim must not end before it
+      }
       await setImmediate();
     }
     return deleted;

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { ClockCheck } from './clock-check.service.js';
+import { CoveredEvents } from './covered-events.js';
 import { LogConnection } from './log-connection.service.js';
 import { messageOf } from './message-of.js';
 import { purgeLog, type PurgeSweep } from './purge-log.js';
@@ -17,6 +18,7 @@ const INTERVAL = 60_000;
 export class RevocationPurge {
   private readonly logger = new Logger('RevocationPurge');
   private readonly others: PurgeSweep[] = [];
+  private readonly covered = new CoveredEvents();
   private cancel: CancelSchedule | undefined;
   private running: Promise<unknown> | undefined;
   private stopped = false;
@@ -52,6 +54,7 @@ export class RevocationPurge {
     const log = await this.connection.open();
     const { outcome, deleted } = await purgeLog(log, this.clock, {
       sweeps: this.others,
+      covered: this.covered,
       isStopped: () => this.stopped,
       forgettingTime: (databaseNow) => this.clocks.forgettingTime(databaseNow),
       onDeleted: (count, of) => this.meter.count('purgedRows', of, count),

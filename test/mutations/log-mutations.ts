@@ -73,6 +73,27 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     'unit/revocation/revocation-index',
   ),
   one(
+    'an event is covered by one that spares a session',
+    'revocation/store/log.statements',
+    'AND (l.except_key IS NULL OR l.except_key = e.except_key)',
+    '',
+    'cluster/feed/x1-covered',
+  ),
+  one(
+    'a pending event that was purged is missed, whatever covers it',
+    'revocation/index/waiting-events',
+    ' && !isTold(event)',
+    '',
+    'unit/revocation/revocation-index',
+  ),
+  one(
+    'what ends access tokens only covers what ends sessions',
+    'revocation/store/log.statements',
+    ' AND e.access_only = l.access_only',
+    '',
+    'cluster/feed/x1-covered',
+  ),
+  one(
     'the claim of a purge is not renewed',
     'revocation/purge-log',
     'isLost = !(await claim.renew());',

@@ -171,6 +171,11 @@ export class DigestTable {
     }
   }
 
+  /** Whether the entry at a place was told since `unsee()`. */
+  isSeenAt(place: number): boolean {
+    return this.shardAt(place).notes[this.slotAt(place)]! >= SEEN;
+  }
+
   /** How many entries that still count were not told since `unsee()`. */
   countUnseen(nowSeconds: number): number {
     let unseen = 0;

@@ -111,6 +111,11 @@ export class MarkTable {
     this.table.unsee();
   }
 
+  /** See {@link DigestTable.isSeenAt}. */
+  isSeenAt(place: number): boolean {
+    return this.table.isSeenAt(place);
+  }
+
   /** See {@link DigestTable.countUnseen}. */
   countUnseen(nowSeconds: number): number {
     return this.table.countUnseen(nowSeconds);

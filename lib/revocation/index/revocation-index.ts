@@ -185,7 +185,9 @@ export class RevocationIndex {
    */
   countMissing(nowMs: number): number {
     const now = Math.ceil(nowMs / 1000) + 1;
-    let missing = this.revokedKeys.countUnseen() + this.waiting.countUnseen(nowMs);
+    let missing =
+      this.revokedKeys.countUnseen() +
+      this.waiting.countUnseen(nowMs, (event) => this.isTold(event));
     // A subject's times are told with its positions: they would count it twice.
     const { tokens, sessions, subjects, accessSubjects, issuers } = this;
     for (const table of [tokens, sessions, subjects, accessSubjects, issuers]) {
@@ -220,6 +222,25 @@ export class RevocationIndex {
     for (const table of this.tables()) bytes += table.byteLength;
     const entries = Object.values(byKind).reduce((sum, count) => sum + count, 0);
     return this.waiting.addTo({ entries, bytes, byKind });
+  }
+
+  /** Whether an event of the same key was told since `beginReload()`, in the table of this one. */
+  private isTold(event: LogEvent): boolean {
+    const { kind } = event;
+    if (kind === 'key') return this.revokedKeys.isSeen(event.key);
+    this.parse(event.key, this.key, event);
+    const subjects = event.accessOnly ? this.accessSubjects : this.subjects;
+    const { tokens, sessions, issuers } = this;
+    const table =
+      kind === 'token'
+        ? tokens
+        : kind === 'session'
+          ? sessions
+          : kind === 'issuer'
+            ? issuers
+            : subjects;
+    const place = table.find(this.key);
+    return place >= 0 && table.isSeenAt(place);
   }
 
   private tables(): (DigestTable | MarkTable)[] {

@@ -26,6 +26,11 @@ export class RevokedKeys {
     for (const key of this.known.values()) key.seen = false;
   }
 
+  /** Whether a key was told since. */
+  isSeen(kidKey: string): boolean {
+    return this.known.get(kidKey)?.seen ?? false;
+  }
+
   /** How many were not told since. */
   countUnseen(): number {
     let missing = 0;

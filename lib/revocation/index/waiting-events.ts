@@ -58,11 +58,16 @@ export class WaitingEvents<Index extends Waiting> {
     for (const entry of this.entries.values()) entry.isSeen = false;
   }
 
-  /** How many that still count were neither told again nor numbered since. */
-  countUnseen(nowMs: number): number {
+  /**
+   * How many that still count were neither told again nor numbered since.
+   *
+   * @param isTold - Whether a numbered event of the same key was told since: it may have been numbered
+   * while this instance was cut off, and purged because a later one covers it.
+   */
+  countUnseen(nowMs: number, isTold: (event: LogEvent) => boolean): number {
     let missing = 0;
-    for (const { isSeen, pendingAt } of this.entries.values()) {
-      if (!isSeen && pendingAt.until >= nowMs) missing++;
+    for (const { event, isSeen, pendingAt } of this.entries.values()) {
+      if (!isSeen && pendingAt.until >= nowMs && !isTold(event)) missing++;
     }
     return missing;
   }

@@ -249,6 +249,35 @@ export class LogStatements {
     );
   }
 
+  /** The first events above `after`, with the time at which each was written. */
+  listAges(after: number, limit: number): Statement {
+    return this.dialect.statement(
+      `SELECT ${this.dialect.text('e.position')} AS event_position, ` +
+        `${this.dialect.text('e.created_at')} AS created_at FROM ${this.event} e ` +
+        `WHERE e.position > ? ORDER BY e.position LIMIT ?`,
+      [after, limit],
+    );
+  }
+
+  /**
+   * Events that one of those above `after` and up to `through` covers: the same key and kind, nothing
+   * spared that the older one ends, and remembered for as long. What ends access tokens only covers
+   * nothing else and is covered by nothing else: a reload looks for it in a place of its own (X3).
+   */
+  findCovered(after: number, through: number, limit: number): Statement {
+    return this.dialect.statement(
+      `SELECT DISTINCT ${this.dialect.text('e.position')} AS event_position FROM ${this.event} l ` +
+        `JOIN ${this.event} e ON e.event_key = l.event_key AND e.kind = l.kind ` +
+        `AND e.position < l.position AND e.access_only = l.access_only ` +
+        `WHERE l.position > ? AND l.position <= ? AND l.kind IN ('subject', 'issuer', 'key') ` +
+        `AND COALESCE(l.kills_below, 0) >= COALESCE(e.kills_below, 0) ` +
+        `AND COALESCE(l.issued_before, 0) >= COALESCE(e.issued_before, 0) ` +
+        `AND (l.keep_until IS NULL OR l.keep_until >= e.keep_until) ` +
+        `AND (l.except_key IS NULL OR l.except_key = e.except_key) LIMIT ?`,
+      [after, through, limit],
+    );
+  }
+
   deleteEvents(positions: readonly number[]): Statement {
     return this.dialect.statement(
       `DELETE FROM ${this.event} WHERE position IN (${positions.map(() => '?').join(', ')})`,

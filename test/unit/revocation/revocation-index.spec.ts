@@ -260,6 +260,23 @@ describe('RevocationIndex', () => {
     expect(index.countMissing(NOW)).toBe(0);
   });
 
+  it('misses no pending event in a reload that shows a later event of its key, where it was purged', () => {
+    const index = new RevocationIndex(keys);
+    const subject = event('subject', OWN, 'alice', { position: null, until: null });
+    const key = event('key', OWN, 'leaked', { position: null, until: null });
+    for (const pending of [subject, key]) {
+      index.add(pending, { killsBelow: 60, until: NOW + 5_000 });
+    }
+    index.beginReload();
+    expect(index.countMissing(NOW)).toBe(2);
+    index.add(event('subject', OWN, 'alice', { position: 90, accessOnly: true, until: LATER }));
+    index.add(event('key', OWN, 'another', { position: 91, until: null }));
+    expect(index.countMissing(NOW)).toBe(2); // they end something else
+    index.add(event('subject', OWN, 'alice', { position: 92, until: LATER }));
+    index.add(event('key', OWN, 'leaked', { position: 93, until: null }));
+    expect(index.countMissing(NOW)).toBe(0);
+  });
+
   it('drops what a pending event counted as for no other event of the same key', () => {
     const pending = event('token', OWN, 'x', { position: null, until: null });
     const index = indexOf(event('token', OWN, 'x', { until: NOW + 300_000 }));
