@@ -165,7 +165,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'S17: a logout over HTTP does not use its token up',
     'http/presented-sessions.service',
-    'await this.refreshes.usedInLogout(refresh);',
+    'await this.refreshes.usedInLogout(token);',
     '',
     'e2e/http-refresh-tokens',
   ),
