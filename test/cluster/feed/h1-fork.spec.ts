@@ -105,12 +105,12 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       expect(await here.judge(token)).toBe('active');
     });
 
-    it('to another log altogether is one, too', async () => {
+    it('to another log altogether proves nothing: the instance stays closed (P3)', async () => {
       await endSessions(there, 1);
       await follow(here);
       await there.dataSource.query(`UPDATE auth_log SET log_id = 'another'`);
-      await follow(here);
-      expect(errors()).toEqual([expect.stringContaining('another log answered')]);
+      await expect(follow(here)).rejects.toThrow('The log could not be followed');
+      expect(here.feed.failure).toMatchObject({ name: 'AnotherLog' });
     });
   });
 });
