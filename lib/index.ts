@@ -117,6 +117,7 @@ export {
   type Subject,
 } from './accounts/account.service.js';
 
+export { type GuessLimit, limitGuesses } from './http/guess-limit.js';
 export { AuthCookies } from './http/auth-cookies.service.js';
 export { authRoutesToExclude } from './http/auth-routes-to-exclude.js';
 export type {

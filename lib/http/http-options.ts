@@ -1,4 +1,5 @@
 import type { Type } from '@nestjs/common';
+import type { GuessLimit } from './guess-limit.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
 import type { AuthenticatedSubject } from '../sessions/login-context.js';
 
@@ -114,6 +115,13 @@ export interface AuthHttpOptions {
   readonly prefix?: string | undefined;
   /** Hands tokens over in HttpOnly cookies instead of in bodies. @default false */
   readonly cookies?: boolean | CookieOptions | undefined;
+  /**
+   * Limits wrong guesses at `POST login`, by account and address together: 429 `too_many_attempts` with
+   * `Retry-After`. For own routes that check a password call `limitGuesses` with the same object.
+   *
+   * @default none: the application or its proxy limits them
+   */
+  readonly limit?: GuessLimit | undefined;
   /** Who may introspect tokens, by the claims of the caller's own. @default nobody */
   readonly mayIntrospect?: ((claims: TokenClaims) => boolean | Promise<boolean>) | undefined;
 }

@@ -1,13 +1,17 @@
-import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { Public } from '../authentication/public.decorator.js';
 import type { CookieResponse } from '../context/set-cookies.js';
 import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
+import type { AuthenticatedSubject } from '../sessions/login-context.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { CredentialsCheck } from './credentials-check.service.js';
+import { limitGuesses } from './guess-limit.js';
+import type { Credentials } from './http-options.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { PresentedSessions } from './presented-sessions.service.js';
 import { clientOf, credentialsOf, type HttpRequest, persistentOf } from './request-body.js';
+import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './resolved-http-options.js';
 import { type TokenAnswer, tokenAnswer } from './token-answer.js';
 
 /** `POST login`; mounted only where the application gives `verifyCredentials`. */
@@ -19,6 +23,7 @@ export class LoginRoutes {
     private readonly check: CredentialsCheck,
     private readonly presented: PresentedSessions,
     private readonly cookies: AuthCookies,
+    @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
   ) {}
 
   /**
@@ -36,7 +41,7 @@ export class LoginRoutes {
     const delivery = this.cookies.isOn ? 'cookie' : 'body';
     const context = { ...clientOf(request), delivery } as const;
     const replaces = await this.presented.held(request);
-    const login = await this.sessions.login(() => this.check.verify(credentials, request), {
+    const login = await this.sessions.login(() => this.guess(credentials, request), {
       ...context,
       replaces,
       persistent: persistentOf(request),
@@ -49,5 +54,14 @@ export class LoginRoutes {
     }
     this.cookies.set(response, login);
     return tokenAnswer(login, delivery);
+  }
+
+  private guess(
+    credentials: Credentials,
+    request: HttpRequest,
+  ): Promise<AuthenticatedSubject | null> {
+    return limitGuesses(this.options.limit, credentials.username, request, () =>
+      this.check.verify(credentials, request),
+    );
   }
 }

@@ -1,6 +1,7 @@
 import { ApplicationMethod, isClassWith } from '../options/application-method.js';
 import { describeGiven, describeKind, OptionProblems } from '../options/option-problems.js';
 import { readFields } from '../options/option-readers.js';
+import type { GuessLimit } from './guess-limit.js';
 import type { AuthHttpOptions, VerifyCredentials } from './http-options.js';
 import { readCookies } from './resolve-cookie-options.js';
 import type { ResolvedHttpOptions } from './resolved-http-options.js';
@@ -10,6 +11,7 @@ const NAMES = Object.keys({
   verifyCredentials: true,
   prefix: true,
   cookies: true,
+  limit: true,
   mayIntrospect: true,
 } satisfies Record<keyof AuthHttpOptions, true>) as (keyof AuthHttpOptions)[];
 
@@ -35,6 +37,7 @@ export function resolveHttpOptions(given: AuthHttpOptions): ResolvedHttpOptions 
     verifier: readVerifier(fields.verifyCredentials, problems),
     prefix: readPrefix(fields.prefix, problems),
     cookies: readCookies(fields.cookies, problems),
+    limit: readLimit(fields.limit, problems),
     mayIntrospect: readMayIntrospect(fields.mayIntrospect, problems),
   };
   problems.throwIfAny();
@@ -54,6 +57,18 @@ function readVerifier(
     describeKind(given),
     'Give a function ({ username, password }, request) => ({ subject }) or null, or a class with ' +
       'such a method verifyCredentials() that is a provider of the application.',
+  );
+  return undefined;
+}
+
+function readLimit(given: unknown, problems: OptionProblems): GuessLimit | undefined {
+  if (given === undefined) return undefined;
+  const { take, giveBack } = (given ?? {}) as Partial<Record<keyof GuessLimit, unknown>>;
+  if (typeof take === 'function' && typeof giveBack === 'function') return given as GuessLimit;
+  problems.add(
+    'http.limit',
+    describeKind(given),
+    'Give an object with take(key), which counts a guess and gives the seconds to wait, and giveBack(key).',
   );
   return undefined;
 }

@@ -1,5 +1,6 @@
 import type { CookieMode } from '../authentication/access-token.reader.js';
 import type { ApplicationMethod } from '../options/application-method.js';
+import type { GuessLimit } from './guess-limit.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
 import type { FormerCookie, VerifyCredentials } from './http-options.js';
 
@@ -23,5 +24,6 @@ export interface ResolvedHttpOptions {
   readonly verifier: VerifyCredentials | ApplicationMethod | undefined;
   readonly prefix: string;
   readonly cookies: ResolvedCookies | null;
+  readonly limit: GuessLimit | undefined;
   readonly mayIntrospect: (claims: TokenClaims) => boolean | Promise<boolean>;
 }

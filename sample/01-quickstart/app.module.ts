@@ -4,6 +4,7 @@ import { Accounts } from './accounts.js';
 import { AccountsModule } from './accounts.module.js';
 import { AdminKeysController } from './admin-keys.controller.js';
 import { AdminUsersController } from './admin-users.controller.js';
+import { GuessCounter } from './guess-counter.js';
 import { HealthController } from './health.controller.js';
 import { MeController } from './me.controller.js';
 import { PageController } from './page.controller.js';
@@ -20,6 +21,7 @@ export class AppModule {
       secret,
       kid: secretKid(secret),
     }));
+    const limit = new GuessCounter(settings.loginLimit);
     const accounts = AccountsModule.on(database);
     return {
       module: AppModule,
@@ -49,6 +51,7 @@ export class AppModule {
           // Login, refresh, logout and all the others: the library's own routes.
           http: {
             verifyCredentials: Accounts,
+            limit,
             mayIntrospect: (claims) => claims['role'] === 'admin',
           },
         }),
@@ -60,7 +63,10 @@ export class AppModule {
         AdminKeysController,
         AdminUsersController,
       ],
-      providers: [{ provide: SigningKeys, useValue: new SigningKeys(keys.map(({ kid }) => kid)) }],
+      providers: [
+        { provide: GuessCounter, useValue: limit },
+        { provide: SigningKeys, useValue: new SigningKeys(keys.map(({ kid }) => kid)) },
+      ],
     };
   }
 }

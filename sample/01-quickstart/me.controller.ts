@@ -1,13 +1,15 @@
-import { Body, Controller, Get, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post, Req, UseGuards } from '@nestjs/common';
 import {
   AccountService,
   AuthException,
   AuthUnauthorizedException,
   CurrentToken,
   JwtAuthGuard,
+  limitGuesses,
   type TokenClaims,
 } from 'nestjs-logout';
 import { Accounts } from './accounts.js';
+import { GuessCounter } from './guess-counter.js';
 
 @Controller('me')
 @UseGuards(JwtAuthGuard)
@@ -15,6 +17,7 @@ export class MeController {
   constructor(
     private readonly accounts: Accounts,
     private readonly acts: AccountService,
+    private readonly limit: GuessCounter,
   ) {}
 
   @Get()
@@ -25,10 +28,16 @@ export class MeController {
   /** Ends every other session; the one in which it is done goes on. */
   @Post('password')
   @HttpCode(204)
-  async changePassword(@CurrentToken() token: TokenClaims, @Body() body: unknown): Promise<void> {
+  async changePassword(
+    @CurrentToken() token: TokenClaims,
+    @Body() body: unknown,
+    @Req() request: object,
+  ): Promise<void> {
     const { before, after } = passwordsOf(body);
     const { sub, sid } = token;
-    const who = await this.accounts.verifyCredentials({ username: sub, password: before });
+    const who = await limitGuesses(this.limit, sub, request, () =>
+      this.accounts.verifyCredentials({ username: sub, password: before }),
+    );
     if (who === null) {
       throw new AuthUnauthorizedException('credentials_invalid', 'The old password is wrong.');
     }

@@ -32,6 +32,8 @@ export interface Settings {
   readonly refreshGrace: number;
   readonly maxStaleness: number;
   readonly hint: RevocationHint | undefined;
+  /** Wrong passwords a minute, for one account from one address. */
+  readonly loginLimit: number;
 }
 
 const DAY = 86_400;
@@ -63,6 +65,7 @@ export function readSettings(env: Environment): Settings {
     refreshGrace: integer(env, 'REFRESH_GRACE', 10, 0, 600),
     maxStaleness: integer(env, 'MAX_STALENESS', 5, 1, 3_600),
     hint: hintOf(env, database),
+    loginLimit: integer(env, 'LOGIN_LIMIT', 20, 1, 1_000_000),
   };
 }
 

@@ -135,4 +135,18 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'return longest;',
     'cluster/sessions/lives',
   ),
+  one(
+    'guesses are not counted',
+    'http/guess-limit',
+    'if (wait > 0)',
+    'if (false)',
+    'e2e/http-limit',
+  ),
+  one(
+    'right guesses count as wrong ones',
+    'http/guess-limit',
+    'if (!isWrong)',
+    'if (false)',
+    'e2e/http-limit',
+  ),
 ];

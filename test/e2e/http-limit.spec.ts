@@ -1,0 +1,54 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { GuessCounter } from '../../sample/01-quickstart/guess-counter.js';
+import { type HttpApp, startBothHttp } from '../support/http-app.js';
+import { PASSWORD } from '../support/http-client.js';
+
+let apps: HttpApp[] = [];
+
+afterEach(async () => {
+  await Promise.all(apps.map(({ close }) => close()));
+  apps = [];
+});
+
+describe('http.limit', () => {
+  it('refuses guesses beyond it with 429, the right one too; only wrong ones count', async () => {
+    apps = await startBothHttp({ http: { limit: new GuessCounter(3) } });
+    for (const { client } of apps) {
+      const statuses: number[] = [];
+      const user = client === apps[0]?.client ? 'alice' : 'admin';
+      for (const password of [
+        PASSWORD,
+        PASSWORD,
+        'a',
+        PASSWORD,
+        'b',
+        PASSWORD,
+        'c',
+        PASSWORD,
+        'd',
+      ]) {
+        const json = { username: user, password };
+        const answer = await client.send('POST /auth/login', { json });
+        statuses.push(answer.status);
+        if (answer.status !== 429) continue;
+        expect(answer.body).toMatchObject({ statusCode: 429, code: 'too_many_attempts' });
+        expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+      }
+      expect(statuses).toEqual([200, 200, 401, 200, 401, 200, 401, 429, 429]);
+      // Nobody else is locked out.
+      expect((await client.login('bob')).access_token).toEqual(expect.any(String));
+    }
+  });
+
+  it('counts guesses at the same moment', async () => {
+    apps = await startBothHttp({ http: { limit: new GuessCounter(3) } });
+    const { client } = apps[0] as HttpApp;
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, i) =>
+        client.send('POST /auth/login', { json: { username: 'alice', password: `guess ${i}` } }),
+      ),
+    );
+    expect(answers.filter(({ status }) => status === 401)).toHaveLength(3);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(9);
+  });
+});
