@@ -6,13 +6,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AuthException } from 'nestjs-logout';
 import { AppModule } from './app.module.js';
 import { type Next, readBody } from './read-body.js';
-import type { Settings } from './settings.js';
+import { makePrivate, type Settings } from './settings.js';
 
 /** The quick-start on Express or Fastify; both answer the same. */
 export async function createApp(
   settings: Settings,
   logger: LogLevel[] = ['error', 'warn'],
 ): Promise<INestApplication> {
+  makePrivate(settings.database);
   const module = AppModule.with(settings);
   const options = { logger, bodyParser: false } as const;
   const app =

@@ -76,8 +76,6 @@ function databaseOf(url: string): DataSourceOptions {
     if (path === ':memory:') return { type: 'better-sqlite3', database: path };
     const database = resolve(path);
     mkdirSync(dirname(database), { recursive: true });
-    // For its owner alone: it holds the digests of refresh tokens and the accounts.
-    closeSync(openSync(database, 'a', 0o600));
     return { type: 'better-sqlite3', database };
   }
   if (/^postgres(ql)?:\/\//.test(url)) return { type: 'postgres', url };
@@ -87,6 +85,12 @@ function databaseOf(url: string): DataSourceOptions {
   throw new SettingsError(
     'DATABASE_URL must be sqlite:path, postgres://… or mysql://… (also for MariaDB).',
   );
+}
+
+/** Makes the SQLite file for its owner alone: it holds the digests of refresh tokens and the accounts. */
+export function makePrivate({ type, database }: DataSourceOptions): void {
+  if (type !== 'better-sqlite3' || database === ':memory:') return;
+  closeSync(openSync(database, 'a', 0o600));
 }
 
 /** Instances tell each other of a logout: on the database itself, or on a Redis or NATS beside it. */
