@@ -94,4 +94,27 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     'false',
     'cluster/storage/refused-connection',
   ),
+  one(
+    'a text of a client is SQL under NO_BACKSLASH_ESCAPES',
+    'revocation/store/mysql.dialect',
+    "',NO_BACKSLASH_ESCAPES,'",
+    "',ANOTHER,'",
+    'cluster/storage/server-settings',
+  ),
+  {
+    name: 'a connection that the server ended fails the poll',
+    edits: [
+      {
+        file: 'revocation/store/feed-connection',
+        find: 'link.broken === undefined && silence',
+        replace: 'silence',
+      },
+      {
+        file: 'revocation/store/feed-connection',
+        find: "if (isLate || this.options.dialect.failure(error) !== 'connection')",
+        replace: 'if (true)',
+      },
+    ],
+    tests: 'cluster/storage/server-settings',
+  },
 ];

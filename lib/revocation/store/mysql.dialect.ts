@@ -44,6 +44,9 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
     forUpdate: ' FOR UPDATE',
     begin: ['START TRANSACTION READ WRITE'],
     prepareConnection: [
+      // The driver escapes quotes with backslashes: where they escape nothing, a client's text ends the
+      // literal that it stands in, and the rest of it is SQL.
+      `SET SESSION sql_mode = TRIM(BOTH ',' FROM REPLACE(CONCAT(',', @@SESSION.sql_mode, ','), ',NO_BACKSLASH_ESCAPES,', ','))`,
       'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
       // A host that vanishes inside a transaction must not hold the head for ever (MariaDB can say so).
       'SET SESSION innodb_lock_wait_timeout = 2 /*M!100300 , SESSION idle_transaction_timeout = 4 */',
