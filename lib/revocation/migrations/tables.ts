@@ -108,7 +108,7 @@ const COLUMNS: Readonly<Record<AuthTable, readonly Column[]>> = {
 /**
  * What release 0.2 adds to tables of 0.1, each column nullable: 0.1 neither writes nor reads them, and
  * runs beside 0.2 on the same tables. The columns of later features are among them, so that a database
- * is widened once (docs/decisions/0011).
+ * is widened once (docs/decisions/0012).
  */
 const ADDED_COLUMNS: Partial<Readonly<Record<AuthTable, readonly Column[]>>> = {
   auth_session: [
