@@ -25,7 +25,7 @@ export class AccessTokenReader {
   constructor(@Inject(COOKIE_MODE) private readonly cookies: CookieMode | null) {}
 
   /**
-   * Every access token of a request, each once, for a logout: also where a cookie stands there twice,
+   * Every access token of a request, each once, for a logout: also when a cookie is sent twice,
    * because a sibling subdomain planted one.
    *
    * @throws AuthException 400 `invalid_request` where header and cookie hold different ones, 401

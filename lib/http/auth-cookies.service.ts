@@ -21,8 +21,9 @@ const LONGEST = 4_096;
  * The tokens' cookies: for an application with a login of its own beside `POST login`, such as one by
  * OpenID Connect. Call `sessions.login(…, { delivery: 'cookie' })` there.
  *
- * Both last as long as the refresh token (a login that is not persistent: as the browser), so that the guard can say `token_expired` to who should
- * renew, and `token_missing` to who should log in. A logout wins: what was cleared in an answer is not
+ * Both cookies expire with the refresh token, or with the browser if the login is not persistent. So the
+ * guard answers `token_expired` to a client that should refresh, and `token_missing` to one that should
+ * log in. A logout wins: what was cleared in an answer is not
  * set again in the same one.
  *
  * @example

@@ -53,7 +53,7 @@ export interface CookieOptions {
   /**
    * A name for this application's cookies, so that several on one host (ports and paths keep no cookies
    * apart) leave each other's alone: `'shop'` gives `__Host-shop-access` and `__Host-shop-refresh`. Up to
-   * 64 letters, digits, `_` and `-`. To keep everybody logged in, list the names before it under `former`:
+   * 64 letters, digits, `_` and `-`. To keep all users logged in, list the earlier names under `former`:
    * `{ name: '__Host-access' }` and `{ name: '__Host-refresh' }`.
    *
    * @default none: `__Host-access` and `__Host-refresh`

@@ -43,7 +43,7 @@ export class PresentedSessions {
    * both tokens. Two cookies of one name are two tokens: a sibling subdomain that plants one keeps nobody
    * from logging out.
    *
-   * A token that is none does not stand in the way of a good one. Different access tokens in header and
+   * An invalid token does not prevent the logout of a valid one. Different access tokens in header and
    * cookie are refused (400), and nothing ends.
    *
    * @throws AuthException why none could be ended; 503 also when only some could.

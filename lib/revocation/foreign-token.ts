@@ -1,11 +1,8 @@
 import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
-import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { LARGEST_TOLERANCE, type ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { isIdentifier } from './identifier.js';
 import type { TokenIdentity } from './revocation-event.js';
 import type { VerifiedClaims } from './token-claims.js';
-
-/** The largest clock tolerance that is legal (ms); events are kept for longer than that. */
-const LARGEST_TOLERANCE = 60_000;
 
 /**
  * Whether the log can say anything about a token: it is ours, or its issuer is registered; it has an

@@ -83,7 +83,7 @@ export class LogConnection implements OnModuleInit {
   /**
    * Opens the log, or gives what is open; after a failure the next call tries again.
    *
-   * @throws AuthWiringError for what only a person can mend, any other error while the database
+   * @throws AuthWiringError for what a retry cannot fix, any other error while the database
    * cannot be reached.
    */
   open(): Promise<OpenLog> {

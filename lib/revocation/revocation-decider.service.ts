@@ -185,7 +185,7 @@ export class RevocationDecider {
     return this.options.acceptWithoutKid.includes(iss) ? undefined : NO_KID;
   }
 
-  /** Kids come from the key ring, after the signature was verified, so there are only a few. */
+  /** A `kid` may come from the header of a foreign token, so the number that is kept is bounded. */
   private kidKeyOf(kid: string): string {
     let key = this.kidKeys.get(kid);
     if (key === undefined) {

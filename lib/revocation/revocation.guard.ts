@@ -10,7 +10,7 @@ import type { TokenClaims, VerifiedClaims } from './token-claims.js';
 
 /**
  * Refuses ended tokens behind any other authentication: an own strategy, an API gateway, another
- * library. {@link JwtAuthGuard} needs it not: it asks the same question itself.
+ * library. {@link JwtAuthGuard} does not need it: it asks the same question itself.
  *
  * It obeys `@Freshness()` and `@WhenStale()`. The issuer must be `issuer` or one of the option `foreign`.
  *

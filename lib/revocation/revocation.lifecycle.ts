@@ -44,7 +44,7 @@ export class RevocationLifecycle
    * Waits for the first load, however often it is tried, for at most `bootTimeout`; then the application
    * goes on, closed.
    *
-   * @throws AuthWiringError for what only a person can mend, such as missing tables.
+   * @throws AuthWiringError for what a retry cannot fix, such as missing tables.
    */
   async onApplicationBootstrap(): Promise<void> {
     await this.hints.prepare();

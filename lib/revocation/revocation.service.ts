@@ -71,8 +71,8 @@ export class RevocationService {
    * Their signature, `exp` and `nbf` are the business of whatever verified them: an expired token is
    * refused here only a minute after its end, or at its end with `checkTimes`.
    *
-   * @throws AuthUnauthorizedException `token_revoked`, `session_ended`, `key_revoked`, or
-   * `token_invalid` for an issuer that nobody registered.
+   * @throws AuthUnauthorizedException `token_revoked`, `session_ended`, `key_revoked`,
+   * `token_expired`, or `token_invalid` for an issuer that is not registered.
    * @throws AuthUnavailableException `revocation_state_unknown` when it cannot be told: let it pass
    * through as a 503, never turn it into "not revoked".
    */

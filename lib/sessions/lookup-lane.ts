@@ -20,7 +20,7 @@ interface Waiting<T> {
 
 /**
  * Looks keys up in batches, one statement at a time: however many callers there are, they take one
- * connection, and nobody is given an answer to a statement that was sent before he came.
+ * connection, and a caller never gets the result of a statement that was sent before its call.
  */
 export class LookupLane<T> {
   private readonly waiting = new Map<string, Waiting<T>>();

@@ -60,7 +60,7 @@ export class SessionStore {
     }
   }
 
-  /** One statement of no consequence: it is tried once, and what becomes of it is nobody's business. */
+  /** Runs one statement once, and ignores a failure: the result does not matter. */
   async attempt(statement: (of: SessionTransactions) => Statement): Promise<void> {
     try {
       const log = await this.connection.open();
@@ -69,7 +69,7 @@ export class SessionStore {
       };
       await log.database.transaction(() => body(statement(this.of(log))));
     } catch {
-      // Whoever needs the database finds out by himself.
+      // The next caller that needs the database gets the error.
     }
   }
 

@@ -138,7 +138,7 @@ export function firstColumns(table: AuthTable): string[] {
   return COLUMNS[table].map(([name]) => name);
 }
 
-/** All columns of a table, as this release reads and writes them. */
+/** All columns of a table, as the migrations of this release make them. */
 export function columnsOf(table: AuthTable): string[] {
   return [...firstColumns(table), ...(ADDED_COLUMNS[table] ?? []).map(([name]) => name)];
 }

@@ -47,7 +47,7 @@ const MIGRATION_ATTEMPTS = 100;
  * Opens the log's own connections, makes its tables if that was asked for, and checks that they are
  * complete.
  *
- * @throws AuthWiringError for what no retry mends: missing tables, a read-only server, an entity of
+ * @throws AuthWiringError for what a retry cannot fix: missing tables, a read-only server, an entity of
  * the application with one of our names. Any other error: the database cannot be reached now.
  */
 export async function openLogDatabase(location: LogLocation): Promise<LogDatabase> {
