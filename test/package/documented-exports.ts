@@ -7,6 +7,7 @@ export const DOCUMENTED: readonly string[] = [
   'AuthEvents',
   'AuthException',
   'AuthModule',
+  'AuthTooManyAttemptsException',
   'AuthUnauthorizedException',
   'AuthUnavailableException',
   'AuthWiringError',
@@ -28,6 +29,9 @@ export const DOCUMENTED: readonly string[] = [
   'WhenStale',
   'authMigrations',
   'authRoutesToExclude',
+  'authTables',
+  'kidOf',
+  'limitGuesses',
   'secretKid',
 ];
 

@@ -31,7 +31,9 @@ export async function checkRecipes(checks: Checks, place: Workplace, app: string
     const own = readFileSync(join(place.repository, OWN_STRATEGY), 'utf8');
     const inside = own.split('async validate(')[1]?.split('\n+++ ')[0] ?? '';
     const changed = inside.split('\n').filter((line) => /^[+-](?!--|\+\+)/.test(line));
-    expectEqual('changed lines', changed, ['+    await this.revocation.assertActive(payload);']);
+    expectEqual('changed lines', changed, [
+      '+    await this.revocation.assertActive(payload, { kid: secretKid(SECRET) });',
+    ]);
   });
 
   await checks.run('the diffs apply to the unmodified applications, and all compile', async () => {
