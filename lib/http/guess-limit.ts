@@ -1,3 +1,4 @@
+import { HttpException } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { AuthTooManyAttemptsException } from '../errors/too-many-attempts.exception.js';
 
@@ -26,7 +27,10 @@ export interface GuessLimit {
  *
  * @param limit - `undefined`: there is none.
  * @param request - Express' or Fastify's own; its `ip` follows their trusted-proxy settings.
- * @param guess - Gives `null` for a wrong password.
+ * @param account - What the guess is about. Case, blanks around it and compatible spellings do not make
+ * another account of it; where your look-up ignores accents too, give the account's id.
+ * @param guess - Gives `null` (or `false`, `undefined`) for a wrong password, or throws an exception of
+ * Nest with 401 or 403. Any other error is no guess, and is not counted.
  * @throws AuthException 429 `too_many_attempts` with `Retry-After`, before anything is checked.
  *
  * @example
@@ -44,15 +48,26 @@ export async function limitGuesses<T>(
 ): Promise<T | null> {
   if (limit === undefined) return guess();
   const ip: unknown = Reflect.get(request, 'ip');
-  const key = hash('sha256', JSON.stringify([account, typeof ip === 'string' ? ip : '']), 'hex');
+  const key = hash(
+    'sha256',
+    JSON.stringify([folded(account), typeof ip === 'string' ? ip : '']),
+    'hex',
+  );
   const wait = await limit.take(key);
   if (wait > 0) throw new AuthTooManyAttemptsException('Too many wrong guesses. Try later.', wait);
   let isWrong = false;
   try {
     const answer = await guess();
-    isWrong = answer === null;
+    isWrong = !answer;
     return answer;
+  } catch (error) {
+    isWrong = error instanceof HttpException && [401, 403].includes(error.getStatus());
+    throw error;
   } finally {
     if (!isWrong) await limit.giveBack(key);
   }
+}
+
+function folded(account: string): string {
+  return account.normalize('NFKC').trim().toLowerCase();
 }

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { UnauthorizedException } from '@nestjs/common';
+import { limitGuesses } from 'nestjs-logout';
 import { GuessCounter } from '../../sample/01-quickstart/guess-counter.js';
 import { type HttpApp, startBothHttp } from '../support/http-app.js';
 import { PASSWORD } from '../support/http-client.js';
@@ -38,6 +40,23 @@ describe('http.limit', () => {
       // Nobody else is locked out.
       expect((await client.login('bob')).access_token).toEqual(expect.any(String));
     }
+  });
+
+  it('counts a guess that throws 401 or gives false, and other spellings of the account', async () => {
+    const limit = new GuessCounter(3);
+    const request = { ip: '192.0.2.1' };
+    const unauthorized = new UnauthorizedException();
+    const refuse = (): Promise<null> => Promise.reject(unauthorized);
+    await expect(limitGuesses(limit, 'alice', request, refuse)).rejects.toBe(unauthorized);
+    await limitGuesses(limit, ' Alice', request, () => Promise.resolve(false));
+    const outage = new Error('no database');
+    await expect(limitGuesses(limit, 'alice', request, () => Promise.reject(outage))).rejects.toBe(
+      outage,
+    );
+    await limitGuesses(limit, 'ALICE', request, () => Promise.resolve(null));
+    await expect(
+      limitGuesses(limit, 'alice', request, () => Promise.resolve(true)),
+    ).rejects.toMatchObject({ status: 429 });
   });
 
   it('counts guesses at the same moment', async () => {

@@ -174,6 +174,7 @@ export class LogFollower {
   private async read(log: OpenLog): Promise<LoadedLog> {
     const loaded = await loadLog(log, this.index, this.clock, this.clocks);
     log.history.notice(loaded.head.position);
+    this.index.reached(loaded.head.position);
     this.cursor = new LogCursor(loaded.logId, loaded.head);
     return loaded;
   }

@@ -248,6 +248,11 @@ export class RevocationIndex {
     return [tokens, sessions, subjects, accessSubjects, subjectTimes, issuers, issuerTimes];
   }
 
+  /** A load reached this position; events below it that had expired were not in it. */
+  reached(position: number): void {
+    this.highest = Math.max(this.highest, position);
+  }
+
   /** An older release wrote no lower edge, and kept the row for two minutes: it is never forgotten here. */
   private addGap({ position, killsBelow, until, id }: LogEvent): void {
     if (position === null) throw new TypeError(`the jump ${id} has no position`);

@@ -90,8 +90,10 @@ describe('F1: a snapshot that is kept open does not freeze the feed', () => {
       });
       expect(level).toBe('read committed');
       const all = await Promise.all(
-        [one, two].flatMap((instance) =>
-          Array.from({ length: 20 }, (_, index) => instance.logout.logoutSession(`s-${index}`)),
+        [one, two].flatMap((instance, from) =>
+          Array.from({ length: 20 }, (_, index) =>
+            instance.logout.logoutSession(`s-${from}-${index}`),
+          ),
         ),
       );
       expect(all).toHaveLength(40);

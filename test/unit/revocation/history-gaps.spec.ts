@@ -92,6 +92,13 @@ describe('RevocationIndex after a jump', () => {
     expect([14, 15, 999].map(isRevoked)).toEqual([false, true, true]);
   });
 
+  it('starts the gap of an older release no lower than the load reached, past what had expired', () => {
+    index.add(event(11, {}));
+    index.reached(20);
+    index.add(jump(1_000, null));
+    expect([15, 20, 21].map(isRevoked)).toEqual([false, false, true]);
+  });
+
   it('keeps the gap of an older release for good, whose row was kept for two minutes', () => {
     index.add(event(11, { until: 9_000_000 }));
     index.add(jump(1_000, null));
