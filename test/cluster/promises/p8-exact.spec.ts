@@ -5,6 +5,7 @@ import { databaseKinds, describeOn, type TestDatabase } from '../../support/data
 import { type Instance, startInstance } from '../../support/instance.js';
 
 const MANY = 2_000;
+const OWN = 'https://issuer.test';
 const PARTNER = 'https://partner.test';
 
 describeOn(databaseKinds, 'P8 exact', (kind) => {
@@ -27,7 +28,7 @@ describeOn(databaseKinds, 'P8 exact', (kind) => {
   });
 
   const now = Math.floor(Date.now() / 1000);
-  const claimsOf = (sub: string, iss = 'https://issuer.test'): TokenClaims => ({
+  const claimsOf = (sub: string, iss = OWN): TokenClaims => ({
     iss,
     sub,
     sid: randomUUID(),
@@ -48,7 +49,7 @@ describeOn(databaseKinds, 'P8 exact', (kind) => {
     const away = ended.filter((_, index) => index % 10 === 0).map(({ sub }) => `no ${sub}`);
     await Promise.all([
       ...ended.map((claims) => writer.logout.logout(claims)),
-      ...away.map((subject) => writer.logout.logoutAll(subject)),
+      ...away.map((subject) => writer.logout.logoutAll(subject, { issuer: OWN })),
     ]);
     for (const instance of [writer, follower]) {
       await instance.feed.strictProof();
@@ -70,7 +71,7 @@ describeOn(databaseKinds, 'P8 exact', (kind) => {
     }
     // The same text in another place is another id: a sid is no jti, and no subject.
     const session = claimsOf('shared');
-    await writer.logout.logoutSession(session.sid ?? '');
+    await writer.logout.logoutSession(session.sid ?? '', { issuer: OWN });
     await follower.feed.strictProof();
     for (const instance of [writer, follower]) {
       expect(await isActive(instance, session)).toBe(false);
