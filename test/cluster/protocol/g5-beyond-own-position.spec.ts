@@ -58,7 +58,7 @@ describe('G5: a gen beyond the instance’s own position', () => {
     });
 
     it('that was ended since is refused at once, though the lease has not lapsed', async () => {
-      await ahead.logout.logoutSession('of somebody');
+      await ahead.logout.logoutSession('of somebody else');
       const token = await ahead.login('alice');
       await ahead.logout.logout(token);
       expect(behind.feed.isFresh()).toBe(true);
