@@ -105,7 +105,7 @@ describe('a socket that is authenticated by TokenService.verify', () => {
   });
 
   it.each([
-    ['no token', undefined, 'token_malformed'],
+    ['no token', undefined, 'token_missing'],
     ['an object, as a hostile handshake may carry', { token: 'x' }, 'token_malformed'],
     ['the header instead of the token', 'Bearer x', 'token_malformed'],
   ])('is refused with %s, by a code and not by a crash', async (_, given, code) => {
