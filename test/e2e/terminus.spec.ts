@@ -59,7 +59,14 @@ describeOn(serverKinds, 'the health indicator', (kind) => {
       await logout.logout(await login());
       expect((await client.send('GET /health/ready')).body).toMatchObject({
         status: 'ok',
-        details: { revocation: { position: expect.any(Number), entries: 1, hint: 'off', contradicted: false } },
+        details: {
+          revocation: {
+            position: expect.any(Number),
+            entries: 1,
+            hint: 'off',
+            contradicted: false,
+          },
+        },
       });
 
       proxy.refuse();
