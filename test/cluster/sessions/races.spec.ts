@@ -184,11 +184,12 @@ describe('who wins a race with the end of a session', () => {
       await runner.release();
       return Promise.all(running);
     };
+    /** On this database alone: other tests use the same server. */
     const untilWaiting = async (count: number): Promise<void> => {
       const sql =
         kind.name === 'PostgreSQL'
           ? `SELECT COUNT(*) AS n FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE NOT l.granted AND a.datname = current_database()`
-          : `SELECT COUNT(*) AS n FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'`;
+          : `SELECT COUNT(*) AS n FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()`;
       for (;;) {
         const [row] = (await there.dataSource.query(sql)) as { n: string }[];
         if (Number(row?.n) >= count) return;
