@@ -3,6 +3,10 @@ import { AuthException } from './auth.exception.js';
 /**
  * A 429: the same is asked too often. Nothing was consumed; the same request succeeds later.
  *
+ * @example
+ * ```ts
+ * throw new AuthTooManyAttemptsException('Too many codes were asked for. Try later.', 60);
+ * ```
  * @publicApi
  */
 export class AuthTooManyAttemptsException extends AuthException {

@@ -9,6 +9,29 @@ import { AuthTooManyAttemptsException } from '../errors/too-many-attempts.except
  * A key stands for an account **and** an address together, hashed: nobody can lock somebody else out,
  * and no store holds a name.
  *
+ * @example
+ * ```ts
+ * // At most 20 wrong guesses a minute, in this process.
+ * class MemoryLimit implements GuessLimit {
+ *   private readonly counts = new Map<string, { wrong: number; until: number }>();
+ *
+ *   take(key: string): number {
+ *     const now = Date.now();
+ *     const kept = this.counts.get(key);
+ *     const count = kept && kept.until > now ? kept : { wrong: 0, until: now + 60_000 };
+ *     if (count.wrong >= 20) return Math.ceil((count.until - now) / 1000);
+ *     count.wrong++;
+ *     this.counts.set(key, count);
+ *     return 0;
+ *   }
+ *
+ *   giveBack(key: string): void {
+ *     const count = this.counts.get(key);
+ *     if (count !== undefined) count.wrong--;
+ *   }
+ * }
+ * ```
+ *
  * @publicApi
  */
 export interface GuessLimit {

@@ -8,9 +8,11 @@ import type { TokenClaims } from '../revocation/token-claims.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { NoStoreGuard } from './no-store.guard.js';
-import { auditOf, type HttpRequest } from './request-body.js';
-import { pageOf } from './session-list-query.js';
+import { auditOf, badRequest, type HttpRequest } from './request-body.js';
 import { type SessionAnswer, sessionAnswer } from './token-answer.js';
+
+const DEFAULT_LIMIT = 50;
+const LARGEST_LIMIT = 100;
 
 /** `GET sessions` and `DELETE sessions/:id`: an account's own logins. */
 @UseGuards(NoStoreGuard, JwtAuthGuard)
@@ -23,7 +25,7 @@ export class SessionsRoutes {
 
   /**
    * A page of the account's logins, the newest first: `?limit=` (1 to 100, default 50) and `?after=`,
-   * which stands in the answer's `Link` (RFC 8288) while there are more.
+   * which is in the answer's `Link` (RFC 8288) while there are more.
    *
    * @throws AuthException 400 `invalid_request`.
    */
@@ -63,4 +65,29 @@ export class SessionsRoutes {
     await this.logoutService.logout(token, auditOf(request));
     this.cookies.clear(response);
   }
+}
+
+/**
+ * What a request for a page of sessions asks for. Read from the address itself, so that a query parser
+ * of the application changes nothing.
+ *
+ * @throws AuthException 400 `invalid_request` for a limit that is none, and for a parameter that is
+ * there twice.
+ */
+function pageOf({ url }: HttpRequest): {
+  readonly limit: number;
+  readonly after: string | undefined;
+} {
+  const parameters = new URLSearchParams(url?.split('?').slice(1).join('?'));
+  const limit = single(parameters, 'limit') ?? String(DEFAULT_LIMIT);
+  if (!/^[1-9]\d{0,2}$/.test(limit) || Number(limit) > LARGEST_LIMIT) {
+    throw badRequest(`limit is not a whole number from 1 to ${LARGEST_LIMIT}.`);
+  }
+  return { limit: Number(limit), after: single(parameters, 'after') };
+}
+
+function single(parameters: URLSearchParams, name: string): string | undefined {
+  const [value, second] = parameters.getAll(name);
+  if (second !== undefined) throw badRequest(`${name} is in the address twice.`);
+  return value;
 }

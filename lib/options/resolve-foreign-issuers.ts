@@ -64,12 +64,12 @@ function readForeignIssuer(
     LIFE,
     problems,
   );
-  // A session's end must be known until its last token is dead.
+  // A session's end must be known until its last token has expired.
   if (problems.count === before && maxSessionLife < maxTokenLife)
     problems.add(
       `${option}.maxSessionLife`,
       describeGiven(fields.maxSessionLife),
-      'Give at least maxTokenLife: a session lasts until its last token is dead.',
+      'Give at least maxTokenLife: a session lasts until its last token has expired.',
     );
   const claims = readClaimNames(fields.claims, `${option}.claims`, problems);
   return Object.freeze({ issuer, maxTokenLife, maxSessionLife, claims });

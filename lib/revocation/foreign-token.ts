@@ -42,7 +42,7 @@ export function assertDecidable(
     end - iat * 1000 > longest ||
     end > now + longest + options.clockTolerance + LARGEST_TOLERANCE
   ) {
-    throw invalid('it lives longer than is registered for its issuer');
+    throw invalid('its lifetime is longer than the maxTokenLife of its issuer');
   }
 }
 

@@ -1,6 +1,9 @@
-import type { Duration } from '../options/duration.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { type Duration, parseDuration } from '../options/duration.js';
 import type { LogPosition } from '../revocation/log-positions.js';
 import type { Delivery } from './store/session-rows.js';
+
+const SECOND = 1_000;
 
 /** Who logged in, as the application's own check found it. */
 export interface AuthenticatedSubject {
@@ -34,7 +37,15 @@ export interface ClientContext {
   readonly requestId?: string | undefined;
 }
 
-/** What a refresh may say beside its token. @publicApi */
+/**
+ * What a refresh may say beside its token.
+ *
+ * @example
+ * ```ts
+ * await this.sessions.refresh(token, { client: 'phone', idempotencyKey: request.get('Idempotency-Key') });
+ * ```
+ * @publicApi
+ */
 export interface RefreshContext extends ClientContext {
   /**
    * Proves that a retry is a retry: 22 to 255 visible ASCII characters, random, such as a UUID. The
@@ -89,4 +100,19 @@ export interface LoginResult {
   readonly refreshExpiresIn?: number;
   /** `false` where its cookies shall go when the browser closes; absent otherwise. */
   readonly persistent?: false;
+}
+
+/**
+ * How long a login can last (ms): what it asks for, and not longer than any.
+ *
+ * @throws AuthWiringError for what is no duration, and for less than a second.
+ */
+export function sessionLifeOf(given: Duration | undefined, longest: number): number {
+  if (given === undefined) return longest;
+  const life = parseDuration(given);
+  if (typeof life === 'number' && life >= SECOND) return Math.min(life, longest);
+  throw new AuthWiringError(
+    'login(…, { sessionTtl }) needs a duration of at least one second.',
+    typeof life === 'number' ? "Write seconds, such as 43200, or '12h'." : life.fix,
+  );
 }

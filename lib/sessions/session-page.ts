@@ -12,7 +12,16 @@ const TIME_BYTES = 8;
 const KEY_BYTES = 16;
 const SHAPE = /^[A-Za-z0-9_-]{32}$/;
 
-/** Which part of an account's sessions to list. @publicApi */
+/**
+ * Which part of an account's sessions to list.
+ *
+ * @example
+ * ```ts
+ * const first = await this.sessions.list(userId, { limit: 20 });
+ * const second = first.next && (await this.sessions.list(userId, { limit: 20, after: first.next }));
+ * ```
+ * @publicApi
+ */
 export interface SessionListOptions {
   /** How many at most: 1 to 1,000. @default 100 */
   readonly limit?: number | undefined;

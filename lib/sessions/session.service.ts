@@ -15,12 +15,13 @@ import { RevocationLog } from '../revocation/revocation-log.service.js';
 import { AccessTokenSigner } from './access-token.signer.js';
 import { claimsOf } from './claims-of.js';
 import { assertFitsCookie } from './cookie-size.js';
-import type {
-  AuthenticatedSubject,
-  LoginContext,
-  LoginResult,
-  LoginSince,
-  RefreshContext,
+import {
+  type AuthenticatedSubject,
+  type LoginContext,
+  type LoginResult,
+  type LoginSince,
+  type RefreshContext,
+  sessionLifeOf,
 } from './login-context.js';
 import { newSession } from './new-session.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
@@ -33,7 +34,6 @@ import {
   type SessionPage,
 } from './session-page.js';
 import { refreshRefusal } from './session-refusals.js';
-import { sessionLifeOf } from './session-life.js';
 import { SessionStore } from './session-store.service.js';
 
 /** Checks who it is; `null` is a wrong password. */

@@ -130,7 +130,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a login lasts as long as any, whatever it asks for',
-    'sessions/session-life',
+    'sessions/login-context',
     'return Math.min(life, longest);',
     'return longest;',
     'cluster/sessions/lives',
