@@ -23,7 +23,7 @@ import { AuthExceptionFilter } from './context/auth-exception.filter.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { assertOneCopyOfNest } from './one-copy-of-nest.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
-import { acceptEmptyBodies } from './http/empty-body.js';
+import { acceptUnreadBodies } from './http/unread-body.js';
 import { httpDefinition } from './http/http-definition.js';
 import { KeySessions } from './logout/key-sessions.service.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
@@ -129,7 +129,7 @@ export class AuthModule extends ConfigurableModuleClass implements NestModule, O
 
   /** Called by Nest after the adapter is known and before routes are registered. @internal */
   configure(): void {
-    acceptEmptyBodies(this.host.httpAdapter);
+    acceptUnreadBodies(this.host.httpAdapter);
   }
 
   /** @throws AuthWiringError for more than one AuthModule, or a second copy of @nestjs/common. */

@@ -7,6 +7,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 interface OriginRequest extends AuthRequest {
   readonly method?: unknown;
   readonly host?: unknown;
+  readonly ips?: unknown;
 }
 
 /**
@@ -30,9 +31,16 @@ export function mayActWithCookies(request: AuthRequest, origins: ReadonlySet<str
   return origin === undefined || (typeof origin === 'string' && isOwn(origin, hostOf(request)));
 }
 
-function hostOf(request: OriginRequest): string {
-  const host = request.host ?? request.headers['host'];
-  return typeof host === 'string' ? host : '';
+function hostOf({ host, ips, headers }: OriginRequest): string {
+  const forwarded = headers['x-forwarded-host'];
+  // Of the hosts that several proxies list, Express takes the first, which the browser named; Fastify
+  // takes the last. It has `ips` only where it trusts a proxy.
+  if (typeof forwarded === 'string' && Array.isArray(ips) && ips.length > 0) {
+    const [first = '', ...others] = forwarded.split(',');
+    if (others.at(-1)?.trim() === host) return first.trim();
+  }
+  const own = host ?? headers['host'];
+  return typeof own === 'string' ? own : '';
 }
 
 /** By host and port: behind a proxy that ends TLS nobody here knows the scheme. */

@@ -3,7 +3,7 @@ import { COOKIE_MODE } from '../authentication/access-token.reader.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { CredentialsCheck } from './credentials-check.service.js';
 import type { AuthHttpOptions } from './http-options.js';
-import { asOwnRoutes } from './empty-body.js';
+import { asOwnRoutes } from './unread-body.js';
 import { JwksController } from './jwks.controller.js';
 import { LoginRoutes } from './login.routes.js';
 import { LogoutRoutes } from './logout.routes.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SessionService } from 'nestjs-logout';
 import { useBothPlatforms } from '../support/http-both.js';
-import { type HttpRequestInit, PASSWORD } from '../support/http-client.js';
+import { type HttpAnswer, type HttpRequestInit, PASSWORD } from '../support/http-client.js';
 
 const ACCESS = '__Host-access';
 const CREDENTIALS = { username: 'alice', password: PASSWORD };
@@ -119,5 +119,24 @@ describe('acts that another site’s page asks for', () => {
       const headers = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
       expect((await to.send('POST /orders', { token, headers })).status).toBe(201);
     }
+  });
+});
+
+describe.each([true, false])('behind a proxy that is trusted: %s', (trustProxy) => {
+  const proxied = useBothPlatforms({ trustProxy, http: { cookies: true } });
+
+  it.each([
+    ['one proxy', 'app.example.com'],
+    ['two proxies', 'app.example.com, inner.local'],
+  ])('an own page is one by the host that its browser named: %s', async (_, forwarded) => {
+    const login = (origin: string): Promise<HttpAnswer> =>
+      proxied.answer((to) =>
+        to.send('POST /auth/login', {
+          json: CREDENTIALS,
+          headers: { origin, 'x-forwarded-host': forwarded },
+        }),
+      );
+    expect((await login('https://app.example.com')).status).toBe(trustProxy ? 200 : 403);
+    expect((await login('https://inner.local')).status).toBe(403);
   });
 });

@@ -138,6 +138,13 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     'e2e/http-csrf',
   ),
   one(
+    'Fastify knows an own page by the last of the hosts that proxies list',
+    'context/same-origin',
+    'others.at(-1)?.trim() === host',
+    'false',
+    'e2e/http-csrf',
+  ),
+  one(
     'a token that is refused is logged',
     'sessions/refresh.service',
     'async refresh(token, context) {',

@@ -81,9 +81,23 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'Fastify judges the kind of a body that is not there',
-    'http/empty-body',
-    "delete raw.headers['content-type'];",
+    'http/unread-body',
+    "delete headers['content-type'];",
     '',
+    'e2e/http-empty-bodies',
+  ),
+  one(
+    'Fastify reads a body in chunks that is empty',
+    'http/unread-body',
+    'callback(raw.readableLength === 0 && !raw.destroyed);',
+    'callback(false);',
+    'e2e/http-empty-bodies',
+  ),
+  one(
+    'Fastify refuses a body that nobody reads',
+    'http/unread-body',
+    "!isParsed(server, raw.headers['content-type'])",
+    'false',
     'e2e/http-empty-bodies',
   ),
   one(

@@ -44,6 +44,8 @@ export interface HttpAppSettings {
   /** By `forRootAsync`, with `http` beside the factory. */
   readonly viaFactory?: boolean;
   readonly controllers?: Type[];
+  /** Believes `X-Forwarded-For` and `X-Forwarded-Host`, as behind a proxy. */
+  readonly trustProxy?: boolean;
   readonly configure?: (app: INestApplication) => void;
 }
 
@@ -98,7 +100,15 @@ export function startBothHttp(settings: HttpAppSettings = {}): Promise<[HttpApp,
 /** The application on one platform. */
 export async function startHttp(
   platform: 'express' | 'fastify',
-  { http, options, keys, viaFactory, controllers, configure }: HttpAppSettings = {},
+  {
+    http,
+    options,
+    keys,
+    viaFactory,
+    controllers,
+    trustProxy = false,
+    configure,
+  }: HttpAppSettings = {},
 ): Promise<HttpApp> {
   const database = await sqlite.migrated();
   const clock = new TestClock();
@@ -126,8 +136,9 @@ export async function startHttp(
     .compile();
   const app =
     platform === 'fastify'
-      ? module.createNestApplication(new FastifyAdapter(), { logger: false })
+      ? module.createNestApplication(new FastifyAdapter({ trustProxy }), { logger: false })
       : module.createNestApplication({ logger: false });
+  if (platform === 'express') app.getHttpAdapter().getInstance().set('trust proxy', trustProxy);
   configure?.(app);
   await app.listen(0, '127.0.0.1');
   const dataSource = app.get(DataSource);
