@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout } from 'node:timers/promises';
 import {
   databaseKinds,
   describeOn,
@@ -53,9 +54,17 @@ describe('P9: a refresh token has one successor, whoever asks how often', () => 
         }
         const body = { refresh_token };
         const answers = await Promise.all(
-          Array.from({ length: PARALLEL }, (_, i) => at(i).post('/auth/refresh', { body })),
+          Array.from({ length: PARALLEL }, async (_, i) => {
+            // A process that gets no turn answers 503; a client then asks again.
+            for (let tries = 0; ; tries++) {
+              const answer = await at(i).post('/auth/refresh', { body });
+              if (answer.status !== 503 || tries === 5) return answer;
+              await setTimeout(1_000);
+            }
+          }),
         );
-        expect(answers.map(({ status }) => status)).toEqual(Array(PARALLEL).fill(200));
+        const refused = answers.filter(({ status }) => status !== 200);
+        expect(refused.map(({ status, body: why }) => [status, why])).toEqual([]);
         const tokens = answers.map((answer) => answer.body as Tokens);
         expect(new Set(tokens.map((each) => each.refresh_token)).size).toBe(1);
         expect(new Set(tokens.map((each) => each.session_id))).toEqual(new Set([session_id]));
