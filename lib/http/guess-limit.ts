@@ -1,13 +1,16 @@
 import { HttpException } from '@nestjs/common';
 import { hash } from 'node:crypto';
+import { AuthException } from '../errors/auth.exception.js';
 import { AuthTooManyAttemptsException } from '../errors/too-many-attempts.exception.js';
+import { networkOf } from '../sessions/client-address.js';
 
 /**
  * Counts guesses at passwords: the option `http.limit`. The library asks it around each guess; where it
  * counts (in memory, in Redis, in the storage of @nestjs/throttler) is the application's business.
  *
- * A key stands for an account **and** an address together, hashed: nobody can lock somebody else out,
- * and no store holds a name.
+ * A key is a hash of an account **and** an address together (of IPv6 the first 64 bits): nobody can lock
+ * somebody else out, and no store holds a name. `POST refresh` knows no account: it counts wrong tokens by
+ * address alone, and refuses no right one.
  *
  * @example
  * ```ts
@@ -70,14 +73,8 @@ export async function limitGuesses<T>(
   guess: () => Promise<T | null>,
 ): Promise<T | null> {
   if (limit === undefined) return guess();
-  const ip: unknown = Reflect.get(request, 'ip');
-  const key = hash(
-    'sha256',
-    JSON.stringify([folded(account), typeof ip === 'string' ? ip : '']),
-    'hex',
-  );
-  const wait = await limit.take(key);
-  if (wait > 0) throw new AuthTooManyAttemptsException('Too many wrong guesses. Try later.', wait);
+  const key = keyOf(account, request);
+  await countGuess(limit, key);
   let isWrong = false;
   try {
     const answer = await guess();
@@ -91,6 +88,36 @@ export async function limitGuesses<T>(
   }
 }
 
-function folded(account: string): string {
-  return account.normalize('NFKC').trim().toLowerCase();
+/**
+ * Counts wrong refresh tokens, by address: they name no account. The token is judged first, and a right
+ * one is never refused: no one guesses 24 random bytes, and no one else at that address is locked out.
+ *
+ * @throws AuthException 429 `too_many_attempts` instead of 401 `refresh_token_invalid`.
+ */
+export async function limitWrongTokens<T>(
+  limit: GuessLimit | undefined,
+  request: object,
+  refresh: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await refresh();
+  } catch (error) {
+    const isWrong = error instanceof AuthException && error.code === 'refresh_token_invalid';
+    if (limit !== undefined && isWrong) await countGuess(limit, keyOf(null, request));
+    throw error;
+  }
+}
+
+async function countGuess(limit: GuessLimit, key: string): Promise<void> {
+  const wait = await limit.take(key);
+  if (wait > 0) throw new AuthTooManyAttemptsException('Too many wrong guesses. Try later.', wait);
+}
+
+function keyOf(account: string | null, request: object): string {
+  const ip: unknown = Reflect.get(request, 'ip');
+  const address = typeof ip === 'string' ? ip : '';
+  // One household has all 2^64 addresses of an IPv6 network.
+  const network = networkOf(address, 4, 4) ?? address;
+  const folded = account?.normalize('NFKC').trim().toLowerCase() ?? null;
+  return hash('sha256', JSON.stringify([folded, network]), 'hex');
 }

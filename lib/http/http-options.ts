@@ -116,8 +116,9 @@ export interface AuthHttpOptions {
   /** Hands tokens over in HttpOnly cookies instead of in bodies. @default false */
   readonly cookies?: boolean | CookieOptions | undefined;
   /**
-   * Limits wrong guesses at `POST login`, by account and address together: 429 `too_many_attempts` with
-   * `Retry-After`. For own routes that check a password call `limitGuesses` with the same object.
+   * Limits wrong guesses at `POST login`, by account and address together, and wrong tokens at `POST
+   * refresh`, by address: 429 `too_many_attempts` with `Retry-After`. A right refresh token is never
+   * refused. For own routes that check a password call `limitGuesses` with the same object.
    *
    * @default none: the application or its proxy limits them
    */

@@ -1,12 +1,14 @@
-import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { Public } from '../authentication/public.decorator.js';
 import type { CookieResponse } from '../context/set-cookies.js';
 import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
+import { limitWrongTokens } from './guess-limit.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { PresentedSessions } from './presented-sessions.service.js';
 import { badRequest, clientOf, type HttpRequest, idempotencyKeyIn } from './request-body.js';
+import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './resolved-http-options.js';
 import { type TokenAnswer, tokenAnswer } from './token-answer.js';
 
 /** `POST refresh`; mounted without `verifyCredentials` too, because a login of one's own needs it. */
@@ -17,6 +19,7 @@ export class RefreshRoutes {
     private readonly sessions: SessionService,
     private readonly presented: PresentedSessions,
     private readonly cookies: AuthCookies,
+    @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
   ) {}
 
   /** A refusal touches no cookie: another tab may have been given new ones in the meantime. */
@@ -29,11 +32,14 @@ export class RefreshRoutes {
     const presented = this.presented.refreshTokenOf(request);
     if (presented === undefined) throw this.nothingPresented();
     const { token, delivery } = presented;
-    const login = await this.sessions.refresh(token, {
+    const context = {
       ...clientOf(request),
       delivery,
       idempotencyKey: idempotencyKeyIn(request),
-    });
+    };
+    const login = await limitWrongTokens(this.options.limit, request, () =>
+      this.sessions.refresh(token, context),
+    );
     if (delivery === 'cookie') this.cookies.set(response, login);
     return tokenAnswer(login, delivery);
   }

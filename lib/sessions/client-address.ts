@@ -7,17 +7,28 @@ const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
  * bits. What is no address is not kept at all.
  */
 export function truncateAddress(ip: string | undefined): string | null {
-  if (ip === undefined) return null;
+  return ip === undefined ? null : networkOf(ip, 3, 3);
+}
+
+/**
+ * The network of an address, or `null` for a text that is none.
+ *
+ * @param numbers - How many of the four of an IPv4 address count.
+ * @param groups - How many of the eight of an IPv6 address count, 16 bits each.
+ */
+export function networkOf(ip: string, numbers: number, groups: number): string | null {
   const address = MAPPED.exec(ip)?.[1] ?? ip.split('%', 1)[0] ?? '';
-  if (isIPv4(address)) return `${address.split('.').slice(0, 3).join('.')}.0`;
+  if (isIPv4(address)) {
+    const parts = address.split('.');
+    return parts.map((part, i) => (i < numbers ? part : '0')).join('.');
+  }
   if (!isIPv6(address)) return null;
-  const [head = '', tail] = address.split('::', 2);
-  const given = head === '' ? [] : head.split(':');
-  const missing =
-    tail === undefined ? 0 : 8 - given.length - (tail === '' ? 0 : tail.split(':').length);
-  const groups = [...given, ...Array<string>(missing).fill('0'), ...(tail?.split(':') ?? [])];
-  return `${groups
-    .slice(0, 3)
-    .map((group) => (group === '' ? '0' : group).toLowerCase())
+  const [head = [], tail = []] = address.split('::', 2).map((half) => half.split(':'));
+  const given = head[0] === '' ? [] : head;
+  const zeros = address.includes('::') ? Array<string>(8).fill('0') : [];
+  const known = zeros.slice(given.length + tail.filter(Boolean).length);
+  return `${[...given, ...known, ...tail]
+    .slice(0, groups)
+    .map((group) => Number.parseInt(group || '0', 16).toString(16))
     .join(':')}::`;
 }

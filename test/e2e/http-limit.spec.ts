@@ -3,7 +3,7 @@ import { UnauthorizedException } from '@nestjs/common';
 import { limitGuesses } from 'nestjs-logout';
 import { GuessCounter } from '../../sample/01-quickstart/guess-counter.js';
 import { type HttpApp, startBothHttp } from '../support/http-app.js';
-import { PASSWORD } from '../support/http-client.js';
+import { type HttpAnswer, type HttpClient, type Pair, PASSWORD } from '../support/http-client.js';
 
 let apps: HttpApp[] = [];
 
@@ -69,5 +69,48 @@ describe('http.limit', () => {
     );
     expect(answers.filter(({ status }) => status === 401)).toHaveLength(3);
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(9);
+  });
+
+  it('knows an IPv6 address by its first 64 bits, and IPv4 inside IPv6', async () => {
+    apps = await startBothHttp({ trustProxy: true, http: { limit: new GuessCounter(2) } });
+    const guess = async (to: HttpClient, username: string, address: string): Promise<number> => {
+      const headers = { 'x-forwarded-for': address };
+      const json = { username, password: 'x' };
+      return (await to.send('POST /auth/login', { json, headers })).status;
+    };
+    for (const [i, { client }] of apps.entries()) {
+      const name = `user ${i}`;
+      const v6 = ['2001:db8:0:1::1', '2001:db8::1:0:0:0:2', '2001:DB8:0:1:ffff::', '2001:db8::3'];
+      const v4 = ['192.0.2.1', '::ffff:192.0.2.1', '192.0.2.1', '192.0.2.2'];
+      for (const addresses of [v6, v4]) {
+        const statuses: number[] = [];
+        for (const address of addresses) statuses.push(await guess(client, name, address));
+        expect(statuses).toEqual([401, 401, 429, 401]);
+      }
+    }
+  });
+
+  it('counts wrong refresh tokens by address, and never refuses a right one', async () => {
+    apps = await startBothHttp({ http: { limit: new GuessCounter(2) } });
+    const { client } = apps[0] as HttpApp;
+    const refresh = (refresh_token: string): Promise<HttpAnswer> =>
+      client.send('POST /auth/refresh', { json: { refresh_token } });
+    let { refresh_token: right } = await client.login();
+    const { refresh_token: ended, access_token: token } = await client.login();
+    await client.send('POST /auth/logout', { token });
+    const statuses: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      // What has ended is no guess.
+      expect((await refresh(ended)).body).toMatchObject({ code: 'session_ended' });
+      const { status, headers } = await refresh(`${i}`.repeat(43));
+      statuses.push(status);
+      if (status === 429) expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+      const { status: good, body } = await refresh(right);
+      expect(good).toBe(200);
+      ({ refresh_token: right } = body as Pair);
+    }
+    expect(statuses).toEqual([401, 401, 429, 429]);
+    // Its guesses are no guesses at a password.
+    expect((await client.login()).access_token).toEqual(expect.any(String));
   });
 });

@@ -157,6 +157,20 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'e2e/http-limit',
   ),
   one(
+    'each address of an IPv6 network guesses anew',
+    'http/guess-limit',
+    'networkOf(address, 4, 4)',
+    'networkOf(address, 4, 8)',
+    'e2e/http-limit',
+  ),
+  one(
+    'wrong refresh tokens are not counted',
+    'http/guess-limit',
+    'if (limit !== undefined && isWrong)',
+    'if (false)',
+    'e2e/http-limit',
+  ),
+  one(
     'right guesses count as wrong ones',
     'http/guess-limit',
     'if (!isWrong)',

@@ -15,6 +15,7 @@ const JEST_RECIPE = { transformIgnorePatterns: ['node_modules/(?!.*nestjs-logout
 export async function checkNest12(checks: Checks, place: Workplace, app: string): Promise<void> {
   cpSync(appSource(place, 'consumer-types'), join(app, 'consumer-types'), { recursive: true });
   writeFileSync(join(app, 'src/readme.ts'), applicationOfReadme(place));
+  writeFileSync(join(app, 'src/guesses.ts'), exampleOf(place, 'docs/guesses.md'));
   await checks.run('Nest 12, strict, skipLibCheck: false: everything public compiles', async () => {
     await node(app, TSC, '-p', '.');
   });
@@ -100,6 +101,14 @@ export async function checkJestRecipeInReadme(checks: Checks, place: Workplace):
   await checks.run(name, () => {
     expectEqual('it', readme.includes(JEST_RECIPE.transformIgnorePatterns[0] ?? ''), true);
   });
+}
+
+/** The one example of a page of the documents. */
+function exampleOf({ repository }: Workplace, page: string): string {
+  const [, example] =
+    /```ts\n([\s\S]*?)```/.exec(readFileSync(join(repository, page), 'utf8')) ?? [];
+  if (example === undefined) throw new Error(`${page} has no example.`);
+  return example;
 }
 
 /** The complete application that the README shows, on a database that is there. */
