@@ -10,6 +10,12 @@ import { refreshRefusal } from '../sessions/session-refusals.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js';
 
+/**
+ * Refresh tokens of one request that are looked up. A browser sends one, or a few where a sibling
+ * subdomain planted some; a header has room for 200, which would fill the queue that all clients share.
+ */
+const MOST_REFRESH_TOKENS = 20;
+
 /** A refresh token, and how it came. */
 export interface PresentedRefreshToken {
   readonly token: string;
@@ -41,37 +47,44 @@ export class PresentedSessions {
   /**
    * Ends the session of every valid token that the request holds: usually one, of which a browser sends
    * both tokens. Two cookies of one name are two tokens: a sibling subdomain that plants one keeps nobody
-   * from logging out.
+   * from logging out. Of more than 20 refresh tokens 20 are looked up, those with a right check value
+   * first.
    *
-   * An invalid token does not prevent the logout of a valid one. Different access tokens in header and
-   * cookie are refused (400), and nothing ends.
+   * An invalid token does not prevent the logout of a valid one, nor does one that cannot be looked up
+   * now. Different access tokens in header and cookie are refused (400), and nothing ends.
    *
    * @throws AuthException why none could be ended; 503 also when only some could.
    */
   async end(request: HttpRequest): Promise<void> {
-    const access = readOrRefusal(() => this.reader.readAll(request));
-    const refresh = readOrRefusal(() => this.refreshTokensOf(request));
+    const access = valueOrRefusal(() => this.reader.readAll(request));
+    const refresh = valueOrRefusal(() => this.refreshTokensOf(request));
+    const tokens = listOf(refresh);
     const claims = await Promise.all(
-      valuesOf(access).map((text) => refusalOf(this.claimsOf(text))),
+      listOf(access).map((text) => valueOrError(this.claimsOf(text))),
     );
-    const tokens = valuesOf(refresh);
-    const sids = await Promise.all(tokens.map((text) => refusalOf(this.sidOf(text))));
-    const own = claims.filter((each): each is TokenClaims => !(each instanceof AuthException));
-    const others = new Set(sids.filter((each) => typeof each === 'string'));
-    if (own.length + others.size === 0) {
-      const refusals = [access, ...claims, refresh, ...sids];
-      throw refusals.find((each) => each instanceof AuthException) ?? tokenMissing();
+    const sids = await Promise.all(tokens.map((text) => valueOrError(this.sidOf(text))));
+    const errors = [access, ...claims, refresh, ...sids].filter((each) => each instanceof Error);
+    const failures = errors.filter((error) => !isRefusal(error));
+    const ended = new Set<string>();
+    const attempt = async (sid: string, end: () => Promise<unknown>): Promise<void> => {
+      const failure = await valueOrError(end());
+      if (failure instanceof Error) failures.push(failure);
+      else ended.add(sid);
+    };
+    for (const each of claims) {
+      if (each instanceof Error) continue;
+      await attempt(each.sid ?? '', () => this.logoutService.logout(each, auditOf(request)));
     }
-    for (const each of own) {
-      await this.logoutService.logout(each, auditOf(request));
-      others.delete(each.sid ?? '');
+    for (const [index, sid] of sids.entries()) {
+      if (sid instanceof Error) continue;
+      const options = { reason: 'logout', ...auditOf(request) } as const;
+      if (!ended.has(sid)) {
+        await attempt(sid, () => this.logoutService.logoutSession(sid, options));
+      }
+      if (ended.has(sid)) await this.refreshes.usedInLogout(tokens[index] as string);
     }
-    for (const sid of others) {
-      await this.logoutService.logoutSession(sid, { reason: 'logout', ...auditOf(request) });
-    }
-    for (const [index, token] of tokens.entries()) {
-      if (typeof sids[index] === 'string') await this.refreshes.usedInLogout(token);
-    }
+    if (failures.length > 0) throw failures[0];
+    if (ended.size === 0) throw errors[0] ?? tokenMissing();
   }
 
   /** The session that this browser holds: a login replaces it (RT-10). */
@@ -98,7 +111,8 @@ export class PresentedSessions {
   private refreshTokensOf(request: HttpRequest): string[] {
     const inBody = textOf(request, 'refresh_token');
     const found = this.cookies.refreshTokens(request);
-    return [...new Set(inBody === undefined ? found : [inBody, ...found])];
+    const all = new Set(inBody === undefined ? found : [inBody, ...found]);
+    return this.refreshes.likeliest([...all]).slice(0, MOST_REFRESH_TOKENS);
   }
 
   private claimsOf(token: string): Promise<TokenClaims> {
@@ -112,8 +126,8 @@ export class PresentedSessions {
   }
 }
 
-/** The tokens, or the 401 of what stands in their place; every other refusal is thrown. */
-function readOrRefusal(read: () => string[]): string[] | AuthException {
+/** What was read, or the 401 of what is in its place; every other refusal is thrown. */
+function valueOrRefusal<T>(read: () => T): T | AuthException {
   try {
     return read();
   } catch (error) {
@@ -122,16 +136,19 @@ function readOrRefusal(read: () => string[]): string[] | AuthException {
   }
 }
 
-function valuesOf(tokens: string[] | AuthException): string[] {
+function listOf(tokens: string[] | AuthException): string[] {
   return tokens instanceof AuthException ? [] : tokens;
 }
 
-/** The value, or the refusal; what is no refusal (503, a wiring error) is thrown. */
-async function refusalOf<T>(attempt: Promise<T>): Promise<T | AuthException> {
+async function valueOrError<T>(attempt: Promise<T>): Promise<T | Error> {
   try {
     return await attempt;
   } catch (error) {
-    if (error instanceof AuthException && error.getStatus() < 500) return error;
-    throw error;
+    return error as Error;
   }
+}
+
+/** Of a token that is no good; all else (503, a wiring error) says nothing about the token. */
+function isRefusal(error: Error): boolean {
+  return error instanceof AuthException && error.getStatus() < 500;
 }

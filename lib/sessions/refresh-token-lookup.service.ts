@@ -49,6 +49,11 @@ export class RefreshTokenLookup {
     return newRefreshToken(this.checkKeys()[0]);
   }
 
+  /** Whether a text has a right check value; without one it may be a token all the same. */
+  isOwn(text: string): boolean {
+    return isRefreshToken(text) && hasCheckValueOf(text, this.checkKeys());
+  }
+
   /**
    * The session that a token belongs to, whether it has ended or not; `undefined` for any other text.
    *
@@ -71,7 +76,7 @@ export class RefreshTokenLookup {
   }
 
   private rowOf(token: RefreshToken): Promise<Row | undefined> {
-    const lane = hasCheckValueOf(token, this.checkKeys()) ? this.own : this.strangers;
+    const lane = this.isOwn(token) ? this.own : this.strangers;
     return this.meter.refusalsOf(lane.find(refreshTokenDigest(token)));
   }
 

@@ -102,6 +102,12 @@ export class RefreshService {
     return this.lookup.find(token);
   }
 
+  /** The texts, those first that this application made, by their check values. */
+  likeliest(texts: readonly string[]): string[] {
+    const own = new Set(texts.filter((text) => this.lookup.isOwn(text)));
+    return [...own, ...texts.filter((text) => !own.has(text))];
+  }
+
   /**
    * Notes that a token was presented in a logout, which has been committed: whoever presents its
    * predecessor later is reported. The logout is good without it, so nothing fails here.

@@ -1,5 +1,8 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { AuthUnavailableException } from '../../lib/errors/unavailable.exception.js';
 import { resolveHttpOptions } from '../../lib/http/resolve-http-options.js';
+import { RefreshTokenLookup } from '../../lib/sessions/refresh-token-lookup.service.js';
 import { type HttpApp, type HttpAppSettings, startBothHttp } from '../support/http-app.js';
 import { cookiesOf, PASSWORD } from '../support/http-client.js';
 
@@ -150,6 +153,56 @@ describe('a logout with more than one token', () => {
         const refused = await client.send('POST /auth/refresh', { cookies });
         expect(refused.body).toMatchObject({ code: 'session_ended' });
       }
+    }
+  });
+
+  it('ends what it can when one of them cannot be looked up, and is a 503 that keeps the cookies', async () => {
+    await start(true);
+    for (const { app, client } of apps) {
+      const lookup = app.get(RefreshTokenLookup);
+      const [access, refresh] = [
+        await client.loginWithCookies('alice'),
+        await client.loginWithCookies('bob'),
+      ];
+      const unknown = randomBytes(32).toString('base64url');
+      const find = lookup.find.bind(lookup);
+      const shed = jest.spyOn(lookup, 'find').mockImplementation((token) => {
+        if (token !== unknown) return find(token);
+        throw new AuthUnavailableException('storage_unavailable', 'Too many.', { retryAfter: 1 });
+      });
+      const cookie = [
+        `__Host-refresh=${unknown}`,
+        `__Host-access=${access['__Host-access']}`,
+        `__Host-refresh=${refresh['__Host-refresh']}`,
+      ].join('; ');
+      const logout = await client.send('POST /auth/logout', { headers: { cookie } });
+      expect(logout).toMatchObject({ status: 503, cookies: [] });
+      expect(logout.headers['retry-after']).toBe('1');
+      for (const cookies of [access, refresh]) {
+        const refused = await client.send('GET /me', { cookies });
+        expect(refused.body).toMatchObject({ code: 'session_ended' });
+      }
+      shed.mockRestore();
+      const again = await client.send('POST /auth/logout', { headers: { cookie } });
+      expect(again.status).toBe(204);
+    }
+  });
+
+  it('looks up no more than 20 refresh tokens, of which one of ours is the first', async () => {
+    await start(true);
+    for (const { app, client } of apps) {
+      const mine = await client.loginWithCookies();
+      const find = jest.spyOn(app.get(RefreshTokenLookup), 'find');
+      const rubbish = Array.from({ length: 200 }, () => randomBytes(32).toString('base64url'));
+      const cookie = [...rubbish, mine['__Host-refresh']]
+        .map((value) => `__Host-refresh=${value}`)
+        .join('; ');
+      const logout = await client.send('POST /auth/logout', { headers: { cookie } });
+      expect(logout.status).toBe(204);
+      expect(find).toHaveBeenCalledTimes(20);
+      const refused = await client.send('GET /me', { cookies: mine });
+      expect(refused.body).toMatchObject({ code: 'session_ended' });
+      find.mockRestore();
     }
   });
 

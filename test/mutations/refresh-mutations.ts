@@ -11,7 +11,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'S1: every text waits in one lane',
     'sessions/refresh-token-lookup.service',
-    'hasCheckValueOf(token, this.checkKeys()) ? this.own : this.strangers',
+    'this.isOwn(token) ? this.own : this.strangers',
     'this.strangers',
     'cluster/sessions/strangers',
   ),
@@ -165,9 +165,30 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'S17: a logout over HTTP does not use its token up',
     'http/presented-sessions.service',
-    'await this.refreshes.usedInLogout(token);',
+    'await this.refreshes.usedInLogout(tokens[index]);',
     '',
     'e2e/http-refresh-tokens',
+  ),
+  one(
+    'S15: a token that cannot be looked up keeps the others alive',
+    'http/presented-sessions.service',
+    'const ended = new Set();',
+    'if (failures.length > 0) throw failures[0]; const ended = new Set();',
+    'e2e/http-cookie-lives',
+  ),
+  one(
+    'S1: one request looks up as many tokens as its header holds',
+    'http/presented-sessions.service',
+    '.slice(0, MOST_REFRESH_TOKENS)',
+    '',
+    'e2e/http-cookie-lives',
+  ),
+  one(
+    'S1: rubbish in front of a token keeps it from being looked up',
+    'http/presented-sessions.service',
+    'this.refreshes.likeliest([...all])',
+    '[...all]',
+    'e2e/http-cookie-lives',
   ),
   one(
     'S1: a login fails when an old cookie cannot be looked up',
