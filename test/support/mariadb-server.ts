@@ -41,6 +41,8 @@ export class MariaDbServer {
     const common = [
       '--no-defaults',
       `--datadir=${join(directory, 'data')}`,
+      // Another server that starts meanwhile tidies up /tmp.
+      `--tmpdir=${directory}`,
       ...(process.getuid?.() === 0 ? ['--user=root'] : []),
     ];
     await promisify(execFile)(installer() ?? '', [
