@@ -98,11 +98,14 @@ export class LogConnection implements OnModuleInit {
 
   async close(): Promise<void> {
     this.closed = true;
-    const opened = await this.opening?.catch(() => undefined);
+    await this.opening?.catch(() => undefined);
     this.opening = undefined;
+    // Not what `opening` gave: while the DataSource leads to where nothing answers, the old connections
+    // are there still.
+    const { opened } = this;
     if (opened === undefined) return;
     try {
-      const { database, instance } = opened;
+      const { database, instance } = opened.log;
       if (instance.isRegistered) await database.transaction(() => instance.leave());
     } catch (error) {
       this.logger.warn(

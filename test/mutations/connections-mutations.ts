@@ -53,6 +53,13 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     FOLLOWED,
   ),
   one(
+    'an application that closes while its new address is down leaves the old connections open',
+    'revocation/log-connection.service',
+    'await this.opening?.catch(() => undefined);\n        this.opening = undefined;',
+    'if ((await this.opening?.catch(() => undefined)) === undefined) return;',
+    FOLLOWED,
+  ),
+  one(
     'another log is taken for the one that is followed',
     'revocation/log-history',
     'if (id === null || this.id !== id)',

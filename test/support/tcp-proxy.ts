@@ -68,6 +68,11 @@ export class TcpProxy {
     return `127.0.0.1:${this.port}`;
   }
 
+  /** How many connections there are. */
+  get open(): number {
+    return this.links.size;
+  }
+
   /** The same database, reached through a proxy of its own. */
   static async before(database: TestDatabase): Promise<{ proxy: TcpProxy; through: TestDatabase }> {
     const url = new URL(database.url);

@@ -93,6 +93,21 @@ describeOn(serverKinds, 'the connection of the log follows the DataSource', (kin
     await expectToWork(one, two);
   });
 
+  it('to where nothing answers: the connections that it had are closed with the application', async () => {
+    const { proxy: old, through } = await TcpProxy.before(database);
+    const { proxy: next, through: elsewhere } = await TcpProxy.before(database);
+    others.push(old, next);
+    await start(through.options);
+    await instance.login('alice');
+    await follow(instance);
+    await reinitialise({ url: (elsewhere.options as { url: string }).url });
+    next.refuse();
+    await eventually(async () => !(await instance.feed.strictProof()));
+    expect(old.open).toBeGreaterThan(0);
+    await instance.close();
+    await eventually(() => old.open === 0);
+  });
+
   it('to no other log: it is closed by an error that names both, and nothing is written there', async () => {
     const stranger = await kind.create();
     others.push({ close: () => stranger.drop() });
