@@ -150,6 +150,8 @@ ALTER TABLE auth_session ADD COLUMN network binary(16);
 
 ALTER TABLE auth_session ADD COLUMN persistent smallint;
 
+ALTER TABLE auth_session ADD COLUMN retries_until bigint;
+
 ALTER TABLE auth_session ADD COLUMN access_ttl bigint;
 
 ALTER TABLE auth_session ADD COLUMN refresh_ttl bigint;

@@ -14,6 +14,8 @@ ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS network bytea;
 
 ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS persistent smallint;
 
+ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS retries_until bigint;
+
 ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS access_ttl bigint;
 
 ALTER TABLE auth_session ADD COLUMN IF NOT EXISTS refresh_ttl bigint;

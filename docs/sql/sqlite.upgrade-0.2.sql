@@ -14,6 +14,8 @@ ALTER TABLE auth_session ADD COLUMN network blob;
 
 ALTER TABLE auth_session ADD COLUMN persistent integer;
 
+ALTER TABLE auth_session ADD COLUMN retries_until integer;
+
 ALTER TABLE auth_session ADD COLUMN access_ttl integer;
 
 ALTER TABLE auth_session ADD COLUMN refresh_ttl integer;

@@ -47,6 +47,7 @@ export function newSession(
     endedAt: null,
     endReason: null,
     isPersistent: context.persistent !== false,
+    retriesUntil: null,
   };
   if (!isRefreshed) return { session, refresh: null, token: undefined };
   const refresh = newRefreshRow(refreshTokenDigest(token), session.key, 1, refreshEnd);

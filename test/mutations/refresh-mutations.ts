@@ -58,6 +58,13 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     'cluster/sessions/lost-answers',
   ),
   one(
+    'A28: a client that proves its retries may retry without end',
+    ROTATE,
+    'yield of.statements.countProvenRetry(session.key, due.until);',
+    '',
+    'cluster/sessions/lost-answers',
+  ),
+  one(
     'A28: no key proves anything',
     ROTATE,
     'return retryDigest !== null && retryDigest === presented;',

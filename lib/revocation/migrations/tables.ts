@@ -118,6 +118,7 @@ const ADDED_COLUMNS: Partial<Readonly<Record<AuthTable, readonly Column[]>>> = {
     ['jkt', 'text', 'null'],
     ['network', 'bytes', 'null'],
     ['persistent', 'flag', 'null'],
+    ['retries_until', 'position', 'null'],
     ['access_ttl', 'position', 'null'],
     ['refresh_ttl', 'position', 'null'],
     ['idle_ttl', 'position', 'null'],

@@ -32,7 +32,7 @@ export type RefreshOutcome =
   | { readonly kind: 'unknown' | 'expired' | 'locked' | 'disabled' }
   /** Somebody's mark lies above the position that was read: begin again from that read (G1). */
   | { readonly kind: 'superseded' }
-  /** So many rotations were made; how long until one more is allowed (ms). */
+  /** So many rotations or retries were made; how long until one more is allowed (ms). */
   | { readonly kind: 'too many'; readonly wait: number }
   | {
       readonly kind: 'ended';

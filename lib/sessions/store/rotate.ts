@@ -8,6 +8,7 @@ import {
   refreshOf,
   type RetryProof,
   sessionOf,
+  type SessionRow,
 } from './session-rows.js';
 import type { SessionSighting } from './session.statements.js';
 import { endOf, refusalOf, type SessionTransactions } from './session.transactions.js';
@@ -17,6 +18,9 @@ const MOST_USED = 100;
 
 /** Rotations of a session in the life of one access token; a client needs one. */
 const MOST_ROTATIONS = 20;
+
+/** Retries of a session in that time which prove to be retries; many tabs may share a token and its key. */
+const MOST_PROVEN_RETRIES = 100;
 
 /** A refresh that is about to be made. */
 export interface Rotation {
@@ -33,7 +37,7 @@ export interface Rotation {
   readonly retries: number;
   /** By what a later retry is recognised; `null` for a client that sent no idempotency key. */
   readonly proof: RetryProof | null;
-  /** In which time rotations are counted: the life of an access token (ms). */
+  /** In which time rotations and proven retries are counted: the life of an access token (ms). */
   readonly rateSpan: number;
   /** From now until the successor ends, were the session endless (ms). */
   readonly life: number;
@@ -44,7 +48,7 @@ export interface Rotation {
 
 /**
  * Replaces a refresh token, or finds out why not. Run again after a lost answer to COMMIT it finds
- * what it did and gives the same outcome; only a retry within the grace is counted once more.
+ * what it did and gives the same outcome; only a retry is counted once more.
  */
 export function* rotate(of: SessionTransactions, rotation: Rotation): Transaction<RefreshOutcome> {
   const { digest, sessionKey, subjectKey, issuerKey, since, successorDigest, proof } = rotation;
@@ -73,7 +77,7 @@ export function* rotate(of: SessionTransactions, rotation: Rotation): Transactio
   const own = refreshes.find((row) => row.digest === successorDigest);
   if (own !== undefined) return { kind: 'refreshed', refresh: own };
   if (newestMark(account, issuer) > since) return { kind: 'superseded' };
-  if (presented.replacedAt !== null) return yield* retry(of, rotation, presented, now);
+  if (presented.replacedAt !== null) return yield* retry(of, rotation, session, presented, now);
   if (now >= presented.expiresAt) return { kind: 'expired' };
   const wait = waitOf(refreshes, presented.number - MOST_ROTATIONS, now - rotation.rateSpan);
   if (wait > 0) return { kind: 'too many', wait };
@@ -131,7 +135,8 @@ function* isReuse(
  */
 function* retry(
   of: SessionTransactions,
-  { digest, retries, proof }: Rotation,
+  { digest, retries, proof, rateSpan }: Rotation,
+  session: SessionRow,
   presented: RefreshRow,
   now: number,
 ): Transaction<RefreshOutcome> {
@@ -144,6 +149,9 @@ function* retry(
   const { retrySealed, sealedSuccessor } = presented;
   if (next !== undefined && retrySealed !== null && isSameClient(presented, next, proof?.digest)) {
     if (now >= presented.expiresAt) return { kind: 'expired' };
+    const due = nextRetry(session, now, rateSpan);
+    if (due.wait > 0) return { kind: 'too many', wait: due.wait };
+    yield of.statements.countProvenRetry(session.key, due.until);
     return { kind: 'retried', refresh: next, sealed: retrySealed, isProven: true };
   }
   if (next !== undefined && sealedSuccessor !== null && isInGrace(presented, now)) {
@@ -184,6 +192,21 @@ function isProven({ retryDigest }: RefreshRow, presented: string | undefined): b
 
 function isInGrace({ graceUntil }: RefreshRow, now: number): boolean {
   return graceUntil !== null && now <= graceUntil;
+}
+
+/**
+ * Until when one more proven retry counts, and how long until it is allowed (ms): each takes its share of
+ * `span`, and all of them together no more than that. So one number says how many there were.
+ */
+function nextRetry(
+  { retriesUntil }: SessionRow,
+  now: number,
+  span: number,
+): { readonly until: number; readonly wait: number } {
+  // What is further ahead was written before the database's clock was set back, or for a longer span.
+  const counted = retriesUntil !== null && retriesUntil <= now + span ? retriesUntil : now;
+  const until = Math.max(counted, now) + Math.ceil(span / MOST_PROVEN_RETRIES);
+  return { until, wait: until - now - span };
 }
 
 /** How long until one more rotation is allowed (ms), by when the one so many before was made. */

@@ -33,6 +33,8 @@ export interface SessionRow {
   readonly endReason: RevocationReason | null;
   /** Whether its cookies outlive the browser; NULL, as an older release writes it, is yes. */
   readonly isPersistent: boolean;
+  /** When all proven retries until now count no longer; `null` before the first. */
+  readonly retriesUntil: number | null;
 }
 
 /** A place in an account's sessions, which are ordered by time and then by key. */
@@ -107,6 +109,7 @@ export const SESSION_COLUMNS: readonly ColumnType[] = [
   ['ended_at', 'bigint'],
   ['end_reason', 'text'],
   ['persistent', 'bigint'],
+  ['retries_until', 'bigint'],
 ];
 
 /** The columns of `auth_refresh`. */
@@ -144,6 +147,7 @@ export function sessionOf(row: Row): SessionRow {
     endedAt: optionalInteger(row['ended_at']),
     endReason: row['end_reason'] === null ? null : reasonOf(row['end_reason']),
     isPersistent: row['persistent'] !== '0',
+    retriesUntil: optionalInteger(row['retries_until']),
   };
 }
 

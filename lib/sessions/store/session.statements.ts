@@ -65,6 +65,7 @@ export class SessionStatements {
         row.endedAt,
         row.endReason,
         row.isPersistent ? null : 0,
+        row.retriesUntil,
       ],
     ]);
   }
@@ -188,6 +189,14 @@ export class SessionStatements {
     return this.dialect.statement(
       `UPDATE ${this.refresh} SET retries = retries + 1 WHERE token_digest = ?`,
       [bytesOf(digest)],
+    );
+  }
+
+  /** A retry that proved to come from the same client; see {@link SessionRow.retriesUntil}. */
+  countProvenRetry(key: string, retriesUntil: number): Statement {
+    return this.dialect.statement(
+      `UPDATE ${this.session} SET retries_until = ? WHERE session_key = ?`,
+      [retriesUntil, bytesOf(key)],
     );
   }
 

@@ -111,6 +111,39 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await codeOf(refresh(here, refreshToken))).toBe('refresh_token_reused');
   });
 
+  it('is accepted 100 times in the life of an access token; more are 429, and nothing ends', async () => {
+    await start();
+    const [alice, bob] = [await login(here, 'alice'), await login(here, 'bob')];
+    const lost = await refresh(here, alice.refreshToken, key);
+    for (let retry = 0; retry < 50; retry++) await refresh(here, alice.refreshToken, key);
+    clock.advance(HOUR); // what was is forgotten
+    for (let retry = 0; retry < 100; retry++) {
+      await refresh(retry % 2 ? here : there, alice.refreshToken, key);
+    }
+    const refusal = await refresh(there, alice.refreshToken, key).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ status: 429, code: 'too_many_attempts' });
+    // A hundredth of the 15 minutes.
+    expect(refusal).toMatchObject({ headers: { 'Retry-After': '9' } });
+    await refresh(here, bob.refreshToken, key);
+    expect(await codeOf(refresh(here, bob.refreshToken, key))).toBe('good');
+    clock.advance(8_999);
+    expect(await codeOf(refresh(here, alice.refreshToken, key))).toBe('too_many_attempts');
+    clock.advance(1);
+    expect(await codeOf(refresh(here, alice.refreshToken, key))).toBe('good');
+    expect(await codeOf(refresh(here, alice.refreshToken, key))).toBe('too_many_attempts');
+    expect(await codeOf(refresh(here, lost.refreshToken, randomUUID()))).toBe('good');
+  });
+
+  it('is accepted after the database was set back by a day, however many retries there were', async () => {
+    await start();
+    const { refreshToken } = await login(here, 'alice');
+    await refresh(here, refreshToken, key);
+    await here.dataSource.query(
+      `UPDATE auth_session SET retries_until = ${clock.database() + DAY}`,
+    );
+    expect(await codeOf(refresh(here, refreshToken, key))).toBe('good');
+  });
+
   it('is good for as long as the token itself, and ends nothing after that', async () => {
     await start({ refreshTokenTtl: '2d', sessionIdleTtl: '2d' });
     const { refreshToken } = await login(here, 'alice');
