@@ -30,4 +30,6 @@ ALTER TABLE auth_event ADD INDEX auth_event_key (event_key);
 
 ALTER TABLE auth_session ADD INDEX auth_session_open (subject_key, ended_at, created_at, session_key);
 
+ALTER TABLE auth_pending ADD INDEX auth_pending_key (event_key);
+
 ALTER TABLE auth_session ADD INDEX auth_session_grant (grant_id);

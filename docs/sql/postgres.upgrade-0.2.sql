@@ -30,4 +30,6 @@ CREATE INDEX IF NOT EXISTS auth_event_key ON auth_event (event_key);
 
 CREATE INDEX IF NOT EXISTS auth_session_open ON auth_session (subject_key, ended_at, created_at, session_key);
 
+CREATE INDEX IF NOT EXISTS auth_pending_key ON auth_pending (event_key);
+
 CREATE INDEX IF NOT EXISTS auth_session_grant ON auth_session (grant_id);

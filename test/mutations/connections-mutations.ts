@@ -18,6 +18,13 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     'cluster/storage/query-plans',
   ),
   one(
+    'a look-up of refresh tokens reads every pending event',
+    'revocation/migrations/tables',
+    "{ name: 'auth_pending_key', unique: false, table: 'auth_pending', columns: 'event_key' },",
+    '',
+    'cluster/storage/query-plans',
+  ),
+  one(
     'the feed takes its connection from the pool',
     'revocation/store/open-log-database',
     'open: () => connect(application, feedOptions).catch(refused),',

@@ -178,6 +178,7 @@ const ADDED_INDEXES = [
     table: 'auth_session',
     columns: 'subject_key, ended_at, created_at, session_key',
   },
+  { name: 'auth_pending_key', unique: false, table: 'auth_pending', columns: 'event_key' },
   { name: 'auth_session_grant', unique: false, table: 'auth_session', columns: 'grant_id' },
 ] as const;
 
