@@ -85,6 +85,11 @@ export class KeyRing {
     return [...signing, ...others];
   }
 
+  /** Whether it is a key of ours, be it retired or that of the option `legacy`. */
+  has(kid: string): boolean {
+    return this.entries.has(kid) || this.legacy?.key.kid === kid;
+  }
+
   /** The key that verifies tokens with this exact `kid`. */
   find(kid: string): AuthKey | undefined {
     return this.usable(this.entries.get(kid));

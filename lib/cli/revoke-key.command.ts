@@ -1,12 +1,16 @@
 import { sessionsOfKey } from '../logout/sessions-of-key.js';
-import { draftOf } from '../revocation/writing/event-draft.js';
-import { EventKeys } from '../revocation/event-key.js';
+import { draftsOf } from '../revocation/writing/event-draft.js';
+import { KEYS_OF_ISSUERS } from '../revocation/log-format.js';
 import { type CommandContext, withLog } from './command-context.js';
-import { EXIT } from './command-errors.js';
+import { CommandUsageError, EXIT } from './command-errors.js';
 import type { CommandLog } from './command-log.js';
 import { readIssuer } from './issuer-option.js';
 import { appendOne, type EndOptions, reasonOf, report, settings } from './revoke.command.js';
 import { plural } from './wording.js';
+
+/** Two events were written, and one of them is for instances of older releases. */
+const EVERY_ISSUER =
+  'Below format 2 of the log it counts for keys of this name of every issuer (nestjs-logout raise-format).';
 
 /** The options of `nestjs-logout revoke-key`. */
 export interface RevokeKeyOptions extends EndOptions {
@@ -22,10 +26,14 @@ export async function revokeKey(
 ): Promise<number> {
   const { kid, dryRun, sessions = false, actor } = options;
   const { output } = context;
+  if (options.foreign === true && (sessions || dryRun === true)) {
+    throw new CommandUsageError(
+      '--foreign does not go with --sessions and --dry-run: the sessions here are of our own issuer.',
+    );
+  }
   return withLog(context, options, async (log) => {
-    // Only sessions belong to an issuer; the key's own event does not.
-    const own = dryRun === true || sessions ? await readIssuer(log, options) : undefined;
-    if (dryRun === true && own !== undefined) {
+    const own = await readIssuer(log, options);
+    if (dryRun === true) {
       let hit = 0;
       for await (const sids of await pages(log, own, kid)) hit += sids.length;
       output.print(
@@ -35,20 +43,23 @@ export async function revokeKey(
       return EXIT.ok;
     }
     await output.confirm(
-      `Every token that the key ${kid} signed or will sign is refused, for ever.`,
+      `Every token of ${own.issuer} that the key ${kid} signed or will sign is refused, for ever.`,
       options.yes,
     );
     const reason = reasonOf(options.reason) ?? 'key_compromised';
-    const draft = draftOf(
-      { kind: 'key', kid, reason, actor },
-      new EventKeys(''),
+    const drafts = draftsOf(
+      { kind: 'key', issuer: own.issuer, kid, reason, actor },
+      own.keys,
       settings(options),
       log.clock.wall(),
     );
-    const appended = await appendOne(log, options, draft);
-    const ended = own === undefined ? undefined : await endSessions(context, log, own, options);
+    const appended = await appendOne(log, options, drafts);
+    const ended = sessions ? await endSessions(context, log, own, options) : undefined;
     report(context, appended, {
-      lines: ended === undefined ? [] : [`${plural(ended, 'session')} ended.`],
+      lines: [
+        ...(appended.head.format < KEYS_OF_ISSUERS ? [EVERY_ISSUER] : []),
+        ...(ended === undefined ? [] : [`${plural(ended, 'session')} ended.`]),
+      ],
       values: ended === undefined ? {} : { sessions: ended },
     });
     return EXIT.ok;
@@ -79,8 +90,8 @@ async function endSessions(
   try {
     for await (const sids of await pages(log, own, kid)) {
       if (sids.length === 0) continue;
-      const drafts = sids.map((sid) =>
-        draftOf(
+      const drafts = sids.flatMap((sid) =>
+        draftsOf(
           { kind: 'session', issuer: own.issuer, sid, reason: 'key_compromised', actor },
           own.keys,
           settings(options),

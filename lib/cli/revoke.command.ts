@@ -1,5 +1,5 @@
 import { AuthSettings } from '../options/auth-options.js';
-import { draftOf } from '../revocation/writing/event-draft.js';
+import { draftsOf } from '../revocation/writing/event-draft.js';
 import { REVOCATION_REASONS, type RevocationReason } from '../revocation/revocation-event.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { EventDraft } from '../revocation/store/log-rows.js';
@@ -55,7 +55,7 @@ export async function revoke(context: CommandContext, options: RevokeOptions): P
     const appended = await appendOne(
       log,
       options,
-      draftOf(request, keys, settings(options), log.clock.wall()),
+      draftsOf(request, keys, settings(options), log.clock.wall()),
     );
     report(context, appended);
     return EXIT.ok;
@@ -112,20 +112,21 @@ function requestOf(options: RevokeOptions, issuer: string): RevocationRequest {
   return { ...common, kind: 'issuer', reason: reason ?? 'everyone' };
 }
 
-/** Writes one event; with `--id` the one that an earlier run may have written. */
+/** Writes the events of one request; with `--id` the one that an earlier run may have written. */
 export async function appendOne(
   log: CommandLog,
   { id }: EndOptions,
-  draft: EventDraft,
+  drafts: readonly EventDraft[],
 ): Promise<Appended> {
-  if (id === undefined) return log.append([draft]);
+  if (id === undefined) return log.append(drafts);
   const retry = parseRetryId(id);
-  if (retry !== undefined) return log.append([{ ...draft, ...retry }], true);
+  const [draft, ...others] = drafts as [EventDraft, ...EventDraft[]];
+  if (retry !== undefined) return log.append([{ ...draft, ...retry }, ...others], true);
   throw new CommandUsageError('--id takes what an earlier run printed, as it is.');
 }
 
 /** What of an instance's options an event needs: the head knows the longest token life. */
-export function settings({ keepFor }: EndOptions): Parameters<typeof draftOf>[2] {
+export function settings({ keepFor }: EndOptions): Parameters<typeof draftsOf>[2] {
   const { clockTolerance } = new AuthSettings();
   return {
     clockTolerance: Number(clockTolerance) * 1000,

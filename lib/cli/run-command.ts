@@ -51,7 +51,9 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
         'what the names of the tables begin with, as in AuthModule.forRoot()',
       )
       .option('--json', 'print one JSON object instead of lines')
-      .action(async (options: T) => {
+      .action(async (...given: unknown[]) => {
+        const command = given.at(-1) as Command;
+        const options = { ...command.opts<T>(), ...argumentsOf(command) };
         const run = await load();
         exitCode = await run({ host, output: outputOf(options.json) }, options);
       });
@@ -120,6 +122,13 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
     )
     .option('--wait', 'wait here for one old bound instead');
   add(
+    'raise-format',
+    'let instances write what only newer releases understand, after the last older one is gone',
+    async () => (await import('./raise-format.command.js')).raiseFormat,
+  )
+    .argument('<format>', 'such as 2')
+    .option('--yes', 'do not ask');
+  add(
     'new-history',
     'after a backup was put back, with every instance stopped',
     async () => (await import('./new-history.command.js')).newHistory,
@@ -140,6 +149,11 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
     outputOf(words.includes('--json')).fail(messageOf(cause));
     return cause instanceof CommandFailure ? cause.exitCode : EXIT.wrong;
   }
+}
+
+/** The words that are no options, by name. */
+function argumentsOf({ registeredArguments, args }: Command): Record<string, string | undefined> {
+  return Object.fromEntries(registeredArguments.map((each, index) => [each.name(), args[index]]));
 }
 
 /** What every command that ends tokens takes. */

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { KeyRing } from '../authentication/key-ring.service.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -16,6 +17,7 @@ export class ActIssuer {
   constructor(
     private readonly store: SessionStore,
     private readonly keys: EventKeys,
+    private readonly ring: KeyRing,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
@@ -40,6 +42,13 @@ export class ActIssuer {
       const key = this.keys.hex('session', this.options.issuer, sid);
       return this.store.read(({ accounts }) => accounts.findSession(key));
     });
+  }
+
+  /** The same for an act on a signing key, by its kid. */
+  async ofKey(kid: string, given: string | undefined, call: string): Promise<string> {
+    return this.of(given, call, 'No key of ours has this kid', () =>
+      Promise.resolve(this.ring.has(kid) ? [kid] : []),
+    );
   }
 
   /**

@@ -51,6 +51,8 @@ export interface LogoutAllOptions extends SubjectLogoutOptions {
 
 /** What {@link LogoutService.revokeKey} takes beside {@link LogoutOptions}. */
 export interface RevokeKeyOptions extends LogoutOptions {
+  /** The issuer whose key it is. Default: our own. */
+  readonly issuer?: string | undefined;
   /** Also ends the sessions whose last token the key signed; else they go on under the next key. */
   readonly sessions?: boolean | undefined;
 }

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthException } from '../errors/auth.exception.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -152,26 +153,40 @@ export class LogoutService {
    * Refuses every token that this key signed or will sign, for ever: the key has leaked. Sessions go on
    * under the next key at their next refresh, unless `sessions` ends them too.
    *
+   * Until the log has format 2 (`nestjs-logout raise-format 2`) keys of this name are refused whatever
+   * their issuer; from then on only the issuer's.
+   *
+   * @throws AuthWiringError (a 500) where the option `foreign` has an issuer, no key of ours has this
+   * `kid`, and `issuer` is left out; for an `issuer` that is not registered; for `sessions` with another
+   * issuer than ours.
    * @example
    * ```ts
    * const { sessions } = await this.logoutService.revokeKey(kid, { dryRun: true });
+   * await this.logoutService.revokeKey('2026-10', { issuer: 'https://partner.example.com' });
    * ```
    */
-  async revokeKey(kid: string, options: { readonly dryRun: true }): Promise<KeyRevocationPreview>;
+  async revokeKey(
+    kid: string,
+    options: { readonly dryRun: true; readonly issuer?: string | undefined },
+  ): Promise<KeyRevocationPreview>;
   async revokeKey(kid: string, options?: RevokeKeyOptions): Promise<LogoutReceipt>;
   async revokeKey(
     kid: string,
     {
       dryRun,
       sessions: endsSessions = false,
+      issuer: given,
       ...options
     }: RevokeKeyOptions & {
       readonly dryRun?: boolean;
     } = {},
   ): Promise<LogoutReceipt | KeyRevocationPreview> {
-    if (dryRun === true) return { kid, sessions: await this.keySessions.count(kid) };
     assertText(kid, 'kid', 'revokeKey()');
-    const act = { request: { kind: 'key', kid }, reason: 'key_compromised' } as const;
+    const issuer = await this.issuers.ofKey(kid, given, 'revokeKey()');
+    const isOurs = issuer === this.options.issuer;
+    if (dryRun === true) return { kid, sessions: isOurs ? await this.keySessions.count(kid) : 0 };
+    if (endsSessions && !isOurs) throw noSessionsOf(issuer);
+    const act = { request: { kind: 'key', issuer, kid }, reason: 'key_compromised' } as const;
     const receipt = await this.writer.end(act, options);
     if (endsSessions) await this.keySessions.end(kid, options.actor);
     return receipt;
@@ -198,6 +213,13 @@ export class LogoutService {
     if (!isIdentifier(token.iss)) throw nothingToRevoke('no iss');
     return identityOf(token as VerifiedClaims & { iss: string }, text, this.options);
   }
+}
+
+function noSessionsOf(issuer: string): AuthWiringError {
+  return new AuthWiringError(
+    `revokeKey({ sessions: true }) was called with issuer ${JSON.stringify(issuer)}: our sessions are signed by our keys only. Nothing was ended.`,
+    'Leave sessions out: its tokens are refused all the same.',
+  );
 }
 
 function nothingToRevoke(what: string): AuthException {

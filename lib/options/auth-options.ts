@@ -154,12 +154,12 @@ export class AuthSettings extends OperationSettings {
 
   /**
    * Issuers whose tokens go on being accepted by `assertActive()` and `RevocationGuard` without a
-   * `kid` after a key was revoked: our own `issuer`, or one of `foreign`, by exact name.
+   * `kid` after a key of theirs was revoked: our own `issuer`, or one of `foreign`, by exact name.
    *
    * Whoever holds the revoked key can go on making such tokens. Pass the `kid` instead wherever the
    * tokens have one.
    *
-   * @default [] (401 `key_revoked` once any key was revoked)
+   * @default [] (401 `key_revoked` once a key of the issuer was revoked)
    */
   acceptWithoutKid?: readonly string[] | undefined = [];
 

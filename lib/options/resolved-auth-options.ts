@@ -75,7 +75,7 @@ export interface ResolvedAuthOptions {
   /** Of the hashes in `AuthEvents`. */
   readonly subjectHashKey: KeyObject | undefined;
   readonly foreign: readonly ResolvedForeignIssuer[];
-  /** Issuers whose tokens are accepted without a kid although a key was revoked. */
+  /** Issuers whose tokens are accepted without a kid although a key of theirs was revoked. */
   readonly acceptWithoutKid: readonly string[];
   /** Claim names that look like secrets and that the application wants to sign all the same. */
   readonly allowedClaims: readonly string[];

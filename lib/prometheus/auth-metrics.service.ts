@@ -5,7 +5,7 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
 import { RELEASE } from '../release.js';
-import { SUPPORTED_FORMAT } from '../revocation/feed/log-cursor.js';
+import { SUPPORTED_FORMAT } from '../revocation/log-format.js';
 import { ProvisionalEvents } from '../revocation/writing/provisional-events.js';
 import { RevocationFeed } from '../revocation/revocation-feed.service.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';

@@ -105,7 +105,8 @@ function digestPrefix(kind: RevocationKind, issuer: string): string {
  *   our keys.
  *
  * Ids are compared as they are: another case, another Unicode normalisation or a trailing blank is
- * another id. `key` events take issuer `''` and the kid; `issuer` events take id `''`.
+ * another id. `key` events take the issuer, or `''` for every issuer, and
+ * the kid; `issuer` events take id `''`.
  */
 export class EventKeys {
   private readonly salts: Readonly<Record<'token' | 'session', Uint32Array>>;

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { AuthClock } from '../context/auth-clock.js';
 import { RELEASE } from '../release.js';
 import { newEventId } from './event-id.js';
-import { SUPPORTED_FORMAT } from './feed/log-cursor.js';
+import { SUPPORTED_FORMAT } from './log-format.js';
 import { type InstanceRow, InstanceStatements } from './store/instance.statements.js';
 import type { Dialect } from './store/dialect.js';
 import type { Transaction } from './store/statement.js';

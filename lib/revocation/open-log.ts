@@ -1,7 +1,7 @@
 import type { AuthClock } from '../context/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { SUPPORTED_FORMAT } from './feed/log-cursor.js';
 import { InstancePresence } from './instance-presence.js';
+import { SUPPORTED_FORMAT } from './log-format.js';
 import { type HistorySettings, LogHistory } from './log-history.js';
 import { InstanceStatements } from './store/instance.statements.js';
 import type { LogDatabase } from './store/log-database.js';

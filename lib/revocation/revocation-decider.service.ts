@@ -10,7 +10,6 @@ import { CallerWrites } from './writing/caller-writes.js';
 import { ProvisionalEvents } from './writing/provisional-events.js';
 import type { TokenIdentity } from './revocation-event.js';
 import { RevocationFeed } from './revocation-feed.service.js';
-import { NO_KID } from './index/revoked-keys.js';
 import { RevocationIndex } from './index/revocation-index.js';
 import { StalePolicies } from './policy/stale-policies.service.js';
 import { StalenessOverrides } from './policy/staleness-override.service.js';
@@ -31,8 +30,8 @@ export interface DecisionOptions {
   readonly whenStale?: StalePolicy | undefined;
   /**
    * The `kid` of the key that verified the token; `kidOf(token)` reads it from the header. Without it
-   * every token is refused with `key_revoked` once any key was revoked, because nothing says that it
-   * is not of that key; see the option `acceptWithoutKid`.
+   * every token is refused with `key_revoked` once a key of its issuer was revoked, because nothing says
+   * that it is not of that key; see the option `acceptWithoutKid`.
    */
   readonly kid?: string | undefined;
 }
@@ -43,7 +42,6 @@ export interface DecisionOptions {
  */
 @Injectable()
 export class RevocationDecider {
-  private readonly kidKeys = new Map<string, string>();
   private readonly unknown: UnknownVerdict;
 
   constructor(
@@ -66,29 +64,29 @@ export class RevocationDecider {
   decide(claims: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
     const freshness = options?.freshness;
     const upTo = this.toleranceOf(freshness, options?.whenStale);
-    const kidKey = this.kidKeyFor(claims, options?.kid);
-    const known = this.look(claims, kidKey);
+    const kid = this.kidOf(claims, options?.kid);
+    const known = this.look(claims, kid);
     if (known !== undefined) return known;
     if (this.callers.size > 0 && this.callers.concerns(claims)) {
-      return this.decideStrictly(claims, kidKey, NEVER);
+      return this.decideStrictly(claims, kid, NEVER);
     }
     if (freshness === 'strict' || this.isAhead(claims)) {
-      return this.decideStrictly(claims, kidKey, upTo);
+      return this.decideStrictly(claims, kid, upTo);
     }
     const staleness = this.stalenessOf(freshness);
     if (this.feed.isFresh(staleness)) return ACTIVE;
-    return this.decideAfterPoll(claims, kidKey, staleness, upTo);
+    return this.decideAfterPoll(claims, kid, staleness, upTo);
   }
 
-  /** Whether the key of this `kid` was revoked. */
+  /** Whether our key of this `kid` was revoked. */
   isKeyRevoked(kid: string): boolean {
-    return this.index.findKey(this.kidKeyOf(kid)) !== undefined;
+    return this.index.findKey(this.keys.ownIssuer, kid) !== undefined;
   }
 
-  private look(claims: TokenIdentity, kidKey: string | undefined): Verdict | undefined {
-    const hit = this.index.find(claims, kidKey);
+  private look(claims: TokenIdentity, kid: string | null | undefined): Verdict | undefined {
+    const hit = this.index.find(claims, kid);
     if (hit !== undefined) return hit;
-    if (this.provisional.size > 0 && this.provisional.concerns(claims, kidKey)) return this.unknown;
+    if (this.provisional.size > 0 && this.provisional.concerns(claims, kid)) return this.unknown;
     return undefined;
   }
 
@@ -100,12 +98,12 @@ export class RevocationDecider {
   /** @param upTo - The staleness (ms) that is tolerated while there is no proof. */
   private async decideStrictly(
     claims: TokenIdentity,
-    kidKey: string | undefined,
+    kid: string | null | undefined,
     upTo: number,
   ): Promise<Verdict> {
     if (this.feed.failing) return this.withoutProof(upTo);
     const isProven = await this.strictProof(claims);
-    const known = this.look(claims, kidKey);
+    const known = this.look(claims, kid);
     if (known !== undefined) return known;
     if (isProven && this.feed.isFresh() && this.isAhead(claims)) {
       // Of a history that was lost, or of another log with our secret. Merely to refuse would turn to
@@ -129,17 +127,17 @@ export class RevocationDecider {
 
   private async decideAfterPoll(
     claims: TokenIdentity,
-    kidKey: string | undefined,
+    kid: string | null | undefined,
     staleness: number,
     upTo: number,
   ): Promise<Verdict> {
     if (this.feed.failing || this.options.staleWait === 0) return this.withoutProof(upTo);
     const arrived = this.feed.monotonic();
     await this.feed.proofWithin(staleness, this.options.staleWait);
-    const known = this.look(claims, kidKey);
+    const known = this.look(claims, kid);
     if (known !== undefined) return known;
     // Written while this request waited: its proof may be older than the caller's commit.
-    if (this.callers.concerns(claims)) return this.decideStrictly(claims, kidKey, NEVER);
+    if (this.callers.concerns(claims)) return this.decideStrictly(claims, kid, NEVER);
     // A proof that was sent after the request came is as fresh as one can be, however tight the wish.
     const isProven = this.feed.isFresh(staleness) || this.feed.provenSince(arrived);
     return this.after(isProven, claims, upTo);
@@ -180,19 +178,8 @@ export class RevocationDecider {
     return freshness === undefined ? maxStaleness : Math.min(freshness * 1000, maxStaleness);
   }
 
-  private kidKeyFor({ iss }: TokenIdentity, kid: string | undefined): string | undefined {
-    if (kid !== undefined) return this.kidKeyOf(kid);
-    return this.options.acceptWithoutKid.includes(iss) ? undefined : NO_KID;
-  }
-
-  /** A `kid` may come from the header of a foreign token, so the number that is kept is bounded. */
-  private kidKeyOf(kid: string): string {
-    let key = this.kidKeys.get(kid);
-    if (key === undefined) {
-      key = this.keys.hex('key', '', kid);
-      if (this.kidKeys.size >= 1_000) this.kidKeys.clear();
-      this.kidKeys.set(kid, key);
-    }
-    return key;
+  /** `null`: the token may be of any key of its issuer. */
+  private kidOf({ iss }: TokenIdentity, kid: string | undefined): string | null | undefined {
+    return kid ?? (this.options.acceptWithoutKid.includes(iss) ? undefined : null);
   }
 }

@@ -1,11 +1,25 @@
 /** What an event ends: one token, one login, an account's tokens, a key's tokens, or an issuer's. */
 export type RevocationKind = 'token' | 'session' | 'subject' | 'key' | 'issuer';
 
-/**
- * Every kind that stands in the log; `history` marks the jump after a lost history and ends nothing.
- * The order is fixed: a row written by an older release keeps its meaning.
- */
+/** Every kind of the log; `history` marks the jump after a lost history and ends nothing. */
 export type LogEventKind = RevocationKind | 'history';
+
+const KNOWN_KINDS: ReadonlySet<string> = new Set([
+  'token',
+  'session',
+  'subject',
+  'key',
+  'issuer',
+  'history',
+] satisfies LogEventKind[]);
+
+/**
+ * Whether this release knows what an event of this kind ends. It judges no token beside one that it does
+ * not know, and gives it no position (H5).
+ */
+export function isKnownKind(kind: string): boolean {
+  return KNOWN_KINDS.has(kind);
+}
 
 /**
  * The stable reasons that the holder of a rightly signed token may be told.
@@ -46,7 +60,10 @@ export interface LogEvent {
    * position before the jump, or `null` where an older release jumped.
    */
   readonly killsBelow: number | null;
-  /** `subject`: the key (kind `session`) of the one session that is spared. */
+  /**
+   * `subject`: the key (kind `session`) of the one session that is spared. `key`: the key (kind `issuer`)
+   * of the issuer whose key it is, or `null` for every issuer.
+   */
   readonly except: string | null;
   /** `subject`: ends access tokens but no session. */
   readonly accessOnly: boolean;

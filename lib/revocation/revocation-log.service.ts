@@ -14,7 +14,7 @@ import {
 import { BatchWriter } from './writing/batch-writer.js';
 import { CallerWrites } from './writing/caller-writes.js';
 import { CommitDoubts } from './writing/commit-doubts.js';
-import { draftOf } from './writing/event-draft.js';
+import { draftsOf } from './writing/event-draft.js';
 import { EventKeys } from './event-key.js';
 import type { Answer } from './feed/log-cursor.js';
 import type { Moment } from './feed/proof-clock.js';
@@ -87,11 +87,10 @@ export class RevocationLog {
     const drafts = this.draft(requests);
     try {
       const writer = isAccountAct ? this.accountWriter : this.writer;
-      const { head, events, eventOf } = await writer.write(drafts);
-      const written = requests.filter((_, index) => {
-        const id = drafts[index]?.id ?? '';
-        return eventOf.get(id)?.id === id;
-      });
+      const { head, events, eventOf } = await writer.write(drafts.flat());
+      const written = requests.filter((_, index) =>
+        drafts[index]?.some(({ id }) => eventOf.get(id)?.id === id),
+      );
       for (const { kind } of written) this.meter.count('revocations', kind);
       return { head, events, isRepetition: written.length === 0 };
     } catch (error) {
@@ -105,7 +104,7 @@ export class RevocationLog {
     manager: EntityManager,
     requests: readonly RevocationRequest[],
   ): Promise<readonly EventDraft[]> {
-    const drafts = this.draft(requests);
+    const drafts = this.draft(requests).flat();
     if (drafts.some(({ account }) => account !== undefined)) {
       throw new AuthWiringError(
         'An account cannot be locked or disabled in a transaction of yours: that has to be in force at once.',
@@ -229,8 +228,9 @@ export class RevocationLog {
     await Promise.all([this.mover.drain(), this.doubts.drain(), this.positions.drain()]);
   }
 
-  private draft(requests: readonly RevocationRequest[]): EventDraft[] {
-    return requests.map((request) => draftOf(request, this.keys, this.options, this.clock.wall()));
+  /** The events of each request. */
+  private draft(requests: readonly RevocationRequest[]): EventDraft[][] {
+    return requests.map((request) => draftsOf(request, this.keys, this.options, this.clock.wall()));
   }
 
   private async appendOrFail(

@@ -29,5 +29,5 @@ export type RevocationRequest =
       /** Whether the account may log in again; not in a caller's transaction. */
       readonly account?: AccountChange | undefined;
     })
-  | (Common & { readonly kind: 'key'; readonly kid: string })
+  | (Common & { readonly kind: 'key'; readonly issuer: string; readonly kid: string })
   | (Common & { readonly kind: 'issuer'; readonly issuer: string });

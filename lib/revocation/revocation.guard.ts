@@ -72,7 +72,7 @@ export class RevocationGuard implements CanActivate {
 
   /**
    * The `kid` of the key that verified the token: what our own strategy used, else what the header of
-   * the bearer token says. Without one every token is refused once any key was revoked.
+   * the bearer token says. Without one every token is refused once a key of its issuer was revoked.
    *
    * Override it where your authentication takes the token from elsewhere (a cookie), or where it does
    * not choose its key by the header's `kid`: otherwise the holder of a leaked key names another one.

@@ -125,7 +125,7 @@ export class RevocationService {
     return verdict === ACTIVE ? verdict : this.reporter.pronounce(verdict, claims);
   }
 
-  /** Whether the key of this `kid` was revoked: what it signed proves nothing, not even who logs out. */
+  /** Whether our key of this `kid` was revoked: what it signed proves nothing, not even who logs out. */
   isKeyRevoked(kid: string): boolean {
     return this.decider.isKeyRevoked(kid);
   }

@@ -52,7 +52,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     1,
     'no revocation is looked up',
     'cluster/promises/p1-p2-p5-two-processes.spec.ts: P1 local',
-    edit(DECIDER, 'const hit = this.index.find(claims, kidKey);', 'const hit = undefined;'),
+    edit(DECIDER, 'const hit = this.index.find(claims, kid);', 'const hit = undefined;'),
   ),
   row(
     2,
@@ -297,7 +297,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     49,
     'revoked keys are not looked up',
     'cluster/sessions/leaked-key.spec.ts: is an act without a restart',
-    edit(INDEX, 'const hit = this.findKey(kidKey);', 'const hit = undefined;'),
+    edit(INDEX, 'const hit = this.findKey(iss, kid);', 'const hit = undefined;'),
   ),
   row(
     50,

@@ -6,6 +6,8 @@ const JWT_WIRING = 'security/jwt-service-wiring';
 const STRATEGY = 'authentication/jwt.strategy';
 const CHAINS = 'security/strategy-chains';
 const MISSING_KID = 'security/missing-kid';
+const KEYS_OF_ISSUERS = 'cluster/formats/keys-of-issuers';
+const RAISE_FORMAT = 'cluster/cli/raise-format';
 const ENTRY_POINTS = 'security/entry-points';
 const UNTRUSTED = 'security/untrusted-text';
 const KEY_FITS = 'options/key-fits-algorithm';
@@ -99,8 +101,8 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   one(
     'a token without a kid survives the revocation of its key',
     'revocation/revocation-decider.service',
-    'return this.options.acceptWithoutKid.includes(iss) ? undefined : NO_KID;',
-    'return undefined;',
+    'return kid ?? (this.options.acceptWithoutKid.includes(iss) ? undefined : null);',
+    'return kid;',
     MISSING_KID,
   ),
   one(
@@ -113,9 +115,79 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   one(
     'acceptWithoutKid is ignored',
     'revocation/revocation-decider.service',
-    'return this.options.acceptWithoutKid.includes(iss) ? undefined : NO_KID;',
-    'return NO_KID;',
+    'return kid ?? (this.options.acceptWithoutKid.includes(iss) ? undefined : null);',
+    'return kid ?? null;',
     MISSING_KID,
+  ),
+  one(
+    'a key event of before format 2 is not looked for',
+    'revocation/index/revoked-keys',
+    '(this.known.get(key) ?? this.known.get(everywhere))',
+    'this.known.get(key)',
+    KEYS_OF_ISSUERS,
+  ),
+  one(
+    'a key event of an issuer is not looked for',
+    'revocation/index/revoked-keys',
+    '(this.known.get(key) ?? this.known.get(everywhere))',
+    'this.known.get(everywhere)',
+    KEYS_OF_ISSUERS,
+  ),
+  one(
+    'a key of another issuer is taken for ours',
+    'revocation/index/revoked-keys',
+    "issuer === this.keys.ownIssuer || issuer === ''",
+    'true',
+    KEYS_OF_ISSUERS,
+  ),
+  one(
+    'JwtService does not hear of our revoked key',
+    'revocation/index/revoked-keys',
+    " || issuer === ''",
+    '',
+    KEYS_OF_ISSUERS,
+  ),
+  one(
+    'a revoked key of any issuer ends tokens without a kid',
+    'revocation/index/revoked-keys',
+    "const isAny = this.issuers.has(null) || this.issuers.has(this.keys.hex('issuer', issuer, ''));",
+    'const isAny = true;',
+    KEYS_OF_ISSUERS,
+  ),
+  one(
+    'no key event is written for older releases',
+    'revocation/store/log.transactions',
+    'head.format < belowFormat',
+    'belowFormat === Infinity',
+    KEYS_OF_ISSUERS,
+  ),
+  one(
+    'the format does not narrow what a revoked key ends',
+    'revocation/store/log.transactions',
+    ' && head.format < belowFormat',
+    '',
+    KEYS_OF_ISSUERS,
+  ),
+  one(
+    'the format is raised beside instances of an older release',
+    'cli/raise-format.command',
+    'isRunning(instance) && instance.format < to',
+    'false',
+    RAISE_FORMAT,
+  ),
+  one(
+    'the format is lowered',
+    'cli/raise-format.command',
+    'if (from > to)',
+    'if (false)',
+    RAISE_FORMAT,
+  ),
+  one(
+    'revokeKey takes an unknown kid for ours',
+    'authentication/key-ring.service',
+    'return this.entries.has(kid) || this.legacy?.key.kid === kid;',
+    'return true;',
+    'cluster/sessions/account-receipts',
   ),
   one(
     'an RSA key with the exponent 1 is accepted',

@@ -18,7 +18,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/revocation-decider.service',
-        find: 'const hit = this.index.find(claims, kidKey);',
+        find: 'const hit = this.index.find(claims, kid);',
         replace: 'const hit = undefined;',
       },
     ],

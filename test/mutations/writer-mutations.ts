@@ -30,10 +30,10 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'a failure policy accepts what a caller’s transaction concerns',
     'revocation/revocation-decider.service',
-    `return this.decideStrictly(claims, kidKey, NEVER);
+    `return this.decideStrictly(claims, kid, NEVER);
         }
         if (freshness`,
-    `return this.decideStrictly(claims, kidKey, upTo);
+    `return this.decideStrictly(claims, kid, upTo);
         }
         if (freshness`,
     STRICT,

@@ -163,7 +163,7 @@ describe('tokens of a revoked key behind an own authentication', () => {
   });
 
   describe('after revokeKey()', () => {
-    beforeAll(() => instance.logout.revokeKey('leaked'));
+    beforeAll(() => instance.logout.revokeKey('leaked', { issuer: PARTNER }));
 
     it('are refused by an own strategy and by RevocationGuard, those of other keys are not', async () => {
       for (const path of ['own', 'partner']) {

@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { SUPPORTED_FORMAT } from '../../lib/revocation/feed/log-cursor.js';
+import { SUPPORTED_FORMAT } from '../../lib/revocation/log-format.js';
 
 /** Compiled, this file stands in build/test/support. */
 const REPOSITORY = resolve(import.meta.dirname, '../../..');
@@ -35,8 +35,8 @@ export function makeNewerRelease(): NewerRelease {
   const format = SUPPORTED_FORMAT + 1;
   const kind = 'constellation';
   const lib = join(folder, 'dist/revocation');
-  edit(join(lib, 'feed/log-cursor.js'), /(?<=SUPPORTED_FORMAT = )\d+/, String(format));
-  edit(join(lib, 'feed/log-cursor.js'), /'history',?(?=\s*\])/, `'history', '${kind}'`);
+  edit(join(lib, 'log-format.js'), /(?<=SUPPORTED_FORMAT = )\d+/, String(format));
+  edit(join(lib, 'revocation-event.js'), /'history',?(?=\s*\])/, `'history', '${kind}'`);
   edit(
     join(lib, 'index/revocation-index.js'),
     /kind === 'history'/,

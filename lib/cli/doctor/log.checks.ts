@@ -1,5 +1,5 @@
 import { PENDING_PAGE, PURGE_AGE } from '../../revocation/store/log.transactions.js';
-import { SUPPORTED_FORMAT } from '../../revocation/feed/log-cursor.js';
+import { SUPPORTED_FORMAT } from '../../revocation/log-format.js';
 import { integerOf } from '../../revocation/store/log-rows.js';
 import type { Row } from '../../revocation/store/statement.js';
 import { plural, spanText } from '../wording.js';

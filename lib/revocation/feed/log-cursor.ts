@@ -1,22 +1,11 @@
 import type { AuthClock } from '../../context/auth-clock.js';
-import type { LogEvent } from '../revocation-event.js';
+import { SUPPORTED_FORMAT } from '../log-format.js';
+import { isKnownKind, type LogEvent } from '../revocation-event.js';
 import { eventOf, type Head, headOf } from '../store/log-rows.js';
 import type { Row } from '../store/statement.js';
 
-/** The newest layout of the log that this release understands (H5). */
-export const SUPPORTED_FORMAT = 1;
-
 /** More pending events than this are numbered before they are read. */
 export const PENDING_LIMIT = 1_000;
-
-const KNOWN_KINDS: ReadonlySet<string> = new Set([
-  'token',
-  'session',
-  'subject',
-  'key',
-  'issuer',
-  'history',
-]);
 
 /** One poll's answer, parsed. */
 export interface Answer {
@@ -121,7 +110,7 @@ export class LogCursor {
     if (head.position < sent.position) {
       return fork(`the head is at ${head.position}, this instance at ${sent.position}`);
     }
-    const stranger = [...events, ...answer.pending].find(({ kind }) => !KNOWN_KINDS.has(kind));
+    const stranger = [...events, ...answer.pending].find(({ kind }) => !isKnownKind(kind));
     if (stranger !== undefined) return unsupported(`it holds an event of kind "${stranger.kind}"`);
 
     const atCursor = events[0]?.position === sent.position ? events[0] : undefined;

@@ -54,7 +54,7 @@ export class RevocationIndex {
   /** The same for tokens without `gen`, judged by the second of their `iat`. */
   private readonly subjectTimes = new MarkTable();
   private readonly issuerTimes = new MarkTable({ shardBits: 4 });
-  private readonly revokedKeys = new RevokedKeys();
+  private readonly revokedKeys: RevokedKeys;
   private readonly waiting: WaitingEvents<RevocationIndex>;
 
   private readonly key = new Uint32Array(4);
@@ -69,6 +69,7 @@ export class RevocationIndex {
     private readonly keys: EventKeys,
     readonly gaps = new HistoryGaps(),
   ) {
+    this.revokedKeys = new RevokedKeys(keys);
     keys.write('issuer', keys.ownIssuer, '', this.ownIssuerKey);
     this.waiting = new WaitingEvents(() => new RevocationIndex(keys, gaps));
   }
@@ -94,7 +95,7 @@ export class RevocationIndex {
     const untilSeconds = event.until === null ? FOREVER : toUntil(event.until);
     if (kind === 'token') this.tokens.add(this.key, untilSeconds, note);
     else if (kind === 'session') this.sessions.add(this.key, untilSeconds, note);
-    else if (kind === 'key') this.revokedKeys.add(event.key, note);
+    else if (kind === 'key') this.revokedKeys.add(event, note);
     else if (kind === 'subject') {
       const marks = event.accessOnly ? this.accessSubjects : this.subjects;
       this.addMark(marks, this.subjectTimes, event, untilSeconds, note);
@@ -106,28 +107,32 @@ export class RevocationIndex {
   /**
    * The event that ends a token, or `undefined` if none is known.
    *
-   * `kidKey` is the `key` key (hexadecimal) of the token's `kid`, or `NO_KID`; without it no key counts. A `gen` counts only on tokens of our
-   * own issuer: what a foreign issuer may call by that name is no position of our log, and a large one
-   * would outlive every logout.
+   * `kid` names the token's key; `null`: the token names none, and may be of any key of its issuer.
+   * Without it no key counts. A `gen` counts only on tokens of our own issuer: what a foreign issuer may
+   * call by that name is no position of our log, and a large one would outlive every logout.
    *
    * With `loginOnly` the question is about a login and its refresh token: what ends access tokens only
    * does not count.
    */
-  find(identity: TokenIdentity, kidKey?: string, loginOnly = false): RevokedVerdict | undefined {
+  find(
+    identity: TokenIdentity,
+    kid?: string | null,
+    loginOnly = false,
+  ): RevokedVerdict | undefined {
     return (
-      this.findNumbered(identity, kidKey, loginOnly) ??
-      this.waiting.current?.find(identity, kidKey, loginOnly)
+      this.findNumbered(identity, kid, loginOnly) ??
+      this.waiting.current?.find(identity, kid, loginOnly)
     );
   }
 
   private findNumbered(
     identity: TokenIdentity,
-    kidKey: string | undefined,
+    kid: string | null | undefined,
     loginOnly: boolean,
   ): RevokedVerdict | undefined {
     const { iss, jti, sid, sub } = identity;
-    if (kidKey !== undefined && this.revokedKeys.size > 0) {
-      const hit = this.findKey(kidKey);
+    if (kid !== undefined && this.revokedKeys.size > 0) {
+      const hit = this.findKey(iss, kid);
       if (hit !== undefined) return hit;
     }
     if (jti !== undefined && this.tokens.size > 0) {
@@ -159,10 +164,10 @@ export class RevocationIndex {
     return undefined;
   }
 
-  /** The event that revoked a signing key, by the hexadecimal `key` key of its kid. */
-  findKey(kidKey: string): RevokedVerdict | undefined {
-    const note = this.revokedKeys.find(kidKey);
-    return note === undefined ? this.waiting.current?.findKey(kidKey) : REVOKED.key[note];
+  /** The event that revoked a signing key of this issuer; `null`: any of its keys. */
+  findKey(issuer: string, kid: string | null): RevokedVerdict | undefined {
+    const note = this.revokedKeys.find(issuer, kid);
+    return note === undefined ? this.waiting.current?.findKey(issuer, kid) : REVOKED.key[note];
   }
 
   /**

@@ -1,24 +1,47 @@
-/** In the place of a kid's key: the token names none, so it may be of any key that was revoked. */
-export const NO_KID = '';
+import type { EventKeys } from '../event-key.js';
+import type { LogEvent } from '../revocation-event.js';
 
-/** Which signing keys were revoked, by the hexadecimal key of their kid: a handful, for ever. */
+/** A `kid` may come from the header of a foreign token, so the number that is remembered is bounded. */
+const MOST_KIDS = 1_000;
+
+/** The keys (hexadecimal) of the events that end one kid. */
+interface KidKeys {
+  readonly everywhere: string;
+  readonly ours: string;
+}
+
+/** Which signing keys were revoked: a handful, for ever. */
 export class RevokedKeys {
   private readonly known = new Map<string, { note: number; seen: boolean }>();
+  /** The `issuer` keys of those that had one revoked; `null` where an event counts for every issuer. */
+  private readonly issuers = new Set<string | null>();
+  private readonly kids = new Map<string, KidKeys>();
+
+  constructor(private readonly keys: EventKeys) {}
 
   get size(): number {
     return this.known.size;
   }
 
   /** The first reason that was given stays. */
-  add(kidKey: string, note: number): void {
-    this.known.set(kidKey, { note: this.known.get(kidKey)?.note || note, seen: true });
+  add({ key, except }: Pick<LogEvent, 'key' | 'except'>, note: number): void {
+    this.known.set(key, { note: this.known.get(key)?.note || note, seen: true });
+    this.issuers.add(except);
   }
 
-  /** The note of a key that was revoked, or `undefined`; of any key for {@link NO_KID}. */
-  find(kidKey: string): number | undefined {
-    // The first note is `unspecified`: of which key it would be is not known.
-    if (kidKey === NO_KID) return this.known.size > 0 ? 0 : undefined;
-    return this.known.get(kidKey)?.note;
+  /** The note of a key of this issuer that was revoked, or `undefined`; `null`: of any of its keys. */
+  find(issuer: string, kid: string | null): number | undefined {
+    if (this.known.size === 0) return undefined;
+    if (kid === null) {
+      const isAny = this.issuers.has(null) || this.issuers.has(this.keys.hex('issuer', issuer, ''));
+      // The first note is `unspecified`: of which key it would be is not known.
+      return isAny ? 0 : undefined;
+    }
+    const { everywhere, ours } = this.keysOf(kid);
+    // A token of JwtService names no issuer: the key that verified it is ours.
+    const isOurs = issuer === this.keys.ownIssuer || issuer === '';
+    const key = isOurs ? ours : this.keys.hex('key', issuer, kid);
+    return (this.known.get(key) ?? this.known.get(everywhere))?.note;
   }
 
   /** Begins a comparison with a reload; see {@link RevocationIndex.beginReload}. */
@@ -27,8 +50,8 @@ export class RevokedKeys {
   }
 
   /** Whether a key was told since. */
-  isSeen(kidKey: string): boolean {
-    return this.known.get(kidKey)?.seen ?? false;
+  isSeen(key: string): boolean {
+    return this.known.get(key)?.seen ?? false;
   }
 
   /** How many were not told since. */
@@ -36,5 +59,19 @@ export class RevokedKeys {
     let missing = 0;
     for (const { seen } of this.known.values()) missing += seen ? 0 : 1;
     return missing;
+  }
+
+  private keysOf(kid: string): KidKeys {
+    let found = this.kids.get(kid);
+    if (found === undefined) {
+      const { keys } = this;
+      found = {
+        everywhere: keys.hex('key', '', kid),
+        ours: keys.hex('key', keys.ownIssuer, kid),
+      };
+      if (this.kids.size >= MOST_KIDS) this.kids.clear();
+      this.kids.set(kid, found);
+    }
+    return found;
   }
 }

@@ -51,6 +51,8 @@ export interface EventDraft extends PendingRow {
   attemptedAt: number | null;
   /** A look under the head lock showed that no earlier attempt was committed. */
   provenAbsent: boolean;
+  /** It is written only while the format of the log is lower. */
+  readonly belowFormat?: number | undefined;
   /** What the event does to its account beside ending its sessions. */
   readonly account?: AccountChange | undefined;
 }

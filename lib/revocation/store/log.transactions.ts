@@ -2,7 +2,7 @@ import type { AuthClock } from '../../context/auth-clock.js';
 import { newEventId } from '../event-id.js';
 import type { InstancePresence } from '../instance-presence.js';
 import type { LogHistory } from '../log-history.js';
-import type { LogEvent } from '../revocation-event.js';
+import { isKnownKind, type LogEvent } from '../revocation-event.js';
 import { AccountTransactions } from './account.transactions.js';
 import { type EventDraft, eventOf, type Head, headOf, pendingOf } from './log-rows.js';
 import type { LogStatements, NumberedRow } from './log.statements.js';
@@ -67,7 +67,9 @@ export class LogTransactions {
       for (const event of found.rows.map(eventOf)) known.set(event.id, event);
       for (const draft of drafts) draft.provenAbsent = !known.has(draft.id);
     }
-    const missing = drafts.filter(({ id }) => !known.has(id));
+    const missing = drafts.filter(
+      ({ id, belowFormat = Infinity }) => !known.has(id) && head.format < belowFormat,
+    );
     const repetitions = this.ended.judge(
       head,
       Math.min(head.now, this.clock.wall()),
@@ -98,7 +100,8 @@ export class LogTransactions {
     const { rows } = yield this.statements.listPending(PENDING_PAGE);
     const drafts = rows
       .map(pendingOf)
-      .filter(({ id }) => listed.has(id))
+      // Only a release that knows a kind knows what to write beside its position.
+      .filter(({ id, kind }) => listed.has(id) && isKnownKind(kind))
       .map((row) => ({ ...row, killsBelow: null, attemptedAt: null, provenAbsent: false }));
     const locked = yield* this.accounts.lock(drafts);
     yield* this.accounts.endSessions(drafts);

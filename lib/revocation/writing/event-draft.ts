@@ -3,6 +3,7 @@ import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js
 import { newEventId } from '../event-id.js';
 import type { EventKeys } from '../event-key.js';
 import { isIdentifier, subjectOf } from '../identifier.js';
+import { KEYS_OF_ISSUERS } from '../log-format.js';
 import { REVOCATION_REASONS } from '../revocation-event.js';
 import type { RevocationRequest } from '../revocation-request.js';
 import type { EventDraft } from '../store/log-rows.js';
@@ -11,12 +12,33 @@ import type { EventDraft } from '../store/log-rows.js';
 export type DraftOptions = Pick<ResolvedAuthOptions, 'clockTolerance' | 'foreign' | 'maxTokenLife'>;
 
 /**
- * Turns what is to be ended into an event without a place: checked, digested, with an id of its own.
+ * Turns what is to be ended into events without a place: checked, digested, each with an id of its own.
+ * They are one, and for a key another one that instances of older releases understand.
  *
  * @throws AuthException 400 for an id that no token can carry, so that a slip of the caller is heard
  * and not written as an event that ends nothing.
  */
-export function draftOf(
+export function draftsOf(
+  request: RevocationRequest,
+  keys: EventKeys,
+  options: DraftOptions,
+  now: number,
+): EventDraft[] {
+  const draft = draftOf(request, keys, options, now);
+  if (request.kind !== 'key') return [draft];
+  return [
+    draft,
+    {
+      ...draft,
+      id: newEventId(now),
+      key: keys.hex('key', '', request.kid),
+      except: null,
+      belowFormat: KEYS_OF_ISSUERS,
+    },
+  ];
+}
+
+function draftOf(
   request: RevocationRequest,
   keys: EventKeys,
   options: DraftOptions,
@@ -67,7 +89,11 @@ export function draftOf(
         life: lifeOf(request.issuer, options),
       };
     case 'key':
-      return { ...common, key: keys.hex('key', '', id('kid', request.kid)) };
+      return {
+        ...common,
+        key: keys.hex('key', request.issuer, id('kid', request.kid)),
+        except: keys.hex('issuer', request.issuer, ''),
+      };
     case 'issuer':
       return {
         ...common,

@@ -47,8 +47,8 @@ export class ProvisionalEvents {
   }
 
   /** Whether one of them would end this token. */
-  concerns(identity: TokenIdentity, kidKey: string | undefined): boolean {
-    return this.index?.find(identity, kidKey) !== undefined;
+  concerns(identity: TokenIdentity, kid: string | null | undefined): boolean {
+    return this.index?.find(identity, kid) !== undefined;
   }
 
   private rebuild(now: number): void {

@@ -198,7 +198,7 @@ describe('nestjs-logout doctor', () => {
 
     it('of instances of two releases: both named', async () => {
       await start();
-      await query(`UPDATE auth_instance SET release_name = '0.0.9'`);
+      await query(`UPDATE auth_instance SET release_name = '0.0.9', format = 1`);
       await start();
       expectOnly(await examine(), 'releases', /0\.0\.9 \(format 1\)/, /newer release/);
     });

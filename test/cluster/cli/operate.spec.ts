@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { DataSource } from 'typeorm';
 import { AuthClock } from '../../../lib/context/auth-clock.js';
+import { SUPPORTED_FORMAT } from '../../../lib/revocation/log-format.js';
 import { RELEASE } from '../../../lib/release.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
@@ -78,8 +79,8 @@ describe('nestjs-logout', () => {
         maxTokenLife: 900,
         maxStalenessBy: expect.stringMatching(`:${process.pid}$`),
         instances: [
-          { issuer: 'https://issuer.test', release: RELEASE, format: 1 },
-          { issuer: 'https://issuer.test', release: RELEASE, format: 1 },
+          { issuer: 'https://issuer.test', release: RELEASE, format: SUPPORTED_FORMAT },
+          { issuer: 'https://issuer.test', release: RELEASE, format: SUPPORTED_FORMAT },
         ],
       });
       const { stdout } = await run(database, 'status');

@@ -36,6 +36,7 @@ describe('the process nestjs-logout', () => {
       'purge',
       'migrate',
       'lower-bound',
+      'raise-format',
       'new-history',
     ]) {
       expect(help.stdout).toContain(`  ${name} `);

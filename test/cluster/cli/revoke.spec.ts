@@ -150,8 +150,30 @@ describe('nestjs-logout revoke', () => {
       await expect(here.sessions.refresh(refresh)).rejects.toMatchObject({ code: 'session_ended' });
     });
 
+    it('revoke-key --issuer --foreign refuses the key of another issuer', async () => {
+      const words = 'revoke-key --kid theirs --issuer https://foreign.test';
+      const slip = await run(database, `${words} --yes`);
+      expect([slip.code, slip.stderr]).toEqual([2, expect.stringContaining('--foreign')]);
+      expect(await revoked(here)).toEqual([]);
+      const { code, stdout } = await run(database, `${words} --foreign --yes`);
+      expect(code).toBe(0);
+      expect(stdout).toContain('of every issuer');
+      expect(await revoked(here)).toHaveLength(2);
+      await here.feed.strictProof(60_000);
+      const claims = { iss: 'https://foreign.test', sub: 'x', jti: randomUUID() };
+      expect(await here.revocation.decide(claims, { kid: 'theirs' })).toMatchObject({
+        kind: 'key',
+      });
+      expect(await here.revocation.decide(claims, { kid: 'other' })).toEqual({ state: 'active' });
+    });
+
     it.each([
       ['nothing', 'revoke', 'exactly one of'],
+      [
+        'a foreign key and our sessions',
+        'revoke-key --kid a --foreign --sessions',
+        '--foreign does',
+      ],
       ['two things', 'revoke --session a --subject b', 'exactly one of'],
       ['--except alone', 'revoke --session a --except b', '--except only goes with --subject'],
       ['a reason of its own', 'revoke --session a --reason because', '--reason must be one of'],

@@ -42,23 +42,23 @@ describe('H5: what a newer release writes closes an older one', () => {
     });
 
     it('is closed by a format that was raised while it ran', async () => {
-      await here.dataSource.query('UPDATE auth_head SET format = 2');
-      await expectClosed(await here.login('alice'), 'format 2');
+      await here.dataSource.query('UPDATE auth_head SET format = 3');
+      await expectClosed(await here.login('alice'), 'format 3');
     });
 
     it('opens again when it can understand the log again', async () => {
-      await here.dataSource.query('UPDATE auth_head SET format = 2');
-      await expectClosed(await here.login('alice'), 'format 2');
+      await here.dataSource.query('UPDATE auth_head SET format = 3');
+      await expectClosed(await here.login('alice'), 'format 3');
       await here.dataSource.query('UPDATE auth_head SET format = 1');
       await followAgain(here);
       expect(await here.judge(await here.login('alice'))).toBe('active');
     });
 
     it('refuses to boot on a format that it does not know, and names it', async () => {
-      await here.dataSource.query('UPDATE auth_head SET format = 2');
+      await here.dataSource.query('UPDATE auth_head SET format = 3');
       const booting = startInstance(database, { clock: new TestClock() });
       await expect(booting).rejects.toThrow(AuthWiringError);
-      await expect(booting).rejects.toThrow(/format 2.*newer release/s);
+      await expect(booting).rejects.toThrow(/format 3.*newer release/s);
     });
   });
 });

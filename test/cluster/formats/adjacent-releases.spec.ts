@@ -69,7 +69,7 @@ describeOn(serverKinds, 'H5: adjacent releases on one set of tables', (kind) => 
   });
 
   it('the newer one writes only what the older one knows, until the format is raised', async () => {
-    expect((await head()).format).toBe(newer.format - 1);
+    expect((await head()).format).toBe(1);
     const rows = (await sql.query('SELECT DISTINCT kind FROM auth_event')) as { kind: string }[];
     expect(rows.map((row) => row.kind)).not.toContain(newer.kind);
   });

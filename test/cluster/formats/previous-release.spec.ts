@@ -8,6 +8,7 @@ import {
   type PreviousRelease,
 } from '../../support/previous-release.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
+import { run } from '../cli/support.js';
 import { adminToken, Crossing, expectAnswer, logIn, until } from './crossing.js';
 
 /** Verified by every instance and used for no login, so that each step can revoke one. */
@@ -147,6 +148,16 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
     newer = await start('new', database);
     await crossing.expectKept(newer);
     await crossing.expectKept(older);
+  });
+
+  it('keeps the format from being raised; once it is gone and that is done, it cannot start', async () => {
+    const refused = await run(database, 'raise-format 2 --yes');
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('are running')]);
+    await crossing.expectKept(older);
+    await older.stop();
+    expect((await run(database, 'raise-format 2 --yes')).code).toBe(0);
+    await crossing.expectKept(newer);
+    await expect(start('previous', database)).rejects.toThrow(/the revocation log has format 2/);
   });
 });
 

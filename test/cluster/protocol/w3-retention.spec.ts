@@ -95,12 +95,16 @@ describe('W3: until when an event is kept', () => {
     });
 
     it('ends for a key never', async () => {
-      const receipt = await instance.logout.revokeKey('leaked');
+      const receipt = await instance.logout.revokeKey('leaked', { issuer: OURS });
       expect(receipt.keptUntil).toBeNull();
       await instance.logout.logoutSession(randomUUID(), { issuer: OURS });
       letTimePass(clock, 10 * 365 * 24 * HOUR);
       expect(await instance.purge.purge()).toBe(0);
-      expect(await readEvents(instance.dataSource)).toMatchObject([{ until: null }, {}]);
+      expect(await readEvents(instance.dataSource)).toMatchObject([
+        { until: null },
+        { until: null }, // for instances of older releases
+        {},
+      ]);
     });
 
     it('has the row in its last millisecond, and lets it go in the next', async () => {

@@ -257,6 +257,28 @@ describe('acts on accounts', () => {
       ).resolves.toBeUndefined();
     });
 
+    it('revokeKey() needs an issuer for a kid that no key of ours has', async () => {
+      const { kid } = JSON.parse(
+        Buffer.from((await here.login()).split('.')[0] ?? '', 'base64url').toString(),
+      ) as { kid: string };
+      const before = await readEvents(here.dataSource);
+      await expect(here.logout.revokeKey('their key')).rejects.toThrow(
+        /^revokeKey\(\) was called without issuer.*kid.*"https:\/\/partner/s,
+      );
+      await expect(here.logout.revokeKey('their key', { dryRun: true })).rejects.toThrow(/issuer/);
+      await expect(here.logout.revokeKey(kid, { issuer: 'https://slip.test' })).rejects.toThrow(
+        /neither ours nor in the option foreign/,
+      );
+      const sessions = { issuer: PARTNER, sessions: true };
+      await expect(here.logout.revokeKey(kid, sessions)).rejects.toThrow(/Leave sessions out/);
+      expect(await readEvents(here.dataSource)).toEqual(before);
+      // A key of theirs may have the name of ours.
+      const counted = (issuer?: string): Promise<{ sessions: number }> =>
+        here.logout.revokeKey(kid, { dryRun: true, issuer });
+      expect((await counted(PARTNER)).sessions).toBe(0);
+      expect((await counted()).sessions).toBeGreaterThan(0);
+    });
+
     it('an act that decides about logins is refused for a foreign issuer', async () => {
       for (const [call, act] of loginActs('carol', { issuer: PARTNER })) {
         await expect(act()).rejects.toThrow(`${call} was called with issuer`);

@@ -1,0 +1,85 @@
+import { SUPPORTED_FORMAT } from '../revocation/log-format.js';
+import { instanceOf, type SeenInstance } from '../revocation/store/instance.statements.js';
+import { integerOf } from '../revocation/store/log-rows.js';
+import type { Transaction } from '../revocation/store/statement.js';
+import { type CommandContext, withLog } from './command-context.js';
+import { CommandFailure, CommandUsageError, EXIT } from './command-errors.js';
+import type { CommandLog } from './command-log.js';
+import { readFigures } from './log-figures.js';
+import type { TargetOptions } from './log-target.js';
+import { isRunning, namesOf } from './running-instances.js';
+
+/** The options of `nestjs-logout raise-format`, and its argument. */
+export interface RaiseFormatOptions extends TargetOptions {
+  readonly format: string;
+  readonly yes?: boolean | undefined;
+}
+
+/**
+ * `nestjs-logout raise-format` (H5): instances write what only newer releases understand once the last
+ * older one is gone. Nothing raises the format by itself, because an older release then refuses to boot,
+ * and can no longer be rolled back to.
+ */
+export async function raiseFormat(
+  context: CommandContext,
+  options: RaiseFormatOptions,
+): Promise<number> {
+  const { output } = context;
+  const to = wantedOf(options.format);
+  return withLog(context, options, async (log) => {
+    const { format } = await readFigures(log);
+    if (format < to) {
+      refuseWhileRunning(await log.listInstances(), to);
+      await output.confirm(
+        `Releases of nestjs-logout that do not understand format ${to} refuse to boot on this log from now on: do not roll back to one.`,
+        options.yes,
+      );
+    }
+    const from = await log.database.transaction(() => raise(log, to));
+    output.print(
+      [
+        from < to
+          ? `The format of the log: ${from} → ${to}.`
+          : `Nothing to raise: the log has format ${from}.`,
+      ],
+      { from, format: to },
+    );
+    return EXIT.ok;
+  });
+}
+
+function wantedOf(given: string): number {
+  const format = /^[1-9]\d{0,3}$/.test(given) ? Number(given) : NaN;
+  if (format <= SUPPORTED_FORMAT) return format;
+  throw new CommandUsageError(
+    `The format ${JSON.stringify(given)} is unknown here: this release understands 1 to ${SUPPORTED_FORMAT}.`,
+    'Run the command of the release that brings the format, after the last instance of an older one is gone.',
+  );
+}
+
+function refuseWhileRunning(instances: readonly SeenInstance[], to: number): void {
+  const older = instances.filter((instance) => isRunning(instance) && instance.format < to);
+  if (older.length === 0) return;
+  throw new CommandFailure(
+    `The format cannot be raised to ${to}: instances are running that do not understand it: ${namesOf(older)}.`,
+    'Update or stop them, and run this command after that.',
+    'An instance that ended without a word is taken for running for three minutes.',
+  );
+}
+
+/** Under the head's lock, which an instance needs to register: what has come since is seen. */
+function* raise(log: CommandLog, to: number): Transaction<number> {
+  const { dialect } = log.database;
+  const { rows } = yield log.statements.lockHead();
+  const from = integerOf(rows[0]?.['format']);
+  if (from > to) {
+    throw new CommandFailure(
+      `The log has format ${from}, and cannot go back to ${to}: it may hold events that ${to} does not have.`,
+    );
+  }
+  if (from === to) return from;
+  const { rows: instances } = yield log.instances.list();
+  refuseWhileRunning(instances.map(instanceOf), to);
+  yield dialect.statement(`UPDATE ${dialect.table('auth_head')} SET format = ? WHERE id = 1`, [to]);
+  return from;
+}
