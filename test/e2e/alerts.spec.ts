@@ -11,7 +11,8 @@ const PREFIX = 'nestjs_logout_';
 /** What Prometheus itself adds to every series that it scrapes. */
 const OF_THE_TARGET = ['job', 'instance'];
 
-const COMMANDS = 'status doctor revoke revoke-key purge migrate lower-bound raise-format new-history'.split(' ');
+const COMMANDS =
+  'status doctor revoke revoke-key purge migrate lower-bound raise-format new-history'.split(' ');
 
 interface Rule {
   readonly name: string;

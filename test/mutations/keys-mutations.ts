@@ -169,6 +169,13 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     KEYS_OF_ISSUERS,
   ),
   one(
+    'a pending event of an unknown kind is given a position',
+    'revocation/writing/pending-mover',
+    "isKnownKind(row['kind'] ?? '')",
+    'true',
+    'cluster/feed/h5',
+  ),
+  one(
     'the format is raised beside instances of an older release',
     'cli/raise-format.command',
     'isRunning(instance) && instance.format < to',

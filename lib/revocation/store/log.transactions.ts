@@ -2,7 +2,7 @@ import type { AuthClock } from '../../context/auth-clock.js';
 import { newEventId } from '../event-id.js';
 import type { InstancePresence } from '../instance-presence.js';
 import type { LogHistory } from '../log-history.js';
-import { isKnownKind, type LogEvent } from '../revocation-event.js';
+import type { LogEvent } from '../revocation-event.js';
 import { AccountTransactions } from './account.transactions.js';
 import { type EventDraft, eventOf, type Head, headOf, pendingOf } from './log-rows.js';
 import type { LogStatements, NumberedRow } from './log.statements.js';
@@ -100,8 +100,7 @@ export class LogTransactions {
     const { rows } = yield this.statements.listPending(PENDING_PAGE);
     const drafts = rows
       .map(pendingOf)
-      // Only a release that knows a kind knows what to write beside its position.
-      .filter(({ id, kind }) => listed.has(id) && isKnownKind(kind))
+      .filter(({ id }) => listed.has(id))
       .map((row) => ({ ...row, killsBelow: null, attemptedAt: null, provenAbsent: false }));
     const locked = yield* this.accounts.lock(drafts);
     yield* this.accounts.endSessions(drafts);

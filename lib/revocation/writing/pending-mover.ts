@@ -5,6 +5,7 @@ import { numbering } from '../history-jump.js';
 import type { LogConnection } from '../log-connection.service.js';
 import type { OpenLog } from '../open-log.js';
 import { messageOf } from '../message-of.js';
+import { isKnownKind } from '../revocation-event.js';
 import type { RevocationFeed } from '../revocation-feed.service.js';
 import { StorageFailure } from '../store/log-database.js';
 import { PENDING_PAGE } from '../store/log.transactions.js';
@@ -82,9 +83,11 @@ export class PendingMover {
     let fresh: string[];
     do {
       const { rows } = await log.database.read(log.statements.listPending(PENDING_PAGE));
-      const seen = rows.map((row) => row['event_id'] ?? '');
+      // Only a release that knows a kind knows what to write beside its position (H5).
+      const known = rows.filter((row) => isKnownKind(row['kind'] ?? ''));
+      const seen = known.map((row) => row['event_id'] ?? '');
       for (const id of this.refusals.keys()) if (!seen.includes(id)) this.refusals.delete(id);
-      isPageFull = seen.length === PENDING_PAGE;
+      isPageFull = rows.length === PENDING_PAGE;
       fresh = seen.filter((id) => !this.refusals.has(id));
       await this.moveAll(log, fresh);
     } while (isPageFull && fresh.length > 0);

@@ -3,6 +3,7 @@ import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { countPending } from '../protocol/support.js';
 import { clockOf, endSessions, followAgain, listenForErrors, NEVER_WAIT } from './support.js';
 
 describe('H5: what a newer release writes closes an older one', () => {
@@ -39,6 +40,18 @@ describe('H5: what a newer release writes closes an older one', () => {
       await here.dataSource.query(`UPDATE auth_event SET kind = 'constellation'`);
       await expectClosed(token, 'kind "constellation"');
       expect(here.feed.position).toBe(0);
+    });
+
+    it('is closed by a pending one, in a format that it knows too, and gives it no position', async () => {
+      const token = await here.login('alice');
+      await here.dataSource.query('UPDATE auth_head SET format = 2');
+      await here.dataSource.transaction(async (manager) => {
+        await here.logout.logoutSession('theirs', { manager });
+        await manager.query(`UPDATE auth_pending SET kind = 'client'`);
+      });
+      await here.log.settlePending();
+      expect(await countPending(here.dataSource)).toBe(1);
+      await expectClosed(token, 'kind "client"');
     });
 
     it('is closed by a format that was raised while it ran', async () => {
