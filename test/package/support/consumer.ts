@@ -9,7 +9,8 @@ export interface Workplace {
   readonly tarball: string;
 }
 
-const INSTALL_QUIETLY = [
+/** For `npm install`: nothing is compiled, and only errors are printed. */
+export const INSTALL_QUIETLY = [
   '--ignore-scripts',
   '--no-package-lock',
   '--prefer-offline',
@@ -57,7 +58,7 @@ export async function installApp(place: Workplace, name: string, nest: number): 
 }
 
 /** Compiling SQLite takes two minutes; the repository has done it for the same version and Node. */
-function lendNativeModule(repository: string, app: string): void {
+export function lendNativeModule(repository: string, app: string): void {
   const from = join(repository, 'node_modules/better-sqlite3');
   const to = join(app, 'node_modules/better-sqlite3');
   const [own, wanted] = [versionOf(from), versionOf(to)];

@@ -9,6 +9,11 @@ const CASES: readonly [number: string, right: string, test: string][] = [
     'security/strategy-chains.spec.ts: a strategy after ours is asked about %s',
   ],
   [
+    '02',
+    'an empty body is none on a bare FastifyAdapter too, whatever its content type',
+    'e2e/http-empty-bodies.spec.ts: an empty body of any type is none',
+  ],
+  [
     '03',
     'an application starts while the former one is closing, with the same strategyName',
     'security/jwt-wiring.spec.ts: a strategy of a closing application gives way',
@@ -39,6 +44,26 @@ const CASES: readonly [number: string, right: string, test: string][] = [
     'cluster/feed/s1-own-connection.spec.ts: is one statement late when its socket has died',
   ],
   [
+    '12',
+    'a login that is not remembered has cookies without an age, after a refresh too',
+    'e2e/http-cookie-lives.spec.ts: has cookies without an age, after a refresh and a repeated one too',
+  ],
+  [
+    '16',
+    'origins with custom schemes may act, wildcards stop the boot',
+    'e2e/http-cookie-lives.spec.ts: origins that may act with cookies',
+  ],
+  [
+    '16',
+    'an own page is known behind two proxies on both platforms',
+    'e2e/http-csrf.spec.ts: an own page is one by the host that its browser named',
+  ],
+  [
+    '17',
+    'a table of another program stops the boot and stays as it is',
+    'cluster/storage/table-names.spec.ts: taken by another program stop the boot and name the columns',
+  ],
+  [
     '18',
     'a secret given at a call of JwtService wins: a token of one purpose serves no other',
     'security/jwt-service.spec.ts: keeps two purposes apart that have a secret each (cases/18)',
@@ -47,6 +72,11 @@ const CASES: readonly [number: string, right: string, test: string][] = [
     '21',
     'a request without headers is an error that says what context has to return',
     'e2e/request-without-headers.spec.ts: names what context has to return for graphql-ws',
+  ],
+  [
+    '25',
+    'two applications on one host keep their cookies apart',
+    'e2e/http-cookie-lives.spec.ts: an application’s own name is in both cookies, and others are left alone',
   ],
   [
     '26',
