@@ -16,4 +16,6 @@ export default {
   // Far above what any test takes on an idle machine: with all cores busy, one takes ten times as long.
   testTimeout: 180_000,
   maxWorkers: 2,
+  // A worker keeps the modules of all files that it has run: at 2 GB it does little but collect garbage.
+  workerIdleMemoryLimit: '600MB',
 };
