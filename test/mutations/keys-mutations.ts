@@ -183,6 +183,13 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     RAISE_FORMAT,
   ),
   one(
+    'the instances are not looked at under the head’s lock',
+    'cli/raise-format.command',
+    'refuseWhileRunning(instances.map(instanceOf), to);',
+    '',
+    RAISE_FORMAT,
+  ),
+  one(
     'the format is lowered',
     'cli/raise-format.command',
     'if (from > to)',

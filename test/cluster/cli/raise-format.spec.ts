@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { CommandLog } from '../../../lib/cli/command-log.js';
 import { SUPPORTED_FORMAT } from '../../../lib/revocation/log-format.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
@@ -15,6 +16,7 @@ describe('H5: nestjs-logout raise-format', () => {
     });
 
     afterEach(async () => {
+      jest.restoreAllMocks();
       await here?.close();
       await database?.drop();
     });
@@ -52,6 +54,14 @@ describe('H5: nestjs-logout raise-format', () => {
       await here.dataSource.query('UPDATE auth_instance SET seen_at = seen_at - 600000');
       expect((await run(database, 'raise-format 2 --yes')).code).toBe(0);
       expect(await format()).toBe(2);
+    });
+
+    it('sees an older one that has come since it asked: it looks again under the head’s lock', async () => {
+      await here.dataSource.query('UPDATE auth_instance SET format = 1');
+      jest.spyOn(CommandLog.prototype, 'listInstances').mockResolvedValueOnce([]);
+      const { code, stderr } = await run(database, 'raise-format 2 --yes');
+      expect([code, stderr]).toEqual([1, expect.stringContaining('do not understand it')]);
+      expect(await format()).toBe(1);
     });
 
     it('refuses to lower it', async () => {
