@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { HealthIndicatorService } from '@nestjs/terminus';
+import { isDeepStrictEqual } from 'node:util';
 import type { RevocationService } from 'nestjs-logout';
 import { AuthHealthIndicator } from 'nestjs-logout/terminus';
 import { eventually } from '../cluster/protocol/support.js';
@@ -42,14 +43,17 @@ describeOn(serverKinds, 'the health indicator', (kind) => {
       return [status, detail?.status, detail?.state];
     };
 
+    /** Good again; asked until it is, because a busy machine is late for a poll now and then. */
+    const isFresh = (which: 'ready' | 'fresh'): Promise<void> =>
+      eventually(async () => isDeepStrictEqual(await ask(which), [200, 'up', 'fresh']));
+
     it('is not ready before the first complete load, and alive', async () => {
       proxy.refuse();
       await start();
       expect(await ask('live')).toEqual([200, 'up', 'loading']);
       expect(await ask('ready')).toEqual([503, 'down', 'loading']);
       proxy.admit();
-      await eventually(async () => (await ask('ready'))[0] === 200);
-      expect(await ask('ready')).toEqual([200, 'up', 'fresh']);
+      await isFresh('ready');
     });
 
     it('stays in service, degraded, while the database is away; red only by option', async () => {
@@ -77,9 +81,9 @@ describeOn(serverKinds, 'the health indicator', (kind) => {
       expect((await client.send('GET /me', { token })).status).toBe(503);
 
       proxy.admit();
-      await eventually(async () => (await ask('fresh'))[0] === 200);
-      expect(await ask('ready')).toEqual([200, 'up', 'fresh']);
-      expect((await client.send('GET /me', { token })).status).toBe(200);
+      await isFresh('fresh');
+      await isFresh('ready');
+      await eventually(async () => (await client.send('GET /me', { token })).status === 200);
     });
   });
 });
