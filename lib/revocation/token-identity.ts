@@ -39,14 +39,16 @@ function valueOf(claims: object, name: string): string | undefined {
   return Object.hasOwn(claims, name) ? (Reflect.get(claims, name) as string) : undefined;
 }
 
-function digestOf(text: string, { iss, exp, iat }: VerifiedClaims): string {
+/** What a text must say like the verified claims, or leave out like them. */
+const COMPARED = ['iss', 'sub', 'iat', 'exp'] as const;
+
+function digestOf(text: string, claims: VerifiedClaims): string {
   try {
     const [, segment = '', signature] = text.split('.');
     const bytes = Buffer.from(segment, 'base64url');
     const signed: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     const canonical = canonicalJson(signed);
-    const own = signed as VerifiedClaims;
-    if (signature !== undefined && own.iss === iss && own.exp === exp && own.iat === iat) {
+    if (signature !== undefined && isOf(claims, signed as VerifiedClaims)) {
       return NAMESPACE + hash('sha256', canonical, 'hex');
     }
   } catch (cause) {
@@ -55,10 +57,27 @@ function digestOf(text: string, { iss, exp, iat }: VerifiedClaims): string {
   throw notOfTheseClaims();
 }
 
+/**
+ * Whether a text may be the one that was verified. An application may have added claims or left some out;
+ * what both have must be the same, or the text is that of another token, which nobody has ended.
+ */
+function isOf(claims: VerifiedClaims, signed: VerifiedClaims): boolean {
+  const shared = Object.entries(signed).filter(
+    ([name]) => Object.hasOwn(claims, name) && Reflect.get(claims, name) !== undefined,
+  );
+  return (
+    COMPARED.every((name) => claims[name] === signed[name]) &&
+    shared.every(
+      ([name, value]) => canonicalJson(Reflect.get(claims, name)) === canonicalJson(value),
+    )
+  );
+}
+
 function notOfTheseClaims(cause?: unknown): AuthUnauthorizedException {
   return new AuthUnauthorizedException(
     'token_invalid',
-    'The token is not valid: its text does not hold the claims that were verified.',
+    'The token is not valid: its text does not hold the claims that were verified. Pass the text of the ' +
+      'same token, and claims as they were signed; others may be added.',
     cause === undefined ? {} : { cause },
   );
 }

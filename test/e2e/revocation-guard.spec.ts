@@ -203,6 +203,25 @@ describe('RevocationGuard behind other authentication', () => {
       expect((await call(one, { text: 'opaque' })).status).toBe(401);
     });
 
+    it.each([
+      ['account', { sub: 'dora' }],
+      ['no account', { sub: undefined, azp: 'client' }],
+      ['nonce', { nonce: 2 }],
+      ['list', { amr: ['pwd', 'otp'] }],
+    ])('are refused with the text of a token of another %s that is as old', async (_, more) => {
+      const one = bare({ nonce: 1, amr: ['pwd'] });
+      const token = textOf(JSON.stringify({ ...one, ...more }));
+      await instance.logout.logout(one, { token: textOf(JSON.stringify(one)) });
+      await expect(instance.revocation.assertActive(one, { token })).rejects.toMatchObject({
+        code: 'token_invalid',
+      });
+      const { sub, iss, iat, exp } = one;
+      const few = { sub, iss, iat, exp, amr: ['pwd'], added: { by: 'the application' } };
+      await expect(
+        instance.revocation.assertActive(few, { token: textOf(JSON.stringify(one)) }),
+      ).rejects.toMatchObject({ code: 'token_revoked' });
+    });
+
     it('end through assertActive and logout with the text beside the claims', async () => {
       const one = bare({ nonce: 3 });
       const token = textOf(JSON.stringify(one));

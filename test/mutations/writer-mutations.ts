@@ -154,8 +154,22 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'the text of another token is taken',
     'revocation/token-identity',
-    'own.iss === iss && own.exp === exp && own.iat === iat',
-    'true',
+    'signature !== undefined && isOf(claims, signed)',
+    'signature !== undefined',
+    FOREIGN,
+  ),
+  one(
+    'the text of another account is taken',
+    'revocation/token-identity',
+    "['iss', 'sub', 'iat', 'exp']",
+    "['iss', 'iat', 'exp']",
+    FOREIGN,
+  ),
+  one(
+    'the text of another token that is as old is taken',
+    'revocation/token-identity',
+    'shared.every(',
+    '!shared.some(() => false) || shared.every(',
     FOREIGN,
   ),
   one(
