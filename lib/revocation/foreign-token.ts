@@ -24,7 +24,7 @@ export function assertDecidable(
   if (!isIdentifier(sub) && !isIdentifier(jti) && !isIdentifier(sid)) {
     throw invalid('it has neither sub, jti nor sid');
   }
-  if (iss !== options.issuer && jti === undefined && sid === undefined) {
+  if (jti === undefined && sid === undefined) {
     throw invalid(
       'it has neither jti nor sid, and its text was not passed: assertActive(claims, { token })',
     );

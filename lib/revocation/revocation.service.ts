@@ -29,8 +29,9 @@ export interface AssertActiveOptions extends DecisionOptions {
    */
   readonly checkTimes?: boolean | undefined;
   /**
-   * The token's text as it was verified. A token of a foreign issuer that has neither `jti` nor `sid`
-   * needs it and is refused without.
+   * The token's text as it was verified. A token that has neither `jti` nor `sid`, of whichever issuer,
+   * needs it and is refused without: its logout could not be seen. The claims are those that were signed;
+   * others may be added.
    */
   readonly token?: string | undefined;
 }
@@ -102,7 +103,8 @@ export class RevocationService {
    * What {@link assertActive} asks, as a value; synchronous while the last proof is fresh enough.
    *
    * It answers for revocation alone. It does not look at the signature, `exp`, `nbf` or whether the
-   * issuer is registered.
+   * issuer is registered. Claims with neither `jti` nor `sid` are judged by account, issuer and key; only
+   * {@link assertActive}, with the token's text, sees that such a token was logged out.
    *
    * @throws AuthWiringError for a failure policy that is wider than any that was found at boot, or that
    * contradicts `'strict'`.

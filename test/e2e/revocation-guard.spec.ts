@@ -222,6 +222,25 @@ describe('RevocationGuard behind other authentication', () => {
       ).rejects.toMatchObject({ code: 'token_revoked' });
     });
 
+    it('are refused without their text where the issuer is our own, too', async () => {
+      const { revocation, logout } = instance;
+      const one = bare({ iss: 'https://issuer.test', nonce: 1 });
+      const other = { ...one, nonce: 2 };
+      const token = textOf(JSON.stringify(one));
+      await revocation.assertActive(one, { token });
+      await logout.logout(one, { token });
+      const refusals = [
+        [revocation.assertActive(one, { token }), 'token_revoked'],
+        [revocation.assertActive(one), 'token_invalid'],
+        [revocation.assertActive(other), 'token_invalid'],
+      ] as const;
+      for (const [refused, code] of refusals) {
+        await expect(refused).rejects.toMatchObject({ status: 401, code });
+      }
+      expect((await call(other)).status).toBe(200);
+      expect((await call(other, { text: '' })).status).toBe(401);
+    });
+
     it('end through assertActive and logout with the text beside the claims', async () => {
       const one = bare({ nonce: 3 });
       const token = textOf(JSON.stringify(one));

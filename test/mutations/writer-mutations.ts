@@ -159,6 +159,13 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
     FOREIGN,
   ),
   one(
+    'a token of our own issuer without ids is accepted without its text, also after its logout',
+    'revocation/foreign-token',
+    'if (jti === undefined && sid === undefined)',
+    'if (iss !== options.issuer && jti === undefined && sid === undefined)',
+    FOREIGN,
+  ),
+  one(
     'the text of another account is taken',
     'revocation/token-identity',
     "['iss', 'sub', 'iat', 'exp']",
