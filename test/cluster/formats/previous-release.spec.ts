@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
 import { secretKid } from '../../../lib/options/key-material.js';
 import { describeOn, serverKinds, sqlite, type TestDatabase } from '../../support/databases.js';
+import { startInstance } from '../../support/instance.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import {
   hasPreviousRelease,
@@ -9,6 +11,7 @@ import {
 } from '../../support/previous-release.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { run } from '../cli/support.js';
+import { headPosition, readEvents } from '../protocol/support.js';
 import { adminToken, Crossing, expectAnswer, logIn, until } from './crossing.js';
 
 /** Verified by every instance and used for no login, so that each step can revoke one. */
@@ -107,6 +110,7 @@ const kinds = serverKinds.map((kind) => ({ ...kind, available: kind.available &&
 
 describeOn(kinds, 'the previous release beside this one', (kind) => {
   let database: TestDatabase;
+  let source: DataSource;
   const crossing = new Crossing();
   const unused = [...OTHER_SECRETS];
   let older: QuickstartProcess;
@@ -115,9 +119,13 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
   beforeAll(async () => {
     database = await kind.create();
     older = await start('previous', database);
+    source = await new DataSource(database.options).initialize();
   });
 
-  afterAll(() => QuickstartProcess.stopAll());
+  afterAll(async () => {
+    await QuickstartProcess.stopAll();
+    await source?.destroy();
+  });
 
   it('knows the logins and the ends from before this one', async () => {
     await crossing.logIn('from before the deployment', older);
@@ -132,6 +140,36 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
   it('is heard by this one', () => crossOver(crossing, unused, ['previous', older], newer));
 
   it('hears this one', () => crossOver(crossing, unused, ['new', newer], older));
+
+  it('goes on refusing what this one has purged because a later event covers it', async () => {
+    // Three logouts everywhere of one account; the purge leaves the last of them.
+    const first = await logIn(older, 'alice');
+    await expectAnswer(newer, '/auth/logout-all', 204, undefined, first.access_token);
+    await crossing.expectEnded('a logout-all that was purged', first, [older, newer]);
+    const covered = await headPosition(source);
+    // It stops where the covered event is the last that it has seen, and has to load anew.
+    older.pause();
+    for (let count = 0; count < 2; count++) {
+      const again = await logIn(newer, 'alice');
+      await expectAnswer(newer, '/auth/logout-all', 204, undefined, again.access_token);
+      await crossing.expectEnded('a later logout-all', again, [newer]);
+    }
+    await source.query(`UPDATE auth_event SET created_at = created_at - ${11 * 60_000}`);
+    const out = await logIn(newer, 'admin');
+    await expectAnswer(newer, '/auth/logout', 204, undefined, out.access_token);
+    await crossing.expectEnded('a logout after the purge', out, [newer]);
+    const purger = await startInstance(database);
+    await purger.purge.purge();
+    await purger.close();
+    expect((await readEvents(source)).map(({ position }) => position)).not.toContain(covered);
+
+    older.resume();
+    await crossing.expectEnded('a logout after the purge', out, [older]);
+    await crossing.expectKept(older);
+    const another = await start('previous', database);
+    await crossing.expectKept(another);
+    await another.stop();
+  });
 
   it('keeps everybody, and revives nobody, when it is rolled back to', async () => {
     await newer.stop();
