@@ -25,6 +25,13 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     'cluster/storage/query-plans',
   ),
   one(
+    'an in-memory log is read where the application has opened another database',
+    'revocation/store/open-log-database',
+    'if (handleOf(application) === handle)',
+    'if (true)',
+    'cluster/storage/sqlite-file',
+  ),
+  one(
     'the feed takes its connection from the pool',
     'revocation/store/open-log-database',
     'open: () => connect(application, feedOptions).catch(refused),',

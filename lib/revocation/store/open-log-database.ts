@@ -14,7 +14,7 @@ import { dialectOf } from './dialect-of.js';
 import { surviveDyingClients } from './driver-connection.js';
 import { errorCodeOf, isServerError } from './driver-error.js';
 import { FeedConnection } from './feed-connection.js';
-import type { LogDatabase } from './log-database.js';
+import { type LogDatabase, StorageFailure } from './log-database.js';
 import { isRefusal } from './refusal.js';
 import { ServerLogDatabase } from './server-log-database.js';
 import { type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
@@ -170,7 +170,16 @@ async function openShared(application: DataSource, location: LogLocation): Promi
     throw new Error('The application’s in-memory DataSource is not initialised yet.');
   }
   const dialect = dialectOf(application, location);
-  const database = new SqliteLogDatabase(undefined, handle, dialect, () => handle);
+  const database = new SqliteLogDatabase(undefined, handle, dialect, () => {
+    if (handleOf(application) === handle) return handle;
+    // Another log, or none: every revocation is forgotten there.
+    throw new StorageFailure(
+      'rolled back',
+      'The application opened its in-memory DataSource again: that is a new database, and the revocation ' +
+        'log went with the old one. Restart the application, or use a file.',
+      false,
+    );
+  });
   await refuseForeignTables(database);
   if (location.newLog !== true) await refuseSecondLog(database);
   if (location.migrations === 'run') {

@@ -2,11 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type BetterSqlite from 'better-sqlite3';
 import { basename, dirname } from 'node:path';
 import type { DataSourceOptions } from 'typeorm';
+import { authMigrations } from '../../../lib/revocation/migrations/auth-migrations.js';
 import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { clockOf } from '../feed/support.js';
 import { follow } from '../protocol/support.js';
+import { codeOf } from '../sessions/support.js';
 
 describe('on SQLite the log', () => {
   let database: TestDatabase;
@@ -44,6 +47,28 @@ describe('on SQLite the log', () => {
     expect(await instance.dataSource.query('SELECT position FROM auth_event')).toHaveLength(1);
     await instance.close();
     here = undefined;
+  });
+
+  it('is gone with an in-memory database that is opened again: nothing is proven by the new one', async () => {
+    const instance = await start({ database: ':memory:' });
+    const [out, token] = [await instance.login('alice'), await instance.login('bob')];
+    await instance.logout.logout(out);
+    await follow(instance);
+    await instance.dataSource.destroy();
+    await instance.dataSource.initialize();
+    // As an application that runs our migrations itself: a new and empty log.
+    const runner = instance.dataSource.createQueryRunner();
+    for (const Migration of authMigrations) await new Migration().up(runner);
+    await runner.release();
+
+    expect(await instance.feed.strictProof()).toBe(false);
+    expect(String(instance.feed.failure)).toContain('opened its in-memory DataSource again');
+    expect(await instance.judge(out)).toBe('session_ended');
+    clockOf(instance).advance(5_001);
+    expect(await instance.judge(out)).toBe('session_ended');
+    expect(await instance.judge(token)).toBe('revocation_state_unknown');
+    expect(await codeOf(instance.logout.logout(token))).toBe('storage_unavailable');
+    expect(await codeOf(instance.login('carol'))).toBe('storage_unavailable');
   });
 
   it('does not see there what the application has not committed', async () => {
