@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { OpenLog } from './open-log.js';
 import { HistoryLost, UNKNOWN_AT_START } from './log-history.js';
-import { StorageFailure } from './store/log-database.js';
+import { StorageFailure, type Via } from './store/log-database.js';
 import type { Head } from './store/log-rows.js';
 import type { Appended } from './store/log.transactions.js';
 import type { Transaction } from './store/statement.js';
@@ -55,16 +55,19 @@ async function jumpOrFail(log: OpenLog): Promise<void> {
  * instance has done so; returns whether it did.
  *
  * @param wish - For a jump that the head alone does not ask for.
+ * @param via - `feed` between two polls of the feed.
  */
-export async function jump(log: OpenLog, wish?: JumpWish): Promise<boolean> {
+export async function jump(log: OpenLog, wish?: JumpWish, via?: Via): Promise<boolean> {
   const { history } = log;
   const { seen } = history;
   let why: string | undefined;
-  const { head, events } = await log.database.transaction(() =>
-    log.transactions.jump((found) => {
-      why = history.whyLost(found, seen) ?? wish?.whyUnder(found);
-      return why !== undefined;
-    }),
+  const { head, events } = await log.database.transaction(
+    () =>
+      log.transactions.jump((found) => {
+        why = history.whyLost(found, seen) ?? wish?.whyUnder(found);
+        return why !== undefined;
+      }),
+    via,
   );
   const [event] = events;
   history.jumped(event?.position ?? head.position);

@@ -9,6 +9,7 @@ import type { OpenLog } from '../open-log.js';
 import type { LogEvent } from '../revocation-event.js';
 import type { RevocationIndex } from '../index/revocation-index.js';
 import type { StalePolicies } from '../policy/stale-policies.service.js';
+import type { Via } from '../store/log-database.js';
 import type { Head } from '../store/log-rows.js';
 import { RETENTION_MARGIN } from '../store/retention.js';
 import { type Answer, answerOf, type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
@@ -80,7 +81,7 @@ export class LogFollower {
    * @throws Error when the database cannot be reached or the log cannot be understood.
    */
   async catchUp(log: OpenLog, timeout: number): Promise<CurrentAnswer> {
-    if (!this.registered) await this.register(log);
+    if (!this.registered) await this.register(log, 'feed');
     if (this.cursor === undefined) {
       await this.read(log);
       this.meter.count('loads', 'start');
@@ -93,7 +94,7 @@ export class LogFollower {
       if (isElsewhere(answer.head)) {
         if (hasJumped) throw new Error(elsewhereMessage(answer.head));
         hasJumped = true;
-        await jump(log);
+        await jump(log, undefined, 'feed');
       } else if (judgement.kind === 'fork' || judgement.kind === 'reload') {
         this.proofs.discard();
         if (isRecovered)
@@ -119,7 +120,7 @@ export class LogFollower {
         }
         if (this.isRegisteredIn(answer)) return { answer, sent };
         if (++rounds > MOST_ROUNDS) throw new Error('The registration in auth_head does not stay.');
-        await this.register(log);
+        await this.register(log, 'feed');
       }
     }
   }
@@ -216,13 +217,18 @@ export class LogFollower {
     );
   }
 
-  /** H4, F4: only proofs sent after this was committed count. */
-  async register(log: OpenLog): Promise<void> {
+  /**
+   * H4, F4: only proofs sent after this was committed count.
+   *
+   * @param via - `feed` between two polls; who registers beside them takes a connection of the pool.
+   */
+  async register(log: OpenLog, via: Via = 'pool'): Promise<void> {
     const { maxTokenLife, issuer } = this.options;
     // H3: before its row vouches for this log, so that no other instance takes an old copy for followed.
-    if (log.history.isUnknown) await jump(log);
-    await log.database.transaction(() =>
-      log.transactions.register(this.policies.widest, maxTokenLife, issuer, log.instance),
+    if (log.history.isUnknown) await jump(log, undefined, via);
+    await log.database.transaction(
+      () => log.transactions.register(this.policies.widest, maxTokenLife, issuer, log.instance),
+      via,
     );
     this.registered = true;
   }

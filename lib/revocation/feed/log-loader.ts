@@ -23,6 +23,8 @@ export interface LoadedLog {
  * Reads everything that can still end a token into the index: keyset pages up to the head that was
  * read first, yielding between pages, so that a million rows stall nothing (F7).
  *
+ * It reads on the feed's connection, so that it does not wait behind callers (S1).
+ *
  * It merges and never replaces: what is known stays known (H1). If the log is not surely the one that
  * was known before, it jumps first (H2, H3).
  */
@@ -38,7 +40,8 @@ export async function loadLog(
   let after = 0;
   let count = 0;
   for (;;) {
-    const page = await database.read(statements.page(after, head.position, forgettable ?? 0, PAGE));
+    const statement = statements.page(after, head.position, forgettable ?? 0, PAGE);
+    const page = await database.read(statement, 'feed');
     for (const event of page.rows.map(eventOf)) {
       index.add(event);
       after = event.position ?? after;
@@ -55,12 +58,12 @@ async function keptHead(log: OpenLog, clock: AuthClock): Promise<Start> {
   const { seen } = log.history;
   const start = await readHead(log, clock);
   if (log.history.whyLost(start.head, seen) === undefined) return start;
-  await jump(log);
+  await jump(log, undefined, 'feed');
   return readHead(log, clock);
 }
 
 async function readHead(log: OpenLog, clock: AuthClock): Promise<Start> {
-  const { rows } = await log.database.read(log.statements.position());
+  const { rows } = await log.database.read(log.statements.position(), 'feed');
   log.history.identify(rows[0]?.['log_id']);
   return { head: headOf(rows[0], clock), logId: rows[0]?.['log_id'] ?? '' };
 }

@@ -1,5 +1,5 @@
 import type { Dialect } from './dialect.js';
-import type { LogDatabase } from './log-database.js';
+import type { LogDatabase, Via } from './log-database.js';
 import type { Statement, StatementResult, Transaction } from './statement.js';
 
 /**
@@ -20,16 +20,16 @@ export class FollowedDatabase implements LogDatabase {
     await old.close();
   }
 
-  read(statement: Statement): Promise<StatementResult> {
-    return this.current.read(statement);
+  read(statement: Statement, via?: Via): Promise<StatementResult> {
+    return this.current.read(statement, via);
   }
 
   poll(statement: Statement, timeout: number, onSend: () => void): Promise<StatementResult> {
     return this.current.poll(statement, timeout, onSend);
   }
 
-  transaction<T>(body: () => Transaction<T>): Promise<T> {
-    return this.current.transaction(body);
+  transaction<T>(body: () => Transaction<T>, via?: Via): Promise<T> {
+    return this.current.transaction(body, via);
   }
 
   close(): Promise<void> {

@@ -1,14 +1,21 @@
 import type { Dialect } from './dialect.js';
 import type { Statement, StatementResult, Transaction } from './statement.js';
 
+/** By which connection: one of the pool, or the feed's own, on which there is one thing at a time. */
+export type Via = 'pool' | 'feed';
+
 /**
  * The connections of the log, apart from the application's: one for the feed, outside of every pool, so
  * that no caller delays a proof, and a pool of two for everything else.
  */
 export interface LogDatabase {
   readonly dialect: Dialect;
-  /** One autocommit statement on the primary. */
-  read(statement: Statement): Promise<StatementResult>;
+  /**
+   * One autocommit statement on the primary.
+   *
+   * @param via - `feed` for the feed's own load, which does not wait behind callers.
+   */
+  read(statement: Statement, via?: Via): Promise<StatementResult>;
   /**
    * One autocommit statement on the feed's own connection. `onSend` runs when the connection was
    * had, at the moment before the statement is sent. A connection that has not answered after
@@ -18,10 +25,11 @@ export interface LogDatabase {
   /**
    * Drives a transaction to its COMMIT.
    *
+   * @param via - `feed` for what the feed does between two polls, never beside one.
    * @throws StorageFailure - `outcome: 'rolled back'` or, when the answer to COMMIT was lost,
    * `'unknown'`.
    */
-  transaction<T>(body: () => Transaction<T>): Promise<T>;
+  transaction<T>(body: () => Transaction<T>, via?: Via): Promise<T>;
   close(): Promise<void>;
 }
 

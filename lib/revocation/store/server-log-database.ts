@@ -7,7 +7,7 @@ import type { Dialect } from './dialect.js';
 import { cut, cutAndRelease, type DriverConnection } from './driver-connection.js';
 import { isServerError } from './driver-error.js';
 import type { FeedConnection } from './feed-connection.js';
-import { type LogDatabase, StorageFailure } from './log-database.js';
+import { type LogDatabase, StorageFailure, type Via } from './log-database.js';
 import type { Row, Statement, StatementResult, Transaction } from './statement.js';
 
 /**
@@ -15,6 +15,9 @@ import type { Row, Statement, StatementResult, Transaction } from './statement.j
  * is waited for, and short enough to try again on another connection while the caller waits.
  */
 const ANSWER_LIMIT = 2_500;
+
+/** For how long the feed's load or registration may take, a reconnect included (ms). */
+const FEED_LIMIT = CONNECT_LIMIT + ANSWER_LIMIT;
 
 /** A connection of the pool that was not used for longer (ms) may be dead: it is replaced, not tried. */
 const TRUSTED_FOR = 10_000;
@@ -45,7 +48,8 @@ export class ServerLogDatabase implements LogDatabase {
     },
   ) {}
 
-  read(statement: Statement): Promise<StatementResult> {
+  read(statement: Statement, via: Via = 'pool'): Promise<StatementResult> {
+    if (via === 'feed') return this.poll(statement, FEED_LIMIT, () => undefined);
     return this.withConnection((runner) => this.run(runner, statement), true);
   }
 
@@ -56,13 +60,24 @@ export class ServerLogDatabase implements LogDatabase {
     });
   }
 
-  async transaction<T>(body: () => Transaction<T>): Promise<T> {
+  async transaction<T>(body: () => Transaction<T>, via: Via = 'pool'): Promise<T> {
+    const drive = (runner: QueryRunner): Promise<T> => this.drive(runner, body());
     try {
-      return await this.withConnection((runner) => this.drive(runner, body()));
+      return await (via === 'feed' ? this.onFeed(drive) : this.withConnection(drive));
     } catch (error) {
       if (error instanceof StorageFailure) throw error;
-      throw new StorageFailure('rolled back', 'The database cannot be reached.', true, error);
+      const outcome = via === 'feed' ? 'unknown' : 'rolled back';
+      throw new StorageFailure(outcome, 'The database cannot be reached.', true, error);
     }
+  }
+
+  /** What the feed's connection finds dead it sends again; a failed transaction is for its caller. */
+  private async onFeed<T>(drive: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const [settled] = await this.feed.ask(FEED_LIMIT, (runner) =>
+      Promise.allSettled([drive(runner)]),
+    );
+    if (settled.status === 'rejected') throw settled.reason;
+    return settled.value;
   }
 
   async close(): Promise<void> {

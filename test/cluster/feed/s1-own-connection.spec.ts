@@ -5,7 +5,7 @@ import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, postgres, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { follow } from '../protocol/support.js';
+import { follow, headPosition, loseAllAfter } from '../protocol/support.js';
 import { clockOf, followAgain } from './support.js';
 
 /** What a poll sends, and nothing else of ours. */
@@ -60,6 +60,33 @@ describeOn(serverKinds, 'the connection of the feed', (kind) => {
     });
     await instance.close();
     await Promise.all(flood);
+  });
+
+  it('carries its reload, jump and registration too, which do not wait behind callers', async () => {
+    const { database: log } = await instance.open();
+    await instance.logout.logoutSession('lost');
+    await follow(instance);
+    const sleep = { sql: `SELECT ${kind === postgres ? 'pg_sleep' : 'SLEEP'}(2)`, values: [] };
+    const flooding = new AbortController();
+    const flood = Array.from({ length: POOL_SIZE + FLOOD }, async () => {
+      while (!flooding.signal.aborted) await log.read(sleep).catch(() => undefined);
+    });
+    await proxy.next(/SLEEP/i, 'pass');
+    // A backup is put back: the log lacks the last event, and what this instance had registered.
+    await loseAllAfter(instance, (await headPosition(instance.dataSource)) - 1);
+    await instance.dataSource.query('UPDATE auth_head SET max_staleness = 0');
+    const before = await headPosition(instance.dataSource);
+    try {
+      await followAgain(instance);
+    } finally {
+      flooding.abort();
+      await Promise.all(flood);
+    }
+    expect(await headPosition(instance.dataSource)).toBeGreaterThan(before);
+    const [head] = (await instance.dataSource.query('SELECT max_staleness FROM auth_head')) as {
+      max_staleness: unknown;
+    }[];
+    expect(Number(head?.max_staleness)).toBeGreaterThan(0);
   });
 
   it('is one statement late when its socket has died: the same poll is sent on a new one', async () => {
