@@ -46,13 +46,6 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     FEED,
   ),
   one(
-    'a registration waits behind callers for a connection of the pool',
-    'revocation/store/server-log-database',
-    "via === 'feed' ? this.onFeed(drive) : this.withConnection(drive)",
-    'this.withConnection(drive)',
-    FEED,
-  ),
-  one(
     'a dead connection of the feed fails the poll',
     'revocation/store/feed-connection',
     "if (isLate || this.options.dialect.failure(error) !== 'connection')",
