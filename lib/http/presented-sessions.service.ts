@@ -11,10 +11,11 @@ import { AuthCookies } from './auth-cookies.service.js';
 import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js';
 
 /**
- * Refresh tokens of one request that are looked up. A browser sends one, or a few where a sibling
- * subdomain planted some; a header has room for 200, which would fill the queue that all clients share.
+ * Refresh tokens of one request that are looked up although their check value is not ours. A browser
+ * sends none, or one of a former key; a header has room for 200, which would fill the queue that all
+ * clients share.
  */
-const MOST_REFRESH_TOKENS = 20;
+const MOST_STRANGERS = 20;
 
 /** A refresh token, and how it came. */
 export interface PresentedRefreshToken {
@@ -47,8 +48,7 @@ export class PresentedSessions {
   /**
    * Ends the session of every valid token that the request holds: usually one, of which a browser sends
    * both tokens. Two cookies of one name are two tokens: a sibling subdomain that plants one keeps nobody
-   * from logging out. Of more than 20 refresh tokens 20 are looked up, those with a right check value
-   * first.
+   * from logging out. Of refresh tokens without a right check value at most 20 are looked up.
    *
    * An invalid token does not prevent the logout of a valid one, nor does one that cannot be looked up
    * now. Different access tokens in header and cookie are refused (400), and nothing ends.
@@ -112,7 +112,7 @@ export class PresentedSessions {
     const inBody = textOf(request, 'refresh_token');
     const found = this.cookies.refreshTokens(request);
     const all = new Set(inBody === undefined ? found : [inBody, ...found]);
-    return this.refreshes.likeliest([...all]).slice(0, MOST_REFRESH_TOKENS);
+    return this.refreshes.worthLookingUp([...all], MOST_STRANGERS);
   }
 
   private claimsOf(token: string): Promise<TokenClaims> {

@@ -102,10 +102,10 @@ export class RefreshService {
     return this.lookup.find(token);
   }
 
-  /** The texts, those first that this application made, by their check values. */
-  likeliest(texts: readonly string[]): string[] {
+  /** Those that this application made, by their check values, and as many `others` as may wait for a look-up. */
+  worthLookingUp(texts: readonly string[], others: number): string[] {
     const own = new Set(texts.filter((text) => this.lookup.isOwn(text)));
-    return [...own, ...texts.filter((text) => !own.has(text))];
+    return [...own, ...texts.filter((text) => !own.has(text)).slice(0, others)];
   }
 
   /**
