@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { dropLeftOvers } from '../support/database-server.js';
 import globalSetup from '../support/global-setup.js';
 import globalTeardown from '../support/global-teardown.js';
@@ -20,7 +21,17 @@ import { MUTATIONS } from './mutations.js';
 const libraries = ['../../lib', '../../../dist'].map((path) => resolve(import.meta.dirname, path));
 const reporter = resolve(import.meta.dirname, 'first-red.reporter.js');
 const folder = mkdtempSync(join(tmpdir(), 'nestjs-logout-mutations-'));
-const only = process.argv[2];
+/** A part of a name, or `--part 1/2` for every second one: two checkouts share the work. */
+const { values, positionals } = parseArgs({
+  options: { part: { type: 'string', default: '1/1' } },
+  allowPositionals: true,
+});
+const only = positionals[0] ?? '';
+const [part, parts] = values.part.split('/').map(Number) as [number, number];
+const chosen = MUTATIONS.filter(({ name }) => name.includes(only)).filter(
+  (_, i) => i % parts === part - 1,
+);
+if (chosen.length === 0) throw new Error(`No mutation is named "${only}" in part ${values.part}.`);
 /** Tests that never end have not told anything (ms). */
 const LIMIT = 240_000;
 
@@ -119,9 +130,8 @@ process.once('SIGINT', () => {
 await globalSetup();
 let uncaught = 0;
 try {
-  for (const mutation of MUTATIONS) {
-    if (only !== undefined && !mutation.name.includes(only)) continue;
-    process.stdout.write(`${mutation.name} … `);
+  for (const [index, mutation] of chosen.entries()) {
+    process.stdout.write(`${index + 1} of ${chosen.length}: ${mutation.name} … `);
     try {
       apply(mutation);
       const outcome = await runTests(mutation);
