@@ -87,12 +87,13 @@ function hasNoBody({ headers, httpVersionMajor, stream }: RawRequest): boolean {
   return length === undefined && headers['transfer-encoding'] === undefined;
 }
 
+/**
+ * Fastify does not say whether a parser of the application takes a type by a RegExp or by `'*'`. Those
+ * that our routes read, JSON and forms (RFC 7009 section 2.1), are left to it.
+ */
 function isParsed(server: FastifyInstance, contentType = ''): boolean {
-  // Fastify does not say whether a parser of the application takes a type by a RegExp: they are for JSON.
-  if (/json/i.test(contentType)) return true;
-  const [mediaType = ''] = contentType.split(';', 1);
-  // The empty type is the parser for all ('*').
-  return ['', mediaType.trim()].some((type) => server.hasContentTypeParser(type));
+  if (/json|x-www-form-urlencoded/i.test(contentType)) return true;
+  return server.hasContentTypeParser(contentType.split(';', 1)[0]?.trim() ?? '');
 }
 
 /** Calls back at the first byte of a body in chunks, or at its end if there is none. */
