@@ -38,6 +38,13 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'cluster/storage/query-plans',
   ),
   one(
+    'SQLite chooses the index of a page itself',
+    'revocation/store/sqlite.dialect',
+    '` INDEXED BY "${prefixed(index)}"`',
+    "''",
+    'cluster/storage/query-plans',
+  ),
+  one(
     'a page of sessions is sorted on PostgreSQL',
     'revocation/store/postgres.dialect',
     'behindNull: (column, order) => `${column} ${order}, `,',

@@ -46,8 +46,8 @@ export interface Dialect {
   /** An expression: 1 on a server that cannot be written to, a standby or a replica; else 0. */
   readonly isReadOnly: string;
   /**
-   * Behind a table's name: the index that serves the order of a page. MariaDB else prefers one that finds
-   * as few rows and sorts them all; the others need no advice.
+   * Behind a table's name: the index that serves the order of a page. MariaDB and SQLite else may prefer
+   * one that finds as few rows, and sort them all; PostgreSQL needs no advice.
    */
   ordered(index: AuthIndex): string;
   /**

@@ -19,7 +19,7 @@ export function sqliteDialect(tablePrefix = ''): Dialect {
     now: `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
     server: 'NULL',
     isReadOnly: '(SELECT query_only FROM pragma_query_only)',
-    ordered: () => '',
+    ordered: (index) => ` INDEXED BY "${prefixed(index)}"`,
     behindNull: () => '',
     forUpdate: '',
     begin: ['BEGIN IMMEDIATE'],
