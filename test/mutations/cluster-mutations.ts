@@ -24,7 +24,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     HISTORY,
     'this.contradictedAt = head.position;',
     '',
-    'cluster/protocol/h2|cluster/failover/restored',
+    'cluster/feed/h1-fork',
   ),
   one(
     'a file goes on where an old copy ended',

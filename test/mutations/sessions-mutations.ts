@@ -75,7 +75,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   one(
     'logins at the same moment do not see each other',
     TRANSACTIONS,
-    'yield this.accounts.lock([session.subjectKey]);',
+    'yield this.accounts.insertMissing([session.subjectKey]);',
     '',
     'cluster/sessions/session-limits',
   ),

@@ -48,9 +48,8 @@ export class SessionTransactions {
     let judgement = yield* this.readAccounts(session.subjectKey, issuerKey);
     const mayExceed = limiter !== undefined && !(yield* limiter.isFar(judgement));
     if (mayExceed) {
-      // Without the lock two logins at once would not see each other.
+      // It locks the row also where there is one: two logins at once would not see each other.
       yield this.accounts.insertMissing([session.subjectKey]);
-      yield this.accounts.lock([session.subjectKey]);
       judgement = yield* this.readAccounts(session.subjectKey, issuerKey);
     }
     const { account, issuer, now } = judgement;
