@@ -173,7 +173,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     'S17: a logout over HTTP does not use its token up',
     'http/presented-sessions.service',
     'await this.refreshes.usedInLogout(tokens[index]);',
-    '',
+    ';',
     'e2e/http-refresh-tokens',
   ),
   one(
