@@ -9,6 +9,8 @@ interface Use {
   readonly at: number;
   readonly key: string | undefined;
   readonly successor: string;
+  /** Who was given the successor: within the grace that may be both. */
+  readonly users: Set<Side>;
 }
 
 /** What one login may expect of the server, as somebody knows who sees every request of both sides. */
@@ -34,7 +36,9 @@ export class Ledger {
     if (code === 'refresh_token_reused') this.isOver = true;
     if (!('token' in answer)) return;
     if (by === 'thief') this.isStolen = true;
-    if (!this.uses.has(token)) this.uses.set(token, { by, at, key, successor: answer.token });
+    const use = this.uses.get(token);
+    if (use !== undefined) use.users.add(by);
+    else this.uses.set(token, { by, at, key, successor: answer.token, users: new Set([by]) });
   }
 
   private expected(by: Side, token: string, key: string | undefined, at: number): string {
@@ -44,8 +48,8 @@ export class Ledger {
     if (by === 'phone' && !this.isStolen) return 'good';
     const isOwnRetry = use.by === by && key !== undefined && use.key === key;
     const next = this.uses.get(use.successor);
-    // Whoever proves to have come first is given the successor that nobody else has used.
-    if (isOwnRetry && (next === undefined || next.by === by)) return 'anything';
+    // Whoever proves to have come first is given the successor that nobody else has used alone.
+    if (isOwnRetry && (next === undefined || next.users.has(by))) return 'anything';
     return 'refresh_token_reused';
   }
 }
