@@ -63,9 +63,9 @@ export interface LoginContext extends ClientContext {
   /** The session that this browser held before: it ends, so that no id is fixed in advance. */
   readonly replaces?: string | undefined;
   /**
-   * `false` for a browser that shall not remember the login: its cookies, after each refresh too, go
-   * when the browser closes. On the server it lasts as long as any other; give `sessionTtl` as well
-   * to shorten it. Without an effect where tokens are not in cookies.
+   * `false` for a browser that must not remember the login: its cookies end when the browser closes,
+   * also those of a refresh. The session on the server has its usual lifetime; give `sessionTtl` as
+   * well to shorten it. No effect where tokens are not in cookies.
    *
    * @default true
    */
