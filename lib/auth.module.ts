@@ -19,7 +19,7 @@ import { KeyService } from './authentication/key.service.js';
 import { RoutePolicyReader } from './authentication/route-policy.js';
 import { AuthSelfTest } from './authentication/self-test.js';
 import { TokenService } from './authentication/token.service.js';
-import { AuthExceptionFilter } from './context/auth-exception.filter.js';
+import { AuthExceptionFilter } from './platform/auth-exception.filter.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { assertOneCopyOfNest } from './one-copy-of-nest.js';
 import { AuthCookies } from './http/auth-cookies.service.js';

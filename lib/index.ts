@@ -1,7 +1,7 @@
 export { AuthModule } from './auth.module.js';
 export type { AuthModuleExtras } from './auth.module-definition.js';
 
-export { AuthClock, type CancelSchedule } from './context/auth-clock.js';
+export { AuthClock, type CancelSchedule } from './platform/auth-clock.js';
 
 export {
   AuthException,
@@ -55,7 +55,7 @@ export {
   type RevocationKind,
   type RevocationReason,
   type TokenIdentity,
-} from './revocation/revocation-event.js';
+} from './database/revocation-event.js';
 export type { TokenClaims, VerifiedClaims } from './revocation/token-claims.js';
 export type { DecisionOptions } from './revocation/revocation-decider.service.js';
 export type { RevocationStatus } from './revocation/revocation-status.js';
@@ -66,21 +66,21 @@ export type {
   HintContext,
   HintState,
   RevocationHint,
-} from './revocation/hint/revocation-hint.js';
+} from './revocation/push/revocation-hint.js';
 export { RevocationGuard } from './revocation/revocation.guard.js';
-export { Freshness } from './revocation/policy/freshness.decorator.js';
-export { WhenStale } from './revocation/policy/when-stale.decorator.js';
+export { Freshness } from './revocation/staleness/freshness.decorator.js';
+export { WhenStale } from './revocation/staleness/when-stale.decorator.js';
 export type {
   OverrideStatus,
   StalenessOverride,
-} from './revocation/policy/staleness-override.service.js';
+} from './revocation/staleness/staleness-override.service.js';
 export type { Leniency, Verdict } from './revocation/verdict.js';
 export {
   authMigrations,
   authTables,
   type AuthTables,
-} from './revocation/migrations/auth-migrations.js';
-export type { LogPosition } from './revocation/log-positions.js';
+} from './database/migrations/auth-migrations.js';
+export type { LogPosition } from './revocation/log/log-positions.js';
 
 export { JwtStrategy } from './authentication/jwt.strategy.js';
 export { JwtAuthGuard } from './authentication/jwt-auth.guard.js';
@@ -107,8 +107,8 @@ export type {
 export type { SessionInfo } from './sessions/session-info.js';
 export type { SessionListOptions, SessionPage } from './sessions/session-page.js';
 
-export type { Delivery } from './sessions/store/session-rows.js';
-export type { ReuseClass } from './sessions/store/refresh-outcome.js';
+export type { Delivery } from './database/session-rows.js';
+export type { ReuseClass } from './sessions/refresh-outcome.js';
 
 export {
   AccountService,
@@ -129,7 +129,7 @@ export type {
   SiteData,
   VerifyCredentials,
 } from './http/http-options.js';
-export type { CookieResponse } from './context/set-cookies.js';
+export type { CookieResponse } from './platform/set-cookies.js';
 export type { SessionAnswer, TokenAnswer } from './http/token-answer.js';
 
 export { LogoutService } from './logout/logout.service.js';

@@ -1,12 +1,12 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { QueryRunner } from 'typeorm';
-import { AuthClock } from '../context/auth-clock.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { messageOf } from '../revocation/message-of.js';
-import { RevocationLog } from '../revocation/revocation-log.service.js';
+import { messageOf } from '../platform/message-of.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
 /** Sessions that are erased in one transaction. */

@@ -13,10 +13,10 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/event-key.js';
-import { subjectOf } from '../revocation/identifier.js';
-import type { RevocationReason } from '../revocation/revocation-event.js';
-import { RevocationLog } from '../revocation/revocation-log.service.js';
+import { EventKeys } from '../revocation/log/event-key.js';
+import { subjectOf } from '../platform/identifier.js';
+import type { RevocationReason } from '../database/revocation-event.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 import { AccountEraser } from './account-eraser.service.js';

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { cookieValues } from '../context/cookie-header.js';
-import { assertHeaders, type AuthRequest } from '../context/execution-context.js';
-import { mayActWithCookies } from '../context/same-origin.js';
+import { cookieValues } from '../platform/cookie-header.js';
+import { assertHeaders, type AuthRequest } from '../platform/execution-context.js';
+import { mayActWithCookies } from '../platform/same-origin.js';
 import { bearerToken, MAX_TOKEN_LENGTH } from './bearer-token.js';
 import { csrfRefused, invalidRequest, tokenMalformed } from './refusals.js';
 

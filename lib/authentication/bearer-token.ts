@@ -1,4 +1,4 @@
-import type { AuthRequest } from '../context/execution-context.js';
+import type { AuthRequest } from '../platform/execution-context.js';
 import { invalidRequest, tokenMalformed } from './refusals.js';
 
 /** The longest token that is looked at: whatever is longer is refused by its length alone. */

@@ -4,7 +4,7 @@ import {
   type PipeTransform,
   type Type,
 } from '@nestjs/common';
-import { requestOf } from '../context/execution-context.js';
+import { requestOf } from '../platform/execution-context.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
 import { claimsOf } from '../revocation/claims-storage.js';
 

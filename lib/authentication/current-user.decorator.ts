@@ -4,7 +4,7 @@ import {
   type PipeTransform,
   type Type,
 } from '@nestjs/common';
-import { requestOf } from '../context/execution-context.js';
+import { requestOf } from '../platform/execution-context.js';
 
 /**
  * The user that the option `validate` made of the claims (by default the claims), or one of its

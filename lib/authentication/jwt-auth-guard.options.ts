@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { AuthRequest } from '../context/execution-context.js';
+import type { AuthRequest } from '../platform/execution-context.js';
 import type { AuthException } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { JwtStrategy } from './jwt.strategy.js';

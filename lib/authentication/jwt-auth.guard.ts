@@ -1,6 +1,6 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
-import { requestOf, setResponseHeaders, type AuthRequest } from '../context/execution-context.js';
+import { requestOf, setResponseHeaders, type AuthRequest } from '../platform/execution-context.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { JwtAuthGuardOptions } from './jwt-auth-guard.options.js';

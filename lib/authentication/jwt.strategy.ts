@@ -8,7 +8,7 @@ import {
 import { PassportStrategy } from '@nestjs/passport';
 import { randomUUID } from 'node:crypto';
 import { Strategy } from 'passport-jwt';
-import type { AuthRequest } from '../context/execution-context.js';
+import type { AuthRequest } from '../platform/execution-context.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
 import type { AuthKey } from '../options/auth-key.js';

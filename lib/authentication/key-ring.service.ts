@@ -4,7 +4,7 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { AuthKey, SigningAlgorithm } from '../options/auth-key.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { RevocationService } from '../revocation/revocation.service.js';
-import { LegacyTokens } from './legacy-tokens.js';
+import { LegacyTokens } from './legacy/legacy-tokens.js';
 
 /** A key and what has become of it. */
 interface RingEntry {

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { logText } from '../context/log-text.js';
+import { logText } from '../platform/log-text.js';
 import { KeyRing } from './key-ring.service.js';
 
 /**

@@ -7,7 +7,7 @@ import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { KeyRing } from './key-ring.service.js';
-import { legacySamples } from './legacy-samples.js';
+import { legacySamples } from './legacy/legacy-samples.js';
 import { signRaw } from './raw-signature.js';
 import { DEFAULT_DEMAND } from './token-demand.js';
 import { SELF_TEST_TYPE } from './token-inspector.js';

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { logText } from '../context/log-text.js';
+import { logText } from '../platform/log-text.js';
 import type { AuthKey } from '../options/auth-key.js';
 import { MAX_TOKEN_LENGTH } from './bearer-token.js';
 import type { KeyRing } from './key-ring.service.js';

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { messageOf } from '../revocation/message-of.js';
+import { messageOf } from '../platform/message-of.js';
 import type { CommandHost } from './command-host.js';
 import { CommandLog } from './command-log.js';
 import type { CommandOutput } from './command-output.js';

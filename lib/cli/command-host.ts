@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { AuthClock } from '../context/auth-clock.js';
+import type { AuthClock } from '../platform/auth-clock.js';
 
 /** A stream that may be a terminal. */
 export type CommandStream = Writable & { readonly isTTY?: boolean | undefined };

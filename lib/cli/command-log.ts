@@ -2,23 +2,23 @@ import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { AuthClock } from '../context/auth-clock.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { numbering } from '../revocation/history-jump.js';
-import { messageOf } from '../revocation/message-of.js';
-import { logIn, type OpenLog, openLogIn } from '../revocation/open-log.js';
+import { numbering } from '../revocation/log/history-jump.js';
+import { messageOf } from '../platform/message-of.js';
+import { logIn, type OpenLog, openLogIn } from '../revocation/log/open-log.js';
 import {
   instanceOf,
   InstanceStatements,
   type SeenInstance,
-} from '../revocation/store/instance.statements.js';
-import { type LogDatabase, StorageFailure } from '../revocation/store/log-database.js';
-import { type EventDraft, type Head, headOf } from '../revocation/store/log-rows.js';
-import type { LogStatements } from '../revocation/store/log.statements.js';
-import type { Appended, LogTransactions } from '../revocation/store/log.transactions.js';
-import { openLogDatabase } from '../revocation/store/open-log-database.js';
-import type { Row, Statement, Transaction } from '../revocation/store/statement.js';
-import { SessionTransactions } from '../sessions/store/session.transactions.js';
+} from '../database/instance.statements.js';
+import { type LogDatabase, StorageFailure } from '../database/log-database.js';
+import { type EventDraft, type Head, headOf } from '../database/log-rows.js';
+import type { LogStatements } from '../database/log.statements.js';
+import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
+import { openLogDatabase } from '../database/open-log-database.js';
+import type { Row, Statement, Transaction } from '../database/statement.js';
+import { SessionTransactions } from '../sessions/session.transactions.js';
 import type { SessionRows } from '../sessions/sweep-sessions.js';
 import { CommandFailure } from './command-errors.js';
 import { type LogTarget, optionsOf } from './log-target.js';

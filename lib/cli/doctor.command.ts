@@ -1,5 +1,5 @@
-import { messageOf } from '../revocation/message-of.js';
-import { instanceOf } from '../revocation/store/instance.statements.js';
+import { messageOf } from '../platform/message-of.js';
+import { instanceOf } from '../database/instance.statements.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { EXIT } from './command-errors.js';
 import type { CommandLog } from './command-log.js';

@@ -1,5 +1,5 @@
-import { EventKeys } from '../revocation/event-key.js';
-import { isIdentifier } from '../revocation/identifier.js';
+import { EventKeys } from '../revocation/log/event-key.js';
+import { isIdentifier } from '../platform/identifier.js';
 import { CommandUsageError } from './command-errors.js';
 import type { CommandLog } from './command-log.js';
 

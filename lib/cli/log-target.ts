@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DataSource, DataSourceOptions } from 'typeorm';
-import { isDataSource } from '../revocation/store/data-source.locator.js';
+import { isDataSource } from '../database/data-source.locator.js';
 import { CommandFailure, CommandUsageError } from './command-errors.js';
 
 /** The options that say where the log lives; every command has them. */

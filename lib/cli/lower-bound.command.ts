@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
-import { instanceOf, type SeenInstance } from '../revocation/store/instance.statements.js';
-import { integerOf } from '../revocation/store/log-rows.js';
-import type { Transaction } from '../revocation/store/statement.js';
+import { instanceOf, type SeenInstance } from '../database/instance.statements.js';
+import { integerOf } from '../database/log-rows.js';
+import type { Transaction } from '../database/statement.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { CommandFailure, CommandUsageError, EXIT } from './command-errors.js';
 import type { CommandLog } from './command-log.js';

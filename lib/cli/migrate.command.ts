@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { isThereAlready } from '../revocation/migrations/create-auth-log.migration.js';
+import { isThereAlready } from '../database/migrations/create-auth-log.migration.js';
 import {
   addColumns,
   AUTH_INDEXES,
   createInstances,
   createTables,
   grants,
-} from '../revocation/migrations/tables.js';
-import { AUTH_TABLES } from '../revocation/store/dialect.js';
-import { openLogDatabase } from '../revocation/store/open-log-database.js';
+} from '../database/migrations/tables.js';
+import { AUTH_TABLES } from '../database/dialect.js';
+import { openLogDatabase } from '../database/open-log-database.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { CommandUsageError, EXIT } from './command-errors.js';
 import { readTarget, type TargetOptions } from './log-target.js';

@@ -1,6 +1,6 @@
-import { agreedTime } from '../revocation/clock-check.service.js';
-import { CoveredEvents } from '../revocation/covered-events.js';
-import { purgeLog } from '../revocation/purge-log.js';
+import { agreedTime } from '../revocation/feed/clock-check.service.js';
+import { CoveredEvents } from '../revocation/log/covered-events.js';
+import { purgeLog } from '../revocation/log/purge-log.js';
 import { sessionSweep } from '../sessions/sweep-sessions.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { CommandFailure, EXIT } from './command-errors.js';

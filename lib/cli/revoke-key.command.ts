@@ -1,6 +1,6 @@
 import { sessionsOfKey } from '../logout/sessions-of-key.js';
-import { draftsOf } from '../revocation/writing/event-draft.js';
-import { KEYS_OF_ISSUERS } from '../revocation/log-format.js';
+import { draftsOf } from '../revocation/log/event-draft.js';
+import { KEYS_OF_ISSUERS } from '../revocation/log/log-format.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { CommandUsageError, EXIT } from './command-errors.js';
 import type { CommandLog } from './command-log.js';

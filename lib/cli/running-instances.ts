@@ -1,4 +1,4 @@
-import type { SeenInstance } from '../revocation/store/instance.statements.js';
+import type { SeenInstance } from '../database/instance.statements.js';
 import { spanText } from './wording.js';
 
 /** Instances renew their rows once a minute; one that missed three of these is taken for gone (ms). */

@@ -1,4 +1,4 @@
-import type { SeenInstance } from '../revocation/store/instance.statements.js';
+import type { SeenInstance } from '../database/instance.statements.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { EXIT } from './command-errors.js';
 import { count, readFigures } from './log-figures.js';

@@ -6,9 +6,9 @@ import {
   singleCookie,
 } from '../authentication/access-token.reader.js';
 import { csrfRefused } from '../authentication/refusals.js';
-import type { AuthRequest } from '../context/execution-context.js';
-import { mayActWithCookies } from '../context/same-origin.js';
-import { type CookieResponse, setCookies } from '../context/set-cookies.js';
+import type { AuthRequest } from '../platform/execution-context.js';
+import { mayActWithCookies } from '../platform/same-origin.js';
+import { type CookieResponse, setCookies } from '../platform/set-cookies.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { LoginResult } from '../sessions/login-context.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';

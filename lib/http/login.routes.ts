@@ -1,6 +1,6 @@
 import { HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { Public } from '../authentication/public.decorator.js';
-import type { CookieResponse } from '../context/set-cookies.js';
+import type { CookieResponse } from '../platform/set-cookies.js';
 import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
 import type { AuthenticatedSubject } from '../sessions/login-context.js';
 import { SessionService } from '../sessions/session.service.js';

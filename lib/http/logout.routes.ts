@@ -2,7 +2,7 @@ import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { CurrentToken } from '../authentication/current-token.decorator.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
 import { Public } from '../authentication/public.decorator.js';
-import type { CookieResponse } from '../context/set-cookies.js';
+import type { CookieResponse } from '../platform/set-cookies.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../revocation/token-claims.js';

@@ -1,5 +1,5 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { setResponseHeaders } from '../context/execution-context.js';
+import { setResponseHeaders } from '../platform/execution-context.js';
 
 /** Lets everybody pass, and sets the header that refusals need as much as answers. */
 @Injectable()

@@ -1,7 +1,7 @@
-import type { AuthRequest } from '../context/execution-context.js';
+import type { AuthRequest } from '../platform/execution-context.js';
 import { type AuthErrorCode, AuthException } from '../errors/auth.exception.js';
 import { idempotencyKeyOf } from '../sessions/idempotency-key.js';
-import { isIdentifier } from '../revocation/identifier.js';
+import { isIdentifier } from '../platform/identifier.js';
 import type { ClientContext } from '../sessions/login-context.js';
 import type { Credentials } from './http-options.js';
 

@@ -3,8 +3,8 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/event-key.js';
-import { RevocationLog } from '../revocation/revocation-log.service.js';
+import { EventKeys } from '../revocation/log/event-key.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 import { sessionsOfKey } from './sessions-of-key.js';
 

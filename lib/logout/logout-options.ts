@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { Duration } from '../options/duration.js';
-import type { RevocationReason } from '../revocation/revocation-event.js';
+import type { RevocationReason } from '../database/revocation-event.js';
 
 /** What every verb of {@link LogoutService} takes. */
 export interface LogoutOptions {

@@ -1,4 +1,4 @@
-import type { RevocationKind } from '../revocation/revocation-event.js';
+import type { RevocationKind } from '../database/revocation-event.js';
 
 /** What a logout did, from when, and where: proof for an audit, and the bound to count on. */
 export interface LogoutReceipt {

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AuthClock } from '../context/auth-clock.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { AuthEventType } from '../events/auth-event.js';
@@ -10,11 +10,11 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { UNBOUNDED } from '../options/stale-policy.js';
-import type { RevocationReason } from '../revocation/revocation-event.js';
-import { RevocationFeed } from '../revocation/revocation-feed.service.js';
-import { RevocationLog } from '../revocation/revocation-log.service.js';
+import type { RevocationReason } from '../database/revocation-event.js';
+import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
-import { StalePolicies } from '../revocation/policy/stale-policies.service.js';
+import { StalePolicies } from '../revocation/staleness/stale-policies.service.js';
 import type { LogoutOptions } from './logout-options.js';
 import type { LogoutReceipt } from './logout-receipt.js';
 

@@ -7,7 +7,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { lockTimeOf } from '../options/lock-time.js';
-import { assertText, isIdentifier, subjectOf } from '../revocation/identifier.js';
+import { assertText, isIdentifier, subjectOf } from '../platform/identifier.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { VerifiedClaims } from '../revocation/token-claims.js';
 import { identityOf } from '../revocation/token-identity.js';

@@ -1,4 +1,4 @@
-import type { EventKeys } from '../revocation/event-key.js';
+import type { EventKeys } from '../revocation/log/event-key.js';
 import type { SessionRows } from '../sessions/sweep-sessions.js';
 
 /** Sessions that are read, and ended, at a time. */

@@ -4,7 +4,7 @@ import type {
   HintConnection,
   HintContext,
   RevocationHint,
-} from '../revocation/hint/revocation-hint.js';
+} from '../revocation/push/revocation-hint.js';
 
 /** For how long a connection is waited for (ms). */
 const CONNECT_LIMIT = 3_000;

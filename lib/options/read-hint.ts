@@ -1,4 +1,4 @@
-import type { RevocationHint } from '../revocation/hint/revocation-hint.js';
+import type { RevocationHint } from '../revocation/push/revocation-hint.js';
 import { describeKind, type OptionProblems } from './option-problems.js';
 
 /** The option `hint`. @internal */

@@ -6,7 +6,7 @@ import type {
   HintConnection,
   HintContext,
   RevocationHint,
-} from '../revocation/hint/revocation-hint.js';
+} from '../revocation/push/revocation-hint.js';
 import { clientConfigOf, type PostgresOptions } from './client-config.js';
 
 /** What {@link postgresHint} takes. @publicApi */

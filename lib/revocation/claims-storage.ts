@@ -1,4 +1,4 @@
-import type { AuthRequest } from '../context/execution-context.js';
+import type { AuthRequest } from '../platform/execution-context.js';
 import type { TokenClaims } from './token-claims.js';
 
 /** Our own place on the request: `user` belongs to the application, which may put anything there. */

@@ -1,7 +1,7 @@
 import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
 import { LARGEST_TOLERANCE, type ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { isIdentifier } from './identifier.js';
-import type { TokenIdentity } from './revocation-event.js';
+import { isIdentifier } from '../platform/identifier.js';
+import type { TokenIdentity } from '../database/revocation-event.js';
 import type { VerifiedClaims } from './token-claims.js';
 
 /**

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { logText } from '../context/log-text.js';
+import { logText } from '../platform/log-text.js';
 import type { Verdict } from './verdict.js';
 
 /** Issuers are registered, so there are few; whatever else comes is one. */

@@ -5,14 +5,14 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { type StalePolicy, UNBOUNDED } from '../options/stale-policy.js';
-import { EventKeys } from './event-key.js';
-import { CallerWrites } from './writing/caller-writes.js';
-import { ProvisionalEvents } from './writing/provisional-events.js';
-import type { TokenIdentity } from './revocation-event.js';
-import { RevocationFeed } from './revocation-feed.service.js';
+import { EventKeys } from './log/event-key.js';
+import { CallerWrites } from './log/caller-writes.js';
+import { ProvisionalEvents } from './log/provisional-events.js';
+import type { TokenIdentity } from '../database/revocation-event.js';
+import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { RevocationIndex } from './index/revocation-index.js';
-import { StalePolicies } from './policy/stale-policies.service.js';
-import { StalenessOverrides } from './policy/staleness-override.service.js';
+import { StalePolicies } from './staleness/stale-policies.service.js';
+import { StalenessOverrides } from './staleness/staleness-override.service.js';
 import type { Freshness } from './token-claims.js';
 import { ACTIVE, INVALID, LENIENT, type UnknownVerdict, type Verdict } from './verdict.js';
 

@@ -1,5 +1,5 @@
-import type { RevocationReason } from './revocation-event.js';
-import type { AccountChange } from './store/log-rows.js';
+import type { RevocationReason } from '../database/revocation-event.js';
+import type { AccountChange } from '../database/log-rows.js';
 
 interface Common {
   /** Why; the holder of the token is told. Default `unspecified`, of which nobody is told. */

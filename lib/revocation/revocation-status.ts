@@ -1,6 +1,6 @@
 import type { StalePolicy } from '../options/stale-policy.js';
-import type { HintState } from './hint/revocation-hint.js';
-import type { OverrideStatus } from './policy/staleness-override.service.js';
+import type { HintState } from './push/revocation-hint.js';
+import type { OverrideStatus } from './staleness/staleness-override.service.js';
 
 /** What this instance knows, for a health check. */
 export interface RevocationStatus {

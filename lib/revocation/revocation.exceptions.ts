@@ -1,7 +1,7 @@
 import type { AuthErrorCode, AuthException } from '../errors/auth.exception.js';
 import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
-import type { RevocationKind } from './revocation-event.js';
+import type { RevocationKind } from '../database/revocation-event.js';
 import type { ActiveVerdict, Verdict } from './verdict.js';
 
 const CODE_OF_KIND: Readonly<Record<RevocationKind, AuthErrorCode>> = {

@@ -1,11 +1,11 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { claimsOf, kidOfRequest, rememberClaims } from './claims-storage.js';
 import { kidOf } from './kid-of.js';
-import { requestOf, setResponseHeaders } from '../context/execution-context.js';
+import { requestOf, setResponseHeaders } from '../platform/execution-context.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { RevocationService } from './revocation.service.js';
-import { routeDemandOf } from './policy/route-demand.js';
+import { routeDemandOf } from './staleness/route-demand.js';
 import type { TokenClaims, VerifiedClaims } from './token-claims.js';
 
 /**

@@ -6,19 +6,19 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
-import { AuthClock } from '../context/auth-clock.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { HintLink } from './hint/hint-link.service.js';
-import { LogConnection } from './log-connection.service.js';
-import { isRefusal } from './store/refusal.js';
-import { messageOf } from './message-of.js';
-import { RevocationFeed } from './revocation-feed.service.js';
-import { RevocationLog } from './revocation-log.service.js';
-import { RevocationPurge } from './revocation-purge.service.js';
+import { HintLink } from './push/hint-link.service.js';
+import { LogConnection } from './log/log-connection.service.js';
+import { isRefusal } from '../database/refusal.js';
+import { messageOf } from '../platform/message-of.js';
+import { RevocationFeed } from './feed/revocation-feed.service.js';
+import { RevocationLog } from './log/revocation-log.service.js';
+import { RevocationPurge } from './log/revocation-purge.service.js';
 
 /** Before a connection that was refused is tried again (ms). */
 const REFUSED_PAUSE = 500;

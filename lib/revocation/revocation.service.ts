@@ -7,14 +7,17 @@ import {
 import { stalePolicyOf } from '../options/stale-policy.js';
 import { assertDecidable, assertInTime } from './foreign-token.js';
 import { type DecisionOptions, RevocationDecider } from './revocation-decider.service.js';
-import type { TokenIdentity } from './revocation-event.js';
+import type { TokenIdentity } from '../database/revocation-event.js';
 import { identityOf } from './token-identity.js';
-import { RevocationFeed } from './revocation-feed.service.js';
+import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { RevocationIndex } from './index/revocation-index.js';
 import type { RevocationStatus } from './revocation-status.js';
 import { MissingKids } from './missing-kids.js';
 import { exceptionOf } from './revocation.exceptions.js';
-import { type StalenessOverride, StalenessOverrides } from './policy/staleness-override.service.js';
+import {
+  type StalenessOverride,
+  StalenessOverrides,
+} from './staleness/staleness-override.service.js';
 import type { VerifiedClaims } from './token-claims.js';
 import { ACTIVE, type Verdict } from './verdict.js';
 import { VerdictReporter } from './verdict-reporter.service.js';

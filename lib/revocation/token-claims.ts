@@ -1,4 +1,4 @@
-import type { TokenIdentity } from './revocation-event.js';
+import type { TokenIdentity } from '../database/revocation-event.js';
 
 /**
  * The verified claims of an access token.

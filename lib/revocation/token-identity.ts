@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { canonicalJson } from './canonical-json.js';
+import { canonicalJson } from '../platform/canonical-json.js';
 import type { VerifiedClaims } from './token-claims.js';
 
 /** No identity provider makes ids that start so. */

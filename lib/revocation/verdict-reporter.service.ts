@@ -1,14 +1,14 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { AuthClock } from '../context/auth-clock.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import { AuthEvents } from '../events/auth-events.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { RepeatedWarning } from './repeated-warning.js';
-import type { TokenIdentity } from './revocation-event.js';
-import { RevocationFeed } from './revocation-feed.service.js';
+import { RepeatedWarning } from '../platform/repeated-warning.js';
+import type { TokenIdentity } from '../database/revocation-event.js';
+import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { codeOf } from './revocation.exceptions.js';
 import { LENIENT, type Verdict } from './verdict.js';
 

@@ -1,4 +1,4 @@
-import type { RevocationKind, RevocationReason } from './revocation-event.js';
+import type { RevocationKind, RevocationReason } from '../database/revocation-event.js';
 
 /**
  * Why a token passed without a proof that is fresh enough: by the policy `'open'` or `{ staleFor }`, by

@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { AuthClock } from '../context/auth-clock.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import { KeyJwt } from '../authentication/key-jwt.js';
 import { KeyRing } from '../authentication/key-ring.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import type { LogPosition } from '../revocation/log-positions.js';
+import type { LogPosition } from '../revocation/log/log-positions.js';
 import { assertSignable } from './signable-claims.js';
 
 /** Lives are shortened by up to this share, so that clients that logged in together part ways. */

@@ -1,6 +1,6 @@
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { SignedAccessToken } from './access-token.signer.js';
-import type { Delivery } from './store/session-rows.js';
+import type { Delivery } from '../database/session-rows.js';
 
 /** What is left of 4,096 bytes beside a name and its attributes. */
 const COOKIE_LIMIT = 3_900;

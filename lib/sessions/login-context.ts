@@ -1,7 +1,7 @@
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type Duration, parseDuration } from '../options/duration.js';
-import type { LogPosition } from '../revocation/log-positions.js';
-import type { Delivery } from './store/session-rows.js';
+import type { LogPosition } from '../revocation/log/log-positions.js';
+import type { Delivery } from '../database/session-rows.js';
 
 const SECOND = 1_000;
 

@@ -1,8 +1,8 @@
-import type { LogPosition } from '../revocation/log-positions.js';
+import type { LogPosition } from '../revocation/log/log-positions.js';
 import type { SignedAccessToken } from './access-token.signer.js';
 import type { LoginResult } from './login-context.js';
 import type { RefreshToken } from './refresh-token.js';
-import type { RefreshRow, SessionRow } from './store/session-rows.js';
+import type { RefreshRow, SessionRow } from '../database/session-rows.js';
 
 /** What a refresh answers with the successor that it made. */
 export function answerOf(

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { KeyObject } from 'node:crypto';
 import { KeyRing } from '../authentication/key-ring.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
-import { RevocationLog } from '../revocation/revocation-log.service.js';
-import { integerOf } from '../revocation/store/log-rows.js';
-import type { Row } from '../revocation/store/statement.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import { integerOf } from '../database/log-rows.js';
+import type { Row } from '../database/statement.js';
 import { LookupLane } from './lookup-lane.js';
 import {
   type CheckKey,
@@ -16,7 +16,7 @@ import {
   refreshTokenDigest,
 } from './refresh-token.js';
 import { SessionStore } from './session-store.service.js';
-import { type SessionRow, sessionOf } from './store/session-rows.js';
+import { type SessionRow, sessionOf } from '../database/session-rows.js';
 
 /** Tokens that this application made: what waits here is as much as its clients present at once. */
 const OWN = { batch: 500, queue: 10_000 } as const;

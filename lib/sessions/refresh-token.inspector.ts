@@ -3,14 +3,14 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/event-key.js';
-import { RevocationLog } from '../revocation/revocation-log.service.js';
-import type { Transaction } from '../revocation/store/statement.js';
+import { EventKeys } from '../revocation/log/event-key.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import type { Transaction } from '../database/statement.js';
 import { refreshTokenDigest } from './refresh-token.js';
 import { RefreshService } from './refresh.service.js';
 import { SessionStore } from './session-store.service.js';
-import { refreshOf, type RefreshRow, type SessionRow } from './store/session-rows.js';
-import { endOf, refusalOf, type SessionTransactions } from './store/session.transactions.js';
+import { refreshOf, type RefreshRow, type SessionRow } from '../database/session-rows.js';
+import { endOf, refusalOf, type SessionTransactions } from './session.transactions.js';
 
 /** A refresh token that would be taken now. */
 export interface LiveRefreshToken {

@@ -7,11 +7,11 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/event-key.js';
-import type { RevocationReason } from '../revocation/revocation-event.js';
+import { EventKeys } from '../revocation/log/event-key.js';
+import type { RevocationReason } from '../database/revocation-event.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
-import type { LogPosition } from '../revocation/log-positions.js';
-import { RevocationLog } from '../revocation/revocation-log.service.js';
+import type { LogPosition } from '../revocation/log/log-positions.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { AccessTokenSigner, type SignedAccessToken } from './access-token.signer.js';
 import { claimsOf } from './claims-of.js';
 import { truncateAddress } from './client-address.js';
@@ -31,9 +31,9 @@ import { cut } from './client-text.js';
 import { assertFitsCookie } from './cookie-size.js';
 import { answerOf, repeatedAnswerOf } from './refresh-answer.js';
 import { refreshRefusal } from './session-refusals.js';
-import type { RefreshOutcome, ReuseClass } from './store/refresh-outcome.js';
-import { isReuseAfterEnd, rotate } from './store/rotate.js';
-import type { SessionRow } from './store/session-rows.js';
+import type { RefreshOutcome, ReuseClass } from './refresh-outcome.js';
+import { isReuseAfterEnd, rotate } from './rotate.js';
+import type { SessionRow } from '../database/session-rows.js';
 
 /** How often one call begins again because somebody's mark overtook its position. */
 const ATTEMPTS = 5;

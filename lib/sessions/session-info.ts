@@ -1,4 +1,4 @@
-import type { SessionRow } from './store/session-rows.js';
+import type { SessionRow } from '../database/session-rows.js';
 
 /** One of an account's logins, as its owner may see it. @publicApi */
 export interface SessionInfo {

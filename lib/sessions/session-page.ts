@@ -1,6 +1,6 @@
 import { AuthException } from '../errors/auth.exception.js';
 import type { SessionInfo } from './session-info.js';
-import type { SessionPlace } from './store/session-rows.js';
+import type { SessionPlace } from '../database/session-rows.js';
 
 /** The default `limit` of {@link SessionService.list}. */
 const DEFAULT_LIMIT = 100;

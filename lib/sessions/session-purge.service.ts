@@ -3,7 +3,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { RevocationPurge } from '../revocation/revocation-purge.service.js';
+import { RevocationPurge } from '../revocation/log/revocation-purge.service.js';
 import { SessionStore } from './session-store.service.js';
 import { sessionSweep } from './sweep-sessions.js';
 

@@ -2,15 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { AuthClock } from '../context/auth-clock.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import type { AuthUnavailableException } from '../errors/unavailable.exception.js';
-import { LogConnection } from '../revocation/log-connection.service.js';
-import type { OpenLog } from '../revocation/open-log.js';
-import { storageUnavailable } from '../revocation/storage-unavailable.js';
+import { LogConnection } from '../revocation/log/log-connection.service.js';
+import type { OpenLog } from '../revocation/log/open-log.js';
+import { storageUnavailable } from '../revocation/log/storage-unavailable.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
-import { StorageFailure } from '../revocation/store/log-database.js';
-import type { Row, Statement, Transaction } from '../revocation/store/statement.js';
-import { SessionTransactions } from './store/session.transactions.js';
+import { StorageFailure } from '../database/log-database.js';
+import type { Row, Statement, Transaction } from '../database/statement.js';
+import { SessionTransactions } from './session.transactions.js';
 
 /** For how long one call tries before its caller is told that it failed (ms). */
 const PATIENCE = 5_000;

@@ -8,10 +8,10 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/event-key.js';
-import { subjectOf } from '../revocation/identifier.js';
-import type { LogPosition } from '../revocation/log-positions.js';
-import { RevocationLog } from '../revocation/revocation-log.service.js';
+import { EventKeys } from '../revocation/log/event-key.js';
+import { subjectOf } from '../platform/identifier.js';
+import type { LogPosition } from '../revocation/log/log-positions.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { AccessTokenSigner } from './access-token.signer.js';
 import { claimsOf } from './claims-of.js';
 import { assertFitsCookie } from './cookie-size.js';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import type { PurgeSweep } from '../revocation/purge-log.js';
-import type { Row, Statement, Transaction } from '../revocation/store/statement.js';
-import type { SessionTransactions } from './store/session.transactions.js';
+import type { PurgeSweep } from '../revocation/log/purge-log.js';
+import type { Row, Statement, Transaction } from '../database/statement.js';
+import type { SessionTransactions } from './session.transactions.js';
 
 /** Rows chosen without locks and deleted by key in one transaction. */
 const RANGE = 500;

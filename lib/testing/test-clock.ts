@@ -1,4 +1,4 @@
-import { AuthClock, type CancelSchedule } from '../context/auth-clock.js';
+import { AuthClock, type CancelSchedule } from '../platform/auth-clock.js';
 
 interface Task {
   readonly at: number;

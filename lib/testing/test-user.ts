@@ -5,7 +5,7 @@ import passport from 'passport';
 import { JwtAuthGuardOptions } from '../authentication/jwt-auth-guard.options.js';
 import { tokenMissing } from '../authentication/refusals.js';
 import { type RoutePolicy, RoutePolicyReader } from '../authentication/route-policy.js';
-import type { AuthRequest } from '../context/execution-context.js';
+import type { AuthRequest } from '../platform/execution-context.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { rememberClaims } from '../revocation/claims-storage.js';
 import type { TokenClaims } from '../revocation/token-claims.js';

@@ -1,8 +1,8 @@
 import { randomFillSync, randomUUID } from 'node:crypto';
 import { DigestTable } from '../../lib/revocation/index/digest-table.js';
-import { EventKeys } from '../../lib/revocation/event-key.js';
+import { EventKeys } from '../../lib/revocation/log/event-key.js';
 import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
-import type { LogEvent, RevocationKind } from '../../lib/revocation/revocation-event.js';
+import type { LogEvent, RevocationKind } from '../../lib/database/revocation-event.js';
 import { atMost, interleave, runIfMain, usedBytes } from './bench.js';
 import type { BenchTable, Figure } from './bench.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { AuthCookies, type LoginResult } from 'nestjs-logout';
-import type { CookieResponse } from '../../lib/context/set-cookies.js';
+import type { CookieResponse } from '../../lib/platform/set-cookies.js';
 import { readCookies } from '../../lib/http/resolve-cookie-options.js';
 import { OptionProblems } from '../../lib/options/option-problems.js';
 

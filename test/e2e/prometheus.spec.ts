@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
 import { AuthModule, AuthWiringError } from 'nestjs-logout';
 import { AuthPrometheusModule } from 'nestjs-logout/prometheus';
-import { RevocationPurge } from '../../lib/revocation/revocation-purge.service.js';
+import { RevocationPurge } from '../../lib/revocation/log/revocation-purge.service.js';
 import { refuseToNumber } from '../cluster/protocol/unnumberable.js';
 import { eventually } from '../cluster/protocol/support.js';
 import {

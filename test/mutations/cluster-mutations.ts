@@ -1,7 +1,7 @@
 import type { Mutation } from './mutation.js';
 
-const HISTORY = 'revocation/log-history';
-const TRANSACTIONS = 'revocation/store/log.transactions';
+const HISTORY = 'revocation/log/log-history';
+const TRANSACTIONS = 'revocation/log/log.transactions';
 const CURSOR = 'revocation/feed/log-cursor';
 const H2 = 'cluster/protocol/h2';
 
@@ -49,7 +49,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a standby is believed',
-    'revocation/store/server-log-database',
+    'database/server-log-database',
     "first?.['read_only'] === '1'",
     'false',
     'cluster/failover/standby',
@@ -63,28 +63,28 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a refresh forgets what the database has lost',
-    'sessions/store/rotate',
+    'sessions/rotate',
     '?? rotation.knownEnd',
     '',
     H2,
   ),
   one(
     'a token from beyond the head is never decided',
-    'revocation/log-positions',
+    'revocation/log/log-positions',
     'this.jumpedUntil = this.clock.monotonic() + JUMP_REST;',
     '',
     'cluster/protocol/g5',
   ),
   one(
     'a hint that does not hear itself is believed',
-    'revocation/hint/hint-link.service',
+    'revocation/push/hint-link.service',
     'this.lose(new Error(`It connects',
     'void (new Error(`It connects',
     'cluster/hints/self-test',
   ),
   one(
     'hints set the pace',
-    'revocation/hint/hint-pacer',
+    'revocation/push/hint-pacer',
     'const wait = this.quietFrom - this.clock.monotonic();',
     'const wait = 0;',
     'hint-pacer',

@@ -13,7 +13,7 @@ type Edits = Mutation['edits'];
 
 const INDEX = 'revocation/index/revocation-index';
 const DECIDER = 'revocation/revocation-decider.service';
-const ROTATE = 'sessions/store/rotate';
+const ROTATE = 'sessions/rotate';
 const REFRESH = 'cluster/sessions/refresh.spec.ts';
 
 const NOT_FOLLOWED: Edits = [
@@ -113,7 +113,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     'a storage error is swallowed',
     'cluster/promises/p10-honest.spec.ts: is 503 storage_unavailable',
     edit(
-      'revocation/revocation-log.service',
+      'revocation/log/revocation-log.service',
       'throw storageUnavailable((error instanceof StorageFailure',
       'return { head: { maxStaleness: 0 }, events: [] }; throw storageUnavailable((error instanceof StorageFailure',
     ),
@@ -185,7 +185,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     'an event is kept too short',
     'cluster/protocol/w3-retention.spec.ts: refuses after a purge',
     edit(
-      'revocation/store/retention',
+      'revocation/log/retention',
       'export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;',
       'export const RETENTION_MARGIN = -2 * LARGEST_TOLERANCE;',
     ),
@@ -282,7 +282,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     'one session more than the limit goes on',
     'cluster/sessions/accounts.spec.ts: keeps as many sessions as it may',
     edit(
-      'sessions/store/session-limits',
+      'sessions/session-limits',
       "'DESC', this.limit - 1, MOST_ENDED)",
       "'DESC', this.limit, MOST_ENDED)",
     ),
@@ -335,7 +335,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     54,
     'every instance purges at once',
     'cluster/feed/x2-purging-beside-others.spec.ts: is done by one instance at a time',
-    edit('revocation/purge-claim', 'return isTaken ? new', 'return true ? new'),
+    edit('revocation/log/purge-claim', 'return isTaken ? new', 'return true ? new'),
   ),
   row(
     55,

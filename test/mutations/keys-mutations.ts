@@ -156,21 +156,21 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'no key event is written for older releases',
-    'revocation/store/log.transactions',
+    'revocation/log/log.transactions',
     'head.format < belowFormat',
     'belowFormat === Infinity',
     KEYS_OF_ISSUERS,
   ),
   one(
     'the format does not narrow what a revoked key ends',
-    'revocation/store/log.transactions',
+    'revocation/log/log.transactions',
     ' && head.format < belowFormat',
     '',
     KEYS_OF_ISSUERS,
   ),
   one(
     'a pending event of an unknown kind is given a position',
-    'revocation/writing/pending-mover',
+    'revocation/log/pending-mover',
     "isKnownKind(row['kind'] ?? '')",
     'true',
     'cluster/feed/h5',
@@ -247,7 +247,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'untrusted text goes into the log as it is',
-    'context/log-text',
+    'platform/log-text',
     'return cut.replace(UNSAFE,',
     'return cut.replace(/$^/g,',
     UNTRUSTED,

@@ -11,7 +11,7 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 export const LOG_MUTATIONS: readonly Mutation[] = [
   one(
     'a log that no instance follows is loaded without a jump',
-    'revocation/open-log',
+    'revocation/log/open-log',
     "integerOf(rows[0]?.['running']) > 0",
     'true',
     LOST_FUTURE,
@@ -25,7 +25,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a jump is kept for two minutes only',
-    'revocation/store/log.transactions',
+    'revocation/log/log.transactions',
     'until: head.now + Math.max(head.maxTokenLife, this.history.maxTokenLife) + RETENTION_MARGIN',
     'until: head.now + RETENTION_MARGIN',
     LOST_FUTURE,
@@ -39,21 +39,21 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'it is forgotten while the clocks differ',
-    'revocation/clock-check.service',
+    'revocation/feed/clock-check.service',
     'Math.abs(wall - database) > LARGEST_DIFFERENCE ? undefined : Math.min(wall, database)',
     'database',
     CLOCKS,
   ),
   one(
     'it is forgotten after both clocks of a machine leapt',
-    'revocation/clock-check.service',
+    'revocation/feed/clock-check.service',
     'if (isLeap && passed < this.options.maxTokenLife)',
     'if (false)',
     CLOCKS,
   ),
   one(
     'an event is kept by a clock that went back',
-    'revocation/store/log.transactions',
+    'revocation/log/log.transactions',
     'Math.max(head.now, this.history.latestTime, this.clock.wall())',
     'head.now',
     CLOCKS,
@@ -74,7 +74,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'an event is covered by one that spares a session',
-    'revocation/store/log.statements',
+    'database/log.statements',
     'AND (l.except_key IS NULL OR l.except_key = e.except_key)',
     '',
     'cluster/feed/x1-covered',
@@ -88,14 +88,14 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'what ends access tokens only covers what ends sessions',
-    'revocation/store/log.statements',
+    'database/log.statements',
     ' AND e.access_only = l.access_only',
     '',
     'cluster/feed/x1-covered',
   ),
   one(
     'the claim of a purge is not renewed',
-    'revocation/purge-log',
+    'revocation/log/purge-log',
     'isLost = !(await claim.renew());',
     '',
     'cluster/feed/s16',

@@ -77,7 +77,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'a storage error is swallowed',
     edits: [
       {
-        file: 'revocation/revocation-log.service',
+        file: 'revocation/log/revocation-log.service',
         find: 'throw storageUnavailable((error instanceof StorageFailure',
         replace:
           'return { head: { maxStaleness: 0 }, events: [] }; throw storageUnavailable((error instanceof StorageFailure',
@@ -89,7 +89,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'retention is one second short',
     edits: [
       {
-        file: 'revocation/store/retention',
+        file: 'revocation/log/retention',
         find: 'export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;',
         replace: 'export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE - 1_000;',
       },
@@ -123,7 +123,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the purge goes by the host’s clock',
     edits: [
       {
-        file: 'revocation/purge-log',
+        file: 'revocation/log/purge-log',
         find: 'return headOf(rows[0], clock).now;',
         replace: 'return clock.wall();',
       },
@@ -162,7 +162,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
           'claims.sid = text; claims.jti = text; await assertNotRevoked(this.revocation, claims, key.kid, demand);',
       },
       {
-        file: 'revocation/identifier',
+        file: 'platform/identifier',
         find: 'const LONGEST = 255;',
         replace: 'const LONGEST = 8192;',
       },
@@ -191,7 +191,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the own DataSource is replaced by the application’s',
     edits: [
       {
-        file: 'revocation/store/open-log-database',
+        file: 'database/open-log-database',
         find: 'const dataSource = await connect(application, options);',
         replace: 'const dataSource = application ?? (await connect(application, options));',
       },

@@ -2,8 +2,8 @@ import type { Mutation } from './mutation.js';
 
 const DECIDER = 'revocation/revocation-decider.service';
 const REPORTER = 'revocation/verdict-reporter.service';
-const POLICIES = 'revocation/policy/stale-policies.service';
-const OVERRIDE = 'revocation/policy/staleness-override.service';
+const POLICIES = 'revocation/staleness/stale-policies.service';
+const OVERRIDE = 'revocation/staleness/staleness-override.service';
 const WHEN_STALE = 'cluster/policies/when-stale';
 const BOUND = 'cluster/policies/widened-bound';
 
@@ -48,7 +48,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a class loosens a handler that asks for freshness',
-    'revocation/policy/route-demand',
+    'revocation/staleness/route-demand',
     "const isTightened = own.freshness !== undefined || freshness === 'strict';",
     'const isTightened = false;',
     'unit/authentication/when-stale',
@@ -139,21 +139,21 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a process that only writes keeps what it wrote in memory',
-    'revocation/revocation-feed.service',
+    'revocation/feed/revocation-feed.service',
     'if (!this.options.follow)\n            return; //',
     '//',
     'cluster/policies/follow-false',
   ),
   one(
     'a process that only writes polls',
-    'revocation/revocation-feed.service',
+    'revocation/feed/revocation-feed.service',
     'new PollLoop(clock, rounds, !options.follow);',
     'new PollLoop(clock, rounds, false);',
     'cluster/policies/follow-false',
   ),
   one(
     'a process that only writes never settles what COMMIT left unknown',
-    'revocation/writing/commit-doubts',
+    'revocation/log/commit-doubts',
     'this.clock.schedule(SETTLE_AGAIN, () => void this.settle());',
     '',
     'cluster/policies/follow-false',

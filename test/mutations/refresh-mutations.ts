@@ -1,6 +1,6 @@
 import type { Mutation } from './mutation.js';
 
-const ROTATE = 'sessions/store/rotate';
+const ROTATE = 'sessions/rotate';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name, edits: [{ file, find, replace }], tests };
@@ -94,7 +94,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'A28: the successor goes with its grace',
-    'sessions/store/session.statements',
+    'database/session.statements',
     'SET sealed_successor = NULL, grace_until = NULL ${these}',
     'SET sealed_successor = NULL, grace_until = NULL, retry_sealed = NULL ${these}',
     'cluster/sessions/lost-answers',

@@ -1,8 +1,8 @@
 import type { Mutation } from './mutation.js';
 
-const TRANSACTIONS = 'sessions/store/session.transactions';
-const ROTATE = 'sessions/store/rotate';
-const ACCOUNTS = 'revocation/store/account.transactions';
+const TRANSACTIONS = 'sessions/session.transactions';
+const ROTATE = 'sessions/rotate';
+const ACCOUNTS = 'revocation/log/account.transactions';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name, edits: [{ file, find, replace }], tests };
@@ -132,14 +132,14 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a page of another site may log out',
-    'context/same-origin',
+    'platform/same-origin',
     'export function mayActWithCookies(request, origins) {',
     'export function mayActWithCookies(request, origins) { return true;',
     'e2e/http-csrf',
   ),
   one(
     'Fastify knows an own page by the last of the hosts that proxies list',
-    'context/same-origin',
+    'platform/same-origin',
     'others.at(-1)?.trim() === host',
     'false',
     'e2e/http-csrf',
@@ -153,7 +153,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a legacy token is good for ever',
-    'authentication/legacy-tokens',
+    'authentication/legacy/legacy-tokens',
     'return this.revocation.now() < this.options.until;',
     'return true;',
     'security/legacy-rules|e2e/legacy',

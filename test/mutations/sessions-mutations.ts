@@ -1,7 +1,7 @@
 import type { Mutation } from './mutation.js';
 
-const TRANSACTIONS = 'sessions/store/session.transactions';
-const LIMITS = 'sessions/store/session-limits';
+const TRANSACTIONS = 'sessions/session.transactions';
+const LIMITS = 'sessions/session-limits';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name, edits: [{ file, find, replace }], tests };
@@ -25,28 +25,28 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a page of sessions forgets those of the same millisecond',
-    'sessions/store/session.statements',
+    'database/session.statements',
     '(s.created_at < ? OR s.session_key < ?)',
     '(s.created_at < ? AND s.session_key <> ?)',
     'cluster/sessions/session-list',
   ),
   one(
     'MariaDB chooses the index of a page itself',
-    'revocation/store/mysql.dialect',
+    'database/mysql.dialect',
     '` FORCE INDEX (\\`${prefixed(index)}\\`)`',
     "''",
     'cluster/storage/query-plans',
   ),
   one(
     'SQLite chooses the index of a page itself',
-    'revocation/store/sqlite.dialect',
+    'database/sqlite.dialect',
     '` INDEXED BY "${prefixed(index)}"`',
     "''",
     'cluster/storage/query-plans',
   ),
   one(
     'a page of sessions is sorted on PostgreSQL',
-    'revocation/store/postgres.dialect',
+    'database/postgres.dialect',
     'behindNull: (column, order) => `${column} ${order}, `,',
     "behindNull: () => '',",
     'cluster/storage/query-plans',

@@ -1,8 +1,8 @@
 import type { Mutation } from './mutation.js';
 
-const CALLERS = 'revocation/writing/caller-writes';
+const CALLERS = 'revocation/log/caller-writes';
 const STRICT = 'cluster/protocol/c5-strict';
-const ENDS = 'revocation/store/repeated-ends';
+const ENDS = 'revocation/log/repeated-ends';
 const FOREIGN = 'e2e/revocation-guard';
 const RECEIPTS = 'cluster/sessions/account-receipts';
 const REPEATED = 'cluster/sessions/repeated-ends';
@@ -55,14 +55,14 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'an issuer event may be part of a caller’s transaction',
-    'revocation/revocation-log.service',
+    'revocation/log/revocation-log.service',
     'assertConcernsFew(drafts);',
     '',
     STRICT,
   ),
   one(
     'a repeated end writes an event each time',
-    'revocation/store/log.transactions',
+    'revocation/log/log.transactions',
     'missing.filter((draft) => !repetitions.has(draft))',
     'missing',
     REPEATED,
@@ -125,7 +125,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a lost subject is the client’s fault',
-    'revocation/identifier',
+    'platform/identifier',
     "if (!['string', 'number', 'bigint'].includes(typeof subject))",
     'if (false)',
     RECEIPTS,

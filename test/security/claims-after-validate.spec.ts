@@ -10,7 +10,7 @@ import {
 } from '@nestjs/common';
 import { CurrentToken } from '../../lib/authentication/current-token.decorator.js';
 import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
-import { requestOf } from '../../lib/context/execution-context.js';
+import { requestOf } from '../../lib/platform/execution-context.js';
 import { claimsOf } from '../../lib/revocation/claims-storage.js';
 import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
 import type { TokenClaims } from '../../lib/revocation/token-claims.js';

@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, afterAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { TokenService } from '../../lib/authentication/token.service.js';
-import { logText } from '../../lib/context/log-text.js';
-import { messageOf } from '../../lib/revocation/message-of.js';
+import { logText } from '../../lib/platform/log-text.js';
+import { messageOf } from '../../lib/platform/message-of.js';
 import { assertSignable } from '../../lib/sessions/signable-claims.js';
 import { Test, type TestingModule } from '@nestjs/testing';
 import {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DataSourceOptions } from 'typeorm';
-import { openLogDatabase } from '../../lib/revocation/store/open-log-database.js';
+import { openLogDatabase } from '../../lib/database/open-log-database.js';
 import { newName, optionsOfServer, withServer } from './database-server.js';
 
 /*

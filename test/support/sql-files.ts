@@ -5,11 +5,11 @@ import {
   dropInstances,
   dropTables,
   grants,
-} from '../../lib/revocation/migrations/tables.js';
-import type { Dialect } from '../../lib/revocation/store/dialect.js';
-import { mysqlDialect } from '../../lib/revocation/store/mysql.dialect.js';
-import { postgresDialect } from '../../lib/revocation/store/postgres.dialect.js';
-import { sqliteDialect } from '../../lib/revocation/store/sqlite.dialect.js';
+} from '../../lib/database/migrations/tables.js';
+import type { Dialect } from '../../lib/database/dialect.js';
+import { mysqlDialect } from '../../lib/database/mysql.dialect.js';
+import { postgresDialect } from '../../lib/database/postgres.dialect.js';
+import { sqliteDialect } from '../../lib/database/sqlite.dialect.js';
 
 const LOG_ID = 'the id of the log';
 

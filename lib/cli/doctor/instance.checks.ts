@@ -1,4 +1,4 @@
-import type { SeenInstance } from '../../revocation/store/instance.statements.js';
+import type { SeenInstance } from '../../database/instance.statements.js';
 import { readFigures } from '../log-figures.js';
 import { namesOf } from '../running-instances.js';
 import { boundText, isUnbounded, spanText } from '../wording.js';

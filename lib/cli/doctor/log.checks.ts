@@ -1,7 +1,7 @@
-import { PENDING_PAGE, PURGE_AGE } from '../../revocation/store/log.transactions.js';
-import { SUPPORTED_FORMAT } from '../../revocation/log-format.js';
-import { integerOf } from '../../revocation/store/log-rows.js';
-import type { Row } from '../../revocation/store/statement.js';
+import { PENDING_PAGE, PURGE_AGE } from '../../revocation/log/log.transactions.js';
+import { SUPPORTED_FORMAT } from '../../revocation/log/log-format.js';
+import { integerOf } from '../../database/log-rows.js';
+import type { Row } from '../../database/statement.js';
 import { plural, spanText } from '../wording.js';
 import { type Check, type Finding, type Patient, wrong } from './check.js';
 

@@ -1,7 +1,7 @@
-import { AUTH_INDEXES, grants } from '../../revocation/migrations/tables.js';
-import { AUTH_TABLES, type AuthTable, type Dialect } from '../../revocation/store/dialect.js';
-import { errorCodeOf } from '../../revocation/store/driver-error.js';
-import { StorageFailure } from '../../revocation/store/log-database.js';
+import { AUTH_INDEXES, grants } from '../../database/migrations/tables.js';
+import { AUTH_TABLES, type AuthTable, type Dialect } from '../../database/dialect.js';
+import { errorCodeOf } from '../../database/driver-error.js';
+import { StorageFailure } from '../../database/log-database.js';
 import { type Check, type Patient, wrong } from './check.js';
 
 /** "Insufficient privilege" of PostgreSQL; what MySQL says of tables and of columns. */

@@ -2,7 +2,7 @@ import { DataSource, type QueryRunner } from 'typeorm';
 import {
   dataSourceClassOf,
   deriveDataSourceOptions,
-} from '../../revocation/store/derive-data-source-options.js';
+} from '../../database/derive-data-source-options.js';
 import { applicationOf, type LogTarget, optionsOf } from '../log-target.js';
 import { type Check, note, type Patient, wrong } from './check.js';
 

@@ -1,8 +1,8 @@
-import type { AuthClock } from '../../context/auth-clock.js';
-import { SUPPORTED_FORMAT } from '../log-format.js';
-import { isKnownKind, type LogEvent } from '../revocation-event.js';
-import { eventOf, type Head, headOf } from '../store/log-rows.js';
-import type { Row } from '../store/statement.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
+import { SUPPORTED_FORMAT } from '../log/log-format.js';
+import { isKnownKind, type LogEvent } from '../../database/revocation-event.js';
+import { eventOf, type Head, headOf } from '../../database/log-rows.js';
+import type { Row } from '../../database/statement.js';
 
 /** More pending events than this are numbered before they are read. */
 export const PENDING_LIMIT = 1_000;

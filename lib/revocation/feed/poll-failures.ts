@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { randomInt } from 'node:crypto';
-import { AnotherLog } from '../log-history.js';
-import { messageOf } from '../message-of.js';
+import { AnotherLog } from '../log/log-history.js';
+import { messageOf } from '../../platform/message-of.js';
 
 /** The shortest pause after a failed poll (ms). */
 const SHORTEST = 50;

@@ -1,4 +1,4 @@
-import type { AuthClock, CancelSchedule } from '../../context/auth-clock.js';
+import type { AuthClock, CancelSchedule } from '../../platform/auth-clock.js';
 
 /** What a loop goes by; the rounds themselves know why. */
 export interface PollRounds {

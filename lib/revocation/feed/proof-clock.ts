@@ -1,4 +1,4 @@
-import type { AuthClock } from '../../context/auth-clock.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
 
 /** The moment before a statement was sent, on both clocks of this host. */
 export interface Moment {

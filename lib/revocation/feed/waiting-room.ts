@@ -1,4 +1,4 @@
-import type { AuthClock } from '../../context/auth-clock.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
 
 interface Waiter {
   readonly after: number;

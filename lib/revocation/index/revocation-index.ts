@@ -1,9 +1,9 @@
 import { FOREVER } from './digest-shard.js';
 import { DigestTable } from './digest-table.js';
 import { HistoryGaps } from './history-gaps.js';
-import { type EventKeys, parseHexKey } from '../event-key.js';
+import { type EventKeys, parseHexKey } from '../log/event-key.js';
 import { MarkTable } from './mark.js';
-import type { LogEvent, RevocationKind, TokenIdentity } from '../revocation-event.js';
+import type { LogEvent, RevocationKind, TokenIdentity } from '../../database/revocation-event.js';
 import { RevokedKeys } from './revoked-keys.js';
 import { noteOf, REVOKED } from './revoked-verdicts.js';
 import { WaitingEvents } from './waiting-events.js';

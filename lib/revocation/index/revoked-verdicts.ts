@@ -2,7 +2,7 @@ import {
   REVOCATION_REASONS,
   type RevocationKind,
   type RevocationReason,
-} from '../revocation-event.js';
+} from '../../database/revocation-event.js';
 import type { RevokedVerdict } from '../verdict.js';
 
 /**

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
-import { LogConnection } from '../../../lib/revocation/log-connection.service.js';
+import { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
 
 /** What a number of requests asked of the outside world. */
 export interface Calls {

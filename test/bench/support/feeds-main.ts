@@ -3,9 +3,9 @@ import { Logger } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { setTimeout } from 'node:timers/promises';
 import { AuthModule } from '../../../lib/auth.module.js';
-import { AuthClock, type CancelSchedule } from '../../../lib/context/auth-clock.js';
+import { AuthClock, type CancelSchedule } from '../../../lib/platform/auth-clock.js';
 import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
-import type { HintContext, RevocationHint } from '../../../lib/revocation/hint/revocation-hint.js';
+import type { HintContext, RevocationHint } from '../../../lib/revocation/push/revocation-hint.js';
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import type { FeedsCommand, FeedsSettings } from './feeds-process.js';
 

@@ -7,7 +7,7 @@ import { AuthModule } from '../../../lib/auth.module.js';
 import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import { LogoutService } from '../../../lib/logout/logout.service.js';
-import { Freshness } from '../../../lib/revocation/policy/freshness.decorator.js';
+import { Freshness } from '../../../lib/revocation/staleness/freshness.decorator.js';
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import type { TokenClaims } from '../../../lib/revocation/token-claims.js';
 import { SHARED_SECRET } from '../../support/mint-token.js';

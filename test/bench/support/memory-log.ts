@@ -1,14 +1,14 @@
-import type { LogConnection } from '../../../lib/revocation/log-connection.service.js';
-import { logIn } from '../../../lib/revocation/open-log.js';
-import { AuthClock } from '../../../lib/context/auth-clock.js';
-import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
-import { sqliteDialect } from '../../../lib/revocation/store/sqlite.dialect.js';
+import type { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
+import { logIn } from '../../../lib/revocation/log/open-log.js';
+import { AuthClock } from '../../../lib/platform/auth-clock.js';
+import type { LogDatabase } from '../../../lib/database/log-database.js';
+import { sqliteDialect } from '../../../lib/database/sqlite.dialect.js';
 import type {
   Row,
   Statement,
   StatementResult,
   Transaction,
-} from '../../../lib/revocation/store/statement.js';
+} from '../../../lib/database/statement.js';
 
 const LOG_ID = 'the log of a bench';
 

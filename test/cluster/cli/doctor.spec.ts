@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { newEventId } from '../../../lib/revocation/event-id.js';
-import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
+import { newEventId } from '../../../lib/database/event-id.js';
+import { LogStatements } from '../../../lib/database/log.statements.js';
 import {
   type DatabaseKind,
   describeOn,

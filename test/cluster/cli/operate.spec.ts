@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { DataSource } from 'typeorm';
-import { AuthClock } from '../../../lib/context/auth-clock.js';
-import { SUPPORTED_FORMAT } from '../../../lib/revocation/log-format.js';
+import { AuthClock } from '../../../lib/platform/auth-clock.js';
+import { SUPPORTED_FORMAT } from '../../../lib/revocation/log/log-format.js';
 import { RELEASE } from '../../../lib/release.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';

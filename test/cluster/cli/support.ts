@@ -1,7 +1,7 @@
 import { PassThrough, Writable } from 'node:stream';
 import { runCommand } from '../../../lib/cli/run-command.js';
-import type { AuthClock } from '../../../lib/context/auth-clock.js';
-import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
+import type { AuthClock } from '../../../lib/platform/auth-clock.js';
+import { openLogDatabase } from '../../../lib/database/open-log-database.js';
 import type { TestDatabase } from '../../support/databases.js';
 
 /** What one run of the command came to. */

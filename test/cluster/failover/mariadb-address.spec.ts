@@ -10,8 +10,8 @@ import {
 } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { authMigrations } from '../../../lib/revocation/migrations/auth-migrations.js';
-import { AUTH_TABLES } from '../../../lib/revocation/store/dialect.js';
+import { authMigrations } from '../../../lib/database/migrations/auth-migrations.js';
+import { AUTH_TABLES } from '../../../lib/database/dialect.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { newName, optionsOfServer, withServer } from '../../support/database-server.js';
 import { type Instance, startInstance } from '../../support/instance.js';

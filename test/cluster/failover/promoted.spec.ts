@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import type { DataSourceOptions } from 'typeorm';
-import { AuthClock } from '../../../lib/context/auth-clock.js';
-import { ServerLogDatabase } from '../../../lib/revocation/store/server-log-database.js';
+import { AuthClock } from '../../../lib/platform/auth-clock.js';
+import { ServerLogDatabase } from '../../../lib/database/server-log-database.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { mintToken } from '../../support/mint-token.js';

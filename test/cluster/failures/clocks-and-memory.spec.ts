@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { AccountService } from '../../../lib/accounts/account.service.js';
-import { EventKeys } from '../../../lib/revocation/event-key.js';
-import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
+import { EventKeys } from '../../../lib/revocation/log/event-key.js';
+import type { LogEvent } from '../../../lib/database/revocation-event.js';
 import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
-import { eventOf } from '../../../lib/revocation/store/log-rows.js';
+import { eventOf } from '../../../lib/database/log-rows.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, postgres } from '../../support/databases.js';
 import type { Instance } from '../../support/instance.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { ServerLogDatabase } from '../../../lib/revocation/store/server-log-database.js';
+import { ServerLogDatabase } from '../../../lib/database/server-log-database.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, postgres } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { AuthClock } from '../../../lib/context/auth-clock.js';
-import { EventKeys } from '../../../lib/revocation/event-key.js';
-import { LogHistory } from '../../../lib/revocation/log-history.js';
-import type { OpenLog } from '../../../lib/revocation/open-log.js';
-import type { LogEvent } from '../../../lib/revocation/revocation-event.js';
-import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
-import type { Head } from '../../../lib/revocation/store/log-rows.js';
-import type { Row, Statement, StatementResult } from '../../../lib/revocation/store/statement.js';
+import type { AuthClock } from '../../../lib/platform/auth-clock.js';
+import { EventKeys } from '../../../lib/revocation/log/event-key.js';
+import { LogHistory } from '../../../lib/revocation/log/log-history.js';
+import type { OpenLog } from '../../../lib/revocation/log/open-log.js';
+import type { LogEvent } from '../../../lib/database/revocation-event.js';
+import type { LogDatabase } from '../../../lib/database/log-database.js';
+import type { Head } from '../../../lib/database/log-rows.js';
+import type { Row, Statement, StatementResult } from '../../../lib/database/statement.js';
 import { eventAt, headAt, idAt, ISSUER } from './support.js';
 
 /** A poll that one instance has sent; the test says when it is answered, and when the answer arrives. */

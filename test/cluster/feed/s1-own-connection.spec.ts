@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { POOL_SIZE } from '../../../lib/revocation/store/derive-data-source-options.js';
+import { POOL_SIZE } from '../../../lib/database/derive-data-source-options.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, postgres, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { ServerLogDatabase } from '../../../lib/revocation/store/server-log-database.js';
-import { SqliteLogDatabase } from '../../../lib/revocation/store/sqlite-log-database.js';
+import { ServerLogDatabase } from '../../../lib/database/server-log-database.js';
+import { SqliteLogDatabase } from '../../../lib/database/sqlite-log-database.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { TestClock } from '../../../lib/testing/test-clock.js';
-import type { HintConnection } from '../../../lib/revocation/hint/revocation-hint.js';
-import { LogConnection } from '../../../lib/revocation/log-connection.service.js';
+import type { HintConnection } from '../../../lib/revocation/push/revocation-hint.js';
+import { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { describeWithHints } from '../../support/hint-kinds.js';
 import { startInstance, type Instance } from '../../support/instance.js';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, type ExecutionContext, Get, Injectable, UseGuards } from '@nestjs/common';
-import { Freshness } from '../../../lib/revocation/policy/freshness.decorator.js';
+import { Freshness } from '../../../lib/revocation/staleness/freshness.decorator.js';
 import { RevocationGuard } from '../../../lib/revocation/revocation.guard.js';
 import type { VerifiedClaims } from '../../../lib/revocation/token-claims.js';
-import { WhenStale } from '../../../lib/revocation/policy/when-stale.decorator.js';
+import { WhenStale } from '../../../lib/revocation/staleness/when-stale.decorator.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

@@ -13,7 +13,7 @@ import { randomUUID } from 'node:crypto';
 import type { QueryRunner } from 'typeorm';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import type { AuthSettings } from '../../../lib/options/auth-options.js';
-import { CallerWrites } from '../../../lib/revocation/writing/caller-writes.js';
+import { CallerWrites } from '../../../lib/revocation/log/caller-writes.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import {
   databaseKinds,

@@ -1,15 +1,15 @@
-import { AuthClock } from '../../../lib/context/auth-clock.js';
-import { jump } from '../../../lib/revocation/history-jump.js';
-import { logIn, type OpenLog, openLogIn } from '../../../lib/revocation/open-log.js';
-import { newEventId } from '../../../lib/revocation/event-id.js';
-import { EventKeys } from '../../../lib/revocation/event-key.js';
-import type { EventDraft } from '../../../lib/revocation/store/log-rows.js';
+import { AuthClock } from '../../../lib/platform/auth-clock.js';
+import { jump } from '../../../lib/revocation/log/history-jump.js';
+import { logIn, type OpenLog, openLogIn } from '../../../lib/revocation/log/open-log.js';
+import { newEventId } from '../../../lib/database/event-id.js';
+import { EventKeys } from '../../../lib/revocation/log/event-key.js';
+import type { EventDraft } from '../../../lib/database/log-rows.js';
 import {
   type Appended,
   type LogTransactions,
-} from '../../../lib/revocation/store/log.transactions.js';
-import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
-import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
+} from '../../../lib/revocation/log/log.transactions.js';
+import type { LogDatabase } from '../../../lib/database/log-database.js';
+import { openLogDatabase } from '../../../lib/database/open-log-database.js';
 import type { TestDatabase } from '../../support/databases.js';
 
 const keys = new EventKeys('https://issuer.test');

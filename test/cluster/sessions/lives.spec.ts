@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { AccountService } from '../../../lib/accounts/account.service.js';
-import { AuthClock } from '../../../lib/context/auth-clock.js';
+import { AuthClock } from '../../../lib/platform/auth-clock.js';
 import type { AuthEvent } from '../../../lib/events/auth-event.js';
 import { AuthEvents } from '../../../lib/events/auth-events.service.js';
 import { sqlite, type TestDatabase } from '../../support/databases.js';

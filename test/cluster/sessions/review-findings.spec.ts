@@ -4,7 +4,7 @@ import {
   type AccountChangeOptions,
   AccountService,
 } from '../../../lib/accounts/account.service.js';
-import { StorageFailure } from '../../../lib/revocation/store/log-database.js';
+import { StorageFailure } from '../../../lib/database/log-database.js';
 import type { AuthEvent } from '../../../lib/events/auth-event.js';
 import { AuthEvents } from '../../../lib/events/auth-events.service.js';
 import type { LoginResult } from '../../../lib/sessions/login-context.js';

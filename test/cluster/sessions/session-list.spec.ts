@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import type { SessionPage } from '../../../lib/sessions/session-page.js';
 import { SessionStore } from '../../../lib/sessions/session-store.service.js';
-import type { Row, Statement } from '../../../lib/revocation/store/statement.js';
+import type { Row, Statement } from '../../../lib/database/statement.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { codeOf, login } from './support.js';

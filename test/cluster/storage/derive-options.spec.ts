@@ -5,7 +5,7 @@ import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import {
   deriveDataSourceOptions,
   POOL_SIZE,
-} from '../../../lib/revocation/store/derive-data-source-options.js';
+} from '../../../lib/database/derive-data-source-options.js';
 
 const server = {
   type: 'postgres',

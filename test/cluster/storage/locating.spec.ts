@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { AuthModule } from '../../../lib/auth.module.js';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import type { AuthSettings } from '../../../lib/options/auth-options.js';
-import { LogConnection } from '../../../lib/revocation/log-connection.service.js';
+import { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 
 class ShopDataSource extends DataSource {}

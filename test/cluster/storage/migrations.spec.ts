@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { setTimeout } from 'node:timers/promises';
 import { DataSource, type DataSourceOptions, EntitySchema } from 'typeorm';
-import { authMigrations } from '../../../lib/revocation/migrations/auth-migrations.js';
-import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
-import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
+import { authMigrations } from '../../../lib/database/migrations/auth-migrations.js';
+import { LogStatements } from '../../../lib/database/log.statements.js';
+import { openLogDatabase } from '../../../lib/database/open-log-database.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { TestClock } from '../../../lib/testing/test-clock.js';
-import { AccountStatements } from '../../../lib/revocation/store/account.statements.js';
-import { InstanceStatements } from '../../../lib/revocation/store/instance.statements.js';
-import type { ColumnType } from '../../../lib/revocation/store/dialect.js';
-import type { LogDatabase } from '../../../lib/revocation/store/log-database.js';
-import { LogStatements } from '../../../lib/revocation/store/log.statements.js';
-import type { Statement } from '../../../lib/revocation/store/statement.js';
-import { SessionStatements } from '../../../lib/sessions/store/session.statements.js';
-import { SESSION_COLUMNS } from '../../../lib/sessions/store/session-rows.js';
+import { AccountStatements } from '../../../lib/database/account.statements.js';
+import { InstanceStatements } from '../../../lib/database/instance.statements.js';
+import type { ColumnType } from '../../../lib/database/dialect.js';
+import type { LogDatabase } from '../../../lib/database/log-database.js';
+import { LogStatements } from '../../../lib/database/log.statements.js';
+import type { Statement } from '../../../lib/database/statement.js';
+import { SessionStatements } from '../../../lib/database/session.statements.js';
+import { SESSION_COLUMNS } from '../../../lib/database/session-rows.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 

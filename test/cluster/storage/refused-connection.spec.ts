@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import type { AuthSettings } from '../../../lib/options/auth-options.js';
-import { openLogDatabase } from '../../../lib/revocation/store/open-log-database.js';
+import { openLogDatabase } from '../../../lib/database/open-log-database.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { createUser, type DatabaseUser } from '../../support/database-user.js';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';

@@ -1,7 +1,7 @@
-import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { EventKeys } from '../../../lib/revocation/log/event-key.js';
 import { LogCursor } from '../../../lib/revocation/feed/log-cursor.js';
 import { ProofClock } from '../../../lib/revocation/feed/proof-clock.js';
-import { RevocationFeed } from '../../../lib/revocation/revocation-feed.service.js';
+import { RevocationFeed } from '../../../lib/revocation/feed/revocation-feed.service.js';
 import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import { controlPolls, endSessions } from '../../cluster/feed/support.js';
 import { loseAllAfter } from '../../cluster/protocol/support.js';

@@ -1,8 +1,8 @@
-import { newEventId } from '../../../lib/revocation/event-id.js';
-import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { newEventId } from '../../../lib/database/event-id.js';
+import { EventKeys } from '../../../lib/revocation/log/event-key.js';
 import { LogFollower } from '../../../lib/revocation/feed/log-follower.js';
 import { MarkTable } from '../../../lib/revocation/index/mark.js';
-import { ProvisionalEvents } from '../../../lib/revocation/writing/provisional-events.js';
+import { ProvisionalEvents } from '../../../lib/revocation/log/provisional-events.js';
 import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import { endSessions } from '../../cluster/feed/support.js';
 import { holdHead, loseCommit, reconnect } from '../../cluster/protocol/support.js';

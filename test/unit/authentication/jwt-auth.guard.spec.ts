@@ -3,7 +3,7 @@ import { Controller, Get, SetMetadata, UseGuards } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
 import { CurrentUser } from '../../../lib/authentication/current-user.decorator.js';
-import { Freshness } from '../../../lib/revocation/policy/freshness.decorator.js';
+import { Freshness } from '../../../lib/revocation/staleness/freshness.decorator.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import { OptionalAuth } from '../../../lib/authentication/optional-auth.decorator.js';
 import { Public } from '../../../lib/authentication/public.decorator.js';

@@ -34,7 +34,7 @@ import {
   type ResolvedAuthOptions,
 } from '../../../lib/options/resolved-auth-options.js';
 import type { DecisionOptions } from '../../../lib/revocation/revocation-decider.service.js';
-import type { TokenIdentity } from '../../../lib/revocation/revocation-event.js';
+import type { TokenIdentity } from '../../../lib/database/revocation-event.js';
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import { ACTIVE, type Verdict } from '../../../lib/revocation/verdict.js';
 import { fetchOnce } from '../../support/fetch-once.js';

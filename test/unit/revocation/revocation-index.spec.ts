@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { EventKeys } from '../../../lib/revocation/event-key.js';
+import { EventKeys } from '../../../lib/revocation/log/event-key.js';
 import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import type {
   LogEvent,
@@ -8,7 +8,7 @@ import type {
   RevocationKind,
   RevocationReason,
   TokenIdentity,
-} from '../../../lib/revocation/revocation-event.js';
+} from '../../../lib/database/revocation-event.js';
 
 const OWN = 'https://own.example';
 const FOREIGN = 'https://foreign.example';

@@ -1,0 +1,101 @@
+import type { DataSource } from 'typeorm';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AUTH_INDEXES, columnsOf, firstColumns } from './migrations/tables.js';
+import { AUTH_TABLES, type Dialect } from './dialect.js';
+import type { LogDatabase } from './log-database.js';
+
+/** The names that the revocation log has taken; a prefix or a schema makes others of them. */
+const OTHER_NAMES = [
+  "Give our tables other names: AuthModule.forRoot({ tablePrefix: 'shop_', … }).",
+  "On PostgreSQL a schema of their own does the same: AuthModule.forRoot({ schema: 'auth', … }).",
+];
+
+/**
+ * Before anything is made or changed: a table that has one of our names and not our columns belongs to
+ * another program.
+ *
+ * @throws AuthWiringError that names the table and the columns that it lacks.
+ */
+export async function refuseForeignTables(database: LogDatabase): Promise<void> {
+  const present = await presentColumns(database);
+  for (const table of AUTH_TABLES) {
+    const name = database.dialect.prefixed(table);
+    const columns = present.get(name);
+    if (columns === undefined) continue;
+    const missing = firstColumns(table).filter((column) => !columns.has(column));
+    if (missing.length === 0) continue;
+    throw new AuthWiringError(
+      `AuthModule: the table "${name}" is not one of the revocation log: it lacks the columns ` +
+        `${missing.join(', ')}. It belongs to another program, or its columns were dropped. Nothing was changed.`,
+      ...OTHER_NAMES,
+    );
+  }
+}
+
+/** @throws AuthWiringError that names every table, column and index that is not there. */
+export async function checkTables(database: LogDatabase): Promise<void> {
+  const { dialect } = database;
+  const { rows } = await database.read(dialect.existing);
+  const present = new Set(rows.map(({ name }) => name));
+  const columns = await presentColumns(database);
+  const tables = AUTH_TABLES.filter((table) => !present.has(dialect.prefixed(table)));
+  const missing = [
+    ...tables.map((table) => dialect.prefixed(table)),
+    ...AUTH_TABLES.flatMap((table) => missingColumns(dialect, table, columns)),
+    ...AUTH_INDEXES.map(({ name }) => dialect.prefixed(name)).filter((name) => !present.has(name)),
+  ];
+  if (missing.length === 0) return;
+  const folder = 'node_modules/nestjs-logout/docs/sql';
+  throw new AuthWiringError(
+    `AuthModule: the database lacks these tables, columns or indexes of the revocation log: ${missing.join(', ')}.`,
+    `Let the module make them: AuthModule.forRoot({ migrations: 'run', … }).`,
+    'Add ...authMigrations to the migrations of your own DataSource and run them ' +
+      '(with tablePrefix or schema: ...authTables({ tablePrefix, schema }).migrations).',
+    tables.length > 0
+      ? `Run ${folder}/${dialect.name}.up.sql.`
+      : `If the tables were made by release 0.1, run ${folder}/${dialect.name}.upgrade-0.2.sql.`,
+  );
+}
+
+/**
+ * The application's own entities.
+ *
+ * @throws AuthWiringError when one of them has the name of one of our tables.
+ */
+export function refuseOurNames(application: DataSource, tablePrefix = ''): void {
+  const names: ReadonlySet<string> = new Set(AUTH_TABLES.map((table) => tablePrefix + table));
+  const clash = application.entityMetadatas.find(({ tableName }) => names.has(tableName));
+  if (clash === undefined) return;
+  throw new AuthWiringError(
+    `AuthModule: the entity ${clash.name} of the application has the table name "${clash.tableName}", ` +
+      'which belongs to the revocation log; synchronize would drop our columns.',
+    'Rename the table of that entity.',
+    ...OTHER_NAMES,
+  );
+}
+
+function missingColumns(
+  dialect: Dialect,
+  table: (typeof AUTH_TABLES)[number],
+  present: ReadonlyMap<string, ReadonlySet<string>>,
+): string[] {
+  const name = dialect.prefixed(table);
+  const columns = present.get(name);
+  if (columns === undefined) return [];
+  return columnsOf(table)
+    .filter((column) => !columns.has(column))
+    .map((column) => `${name}.${column}`);
+}
+
+/** The columns of what has the names of our tables. */
+async function presentColumns(database: LogDatabase): Promise<Map<string, Set<string>>> {
+  const { dialect } = database;
+  const tables = AUTH_TABLES.map((table) => dialect.prefixed(table));
+  const { rows } = await database.read(dialect.columnsOf(tables));
+  const found = new Map<string, Set<string>>();
+  for (const { table_name: table, column_name: column } of rows) {
+    if (table === null || table === undefined || column === null || column === undefined) continue;
+    found.set(table, (found.get(table) ?? new Set()).add(column));
+  }
+  return found;
+}

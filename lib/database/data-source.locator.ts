@@ -1,0 +1,95 @@
+import { ModulesContainer, ModuleRef } from '@nestjs/core';
+import { DataSource } from 'typeorm';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+
+const BRAND = Symbol.for('DataSource');
+
+/** By TypeORM's own brand, so that a second copy of the package does not hide a DataSource. */
+export function isDataSource(value: unknown): value is DataSource {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (value as Record<string, unknown>)['@instanceof'] === BRAND
+  );
+}
+
+/** What a DataSource is connected by; another object each time that it is initialised. */
+export function poolOf(dataSource: DataSource | undefined): unknown {
+  const driver = dataSource?.driver as unknown as Readonly<Record<string, unknown>> | undefined;
+  if (dataSource?.isInitialized !== true || driver === undefined) return undefined;
+  // PostgreSQL, MySQL, MySQL with replication, SQLite.
+  return (
+    driver['master'] ?? driver['pool'] ?? driver['poolCluster'] ?? driver['databaseConnection']
+  );
+}
+
+/**
+ * The application's DataSource: the one that is named, else the only one there is.
+ *
+ * @throws AuthWiringError when there is none, when there are several, or when it is no singleton; the
+ * message lists the candidates.
+ */
+export function locateDataSource(
+  moduleRef: ModuleRef,
+  modules: ModulesContainer,
+  name: string | undefined,
+): DataSource {
+  const candidates = candidatesIn(modules);
+  const listed = [...candidates.values()].flat().join(', ') || 'none';
+  if (name !== undefined) {
+    const found = [...candidates].find(([, names]) => names.some((given) => fits(given, name)));
+    if (found !== undefined) return found[0];
+    throw new AuthWiringError(
+      `AuthModule: dataSource "${name}" was not found. DataSources in this application: ${listed}.`,
+      'Give the name that TypeOrmModule.forRoot({ name }) has, or the DataSource itself.',
+    );
+  }
+  const [only, ...others] = candidates.keys();
+  if (only !== undefined && others.length === 0) return only;
+  if (only !== undefined) {
+    throw new AuthWiringError(
+      `AuthModule: there is more than one DataSource: ${listed}.`,
+      `Say on which one the revocation log lives: AuthModule.forRoot({ dataSource: 'name', … }).`,
+    );
+  }
+  throw new AuthWiringError(
+    `AuthModule: no DataSource was found${scopeHint(moduleRef)}.`,
+    'Import TypeOrmModule.forRoot(…) in the application.',
+    'Provide TypeORM’s DataSource class as a singleton provider.',
+    'Without TypeORM in the application: AuthModule.forRoot({ dataSource: { type, … } }).',
+  );
+}
+
+/** As TypeOrmModule makes tokens of names: the class itself stands for TypeORM's name `default`. */
+function fits(given: string, name: string): boolean {
+  return given === name || given === (name === 'default' ? 'DataSource' : `${name}DataSource`);
+}
+
+/** Every distinct DataSource that some module provides, with the tokens under which it stands. */
+function candidatesIn(modules: ModulesContainer): Map<DataSource, string[]> {
+  const found = new Map<DataSource, string[]>();
+  for (const module of modules.values()) {
+    for (const [token, wrapper] of module.providers) {
+      const instance: unknown = wrapper.instance;
+      if (!isDataSource(instance)) continue;
+      const label = typeof token === 'function' ? token.name : String(token);
+      const names = found.get(instance) ?? [];
+      if (!names.includes(label)) names.push(label);
+      found.set(instance, names);
+    }
+  }
+  return found;
+}
+
+/** Tells a scoped or a mocked DataSource apart from none at all. */
+function scopeHint(moduleRef: ModuleRef): string {
+  try {
+    const value: unknown = moduleRef.get(DataSource, { strict: false });
+    return isDataSource(value) ? '' : ': what is provided as DataSource is not one (a mock?)';
+  } catch (error) {
+    // Nest's exceptions are all named Error; InvalidClassScopeException is the one for scopes.
+    return error instanceof Error && error.constructor.name.includes('Scope')
+      ? ': the one that is provided is request-scoped or transient'
+      : '';
+  }
+}

@@ -1,0 +1,153 @@
+import { resolve } from 'node:path';
+import type { DataSource, DataSourceOptions } from 'typeorm';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { authTables } from './migrations/auth-migrations.js';
+import { SUPPORTED_TYPES, type TableNames } from './dialect-of.js';
+
+/** One connection that writes and one that reads; the feed's own is outside of every pool. */
+export const POOL_SIZE = 2;
+
+/** For how long a new connection, or a free one of the pool, is waited for (ms). */
+export const CONNECT_LIMIT = 3_000;
+
+const CREDENTIALS = ['url', 'host', 'port', 'username', 'password', 'database', 'socketPath'];
+
+/** The connection fields that are taken over; everything else of the application stays its own. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  postgres: [...CREDENTIALS, 'schema', 'ssl', 'driver', 'extra'],
+  mysql: [...CREDENTIALS, 'ssl', 'driver', 'connectorPackage', 'charset', 'timezone', 'extra'],
+  'better-sqlite3': ['database', 'driver', 'nativeBinding', 'key', 'prepareDatabase'],
+};
+
+/** Settings of a pool; ours has its own, and one of these in `extra` would beat it silently. */
+const POOL_SETTINGS = [
+  'max',
+  'min',
+  'poolSize',
+  'connectionLimit',
+  'queueLimit',
+  'maxIdle',
+  'idleTimeout',
+  'idleTimeoutMillis',
+  'connectionTimeoutMillis',
+  'connectTimeout',
+  'statement_timeout',
+  'query_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+  'maxUses',
+  'options',
+];
+
+type Loose = Readonly<Record<string, unknown>>;
+
+/**
+ * The options of our own small DataSource, from the application's: an allow-list of connection
+ * fields, always on the primary, with none of its naming, pooling, logging or caching.
+ *
+ * @throws AuthWiringError for a driver that the log cannot live on, and for a schema where there is
+ * none.
+ */
+export function deriveDataSourceOptions(
+  application: DataSourceOptions,
+  names: TableNames,
+  poolSize = POOL_SIZE,
+): DataSourceOptions {
+  const given = application as unknown as Loose;
+  const type = supported(given);
+  const { schema, tablePrefix = '' } = names;
+  if (schema !== undefined && type !== 'postgres') throw schemaIsForPostgres(schema, type);
+  const family = type === 'mariadb' ? 'mysql' : type;
+  const { replication } = given as { replication?: { master?: Loose } };
+  const isReplicated = replication?.master !== undefined && type !== 'better-sqlite3';
+  const source: Record<string, unknown> = { ...given };
+  if (isReplicated) {
+    // With a url in `master` the top-level credentials would win and open another database.
+    for (const field of CREDENTIALS) delete source[field];
+    Object.assign(source, replication.master);
+  }
+  const connection: Record<string, unknown> = {};
+  for (const field of ALLOWED[family] ?? []) {
+    if (source[field] !== undefined) connection[field] = source[field];
+  }
+  if (isRecord(connection['extra'])) {
+    const extra = { ...connection['extra'] };
+    for (const setting of POOL_SETTINGS) delete extra[setting];
+    connection['extra'] = extra;
+  }
+  if (type === 'postgres') {
+    connection['extra'] = { ...(connection['extra'] as object | undefined), allowExitOnIdle: true };
+    if (schema !== undefined) connection['schema'] = schema;
+    connection['connectTimeoutMS'] = CONNECT_LIMIT;
+  }
+  if (family === 'mysql') connection['connectTimeout'] = CONNECT_LIMIT;
+  if (type === 'better-sqlite3' && typeof connection['database'] === 'string') {
+    const file = connection['database'];
+    if (file !== ':memory:' && file !== '') connection['database'] = resolve(file);
+  }
+  return {
+    ...connection,
+    type,
+    ...(type === 'better-sqlite3' ? {} : { poolSize }),
+    name: 'nestjs-logout',
+    entities: [],
+    subscribers: [],
+    migrations: [...authTables(names).migrations],
+    migrationsTableName: `${tablePrefix}auth_migration`,
+    migrationsRun: false,
+    synchronize: false,
+    dropSchema: false,
+    logging: false,
+    entityPrefix: '',
+  } as unknown as DataSourceOptions;
+}
+
+/** Ignored, it would put the tables where nobody looks for them. */
+function schemaIsForPostgres(schema: string, type: string): AuthWiringError {
+  return new AuthWiringError(
+    `AuthModule: schema "${schema}" was given, but a database of type "${type}" has no schemas.`,
+    'Leave schema out; it is for PostgreSQL only.',
+    'For another database on the same server: AuthModule.forRoot({ dataSource: { type, database, … } }).',
+  );
+}
+
+function supported(given: Loose): (typeof SUPPORTED_TYPES)[number] {
+  const type = SUPPORTED_TYPES.find((name) => name === given['type']);
+  if (type === undefined) {
+    const why: Readonly<Record<string, string>> = {
+      sqlite: 'use the driver better-sqlite3: its writes fit into one tick',
+      sqljs: 'two DataSources on one sql.js file overwrite each other',
+    };
+    throw new AuthWiringError(
+      `AuthModule: the revocation log cannot live on a DataSource of type "${String(given['type'])}"` +
+        ` (${why[String(given['type'])] ?? 'it is not supported'}).`,
+      `Give a DataSource of one of these types: ${SUPPORTED_TYPES.join(', ')}.`,
+    );
+  }
+  if (type === 'better-sqlite3' && given['readonly'] === true) {
+    throw new AuthWiringError(
+      'AuthModule: the DataSource is opened readonly; a logout must be written.',
+      'Open it writable, or give another one by the dataSource option.',
+    );
+  }
+  return type;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+/**
+ * TypeORM's DataSource class as the application has it, so that drivers, metadata and version are
+ * those of the application even where two copies of TypeORM are installed.
+ */
+export function dataSourceClassOf(
+  application: DataSource,
+): new (options: DataSourceOptions) => DataSource {
+  let constructor = application.constructor as new (options: DataSourceOptions) => DataSource;
+  for (;;) {
+    const parent = Object.getPrototypeOf(constructor) as typeof constructor | null;
+    if (parent === null || parent === Function.prototype || parent.name === '') return constructor;
+    constructor = parent;
+  }
+}

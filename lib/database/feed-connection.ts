@@ -1,0 +1,156 @@
+import { Logger } from '@nestjs/common';
+import type { DataSource, QueryRunner } from 'typeorm';
+import { setImmediate } from 'node:timers/promises';
+import type { AuthClock } from '../platform/auth-clock.js';
+import { withinTime } from '../platform/within-time.js';
+import { messageOf } from '../platform/message-of.js';
+import type { Dialect } from './dialect.js';
+import { cut, type DriverConnection } from './driver-connection.js';
+
+/** One connection with the DataSource that exists for it alone. */
+interface FeedLink {
+  readonly dataSource: DataSource;
+  readonly runner: QueryRunner;
+  readonly connection: DriverConnection;
+  /** When its last answer came, on both clocks: one of them may stop while the process is frozen. */
+  wall: number;
+  monotonic: number;
+  /** Why the driver says that it is over. */
+  broken?: unknown;
+}
+
+/** How the feed connects, and when it distrusts a connection. */
+export interface FeedConnectionOptions {
+  /** An initialised DataSource with one connection; a new one at each call. */
+  readonly open: () => Promise<DataSource>;
+  readonly dialect: Dialect;
+  readonly clock: Pick<AuthClock, 'wall' | 'monotonic'>;
+  /** A connection that was silent for longer (ms) is replaced before it is used. */
+  readonly trustedFor: number;
+}
+
+/**
+ * The connection of the feed, outside every pool, so that whoever fills a pool delays no poll and no
+ * reconnect.
+ *
+ * A dead socket is not a dead database. A connection that was silent for much longer than polls leave it,
+ * as after the process was frozen, is replaced before it is used. One that breaks under a statement is
+ * replaced at once, and the statement is sent again on the new one.
+ */
+export class FeedConnection {
+  private readonly logger = new Logger('RevocationFeed');
+  private link: FeedLink | undefined;
+
+  constructor(private readonly options: FeedConnectionOptions) {}
+
+  /**
+   * Runs `send` on the connection, and once more on a new one where the old one turns out to be dead.
+   *
+   * @param timeout - Milliseconds for everything, the reconnect included; a connection that has not
+   * answered by then is destroyed, never reused (F5).
+   */
+  async ask<T>(timeout: number, send: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    let isLate = false;
+    const answer = (async () => {
+      const old = this.trusted();
+      if (old !== undefined) {
+        try {
+          return await this.use(old, send);
+        } catch (error) {
+          if (isLate || this.options.dialect.failure(error) !== 'connection') throw error;
+          this.replace(old, error);
+        }
+      }
+      const link = await this.connect();
+      if (isLate) {
+        // The next poll has a connection of its own; this one would be held by nobody, for ever.
+        void discard(link);
+        throw new Error('The connection was had too late.');
+      }
+      this.link = link;
+      return this.use(link, send);
+    })();
+    try {
+      return await withinTime(
+        answer,
+        timeout,
+        `The database did not answer the poll within ${timeout} ms.`,
+      );
+    } catch (error) {
+      isLate = true;
+      const { link } = this;
+      this.link = undefined;
+      if (link !== undefined) void discard(link);
+      throw error;
+    }
+  }
+
+  /** Ends the connection; the next question would open another. */
+  async close(): Promise<void> {
+    const { link } = this;
+    this.link = undefined;
+    if (link !== undefined) await discard(link);
+  }
+
+  private async use<T>(link: FeedLink, send: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const answer = await send(link.runner);
+    link.wall = this.options.clock.wall();
+    link.monotonic = this.options.clock.monotonic();
+    return answer;
+  }
+
+  /** The connection there is, unless it is known or likely to be dead. */
+  private trusted(): FeedLink | undefined {
+    const { link } = this;
+    if (link === undefined) return undefined;
+    const { clock, trustedFor } = this.options;
+    const silence = Math.max(clock.wall() - link.wall, clock.monotonic() - link.monotonic);
+    if (link.broken === undefined && silence <= trustedFor) return link;
+    this.replace(link, link.broken ?? new Error(`It was silent for ${Math.round(silence)} ms.`));
+    return undefined;
+  }
+
+  private replace(link: FeedLink, why: unknown): void {
+    const cause = link.broken ?? why;
+    this.logger.debug(`The feed connects anew, its connection has ended: ${messageOf(cause)}`);
+    if (this.link === link) this.link = undefined;
+    void discard(link);
+  }
+
+  private async connect(): Promise<FeedLink> {
+    const { open, dialect, clock } = this.options;
+    const dataSource = await open();
+    const runner = dataSource.createQueryRunner('master');
+    let link: FeedLink | undefined;
+    try {
+      const connection = (await runner.connect()) as DriverConnection;
+      link = {
+        dataSource,
+        runner,
+        connection,
+        wall: clock.wall(),
+        monotonic: clock.monotonic(),
+      };
+      const opened = link;
+      connection.on?.('error', (error) => (opened.broken ??= error));
+      for (const sql of dialect.prepareConnection) await runner.query(sql);
+      return link;
+    } catch (error) {
+      if (link === undefined) await dataSource.destroy();
+      else void discard(link);
+      throw error;
+    }
+  }
+}
+
+/** Ends a connection that may be hung, and never fails: whatever is wrong with it is known. */
+async function discard({ dataSource, runner, connection }: FeedLink): Promise<void> {
+  cut(connection);
+  try {
+    await setImmediate(); // the driver's pool sees that it is gone
+    if (!runner.isReleased) await runner.release();
+    await dataSource.destroy();
+  } catch {
+    // It is gone.
+  }
+}

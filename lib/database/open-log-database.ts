@@ -1,0 +1,263 @@
+import { randomInt } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { DataSource, MigrationExecutor, type DataSourceOptions } from 'typeorm';
+import { AuthClock } from '../platform/auth-clock.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { authTables } from './migrations/auth-migrations.js';
+import { checkTables, refuseForeignTables, refuseOurNames } from './check-tables.js';
+import { refuseSecondLog } from './second-log.js';
+import { dataSourceClassOf, deriveDataSourceOptions } from './derive-data-source-options.js';
+import type { Dialect } from './dialect.js';
+import { dialectOf } from './dialect-of.js';
+import { surviveDyingClients } from './driver-connection.js';
+import { errorCodeOf, isServerError } from './driver-error.js';
+import { FeedConnection } from './feed-connection.js';
+import { type LogDatabase, StorageFailure } from './log-database.js';
+import { isRefusal } from './refusal.js';
+import { ServerLogDatabase } from './server-log-database.js';
+import { type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
+
+/** Where the log lives and what may be done to make it. */
+export interface LogLocation {
+  /** The application's DataSource, or the options that were given for the log itself. */
+  readonly source: DataSource | DataSourceOptions;
+  readonly schema: string | undefined;
+  /** What the names of our tables and indexes begin with. */
+  readonly tablePrefix?: string | undefined;
+  /** Whether an empty log may be started beside another one. */
+  readonly newLog?: boolean | undefined;
+  /** `none`: for who looks at a database that may be damaged; nothing is checked. */
+  readonly migrations: 'check' | 'run' | 'none';
+  readonly clock?: Pick<AuthClock, 'wall' | 'monotonic'>;
+  /** After how long a silence (ms) the feed takes a new connection instead of the one it has. */
+  readonly feedTrustedFor?: number;
+  /** Called when the database refuses to let one of the log's connections in: its options may be old. */
+  readonly onRefused?: () => void;
+}
+
+/** For who never polls, or at intervals that nobody set. */
+const FEED_TRUSTED_FOR = 10_000;
+
+/** The number of processes that may be making the tables at once is small; so is this wait. */
+const MIGRATION_ATTEMPTS = 100;
+
+/**
+ * Opens the log's own connections, makes its tables if that was asked for, and checks that they are
+ * complete.
+ *
+ * @throws AuthWiringError for what a retry cannot fix: missing tables, a read-only server, an entity of
+ * the application with one of our names. Any other error: the database cannot be reached now.
+ */
+export async function openLogDatabase(location: LogLocation): Promise<LogDatabase> {
+  const application = isLive(location.source) ? location.source : undefined;
+  if (application !== undefined) refuseOurNames(application, location.tablePrefix);
+  const options = derivedOptions(location);
+  const feedOptions = derivedOptions(location, 1);
+  if (application !== undefined && isInMemory(options)) return openShared(application, location);
+
+  const dataSource = await connect(application, options);
+  const { clock = new AuthClock() } = location;
+  const refused = (error: unknown): never => {
+    if (isRefusal(error)) location.onRefused?.();
+    throw error;
+  };
+  try {
+    const dialect = await namable(dataSource, dialectOf(dataSource, location));
+    const database =
+      dialect.name === 'sqlite'
+        ? new SqliteLogDatabase(dataSource, openedHandle(dataSource), dialect, () =>
+            handleOf(application),
+          )
+        : new ServerLogDatabase(
+            dataSource,
+            dialect,
+            new FeedConnection({
+              open: () => connect(application, feedOptions).catch(refused),
+              dialect,
+              clock,
+              trustedFor: location.feedTrustedFor ?? FEED_TRUSTED_FOR,
+            }),
+            clock,
+            { mayBeStandby: location.migrations === 'none', onFailure: refused },
+          );
+    await prepare(dataSource, database, location);
+    return database;
+  } catch (error) {
+    await dataSource.destroy();
+    throw error;
+  }
+}
+
+/** How the log connects, as the application's DataSource is set now. */
+function derivedOptions(location: LogLocation, poolSize?: number): DataSourceOptions {
+  const { source } = location;
+  return deriveDataSourceOptions(isLive(source) ? source.options : source, location, poolSize);
+}
+
+/** Connects a DataSource of the application's own class, with the drivers that the application has. */
+async function connect(
+  application: DataSource | undefined,
+  options: DataSourceOptions,
+): Promise<DataSource> {
+  const given = { ...options };
+  if (application?.options.type === 'better-sqlite3') {
+    // A second copy of SQLite in one process damages the file: take the very driver object.
+    const { sqlite } = application.driver as unknown as { sqlite?: unknown };
+    if (sqlite !== undefined) Object.assign(given, { driver: sqlite });
+  }
+  if (given.type === 'better-sqlite3') makePrivate(given.database);
+  const dataSource = construct(application, given);
+  surviveDyingClients(dataSource);
+  return dataSource.initialize();
+}
+
+/** A file that SQLite is about to make is for its owner alone, and so are those that SQLite makes beside it. */
+function makePrivate(file: string | Buffer): void {
+  if (typeof file !== 'string' || file === '' || file === ':memory:' || existsSync(file)) return;
+  mkdirSync(dirname(file), { recursive: true });
+  closeSync(openSync(file, 'a', 0o600));
+}
+
+/** @throws AuthWiringError where the package of the driver is not installed: no retry changes that. */
+function construct(application: DataSource | undefined, options: DataSourceOptions): DataSource {
+  const Class = application === undefined ? DataSource : dataSourceClassOf(application);
+  try {
+    return new Class(options);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'DriverPackageNotInstalledError') throw error;
+    throw new AuthWiringError(
+      `AuthModule: the driver of the database is not installed: ${error.message}`,
+      `Install it: npm install ${{ postgres: 'pg', 'better-sqlite3': 'better-sqlite3' }[options.type as string] ?? 'mysql2'}`,
+    );
+  }
+}
+
+/**
+ * H3: a server that does not say which one it is, as Amazon Aurora, which refuses every function of the
+ * WAL, is one without an identity: its log jumps at each load.
+ */
+async function namable(dataSource: DataSource, dialect: Dialect): Promise<Dialect> {
+  const runner = dataSource.createQueryRunner('master');
+  try {
+    await runner.query(`SELECT ${dialect.server}`);
+    return dialect;
+  } catch (error) {
+    if (!isServerError(error) || !/^(0A000|42501|55000)$/.test(errorCodeOf(error) ?? ''))
+      throw error;
+    return { ...dialect, server: 'NULL' };
+  } finally {
+    await runner.release();
+  }
+}
+
+function isLive(source: DataSource | DataSourceOptions): source is DataSource {
+  return 'options' in source && 'driver' in source;
+}
+
+function isInMemory(options: DataSourceOptions): boolean {
+  return (
+    options.type === 'better-sqlite3' &&
+    (options.database === ':memory:' || options.database === '')
+  );
+}
+
+/** An in-memory database has one handle; ours is the application's, gated for reads too. */
+async function openShared(application: DataSource, location: LogLocation): Promise<LogDatabase> {
+  const handle = handleOf(application);
+  if (handle === undefined) {
+    throw new Error('The application’s in-memory DataSource is not initialised yet.');
+  }
+  const dialect = dialectOf(application, location);
+  const database = new SqliteLogDatabase(undefined, handle, dialect, () => {
+    if (handleOf(application) === handle) return handle;
+    // Another log, or none: every revocation is forgotten there.
+    throw new StorageFailure(
+      'rolled back',
+      'The application opened its in-memory DataSource again: that is a new database, and the revocation ' +
+        'log went with the old one. Restart the application, or use a file.',
+      false,
+    );
+  });
+  await refuseForeignTables(database);
+  if (location.newLog !== true) await refuseSecondLog(database);
+  if (location.migrations === 'run') {
+    const runner = application.createQueryRunner();
+    try {
+      for (const Migration of authTables(location).migrations) await new Migration().up(runner);
+    } finally {
+      await runner.release();
+    }
+  }
+  await checkTables(database);
+  return database;
+}
+
+function handleOf(application: DataSource | undefined): SqliteHandle | undefined {
+  const driver = application?.driver as unknown as
+    { databaseConnection?: SqliteHandle } | undefined;
+  return driver?.databaseConnection;
+}
+
+/** Our own handle: it never waits inside SQLite, and a commit is on disk. */
+function openedHandle(dataSource: DataSource): SqliteHandle {
+  const handle = handleOf(dataSource);
+  if (handle === undefined) throw new Error('better-sqlite3 gave no handle.');
+  handle.pragma('busy_timeout = 0');
+  handle.pragma('synchronous = FULL');
+  return handle;
+}
+
+async function prepare(
+  dataSource: DataSource,
+  database: LogDatabase,
+  location: LogLocation,
+): Promise<void> {
+  if (location.migrations === 'none') return;
+  const { dialect } = database;
+  const isReadOnly = `SELECT ${dialect.text(dialect.isReadOnly)} AS is_standby`;
+  const { rows } = await database.read({ sql: isReadOnly, values: [] });
+  if (rows[0]?.['is_standby'] === '1') {
+    throw new AuthWiringError(
+      'AuthModule: the database server is read-only (a replica?); a logout must be written.',
+      'Connect to the primary. With TypeORM replication the log uses replication.master.',
+    );
+  }
+  await refuseForeignTables(database);
+  if (location.newLog !== true) await refuseSecondLog(database);
+  if (location.migrations === 'run') await migrate(dataSource, database.dialect);
+  await checkTables(database);
+}
+
+/** Several processes may do this at once: one works, the others wait and then find nothing to do. */
+async function migrate(dataSource: DataSource, dialect: Dialect): Promise<void> {
+  const runner = dataSource.createQueryRunner('master');
+  const [begin, end] = {
+    postgres: [['BEGIN', 'SELECT pg_advisory_xact_lock(7355608)'], ['COMMIT']],
+    mysql: [["SELECT GET_LOCK('nestjs-logout', 60)"], ["SELECT RELEASE_LOCK('nestjs-logout')"]],
+    sqlite: [['BEGIN IMMEDIATE'], ['COMMIT']],
+  }[dialect.name] as [string[], string[]];
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        for (const sql of begin) await runner.query(sql);
+        break;
+      } catch (error) {
+        if (dialect.failure(error) !== 'conflict' || attempt === MIGRATION_ATTEMPTS) throw error;
+        await setTimeout(randomInt(5, 50));
+      }
+    }
+    const executor = new MigrationExecutor(dataSource, runner);
+    executor.transaction = 'none';
+    try {
+      await executor.executePendingMigrations();
+    } catch (error) {
+      if (dialect.name !== 'mysql') await runner.query('ROLLBACK');
+      throw error;
+    }
+    for (const sql of end) await runner.query(sql);
+  } finally {
+    await runner.release();
+  }
+}

@@ -1,0 +1,229 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+import { clearTimeout, setTimeout } from 'node:timers';
+import type { AuthClock } from '../platform/auth-clock.js';
+import { withinTime } from '../platform/within-time.js';
+import { CONNECT_LIMIT, POOL_SIZE } from './derive-data-source-options.js';
+import type { Dialect } from './dialect.js';
+import { cut, cutAndRelease, type DriverConnection } from './driver-connection.js';
+import { isServerError } from './driver-error.js';
+import type { FeedConnection } from './feed-connection.js';
+import { type LogDatabase, StorageFailure, type Via } from './log-database.js';
+import type { Row, Statement, StatementResult, Transaction } from './statement.js';
+
+/**
+ * For how long a transaction or a read may take before its connection is cut (ms): longer than a lock
+ * is waited for, and short enough to try again on another connection while the caller waits.
+ */
+const ANSWER_LIMIT = 2_500;
+
+/** For how long the feed's load or registration may take, a reconnect included (ms). */
+const FEED_LIMIT = CONNECT_LIMIT + ANSWER_LIMIT;
+
+/** A connection of the pool that was not used for longer (ms) may be dead: it is replaced, not tried. */
+const TRUSTED_FOR = 10_000;
+
+/** A connection of the pool, for one caller. */
+interface Lease {
+  readonly runner: QueryRunner;
+  readonly connection: DriverConnection;
+  /** Whether nobody has used it before. */
+  readonly isFresh: boolean;
+}
+
+/** PostgreSQL, MySQL and MariaDB: a small pool of our own DataSource, and the feed's connection. */
+export class ServerLogDatabase implements LogDatabase {
+  /** When each connection was given back, on both clocks; only those that are prepared are here. */
+  private readonly used = new WeakMap<object, { wall: number; monotonic: number }>();
+
+  constructor(
+    private readonly dataSource: DataSource,
+    readonly dialect: Dialect,
+    private readonly feed: FeedConnection,
+    private readonly clock: Pick<AuthClock, 'wall' | 'monotonic'>,
+    private readonly settings: {
+      /** For who only looks: a standby may answer. */
+      readonly mayBeStandby: boolean;
+      /** Called with why a connection could not be had; it throws that again. */
+      readonly onFailure: (error: unknown) => never;
+    },
+  ) {}
+
+  read(statement: Statement, via: Via = 'pool'): Promise<StatementResult> {
+    if (via === 'feed') return this.poll(statement, FEED_LIMIT, () => undefined);
+    return this.withConnection((runner) => this.run(runner, statement), true);
+  }
+
+  poll(statement: Statement, timeout: number, onSend: () => void): Promise<StatementResult> {
+    return this.feed.ask(timeout, (runner) => {
+      onSend();
+      return this.run(runner, statement);
+    });
+  }
+
+  async transaction<T>(body: () => Transaction<T>, via: Via = 'pool'): Promise<T> {
+    const drive = (runner: QueryRunner): Promise<T> => this.drive(runner, body());
+    try {
+      return await (via === 'feed' ? this.onFeed(drive) : this.withConnection(drive));
+    } catch (error) {
+      if (error instanceof StorageFailure) throw error;
+      const outcome = via === 'feed' ? 'unknown' : 'rolled back';
+      throw new StorageFailure(outcome, 'The database cannot be reached.', true, error);
+    }
+  }
+
+  /** What the feed's connection finds dead it sends again; a failed transaction is for its caller. */
+  private async onFeed<T>(drive: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const [settled] = await this.feed.ask(FEED_LIMIT, (runner) =>
+      Promise.allSettled([drive(runner)]),
+    );
+    if (settled.status === 'rejected') throw settled.reason;
+    return settled.value;
+  }
+
+  async close(): Promise<void> {
+    await this.feed.close();
+    if (this.dataSource.isInitialized) await this.dataSource.destroy();
+  }
+
+  private async drive<T>(runner: QueryRunner, body: Transaction<T>): Promise<T> {
+    let result: T;
+    try {
+      let step = body.next();
+      if (step.done !== true) step = body.next(await this.begin(runner, step.value));
+      while (step.done !== true) step = body.next(await this.run(runner, step.value));
+      result = step.value;
+    } catch (error) {
+      const kind = this.dialect.failure(error);
+      if (kind === 'connection' && isServerError(error)) cut(await runner.connect());
+      else await this.rollBack(runner);
+      throw new StorageFailure(
+        'rolled back',
+        'The database refused the transaction.',
+        kind !== 'permanent',
+        error,
+      );
+    }
+    try {
+      await runner.query('COMMIT');
+      return result;
+    } catch (error) {
+      cut(await runner.connect());
+      // Only a conflict is a sure no; whatever else went wrong, the commit may have been made.
+      const outcome = this.dialect.failure(error) === 'conflict' ? 'rolled back' : 'unknown';
+      throw new StorageFailure(outcome, 'COMMIT was not answered well.', true, error);
+    }
+  }
+
+  /** Opens the transaction and runs its first statement, in one round trip where the driver can. */
+  private async begin(runner: QueryRunner, first: Statement): Promise<StatementResult> {
+    const { begin, openWith } = this.dialect;
+    if (openWith !== undefined && first.values.length === 0) {
+      return openWith(await runner.connect(), first.sql);
+    }
+    for (const sql of begin) await runner.query(sql);
+    return this.run(runner, first);
+  }
+
+  /** A connection that cannot even roll back is never handed to the next caller. */
+  private async rollBack(runner: QueryRunner): Promise<void> {
+    try {
+      await runner.query('ROLLBACK');
+    } catch {
+      cut(await runner.connect());
+    }
+  }
+
+  /**
+   * Nobody waits for ever on a connection that is frozen: it is cut, and its statement fails.
+   *
+   * @param isRepeatable - Whether `work` may run again on another connection, because the one it had
+   * turned out to be dead.
+   */
+  private async withConnection<T>(
+    work: (runner: QueryRunner) => Promise<T>,
+    isRepeatable = false,
+  ): Promise<T> {
+    const { runner, connection, isFresh } = await this.connect();
+    let isCut = false;
+    const timer = setTimeout(() => {
+      isCut = true;
+      cut(connection);
+    }, ANSWER_LIMIT);
+    timer.unref();
+    try {
+      return await work(runner);
+    } catch (error) {
+      const isDead = !isCut && !isFresh && this.dialect.failure(error) === 'connection';
+      if (!isRepeatable || !isDead) throw error;
+    } finally {
+      clearTimeout(timer);
+      this.used.set(connection, this.now());
+      await runner.release();
+    }
+    // Each round has used up one of the old connections.
+    return this.withConnection(work, isRepeatable);
+  }
+
+  private async connect(): Promise<Lease> {
+    for (let replaced = 0; ; replaced++) {
+      const runner = this.dataSource.createQueryRunner('master');
+      const connection = await this.connectionOf(runner);
+      if (replaced < POOL_SIZE && this.isWorn(connection)) {
+        await cutAndRelease(runner, connection);
+        continue;
+      }
+      const isFresh = !this.used.has(connection);
+      if (isFresh) await this.prepare(runner, connection);
+      return { runner, connection, isFresh };
+    }
+  }
+
+  private async connectionOf(runner: QueryRunner): Promise<DriverConnection> {
+    const connection: unknown = await withinTime(
+      runner.connect(),
+      CONNECT_LIMIT,
+      `No connection of the log's pool was free within ${CONNECT_LIMIT / 1000} seconds.`,
+      () => void runner.release(),
+    ).catch(this.settings.onFailure);
+    return connection as DriverConnection;
+  }
+
+  /** Not used for so long that it may be dead: the process was frozen, or a network forgot it. */
+  private isWorn(connection: DriverConnection): boolean {
+    const last = this.used.get(connection);
+    if (last === undefined) return false;
+    const { wall, monotonic } = this.now();
+    return Math.max(wall - last.wall, monotonic - last.monotonic) > TRUSTED_FOR;
+  }
+
+  private async prepare(runner: QueryRunner, connection: DriverConnection): Promise<void> {
+    const timer = setTimeout(() => cut(connection), ANSWER_LIMIT);
+    timer.unref();
+    try {
+      for (const sql of this.dialect.prepareConnection) await runner.query(sql);
+      this.used.set(connection, this.now());
+    } catch (error) {
+      await cutAndRelease(runner, connection);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private now(): { wall: number; monotonic: number } {
+    return { wall: this.clock.wall(), monotonic: this.clock.monotonic() };
+  }
+
+  private async run(runner: QueryRunner, { sql, values }: Statement): Promise<StatementResult> {
+    const result = await runner.query(sql, values as unknown[], true);
+    const [first] = (result.records ?? []) as Row[];
+    if (first?.['read_only'] === '1' && !this.settings.mayBeStandby) {
+      // Its address may lead to the new primary by now, but only a new connection finds out.
+      cut(await runner.connect());
+      throw new Error(
+        'A standby answered: it cannot be written to, and what it says of the log may be old.',
+      );
+    }
+    return { rows: (result.records ?? []) as Row[], affected: result.affected ?? 0 };
+  }
+}

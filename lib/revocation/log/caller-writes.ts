@@ -1,0 +1,127 @@
+import type { QueryRunner } from 'typeorm';
+import type { EventKeys } from './event-key.js';
+import type { Answer } from '../feed/log-cursor.js';
+import type { Moment } from '../feed/proof-clock.js';
+import type { TokenIdentity } from '../../database/revocation-event.js';
+import type { EventDraft } from '../../database/log-rows.js';
+import { RETENTION_MARGIN } from './retention.js';
+
+/** What is read of the caller's query runner: whether its transaction is still open. */
+export type CallerTransaction = Pick<QueryRunner, 'isTransactionActive'>;
+
+/** One event in a caller's transaction. */
+interface CallerWrite {
+  readonly draft: EventDraft;
+  readonly transaction: CallerTransaction;
+  readonly since: Moment;
+  /** The INSERT was answered; before that the end of the transaction says nothing about it. */
+  isInserted: boolean;
+  /** When this instance first saw that the transaction was over. */
+  over: Moment | undefined;
+}
+
+/**
+ * The events that this instance wrote in callers' transactions and whose outcome it does not know yet.
+ * The tokens that they concern are decided strictly (C5), so that this instance refuses from the
+ * caller's commit on, without a poll to wait for. An event leaves when
+ *
+ * - a poll shows it;
+ * - its transaction is over and a proof that was sent after that lacks it: it was rolled back;
+ * - the longest token life has passed since it was written.
+ *
+ * A connection that broke does not say that its transaction is over: the server may still be
+ * committing. TypeORM leaves `isTransactionActive` true then. On SQLite the query runner is the one of
+ * the whole DataSource; while another transaction is open on it, the first one does not look over. Both
+ * cost time, not safety.
+ */
+export class CallerWrites {
+  private readonly writes = new Map<string, CallerWrite>();
+  /** The same by the key of what each ends. */
+  private readonly byKey = new Map<string, Set<CallerWrite>>();
+
+  constructor(private readonly keys: EventKeys) {}
+
+  /** How many events there are whose outcome is not known. */
+  get size(): number {
+    return this.writes.size;
+  }
+
+  /**
+   * Called before the INSERT is sent.
+   *
+   * @returns a function to call when it was answered, well or not.
+   */
+  add(drafts: readonly EventDraft[], transaction: CallerTransaction, since: Moment): () => void {
+    const added = drafts.map((draft): CallerWrite => {
+      const write = { draft, transaction, since, isInserted: false, over: undefined };
+      this.writes.set(draft.id, write);
+      const others = this.byKey.get(draft.key);
+      if (others === undefined) this.byKey.set(draft.key, new Set([write]));
+      else others.add(write);
+      return write;
+    });
+    return () => {
+      for (const write of added) write.isInserted = true;
+    };
+  }
+
+  /** Whether one of them would end this token. */
+  concerns(identity: TokenIdentity): boolean {
+    for (const _ of this.concerning(identity)) return true;
+    return false;
+  }
+
+  /**
+   * Whether the transaction of one that would end this token is over: what was proven before now
+   * decides nothing then.
+   */
+  isOverFor(identity: TokenIdentity, now: Moment): boolean {
+    let isOver = false;
+    for (const write of this.concerning(identity)) isOver = hasEnded(write, now) || isOver;
+    return isOver;
+  }
+
+  /**
+   * An answer that reached the head was accepted.
+   *
+   * @param sent - When its statement was sent.
+   */
+  settle({ events, pending, head }: Answer, sent: Moment, now: Moment): void {
+    if (this.writes.size === 0) return;
+    for (const { id } of [...events, ...pending]) this.drop(this.writes.get(id));
+    for (const write of this.writes.values()) {
+      const life = Math.max(head.maxTokenLife, write.draft.life ?? 0) + RETENTION_MARGIN;
+      const isRolledBack = hasEnded(write, now) && (write.over as Moment).order < sent.order;
+      if (isRolledBack || now.monotonic - write.since.monotonic > life) this.drop(write);
+    }
+  }
+
+  private *concerning({ iss, jti, sid, sub }: TokenIdentity): Generator<CallerWrite> {
+    if (this.writes.size === 0) return;
+    const session = sid === undefined ? undefined : this.keys.hex('session', iss, sid);
+    const keys = [
+      jti === undefined ? undefined : this.keys.hex('token', iss, jti),
+      session,
+      sub === undefined ? undefined : this.keys.hex('subject', iss, sub),
+    ];
+    for (const key of keys) {
+      for (const write of this.byKey.get(key ?? '') ?? []) {
+        if (write.draft.except === null || write.draft.except !== session) yield write;
+      }
+    }
+  }
+
+  private drop(write: CallerWrite | undefined): void {
+    if (write === undefined) return;
+    const { id, key } = write.draft;
+    this.writes.delete(id);
+    const others = this.byKey.get(key);
+    others?.delete(write);
+    if (others?.size === 0) this.byKey.delete(key);
+  }
+}
+
+function hasEnded(write: CallerWrite, now: Moment): boolean {
+  if (write.isInserted && !write.transaction.isTransactionActive) write.over ??= now;
+  return write.over !== undefined;
+}

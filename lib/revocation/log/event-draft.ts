@@ -1,0 +1,128 @@
+import { AuthException } from '../../errors/auth.exception.js';
+import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
+import { newEventId } from '../../database/event-id.js';
+import type { EventKeys } from './event-key.js';
+import { isIdentifier, subjectOf } from '../../platform/identifier.js';
+import { KEYS_OF_ISSUERS } from './log-format.js';
+import { REVOCATION_REASONS } from '../../database/revocation-event.js';
+import type { RevocationRequest } from '../revocation-request.js';
+import type { EventDraft } from '../../database/log-rows.js';
+
+/** What of an instance's options an event depends on. */
+export type DraftOptions = Pick<ResolvedAuthOptions, 'clockTolerance' | 'foreign' | 'maxTokenLife'>;
+
+/**
+ * Turns what is to be ended into events without a place: checked, digested, each with an id of its own.
+ * They are one, and for a key another one that instances of older releases understand.
+ *
+ * @throws AuthException 400 for an id that no token can carry, so that a slip of the caller is heard
+ * and not written as an event that ends nothing.
+ */
+export function draftsOf(
+  request: RevocationRequest,
+  keys: EventKeys,
+  options: DraftOptions,
+  now: number,
+): EventDraft[] {
+  const draft = draftOf(request, keys, options, now);
+  if (request.kind !== 'key') return [draft];
+  return [
+    draft,
+    {
+      ...draft,
+      id: newEventId(now),
+      key: keys.hex('key', '', request.kid),
+      except: null,
+      belowFormat: KEYS_OF_ISSUERS,
+    },
+  ];
+}
+
+function draftOf(
+  request: RevocationRequest,
+  keys: EventKeys,
+  options: DraftOptions,
+  now: number,
+): EventDraft {
+  if (request.reason !== undefined && !REVOCATION_REASONS.includes(request.reason)) {
+    throw badRequest(`reason must be one of ${REVOCATION_REASONS.join(', ')}`);
+  }
+  if (request.actor !== undefined && !isIdentifier(request.actor)) throw badRequest('actor');
+  const common = {
+    id: newEventId(now),
+    kind: request.kind,
+    except: null,
+    accessOnly: false,
+    expiresAt: null,
+    life: null,
+    skew: options.clockTolerance,
+    reason: request.reason ?? 'unspecified',
+    actor: request.actor ?? null,
+    killsBelow: null,
+    attemptedAt: null,
+    provenAbsent: false,
+  } as const;
+  switch (request.kind) {
+    case 'token':
+      return {
+        ...common,
+        key: keys.hex('token', request.issuer, id('jti', request.jti)),
+        expiresAt: expiryOf(request.expiresAt),
+        life: lifeOf(request.issuer, options),
+      };
+    case 'session':
+      return {
+        ...common,
+        key: keys.hex('session', request.issuer, id('sid', request.sid)),
+        life: lifeOf(request.issuer, options),
+      };
+    case 'subject':
+      return {
+        ...common,
+        key: keys.hex('subject', request.issuer, subjectOf(request.subject, 'A revocation')),
+        except:
+          request.exceptSession === undefined
+            ? null
+            : keys.hex('session', request.issuer, id('sid', request.exceptSession)),
+        accessOnly: request.accessOnly ?? false,
+        account: request.account,
+        life: lifeOf(request.issuer, options),
+      };
+    case 'key':
+      return {
+        ...common,
+        key: keys.hex('key', request.issuer, id('kid', request.kid)),
+        except: keys.hex('issuer', request.issuer, ''),
+      };
+    case 'issuer':
+      return {
+        ...common,
+        key: keys.hex('issuer', request.issuer, ''),
+        life: lifeOf(request.issuer, options),
+      };
+  }
+}
+
+function id(name: string, value: string): string {
+  if (isIdentifier(value)) return value;
+  throw badRequest(`${name} must be 1 to 255 well-formed characters without NUL`);
+}
+
+/**
+ * At least this writer's own longest token, registered or not (H4); the end of a foreign issuer's
+ * session is remembered for as long as such a session can live.
+ */
+function lifeOf(issuer: string, { foreign, maxTokenLife }: DraftOptions): number {
+  const other = foreign.find((each) => each.issuer === issuer);
+  return Math.max(maxTokenLife, other?.maxSessionLife ?? 0);
+}
+
+function expiryOf(seconds: number | undefined): number | null {
+  if (seconds === undefined) return null;
+  const milliseconds = Math.ceil(seconds * 1000);
+  return Number.isSafeInteger(milliseconds) && milliseconds > 0 ? milliseconds : null;
+}
+
+function badRequest(what: string): AuthException {
+  return new AuthException(400, 'invalid_request', `Nothing was revoked: ${what}.`);
+}

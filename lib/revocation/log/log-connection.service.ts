@@ -1,0 +1,204 @@
+import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
+import { isDeepStrictEqual } from 'node:util';
+import type { DataSource, DataSourceOptions } from 'typeorm';
+import { AuthClock } from '../../platform/auth-clock.js';
+import { withinTime } from '../../platform/within-time.js';
+import { AuthMeter } from '../../events/auth-meter.service.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../../options/resolved-auth-options.js';
+import { messageOf } from '../../platform/message-of.js';
+import { type OpenLog, openLogIn } from './open-log.js';
+import { storageUnavailable } from './storage-unavailable.js';
+import { isDataSource, locateDataSource, poolOf } from '../../database/data-source.locator.js';
+import { deriveDataSourceOptions } from '../../database/derive-data-source-options.js';
+import { FollowedDatabase } from '../../database/followed-database.js';
+import type { LogDatabase } from '../../database/log-database.js';
+import { LogStatements } from '../../database/log.statements.js';
+import { openLogDatabase } from '../../database/open-log-database.js';
+
+/** Opening may run migrations, and wait for those of another process (ms). */
+const OPENING_LIMIT = 60_000;
+
+/** The log as it was opened, with what it was opened by. */
+interface Opened {
+  readonly log: OpenLog;
+  readonly database: FollowedDatabase;
+  /** What the application's DataSource was connected by, and what the log's connections were made of. */
+  pool: unknown;
+  options: DataSourceOptions;
+}
+
+/**
+ * Finds where the log lives at boot, and opens it once, when it is first needed.
+ *
+ * It follows the application's DataSource: when that was initialised again with other options, or when
+ * the database refuses the credentials, the options are read again. The same log is followed to a new
+ * address; another log keeps this instance closed.
+ */
+@Injectable()
+export class LogConnection implements OnModuleInit {
+  private readonly logger = new Logger('AuthModule');
+  private source: DataSource | DataSourceOptions | undefined;
+  private opening: Promise<OpenLog> | undefined;
+  private opened: Opened | undefined;
+  private isRefused = false;
+  private closed = false;
+
+  constructor(
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly clock: AuthClock,
+    private readonly moduleRef: ModuleRef,
+    private readonly modules: ModulesContainer,
+    private readonly meter: AuthMeter,
+  ) {}
+
+  /** @throws AuthWiringError when no DataSource, or more than one, is found. */
+  onModuleInit(): void {
+    const { dataSource } = this.options;
+    this.source =
+      dataSource === undefined || typeof dataSource === 'string'
+        ? locateDataSource(this.moduleRef, this.modules, dataSource)
+        : dataSource;
+  }
+
+  /** The application's DataSource, if the log was derived from one. */
+  get application(): DataSource | undefined {
+    return isDataSource(this.source) ? this.source : undefined;
+  }
+
+  /**
+   * How the log connects.
+   *
+   * @throws AuthWiringError for a database that the log cannot live on.
+   */
+  get dataSourceOptions(): DataSourceOptions {
+    const { source } = this;
+    if (source === undefined) throw new Error('AuthModule was not initialised.');
+    return deriveDataSourceOptions(isDataSource(source) ? source.options : source, this.options);
+  }
+
+  /**
+   * Opens the log, or gives what is open; after a failure the next call tries again.
+   *
+   * @throws AuthWiringError for what a retry cannot fix, any other error while the database
+   * cannot be reached.
+   */
+  open(): Promise<OpenLog> {
+    if (this.closed) return Promise.reject(new Error('The application has shut down.'));
+    if (this.hasMoved()) this.opening = undefined;
+    this.opening ??= this.connect().catch((error: unknown) => {
+      this.opening = undefined;
+      throw error;
+    });
+    return this.opening;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.opening?.catch(() => undefined);
+    this.opening = undefined;
+    // Not what `opening` gave: while the DataSource leads to where nothing answers, the old connections
+    // are there still.
+    const { opened } = this;
+    if (opened === undefined) return;
+    try {
+      const { database, instance } = opened.log;
+      if (instance.isRegistered) await database.transaction(() => instance.leave());
+    } catch (error) {
+      this.logger.warn(
+        `This instance could not be signed off; others take it for a running one for a few minutes: ${messageOf(error)}`,
+      );
+    } finally {
+      await opened.database.close();
+    }
+  }
+
+  /** Whether the connections there are lead elsewhere than the application's DataSource does now. */
+  private hasMoved(): boolean {
+    const { opened, application, isRefused } = this;
+    if (opened === undefined) return false;
+    // setOptions() changes an object in place; only initialize() puts the change into force.
+    const pool = poolOf(application);
+    const isInitialisedAgain = pool !== undefined && pool !== opened.pool;
+    if (!isInitialisedAgain && !isRefused) return false;
+    opened.pool = pool;
+    this.isRefused = false;
+    return !isDeepStrictEqual(this.dataSourceOptions, opened.options);
+  }
+
+  private async connect(): Promise<OpenLog> {
+    const made = { pool: poolOf(this.application), options: this.dataSourceOptions };
+    const { opened } = this;
+    const database = await this.openDatabase();
+    try {
+      if (opened !== undefined) return await this.follow(opened, database, made);
+      const followed = new FollowedDatabase(database);
+      const log = await openLogIn(followed, this.clock, this.options.maxTokenLife);
+      log.history.onJump = () => this.meter.count('histories', 'jump');
+      this.opened = { log, database: followed, ...made };
+      return log;
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  /** A18: the same log at another address, or by another password. */
+  private async follow(
+    opened: Opened,
+    database: LogDatabase,
+    made: Pick<Opened, 'pool' | 'options'>,
+  ): Promise<OpenLog> {
+    // By its own names: on MySQL the old ones would lead to the old database of the same server.
+    const { rows } = await database.read(new LogStatements(database.dialect).logId());
+    opened.log.history.identify(rows[0]?.['log_id'] ?? null);
+    if (database.dialect.table('auth_log') !== opened.database.dialect.table('auth_log')) {
+      throw new Error(
+        'The tables of the revocation log have another place now. Restart the application.',
+      );
+    }
+    Object.assign(opened, made);
+    void opened.database.exchange(database).catch(() => undefined);
+    this.logger.log('The revocation log follows the DataSource, which has other options now.');
+    return opened.log;
+  }
+
+  private openDatabase(): Promise<LogDatabase> {
+    const { schema, tablePrefix, newLog, migrations, maxStaleness } = this.options;
+    const location = {
+      source: this.source as DataSource | DataSourceOptions,
+      schema,
+      tablePrefix,
+      newLog,
+      // A log that is followed has its tables; where there are none, it is not that log.
+      migrations: this.opened === undefined ? migrations : ('check' as const),
+      clock: this.clock,
+      // Two polls were missed: the process was frozen, and its connections may be gone.
+      feedTrustedFor: maxStaleness / 2,
+      onRefused: () => (this.isRefused = true),
+    };
+    return withinTime(
+      openLogDatabase(location),
+      // A server that accepts a connection and then falls silent must not keep the log closed for ever.
+      OPENING_LIMIT,
+      `The database was silent for ${OPENING_LIMIT / 1000} seconds.`,
+      (late) => void late.close().catch(() => undefined),
+    );
+  }
+}
+
+/**
+ * The open log, for who writes and reads for a caller.
+ *
+ * @throws AuthUnavailableException `storage_unavailable` when it cannot be reached.
+ */
+export async function reachLog(connection: Pick<LogConnection, 'open'>): Promise<OpenLog> {
+  try {
+    return await connection.open();
+  } catch (error) {
+    throw storageUnavailable('The revocation log cannot be reached.', error);
+  }
+}

@@ -1,0 +1,113 @@
+import type { LogEvent } from '../../database/revocation-event.js';
+import type { AccountStatements } from '../../database/account.statements.js';
+import { type EventDraft, eventOf, type Head, integerOf } from '../../database/log-rows.js';
+import type { LogStatements } from '../../database/log.statements.js';
+import { keepUntil, RETENTION_MARGIN } from './retention.js';
+import type { Transaction } from '../../database/statement.js';
+
+/**
+ * What ended a token or session before: an event of the log, an earlier draft of the same batch, or
+ * `undefined` for an event that was purged, because every token that it ended has expired.
+ */
+export type EarlierEnd = LogEvent | EventDraft | undefined;
+
+/** What the database shows of the tokens and sessions that are to be ended. */
+interface Shown {
+  readonly events: readonly { readonly event: LogEvent; readonly writtenAt: number }[];
+  /** By the key of the session (epoch ms). */
+  readonly endedAt: ReadonlyMap<string, number>;
+}
+
+/**
+ * Finds the ends of tokens and sessions that had ended before: they write nothing, however often they
+ * are repeated. Only the database is asked. An index may remember what the database lost, and what is
+ * pending or in doubt.
+ *
+ * An act on an account, an issuer or a key is never a repetition: a login that read its position after
+ * the first one and is still comparing the password must be ended by the second.
+ */
+export class RepeatedEnds {
+  constructor(
+    private readonly log: LogStatements,
+    private readonly accounts: AccountStatements,
+  ) {}
+
+  /**
+   * Reads before the head is locked, so that no other writer waits for it. Ends of one session wait for
+   * each other at its row; of two ends of a token that has no row, at the same moment, both are written.
+   *
+   * @param doubtful - The keys of sessions among which some had ended before, or have no row.
+   */
+  *look(drafts: readonly EventDraft[], doubtful: readonly string[]): Transaction<Shown> {
+    const tokens = drafts.filter(({ kind }) => kind === 'token').map(({ key }) => key);
+    const keys = [...new Set([...tokens, ...doubtful])];
+    if (keys.length === 0) return { events: [], endedAt: new Map() };
+    const { rows } = yield this.log.findEnds(keys);
+    const events = rows.map((row) => ({
+      event: eventOf(row),
+      writtenAt: integerOf(row['created_at']),
+    }));
+    if (doubtful.length === 0) return { events, endedAt: new Map() };
+    const ended = yield this.accounts.findEnded(doubtful);
+    const endedAt = ended.rows.map(
+      (row) => [row['session_key'] ?? '', integerOf(row['ended_at'])] as const,
+    );
+    return { events, endedAt: new Map(endedAt) };
+  }
+
+  /**
+   * Which drafts repeat an end, by what the database showed and by the head under its lock.
+   *
+   * @param earliest - The earlier of the clocks: what was purged is judged by it, as the purge does.
+   */
+  judge(
+    head: Head,
+    earliest: number,
+    drafts: readonly EventDraft[],
+    { events, endedAt }: Shown,
+  ): ReadonlyMap<EventDraft, EarlierEnd> {
+    const found = new Map<EventDraft, EarlierEnd>();
+    const first = new Map<string, EventDraft>();
+    for (const draft of drafts) {
+      if (draft.kind !== 'token' && draft.kind !== 'session') continue;
+      const earlier = first.get(draft.key);
+      const known = events.find(
+        ({ event, writtenAt }) =>
+          event.key === draft.key &&
+          // One that has expired counts nowhere any more.
+          (event.until ?? 0) >= head.now &&
+          covers(event.until, draft, { ...head, now: writtenAt }),
+      );
+      if (known !== undefined) found.set(draft, known.event);
+      else if (wasPurged(endedAt.get(draft.key), draft, head, earliest))
+        found.set(draft, undefined);
+      else if (earlier === undefined) first.set(draft.key, draft);
+      else if (covers(keepUntil(earlier, head, head.now), draft, head)) found.set(draft, earlier);
+    }
+    return found;
+  }
+}
+
+/** Its row ended so long ago that its event may have been purged: so have its tokens expired. */
+function wasPurged(
+  endedAt: number | undefined,
+  draft: EventDraft,
+  head: Head,
+  earliest: number,
+): boolean {
+  const life = Math.max(head.maxTokenLife, draft.life ?? 0);
+  return endedAt !== undefined && endedAt < earliest - life - RETENTION_MARGIN;
+}
+
+/**
+ * Whether an event is kept as long as one that was written at the same time by today's settings: a
+ * longer token life, or a later `exp`, needs an event of its own.
+ */
+function covers(
+  until: number | null,
+  draft: EventDraft,
+  then: Pick<Head, 'now' | 'maxTokenLife'>,
+): boolean {
+  const needed = keepUntil(draft, then, then.now);
+  return until === null || (needed !== null && until >= needed);
+}

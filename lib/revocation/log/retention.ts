@@ -1,0 +1,30 @@
+import { LARGEST_TOLERANCE } from '../../options/resolved-auth-options.js';
+import type { EventDraft, Head } from '../../database/log-rows.js';
+
+/**
+ * How much longer than its tokens an event is kept (ms): the largest clock tolerance that is legal, for
+ * which an expired token may still be accepted, and as much again as a margin for what clocks and long
+ * polls can add (W3).
+ */
+export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;
+
+/** The longest that any event but a key's is kept (ms), whatever a token says of its own end. */
+const LONGEST_KEPT = 367 * 86_400_000;
+
+/**
+ * W3: until no token that the event concerns can be accepted by any instance.
+ *
+ * @param latest - The latest time by which such a token can have been signed.
+ */
+export function keepUntil(
+  draft: Pick<EventDraft, 'kind' | 'expiresAt' | 'life'>,
+  head: Pick<Head, 'now' | 'maxTokenLife'>,
+  latest: number,
+): number | null {
+  if (draft.kind === 'key') return null;
+  const end =
+    draft.kind === 'token' && draft.expiresAt !== null
+      ? Math.max(draft.expiresAt, latest)
+      : latest + Math.max(head.maxTokenLife, draft.life ?? 0);
+  return Math.min(end, head.now + LONGEST_KEPT) + RETENTION_MARGIN;
+}

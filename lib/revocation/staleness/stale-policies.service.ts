@@ -1,0 +1,174 @@
+import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { AuthClock } from '../../platform/auth-clock.js';
+import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import { isProduction } from '../../options/operation-setting-readers.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../../options/resolved-auth-options.js';
+import { parseStalePolicy, type StalePolicy, UNBOUNDED } from '../../options/stale-policy.js';
+import { policyOn, routeDemandOf, type RouteTarget } from './route-demand.js';
+
+/** A policy that stands somewhere in the application. */
+interface FoundPolicy {
+  readonly route: string;
+  readonly upTo: number;
+}
+
+/**
+ * Every failure policy of the application, found at boot, because the widest is registered in the head
+ * before this instance serves (H4): nobody's receipt may promise less than what is accepted here.
+ */
+@Injectable()
+export class StalePolicies implements OnModuleInit {
+  private readonly logger = new Logger('AuthModule');
+  private readonly parsed = new WeakMap<object, number>();
+  private ofRoutes = 0;
+
+  constructor(
+    private readonly modules: ModulesContainer,
+    private readonly clock: AuthClock,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /** @throws AuthWiringError for a policy that cannot be, and for 'open' that nobody answers for. */
+  onModuleInit(): void {
+    const found = this.find();
+    this.ofRoutes = Math.max(0, ...found.map(({ upTo }) => upTo));
+    if (this.options.follow) this.announce(found);
+  }
+
+  /** The widest staleness (ms) by which this instance may ever accept; {@link UNBOUNDED} for 'open'. */
+  get widest(): number {
+    const { follow, maxStaleness, whenStale, overrideCeiling = 0, observeUntil } = this.options;
+    if (!follow) return 0;
+    // By the wall clock: what is over by that is over by the library's now, which is never behind it.
+    const isObserving = observeUntil !== undefined && this.clock.wall() < observeUntil;
+    return isObserving
+      ? UNBOUNDED
+      : Math.max(maxStaleness, whenStale, overrideCeiling, this.ofRoutes);
+  }
+
+  /**
+   * Up to how much staleness (ms) a policy accepts.
+   *
+   * @throws AuthWiringError for one that no receipt has heard of, because it was not there at boot.
+   */
+  upTo(policy: StalePolicy): number {
+    // Where nothing is followed there is no proof of any age: no policy lets anything pass.
+    if (policy === 'closed' || !this.options.follow) return this.options.maxStaleness;
+    const upTo = this.parse(policy, 'a call');
+    if (upTo > this.widest) {
+      throw new AuthWiringError(
+        `The failure policy ${shown(policy)} is wider than what this instance registered at boot, so no receipt would be true.`,
+        'Put @WhenStale() on a class or handler that is there at boot: a controller, gateway or provider.',
+        'Or allow as much for the whole module: the option whenStale, or overrideCeiling.',
+      );
+    }
+    return upTo;
+  }
+
+  private parse(policy: StalePolicy, where: string): number {
+    if (policy === 'open') {
+      this.assertAcknowledged(where);
+      return UNBOUNDED;
+    }
+    const known = typeof policy === 'object' ? this.parsed.get(policy) : undefined;
+    if (known !== undefined) return known;
+    const parsed = parseStalePolicy(policy, this.options.maxStaleness);
+    if (typeof parsed !== 'number') {
+      throw new AuthWiringError(
+        `The failure policy ${shown(policy)} of ${where} cannot be used.`,
+        parsed.fix,
+      );
+    }
+    if (typeof policy === 'object') this.parsed.set(policy, parsed);
+    return parsed;
+  }
+
+  private assertAcknowledged(where: string): void {
+    if (this.options.openAcknowledgedBy !== undefined || !isProduction()) return;
+    throw new AuthWiringError(
+      `The failure policy 'open' of ${where} accepts revoked tokens while nothing can be proven, and nobody answers for that.`,
+      'Name who decided it: AuthModule.forRoot({ openAcknowledgedBy: … }).',
+      "Or give it an end: { staleFor: '10m' }.",
+    );
+  }
+
+  /** Controllers, gateways, resolvers and all other providers; classes and their methods. */
+  private find(): FoundPolicy[] {
+    const found: FoundPolicy[] = [];
+    for (const type of this.types()) {
+      this.note(type, type.name, found);
+      const prototype = type.prototype as Record<string, unknown>;
+      for (const name of new MetadataScanner().getAllMethodNames(prototype)) {
+        const method = prototype[name] as RouteTarget;
+        routeDemandOf(method, type); // throws where the two contradict each other
+        this.note(method, `${type.name}.${name}`, found);
+      }
+    }
+    return found;
+  }
+
+  private note(target: RouteTarget, route: string, found: FoundPolicy[]): void {
+    const policy = policyOn(target);
+    if (policy === undefined || policy === 'closed') return;
+    found.push({ route, upTo: this.parse(policy, route) });
+  }
+
+  private types(): Set<RouteTarget & { readonly prototype: unknown }> {
+    const types = new Set<RouteTarget & { readonly prototype: unknown }>();
+    for (const { controllers, providers } of this.modules.values()) {
+      for (const { metatype, instance } of [...controllers.values(), ...providers.values()]) {
+        for (const type of [metatype, classOf(instance)]) {
+          if (typeof type === 'function' && isObject(type.prototype)) {
+            types.add(type as RouteTarget & { readonly prototype: unknown });
+          }
+        }
+      }
+    }
+    return types;
+  }
+
+  private announce(found: readonly FoundPolicy[]): void {
+    const { maxStaleness, whenStale, overrideCeiling, observeUntil, openAcknowledgedBy } =
+      this.options;
+    const loose = [...found];
+    if (whenStale > maxStaleness) loose.unshift({ route: 'the module', upTo: whenStale });
+    if (overrideCeiling !== undefined) loose.push({ route: 'an override', upTo: overrideCeiling });
+    if (loose.length > 0) {
+      const places = loose.map(({ route, upTo }) => `${route} ${wordsFor(upTo)}`).join(', ');
+      const decided = openAcknowledgedBy === undefined ? '' : ` Decided by ${openAcknowledgedBy}.`;
+      this.logger.warn(
+        `Revoked tokens may be accepted while nothing can be proven: ${places}. Every receipt allows for it.${decided}`,
+      );
+    }
+    if (observeUntil !== undefined && this.clock.wall() < observeUntil) {
+      const until = new Date(observeUntil).toISOString();
+      this.logger.warn(`No logout is in force here: revocations are only observed until ${until}.`);
+    }
+  }
+}
+
+/** Of what a factory made or a value is; a proxy or an odd object has none. */
+function classOf(instance: unknown): unknown {
+  if (!isObject(instance)) return undefined;
+  try {
+    return Object.getPrototypeOf(instance)?.constructor;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(given: unknown): given is object {
+  return typeof given === 'object' && given !== null;
+}
+
+function wordsFor(upTo: number): string {
+  return upTo >= UNBOUNDED ? 'without a bound' : `for ${upTo / 1000} s`;
+}
+
+function shown(policy: unknown): string {
+  return JSON.stringify(policy) ?? String(policy);
+}
