@@ -30,7 +30,7 @@ describeOnServer('killed with -9 under load and started again', () => {
     await pair?.remove();
   });
 
-  it('F4: database down: no wrong decision, 503 meanwhile, recovery without a restart, nothing lost', async () => {
+  it('E4: database down: no wrong decision, 503 meanwhile, recovery without a restart, nothing lost', async () => {
     const spared = Array.from({ length: 10 }, () => mintToken());
     const queue = Array.from({ length: 5_000 }, () => mintToken());
     const load = new Load(

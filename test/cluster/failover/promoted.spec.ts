@@ -84,7 +84,7 @@ describeOnServer('a promoted standby', () => {
     for (const instance of [near, far]) expect(await instance.judge(renewed)).toBe('active');
   });
 
-  it('F8: fail-over lost two commits: known logouts hold, the alarm counts them, logoutAll reaches the lost future', async () => {
+  it('E8: fail-over lost two commits: known logouts hold, the alarm counts them, logoutAll reaches the lost future', async () => {
     const [near, far] = [await start(), await start()];
     errors = listenForErrors();
     const told = [tellsOf(near), tellsOf(far)];
@@ -128,7 +128,7 @@ describeOnServer('a promoted standby', () => {
     await expectRefused([alice.accessToken, bob, carol, dave, erin, renewed]);
   });
 
-  it('F9: cursor ahead of the new primary, and others write first: no position is handed out twice', async () => {
+  it('E9: cursor ahead of the new primary, and others write first: no position is handed out twice', async () => {
     const old = await start();
     errors = listenForErrors();
     const tokens = [await old.login('alice'), await old.login('bob')] as const;
@@ -154,7 +154,7 @@ describeOnServer('a promoted standby', () => {
     expect(claimsIn(await old.login('bob')).gen).toBe(old.feed.position);
   });
 
-  it('F11: split brain, assumed away: each side believes its own primary; joined again, both refuse', async () => {
+  it('E11: split brain, assumed away: each side believes its own primary; joined again, both refuse', async () => {
     const near = await start();
     const [alice, bob] = [await near.login('alice'), await near.login('bob')];
     await endSessions(near, 1);
@@ -184,7 +184,7 @@ describeOnServer('a promoted standby', () => {
     await expectRefused([alice, bob]);
   });
 
-  it('F7: replica in the options: reads go to the primary; a replica behind the address opens nothing', async () => {
+  it('E7: replica in the options: reads go to the primary; a replica behind the address opens nothing', async () => {
     const there = await start();
     const token = await there.login('alice');
     await pair.replicated();

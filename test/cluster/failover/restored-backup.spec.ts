@@ -60,7 +60,7 @@ describe('our tables put back from a backup', () => {
   describeOn(databaseKinds, 'under running instances', (kind) => {
     beforeEach(() => begin(kind.create));
 
-    it('F10: restore under running instances: these go on refusing, and say how much was lost', async () => {
+    it('E10: restore under running instances: these go on refusing, and say how much was lost', async () => {
       const [near, far] = [await start(), await start()];
       const errors = listenForErrors();
       const told = instances.map(tellsOf);

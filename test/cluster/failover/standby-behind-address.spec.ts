@@ -38,7 +38,7 @@ describeOnServer('an address that led to a standby for a moment', () => {
     expect(await here.judge(two)).toBe('session_ended');
   });
 
-  it('F7: proves nothing by its answers, and is left as soon as the address leads elsewhere', async () => {
+  it('E7: proves nothing by its answers, and is left as soon as the address leads elsewhere', async () => {
     const token = await here.login('alice');
     await pair.replicated();
     pair.network.redirect('127.0.0.1', pair.other.port);

@@ -24,7 +24,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
 
   afterEach(() => cluster?.close());
 
-  it('F13: wall clocks 30 s apart that jump by an hour: the bound holds, and nothing comes back', async () => {
+  it('E13: wall clocks 30 s apart that jump by an hour: the bound holds, and nothing comes back', async () => {
     const options = { ...NEVER_WAIT, maxStaleness: '5s', accessTokenTtl: '4h' } as const;
     const hosts: Instance[] = [];
     for (const skew of [30_000, -30_000]) {
@@ -65,7 +65,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
     }
   });
 
-  it('F20: logout races with refresh, login and a second logout: what began before it is dead', async () => {
+  it('E20: logout races with refresh, login and a second logout: what began before it is dead', async () => {
     const instances = [await cluster.instance(), await cluster.instance()] as const;
     const [one, other] = instances;
     for (let round = 0; round < 8; round++) {
@@ -90,7 +90,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
     }
   });
 
-  it('F22: lock, unlock, lock: in whatever order they are told, each ends what is older, no more', async () => {
+  it('E22: lock, unlock, lock: in whatever order they are told, each ends what is older, no more', async () => {
     const instance = await cluster.instance();
     const accounts = instance.app.get(AccountService);
     const first = await instance.login('alice');
@@ -125,7 +125,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
 });
 
 describe('failures of memory', () => {
-  it('F21: a million logouts: the index holds what is live and no more, and forgets nothing that is', () => {
+  it('E21: a million logouts: the index holds what is live and no more, and forgets nothing that is', () => {
     const LIFE = 1_020;
     const PER_SECOND = 100;
     const index = new RevocationIndex(new EventKeys(ISSUER));

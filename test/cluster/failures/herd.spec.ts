@@ -52,7 +52,7 @@ describeOnServer('a herd of instances', () => {
     jest.restoreAllMocks();
   });
 
-  it(`F5: database restarted under ${FEEDS} instances: one poll in flight each, and no herd when it is back`, async () => {
+  it(`E5: database restarted under ${FEEDS} instances: one poll in flight each, and no herd when it is back`, async () => {
     expect(followers.every(({ feed }) => feed.isFresh())).toBe(true);
     await server.kill();
     await eventually(() => followers.every(({ feed }) => feed.failing));

@@ -39,7 +39,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
   const judgeAll = (instance: Instance, tokens: readonly string[]): Promise<string[]> =>
     Promise.all(tokens.map((token) => instance.judge(token)));
 
-  it('F1: two logouts commit out of order: the later one waits, and no reader loses either', async () => {
+  it('E1: two logouts commit out of order: the later one waits, and no reader loses either', async () => {
     const { instance: slow, network } = await cluster.networked();
     const [quick, reader] = [await cluster.instance(), await cluster.instance()];
     const tokens = [await reader.login('alice'), await reader.login('bob')] as const;
@@ -60,7 +60,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     expect(order).toEqual([(await first).events[0]?.id, (await second).events[0]?.id]);
   });
 
-  it('F6: cold start, half-loaded index: 503 for every token until the last page and a poll', async () => {
+  it('E6: cold start, half-loaded index: 503 for every token until the last page and a poll', async () => {
     const old = await cluster.instance();
     const [good, ended] = [await old.login('alice'), await old.login('bob')];
     await endSessions(old, PAGE);
@@ -92,7 +92,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     expect(await judgeAll(young, [good, ended])).toEqual(['active', 'session_ended']);
   });
 
-  it('F17: purge races with a cold start: what it read is gone, so it loads again and misses nothing', async () => {
+  it('E17: purge races with a cold start: what it read is gone, so it loads again and misses nothing', async () => {
     const clock = new TestClock();
     const old = await cluster.instance({ clock });
     const errors = listenForErrors();
@@ -124,7 +124,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     expect(errors()).toEqual([]);
   });
 
-  it('F18: clock tolerance vs purge: refused until the last second in which it could be accepted', async () => {
+  it('E18: clock tolerance vs purge: refused until the last second in which it could be accepted', async () => {
     const options = { accessTokenTtl: '15m', clockTolerance: '60s' } as const;
     const old = await cluster.instance({ options });
     const [good, ended] = [await old.login('alice'), await old.login('bob')];
@@ -144,7 +144,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     }
   });
 
-  it('F19: rolling deploy: an event of a kind from the future closes the old release, and skips nothing', async () => {
+  it('E19: rolling deploy: an event of a kind from the future closes the old release, and skips nothing', async () => {
     const old = await cluster.instance({ options: NEVER_WAIT });
     const token = await old.login('alice');
     const future = await cluster.instance();
@@ -161,7 +161,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     expect(await old.judge(await old.login('alice'))).toBe('active');
   });
 
-  it('F24: two applications with different issuers on one table: the same ids, each ends its own', async () => {
+  it('E24: two applications with different issuers on one table: the same ids, each ends its own', async () => {
     const [one, other] = [
       await cluster.instance(),
       await cluster.instance({ options: { issuer: 'https://other.test' } }),

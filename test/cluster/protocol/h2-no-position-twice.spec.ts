@@ -94,7 +94,7 @@ describe('H2: no position is handed out twice', () => {
       expect(errors()).toEqual([]);
     });
 
-    it('F7: proves nothing while it is a replica behind a proxy that splits reads from writes', async () => {
+    it('E7: proves nothing while it is a replica behind a proxy that splits reads from writes', async () => {
       await endSessions(here, 2);
       const { database: log, transactions } = await there.open();
       const poll = log.poll.bind(log);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { problemOfReference, referencesIn } from '../../support/test-references.js';
 
 const text = readFileSync('docs/consistency.md', 'utf8');
-const rows = [...text.matchAll(/^\| F(\d+) \| (.+) \| (.+) \| (.+) \|$/gm)].map(
+const rows = [...text.matchAll(/^\| E(\d+) \| (.+) \| (.+) \| (.+) \|$/gm)].map(
   ([, number = '', failure = '', behaviour = '', shownBy = '']) => ({
     number: Number(number),
     failure,
@@ -21,10 +21,10 @@ describe('docs/consistency.md', () => {
 
   it('has a test of its name for each, which is not skipped', () => {
     const silent = rows.filter(({ number, references }) => {
-      const own = references.find((each) => each.includes(`: F${number}: `));
+      const own = references.find((each) => each.includes(`: E${number}: `));
       const path = own?.slice(0, own.indexOf(': '));
       if (path === undefined) return true;
-      const named = new RegExp(`^ *(?:it|describe)\\((['\`])F${number}: `, 'm');
+      const named = new RegExp(`^ *(?:it|describe)\\((['\`])E${number}: `, 'm');
       return !named.test(readFileSync(`test/${path}`, 'utf8'));
     });
     expect(silent.map(({ number }) => number)).toEqual([]);

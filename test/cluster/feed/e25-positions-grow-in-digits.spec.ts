@@ -6,7 +6,7 @@ import { type Instance, startInstance } from '../../support/instance.js';
 import { claimsIn, follow, readEvents } from '../protocol/support.js';
 import { endSessions, knows, listenForErrors } from './support.js';
 
-describe('F25: positions are numbers, whatever the number of their digits', () => {
+describe('E25: positions are numbers, whatever the number of their digits', () => {
   describeOn(databaseKinds, 'a log', (kind) => {
     let database: TestDatabase;
     const opened: Instance[] = [];
