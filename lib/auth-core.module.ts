@@ -2,33 +2,33 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
 import { KeyJwt } from './authentication/key-jwt.js';
 import { KeyRing } from './authentication/key-ring.service.js';
-import { AuthClock } from './platform/auth-clock.js';
 import { AuthEvents } from './events/auth-events.service.js';
 import { AuthMeter } from './events/auth-meter.service.js';
-import { InjectionCheck } from './injection-check.js';
+import { InjectionCheck } from './options/injection-check.js';
+import type { RegisteredCalls } from './options/application-method.js';
 import { ApplicationMethods } from './options/application-methods.service.js';
 import type { AuthOptions } from './options/auth-options.js';
+import { resolveAuthOptions } from './options/resolve-auth-options.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from './options/resolved-auth-options.js';
-import type { RegisteredCalls } from './options/read-application-call.js';
-import { resolveAuthOptions } from './options/resolve-auth-options.js';
-import { EventKeys } from './revocation/log/event-key.js';
-import { HintLink } from './revocation/push/hint-link.service.js';
+import { AuthClock } from './platform/auth-clock.js';
 import { ClockCheck } from './revocation/feed/clock-check.service.js';
-import { LogConnection } from './revocation/log/log-connection.service.js';
-import { CallerWrites } from './revocation/log/caller-writes.js';
-import { ProvisionalEvents } from './revocation/log/provisional-events.js';
-import { RevocationDecider } from './revocation/revocation-decider.service.js';
 import { RevocationFeed } from './revocation/feed/revocation-feed.service.js';
 import { RevocationIndex } from './revocation/index/revocation-index.js';
-import { RevocationLifecycle } from './revocation/revocation.lifecycle.js';
+import { CallerWrites } from './revocation/log/caller-writes.js';
+import { EventKeys } from './revocation/log/event-key.js';
+import { LogConnection } from './revocation/log/log-connection.service.js';
+import { ProvisionalEvents } from './revocation/log/provisional-events.js';
 import { RevocationLog } from './revocation/log/revocation-log.service.js';
 import { RevocationPurge } from './revocation/log/revocation-purge.service.js';
+import { HintLink } from './revocation/push/hint-link.service.js';
+import { RevocationDecider } from './revocation/revocation-decider.service.js';
+import { RevocationLifecycle } from './revocation/revocation.lifecycle.js';
 import { RevocationService } from './revocation/revocation.service.js';
-import { StalenessOverrides } from './revocation/staleness/staleness-override.service.js';
 import { StalePolicies } from './revocation/staleness/stale-policies.service.js';
+import { StalenessOverrides } from './revocation/staleness/staleness-override.service.js';
 import { VerdictReporter } from './revocation/verdict-reporter.service.js';
 
 const EXPORTS = [

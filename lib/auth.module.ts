@@ -21,7 +21,7 @@ import { AuthSelfTest } from './authentication/self-test.js';
 import { TokenService } from './authentication/token.service.js';
 import { AuthExceptionFilter } from './platform/auth-exception.filter.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
-import { assertOneCopyOfNest } from './one-copy-of-nest.js';
+import { assertOneCopyOfNest } from './platform/one-copy-of-nest.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
 import { acceptUnreadBodies } from './http/unread-body.js';
 import { httpDefinition } from './http/http-definition.js';

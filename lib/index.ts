@@ -32,7 +32,7 @@ export type {
   PublicKeyOptions,
   SecretKeyOptions,
   SecretMaterial,
-} from './options/auth-key-options.js';
+} from './options/auth-key.js';
 export type { LegacyOptions } from './options/legacy-options.js';
 export type { ObserveOptions, OperationSettings } from './options/operation-settings.js';
 export type { StalePolicy } from './options/stale-policy.js';
@@ -44,10 +44,7 @@ export type {
 } from './options/session-settings.js';
 export type { SigningAlgorithm } from './options/auth-key.js';
 export type { Duration } from './options/duration.js';
-export {
-  InvalidAuthOptionsError,
-  type OptionProblem,
-} from './options/invalid-auth-options.error.js';
+export { InvalidAuthOptionsError, type OptionProblem } from './options/option-problems.js';
 export { secretKid } from './options/key-material.js';
 
 export {
@@ -119,7 +116,7 @@ export {
 
 export { type GuessLimit, limitGuesses } from './http/guess-limit.js';
 export { AuthCookies } from './http/auth-cookies.service.js';
-export { authRoutesToExclude } from './http/auth-routes-to-exclude.js';
+export { authRoutesToExclude } from './http/jwks.controller.js';
 export type {
   AuthHttpOptions,
   CookieOptions,

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { RevocationReason } from '../database/revocation-event.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
 import type { AuthEventType } from '../events/auth-event.js';
@@ -7,15 +8,13 @@ import { ActIssuer } from '../logout/act-issuer.service.js';
 import type { SubjectLogoutOptions } from '../logout/logout-options.js';
 import type { LogoutReceipt } from '../logout/logout-receipt.js';
 import { LogoutWriter } from '../logout/logout-writer.service.js';
-import type { Duration } from '../options/duration.js';
-import { LONGEST_LOCK, lockTimeOf } from '../options/lock-time.js';
+import { type Duration, lockTimeOf, LONGEST_LOCK } from '../options/duration.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/log/event-key.js';
 import { subjectOf } from '../platform/identifier.js';
-import type { RevocationReason } from '../database/revocation-event.js';
+import { EventKeys } from '../revocation/log/event-key.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import { SessionStore } from '../sessions/session-store.service.js';

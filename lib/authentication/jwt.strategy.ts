@@ -6,17 +6,19 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
-import { randomUUID } from 'node:crypto';
 import { Strategy } from 'passport-jwt';
-import type { AuthRequest } from '../platform/execution-context.js';
+import { randomUUID } from 'node:crypto';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
 import type { AuthKey } from '../options/auth-key.js';
-import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
-import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import type { AuthRequest } from '../platform/execution-context.js';
+import { rememberClaims } from '../revocation/claims-storage.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
-import { rememberClaims } from '../revocation/claims-storage.js';
 import { AccessTokenReader } from './access-token.reader.js';
 import { ClaimsPolicy } from './claims-policy.js';
 import { KeyRing } from './key-ring.service.js';

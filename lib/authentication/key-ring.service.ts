@@ -1,6 +1,6 @@
 import type { JsonWebKey, KeyObject } from 'node:crypto';
-import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import type { AuthKey, SigningAlgorithm } from '../options/auth-key.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { RevocationService } from '../revocation/revocation.service.js';

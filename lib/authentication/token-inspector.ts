@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { logText } from '../platform/log-text.js';
 import type { AuthKey } from '../options/auth-key.js';
+import { logText } from '../platform/log-text.js';
 import { MAX_TOKEN_LENGTH } from './bearer-token.js';
 import type { KeyRing } from './key-ring.service.js';
 import { tokenInvalid, tokenMalformed } from './refusals.js';

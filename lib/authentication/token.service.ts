@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { AuthKey } from '../options/auth-key.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
+import type { AuthKey } from '../options/auth-key.js';
 import type { StalePolicy } from '../options/stale-policy.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness, TokenClaims } from '../revocation/token-claims.js';

@@ -1,10 +1,10 @@
-import { AuthSettings } from '../options/auth-options.js';
-import { draftsOf } from '../revocation/log/event-draft.js';
-import { REVOCATION_REASONS, type RevocationReason } from '../database/revocation-event.js';
-import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { EventDraft } from '../database/log-rows.js';
+import { REVOCATION_REASONS, type RevocationReason } from '../database/revocation-event.js';
+import { AuthSettings } from '../options/auth-options.js';
+import { lockTimeOf } from '../options/duration.js';
+import { draftsOf } from '../revocation/log/event-draft.js';
 import type { Appended } from '../revocation/log/log.transactions.js';
-import { lockTimeOf } from '../options/lock-time.js';
+import type { RevocationRequest } from '../revocation/revocation-request.js';
 import { type CommandContext, withLog } from './command-context.js';
 import { CommandUsageError, EXIT } from './command-errors.js';
 import { type CommandLog, parseRetryId } from './command-log.js';

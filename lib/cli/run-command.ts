@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { RELEASE } from '../release.js';
+import { RELEASE } from '../platform/release.js';
 import type { CommandContext } from './command-context.js';
 import { CommandFailure, EXIT } from './command-errors.js';
 import type { CommandHost } from './command-host.js';

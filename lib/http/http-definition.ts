@@ -1,20 +1,21 @@
 import { Controller, type Provider, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { COOKIE_MODE } from '../authentication/access-token.reader.js';
-import { AuthCookies } from './auth-cookies.service.js';
-import { CredentialsCheck } from './credentials-check.service.js';
-import type { AuthHttpOptions } from './http-options.js';
-import { asOwnRoutes } from './unread-body.js';
-import { JwksController } from './jwks.controller.js';
-import { LoginRoutes } from './login.routes.js';
-import { LogoutRoutes } from './logout.routes.js';
-import { RefreshRoutes } from './refresh.routes.js';
-import { PresentedSessions } from './presented-sessions.service.js';
 import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
-import { resolveHttpOptions } from './resolve-http-options.js';
-import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './resolved-http-options.js';
+import { AuthCookies } from './auth-cookies.service.js';
+import type { AuthHttpOptions } from './http-options.js';
+import { JwksController } from './jwks.controller.js';
+import { CredentialsCheck, LoginRoutes } from './login.routes.js';
+import { LogoutRoutes } from './logout.routes.js';
+import { PresentedSessions } from './presented-sessions.service.js';
+import { RefreshRoutes } from './refresh.routes.js';
+import {
+  RESOLVED_HTTP_OPTIONS,
+  type ResolvedHttpOptions,
+  resolveHttpOptions,
+} from './resolved-http-options.js';
 import { SessionsRoutes } from './sessions.routes.js';
-import { TokenIntrospector } from './token-introspector.js';
-import { TokenRoutes } from './token.routes.js';
+import { TokenIntrospector, TokenRoutes } from './token.routes.js';
+import { asOwnRoutes } from './unread-body.js';
 
 /** What the option `http` adds to AuthModule. */
 export interface HttpDefinition {

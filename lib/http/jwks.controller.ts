@@ -1,4 +1,4 @@
-import { Controller, Get, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
+import { Controller, Get, RequestMethod, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import { KeyRing, type PublicJwk } from '../authentication/key-ring.service.js';
 import { Public } from '../authentication/public.decorator.js';
 import { NoStoreGuard } from './no-store.guard.js';
@@ -15,3 +15,17 @@ export class JwksController {
     return { keys: this.keys.publicKeys() };
   }
 }
+
+/**
+ * The routes that keep their address under a global prefix: a well-known one is looked for at the root
+ * (RFC 8615 section 3).
+ *
+ * @example
+ * ```ts
+ * app.setGlobalPrefix('api', { exclude: authRoutesToExclude });
+ * ```
+ * @publicApi
+ */
+export const authRoutesToExclude: { path: string; method: RequestMethod }[] = [
+  { path: '.well-known/jwks.json', method: RequestMethod.GET },
+];

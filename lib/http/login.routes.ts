@@ -1,11 +1,22 @@
-import { HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
+import {
+  HttpCode,
+  Inject,
+  Injectable,
+  type OnModuleInit,
+  Post,
+  Req,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { Public } from '../authentication/public.decorator.js';
-import type { CookieResponse } from '../platform/set-cookies.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
+import { ApplicationMethod } from '../options/application-method.js';
+import type { CookieResponse } from '../platform/set-cookies.js';
 import type { AuthenticatedSubject } from '../sessions/login-context.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import { CredentialsCheck } from './credentials-check.service.js';
 import { limitGuesses } from './guess-limit.js';
 import type { Credentials } from './http-options.js';
 import { NoStoreGuard } from './no-store.guard.js';
@@ -13,6 +24,44 @@ import { PresentedSessions } from './presented-sessions.service.js';
 import { clientOf, credentialsOf, type HttpRequest, persistentOf } from './request-body.js';
 import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './resolved-http-options.js';
 import { type TokenAnswer, tokenAnswer } from './token-answer.js';
+
+/** Asks the application whose credentials these are. */
+@Injectable()
+export class CredentialsCheck implements OnModuleInit {
+  constructor(
+    modules: ModuleRef,
+    @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
+  ) {
+    if (options.verifier instanceof ApplicationMethod) options.verifier.attach(modules);
+  }
+
+  /** @throws AuthWiringError when the verifier's class is no provider, or has no such method. */
+  onModuleInit(): void {
+    if (this.options.verifier instanceof ApplicationMethod) this.options.verifier.find();
+  }
+
+  /**
+   * @returns `null` for nobody's credentials.
+   * @throws AuthWiringError for an answer that is neither `null` nor `{ subject }`.
+   */
+  async verify(credentials: Credentials, request: object): Promise<AuthenticatedSubject | null> {
+    const answer = (await this.ask(credentials, request)) as
+      AuthenticatedSubject | null | undefined;
+    if (answer === null || answer === undefined) return null;
+    if (typeof answer === 'object' && answer.subject !== undefined) return answer;
+    throw new AuthWiringError(
+      'verifyCredentials gave something that is neither null nor { subject }.',
+      'Return { subject: user.id, claims: { … } }, or null for wrong credentials.',
+    );
+  }
+
+  private ask(credentials: Credentials, request: object): unknown {
+    const { verifier } = this.options;
+    return verifier instanceof ApplicationMethod
+      ? verifier.call(credentials, request)
+      : verifier?.(credentials, request);
+  }
+}
 
 /** `POST login`; mounted only where the application gives `verifyCredentials`. */
 @Public()

@@ -1,14 +1,20 @@
-import { HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/common';
+import { HttpCode, Inject, Injectable, Post, Req, UseGuards } from '@nestjs/common';
 import { CurrentToken } from '../authentication/current-token.decorator.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
 import { Public } from '../authentication/public.decorator.js';
+import { TokenService } from '../authentication/token.service.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../revocation/token-claims.js';
+import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
+import { isRefreshToken } from '../sessions/refresh-token.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js';
 import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './resolved-http-options.js';
-import { type Introspection, TokenIntrospector } from './token-introspector.js';
 
 /** `POST revoke` (RFC 7009) and `POST introspect` (RFC 7662), with a form or JSON. */
 @UseGuards(NoStoreGuard)
@@ -56,4 +62,54 @@ function tokenOf(request: HttpRequest): string {
   const token = textOf(request, 'token');
   if (token === undefined) throw badRequest('The parameter token is missing.');
   return token;
+}
+
+/** RFC 7662 section 2.2. */
+export type Introspection =
+  | { readonly active: false }
+  | {
+      readonly active: true;
+      /** `Bearer` for an access token; a refresh token is told apart, so that no API takes it. */
+      readonly token_type: 'Bearer' | 'refresh_token';
+      readonly [member: string]: unknown;
+    };
+
+const INACTIVE: Introspection = Object.freeze({ active: false });
+
+/** Says whether a token is live, and what it says; of one that is not, nothing else. */
+@Injectable()
+export class TokenIntrospector {
+  constructor(
+    private readonly tokens: TokenService,
+    private readonly refreshTokens: RefreshTokenInspector,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /** @throws AuthUnavailableException 503 when it cannot be told. */
+  async introspect(token: string): Promise<Introspection> {
+    return isRefreshToken(token) ? this.ofRefresh(token) : this.ofAccess(token);
+  }
+
+  private async ofAccess(token: string): Promise<Introspection> {
+    try {
+      // Ours last: a claim of the application cannot say them differently.
+      return { ...(await this.tokens.verify(token)), active: true, token_type: 'Bearer' };
+    } catch (error) {
+      if (error instanceof AuthException && error.getStatus() === 401) return INACTIVE;
+      throw error;
+    }
+  }
+
+  private async ofRefresh(token: string): Promise<Introspection> {
+    const live = await this.refreshTokens.inspect(token);
+    if (live === undefined) return INACTIVE;
+    return {
+      active: true,
+      token_type: 'refresh_token',
+      iss: this.options.issuer,
+      sub: live.session.subject,
+      sid: live.session.sid,
+      exp: Math.floor(live.expiresAt / 1000),
+    };
+  }
 }

@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { TokenService } from '../authentication/token.service.js';
-import { AuthException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthException } from '../errors/auth.exception.js';
+import { lockTimeOf } from '../options/duration.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { lockTimeOf } from '../options/lock-time.js';
 import { assertText, isIdentifier, subjectOf } from '../platform/identifier.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import type { VerifiedClaims } from '../revocation/token-claims.js';

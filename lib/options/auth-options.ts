@@ -1,10 +1,10 @@
 import type { Type } from '@nestjs/common';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { TokenClaims } from '../revocation/token-claims.js';
-import type { AuthKeySource, SecretMaterial } from './auth-key-options.js';
+import type { AuthKeySource, SecretMaterial } from './auth-key.js';
 import type { Duration } from './duration.js';
-import type { LegacyOptions } from './legacy-options.js';
 import { OperationSettings } from './operation-settings.js';
+import type { LegacyOptions } from './legacy-options.js';
 
 interface ShapesTheUser {
   validate(claims: TokenClaims, request: object): unknown;

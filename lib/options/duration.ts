@@ -1,3 +1,6 @@
+import { types } from 'node:util';
+import { AuthException } from '../errors/auth.exception.js';
+
 const FACTORS: ReadonlyMap<string, number> = new Map([
   ['ms', 1],
   ['s', 1_000],
@@ -60,4 +63,45 @@ function wholeMilliseconds(exact: number): number | { readonly fix: string } {
   // 1.1 s is 1100.0000000000002 ms in floating point: that is no fraction that somebody asked for.
   if (Math.abs(exact - whole) > 1e-3) return { fix: 'Write a whole number of milliseconds.' };
   return whole;
+}
+
+const DATE = /^(\d{4}-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/;
+
+/** How an option names the forms that {@link timeOf} takes. @internal */
+export const DATE_FORMS =
+  "Give a Date, '2027-03-01', or a time with its zone such as '2027-03-01T06:00:00Z'.";
+
+/**
+ * A moment in epoch milliseconds, from a `Date`, a day (0:00 UTC) or a time with its zone; `NaN` for
+ * anything else. A time without a zone is refused: it would be another moment on another host.
+ *
+ * @internal
+ */
+export function timeOf(given: unknown): number {
+  if (types.isDate(given)) return given.getTime();
+  const match = typeof given === 'string' ? DATE.exec(given) : null;
+  const day = match?.[1];
+  if (match === null || day === undefined) return NaN;
+  // V8 takes the 30th of February for the 2nd of March.
+  const midnight = new Date(`${day}T00:00:00Z`);
+  if (Number.isNaN(midnight.getTime()) || !midnight.toISOString().startsWith(day)) return NaN;
+  return Date.parse(match[0]);
+}
+
+/** No lock is longer (ms); what is to last for ever is a disabled account. */
+export const LONGEST_LOCK = 366 * 86_400_000;
+
+/**
+ * For how long an account is locked, in milliseconds.
+ *
+ * @throws AuthException 400 `invalid_request` for what is no duration, not above 0 or over 366 days.
+ */
+export function lockTimeOf(given: Duration): number {
+  const parsed = parseDuration(given);
+  if (typeof parsed === 'number' && parsed > 0 && parsed <= LONGEST_LOCK) return parsed;
+  throw new AuthException(
+    400,
+    'invalid_request',
+    'Nothing was locked: give a duration of at most 366 days, in seconds or as "15m".',
+  );
 }

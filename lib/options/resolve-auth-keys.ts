@@ -1,7 +1,12 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { SIGNING_ALGORITHMS, type AuthKey, type SigningAlgorithm } from './auth-key.js';
-import { MINIMUM_SECRET_BYTES, misfit } from './key-fits-algorithm.js';
-import { readKeyHalf, readSecret, secretKid } from './key-material.js';
+import { type AuthKey, SIGNING_ALGORITHMS, type SigningAlgorithm } from './auth-key.js';
+import {
+  MINIMUM_SECRET_BYTES,
+  misfit,
+  readKeyHalf,
+  readSecret,
+  secretKid,
+} from './key-material.js';
 import { describeGiven, describeKind, OptionProblems } from './option-problems.js';
 import { readFields } from './option-readers.js';
 

@@ -1,38 +1,37 @@
+import { ApplicationCallReader, type RegisteredCalls } from './application-method.js';
 import type { AuthKey } from './auth-key.js';
-import { AuthSettings, type AuthOptions } from './auth-options.js';
-import {
-  readAcknowledgement,
-  readFollow,
-  readObserve,
-  readOverrideCeiling,
-  readWhenStale,
-} from './operation-setting-readers.js';
+import { type AuthOptions, AuthSettings } from './auth-options.js';
+import { readSubjectHashKey } from './key-material.js';
 import { OptionProblems } from './option-problems.js';
-import { readDuration, readExactName, readFields, type DurationLimits } from './option-readers.js';
-import { ApplicationCallReader, type RegisteredCalls } from './read-application-call.js';
-import { readHint } from './read-hint.js';
+import { type DurationLimits, readDuration, readExactName, readFields } from './option-readers.js';
 import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
-import { readForeignIssuers, readIssuersWithoutKid } from './resolve-foreign-issuers.js';
-import { checkNameOfLegacy, readLegacy } from './resolve-legacy.js';
+import { readForeignIssuers, readIssuersWithoutKid } from './foreign-issuers.js';
+import { checkNameOfLegacy, readLegacy } from './legacy-options.js';
 import {
   LARGEST_TOLERANCE,
   LEGACY_TOKEN_LIFE,
   type ResolvedAuthOptions,
   type ResolvedLegacy,
 } from './resolved-auth-options.js';
-import { readMaxSessions, readRetries } from './session-setting-readers.js';
-import { UNBOUNDED } from './stale-policy.js';
-import { readSubjectHashKey } from './key-material.js';
 import {
+  readAcknowledgement,
   readClaimNames,
   readDataSource,
+  readFollow,
+  readHint,
+  readMaxSessions,
   readMetadataKey,
   readMigrations,
-  readSchema,
   readNewLog,
-  readTablePrefix,
+  readObserve,
+  readOverrideCeiling,
+  readRetries,
+  readSchema,
   readStrategyName,
+  readTablePrefix,
+  readWhenStale,
 } from './setting-readers.js';
+import { UNBOUNDED } from './stale-policy.js';
 
 // Complete by its type: an option that is added and not listed does not compile.
 const OPTION_NAMES = Object.keys({

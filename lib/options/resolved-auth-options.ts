@@ -1,5 +1,5 @@
-import type { KeyObject } from 'node:crypto';
 import type { DataSource, DataSourceOptions } from 'typeorm';
+import type { KeyObject } from 'node:crypto';
 import type { RevocationHint } from '../revocation/push/revocation-hint.js';
 import type { ApplicationMethod } from './application-method.js';
 import type { AuthKey } from './auth-key.js';

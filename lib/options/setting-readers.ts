@@ -1,6 +1,10 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
+import { types } from 'node:util';
+import type { RevocationHint } from '../revocation/push/revocation-hint.js';
+import { DATE_FORMS, timeOf } from './duration.js';
 import { describeGiven, describeKind, type OptionProblems } from './option-problems.js';
-import { readOptionalText } from './option-readers.js';
+import { readFields, readOptionalText } from './option-readers.js';
+import { parseStaleFor, parseStalePolicy, UNBOUNDED } from './stale-policy.js';
 
 /** The option `dataSource`: a name, a DataSource, or options for one. @internal */
 export function readDataSource(
@@ -118,4 +122,166 @@ export function readClaimNames(given: unknown, problems: OptionProblems): readon
       );
   }
   return Object.freeze(names);
+}
+
+const MOST_RETRIES = 1_000;
+const MOST_SESSIONS = 10_000;
+
+/** The option `refreshGraceRetries`. @internal */
+export function readRetries(given: unknown, problems: OptionProblems): number {
+  if (isInteger(given, 0, MOST_RETRIES)) return given;
+  problems.add('refreshGraceRetries', describeGiven(given), `Give 0 to ${MOST_RETRIES}.`);
+  return 0;
+}
+
+/**
+ * The option `maxSessions`: by client name. `'*'`, which all other names share, is always there: as
+ * small as the smallest that is listed, if it is not itself.
+ *
+ * @internal
+ */
+export function readMaxSessions(
+  given: unknown,
+  problems: OptionProblems,
+): ReadonlyMap<string, number> | undefined {
+  if (given === false) return undefined;
+  if (isInteger(given, 1, MOST_SESSIONS)) return new Map([['*', given]]);
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) {
+    const limits = Object.entries(given);
+    const isComplete = limits.every(
+      ([name, limit]) => isInteger(limit, 1, MOST_SESSIONS) && !name.endsWith(' '),
+    );
+    if (limits.length > 0 && isComplete) {
+      const smallest = Math.min(...limits.map(([, limit]) => limit as number));
+      return new Map([['*', smallest], ...(limits as [string, number][])]);
+    }
+  }
+  problems.add(
+    'maxSessions',
+    describeGiven(given),
+    `Give 1 to ${MOST_SESSIONS}, such a number for each client: { web: 5, tv: 1 }, or false for no limit.`,
+  );
+  return undefined;
+}
+
+function isInteger(given: unknown, from: number, to: number): given is number {
+  return Number.isSafeInteger(given) && (given as number) >= from && (given as number) <= to;
+}
+
+/** How far ahead the end of `observe` may lie (ms). */
+const LONGEST_OBSERVATION = 30 * 86_400_000;
+
+/** The option `whenStale`: milliseconds of staleness up to which is accepted. @internal */
+export function readWhenStale(
+  given: unknown,
+  maxStaleness: number,
+  problems: OptionProblems,
+): number {
+  const parsed = parseStalePolicy(given, maxStaleness);
+  if (typeof parsed === 'number') return parsed;
+  problems.add('whenStale', describeGiven(given), parsed.fix);
+  return maxStaleness;
+}
+
+/** The option `overrideCeiling`, in milliseconds. @internal */
+export function readOverrideCeiling(
+  given: unknown,
+  maxStaleness: number,
+  problems: OptionProblems,
+): number | undefined {
+  if (given === undefined) return undefined;
+  const parsed = given === 'open' ? UNBOUNDED : parseStaleFor(given, maxStaleness);
+  if (typeof parsed === 'number') return parsed;
+  problems.add('overrideCeiling', describeGiven(given), parsed.fix);
+  return undefined;
+}
+
+/**
+ * The option `openAcknowledgedBy`; in production it must be there if `open` says so.
+ *
+ * @internal
+ */
+export function readAcknowledgement(
+  given: unknown,
+  isOpen: boolean,
+  problems: OptionProblems,
+): string | undefined {
+  if (given === undefined) {
+    if (isOpen && isProduction()) {
+      problems.add(
+        'openAcknowledgedBy',
+        'nothing',
+        "Name who decided that revoked tokens are accepted while nothing can be proven, or use { staleFor } instead of 'open'.",
+      );
+    }
+    return undefined;
+  }
+  if (isActor(given)) return given;
+  problems.add('openAcknowledgedBy', describeGiven(given), 'Give a name of 1 to 255 characters.');
+  return undefined;
+}
+
+/** The option `observe`: its end in epoch ms, judged by the host's clock. @internal */
+export function readObserve(given: unknown, problems: OptionProblems): number | undefined {
+  if (given === undefined) return undefined;
+  const fields = readFields(given, 'observe', ['until'], new Map(), problems);
+  if (fields === null) return undefined;
+  const { until } = fields;
+  const shown = types.isDate(until) ? 'a Date' : describeGiven(until);
+  const time = timeOf(until);
+  if (Number.isNaN(time)) problems.add('observe.until', shown, DATE_FORMS);
+  // One that is over is good: a pod that restarts the night after must come up, and enforce.
+  else if (time - Date.now() > LONGEST_OBSERVATION) {
+    problems.add('observe.until', shown, 'Give a time at most 30 days ahead.');
+  }
+  return time;
+}
+
+/** The option `follow`. @internal */
+export function readFollow(given: unknown, problems: OptionProblems): boolean {
+  if (typeof given === 'boolean') return given;
+  problems.add('follow', describeKind(given), 'Write true or false.');
+  return true;
+}
+
+/** Who did or decided something: well-formed, 1 to 255 characters, not blank, on one line. @internal */
+export function isActor(given: unknown): given is string {
+  return (
+    typeof given === 'string' &&
+    given.trim() !== '' &&
+    given.length <= 255 &&
+    given.isWellFormed() &&
+    !/\p{Cc}/u.test(given)
+  );
+}
+
+/** Whether this is a production process, as Nest applications say it. @internal */
+export function isProduction(): boolean {
+  return process.env['NODE_ENV'] === 'production';
+}
+
+/** The option `hint`. @internal */
+export function readHint(given: unknown, problems: OptionProblems): RevocationHint | undefined {
+  if (given === undefined || isHint(given)) return given;
+  // By kind only: a URL holds a password.
+  problems.add(
+    'hint',
+    describeKind(given),
+    typeof given === 'function'
+      ? 'Call it: hint: postgresHint().'
+      : 'Give postgresHint(), redisHint({ url }), natsHint({ servers }), or a RevocationHint of your own.',
+  );
+  return undefined;
+}
+
+// By shape, not by instanceof: an application may bring its own.
+function isHint(given: unknown): given is RevocationHint {
+  if (typeof given !== 'object' || given === null) return false;
+  const { name, whenUnheard, prepare, connect } = given as Partial<Record<string, unknown>>;
+  return (
+    typeof name === 'string' &&
+    typeof whenUnheard === 'string' &&
+    typeof prepare === 'function' &&
+    typeof connect === 'function'
+  );
 }

@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, type Metric, register } from 'prom-client';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
-import { RELEASE } from '../release.js';
+import { RELEASE } from '../platform/release.js';
 import { SUPPORTED_FORMAT } from '../revocation/log/log-format.js';
 import { ProvisionalEvents } from '../revocation/log/provisional-events.js';
 import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { AuthCookies, type LoginResult } from 'nestjs-logout';
 import type { CookieResponse } from '../../lib/platform/set-cookies.js';
-import { readCookies } from '../../lib/http/resolve-cookie-options.js';
+import { readCookies } from '../../lib/http/cookie-options.js';
 import { OptionProblems } from '../../lib/options/option-problems.js';
 
 const KEPT = 'Path=/; HttpOnly; Secure; SameSite=Strict';

@@ -4,7 +4,7 @@ function one(name: string, file: string, find: string, replace: string, tests: s
   return { name, edits: [{ file, find, replace }], tests };
 }
 
-const CHECK = 'injection-check';
+const CHECK = 'options/injection-check';
 const CLASSES = 'e2e/application-classes';
 
 /** What the boot refuses, and how options name classes of the application (issue 9, A). */
@@ -68,7 +68,7 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a second copy of Nest is not noticed',
-    'one-copy-of-nest',
+    'platform/one-copy-of-nest',
     'this.isKnown = false;',
     '',
     'security/jwt-wiring',

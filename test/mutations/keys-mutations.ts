@@ -10,7 +10,7 @@ const KEYS_OF_ISSUERS = 'cluster/formats/keys-of-issuers';
 const RAISE_FORMAT = 'cluster/cli/raise-format';
 const ENTRY_POINTS = 'security/entry-points';
 const UNTRUSTED = 'security/untrusted-text';
-const KEY_FITS = 'options/key-fits-algorithm';
+const KEY_FITS = 'options/key-material';
 const WEAK_KEYS = 'unit/options/weak-keys';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {

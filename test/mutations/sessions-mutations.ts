@@ -109,7 +109,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'all applications of a host share their cookies',
-    'http/resolve-cookie-options',
+    'http/cookie-options',
     'return `${given}-`;',
     "return '';",
     'e2e/http-cookie-lives',
@@ -144,7 +144,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a wildcard of origins boots, and never matches',
-    'http/resolve-cookie-options',
+    'http/cookie-options',
     "!origin.includes('*') &&",
     '',
     'e2e/http-options|e2e/http-cookie-lives',

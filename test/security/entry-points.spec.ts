@@ -16,7 +16,7 @@ import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
 import { KeyJwt } from '../../lib/authentication/key-jwt.js';
 import { KeyRing } from '../../lib/authentication/key-ring.service.js';
 import { AuthException } from '../../lib/errors/auth.exception.js';
-import { TokenIntrospector } from '../../lib/http/token-introspector.js';
+import { TokenIntrospector } from '../../lib/http/token.routes.js';
 import { kidOf } from '../../lib/revocation/kid-of.js';
 import { codeOf } from '../../lib/revocation/revocation.exceptions.js';
 import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';

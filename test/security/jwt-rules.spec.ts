@@ -10,12 +10,12 @@ import {
   FakeRevocation,
   headerOf,
   hmacKey,
+  type Members,
   mint,
   optionsWith,
-  startApp,
-  type Members,
   type Platform,
   type SigningKey,
+  startApp,
   type TestApp,
 } from '../unit/authentication/support.js';
 

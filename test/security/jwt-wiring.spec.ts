@@ -17,7 +17,7 @@ import { bearerToken } from '../../lib/authentication/bearer-token.js';
 import { CurrentUser } from '../../lib/authentication/current-user.decorator.js';
 import { Freshness } from '../../lib/revocation/staleness/freshness.decorator.js';
 import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
-import { assertOneCopyOfNest } from '../../lib/one-copy-of-nest.js';
+import { assertOneCopyOfNest } from '../../lib/platform/one-copy-of-nest.js';
 import { AuthWiringError } from '../../lib/errors/auth-wiring.error.js';
 import {
   answerOf,

@@ -9,7 +9,7 @@ import { TokenService } from '../../lib/authentication/token.service.js';
 import { AuthClock } from '../../lib/platform/auth-clock.js';
 import { AuthException, type AuthErrorCode } from '../../lib/errors/auth.exception.js';
 import { LogoutService } from '../../lib/logout/logout.service.js';
-import type { AuthKeySource } from '../../lib/options/auth-key-options.js';
+import type { AuthKeySource } from '../../lib/options/auth-key.js';
 import type { AuthSettings } from '../../lib/options/auth-options.js';
 import { LogConnection } from '../../lib/revocation/log/log-connection.service.js';
 import type { OpenLog } from '../../lib/revocation/log/open-log.js';

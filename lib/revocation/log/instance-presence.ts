@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import { RELEASE } from '../../release.js';
+import { RELEASE } from '../../platform/release.js';
 import { newEventId } from '../../database/event-id.js';
 import { SUPPORTED_FORMAT } from './log-format.js';
 import { type InstanceRow, InstanceStatements } from '../../database/instance.statements.js';

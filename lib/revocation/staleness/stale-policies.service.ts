@@ -1,13 +1,13 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
-import { AuthClock } from '../../platform/auth-clock.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { isProduction } from '../../options/operation-setting-readers.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
+import { isProduction } from '../../options/setting-readers.js';
 import { parseStalePolicy, type StalePolicy, UNBOUNDED } from '../../options/stale-policy.js';
+import { AuthClock } from '../../platform/auth-clock.js';
 import { policyOn, routeDemandOf, type RouteTarget } from './route-demand.js';
 
 /** A policy that stands somewhere in the application. */

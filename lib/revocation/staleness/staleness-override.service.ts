@@ -1,17 +1,16 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { logText } from '../../platform/log-text.js';
-import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
-import { AuthException } from '../../errors/auth.exception.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import { AuthException } from '../../errors/auth.exception.js';
 import { AuthEvents } from '../../events/auth-events.service.js';
-import { DATE_FORMS, timeOf } from '../../options/date-time.js';
-import type { Duration } from '../../options/duration.js';
-import { isActor } from '../../options/operation-setting-readers.js';
+import { DATE_FORMS, type Duration, timeOf } from '../../options/duration.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
+import { isActor } from '../../options/setting-readers.js';
 import { parseStaleFor, UNBOUNDED } from '../../options/stale-policy.js';
+import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
+import { logText } from '../../platform/log-text.js';
 import { RevocationFeed } from '../feed/revocation-feed.service.js';
 
 /** No override lasts longer than this (ms): whoever needs more looks again. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { DataSource } from 'typeorm';
 import { AuthClock } from '../../../lib/platform/auth-clock.js';
 import { SUPPORTED_FORMAT } from '../../../lib/revocation/log/log-format.js';
-import { RELEASE } from '../../../lib/release.js';
+import { RELEASE } from '../../../lib/platform/release.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { findingsOf, makeTables, run, runJson } from './support.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { AuthException } from '../../../lib/errors/auth.exception.js';
-import type { AuthKeySource } from '../../../lib/options/auth-key-options.js';
+import type { AuthKeySource } from '../../../lib/options/auth-key.js';
 import type { LoginResult } from '../../../lib/sessions/login-context.js';
 import { RefreshTokenLookup } from '../../../lib/sessions/refresh-token-lookup.service.js';
 import { refreshTokenDigest } from '../../../lib/sessions/refresh-token.js';

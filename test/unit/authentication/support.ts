@@ -1,11 +1,11 @@
 import {
   Controller,
+  type DynamicModule,
   Get,
   Module,
-  UseGuards,
-  type DynamicModule,
   type ModuleMetadata,
   type Provider,
+  UseGuards,
 } from '@nestjs/common';
 import type { NestApplication } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -16,8 +16,8 @@ import { AccessTokenReader, COOKIE_MODE } from '../../../lib/authentication/acce
 import { ClaimsPolicy } from '../../../lib/authentication/claims-policy.js';
 import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
 import { CurrentUser } from '../../../lib/authentication/current-user.decorator.js';
-import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import { JwtAuthGuardOptions } from '../../../lib/authentication/jwt-auth-guard.options.js';
+import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from '../../../lib/authentication/jwt-service.module.js';
 import { JwtStrategy } from '../../../lib/authentication/jwt.strategy.js';
 import { KeyJwt } from '../../../lib/authentication/key-jwt.js';
@@ -27,6 +27,7 @@ import { signRaw } from '../../../lib/authentication/raw-signature.js';
 import { RoutePolicyReader } from '../../../lib/authentication/route-policy.js';
 import { AuthSelfTest } from '../../../lib/authentication/self-test.js';
 import { TokenService } from '../../../lib/authentication/token.service.js';
+import type { TokenIdentity } from '../../../lib/database/revocation-event.js';
 import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../../lib/options/auth-key.js';
 import {
@@ -34,7 +35,6 @@ import {
   type ResolvedAuthOptions,
 } from '../../../lib/options/resolved-auth-options.js';
 import type { DecisionOptions } from '../../../lib/revocation/revocation-decider.service.js';
-import type { TokenIdentity } from '../../../lib/database/revocation-event.js';
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import { ACTIVE, type Verdict } from '../../../lib/revocation/verdict.js';
 import { fetchOnce } from '../../support/fetch-once.js';

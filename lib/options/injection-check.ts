@@ -1,8 +1,8 @@
 import { Injectable, Scope } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
-import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
-import { AuthWiringError } from './errors/auth-wiring.error.js';
-import { type InjectedProvider, injectedInto } from './injection-graph.js';
+import { MODULE_OPTIONS_TOKEN } from '../auth.module-definition.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { type InjectedProvider, injectedInto } from '../platform/module-graph.js';
 
 /**
  * Looks at what the options wait for before they are made. Two mistakes are found that Nest does not
