@@ -1,12 +1,8 @@
+import { Logger } from '@nestjs/common';
 import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { AuthClock } from '../platform/auth-clock.js';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { numbering } from '../revocation/log/history-jump.js';
-import { messageOf } from '../platform/message-of.js';
-import { logIn, type OpenLog, openLogIn } from '../revocation/log/open-log.js';
 import {
   instanceOf,
   InstanceStatements,
@@ -15,13 +11,18 @@ import {
 import { type LogDatabase, StorageFailure } from '../database/log-database.js';
 import { type EventDraft, type Head, headOf } from '../database/log-rows.js';
 import type { LogStatements } from '../database/log.statements.js';
-import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
 import { openLogDatabase } from '../database/open-log-database.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthClock } from '../platform/auth-clock.js';
+import { messageOf } from '../platform/message-of.js';
+import { numbering } from '../revocation/log/history-jump.js';
+import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
+import { logIn, type OpenLog, openLogIn } from '../revocation/log/open-log.js';
 import { SessionTransactions } from '../sessions/session.transactions.js';
 import type { SessionRows } from '../sessions/sweep-sessions.js';
-import { CommandFailure } from './command-errors.js';
-import { type LogTarget, optionsOf } from './log-target.js';
+import { type CommandContext, CommandFailure, type CommandHost } from './command.js';
+import { type LogTarget, optionsOf, readTarget, type TargetOptions } from './log-target.js';
 
 /** For how long a command tries what the database refuses for the moment (ms). */
 const PATIENCE = 15_000;
@@ -179,4 +180,27 @@ export function parseRetryId(text: string): { id: string; killsBelow: number | n
   const match = /^([0-9a-f]{32})(?:@([0-9]{1,15}))?$/.exec(text);
   if (match?.[1] === undefined) return undefined;
   return { id: match[1], killsBelow: match[2] === undefined ? null : Number(match[2]) };
+}
+
+/** Opens the log that the options name, for as long as `work` takes. */
+export async function withLog<T>(
+  { host }: CommandContext,
+  options: TargetOptions,
+  work: (log: CommandLog, target: LogTarget) => Promise<T>,
+  migrations: 'check' | 'run' | 'none' = 'check',
+): Promise<T> {
+  speakTo(host);
+  const target = await readTarget(options, host.env);
+  const log = await CommandLog.open(target, host.clock, migrations);
+  try {
+    return await work(log, target);
+  } finally {
+    await log.close();
+  }
+}
+
+/** What the library logs is no result: Nest would print it on stdout. */
+function speakTo({ stderr }: CommandHost): void {
+  const say = (message: unknown): void => void stderr.write(`${messageOf(message)}\n`);
+  Logger.overrideLogger({ log: say, warn: say, error: say, fatal: say });
 }

@@ -1,16 +1,14 @@
-import { messageOf } from '../platform/message-of.js';
 import { instanceOf } from '../database/instance.statements.js';
-import { type CommandContext, withLog } from './command-context.js';
-import { EXIT } from './command-errors.js';
-import type { CommandLog } from './command-log.js';
+import { messageOf } from '../platform/message-of.js';
+import { type CommandLog, withLog } from './command-log.js';
+import { isRunning, plural } from './command-options.js';
+import { type CommandContext, EXIT } from './command.js';
 import { type Check, type Finding, type Patient, wrong } from './doctor/check.js';
 import { INSTANCE_CHECKS } from './doctor/instance.checks.js';
 import { LOG_CHECKS } from './doctor/log.checks.js';
 import { SCHEMA_CHECKS } from './doctor/schema.checks.js';
 import { SERVER_CHECKS } from './doctor/server.checks.js';
 import type { LogTarget, TargetOptions } from './log-target.js';
-import { isRunning } from './running-instances.js';
-import { plural } from './wording.js';
 
 const CHECKS: readonly Check[] = [
   ...SERVER_CHECKS,

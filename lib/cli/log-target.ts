@@ -1,8 +1,8 @@
+import type { DataSource, DataSourceOptions } from 'typeorm';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDataSource } from '../database/data-source.locator.js';
-import { CommandFailure, CommandUsageError } from './command-errors.js';
+import { CommandFailure, CommandUsageError } from './command.js';
 
 /** The options that say where the log lives; every command has them. */
 export interface TargetOptions {

@@ -2,13 +2,18 @@ import { hostname } from 'node:os';
 import { instanceOf, type SeenInstance } from '../database/instance.statements.js';
 import { integerOf } from '../database/log-rows.js';
 import type { Transaction } from '../database/statement.js';
-import { type CommandContext, withLog } from './command-context.js';
-import { CommandFailure, CommandUsageError, EXIT } from './command-errors.js';
-import type { CommandLog } from './command-log.js';
+import { type CommandLog, withLog } from './command-log.js';
+import {
+  boundText,
+  durationOption,
+  isRunning,
+  isUnbounded,
+  namesOf,
+  spanText,
+} from './command-options.js';
+import { type CommandContext, CommandFailure, CommandUsageError, EXIT } from './command.js';
 import { type LogFigures, readFigures } from './log-figures.js';
 import type { TargetOptions } from './log-target.js';
-import { isRunning, namesOf } from './running-instances.js';
-import { boundText, durationOption, isUnbounded, spanText } from './wording.js';
 
 /** The options of `nestjs-logout lower-bound`. */
 export interface LowerBoundOptions extends TargetOptions {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { AUTH_TABLES } from '../database/dialect.js';
 import { isThereAlready } from '../database/migrations/create-auth-log.migration.js';
 import {
   addColumns,
@@ -7,10 +8,9 @@ import {
   createTables,
   grants,
 } from '../database/migrations/tables.js';
-import { AUTH_TABLES } from '../database/dialect.js';
 import { openLogDatabase } from '../database/open-log-database.js';
-import { type CommandContext, withLog } from './command-context.js';
-import { CommandUsageError, EXIT } from './command-errors.js';
+import { withLog } from './command-log.js';
+import { type CommandContext, CommandUsageError, EXIT } from './command.js';
 import { readTarget, type TargetOptions } from './log-target.js';
 
 /** The options of `nestjs-logout migrate`. */

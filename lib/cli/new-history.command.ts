@@ -1,7 +1,7 @@
-import { type CommandContext, withLog } from './command-context.js';
-import { CommandFailure, EXIT } from './command-errors.js';
+import { withLog } from './command-log.js';
+import { isRunning, namesOf } from './command-options.js';
+import { type CommandContext, CommandFailure, EXIT } from './command.js';
 import type { TargetOptions } from './log-target.js';
-import { isRunning, namesOf } from './running-instances.js';
 
 /** The options of `nestjs-logout new-history`. */
 export interface NewHistoryOptions extends TargetOptions {

@@ -2,10 +2,10 @@ import { agreedTime } from '../revocation/feed/clock-check.service.js';
 import { CoveredEvents } from '../revocation/log/covered-events.js';
 import { purgeLog } from '../revocation/log/purge-log.js';
 import { sessionSweep } from '../sessions/sweep-sessions.js';
-import { type CommandContext, withLog } from './command-context.js';
-import { CommandFailure, EXIT } from './command-errors.js';
+import { withLog } from './command-log.js';
+import { durationOption, plural } from './command-options.js';
+import { type CommandContext, CommandFailure, EXIT } from './command.js';
 import type { TargetOptions } from './log-target.js';
-import { durationOption, plural } from './wording.js';
 
 /** The options of `nestjs-logout purge`. */
 export interface PurgeOptions extends TargetOptions {

@@ -1,13 +1,12 @@
-import { SUPPORTED_FORMAT } from '../revocation/log/log-format.js';
 import { instanceOf, type SeenInstance } from '../database/instance.statements.js';
 import { integerOf } from '../database/log-rows.js';
 import type { Transaction } from '../database/statement.js';
-import { type CommandContext, withLog } from './command-context.js';
-import { CommandFailure, CommandUsageError, EXIT } from './command-errors.js';
-import type { CommandLog } from './command-log.js';
+import { SUPPORTED_FORMAT } from '../revocation/log/log-format.js';
+import { type CommandLog, withLog } from './command-log.js';
+import { isRunning, namesOf } from './command-options.js';
+import { type CommandContext, CommandFailure, CommandUsageError, EXIT } from './command.js';
 import { readFigures } from './log-figures.js';
 import type { TargetOptions } from './log-target.js';
-import { isRunning, namesOf } from './running-instances.js';
 
 /** The options of `nestjs-logout raise-format`, and its argument. */
 export interface RaiseFormatOptions extends TargetOptions {

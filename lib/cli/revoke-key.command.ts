@@ -1,12 +1,10 @@
 import { sessionsOfKey } from '../logout/sessions-of-key.js';
 import { draftsOf } from '../revocation/log/event-draft.js';
 import { KEYS_OF_ISSUERS } from '../revocation/log/log-format.js';
-import { type CommandContext, withLog } from './command-context.js';
-import { CommandUsageError, EXIT } from './command-errors.js';
-import type { CommandLog } from './command-log.js';
-import { readIssuer } from './issuer-option.js';
+import { type CommandLog, withLog } from './command-log.js';
+import { plural, readIssuer } from './command-options.js';
+import { type CommandContext, CommandUsageError, EXIT } from './command.js';
 import { appendOne, type EndOptions, reasonOf, report, settings } from './revoke.command.js';
-import { plural } from './wording.js';
 
 /** Two events were written, and one of them is for instances of older releases. */
 const EVERY_ISSUER =

@@ -5,12 +5,16 @@ import { lockTimeOf } from '../options/duration.js';
 import { draftsOf } from '../revocation/log/event-draft.js';
 import type { Appended } from '../revocation/log/log.transactions.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
-import { type CommandContext, withLog } from './command-context.js';
-import { CommandUsageError, EXIT } from './command-errors.js';
-import { type CommandLog, parseRetryId } from './command-log.js';
-import { type IssuerOptions, readIssuer } from './issuer-option.js';
+import { type CommandLog, parseRetryId, withLog } from './command-log.js';
+import {
+  boundText,
+  durationOption,
+  type IssuerOptions,
+  isUnbounded,
+  readIssuer,
+} from './command-options.js';
+import { type CommandContext, CommandUsageError, EXIT } from './command.js';
 import type { TargetOptions } from './log-target.js';
-import { boundText, durationOption, isUnbounded } from './wording.js';
 
 /** What every command that ends tokens takes. */
 export interface EndOptions extends TargetOptions, IssuerOptions {

@@ -1,9 +1,12 @@
 import { Command, CommanderError, Option } from 'commander';
 import { RELEASE } from '../platform/release.js';
-import type { CommandContext } from './command-context.js';
-import { CommandFailure, EXIT } from './command-errors.js';
-import type { CommandHost } from './command-host.js';
-import { CommandOutput } from './command-output.js';
+import {
+  type CommandContext,
+  CommandFailure,
+  type CommandHost,
+  CommandOutput,
+  EXIT,
+} from './command.js';
 
 /** A command's own part: options in, exit code out. */
 type Run<T> = (context: CommandContext, options: T) => Promise<number>;

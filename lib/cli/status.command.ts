@@ -1,9 +1,9 @@
 import type { SeenInstance } from '../database/instance.statements.js';
-import { type CommandContext, withLog } from './command-context.js';
-import { EXIT } from './command-errors.js';
+import { withLog } from './command-log.js';
+import { boundText, isUnbounded, spanText } from './command-options.js';
+import { type CommandContext, EXIT } from './command.js';
 import { count, readFigures } from './log-figures.js';
 import type { TargetOptions } from './log-target.js';
-import { boundText, isUnbounded, spanText } from './wording.js';
 
 /** `nestjs-logout status`: where the log stands, what is registered, and who follows it. */
 export async function status(context: CommandContext, options: TargetOptions): Promise<number> {

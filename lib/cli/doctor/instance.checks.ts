@@ -1,7 +1,6 @@
 import type { SeenInstance } from '../../database/instance.statements.js';
+import { boundText, isUnbounded, namesOf, spanText } from '../command-options.js';
 import { readFigures } from '../log-figures.js';
-import { namesOf } from '../running-instances.js';
-import { boundText, isUnbounded, spanText } from '../wording.js';
 import { type Check, type Finding, note, wrong } from './check.js';
 
 /** As the option clockTolerance has it by default (ms). */

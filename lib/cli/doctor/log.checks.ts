@@ -1,8 +1,8 @@
-import { PENDING_PAGE, PURGE_AGE } from '../../revocation/log/log.transactions.js';
-import { SUPPORTED_FORMAT } from '../../revocation/log/log-format.js';
 import { integerOf } from '../../database/log-rows.js';
 import type { Row } from '../../database/statement.js';
-import { plural, spanText } from '../wording.js';
+import { SUPPORTED_FORMAT } from '../../revocation/log/log-format.js';
+import { PENDING_PAGE, PURGE_AGE } from '../../revocation/log/log.transactions.js';
+import { plural, spanText } from '../command-options.js';
 import { type Check, type Finding, type Patient, wrong } from './check.js';
 
 /** Instances number pending events within a poll; longer than this nobody does (ms). */

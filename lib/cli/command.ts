@@ -1,7 +1,47 @@
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline/promises';
-import { CommandFailure, CommandUsageError } from './command-errors.js';
-import type { CommandHost } from './command-host.js';
+import type { Readable, Writable } from 'node:stream';
+import type { AuthClock } from '../platform/auth-clock.js';
+
+/** A stream that may be a terminal. */
+type CommandStream = Writable & { readonly isTTY?: boolean | undefined };
+
+/** The process around a command, so that a test can be it. */
+export interface CommandHost {
+  /** Results, and nothing else. */
+  readonly stdout: CommandStream;
+  /** Progress, questions and errors. */
+  readonly stderr: CommandStream;
+  readonly stdin: Readable & { readonly isTTY?: boolean | undefined };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Default: the host's own clocks. */
+  readonly clock?: AuthClock | undefined;
+}
+
+/** What a command ends with; scripts rest on these numbers. */
+export const EXIT = {
+  /** Done; for `doctor`: nothing is wrong. */
+  ok: 0,
+  /** Something is wrong, or it could not be done; the message says what. */
+  wrong: 1,
+  /** The command was not understood; nothing was tried. */
+  usage: 2,
+} as const;
+
+/** It could not be done: exit code 1. The message says what happened and how to go on. */
+export class CommandFailure extends Error {
+  readonly exitCode: number = EXIT.wrong;
+
+  constructor(what: string, ...fixes: string[]) {
+    super([what, ...fixes.map((fix) => `  - ${fix}`)].join('\n'));
+    this.name = 'CommandFailure';
+  }
+}
+
+/** The command was given wrongly and nothing was tried: exit code 2. */
+export class CommandUsageError extends CommandFailure {
+  override readonly exitCode: number = EXIT.usage;
+}
 
 /** Between two plain lines of progress (ms); a log is no terminal. */
 const LINE_EACH = 1_000;
@@ -84,4 +124,10 @@ export class CommandOutput {
       terminal.close();
     }
   }
+}
+
+/** What every command works with. */
+export interface CommandContext {
+  readonly host: CommandHost;
+  readonly output: CommandOutput;
 }
