@@ -90,7 +90,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
     add(
       'revoke-key',
       'a signing key has leaked: refuse all it signed, for ever',
-      async () => (await import('./revoke-key.command.js')).revokeKey,
+      async () => (await import('./revoke.command.js')).revokeKey,
     ),
   )
     .requiredOption('--kid <kid>', 'the key’s id')
