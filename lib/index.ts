@@ -101,8 +101,8 @@ export type {
   LoginResult,
   LoginSince,
 } from './sessions/login-context.js';
-export type { SessionInfo } from './sessions/session-info.js';
-export type { SessionListOptions, SessionPage } from './sessions/session-page.js';
+export type { SessionInfo } from './sessions/session-list.js';
+export type { SessionListOptions, SessionPage } from './sessions/session-list.js';
 
 export type { Delivery } from './database/session-rows.js';
 export type { ReuseClass } from './sessions/refresh-outcome.js';

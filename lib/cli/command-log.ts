@@ -19,8 +19,8 @@ import { messageOf } from '../platform/message-of.js';
 import { numbering } from '../revocation/log/history-jump.js';
 import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
 import { logIn, type OpenLog, openLogIn } from '../revocation/log/open-log.js';
+import type { SessionRows } from '../sessions/session-purge.service.js';
 import { SessionTransactions } from '../sessions/session.transactions.js';
-import type { SessionRows } from '../sessions/sweep-sessions.js';
 import { type CommandContext, CommandFailure, type CommandHost } from './command.js';
 import { type LogTarget, optionsOf, readTarget, type TargetOptions } from './log-target.js';
 

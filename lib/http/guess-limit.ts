@@ -2,7 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { AuthException } from '../errors/auth.exception.js';
 import { AuthTooManyAttemptsException } from '../errors/too-many-attempts.exception.js';
-import { networkOf } from '../sessions/client-address.js';
+import { networkOf } from '../sessions/login-context.js';
 
 /**
  * Counts guesses at passwords: the option `http.limit`. The library asks it around each guess; where it

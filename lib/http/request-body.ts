@@ -1,8 +1,7 @@
-import type { AuthRequest } from '../platform/execution-context.js';
 import { type AuthErrorCode, AuthException } from '../errors/auth.exception.js';
-import { idempotencyKeyOf } from '../sessions/idempotency-key.js';
+import type { AuthRequest } from '../platform/execution-context.js';
 import { isIdentifier } from '../platform/identifier.js';
-import type { ClientContext } from '../sessions/login-context.js';
+import { type ClientContext, idempotencyKeyOf } from '../sessions/login-context.js';
 import type { Credentials } from './http-options.js';
 
 /** What a route reads of a request: Express and Fastify both have these. */

@@ -1,5 +1,5 @@
 import type { LoginResult } from '../sessions/login-context.js';
-import type { SessionInfo } from '../sessions/session-info.js';
+import type { SessionInfo } from '../sessions/session-list.js';
 
 /** What login and refresh answer, in the words of RFC 6749 section 5.1 and a few of our own. */
 export interface TokenAnswer {

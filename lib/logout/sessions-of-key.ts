@@ -1,5 +1,5 @@
 import type { EventKeys } from '../revocation/log/event-key.js';
-import type { SessionRows } from '../sessions/sweep-sessions.js';
+import type { SessionRows } from '../sessions/session-purge.service.js';
 
 /** Sessions that are read, and ended, at a time. */
 const BATCH = 500;

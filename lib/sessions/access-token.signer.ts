@@ -1,14 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { AuthClock } from '../platform/auth-clock.js';
 import { KeyJwt } from '../authentication/key-jwt.js';
 import { KeyRing } from '../authentication/key-ring.service.js';
+import type { Delivery } from '../database/session-rows.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
-import { assertSignable } from './signable-claims.js';
+import { assertSignable } from './session-claims.js';
 
 /** Lives are shortened by up to this share, so that clients that logged in together part ways. */
 const JITTER = 0.02;
@@ -87,4 +89,24 @@ export class AccessTokenSigner {
       .signAsync(payload, { header: { alg: key.alg, typ: 'at+jwt' } });
     return { text, kid: key.kid };
   }
+}
+
+/** What is left of 4,096 bytes beside a name and its attributes. */
+const COOKIE_LIMIT = 3_900;
+
+/**
+ * Before anything is stored or consumed: a browser drops a longer cookie without a word (RFC 6265
+ * section 6.1), and the client would be left without either token.
+ *
+ * @throws AuthWiringError
+ */
+export function assertFitsCookie(
+  { text }: SignedAccessToken,
+  delivery: Delivery | undefined,
+): void {
+  if (delivery !== 'cookie' || text.length <= COOKIE_LIMIT) return;
+  throw new AuthWiringError(
+    `An access token of ${text.length} characters does not fit into a cookie, which holds 4,096 with its name.`,
+    'Give the token fewer claims, or switch the option http.cookies off.',
+  );
 }

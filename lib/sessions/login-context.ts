@@ -1,7 +1,9 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import type { Delivery } from '../database/session-rows.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthException } from '../errors/auth.exception.js';
 import { type Duration, parseDuration } from '../options/duration.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
-import type { Delivery } from '../database/session-rows.js';
 
 const SECOND = 1_000;
 
@@ -114,5 +116,69 @@ export function sessionLifeOf(given: Duration | undefined, longest: number): num
   throw new AuthWiringError(
     'login(…, { sessionTtl }) needs a duration of at least one second.',
     typeof life === 'number' ? "Write seconds, such as 43200, or '12h'." : life.fix,
+  );
+}
+
+const LONGEST = 255;
+
+/** What a client says of itself, as it can be stored: cut, well-formed, without NUL. */
+export function cut(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  // Cut by characters, not in the middle of one, and by what a column can hold.
+  const clean = text.replaceAll('\0', '').toWellFormed();
+  return clean === '' ? null : clean.slice(0, LONGEST).toWellFormed();
+}
+
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
+/**
+ * An address without what names one household: IPv4 without its last number, IPv6 by its first 48
+ * bits. What is no address is not kept at all.
+ */
+export function truncateAddress(ip: string | undefined): string | null {
+  return ip === undefined ? null : networkOf(ip, 3, 3);
+}
+
+/**
+ * The network of an address, or `null` for a text that is none.
+ *
+ * @param numbers - How many of the four of an IPv4 address count.
+ * @param groups - How many of the eight of an IPv6 address count, 16 bits each.
+ */
+export function networkOf(ip: string, numbers: number, groups: number): string | null {
+  const address = MAPPED.exec(ip)?.[1] ?? ip.split('%', 1)[0] ?? '';
+  if (isIPv4(address)) {
+    const parts = address.split('.');
+    return parts.map((part, i) => (i < numbers ? part : '0')).join('.');
+  }
+  if (!isIPv6(address)) return null;
+  const [head = [], tail = []] = address.split('::', 2).map((half) => half.split(':'));
+  const given = head[0] === '' ? [] : head;
+  const zeros = address.includes('::') ? Array<string>(8).fill('0') : [];
+  const known = zeros.slice(given.length + tail.filter(Boolean).length);
+  return `${[...given, ...known, ...tail]
+    .slice(0, groups)
+    .map((group) => Number.parseInt(group || '0', 16).toString(16))
+    .join(':')}::`;
+}
+
+/** Visible ASCII; 22 random characters of base64url hold 128 bits. */
+const SHAPE = /^[\x21-\x7e]{22,255}$/;
+
+/**
+ * The key by which a client proves that its retry is a retry.
+ *
+ * @throws AuthException 400 `idempotency_key_invalid`. It is refused before anything is consumed: a
+ * client that believes that its key counts must not find out when it needs it.
+ */
+export function idempotencyKeyOf(given: unknown): string | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given === 'string' && SHAPE.test(given)) return given;
+  throw new AuthException(
+    400,
+    'idempotency_key_invalid',
+    'The idempotency key is not a text of 22 to 255 visible ASCII characters. ' +
+      'Make a random one, such as a UUID, and store it before the request is sent.',
+    { headers: { 'Cache-Control': 'no-store' } },
   );
 }

@@ -1,12 +1,10 @@
+import { newRefreshRow, type RefreshRow, type SessionRow } from '../database/session-rows.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { EventKeys } from '../revocation/log/event-key.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
 import type { SignedAccessToken } from './access-token.signer.js';
-import { truncateAddress } from './client-address.js';
-import { cut } from './client-text.js';
-import type { LoginContext } from './login-context.js';
+import { cut, type LoginContext, truncateAddress } from './login-context.js';
 import { type RefreshToken, refreshTokenDigest } from './refresh-token.js';
-import { newRefreshRow, type RefreshRow, type SessionRow } from '../database/session-rows.js';
 
 /** The rows of a login, and the first refresh token, which stands in none of them. */
 export interface NewSession {

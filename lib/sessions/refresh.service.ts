@@ -1,4 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { RevocationReason } from '../database/revocation-event.js';
+import type { SessionRow } from '../database/session-rows.js';
 import type { AuthException } from '../errors/auth.exception.js';
 import { AuthTooManyAttemptsException } from '../errors/too-many-attempts.exception.js';
 import { AuthUnavailableException } from '../errors/unavailable.exception.js';
@@ -7,16 +9,26 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/log/event-key.js';
-import type { RevocationReason } from '../database/revocation-event.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
+import { EventKeys } from '../revocation/log/event-key.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
-import { AccessTokenSigner, type SignedAccessToken } from './access-token.signer.js';
-import { claimsOf } from './claims-of.js';
-import { truncateAddress } from './client-address.js';
-import { idempotencyKeyOf } from './idempotency-key.js';
-import type { ClientContext, LoginResult, RefreshContext } from './login-context.js';
+import {
+  AccessTokenSigner,
+  assertFitsCookie,
+  type SignedAccessToken,
+} from './access-token.signer.js';
+import {
+  type ClientContext,
+  cut,
+  idempotencyKeyOf,
+  type LoginResult,
+  type RefreshContext,
+  truncateAddress,
+} from './login-context.js';
+import { answerOf, repeatedAnswerOf } from './refresh-answer.js';
+import type { RefreshOutcome, ReuseClass } from './refresh-outcome.js';
+import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import {
   isRefreshToken,
   openSuccessor,
@@ -25,15 +37,10 @@ import {
   retryDigest,
   sealSuccessor,
 } from './refresh-token.js';
-import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
-import { SessionStore } from './session-store.service.js';
-import { cut } from './client-text.js';
-import { assertFitsCookie } from './cookie-size.js';
-import { answerOf, repeatedAnswerOf } from './refresh-answer.js';
-import { refreshRefusal } from './session-refusals.js';
-import type { RefreshOutcome, ReuseClass } from './refresh-outcome.js';
 import { isReuseAfterEnd, rotate } from './rotate.js';
-import type { SessionRow } from '../database/session-rows.js';
+import { claimsOf } from './session-claims.js';
+import { refreshRefusal } from './session-refusals.js';
+import { SessionStore } from './session-store.service.js';
 
 /** How often one call begins again because somebody's mark overtook its position. */
 const ATTEMPTS = 5;

@@ -1,11 +1,14 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { setImmediate } from 'node:timers/promises';
+import type { Row, Statement, Transaction } from '../database/statement.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
+import type { PurgeSweep } from '../revocation/log/purge-log.js';
 import { RevocationPurge } from '../revocation/log/revocation-purge.service.js';
 import { SessionStore } from './session-store.service.js';
-import { sessionSweep } from './sweep-sessions.js';
+import type { SessionTransactions } from './session.transactions.js';
 
 /** Has what is left of ended logins deleted whenever events are purged. */
 @Injectable()
@@ -19,4 +22,84 @@ export class SessionPurge implements OnModuleInit {
   onModuleInit(): void {
     this.purge.alsoPurge(sessionSweep(this.store, this.options));
   }
+}
+
+/** Rows chosen without locks and deleted by key in one transaction. */
+const RANGE = 500;
+
+/**
+ * How much longer than any token an account's marks are kept (ms): longer than a login may take, from
+ * the reading of its position to its end.
+ */
+const MARK_MARGIN = 86_400_000;
+
+/** One sort of rows: how some are found, and how these are deleted. */
+interface Sweep {
+  readonly find: (of: SessionTransactions) => Statement;
+  readonly key: string;
+  readonly erase: (of: SessionTransactions, keys: readonly string[]) => Transaction<number>;
+}
+
+/** How the rows of sessions are read and written. */
+export interface SessionRows {
+  read(statement: (of: SessionTransactions) => Statement): Promise<readonly Row[]>;
+  write<T>(body: (of: SessionTransactions) => Transaction<T>): Promise<T>;
+}
+
+/**
+ * Deletes what is left of logins that have ended: their rows after `historyFor`, used refresh tokens
+ * when they have expired, sealed successors when their grace is over, marks that end no session.
+ *
+ * @param kept - For how long (ms): the history of ended logins, and the longest life of a token.
+ */
+export function sessionSweep(
+  rows: SessionRows,
+  kept: { readonly historyFor: number; readonly maxTokenLife: number },
+): PurgeSweep {
+  return async (now, isStopped, onDeleted) => {
+    let deleted = 0;
+    for (const { find, key, erase } of sweeps(now, kept)) {
+      for (let found = RANGE; found === RANGE && !isStopped();) {
+        const these = await rows.read(find);
+        found = these.length;
+        if (found === 0) break;
+        const keys = these.map((row) => row[key] ?? '').toSorted();
+        const count = await rows.write((of) => erase(of, keys));
+        deleted += count;
+        await onDeleted?.(count);
+        await setImmediate();
+      }
+    }
+    return deleted;
+  };
+}
+
+function sweeps(
+  now: number,
+  { historyFor, maxTokenLife }: { readonly historyFor: number; readonly maxTokenLife: number },
+): Sweep[] {
+  const over = now - historyFor;
+  const markedBefore = now - maxTokenLife - MARK_MARGIN;
+  const sessions = (find: Sweep['find']): Sweep => ({
+    find,
+    key: 'session_key',
+    erase: (of, keys) => of.erase(keys),
+  });
+  const traces = (what: 'grace_until' | 'expires_at'): Sweep => ({
+    find: ({ statements }) => statements.findTraces(what, now, RANGE),
+    key: 'token_digest',
+    erase: (of, digests) => of.forgetTraces(what, digests),
+  });
+  return [
+    sessions(({ statements }) => statements.findOver('ended_at', over, RANGE)),
+    sessions(({ statements }) => statements.findOver('idle_until', over, RANGE)),
+    sessions(({ statements }) => statements.findMarked(over, RANGE)),
+    traces('grace_until'),
+    traces('expires_at'),
+    {
+      find: ({ accounts }) => accounts.findForgettable(markedBefore, now, RANGE),
+      key: 'subject_key',
+      erase: (of, keys) => of.forgetAccounts(keys, markedBefore, now),
+    },
+  ];
 }

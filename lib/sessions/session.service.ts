@@ -8,13 +8,11 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/log/event-key.js';
 import { subjectOf } from '../platform/identifier.js';
+import { EventKeys } from '../revocation/log/event-key.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
-import { AccessTokenSigner } from './access-token.signer.js';
-import { claimsOf } from './claims-of.js';
-import { assertFitsCookie } from './cookie-size.js';
+import { AccessTokenSigner, assertFitsCookie } from './access-token.signer.js';
 import {
   type AuthenticatedSubject,
   type LoginContext,
@@ -26,13 +24,14 @@ import {
 import { newSession } from './new-session.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import { RefreshService } from './refresh.service.js';
-import { sessionInfoOf } from './session-info.js';
+import { claimsOf } from './session-claims.js';
 import {
   cursorOf,
   readListOptions,
+  sessionInfoOf,
   type SessionListOptions,
   type SessionPage,
-} from './session-page.js';
+} from './session-list.js';
 import { refreshRefusal } from './session-refusals.js';
 import { SessionStore } from './session-store.service.js';
 

@@ -17,14 +17,14 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'S1: the queue of strangers has no bound',
-    'sessions/lookup-lane',
+    'sessions/refresh-token-lookup.service',
     'if (this.waiting.size >= this.limits.queue)',
     'if (false)',
     'unit/sessions/lookup-lane|cluster/sessions/strangers',
   ),
   one(
     'S1: each text is looked up by a statement of its own',
-    'sessions/lookup-lane',
+    'sessions/refresh-token-lookup.service',
     '.slice(0, this.limits.batch)',
     '.slice(0, 1)',
     'unit/sessions/lookup-lane|cluster/sessions/strangers',
@@ -101,7 +101,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'A28: a malformed key is ignored',
-    'sessions/idempotency-key',
+    'sessions/login-context',
     'throw new AuthException(',
     'return undefined; throw new AuthException(',
     'cluster/sessions/lost-answers|e2e/http-idempotency',
@@ -129,14 +129,14 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'A16: null is taken for no claims',
-    'sessions/claims-of',
+    'sessions/session-claims',
     'if (answer === null)',
     'if (answer === null) return {}; if (false)',
     'cluster/sessions/nobody',
   ),
   one(
     'A16: undefined is taken for no claims',
-    'sessions/claims-of',
+    'sessions/session-claims',
     'if (answer === null)',
     'if (answer === undefined) return {}; if (answer === null)',
     'cluster/sessions/nobody',

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { TokenService } from '../../lib/authentication/token.service.js';
 import { logText } from '../../lib/platform/log-text.js';
 import { messageOf } from '../../lib/platform/message-of.js';
-import { assertSignable } from '../../lib/sessions/signable-claims.js';
+import { assertSignable } from '../../lib/sessions/session-claims.js';
 import { Test, type TestingModule } from '@nestjs/testing';
 import {
   authentication,

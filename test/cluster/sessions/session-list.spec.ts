@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { TestClock } from '../../../lib/testing/test-clock.js';
-import type { SessionPage } from '../../../lib/sessions/session-page.js';
+import type { SessionPage } from '../../../lib/sessions/session-list.js';
 import { SessionStore } from '../../../lib/sessions/session-store.service.js';
 import type { Row, Statement } from '../../../lib/database/statement.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { truncateAddress } from '../../../lib/sessions/client-address.js';
-import { cut } from '../../../lib/sessions/client-text.js';
+import { cut, truncateAddress } from '../../../lib/sessions/login-context.js';
 
 describe('what is kept of a client', () => {
   it.each([

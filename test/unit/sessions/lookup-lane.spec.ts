@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { AuthUnavailableException } from '../../../lib/errors/unavailable.exception.js';
-import { LookupLane } from '../../../lib/sessions/lookup-lane.js';
+import { LookupLane } from '../../../lib/sessions/refresh-token-lookup.service.js';
 
 interface Statement {
   readonly keys: readonly string[];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import { assertSignable } from '../../../lib/sessions/signable-claims.js';
+import { assertSignable } from '../../../lib/sessions/session-claims.js';
 
 const good = [
   'businessName',
