@@ -105,7 +105,7 @@ export type { SessionInfo } from './sessions/session-list.js';
 export type { SessionListOptions, SessionPage } from './sessions/session-list.js';
 
 export type { Delivery } from './database/session-rows.js';
-export type { ReuseClass } from './sessions/refresh-outcome.js';
+export type { ReuseClass } from './sessions/rotate.js';
 
 export {
   AccountService,
@@ -138,4 +138,4 @@ export type {
   SubjectLogoutOptions,
   TokenLogoutOptions,
 } from './logout/logout-options.js';
-export type { LogoutReceipt } from './logout/logout-receipt.js';
+export type { LogoutReceipt } from './logout/logout-options.js';

@@ -5,8 +5,7 @@ import { AuthException } from '../errors/auth.exception.js';
 import type { AuthEventType } from '../events/auth-event.js';
 import { AuthEvents } from '../events/auth-events.service.js';
 import { ActIssuer } from '../logout/act-issuer.service.js';
-import type { SubjectLogoutOptions } from '../logout/logout-options.js';
-import type { LogoutReceipt } from '../logout/logout-receipt.js';
+import type { LogoutReceipt, SubjectLogoutOptions } from '../logout/logout-options.js';
 import { LogoutWriter } from '../logout/logout-writer.service.js';
 import { type Duration, lockTimeOf, LONGEST_LOCK } from '../options/duration.js';
 import {

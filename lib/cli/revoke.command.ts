@@ -1,6 +1,6 @@
 import type { EventDraft } from '../database/log-rows.js';
 import { REVOCATION_REASONS, type RevocationReason } from '../database/revocation-event.js';
-import { sessionsOfKey } from '../logout/sessions-of-key.js';
+import { sessionsOfKey } from '../logout/key-sessions.service.js';
 import { AuthSettings } from '../options/auth-options.js';
 import { lockTimeOf } from '../options/duration.js';
 import { draftsOf } from '../revocation/log/event-draft.js';

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AuthClock } from '../platform/auth-clock.js';
-import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import type { RevocationReason } from '../database/revocation-event.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthUnavailableException } from '../errors/unavailable.exception.js';
 import type { AuthEventType } from '../events/auth-event.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
 import {
@@ -10,13 +10,12 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { UNBOUNDED } from '../options/stale-policy.js';
-import type { RevocationReason } from '../database/revocation-event.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { RevocationRequest } from '../revocation/revocation-request.js';
 import { StalePolicies } from '../revocation/staleness/stale-policies.service.js';
-import type { LogoutOptions } from './logout-options.js';
-import type { LogoutReceipt } from './logout-receipt.js';
+import type { LogoutOptions, LogoutReceipt } from './logout-options.js';
 
 /** A timer may fire this much early (ms). */
 const TIMER_SLACK = 10;

@@ -20,11 +20,11 @@ import type {
   KeyRevocationPreview,
   LogoutAllOptions,
   LogoutOptions,
+  LogoutReceipt,
   RevokeKeyOptions,
   SubjectLogoutOptions,
   TokenLogoutOptions,
 } from './logout-options.js';
-import type { LogoutReceipt } from './logout-receipt.js';
 import { LogoutWriter } from './logout-writer.service.js';
 
 /**

@@ -27,7 +27,6 @@ import {
   truncateAddress,
 } from './login-context.js';
 import { answerOf, repeatedAnswerOf } from './refresh-answer.js';
-import type { RefreshOutcome, ReuseClass } from './refresh-outcome.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import {
   isRefreshToken,
@@ -37,7 +36,7 @@ import {
   retryDigest,
   sealSuccessor,
 } from './refresh-token.js';
-import { isReuseAfterEnd, rotate } from './rotate.js';
+import { isReuseAfterEnd, type RefreshOutcome, type ReuseClass, rotate } from './rotate.js';
 import { claimsOf } from './session-claims.js';
 import { refreshRefusal } from './session-refusals.js';
 import { SessionStore } from './session-store.service.js';

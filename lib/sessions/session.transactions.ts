@@ -1,23 +1,23 @@
-import type { AuthClock } from '../platform/auth-clock.js';
 import {
-  type AccountRow,
   accountOf,
+  type AccountRow,
   AccountStatements,
   unknownAccount,
 } from '../database/account.statements.js';
 import type { Dialect } from '../database/dialect.js';
 import { integerOf } from '../database/log-rows.js';
-import type { Transaction } from '../database/statement.js';
-import { endedBy } from '../database/subject-marks.js';
-import type { LoginOutcome } from './refresh-outcome.js';
-import { type Judgement, SessionLimiter, type SessionLimits } from './session-limits.js';
 import {
   type RefreshRow,
+  sessionOf,
   type SessionPlace,
   type SessionRow,
-  sessionOf,
 } from '../database/session-rows.js';
 import { SessionStatements } from '../database/session.statements.js';
+import type { Transaction } from '../database/statement.js';
+import { endedBy } from '../database/subject-marks.js';
+import type { AuthClock } from '../platform/auth-clock.js';
+import type { LoginOutcome } from './rotate.js';
+import { type Judgement, SessionLimiter, type SessionLimits } from './session-limits.js';
 
 /** Rows of a list that are read at a time, at least. */
 const SMALLEST_READ = 50;

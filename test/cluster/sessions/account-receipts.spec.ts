@@ -14,7 +14,7 @@ import { AccountService } from '../../../lib/accounts/account.service.js';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import type { AuthEvent } from '../../../lib/events/auth-event.js';
 import { AuthEvents } from '../../../lib/events/auth-events.service.js';
-import type { LogoutReceipt } from '../../../lib/logout/logout-receipt.js';
+import type { LogoutReceipt } from '../../../lib/logout/logout-options.js';
 import type { VerifiedClaims } from '../../../lib/revocation/token-claims.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
