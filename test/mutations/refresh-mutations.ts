@@ -69,7 +69,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     ROTATE,
     'return retryDigest !== null && retryDigest === presented;',
     'return false;',
-    'cluster/faults/phones',
+    'faults/phones',
   ),
   one(
     'A28: a thief who was given the successor, and used it, stays in',

@@ -23,6 +23,8 @@ export function referencesIn(markdown: string): string[] {
   return [...markdown.matchAll(/`([^`\n]+)`/g)]
     .map(([, span]) => span ?? '')
     .filter((span) =>
-      /^(?:unit|e2e|cluster|security|package|types|bench)\/.*\.ts(?::|$)/.test(span),
+      /^(?:unit|e2e|cluster|security|package|types|bench|explorer|faults|releases|browser)\/.*\.ts(?::|$)/.test(
+        span,
+      ),
     );
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { COVERAGE, PROTOCOL_RULES } from '../../cluster/explorer/coverage.js';
-import { RULE_NAMES } from '../../cluster/explorer/rules.js';
+import { COVERAGE, PROTOCOL_RULES } from '../../explorer/coverage.js';
+import { RULE_NAMES } from '../../explorer/rules.js';
 import { problemOfReference } from '../../support/test-references.js';
 
 describe('docs/protocol-coverage.md', () => {

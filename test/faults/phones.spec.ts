@@ -1,5 +1,5 @@
 import { expect, it, jest } from '@jest/globals';
-import { runFleet } from '../../faults/phones/fleet.js';
+import { runFleet } from './phones/fleet.js';
 
 const DAYS = 86_400_000;
 

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
-import { mintToken } from '../../support/mint-token.js';
-import { DEMO_PASSWORD } from '../../support/quickstart-client.js';
-import type { QuickstartProcess } from '../../support/quickstart-process.js';
+import { mintToken } from '../support/mint-token.js';
+import { DEMO_PASSWORD } from '../support/quickstart-client.js';
+import type { QuickstartProcess } from '../support/quickstart-process.js';
 
 /** How long a refusal may take to reach another instance on the busiest machine (ms). */
 const LONGEST = 60_000;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { checkHistory } from '../../faults/history/check-history.js';
-import type { Incarnation, Isolation, Operation } from '../../faults/history/operation.js';
-import { describeViolation, type Violation } from '../../faults/history/violation.js';
+import { checkHistory } from './history/check-history.js';
+import type { Incarnation, Isolation, Operation } from './history/operation.js';
+import { describeViolation, type Violation } from './history/violation.js';
 
 const PROMISES = { bound: 5_000, refreshGrace: 1_000 };
 

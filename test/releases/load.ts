@@ -1,6 +1,6 @@
-import { mintToken } from '../../support/mint-token.js';
-import { DEMO_PASSWORD } from '../../support/quickstart-client.js';
-import type { QuickstartProcess } from '../../support/quickstart-process.js';
+import { mintToken } from '../support/mint-token.js';
+import { DEMO_PASSWORD } from '../support/quickstart-client.js';
+import type { QuickstartProcess } from '../support/quickstart-process.js';
 
 /** Callers at a time, and what each of them does in one load. */
 const CALLERS = 6;

@@ -4,7 +4,7 @@ import { ClusterSampleProcess } from './cluster-sample-process.js';
 import { Chromium, findChromium } from './page-chromium.js';
 
 /*
- * The picture in the README of sample/02-cluster: `node build/test/e2e/cluster-sample-screenshot.js
+ * The picture in the README of sample/02-cluster: `node build/test/browser/cluster-sample-screenshot.js
  * sample/02-cluster/page.png [light|dark]`. It plays the story of the page, and cuts off C before it.
  */
 

@@ -8,7 +8,7 @@ const PATIENCE = 60_000;
 
 const path = findChromium();
 if (path === undefined) {
-  console.warn('test/e2e/cluster-sample.spec.ts is skipped: no chromium in the PATH.');
+  console.warn('test/browser/cluster-sample.spec.ts is skipped: no chromium in the PATH.');
 }
 
 const NAMES = ['A', 'B', 'C'] as const;

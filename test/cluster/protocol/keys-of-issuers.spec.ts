@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { run } from '../cli/support.js';
-import { follow, readEvents } from '../protocol/support.js';
+import { follow, readEvents } from './support.js';
 
 const SHOP = 'https://shop.test';
 const BANK = 'https://bank.test';

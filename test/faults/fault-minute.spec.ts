@@ -1,8 +1,8 @@
 import { expect, it, jest } from '@jest/globals';
-import { runFaults } from '../../faults/fault-run.js';
-import { describeViolation } from '../../faults/history/violation.js';
+import { runFaults } from './fault-run.js';
+import { describeViolation } from './history/violation.js';
 
-/** Printed, so that a run that failed can be made again: `FAULT_SEED=… npm test`. */
+/** Printed, so that a run that failed can be made again: `FAULT_SEED=… npm run test:long`. */
 const SEED = Number(process.env['FAULT_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 // A minute of load, and what it takes to start and to come to rest on a busy machine.

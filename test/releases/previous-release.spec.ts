@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { secretKid } from '../../../lib/options/key-material.js';
-import { describeOn, serverKinds, sqlite, type TestDatabase } from '../../support/databases.js';
-import { startInstance } from '../../support/instance.js';
-import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
+import { secretKid } from '../../lib/options/key-material.js';
+import { describeOn, serverKinds, sqlite, type TestDatabase } from '../support/databases.js';
+import { startInstance } from '../support/instance.js';
+import { mintToken, SHARED_SECRET } from '../support/mint-token.js';
 import {
   hasPreviousRelease,
   makePreviousRelease,
   type PreviousRelease,
-} from '../../support/previous-release.js';
-import { QuickstartProcess } from '../../support/quickstart-process.js';
-import { run } from '../cli/support.js';
-import { headPosition, readEvents } from '../protocol/support.js';
+} from '../support/previous-release.js';
+import { QuickstartProcess } from '../support/quickstart-process.js';
+import { run } from '../cluster/cli/support.js';
+import { headPosition, readEvents } from '../cluster/protocol/support.js';
 import { adminToken, Crossing, expectAnswer, logIn, until } from './crossing.js';
 
 /** Verified by every instance and used for no login, so that each step can revoke one. */

@@ -6,13 +6,13 @@ import { WRONG_FEEDS } from './wrong-scopes.js';
 
 const INTRODUCTION = `# What shows each rule of the protocol
 
-Generated from \`test/cluster/explorer\` by \`node build/test/cluster/explorer/write-coverage.js\`; do not edit
+Generated from \`test/explorer\` by \`node build/test/explorer/write-coverage.js\`; do not edit
 it by hand. A test fails when it is out of date, when a named test does not exist, or when the explorer no
 longer finds what stands here.
 
-The explorer (\`test/cluster/explorer\`) visits every state of a small model of the protocol: instances that
+The explorer (\`test/explorer\`) visits every state of a small model of the protocol: instances that
 log in, refresh, write, poll, load, purge and die; callers' transactions; lost answers to COMMIT; answers
-that come late; fail-over, with and without lost commits; backups; a bounded time. \`npm test\` finishes
+that come late; fail-over, with and without lost commits; backups; a bounded time. \`npm run test:long\` finishes
 scopes of eight million states together, \`npm run test:explorer\` larger ones. With all rules on no promise
 is broken, no fork is a false one, and from every state a few healthy rounds make every instance fresh.
 Switched off, each rule has a counter-example; the first one found is a shortest one. Tests are named by

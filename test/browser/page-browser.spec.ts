@@ -7,7 +7,7 @@ import { Chromium, findChromium, type Tab } from './page-chromium.js';
 
 const path = findChromium();
 if (path === undefined) {
-  console.warn('test/e2e/page-browser.spec.ts is skipped: no chromium in the PATH.');
+  console.warn('test/browser/page-browser.spec.ts is skipped: no chromium in the PATH.');
 }
 
 const LOGGED_IN = `document.getElementById('logout') && document.querySelector('#sessions li')`;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
-import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
-import { makeNewerRelease, type NewerRelease } from '../../support/newer-release.js';
-import { QuickstartProcess } from '../../support/quickstart-process.js';
-import { LogWriter, sessionEnd } from '../protocol/log-writer.js';
-import { eventually } from '../protocol/support.js';
+import { describeOn, serverKinds, type TestDatabase } from '../support/databases.js';
+import { mintToken, SHARED_SECRET } from '../support/mint-token.js';
+import { makeNewerRelease, type NewerRelease } from '../support/newer-release.js';
+import { QuickstartProcess } from '../support/quickstart-process.js';
+import { LogWriter, sessionEnd } from '../cluster/protocol/log-writer.js';
+import { eventually } from '../cluster/protocol/support.js';
 import { load, UNDISTURBED } from './load.js';
 
 describeOn(serverKinds, 'H5: adjacent releases on one set of tables', (kind) => {

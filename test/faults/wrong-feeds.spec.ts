@@ -2,13 +2,13 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { createClient } from 'redis';
 import { DataSource } from 'typeorm';
-import { OTHER_FEEDS, REDIS_URL } from '../../faults/wrong-feeds/other-feeds.js';
-import { SimulatedCluster } from '../../faults/wrong-feeds/simulated-cluster.js';
-import { playRightFeed } from '../../faults/wrong-feeds/right-feed.js';
-import { TABLE_FEEDS } from '../../faults/wrong-feeds/table-feeds.js';
-import { FOLLOWING_READINGS } from '../../faults/wrong-feeds/following-readings.js';
-import { WRITING_READINGS } from '../../faults/wrong-feeds/writing-readings.js';
-import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
+import { OTHER_FEEDS, REDIS_URL } from './wrong-feeds/other-feeds.js';
+import { SimulatedCluster } from './wrong-feeds/simulated-cluster.js';
+import { playRightFeed } from './wrong-feeds/right-feed.js';
+import { TABLE_FEEDS } from './wrong-feeds/table-feeds.js';
+import { FOLLOWING_READINGS } from './wrong-feeds/following-readings.js';
+import { WRITING_READINGS } from './wrong-feeds/writing-readings.js';
+import { describeOn, postgres, type TestDatabase } from '../support/databases.js';
 
 const hasRedis = await answers(REDIS_URL);
 

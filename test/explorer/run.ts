@@ -6,7 +6,7 @@ import { SWITCHES } from './switches.js';
 import { WRONG_FEEDS } from './wrong-scopes.js';
 
 /*
- * node build/test/cluster/explorer/run.js scopes|large|rules|feeds [--json] [part of a name]
+ * node build/test/explorer/run.js scopes|large|rules|feeds [--json] [part of a name]
  *
  * A process of its own: in the sandbox of a test runner every look at a global costs a microsecond.
  */

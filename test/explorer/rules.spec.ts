@@ -26,7 +26,7 @@ describe('the explorer', () => {
     expect(feeds.get(name)?.violation?.promise).toMatch(breaks);
   });
 
-  it('found what docs/protocol-coverage.md says (else: node build/test/cluster/explorer/write-coverage.js)', () => {
+  it('found what docs/protocol-coverage.md says (else: node build/test/explorer/write-coverage.js)', () => {
     expect(readFileSync('docs/protocol-coverage.md', 'utf8')).toBe(coverageMarkdown(rules, feeds));
   });
 });

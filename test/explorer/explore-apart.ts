@@ -11,7 +11,7 @@ const run = promisify(execFile);
 export async function exploreApart(
   what: 'scopes' | 'rules' | 'feeds',
 ): Promise<ReadonlyMap<string, Exploration>> {
-  const script = 'build/test/cluster/explorer/run.js';
+  const script = 'build/test/explorer/run.js';
   const { stdout } = await run(process.execPath, [script, what, '--json'], {
     maxBuffer: 16 * 1024 * 1024,
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { type FaultKind, INSTANCE_FAULTS, planFaults } from '../../faults/cluster/fault-plan.js';
-import { planScenario } from '../../faults/load/scenario.js';
-import { Random } from '../../faults/random.js';
+import { type FaultKind, INSTANCE_FAULTS, planFaults } from './cluster/fault-plan.js';
+import { planScenario } from './load/scenario.js';
+import { Random } from './random.js';
 
 const BOUND = 2_000;
 

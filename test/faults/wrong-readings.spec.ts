@@ -1,12 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import {
-  ObservedCluster,
-  type ObservedInstance,
-} from '../../faults/wrong-feeds/observed-cluster.js';
-import { FOLLOWING_READINGS } from '../../faults/wrong-feeds/following-readings.js';
-import { WRITING_READINGS } from '../../faults/wrong-feeds/writing-readings.js';
-import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
+import { ObservedCluster, type ObservedInstance } from './wrong-feeds/observed-cluster.js';
+import { FOLLOWING_READINGS } from './wrong-feeds/following-readings.js';
+import { WRITING_READINGS } from './wrong-feeds/writing-readings.js';
+import { describeOn, postgres, type TestDatabase } from '../support/databases.js';
 
 /** Their order of things and what the checker says of it stand in docs/wrong-feeds.md. */
 describe('a wrong reading of protocol.md is caught by the checker', () => {
