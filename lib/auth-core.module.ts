@@ -14,13 +14,13 @@ import {
   type ResolvedAuthOptions,
 } from './options/resolved-auth-options.js';
 import { AuthClock } from './platform/auth-clock.js';
-import { ClockCheck } from './revocation/feed/clock-check.service.js';
+import { ClockCheck } from './revocation/log/clock-check.service.js';
 import { RevocationFeed } from './revocation/feed/revocation-feed.service.js';
 import { RevocationIndex } from './revocation/index/revocation-index.js';
 import { CallerWrites } from './revocation/log/caller-writes.js';
-import { EventKeys } from './revocation/log/event-key.js';
+import { EventKeys } from './revocation/index/event-key.js';
 import { LogConnection } from './revocation/log/log-connection.service.js';
-import { ProvisionalEvents } from './revocation/log/provisional-events.js';
+import { ProvisionalEvents } from './revocation/log/in-doubt-commits.js';
 import { RevocationLog } from './revocation/log/revocation-log.service.js';
 import { RevocationPurge } from './revocation/log/revocation-purge.service.js';
 import { HintLink } from './revocation/push/hint-link.service.js';

@@ -51,22 +51,21 @@ export {
   REVOCATION_REASONS,
   type RevocationKind,
   type RevocationReason,
-  type TokenIdentity,
 } from './database/revocation-event.js';
-export type { TokenClaims, VerifiedClaims } from './revocation/token-claims.js';
+export type { TokenClaims, TokenIdentity, VerifiedClaims } from './options/token-claims.js';
 export type { DecisionOptions } from './revocation/revocation-decider.service.js';
-export type { RevocationStatus } from './revocation/revocation-status.js';
+export type { RevocationStatus } from './revocation/revocation.service.js';
 export { RevocationService, type AssertActiveOptions } from './revocation/revocation.service.js';
-export { kidOf } from './revocation/kid-of.js';
+export { kidOf } from './revocation/token-identity.js';
 export type {
   HintConnection,
   HintContext,
   HintState,
   RevocationHint,
-} from './revocation/push/revocation-hint.js';
+} from './options/revocation-hint.js';
 export { RevocationGuard } from './revocation/revocation.guard.js';
-export { Freshness } from './revocation/staleness/freshness.decorator.js';
-export { WhenStale } from './revocation/staleness/when-stale.decorator.js';
+export { Freshness } from './revocation/staleness/freshness.decorators.js';
+export { WhenStale } from './revocation/staleness/freshness.decorators.js';
 export type {
   OverrideStatus,
   StalenessOverride,

@@ -1,3 +1,4 @@
+import type { RevocationRequest } from '../revocation/log/event-draft.js';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { RevocationReason } from '../database/revocation-event.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -13,9 +14,8 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { subjectOf } from '../platform/identifier.js';
-import { EventKeys } from '../revocation/log/event-key.js';
+import { EventKeys } from '../revocation/index/event-key.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
-import type { RevocationRequest } from '../revocation/revocation-request.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 import { AccountEraser } from './account-eraser.service.js';
 

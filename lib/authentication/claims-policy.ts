@@ -4,7 +4,7 @@ import { LEGACY_TOKEN_LIFE, RESOLVED_AUTH_OPTIONS } from '../options/resolved-au
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { isIdentifier } from '../platform/identifier.js';
 import { RevocationService } from '../revocation/revocation.service.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import { isOfOurMaking, legacyId, legacySubject } from './legacy/legacy-claims.js';
 import { tokenExpired, tokenInvalid } from './refusals.js';
 import { assertStrictSegment } from './strict-json.js';

@@ -5,7 +5,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { requestOf } from '../platform/execution-context.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import { claimsOf } from '../revocation/claims-storage.js';
 
 /**

@@ -18,7 +18,7 @@ import {
 import type { AuthRequest } from '../platform/execution-context.js';
 import { rememberClaims } from '../revocation/claims-storage.js';
 import { RevocationService } from '../revocation/revocation.service.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import { AccessTokenReader } from './access-token.reader.js';
 import { ClaimsPolicy } from './claims-policy.js';
 import { KeyRing } from './key-ring.service.js';

@@ -1,7 +1,6 @@
-import { exceptionOf } from '../revocation/revocation.exceptions.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import type { RevocationService } from '../revocation/revocation.service.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
-import { ACTIVE, type Verdict } from '../revocation/verdict.js';
+import { ACTIVE, exceptionOf, type Verdict } from '../revocation/verdict.js';
 import type { TokenDemand } from './token-demand.js';
 
 /**

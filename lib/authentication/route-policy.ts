@@ -1,10 +1,15 @@
-import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
-import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { Freshness } from '../revocation/staleness/freshness.decorator.js';
-import { routeDemandOf, type RouteTarget as Target } from '../revocation/staleness/route-demand.js';
-import { WhenStale } from '../revocation/staleness/when-stale.decorator.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import {
+  Freshness,
+  routeDemandOf,
+  type RouteTarget as Target,
+  WhenStale,
+} from '../revocation/staleness/freshness.decorators.js';
 import { AllowExpired } from './allow-expired.decorator.js';
 import { OptionalAuth } from './optional-auth.decorator.js';
 import { Public } from './public.decorator.js';

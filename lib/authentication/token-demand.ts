@@ -1,5 +1,5 @@
+import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
 import type { StalePolicy } from '../options/stale-policy.js';
-import type { Freshness } from '../revocation/token-claims.js';
 
 /** What the one who asks demands of a token, beyond what holds for all. */
 export interface TokenDemand {

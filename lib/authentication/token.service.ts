@@ -1,9 +1,10 @@
+import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
 import { Injectable } from '@nestjs/common';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import type { AuthKey } from '../options/auth-key.js';
 import type { StalePolicy } from '../options/stale-policy.js';
 import { RevocationService } from '../revocation/revocation.service.js';
-import type { Freshness, TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import { ClaimsPolicy } from './claims-policy.js';
 import { KeyJwt } from './key-jwt.js';
 import { KeyRing } from './key-ring.service.js';

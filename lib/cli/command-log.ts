@@ -16,7 +16,7 @@ import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/message-of.js';
-import { numbering } from '../revocation/log/history-jump.js';
+import { numbering } from '../revocation/log/log-history.js';
 import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
 import { logIn, type OpenLog, openLogIn } from '../revocation/log/open-log.js';
 import type { SessionRows } from '../sessions/session-purge.service.js';

@@ -1,7 +1,7 @@
 import type { SeenInstance } from '../database/instance.statements.js';
 import { parseDuration } from '../options/duration.js';
 import { isIdentifier } from '../platform/identifier.js';
-import { EventKeys } from '../revocation/log/event-key.js';
+import { EventKeys } from '../revocation/index/event-key.js';
 import type { CommandLog } from './command-log.js';
 import { CommandUsageError } from './command.js';
 

@@ -1,6 +1,5 @@
-import { agreedTime } from '../revocation/feed/clock-check.service.js';
-import { CoveredEvents } from '../revocation/log/covered-events.js';
-import { purgeLog } from '../revocation/log/purge-log.js';
+import { agreedTime } from '../revocation/log/clock-check.service.js';
+import { CoveredEvents, purgeLog } from '../revocation/log/purge-log.js';
 import { sessionSweep } from '../sessions/session-purge.service.js';
 import { withLog } from './command-log.js';
 import { durationOption, plural } from './command-options.js';

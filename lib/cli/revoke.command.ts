@@ -1,12 +1,14 @@
 import type { EventDraft } from '../database/log-rows.js';
-import { REVOCATION_REASONS, type RevocationReason } from '../database/revocation-event.js';
+import {
+  REVOCATION_REASONS,
+  type RevocationReason,
+  KEYS_OF_ISSUERS,
+} from '../database/revocation-event.js';
 import { sessionsOfKey } from '../logout/key-sessions.service.js';
 import { AuthSettings } from '../options/auth-options.js';
 import { lockTimeOf } from '../options/duration.js';
-import { draftsOf } from '../revocation/log/event-draft.js';
-import { KEYS_OF_ISSUERS } from '../revocation/log/log-format.js';
+import { draftsOf, type RevocationRequest } from '../revocation/log/event-draft.js';
 import type { Appended } from '../revocation/log/log.transactions.js';
-import type { RevocationRequest } from '../revocation/revocation-request.js';
 import { type CommandLog, parseRetryId, withLog } from './command-log.js';
 import {
   boundText,

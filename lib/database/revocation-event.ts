@@ -74,14 +74,15 @@ export interface LogEvent {
   readonly reason: RevocationReason;
 }
 
-/** The claims about which the index is asked. All ids are compared exactly, never normalised. */
-export interface TokenIdentity {
-  readonly iss: string;
-  readonly sub?: string | undefined;
-  readonly sid?: string | undefined;
-  readonly jti?: string | undefined;
-  /** The position of the log when the token's authority was checked; absent on foreign tokens. */
-  readonly gen?: number | undefined;
-  /** Seconds; asked for where `gen` is absent, and on tokens of other issuers. */
-  readonly iat?: number | undefined;
-}
+/**
+ * The newest format of the log that this release understands (H5). An instance closes on a newer one.
+ * New logs begin with format 1, and only `nestjs-logout raise-format` raises it.
+ */
+export const SUPPORTED_FORMAT = 2;
+
+/**
+ * From this format on a revoked key counts for its issuer only. Below it a second event, without the
+ * issuer, is written for instances of older releases, which look for no other; it counts for every
+ * issuer.
+ */
+export const KEYS_OF_ISSUERS = 2;

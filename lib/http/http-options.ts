@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { GuessLimit } from './guess-limit.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import type { AuthenticatedSubject } from '../sessions/login-context.js';
 
 /** What somebody typed. */

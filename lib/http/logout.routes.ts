@@ -5,7 +5,7 @@ import { Public } from '../authentication/public.decorator.js';
 import type { CookieResponse } from '../platform/set-cookies.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { PresentedSessions } from './presented-sessions.service.js';

@@ -4,7 +4,7 @@ import { tokenMissing } from '../authentication/refusals.js';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import { RefreshService } from '../sessions/refresh.service.js';
 import { refreshRefusal } from '../sessions/session-refusals.js';
 import { AuthCookies } from './auth-cookies.service.js';

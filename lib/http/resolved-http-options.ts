@@ -2,7 +2,7 @@ import type { CookieMode } from '../authentication/access-token.reader.js';
 import { ApplicationMethod, isClassWith } from '../options/application-method.js';
 import { describeGiven, describeKind, OptionProblems } from '../options/option-problems.js';
 import { readFields } from '../options/option-readers.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import type { GuessLimit } from './guess-limit.js';
 import type { AuthHttpOptions, FormerCookie, VerifyCredentials } from './http-options.js';
 import { readCookies } from './cookie-options.js';

@@ -4,7 +4,7 @@ import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
 import type { CookieResponse } from '../platform/set-cookies.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { NoStoreGuard } from './no-store.guard.js';

@@ -9,7 +9,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { NoStoreGuard } from './no-store.guard.js';

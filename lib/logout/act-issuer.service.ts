@@ -5,7 +5,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/log/event-key.js';
+import { EventKeys } from '../revocation/index/event-key.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
 /**

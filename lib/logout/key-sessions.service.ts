@@ -3,7 +3,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/log/event-key.js';
+import { EventKeys } from '../revocation/index/event-key.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { SessionRows } from '../sessions/session-purge.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';

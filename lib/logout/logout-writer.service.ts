@@ -12,8 +12,8 @@ import {
 import { UNBOUNDED } from '../options/stale-policy.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
+import type { RevocationRequest } from '../revocation/log/event-draft.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
-import type { RevocationRequest } from '../revocation/revocation-request.js';
 import { StalePolicies } from '../revocation/staleness/stale-policies.service.js';
 import type { LogoutOptions, LogoutReceipt } from './logout-options.js';
 

@@ -1,3 +1,4 @@
+import type { VerifiedClaims } from '../options/token-claims.js';
 import { Inject, Injectable } from '@nestjs/common';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -8,8 +9,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { assertText, isIdentifier, subjectOf } from '../platform/identifier.js';
-import type { RevocationRequest } from '../revocation/revocation-request.js';
-import type { VerifiedClaims } from '../revocation/token-claims.js';
+import type { RevocationRequest } from '../revocation/log/event-draft.js';
 import { identityOf } from '../revocation/token-identity.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RefreshService } from '../sessions/refresh.service.js';

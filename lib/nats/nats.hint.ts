@@ -1,10 +1,6 @@
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { importPeer } from '../errors/import-peer.js';
-import type {
-  HintConnection,
-  HintContext,
-  RevocationHint,
-} from '../revocation/push/revocation-hint.js';
+import type { HintConnection, HintContext, RevocationHint } from '../options/revocation-hint.js';
 
 /** For how long a connection is waited for (ms). */
 const CONNECT_LIMIT = 3_000;

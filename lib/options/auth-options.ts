@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { DataSource, DataSourceOptions } from 'typeorm';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from './token-claims.js';
 import type { AuthKeySource, SecretMaterial } from './auth-key.js';
 import type { Duration } from './duration.js';
 import { OperationSettings } from './operation-settings.js';

@@ -1,4 +1,4 @@
-import type { RevocationHint } from '../revocation/push/revocation-hint.js';
+import type { RevocationHint } from './revocation-hint.js';
 import type { Duration } from './duration.js';
 import { SessionSettings } from './session-settings.js';
 import type { StalePolicy } from './stale-policy.js';

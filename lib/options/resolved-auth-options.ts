@@ -1,6 +1,6 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { KeyObject } from 'node:crypto';
-import type { RevocationHint } from '../revocation/push/revocation-hint.js';
+import type { RevocationHint } from './revocation-hint.js';
 import type { ApplicationMethod } from './application-method.js';
 import type { AuthKey } from './auth-key.js';
 import type { ClaimsValidator } from './auth-options.js';

@@ -1,6 +1,6 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { types } from 'node:util';
-import type { RevocationHint } from '../revocation/push/revocation-hint.js';
+import type { RevocationHint } from './revocation-hint.js';
 import { DATE_FORMS, timeOf } from './duration.js';
 import { describeGiven, describeKind, type OptionProblems } from './option-problems.js';
 import { readFields, readOptionalText } from './option-readers.js';

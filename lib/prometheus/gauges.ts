@@ -1,5 +1,5 @@
-import { LEASE_SHARE } from '../revocation/feed/proof-clock.js';
-import type { RevocationStatus } from '../revocation/revocation-status.js';
+import type { RevocationStatus } from '../revocation/revocation.service.js';
+import { LEASE_SHARE } from '../revocation/staleness/proof-clock.js';
 import type { MetricDefinition, Observed } from './metric.js';
 
 /** A bound of a year or more is none: no token lives that long (ms). */

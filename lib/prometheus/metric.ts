@@ -1,8 +1,8 @@
 import type { AuthMeter } from '../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import type { ProvisionalEvents } from '../revocation/log/provisional-events.js';
 import type { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import type { RevocationIndex } from '../revocation/index/revocation-index.js';
+import type { ProvisionalEvents } from '../revocation/log/in-doubt-commits.js';
 import type { RevocationService } from '../revocation/revocation.service.js';
 
 /** What metrics are read from. */

@@ -1,5 +1,5 @@
 import type { AuthRequest } from '../platform/execution-context.js';
-import type { TokenClaims } from './token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 
 /** Our own place on the request: `user` belongs to the application, which may put anything there. */
 const CLAIMS = Symbol.for('nestjs-logout:claims');

@@ -5,15 +5,15 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { type StalePolicy, UNBOUNDED } from '../options/stale-policy.js';
-import { EventKeys } from './log/event-key.js';
-import { CallerWrites } from './log/caller-writes.js';
-import { ProvisionalEvents } from './log/provisional-events.js';
-import type { TokenIdentity } from '../database/revocation-event.js';
+import type { TokenIdentity } from '../options/token-claims.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
+import { EventKeys } from './index/event-key.js';
 import { RevocationIndex } from './index/revocation-index.js';
+import { CallerWrites } from './log/caller-writes.js';
+import { ProvisionalEvents } from './log/in-doubt-commits.js';
+import type { Freshness } from './staleness/freshness.decorators.js';
 import { StalePolicies } from './staleness/stale-policies.service.js';
 import { StalenessOverrides } from './staleness/staleness-override.service.js';
-import type { Freshness } from './token-claims.js';
 import { ACTIVE, INVALID, LENIENT, type UnknownVerdict, type Verdict } from './verdict.js';
 
 /** Stands where a route, or whoever calls, has said by name that nothing loosens it. */

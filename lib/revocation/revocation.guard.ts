@@ -1,12 +1,12 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import { claimsOf, kidOfRequest, rememberClaims } from './claims-storage.js';
-import { kidOf } from './kid-of.js';
-import { requestOf, setResponseHeaders } from '../platform/execution-context.js';
-import { AuthException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthException } from '../errors/auth.exception.js';
+import type { TokenClaims, VerifiedClaims } from '../options/token-claims.js';
+import { requestOf, setResponseHeaders } from '../platform/execution-context.js';
+import { claimsOf, kidOfRequest, rememberClaims } from './claims-storage.js';
 import { RevocationService } from './revocation.service.js';
-import { routeDemandOf } from './staleness/route-demand.js';
-import type { TokenClaims, VerifiedClaims } from './token-claims.js';
+import { routeDemandOf } from './staleness/freshness.decorators.js';
+import { kidOf } from './token-identity.js';
 
 /**
  * Refuses ended tokens behind any other authentication: an own strategy, an API gateway, another

@@ -4,23 +4,49 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { stalePolicyOf } from '../options/stale-policy.js';
-import { assertDecidable, assertInTime } from './foreign-token.js';
-import { type DecisionOptions, RevocationDecider } from './revocation-decider.service.js';
-import type { TokenIdentity } from '../database/revocation-event.js';
-import { identityOf } from './token-identity.js';
+import type { HintState } from '../options/revocation-hint.js';
+import { type StalePolicy, stalePolicyOf } from '../options/stale-policy.js';
+import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { RevocationIndex } from './index/revocation-index.js';
-import type { RevocationStatus } from './revocation-status.js';
-import { MissingKids } from './missing-kids.js';
-import { exceptionOf } from './revocation.exceptions.js';
+import { type DecisionOptions, RevocationDecider } from './revocation-decider.service.js';
 import {
+  type OverrideStatus,
   type StalenessOverride,
   StalenessOverrides,
 } from './staleness/staleness-override.service.js';
-import type { VerifiedClaims } from './token-claims.js';
-import { ACTIVE, type Verdict } from './verdict.js';
-import { VerdictReporter } from './verdict-reporter.service.js';
+import { assertDecidable, assertInTime, identityOf } from './token-identity.js';
+import { MissingKids, VerdictReporter } from './verdict-reporter.service.js';
+import { ACTIVE, exceptionOf, type Verdict } from './verdict.js';
+
+/** What this instance knows, for a health check. */
+export interface RevocationStatus {
+  /** Whether the first complete load is done; before it every guarded request gets 503. */
+  readonly ready: boolean;
+  /** Whether a request would be decided now, without waiting. */
+  readonly fresh: boolean;
+  /** Seconds since the last proof of freshness; `null` while there is none. */
+  readonly staleness: number | null;
+  /** The last position of the log that was applied here. */
+  readonly position: number;
+  /** Live revocations in memory. */
+  readonly entries: number;
+  /** `false`: a process that only writes (option `follow`); its guards answer 503, always. */
+  readonly following: boolean;
+  /**
+   * Whether the log contradicted what is known here, or is one that this release cannot read: until the
+   * next proof every guarded request gets 503, whatever a failure policy says.
+   */
+  readonly contradicted: boolean;
+  /** The module's failure policy; in seconds where it has an end. */
+  readonly whenStale: StalePolicy;
+  /** What an operator loosened on this instance, or `null`. */
+  readonly override: OverrideStatus | null;
+  /** Until when revocations are only observed, not enforced; `null` when they are. */
+  readonly observingUntil: Date | null;
+  /** Whether hints arrive here; see {@link HintState}. */
+  readonly hint: HintState;
+}
 
 /** What {@link RevocationService.assertActive} may be asked beside the claims. @publicApi */
 export interface AssertActiveOptions extends DecisionOptions {

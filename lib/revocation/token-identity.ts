@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
 import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
-import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { LARGEST_TOLERANCE, type ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
 import { canonicalJson } from '../platform/canonical-json.js';
-import type { VerifiedClaims } from './token-claims.js';
+import { isIdentifier } from '../platform/identifier.js';
 
 /** No identity provider makes ids that start so. */
 const NAMESPACE = 'nestjs-logout:claims:';
@@ -80,4 +81,103 @@ function notOfTheseClaims(cause?: unknown): AuthUnauthorizedException {
       'same token, and claims as they were signed; others may be added.',
     cause === undefined ? {} : { cause },
   );
+}
+
+/**
+ * The `kid` in the header of a **verified** token: what `assertActive()` and `decide()` need to refuse
+ * the tokens of a revoked key. `undefined` where the header has none, or cannot be read.
+ *
+ * Use it only where your strategy chooses the key by this `kid` (a `secretOrKeyProvider`, a JWKS). A
+ * strategy with one key ignores the header, so whoever has the leaked key writes any `kid` into it:
+ * there name the key yourself, with a fixed `kid` or `secretKid(secret)`.
+ *
+ * @example
+ * ```ts
+ * async validate(request: Request, payload: TokenClaims) { // passReqToCallback: true
+ *   const token = ExtractJwt.fromAuthHeaderAsBearerToken()(request);
+ *   await this.revocation.assertActive(payload, { kid: kidOf(token) });
+ *   return payload;
+ * }
+ * ```
+ * @publicApi
+ */
+export function kidOf(token: string | null | undefined): string | undefined {
+  if (typeof token !== 'string') return undefined;
+  try {
+    const text = Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString();
+    const header = JSON.parse(text) as { kid?: unknown } | null;
+    return typeof header?.kid === 'string' ? header.kid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether the log can say anything about a token: it is ours, or its issuer is registered; it has an
+ * id by which it can be ended; and it dies no later than its end would be forgotten.
+ *
+ * @throws AuthUnauthorizedException `token_invalid`: what cannot be revoked is not accepted.
+ */
+export function assertDecidable(
+  claims: VerifiedClaims,
+  options: ResolvedAuthOptions,
+  now: number,
+): asserts claims is TokenIdentity {
+  const { iss, sub, jti, sid, iat, exp } = claims;
+  const longest =
+    iss === options.issuer
+      ? options.maxTokenLife
+      : options.foreign.find(({ issuer }) => issuer === iss)?.maxTokenLife;
+  if (longest === undefined) throw invalid('it is of an issuer that is not registered');
+  if (!isIdentifier(sub) && !isIdentifier(jti) && !isIdentifier(sid)) {
+    throw invalid('it has neither sub, jti nor sid');
+  }
+  if (jti === undefined && sid === undefined) {
+    throw invalid(
+      'it has neither jti nor sid, and its text was not passed: assertActive(claims, { token })',
+    );
+  }
+  for (const id of [sub, jti, sid]) {
+    if (id !== undefined && !isIdentifier(id)) throw invalid('an id of it is malformed');
+  }
+  if (!isTime(iat) || !isTime(exp)) throw invalid('it has no iat or no exp');
+  const end = exp * 1000;
+  // Its end may have been forgotten: whoever verified it must not have been that tolerant.
+  if (now >= end + LARGEST_TOLERANCE) {
+    throw new AuthUnauthorizedException('token_expired', 'The token has expired.');
+  }
+  if (
+    end - iat * 1000 > longest ||
+    end > now + longest + options.clockTolerance + LARGEST_TOLERANCE
+  ) {
+    throw invalid('its lifetime is longer than the maxTokenLife of its issuer');
+  }
+}
+
+/**
+ * What `assertActive({ checkTimes: true })` adds: `exp` and `nbf`, as the guard judges them.
+ *
+ * @throws AuthUnauthorizedException `token_expired`, or `token_invalid` before `nbf`.
+ */
+export function assertInTime(
+  claims: VerifiedClaims & { readonly nbf?: unknown },
+  now: number,
+  { clockTolerance }: ResolvedAuthOptions,
+): void {
+  const { exp, nbf } = claims;
+  if (exp === undefined || now >= exp * 1000 + clockTolerance) {
+    throw new AuthUnauthorizedException('token_expired', 'The token has expired.');
+  }
+  if (nbf === undefined) return;
+  if (typeof nbf !== 'number' || !(nbf * 1000 <= now + clockTolerance)) {
+    throw invalid('it is not valid yet');
+  }
+}
+
+function isTime(value: number | undefined): value is number {
+  return Number.isFinite(value);
+}
+
+function invalid(why: string): AuthUnauthorizedException {
+  return new AuthUnauthorizedException('token_invalid', `The token is not valid: ${why}.`);
 }

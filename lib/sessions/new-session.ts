@@ -1,6 +1,6 @@
 import { newRefreshRow, type RefreshRow, type SessionRow } from '../database/session-rows.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import type { EventKeys } from '../revocation/log/event-key.js';
+import type { EventKeys } from '../revocation/index/event-key.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
 import type { SignedAccessToken } from './access-token.signer.js';
 import { cut, type LoginContext, truncateAddress } from './login-context.js';

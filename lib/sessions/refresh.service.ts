@@ -10,7 +10,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
-import { EventKeys } from '../revocation/log/event-key.js';
+import { EventKeys } from '../revocation/index/event-key.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import {

@@ -2,14 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { AuthClock } from '../platform/auth-clock.js';
-import type { AuthUnavailableException } from '../errors/unavailable.exception.js';
-import { LogConnection } from '../revocation/log/log-connection.service.js';
-import type { OpenLog } from '../revocation/log/open-log.js';
-import { storageUnavailable } from '../revocation/log/storage-unavailable.js';
-import { AuthMeter } from '../events/auth-meter.service.js';
 import { StorageFailure } from '../database/log-database.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
+import type { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
+import { AuthClock } from '../platform/auth-clock.js';
+import { LogConnection, storageUnavailable } from '../revocation/log/log-connection.service.js';
+import type { OpenLog } from '../revocation/log/open-log.js';
 import { SessionTransactions } from './session.transactions.js';
 
 /** For how long one call tries before its caller is told that it failed (ms). */

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { RevocationService } from '../revocation/revocation.service.js';
-import type { RevocationStatus } from '../revocation/revocation-status.js';
+import { RevocationService, type RevocationStatus } from '../revocation/revocation.service.js';
 
 /** What {@link AuthHealthIndicator.isReady} may be asked beside its key. */
 export interface ReadinessOptions {

@@ -1,15 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { MockFactory, TestingModuleBuilder } from '@nestjs/testing';
-import { JwtStrategy } from '../authentication/jwt.strategy.js';
 import { JwtAuthGuardOptions } from '../authentication/jwt-auth-guard.options.js';
+import { JwtStrategy } from '../authentication/jwt.strategy.js';
 import { RoutePolicyReader } from '../authentication/route-policy.js';
 import { AuthSelfTest } from '../authentication/self-test.js';
-import type { AuthRequest } from '../platform/execution-context.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import type { AuthRequest } from '../platform/execution-context.js';
 import { LogConnection } from '../revocation/log/log-connection.service.js';
 import { RevocationLifecycle } from '../revocation/revocation.lifecycle.js';
-import type { RevocationStatus } from '../revocation/revocation-status.js';
-import { RevocationService } from '../revocation/revocation.service.js';
+import { RevocationService, type RevocationStatus } from '../revocation/revocation.service.js';
 import { ACTIVE } from '../revocation/verdict.js';
 import {
   authenticateAs,

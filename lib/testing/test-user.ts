@@ -8,7 +8,7 @@ import { type RoutePolicy, RoutePolicyReader } from '../authentication/route-pol
 import type { AuthRequest } from '../platform/execution-context.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { rememberClaims } from '../revocation/claims-storage.js';
-import type { TokenClaims } from '../revocation/token-claims.js';
+import type { TokenClaims } from '../options/token-claims.js';
 
 /** What `request.user` is in a test. */
 type User = Readonly<Record<string, unknown>>;

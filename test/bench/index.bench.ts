@@ -1,6 +1,6 @@
 import { randomFillSync, randomUUID } from 'node:crypto';
 import { DigestTable } from '../../lib/revocation/index/digest-table.js';
-import { EventKeys } from '../../lib/revocation/log/event-key.js';
+import { EventKeys } from '../../lib/revocation/index/event-key.js';
 import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
 import type { LogEvent, RevocationKind } from '../../lib/database/revocation-event.js';
 import { atMost, interleave, runIfMain, usedBytes } from './bench.js';

@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { join } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../../lib/platform/auth-clock.js';
-import { EventKeys } from '../../lib/revocation/log/event-key.js';
+import { EventKeys } from '../../lib/revocation/index/event-key.js';
 import { loadLog } from '../../lib/revocation/feed/log-loader.js';
 import { openLogIn } from '../../lib/revocation/log/open-log.js';
 import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';

@@ -6,7 +6,7 @@ import { AuthModule } from '../../lib/auth.module.js';
 import { LogoutService } from '../../lib/logout/logout.service.js';
 import { postgresHint } from '../../lib/postgres/postgres.hint.js';
 import { readHint } from '../../lib/revocation/push/hint-message.js';
-import type { RevocationHint } from '../../lib/revocation/push/revocation-hint.js';
+import type { RevocationHint } from '../../lib/options/revocation-hint.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
 import { POOL_SIZE } from '../../lib/database/derive-data-source-options.js';
 import { atLeast, atMost, type BenchTable, type Figure, runIfMain } from './bench.js';

@@ -13,7 +13,7 @@ import { randomUUID } from 'node:crypto';
 import { CurrentToken } from '../../lib/authentication/current-token.decorator.js';
 import { LogoutService } from '../../lib/logout/logout.service.js';
 import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
-import type { TokenClaims } from '../../lib/revocation/token-claims.js';
+import type { TokenClaims } from '../../lib/options/token-claims.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
 import { fetchOnce } from '../support/fetch-once.js';

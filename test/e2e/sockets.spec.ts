@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { TokenService } from '../../lib/authentication/token.service.js';
 import { AuthException } from '../../lib/errors/auth.exception.js';
-import type { TokenClaims } from '../../lib/revocation/token-claims.js';
+import type { TokenClaims } from '../../lib/options/token-claims.js';
 import { TestClock } from '../../lib/testing/test-clock.js';
 import { controlPolls } from '../cluster/feed/support.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';

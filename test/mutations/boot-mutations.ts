@@ -47,7 +47,7 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a first instance reports its jump as a warning',
-    'revocation/log/history-jump',
+    'revocation/log/log-history',
     "why === UNKNOWN_AT_START ? 'debug' : 'warn'",
     "'warn'",
     'storage/quiet-boot',

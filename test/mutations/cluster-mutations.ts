@@ -84,7 +84,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'hints set the pace',
-    'revocation/push/hint-pacer',
+    'revocation/push/hint-message',
     'const wait = this.quietFrom - this.clock.monotonic();',
     'const wait = 0;',
     'hint-pacer',

@@ -23,7 +23,7 @@ const NOT_FOLLOWED: Edits = [
     replace: '',
   },
   {
-    file: 'revocation/feed/proof-clock',
+    file: 'revocation/staleness/proof-clock',
     find: 'return wall > monotonic ? wall : monotonic;',
     replace: 'return 0;',
   },
@@ -335,7 +335,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     54,
     'every instance purges at once',
     'cluster/feed/x2-purging-beside-others.spec.ts: is done by one instance at a time',
-    edit('revocation/log/purge-claim', 'return isTaken ? new', 'return true ? new'),
+    edit('revocation/log/purge-log', 'return isTaken ? new', 'return true ? new'),
   ),
   row(
     55,

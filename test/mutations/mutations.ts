@@ -33,7 +33,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
         replace: '',
       },
       {
-        file: 'revocation/feed/proof-clock',
+        file: 'revocation/staleness/proof-clock',
         find: 'return wall > monotonic ? wall : monotonic;',
         replace: 'return 0;',
       },

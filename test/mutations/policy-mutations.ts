@@ -22,7 +22,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a contradiction leaves the old proof to the policies',
-    'revocation/feed/proof-clock',
+    'revocation/staleness/proof-clock',
     'this.proof = undefined;',
     '',
     WHEN_STALE,
@@ -48,7 +48,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a class loosens a handler that asks for freshness',
-    'revocation/staleness/route-demand',
+    'revocation/staleness/freshness.decorators',
     "const isTightened = own.freshness !== undefined || freshness === 'strict';",
     'const isTightened = false;',
     'unit/authentication/when-stale',
@@ -153,7 +153,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a process that only writes never settles what COMMIT left unknown',
-    'revocation/log/commit-doubts',
+    'revocation/log/in-doubt-commits',
     'this.clock.schedule(SETTLE_AGAIN, () => void this.settle());',
     '',
     'cluster/policies/follow-false',

@@ -132,7 +132,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a foreign token without ids is accepted without its text',
-    'revocation/foreign-token',
+    'revocation/token-identity',
     'if (jti === undefined && sid === undefined)',
     'if (false)',
     FOREIGN,
@@ -160,7 +160,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a token of our own issuer without ids is accepted without its text, also after its logout',
-    'revocation/foreign-token',
+    'revocation/token-identity',
     'if (jti === undefined && sid === undefined)',
     'if (iss !== options.issuer && jti === undefined && sid === undefined)',
     FOREIGN,

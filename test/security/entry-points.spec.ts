@@ -1,3 +1,4 @@
+import type { TokenClaims } from '../../lib/options/token-claims.js';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   type CanActivate,
@@ -17,10 +18,9 @@ import { KeyJwt } from '../../lib/authentication/key-jwt.js';
 import { KeyRing } from '../../lib/authentication/key-ring.service.js';
 import { AuthException } from '../../lib/errors/auth.exception.js';
 import { TokenIntrospector } from '../../lib/http/token.routes.js';
-import { kidOf } from '../../lib/revocation/kid-of.js';
-import { codeOf } from '../../lib/revocation/revocation.exceptions.js';
 import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
-import type { TokenClaims } from '../../lib/revocation/token-claims.js';
+import { kidOf } from '../../lib/revocation/token-identity.js';
+import { codeOf } from '../../lib/revocation/verdict.js';
 import { TestClock } from '../../lib/testing/test-clock.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import {

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   Controller,
+  type ExecutionContext,
   Get,
   ImATeapotException,
   Injectable,
   Module,
   UseGuards,
-  type ExecutionContext,
 } from '@nestjs/common';
 import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { Test } from '@nestjs/testing';
@@ -15,10 +15,10 @@ import { Strategy } from 'passport-jwt';
 import { AllowExpired } from '../../lib/authentication/allow-expired.decorator.js';
 import { bearerToken } from '../../lib/authentication/bearer-token.js';
 import { CurrentUser } from '../../lib/authentication/current-user.decorator.js';
-import { Freshness } from '../../lib/revocation/staleness/freshness.decorator.js';
 import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
-import { assertOneCopyOfNest } from '../../lib/platform/one-copy-of-nest.js';
 import { AuthWiringError } from '../../lib/errors/auth-wiring.error.js';
+import { assertOneCopyOfNest } from '../../lib/platform/one-copy-of-nest.js';
+import { Freshness } from '../../lib/revocation/staleness/freshness.decorators.js';
 import {
   answerOf,
   authentication,

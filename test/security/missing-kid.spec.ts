@@ -10,12 +10,12 @@ import {
 } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { AuthGuard, PassportStrategy } from '@nestjs/passport';
-import { randomUUID } from 'node:crypto';
 import { ExtractJwt, Strategy } from 'passport-jwt';
+import { randomUUID } from 'node:crypto';
 import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
-import { kidOf } from '../../lib/revocation/kid-of.js';
 import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
+import { kidOf } from '../../lib/revocation/token-identity.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
 

@@ -2,7 +2,7 @@ import { describe } from '@jest/globals';
 import { natsHint } from '../../lib/nats/nats.hint.js';
 import { postgresHint } from '../../lib/postgres/postgres.hint.js';
 import { redisHint } from '../../lib/redis/redis.hint.js';
-import type { RevocationHint } from '../../lib/revocation/push/revocation-hint.js';
+import type { RevocationHint } from '../../lib/options/revocation-hint.js';
 import type { TestDatabase } from './databases.js';
 import { TcpProxy } from './tcp-proxy.js';
 

@@ -1,8 +1,7 @@
-import type { AuthClock } from '../../platform/auth-clock.js';
-import { SUPPORTED_FORMAT } from '../log/log-format.js';
-import { isKnownKind, type LogEvent } from '../../database/revocation-event.js';
 import { eventOf, type Head, headOf } from '../../database/log-rows.js';
+import { isKnownKind, type LogEvent, SUPPORTED_FORMAT } from '../../database/revocation-event.js';
 import type { Row } from '../../database/statement.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
 
 /** More pending events than this are numbered before they are read. */
 export const PENDING_LIMIT = 1_000;

@@ -1,20 +1,20 @@
 import { Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
-import type { AuthClock } from '../../platform/auth-clock.js';
-import type { AuthMeter } from '../../events/auth-meter.service.js';
-import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
-import type { ClockCheck } from './clock-check.service.js';
-import { jump } from '../log/history-jump.js';
-import type { OpenLog } from '../log/open-log.js';
-import type { LogEvent } from '../../database/revocation-event.js';
-import type { RevocationIndex } from '../index/revocation-index.js';
-import type { StalePolicies } from '../staleness/stale-policies.service.js';
 import type { Via } from '../../database/log-database.js';
 import type { Head } from '../../database/log-rows.js';
+import type { LogEvent } from '../../database/revocation-event.js';
+import type { AuthMeter } from '../../events/auth-meter.service.js';
+import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
+import type { RevocationIndex } from '../index/revocation-index.js';
+import type { ClockCheck } from '../log/clock-check.service.js';
+import { jump } from '../log/log-history.js';
+import type { OpenLog } from '../log/open-log.js';
 import { RETENTION_MARGIN } from '../log/retention.js';
+import type { Moment, ProofClock } from '../staleness/proof-clock.js';
+import type { StalePolicies } from '../staleness/stale-policies.service.js';
 import { type Answer, answerOf, type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
 import { type LoadedLog, loadLog } from './log-loader.js';
-import type { Moment, ProofClock } from './proof-clock.js';
 
 /** Events in one answer; the feed asks again at once while there are more. */
 const PAGE = 2_000;

@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
-import type { AuthClock } from '../../platform/auth-clock.js';
-import type { ClockCheck } from './clock-check.service.js';
-import { jump } from '../log/history-jump.js';
-import type { OpenLog } from '../log/open-log.js';
-import type { RevocationIndex } from '../index/revocation-index.js';
 import { eventOf, type Head, headOf } from '../../database/log-rows.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
+import type { RevocationIndex } from '../index/revocation-index.js';
+import type { ClockCheck } from '../log/clock-check.service.js';
+import { jump } from '../log/log-history.js';
+import type { OpenLog } from '../log/open-log.js';
 
 /** More rows than this hold up the event loop while the driver reads them: 5,000 took 130 ms on PostgreSQL, 2,000 took 110. */
 const PAGE = 1_000;

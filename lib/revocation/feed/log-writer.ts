@@ -1,5 +1,5 @@
 import type { Answer } from './log-cursor.js';
-import type { Moment } from './proof-clock.js';
+import type { Moment } from '../staleness/proof-clock.js';
 
 /** Who writes the log, as far as following it needs him. */
 export interface LogWriter {

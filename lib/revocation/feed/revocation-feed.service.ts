@@ -1,5 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { AuthClock } from '../../platform/auth-clock.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { AuthEvents } from '../../events/auth-events.service.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
@@ -7,21 +6,20 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
-import { HintPacer } from '../push/hint-pacer.js';
+import type { HintState } from '../../options/revocation-hint.js';
+import { AuthClock } from '../../platform/auth-clock.js';
+import { RevocationIndex } from '../index/revocation-index.js';
+import { ClockCheck } from '../log/clock-check.service.js';
+import { LogConnection } from '../log/log-connection.service.js';
+import type { Appended } from '../log/log.transactions.js';
+import { HintPacer } from '../push/hint-message.js';
 import type { HintTeller } from '../push/hint-teller.js';
+import { LEASE_SHARE, type Moment, ProofClock } from '../staleness/proof-clock.js';
+import { StalePolicies } from '../staleness/stale-policies.service.js';
 import type { Answer } from './log-cursor.js';
 import { LogFollower } from './log-follower.js';
 import type { LogWriter } from './log-writer.js';
-import { PollFailures } from './poll-failures.js';
-import { PollLoop } from './poll-loop.js';
-import { LEASE_SHARE, type Moment, ProofClock } from './proof-clock.js';
-import type { HintState } from '../push/revocation-hint.js';
-import { WaitingRoom } from './waiting-room.js';
-import { ClockCheck } from './clock-check.service.js';
-import { LogConnection } from '../log/log-connection.service.js';
-import { RevocationIndex } from '../index/revocation-index.js';
-import { StalePolicies } from '../staleness/stale-policies.service.js';
-import type { Appended } from '../log/log.transactions.js';
+import { PollFailures, PollLoop, WaitingRoom } from './poll-loop.js';
 
 /**
  * Follows the log into the index: one poll in flight, each judged before it counts, each accepted one

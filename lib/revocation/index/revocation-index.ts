@@ -1,13 +1,13 @@
 import { FOREVER } from './digest-shard.js';
 import { DigestTable } from './digest-table.js';
 import { HistoryGaps } from './history-gaps.js';
-import { type EventKeys, parseHexKey } from '../log/event-key.js';
+import { type EventKeys, parseHexKey } from './event-key.js';
 import { MarkTable } from './mark.js';
-import type { LogEvent, RevocationKind, TokenIdentity } from '../../database/revocation-event.js';
+import type { TokenIdentity } from '../../options/token-claims.js';
+import type { LogEvent, RevocationKind } from '../../database/revocation-event.js';
 import { RevokedKeys } from './revoked-keys.js';
-import { noteOf, REVOKED } from './revoked-verdicts.js';
+import { noteOf, REVOKED, type RevokedVerdict } from './revoked-verdict.js';
 import { WaitingEvents } from './waiting-events.js';
-import type { RevokedVerdict } from '../verdict.js';
 
 /**
  * What a pending event counts as until it is numbered: the feed knows the head of the answer that

@@ -1,4 +1,4 @@
-import type { EventKeys } from '../log/event-key.js';
+import type { EventKeys } from './event-key.js';
 import type { LogEvent } from '../../database/revocation-event.js';
 
 /** A `kid` may come from the header of a foreign token, so the number that is remembered is bounded. */

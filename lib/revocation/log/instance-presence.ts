@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
+import type { Dialect } from '../../database/dialect.js';
+import { newEventId } from '../../database/event-id.js';
+import { type InstanceRow, InstanceStatements } from '../../database/instance.statements.js';
+import { SUPPORTED_FORMAT } from '../../database/revocation-event.js';
+import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { RELEASE } from '../../platform/release.js';
-import { newEventId } from '../../database/event-id.js';
-import { SUPPORTED_FORMAT } from './log-format.js';
-import { type InstanceRow, InstanceStatements } from '../../database/instance.statements.js';
-import type { Dialect } from '../../database/dialect.js';
-import type { Transaction } from '../../database/statement.js';
 
 /**
  * This instance's row in `auth_instance`: written when it registers (H4), renewed about once a minute,

@@ -1,23 +1,23 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
-import { isDeepStrictEqual } from 'node:util';
 import type { DataSource, DataSourceOptions } from 'typeorm';
-import { AuthClock } from '../../platform/auth-clock.js';
-import { withinTime } from '../../platform/within-time.js';
-import { AuthMeter } from '../../events/auth-meter.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../../options/resolved-auth-options.js';
-import { messageOf } from '../../platform/message-of.js';
-import { type OpenLog, openLogIn } from './open-log.js';
-import { storageUnavailable } from './storage-unavailable.js';
+import { isDeepStrictEqual } from 'node:util';
 import { isDataSource, locateDataSource, poolOf } from '../../database/data-source.locator.js';
 import { deriveDataSourceOptions } from '../../database/derive-data-source-options.js';
 import { FollowedDatabase } from '../../database/followed-database.js';
 import type { LogDatabase } from '../../database/log-database.js';
 import { LogStatements } from '../../database/log.statements.js';
 import { openLogDatabase } from '../../database/open-log-database.js';
+import { AuthUnavailableException } from '../../errors/unavailable.exception.js';
+import { AuthMeter } from '../../events/auth-meter.service.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../../options/resolved-auth-options.js';
+import { AuthClock } from '../../platform/auth-clock.js';
+import { messageOf } from '../../platform/message-of.js';
+import { withinTime } from '../../platform/within-time.js';
+import { type OpenLog, openLogIn } from './open-log.js';
 
 /** Opening may run migrations, and wait for those of another process (ms). */
 const OPENING_LIMIT = 60_000;
@@ -201,4 +201,14 @@ export async function reachLog(connection: Pick<LogConnection, 'open'>): Promise
   } catch (error) {
     throw storageUnavailable('The revocation log cannot be reached.', error);
   }
+}
+
+/**
+ * The 503 `storage_unavailable` for what was not read or written; a cause that is a 503 already stays
+ * the one it is.
+ */
+export function storageUnavailable(message: string, cause?: unknown): AuthUnavailableException {
+  return cause instanceof AuthUnavailableException
+    ? cause
+    : new AuthUnavailableException('storage_unavailable', message, { cause });
 }

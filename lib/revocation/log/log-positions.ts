@@ -1,16 +1,14 @@
 import { Logger } from '@nestjs/common';
-import type { AuthClock } from '../../platform/auth-clock.js';
+import { type Head, headOf, integerOf } from '../../database/log-rows.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
-import { jump, MOST_JUMPS } from './history-jump.js';
-import { type LogConnection, reachLog } from './log-connection.service.js';
-import { HistoryLost } from './log-history.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/message-of.js';
+import { SharedCall } from '../../platform/shared-call.js';
+import type { RevocationFeed } from '../feed/revocation-feed.service.js';
+import { type LogConnection, reachLog, storageUnavailable } from './log-connection.service.js';
+import { HistoryLost, jump, MOST_JUMPS } from './log-history.js';
 import type { OpenLog } from './open-log.js';
 import type { PendingMover } from './pending-mover.js';
-import type { RevocationFeed } from '../feed/revocation-feed.service.js';
-import { SharedCall } from '../../platform/shared-call.js';
-import { storageUnavailable } from './storage-unavailable.js';
-import { type Head, headOf, integerOf } from '../../database/log-rows.js';
 
 /**
  * How often a login lets the mover run without anything changing: one that was at work already may have

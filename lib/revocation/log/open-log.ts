@@ -1,12 +1,12 @@
-import type { AuthClock } from '../../platform/auth-clock.js';
-import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { InstancePresence } from './instance-presence.js';
-import { SUPPORTED_FORMAT } from './log-format.js';
-import { type HistorySettings, LogHistory } from './log-history.js';
 import { InstanceStatements } from '../../database/instance.statements.js';
 import type { LogDatabase } from '../../database/log-database.js';
 import { headOf, integerOf } from '../../database/log-rows.js';
 import { LogStatements } from '../../database/log.statements.js';
+import { SUPPORTED_FORMAT } from '../../database/revocation-event.js';
+import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
+import { InstancePresence } from './instance-presence.js';
+import { type HistorySettings, LogHistory } from './log-history.js';
 import { LogTransactions } from './log.transactions.js';
 
 /** The log's own connections, with the statements that fit them and what is known of its history. */

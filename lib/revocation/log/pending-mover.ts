@@ -1,14 +1,14 @@
 import { Logger } from '@nestjs/common';
-import type { AuthClock } from '../../platform/auth-clock.js';
-import type { AuthMeter } from '../../events/auth-meter.service.js';
-import { numbering } from './history-jump.js';
-import type { LogConnection } from './log-connection.service.js';
-import type { OpenLog } from './open-log.js';
-import { messageOf } from '../../platform/message-of.js';
-import { isKnownKind } from '../../database/revocation-event.js';
-import type { RevocationFeed } from '../feed/revocation-feed.service.js';
 import { StorageFailure } from '../../database/log-database.js';
+import { isKnownKind } from '../../database/revocation-event.js';
+import type { AuthMeter } from '../../events/auth-meter.service.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
+import { messageOf } from '../../platform/message-of.js';
+import type { RevocationFeed } from '../feed/revocation-feed.service.js';
+import type { LogConnection } from './log-connection.service.js';
+import { numbering } from './log-history.js';
 import { PENDING_PAGE } from './log.transactions.js';
+import type { OpenLog } from './open-log.js';
 
 /** A row that cannot be numbered is tried again after this long (ms), however many logins ask for it. */
 const RETRY_AFTER = 60_000;

@@ -1,9 +1,65 @@
 import { setImmediate } from 'node:timers/promises';
-import type { AuthClock } from '../../platform/auth-clock.js';
-import type { CoveredEvents } from './covered-events.js';
-import { PurgeClaim, type PurgedLog } from './purge-claim.js';
 import { headOf, integerOf } from '../../database/log-rows.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
 import { PURGE_AGE } from './log.transactions.js';
+import type { OpenLog } from './open-log.js';
+
+/** The log, as far as a purge needs it. */
+type PurgedLog = Pick<OpenLog, 'database' | 'statements' | 'transactions'>;
+
+/** For how long one instance keeps the others from purging (ms); it ends by itself if its holder dies. */
+const CLAIM = 30_000;
+
+/** The right to purge, which one instance has at a time (X2). */
+class PurgeClaim {
+  private readonly taken: number;
+
+  private constructor(
+    private readonly log: PurgedLog,
+    private readonly clock: AuthClock,
+    /** The database's time when it was taken (epoch ms). */
+    private readonly now: number,
+    private until: number,
+  ) {
+    this.taken = clock.monotonic();
+  }
+
+  /** @returns the claim, or `undefined` while another instance has it. */
+  static async take(
+    log: PurgedLog,
+    clock: AuthClock,
+    now: number,
+  ): Promise<PurgeClaim | undefined> {
+    const until = now + CLAIM;
+    const isTaken = await log.database.transaction(function* () {
+      const { affected } = yield log.statements.claimPurge(now, until);
+      return affected === 1;
+    });
+    return isTaken ? new PurgeClaim(log, clock, now, until) : undefined;
+  }
+
+  /** Renews it after each range, however many there are; `false` when another instance has taken it. */
+  async renew(): Promise<boolean> {
+    const { database, statements } = this.log;
+    const { until } = this;
+    const next = Math.round(this.now + (this.clock.monotonic() - this.taken)) + CLAIM;
+    if (next === until) return true;
+    const affected = await database.transaction(function* () {
+      const { affected } = yield statements.renewPurge(until, next);
+      return affected;
+    });
+    if (affected === 1) this.until = next;
+    return affected === 1;
+  }
+
+  async release(): Promise<void> {
+    const { database, statements } = this.log;
+    const { until } = this;
+    await database.transaction(function* () {
+      yield statements.releasePurge(until);
+    });
+  }
+}
 
 /** Rows deleted in one transaction: few enough that a logout beside it does not notice. */
 const RANGE = 500;
@@ -112,4 +168,55 @@ function sweepCovered(log: PurgedLog, covered: CoveredEvents): PurgeSweep {
 async function readTime(log: PurgedLog, clock: AuthClock): Promise<number> {
   const { rows } = await log.database.read(log.statements.position());
   return headOf(rows[0], clock).now;
+}
+
+/** Events that are looked at in one statement: as later ones, which may cover earlier ones. */
+const PAGE = 1_000;
+
+/**
+ * Finds events that a later one of the same account, issuer or key covers: every token that the older
+ * one ends the later one ends too, for as long. So acts that are repeated leave one row each account.
+ *
+ * The search goes by the later event, and only by one that is older than ten minutes: then every older
+ * event of its key, and the successor of each, is as old (X1). Each event is looked at once, in order
+ * of position; a run begins where the last one ended.
+ */
+export class CoveredEvents {
+  /** Up to here every event was looked at, and what it covers is deleted. */
+  private through = 0;
+
+  /**
+   * The next page of events that are old enough.
+   *
+   * @param now - The time by which may be forgotten (epoch ms).
+   */
+  async nextPage({ database, statements }: PurgedLog, now: number): Promise<CoveringPage> {
+    const { rows } = await database.read(statements.listAges(this.through, PAGE));
+    const young = rows.findIndex((row) => integerOf(row['created_at']) >= now - PURGE_AGE);
+    const last = (young < 0 ? rows : rows.slice(0, young)).at(-1);
+    const through = last === undefined ? this.through : integerOf(last['event_position']);
+    return { after: this.through, through, isLast: young >= 0 || rows.length < PAGE };
+  }
+
+  /** At most `limit` positions that the events of a page cover; empty once all of them are deleted. */
+  async find(
+    { database, statements }: PurgedLog,
+    { after, through }: CoveringPage,
+    limit: number,
+  ): Promise<number[]> {
+    const { rows } = await database.read(statements.findCovered(after, through, limit));
+    return rows.map((row) => integerOf(row['event_position']));
+  }
+
+  /** What the page covers is deleted. */
+  finish({ through }: CoveringPage): void {
+    this.through = through;
+  }
+}
+
+/** Events above `after` and up to `through`, as the later ones of a search. */
+interface CoveringPage {
+  readonly after: number;
+  readonly through: number;
+  readonly isLast: boolean;
 }

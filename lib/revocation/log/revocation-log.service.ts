@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
-import type { EntityManager } from 'typeorm';
-import { AuthClock } from '../../platform/auth-clock.js';
+import { StorageFailure } from '../../database/log-database.js';
+import { type EventDraft, eventOf, headOf } from '../../database/log-rows.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { AuthUnavailableException } from '../../errors/unavailable.exception.js';
 import { type AuthCounts, AuthMeter } from '../../events/auth-meter.service.js';
@@ -11,26 +12,21 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
-import { BatchWriter } from './batch-writer.js';
-import { CallerWrites } from './caller-writes.js';
-import { CommitDoubts } from './commit-doubts.js';
-import { draftsOf } from './event-draft.js';
-import { EventKeys } from './event-key.js';
+import { AuthClock } from '../../platform/auth-clock.js';
 import type { Answer } from '../feed/log-cursor.js';
-import type { Moment } from '../feed/proof-clock.js';
-import { numbering } from './history-jump.js';
-import { LogConnection, reachLog } from './log-connection.service.js';
+import { RevocationFeed } from '../feed/revocation-feed.service.js';
+import { EventKeys } from '../index/event-key.js';
+import type { Moment } from '../staleness/proof-clock.js';
+import { BatchWriter } from './batch-writer.js';
+import { assertSameTransaction, CallerWrites, insertPending } from './caller-writes.js';
+import { draftsOf, type RevocationRequest } from './event-draft.js';
+import { CommitDoubts, ProvisionalEvents } from './in-doubt-commits.js';
+import { LogConnection, reachLog, storageUnavailable } from './log-connection.service.js';
+import { numbering } from './log-history.js';
 import { type LogPosition, LogPositions } from './log-positions.js';
+import type { Appended, AppendedDrafts } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';
 import { PendingMover } from './pending-mover.js';
-import { assertSameTransaction, insertPending } from './pending-writer.js';
-import { ProvisionalEvents } from './provisional-events.js';
-import { RevocationFeed } from '../feed/revocation-feed.service.js';
-import type { RevocationRequest } from '../revocation-request.js';
-import { storageUnavailable } from './storage-unavailable.js';
-import { StorageFailure } from '../../database/log-database.js';
-import { type EventDraft, eventOf, headOf } from '../../database/log-rows.js';
-import type { Appended, AppendedDrafts } from './log.transactions.js';
 
 /** For how long one call tries before its caller is told that it failed (ms). */
 const WRITE_PATIENCE = 5_000;

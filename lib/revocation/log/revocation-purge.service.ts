@@ -1,11 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
-import { ClockCheck } from '../feed/clock-check.service.js';
-import { CoveredEvents } from './covered-events.js';
-import { LogConnection } from './log-connection.service.js';
+import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/message-of.js';
-import { purgeLog, type PurgeSweep } from './purge-log.js';
+import { ClockCheck } from './clock-check.service.js';
+import { LogConnection } from './log-connection.service.js';
+import { CoveredEvents, purgeLog, type PurgeSweep } from './purge-log.js';
 
 /** Between two looks for expired rows (ms). */
 const INTERVAL = 60_000;

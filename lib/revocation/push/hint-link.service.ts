@@ -1,19 +1,18 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
-import { withinTime } from '../../platform/within-time.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
-import { readHint, writeHint } from './hint-message.js';
-import { HintSender } from './hint-sender.js';
-import type { HintTeller } from './hint-teller.js';
-import type { HintConnection, HintContext, HintState } from './revocation-hint.js';
-import { LogConnection } from '../log/log-connection.service.js';
+import type { HintConnection, HintContext, HintState } from '../../options/revocation-hint.js';
+import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/message-of.js';
+import { withinTime } from '../../platform/within-time.js';
 import { RevocationFeed } from '../feed/revocation-feed.service.js';
+import { LogConnection } from '../log/log-connection.service.js';
+import { HintSender, readHint, writeHint } from './hint-message.js';
+import type { HintTeller } from './hint-teller.js';
 
 /** A connection may be accepted and then left alone (ms). */
 const CONNECT_LIMIT = 5_000;

@@ -1,4 +1,4 @@
-import type { HintState } from './revocation-hint.js';
+import type { HintState } from '../../options/revocation-hint.js';
 
 /** Who tells other instances, as far as the feed needs him. */
 export interface HintTeller {

@@ -8,7 +8,7 @@ import {
 import { isProduction } from '../../options/setting-readers.js';
 import { parseStalePolicy, type StalePolicy, UNBOUNDED } from '../../options/stale-policy.js';
 import { AuthClock } from '../../platform/auth-clock.js';
-import { policyOn, routeDemandOf, type RouteTarget } from './route-demand.js';
+import { policyOn, routeDemandOf, type RouteTarget } from './freshness.decorators.js';
 
 /** A policy that stands somewhere in the application. */
 interface FoundPolicy {

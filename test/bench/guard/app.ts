@@ -6,7 +6,7 @@ import { createSecretKey, randomUUID } from 'node:crypto';
 import type { DataSourceOptions } from 'typeorm';
 import { AuthModule } from '../../../lib/auth.module.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
-import { EventKeys } from '../../../lib/revocation/log/event-key.js';
+import { EventKeys } from '../../../lib/revocation/index/event-key.js';
 import { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
 import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import { SessionService } from '../../../lib/sessions/session.service.js';

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { natsHint } from '../../../lib/nats/nats.hint.js';
 import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
 import { redisHint } from '../../../lib/redis/redis.hint.js';
-import type { RevocationHint } from '../../../lib/revocation/push/revocation-hint.js';
+import type { RevocationHint } from '../../../lib/options/revocation-hint.js';
 import type { RevocationService } from '../../../lib/revocation/revocation.service.js';
 
 /** A hint by its name, so that another process can be told of it. */

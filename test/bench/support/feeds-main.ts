@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { AuthModule } from '../../../lib/auth.module.js';
 import { AuthClock, type CancelSchedule } from '../../../lib/platform/auth-clock.js';
 import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
-import type { HintContext, RevocationHint } from '../../../lib/revocation/push/revocation-hint.js';
+import type { HintContext, RevocationHint } from '../../../lib/options/revocation-hint.js';
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import type { FeedsCommand, FeedsSettings } from './feeds-process.js';
 

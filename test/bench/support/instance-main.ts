@@ -1,15 +1,15 @@
-import 'reflect-metadata';
 import { Controller, Get, HttpCode, Logger, Post, UseGuards } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
+import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import { AuthModule } from '../../../lib/auth.module.js';
 import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import { LogoutService } from '../../../lib/logout/logout.service.js';
-import { Freshness } from '../../../lib/revocation/staleness/freshness.decorator.js';
+import type { TokenClaims } from '../../../lib/options/token-claims.js';
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
-import type { TokenClaims } from '../../../lib/revocation/token-claims.js';
+import { Freshness } from '../../../lib/revocation/staleness/freshness.decorators.js';
 import { SHARED_SECRET } from '../../support/mint-token.js';
 import { hintOf, untilHeard } from './bench-hints.js';
 import { type InstanceSettings, TIGHT } from './instance-process.js';

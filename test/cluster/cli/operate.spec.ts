@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
 import { DataSource } from 'typeorm';
+import { readFileSync } from 'node:fs';
 import { AuthClock } from '../../../lib/platform/auth-clock.js';
-import { SUPPORTED_FORMAT } from '../../../lib/revocation/log/log-format.js';
+import { SUPPORTED_FORMAT } from '../../../lib/database/revocation-event.js';
 import { RELEASE } from '../../../lib/platform/release.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';

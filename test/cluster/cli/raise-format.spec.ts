@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { CommandLog } from '../../../lib/cli/command-log.js';
-import { SUPPORTED_FORMAT } from '../../../lib/revocation/log/log-format.js';
+import { SUPPORTED_FORMAT } from '../../../lib/database/revocation-event.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { run, runJson } from './support.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { AccountService } from '../../../lib/accounts/account.service.js';
-import { EventKeys } from '../../../lib/revocation/log/event-key.js';
+import { EventKeys } from '../../../lib/revocation/index/event-key.js';
 import type { LogEvent } from '../../../lib/database/revocation-event.js';
 import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import { eventOf } from '../../../lib/database/log-rows.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AuthClock } from '../../../lib/platform/auth-clock.js';
-import { EventKeys } from '../../../lib/revocation/log/event-key.js';
+import { EventKeys } from '../../../lib/revocation/index/event-key.js';
 import { LogHistory } from '../../../lib/revocation/log/log-history.js';
 import type { OpenLog } from '../../../lib/revocation/log/open-log.js';
 import type { LogEvent } from '../../../lib/database/revocation-event.js';

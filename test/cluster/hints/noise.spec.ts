@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { TestClock } from '../../../lib/testing/test-clock.js';
-import type { HintConnection } from '../../../lib/revocation/push/revocation-hint.js';
+import type { HintConnection } from '../../../lib/options/revocation-hint.js';
 import { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { describeWithHints } from '../../support/hint-kinds.js';

@@ -5,7 +5,7 @@ import { importPeer } from '../../../lib/errors/import-peer.js';
 import { natsHint } from '../../../lib/nats/nats.hint.js';
 import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
 import { redisHint } from '../../../lib/redis/redis.hint.js';
-import type { HintContext, RevocationHint } from '../../../lib/revocation/push/revocation-hint.js';
+import type { HintContext, RevocationHint } from '../../../lib/options/revocation-hint.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, mariadb, sqlite, type TestDatabase } from '../../support/databases.js';
 import { startInstance, type Instance } from '../../support/instance.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
 import { redisHint } from '../../../lib/redis/redis.hint.js';
-import type { HintContext, RevocationHint } from '../../../lib/revocation/push/revocation-hint.js';
+import type { HintContext, RevocationHint } from '../../../lib/options/revocation-hint.js';
 import { eventually } from '../protocol/support.js';
 
 const kinds: readonly [string, (address: string) => RevocationHint][] = [

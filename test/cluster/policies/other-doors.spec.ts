@@ -1,16 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, type ExecutionContext, Get, Injectable, UseGuards } from '@nestjs/common';
-import { Freshness } from '../../../lib/revocation/staleness/freshness.decorator.js';
+import type { VerifiedClaims } from '../../../lib/options/token-claims.js';
 import { RevocationGuard } from '../../../lib/revocation/revocation.guard.js';
-import type { VerifiedClaims } from '../../../lib/revocation/token-claims.js';
-import { WhenStale } from '../../../lib/revocation/staleness/when-stale.decorator.js';
+import { Freshness, WhenStale } from '../../../lib/revocation/staleness/freshness.decorators.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
+import { fetchOnce } from '../../support/fetch-once.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { clockOf, controlPolls, type PollControl } from '../feed/support.js';
 import { claimsIn, eventually } from '../protocol/support.js';
 import { Gateway, listen } from './support.js';
-import { fetchOnce } from '../../support/fetch-once.js';
 
 /** Somebody else has verified the token. */
 @Injectable()

@@ -1,14 +1,13 @@
 import { Controller, Get, Injectable, UseGuards } from '@nestjs/common';
+import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import type { AuthEvent } from '../../../lib/events/auth-event.js';
 import { AuthEvents } from '../../../lib/events/auth-events.service.js';
-import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
-import { Freshness } from '../../../lib/revocation/staleness/freshness.decorator.js';
-import { WhenStale } from '../../../lib/revocation/staleness/when-stale.decorator.js';
-import { clockOf } from '../feed/support.js';
-import { eventually } from '../protocol/support.js';
+import { Freshness, WhenStale } from '../../../lib/revocation/staleness/freshness.decorators.js';
+import { fetchOnce } from '../../support/fetch-once.js';
 import type { Instance } from '../../support/instance.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
-import { fetchOnce } from '../../support/fetch-once.js';
+import { clockOf } from '../feed/support.js';
+import { eventually } from '../protocol/support.js';
 
 /** One route for each way in which a route can say what it wants. */
 @UseGuards(JwtAuthGuard)

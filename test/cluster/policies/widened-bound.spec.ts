@@ -2,8 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Controller, Get, Injectable, Logger } from '@nestjs/common';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import { UNBOUNDED } from '../../../lib/options/stale-policy.js';
-import { Freshness } from '../../../lib/revocation/staleness/freshness.decorator.js';
-import { WhenStale } from '../../../lib/revocation/staleness/when-stale.decorator.js';
+import { Freshness, WhenStale } from '../../../lib/revocation/staleness/freshness.decorators.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';

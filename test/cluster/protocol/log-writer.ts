@@ -1,15 +1,12 @@
-import { AuthClock } from '../../../lib/platform/auth-clock.js';
-import { jump } from '../../../lib/revocation/log/history-jump.js';
-import { logIn, type OpenLog, openLogIn } from '../../../lib/revocation/log/open-log.js';
 import { newEventId } from '../../../lib/database/event-id.js';
-import { EventKeys } from '../../../lib/revocation/log/event-key.js';
-import type { EventDraft } from '../../../lib/database/log-rows.js';
-import {
-  type Appended,
-  type LogTransactions,
-} from '../../../lib/revocation/log/log.transactions.js';
 import type { LogDatabase } from '../../../lib/database/log-database.js';
+import type { EventDraft } from '../../../lib/database/log-rows.js';
 import { openLogDatabase } from '../../../lib/database/open-log-database.js';
+import { AuthClock } from '../../../lib/platform/auth-clock.js';
+import { EventKeys } from '../../../lib/revocation/index/event-key.js';
+import { jump } from '../../../lib/revocation/log/log-history.js';
+import type { Appended, LogTransactions } from '../../../lib/revocation/log/log.transactions.js';
+import { logIn, type OpenLog, openLogIn } from '../../../lib/revocation/log/open-log.js';
 import type { TestDatabase } from '../../support/databases.js';
 
 const keys = new EventKeys('https://issuer.test');

@@ -15,7 +15,7 @@ import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import type { AuthEvent } from '../../../lib/events/auth-event.js';
 import { AuthEvents } from '../../../lib/events/auth-events.service.js';
 import type { LogoutReceipt } from '../../../lib/logout/logout-options.js';
-import type { VerifiedClaims } from '../../../lib/revocation/token-claims.js';
+import type { VerifiedClaims } from '../../../lib/options/token-claims.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

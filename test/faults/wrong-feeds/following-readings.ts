@@ -1,6 +1,6 @@
-import { EventKeys } from '../../../lib/revocation/log/event-key.js';
+import { EventKeys } from '../../../lib/revocation/index/event-key.js';
 import { LogCursor } from '../../../lib/revocation/feed/log-cursor.js';
-import { ProofClock } from '../../../lib/revocation/feed/proof-clock.js';
+import { ProofClock } from '../../../lib/revocation/staleness/proof-clock.js';
 import { RevocationFeed } from '../../../lib/revocation/feed/revocation-feed.service.js';
 import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import { controlPolls, endSessions } from '../../cluster/feed/support.js';

@@ -3,11 +3,11 @@ import { Controller, Get, SetMetadata, UseGuards } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
 import { CurrentUser } from '../../../lib/authentication/current-user.decorator.js';
-import { Freshness } from '../../../lib/revocation/staleness/freshness.decorator.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import { OptionalAuth } from '../../../lib/authentication/optional-auth.decorator.js';
 import { Public } from '../../../lib/authentication/public.decorator.js';
-import type { TokenClaims } from '../../../lib/revocation/token-claims.js';
+import type { TokenClaims } from '../../../lib/options/token-claims.js';
+import { Freshness } from '../../../lib/revocation/staleness/freshness.decorators.js';
 import {
   answerOf,
   claimsAt,
@@ -15,8 +15,8 @@ import {
   hmacKey,
   mint,
   optionsWith,
-  startApp,
   type Platform,
+  startApp,
   type TestApp,
 } from './support.js';
 

@@ -27,7 +27,7 @@ import { signRaw } from '../../../lib/authentication/raw-signature.js';
 import { RoutePolicyReader } from '../../../lib/authentication/route-policy.js';
 import { AuthSelfTest } from '../../../lib/authentication/self-test.js';
 import { TokenService } from '../../../lib/authentication/token.service.js';
-import type { TokenIdentity } from '../../../lib/database/revocation-event.js';
+import type { TokenIdentity } from '../../../lib/options/token-claims.js';
 import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../../lib/options/auth-key.js';
 import {

@@ -4,9 +4,12 @@ import { APP_GUARD } from '@nestjs/core';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import { Public } from '../../../lib/authentication/public.decorator.js';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import { Freshness } from '../../../lib/revocation/staleness/freshness.decorator.js';
-import { routeDemandOf, type RouteTarget } from '../../../lib/revocation/staleness/route-demand.js';
-import { WhenStale } from '../../../lib/revocation/staleness/when-stale.decorator.js';
+import {
+  Freshness,
+  routeDemandOf,
+  type RouteTarget,
+  WhenStale,
+} from '../../../lib/revocation/staleness/freshness.decorators.js';
 import {
   claimsAt,
   FakeRevocation,

@@ -4,7 +4,7 @@ import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import { secretKid } from '../../../lib/options/key-material.js';
 import { resolveAuthOptions } from '../../../lib/options/resolve-auth-options.js';
 import { UNBOUNDED } from '../../../lib/options/stale-policy.js';
-import type { TokenClaims } from '../../../lib/revocation/token-claims.js';
+import type { TokenClaims } from '../../../lib/options/token-claims.js';
 import { BAD_KEYS } from './bad-keys.js';
 import { BAD_OPTIONS } from './bad-options.js';
 import { catchInvalid, expectNoSecret } from './catch-invalid.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHash, randomUUID } from 'node:crypto';
-import { EventKeys, formatHexKey, parseHexKey } from '../../../lib/revocation/log/event-key.js';
+import { EventKeys, formatHexKey, parseHexKey } from '../../../lib/revocation/index/event-key.js';
 import type { RevocationKind } from '../../../lib/database/revocation-event.js';
 
 const OWN = 'https://own.example';

@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { EventKeys } from '../../../lib/revocation/log/event-key.js';
+import { EventKeys } from '../../../lib/revocation/index/event-key.js';
 import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
+import type { TokenIdentity } from '../../../lib/options/token-claims.js';
 import type {
   LogEvent,
   LogEventKind,
   RevocationKind,
   RevocationReason,
-  TokenIdentity,
 } from '../../../lib/database/revocation-event.js';
 
 const OWN = 'https://own.example';

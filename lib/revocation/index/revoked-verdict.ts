@@ -3,7 +3,13 @@ import {
   type RevocationKind,
   type RevocationReason,
 } from '../../database/revocation-event.js';
-import type { RevokedVerdict } from '../verdict.js';
+
+/** An event revoked the token; refusing it needs no proof of freshness. */
+export interface RevokedVerdict {
+  readonly state: 'revoked';
+  readonly kind: RevocationKind;
+  readonly reason: RevocationReason;
+}
 
 /**
  * One shared frozen verdict for each kind and, by its note, each reason, so that refusing allocates

@@ -1,10 +1,57 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import type { StalePolicy } from '../../options/stale-policy.js';
-import { Freshness } from './freshness.decorator.js';
-import type { Freshness as FreshnessDemand } from '../token-claims.js';
-import { WhenStale } from './when-stale.decorator.js';
+import { parseStalePolicy, type StalePolicy } from '../../options/stale-policy.js';
+
+/**
+ * How fresh the proof behind a decision must be: at most so many seconds old, or `'strict'`: dated after
+ * the request arrived. It can only tighten `maxStaleness`.
+ *
+ * @publicApi
+ */
+export type Freshness = 'strict' | number;
+
+/**
+ * Sets the {@link Freshness} of a controller or a handler.
+ *
+ * @example
+ * ```ts
+ * @Freshness('strict') @Post('transfers') transfer() { … }
+ * ```
+ * @publicApi
+ */
+export const Freshness = Reflector.createDecorator<Freshness, Freshness>({
+  key: 'nestjs-logout:freshness',
+  transform: (value) => {
+    if (value === 'strict' || (Number.isFinite(value) && value >= 0)) return value;
+    throw new AuthWiringError(
+      `@Freshness(${JSON.stringify(value)}) is neither "strict" nor a number of seconds from 0.`,
+    );
+  },
+});
+
+/**
+ * What becomes of this route's requests while the instance cannot prove that it is fresh: see
+ * {@link StalePolicy}. The handler's wins over its class's, and that over the option `whenStale`.
+ *
+ * It is found at boot and **widens the bound of every receipt**, on every instance; `'open'` needs
+ * `openAcknowledgedBy` in production. `'closed'` on a handler keeps it closed whatever else is said,
+ * an override included. Together with `@Freshness('strict')` it stops the boot.
+ *
+ * @example
+ * ```ts
+ * @WhenStale({ staleFor: '10m' }) @Get('timetable') timetable() { … }
+ * ```
+ * @publicApi
+ */
+export const WhenStale = Reflector.createDecorator<StalePolicy, StalePolicy>({
+  key: 'nestjs-logout:when-stale',
+  transform: (value) => {
+    const parsed = parseStalePolicy(value, 0);
+    if (typeof parsed === 'number') return value;
+    throw new AuthWiringError(`@WhenStale(${JSON.stringify(value)}) cannot be used.`, parsed.fix);
+  },
+});
 
 /** A handler or a class. */
 export type RouteTarget =
@@ -12,7 +59,7 @@ export type RouteTarget =
 
 /** What a route says about the proof behind its decisions. */
 export interface RouteDemand {
-  readonly freshness: FreshnessDemand | undefined;
+  readonly freshness: Freshness | undefined;
   /** `undefined`: what the module says, unless the route demands freshness. */
   readonly whenStale: StalePolicy | undefined;
 }
@@ -48,7 +95,7 @@ function of(target: RouteTarget): RouteDemand {
 }
 
 function isContradiction(
-  freshness: FreshnessDemand | undefined,
+  freshness: Freshness | undefined,
   whenStale: StalePolicy | undefined,
 ): boolean {
   return freshness === 'strict' && whenStale !== undefined && whenStale !== 'closed';

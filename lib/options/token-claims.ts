@@ -1,4 +1,14 @@
-import type { TokenIdentity } from '../database/revocation-event.js';
+/** The claims that identify a token to the log. All ids are compared exactly, never normalised. */
+export interface TokenIdentity {
+  readonly iss: string;
+  readonly sub?: string | undefined;
+  readonly sid?: string | undefined;
+  readonly jti?: string | undefined;
+  /** The position of the log when the user was authenticated; absent on foreign tokens. */
+  readonly gen?: number | undefined;
+  /** Seconds; used where `gen` is absent, and for tokens of other issuers. */
+  readonly iat?: number | undefined;
+}
 
 /**
  * The verified claims of an access token.
@@ -36,9 +46,3 @@ export interface VerifiedClaims {
   readonly iat?: number | undefined;
   readonly exp?: number | undefined;
 }
-
-/**
- * How fresh the proof behind a decision must be: at most so many seconds old, or `'strict'`: dated
- * after the request arrived. It can only tighten what the module says.
- */
-export type Freshness = 'strict' | number;
