@@ -1,26 +1,26 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
-import { KeyJwt } from './authentication/key-jwt.js';
-import { KeyRing } from './authentication/key-ring.service.js';
+import { KeyJwt } from './authentication/jwt.service.js';
+import { KeyRing } from './authentication/key-ring.js';
 import { AuthEvents } from './events/auth-events.service.js';
 import { AuthMeter } from './events/auth-meter.service.js';
-import { InjectionCheck } from './options/injection-check.js';
 import type { RegisteredCalls } from './options/application-method.js';
 import { ApplicationMethods } from './options/application-methods.service.js';
 import type { AuthOptions } from './options/auth-options.js';
+import { InjectionCheck } from './options/injection-check.js';
 import { resolveAuthOptions } from './options/resolve-auth-options.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from './options/resolved-auth-options.js';
 import { AuthClock } from './platform/auth-clock.js';
-import { ClockCheck } from './revocation/log/clock-check.service.js';
 import { RevocationFeed } from './revocation/feed/revocation-feed.service.js';
+import { EventKeys } from './revocation/index/event-key.js';
 import { RevocationIndex } from './revocation/index/revocation-index.js';
 import { CallerWrites } from './revocation/log/caller-writes.js';
-import { EventKeys } from './revocation/index/event-key.js';
-import { LogConnection } from './revocation/log/log-connection.service.js';
+import { ClockCheck } from './revocation/log/clock-check.service.js';
 import { ProvisionalEvents } from './revocation/log/in-doubt-commits.js';
+import { LogConnection } from './revocation/log/log-connection.service.js';
 import { RevocationLog } from './revocation/log/revocation-log.service.js';
 import { RevocationPurge } from './revocation/log/revocation-purge.service.js';
 import { HintLink } from './revocation/push/hint-link.service.js';

@@ -2,33 +2,32 @@ import { type DynamicModule, Module, type NestModule, type OnModuleInit } from '
 import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { AccountEraser } from './accounts/account-eraser.service.js';
 import { AccountService } from './accounts/account.service.js';
+import { authCoreModule } from './auth-core.module.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   type AuthModuleExtras,
   ConfigurableModuleClass,
   type OPTIONS_TYPE,
 } from './auth.module-definition.js';
-import { authCoreModule } from './auth-core.module.js';
-import { AccessTokenReader } from './authentication/access-token.reader.js';
 import { ClaimsPolicy } from './authentication/claims-policy.js';
-import { JwtAuthGuard } from './authentication/jwt-auth.guard.js';
-import { JwtAuthGuardOptions } from './authentication/jwt-auth-guard.options.js';
+import { JwtAuthGuard, JwtAuthGuardOptions } from './authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from './authentication/jwt-service.module.js';
 import { JwtStrategy } from './authentication/jwt.strategy.js';
-import { KeyService } from './authentication/key.service.js';
+import { KeyService } from './authentication/key-ring.js';
 import { RoutePolicyReader } from './authentication/route-policy.js';
 import { AuthSelfTest } from './authentication/self-test.js';
+import { AccessTokenReader } from './authentication/token-source.js';
 import { TokenService } from './authentication/token.service.js';
-import { AuthExceptionFilter } from './platform/auth-exception.filter.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
-import { assertOneCopyOfNest } from './platform/one-copy-of-nest.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
-import { acceptUnreadBodies } from './http/unread-body.js';
 import { httpDefinition } from './http/http-definition.js';
-import { KeySessions } from './logout/key-sessions.service.js';
+import { acceptUnreadBodies } from './http/unread-body.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
+import { KeySessions } from './logout/key-sessions.service.js';
 import { LogoutWriter } from './logout/logout-writer.service.js';
 import { LogoutService } from './logout/logout.service.js';
+import { AuthExceptionFilter } from './platform/auth-exception.filter.js';
+import { assertOneCopyOfNest } from './platform/one-copy-of-nest.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
 import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';

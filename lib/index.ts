@@ -7,10 +7,10 @@ export {
   AuthException,
   type AuthErrorCode,
   type AuthExceptionDetails,
+  AuthTooManyAttemptsException,
+  AuthUnauthorizedException,
+  AuthUnavailableException,
 } from './errors/auth.exception.js';
-export { AuthUnauthorizedException } from './errors/unauthorized.exception.js';
-export { AuthTooManyAttemptsException } from './errors/too-many-attempts.exception.js';
-export { AuthUnavailableException } from './errors/unavailable.exception.js';
 export { AuthWiringError } from './errors/auth-wiring.error.js';
 
 export type {
@@ -81,15 +81,21 @@ export type { LogPosition } from './revocation/log/log-positions.js';
 export { JwtStrategy } from './authentication/jwt.strategy.js';
 export { JwtAuthGuard } from './authentication/jwt-auth.guard.js';
 export { TokenService, type VerifyTokenOptions } from './authentication/token.service.js';
-export { KeyService } from './authentication/key.service.js';
-export { Public } from './authentication/public.decorator.js';
-export { OptionalAuth } from './authentication/optional-auth.decorator.js';
-export { AllowExpired } from './authentication/allow-expired.decorator.js';
-export { CurrentUser } from './authentication/current-user.decorator.js';
-export { CurrentToken } from './authentication/current-token.decorator.js';
+export { KeyService } from './authentication/key-ring.js';
+export {
+  AllowExpired,
+  CurrentToken,
+  CurrentUser,
+  OptionalAuth,
+  Public,
+} from './authentication/decorators.js';
 
-export { AuthEvents } from './events/auth-events.service.js';
-export type { AuthEvent, AuthEventScope, AuthEventType } from './events/auth-event.js';
+export {
+  type AuthEvent,
+  AuthEvents,
+  type AuthEventScope,
+  type AuthEventType,
+} from './events/auth-events.service.js';
 
 export { SessionService } from './sessions/session.service.js';
 export type {
@@ -125,7 +131,7 @@ export type {
   SiteData,
   VerifyCredentials,
 } from './http/http-options.js';
-export type { CookieResponse } from './platform/set-cookies.js';
+export type { CookieResponse } from './platform/cookies.js';
 export type { SessionAnswer, TokenAnswer } from './http/token-answer.js';
 
 export { LogoutService } from './logout/logout.service.js';

@@ -1,11 +1,11 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { QueryRunner } from 'typeorm';
-import { AuthClock } from '../platform/auth-clock.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { messageOf } from '../platform/message-of.js';
+import { AuthClock } from '../platform/auth-clock.js';
+import { messageOf } from '../platform/log-text.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 

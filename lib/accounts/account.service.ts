@@ -1,10 +1,8 @@
-import type { RevocationRequest } from '../revocation/log/event-draft.js';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { RevocationReason } from '../database/revocation-event.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
-import type { AuthEventType } from '../events/auth-event.js';
-import { AuthEvents } from '../events/auth-events.service.js';
+import { AuthEvents, type AuthEventType } from '../events/auth-events.service.js';
 import { ActIssuer } from '../logout/act-issuer.service.js';
 import type { LogoutReceipt, SubjectLogoutOptions } from '../logout/logout-options.js';
 import { LogoutWriter } from '../logout/logout-writer.service.js';
@@ -15,6 +13,7 @@ import {
 } from '../options/resolved-auth-options.js';
 import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
+import type { RevocationRequest } from '../revocation/log/event-draft.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 import { AccountEraser } from './account-eraser.service.js';

@@ -1,11 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { AuthException } from '../errors/auth.exception.js';
-import { LEGACY_TOKEN_LIFE, RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
-import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import {
+  LEGACY_TOKEN_LIFE,
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import { isIdentifier } from '../platform/identifier.js';
 import { RevocationService } from '../revocation/revocation.service.js';
-import type { TokenClaims } from '../options/token-claims.js';
-import { isOfOurMaking, legacyId, legacySubject } from './legacy/legacy-claims.js';
+import { isOfOurMaking, legacyId, legacySubject } from './legacy/legacy-tokens.js';
 import { tokenExpired, tokenInvalid } from './refusals.js';
 import { assertStrictSegment } from './strict-json.js';
 

@@ -7,9 +7,8 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { RevocationService } from '../revocation/revocation.service.js';
-import { KeyJwt } from './key-jwt.js';
-import { KeyRing } from './key-ring.service.js';
-import { RingJwtService } from './ring-jwt.service.js';
+import { KeyJwt, RingJwtService } from './jwt.service.js';
+import { KeyRing } from './key-ring.js';
 
 type ModuleRef = NonNullable<ReturnType<ModulesContainer['get']>>;
 

@@ -19,9 +19,9 @@ import type { AuthRequest } from '../platform/execution-context.js';
 import { rememberClaims } from '../revocation/claims-storage.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import { AccessTokenReader } from './access-token.reader.js';
+import { AccessTokenReader } from './token-source.js';
 import { ClaimsPolicy } from './claims-policy.js';
-import { KeyRing } from './key-ring.service.js';
+import { KeyRing } from './key-ring.js';
 import { tokenInvalid, tokenMalformed, tokenMissing } from './refusals.js';
 import { assertNotRevoked } from './revocation-decision.js';
 import { DEFAULT_DEMAND, type TokenDemand } from './token-demand.js';
@@ -232,9 +232,9 @@ export class JwtStrategy
   }
 
   private admit(attempt: Attempt, claims: TokenClaims): unknown {
-    const { request, demand, key } = attempt;
+    const { request, key } = attempt;
     const { validate } = this.options;
-    if (validate === undefined || demand.claimsOnly === true) {
+    if (validate === undefined) {
       rememberClaims(request, claims, key.kid);
       return claims;
     }

@@ -1,5 +1,4 @@
-import { AuthException } from '../errors/auth.exception.js';
-import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
+import { AuthException, AuthUnauthorizedException } from '../errors/auth.exception.js';
 
 /** 401: the request carries no token. */
 export function tokenMissing(): AuthException {

@@ -10,9 +10,7 @@ import {
   type RouteTarget as Target,
   WhenStale,
 } from '../revocation/staleness/freshness.decorators.js';
-import { AllowExpired } from './allow-expired.decorator.js';
-import { OptionalAuth } from './optional-auth.decorator.js';
-import { Public } from './public.decorator.js';
+import { AllowExpired, OptionalAuth, Public } from './decorators.js';
 import type { TokenDemand } from './token-demand.js';
 
 /** What the decorators of a route say. */

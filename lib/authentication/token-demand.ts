@@ -9,8 +9,6 @@ export interface TokenDemand {
   readonly freshness: Freshness | undefined;
   /** What becomes of the token while nothing can be proven; `undefined`: what the module says. */
   readonly whenStale: StalePolicy | undefined;
-  /** Of the boot self-test: the application is not asked who the user is. */
-  readonly claimsOnly?: true;
 }
 
 /** What is demanded where nothing else was said. */

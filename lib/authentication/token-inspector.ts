@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
 import type { AuthKey } from '../options/auth-key.js';
 import { logText } from '../platform/log-text.js';
-import { MAX_TOKEN_LENGTH } from './bearer-token.js';
-import type { KeyRing } from './key-ring.service.js';
+import type { KeyRing } from './key-ring.js';
 import { tokenInvalid, tokenMalformed } from './refusals.js';
 import { hasCanonicalEnd, parseSegment } from './strict-json.js';
+import { MAX_TOKEN_LENGTH } from './token-source.js';
 
 const logger = new Logger('JwtStrategy');
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
@@ -96,13 +96,10 @@ export function isAccessTokenType(typ: unknown): boolean {
   return type === 'at+jwt' || type === 'application/at+jwt';
 }
 
-/** The type of the token by which the self-test sees that other types are refused; no one reports it. */
-export const SELF_TEST_TYPE = 'nestjs-logout:self-test';
-
 /** RFC 9068 section 4: every other kind of token is something else, even if the key fits. */
 function refuseOtherType(typ: unknown): void {
   if (isAccessTokenType(typ)) return;
-  if (typ !== SELF_TEST_TYPE) reportType(typ);
+  reportType(typ);
   throw tokenInvalid('The type is not "at+jwt".');
 }
 

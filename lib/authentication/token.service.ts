@@ -1,13 +1,13 @@
-import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
 import { Injectable } from '@nestjs/common';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import type { AuthKey } from '../options/auth-key.js';
 import type { StalePolicy } from '../options/stale-policy.js';
-import { RevocationService } from '../revocation/revocation.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
+import { RevocationService } from '../revocation/revocation.service.js';
+import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
 import { ClaimsPolicy } from './claims-policy.js';
-import { KeyJwt } from './key-jwt.js';
-import { KeyRing } from './key-ring.service.js';
+import { KeyJwt } from './jwt.service.js';
+import { KeyRing } from './key-ring.js';
 import { tokenInvalid, tokenMalformed, tokenMissing } from './refusals.js';
 import { assertNotRevoked } from './revocation-decision.js';
 import { inspectToken, isCompactToken } from './token-inspector.js';

@@ -15,7 +15,7 @@ import { openLogDatabase } from '../database/open-log-database.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthClock } from '../platform/auth-clock.js';
-import { messageOf } from '../platform/message-of.js';
+import { messageOf } from '../platform/log-text.js';
 import { numbering } from '../revocation/log/log-history.js';
 import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
 import { logIn, type OpenLog, openLogIn } from '../revocation/log/open-log.js';

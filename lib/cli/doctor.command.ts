@@ -1,5 +1,5 @@
 import { instanceOf } from '../database/instance.statements.js';
-import { messageOf } from '../platform/message-of.js';
+import { messageOf } from '../platform/log-text.js';
 import { type CommandLog, withLog } from './command-log.js';
 import { isRunning, plural } from './command-options.js';
 import { type CommandContext, EXIT } from './command.js';

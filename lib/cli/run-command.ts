@@ -145,7 +145,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
   } catch (error) {
     // Commander has printed what it has to say.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    const { messageOf } = await import('../platform/message-of.js');
+    const { messageOf } = await import('../platform/log-text.js');
     // Thrown inside a transaction, it comes wrapped.
     const cause =
       error instanceof Error && error.cause instanceof CommandFailure ? error.cause : error;

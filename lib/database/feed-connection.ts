@@ -2,8 +2,8 @@ import { Logger } from '@nestjs/common';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../platform/auth-clock.js';
-import { withinTime } from '../platform/within-time.js';
-import { messageOf } from '../platform/message-of.js';
+import { messageOf } from '../platform/log-text.js';
+import { withinTime } from '../platform/async-calls.js';
 import type { Dialect } from './dialect.js';
 import { cut, type DriverConnection } from './driver-connection.js';
 

@@ -1,7 +1,7 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { AuthClock } from '../platform/auth-clock.js';
-import { withinTime } from '../platform/within-time.js';
+import { withinTime } from '../platform/async-calls.js';
 import { CONNECT_LIMIT, POOL_SIZE } from './derive-data-source-options.js';
 import type { Dialect } from './dialect.js';
 import { cut, cutAndRelease, type DriverConnection } from './driver-connection.js';

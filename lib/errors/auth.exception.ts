@@ -86,3 +86,66 @@ export class AuthException extends HttpException {
     this.headers = details.headers ?? {};
   }
 }
+
+const REALM = 'Bearer realm="api"';
+
+/**
+ * A 401 with the challenge of RFC 6750 section 3: without credentials it names only the realm, with
+ * bad ones `error="invalid_token"` and the sentence of the body.
+ *
+ * @publicApi
+ */
+export class AuthUnauthorizedException extends AuthException {
+  constructor(code: AuthErrorCode, message: string, details: AuthExceptionDetails = {}) {
+    const challenge =
+      code === 'token_missing'
+        ? REALM
+        : `${REALM}, error="invalid_token", error_description="${message.replace(/["\\]/g, "'")}"`;
+    super(401, code, message, {
+      ...details,
+      headers: { ...details.headers, 'WWW-Authenticate': challenge, 'Cache-Control': 'no-store' },
+    });
+  }
+}
+
+/**
+ * A 503 that can be tried again: the library could not prove what it would have to assert.
+ *
+ * It is never a 401, which would make clients throw sessions away, and never a success.
+ *
+ * @publicApi
+ */
+export class AuthUnavailableException extends AuthException {
+  constructor(
+    code: 'revocation_state_unknown' | 'storage_unavailable' | 'no_signing_key',
+    message: string,
+    details: { retryAfter?: number; cause?: unknown } = {},
+  ) {
+    const retryAfter = Math.max(1, Math.ceil(details.retryAfter ?? 1));
+    super(503, code, message, {
+      cause: details.cause,
+      headers: { 'Retry-After': String(retryAfter), 'Cache-Control': 'no-store' },
+    });
+  }
+}
+
+/**
+ * A 429: the same is asked too often. Nothing was consumed; the same request succeeds later.
+ *
+ * @example
+ * ```ts
+ * throw new AuthTooManyAttemptsException('Too many codes were asked for. Try later.', 60);
+ * ```
+ * @publicApi
+ */
+export class AuthTooManyAttemptsException extends AuthException {
+  /** @param retryAfter - Seconds until it can be asked again; at least 1 is sent. */
+  constructor(message: string, retryAfter: number) {
+    super(429, 'too_many_attempts', message, {
+      headers: {
+        'Retry-After': String(Math.max(1, Math.ceil(retryAfter))),
+        'Cache-Control': 'no-store',
+      },
+    });
+  }
+}

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { AuthException, type AuthErrorCode } from '../errors/auth.exception.js';
-import type { AuthEventScope } from './auth-event.js';
+import { type AuthErrorCode, AuthException } from '../errors/auth.exception.js';
+import type { AuthEventScope } from './auth-events.service.js';
 
 /** What is counted, and the few words by which each count is told apart; never an id of anybody. */
 export interface AuthCounts {

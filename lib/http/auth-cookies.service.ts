@@ -4,12 +4,11 @@ import {
   COOKIE_MODE,
   formerCookie,
   singleCookie,
-} from '../authentication/access-token.reader.js';
+} from '../authentication/token-source.js';
 import { csrfRefused } from '../authentication/refusals.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { type CookieResponse, mayActWithCookies, setCookies } from '../platform/cookies.js';
 import type { AuthRequest } from '../platform/execution-context.js';
-import { mayActWithCookies } from '../platform/same-origin.js';
-import { type CookieResponse, setCookies } from '../platform/set-cookies.js';
 import type { LoginResult } from '../sessions/login-context.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import type { ResolvedCookies } from './resolved-http-options.js';

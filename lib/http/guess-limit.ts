@@ -1,7 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { hash } from 'node:crypto';
-import { AuthException } from '../errors/auth.exception.js';
-import { AuthTooManyAttemptsException } from '../errors/too-many-attempts.exception.js';
+import { AuthException, AuthTooManyAttemptsException } from '../errors/auth.exception.js';
 import { networkOf } from '../sessions/login-context.js';
 
 /**

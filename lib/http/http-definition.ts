@@ -1,5 +1,5 @@
 import { Controller, type Provider, type Type, VERSION_NEUTRAL } from '@nestjs/common';
-import { COOKIE_MODE } from '../authentication/access-token.reader.js';
+import { COOKIE_MODE } from '../authentication/token-source.js';
 import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import type { AuthHttpOptions } from './http-options.js';

@@ -1,6 +1,6 @@
 import { Controller, Get, RequestMethod, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
-import { KeyRing, type PublicJwk } from '../authentication/key-ring.service.js';
-import { Public } from '../authentication/public.decorator.js';
+import { KeyRing, type PublicJwk } from '../authentication/key-ring.js';
+import { Public } from '../authentication/decorators.js';
 import { NoStoreGuard } from './no-store.guard.js';
 
 /** `GET /.well-known/jwks.json`: the public keys, for services that verify tokens themselves. */

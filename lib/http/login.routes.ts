@@ -9,11 +9,11 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { Public } from '../authentication/public.decorator.js';
+import { Public } from '../authentication/decorators.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
+import { AuthUnauthorizedException } from '../errors/auth.exception.js';
 import { ApplicationMethod } from '../options/application-method.js';
-import type { CookieResponse } from '../platform/set-cookies.js';
+import type { CookieResponse } from '../platform/cookies.js';
 import type { AuthenticatedSubject } from '../sessions/login-context.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';

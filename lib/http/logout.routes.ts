@@ -1,11 +1,10 @@
 import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
-import { CurrentToken } from '../authentication/current-token.decorator.js';
+import { CurrentToken, Public } from '../authentication/decorators.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
-import { Public } from '../authentication/public.decorator.js';
-import type { CookieResponse } from '../platform/set-cookies.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
+import type { CookieResponse } from '../platform/cookies.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { PresentedSessions } from './presented-sessions.service.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AccessTokenReader } from '../authentication/access-token.reader.js';
+import { AccessTokenReader } from '../authentication/token-source.js';
 import { tokenMissing } from '../authentication/refusals.js';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthException } from '../errors/auth.exception.js';

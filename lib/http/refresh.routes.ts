@@ -1,7 +1,7 @@
 import { HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
-import { Public } from '../authentication/public.decorator.js';
-import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
-import type { CookieResponse } from '../platform/set-cookies.js';
+import { Public } from '../authentication/decorators.js';
+import { AuthUnauthorizedException } from '../errors/auth.exception.js';
+import type { CookieResponse } from '../platform/cookies.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { limitWrongTokens } from './guess-limit.js';

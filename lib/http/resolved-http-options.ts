@@ -1,4 +1,4 @@
-import type { CookieMode } from '../authentication/access-token.reader.js';
+import type { CookieMode } from '../authentication/token-source.js';
 import { ApplicationMethod, isClassWith } from '../options/application-method.js';
 import { describeGiven, describeKind, OptionProblems } from '../options/option-problems.js';
 import { readFields } from '../options/option-readers.js';

@@ -1,10 +1,10 @@
 import { Delete, Get, HttpCode, Param, Req, Res, UseGuards } from '@nestjs/common';
-import { CurrentToken } from '../authentication/current-token.decorator.js';
+import { CurrentToken } from '../authentication/decorators.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
-import type { CookieResponse } from '../platform/set-cookies.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
+import type { CookieResponse } from '../platform/cookies.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { NoStoreGuard } from './no-store.guard.js';

@@ -1,7 +1,6 @@
 import { HttpCode, Inject, Injectable, Post, Req, UseGuards } from '@nestjs/common';
-import { CurrentToken } from '../authentication/current-token.decorator.js';
+import { CurrentToken, Public } from '../authentication/decorators.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
-import { Public } from '../authentication/public.decorator.js';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';

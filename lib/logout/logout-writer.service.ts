@@ -2,9 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { RevocationReason } from '../database/revocation-event.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthUnavailableException } from '../errors/unavailable.exception.js';
-import type { AuthEventType } from '../events/auth-event.js';
-import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
+import { AuthUnavailableException } from '../errors/auth.exception.js';
+import {
+  type AuthEventDraft,
+  AuthEvents,
+  type AuthEventType,
+} from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,

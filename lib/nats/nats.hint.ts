@@ -1,5 +1,4 @@
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { importPeer } from '../errors/import-peer.js';
+import { AuthWiringError, importPeer } from '../errors/auth-wiring.error.js';
 import type { HintConnection, HintContext, RevocationHint } from '../options/revocation-hint.js';
 
 /** For how long a connection is waited for (ms). */

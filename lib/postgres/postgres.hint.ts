@@ -1,7 +1,6 @@
 import type { Client, ClientConfig } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { importPeer } from '../errors/import-peer.js';
+import { AuthWiringError, importPeer } from '../errors/auth-wiring.error.js';
 import type { HintConnection, HintContext, RevocationHint } from '../options/revocation-hint.js';
 import { clientConfigOf, type PostgresOptions } from './client-config.js';
 

@@ -1,7 +1,6 @@
-import { withinTime } from '../platform/within-time.js';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { importPeer } from '../errors/import-peer.js';
+import { AuthWiringError, importPeer } from '../errors/auth-wiring.error.js';
 import type { HintConnection, HintContext, RevocationHint } from '../options/revocation-hint.js';
+import { withinTime } from '../platform/async-calls.js';
 
 /** For how long a connection is waited for (ms). */
 const CONNECT_LIMIT = 3_000;

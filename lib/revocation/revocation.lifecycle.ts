@@ -1,24 +1,24 @@
 import {
+  type BeforeApplicationShutdown,
   Inject,
   Injectable,
   Logger,
-  type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
-import { AuthClock } from '../platform/auth-clock.js';
+import { isRefusal } from '../database/refusal.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { HintLink } from './push/hint-link.service.js';
-import { LogConnection } from './log/log-connection.service.js';
-import { isRefusal } from '../database/refusal.js';
-import { messageOf } from '../platform/message-of.js';
+import { AuthClock } from '../platform/auth-clock.js';
+import { messageOf } from '../platform/log-text.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
+import { LogConnection } from './log/log-connection.service.js';
 import { RevocationLog } from './log/revocation-log.service.js';
 import { RevocationPurge } from './log/revocation-purge.service.js';
+import { HintLink } from './push/hint-link.service.js';
 
 /** Before a connection that was refused is tried again (ms). */
 const REFUSED_PAUSE = 500;

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
+import { AuthUnauthorizedException } from '../errors/auth.exception.js';
 import { LARGEST_TOLERANCE, type ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
 import { canonicalJson } from '../platform/canonical-json.js';

@@ -7,8 +7,7 @@ import {
 } from '../options/resolved-auth-options.js';
 import type { TokenIdentity } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
-import { logText } from '../platform/log-text.js';
-import { RepeatedWarning } from '../platform/repeated-warning.js';
+import { logText, RepeatedWarning } from '../platform/log-text.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { codeOf, LENIENT, type Verdict } from './verdict.js';
 

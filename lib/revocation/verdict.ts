@@ -1,7 +1,10 @@
 import type { RevocationKind } from '../database/revocation-event.js';
-import type { AuthErrorCode, AuthException } from '../errors/auth.exception.js';
-import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
-import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import {
+  type AuthErrorCode,
+  type AuthException,
+  AuthUnauthorizedException,
+  AuthUnavailableException,
+} from '../errors/auth.exception.js';
 import type { RevokedVerdict } from './index/revoked-verdict.js';
 
 /**

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { KeyJwt } from '../authentication/key-jwt.js';
-import { KeyRing } from '../authentication/key-ring.service.js';
+import { KeyJwt } from '../authentication/jwt.service.js';
+import { KeyRing } from '../authentication/key-ring.js';
 import type { Delivery } from '../database/session-rows.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { type KeyObject, randomInt } from 'node:crypto';
-import { KeyRing } from '../authentication/key-ring.service.js';
+import { KeyRing } from '../authentication/key-ring.js';
 import { integerOf } from '../database/log-rows.js';
 import { sessionOf, type SessionRow } from '../database/session-rows.js';
 import type { Row } from '../database/statement.js';
-import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import { AuthUnavailableException } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import {

@@ -1,16 +1,18 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { RevocationReason } from '../database/revocation-event.js';
 import type { SessionRow } from '../database/session-rows.js';
-import type { AuthException } from '../errors/auth.exception.js';
-import { AuthTooManyAttemptsException } from '../errors/too-many-attempts.exception.js';
-import { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import {
+  type AuthException,
+  AuthTooManyAttemptsException,
+  AuthUnavailableException,
+} from '../errors/auth.exception.js';
 import { AuthEvents } from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import { EventKeys } from '../revocation/index/event-key.js';
+import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import {

@@ -1,6 +1,5 @@
-import type { AuthException } from '../errors/auth.exception.js';
-import { AuthUnauthorizedException } from '../errors/unauthorized.exception.js';
 import type { RevocationReason } from '../database/revocation-event.js';
+import { type AuthException, AuthUnauthorizedException } from '../errors/auth.exception.js';
 
 const SENTENCES = {
   refresh_token_invalid: 'The refresh token is not valid.',

@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { StorageFailure } from '../database/log-database.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
-import type { AuthUnavailableException } from '../errors/unavailable.exception.js';
+import type { AuthUnavailableException } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { LogConnection, storageUnavailable } from '../revocation/log/log-connection.service.js';

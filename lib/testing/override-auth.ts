@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { MockFactory, TestingModuleBuilder } from '@nestjs/testing';
-import { JwtAuthGuardOptions } from '../authentication/jwt-auth-guard.options.js';
+import { JwtAuthGuardOptions } from '../authentication/jwt-auth.guard.js';
 import { JwtStrategy } from '../authentication/jwt.strategy.js';
 import { RoutePolicyReader } from '../authentication/route-policy.js';
 import { AuthSelfTest } from '../authentication/self-test.js';

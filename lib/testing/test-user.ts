@@ -1,14 +1,14 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { randomUUID } from 'node:crypto';
 import passport from 'passport';
-import { JwtAuthGuardOptions } from '../authentication/jwt-auth-guard.options.js';
+import { randomUUID } from 'node:crypto';
+import { JwtAuthGuardOptions } from '../authentication/jwt-auth.guard.js';
 import { tokenMissing } from '../authentication/refusals.js';
 import { type RoutePolicy, RoutePolicyReader } from '../authentication/route-policy.js';
-import type { AuthRequest } from '../platform/execution-context.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { rememberClaims } from '../revocation/claims-storage.js';
 import type { TokenClaims } from '../options/token-claims.js';
+import type { AuthRequest } from '../platform/execution-context.js';
+import { rememberClaims } from '../revocation/claims-storage.js';
 
 /** What `request.user` is in a test. */
 type User = Readonly<Record<string, unknown>>;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { AuthCookies, type LoginResult } from 'nestjs-logout';
-import type { CookieResponse } from '../../lib/platform/set-cookies.js';
 import { readCookies } from '../../lib/http/cookie-options.js';
 import { OptionProblems } from '../../lib/options/option-problems.js';
+import type { CookieResponse } from '../../lib/platform/cookies.js';
 
 const KEPT = 'Path=/; HttpOnly; Secure; SameSite=Strict';
 const LOGIN: LoginResult = {

@@ -10,13 +10,13 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { CurrentToken } from '../../lib/authentication/current-token.decorator.js';
+import { CurrentToken } from '../../lib/authentication/decorators.js';
 import { LogoutService } from '../../lib/logout/logout.service.js';
-import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
 import type { TokenClaims } from '../../lib/options/token-claims.js';
+import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
-import { type Instance, startInstance } from '../support/instance.js';
 import { fetchOnce } from '../support/fetch-once.js';
+import { type Instance, startInstance } from '../support/instance.js';
 
 const PARTNER = 'https://partner.test';
 /** Has claims of its own for the ids of tokens and sessions. */

@@ -33,7 +33,7 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a request without headers has no token',
-    'authentication/access-token.reader',
+    'authentication/token-source',
     'assertHeaders(request);',
     'request = { headers: {}, ...request };',
     'e2e/request-without-headers',
@@ -53,11 +53,18 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
     'storage/quiet-boot',
   ),
   one(
-    'the self-test reports the token that it made',
-    'authentication/token-inspector',
-    'if (typ !== SELF_TEST_TYPE)',
-    '',
+    'the self-test signs a token of a type that is reported',
+    'authentication/self-test',
+    "typ: 'at+jwt'",
+    "typ: 'JWT'",
     'storage/quiet-boot',
+  ),
+  one(
+    'the self-test verifies nothing',
+    'authentication/self-test',
+    'await this.tokens.verify(this.sign(key), { allowExpired: true });',
+    '',
+    'unit/authentication/self-test',
   ),
   one(
     'a strategy of a closing application keeps its name',

@@ -1,6 +1,6 @@
 import type { Mutation } from './mutation.js';
 
-const RING_JWT = 'authentication/ring-jwt.service';
+const RING_JWT = 'authentication/jwt.service';
 const JWT_SERVICE = 'security/jwt-service.spec';
 const JWT_WIRING = 'security/jwt-service-wiring';
 const STRATEGY = 'authentication/jwt.strategy';
@@ -198,7 +198,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'revokeKey takes an unknown kid for ours',
-    'authentication/key-ring.service',
+    'authentication/key-ring',
     'return this.entries.has(kid) || this.legacy?.key.kid === kid;',
     'return true;',
     'cluster/sessions/account-receipts',

@@ -38,14 +38,14 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'S1: the check value of a key that leaked is right',
-    'authentication/key-ring.service',
+    'authentication/key-ring',
     'if (key.secretHalf === null || this.revocation.isKeyRevoked(key.kid))',
     'if (key.secretHalf === null)',
     'cluster/sessions/strangers',
   ),
   one(
     'S1: a key that signs no more makes its tokens strangers',
-    'authentication/key-ring.service',
+    'authentication/key-ring',
     '(key.sign !== null && until === null ? signing : others).push(key.secretHalf);',
     'if (key.sign !== null && until === null) signing.push(key.secretHalf);',
     'cluster/sessions/strangers',

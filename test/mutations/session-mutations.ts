@@ -132,14 +132,14 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a page of another site may log out',
-    'platform/same-origin',
+    'platform/cookies',
     'export function mayActWithCookies(request, origins) {',
     'export function mayActWithCookies(request, origins) { return true;',
     'e2e/http-csrf',
   ),
   one(
     'Fastify knows an own page by the last of the hosts that proxies list',
-    'platform/same-origin',
+    'platform/cookies',
     'others.at(-1)?.trim() === host',
     'false',
     'e2e/http-csrf',

@@ -116,7 +116,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a cookie of a former name is not read',
-    'authentication/access-token.reader',
+    'authentication/token-source',
     'const former = formerNames.flatMap((each) => cookieValues(header, each)).filter(isKind);',
     'const former = [];',
     'e2e/http-cookie-lives',
@@ -137,7 +137,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a logout takes another’s token beside its own',
-    'authentication/access-token.reader',
+    'authentication/token-source',
     'if (token !== undefined && found.length > 1)',
     'if (false)',
     'e2e/http-cookie-lives',

@@ -1,4 +1,3 @@
-import type { TokenClaims } from '../../lib/options/token-claims.js';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   type CanActivate,
@@ -14,10 +13,11 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { AccountService } from '../../lib/accounts/account.service.js';
 import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
-import { KeyJwt } from '../../lib/authentication/key-jwt.js';
-import { KeyRing } from '../../lib/authentication/key-ring.service.js';
+import { KeyJwt } from '../../lib/authentication/jwt.service.js';
+import { KeyRing } from '../../lib/authentication/key-ring.js';
 import { AuthException } from '../../lib/errors/auth.exception.js';
 import { TokenIntrospector } from '../../lib/http/token.routes.js';
+import type { TokenClaims } from '../../lib/options/token-claims.js';
 import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
 import { kidOf } from '../../lib/revocation/token-identity.js';
 import { codeOf } from '../../lib/revocation/verdict.js';

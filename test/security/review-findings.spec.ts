@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { AuthUnavailableException } from '../../lib/errors/unavailable.exception.js';
+import { AuthUnavailableException } from '../../lib/errors/auth.exception.js';
 import { TestClock } from '../../lib/testing/test-clock.js';
 import { describeOn, serverKinds, sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';

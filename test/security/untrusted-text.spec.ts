@@ -1,10 +1,9 @@
-import { afterEach, beforeAll, afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { TokenService } from '../../lib/authentication/token.service.js';
-import { logText } from '../../lib/platform/log-text.js';
-import { messageOf } from '../../lib/platform/message-of.js';
-import { assertSignable } from '../../lib/sessions/session-claims.js';
 import { Test, type TestingModule } from '@nestjs/testing';
+import { TokenService } from '../../lib/authentication/token.service.js';
+import { logText, messageOf } from '../../lib/platform/log-text.js';
+import { assertSignable } from '../../lib/sessions/session-claims.js';
 import {
   authentication,
   claimsAt,

@@ -220,7 +220,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     asks: 'The signature is verified before the contents are believed.',
     test: [
       'security/jwt-rules.spec.ts: JW-04: refuses every other spelling',
-      'unit/authentication/self-test.spec.ts: verifies nothing',
+      'unit/authentication/self-test.spec.ts: halves of a key pair',
     ],
   },
   {

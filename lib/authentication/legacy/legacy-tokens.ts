@@ -1,7 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
+import { hash } from 'node:crypto';
 import type { AuthKey } from '../../options/auth-key.js';
 import type { ResolvedLegacy } from '../../options/resolved-auth-options.js';
+import { isIdentifier } from '../../platform/identifier.js';
 import type { RevocationService } from '../../revocation/revocation.service.js';
 
 /**
@@ -75,4 +77,31 @@ export class LegacyTokens {
         'Choose the earliest date that your tokens allow.',
     );
   }
+}
+
+const OURS = ['iss', 'aud', 'sid', 'jti', 'gen'] as const;
+
+/** Ids of our own are UUIDs, so none of them can be one of these. */
+const NAMESPACE = 'nestjs-logout:legacy:';
+
+/**
+ * Whether a payload that was signed with the secret of `legacy` came from this library (`sign: true`):
+ * then every rule for our tokens holds, and session and generation decide.
+ */
+export function isOfOurMaking(payload: object): boolean {
+  return OURS.every((name) => Object.hasOwn(payload, name));
+}
+
+/** The account of a token of the recipe: a text, or a number as `logoutAll(1)` writes it. */
+export function legacySubject(sub: unknown): string | undefined {
+  if (typeof sub === 'number' && Number.isSafeInteger(sub)) return String(sub);
+  return isIdentifier(sub) ? sub : undefined;
+}
+
+/**
+ * What takes the place of an id: a digest of the payload's bytes. Never of the token's text, of which
+ * there may be several; the caller has seen that the segment is the one spelling of its bytes.
+ */
+export function legacyId(segment: string): string {
+  return NAMESPACE + hash('sha256', Buffer.from(segment, 'base64url'), 'hex');
 }

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { randomInt } from 'node:crypto';
 import type { AuthClock, CancelSchedule } from '../../platform/auth-clock.js';
-import { messageOf } from '../../platform/message-of.js';
+import { messageOf } from '../../platform/log-text.js';
 import { AnotherLog } from '../log/log-history.js';
 
 /** What a loop goes by; the rounds themselves know why. */

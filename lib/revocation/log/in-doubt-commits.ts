@@ -3,7 +3,7 @@ import type { EventDraft } from '../../database/log-rows.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { TokenIdentity } from '../../options/token-claims.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import { messageOf } from '../../platform/message-of.js';
+import { messageOf } from '../../platform/log-text.js';
 import type { Answer } from '../feed/log-cursor.js';
 import type { RevocationFeed } from '../feed/revocation-feed.service.js';
 import type { EventKeys } from '../index/event-key.js';

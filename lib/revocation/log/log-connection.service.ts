@@ -8,15 +8,15 @@ import { FollowedDatabase } from '../../database/followed-database.js';
 import type { LogDatabase } from '../../database/log-database.js';
 import { LogStatements } from '../../database/log.statements.js';
 import { openLogDatabase } from '../../database/open-log-database.js';
-import { AuthUnavailableException } from '../../errors/unavailable.exception.js';
+import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
+import { withinTime } from '../../platform/async-calls.js';
 import { AuthClock } from '../../platform/auth-clock.js';
-import { messageOf } from '../../platform/message-of.js';
-import { withinTime } from '../../platform/within-time.js';
+import { messageOf } from '../../platform/log-text.js';
 import { type OpenLog, openLogIn } from './open-log.js';
 
 /** Opening may run migrations, and wait for those of another process (ms). */

@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { type Head, headOf, integerOf } from '../../database/log-rows.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
+import { SharedCall } from '../../platform/async-calls.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import { messageOf } from '../../platform/message-of.js';
-import { SharedCall } from '../../platform/shared-call.js';
+import { messageOf } from '../../platform/log-text.js';
 import type { RevocationFeed } from '../feed/revocation-feed.service.js';
 import { type LogConnection, reachLog, storageUnavailable } from './log-connection.service.js';
 import { HistoryLost, jump, MOST_JUMPS } from './log-history.js';

@@ -3,7 +3,7 @@ import { StorageFailure } from '../../database/log-database.js';
 import { isKnownKind } from '../../database/revocation-event.js';
 import type { AuthMeter } from '../../events/auth-meter.service.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import { messageOf } from '../../platform/message-of.js';
+import { messageOf } from '../../platform/log-text.js';
 import type { RevocationFeed } from '../feed/revocation-feed.service.js';
 import type { LogConnection } from './log-connection.service.js';
 import { numbering } from './log-history.js';

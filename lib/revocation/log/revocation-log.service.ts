@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { StorageFailure } from '../../database/log-database.js';
 import { type EventDraft, eventOf, headOf } from '../../database/log-rows.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { AuthUnavailableException } from '../../errors/unavailable.exception.js';
+import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { type AuthCounts, AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
-import { messageOf } from '../../platform/message-of.js';
+import { messageOf } from '../../platform/log-text.js';
 import { ClockCheck } from './clock-check.service.js';
 import { LogConnection } from './log-connection.service.js';
 import { CoveredEvents, purgeLog, type PurgeSweep } from './purge-log.js';

@@ -7,8 +7,8 @@ import {
 } from '../../options/resolved-auth-options.js';
 import type { HintConnection, HintContext, HintState } from '../../options/revocation-hint.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
-import { messageOf } from '../../platform/message-of.js';
-import { withinTime } from '../../platform/within-time.js';
+import { messageOf } from '../../platform/log-text.js';
+import { withinTime } from '../../platform/async-calls.js';
 import { RevocationFeed } from '../feed/revocation-feed.service.js';
 import { LogConnection } from '../log/log-connection.service.js';
 import { HintSender, readHint, writeHint } from './hint-message.js';

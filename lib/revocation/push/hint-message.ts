@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { AuthClock, CancelSchedule } from '../../platform/auth-clock.js';
-import { withinTime } from '../../platform/within-time.js';
+import { withinTime } from '../../platform/async-calls.js';
 
 /** What one instance tells the others: how far it has written the log. */
 export interface HintMessage {

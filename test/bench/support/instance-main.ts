@@ -4,7 +4,7 @@ import { Test } from '@nestjs/testing';
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import { AuthModule } from '../../../lib/auth.module.js';
-import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
+import { CurrentToken } from '../../../lib/authentication/decorators.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
 import { LogoutService } from '../../../lib/logout/logout.service.js';
 import type { TokenClaims } from '../../../lib/options/token-claims.js';

@@ -1,14 +1,13 @@
-import { afterEach, beforeEach, expect, it, describe, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import { importPeer } from '../../../lib/errors/import-peer.js';
+import { AuthWiringError, importPeer } from '../../../lib/errors/auth-wiring.error.js';
 import { natsHint } from '../../../lib/nats/nats.hint.js';
+import type { HintContext, RevocationHint } from '../../../lib/options/revocation-hint.js';
 import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
 import { redisHint } from '../../../lib/redis/redis.hint.js';
-import type { HintContext, RevocationHint } from '../../../lib/options/revocation-hint.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, mariadb, sqlite, type TestDatabase } from '../../support/databases.js';
-import { startInstance, type Instance } from '../../support/instance.js';
+import { type Instance, startInstance } from '../../support/instance.js';
 import { clockOf, endSessions } from '../feed/support.js';
 import { eventually } from '../protocol/support.js';
 

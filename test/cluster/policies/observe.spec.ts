@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { AuthEvent } from '../../../lib/events/auth-event.js';
+import type { AuthEvent } from '../../../lib/events/auth-events.service.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

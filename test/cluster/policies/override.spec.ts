@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { AuthEvent } from '../../../lib/events/auth-event.js';
+import type { AuthEvent } from '../../../lib/events/auth-events.service.js';
 import type { AuthSettings } from '../../../lib/options/auth-options.js';
 import type { StalenessOverride } from '../../../lib/revocation/staleness/staleness-override.service.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';

@@ -1,7 +1,6 @@
 import { Controller, Get, Injectable, UseGuards } from '@nestjs/common';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
-import type { AuthEvent } from '../../../lib/events/auth-event.js';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
 import { Freshness, WhenStale } from '../../../lib/revocation/staleness/freshness.decorators.js';
 import { fetchOnce } from '../../support/fetch-once.js';
 import type { Instance } from '../../support/instance.js';

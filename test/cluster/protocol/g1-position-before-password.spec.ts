@@ -9,8 +9,8 @@ import {
   jest,
 } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { KeyJwt } from '../../../lib/authentication/key-jwt.js';
-import { KeyRing } from '../../../lib/authentication/key-ring.service.js';
+import { KeyJwt } from '../../../lib/authentication/jwt.service.js';
+import { KeyRing } from '../../../lib/authentication/key-ring.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { KeyService } from '../../../lib/authentication/key.service.js';
+import { KeyService } from '../../../lib/authentication/key-ring.js';
 import type { SecretKeyOptions } from '../../../lib/options/auth-key.js';
 import { secretKid } from '../../../lib/options/key-material.js';
 import type { LoginResult } from '../../../lib/sessions/login-context.js';

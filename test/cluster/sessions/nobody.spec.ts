@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import type { AuthEvent } from '../../../lib/events/auth-event.js';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
 import type { ClaimsLoader } from '../../../lib/options/session-settings.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AccountService } from '../../../lib/accounts/account.service.js';
 import { AuthException } from '../../../lib/errors/auth.exception.js';
-import type { AuthEvent } from '../../../lib/events/auth-event.js';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
 import type { AuthSettings } from '../../../lib/options/auth-options.js';
 import type { LoginResult } from '../../../lib/sessions/login-context.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';

@@ -10,8 +10,7 @@ import {
 } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { AccountService } from '../../../lib/accounts/account.service.js';
-import type { AuthEvent } from '../../../lib/events/auth-event.js';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
 import type { LogoutReceipt } from '../../../lib/logout/logout-options.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';

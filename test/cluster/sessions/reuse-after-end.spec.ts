@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import type { AuthEvent } from '../../../lib/events/auth-event.js';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

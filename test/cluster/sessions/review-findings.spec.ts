@@ -5,8 +5,7 @@ import {
   AccountService,
 } from '../../../lib/accounts/account.service.js';
 import { StorageFailure } from '../../../lib/database/log-database.js';
-import type { AuthEvent } from '../../../lib/events/auth-event.js';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
 import type { LoginResult } from '../../../lib/sessions/login-context.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, postgres, type TestDatabase } from '../../support/databases.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { bearerToken } from '../../../lib/authentication/bearer-token.js';
+import { bearerToken } from '../../../lib/authentication/token-source.js';
 import type { AuthRequest } from '../../../lib/platform/execution-context.js';
 
 const of = (authorization: string | string[] | undefined, more: object = {}): string | undefined =>

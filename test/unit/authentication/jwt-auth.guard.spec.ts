@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, SetMetadata, UseGuards } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
-import { CurrentUser } from '../../../lib/authentication/current-user.decorator.js';
+import {
+  CurrentToken,
+  CurrentUser,
+  OptionalAuth,
+  Public,
+} from '../../../lib/authentication/decorators.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
-import { OptionalAuth } from '../../../lib/authentication/optional-auth.decorator.js';
-import { Public } from '../../../lib/authentication/public.decorator.js';
 import type { TokenClaims } from '../../../lib/options/token-claims.js';
 import { Freshness } from '../../../lib/revocation/staleness/freshness.decorators.js';
 import {

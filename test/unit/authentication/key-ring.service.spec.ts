@@ -1,7 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { KeyRing } from '../../../lib/authentication/key-ring.service.js';
-import { KeyService } from '../../../lib/authentication/key.service.js';
+import { KeyRing, KeyService } from '../../../lib/authentication/key-ring.js';
 import { inspectToken } from '../../../lib/authentication/token-inspector.js';
 import type { AuthKey } from '../../../lib/options/auth-key.js';
 import type { RevocationService } from '../../../lib/revocation/revocation.service.js';

@@ -12,28 +12,25 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
-import { AccessTokenReader, COOKIE_MODE } from '../../../lib/authentication/access-token.reader.js';
 import { ClaimsPolicy } from '../../../lib/authentication/claims-policy.js';
-import { CurrentToken } from '../../../lib/authentication/current-token.decorator.js';
-import { CurrentUser } from '../../../lib/authentication/current-user.decorator.js';
-import { JwtAuthGuardOptions } from '../../../lib/authentication/jwt-auth-guard.options.js';
-import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
+import { CurrentToken, CurrentUser } from '../../../lib/authentication/decorators.js';
+import { JwtAuthGuard, JwtAuthGuardOptions } from '../../../lib/authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from '../../../lib/authentication/jwt-service.module.js';
+import { KeyJwt } from '../../../lib/authentication/jwt.service.js';
 import { JwtStrategy } from '../../../lib/authentication/jwt.strategy.js';
-import { KeyJwt } from '../../../lib/authentication/key-jwt.js';
-import { KeyRing } from '../../../lib/authentication/key-ring.service.js';
-import { KeyService } from '../../../lib/authentication/key.service.js';
-import { signRaw } from '../../../lib/authentication/raw-signature.js';
+import { KeyRing, KeyService } from '../../../lib/authentication/key-ring.js';
+import { signRaw } from '../../support/raw-signature.js';
 import { RoutePolicyReader } from '../../../lib/authentication/route-policy.js';
 import { AuthSelfTest } from '../../../lib/authentication/self-test.js';
+import { AccessTokenReader, COOKIE_MODE } from '../../../lib/authentication/token-source.js';
 import { TokenService } from '../../../lib/authentication/token.service.js';
-import type { TokenIdentity } from '../../../lib/options/token-claims.js';
 import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../../lib/options/auth-key.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../../lib/options/resolved-auth-options.js';
+import type { TokenIdentity } from '../../../lib/options/token-claims.js';
 import type { DecisionOptions } from '../../../lib/revocation/revocation-decider.service.js';
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import { ACTIVE, type Verdict } from '../../../lib/revocation/verdict.js';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Controller, Get } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
-import { Public } from '../../../lib/authentication/public.decorator.js';
+import { Public } from '../../../lib/authentication/decorators.js';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import {
   Freshness,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { AuthUnauthorizedException } from '../../../lib/errors/unauthorized.exception.js';
-import { AuthUnavailableException } from '../../../lib/errors/unavailable.exception.js';
+import {
+  AuthUnauthorizedException,
+  AuthUnavailableException,
+} from '../../../lib/errors/auth.exception.js';
 import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 
 describe('AuthMeter', () => {

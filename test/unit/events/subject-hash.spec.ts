@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { createSecretKey, hash } from 'node:crypto';
-import type { AuthEvent } from '../../../lib/events/auth-event.js';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
 import { resolveAuthOptions } from '../../../lib/options/resolve-auth-options.js';
 
 const KEY = 'the key of the hashes in events: 32 bytes or more';

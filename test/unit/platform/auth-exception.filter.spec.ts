@@ -1,12 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Module, type ArgumentsHost } from '@nestjs/common';
+import { type ArgumentsHost, Controller, Get, Module } from '@nestjs/common';
 import { APP_FILTER, ExternalContextCreator } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { isObservable, lastValueFrom, type Observable } from 'rxjs';
+import {
+  type AuthException,
+  AuthUnauthorizedException,
+  AuthUnavailableException,
+} from '../../../lib/errors/auth.exception.js';
 import { AuthExceptionFilter } from '../../../lib/platform/auth-exception.filter.js';
-import type { AuthException } from '../../../lib/errors/auth.exception.js';
-import { AuthUnauthorizedException } from '../../../lib/errors/unauthorized.exception.js';
-import { AuthUnavailableException } from '../../../lib/errors/unavailable.exception.js';
 import { TestApp } from '../authentication/support.js';
 
 const ended = new AuthUnauthorizedException('session_ended', 'You were logged out.', {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
-import { cookieValues } from '../../../lib/platform/cookie-header.js';
+import { cookieValues } from '../../../lib/platform/cookies.js';
 
 describe('cookieValues', () => {
   it.each<[string, string[]]>([

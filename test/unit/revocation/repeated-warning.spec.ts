@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { RepeatedWarning } from '../../../lib/platform/repeated-warning.js';
+import { RepeatedWarning } from '../../../lib/platform/log-text.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 
 it('says a thing at once, then at most every ten seconds, and how often it was silent', () => {

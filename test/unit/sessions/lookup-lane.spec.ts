@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { AuthUnavailableException } from '../../../lib/errors/unavailable.exception.js';
+import { AuthUnavailableException } from '../../../lib/errors/auth.exception.js';
 import { LookupLane } from '../../../lib/sessions/refresh-token-lookup.service.js';
 
 interface Statement {

@@ -1,0 +1,88 @@
+import {
+  createParamDecorator,
+  type ExecutionContext,
+  type PipeTransform,
+  type Type,
+} from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { TokenClaims } from '../options/token-claims.js';
+import { requestOf } from '../platform/execution-context.js';
+import { claimsOf } from '../revocation/claims-storage.js';
+
+/**
+ * The route is open to everybody; its token, if any, is not even read.
+ *
+ * @example
+ * ```ts
+ * @Public() @Get('health') health() { … }
+ * ```
+ * @publicApi
+ */
+export const Public = Reflector.createDecorator<boolean | undefined, boolean>({
+  // A fixed key survives two copies of the package; without the transform the value would be {}.
+  key: 'nestjs-logout:public',
+  transform: (value = true) => value,
+});
+
+/**
+ * The route may be called without a token, and then has no user; a bad token is refused all the same.
+ *
+ * @publicApi
+ */
+export const OptionalAuth = Reflector.createDecorator<boolean | undefined, boolean>({
+  key: 'nestjs-logout:optional-auth',
+  transform: (value = true) => value,
+});
+
+/**
+ * For routes that end a login: the token may have expired, and may have been revoked already, so
+ * that a logout can be repeated. Signature and claims are checked as always, and a token that was
+ * signed by a revoked key is refused.
+ *
+ * Never put it on a route that gives something out.
+ *
+ * @publicApi
+ */
+export const AllowExpired = Reflector.createDecorator<boolean | undefined, boolean>({
+  key: 'nestjs-logout:allow-expired',
+  transform: (value = true) => value,
+});
+
+/**
+ * The user that the option `validate` made of the claims (by default the claims), or one of its
+ * properties; `undefined` where nobody is logged in.
+ *
+ * @example
+ * ```ts
+ * @Get('me') me(@CurrentUser() user: User, @CurrentUser('name') name: string) { … }
+ * ```
+ * @publicApi
+ */
+// The type is said, because the one that would be inferred exists in Nest 12 only.
+export const CurrentUser: (
+  ...propertyOrPipes: (string | PipeTransform | Type<PipeTransform> | undefined)[]
+) => ParameterDecorator = createParamDecorator(
+  (property: string | undefined, context: ExecutionContext): unknown => {
+    const { user } = requestOf(context) as { user?: Record<string, unknown> | null };
+    if (user === undefined || user === null) return undefined;
+    return property === undefined ? user : user[property];
+  },
+);
+
+/**
+ * The verified claims of the request's token, whatever `request.user` is; `undefined` where there is
+ * no token.
+ *
+ * @example
+ * ```ts
+ * @AllowExpired() @Post('logout') logout(@CurrentToken() token: TokenClaims) {
+ *   return this.logoutService.logout(token);
+ * }
+ * ```
+ * @publicApi
+ */
+export const CurrentToken: (
+  ...pipes: (PipeTransform | Type<PipeTransform>)[]
+) => ParameterDecorator = createParamDecorator(
+  (_: unknown, context: ExecutionContext): TokenClaims | undefined => claimsOf(requestOf(context)),
+);
