@@ -94,7 +94,7 @@ export function usedBytes(): number {
 export function format({ title, node, figures }: BenchTable): string {
   const rows = figures.map(({ name, value, unit, target = '', met, note = '' }) => {
     const verdict = met === undefined ? '' : met ? 'met' : '**missed**';
-    return `| ${name} | ${rounded(value)} ${unit} | ${target} | ${verdict} | ${note} |`;
+    return `| ${name} | ${amount(value, unit)} | ${target} | ${verdict} | ${note} |`;
   });
   return [
     `### ${title} (Node ${node})`,
@@ -113,7 +113,13 @@ export async function runIfMain(url: string, run: () => Promise<BenchTable>): Pr
   console.log(format(await run()));
 }
 
-function rounded(value: number): string {
+/** A value with its unit; a ratio has two digits, everything else three. */
+export function amount(value: number, unit: string): string {
+  if (unit === 'x') return `${rounded(value, 2)}x`;
+  return `${rounded(value, 3)} ${unit}`.trim();
+}
+
+function rounded(value: number, digits: number): string {
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
-  return String(Number(value.toPrecision(3)));
+  return String(Number(value.toPrecision(digits)));
 }

@@ -190,7 +190,7 @@ function spread({ median, low, high }: Ratio): string {
 }
 
 function each({ wall }: Blocks): string {
-  return `${((median(wall) * 1000) / BLOCK).toFixed(1)} us a request`;
+  return `${((median(wall) * 1000) / BLOCK).toFixed(1)} µs a request`;
 }
 
 await runIfMain(import.meta.url, run);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem, type } from 'node:os';
-import { format, type BenchTable, type Figure } from './bench.js';
+import { amount, format, type BenchTable, type Figure } from './bench.js';
 
 const ROOT = new URL('../../../', import.meta.url);
 const README = new URL('README.md', ROOT);
@@ -15,8 +15,7 @@ How to read it:
 - **Only ratios within one run mean anything.** Variants are run in turn in one process, in an order that
   rotates and is reversed every other round; a ratio is the median over the rounds of the ratio of two
   neighbouring blocks. The absolute times give the scale of this machine on this day.
-- **A/A control**: the same variant raced against itself. How far it is from 1 is the noise; a difference
-  smaller than that is no finding. "Half of the rounds" is the middle half: from the first to the third
+- **A/A control**: the same variant raced against itself. Its distance from 1 is the noise. A smaller difference means nothing. "Half of the rounds" is the middle half: from the first to the third
   quartile.
 - **Requests.** Fastify is called by \`inject\`, so there is no socket in the denominator, and the share of
   our guard is larger than in any real request. Express gets real requests over 16 kept-alive
@@ -24,30 +23,22 @@ How to read it:
   request carries one of 2,048 different tokens. The index holds 1,000,000 live revoked sessions, the
   peers' tables 100,000 rows.
 - **The gap to the recipe depends on the Node version**: on Node 20 jsonwebtoken spends most of its
-  time on a string secret; Node 22 and later spend far less. So the version stands beside each figure.
+  time on a string secret; Node 22 and later spend far less. So each figure names its version.
 - **Writing**: 64 callers that log out as fast as they are answered, each logout durable before it is
   answered; the peer is one INSERT each into a table of revoked tokens with the usual two indexes, on 8
   connections. PostgreSQL runs on the same machine, with fsync.
 - **From A to B**: two instances and an outsider, each a process; the outsider logs out on A over HTTP and
-  asks B over one kept-alive connection as fast as it answers, so all times are by one clock. What one
-  refused request takes is the control beside it: every figure holds at least one of them.
-- **Durable and told**: the peer is one statement, INSERT and \`pg_notify\`, for each logout: one
+  asks B over one kept-alive connection as fast as it answers, so all times are by one clock. The control is the time of one refused request: every figure includes at least one.
+- **Durable and pushed**: the peer is one statement, INSERT and \`pg_notify\`, for each logout: one
   transaction and one round trip. Both have a listener, and it is checked that it heard the last one.
-- **Idle, and after a crash**: the server itself writes down each statement and what it took it, its
-  parsing included (\`log_min_duration_statement = 0\`).
-- **A hundred instances**: whole ones, each with its own connections, in processes on this very machine;
-  their own work competes with the database's for its cores, as it would not elsewhere. Alone or among
-  them is decided block by block, in one run.
+- **Idle, and after a crash**: the server itself logs each statement and its duration, parsing included (\`log_min_duration_statement = 0\`).
+- **A hundred instances**: complete ones, each with its own connections, in processes on this machine. They compete with the database for its cores, which they would not do elsewhere. Alone and among them alternate block by block, in one run.
 - **Frozen**: a proxy between the instance and its database holds back every byte and breaks nothing. Two
-  routes are asked at a steady pace through all phases; \`@Freshness()\` makes the lease of one lapse while
-  no poll is known to fail yet.
+  routes are asked at a steady pace through all phases; \`@Freshness()\` makes the lease of one expire before a poll is known to fail.
 - **Flood**: sockets in a process of their own send texts that are no refresh tokens to \`/auth/refresh\`,
-  \`/auth/logout\` and \`/auth/revoke\`, each as soon as the last was answered; the database answers 4 ms
-  late; in the middle of each phase the feed's connection is killed. "Forged check values" are made under
-  the application's own key. The honest client does not try again.
+  \`/auth/logout\` and \`/auth/revoke\`, each as soon as the last was answered. The database answers 4 ms late. In the middle of each phase the feed's connection is cut. "Forged check values" are made with the application's own key. The honest client does not retry.
 - **Asking twice**: rows and bytes are counted by PostgreSQL, time is simulated.
-- **Cold start**: the longest time in which the event loop answered nobody. On a shared machine another
-  process can hold the loop up as well: the control beside it is the same clock in an idle process.
+- **Cold start**: the longest time in which the event loop answered nothing. On a shared machine another process can delay the loop too: the control beside it is the same clock in an idle process.
 - A target that is missed says **missed**, and stays.
 `;
 
@@ -73,7 +64,7 @@ export async function writeReport(tables: readonly BenchTable[], write: boolean)
     await writeFile(
       README,
       readme.replace(MARKED, (_, start: string, end: string) =>
-        [start, machine(), '', short, end].join('\n'),
+        [start, machine(), '', readmeTable(tables), end].join('\n'),
       ),
     );
   }
@@ -95,12 +86,31 @@ function summary(tables: readonly BenchTable[]): string {
 function row(node: string, { name, value, unit, peer = '', target = '', met }: Figure): string {
   const verdict = met === undefined ? '' : met ? 'met' : '**missed**';
   const major = node.split('.')[0];
-  return `| ${name} | ${major} | ${short(value)} ${unit} | ${peer} | ${target} | ${verdict} |`;
+  return `| ${name} | ${major} | ${amount(value, unit)} | ${peer} | ${target} | ${verdict} |`;
 }
 
-function short(value: number): string {
-  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
-  return String(Number(value.toPrecision(3)));
+/** The rows of the README, by a part of the figure's name. */
+const README_ROWS = [
+  ["`AuthGuard('jwt')` with a KeyObject and no revocation", "throughput against AuthGuard('jwt')"],
+  ['the recipe of the Nest documentation (string secret)', 'against the recipe of the Nest'],
+  ['that recipe and a TypeORM `findOne()` on SQLite', 'findOne() on SQLite'],
+  ['that recipe and a TypeORM `findOne()` on PostgreSQL', 'findOne() on PostgreSQL'],
+] as const;
+
+/** Four ratios on the Node of this run, for readers in a hurry. */
+function readmeTable(tables: readonly BenchTable[]): string {
+  const figures = tables.find(({ node }) => node === process.versions.node)?.figures ?? [];
+  const ratio = (platform: string, part: string): string => {
+    const found = figures.find(({ name }) => name.startsWith(platform) && name.includes(part));
+    return found === undefined ? '' : amount(found.value, found.unit);
+  };
+  return [
+    '| compared with | Fastify | Express |',
+    '|---|---|---|',
+    ...README_ROWS.map(
+      ([label, part]) => `| ${label} | ${ratio('fastify: ', part)} | ${ratio('express: ', part)} |`,
+    ),
+  ].join('\n');
 }
 
 function machine(): string {

@@ -282,7 +282,7 @@ const OLD_REFRESH_TOKEN = new EntitySchema<{ digest: string; userId: number; exp
   },
 });
 
-/** As docs/moving-in.md says it. */
+/** As docs/migrating.md says it. */
 async function move(
   { sessions, dataSource }: { sessions: SessionService; dataSource: DataSource },
   token: string,

@@ -8,7 +8,7 @@ import { node } from './support/shell.js';
 
 const TSC = 'node_modules/typescript/bin/tsc';
 
-/** The line of the README for projects whose jest runs CommonJS. */
+/** The line of docs/testing.md for projects whose jest runs CommonJS. */
 const JEST_RECIPE = { transformIgnorePatterns: ['node_modules/(?!.*nestjs-logout/)'] };
 
 /** A Nest 12 application in ES modules, as strict as TypeScript can be, with TypeORM 1. */
@@ -79,7 +79,7 @@ export async function checkNest11(checks: Checks, app: string): Promise<void> {
     expectEqual('the advice', output.includes('Name the class beside useFactory'), true);
   });
   await checks.run(
-    'Nest 11: the stock ts-jest spec passes with the line of the README',
+    'Nest 11: the stock ts-jest spec passes with the line of docs/testing.md',
     async () => {
       const file = join(app, 'package.json');
       const manifest = JSON.parse(readFileSync(file, 'utf8')) as { jest: object };
@@ -90,16 +90,11 @@ export async function checkNest11(checks: Checks, app: string): Promise<void> {
   );
 }
 
-/** The README says the same line as the one that was tried here. */
-export async function checkJestRecipeInReadme(checks: Checks, place: Workplace): Promise<void> {
-  const name = 'the README shows the transformIgnorePatterns line that was tried';
-  const readme = readFileSync(join(place.repository, 'README.md'), 'utf8');
-  if (!readme.includes('transformIgnorePatterns')) {
-    checks.skip(name, 'the README does not have it yet');
-    return;
-  }
-  await checks.run(name, () => {
-    expectEqual('it', readme.includes(JEST_RECIPE.transformIgnorePatterns[0] ?? ''), true);
+/** The documents show the same line as the one that was tried here. */
+export async function checkJestRecipeInDocs(checks: Checks, place: Workplace): Promise<void> {
+  await checks.run('docs/testing.md shows the transformIgnorePatterns line that was tried', () => {
+    const page = readFileSync(join(place.repository, 'docs/testing.md'), 'utf8');
+    expectEqual('it', page.includes(JEST_RECIPE.transformIgnorePatterns[0] ?? ''), true);
   });
 }
 

@@ -13,7 +13,7 @@ const RECIPE = 'docs/recipe.diff';
 const OWN_STRATEGY = 'docs/own-strategy.diff';
 
 /**
- * The passport recipe of the Nest documentation, before and after the README's diff, and an
+ * The passport recipe of the Nest documentation, before and after our diff, and an
  * application with a strategy of its own, before and after its one line.
  *
  * @param app - The Nest 12 folder: the recipes use what is installed there.
@@ -26,7 +26,7 @@ export async function checkRecipes(checks: Checks, place: Workplace, app: string
     if (Math.max(added, removed) <= MOST_LINES) return;
     throw new Error(`It adds ${added} lines and removes ${removed}.`);
   });
-  await checkReadme(checks, place, diff);
+  await checkPage(checks, place, diff);
   await checks.run('a strategy of its own needs one line in validate()', () => {
     const own = readFileSync(join(place.repository, OWN_STRATEGY), 'utf8');
     const inside = own.split('async validate(')[1]?.split('\n+++ ')[0] ?? '';
@@ -39,7 +39,7 @@ export async function checkRecipes(checks: Checks, place: Workplace, app: string
   await checks.run('the diffs apply to the unmodified applications, and all compile', async () => {
     cpSync(appSource(place, 'recipes.tsconfig.json'), join(app, 'recipes.tsconfig.json'));
     await prepare(place, app, 'recipe-passport', RECIPE);
-    // What the README says: the strategy of the recipe is no longer needed.
+    // As docs/migrating.md says, the strategy of the recipe is no longer needed.
     rmSync(join(app, 'recipe-passport-applied/src/auth/jwt.strategy.ts'));
     await prepare(place, app, 'recipe-own-strategy', OWN_STRATEGY);
     moveIn(app);
@@ -87,19 +87,14 @@ export async function checkRecipes(checks: Checks, place: Workplace, app: string
   );
 }
 
-async function checkReadme(checks: Checks, place: Workplace, diff: string): Promise<void> {
-  const name = `the README shows ${RECIPE}`;
-  const readme = readFileSync(join(place.repository, 'README.md'), 'utf8');
-  const shown = /```diff\n([\s\S]*?)```/.exec(readme)?.[1];
-  if (shown === undefined) {
-    checks.skip(name, 'the README has no diff yet');
-    return;
-  }
-  await checks.run(name, () => {
+async function checkPage(checks: Checks, place: Workplace, diff: string): Promise<void> {
+  await checks.run(`docs/migrating.md shows ${RECIPE}`, () => {
+    const page = readFileSync(join(place.repository, 'docs/migrating.md'), 'utf8');
+    const shown = /```diff\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
     const there = new Set(shown.split('\n').map((line) => line.trimEnd()));
     const wanted = diff.split('\n').filter((line) => /^[+-](?!--|\+\+)/.test(line));
     expectNone(
-      'Missing in the README',
+      'Missing in docs/migrating.md',
       wanted.filter((line) => !there.has(line.trimEnd())),
     );
   });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { checkJestRecipeInReadme, checkNest11, checkNest12 } from './applications.checks.js';
+import { checkJestRecipeInDocs, checkNest11, checkNest12 } from './applications.checks.js';
 import { checkPublicTypes } from './public-types.checks.js';
 import { checkRecipes } from './recipes.checks.js';
 import { checkCommand } from './command.checks.js';
@@ -50,7 +50,7 @@ try {
     await checkCommand(checks, NEST_11, app);
   });
   await Promise.all([nest12, nest11]);
-  await checkJestRecipeInReadme(checks, place);
+  await checkJestRecipeInDocs(checks, place);
 } finally {
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   checks.finish(resultsDirectory);

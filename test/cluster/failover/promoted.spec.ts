@@ -84,7 +84,7 @@ describeOnServer('a promoted standby', () => {
     for (const instance of [near, far]) expect(await instance.judge(renewed)).toBe('active');
   });
 
-  it('E8: fail-over lost two commits: known logouts hold, the alarm counts them, logoutAll reaches the lost future', async () => {
+  it('E8: failover lost two commits: known logouts hold, the alarm counts them, logoutAll reaches the lost future', async () => {
     const [near, far] = [await start(), await start()];
     errors = listenForErrors();
     const told = [tellsOf(near), tellsOf(far)];
