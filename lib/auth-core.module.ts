@@ -1,15 +1,22 @@
-import { type DynamicModule, Module, type Provider } from '@nestjs/common';
-import { MODULE_OPTIONS_TOKEN } from './auth.module-definition.js';
+import {
+  type DynamicModule,
+  Inject,
+  Injectable,
+  Module,
+  type OnModuleInit,
+  type Provider,
+} from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { KeyJwt } from './authentication/jwt.service.js';
 import { KeyRing } from './authentication/key-ring.js';
 import { AuthEvents } from './events/auth-events.service.js';
 import { AuthMeter } from './events/auth-meter.service.js';
-import type { RegisteredCalls } from './options/application-method.js';
-import { ApplicationMethods } from './options/application-methods.service.js';
 import type { AuthOptions } from './options/auth-options.js';
 import { InjectionCheck } from './options/injection-check.js';
-import { resolveAuthOptions } from './options/resolve-auth-options.js';
 import {
+  RAW_AUTH_OPTIONS,
+  type RegisteredCalls,
+  resolveAuthOptions,
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from './options/resolved-auth-options.js';
@@ -30,6 +37,20 @@ import { RevocationService } from './revocation/revocation.service.js';
 import { StalePolicies } from './revocation/staleness/stale-policies.service.js';
 import { StalenessOverrides } from './revocation/staleness/staleness-override.service.js';
 import { VerdictReporter } from './revocation/verdict-reporter.service.js';
+
+/** Looks up the classes that options name (`claims`, `validate`), once all instances were made. */
+@Injectable()
+class ApplicationMethods implements OnModuleInit {
+  constructor(
+    private readonly modules: ModuleRef,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /** @throws AuthWiringError when a class is no provider, or has no such method. */
+  onModuleInit(): void {
+    for (const method of this.options.applicationMethods) method.find(this.modules);
+  }
+}
 
 const EXPORTS = [
   RESOLVED_AUTH_OPTIONS,
@@ -120,8 +141,9 @@ export function authCoreModule(
       ...providers,
       {
         provide: RESOLVED_AUTH_OPTIONS,
-        inject: [MODULE_OPTIONS_TOKEN],
-        useFactory: (options: AuthOptions) => resolveAuthOptions(options, registered),
+        inject: [RAW_AUTH_OPTIONS, ModuleRef],
+        useFactory: (options: AuthOptions, modules: ModuleRef) =>
+          resolveAuthOptions(options, registered, modules),
       },
       ...PROVIDERS,
     ],

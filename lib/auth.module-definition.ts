@@ -1,6 +1,7 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import type { AuthHttpOptions } from './http/http-options.js';
 import type { AuthOptions, AuthSettings } from './options/auth-options.js';
+import { RAW_AUTH_OPTIONS } from './options/resolved-auth-options.js';
 
 /** What is settled when the module is registered, so it stands beside `useFactory`, never in its answer. */
 export interface AuthModuleExtras {
@@ -25,9 +26,12 @@ export interface AuthModuleExtras {
   exportJwtService?: boolean | undefined;
 }
 
-/** The builder's class behind {@link AuthModule}, and the token of the raw options. */
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
-  new ConfigurableModuleBuilder<AuthOptions>({ moduleName: 'Auth' })
+/** The builder's class behind {@link AuthModule}. */
+export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<AuthOptions>({
+    moduleName: 'Auth',
+    optionsInjectionToken: RAW_AUTH_OPTIONS,
+  })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createAuthOptions')
     .setExtras<AuthModuleExtras>(

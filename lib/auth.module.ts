@@ -21,7 +21,7 @@ import { TokenService } from './authentication/token.service.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
 import { httpDefinition } from './http/http-definition.js';
-import { acceptUnreadBodies } from './http/unread-body.js';
+import { acceptUnreadBodies } from './http/own-routes.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
 import { KeySessions } from './logout/key-sessions.service.js';
 import { LogoutWriter } from './logout/logout-writer.service.js';

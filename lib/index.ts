@@ -18,11 +18,11 @@ export type {
   AuthOptionsFactory,
   AuthSettings,
   ClaimsValidator,
-  ForeignIssuerOptions,
   UserValidator,
   WithKeys,
   WithSecret,
 } from './options/auth-options.js';
+export type { ForeignIssuerOptions } from './options/foreign-issuers.js';
 export type {
   AuthKeyOptions,
   AuthKeySource,
@@ -121,18 +121,17 @@ export {
 
 export { type GuessLimit, limitGuesses } from './http/guess-limit.js';
 export { AuthCookies } from './http/auth-cookies.service.js';
-export { authRoutesToExclude } from './http/jwks.controller.js';
+export { authRoutesToExclude } from './http/token.routes.js';
 export type {
   AuthHttpOptions,
-  CookieOptions,
   Credentials,
   CredentialsVerifier,
-  FormerCookie,
-  SiteData,
   VerifyCredentials,
 } from './http/http-options.js';
+export type { CookieOptions, FormerCookie, SiteData } from './http/cookie-options.js';
 export type { CookieResponse } from './platform/cookies.js';
-export type { SessionAnswer, TokenAnswer } from './http/token-answer.js';
+export type { SessionAnswer } from './http/sessions.routes.js';
+export type { TokenAnswer } from './http/login.routes.js';
 
 export { LogoutService } from './logout/logout.service.js';
 export type {

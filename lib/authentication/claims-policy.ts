@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { AuthException } from '../errors/auth.exception.js';
+import { LEGACY_TOKEN_LIFE } from '../options/legacy-options.js';
 import {
-  LEGACY_TOKEN_LIFE,
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';

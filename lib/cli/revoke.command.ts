@@ -5,7 +5,7 @@ import {
   KEYS_OF_ISSUERS,
 } from '../database/revocation-event.js';
 import { sessionsOfKey } from '../logout/key-sessions.service.js';
-import { AuthSettings } from '../options/auth-options.js';
+import { AUTH_OPTIONS } from '../options/auth-option-table.js';
 import { lockTimeOf } from '../options/duration.js';
 import { draftsOf, type RevocationRequest } from '../revocation/log/event-draft.js';
 import type { Appended } from '../revocation/log/log.transactions.js';
@@ -136,9 +136,8 @@ export async function appendOne(
 
 /** What of an instance's options an event needs: the head knows the longest token life. */
 export function settings({ keepFor }: EndOptions): Parameters<typeof draftsOf>[2] {
-  const { clockTolerance } = new AuthSettings();
   return {
-    clockTolerance: Number(clockTolerance) * 1000,
+    clockTolerance: Number(AUTH_OPTIONS.clockTolerance.default) * 1000,
     foreign: [],
     maxTokenLife: keepFor === undefined ? 0 : durationOption('--keep-for', keepFor),
   };

@@ -11,7 +11,7 @@ import { type CookieResponse, mayActWithCookies, setCookies } from '../platform/
 import type { AuthRequest } from '../platform/execution-context.js';
 import type { LoginResult } from '../sessions/login-context.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
-import type { ResolvedCookies } from './resolved-http-options.js';
+import type { ResolvedCookies } from './cookie-options.js';
 
 /** Name and value; browsers drop what is longer without a word (ASVS 5.0 3.3.5). */
 const LONGEST = 4_096;

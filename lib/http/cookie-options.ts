@@ -1,17 +1,111 @@
+import type { CookieMode } from '../authentication/token-source.js';
+import { flag, list, oneOf, option, readOptions, text } from '../options/option-checks.js';
 import { describeGiven, describeKind, type OptionProblems } from '../options/option-problems.js';
-import { readFields } from '../options/option-readers.js';
-import type { CookieOptions, FormerCookie, SiteData } from './http-options.js';
-import type { ResolvedCookies } from './resolved-http-options.js';
 
-const NAMES = Object.keys({
-  name: true,
-  secure: true,
-  sameSite: true,
-  refreshPath: true,
-  origins: true,
-  former: true,
-  clearSiteData: true,
-} satisfies Record<keyof CookieOptions, true>) as (keyof CookieOptions)[];
+const SITE_DATA = ['storage', 'cache', 'cookies', 'clientHints', 'executionContexts'] as const;
+
+/** A directive of `Clear-Site-Data` (W3C). */
+export type SiteData = (typeof SITE_DATA)[number];
+
+/**
+ * A cookie that an earlier version set, or another name of this application's before. Where its own
+ * cookie is absent it is still read, until its token expires; it is cleared at each login, refresh and
+ * logout. Take it off the list when `refreshTokenTtl` has passed: hosts of its `domain` can plant it.
+ */
+export interface FormerCookie {
+  readonly name: string;
+  readonly domain?: string | undefined;
+  /** @default '/' */
+  readonly path?: string | undefined;
+}
+
+/**
+ * How tokens stand in cookies. The defaults are what ASVS 5.0 3.3 asks for: `__Host-access` and
+ * `__Host-refresh`, `HttpOnly; Secure; SameSite=Strict; Path=/`, without a domain.
+ *
+ * Both are `__Host-`, because no sibling subdomain can then plant one: somebody else's session, or
+ * rubbish that logs people out. The price is `Path=/`: the refresh token travels with every request to
+ * this host. A narrow path would be no wall (a page of the same origin reaches every path), and would
+ * have to know the global prefix, the version and what a proxy rewrites. Who wants it all the same
+ * gives `refreshPath`, and gets `__Secure-refresh`.
+ */
+export interface CookieOptions {
+  /**
+   * A name for this application's cookies, so that several on one host (ports and paths keep no cookies
+   * apart) leave each other's alone: `'shop'` gives `__Host-shop-access` and `__Host-shop-refresh`. Up to
+   * 64 letters, digits, `_` and `-`. To keep all users logged in, list the earlier names under `former`:
+   * `{ name: '__Host-access' }` and `{ name: '__Host-refresh' }`.
+   *
+   * @default none: `__Host-access` and `__Host-refresh`
+   */
+  readonly name?: string | undefined;
+  /**
+   * `false` leaves `Secure` and the name's prefix out, so that http://localhost works in every
+   * browser: the names are `access` and `refresh`. Never in production.
+   *
+   * @default true
+   */
+  readonly secure?: boolean | undefined;
+  /** `'lax'` also sends the cookies when somebody follows a link from another site. @default 'strict' */
+  readonly sameSite?: 'strict' | 'lax' | undefined;
+  /** The path, as the browser sees it, of all routes here: `'/api/auth'`. @default '/' */
+  readonly refreshPath?: string | undefined;
+  /**
+   * Other origins whose pages may act, each exactly as browsers send it: `'https://app.example.com'`,
+   * `'tauri://localhost'`, `'capacitor://localhost'`, `'chrome-extension://<id>'`. No wildcards: the boot
+   * stops. They need CORS too.
+   */
+  readonly origins?: readonly string[] | undefined;
+  /** Old names, domains and paths: still read, and cleared at each login, refresh and logout. */
+  readonly former?: readonly FormerCookie[] | undefined;
+  /**
+   * A logout also sends `Clear-Site-Data`: `true` means `"storage"`. A list says what else; `'cache'`
+   * makes Chromium wait for seconds, and `'cookies'` takes those of the whole site.
+   *
+   * @default false
+   */
+  readonly clearSiteData?: boolean | readonly SiteData[] | undefined;
+}
+
+/** The option `cookies` after its check. */
+export interface ResolvedCookies extends CookieMode {
+  readonly refreshName: string;
+  readonly refreshPath: string;
+  readonly secure: boolean;
+  readonly sameSite: 'Strict' | 'Lax';
+  readonly former: readonly FormerCookie[];
+  /** The header's value, `undefined` for none. */
+  readonly clearSiteData: string | undefined;
+}
+
+/** A path as it may be in a cookie, without what would end it. */
+const PATH = /^\/[!-:<-~]{0,254}$/;
+/** A cookie's name (RFC 6265 section 4.1.1). */
+const NAME = /^[!#$%&'*+.^_`|~A-Za-z0-9-]{1,128}$/;
+const OWN_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+/** An origin of a scheme that is not the web's, as browsers and WebViews send it. */
+const CUSTOM_ORIGIN = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._~-]+(?::\d{1,5})?$/;
+const DOMAIN = /^\.?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/;
+
+/** Every option of `http.cookies`: name, default, check. The compiler refuses a missing row. */
+const COOKIE_OPTIONS = {
+  name: option(
+    undefined,
+    text(
+      (name) => OWN_NAME.test(name) && !name.startsWith('__'),
+      "Give up to 64 letters, digits, _ and -, such as 'shop'; the prefix __Host- is added.",
+    ),
+  ),
+  secure: option(true, flag),
+  sameSite: option('strict', oneOf('strict', 'lax')),
+  refreshPath: option(
+    '/',
+    text((path) => PATH.test(path), "Give the path as the browser sees it, such as '/api/auth'."),
+  ),
+  origins: option([], list(exactOrigin, 'Give a list.')),
+  former: option([], list(formerCookie, 'Give a list.')),
+  clearSiteData: option(false, siteData),
+} satisfies Record<keyof CookieOptions, unknown>;
 
 const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['httpOnly', 'It is always on.'],
@@ -20,129 +114,71 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['maxAge', 'It follows refreshTokenTtl.'],
 ]);
 
-/** A path as it may stand in a cookie, without what would end it. */
-const PATH = /^\/[!-:<-~]{0,254}$/;
-/** A cookie's name (RFC 6265 section 4.1.1). */
-const NAME = /^[!#$%&'*+.^_`|~A-Za-z0-9-]{1,128}$/;
-const OWN_NAME = /^[A-Za-z0-9_-]{1,64}$/;
-const SITE_DATA: readonly SiteData[] = [
-  'storage',
-  'cache',
-  'cookies',
-  'clientHints',
-  'executionContexts',
-];
-/** An origin of a scheme that is not the web's, as browsers and WebViews send it. */
-const CUSTOM_ORIGIN = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._~-]+(?::\d{1,5})?$/;
-const DOMAIN = /^\.?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/;
-
-/** The option `http.cookies`. */
-export function readCookies(given: unknown, problems: OptionProblems): ResolvedCookies | null {
-  if (given === undefined || given === false) return null;
+/** The option `http.cookies`; `null`: tokens are in bodies. */
+export function cookies(
+  given: unknown,
+  path: string,
+  problems: OptionProblems,
+): ResolvedCookies | null {
+  if (given === false) return null;
   const options = given === true ? {} : given;
-  const fields = readFields(options, 'http.cookies', NAMES, FAMILIAR, problems);
-  if (fields === null) return null;
-  const secure = readSecure(fields.secure, problems);
-  const name = readName(fields.name, problems);
-  const refreshPath = readPath(fields.refreshPath, problems);
+  const values = readOptions(options, path, COOKIE_OPTIONS, FAMILIAR, problems);
+  if (values === null) return null;
+  const { secure, sameSite, former, clearSiteData, refreshPath = '/' } = values;
+  const name = values.name === undefined ? '' : `${values.name}-`;
   const ownHost = secure ? '__Host-' : '';
   const ownPath = secure ? '__Secure-' : '';
-  const former = readFormer(fields.former, problems);
   return Object.freeze({
     accessName: `${ownHost}${name}access`,
     refreshName: `${refreshPath === '/' ? ownHost : ownPath}${name}refresh`,
     formerNames: former.map((cookie) => cookie.name),
     refreshPath,
     secure,
-    sameSite: readSameSite(fields.sameSite, problems),
-    origins: readOrigins(fields.origins, problems),
+    sameSite: sameSite === 'lax' ? 'Lax' : 'Strict',
+    origins: new Set(values.origins),
     former,
-    clearSiteData: readSiteData(fields.clearSiteData, problems),
+    clearSiteData,
   });
 }
 
-function readSecure(given: unknown, problems: OptionProblems): boolean {
-  if (given === undefined || typeof given === 'boolean') return given ?? true;
-  problems.add('http.cookies.secure', describeGiven(given), 'Give true or false.');
-  return true;
-}
-
-/** What stands in front of `access` and `refresh`. */
-function readName(given: unknown, problems: OptionProblems): string {
-  if (given === undefined) return '';
-  if (typeof given === 'string' && OWN_NAME.test(given) && !given.startsWith('__'))
-    return `${given}-`;
-  problems.add(
-    'http.cookies.name',
-    describeGiven(given),
-    "Give up to 64 letters, digits, _ and -, such as 'shop'; the prefix __Host- is added.",
-  );
-  return '';
-}
-
-function readSiteData(given: unknown, problems: OptionProblems): string | undefined {
-  if (given === undefined || given === false) return undefined;
-  const list: readonly unknown[] = given === true ? ['storage'] : Array.isArray(given) ? given : [];
-  if (list.length > 0 && list.every((each) => SITE_DATA.includes(each as SiteData))) {
-    return list.map((each) => `"${String(each)}"`).join(', ');
+function siteData(given: unknown, path: string, problems: OptionProblems): string | undefined {
+  if (given === false) return undefined;
+  const words: readonly unknown[] =
+    given === true ? ['storage'] : Array.isArray(given) ? given : [];
+  if (words.length > 0 && words.every((each) => SITE_DATA.includes(each as SiteData))) {
+    return words.map((each) => `"${String(each)}"`).join(', ');
   }
   problems.add(
-    'http.cookies.clearSiteData',
+    path,
     describeGiven(given),
     `Give true, false, or a list of ${SITE_DATA.map((each) => `'${each}'`).join(', ')}.`,
   );
   return undefined;
 }
 
-function readSameSite(given: unknown, problems: OptionProblems): 'Strict' | 'Lax' {
-  if (given === undefined || given === 'strict') return 'Strict';
-  if (given !== 'lax') {
-    problems.add('http.cookies.sameSite', describeGiven(given), "Write 'strict' or 'lax'.");
-  }
-  return 'Lax';
-}
-
-function readPath(given: unknown, problems: OptionProblems): string {
-  if (given === undefined) return '/';
-  if (typeof given === 'string' && PATH.test(given)) return given;
+function exactOrigin(given: unknown, path: string, problems: OptionProblems): string | null {
+  const isExact =
+    typeof given === 'string' &&
+    !given.includes('*') &&
+    (CUSTOM_ORIGIN.test(given) || (URL.canParse(given) && new URL(given).origin === given));
+  if (isExact && given !== 'null') return given;
   problems.add(
-    'http.cookies.refreshPath',
+    path,
     describeGiven(given),
-    "Give the path as the browser sees it, such as '/api/auth'.",
+    "Give scheme, host and port and nothing else, such as 'https://app.example.com' or " +
+      "'tauri://localhost'. There are no wildcards: list each origin.",
   );
-  return '/';
+  return null;
 }
 
-function readOrigins(given: unknown, problems: OptionProblems): ReadonlySet<string> {
-  const origins = new Set<string>();
-  for (const [index, origin] of listOf(given, 'origins', problems).entries()) {
-    const isExact =
-      typeof origin === 'string' &&
-      !origin.includes('*') &&
-      (CUSTOM_ORIGIN.test(origin) || (URL.canParse(origin) && new URL(origin).origin === origin));
-    if (isExact && origin !== 'null') origins.add(origin);
-    else {
-      problems.add(
-        `http.cookies.origins[${index}]`,
-        describeGiven(origin),
-        "Give scheme, host and port and nothing else, such as 'https://app.example.com' or " +
-          "'tauri://localhost'. There are no wildcards: list each origin.",
-      );
-    }
-  }
-  return origins;
-}
-
-function readFormer(given: unknown, problems: OptionProblems): readonly FormerCookie[] {
-  return listOf(given, 'former', problems).filter((cookie, index): cookie is FormerCookie => {
-    if (isFormerCookie(cookie)) return true;
-    problems.add(
-      `http.cookies.former[${index}]`,
-      describeKind(cookie),
-      "Give { name, domain?, path? } as the cookie was set, such as { name: 'jwt', domain: 'example.com' }.",
-    );
-    return false;
-  });
+function formerCookie(given: unknown, path: string, problems: OptionProblems): FormerCookie | null {
+  if (isFormerCookie(given)) return given;
+  problems.add(
+    path,
+    describeKind(given),
+    "Give { name, domain?, path? } as the cookie was set, such as { name: 'jwt', domain: 'example.com' }.",
+  );
+  return null;
 }
 
 function isFormerCookie(given: unknown): given is FormerCookie {
@@ -154,15 +190,4 @@ function isFormerCookie(given: unknown): given is FormerCookie {
     (domain === undefined || (typeof domain === 'string' && DOMAIN.test(domain))) &&
     (path === undefined || (typeof path === 'string' && PATH.test(path)))
   );
-}
-
-function listOf(
-  given: unknown,
-  name: 'origins' | 'former',
-  problems: OptionProblems,
-): readonly unknown[] {
-  if (given === undefined) return [];
-  if (Array.isArray(given)) return given as readonly unknown[];
-  problems.add(`http.cookies.${name}`, describeKind(given), 'Give a list.');
-  return [];
 }

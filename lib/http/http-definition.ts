@@ -2,20 +2,17 @@ import { Controller, type Provider, type Type, VERSION_NEUTRAL } from '@nestjs/c
 import { COOKIE_MODE } from '../authentication/token-source.js';
 import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import type { AuthHttpOptions } from './http-options.js';
-import { JwksController } from './jwks.controller.js';
-import { CredentialsCheck, LoginRoutes } from './login.routes.js';
-import { LogoutRoutes } from './logout.routes.js';
-import { PresentedSessions } from './presented-sessions.service.js';
-import { RefreshRoutes } from './refresh.routes.js';
 import {
+  type AuthHttpOptions,
   RESOLVED_HTTP_OPTIONS,
   type ResolvedHttpOptions,
   resolveHttpOptions,
-} from './resolved-http-options.js';
+} from './http-options.js';
+import { LoginRoutes, RefreshRoutes } from './login.routes.js';
+import { LogoutRoutes } from './logout.routes.js';
+import { PresentedSessions } from './presented-sessions.service.js';
 import { SessionsRoutes } from './sessions.routes.js';
-import { TokenIntrospector, TokenRoutes } from './token.routes.js';
-import { asOwnRoutes } from './unread-body.js';
+import { JwksController, TokenIntrospector, TokenRoutes } from './token.routes.js';
 
 /** What the option `http` adds to AuthModule. */
 export interface HttpDefinition {
@@ -39,7 +36,6 @@ export function httpDefinition(given: AuthHttpOptions | undefined): HttpDefiniti
       { provide: COOKIE_MODE, useValue: options.cookies },
       { provide: RESOLVED_HTTP_OPTIONS, useValue: options },
       AuthCookies,
-      ...(options.verifier === undefined ? [] : [CredentialsCheck]),
       PresentedSessions,
       RefreshTokenInspector,
       TokenIntrospector,
@@ -47,12 +43,8 @@ export function httpDefinition(given: AuthHttpOptions | undefined): HttpDefiniti
   };
 }
 
-for (const routes of [LoginRoutes, RefreshRoutes, LogoutRoutes, SessionsRoutes, TokenRoutes]) {
-  asOwnRoutes(routes);
-}
-
 /** Made for each registration: the prefix stands in a decorator, and two applications may differ. */
-function controllersAt({ prefix: path, verifier }: ResolvedHttpOptions): Type[] {
+function controllersAt({ prefix: path, verifyCredentials }: ResolvedHttpOptions): Type[] {
   // The version of an application's own API says nothing about its logout.
   const at = { path, version: VERSION_NEUTRAL } as const;
 
@@ -72,7 +64,7 @@ function controllersAt({ prefix: path, verifier }: ResolvedHttpOptions): Type[] 
   class AuthTokenController extends TokenRoutes {}
 
   return [
-    ...(verifier === undefined ? [] : [AuthLoginController]),
+    ...(verifyCredentials === undefined ? [] : [AuthLoginController]),
     AuthRefreshController,
     AuthLogoutController,
     AuthSessionsController,

@@ -1,7 +1,11 @@
 import type { Type } from '@nestjs/common';
-import type { GuessLimit } from './guess-limit.js';
+import { applicationCall } from '../options/application-method.js';
+import { option, readOptions, type Resolved } from '../options/option-checks.js';
+import { describeGiven, describeKind, OptionProblems } from '../options/option-problems.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { AuthenticatedSubject } from '../sessions/login-context.js';
+import { type CookieOptions, cookies } from './cookie-options.js';
+import type { GuessLimit } from './guess-limit.js';
 
 /** What somebody typed. */
 export interface Credentials {
@@ -23,69 +27,6 @@ export interface CredentialsVerifier {
 
 /** The same as a function. */
 export type VerifyCredentials = CredentialsVerifier['verifyCredentials'];
-
-/**
- * A cookie that an earlier version set, or another name of this application's before. Where its own
- * cookie is absent it is still read, until its token expires; it is cleared at each login, refresh and
- * logout. Take it off the list when `refreshTokenTtl` has passed: hosts of its `domain` can plant it.
- */
-export interface FormerCookie {
-  readonly name: string;
-  readonly domain?: string | undefined;
-  /** @default '/' */
-  readonly path?: string | undefined;
-}
-
-/** A directive of `Clear-Site-Data` (W3C). */
-export type SiteData = 'storage' | 'cache' | 'cookies' | 'clientHints' | 'executionContexts';
-
-/**
- * How tokens stand in cookies. The defaults are what ASVS 5.0 3.3 asks for: `__Host-access` and
- * `__Host-refresh`, `HttpOnly; Secure; SameSite=Strict; Path=/`, without a domain.
- *
- * Both are `__Host-`, because no sibling subdomain can then plant one: somebody else's session, or
- * rubbish that logs people out. The price is `Path=/`: the refresh token travels with every request to
- * this host. A narrow path would be no wall (a page of the same origin reaches every path), and would
- * have to know the global prefix, the version and what a proxy rewrites. Who wants it all the same
- * gives `refreshPath`, and gets `__Secure-refresh`.
- */
-export interface CookieOptions {
-  /**
-   * A name for this application's cookies, so that several on one host (ports and paths keep no cookies
-   * apart) leave each other's alone: `'shop'` gives `__Host-shop-access` and `__Host-shop-refresh`. Up to
-   * 64 letters, digits, `_` and `-`. To keep all users logged in, list the earlier names under `former`:
-   * `{ name: '__Host-access' }` and `{ name: '__Host-refresh' }`.
-   *
-   * @default none: `__Host-access` and `__Host-refresh`
-   */
-  readonly name?: string | undefined;
-  /**
-   * `false` leaves `Secure` and the name's prefix out, so that http://localhost works in every
-   * browser: the names are `access` and `refresh`. Never in production.
-   *
-   * @default true
-   */
-  readonly secure?: boolean | undefined;
-  /** `'lax'` also sends the cookies when somebody follows a link from another site. @default 'strict' */
-  readonly sameSite?: 'strict' | 'lax' | undefined;
-  /** The path, as the browser sees it, of all routes here: `'/api/auth'`. @default '/' */
-  readonly refreshPath?: string | undefined;
-  /**
-   * Other origins whose pages may act, each exactly as browsers send it: `'https://app.example.com'`,
-   * `'tauri://localhost'`, `'capacitor://localhost'`, `'chrome-extension://<id>'`. No wildcards: the boot
-   * stops. They need CORS too.
-   */
-  readonly origins?: readonly string[] | undefined;
-  /** Old names, domains and paths: still read, and cleared at each login, refresh and logout. */
-  readonly former?: readonly FormerCookie[] | undefined;
-  /**
-   * A logout also sends `Clear-Site-Data`: `true` means `"storage"`. A list says what else; `'cache'`
-   * makes Chromium wait for seconds, and `'cookies'` takes those of the whole site.
-   *
-   * @default false
-   */
-  readonly clearSiteData?: boolean | readonly SiteData[] | undefined;
-}
 
 /**
  * The library's own routes: `POST login` (with `verifyCredentials`), `refresh`, `logout`, `logout-others`, `logout-all`, `revoke`
@@ -125,4 +66,82 @@ export interface AuthHttpOptions {
   readonly limit?: GuessLimit | undefined;
   /** Who may introspect tokens, by the claims of the caller's own. @default nobody */
   readonly mayIntrospect?: ((claims: TokenClaims) => boolean | Promise<boolean>) | undefined;
+}
+
+/** The injection token of {@link ResolvedHttpOptions}. */
+export const RESOLVED_HTTP_OPTIONS = Symbol('nestjs-logout:resolved-http-options');
+
+const PREFIX = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
+
+/** Every option of `http`: name, default, check. The compiler refuses a missing row. */
+const HTTP_OPTIONS = {
+  verifyCredentials: option(
+    undefined,
+    applicationCall<VerifyCredentials>(
+      'verifyCredentials',
+      '({ username, password }, request) => ({ subject }) or null',
+    ),
+  ),
+  prefix: option('auth', prefix),
+  cookies: option(false, cookies),
+  limit: option(undefined, limit),
+  mayIntrospect: option(() => false, mayIntrospect),
+} satisfies Record<keyof AuthHttpOptions, unknown>;
+
+const FAMILIAR: ReadonlyMap<string, string> = new Map([
+  ['validate', 'Use verifyCredentials: ({ username, password }) => ({ subject }) or null.'],
+  ['path', 'Use prefix.'],
+  ['cookie', 'Use cookies: true.'],
+]);
+
+/** The option `http` after its check. */
+export type ResolvedHttpOptions = Resolved<typeof HTTP_OPTIONS>;
+
+/**
+ * Checks the option `http` when the module is registered: routes have to be known by then.
+ *
+ * @throws InvalidAuthOptionsError with every problem, what was given, and the fix.
+ */
+export function resolveHttpOptions(given: AuthHttpOptions): ResolvedHttpOptions {
+  const problems = new OptionProblems();
+  const values = readOptions(given, 'http', HTTP_OPTIONS, FAMILIAR, problems);
+  if (values === null) throw problems.toError();
+  problems.throwIfAny();
+  return Object.freeze(values);
+}
+
+function prefix(given: unknown, path: string, problems: OptionProblems): string {
+  if (typeof given === 'string' && given.length <= 128 && PREFIX.test(given)) return given;
+  problems.add(
+    path,
+    describeGiven(given),
+    "Give a path without slashes at its ends, such as 'auth' or 'account/auth'.",
+  );
+  return 'auth';
+}
+
+function limit(given: unknown, path: string, problems: OptionProblems): GuessLimit | undefined {
+  if (given === undefined) return undefined;
+  const { take, giveBack } = (given ?? {}) as Partial<Record<keyof GuessLimit, unknown>>;
+  if (typeof take === 'function' && typeof giveBack === 'function') return given as GuessLimit;
+  problems.add(
+    path,
+    describeKind(given),
+    'Give an object with take(key), which counts a guess and gives the seconds to wait, and giveBack(key).',
+  );
+  return undefined;
+}
+
+function mayIntrospect(
+  given: unknown,
+  path: string,
+  problems: OptionProblems,
+): (claims: TokenClaims) => boolean | Promise<boolean> {
+  if (typeof given === 'function') return given as ReturnType<typeof mayIntrospect>;
+  problems.add(
+    path,
+    describeGiven(given),
+    "Give a function: (claims) => claims['role'] === 'admin'.",
+  );
+  return () => false;
 }

@@ -1,79 +1,71 @@
-import {
-  HttpCode,
-  Inject,
-  Injectable,
-  type OnModuleInit,
-  Post,
-  Req,
-  Res,
-  UseGuards,
-} from '@nestjs/common';
+import { HttpCode, Inject, type OnModuleInit, Post, Req, Res } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { Public } from '../authentication/decorators.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthUnauthorizedException } from '../errors/auth.exception.js';
 import { ApplicationMethod } from '../options/application-method.js';
 import type { CookieResponse } from '../platform/cookies.js';
-import type { AuthenticatedSubject } from '../sessions/login-context.js';
+import type { AuthenticatedSubject, LoginResult } from '../sessions/login-context.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import { limitGuesses } from './guess-limit.js';
-import type { Credentials } from './http-options.js';
-import { NoStoreGuard } from './no-store.guard.js';
+import { limitGuesses, limitWrongTokens } from './guess-limit.js';
+import {
+  type Credentials,
+  RESOLVED_HTTP_OPTIONS,
+  type ResolvedHttpOptions,
+  type VerifyCredentials,
+} from './http-options.js';
+import { OwnRoutes } from './own-routes.js';
 import { PresentedSessions } from './presented-sessions.service.js';
-import { clientOf, credentialsOf, type HttpRequest, persistentOf } from './request-body.js';
-import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './resolved-http-options.js';
-import { type TokenAnswer, tokenAnswer } from './token-answer.js';
+import {
+  badRequest,
+  clientOf,
+  credentialsOf,
+  type HttpRequest,
+  idempotencyKeyIn,
+  persistentOf,
+} from './request-body.js';
 
-/** Asks the application whose credentials these are. */
-@Injectable()
-export class CredentialsCheck implements OnModuleInit {
-  constructor(
-    modules: ModuleRef,
-    @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
-  ) {
-    if (options.verifier instanceof ApplicationMethod) options.verifier.attach(modules);
-  }
-
-  /** @throws AuthWiringError when the verifier's class is no provider, or has no such method. */
-  onModuleInit(): void {
-    if (this.options.verifier instanceof ApplicationMethod) this.options.verifier.find();
-  }
-
-  /**
-   * @returns `null` for nobody's credentials.
-   * @throws AuthWiringError for an answer that is neither `null` nor `{ subject }`.
-   */
-  async verify(credentials: Credentials, request: object): Promise<AuthenticatedSubject | null> {
-    const answer = (await this.ask(credentials, request)) as
-      AuthenticatedSubject | null | undefined;
-    if (answer === null || answer === undefined) return null;
-    if (typeof answer === 'object' && answer.subject !== undefined) return answer;
-    throw new AuthWiringError(
-      'verifyCredentials gave something that is neither null nor { subject }.',
-      'Return { subject: user.id, claims: { … } }, or null for wrong credentials.',
-    );
-  }
-
-  private ask(credentials: Credentials, request: object): unknown {
-    const { verifier } = this.options;
-    return verifier instanceof ApplicationMethod
-      ? verifier.call(credentials, request)
-      : verifier?.(credentials, request);
-  }
+/** What login and refresh answer, in the words of RFC 6749 section 5.1 and a few of our own. */
+export interface TokenAnswer {
+  /** Not where the tokens are in cookies, and neither are the next one and `refresh_token`. */
+  readonly access_token?: string;
+  readonly token_type?: 'Bearer';
+  /** Seconds. */
+  readonly expires_in: number;
+  readonly refresh_token?: string;
+  /** Seconds. */
+  readonly refresh_expires_in?: number;
+  /** When to renew, a little before the expiry (ISO 8601). */
+  readonly refresh_at: string;
+  readonly session_id: string;
 }
 
 /** `POST login`; mounted only where the application gives `verifyCredentials`. */
 @Public()
-@UseGuards(NoStoreGuard)
-export class LoginRoutes {
+@OwnRoutes()
+export class LoginRoutes implements OnModuleInit {
+  private readonly ask: VerifyCredentials | undefined;
+
   constructor(
     private readonly sessions: SessionService,
-    private readonly check: CredentialsCheck,
     private readonly presented: PresentedSessions,
     private readonly cookies: AuthCookies,
+    private readonly modules: ModuleRef,
     @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
-  ) {}
+  ) {
+    const { verifyCredentials } = options;
+    this.ask =
+      verifyCredentials instanceof ApplicationMethod
+        ? (verifyCredentials.bind(modules) as VerifyCredentials)
+        : verifyCredentials;
+  }
+
+  /** @throws AuthWiringError when the verifier's class is no provider, or has no such method. */
+  onModuleInit(): void {
+    const { verifyCredentials } = this.options;
+    if (verifyCredentials instanceof ApplicationMethod) verifyCredentials.find(this.modules);
+  }
 
   /**
    * `persistent: false` in the body: the cookies go when the browser closes ("remember me" was not
@@ -90,11 +82,12 @@ export class LoginRoutes {
     const delivery = this.cookies.isOn ? 'cookie' : 'body';
     const context = { ...clientOf(request), delivery } as const;
     const replaces = await this.presented.held(request);
-    const login = await this.sessions.login(() => this.guess(credentials, request), {
-      ...context,
-      replaces,
-      persistent: persistentOf(request),
-    });
+    const guess = (): Promise<AuthenticatedSubject | null> =>
+      limitGuesses(this.options.limit, credentials.username, request, () =>
+        this.verify(credentials, request),
+      );
+    const persistent = persistentOf(request);
+    const login = await this.sessions.login(guess, { ...context, replaces, persistent });
     if (login === null) {
       throw new AuthUnauthorizedException(
         'credentials_invalid',
@@ -105,12 +98,73 @@ export class LoginRoutes {
     return tokenAnswer(login, delivery);
   }
 
-  private guess(
+  /** @throws AuthWiringError for an answer that is neither `null` nor `{ subject }`. */
+  private async verify(
     credentials: Credentials,
-    request: HttpRequest,
+    request: object,
   ): Promise<AuthenticatedSubject | null> {
-    return limitGuesses(this.options.limit, credentials.username, request, () =>
-      this.check.verify(credentials, request),
+    const answer = (await this.ask?.(credentials, request)) ?? null;
+    if (answer === null) return null;
+    if (typeof answer === 'object' && answer.subject !== undefined) return answer;
+    throw new AuthWiringError(
+      'verifyCredentials gave something that is neither null nor { subject }.',
+      'Return { subject: user.id, claims: { … } }, or null for wrong credentials.',
     );
   }
+}
+
+/** `POST refresh`; also without `verifyCredentials`, because a login of the application needs it. */
+@Public()
+@OwnRoutes()
+export class RefreshRoutes {
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly presented: PresentedSessions,
+    private readonly cookies: AuthCookies,
+    @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
+  ) {}
+
+  /** A refusal touches no cookie: another tab may have been given new ones in the meantime. */
+  @Post('refresh')
+  @HttpCode(200)
+  async refresh(
+    @Req() request: HttpRequest,
+    @Res({ passthrough: true }) response: CookieResponse,
+  ): Promise<TokenAnswer> {
+    const presented = this.presented.refreshTokenOf(request);
+    if (presented === undefined) throw this.nothingPresented();
+    const { token, delivery } = presented;
+    const context = {
+      ...clientOf(request),
+      delivery,
+      idempotencyKey: idempotencyKeyIn(request),
+    };
+    const login = await limitWrongTokens(this.options.limit, request, () =>
+      this.sessions.refresh(token, context),
+    );
+    if (delivery === 'cookie') this.cookies.set(response, login);
+    return tokenAnswer(login, delivery);
+  }
+
+  /** In a browser it means that nobody is logged in; elsewhere that the client is wrong. */
+  private nothingPresented(): Error {
+    const message = 'The request carries no refresh token.';
+    return this.cookies.isOn
+      ? new AuthUnauthorizedException('token_missing', message)
+      : badRequest(message);
+  }
+}
+
+/** @param delivery - `'cookie'` leaves the tokens out: a page's script has no business with them. */
+function tokenAnswer(login: LoginResult, delivery: 'body' | 'cookie'): TokenAnswer {
+  const { accessToken, expiresIn, refreshToken, refreshExpiresIn, refreshAt, sessionId } = login;
+  const inBody = delivery === 'body';
+  return {
+    ...(inBody ? { access_token: accessToken, token_type: 'Bearer' } : {}),
+    expires_in: expiresIn,
+    ...(inBody && refreshToken !== undefined ? { refresh_token: refreshToken } : {}),
+    ...(refreshExpiresIn === undefined ? {} : { refresh_expires_in: refreshExpiresIn }),
+    refresh_at: new Date(refreshAt).toISOString(),
+    session_id: sessionId,
+  };
 }

@@ -6,12 +6,12 @@ import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { CookieResponse } from '../platform/cookies.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import { NoStoreGuard } from './no-store.guard.js';
+import { OwnRoutes } from './own-routes.js';
 import { PresentedSessions } from './presented-sessions.service.js';
 import { auditOf, type HttpRequest } from './request-body.js';
 
 /** `POST logout`, `logout-others` and `logout-all`; by POST only (ASVS 5.0 3.5.3). */
-@UseGuards(NoStoreGuard)
+@OwnRoutes()
 export class LogoutRoutes {
   constructor(
     private readonly logoutService: LogoutService,

@@ -106,12 +106,12 @@ export function idempotencyKeyIn(request: HttpRequest): string | undefined {
   );
 }
 
-/** 400, with the header that every answer here has. */
+/** 400 `invalid_request`, unless there is a code of its own. */
 export function badRequest(
   message: string,
   code: AuthErrorCode = 'invalid_request',
 ): AuthException {
-  return new AuthException(400, code, message, { headers: { 'Cache-Control': 'no-store' } });
+  return new AuthException(400, code, message);
 }
 
 function labelOf(request: HttpRequest, name: 'client' | 'device'): string | undefined {

@@ -5,17 +5,31 @@ import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { CookieResponse } from '../platform/cookies.js';
+import type { SessionInfo } from '../sessions/session-list.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import { NoStoreGuard } from './no-store.guard.js';
+import { OwnRoutes } from './own-routes.js';
 import { auditOf, badRequest, type HttpRequest } from './request-body.js';
-import { type SessionAnswer, sessionAnswer } from './token-answer.js';
 
 const DEFAULT_LIMIT = 50;
 const LARGEST_LIMIT = 100;
 
+/** One login in the list of an account's own. */
+export interface SessionAnswer {
+  readonly id: string;
+  /** Whether the request itself belongs to it. */
+  readonly current: boolean;
+  readonly client: string | null;
+  readonly device: string | null;
+  readonly ip: string | null;
+  readonly created_at: string;
+  readonly last_seen_at: string;
+  readonly expires_at: string;
+}
+
 /** `GET sessions` and `DELETE sessions/:id`: an account's own logins. */
-@UseGuards(NoStoreGuard, JwtAuthGuard)
+@UseGuards(JwtAuthGuard)
+@OwnRoutes()
 export class SessionsRoutes {
   constructor(
     private readonly sessions: SessionService,
@@ -90,4 +104,19 @@ function single(parameters: URLSearchParams, name: string): string | undefined {
   const [value, second] = parameters.getAll(name);
   if (second !== undefined) throw badRequest(`${name} is in the address twice.`);
   return value;
+}
+
+/** @param currentId - The session of the request's own token. */
+function sessionAnswer(session: SessionInfo, currentId: string | undefined): SessionAnswer {
+  const { id, client, device, ip, createdAt, lastSeenAt, expiresAt } = session;
+  return {
+    id,
+    current: id === currentId,
+    client,
+    device,
+    ip,
+    created_at: createdAt.toISOString(),
+    last_seen_at: lastSeenAt.toISOString(),
+    expires_at: expiresAt.toISOString(),
+  };
 }

@@ -1,6 +1,18 @@
-import { HttpCode, Inject, Injectable, Post, Req, UseGuards } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Injectable,
+  Post,
+  Req,
+  RequestMethod,
+  UseGuards,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
 import { CurrentToken, Public } from '../authentication/decorators.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
+import { KeyRing, type PublicJwk } from '../authentication/key-ring.js';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
@@ -11,16 +23,9 @@ import {
 import type { TokenClaims } from '../options/token-claims.js';
 import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
-import { NoStoreGuard } from './no-store.guard.js';
+import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './http-options.js';
+import { OwnRoutes } from './own-routes.js';
 import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js';
-import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './resolved-http-options.js';
-
-/** @throws AuthException 400 `invalid_request`. */
-function tokenOf(request: HttpRequest): string {
-  const token = textOf(request, 'token');
-  if (token === undefined) throw badRequest('The parameter token is missing.');
-  return token;
-}
 
 /** RFC 7662 section 2.2. */
 export type Introspection =
@@ -73,7 +78,7 @@ export class TokenIntrospector {
 }
 
 /** `POST revoke` (RFC 7009) and `POST introspect` (RFC 7662), with a form or JSON. */
-@UseGuards(NoStoreGuard)
+@OwnRoutes()
 export class TokenRoutes {
   constructor(
     private readonly logoutService: LogoutService,
@@ -112,3 +117,37 @@ export class TokenRoutes {
     return this.introspector.introspect(tokenOf(request));
   }
 }
+
+/** @throws AuthException 400 `invalid_request`. */
+function tokenOf(request: HttpRequest): string {
+  const token = textOf(request, 'token');
+  if (token === undefined) throw badRequest('The parameter token is missing.');
+  return token;
+}
+
+/** `GET /.well-known/jwks.json`: the public keys, for services that verify tokens themselves. */
+@Public()
+@OwnRoutes()
+@Controller({ path: '.well-known', version: VERSION_NEUTRAL })
+export class JwksController {
+  constructor(private readonly keys: KeyRing) {}
+
+  @Get('jwks.json')
+  jwks(): { readonly keys: readonly PublicJwk[] } {
+    return { keys: this.keys.publicKeys() };
+  }
+}
+
+/**
+ * The routes that keep their address under a global prefix: a well-known one is looked for at the root
+ * (RFC 8615 section 3).
+ *
+ * @example
+ * ```ts
+ * app.setGlobalPrefix('api', { exclude: authRoutesToExclude });
+ * ```
+ * @publicApi
+ */
+export const authRoutesToExclude: { path: string; method: RequestMethod }[] = [
+  { path: '.well-known/jwks.json', method: RequestMethod.GET },
+];

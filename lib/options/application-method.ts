@@ -1,39 +1,30 @@
 import type { Type } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { ClaimsValidator } from './auth-options.js';
-import { describeKind, type OptionProblems } from './option-problems.js';
-import type { ClaimsLoader } from './session-settings.js';
+import type { Check } from './option-checks.js';
+import { describeKind } from './option-problems.js';
 
 /**
  * The method of a class that an option names, such as `claims: UsersService`. The class is a provider
  * of the application; its instance is looked up after all instances were made. So the class may
  * inject `LogoutService`, and no cycle arises.
- *
- * @internal
  */
 export class ApplicationMethod {
-  private modules: ModuleRef | undefined;
   private instance: Readonly<Record<string, unknown>> | undefined;
 
   constructor(
-    readonly option: string,
+    private readonly option: string,
     private readonly type: Type,
     private readonly method: string,
   ) {}
 
-  /** Called once, while the module is made; it looks nothing up. */
-  attach(modules: ModuleRef): void {
-    this.modules = modules;
-  }
-
   /** @throws AuthWiringError when there is no single instance, or it has no such method. */
-  find(): Readonly<Record<string, unknown>> {
+  find(modules: ModuleRef): Readonly<Record<string, unknown>> {
     if (this.instance !== undefined) return this.instance;
     const { option, type, method } = this;
     let found: unknown;
     try {
-      found = this.modules?.get<unknown>(type, { strict: false });
+      found = modules.get<unknown>(type, { strict: false });
     } catch (error) {
       throw new AuthWiringError(
         `${option} names the class ${type.name}, of which there is no single instance: ` +
@@ -51,85 +42,52 @@ export class ApplicationMethod {
     );
   }
 
-  /** What the method returns; what it throws passes through. */
-  call(...args: readonly unknown[]): unknown {
-    const instance = this.find();
-    return Reflect.apply(instance[this.method] as () => unknown, instance, args);
+  /**
+   * The method as a function; its instance is looked up at the first call, which may come while the
+   * application starts. What it throws passes through.
+   */
+  bind(modules: ModuleRef): ApplicationFunction {
+    return (...args) => {
+      const instance = this.find(modules);
+      return Reflect.apply(instance[this.method] as () => unknown, instance, args);
+    };
   }
 }
 
+/** A function of the application, as the library calls it. */
+type ApplicationFunction = (...args: readonly unknown[]) => unknown;
+
+/** What an option for a function of the application was given: the function, or a class that has it. */
+export type ApplicationCall<F> = F | ApplicationMethod;
+
 /**
- * Whether an option names a class. A class that was compiled to a function is recognised by the
- * method on its prototype.
+ * A function of the application, or a class with such a method, for an option that may be missing.
  *
- * @internal
+ * @param example - How the function looks.
  */
-export function isClassWith(given: unknown, method: string): given is Type {
+export function applicationCall<F>(
+  method: string,
+  example: string,
+): Check<ApplicationCall<F> | undefined> {
+  return (given, option, problems) => {
+    if (isClassWith(given, method)) return new ApplicationMethod(option, given, method);
+    if (given === undefined || typeof given === 'function') return given as F | undefined;
+    problems.add(
+      option,
+      describeKind(given),
+      `Give a function ${example}, which may be async, or a class with such a method ${method}() ` +
+        'that is a provider of the application.',
+    );
+    return undefined;
+  };
+}
+
+/** Whether an option names a class. One that was compiled to a function has the method on its prototype. */
+function isClassWith(given: unknown, method: string): given is Type {
   if (typeof given !== 'function') return false;
   const { prototype } = given as { prototype?: object };
   return (
     typeof (prototype === undefined ? undefined : Reflect.get(prototype, method)) === 'function' ||
     /^class\b/.test(Function.prototype.toString.call(given))
   );
-}
-
-/** What may be given beside `useFactory` instead of being returned by it. @internal */
-export interface RegisteredCalls {
-  readonly claims?: unknown;
-  readonly validate?: unknown;
-}
-
-/** Reads the options that are functions of the application, or classes with such a method. */
-export class ApplicationCallReader {
-  private readonly methods: ApplicationMethod[] = [];
-
-  constructor(
-    private readonly registered: RegisteredCalls,
-    private readonly problems: OptionProblems,
-  ) {}
-
-  /** The classes that were named. */
-  get found(): readonly ApplicationMethod[] {
-    return this.methods;
-  }
-
-  claims(returned: unknown): ClaimsLoader | undefined {
-    return this.read('claims', returned, '(subject, context) => ({ role: … })') as
-      ClaimsLoader | undefined;
-  }
-
-  validate(returned: unknown): ClaimsValidator | undefined {
-    return this.read('validate', returned, '(claims, request) => user') as
-      ClaimsValidator | undefined;
-  }
-
-  private read(
-    option: keyof RegisteredCalls,
-    returned: unknown,
-    example: string,
-  ): ((...args: readonly never[]) => unknown) | undefined {
-    const beside = this.registered[option];
-    if (beside !== undefined && returned !== undefined) {
-      this.problems.add(
-        option,
-        'one beside useFactory and one returned by it',
-        'Give one of them.',
-      );
-      return undefined;
-    }
-    const given = beside ?? returned;
-    if (given === undefined) return undefined;
-    if (isClassWith(given, option)) {
-      const method = new ApplicationMethod(option, given, option);
-      this.methods.push(method);
-      return (...args) => method.call(...args);
-    }
-    if (typeof given === 'function') return given as (...args: readonly never[]) => unknown;
-    this.problems.add(
-      option,
-      describeKind(given),
-      `Give a function ${example}, which may be async, or a class with such a method ${option}().`,
-    );
-    return undefined;
-  }
 }

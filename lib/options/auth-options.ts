@@ -3,7 +3,8 @@ import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { TokenClaims } from './token-claims.js';
 import type { AuthKeySource, SecretMaterial } from './auth-key.js';
 import type { Duration } from './duration.js';
-import { OperationSettings } from './operation-settings.js';
+import type { ForeignIssuerOptions } from './foreign-issuers.js';
+import type { OperationSettings } from './operation-settings.js';
 import type { LegacyOptions } from './legacy-options.js';
 
 interface ShapesTheUser {
@@ -50,40 +51,6 @@ export interface UserValidator {
 }
 
 /**
- * Another issuer whose tokens `RevocationGuard` and `assertActive()` are asked about.
- *
- * Both lives say how long the end of such a token or session is remembered; a token that claims to
- * live longer than `maxTokenLife` is refused, because its revocation would be forgotten too early.
- *
- * @example
- * ```ts
- * const foreign: ForeignIssuerOptions[] = [
- *   { issuer: 'https://login.example.com/', maxTokenLife: '1h', maxSessionLife: '30d' },
- * ];
- * ```
- * @publicApi
- */
-export interface ForeignIssuerOptions {
-  /** The exact `iss` of its tokens (RFC 7519 section 4.1.1); not our own. */
-  issuer: string;
-  /** The longest `exp - iat` of its tokens: seconds or `'1h'`, from 1 s to 366 days. */
-  maxTokenLife: Duration;
-  /**
-   * From a login until its last token has expired: seconds or `'30d'`, at least `maxTokenLife`, at most
-   * 366 days.
-   */
-  maxSessionLife: Duration;
-  /**
-   * The names of the claims that identify a token and its session, where they are not `jti` and `sid`:
-   * `{ jti: 'uti' }` for Microsoft Entra ID, `{ sid: 'origin_jti' }` for Amazon Cognito. A token that has
-   * neither is known by a digest of its claims.
-   *
-   * @default { jti: 'jti', sid: 'sid' }
-   */
-  claims?: { jti?: string | undefined; sid?: string | undefined } | undefined;
-}
-
-/**
  * Every option but the keys; **the property initialisers are the defaults**, there is no other
  * place. `undefined` means the default; `null` is refused like any wrong type.
  *
@@ -92,14 +59,14 @@ export interface ForeignIssuerOptions {
  *
  * @publicApi
  */
-export class AuthSettings extends OperationSettings {
+export interface AuthSettings extends OperationSettings {
   /**
    * The exact `iss` of our tokens (RFC 7519 section 4.1.1), compared byte by byte.
    *
    * Required: without it a token of any other service with the same secret is accepted
    * (RFC 8725 section 3.8).
    */
-  issuer!: string;
+  issuer: string;
 
   /**
    * The exact `aud` of our tokens (RFC 7519 section 4.1.3): one string, the name of this API.
@@ -107,7 +74,7 @@ export class AuthSettings extends OperationSettings {
    * Required: without it a token made for another API of the same issuer is accepted
    * (RFC 8725 section 3.9).
    */
-  audience!: string;
+  audience: string;
 
   /**
    * How long an access token lives: whole seconds or `'15m'`, from 1 s to 31 days.
@@ -116,7 +83,7 @@ export class AuthSettings extends OperationSettings {
    *
    * @default '15m' (900 seconds)
    */
-  accessTokenTtl?: Duration | undefined = '15m';
+  accessTokenTtl?: Duration | undefined;
 
   /**
    * How far the host's clock may be off when `exp`, `nbf` and `iat` are judged: seconds, 0 to 60.
@@ -126,7 +93,7 @@ export class AuthSettings extends OperationSettings {
    *
    * @default 5 (seconds)
    */
-  clockTolerance?: Duration | undefined = 5;
+  clockTolerance?: Duration | undefined;
 
   /**
    * The bound of promise P2: for how long another instance may still accept a token after its
@@ -135,7 +102,7 @@ export class AuthSettings extends OperationSettings {
    *
    * @default 5 (seconds)
    */
-  maxStaleness?: Duration | undefined = 5;
+  maxStaleness?: Duration | undefined;
 
   /**
    * How long a request may wait for a new proof of freshness before it gets its 503: seconds or
@@ -143,14 +110,14 @@ export class AuthSettings extends OperationSettings {
    *
    * @default '250ms'
    */
-  staleWait?: Duration | undefined = '250ms';
+  staleWait?: Duration | undefined;
 
   /**
    * Other issuers whose tokens are checked for revocation; see {@link ForeignIssuerOptions}.
    *
    * @default [] (tokens of other issuers are refused)
    */
-  foreign?: readonly ForeignIssuerOptions[] | undefined = [];
+  foreign?: readonly ForeignIssuerOptions[] | undefined;
 
   /**
    * Issuers whose tokens go on being accepted by `assertActive()` and `RevocationGuard` without a
@@ -161,7 +128,7 @@ export class AuthSettings extends OperationSettings {
    *
    * @default [] (401 `key_revoked` once a key of the issuer was revoked)
    */
-  acceptWithoutKid?: readonly string[] | undefined = [];
+  acceptWithoutKid?: readonly string[] | undefined;
 
   /**
    * The key of the hashes under which accounts and sessions are in `AuthEvents`, at least 32 random
@@ -186,7 +153,7 @@ export class AuthSettings extends OperationSettings {
    *
    * @default []
    */
-  allowedClaims?: readonly string[] | undefined = [];
+  allowedClaims?: readonly string[] | undefined;
 
   /**
    * The database of the log: the name of the application's `DataSource`, that `DataSource`, or
@@ -202,7 +169,7 @@ export class AuthSettings extends OperationSettings {
    *
    * @default 'check'
    */
-  migrations?: 'check' | 'run' | undefined = 'check';
+  migrations?: 'check' | 'run' | undefined;
 
   /**
    * The database schema of our tables: a plain identifier (letters, digits, `_`, at most 63).
@@ -231,7 +198,7 @@ export class AuthSettings extends OperationSettings {
    *
    * @default false
    */
-  newLog?: boolean | undefined = false;
+  newLog?: boolean | undefined;
 
   /**
    * How long the boot waits for the first complete load: seconds or `'10s'`, 0 to 10 minutes. After
@@ -239,7 +206,7 @@ export class AuthSettings extends OperationSettings {
    *
    * @default '10s'
    */
-  bootTimeout?: Duration | undefined = '10s';
+  bootTimeout?: Duration | undefined;
 
   /**
    * The name under which the strategy is registered with passport, for `AuthGuard('name')`. A name

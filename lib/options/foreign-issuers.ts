@@ -1,125 +1,142 @@
-import type { OptionProblems } from './option-problems.js';
-import { describeGiven, describeKind } from './option-problems.js';
-import { readDuration, readExactName, readFields, type DurationLimits } from './option-readers.js';
-import type { ResolvedForeignIssuer } from './resolved-auth-options.js';
+import type { Duration } from './duration.js';
+import { duration, exactName, list, option, readOptions } from './option-checks.js';
+import { describeGiven, type OptionProblems } from './option-problems.js';
 
-const FIELDS = ['issuer', 'maxTokenLife', 'maxSessionLife', 'claims'] as const;
-const CLAIMS = ['jti', 'sid'] as const;
+/**
+ * Another issuer whose tokens `RevocationGuard` and `assertActive()` are asked about.
+ *
+ * Both lives say how long the end of such a token or session is remembered; a token that claims to
+ * live longer than `maxTokenLife` is refused, because its revocation would be forgotten too early.
+ *
+ * @example
+ * ```ts
+ * const foreign: ForeignIssuerOptions[] = [
+ *   { issuer: 'https://login.example.com/', maxTokenLife: '1h', maxSessionLife: '30d' },
+ * ];
+ * ```
+ * @publicApi
+ */
+export interface ForeignIssuerOptions {
+  /** The exact `iss` of its tokens (RFC 7519 section 4.1.1); not our own. */
+  issuer: string;
+  /** The longest `exp - iat` of its tokens: seconds or `'1h'`, from 1 s to 366 days. */
+  maxTokenLife: Duration;
+  /**
+   * From a login until its last token has expired: seconds or `'30d'`, at least `maxTokenLife`, at most
+   * 366 days.
+   */
+  maxSessionLife: Duration;
+  /**
+   * The names of the claims that identify a token and its session, where they are not `jti` and `sid`:
+   * `{ jti: 'uti' }` for Microsoft Entra ID, `{ sid: 'origin_jti' }` for Amazon Cognito. A token that has
+   * neither is known by a digest of its claims.
+   *
+   * @default { jti: 'jti', sid: 'sid' }
+   */
+  claims?: { jti?: string | undefined; sid?: string | undefined } | undefined;
+}
+
+/** An issuer whose tokens `RevocationGuard` and `assertActive()` accept beside our own. */
+export interface ResolvedForeignIssuer {
+  readonly issuer: string;
+  /** Milliseconds; a token that claims a longer lifetime is refused. */
+  readonly maxTokenLife: number;
+  /** Milliseconds; for how long the end of one of its sessions is remembered. */
+  readonly maxSessionLife: number;
+  /** The names of the claims that identify a token and its session. */
+  readonly claims: { readonly jti: string; readonly sid: string };
+}
+
+const ISSUER = {
+  issuer: option(undefined, exactName('https://login.example.com/')),
+  // Every end of a token or session is remembered this long, so there must be an end to it.
+  maxTokenLife: option(undefined, duration('1s', '366d')),
+  maxSessionLife: option(undefined, sessionLife),
+  claims: option({}, claimNames),
+};
+const CLAIMS = { jti: option('jti', exactName('uti')), sid: option('sid', exactName('sid')) };
 const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['iss', 'Call it issuer.'],
   ['name', 'Call it issuer.'],
 ]);
 
-// Every end of a token or session is remembered this long, so there must be an end to it.
-const LIFE: DurationLimits = { from: [1_000, '1 s'], to: [366 * 86_400_000, '366 days'] };
-
 /**
- * Checks the option `foreign`; each issuer once, and never our own: its tokens have rules of their
- * own, and would else be taken by the looser ones.
- *
- * @internal
+ * The option `foreign`: each issuer once, and never our own. Its tokens have rules of their own, and
+ * would else be taken by the looser ones.
  */
-export function readForeignIssuers(
+export function foreignIssuers(
   given: unknown,
-  ownIssuer: unknown,
+  path: string,
   problems: OptionProblems,
+  { issuer: own }: { readonly issuer: string },
 ): readonly ResolvedForeignIssuer[] {
-  if (!Array.isArray(given)) {
-    problems.add(
-      'foreign',
-      describeKind(given),
-      'Give a list of { issuer, maxTokenLife, maxSessionLife, claims }.',
-    );
-    return [];
-  }
-  const issuers: ResolvedForeignIssuer[] = [];
-  // Not forEach, here and elsewhere: it skips the holes of an array.
-  for (const [index, one] of given.entries()) {
-    const option = `foreign[${index}]`;
-    const issuer = readForeignIssuer(one, option, problems);
-    if (issuer === null) continue;
-    if (issuer.issuer !== '' && issuer.issuer === ownIssuer)
-      problems.add(`${option}.issuer`, 'our own issuer', 'List only the issuers of other tokens.');
-    else if (issuer.issuer !== '' && issuers.some((earlier) => earlier.issuer === issuer.issuer))
-      problems.add(`${option}.issuer`, 'an issuer that stands there before', 'List each once.');
-    issuers.push(issuer);
-  }
-  return Object.freeze(issuers);
+  const seen = new Set<string>();
+  const read = list<ResolvedForeignIssuer>((one, place) => {
+    const issuer = readOptions(one, place, ISSUER, FAMILIAR, problems);
+    if (issuer === null) return null;
+    const name = issuer.issuer;
+    if (name !== '' && name === own)
+      problems.add(`${place}.issuer`, 'our own issuer', 'List only the issuers of other tokens.');
+    else if (name !== '' && seen.has(name))
+      problems.add(`${place}.issuer`, 'an issuer that is listed before', 'List each once.');
+    seen.add(name);
+    return Object.freeze(issuer);
+  }, 'Give a list of { issuer, maxTokenLife, maxSessionLife, claims }.');
+  return read(given, path, problems, {});
 }
 
-function readForeignIssuer(
+/** A session's end must be known until its last token has expired. */
+function sessionLife(
   given: unknown,
-  option: string,
+  path: string,
   problems: OptionProblems,
-): ResolvedForeignIssuer | null {
-  const fields = readFields(given, option, FIELDS, FAMILIAR, problems);
-  if (fields === null) return null;
-  const example = 'https://login.example.com/';
-  const issuer = readExactName(fields.issuer, `${option}.issuer`, example, problems);
+  { maxTokenLife }: { readonly maxTokenLife: number },
+): number {
   const before = problems.count;
-  const maxTokenLife = readDuration(fields.maxTokenLife, `${option}.maxTokenLife`, LIFE, problems);
-  const maxSessionLife = readDuration(
-    fields.maxSessionLife,
-    `${option}.maxSessionLife`,
-    LIFE,
-    problems,
-  );
-  // A session's end must be known until its last token has expired.
-  if (problems.count === before && maxSessionLife < maxTokenLife)
+  const life = duration('1s', '366d')(given, path, problems, {});
+  if (problems.count === before && life < maxTokenLife)
     problems.add(
-      `${option}.maxSessionLife`,
-      describeGiven(fields.maxSessionLife),
+      path,
+      describeGiven(given),
       'Give at least maxTokenLife: a session lasts until its last token has expired.',
     );
-  const claims = readClaimNames(fields.claims, `${option}.claims`, problems);
-  return Object.freeze({ issuer, maxTokenLife, maxSessionLife, claims });
+  return life;
 }
 
-/**
- * The option `acceptWithoutKid`: issuers that are known.
- *
- * @internal
- */
-export function readIssuersWithoutKid(
+function claimNames(
   given: unknown,
-  known: readonly string[],
-  problems: OptionProblems,
-): readonly string[] {
-  if (!Array.isArray(given)) {
-    problems.add('acceptWithoutKid', describeKind(given), 'Give a list of issuers.');
-    return [];
-  }
-  for (const [index, issuer] of given.entries()) {
-    if (known.includes(issuer)) continue;
-    problems.add(
-      `acceptWithoutKid[${index}]`,
-      describeGiven(issuer),
-      'Give the exact text of issuer, or of an issuer of foreign.',
-    );
-  }
-  return Object.freeze([...given]);
-}
-
-function readClaimNames(
-  given: unknown,
-  option: string,
+  path: string,
   problems: OptionProblems,
 ): ResolvedForeignIssuer['claims'] {
-  const standard = { jti: 'jti', sid: 'sid' };
-  if (given === undefined) return standard;
-  const fields = readFields(given, option, CLAIMS, new Map(), problems);
-  if (fields === null) return standard;
-  const name = (claim: 'jti' | 'sid'): string =>
-    fields[claim] === undefined
-      ? claim
-      : readExactName(fields[claim], `${option}.${claim}`, 'uti', problems);
-  const names = { jti: name('jti'), sid: name('sid') };
+  const names = readOptions(given, path, CLAIMS, new Map(), problems);
+  if (names === null) return { jti: 'jti', sid: 'sid' };
   if (names.jti === names.sid) {
     problems.add(
-      option,
+      path,
       describeGiven(names.jti),
       'Give two claims: one names the token, one its session.',
     );
   }
   return Object.freeze(names);
+}
+
+/** The option `acceptWithoutKid`: issuers that are known. */
+export function issuersWithoutKid(
+  given: unknown,
+  path: string,
+  problems: OptionProblems,
+  {
+    issuer,
+    foreign,
+  }: { readonly issuer: string; readonly foreign: readonly ResolvedForeignIssuer[] },
+): readonly string[] {
+  const known = [issuer, ...foreign.map((one) => one.issuer)];
+  const read = list<string>((one, place) => {
+    const found = known.find((name) => name === one);
+    if (found !== undefined) return found;
+    const fix = 'Give the exact text of issuer, or of an issuer of foreign.';
+    problems.add(place, describeGiven(one), fix);
+    return null;
+  }, 'Give a list of issuers.');
+  return read(given, path, problems, {});
 }

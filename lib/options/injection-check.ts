@@ -1,8 +1,8 @@
 import { Injectable, Scope } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
-import { MODULE_OPTIONS_TOKEN } from '../auth.module-definition.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type InjectedProvider, injectedInto } from '../platform/module-graph.js';
+import { RAW_AUTH_OPTIONS } from './resolved-auth-options.js';
 
 /**
  * Looks at what the options wait for before they are made. Two mistakes are found that Nest does not
@@ -18,7 +18,7 @@ export class InjectionCheck {
     // import first, and on Nest 12 report the cycle in the meantime, without the advice.
     const modules = reference.get(ModulesContainer, { strict: false });
     for (const module of modules.values()) {
-      const wrapper = module.providers.get(MODULE_OPTIONS_TOKEN);
+      const wrapper = module.providers.get(RAW_AUTH_OPTIONS);
       if (wrapper !== undefined) inspect({ module, wrapper }, [], new Set());
     }
   }
@@ -27,7 +27,7 @@ export class InjectionCheck {
 function inspect(at: InjectedProvider, path: readonly string[], seen: Set<unknown>): void {
   for (const next of injectedInto(at)) {
     const { wrapper } = next;
-    if (wrapper.token === MODULE_OPTIONS_TOKEN) throw cycle(path);
+    if (wrapper.token === RAW_AUTH_OPTIONS) throw cycle(path);
     if (seen.has(wrapper)) continue;
     seen.add(wrapper);
     const names = [...path, String(wrapper.name)];

@@ -7,7 +7,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { types } from 'node:util';
-import type { SecretMaterial, SigningAlgorithm } from './auth-key.js';
+import type { AuthKey, SecretMaterial, SigningAlgorithm } from './auth-key.js';
 import { describeKind, type OptionProblems } from './option-problems.js';
 
 const MAKE_A_SECRET =
@@ -78,18 +78,23 @@ export function readSecret(
   return key;
 }
 
+/** An HS256 key that is named by its secret. */
+export function hmacKey(secret: KeyObject): AuthKey {
+  const key = { kid: secretKid(secret), verify: secret, sign: secret, secretHalf: secret };
+  return Object.freeze({ alg: 'HS256', ...key });
+}
+
 /**
  * The option `subjectHashKey`: a key of its own, derived (HKDF, RFC 5869) from what was given, so that
  * the same secret may be used elsewhere.
- *
- * @internal
  */
-export function readSubjectHashKey(
+export function subjectHashKey(
   given: unknown,
+  path: string,
   problems: OptionProblems,
 ): KeyObject | undefined {
   if (given === undefined) return undefined;
-  const secret = readSecret(given, 'HMAC-SHA256', 32, 'subjectHashKey', problems);
+  const secret = readSecret(given, 'HMAC-SHA256', 32, path, problems);
   if (secret === null) return undefined;
   const derived = hkdfSync('sha256', secret, '', 'nestjs-logout/subject-hash', 32);
   return createSecretKey(Buffer.from(derived));

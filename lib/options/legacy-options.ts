@@ -1,82 +1,7 @@
-import { types } from 'node:util';
 import type { AuthKey, SecretMaterial } from './auth-key.js';
-import { DATE_FORMS, timeOf } from './duration.js';
-import { MINIMUM_SECRET_BYTES, readSecret, secretKid } from './key-material.js';
-import { describeGiven, describeKind, type OptionProblems } from './option-problems.js';
-import { readFields } from './option-readers.js';
-import type { ResolvedLegacy } from './resolved-auth-options.js';
-
-const FIELDS = ['secret', 'until', 'sign'] as const;
-const FAMILIAR: ReadonlyMap<string, string> = new Map([
-  ['secretOrKey', 'Call it secret.'],
-  ['expires', 'Call it until.'],
-]);
-
-const LONGEST = 366 * 86_400_000;
-
-/** The option `legacy`, judged by the host's clock: nothing else is there yet. @internal */
-export function readLegacy(given: unknown, problems: OptionProblems): ResolvedLegacy | undefined {
-  if (given === undefined) return undefined;
-  const fields = readFields(given, 'legacy', FIELDS, FAMILIAR, problems);
-  if (fields === null) return undefined;
-  // Any length: the tokens that are out there were signed with what they were signed with.
-  const secret = readSecret(fields.secret, 'HS256', 1, 'legacy.secret', problems);
-  const until = readUntil(fields.until, problems);
-  const { sign = false } = fields;
-  if (typeof sign !== 'boolean') {
-    problems.add('legacy.sign', describeGiven(sign), 'Write true or false.');
-  }
-  if (secret === null) return undefined;
-  const key: AuthKey = {
-    kid: secretKid(secret),
-    alg: 'HS256',
-    verify: secret,
-    sign: secret,
-    secretHalf: secret,
-  };
-  return Object.freeze({
-    key: Object.freeze(key),
-    until,
-    signs: sign === true,
-    isShort: (secret.symmetricKeySize ?? 0) < (MINIMUM_SECRET_BYTES.get('HS256') ?? 0),
-  });
-}
-
-/**
- * One secret has one name: else `revokeKey()` of a leaked key would leave open the tokens that
- * whoever has its secret makes in the old shape.
- *
- * @internal
- */
-export function checkNameOfLegacy(
-  keys: readonly AuthKey[],
-  legacy: ResolvedLegacy | undefined,
-  problems: OptionProblems,
-): void {
-  if (legacy === undefined) return;
-  for (const [index, { kid, verify }] of keys.entries()) {
-    if (kid === legacy.key.kid || !verify.equals(legacy.key.verify)) continue;
-    problems.add(
-      `keys[${index}].kid`,
-      'a name of its own for the secret of legacy',
-      `Leave kid out, or call it '${legacy.key.kid}': then revokeKey() ends the old tokens too.`,
-    );
-  }
-}
-
-function readUntil(given: unknown, problems: OptionProblems): number {
-  const time = timeOf(given);
-  const shown = types.isDate(given) ? 'a Date' : describeGiven(given);
-  if (Number.isNaN(time)) {
-    problems.add('legacy.until', given === undefined ? describeKind(given) : shown, DATE_FORMS);
-    return 0;
-  }
-  // One that is over is good: a pod that restarts the night after must come up.
-  if (time - Date.now() > LONGEST) {
-    problems.add('legacy.until', shown, 'Give a time at most 366 days ahead.');
-  }
-  return time;
-}
+import { hmacKey, MINIMUM_SECRET_BYTES, readSecret } from './key-material.js';
+import { dateWithin, flag, option, readOptions } from './option-checks.js';
+import type { OptionProblems } from './option-problems.js';
 
 /**
  * Takes over the tokens of the passport recipe of the Nest documentation, so that moving in logs
@@ -114,4 +39,69 @@ export interface LegacyOptions {
    * @default false
    */
   sign?: boolean | undefined;
+}
+
+/** The tokens of the passport recipe, while they are accepted. */
+export interface ResolvedLegacy {
+  /** HS256, named by its secret; in no ring. */
+  readonly key: AuthKey;
+  /** Epoch ms, by the library's one `now`. */
+  readonly until: number;
+  /** Whether our own access tokens are signed with it. */
+  readonly signs: boolean;
+  /** Whether it is shorter than HS256 demands. */
+  readonly isShort: boolean;
+}
+
+/** The longest `exp - iat` (ms) of a token of the passport recipe: as long as ours may be at most. */
+export const LEGACY_TOKEN_LIFE = 31 * 86_400_000;
+
+const LEGACY = {
+  secret: option(undefined, (given, path, problems: OptionProblems) =>
+    // Any length: the tokens that are out there were signed with what they were signed with.
+    readSecret(given, 'HS256', 1, path, problems),
+  ),
+  until: option(undefined, dateWithin(366)),
+  sign: option(false, flag),
+};
+const FAMILIAR: ReadonlyMap<string, string> = new Map([
+  ['secretOrKey', 'Call it secret.'],
+  ['expires', 'Call it until.'],
+]);
+
+/** The option `legacy`, judged by the host's clock: nothing else is there yet. */
+export function legacy(
+  given: unknown,
+  path: string,
+  problems: OptionProblems,
+): ResolvedLegacy | undefined {
+  if (given === undefined) return undefined;
+  const values = readOptions(given, path, LEGACY, FAMILIAR, problems);
+  if (values === null || values.secret === null) return undefined;
+  return Object.freeze({
+    key: hmacKey(values.secret),
+    until: values.until,
+    signs: values.sign,
+    isShort: (values.secret.symmetricKeySize ?? 0) < (MINIMUM_SECRET_BYTES.get('HS256') ?? 0),
+  });
+}
+
+/**
+ * One secret has one name: else `revokeKey()` of a leaked key would leave open the tokens that
+ * whoever has its secret makes in the old shape.
+ */
+export function checkNameOfLegacy(
+  keys: readonly AuthKey[],
+  legacy: ResolvedLegacy | undefined,
+  problems: OptionProblems,
+): void {
+  if (legacy === undefined) return;
+  for (const [index, { kid, verify }] of keys.entries()) {
+    if (kid === legacy.key.kid || !verify.equals(legacy.key.verify)) continue;
+    problems.add(
+      `keys[${index}].kid`,
+      'a name of its own for the secret of legacy',
+      `Leave kid out, or call it '${legacy.key.kid}': then revokeKey() ends the old tokens too.`,
+    );
+  }
 }

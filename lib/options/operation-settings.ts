@@ -1,6 +1,6 @@
 import type { RevocationHint } from './revocation-hint.js';
 import type { Duration } from './duration.js';
-import { SessionSettings } from './session-settings.js';
+import type { SessionSettings } from './session-settings.js';
 import type { StalePolicy } from './stale-policy.js';
 
 /** How long, and that, revoked tokens are let pass while a new installation is watched. @publicApi */
@@ -18,7 +18,7 @@ export interface ObserveOptions {
  *
  * @publicApi
  */
-export class OperationSettings extends SessionSettings {
+export interface OperationSettings extends SessionSettings {
   /**
    * What becomes of requests while this instance cannot prove that it is fresh; see
    * {@link StalePolicy}. `@WhenStale()` says otherwise for a class or a handler; a route with
@@ -29,7 +29,7 @@ export class OperationSettings extends SessionSettings {
    *
    * @default 'closed'
    */
-  whenStale?: StalePolicy | undefined = 'closed';
+  whenStale?: StalePolicy | undefined;
 
   /**
    * Who decided that revoked tokens are accepted while nothing can be proven: a name or a ticket, 1 to
@@ -67,7 +67,7 @@ export class OperationSettings extends SessionSettings {
    *
    * @default true
    */
-  follow?: boolean | undefined = true;
+  follow?: boolean | undefined;
 
   /**
    * Tells the other instances of a logout at once, typically within a few milliseconds:

@@ -2,13 +2,14 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { type AuthKey, SIGNING_ALGORITHMS, type SigningAlgorithm } from './auth-key.js';
 import {
   MINIMUM_SECRET_BYTES,
+  hmacKey,
   misfit,
   readKeyHalf,
   readSecret,
   secretKid,
 } from './key-material.js';
 import { describeGiven, describeKind, OptionProblems } from './option-problems.js';
-import { readFields } from './option-readers.js';
+import { readFields } from './option-checks.js';
 
 const MATERIAL = ['secret', 'privateKey', 'publicKey'] as const;
 const FIELDS = ['kid', 'alg', 'use', ...MATERIAL] as const;
@@ -51,15 +52,7 @@ export function resolveAuthKeys(given: unknown): readonly AuthKey[] {
 export function readPlainSecret(given: unknown, problems: OptionProblems): readonly AuthKey[] {
   const secret = readSecret(given, 'HS256', 32, 'secret', problems);
   if (secret === null) return [];
-  return Object.freeze([
-    Object.freeze({
-      kid: secretKid(secret),
-      alg: 'HS256',
-      verify: secret,
-      sign: secret,
-      secretHalf: secret,
-    } as const),
-  ]);
+  return Object.freeze([hmacKey(secret)]);
 }
 
 /** {@link resolveAuthKeys}, with the problems noted beside those of the other options. @internal */

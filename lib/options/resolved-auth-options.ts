@@ -1,93 +1,165 @@
-import type { DataSource, DataSourceOptions } from 'typeorm';
-import type { KeyObject } from 'node:crypto';
-import type { RevocationHint } from './revocation-hint.js';
-import type { ApplicationMethod } from './application-method.js';
+import type { ModuleRef } from '@nestjs/core';
+import { ApplicationMethod, type ApplicationCall } from './application-method.js';
 import type { AuthKey } from './auth-key.js';
-import type { ClaimsValidator } from './auth-options.js';
+import { AUTH_OPTIONS } from './auth-option-table.js';
+import type { AuthOptions, ClaimsValidator } from './auth-options.js';
+import { checkNameOfLegacy, LEGACY_TOKEN_LIFE, type ResolvedLegacy } from './legacy-options.js';
+import { readOptions, type Resolved } from './option-checks.js';
+import { OptionProblems } from './option-problems.js';
+import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
 import type { ClaimsLoader } from './session-settings.js';
+
+/** The injection token of what the application gave, which only the resolver reads. */
+export const RAW_AUTH_OPTIONS = Symbol('nestjs-logout:auth-options');
 
 /** The injection token of {@link ResolvedAuthOptions}: what everything but the resolver reads. */
 export const RESOLVED_AUTH_OPTIONS = Symbol('nestjs-logout:resolved-auth-options');
 
-/** The largest legal `clockTolerance` (ms); the log keeps each event for twice as long after its tokens. */
-export const LARGEST_TOLERANCE = 60_000;
+type Values = Resolved<typeof AUTH_OPTIONS>;
 
-/** The longest `exp - iat` (ms) of a token of the passport recipe: as long as ours may be at most. */
-export const LEGACY_TOKEN_LIFE = 31 * 86_400_000;
-
-/** The tokens of the passport recipe, while they are accepted. */
-export interface ResolvedLegacy {
-  /** HS256, named by its secret; in no ring. */
-  readonly key: AuthKey;
-  /** Epoch ms, by the library's one `now`. */
-  readonly until: number;
-  /** Whether our own access tokens are signed with it. */
-  readonly signs: boolean;
-  /** Whether it is shorter than HS256 demands. */
-  readonly isShort: boolean;
-}
-
-/** An issuer whose tokens `RevocationGuard` and `assertActive()` accept beside our own. */
-export interface ResolvedForeignIssuer {
-  readonly issuer: string;
-  /** Milliseconds; a token that claims to live longer is refused. */
-  readonly maxTokenLife: number;
-  /** Milliseconds; for how long the end of one of its sessions is remembered. */
-  readonly maxSessionLife: number;
-  /** The names of the claims that identify a token and its session. */
-  readonly claims: { readonly jti: string; readonly sid: string };
-}
-
-/**
- * The options after the one check: complete, frozen, every duration in milliseconds.
- */
-export interface ResolvedAuthOptions {
-  readonly issuer: string;
-  readonly audience: string;
+/** The options after the one check: complete, frozen, every duration in milliseconds. */
+export interface ResolvedAuthOptions extends Omit<
+  Values,
+  'secret' | 'keys' | 'observe' | 'claims' | 'validate'
+> {
   /** Asks the application for its keys and checks them; called at boot and by `KeyService.reload()`. */
   readonly loadKeys: () => Promise<readonly AuthKey[]>;
-  readonly accessTokenTtl: number;
-  readonly clockTolerance: number;
-  readonly maxStaleness: number;
-  readonly staleWait: number;
-  /** Up to how much staleness the module accepts; `maxStaleness` where it is closed. */
-  readonly whenStale: number;
-  readonly openAcknowledgedBy: string | undefined;
-  /** Epoch ms, by the library's one `now`: until then, revocations are not enforced. */
-  readonly observeUntil: number | undefined;
-  readonly overrideCeiling: number | undefined;
-  readonly follow: boolean;
-  readonly sessionTtl: number;
-  readonly sessionIdleTtl: number;
-  /** 0 = no refresh tokens. */
-  readonly refreshTokenTtl: number;
-  readonly refreshGrace: number;
-  readonly refreshGraceRetries: number;
-  readonly historyFor: number;
-  /** By client name; `'*'`, which all others share, is always there. `undefined`: no limit. */
-  readonly maxSessions: ReadonlyMap<string, number> | undefined;
-  readonly claims: ClaimsLoader | undefined;
-  /** Tells other instances of a logout at once; `undefined`: they poll. */
-  readonly hint: RevocationHint | undefined;
-  /** The longest life of any token this instance can be asked about. */
+  readonly observeUntil: Values['observe'];
+  /** The longest lifetime of any token this instance can be asked about. */
   readonly maxTokenLife: number;
-  readonly legacy: ResolvedLegacy | undefined;
-  /** Of the hashes in `AuthEvents`. */
-  readonly subjectHashKey: KeyObject | undefined;
-  readonly foreign: readonly ResolvedForeignIssuer[];
-  /** Issuers whose tokens are accepted without a kid although a key of theirs was revoked. */
-  readonly acceptWithoutKid: readonly string[];
-  /** Claim names that look like secrets and that the application wants to sign all the same. */
-  readonly allowedClaims: readonly string[];
-  readonly dataSource: string | DataSource | DataSourceOptions | undefined;
-  readonly migrations: 'check' | 'run';
-  readonly schema: string | undefined;
-  readonly tablePrefix?: string | undefined;
-  readonly newLog?: boolean;
-  readonly bootTimeout: number;
-  readonly strategyName: string | undefined;
-  readonly publicMetadataKey: string | undefined;
+  readonly claims: ClaimsLoader | undefined;
   readonly validate: ClaimsValidator | undefined;
   /** The classes behind `claims` and `validate`, looked up once all instances were made. */
   readonly applicationMethods: readonly ApplicationMethod[];
+}
+
+/** What may be given beside `useFactory` instead of being returned by it. */
+export interface RegisteredCalls {
+  readonly claims?: unknown;
+  readonly validate?: unknown;
+}
+
+const AT_REGISTRATION =
+  'It belongs beside useFactory (or useClass), or into forRoot(): it is settled when the module is registered, before a factory runs.';
+
+/** What people bring along from @nestjs/jwt, @nestjs/passport and passport-jwt, and where it went. */
+const FAMILIAR: ReadonlyMap<string, string> = new Map([
+  ['isGlobal', AT_REGISTRATION],
+  ['http', AT_REGISTRATION],
+  ['exportJwtService', AT_REGISTRATION],
+  ['global', `Call it isGlobal. ${AT_REGISTRATION}`],
+  ['secretOrKey', 'Use secret, or keys: [{ kid, alg, publicKey }].'],
+  ['jwtSecret', 'Use secret.'],
+  ['secretOrKeyProvider', 'Use keys: a list, or a function that returns it.'],
+  ['secretOrPrivateKey', 'Use secret, or keys: [{ kid, alg, privateKey }].'],
+  ['privateKey', 'Use keys: [{ kid, alg, privateKey }].'],
+  ['publicKey', 'Use keys: [{ kid, alg, publicKey }].'],
+  ['algorithm', 'Each key has its own: keys: [{ kid, alg, … }].'],
+  ['algorithms', 'Each key has its own: keys: [{ kid, alg, … }].'],
+  ['expiresIn', 'Use accessTokenTtl.'],
+  ['signOptions', 'Use accessTokenTtl, issuer and audience.'],
+  ['verifyOptions', 'Use clockTolerance, issuer and audience.'],
+  ['ignoreExpiration', 'Expiry is never ignored; a logout route takes @AllowExpired().'],
+  ['jwtFromRequest', 'The token is taken from the Authorization header (RFC 6750 section 2.1).'],
+  ['defaultStrategy', 'Use strategyName.'],
+  ['connection', 'Use dataSource.'],
+]);
+
+/**
+ * Checks what a user set and makes it complete: called once, and the only reader of
+ * {@link AuthOptions}. Everything else reads its frozen result.
+ *
+ * A `secret` and a list of `keys` are checked at once; a function that gives keys is first called
+ * by `loadKeys()`, and its answer is checked there.
+ *
+ * @param registered - What was given beside `useFactory`.
+ * @param modules - Where the classes behind `claims` and `validate` are looked up, later.
+ * @throws InvalidAuthOptionsError with every problem, what was given, and the fix
+ *
+ * @example
+ * ```ts
+ * const resolved = resolveAuthOptions({ secret: randomBytes(32), issuer: 'shop', audience: 'api' });
+ * resolved.accessTokenTtl; // 900000
+ * ```
+ */
+export function resolveAuthOptions(
+  options: AuthOptions,
+  registered: RegisteredCalls = {},
+  modules?: ModuleRef,
+): ResolvedAuthOptions {
+  const problems = new OptionProblems();
+  const values = readOptions(options, 'options', AUTH_OPTIONS, FAMILIAR, problems);
+  if (values === null) throw problems.toError();
+
+  const applicationMethods: ApplicationMethod[] = [];
+  const callOf = <F>(name: keyof RegisteredCalls): F | undefined => {
+    const call = oneCall(name, values[name], registered[name], problems);
+    if (!(call instanceof ApplicationMethod)) return call as F | undefined;
+    applicationMethods.push(call);
+    return call.bind(modules as ModuleRef) as F;
+  };
+  const { secret, keys, observe, legacy, foreign, accessTokenTtl, ...others } = values;
+  const resolved: ResolvedAuthOptions = {
+    ...others,
+    accessTokenTtl,
+    foreign,
+    legacy,
+    loadKeys: readKeySource(secret, keys, legacy, problems),
+    observeUntil: observe,
+    maxTokenLife: Math.max(
+      accessTokenTtl,
+      // Not what is left until its end: the hosts' clocks may differ about that.
+      legacy === undefined ? 0 : LEGACY_TOKEN_LIFE,
+      ...foreign.map(({ maxTokenLife }) => maxTokenLife),
+    ),
+    claims: callOf<ClaimsLoader>('claims'),
+    validate: callOf<ClaimsValidator>('validate'),
+    applicationMethods,
+  };
+  problems.throwIfAny();
+  return Object.freeze(resolved);
+}
+
+/** What was given beside `useFactory` or returned by it, not both. */
+function oneCall(
+  name: keyof RegisteredCalls,
+  returned: ApplicationCall<unknown> | undefined,
+  beside: unknown,
+  problems: OptionProblems,
+): ApplicationCall<unknown> | undefined {
+  if (beside === undefined) return returned;
+  if (returned === undefined) return AUTH_OPTIONS[name].check(beside, name, problems, {});
+  problems.add(name, 'one beside useFactory and one returned by it', 'Give one of them.');
+  return undefined;
+}
+
+function readKeySource(
+  secret: unknown,
+  keys: unknown,
+  legacy: ResolvedLegacy | undefined,
+  problems: OptionProblems,
+): () => Promise<readonly AuthKey[]> {
+  let checked: readonly AuthKey[] = [];
+  if (secret !== undefined && keys !== undefined) {
+    problems.add('secret', 'a value beside keys', 'Give one of them: move the secret into keys.');
+  } else if (secret === undefined && keys === undefined) {
+    problems.add(
+      'secret',
+      'nothing',
+      'Give secret (at least 32 random bytes) or keys; if it comes from the environment, is the variable set?',
+    );
+  } else if (typeof keys === 'function') {
+    return async () => {
+      const loaded = resolveAuthKeys(await keys());
+      const found = new OptionProblems();
+      checkNameOfLegacy(loaded, legacy, found);
+      found.throwIfAny();
+      return loaded;
+    };
+  } else {
+    checked =
+      secret === undefined ? readAuthKeys(keys, problems) : readPlainSecret(secret, problems);
+    checkNameOfLegacy(checked, legacy, problems);
+  }
+  return () => Promise.resolve(checked);
 }

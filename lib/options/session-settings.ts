@@ -70,14 +70,14 @@ export interface ClaimsSource {
  *
  * @publicApi
  */
-export class SessionSettings {
+export interface SessionSettings {
   /**
    * How long a login can last, however often it is refreshed: seconds or `'30d'`, from 1 s to 366
    * days. Rotation never extends it (ASVS 5.0 7.3.2).
    *
    * @default '30d'
    */
-  sessionTtl?: Duration | undefined = '30d';
+  sessionTtl?: Duration | undefined;
 
   /**
    * After how long without a refresh a login ends (ASVS 5.0 7.3.1), where that is sooner than its refresh
@@ -94,7 +94,7 @@ export class SessionSettings {
    *
    * @default '14d'
    */
-  refreshTokenTtl?: Duration | undefined = '14d';
+  refreshTokenTtl?: Duration | undefined;
 
   /**
    * For how long a refresh token that was just used gives **the same** successor again, to a client
@@ -106,7 +106,7 @@ export class SessionSettings {
    *
    * @default 10 (seconds)
    */
-  refreshGrace?: Duration | undefined = 10;
+  refreshGrace?: Duration | undefined;
 
   /**
    * How often one refresh token may be used again within its grace: 0 to 1,000. Retries that carry
@@ -114,7 +114,7 @@ export class SessionSettings {
    *
    * @default 100
    */
-  refreshGraceRetries?: number | undefined = 100;
+  refreshGraceRetries?: number | undefined;
 
   /**
    * How long the row of an ended login is kept, with its device, address and times: seconds or
@@ -123,7 +123,7 @@ export class SessionSettings {
    *
    * @default '1d'
    */
-  historyFor?: Duration | undefined = '1d';
+  historyFor?: Duration | undefined;
 
   /**
    * How many logins an account may have at a time, from 1 to 10,000; the oldest end with the reason
@@ -139,7 +139,7 @@ export class SessionSettings {
    *
    * @default 100
    */
-  maxSessions?: number | false | Readonly<Record<string, number>> | undefined = 100;
+  maxSessions?: number | false | Readonly<Record<string, number>> | undefined;
 
   /**
    * Gives the claims of each access token: a function ({@link ClaimsLoader}), or a class with such a

@@ -58,3 +58,8 @@ export function stalePolicyOf(upTo: number, maxStaleness: number): StalePolicy {
   if (upTo >= UNBOUNDED) return 'open';
   return upTo > maxStaleness ? { staleFor: upTo / 1000 } : 'closed';
 }
+
+/** Whether this is a production process, as Nest applications say it. There `'open'` needs a name. */
+export function isProduction(): boolean {
+  return process.env['NODE_ENV'] === 'production';
+}

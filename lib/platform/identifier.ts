@@ -14,6 +14,11 @@ export function isIdentifier(value: unknown): value is string {
   );
 }
 
+/** Who did or decided something: an identifier that is not blank and without control characters. */
+export function isActor(value: unknown): value is string {
+  return isIdentifier(value) && value.trim() !== '' && !/\p{Cc}/u.test(value);
+}
+
 /**
  * A subject as it is stored and signed: strings as they are, numbers and bigints in decimal digits.
  *

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { AuthUnauthorizedException } from '../errors/auth.exception.js';
-import { LARGEST_TOLERANCE, type ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { LARGEST_TOLERANCE } from '../options/auth-option-table.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
 import { canonicalJson } from '../platform/canonical-json.js';
 import { isIdentifier } from '../platform/identifier.js';

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { AuthSettings } from '../../lib/options/auth-options.js';
+import { AUTH_OPTIONS } from '../../lib/options/auth-option-table.js';
 import { mintToken } from '../support/mint-token.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
@@ -116,7 +116,7 @@ function figuresOf({ healthy, within, lapsing, failing }: Phases): Figure[] {
   const lapsed = tooks(lapsing);
   const refused = tooks(failing);
   const [odd, even] = [1, 0].map((rest) => tooks(healthy.filter((_, i) => i % 2 === rest)));
-  const staleWait = Number.parseInt(String(new AuthSettings().staleWait), 10);
+  const staleWait = Number.parseInt(String(AUTH_OPTIONS.staleWait.default), 10);
   const share = (a: Distribution | undefined, b: Distribution | undefined, at: number): number =>
     (a?.at(at) ?? NaN) / (b?.at(at) ?? NaN);
   return [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { AuthCookies, type LoginResult } from 'nestjs-logout';
-import { readCookies } from '../../lib/http/cookie-options.js';
+import { cookies as readCookies } from '../../lib/http/cookie-options.js';
 import { OptionProblems } from '../../lib/options/option-problems.js';
 import type { CookieResponse } from '../../lib/platform/cookies.js';
 
@@ -33,7 +33,7 @@ describe('what AuthCookies.set makes of a login', () => {
       [`__Host-access=access; Max-Age=5000; ${KEPT}`],
     ],
   ])('%s', (_, extra, lines) => {
-    const cookies = new AuthCookies(readCookies(true, new OptionProblems()));
+    const cookies = new AuthCookies(readCookies(true, 'http.cookies', new OptionProblems()));
     const response = new StubResponse();
     cookies.set(response, { ...LOGIN, ...extra });
     expect(response.getHeader('set-cookie')).toEqual(lines);

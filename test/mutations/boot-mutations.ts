@@ -11,9 +11,9 @@ const CLASSES = 'e2e/application-classes';
 export const BOOT_MUTATIONS: readonly Mutation[] = [
   one(
     'a class is looked up before it is made',
-    'options/application-methods.service',
-    'method.attach(modules);',
-    'method.attach(modules), method.find();',
+    'options/application-method',
+    'return (...args) => {',
+    'this.find(modules); return (...args) => {',
     CLASSES,
   ),
   one('a cycle of the options is not noticed', CHECK, 'throw cycle(path);', 'continue;', CLASSES),
@@ -27,7 +27,7 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
   one(
     'login is mounted without verifyCredentials',
     'http/http-definition',
-    'verifier === undefined ? [] : [AuthLoginController]',
+    'verifyCredentials === undefined ? [] : [AuthLoginController]',
     '[AuthLoginController]',
     'e2e/http-options',
   ),

@@ -269,7 +269,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     39,
     'no session is the current one',
     'e2e/http-contract.spec.ts: the list of sessions',
-    edit('http/token-answer', 'current: id === currentId,', 'current: false,'),
+    edit('http/sessions.routes', 'current: id === currentId,', 'current: false,'),
   ),
   row(
     40,

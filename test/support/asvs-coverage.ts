@@ -256,7 +256,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     asks: 'One key for several audiences: each token names its audience.',
     test: [
       'unit/authentication/token.service.spec.ts: names issuer and audience',
-      'unit/options/resolve-auth-options.spec.ts: demands issuer, audience',
+      'unit/options/resolved-auth-options.spec.ts: demands issuer, audience',
     ],
   },
   {

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { hash } from 'node:crypto';
 import type { AuthKey } from '../../options/auth-key.js';
-import type { ResolvedLegacy } from '../../options/resolved-auth-options.js';
+import type { ResolvedLegacy } from '../../options/legacy-options.js';
 import { isIdentifier } from '../../platform/identifier.js';
 import type { RevocationService } from '../../revocation/revocation.service.js';
 

@@ -1,4 +1,4 @@
-import { LARGEST_TOLERANCE } from '../../options/resolved-auth-options.js';
+import { LARGEST_TOLERANCE } from '../../options/auth-option-table.js';
 import type { EventDraft, Head } from '../../database/log-rows.js';
 
 /**

@@ -7,7 +7,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
-import { isActor } from '../../options/setting-readers.js';
+import { isActor } from '../../platform/identifier.js';
 import { parseStaleFor, UNBOUNDED } from '../../options/stale-policy.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { logText } from '../../platform/log-text.js';

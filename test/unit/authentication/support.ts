@@ -28,6 +28,7 @@ import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../../lib/options/auth-key.js';
 import {
   RESOLVED_AUTH_OPTIONS,
+  resolveAuthOptions,
   type ResolvedAuthOptions,
 } from '../../../lib/options/resolved-auth-options.js';
 import type { TokenIdentity } from '../../../lib/options/token-claims.js';
@@ -94,42 +95,10 @@ export function optionsWith(
   keys: readonly AuthKey[],
   overrides: Partial<ResolvedAuthOptions> = {},
 ): ResolvedAuthOptions {
+  const given = { issuer: 'https://issuer.test', audience: 'api', accessTokenTtl: 300 };
   return {
-    issuer: 'https://issuer.test',
-    audience: 'api',
+    ...resolveAuthOptions({ ...given, secret: 'x'.repeat(32), maxSessions: false }),
     loadKeys: () => Promise.resolve(keys),
-    applicationMethods: [],
-    accessTokenTtl: 300_000,
-    sessionTtl: 30 * 86_400_000,
-    sessionIdleTtl: 14 * 86_400_000,
-    refreshTokenTtl: 14 * 86_400_000,
-    refreshGrace: 10_000,
-    refreshGraceRetries: 100,
-    historyFor: 86_400_000,
-    maxSessions: undefined,
-    claims: undefined,
-    clockTolerance: 5_000,
-    maxStaleness: 5_000,
-    staleWait: 250,
-    whenStale: 5_000,
-    openAcknowledgedBy: undefined,
-    observeUntil: undefined,
-    overrideCeiling: undefined,
-    follow: true,
-    maxTokenLife: 300_000,
-    foreign: [],
-    acceptWithoutKid: [],
-    subjectHashKey: undefined,
-    legacy: undefined,
-    hint: undefined,
-    allowedClaims: [],
-    dataSource: undefined,
-    migrations: 'check',
-    schema: undefined,
-    bootTimeout: 10_000,
-    strategyName: undefined,
-    publicMetadataKey: undefined,
-    validate: undefined,
     ...overrides,
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import type { AuthOptions } from '../../../lib/options/auth-options.js';
-import { resolveAuthOptions } from '../../../lib/options/resolve-auth-options.js';
+import { resolveAuthOptions } from '../../../lib/options/resolved-auth-options.js';
 
 const BYTES = 36;
 const MARGIN = 120;

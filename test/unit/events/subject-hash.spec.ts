@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { createSecretKey, hash } from 'node:crypto';
 import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
-import { resolveAuthOptions } from '../../../lib/options/resolve-auth-options.js';
+import { resolveAuthOptions } from '../../../lib/options/resolved-auth-options.js';
 
 const KEY = 'the key of the hashes in events: 32 bytes or more';
 

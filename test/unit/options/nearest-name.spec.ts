@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { nearestName } from '../../../lib/options/option-readers.js';
+import { nearestName } from '../../../lib/options/option-checks.js';
 
 const KNOWN = ['issuer', 'audience', 'accessTokenTtl', 'maxStaleness', 'keys'];
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AuthOptions, ClaimsValidator } from '../../../lib/options/auth-options.js';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import { secretKid } from '../../../lib/options/key-material.js';
-import { resolveAuthOptions } from '../../../lib/options/resolve-auth-options.js';
+import { resolveAuthOptions } from '../../../lib/options/resolved-auth-options.js';
 import { UNBOUNDED } from '../../../lib/options/stale-policy.js';
 import type { TokenClaims } from '../../../lib/options/token-claims.js';
 import { BAD_KEYS } from './bad-keys.js';

@@ -1,6 +1,15 @@
-import { SetMetadata, type Type } from '@nestjs/common';
+import {
+  applyDecorators,
+  type CanActivate,
+  type ExecutionContext,
+  Injectable,
+  SetMetadata,
+  type Type,
+  UseGuards,
+} from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import { setResponseHeaders } from '../platform/execution-context.js';
 
 /** Where FastifyAdapter finds the `config` of a route (`@RouteConfig()`). */
 const ROUTE_CONFIG = '__fastify_route_config__';
@@ -35,8 +44,22 @@ interface FastifyRoute {
   onRequest?: OnRequest | OnRequest[];
 }
 
+/** What all routes of the library share, set on their class. Guards that may refuse are put above it. */
+export function OwnRoutes(): ClassDecorator {
+  return applyDecorators(UseGuards(NoStoreGuard), markRoutes as ClassDecorator);
+}
+
+/** Accepts all requests, and sets the header that refusals need as much as answers. */
+@Injectable()
+class NoStoreGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    setResponseHeaders(context, { 'Cache-Control': 'no-store' });
+    return true;
+  }
+}
+
 /** Marks the routes of a class, for {@link acceptUnreadBodies}. */
-export function asOwnRoutes(routes: Type): void {
+function markRoutes(routes: Type): void {
   const prototype = routes.prototype as object;
   for (const name of Object.getOwnPropertyNames(prototype)) {
     const method = Object.getOwnPropertyDescriptor(prototype, name);
