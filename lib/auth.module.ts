@@ -24,10 +24,10 @@ import { httpDefinition } from './http/http-definition.js';
 import { acceptUnreadBodies } from './http/own-routes.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
 import { KeySessions } from './logout/key-sessions.service.js';
-import { LogoutWriter } from './logout/logout-writer.service.js';
 import { LogoutService } from './logout/logout.service.js';
 import { AuthExceptionFilter } from './platform/auth-exception.filter.js';
 import { assertOneCopyOfNest } from './platform/one-copy-of-nest.js';
+import { RevocationWriter } from './revocation/revocation-writer.service.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
 import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
@@ -57,7 +57,7 @@ const PROVIDERS = [
   AccessTokenSigner,
   SessionStore,
   SessionPurge,
-  LogoutWriter,
+  RevocationWriter,
   ActIssuer,
   AccountEraser,
   KeySessions,

@@ -137,9 +137,8 @@ export { LogoutService } from './logout/logout.service.js';
 export type {
   KeyRevocationPreview,
   LogoutAllOptions,
-  LogoutOptions,
   RevokeKeyOptions,
   SubjectLogoutOptions,
   TokenLogoutOptions,
 } from './logout/logout-options.js';
-export type { LogoutReceipt } from './logout/logout-options.js';
+export type { LogoutOptions, LogoutReceipt } from './revocation/revocation-writer.service.js';

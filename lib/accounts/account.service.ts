@@ -4,8 +4,8 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { AuthEvents, type AuthEventType } from '../events/auth-events.service.js';
 import { ActIssuer } from '../logout/act-issuer.service.js';
-import type { LogoutReceipt, SubjectLogoutOptions } from '../logout/logout-options.js';
-import { LogoutWriter } from '../logout/logout-writer.service.js';
+import type { SubjectLogoutOptions } from '../logout/logout-options.js';
+import { type LogoutReceipt, RevocationWriter } from '../revocation/revocation-writer.service.js';
 import { type Duration, lockTimeOf, LONGEST_LOCK } from '../options/duration.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -60,7 +60,7 @@ export class AccountService {
   private readonly logger = new Logger('AccountService');
 
   constructor(
-    private readonly writer: LogoutWriter,
+    private readonly writer: RevocationWriter,
     private readonly issuers: ActIssuer,
     private readonly eraser: AccountEraser,
     private readonly log: RevocationLog,

@@ -19,13 +19,15 @@ import { KeySessions } from './key-sessions.service.js';
 import type {
   KeyRevocationPreview,
   LogoutAllOptions,
-  LogoutOptions,
-  LogoutReceipt,
   RevokeKeyOptions,
   SubjectLogoutOptions,
   TokenLogoutOptions,
 } from './logout-options.js';
-import { LogoutWriter } from './logout-writer.service.js';
+import {
+  type LogoutOptions,
+  type LogoutReceipt,
+  RevocationWriter,
+} from '../revocation/revocation-writer.service.js';
 
 /**
  * Ends tokens before their time: each verb writes one event into the revocation log, resolves when it
@@ -51,7 +53,7 @@ import { LogoutWriter } from './logout-writer.service.js';
 export class LogoutService {
   constructor(
     private readonly tokens: TokenService,
-    private readonly writer: LogoutWriter,
+    private readonly writer: RevocationWriter,
     private readonly refreshes: RefreshService,
     private readonly keySessions: KeySessions,
     private readonly issuers: ActIssuer,

@@ -97,7 +97,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'wait: everywhere waits for who never refuses',
-    'logout/logout-writer.service',
+    'revocation/revocation-writer.service',
     "if (wait === 'everywhere' && widest >= UNBOUNDED) {",
     'if (false) {',
     BOUND,

@@ -3,6 +3,7 @@ import type { AccountChange, EventDraft } from '../../database/log-rows.js';
 import {
   KEYS_OF_ISSUERS,
   REVOCATION_REASONS,
+  type RevocationKind,
   type RevocationReason,
 } from '../../database/revocation-event.js';
 import { AuthException } from '../../errors/auth.exception.js';
@@ -16,6 +17,15 @@ interface Common {
   /** Who did it, for the audit: at most 255 characters, never told to a client. */
   readonly actor?: string | undefined;
 }
+
+/** The reason of an act for which its caller gives none. */
+export const DEFAULT_REASONS: Readonly<Record<RevocationKind, RevocationReason>> = {
+  token: 'logout',
+  session: 'logged_out_elsewhere',
+  subject: 'logged_out_elsewhere',
+  key: 'key_compromised',
+  issuer: 'everyone',
+};
 
 /** What is to be ended: the input of {@link RevocationLog.append}. */
 export type RevocationRequest =

@@ -11,7 +11,7 @@ import {
 import { randomUUID } from 'node:crypto';
 import { AccountService } from '../../../lib/accounts/account.service.js';
 import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
-import type { LogoutReceipt } from '../../../lib/logout/logout-options.js';
+import type { LogoutReceipt } from '../../../lib/revocation/revocation-writer.service.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

@@ -1,0 +1,235 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { RevocationKind, RevocationReason } from '../database/revocation-event.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthUnavailableException } from '../errors/auth.exception.js';
+import {
+  type AuthEventDraft,
+  AuthEvents,
+  type AuthEventType,
+} from '../events/auth-events.service.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { UNBOUNDED } from '../options/stale-policy.js';
+import { AuthClock } from '../platform/auth-clock.js';
+import { RevocationFeed } from './feed/revocation-feed.service.js';
+import { DEFAULT_REASONS, type RevocationRequest } from './log/event-draft.js';
+import { RevocationLog, type Written } from './log/revocation-log.service.js';
+import { StalePolicies } from './staleness/stale-policies.service.js';
+
+/** What every verb of {@link LogoutService} takes. */
+export interface LogoutOptions {
+  /**
+   * `'everywhere'`: resolve only when no instance can accept the token any more. That takes up to
+   * `maxStaleness`, or the widest failure policy of any instance.
+   *
+   * @throws AuthWiringError where that is unbounded (`'open'`, `observe`): before anything is written if
+   * this instance has such a policy; otherwise the logout counts, and the error says so.
+   */
+  readonly wait?: 'everywhere' | undefined;
+  /**
+   * The EntityManager of the caller's transaction: the logout counts from the caller's commit, and a
+   * rollback takes it back.
+   */
+  readonly manager?: EntityManager | undefined;
+  /** Why; the holder of the token can read it. Each verb has a default of its own. */
+  readonly reason?: RevocationReason | undefined;
+  /** Who did it, for the audit; at most 255 characters. */
+  readonly actor?: string | undefined;
+  /** The request in which it happens, for the audit. */
+  readonly requestId?: string | undefined;
+}
+
+/** What a logout did, from when, and where: proof for an audit, and the bound to count on. */
+export interface LogoutReceipt {
+  /** The events that were written; `position` is `null` while the caller's transaction is open. */
+  readonly events: readonly {
+    readonly kind: RevocationKind;
+    readonly position: number | null;
+    readonly id: string;
+  }[];
+  /**
+   * Seconds after which no instance accepts the token any more, whatever the hosts' clocks say: the
+   * widest failure policy of any instance. Infinity (`null` in JSON) while one instance has the policy
+   * `'open'`, or only observes.
+   */
+  readonly effectiveEverywhereWithin: number;
+  /** Until when the event is remembered; `null` for a key (for ever) and with `{ manager }`. */
+  readonly keptUntil: Date | null;
+  /**
+   * Resolves when this instance refuses the token. That is at once, except with `{ manager }`: then with
+   * the next proof after the caller's commit. In a process that only writes (`follow: false`) it always
+   * resolves at once and proves nothing, because such a process accepts no token anyway.
+   */
+  applied(): Promise<void>;
+}
+
+/** One act: what it ends, and what an audit calls it. */
+export interface Act {
+  readonly request: RevocationRequest;
+  /** Used where the caller gives no reason. Default: that of the request's kind. */
+  readonly reason?: RevocationReason | undefined;
+  /** Default: `logout`, and `key_revoked` for a key. */
+  readonly type?: AuthEventType | undefined;
+  /** Runs after the commit and before other instances are waited for; not with `{ manager }`. */
+  readonly afterCommit?: ((receipt: LogoutReceipt) => Promise<void>) | undefined;
+}
+
+/** Why the library itself ends sessions of its own issuer, and what an audit reports about it. */
+export type SessionsEnd = Omit<AuthEventDraft, 'type' | 'scope' | 'sessionId' | 'reason'> & {
+  readonly reason: RevocationReason;
+  /** Default: `logout`. */
+  readonly type?: AuthEventType | undefined;
+};
+
+/** A timer may fire this much early (ms). */
+const TIMER_SLACK = 10;
+
+/**
+ * The one writer of revocations. Logout, account acts, reuse of a refresh token, session limits and key
+ * revocation all come here: it appends to the log, reports to {@link AuthEvents} and makes the receipt.
+ */
+@Injectable()
+export class RevocationWriter {
+  constructor(
+    private readonly log: RevocationLog,
+    private readonly feed: RevocationFeed,
+    private readonly policies: StalePolicies,
+    private readonly events: AuthEvents,
+    private readonly clock: AuthClock,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /**
+   * Ends what is asked for. For a token or session that had ended before, nothing is written and nothing
+   * is reported; the receipt is that of the event that ended it.
+   *
+   * @throws AuthUnavailableException `storage_unavailable` when it was not stored, or when that is not
+   * known.
+   * @throws AuthWiringError for `{ manager, wait }`, and where `wait` can have no end.
+   */
+  async end(act: Act, options: LogoutOptions): Promise<LogoutReceipt> {
+    const { wait, manager, requestId, actor } = options;
+    const reason = options.reason ?? act.reason ?? DEFAULT_REASONS[act.request.kind];
+    const request = { ...act.request, reason, actor };
+    const report = { ...reportOf(request, act.type), reason, actor, requestId };
+    if (manager !== undefined) {
+      if (wait !== undefined) throw cannotWaitInTransaction();
+      return this.endWith(manager, request, report);
+    }
+    const { widest } = this.policies;
+    if (wait === 'everywhere' && widest >= UNBOUNDED) {
+      throw cannotWait('this instance', 'Nothing was ended.');
+    }
+    const written = await this.log.append([request]);
+    if (!written.isRepetition) this.events.tell(report);
+    const bound = Math.max(written.head.maxStaleness, widest);
+    const receipt = receiptOf(written, request.kind, bound);
+    await act.afterCommit?.(receipt);
+    if (wait === 'everywhere') {
+      if (bound >= UNBOUNDED) throw cannotWait('another instance', 'It was ended, and counts.');
+      await this.pass(bound);
+    }
+    return receipt;
+  }
+
+  /**
+   * Ends sessions of our own issuer in one write: those beyond a limit, those of a leaked key, the one
+   * whose refresh token was reused. Each of them is reported, also one that had ended before.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`: nothing was reported.
+   */
+  async endSessions(sids: readonly string[], why: SessionsEnd): Promise<void> {
+    if (sids.length === 0) return;
+    const { issuer } = this.options;
+    const { type = 'logout', reason, actor, ...about } = why;
+    await this.log.append(
+      sids.map((sid) => ({ kind: 'session', issuer, sid, reason, actor }) as const),
+    );
+    for (const sessionId of sids) {
+      this.events.tell({ ...about, type, scope: 'session', sessionId, reason, actor });
+    }
+  }
+
+  /** In the caller's transaction nothing has a position yet; all counts from the caller's commit (C5). */
+  private async endWith(
+    manager: EntityManager,
+    request: RevocationRequest,
+    report: AuthEventDraft,
+  ): Promise<LogoutReceipt> {
+    const bound = await this.log.bound();
+    const drafts = await this.log.appendWith(manager, [request]);
+    this.events.tell(report);
+    return {
+      events: drafts.map(({ id }) => ({ kind: request.kind, position: null, id })),
+      effectiveEverywhereWithin: secondsOf(bound),
+      keptUntil: null,
+      applied: () => this.applied(),
+    };
+  }
+
+  /** @throws AuthUnavailableException when the application shuts down before it could be known. */
+  private async applied(): Promise<void> {
+    if (!this.options.follow) return;
+    while (!(await this.feed.strictProof())) {
+      if (this.feed.isStopped) {
+        throw new AuthUnavailableException(
+          'revocation_state_unknown',
+          'The application shut down before the logout was seen to be in force here.',
+        );
+      }
+      await this.pass(this.options.maxStaleness / 4, false);
+    }
+  }
+
+  private pass(milliseconds: number, keepAlive = true): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.schedule(milliseconds + TIMER_SLACK, resolve, keepAlive);
+    });
+  }
+}
+
+/** What an audit may learn about it: the account or the session, hashed, but never a token's id. */
+function reportOf(
+  request: RevocationRequest,
+  type: AuthEventType | undefined,
+): Omit<AuthEventDraft, 'reason'> {
+  return {
+    type: type ?? (request.kind === 'key' ? 'key_revoked' : 'logout'),
+    scope: request.kind,
+    subject: request.kind === 'subject' ? request.subject : undefined,
+    sessionId: request.kind === 'session' ? request.sid : undefined,
+  };
+}
+
+function receiptOf({ events }: Written, kind: RevocationKind, bound: number): LogoutReceipt {
+  const until = events[0]?.until ?? null;
+  return {
+    events: events.map(({ position, id }) => ({ kind, position, id })),
+    effectiveEverywhereWithin: secondsOf(bound),
+    keptUntil: until === null ? null : new Date(until),
+    applied: () => Promise.resolve(),
+  };
+}
+
+/** A hundred years are no bound to wait for, or to read. */
+function secondsOf(bound: number): number {
+  return bound >= UNBOUNDED ? Infinity : bound / 1000;
+}
+
+function cannotWaitInTransaction(): AuthWiringError {
+  return new AuthWiringError(
+    '{ manager, wait } cannot work together: inside the transaction nothing is in force yet.',
+    'Leave wait out, and await receipt.applied() after the commit.',
+  );
+}
+
+function cannotWait(who: string, outcome: string): AuthWiringError {
+  return new AuthWiringError(
+    `{ wait: 'everywhere' } cannot be answered: ${who} has registered that it may accept revoked tokens without a bound ('open' or observe). ${outcome}`,
+    'Leave wait out; effectiveEverywhereWithin is Infinity.',
+    "Replace 'open' by { staleFor }, then lower the bound in the head (npx nestjs-logout lower-bound).",
+  );
+}
