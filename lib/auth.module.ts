@@ -31,6 +31,7 @@ import { RevocationWriter } from './revocation/revocation-writer.service.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
 import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
+import { LoginService } from './sessions/login.service.js';
 import { RefreshService } from './sessions/refresh.service.js';
 import { SessionPurge } from './sessions/session-purge.service.js';
 import { SessionStore } from './sessions/session-store.service.js';
@@ -62,6 +63,7 @@ const PROVIDERS = [
   AccountEraser,
   KeySessions,
   RefreshTokenLookup,
+  LoginService,
   RefreshService,
   { provide: APP_FILTER, useClass: AuthExceptionFilter },
 ];

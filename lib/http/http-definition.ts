@@ -1,6 +1,5 @@
 import { Controller, type Provider, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { COOKIE_MODE } from '../authentication/token-source.js';
-import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import {
   type AuthHttpOptions,
@@ -37,7 +36,6 @@ export function httpDefinition(given: AuthHttpOptions | undefined): HttpDefiniti
       { provide: RESOLVED_HTTP_OPTIONS, useValue: options },
       AuthCookies,
       PresentedSessions,
-      RefreshTokenInspector,
       TokenIntrospector,
     ],
   };

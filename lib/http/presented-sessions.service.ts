@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { AccessTokenReader } from '../authentication/token-source.js';
 import { tokenMissing } from '../authentication/refusals.js';
+import { AccessTokenReader } from '../authentication/token-source.js';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import { RefreshService } from '../sessions/refresh.service.js';
+import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { refreshRefusal } from '../sessions/session-refusals.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js';
@@ -29,7 +29,7 @@ export class PresentedSessions {
   constructor(
     private readonly reader: AccessTokenReader,
     private readonly tokens: TokenService,
-    private readonly refreshes: RefreshService,
+    private readonly refreshTokens: RefreshTokenLookup,
     private readonly logoutService: LogoutService,
     private readonly cookies: AuthCookies,
   ) {}
@@ -81,7 +81,7 @@ export class PresentedSessions {
       if (!ended.has(sid)) {
         await attempt(sid, () => this.logoutService.logoutSession(sid, options));
       }
-      if (ended.has(sid)) await this.refreshes.usedInLogout(tokens[index] as string);
+      if (ended.has(sid)) await this.refreshTokens.usedInLogout(tokens[index] as string);
     }
     if (failures.length > 0) throw failures[0];
     if (ended.size === 0) throw errors[0] ?? tokenMissing();
@@ -102,7 +102,7 @@ export class PresentedSessions {
 
   private async sidOfCookies(request: HttpRequest): Promise<string | undefined> {
     const refresh = this.cookies.refreshToken(request);
-    const session = refresh === undefined ? undefined : await this.refreshes.find(refresh);
+    const session = refresh === undefined ? undefined : await this.refreshTokens.find(refresh);
     if (session !== undefined) return session.endedAt === null ? session.sid : undefined;
     const access = this.reader.read(request);
     return access === undefined ? undefined : (await this.claimsOf(access)).sid;
@@ -112,7 +112,7 @@ export class PresentedSessions {
     const inBody = textOf(request, 'refresh_token');
     const found = this.cookies.refreshTokens(request);
     const all = new Set(inBody === undefined ? found : [inBody, ...found]);
-    return this.refreshes.worthLookingUp([...all], MOST_STRANGERS);
+    return this.refreshTokens.worthLookingUp([...all], MOST_STRANGERS);
   }
 
   private claimsOf(token: string): Promise<TokenClaims> {
@@ -120,7 +120,7 @@ export class PresentedSessions {
   }
 
   private async sidOf(token: string): Promise<string> {
-    const session = await this.refreshes.find(token);
+    const session = await this.refreshTokens.find(token);
     if (session === undefined) throw refreshRefusal('refresh_token_invalid');
     return session.sid;
   }

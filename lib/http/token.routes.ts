@@ -21,7 +21,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import { RefreshTokenInspector } from '../sessions/refresh-token.inspector.js';
+import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './http-options.js';
 import { OwnRoutes } from './own-routes.js';
@@ -44,7 +44,7 @@ const INACTIVE: Introspection = Object.freeze({ active: false });
 export class TokenIntrospector {
   constructor(
     private readonly tokens: TokenService,
-    private readonly refreshTokens: RefreshTokenInspector,
+    private readonly refreshTokens: RefreshTokenLookup,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 

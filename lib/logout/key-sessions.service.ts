@@ -6,6 +6,7 @@ import {
 import { EventKeys } from '../revocation/index/event-key.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { SessionRows } from '../sessions/session-purge.service.js';
+import { RevocationWriter } from '../revocation/revocation-writer.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
 /** Sessions that are read, and ended, at a time. */
@@ -46,6 +47,7 @@ export class KeySessions {
   constructor(
     private readonly store: SessionStore,
     private readonly log: RevocationLog,
+    private readonly writer: RevocationWriter,
     private readonly keys: EventKeys,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -58,14 +60,8 @@ export class KeySessions {
 
   /** Batch by batch; called again after a failure it goes on with those that are left. */
   async end(kid: string, actor: string | undefined): Promise<void> {
-    const { issuer } = this.options;
     for await (const sids of this.pages(kid)) {
-      if (sids.length === 0) continue;
-      await this.log.append(
-        sids.map(
-          (sid) => ({ kind: 'session', issuer, sid, reason: 'key_compromised', actor }) as const,
-        ),
-      );
+      await this.writer.endSessions(sids, { reason: 'key_compromised', actor });
     }
   }
 

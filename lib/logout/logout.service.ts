@@ -12,7 +12,7 @@ import { assertText, isIdentifier, subjectOf } from '../platform/identifier.js';
 import type { RevocationRequest } from '../revocation/log/event-draft.js';
 import { identityOf } from '../revocation/token-identity.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
-import { RefreshService } from '../sessions/refresh.service.js';
+import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { refreshRefusal } from '../sessions/session-refusals.js';
 import { ActIssuer } from './act-issuer.service.js';
 import { KeySessions } from './key-sessions.service.js';
@@ -54,7 +54,7 @@ export class LogoutService {
   constructor(
     private readonly tokens: TokenService,
     private readonly writer: RevocationWriter,
-    private readonly refreshes: RefreshService,
+    private readonly refreshTokens: RefreshTokenLookup,
     private readonly keySessions: KeySessions,
     private readonly issuers: ActIssuer,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
@@ -72,14 +72,14 @@ export class LogoutService {
     { token: text, ...options }: TokenLogoutOptions = {},
   ): Promise<LogoutReceipt> {
     if (isRefreshToken(token)) {
-      const session = await this.refreshes.find(token);
+      const session = await this.refreshTokens.find(token);
       if (session === undefined) throw refreshRefusal('refresh_token_invalid');
       const { issuer } = this.options;
       const request = { kind: 'session', issuer, sid: session.sid } as const;
       const receipt = await this.writer.end({ request, reason: 'logout' }, options);
       // In a caller's transaction the logout is not known to be committed.
       const isOver = session.endedAt !== null || options.manager !== undefined;
-      if (!isOver) await this.refreshes.usedInLogout(token);
+      if (!isOver) await this.refreshTokens.usedInLogout(token);
       return receipt;
     }
     const { iss: issuer, sid, jti, exp } = await this.claimsOf(token, text);

@@ -1,9 +1,11 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import type { Delivery } from '../database/session-rows.js';
+import type { Delivery, RefreshRow, SessionRow } from '../database/session-rows.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { type Duration, parseDuration } from '../options/duration.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
+import type { SignedAccessToken } from './access-token.signer.js';
+import type { RefreshToken } from './refresh-token.js';
 
 const SECOND = 1_000;
 
@@ -102,6 +104,28 @@ export interface LoginResult {
   readonly refreshExpiresIn?: number;
   /** `false` where its cookies shall go when the browser closes; absent otherwise. */
   readonly persistent?: false;
+}
+
+/** Makes the answer of a login or a refresh; without a refresh token where there are none. */
+export function loginResultOf(
+  { text, expiresIn, refreshAt }: SignedAccessToken,
+  { sid, isPersistent }: SessionRow,
+  refresh: { readonly token: RefreshToken; readonly row: RefreshRow } | null,
+  { now }: LogPosition,
+): LoginResult {
+  return {
+    accessToken: text,
+    expiresIn,
+    refreshAt,
+    sessionId: sid,
+    ...(isPersistent ? {} : { persistent: false as const }),
+    ...(refresh === null
+      ? {}
+      : {
+          refreshToken: refresh.token,
+          refreshExpiresIn: Math.max(0, Math.floor((refresh.row.expiresAt - now) / 1000)),
+        }),
+  };
 }
 
 /**

@@ -1,11 +1,21 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { type KeyObject, randomInt } from 'node:crypto';
 import { KeyRing } from '../authentication/key-ring.js';
 import { integerOf } from '../database/log-rows.js';
-import { sessionOf, type SessionRow } from '../database/session-rows.js';
-import type { Row } from '../database/statement.js';
+import {
+  refreshOf,
+  type RefreshRow,
+  sessionOf,
+  type SessionRow,
+} from '../database/session-rows.js';
+import type { Row, Transaction } from '../database/statement.js';
 import { AuthUnavailableException } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { EventKeys } from '../revocation/index/event-key.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import {
   type CheckKey,
@@ -17,6 +27,7 @@ import {
   refreshTokenDigest,
 } from './refresh-token.js';
 import { SessionStore } from './session-store.service.js';
+import { endOf, refusalOf, type SessionTransactions } from './session.transactions.js';
 
 /** How much of a database one kind of look-up may take. */
 interface LaneLimits {
@@ -100,6 +111,13 @@ const OWN = { batch: 500, queue: 10_000 } as const;
 /** All other texts: few at a time, so that a flood of them costs the database next to nothing. */
 const STRANGERS = { batch: 100, queue: 200 } as const;
 
+/** A refresh token that would be accepted now. */
+export interface LiveRefreshToken {
+  readonly session: SessionRow;
+  /** Epoch ms. */
+  readonly expiresAt: number;
+}
+
 /**
  * Looks refresh tokens up, and makes new ones that it will recognise.
  *
@@ -117,7 +135,9 @@ export class RefreshTokenLookup {
     private readonly log: RevocationLog,
     private readonly store: SessionStore,
     private readonly keys: KeyRing,
+    private readonly eventKeys: EventKeys,
     private readonly meter: AuthMeter,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
   /** A new token, with the check value of the key that signs now. */
@@ -151,6 +171,40 @@ export class RefreshTokenLookup {
       : { ...session, endedAt: session.endedAt ?? 0, endReason: session.endReason ?? 'logout' };
   }
 
+  /**
+   * Looks at a refresh token without using it. It asks the primary, so the answer is never stale.
+   *
+   * @returns `undefined` for one that is unknown, used, expired or ended, or whose account may not log
+   * in. A token within its grace counts as used.
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async inspect(token: string): Promise<LiveRefreshToken | undefined> {
+    // What a caller's transaction has ended counts from its commit on (C5).
+    await this.log.settlePending();
+    const session = await this.find(token);
+    if (session === undefined || session.endedAt !== null) return undefined;
+    const issuerKey = this.eventKeys.hex('issuer', this.options.issuer, '');
+    const row = await this.store.write((of) =>
+      findLive(of, session, issuerKey, refreshTokenDigest(token)),
+    );
+    return row === undefined ? undefined : { session, expiresAt: row.expiresAt };
+  }
+
+  /** The tokens that this application made, by their check values, and at most `others` other texts. */
+  worthLookingUp(texts: readonly string[], others: number): string[] {
+    const own = new Set(texts.filter((text) => this.isOwn(text)));
+    return [...own, ...texts.filter((text) => !own.has(text)).slice(0, others)];
+  }
+
+  /**
+   * Notes that a token was presented in a logout that has been committed: if its predecessor is
+   * presented later, that is reported as reuse. The logout counts without this, so nothing fails here.
+   */
+  async usedInLogout(token: string): Promise<void> {
+    const digest = refreshTokenDigest(token);
+    await this.store.attempt(({ statements }) => statements.useUp(digest));
+  }
+
   private rowOf(token: RefreshToken): Promise<Row | undefined> {
     const lane = this.isOwn(token) ? this.own : this.strangers;
     return this.meter.refusalsOf(lane.find(refreshTokenDigest(token)));
@@ -168,4 +222,18 @@ export class RefreshTokenLookup {
       return derived;
     });
   }
+}
+
+function* findLive(
+  of: SessionTransactions,
+  session: SessionRow,
+  issuerKey: string,
+  digest: string,
+): Transaction<RefreshRow | undefined> {
+  const { rows } = yield of.statements.findRefresh([digest]);
+  const { account, issuer, now } = yield* of.readAccounts(session.subjectKey, issuerKey);
+  if (rows[0] === undefined || endOf(session, account, issuer) !== undefined) return undefined;
+  if (refusalOf(account, now) !== undefined) return undefined;
+  const row = refreshOf(rows[0]);
+  return now >= row.expiresAt || row.replacedAt !== null ? undefined : row;
 }

@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { RevocationReason } from '../database/revocation-event.js';
-import type { SessionRow } from '../database/session-rows.js';
+import type { RefreshRow, SessionRow } from '../database/session-rows.js';
 import {
   type AuthException,
   AuthTooManyAttemptsException,
   AuthUnavailableException,
 } from '../errors/auth.exception.js';
-import { AuthEvents } from '../events/auth-events.service.js';
+import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -15,6 +15,7 @@ import { EventKeys } from '../revocation/index/event-key.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import { RevocationWriter, type SessionsEnd } from '../revocation/revocation-writer.service.js';
 import {
   AccessTokenSigner,
   assertFitsCookie,
@@ -25,10 +26,10 @@ import {
   cut,
   idempotencyKeyOf,
   type LoginResult,
+  loginResultOf,
   type RefreshContext,
   truncateAddress,
 } from './login-context.js';
-import { answerOf, repeatedAnswerOf } from './refresh-answer.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import {
   isRefreshToken,
@@ -38,7 +39,7 @@ import {
   retryDigest,
   sealSuccessor,
 } from './refresh-token.js';
-import { isReuseAfterEnd, type RefreshOutcome, type ReuseClass, rotate } from './rotate.js';
+import { isReuseAfterEnd, type RefreshOutcome, rotate } from './rotate.js';
 import { claimsOf } from './session-claims.js';
 import { refreshRefusal } from './session-refusals.js';
 import { SessionStore } from './session-store.service.js';
@@ -63,6 +64,7 @@ export class RefreshService {
     private readonly signer: AccessTokenSigner,
     private readonly keys: EventKeys,
     private readonly index: RevocationIndex,
+    private readonly writer: RevocationWriter,
     private readonly events: AuthEvents,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -90,12 +92,12 @@ export class RefreshService {
       const outcome = await this.rotate(token, successor, session, since, signed, context);
       if (outcome.kind === 'refreshed') {
         this.tell('refresh', session, context);
-        return answerOf(signed, session, successor, outcome.refresh, since);
+        return loginResultOf(signed, session, { token: successor, row: outcome.refresh }, since);
       }
       if (outcome.kind === 'retried') {
         const same = openSuccessor(token, outcome.sealed, outcome.isProven ? key : undefined);
         this.tell('refresh', session, context);
-        return repeatedAnswerOf(signed, session, same, outcome.refresh, since);
+        return repeatedResultOf(signed, session, { token: same, row: outcome.refresh }, since);
       }
       if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);
     }
@@ -105,31 +107,11 @@ export class RefreshService {
     );
   }
 
-  /** The login that a refresh token belongs to, dead or alive; `undefined` for a stranger's text. */
-  find(token: string): Promise<SessionRow | undefined> {
-    return this.lookup.find(token);
-  }
-
-  /** Those that this application made, by their check values, and as many `others` as may wait for a look-up. */
-  worthLookingUp(texts: readonly string[], others: number): string[] {
-    const own = new Set(texts.filter((text) => this.lookup.isOwn(text)));
-    return [...own, ...texts.filter((text) => !own.has(text)).slice(0, others)];
-  }
-
-  /**
-   * Notes that a token was presented in a logout, which has been committed: whoever presents its
-   * predecessor later is reported. The logout is good without it, so nothing fails here.
-   */
-  async usedInLogout(token: string): Promise<void> {
-    const digest = refreshTokenDigest(token);
-    await this.store.attempt(({ statements }) => statements.useUp(digest));
-  }
-
   private async presentedSession(
     token: RefreshToken,
     context: RefreshContext,
   ): Promise<SessionRow> {
-    const session = await this.find(token);
+    const session = await this.lookup.find(token);
     if (session === undefined) throw refreshRefusal('refresh_token_invalid');
     const isForeign =
       session.delivery !== (context.delivery ?? 'body') ||
@@ -159,8 +141,7 @@ export class RefreshService {
     });
     if (claims !== null) return claims;
     const reason = 'account_disabled';
-    await this.log.append([{ kind: 'session', issuer: this.options.issuer, sid, reason }]);
-    this.tell('refresh_refused', session, context, { reason, scope: 'session' });
+    await this.end(session, context, { type: 'refresh_refused', reason });
     throw refreshRefusal(reason);
   }
 
@@ -213,19 +194,7 @@ export class RefreshService {
     if (outcome.kind === 'reused') {
       const { reuse } = outcome;
       // RT-05: committed before the refusal is sent; a 503 here leaves the token to be presented again.
-      await this.log.append([
-        {
-          kind: 'session',
-          issuer: this.options.issuer,
-          sid: session.sid,
-          reason: 'refresh_reused',
-        },
-      ]);
-      this.tell('refresh_reused', session, context, {
-        reuse,
-        reason: 'refresh_reused',
-        scope: 'session',
-      });
+      await this.end(session, context, { type: 'refresh_reused', reason: 'refresh_reused', reuse });
       return refreshRefusal('refresh_token_reused', 'refresh_reused');
     }
     if (outcome.kind === 'ended') {
@@ -255,16 +224,40 @@ export class RefreshService {
     return refreshRefusal('session_ended', reason);
   }
 
+  private end(
+    { subject, sid }: SessionRow,
+    { requestId }: ClientContext,
+    why: SessionsEnd,
+  ): Promise<void> {
+    return this.writer.endSessions([sid], { ...why, subject, requestId });
+  }
+
   private tell(
     type: 'refresh' | 'refresh_refused' | 'refresh_reused',
     { subject, sid }: SessionRow,
     { requestId }: ClientContext,
-    details: {
-      reason?: string;
-      reuse?: ReuseClass;
-      scope?: 'session';
-    } = {},
+    details: Pick<AuthEventDraft, 'reason' | 'reuse'> = {},
   ): void {
     this.events.tell({ type, subject, sessionId: sid, requestId, ...details });
   }
+}
+
+/**
+ * What a refresh answers with the successor that an earlier answer carried.
+ *
+ * Where that successor was replaced meanwhile, another tab is a step ahead. This one can catch up while
+ * that step is within its grace. A browser's one cookie already holds the later token, and must not be
+ * set back.
+ */
+function repeatedResultOf(
+  signed: SignedAccessToken,
+  session: SessionRow,
+  successor: { readonly token: RefreshToken; readonly row: RefreshRow },
+  since: LogPosition,
+): LoginResult {
+  const result = loginResultOf(signed, session, successor, since);
+  if (successor.row.replacedAt === null) return result;
+  if (session.delivery === 'body') return { ...result, refreshAt: since.now };
+  const { refreshToken: _, ...access } = result;
+  return access;
 }

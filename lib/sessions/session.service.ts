@@ -1,8 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
-import { randomUUID } from 'node:crypto';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthUnavailableException } from '../errors/auth.exception.js';
-import { AuthEvents } from '../events/auth-events.service.js';
+import { Inject, Injectable } from '@nestjs/common';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -12,19 +8,15 @@ import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
-import { AccessTokenSigner, assertFitsCookie } from './access-token.signer.js';
-import {
-  type AuthenticatedSubject,
-  type LoginContext,
-  type LoginResult,
-  type LoginSince,
-  type RefreshContext,
-  sessionLifeOf,
+import type {
+  AuthenticatedSubject,
+  LoginContext,
+  LoginResult,
+  LoginSince,
+  RefreshContext,
 } from './login-context.js';
-import { newSession } from './new-session.js';
-import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
+import { type Authenticate, LoginService } from './login.service.js';
 import { RefreshService } from './refresh.service.js';
-import { claimsOf } from './session-claims.js';
 import {
   cursorOf,
   readListOptions,
@@ -32,18 +24,7 @@ import {
   type SessionListOptions,
   type SessionPage,
 } from './session-list.js';
-import { refreshRefusal } from './session-refusals.js';
 import { SessionStore } from './session-store.service.js';
-
-/** Checks who it is; `null` is a wrong password. */
-type Authenticate = () =>
-  Promise<AuthenticatedSubject | null | undefined> | AuthenticatedSubject | null;
-
-/**
- * For how long a position is good for a login (ms). Marks are kept for longer, so a login never misses
- * one that ended its account in the meantime.
- */
-const POSITION_LIFE = 3_600_000;
 
 /**
  * Sessions: a login and its refresh tokens, from the password to the last of them.
@@ -52,17 +33,12 @@ const POSITION_LIFE = 3_600_000;
  */
 @Injectable()
 export class SessionService {
-  private readonly logger = new Logger('SessionService');
-  private hasWarned = false;
-
   constructor(
     private readonly log: RevocationLog,
     private readonly store: SessionStore,
+    private readonly logins: LoginService,
     private readonly refreshes: RefreshService,
-    private readonly lookup: RefreshTokenLookup,
-    private readonly signer: AccessTokenSigner,
     private readonly keys: EventKeys,
-    private readonly events: AuthEvents,
     private readonly meter: AuthMeter,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -106,31 +82,7 @@ export class SessionService {
     who: AuthenticatedSubject | Authenticate,
     context: LoginContext | LoginSince = {},
   ): Promise<LoginResult | null> {
-    return this.meter.refusalsOf(this.admit(who, context));
-  }
-
-  private async admit(
-    who: AuthenticatedSubject | Authenticate,
-    context: LoginContext | LoginSince,
-  ): Promise<LoginResult | null> {
-    if (typeof who === 'function') {
-      const since = await this.log.position();
-      const subject = await who();
-      if (subject !== null && subject !== undefined) return this.begin(subject, since, context);
-      const { requestId } = context;
-      this.meter.count('refusals', 'credentials_invalid');
-      this.events.tell({ type: 'login_refused', reason: 'credentials_invalid', requestId });
-      return null;
-    }
-    const since = 'since' in context ? context.since : undefined;
-    if (since === undefined) {
-      throw new AuthWiringError(
-        'login(subject) was called without the position at which its authority was checked.',
-        'Pass a function that checks the password: login(async () => …).',
-        'Or take `since = await sessions.position()` before the check: login(subject, { since }).',
-      );
-    }
-    return this.begin(who, since, context);
+    return this.meter.refusalsOf(this.logins.login(who, context));
   }
 
   /**
@@ -203,102 +155,7 @@ export class SessionService {
     return this.store.write((of) => of.isOpen(key, subjectKey, this.issuerKey));
   }
 
-  private async begin(
-    { subject: given, claims }: AuthenticatedSubject,
-    since: LogPosition,
-    context: LoginContext,
-  ): Promise<LoginResult> {
-    const { requestId } = context;
-    if (this.log.databaseNow() - since.now > POSITION_LIFE) {
-      throw new AuthUnavailableException(
-        'storage_unavailable',
-        'The login took too long since its position was read. Log in again.',
-      );
-    }
-    const subject = subjectOf(given, 'sessions.login()');
-    const sid = randomUUID();
-    const claimsContext = { sessionId: sid, on: 'login', client: context.client } as const;
-    const ownClaims = claims ?? (await claimsOf(this.options.claims, subject, claimsContext));
-    if (ownClaims === null) {
-      const reason = 'account_disabled';
-      this.events.tell({ type: 'login_refused', subject, reason, requestId });
-      throw refreshRefusal(reason);
-    }
-    const end = since.now + sessionLifeOf(context.sessionTtl, this.options.sessionTtl);
-    const signed = await this.signer.sign(subject, sid, ownClaims, since, end);
-    assertFitsCookie(signed, context.delivery);
-    this.warnOfLostClaims(claims);
-    const { session, refresh, token } = newSession(
-      this.options,
-      this.keys,
-      { subject, sid },
-      since,
-      signed,
-      { context, end },
-      this.lookup.issue(),
-    );
-    const beginning = {
-      session,
-      refresh,
-      issuerKey: this.issuerKey,
-      limits: this.options.maxSessions,
-    };
-    const outcome = await this.store.write((of) => of.begin(beginning));
-    if (outcome.kind === 'locked' || outcome.kind === 'disabled') {
-      const code = outcome.kind === 'locked' ? 'account_locked' : 'account_disabled';
-      this.events.tell({ type: 'login_refused', subject, reason: code, requestId });
-      throw refreshRefusal(code);
-    }
-    // One that was overtaken by a logout everywhere is dead, and ends nobody else's session.
-    if (outcome.kind === 'begun') await this.endOthers(outcome.surplus, context);
-    this.events.tell({ type: 'login', subject, sessionId: sid, requestId });
-    const { text, expiresIn, refreshAt } = signed;
-    const login = {
-      accessToken: text,
-      expiresIn,
-      refreshAt,
-      sessionId: sid,
-      ...(session.isPersistent ? {} : { persistent: false as const }),
-    };
-    if (token === undefined || refresh === null) return login;
-    const refreshExpiresIn = Math.floor((refresh.expiresAt - since.now) / 1000);
-    return { ...login, refreshToken: token, refreshExpiresIn };
-  }
-
-  /** The oldest beyond the limit, and the one that the same browser held before (RT-10). */
-  private async endOthers(
-    surplus: readonly string[],
-    { replaces, requestId }: LoginContext,
-  ): Promise<void> {
-    const sids = replaces === undefined ? surplus : [...surplus, replaces];
-    if (sids.length === 0) return;
-    const { issuer } = this.options;
-    await this.log.append(
-      sids.map((sid) => ({ kind: 'session', issuer, sid, reason: 'newer_login' }) as const),
-    );
-    for (const sessionId of sids) {
-      this.events.tell({
-        type: 'logout',
-        sessionId,
-        scope: 'session',
-        reason: 'newer_login',
-        requestId,
-      });
-    }
-  }
-
   private get issuerKey(): string {
     return this.keys.hex('issuer', this.options.issuer, '');
-  }
-
-  private warnOfLostClaims(claims: Readonly<Record<string, unknown>> | undefined): void {
-    const { claims: loader, refreshTokenTtl } = this.options;
-    if (this.hasWarned || claims === undefined || Object.keys(claims).length === 0) return;
-    if (loader !== undefined || refreshTokenTtl === 0) return;
-    this.hasWarned = true;
-    this.logger.warn(
-      'login() brought claims, but refreshed tokens will have none: nothing is copied from an old ' +
-        'token. Give AuthModule.forRoot() the option claims: (subject) => ({ … }), or refreshTokenTtl: 0.',
-    );
   }
 }

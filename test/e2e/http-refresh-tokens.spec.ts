@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { AuthEvents, AuthUnavailableException } from 'nestjs-logout';
-import { RefreshService } from '../../lib/sessions/refresh.service.js';
+import { RefreshTokenLookup } from '../../lib/sessions/refresh-token-lookup.service.js';
 import { useBothPlatforms } from '../support/http-both.js';
 import { cookiesOf, type HttpAnswer, PASSWORD } from '../support/http-client.js';
 
@@ -40,7 +40,7 @@ describe('refresh tokens over HTTP', () => {
   it('S1: a login succeeds while the cookie of an earlier session cannot be looked up', async () => {
     const answer = await browsers.answer(async (to, { app }): Promise<HttpAnswer> => {
       jest
-        .spyOn(app.get(RefreshService), 'find')
+        .spyOn(app.get(RefreshTokenLookup), 'find')
         .mockRejectedValue(
           new AuthUnavailableException('storage_unavailable', 'The queue is full.'),
         );

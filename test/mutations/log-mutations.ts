@@ -60,7 +60,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a login is timed by the host’s clock',
-    'sessions/session.service',
+    'sessions/login.service',
     'this.log.databaseNow() - since.now',
     'this.log.now() - since.now',
     CLOCKS,

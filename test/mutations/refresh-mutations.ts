@@ -144,14 +144,14 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'A16: a refresh that finds no account leaves the session open',
     'sessions/refresh.service',
-    "await this.log.append([{ kind: 'session', issuer: this.options.issuer, sid, reason }]);",
+    "await this.end(session, context, { type: 'refresh_refused', reason });",
     '',
     'cluster/sessions/nobody',
   ),
   one(
     'S17: a logout does not use its token up',
     'logout/logout.service',
-    'await this.refreshes.usedInLogout(token);',
+    'await this.refreshTokens.usedInLogout(token);',
     '',
     'cluster/sessions/reuse-after-end',
   ),
@@ -172,7 +172,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'S17: a logout over HTTP does not use its token up',
     'http/presented-sessions.service',
-    'await this.refreshes.usedInLogout(tokens[index]);',
+    'await this.refreshTokens.usedInLogout(tokens[index]);',
     ';',
     'e2e/http-refresh-tokens',
   ),
@@ -185,14 +185,14 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'S1: one request looks up as many tokens as its header holds',
-    'sessions/refresh.service',
+    'sessions/refresh-token-lookup.service',
     '.slice(0, others)',
     '',
     'e2e/http-cookie-lives',
   ),
   one(
     'S1: rubbish in front of a token keeps it from being looked up',
-    'sessions/refresh.service',
+    'sessions/refresh-token-lookup.service',
     'return [...own, ...texts.filter((text) => !own.has(text)).slice(0, others)];',
     'return texts.slice(0, others);',
     'e2e/http-cookie-lives',

@@ -49,8 +49,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a reuse is refused and ends nothing',
     'sessions/refresh.service',
-    'await this.log.append([\n',
-    'await Promise.resolve([\n',
+    "await this.end(session, context, { type: 'refresh_reused', reason: 'refresh_reused', reuse });",
+    '',
     'cluster/sessions/refresh',
   ),
   one(
@@ -90,7 +90,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a late login is taken',
-    'sessions/session.service',
+    'sessions/login.service',
     'if (this.log.databaseNow() - since.now > POSITION_LIFE)',
     'if (false)',
     'cluster/sessions/review-findings',

@@ -5,7 +5,6 @@ import type { AuthKeySource } from '../../../lib/options/auth-key.js';
 import type { LoginResult } from '../../../lib/sessions/login-context.js';
 import { RefreshTokenLookup } from '../../../lib/sessions/refresh-token-lookup.service.js';
 import { refreshTokenDigest } from '../../../lib/sessions/refresh-token.js';
-import { RefreshService } from '../../../lib/sessions/refresh.service.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
@@ -163,7 +162,7 @@ describeOn(databaseKinds, 'S1: refresh tokens and random texts', (kind) => {
       Array.from({ length: FLOOD }, () => instance.sessions.refresh(randomText())),
     );
     const found = await instance.app
-      .get(RefreshService)
+      .get(RefreshTokenLookup)
       .find(refreshToken ?? '')
       .catch((error: unknown) => error);
     expect(found).not.toBeInstanceOf(AuthException);
