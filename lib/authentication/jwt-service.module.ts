@@ -6,11 +6,10 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
+import { exportedBy } from '../platform/module-graph.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import { KeyJwt, RingJwtService } from './jwt.service.js';
 import { KeyRing } from './key-ring.js';
-
-type ModuleRef = NonNullable<ReturnType<ModulesContainer['get']>>;
 
 /**
  * Sees at boot that no other module gives a `JwtService` to the whole application: which of two is
@@ -24,7 +23,7 @@ class OnlyGlobalJwtService implements OnModuleInit {
   onModuleInit(): void {
     for (const module of this.modules.values()) {
       if (module.metatype === JwtServiceModule || !module.isGlobal) continue;
-      if (!givesJwtService(module)) continue;
+      if (exportedBy(module, JwtService) === undefined) continue;
       throw new AuthWiringError(
         `Two global modules export JwtService: ${module.metatype.name} and AuthModule.`,
         'Keep yours: AuthModule.forRoot({ exportJwtService: false, … }).',
@@ -62,14 +61,4 @@ export function jwtServiceModule(core: DynamicModule): DynamicModule {
     providers: [PROVIDER, OnlyGlobalJwtService],
     exports: [JwtService],
   };
-}
-
-/** By itself, or by a module that it imports and exports again. */
-function givesJwtService(module: ModuleRef, seen = new Set<ModuleRef>()): boolean {
-  if (seen.has(module)) return false;
-  seen.add(module);
-  if (module.exports.has(JwtService) && module.providers.has(JwtService)) return true;
-  return [...module.imports].some(
-    (other) => module.exports.has(other.metatype) && givesJwtService(other, seen),
-  );
 }

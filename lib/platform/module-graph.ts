@@ -1,5 +1,6 @@
 import type { ModulesContainer } from '@nestjs/core';
 
+/** A module, as Nest keeps it. */
 type NestModule = ModulesContainer extends Map<string, infer Module> ? Module : never;
 type Wrapper = NonNullable<ReturnType<NestModule['providers']['get']>>;
 type Token = Wrapper['token'];
@@ -52,25 +53,34 @@ function listOf<Entry>(key: string, type: object): readonly Entry[] {
 }
 
 function lookUp(token: Token, module: NestModule): InjectedProvider | undefined {
-  const own = module.providers.get(token);
-  return own === undefined
-    ? lookUpInImports(token, [...module.imports], new Set())
-    : { module, wrapper: own };
+  const wrapper = module.providers.get(token);
+  if (wrapper !== undefined) return { module, wrapper };
+  const seen = new Set<NestModule>();
+  return firstExported(token, [...module.imports], seen);
 }
 
-function lookUpInImports(
+function firstExported(
   token: Token,
-  imports: readonly NestModule[],
+  modules: readonly NestModule[],
   seen: Set<NestModule>,
 ): InjectedProvider | undefined {
-  for (const module of imports) {
-    if (seen.has(module)) continue;
-    seen.add(module);
-    const wrapper = module.exports.has(token) ? module.providers.get(token) : undefined;
-    if (wrapper !== undefined) return { module, wrapper };
-    const reExported = [...module.imports].filter(({ metatype }) => module.exports.has(metatype));
-    const found = lookUpInImports(token, reExported, seen);
+  for (const module of modules) {
+    const found = exportedBy(module, token, seen);
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** The provider that a module exports under a token: its own, or that of a module it exports again. */
+export function exportedBy(
+  module: NestModule,
+  token: Token,
+  seen = new Set<NestModule>(),
+): InjectedProvider | undefined {
+  if (seen.has(module)) return undefined;
+  seen.add(module);
+  const wrapper = module.exports.has(token) ? module.providers.get(token) : undefined;
+  if (wrapper !== undefined) return { module, wrapper };
+  const exportedAgain = [...module.imports].filter(({ metatype }) => module.exports.has(metatype));
+  return firstExported(token, exportedAgain, seen);
 }

@@ -73,7 +73,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   one(
     'a second global JwtService is not noticed',
     'authentication/jwt-service.module',
-    'if (!givesJwtService(module))',
+    'if (exportedBy(module, JwtService) === undefined)',
     'if (true)',
     JWT_WIRING,
   ),
