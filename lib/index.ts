@@ -5,12 +5,12 @@ export { AuthClock, type CancelSchedule } from './platform/auth-clock.js';
 
 export {
   AuthException,
-  type AuthErrorCode,
   type AuthExceptionDetails,
   AuthTooManyAttemptsException,
   AuthUnauthorizedException,
   AuthUnavailableException,
 } from './errors/auth.exception.js';
+export type { AuthErrorCode } from './errors/error-codes.js';
 export { AuthWiringError } from './errors/auth-wiring.error.js';
 
 export type {

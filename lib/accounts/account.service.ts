@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { RevocationReason } from '../database/revocation-event.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthException } from '../errors/auth.exception.js';
 import { AuthEvents, type AuthEventType } from '../events/auth-events.service.js';
 import { ActIssuer } from '../logout/act-issuer.service.js';
 import type { SubjectLogoutOptions } from '../logout/logout-options.js';
@@ -227,5 +227,5 @@ function refuseManager(options: AccountChangeOptions, call: string): void {
 }
 
 function badRequest(what: string): AuthException {
-  return new AuthException(400, 'invalid_request', `Nothing was locked: ${what}.`);
+  return refusal('invalid_request', { message: `Nothing was locked: ${what}.` });
 }

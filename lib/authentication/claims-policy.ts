@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { AuthException } from '../errors/auth.exception.js';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
 import { LEGACY_TOKEN_LIFE } from '../options/legacy-options.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -9,7 +9,6 @@ import type { TokenClaims } from '../options/token-claims.js';
 import { isIdentifier } from '../platform/identifier.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import { isOfOurMaking, legacyId, legacySubject } from './legacy/legacy-tokens.js';
-import { tokenExpired, tokenInvalid } from './refusals.js';
 import { assertStrictSegment } from './strict-json.js';
 
 interface RawClaims {
@@ -56,12 +55,12 @@ export class ClaimsPolicy {
    */
   accept(payload: unknown, segment: string, allowExpired: boolean, isLegacy = false): TokenClaims {
     if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
-      throw tokenInvalid('The payload is not an object.');
+      throw refusal('token_invalid', { cause: 'The payload is not an object.' });
     }
     try {
       assertStrictSegment(payload, segment);
     } catch (cause) {
-      throw tokenInvalid(cause);
+      throw refusal('token_invalid', { cause: cause });
     }
     if (isLegacy && !isOfOurMaking(payload)) {
       return this.acceptLegacy(payload as RawClaims, segment, allowExpired);
@@ -117,7 +116,7 @@ export class ClaimsPolicy {
     if (exp - iat > this.maxTokenLife) throw refused('exp');
     if (iat > latest) throw refused('iat');
     if (nbf !== undefined && !(isTime(nbf) && nbf * 1000 <= latest)) throw refused('nbf');
-    if (!allowExpired && now >= exp + this.clockTolerance) throw tokenExpired();
+    if (!allowExpired && now >= exp + this.clockTolerance) throw refusal('token_expired');
   }
 
   private isAmong(aud: unknown): boolean {
@@ -130,7 +129,7 @@ export class ClaimsPolicy {
 }
 
 function refused(claim: string): AuthException {
-  return tokenInvalid(`The claim "${claim}" is missing or not acceptable.`);
+  return refusal('token_invalid', { cause: `The claim "${claim}" is missing or not acceptable.` });
 }
 
 function isTime(value: unknown): value is number {

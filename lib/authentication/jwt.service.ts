@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { JwtService, type JwtSignOptions, type JwtVerifyOptions } from '@nestjs/jwt';
+import { refusal } from '../errors/auth.exception.js';
 import type { AuthKey } from '../options/auth-key.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -8,7 +9,6 @@ import {
 import type { RevocationService } from '../revocation/revocation.service.js';
 import { exceptionOf } from '../revocation/verdict.js';
 import type { KeyRing } from './key-ring.js';
-import { tokenInvalid } from './refusals.js';
 import { headerOf, isAccessTokenType } from './token-inspector.js';
 
 /**
@@ -137,14 +137,16 @@ export class RingJwtService extends JwtService {
     const { alg, kid, typ } = headerOf(String(token));
     if (isAccessTokenType(typ)) throw this.refuseAccessToken();
     // A token that names no key cannot be refused once that key is revoked.
-    if (typeof kid !== 'string') throw tokenInvalid('The token names no key.');
+    if (typeof kid !== 'string')
+      throw refusal('token_invalid', { cause: 'The token names no key.' });
     const key =
       this.ring.find(kid) ??
       this.ring.verifyingKeys().find((other) => this.keyed.hasSigned(other, token));
-    if (key === undefined) throw tokenInvalid('No key of the application has signed the token.');
+    if (key === undefined)
+      throw refusal('token_invalid', { cause: 'No key of the application has signed the token.' });
     // One key, one algorithm (RFC 8725 section 3.1), unless the caller says which it takes.
     if (alg !== key.alg && options?.algorithms === undefined) {
-      throw tokenInvalid('The algorithm is not that of the key.');
+      throw refusal('token_invalid', { cause: 'The algorithm is not that of the key.' });
     }
     return key;
   }
@@ -157,7 +159,7 @@ export class RingJwtService extends JwtService {
         `${why} It was refused: JwtService does not look for a logout. Use TokenService.verify(token).`,
       );
     }
-    return tokenInvalid(why);
+    return refusal('token_invalid', { cause: why });
   }
 }
 

@@ -8,8 +8,8 @@ import {
 import { PassportStrategy } from '@nestjs/passport';
 import { Strategy } from 'passport-jwt';
 import { randomUUID } from 'node:crypto';
+import { AuthException, refusal } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthException } from '../errors/auth.exception.js';
 import type { AuthKey } from '../options/auth-key.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -22,7 +22,6 @@ import type { TokenClaims } from '../options/token-claims.js';
 import { AccessTokenReader } from './token-source.js';
 import { ClaimsPolicy } from './claims-policy.js';
 import { KeyRing } from './key-ring.js';
-import { tokenInvalid, tokenMalformed, tokenMissing } from './refusals.js';
 import { assertNotRevoked } from './revocation-decision.js';
 import { DEFAULT_DEMAND, type TokenDemand } from './token-demand.js';
 import { inspectToken, isCompactToken } from './token-inspector.js';
@@ -172,7 +171,7 @@ export class JwtStrategy
     this.fail = refuse;
     try {
       const token = this.tokenOf(request);
-      if (token === undefined) throw tokenMissing();
+      if (token === undefined) throw refusal('token_missing');
       this.token = token;
       const { key, payload, isLegacy } = inspectToken(this.ring, token);
       const demand = options?.demand ?? DEFAULT_DEMAND;
@@ -184,7 +183,10 @@ export class JwtStrategy
       const isNoToken = error instanceof AuthException && error.getStatus() !== 401;
       if (isNoToken || error instanceof AuthWiringError) this.error(error);
       // jsonwebtoken throws TypeError and SyntaxError at some tokens: that must not become a 500.
-      else this.fail(error instanceof AuthException ? error : tokenInvalid(error));
+      else
+        this.fail(
+          error instanceof AuthException ? error : refusal('token_invalid', { cause: error }),
+        );
     }
   }
 
@@ -194,11 +196,13 @@ export class JwtStrategy
     try {
       payload = this.ring.legacy?.verify(attempt.token);
     } catch (error) {
-      this.fail(tokenInvalid(error));
+      this.fail(refusal('token_invalid', { cause: error }));
       return;
     }
     if (this.policy.isForeign(payload)) {
-      this.fail(tokenInvalid('The token is for another issuer or another audience.'));
+      this.fail(
+        refusal('token_invalid', { cause: 'The token is for another issuer or another audience.' }),
+      );
       return;
     }
     try {
@@ -264,8 +268,8 @@ function refuse(
   this: { challenge?(refusal: AuthException): void; token?: string },
   cause?: unknown,
 ): void {
-  const refused = isCompactToken(this.token ?? '') ? tokenInvalid : tokenMalformed;
-  this.challenge?.(cause instanceof AuthException ? cause : refused(cause));
+  const code = isCompactToken(this.token ?? '') ? 'token_invalid' : 'token_malformed';
+  this.challenge?.(cause instanceof AuthException ? cause : refusal(code, { cause }));
 }
 
 /** A query of many an ORM is none of Promise's own; @nestjs/passport awaits it all the same. */

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
+import { refusal } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthUnavailableException } from '../errors/auth.exception.js';
 import type { AuthKey, SigningAlgorithm } from '../options/auth-key.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { logText } from '../platform/log-text.js';
@@ -70,7 +70,7 @@ export class KeyRing {
     for (const entry of this.entries.values()) {
       if (this.maySign(entry)) return entry.key as SigningKey;
     }
-    throw new AuthUnavailableException('no_signing_key', 'No key is there to sign a token with.');
+    throw refusal('no_signing_key');
   }
 
   /**

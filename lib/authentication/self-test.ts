@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, AuthUnavailableException } from '../errors/auth.exception.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import { KeyJwt } from './jwt.service.js';
 import { KeyRing, type SigningKey } from './key-ring.js';

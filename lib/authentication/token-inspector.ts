@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
+import { refusal } from '../errors/auth.exception.js';
 import type { AuthKey } from '../options/auth-key.js';
 import { logText } from '../platform/log-text.js';
 import type { KeyRing } from './key-ring.js';
-import { tokenInvalid, tokenMalformed } from './refusals.js';
 import { hasCanonicalEnd, parseSegment } from './strict-json.js';
 import { MAX_TOKEN_LENGTH } from './token-source.js';
 
@@ -47,8 +47,9 @@ export function isCompactToken(token: string): boolean {
 export function inspectToken(ring: KeyRing, token: string): InspectedToken {
   const first = token.indexOf('.');
   const second = token.indexOf('.', first + 1);
-  if (first < 1 || second < first + 2 || token.length > MAX_TOKEN_LENGTH) throw tokenMalformed();
-  if (!hasCanonicalEnd(token.slice(second + 1))) throw tokenMalformed();
+  if (first < 1 || second < first + 2 || token.length > MAX_TOKEN_LENGTH)
+    throw refusal('token_malformed');
+  if (!hasCanonicalEnd(token.slice(second + 1))) throw refusal('token_malformed');
   const payload = token.slice(first + 1, second);
   const ours = ring.findByHeader(token.slice(0, first));
   if (ours !== undefined) return { key: ours, payload, isLegacy: false };
@@ -68,25 +69,28 @@ export function inspectToken(ring: KeyRing, token: string): InspectedToken {
  * @throws AuthUnauthorizedException `token_malformed`; `token_invalid` for an extension.
  */
 export function headerOf(token: string): TokenHeader {
-  if (!isCompactToken(token)) throw tokenMalformed();
+  if (!isCompactToken(token)) throw refusal('token_malformed');
   let header: unknown;
   try {
     header = parseSegment(token.slice(0, token.indexOf('.')));
   } catch (cause) {
-    throw tokenMalformed(cause);
+    throw refusal('token_malformed', { cause: cause });
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
-    throw tokenMalformed('The header is not an object.');
+    throw refusal('token_malformed', { cause: 'The header is not an object.' });
   }
   // "crit" names extensions that must be understood; none is (RFC 7515 section 4.1.11).
-  if ('crit' in header || 'b64' in header) throw tokenInvalid('The header has "crit" or "b64".');
+  if ('crit' in header || 'b64' in header)
+    throw refusal('token_invalid', { cause: 'The header has "crit" or "b64".' });
   return header;
 }
 
 function keyOfHeader(ring: KeyRing, { alg, kid }: TokenHeader): AuthKey {
   const key = typeof kid === 'string' ? ring.find(kid) : undefined;
-  if (key === undefined) throw tokenInvalid('No key has the kid of the token.');
-  if (alg !== key.alg) throw tokenInvalid('The algorithm is not that of the key.');
+  if (key === undefined)
+    throw refusal('token_invalid', { cause: 'No key has the kid of the token.' });
+  if (alg !== key.alg)
+    throw refusal('token_invalid', { cause: 'The algorithm is not that of the key.' });
   return key;
 }
 
@@ -100,7 +104,7 @@ export function isAccessTokenType(typ: unknown): boolean {
 function refuseOtherType(typ: unknown): void {
   if (isAccessTokenType(typ)) return;
   reportType(typ);
-  throw tokenInvalid('The type is not "at+jwt".');
+  throw refusal('token_invalid', { cause: 'The type is not "at+jwt".' });
 }
 
 function reportType(typ: unknown): void {

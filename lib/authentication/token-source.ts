@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { badlySentToken, refusal } from '../errors/auth.exception.js';
 import { cookieValues, mayActWithCookies } from '../platform/cookies.js';
 import { assertHeaders, type AuthRequest } from '../platform/execution-context.js';
-import { csrfRefused, invalidRequest, tokenMalformed } from './refusals.js';
 
 /** Injected with a {@link CookieMode}, or `null` where tokens are sent in headers only. */
 export const COOKIE_MODE = Symbol('nestjs-logout:cookie-mode');
@@ -33,7 +33,7 @@ export class AccessTokenReader {
     const token = bearerToken(request);
     const cookies = this.cookies === null ? [] : this.accessCookies(request, this.cookies);
     const found = [...new Set([...(token === undefined ? [] : [token]), ...cookies])];
-    if (token !== undefined && found.length > 1) throw invalidRequest(TWO_TOKENS);
+    if (token !== undefined && found.length > 1) throw badlySentToken(TWO_TOKENS);
     return found;
   }
 
@@ -61,9 +61,9 @@ export class AccessTokenReader {
     const cookie = singleCookie(header, accessName) ?? formerCookie(header, formerNames, isJwtLike);
     if (cookie === undefined) return token;
     if (token !== undefined) {
-      throw invalidRequest(TWO_TOKENS);
+      throw badlySentToken(TWO_TOKENS);
     }
-    if (!mayActWithCookies(request, origins)) throw csrfRefused();
+    if (!mayActWithCookies(request, origins)) throw refusal('csrf_refused');
     return cookie;
   }
 
@@ -73,7 +73,7 @@ export class AccessTokenReader {
   ): string[] {
     const header = String(request.headers['cookie'] ?? '');
     const found = allCookies(header, accessName, formerNames, isJwtLike);
-    if (found.length > 0 && !mayActWithCookies(request, origins)) throw csrfRefused();
+    if (found.length > 0 && !mayActWithCookies(request, origins)) throw refusal('csrf_refused');
     return found;
   }
 }
@@ -111,8 +111,8 @@ export function allCookies(
  */
 export function singleCookie(header: string, name: string): string | undefined {
   const [value, second] = cookieValues(header, name);
-  if (second !== undefined) throw invalidRequest('The request has the same cookie twice.');
-  if (value !== undefined && value.length > MAX_TOKEN_LENGTH) throw tokenMalformed();
+  if (second !== undefined) throw badlySentToken('The request has the same cookie twice.');
+  if (value !== undefined && value.length > MAX_TOKEN_LENGTH) throw refusal('token_malformed');
   return value;
 }
 
@@ -136,15 +136,15 @@ export function bearerToken(request: AuthRequest): string | undefined {
   const header = request.headers['authorization'];
   if (header === undefined) return undefined;
   if (typeof header !== 'string' || hasSecondHeader(request)) {
-    throw invalidRequest('The request has more than one Authorization header.');
+    throw badlySentToken('The request has more than one Authorization header.');
   }
   if (!hasBearerScheme(header)) return undefined;
   const length = header.length - SCHEME.length - 1;
-  if (length < 1 || length > MAX_TOKEN_LENGTH) throw tokenMalformed();
+  if (length < 1 || length > MAX_TOKEN_LENGTH) throw refusal('token_malformed');
   // Exactly one space (RFC 6750 section 2.1); a second one would stand at the token's first place.
   const first = header.charCodeAt(SCHEME.length + 1);
   if (header.charCodeAt(SCHEME.length) !== SPACE || first === SPACE || first === TAB) {
-    throw tokenMalformed();
+    throw refusal('token_malformed');
   }
   return header.slice(SCHEME.length + 1);
 }
@@ -177,6 +177,6 @@ function refuseTokenInQuery(request: AuthRequest & { readonly url?: unknown }): 
   if (typeof url === 'string' && !url.includes('?')) return;
   const { query } = request;
   if (typeof query === 'object' && query !== null && Object.hasOwn(query, 'access_token')) {
-    throw invalidRequest('An access token does not belong into the address.');
+    throw badlySentToken('An access token does not belong into the address.');
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { refusal } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import type { AuthKey } from '../options/auth-key.js';
 import type { StalePolicy } from '../options/stale-policy.js';
@@ -8,7 +9,6 @@ import type { Freshness } from '../revocation/staleness/freshness.decorators.js'
 import { ClaimsPolicy } from './claims-policy.js';
 import { KeyJwt } from './jwt.service.js';
 import { KeyRing } from './key-ring.js';
-import { tokenInvalid, tokenMalformed, tokenMissing } from './refusals.js';
 import { assertNotRevoked } from './revocation-decision.js';
 import { inspectToken, isCompactToken } from './token-inspector.js';
 
@@ -63,8 +63,8 @@ export class TokenService {
     const { freshness, whenStale, allowExpired = false } = options;
     const demand = { allowExpired, freshness, whenStale };
     try {
-      if (text === undefined || text === null) throw tokenMissing();
-      if (typeof text !== 'string') throw tokenMalformed();
+      if (text === undefined || text === null) throw refusal('token_missing');
+      if (typeof text !== 'string') throw refusal('token_malformed');
       const { key, payload, isLegacy } = inspectToken(this.ring, text);
       const parsed = isLegacy ? this.parseLegacy(text) : this.parse(text, key);
       const claims = this.policy.accept(parsed, payload, demand.allowExpired, isLegacy);
@@ -77,11 +77,11 @@ export class TokenService {
   }
 
   private parse(text: string, key: AuthKey): unknown {
-    if (!isCompactToken(text)) throw tokenMalformed();
+    if (!isCompactToken(text)) throw refusal('token_malformed');
     try {
       return this.keyed.of(key).verify(text, { ignoreExpiration: true, ignoreNotBefore: true });
     } catch (cause) {
-      throw tokenInvalid(cause);
+      throw refusal('token_invalid', { cause: cause });
     }
   }
 
@@ -89,7 +89,7 @@ export class TokenService {
     try {
       return this.ring.legacy?.verify(text);
     } catch (cause) {
-      throw tokenInvalid(cause);
+      throw refusal('token_invalid', { cause: cause });
     }
   }
 }

@@ -1,43 +1,12 @@
 import { HttpException } from '@nestjs/common';
 import { STATUS_CODES } from 'node:http';
+import { type AuthErrorCode, ERROR_CODES } from './error-codes.js';
 
-/**
- * The stable codes that a client can act on; they stand in the body of every answer that refuses.
- *
- * A code is never renamed within a major version. `binding_mismatch` is reserved: nothing answers with
- * it yet.
- */
-export type AuthErrorCode =
-  | 'token_missing'
-  | 'token_malformed'
-  | 'token_invalid'
-  | 'token_expired'
-  | 'token_revoked'
-  | 'session_ended'
-  | 'account_locked'
-  | 'account_disabled'
-  | 'key_revoked'
-  | 'binding_mismatch'
-  | 'refresh_token_invalid'
-  | 'refresh_token_expired'
-  | 'refresh_token_reused'
-  | 'invalid_request'
-  | 'idempotency_key_invalid'
-  | 'too_many_attempts'
-  | 'invalid_subject'
-  | 'credentials_missing'
-  | 'credentials_invalid'
-  | 'forbidden'
-  | 'csrf_refused'
-  | 'not_found'
-  | 'nothing_to_revoke'
-  | 'no_signing_key'
-  | 'revocation_state_unknown'
-  | 'storage_unavailable';
+const NO_STORE = { 'Cache-Control': 'no-store' };
 
 /** What an {@link AuthException} carries beside its status, code and sentence. */
 export interface AuthExceptionDetails {
-  /** Why a rightly signed token was ended; told to its owner only. */
+  /** Why a rightly signed token was ended; only its owner sees it. */
   reason?: string | undefined;
   /** Response headers that belong to this refusal, such as `WWW-Authenticate` or `Retry-After`. */
   headers?: Readonly<Record<string, string>>;
@@ -87,8 +56,6 @@ export class AuthException extends HttpException {
   }
 }
 
-const REALM = 'Bearer realm="api"';
-
 /**
  * A 401 with the challenge of RFC 6750 section 3: without credentials it names only the realm, with
  * bad ones `error="invalid_token"` and the sentence of the body.
@@ -97,19 +64,16 @@ const REALM = 'Bearer realm="api"';
  */
 export class AuthUnauthorizedException extends AuthException {
   constructor(code: AuthErrorCode, message: string, details: AuthExceptionDetails = {}) {
-    const challenge =
-      code === 'token_missing'
-        ? REALM
-        : `${REALM}, error="invalid_token", error_description="${message.replace(/["\\]/g, "'")}"`;
+    const error = ERROR_CODES[code]?.challenge === 'realm' ? undefined : 'invalid_token';
     super(401, code, message, {
       ...details,
-      headers: { ...details.headers, 'WWW-Authenticate': challenge, 'Cache-Control': 'no-store' },
+      headers: { ...details.headers, ...challenge(error, message), ...NO_STORE },
     });
   }
 }
 
 /**
- * A 503 that can be tried again: the library could not prove what it would have to assert.
+ * A 503 that can be tried again: the library cannot prove what it would have to assert.
  *
  * It is never a 401, which would make clients throw sessions away, and never a success.
  *
@@ -121,10 +85,9 @@ export class AuthUnavailableException extends AuthException {
     message: string,
     details: { retryAfter?: number; cause?: unknown } = {},
   ) {
-    const retryAfter = Math.max(1, Math.ceil(details.retryAfter ?? 1));
     super(503, code, message, {
       cause: details.cause,
-      headers: { 'Retry-After': String(retryAfter), 'Cache-Control': 'no-store' },
+      headers: { ...retryAfter(details.retryAfter ?? 1), ...NO_STORE },
     });
   }
 }
@@ -139,13 +102,60 @@ export class AuthUnavailableException extends AuthException {
  * @publicApi
  */
 export class AuthTooManyAttemptsException extends AuthException {
-  /** @param retryAfter - Seconds until it can be asked again; at least 1 is sent. */
-  constructor(message: string, retryAfter: number) {
+  /** @param wait - Seconds until it can be asked again; at least 1 is sent. */
+  constructor(message: string, wait: number) {
     super(429, 'too_many_attempts', message, {
-      headers: {
-        'Retry-After': String(Math.max(1, Math.ceil(retryAfter))),
-        'Cache-Control': 'no-store',
-      },
+      headers: { ...retryAfter(wait), ...NO_STORE },
     });
   }
+}
+
+/** What a call knows about its refusal beside the code. */
+export interface RefusalDetails {
+  /** In place of the sentence of the table. */
+  message?: string;
+  /** The revocation's reason; `unspecified` is left out. */
+  reason?: string | undefined;
+  /** Not sent: a stranger learns nothing that helps with the next attempt. */
+  cause?: unknown;
+  /** Seconds, for a 429 or 503. */
+  retryAfter?: number;
+}
+
+/** The exception for a code, as the table {@link ERROR_CODES} describes it. */
+export function refusal(code: AuthErrorCode, details: RefusalDetails = {}): AuthException {
+  const { status, message: usual } = ERROR_CODES[code];
+  const { message = usual, cause, retryAfter: wait = 1 } = details;
+  const reason = details.reason === 'unspecified' ? undefined : details.reason;
+  if (status === 401) return new AuthUnauthorizedException(code, message, { reason, cause });
+  if (status === 429) return new AuthTooManyAttemptsException(message, wait);
+  if (status === 503) {
+    return new AuthUnavailableException(code as 'storage_unavailable', message, {
+      retryAfter: wait,
+      cause,
+    });
+  }
+  return new AuthException(status, code, message, { reason, cause, headers: NO_STORE });
+}
+
+/** 400: a way of sending the token that RFC 6750 section 2 or RFC 9700 section 4.3.2 rules out. */
+export function badlySentToken(message: string): AuthException {
+  return new AuthException(400, 'invalid_request', message, {
+    headers: { ...challenge(ERROR_CODES.invalid_request.challenge, message), ...NO_STORE },
+  });
+}
+
+function challenge(error: string | undefined, sentence: string): Record<string, string> {
+  const description = sentence.replace(/["\\]/g, "'");
+  const realm = 'Bearer realm="api"';
+  return {
+    'WWW-Authenticate':
+      error === undefined
+        ? realm
+        : `${realm}, error="${error}", error_description="${description}"`,
+  };
+}
+
+function retryAfter(seconds: number): Record<string, string> {
+  return { 'Retry-After': String(Math.max(1, Math.ceil(seconds))) };
 }

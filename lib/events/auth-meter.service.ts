@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type AuthErrorCode, AuthException } from '../errors/auth.exception.js';
+import { AuthException } from '../errors/auth.exception.js';
+import type { AuthErrorCode } from '../errors/error-codes.js';
 import type { AuthEventScope } from './auth-events.service.js';
 
 /** What is counted, and the few words by which each count is told apart; never an id of anybody. */

@@ -1,11 +1,11 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { refusal } from '../errors/auth.exception.js';
 import {
   allCookies,
   COOKIE_MODE,
   formerCookie,
   singleCookie,
 } from '../authentication/token-source.js';
-import { csrfRefused } from '../authentication/refusals.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type CookieResponse, mayActWithCookies, setCookies } from '../platform/cookies.js';
 import type { AuthRequest } from '../platform/execution-context.js';
@@ -123,7 +123,7 @@ export class AuthCookies implements OnModuleInit {
   /** Where cookies are going to be set: nobody is logged in by another site's page. */
   refuseOtherOrigins(request: AuthRequest): void {
     if (this.options === null) return;
-    if (!mayActWithCookies(request, this.options.origins)) throw csrfRefused();
+    if (!mayActWithCookies(request, this.options.origins)) throw refusal('csrf_refused');
   }
 
   private formerLines(): string[] {

@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { hash } from 'node:crypto';
-import { AuthException, AuthTooManyAttemptsException } from '../errors/auth.exception.js';
+import { AuthException, refusal } from '../errors/auth.exception.js';
 import { networkOf } from '../sessions/login-context.js';
 
 /**
@@ -109,7 +109,11 @@ export async function limitWrongTokens<T>(
 
 async function countGuess(limit: GuessLimit, key: string): Promise<void> {
   const wait = await limit.take(key);
-  if (wait > 0) throw new AuthTooManyAttemptsException('Too many wrong guesses. Try later.', wait);
+  if (wait > 0)
+    throw refusal('too_many_attempts', {
+      message: 'Too many wrong guesses. Try later.',
+      retryAfter: wait,
+    });
 }
 
 function keyOf(account: string | null, request: object): string {

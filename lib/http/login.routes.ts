@@ -1,8 +1,8 @@
 import { HttpCode, Inject, type OnModuleInit, Post, Req, Res } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { refusal } from '../errors/auth.exception.js';
 import { Public } from '../authentication/decorators.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthUnauthorizedException } from '../errors/auth.exception.js';
 import { ApplicationMethod } from '../options/application-method.js';
 import type { CookieResponse } from '../platform/cookies.js';
 import type { AuthenticatedSubject, LoginResult } from '../sessions/login-context.js';
@@ -89,10 +89,7 @@ export class LoginRoutes implements OnModuleInit {
     const persistent = persistentOf(request);
     const login = await this.sessions.login(guess, { ...context, replaces, persistent });
     if (login === null) {
-      throw new AuthUnauthorizedException(
-        'credentials_invalid',
-        'The user name or the password is wrong.',
-      );
+      throw refusal('credentials_invalid');
     }
     this.cookies.set(response, login);
     return tokenAnswer(login, delivery);
@@ -149,9 +146,7 @@ export class RefreshRoutes {
   /** In a browser it means that nobody is logged in; elsewhere that the client is wrong. */
   private nothingPresented(): Error {
     const message = 'The request carries no refresh token.';
-    return this.cookies.isOn
-      ? new AuthUnauthorizedException('token_missing', message)
-      : badRequest(message);
+    return this.cookies.isOn ? refusal('token_missing', { message }) : badRequest(message);
   }
 }
 

@@ -1,7 +1,7 @@
 import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { AuthException } from '../errors/auth.exception.js';
 import { CurrentToken, Public } from '../authentication/decorators.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
-import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { CookieResponse } from '../platform/cookies.js';

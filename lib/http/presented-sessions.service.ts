@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { tokenMissing } from '../authentication/refusals.js';
+import { AuthException, refusal } from '../errors/auth.exception.js';
 import { AccessTokenReader } from '../authentication/token-source.js';
 import { TokenService } from '../authentication/token.service.js';
-import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
@@ -84,7 +83,7 @@ export class PresentedSessions {
       if (ended.has(sid)) await this.refreshTokens.usedInLogout(tokens[index] as string);
     }
     if (failures.length > 0) throw failures[0];
-    if (ended.size === 0) throw errors[0] ?? tokenMissing();
+    if (ended.size === 0) throw errors[0] ?? refusal('token_missing');
   }
 
   /** The session that this browser holds: a login replaces it (RT-10). */

@@ -1,4 +1,5 @@
-import { type AuthErrorCode, AuthException } from '../errors/auth.exception.js';
+import { AuthException, refusal } from '../errors/auth.exception.js';
+import type { AuthErrorCode } from '../errors/error-codes.js';
 import type { AuthRequest } from '../platform/execution-context.js';
 import { isIdentifier } from '../platform/identifier.js';
 import { type ClientContext, idempotencyKeyOf } from '../sessions/login-context.js';
@@ -33,10 +34,7 @@ export function credentialsOf(request: HttpRequest): Credentials {
   if (typeof username === 'string' && typeof password === 'string') {
     if (username !== '' && password !== '') return { username, password };
   }
-  throw badRequest(
-    'Send username and password, both as text, in a JSON object.',
-    'credentials_missing',
-  );
+  throw refusal('credentials_missing');
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Delete, Get, HttpCode, Param, Req, Res, UseGuards } from '@nestjs/common';
+import { refusal } from '../errors/auth.exception.js';
 import { CurrentToken } from '../authentication/decorators.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
-import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { CookieResponse } from '../platform/cookies.js';
@@ -68,7 +68,7 @@ export class SessionsRoutes {
     @Res({ passthrough: true }) response: CookieResponse,
   ): Promise<void> {
     if (!(await this.sessions.isOpen(token.sub, id))) {
-      throw new AuthException(404, 'not_found', 'There is no such session.');
+      throw refusal('not_found');
     }
     if (id !== token.sid) {
       await this.logoutService.logoutSession(id, { issuer: token.iss, ...auditOf(request) });

@@ -10,11 +10,11 @@ import {
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
+import { AuthException, refusal } from '../errors/auth.exception.js';
 import { CurrentToken, Public } from '../authentication/decorators.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
 import { KeyRing, type PublicJwk } from '../authentication/key-ring.js';
 import { TokenService } from '../authentication/token.service.js';
-import { AuthException } from '../errors/auth.exception.js';
 import { LogoutService } from '../logout/logout.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -112,7 +112,7 @@ export class TokenRoutes {
     @CurrentToken() caller: TokenClaims,
   ): Promise<Introspection> {
     if ((await this.options.mayIntrospect(caller)) !== true) {
-      throw new AuthException(403, 'forbidden', 'You may not introspect tokens.');
+      throw refusal('forbidden');
     }
     return this.introspector.introspect(tokenOf(request));
   }

@@ -1,8 +1,8 @@
+import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { VerifiedClaims } from '../options/token-claims.js';
 import { Inject, Injectable } from '@nestjs/common';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthException } from '../errors/auth.exception.js';
 import { lockTimeOf } from '../options/duration.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -225,5 +225,5 @@ function noSessionsOf(issuer: string): AuthWiringError {
 }
 
 function nothingToRevoke(what: string): AuthException {
-  return new AuthException(400, 'nothing_to_revoke', `Nothing was revoked: the token has ${what}.`);
+  return refusal('nothing_to_revoke', { message: `Nothing was revoked: the token has ${what}.` });
 }

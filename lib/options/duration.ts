@@ -1,5 +1,5 @@
+import { refusal } from '../errors/auth.exception.js';
 import { types } from 'node:util';
-import { AuthException } from '../errors/auth.exception.js';
 
 const FACTORS: ReadonlyMap<string, number> = new Map([
   ['ms', 1],
@@ -99,9 +99,7 @@ export const LONGEST_LOCK = 366 * 86_400_000;
 export function lockTimeOf(given: Duration): number {
   const parsed = parseDuration(given);
   if (typeof parsed === 'number' && parsed > 0 && parsed <= LONGEST_LOCK) return parsed;
-  throw new AuthException(
-    400,
-    'invalid_request',
-    'Nothing was locked: give a duration of at most 366 days, in seconds or as "15m".',
-  );
+  throw refusal('invalid_request', {
+    message: 'Nothing was locked: give a duration of at most 366 days, in seconds or as "15m".',
+  });
 }

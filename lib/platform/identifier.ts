@@ -1,4 +1,4 @@
-import { AuthException } from '../errors/auth.exception.js';
+import { refusal } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 
 const LONGEST = 255;
@@ -41,11 +41,7 @@ export function subjectOf(subject: unknown, call: string): string {
       ? String(subject)
       : subject;
   if (isIdentifier(text)) return text;
-  throw new AuthException(
-    400,
-    'invalid_subject',
-    'A subject is 1 to 255 well-formed characters without NUL, a safe integer or a bigint.',
-  );
+  throw refusal('invalid_subject');
 }
 
 /** @throws AuthWiringError (a 500) for what is no text: the caller's own code has lost it. */

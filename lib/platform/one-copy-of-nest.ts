@@ -1,7 +1,7 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthUnauthorizedException } from '../errors/auth.exception.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 
 /** Nest's own answer to exceptions, without an answer. */
 class Probe extends BaseExceptionFilter {

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { refusal } from '../errors/auth.exception.js';
 import type { RevocationKind, RevocationReason } from '../database/revocation-event.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthUnavailableException } from '../errors/auth.exception.js';
 import {
   type AuthEventDraft,
   AuthEvents,
@@ -175,10 +175,9 @@ export class RevocationWriter {
     if (!this.options.follow) return;
     while (!(await this.feed.strictProof())) {
       if (this.feed.isStopped) {
-        throw new AuthUnavailableException(
-          'revocation_state_unknown',
-          'The application shut down before the logout was seen to be in force here.',
-        );
+        throw refusal('revocation_state_unknown', {
+          message: 'The application shut down before the logout was seen to be in force here.',
+        });
       }
       await this.pass(this.options.maxStaleness / 4, false);
     }

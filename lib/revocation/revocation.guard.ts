@@ -1,6 +1,6 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { TokenClaims, VerifiedClaims } from '../options/token-claims.js';
 import { requestOf, setResponseHeaders } from '../platform/execution-context.js';
 import { claimsOf, kidOfRequest, rememberClaims } from './claims-storage.js';

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { AuthUnauthorizedException } from '../errors/auth.exception.js';
+import { type AuthUnauthorizedException, refusal } from '../errors/auth.exception.js';
 import { LARGEST_TOLERANCE } from '../options/auth-option-table.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
@@ -76,12 +76,12 @@ function isOf(claims: VerifiedClaims, signed: VerifiedClaims): boolean {
 }
 
 function notOfTheseClaims(cause?: unknown): AuthUnauthorizedException {
-  return new AuthUnauthorizedException(
-    'token_invalid',
-    'The token is not valid: its text does not hold the claims that were verified. Pass the text of the ' +
+  return refusal('token_invalid', {
+    message:
+      'The token is not valid: its text does not hold the claims that were verified. Pass the text of the ' +
       'same token, and claims as they were signed; others may be added.',
-    cause === undefined ? {} : { cause },
-  );
+    cause,
+  });
 }
 
 /**
@@ -145,7 +145,7 @@ export function assertDecidable(
   const end = exp * 1000;
   // Its end may have been forgotten: whoever verified it must not have been that tolerant.
   if (now >= end + LARGEST_TOLERANCE) {
-    throw new AuthUnauthorizedException('token_expired', 'The token has expired.');
+    throw refusal('token_expired');
   }
   if (
     end - iat * 1000 > longest ||
@@ -167,7 +167,7 @@ export function assertInTime(
 ): void {
   const { exp, nbf } = claims;
   if (exp === undefined || now >= exp * 1000 + clockTolerance) {
-    throw new AuthUnauthorizedException('token_expired', 'The token has expired.');
+    throw refusal('token_expired');
   }
   if (nbf === undefined) return;
   if (typeof nbf !== 'number' || !(nbf * 1000 <= now + clockTolerance)) {
@@ -180,5 +180,5 @@ function isTime(value: number | undefined): value is number {
 }
 
 function invalid(why: string): AuthUnauthorizedException {
-  return new AuthUnauthorizedException('token_invalid', `The token is not valid: ${why}.`);
+  return refusal('token_invalid', { message: `The token is not valid: ${why}.` });
 }

@@ -1,10 +1,6 @@
+import { type AuthException, refusal } from '../errors/auth.exception.js';
+import type { AuthErrorCode } from '../errors/error-codes.js';
 import type { RevocationKind } from '../database/revocation-event.js';
-import {
-  type AuthErrorCode,
-  type AuthException,
-  AuthUnauthorizedException,
-  AuthUnavailableException,
-} from '../errors/auth.exception.js';
 import type { RevokedVerdict } from './index/revoked-verdict.js';
 
 /**
@@ -57,15 +53,6 @@ const CODE_OF_KIND: Readonly<Record<RevocationKind, AuthErrorCode>> = {
   issuer: 'token_revoked',
 };
 
-/** The sentence for each code of {@link CODE_OF_KIND}; it stands in body and challenge. */
-const SENTENCE: Partial<Record<AuthErrorCode, string>> = {
-  token_revoked: 'The token has been revoked.',
-  session_ended: 'The session has ended.',
-  key_revoked: 'The key that signed the token has been revoked.',
-  account_locked: 'The account is locked.',
-  account_disabled: 'The account is disabled.',
-};
-
 /** The code with which a verdict refuses. */
 export function codeOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthErrorCode {
   if (verdict.state === 'unknown') return 'revocation_state_unknown';
@@ -77,18 +64,10 @@ export function codeOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthErrorCode 
 
 /** The exception that a guard or {@link RevocationService.assertActive} throws for a verdict. */
 export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthException {
-  if (verdict.state === 'unknown') {
-    return new AuthUnavailableException(
-      'revocation_state_unknown',
-      'It cannot be told at the moment whether the token is still good.',
-      { retryAfter: verdict.retryAfter },
-    );
-  }
-  if (verdict.state === 'invalid') {
-    return new AuthUnauthorizedException('token_invalid', 'The token is not of this installation.');
-  }
   const code = codeOf(verdict);
-  return new AuthUnauthorizedException(code, SENTENCE[code] ?? 'The token has been revoked.', {
-    reason: verdict.reason === 'unspecified' ? undefined : verdict.reason,
-  });
+  if (verdict.state === 'unknown') return refusal(code, { retryAfter: verdict.retryAfter });
+  if (verdict.state === 'invalid') {
+    return refusal(code, { message: 'The token is not of this installation.' });
+  }
+  return refusal(code, { reason: verdict.reason });
 }

@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { refusal } from '../errors/auth.exception.js';
 import type { Delivery, RefreshRow, SessionRow } from '../database/session-rows.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthException } from '../errors/auth.exception.js';
 import { type Duration, parseDuration } from '../options/duration.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
 import type { SignedAccessToken } from './access-token.signer.js';
@@ -198,11 +198,5 @@ const SHAPE = /^[\x21-\x7e]{22,255}$/;
 export function idempotencyKeyOf(given: unknown): string | undefined {
   if (given === undefined) return undefined;
   if (typeof given === 'string' && SHAPE.test(given)) return given;
-  throw new AuthException(
-    400,
-    'idempotency_key_invalid',
-    'The idempotency key is not a text of 22 to 255 visible ASCII characters. ' +
-      'Make a random one, such as a UUID, and store it before the request is sent.',
-    { headers: { 'Cache-Control': 'no-store' } },
-  );
+  throw refusal('idempotency_key_invalid');
 }

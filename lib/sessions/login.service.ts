@@ -1,8 +1,8 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
 import { newRefreshRow, type RefreshRow, type SessionRow } from '../database/session-rows.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { type AuthException, AuthUnavailableException } from '../errors/auth.exception.js';
 import { AuthEvents } from '../events/auth-events.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import {
@@ -94,10 +94,9 @@ export class LoginService {
     context: LoginContext,
   ): Promise<LoginResult> {
     if (this.log.databaseNow() - since.now > POSITION_LIFE) {
-      throw new AuthUnavailableException(
-        'storage_unavailable',
-        'The login took too long since its position was read. Log in again.',
-      );
+      throw refusal('storage_unavailable', {
+        message: 'The login took too long since its position was read. Log in again.',
+      });
     }
     const subject = subjectOf(given, 'sessions.login()');
     const sid = randomUUID();

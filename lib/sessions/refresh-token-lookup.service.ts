@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type KeyObject, randomInt } from 'node:crypto';
+import { refusal } from '../errors/auth.exception.js';
 import { KeyRing } from '../authentication/key-ring.js';
 import { integerOf } from '../database/log-rows.js';
 import {
@@ -9,7 +10,6 @@ import {
   type SessionRow,
 } from '../database/session-rows.js';
 import type { Row, Transaction } from '../database/statement.js';
-import { AuthUnavailableException } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -66,11 +66,10 @@ export class LookupLane<T> {
     if (shared !== undefined) return shared.found;
     if (this.waiting.size >= this.limits.queue) {
       return Promise.reject(
-        new AuthUnavailableException(
-          'storage_unavailable',
-          'Too many tokens are being looked up at this moment. Try again.',
-          { retryAfter: randomInt(RETRY_AFTER[0], RETRY_AFTER[1] + 1) },
-        ),
+        refusal('storage_unavailable', {
+          message: 'Too many tokens are being looked up at this moment. Try again.',
+          retryAfter: randomInt(RETRY_AFTER[0], RETRY_AFTER[1] + 1),
+        }),
       );
     }
     const waiting = newWaiting<T>();

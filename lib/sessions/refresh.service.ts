@@ -1,11 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { RevocationReason } from '../database/revocation-event.js';
 import type { RefreshRow, SessionRow } from '../database/session-rows.js';
-import {
-  type AuthException,
-  AuthTooManyAttemptsException,
-  AuthUnavailableException,
-} from '../errors/auth.exception.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -101,10 +97,9 @@ export class RefreshService {
       }
       if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);
     }
-    throw new AuthUnavailableException(
-      'storage_unavailable',
-      'The account is being changed at this moment. Try again.',
-    );
+    throw refusal('storage_unavailable', {
+      message: 'The account is being changed at this moment. Try again.',
+    });
   }
 
   private async presentedSession(
@@ -200,15 +195,15 @@ export class RefreshService {
     if (outcome.kind === 'ended') {
       return this.ended(session, outcome.reason, outcome.isReused, context);
     }
-    const refusal =
+    const refused =
       outcome.kind === 'too many'
-        ? new AuthTooManyAttemptsException(
-            'The session is refreshed too often. Use the access token until it expires.',
-            outcome.wait / 1000,
-          )
+        ? refusal('too_many_attempts', {
+            message: 'The session is refreshed too often. Use the access token until it expires.',
+            retryAfter: outcome.wait / 1000,
+          })
         : refreshRefusal(CODES[outcome.kind]);
-    this.tell('refresh_refused', session, context, { reason: refusal.code });
-    return refusal;
+    this.tell('refresh_refused', session, context, { reason: refused.code });
+    return refused;
   }
 
   private ended(

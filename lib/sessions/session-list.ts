@@ -1,5 +1,5 @@
+import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { SessionPlace, SessionRow } from '../database/session-rows.js';
-import { AuthException } from '../errors/auth.exception.js';
 
 /** The default `limit` of {@link SessionService.list}. */
 const DEFAULT_LIMIT = 100;
@@ -69,9 +69,7 @@ function placeOf(cursor: unknown): SessionPlace {
 }
 
 function invalid(message: string): AuthException {
-  return new AuthException(400, 'invalid_request', message, {
-    headers: { 'Cache-Control': 'no-store' },
-  });
+  return refusal('invalid_request', { message: message });
 }
 
 /** One of an account's logins, as its owner may see it. @publicApi */

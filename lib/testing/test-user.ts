@@ -2,8 +2,8 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import passport from 'passport';
 import { randomUUID } from 'node:crypto';
+import { refusal } from '../errors/auth.exception.js';
 import { JwtAuthGuardOptions } from '../authentication/jwt-auth.guard.js';
-import { tokenMissing } from '../authentication/refusals.js';
 import { type RoutePolicy, RoutePolicyReader } from '../authentication/route-policy.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
@@ -38,7 +38,7 @@ export function authenticateAs(
 ): void {
   const user = userOf(test, request);
   if (user === undefined) {
-    actions.error(tokenMissing());
+    actions.error(refusal('token_missing'));
     return;
   }
   rememberClaims(request, claimsFrom(user));

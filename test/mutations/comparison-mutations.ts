@@ -106,7 +106,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     10,
     'any session may be ended by its id',
     'e2e/http-bad-input.spec.ts: leaves another account’s session alone',
-    edit('http/sessions.routes', "throw new AuthException(404, 'not_found', ", 'void ('),
+    edit('http/sessions.routes', "throw refusal('not_found')", 'void 0'),
   ),
   row(
     11,

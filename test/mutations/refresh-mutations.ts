@@ -102,8 +102,8 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'A28: a malformed key is ignored',
     'sessions/login-context',
-    'throw new AuthException(',
-    'return undefined; throw new AuthException(',
+    "throw refusal('idempotency_key_invalid')",
+    'return undefined',
     'cluster/sessions/lost-answers|e2e/http-idempotency',
   ),
   one(

@@ -1,3 +1,4 @@
+import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import { newEventId } from '../../database/event-id.js';
 import type { AccountChange, EventDraft } from '../../database/log-rows.js';
 import {
@@ -6,7 +7,6 @@ import {
   type RevocationKind,
   type RevocationReason,
 } from '../../database/revocation-event.js';
-import { AuthException } from '../../errors/auth.exception.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { isIdentifier, subjectOf } from '../../platform/identifier.js';
 import type { EventKeys } from '../index/event-key.js';
@@ -167,5 +167,5 @@ function expiryOf(seconds: number | undefined): number | null {
 }
 
 function badRequest(what: string): AuthException {
-  return new AuthException(400, 'invalid_request', `Nothing was revoked: ${what}.`);
+  return refusal('invalid_request', { message: `Nothing was revoked: ${what}.` });
 }

@@ -2,13 +2,13 @@ import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
+import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { isDataSource, locateDataSource, poolOf } from '../../database/data-source.locator.js';
 import { deriveDataSourceOptions } from '../../database/derive-data-source-options.js';
 import { FollowedDatabase } from '../../database/followed-database.js';
 import type { LogDatabase } from '../../database/log-database.js';
 import { LogStatements } from '../../database/log.statements.js';
 import { openLogDatabase } from '../../database/open-log-database.js';
-import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,

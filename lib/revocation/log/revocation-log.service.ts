@@ -3,10 +3,10 @@ import type { EntityManager } from 'typeorm';
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
+import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { StorageFailure } from '../../database/log-database.js';
 import { type EventDraft, eventOf, headOf } from '../../database/log-rows.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { type AuthCounts, AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { AuthException } from '../../errors/auth.exception.js';
 import { AuthEvents } from '../../events/auth-events.service.js';
 import { DATE_FORMS, type Duration, timeOf } from '../../options/duration.js';
 import {
@@ -148,5 +148,5 @@ export class StalenessOverrides implements OnApplicationShutdown {
 }
 
 function refused(fix: string): AuthException {
-  return new AuthException(400, 'invalid_request', `Nothing was overridden: ${fix}`);
+  return refusal('invalid_request', { message: `Nothing was overridden: ${fix}` });
 }
