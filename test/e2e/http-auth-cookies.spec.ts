@@ -1,8 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { AuthCookies, type LoginResult } from 'nestjs-logout';
-import { cookies as readCookies } from '../../lib/http/cookie-options.js';
-import { OptionProblems } from '../../lib/options/option-problems.js';
-import type { CookieResponse } from '../../lib/platform/cookies.js';
+import { AuthCookies, type CookieResponse, type LoginResult } from 'nestjs-logout';
+import { cookies as readCookies, OptionProblems } from '../support/internals.js';
 
 const KEPT = 'Path=/; HttpOnly; Secure; SameSite=Strict';
 const LOGIN: LoginResult = {

@@ -1,10 +1,9 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { AuthUnavailableException } from '../../lib/errors/auth.exception.js';
-import { resolveHttpOptions } from '../../lib/http/http-options.js';
-import { RefreshTokenLookup } from '../../lib/sessions/refresh-token-lookup.service.js';
+import { AuthUnavailableException } from 'nestjs-logout';
 import { type HttpApp, type HttpAppSettings, startBothHttp } from '../support/http-app.js';
 import { cookiesOf, PASSWORD } from '../support/http-client.js';
+import { RefreshTokenLookup, resolveHttpOptions } from '../support/internals.js';
 
 let apps: HttpApp[] = [];
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { AuthEvents, AuthUnavailableException } from 'nestjs-logout';
-import { RefreshTokenLookup } from '../../lib/sessions/refresh-token-lookup.service.js';
 import { useBothPlatforms } from '../support/http-both.js';
 import { cookiesOf, type HttpAnswer, PASSWORD } from '../support/http-client.js';
+import { RefreshTokenLookup } from '../support/internals.js';
 
 const REFRESH = '__Host-refresh';
 

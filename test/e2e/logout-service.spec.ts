@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
-import { TestClock } from '../../lib/testing/test-clock.js';
 
 describeOn(databaseKinds, 'LogoutService', (kind) => {
   const clock = new TestClock();

@@ -4,7 +4,6 @@ import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
 import { AuthModule, AuthWiringError } from 'nestjs-logout';
 import { AuthPrometheusModule } from 'nestjs-logout/prometheus';
-import { RevocationPurge } from '../../lib/revocation/log/revocation-purge.service.js';
 import { refuseToNumber } from '../cluster/protocol/unnumberable.js';
 import { eventually } from '../cluster/protocol/support.js';
 import {
@@ -14,6 +13,7 @@ import {
   sqlite,
   type TestDatabase,
 } from '../support/databases.js';
+import { RevocationPurge } from '../support/internals.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { startWatched, type WatchedApp } from '../support/watched-app.js';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { secretKid } from '../../lib/options/key-material.js';
+import { secretKid } from 'nestjs-logout';
 import { type Quickstart, startBoth } from '../support/both-platforms.js';
 import { mintToken, SHARED_SECRET } from '../support/mint-token.js';
 import { DEMO_PASSWORD } from '../support/quickstart-client.js';

@@ -1,4 +1,4 @@
-import { secretKid } from '../../lib/options/key-material.js';
+import { secretKid } from 'nestjs-logout';
 import { mintToken, SHARED_SECRET } from '../support/mint-token.js';
 import { DEMO_PASSWORD } from '../support/quickstart-client.js';
 import type { RawRequest } from '../support/raw-http.js';

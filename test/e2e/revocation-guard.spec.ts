@@ -10,10 +10,7 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { CurrentToken } from '../../lib/authentication/decorators.js';
-import { LogoutService } from '../../lib/logout/logout.service.js';
-import type { TokenClaims } from '../../lib/options/token-claims.js';
-import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
+import { CurrentToken, LogoutService, RevocationGuard, type TokenClaims } from 'nestjs-logout';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { fetchOnce } from '../support/fetch-once.js';
 import { type Instance, startInstance } from '../support/instance.js';

@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { TokenService } from '../../lib/authentication/token.service.js';
-import { AuthException } from '../../lib/errors/auth.exception.js';
-import type { TokenClaims } from '../../lib/options/token-claims.js';
-import { TestClock } from '../../lib/testing/test-clock.js';
+import { AuthException, type TokenClaims, TokenService } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { controlPolls } from '../cluster/feed/support.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';

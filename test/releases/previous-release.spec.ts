@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { secretKid } from 'nestjs-logout';
 import { DataSource } from 'typeorm';
-import { secretKid } from '../../lib/options/key-material.js';
 import { describeOn, serverKinds, sqlite, type TestDatabase } from '../support/databases.js';
 import { startInstance } from '../support/instance.js';
 import { mintToken, SHARED_SECRET } from '../support/mint-token.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateKeyPairSync, verify } from 'node:crypto';
-import type { AuthKeySource } from '../../lib/options/auth-key.js';
+import type { AuthKeySource } from 'nestjs-logout';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
 

@@ -8,15 +8,11 @@ import {
   Injectable,
   UseGuards,
 } from '@nestjs/common';
-import { CurrentToken } from '../../lib/authentication/decorators.js';
-import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
-import type { TokenClaims } from '../../lib/options/token-claims.js';
-import { requestOf } from '../../lib/platform/execution-context.js';
-import { claimsOf } from '../../lib/revocation/claims-storage.js';
-import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
+import { CurrentToken, JwtAuthGuard, RevocationGuard, type TokenClaims } from 'nestjs-logout';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { fetchOnce } from '../support/fetch-once.js';
 import { type Instance, startInstance } from '../support/instance.js';
+import { claimsOf, requestOf } from '../support/internals.js';
 
 const teapot = (): never => {
   throw new ImATeapotException();

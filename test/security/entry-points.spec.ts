@@ -11,17 +11,15 @@ import { JwtService } from '@nestjs/jwt';
 import { AuthGuard } from '@nestjs/passport';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { AccountService } from '../../lib/accounts/account.service.js';
-import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
-import { KeyJwt } from '../../lib/authentication/jwt.service.js';
-import { KeyRing } from '../../lib/authentication/key-ring.js';
-import { AuthException } from '../../lib/errors/auth.exception.js';
-import { TokenIntrospector } from '../../lib/http/token.routes.js';
-import type { TokenClaims } from '../../lib/options/token-claims.js';
-import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
-import { kidOf } from '../../lib/revocation/token-identity.js';
-import { codeOf } from '../../lib/revocation/verdict.js';
-import { TestClock } from '../../lib/testing/test-clock.js';
+import {
+  AccountService,
+  AuthException,
+  JwtAuthGuard,
+  kidOf,
+  RevocationGuard,
+  type TokenClaims,
+} from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import {
   type Ending,
@@ -32,6 +30,7 @@ import {
   TABLE,
 } from '../support/entry-points.js';
 import { type Instance, startInstance } from '../support/instance.js';
+import { codeOf, KeyJwt, KeyRing, TokenIntrospector } from '../support/internals.js';
 
 const MINUTE = 60_000;
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@je
 import { Logger } from '@nestjs/common';
 import { createHmac } from 'node:crypto';
 import { connect } from 'node:net';
-import type { SigningAlgorithm } from '../../lib/options/auth-key.js';
+import type { SigningAlgorithm } from 'nestjs-logout';
 import {
   answerOf,
   asymmetricKey,

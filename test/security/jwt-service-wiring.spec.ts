@@ -9,7 +9,7 @@ import {
 import { JwtModule, JwtService } from '@nestjs/jwt';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { AuthModule } from '../../lib/auth.module.js';
+import { AuthModule } from 'nestjs-logout';
 
 const THEIRS = 'the secret of the application’s own JwtModule';
 const OURS = {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { JwtService, type JwtSignOptions, type JwtVerifyOptions } from '@nestjs/jwt';
 import * as fc from 'fast-check';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { secretKid } from '../../lib/options/key-material.js';
+import { secretKid } from 'nestjs-logout';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
 

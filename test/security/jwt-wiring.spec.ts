@@ -10,14 +10,10 @@ import {
 } from '@nestjs/common';
 import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { Test } from '@nestjs/testing';
+import { AllowExpired, AuthWiringError, CurrentUser, Freshness, JwtAuthGuard } from 'nestjs-logout';
 import passport from 'passport';
 import { Strategy } from 'passport-jwt';
-import { AllowExpired, CurrentUser } from '../../lib/authentication/decorators.js';
-import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
-import { bearerToken } from '../../lib/authentication/token-source.js';
-import { AuthWiringError } from '../../lib/errors/auth-wiring.error.js';
-import { assertOneCopyOfNest } from '../../lib/platform/one-copy-of-nest.js';
-import { Freshness } from '../../lib/revocation/staleness/freshness.decorators.js';
+import { assertOneCopyOfNest, bearerToken } from '../support/internals.js';
 import {
   answerOf,
   authentication,

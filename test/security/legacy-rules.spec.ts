@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createSecretKey, hash } from 'node:crypto';
 import { JwtService } from '@nestjs/jwt';
-import { TokenService } from '../../lib/authentication/token.service.js';
-import { AuthException } from '../../lib/errors/auth.exception.js';
-import { secretKid } from '../../lib/options/key-material.js';
+import { AuthException, secretKid, TokenService } from 'nestjs-logout';
 import {
   answerOf,
   claimsAt,

@@ -10,12 +10,9 @@ import {
 } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { AuthGuard, PassportStrategy } from '@nestjs/passport';
+import { JwtAuthGuard, kidOf, RevocationGuard, RevocationService } from 'nestjs-logout';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { randomUUID } from 'node:crypto';
-import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
-import { RevocationGuard } from '../../lib/revocation/revocation.guard.js';
-import { RevocationService } from '../../lib/revocation/revocation.service.js';
-import { kidOf } from '../../lib/revocation/token-identity.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
 

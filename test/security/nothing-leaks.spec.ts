@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Logger, type LoggerService } from '@nestjs/common';
-import { AccountService } from '../../lib/accounts/account.service.js';
-import { AuthEvents } from '../../lib/events/auth-events.service.js';
-import { LogoutService } from '../../lib/logout/logout.service.js';
+import { AccountService, AuthEvents, LogoutService } from 'nestjs-logout';
 import { type HttpApp, startHttp } from '../support/http-app.js';
 import {
   cookiesOf,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { AuthUnavailableException } from '../../lib/errors/auth.exception.js';
-import { TestClock } from '../../lib/testing/test-clock.js';
+import { AuthUnavailableException } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
 

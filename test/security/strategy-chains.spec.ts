@@ -11,9 +11,9 @@ import {
 } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { AuthGuard, PassportStrategy } from '@nestjs/passport';
+import { JwtAuthGuard } from 'nestjs-logout';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { Strategy as CustomStrategy } from 'passport-strategy';
-import { JwtAuthGuard } from '../../lib/authentication/jwt-auth.guard.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
 

@@ -1,9 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { TokenService } from '../../lib/authentication/token.service.js';
-import { logText, messageOf } from '../../lib/platform/log-text.js';
-import { assertSignable } from '../../lib/sessions/session-claims.js';
+import { TokenService } from 'nestjs-logout';
+import { assertSignable, logText, messageOf } from '../support/internals.js';
 import {
   authentication,
   claimsAt,

@@ -1,8 +1,8 @@
 import { describe } from '@jest/globals';
-import { natsHint } from '../../lib/nats/nats.hint.js';
-import { postgresHint } from '../../lib/postgres/postgres.hint.js';
-import { redisHint } from '../../lib/redis/redis.hint.js';
-import type { RevocationHint } from '../../lib/options/revocation-hint.js';
+import type { RevocationHint } from 'nestjs-logout';
+import { natsHint } from 'nestjs-logout/nats';
+import { postgresHint } from 'nestjs-logout/postgres';
+import { redisHint } from 'nestjs-logout/redis';
 import type { TestDatabase } from './databases.js';
 import { TcpProxy } from './tcp-proxy.js';
 

@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { SUPPORTED_FORMAT } from '../../lib/database/revocation-event.js';
+import { SUPPORTED_FORMAT } from './internals.js';
 
 /** Compiled, this file stands in build/test/support. */
 const REPOSITORY = resolve(import.meta.dirname, '../../..');

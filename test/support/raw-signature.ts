@@ -1,5 +1,5 @@
 import { constants, createHmac, sign } from 'node:crypto';
-import type { AuthKey } from '../../lib/options/auth-key.js';
+import type { AuthKey } from './internals.js';
 
 /**
  * Signs texts that no signing library would sign, for the boot self-test and nothing else.

@@ -1,4 +1,4 @@
-import { AuthClock } from '../../lib/platform/auth-clock.js';
+import { AuthClock } from 'nestjs-logout';
 
 /** A host whose wall clock is off (ms); the database keeps its own real time. */
 export class WrongHost extends AuthClock {

@@ -1,7 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { newEventId } from '../../../lib/database/event-id.js';
-import { LogStatements } from '../../../lib/database/log.statements.js';
 import {
   type DatabaseKind,
   describeOn,
@@ -12,6 +10,7 @@ import {
 } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { DurablePostgres } from '../../support/durable-postgres.js';
+import { LogStatements, newEventId } from '../../support/internals.js';
 import { hasPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
 import { WrongHost } from '../../support/wrong-host.js';
 import { makeTables, run, runJson, type RunSettings } from './support.js';

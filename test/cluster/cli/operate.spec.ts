@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { AuthClock } from 'nestjs-logout';
 import { DataSource } from 'typeorm';
 import { readFileSync } from 'node:fs';
-import { AuthClock } from '../../../lib/platform/auth-clock.js';
-import { SUPPORTED_FORMAT } from '../../../lib/database/revocation-event.js';
-import { RELEASE } from '../../../lib/platform/release.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
+import { RELEASE, SUPPORTED_FORMAT } from '../../support/internals.js';
 import { findingsOf, makeTables, run, runJson } from './support.js';
 
 interface Status {

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { CommandLog } from '../../../lib/cli/command-log.js';
-import { SUPPORTED_FORMAT } from '../../../lib/database/revocation-event.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { CommandLog, SUPPORTED_FORMAT } from '../../support/internals.js';
 import { run, runJson } from './support.js';
 
 describe('H5: nestjs-logout raise-format', () => {

@@ -1,8 +1,7 @@
 import { PassThrough, Writable } from 'node:stream';
-import { runCommand } from '../../../lib/cli/run-command.js';
-import type { AuthClock } from '../../../lib/platform/auth-clock.js';
-import { openLogDatabase } from '../../../lib/database/open-log-database.js';
+import type { AuthClock } from 'nestjs-logout';
 import type { TestDatabase } from '../../support/databases.js';
+import { openLogDatabase, runCommand } from '../../support/internals.js';
 
 /** What one run of the command came to. */
 export interface CommandRun {

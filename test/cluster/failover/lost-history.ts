@@ -1,4 +1,4 @@
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
+import { AuthEvents } from 'nestjs-logout';
 import type { Instance } from '../../support/instance.js';
 
 /** What an instance tells of lost histories from here on. */

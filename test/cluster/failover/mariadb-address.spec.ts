@@ -9,12 +9,12 @@ import {
   jest,
 } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { authMigrations } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { authMigrations } from '../../../lib/database/migrations/auth-migrations.js';
-import { AUTH_TABLES } from '../../../lib/database/dialect.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { newName, optionsOfServer, withServer } from '../../support/database-server.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { AUTH_TABLES } from '../../support/internals.js';
 import { MariaDbServer } from '../../support/mariadb-server.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { followAgain } from '../feed/support.js';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { AuthClock } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import type { DataSourceOptions } from 'typeorm';
-import { AuthClock } from '../../../lib/platform/auth-clock.js';
-import { ServerLogDatabase } from '../../../lib/database/server-log-database.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
+import { ServerLogDatabase } from '../../support/internals.js';
 import { mintToken } from '../../support/mint-token.js';
 import { PostgresPair } from '../../support/postgres-pair.js';
 import { describeOnServer } from '../../support/describe-on-server.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { describeOnServer } from '../../support/describe-on-server.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { PostgresPair } from '../../support/postgres-pair.js';

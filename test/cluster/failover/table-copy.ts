@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { AUTH_TABLES } from '../../../lib/database/dialect.js';
+import { AUTH_TABLES } from '../../support/internals.js';
 
 /** Our tables as they stood once, kept beside them. */
 export class TableCopy {

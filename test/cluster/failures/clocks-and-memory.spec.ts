@@ -1,13 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { AccountService } from '../../../lib/accounts/account.service.js';
-import { EventKeys } from '../../../lib/revocation/index/event-key.js';
-import type { LogEvent } from '../../../lib/database/revocation-event.js';
-import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
-import { eventOf } from '../../../lib/database/log-rows.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AccountService } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, postgres } from '../../support/databases.js';
 import type { Instance } from '../../support/instance.js';
+import { EventKeys, eventOf, type LogEvent, RevocationIndex } from '../../support/internals.js';
 import { clockOf, eventAt, ISSUER, NEVER_WAIT } from '../feed/support.js';
 import { claimsIn, follow } from '../protocol/support.js';
 import { alive, login } from '../sessions/support.js';

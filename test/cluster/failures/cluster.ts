@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { ServerLogDatabase } from '../../../lib/database/server-log-database.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, postgres } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { ServerLogDatabase } from '../../support/internals.js';
 import { COMMIT } from '../../support/tcp-proxy.js';
 import {
   clockOf,

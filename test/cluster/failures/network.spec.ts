@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { AuthClock } from '../../../lib/platform/auth-clock.js';
+import { AuthClock } from 'nestjs-logout';
 import { describeOn, postgres } from '../../support/databases.js';
 import type { Instance } from '../../support/instance.js';
 import { clockOf, followAgain, NEVER_WAIT } from '../feed/support.js';

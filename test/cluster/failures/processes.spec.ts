@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { AuthClock } from '../../../lib/platform/auth-clock.js';
+import { AuthClock } from 'nestjs-logout';
 import { describeOn, postgres } from '../../support/databases.js';
 import type { Instance } from '../../support/instance.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';

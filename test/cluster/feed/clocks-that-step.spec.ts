@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AuthEvents } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { follow, readEvents } from '../protocol/support.js';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { integerOf } from '../../../lib/database/log-rows.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { integerOf } from '../../support/internals.js';
 import { claimsIn, follow, readEvents } from '../protocol/support.js';
 import { endSessions, knows, listenForErrors } from './support.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Answer } from '../../../lib/revocation/feed/log-cursor.js';
+import type { Answer } from '../../support/internals.js';
 import { answerFrom, cursorAt, eventAt, headAt, idAt } from './support.js';
 
 const PAGE = 5;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { ProofClock } from '../../../lib/revocation/staleness/proof-clock.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { ProofClock } from '../../support/internals.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { eventually } from '../protocol/support.js';
 import { clockOf, controlPolls, followAgain, NEVER_WAIT } from './support.js';

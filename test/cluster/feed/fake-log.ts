@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { AuthClock } from '../../../lib/platform/auth-clock.js';
-import { EventKeys } from '../../../lib/revocation/index/event-key.js';
-import { LogHistory } from '../../../lib/revocation/log/log-history.js';
-import type { OpenLog } from '../../../lib/revocation/log/open-log.js';
-import type { LogEvent } from '../../../lib/database/revocation-event.js';
-import type { LogDatabase } from '../../../lib/database/log-database.js';
-import type { Head } from '../../../lib/database/log-rows.js';
-import type { Row, Statement, StatementResult } from '../../../lib/database/statement.js';
+import type { AuthClock } from 'nestjs-logout';
+import {
+  EventKeys,
+  type Head,
+  type LogDatabase,
+  type LogEvent,
+  LogHistory,
+  type OpenLog,
+  type Row,
+  type Statement,
+  type StatementResult,
+} from '../../support/internals.js';
 import { eventAt, headAt, idAt, ISSUER } from './support.js';
 
 /** A poll that one instance has sent; the test says when it is answered, and when the answer arrives. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AuthWiringError } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { countPending } from '../protocol/support.js';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { POOL_SIZE } from '../../../lib/database/derive-data-source-options.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, postgres, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { POOL_SIZE } from '../../support/internals.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { follow, headPosition, loseAllAfter } from '../protocol/support.js';
 import { clockOf, followAgain } from './support.js';

@@ -2,17 +2,19 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
 import { setImmediate } from 'node:timers/promises';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
-import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
-import type { ResolvedAuthOptions } from '../../../lib/options/resolved-auth-options.js';
-import { EventKeys } from '../../../lib/revocation/index/event-key.js';
-import { ClockCheck } from '../../../lib/revocation/log/clock-check.service.js';
-import type { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
-import type { LogEvent } from '../../../lib/database/revocation-event.js';
-import { RevocationFeed } from '../../../lib/revocation/feed/revocation-feed.service.js';
-import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
-import type { StalePolicies } from '../../../lib/revocation/staleness/stale-policies.service.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AuthEvents } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
+import {
+  AuthMeter,
+  ClockCheck,
+  EventKeys,
+  type LogConnection,
+  type LogEvent,
+  type ResolvedAuthOptions,
+  RevocationFeed,
+  RevocationIndex,
+  type StalePolicies,
+} from '../../support/internals.js';
 import { type FakeConnection, FakeLog } from './fake-log.js';
 import { ISSUER } from './support.js';
 

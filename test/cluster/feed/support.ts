@@ -1,12 +1,9 @@
 import { jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { LogCursor } from '../../../lib/revocation/feed/log-cursor.js';
-import type { Answer } from '../../../lib/revocation/feed/log-cursor.js';
-import type { LogEvent } from '../../../lib/database/revocation-event.js';
-import type { Head } from '../../../lib/database/log-rows.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import type { Instance } from '../../support/instance.js';
+import { type Answer, type Head, LogCursor, type LogEvent } from '../../support/internals.js';
 import { eventually } from '../protocol/support.js';
 
 /** As {@link startInstance} names it. */

@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { ServerLogDatabase } from '../../../lib/database/server-log-database.js';
-import { SqliteLogDatabase } from '../../../lib/database/sqlite-log-database.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { ServerLogDatabase, SqliteLogDatabase } from '../../support/internals.js';
 import { deferred, follow, headPosition, readEvents } from '../protocol/support.js';
 import { clockOf, endSessions, knows, letTimePass, listenForErrors } from './support.js';
 

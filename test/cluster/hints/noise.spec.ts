@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { TestClock } from '../../../lib/testing/test-clock.js';
-import type { HintConnection } from '../../../lib/options/revocation-hint.js';
-import { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
+import type { HintConnection } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { describeWithHints } from '../../support/hint-kinds.js';
 import { startInstance, type Instance } from '../../support/instance.js';
+import { LogConnection } from '../../support/internals.js';
 import { clockOf, controlPolls, endSessions, knows } from '../feed/support.js';
 import { eventually } from '../protocol/support.js';
 

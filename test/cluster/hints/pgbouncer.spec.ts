@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { AccountService } from '../../../lib/accounts/account.service.js';
-import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
+import { AccountService } from 'nestjs-logout';
+import { postgresHint } from 'nestjs-logout/postgres';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { startInstance, type Instance } from '../../support/instance.js';
 import { hasPgBouncer, PgBouncer } from '../../support/pgbouncer.js';

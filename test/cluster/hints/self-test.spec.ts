@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { AuthWiringError, importPeer } from '../../../lib/errors/auth-wiring.error.js';
-import { natsHint } from '../../../lib/nats/nats.hint.js';
-import type { HintContext, RevocationHint } from '../../../lib/options/revocation-hint.js';
-import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
-import { redisHint } from '../../../lib/redis/redis.hint.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AuthWiringError, type HintContext, type RevocationHint } from 'nestjs-logout';
+import { natsHint } from 'nestjs-logout/nats';
+import { postgresHint } from 'nestjs-logout/postgres';
+import { redisHint } from 'nestjs-logout/redis';
+import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, mariadb, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { importPeer } from '../../support/internals.js';
 import { clockOf, endSessions } from '../feed/support.js';
 import { eventually } from '../protocol/support.js';
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { postgresHint } from '../../../lib/postgres/postgres.hint.js';
-import { redisHint } from '../../../lib/redis/redis.hint.js';
-import type { HintContext, RevocationHint } from '../../../lib/options/revocation-hint.js';
+import type { HintContext, RevocationHint } from 'nestjs-logout';
+import { postgresHint } from 'nestjs-logout/postgres';
+import { redisHint } from 'nestjs-logout/redis';
 import { eventually } from '../protocol/support.js';
 
 const kinds: readonly [string, (address: string) => RevocationHint][] = [

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { describeWithHints } from '../../support/hint-kinds.js';
 import { startInstance, type Instance } from '../../support/instance.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { AuthSettings } from '../../../lib/options/auth-options.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import type { AuthSettings } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import {
   databaseKinds,
   describeOn,

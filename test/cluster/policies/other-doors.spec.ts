@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, type ExecutionContext, Get, Injectable, UseGuards } from '@nestjs/common';
-import type { VerifiedClaims } from '../../../lib/options/token-claims.js';
-import { RevocationGuard } from '../../../lib/revocation/revocation.guard.js';
-import { Freshness, WhenStale } from '../../../lib/revocation/staleness/freshness.decorators.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { Freshness, RevocationGuard, type VerifiedClaims, WhenStale } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { fetchOnce } from '../../support/fetch-once.js';
 import { type Instance, startInstance } from '../../support/instance.js';

@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { AuthEvent } from '../../../lib/events/auth-events.service.js';
-import type { AuthSettings } from '../../../lib/options/auth-options.js';
-import type { StalenessOverride } from '../../../lib/revocation/staleness/staleness-override.service.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import type { AuthEvent, AuthSettings, StalenessOverride } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';

@@ -1,7 +1,5 @@
 import { Controller, Get, Injectable, UseGuards } from '@nestjs/common';
-import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
-import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
-import { Freshness, WhenStale } from '../../../lib/revocation/staleness/freshness.decorators.js';
+import { type AuthEvent, AuthEvents, Freshness, JwtAuthGuard, WhenStale } from 'nestjs-logout';
 import { fetchOnce } from '../../support/fetch-once.js';
 import type { Instance } from '../../support/instance.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';

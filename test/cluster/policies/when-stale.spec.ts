@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';

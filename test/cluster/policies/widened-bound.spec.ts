@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Get, Injectable, Logger } from '@nestjs/common';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import { UNBOUNDED } from '../../../lib/options/stale-policy.js';
-import { Freshness, WhenStale } from '../../../lib/revocation/staleness/freshness.decorators.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AuthWiringError, Freshness, WhenStale } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
+import { UNBOUNDED } from '../../support/internals.js';
 import { clockOf } from '../feed/support.js';
 import { claimsIn, follow, readEvents } from '../protocol/support.js';
 import { Gateway, PoliciesController, registered } from './support.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { TestClock } from 'nestjs-logout/testing';
 import type { QueryRunner } from 'typeorm';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { follow, readEvents } from './support.js';

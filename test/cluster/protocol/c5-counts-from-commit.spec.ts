@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { AuthWiringError } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { DataSource } from 'typeorm';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { countPending, follow } from './support.js';

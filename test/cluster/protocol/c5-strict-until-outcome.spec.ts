@@ -10,11 +10,9 @@ import {
 } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
+import { type AuthSettings, AuthWiringError } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import type { QueryRunner } from 'typeorm';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import type { AuthSettings } from '../../../lib/options/auth-options.js';
-import { CallerWrites } from '../../../lib/revocation/log/caller-writes.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import {
   databaseKinds,
   describeOn,
@@ -22,6 +20,7 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { CallerWrites } from '../../support/internals.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
 import { clockOf } from '../feed/support.js';
 import { countPending, follow } from './support.js';

@@ -9,11 +9,10 @@ import {
   jest,
 } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { KeyJwt } from '../../../lib/authentication/jwt.service.js';
-import { KeyRing } from '../../../lib/authentication/key-ring.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { KeyJwt, KeyRing } from '../../support/internals.js';
 import { claimsIn, deferred, follow } from './support.js';
 
 describe('G1: the position is read before authority is checked', () => {

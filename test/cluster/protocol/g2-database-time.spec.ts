@@ -1,6 +1,6 @@
+import { TestClock } from 'nestjs-logout/testing';
 import { letTimePass } from '../feed/support.js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { claimsIn, follow, readEvents } from './support.js';

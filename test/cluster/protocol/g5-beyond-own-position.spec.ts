@@ -8,7 +8,7 @@ import {
   it,
   jest,
 } from '@jest/globals';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { claimsIn, deferred, eventually, follow, headPosition } from './support.js';

@@ -1,13 +1,18 @@
-import { newEventId } from '../../../lib/database/event-id.js';
-import type { LogDatabase } from '../../../lib/database/log-database.js';
-import type { EventDraft } from '../../../lib/database/log-rows.js';
-import { openLogDatabase } from '../../../lib/database/open-log-database.js';
-import { AuthClock } from '../../../lib/platform/auth-clock.js';
-import { EventKeys } from '../../../lib/revocation/index/event-key.js';
-import { jump } from '../../../lib/revocation/log/log-history.js';
-import type { Appended, LogTransactions } from '../../../lib/revocation/log/log.transactions.js';
-import { logIn, type OpenLog, openLogIn } from '../../../lib/revocation/log/open-log.js';
+import { AuthClock } from 'nestjs-logout';
 import type { TestDatabase } from '../../support/databases.js';
+import {
+  type Appended,
+  type EventDraft,
+  EventKeys,
+  jump,
+  type LogDatabase,
+  logIn,
+  type LogTransactions,
+  newEventId,
+  type OpenLog,
+  openLogDatabase,
+  openLogIn,
+} from '../../support/internals.js';
 
 const keys = new EventKeys('https://issuer.test');
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { TestClock } from 'nestjs-logout/testing';
 import { DataSource, type QueryRunner } from 'typeorm';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { TestClock } from 'nestjs-logout/testing';
 import { DataSource } from 'typeorm';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';

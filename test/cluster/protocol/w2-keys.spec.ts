@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { AuthException } from '../../../lib/errors/auth.exception.js';
-import type { TokenClaims } from '../../../lib/options/token-claims.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AuthException, type TokenClaims } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { readEvents } from './support.js';

@@ -10,12 +10,15 @@ import {
 } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { AccountService } from '../../../lib/accounts/account.service.js';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
-import type { VerifiedClaims } from '../../../lib/options/token-claims.js';
-import type { LogoutReceipt } from '../../../lib/revocation/revocation-writer.service.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import {
+  AccountService,
+  type AuthEvent,
+  AuthEvents,
+  AuthWiringError,
+  type LogoutReceipt,
+  type VerifiedClaims,
+} from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { clockOf } from '../feed/support.js';

@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { AccountService } from '../../../lib/accounts/account.service.js';
-import { AuthException } from '../../../lib/errors/auth.exception.js';
-import type { LoginResult } from '../../../lib/sessions/login-context.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AccountService, AuthException, type LoginResult } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 

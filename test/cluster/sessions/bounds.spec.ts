@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { AuthException } from '../../../lib/errors/auth.exception.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AuthException } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { codeOf, login } from './support.js';

@@ -1,9 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { KeyService } from '../../../lib/authentication/key-ring.js';
-import type { SecretKeyOptions } from '../../../lib/options/auth-key.js';
-import { secretKid } from '../../../lib/options/key-material.js';
-import type { LoginResult } from '../../../lib/sessions/login-context.js';
+import { KeyService, type LoginResult, type SecretKeyOptions, secretKid } from 'nestjs-logout';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { mintToken } from '../../support/mint-token.js';

@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { AccountService } from '../../../lib/accounts/account.service.js';
-import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
-import { AuthClock } from '../../../lib/platform/auth-clock.js';
+import { AccountService, AuthClock, type AuthEvent, AuthEvents } from 'nestjs-logout';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { claimsIn } from '../protocol/support.js';

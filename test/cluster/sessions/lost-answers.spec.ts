@@ -1,12 +1,10 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { AuthEvents } from '../../../lib/events/auth-events.service.js';
-import type { AuthSettings } from '../../../lib/options/auth-options.js';
-import type { LoginResult } from '../../../lib/sessions/login-context.js';
-import { openSuccessor } from '../../../lib/sessions/refresh-token.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AuthEvents, type AuthSettings, type LoginResult } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { openSuccessor } from '../../support/internals.js';
 import { codeOf, login } from './support.js';
 
 const HOUR = 3_600_000;

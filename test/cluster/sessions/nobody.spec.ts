@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
-import type { ClaimsLoader } from '../../../lib/options/session-settings.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { type AuthEvent, AuthEvents, AuthWiringError, type ClaimsLoader } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { claimsIn } from '../protocol/support.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { AccountService } from '../../../lib/accounts/account.service.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AccountService } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { eventually } from '../protocol/support.js';

@@ -1,9 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { AccountService } from '../../../lib/accounts/account.service.js';
-import type { LoginResult } from '../../../lib/sessions/login-context.js';
-import { SessionStore } from '../../../lib/sessions/session-store.service.js';
+import { AccountService, type LoginResult } from 'nestjs-logout';
 import {
   databaseKinds,
   describeOn,
@@ -12,6 +10,7 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { SessionStore } from '../../support/internals.js';
 import { deferred } from '../protocol/support.js';
 import { ACTS, alive, codeOf, login } from './support.js';
 

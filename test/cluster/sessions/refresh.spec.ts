@@ -1,10 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { AccountService } from '../../../lib/accounts/account.service.js';
-import { AuthException } from '../../../lib/errors/auth.exception.js';
-import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
-import type { AuthSettings } from '../../../lib/options/auth-options.js';
-import type { LoginResult } from '../../../lib/sessions/login-context.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import {
+  AccountService,
+  type AuthEvent,
+  AuthEvents,
+  AuthException,
+  type AuthSettings,
+  type LoginResult,
+} from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { claimsIn } from '../protocol/support.js';

@@ -9,10 +9,8 @@ import {
   jest,
 } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { AccountService } from '../../../lib/accounts/account.service.js';
-import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
-import type { LogoutReceipt } from '../../../lib/revocation/revocation-writer.service.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AccountService, type AuthEvent, AuthEvents, type LogoutReceipt } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { clockOf } from '../feed/support.js';

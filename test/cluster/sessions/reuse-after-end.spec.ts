@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { type AuthEvent, AuthEvents } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { codeOf, login } from './support.js';

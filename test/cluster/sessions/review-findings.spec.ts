@@ -3,13 +3,14 @@ import { randomUUID } from 'node:crypto';
 import {
   type AccountChangeOptions,
   AccountService,
-} from '../../../lib/accounts/account.service.js';
-import { StorageFailure } from '../../../lib/database/log-database.js';
-import { type AuthEvent, AuthEvents } from '../../../lib/events/auth-events.service.js';
-import type { LoginResult } from '../../../lib/sessions/login-context.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+  type AuthEvent,
+  AuthEvents,
+  type LoginResult,
+} from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { StorageFailure } from '../../support/internals.js';
 import { claimsIn } from '../protocol/support.js';
 import { codeOf, login } from './support.js';
 

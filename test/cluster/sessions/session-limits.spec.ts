@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { TestClock } from '../../../lib/testing/test-clock.js';
-import type { AuthSettings } from '../../../lib/options/auth-options.js';
+import type { AuthSettings } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 

@@ -1,10 +1,9 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { TestClock } from '../../../lib/testing/test-clock.js';
-import type { SessionPage } from '../../../lib/sessions/session-list.js';
-import { SessionStore } from '../../../lib/sessions/session-store.service.js';
-import type { Row, Statement } from '../../../lib/database/statement.js';
+import type { SessionPage } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { type Row, SessionStore, type Statement } from '../../support/internals.js';
 import { codeOf, login } from './support.js';
 
 describeOn(databaseKinds, 'a list of sessions', (kind) => {

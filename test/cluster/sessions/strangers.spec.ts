@@ -1,13 +1,10 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
-import { AuthException } from '../../../lib/errors/auth.exception.js';
-import type { AuthKeySource } from '../../../lib/options/auth-key.js';
-import type { LoginResult } from '../../../lib/sessions/login-context.js';
-import { RefreshTokenLookup } from '../../../lib/sessions/refresh-token-lookup.service.js';
-import { refreshTokenDigest } from '../../../lib/sessions/refresh-token.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AuthException, type AuthKeySource, type LoginResult } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { refreshTokenDigest, RefreshTokenLookup } from '../../support/internals.js';
 import { codeOf, login } from './support.js';
 
 const FLOOD = 2_000;

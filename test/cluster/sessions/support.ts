@@ -1,6 +1,4 @@
-import { AuthException } from '../../../lib/errors/auth.exception.js';
-import { AccountService } from '../../../lib/accounts/account.service.js';
-import type { LoginResult } from '../../../lib/sessions/login-context.js';
+import { AccountService, AuthException, type LoginResult } from 'nestjs-logout';
 import type { Instance } from '../../support/instance.js';
 
 /** `'good'`, or the code with which it was refused; any other error fails the test. */

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { AuthWiringError } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { type DataSource, EntitySchema, type DataSourceOptions } from 'typeorm';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import type { InstanceSettings } from '../../support/instance.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
 

@@ -1,11 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
+import { AuthWiringError } from 'nestjs-logout';
 import { type DataSourceOptions, DefaultNamingStrategy } from 'typeorm';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import {
-  deriveDataSourceOptions,
-  POOL_SIZE,
-} from '../../../lib/database/derive-data-source-options.js';
+import { deriveDataSourceOptions, POOL_SIZE } from '../../support/internals.js';
 
 const server = {
   type: 'postgres',

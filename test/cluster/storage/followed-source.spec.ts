@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { TestClock } from 'nestjs-logout/testing';
 import type { DataSourceOptions } from 'typeorm';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { createUser, type DatabaseUser } from '../../support/database-user.js';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

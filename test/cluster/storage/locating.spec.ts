@@ -2,12 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication, type ModuleMetadata, Scope } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuthModule, type AuthSettings, AuthWiringError } from 'nestjs-logout';
 import { DataSource } from 'typeorm';
-import { AuthModule } from '../../../lib/auth.module.js';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import type { AuthSettings } from '../../../lib/options/auth-options.js';
-import { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
+import { LogConnection } from '../../support/internals.js';
 
 class ShopDataSource extends DataSource {}
 

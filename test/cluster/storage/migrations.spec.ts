@@ -1,12 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { setTimeout } from 'node:timers/promises';
+import { authMigrations } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { DataSource, type DataSourceOptions, EntitySchema } from 'typeorm';
-import { authMigrations } from '../../../lib/database/migrations/auth-migrations.js';
-import { LogStatements } from '../../../lib/database/log.statements.js';
-import { openLogDatabase } from '../../../lib/database/open-log-database.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
+import { LogStatements, openLogDatabase } from '../../support/internals.js';
 import { readEvents } from '../protocol/support.js';
 
 const order = new EntitySchema({

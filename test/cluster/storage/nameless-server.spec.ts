@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { TestClock } from 'nestjs-logout/testing';
 import { DataSource } from 'typeorm';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { follow } from '../protocol/support.js';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { TestClock } from 'nestjs-logout/testing';
 import { types } from 'pg';
 import type { DataSourceOptions, QueryRunner } from 'typeorm';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { describeOn, postgres, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { follow } from '../protocol/support.js';

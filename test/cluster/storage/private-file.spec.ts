@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openLogDatabase } from '../../../lib/database/open-log-database.js';
+import { openLogDatabase } from '../../support/internals.js';
 
 describe('an SQLite file that the log makes', () => {
   let folder: string;

@@ -1,16 +1,18 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { TestClock } from '../../../lib/testing/test-clock.js';
-import { AccountStatements } from '../../../lib/database/account.statements.js';
-import { InstanceStatements } from '../../../lib/database/instance.statements.js';
-import type { ColumnType } from '../../../lib/database/dialect.js';
-import type { LogDatabase } from '../../../lib/database/log-database.js';
-import { LogStatements } from '../../../lib/database/log.statements.js';
-import type { Statement } from '../../../lib/database/statement.js';
-import { SessionStatements } from '../../../lib/database/session.statements.js';
-import { SESSION_COLUMNS } from '../../../lib/database/session-rows.js';
+import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import {
+  AccountStatements,
+  type ColumnType,
+  InstanceStatements,
+  type LogDatabase,
+  LogStatements,
+  SESSION_COLUMNS,
+  SessionStatements,
+  type Statement,
+} from '../../support/internals.js';
 
 /** A busy machine writes so many within the time limit of a transaction. */
 const ROWS = 100;

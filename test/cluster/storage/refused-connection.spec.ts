@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { type AuthSettings, AuthWiringError } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import type { DataSource, DataSourceOptions } from 'typeorm';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import type { AuthSettings } from '../../../lib/options/auth-options.js';
-import { openLogDatabase } from '../../../lib/database/open-log-database.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { createUser, type DatabaseUser } from '../../support/database-user.js';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { openLogDatabase } from '../../support/internals.js';
 import { eventually } from '../protocol/support.js';
 
 jest.setTimeout(60_000);

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { TestClock } from 'nestjs-logout/testing';
 import type { DataSourceOptions } from 'typeorm';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { newName, optionsOfServer, withServer } from '../../support/database-server.js';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

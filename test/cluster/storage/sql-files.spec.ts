@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
+import { TestClock } from 'nestjs-logout/testing';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import {
   databaseKinds,
   describeOn,

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type BetterSqlite from 'better-sqlite3';
 import { setImmediate, setTimeout } from 'node:timers/promises';
+import { TestClock } from 'nestjs-logout/testing';
 import type { DataSource, EntityManager } from 'typeorm';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { follow } from '../protocol/support.js';

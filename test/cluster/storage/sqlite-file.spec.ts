@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type BetterSqlite from 'better-sqlite3';
 import { basename, dirname } from 'node:path';
+import { authMigrations } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import type { DataSourceOptions } from 'typeorm';
-import { authMigrations } from '../../../lib/database/migrations/auth-migrations.js';
-import { openLogDatabase } from '../../../lib/database/open-log-database.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { openLogDatabase } from '../../support/internals.js';
 import { clockOf } from '../feed/support.js';
 import { follow } from '../protocol/support.js';
 import { codeOf } from '../sessions/support.js';

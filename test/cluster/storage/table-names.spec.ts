@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { authTables, AuthWiringError } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import { authTables } from '../../../lib/database/migrations/auth-migrations.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { follow } from '../protocol/support.js';

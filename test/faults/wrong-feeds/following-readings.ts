@@ -1,10 +1,12 @@
-import { EventKeys } from '../../../lib/revocation/index/event-key.js';
-import { LogCursor } from '../../../lib/revocation/feed/log-cursor.js';
-import { ProofClock } from '../../../lib/revocation/staleness/proof-clock.js';
-import { RevocationFeed } from '../../../lib/revocation/feed/revocation-feed.service.js';
-import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
 import { controlPolls, endSessions } from '../../cluster/feed/support.js';
 import { loseAllAfter } from '../../cluster/protocol/support.js';
+import {
+  EventKeys,
+  LogCursor,
+  ProofClock,
+  RevocationFeed,
+  RevocationIndex,
+} from '../../support/internals.js';
 import { replace, type WrongReading } from './wrong-reading.js';
 
 const BOUND = 5_000;

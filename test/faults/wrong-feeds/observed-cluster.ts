@@ -1,5 +1,5 @@
-import { AuthException } from '../../../lib/errors/auth.exception.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { AuthException } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
 import { claimsIn, follow } from '../../cluster/protocol/support.js';
 import type { TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';

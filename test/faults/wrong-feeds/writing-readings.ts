@@ -1,11 +1,13 @@
-import { newEventId } from '../../../lib/database/event-id.js';
-import { LogFollower } from '../../../lib/revocation/feed/log-follower.js';
-import { EventKeys } from '../../../lib/revocation/index/event-key.js';
-import { MarkTable } from '../../../lib/revocation/index/mark.js';
-import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
-import { ProvisionalEvents } from '../../../lib/revocation/log/in-doubt-commits.js';
 import { endSessions } from '../../cluster/feed/support.js';
 import { holdHead, loseCommit, reconnect } from '../../cluster/protocol/support.js';
+import {
+  EventKeys,
+  LogFollower,
+  MarkTable,
+  newEventId,
+  ProvisionalEvents,
+  RevocationIndex,
+} from '../../support/internals.js';
 import { type Open, replace, type WrongReading } from './wrong-reading.js';
 
 const BOUND = 5_000;

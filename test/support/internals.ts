@@ -1,0 +1,63 @@
+/*
+ * What specs look at beside the public API. Only this file knows where it is in lib; the unit tests
+ * below test/unit, which follow the folders of lib, import it by path.
+ */
+
+export { KeyJwt } from '../../lib/authentication/jwt.service.js';
+export { KeyRing } from '../../lib/authentication/key-ring.js';
+export { bearerToken } from '../../lib/authentication/token-source.js';
+export { CommandLog } from '../../lib/cli/command-log.js';
+export { runCommand } from '../../lib/cli/run-command.js';
+export { AccountStatements } from '../../lib/database/account.statements.js';
+export {
+  deriveDataSourceOptions,
+  POOL_SIZE,
+} from '../../lib/database/derive-data-source-options.js';
+export { AUTH_TABLES, type ColumnType } from '../../lib/database/dialect.js';
+export { newEventId } from '../../lib/database/event-id.js';
+export { InstanceStatements } from '../../lib/database/instance.statements.js';
+export { type LogDatabase, StorageFailure } from '../../lib/database/log-database.js';
+export { type EventDraft, eventOf, type Head, integerOf } from '../../lib/database/log-rows.js';
+export { LogStatements } from '../../lib/database/log.statements.js';
+export { openLogDatabase } from '../../lib/database/open-log-database.js';
+export { type LogEvent, SUPPORTED_FORMAT } from '../../lib/database/revocation-event.js';
+export { ServerLogDatabase } from '../../lib/database/server-log-database.js';
+export { SESSION_COLUMNS } from '../../lib/database/session-rows.js';
+export { SessionStatements } from '../../lib/database/session.statements.js';
+export { SqliteLogDatabase } from '../../lib/database/sqlite-log-database.js';
+export type { Row, Statement, StatementResult } from '../../lib/database/statement.js';
+export { importPeer } from '../../lib/errors/auth-wiring.error.js';
+export { AuthMeter } from '../../lib/events/auth-meter.service.js';
+export { cookies } from '../../lib/http/cookie-options.js';
+export { resolveHttpOptions } from '../../lib/http/http-options.js';
+export { TokenIntrospector } from '../../lib/http/token.routes.js';
+export type { AuthKey } from '../../lib/options/auth-key.js';
+export { OptionProblems } from '../../lib/options/option-problems.js';
+export type { ResolvedAuthOptions } from '../../lib/options/resolved-auth-options.js';
+export { UNBOUNDED } from '../../lib/options/stale-policy.js';
+export { requestOf } from '../../lib/platform/execution-context.js';
+export { logText, messageOf } from '../../lib/platform/log-text.js';
+export { assertOneCopyOfNest } from '../../lib/platform/one-copy-of-nest.js';
+export { RELEASE } from '../../lib/platform/release.js';
+export { claimsOf } from '../../lib/revocation/claims-storage.js';
+export { type Answer, LogCursor } from '../../lib/revocation/feed/log-cursor.js';
+export { LogFollower } from '../../lib/revocation/feed/log-follower.js';
+export { RevocationFeed } from '../../lib/revocation/feed/revocation-feed.service.js';
+export { EventKeys } from '../../lib/revocation/index/event-key.js';
+export { MarkTable } from '../../lib/revocation/index/mark.js';
+export { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
+export { CallerWrites } from '../../lib/revocation/log/caller-writes.js';
+export { ClockCheck } from '../../lib/revocation/log/clock-check.service.js';
+export { ProvisionalEvents } from '../../lib/revocation/log/in-doubt-commits.js';
+export { LogConnection } from '../../lib/revocation/log/log-connection.service.js';
+export { jump, LogHistory } from '../../lib/revocation/log/log-history.js';
+export { type Appended, LogTransactions } from '../../lib/revocation/log/log.transactions.js';
+export { logIn, type OpenLog, openLogIn } from '../../lib/revocation/log/open-log.js';
+export { RevocationPurge } from '../../lib/revocation/log/revocation-purge.service.js';
+export { ProofClock } from '../../lib/revocation/staleness/proof-clock.js';
+export { StalePolicies } from '../../lib/revocation/staleness/stale-policies.service.js';
+export { codeOf } from '../../lib/revocation/verdict.js';
+export { RefreshTokenLookup } from '../../lib/sessions/refresh-token-lookup.service.js';
+export { openSuccessor, refreshTokenDigest } from '../../lib/sessions/refresh-token.js';
+export { assertSignable } from '../../lib/sessions/session-claims.js';
+export { SessionStore } from '../../lib/sessions/session-store.service.js';
