@@ -102,7 +102,7 @@ export const FOLLOWING_READINGS: readonly WrongReading[] = [
   },
   {
     rule: 'F3, H1',
-    name: 'a fork goes unnoticed: the cursor is kept over a fail-over',
+    name: 'a fork goes unnoticed: the cursor is kept over a failover',
     breaks: 'P2',
     patch: () =>
       replace(

@@ -13,7 +13,7 @@ export const REDIS_URL = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
 export const OTHER_FEEDS: readonly WrongFeed[] = [
   {
     name: 'LISTEN/NOTIFY alone',
-    why: 'what is told while the connection is down is told to nobody, and nobody learns that',
+    why: 'a message sent while the connection is down is lost, and nothing reports that',
     breaks: 'P2',
     play: async (cluster, { url, dataSource }) => {
       const follower = cluster.instance('B', async () => {
@@ -85,7 +85,7 @@ export const OTHER_FEEDS: readonly WrongFeed[] = [
   },
   {
     name: 'reading a replica',
-    why: 'its lag has no bound; one that is cut off answers happily with the old head',
+    why: 'its lag has no bound; one that is cut off still answers, with the old head',
     breaks: 'P2',
     play: async (cluster, { url, dataSource }) => {
       const replicaUrl = new URL(url);

@@ -133,7 +133,7 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
   },
   {
     name: 'a REPEATABLE READ transaction that is kept open',
-    why: 'its snapshot is frozen: every poll is answered, and none tells anything new',
+    why: 'its snapshot is frozen: every poll is answered, and none shows anything new',
     breaks: 'P2',
     play: async (cluster, { dataSource }) => {
       await ask(dataSource, 'CREATE TABLE log (id bigserial PRIMARY KEY, sid text)');
@@ -150,7 +150,7 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
     },
   },
   {
-    name: 'a cursor that is kept over a fail-over',
+    name: 'a cursor that is kept over a failover',
     why: 'the promoted replica lacked two commits and hands their numbers out again',
     breaks: 'P2',
     play: async (cluster, { dataSource }) => {
