@@ -46,7 +46,7 @@ describe('docs/choosing-lifetimes.md', () => {
 
   it.each(['bank', 'SaaS', 'content site'])('gives a %s options that boot', (site) => {
     const column = ['bank', 'SaaS', 'content site'].indexOf(site) + 1;
-    const given = tableUnder('Which to take')
+    const given = tableUnder('Which values to choose')
       .filter(([option]) => option?.startsWith('@') === false)
       .map((row) => {
         const value = row[column] ?? '';
