@@ -22,8 +22,8 @@ function expectAbout(told: string | undefined, exact: number, unit = 1): void {
 }
 
 describe('docs/choosing-lifetimes.md', () => {
-  it('counts the refreshes and the memory of an access life', () => {
-    const rows = tableUnder('What an access life costs');
+  it('counts the refreshes and the memory of an access-token TTL', () => {
+    const rows = tableUnder('What an access-token TTL costs');
     expect(rows).toHaveLength(5);
     for (const [life, refreshes, bytes, , memory] of rows) {
       const seconds = Number.parseInt(life ?? '', 10);
