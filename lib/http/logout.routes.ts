@@ -1,22 +1,32 @@
 import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
-import { AuthException } from '../errors/auth.exception.js';
+import { AuthException, refusal } from '../errors/auth.exception.js';
 import { CurrentToken, Public } from '../authentication/decorators.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import type { CookieResponse } from '../platform/cookies.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { OwnRoutes } from './own-routes.js';
 import { PresentedSessions } from './presented-sessions.service.js';
 import { auditOf, type HttpRequest } from './request-body.js';
 
+/** How often an account may ask for `logout-others` in {@link SPAN}, on each instance. */
+const MOST_REPEATS = 30;
+
+/** A minute (ms). */
+const SPAN = 60_000;
+
 /** `POST logout`, `logout-others` and `logout-all`; by POST only (ASVS 5.0 3.5.3). */
 @OwnRoutes()
 export class LogoutRoutes {
+  private readonly repeats = new Map<string, { count: number; readonly until: number }>();
+
   constructor(
     private readonly logoutService: LogoutService,
     private readonly presented: PresentedSessions,
     private readonly cookies: AuthCookies,
+    private readonly clock: AuthClock,
   ) {}
 
   /**
@@ -44,6 +54,7 @@ export class LogoutRoutes {
     this.cookies.clear(response);
   }
 
+  /** @throws AuthTooManyAttemptsException 429 beyond 30 in a minute; nothing is written. */
   @Post('logout-others')
   @HttpCode(204)
   @UseGuards(JwtAuthGuard)
@@ -51,6 +62,7 @@ export class LogoutRoutes {
     @Req() request: HttpRequest,
     @CurrentToken() token: TokenClaims,
   ): Promise<void> {
+    this.refuseFlood(token);
     await this.logoutService.logoutOthers(token, auditOf(request));
   }
 
@@ -66,5 +78,26 @@ export class LogoutRoutes {
     this.cookies.refuseOtherOrigins(request);
     await this.logoutService.logoutAll(token.sub, { issuer: token.iss, ...auditOf(request) });
     this.cookies.clear(response);
+  }
+
+  /**
+   * Each `logout-others` writes an event, and the token that asks for it stays valid: without a limit one
+   * client could fill the log. `logout-all` needs none, because it revokes the token that asks for it.
+   */
+  private refuseFlood({ iss, sub }: TokenClaims): void {
+    const now = this.clock.monotonic();
+    // All entries last equally long, so the oldest come first.
+    for (const [key, { until }] of this.repeats) {
+      if (until > now) break;
+      this.repeats.delete(key);
+    }
+    const key = JSON.stringify([iss, sub]);
+    const repeats = this.repeats.get(key) ?? { count: 0, until: now + SPAN };
+    if (repeats.count >= MOST_REPEATS) {
+      const retryAfter = (repeats.until - now) / 1000;
+      throw refusal('too_many_attempts', { retryAfter });
+    }
+    repeats.count++;
+    this.repeats.set(key, repeats);
   }
 }

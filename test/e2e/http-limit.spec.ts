@@ -114,3 +114,26 @@ describe('http.limit', () => {
     expect((await client.login()).access_token).toEqual(expect.any(String));
   });
 });
+
+describe('logout-others', () => {
+  it('is refused with 429 beyond 30 in a minute, writes nothing then, and leaves others alone', async () => {
+    apps = await startBothHttp();
+    for (const { client, clock, sql } of apps) {
+      const { access_token: token } = await client.login('alice');
+      const { access_token: other } = await client.login('bob');
+      const repeat = (by = token): Promise<HttpAnswer> =>
+        client.send('POST /auth/logout-others', { token: by });
+      const statuses: number[] = [];
+      for (let i = 0; i < 30; i++) statuses.push((await repeat()).status);
+      expect(new Set(statuses)).toEqual(new Set([204]));
+      const events = await sql('SELECT COUNT(*) AS count FROM auth_event');
+      const refused = await repeat();
+      expect(refused).toMatchObject({ status: 429, body: { code: 'too_many_attempts' } });
+      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+      expect(await sql('SELECT COUNT(*) AS count FROM auth_event')).toEqual(events);
+      expect((await repeat(other)).status).toBe(204);
+      clock.advance(60_000);
+      expect((await repeat()).status).toBe(204);
+    }
+  });
+});

@@ -157,6 +157,13 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'cluster/sessions/lives',
   ),
   one(
+    'one session repeats logout-others without a limit',
+    'http/logout.routes',
+    'if (repeats.count >= MOST_REPEATS)',
+    'if (false)',
+    'e2e/http-limit',
+  ),
+  one(
     'guesses are not counted',
     'http/guess-limit',
     'if (wait > 0)',
