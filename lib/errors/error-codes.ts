@@ -144,7 +144,7 @@ const CODES = {
   too_many_attempts: {
     status: 429,
     message: 'Too many attempts. Try later.',
-    when: 'Too many wrong passwords or refreshes. Nothing was consumed. Try again after `Retry-After`.',
+    when: 'Too many wrong passwords, refreshes or calls of `logout-others`. Nothing was consumed. Try again after `Retry-After`.',
   },
   no_signing_key: {
     status: 503,
