@@ -24,10 +24,10 @@ import { SessionTransactions } from '../sessions/session.transactions.js';
 import { type CommandContext, CommandFailure, type CommandHost } from './command.js';
 import { type LogTarget, optionsOf, readTarget, type TargetOptions } from './log-target.js';
 
-/** For how long a command tries what the database refuses for the moment (ms). */
+/** For how long a command retries what the database refuses for the moment (ms). */
 const PATIENCE = 15_000;
 
-/** The log as a command has it: the statements and transactions of an instance, without its feed. */
+/** The log for a command: the statements and transactions of an instance, without its feed. */
 export class CommandLog implements SessionRows {
   readonly database: LogDatabase;
   readonly statements: LogStatements;
@@ -69,7 +69,7 @@ export class CommandLog implements SessionRows {
     return (await this.database.read(statement)).rows;
   }
 
-  /** Every instance that has a row, the running ones and those that ended without a word. */
+  /** Every instance that has a row: the running ones, and those that crashed. */
   async listInstances(): Promise<SeenInstance[]> {
     return (await this.rows(this.instances.list())).map(instanceOf);
   }
@@ -86,7 +86,7 @@ export class CommandLog implements SessionRows {
    * Appends events as an instance does, and tries again with the same ids.
    *
    * @param isRetry - An earlier run may have committed them: look before writing.
-   * @throws CommandFailure when nobody knows whether they were written (W4): how to run it again.
+   * @throws CommandFailure when it is not known whether they were written (W4): how to run it again.
    */
   async append(drafts: readonly EventDraft[], isRetry = false): Promise<Appended> {
     let isUnknown = isRetry;
@@ -106,16 +106,16 @@ export class CommandLog implements SessionRows {
       if (!isUnknown) throw error;
       const [draft, ...others] = drafts;
       throw new CommandFailure(
-        `Nobody knows whether it was written: the answer to COMMIT did not come (${messageOf(error)}).`,
+        `It is not known whether this was written: the answer to COMMIT was lost (${messageOf(error)}).`,
         others.length === 0
-          ? `Run the same command again with --id ${retryIdOf(draft as EventDraft)}; it is then written once, whatever happened.`
-          : 'Run the same command again; it goes on with what is left.',
+          ? `Run the same command again with --id ${retryIdOf(draft as EventDraft)}; it is then written exactly once.`
+          : 'Run the same command again; it continues with what is left.',
       );
     }
   }
 
-  /** H3: whatever the head shows; what comes is numbered above every position there ever was. */
-  async beginHistory(): Promise<Appended> {
+  /** Starts a new history whatever the head shows, above every position there ever was (H3). */
+  async startHistory(): Promise<Appended> {
     return this.retried(() => this.database.transaction(() => this.transactions.jump(() => true)));
   }
 
@@ -144,13 +144,13 @@ async function openLog(
 ): Promise<OpenLog> {
   let database: LogDatabase | undefined;
   try {
-    // Whoever runs a command has said by name which log is meant.
+    // Whoever runs a command has named the log that is meant.
     database = await openLogDatabase({ ...target, migrations, newLog: true });
     return migrations === 'none' ? logIn(database, clock, '') : await openLogIn(database, clock);
   } catch (error) {
     await database?.close();
     if (error instanceof AuthWiringError) {
-      throw new CommandFailure(error.message, 'nestjs-logout doctor looks at all of it.');
+      throw new CommandFailure(error.message, 'nestjs-logout doctor checks all of it.');
     }
     // Several addresses were tried, and each has an error of its own.
     const [first = error] = error instanceof AggregateError ? (error.errors as unknown[]) : [];
@@ -158,14 +158,14 @@ async function openLog(
   }
 }
 
-/** SQLite would make an empty database of a slip in a path. */
+/** SQLite would create an empty database for a typo in a path. */
 function refuseMissingFile(target: LogTarget): void {
   const options = optionsOf(target);
   if (options.type !== 'better-sqlite3' || existsSync(String(options.database))) return;
   throw new CommandFailure(
     `There is no file ${String(options.database)}.`,
     'Give the path of the application’s database; a relative one counts from the current folder.',
-    'nestjs-logout migrate makes it, with the tables.',
+    'nestjs-logout migrate creates it, with the tables.',
   );
 }
 
@@ -189,7 +189,7 @@ export async function withLog<T>(
   work: (log: CommandLog, target: LogTarget) => Promise<T>,
   migrations: 'check' | 'run' | 'none' = 'check',
 ): Promise<T> {
-  speakTo(host);
+  logTo(host);
   const target = await readTarget(options, host.env);
   const log = await CommandLog.open(target, host.clock, migrations);
   try {
@@ -199,8 +199,8 @@ export async function withLog<T>(
   }
 }
 
-/** What the library logs is no result: Nest would print it on stdout. */
-function speakTo({ stderr }: CommandHost): void {
+/** Sends what the library logs to stderr: Nest would print it on stdout, where results are. */
+function logTo({ stderr }: CommandHost): void {
   const say = (message: unknown): void => void stderr.write(`${messageOf(message)}\n`);
   Logger.overrideLogger({ log: say, warn: say, error: say, fatal: say });
 }

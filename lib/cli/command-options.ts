@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from 'commander';
 import type { SeenInstance } from '../database/instance.statements.js';
 import { parseDuration } from '../options/duration.js';
 import { isIdentifier } from '../platform/identifier.js';
@@ -11,9 +12,15 @@ export interface IssuerOptions {
   readonly foreign?: boolean | undefined;
 }
 
+/** An issuer with the keys of its events. */
+export interface NamedIssuer {
+  readonly issuer: string;
+  readonly keys: EventKeys;
+}
+
 /**
  * The issuer that is meant, and the keys of its events (W2). Ids of our own issuer have other keys than
- * those of a foreign one, and a slip in the name would end nothing: so it is compared with what the
+ * those of a foreign one, and a typo in the name would end nothing. So it is compared with what the
  * instances registered.
  *
  * @throws CommandUsageError when it is not known, or contradicts the instances.
@@ -21,7 +28,7 @@ export interface IssuerOptions {
 export async function readIssuer(
   log: CommandLog,
   { issuer, foreign = false }: IssuerOptions,
-): Promise<{ readonly issuer: string; readonly keys: EventKeys }> {
+): Promise<NamedIssuer> {
   const known = [...new Set((await log.listInstances()).map((instance) => instance.issuer))];
   const [only] = known;
   if (issuer === undefined) {
@@ -29,7 +36,7 @@ export async function readIssuer(
       return { issuer: only, keys: new EventKeys(only) };
     }
     throw new CommandUsageError(
-      `Whose tokens? Give --issuer, exactly as the option issuer of AuthModule.forRoot() has it.`,
+      'Whose tokens? Give --issuer, exactly as in AuthModule.forRoot({ issuer }).',
       known.length === 0 ? 'No instance is known in this database.' : `Known: ${known.join(', ')}`,
     );
   }
@@ -37,7 +44,7 @@ export async function readIssuer(
   if (foreign) {
     if (!known.includes(issuer)) return { issuer, keys: new EventKeys('') };
     throw new CommandUsageError(
-      `--foreign: the issuer ${issuer} is the instances’ own.`,
+      `--foreign: the issuer ${issuer} is the instances’ own issuer.`,
       'Leave --foreign out.',
     );
   }
@@ -45,14 +52,14 @@ export async function readIssuer(
   throw new CommandUsageError(
     `No instance has the issuer ${issuer}; they have ${known.join(', ')}. Nothing would be ended.`,
     'Correct --issuer; it is compared exactly.',
-    'If these tokens are somebody else’s (the option foreign of AuthModule.forRoot()), add --foreign.',
+    'If another issuer signed these tokens (the option foreign of AuthModule.forRoot()), add --foreign.',
   );
 }
 
 /** From here on (ms) what is registered is no bound: `observe` and the policy `open` register a century. */
 const UNBOUNDED_FROM = 366 * 86_400_000;
 
-/** Whether a registered staleness promises nothing. */
+/** Whether a registered staleness is no bound. */
 export function isUnbounded(milliseconds: number): boolean {
   return milliseconds >= UNBOUNDED_FROM;
 }
@@ -79,18 +86,29 @@ export function plural(n: number, noun: string): string {
 /**
  * A duration on the command line, in milliseconds; digits alone are seconds, as in the option.
  *
- * @throws CommandUsageError naming the option.
+ * @throws InvalidArgumentError, to which commander adds the name of the option.
  */
-export function durationOption(name: string, given: string): number {
+export function duration(given: string): number {
   const parsed = parseDuration(/^\d{1,12}(\.\d{1,3})?$/.test(given) ? Number(given) : given);
   if (typeof parsed === 'number') return parsed;
-  throw new CommandUsageError(`${name} "${given}": ${parsed.fix}`);
+  throw new InvalidArgumentError(parsed.fix);
 }
 
-/** Instances renew their rows once a minute; one that missed three of these is taken for gone (ms). */
+/**
+ * A time on the command line, in milliseconds: seconds as in a token's `exp`, or an ISO time.
+ *
+ * @throws InvalidArgumentError
+ */
+export function time(given: string): number {
+  const milliseconds = /^\d{1,12}$/.test(given) ? Number(given) * 1000 : Date.parse(given);
+  if (milliseconds > 0) return milliseconds;
+  throw new InvalidArgumentError('Give seconds since 1970, or a time such as 2026-01-31T12:00Z.');
+}
+
+/** Instances renew their rows once a minute; one that missed three renewals counts as gone (ms). */
 const SEEN_WITHIN = 180_000;
 
-/** Whether an instance is running, as far as its row tells. */
+/** Whether an instance is running, as far as its row shows. */
 export function isRunning({ seenAgo }: SeenInstance): boolean {
   return seenAgo < SEEN_WITHIN;
 }

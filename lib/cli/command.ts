@@ -6,7 +6,7 @@ import type { AuthClock } from '../platform/auth-clock.js';
 /** A stream that may be a terminal. */
 type CommandStream = Writable & { readonly isTTY?: boolean | undefined };
 
-/** The process around a command, so that a test can be it. */
+/** The process around a command; a test passes its own. */
 export interface CommandHost {
   /** Results, and nothing else. */
   readonly stdout: CommandStream;
@@ -18,7 +18,7 @@ export interface CommandHost {
   readonly clock?: AuthClock | undefined;
 }
 
-/** What a command ends with; scripts rest on these numbers. */
+/** The exit codes of a command; scripts rely on them. */
 export const EXIT = {
   /** Done; for `doctor`: nothing is wrong. */
   ok: 0,
@@ -38,87 +38,83 @@ export class CommandFailure extends Error {
   }
 }
 
-/** The command was given wrongly and nothing was tried: exit code 2. */
+/** Wrong usage, and nothing was tried: exit code 2. */
 export class CommandUsageError extends CommandFailure {
   override readonly exitCode: number = EXIT.usage;
 }
 
-/** Between two plain lines of progress (ms); a log is no terminal. */
+/** Between two plain lines of progress (ms), so that a log is not flooded. */
 const LINE_EACH = 1_000;
 
-/** Long work that is under way. */
-export interface Progress {
-  update(text: string): void;
-  /** Ends it, with what came of it. */
-  done(text: string): void;
-  /** Ends it without a word; the error follows. */
-  stop(): void;
-}
-
-/** What a command says: its result on stdout, in lines or as one JSON object; the rest on stderr. */
+/** Prints a command's result on stdout, in lines or as one JSON object, and all else on stderr. */
 export class CommandOutput {
   constructor(
     private readonly host: CommandHost,
     readonly json: boolean,
   ) {}
 
-  /** @param value - The same for programs: names are stable, times are ISO texts or seconds. */
+  /** @param value - The same for programs: stable names, times as ISO texts or seconds. */
   print(lines: readonly string[], value: object): void {
     const text = this.json ? JSON.stringify(value, null, 2) : lines.join('\n');
     this.host.stdout.write(`${text}\n`);
   }
 
-  fail(message: string): void {
-    this.host.stderr.write(`${message}\n`);
-    if (this.json) this.host.stdout.write(`${JSON.stringify({ error: message }, null, 2)}\n`);
+  /** With `--json`, prints on stdout what {@link note} or commander printed on stderr. */
+  failed(message: string): void {
+    if (this.json) this.print([], { error: message });
   }
 
   note(line: string): void {
     this.host.stderr.write(`${line}\n`);
   }
 
-  /** Shows that something is going on: a spinner on a terminal, plain lines anywhere else. */
-  async progress(text: string): Promise<Progress> {
+  /**
+   * Shows what `work` is doing: a spinner on a terminal, plain lines anywhere else.
+   *
+   * @param done - What is shown once it has succeeded; nothing is shown after an error.
+   */
+  async during<T>(
+    text: string,
+    work: (update: (text: string) => void) => Promise<T>,
+    done?: string,
+  ): Promise<T> {
     const { stderr } = this.host;
-    if (stderr.isTTY === true) {
-      const { default: yoctoSpinner } = await import('yocto-spinner');
-      const spinner = yoctoSpinner({ text, stream: stderr }).start();
-      return {
-        update: (next) => (spinner.text = next),
-        done: (last) => void spinner.success(last),
-        stop: () => void spinner.stop(),
-      };
-    }
-    this.note(text);
-    let last = performance.now();
-    return {
-      update: (next) => {
+    if (stderr.isTTY !== true) {
+      this.note(text);
+      let last = performance.now();
+      const result = await work((next) => {
         if (performance.now() - last < LINE_EACH) return;
         last = performance.now();
         this.note(next);
-      },
-      done: (next) => this.note(next),
-      stop: () => undefined,
-    };
+      });
+      if (done !== undefined) this.note(done);
+      return result;
+    }
+    const { default: yoctoSpinner } = await import('yocto-spinner');
+    const spinner = yoctoSpinner({ text, stream: stderr }).start();
+    try {
+      const result = await work((next) => (spinner.text = next));
+      if (done !== undefined) spinner.success(done);
+      return result;
+    } finally {
+      spinner.stop();
+    }
   }
 
   /**
-   * Asks before what cannot be taken back.
+   * Asks before anything that cannot be undone.
    *
-   * @throws CommandUsageError off a terminal without `--yes`, CommandFailure for a no.
+   * @throws CommandUsageError without a terminal and without `--yes`, CommandFailure for a no.
    */
   async confirm(what: string, yes: boolean | undefined): Promise<void> {
     if (yes === true) return;
     const { stdin, stderr } = this.host;
     if (stdin.isTTY !== true || stderr.isTTY !== true) {
-      throw new CommandUsageError(
-        `${what} This cannot be taken back.`,
-        'Add --yes if that is meant.',
-      );
+      throw new CommandUsageError(`${what} This cannot be undone.`, 'Add --yes if you are sure.');
     }
     const terminal = createInterface({ input: stdin, output: stderr });
     try {
-      const answer = await terminal.question(`${what} This cannot be taken back. Type yes: `);
+      const answer = await terminal.question(`${what} This cannot be undone. Type yes: `);
       if (answer.trim().toLowerCase() !== 'yes') throw new CommandFailure('Nothing was changed.');
     } finally {
       terminal.close();

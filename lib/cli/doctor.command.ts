@@ -32,18 +32,15 @@ export async function doctor(context: CommandContext, options: TargetOptions): P
     context,
     options,
     async (log, target) => {
-      const progress = await output.progress('Looking …');
-      try {
+      return output.during('Looking …', async (update) => {
         const patient = await examine(log, target);
         const made: Outcome[] = [];
         for (const check of CHECKS) {
-          progress.update(`Looking whether ${check.title} …`);
+          update(`Checking whether ${check.title} …`);
           made.push(await make(check, patient));
         }
         return made;
-      } finally {
-        progress.stop();
-      }
+      });
     },
     'none',
   );

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { isDataSource } from '../database/data-source.locator.js';
 import { CommandFailure, CommandUsageError } from './command.js';
 
-/** The options that say where the log lives; every command has them. */
+/** The options that say where the log is; every command has them. */
 export interface TargetOptions {
   readonly dataSource?: string | undefined;
   readonly schema?: string | undefined;
@@ -12,14 +12,14 @@ export interface TargetOptions {
   readonly json?: boolean | undefined;
 }
 
-/** Where the log lives. */
+/** Where the log is. */
 export interface LogTarget {
   readonly source: DataSource | DataSourceOptions;
   readonly schema: string | undefined;
   readonly tablePrefix?: string | undefined;
 }
 
-/** The application's DataSource, if it was given as one. */
+/** The application's DataSource, where one was given. */
 export function applicationOf({ source }: LogTarget): DataSource | undefined {
   return isDataSource(source) ? source : undefined;
 }
@@ -63,7 +63,7 @@ async function loadDataSource(path: string): Promise<DataSource> {
       'Give the compiled file (dist/data-source.js), not the TypeScript source.',
     );
   }
-  // What a CommonJS module exports stands below `default`, and in part beside it.
+  // The exports of a CommonJS module are below `default`, and in part beside it.
   const beneath = [module['default'], module['module.exports']].filter(isObject);
   const values = [module, ...beneath.filter((value) => !isDataSource(value))].flatMap(
     Object.values,
@@ -103,7 +103,7 @@ function refuseMemory(dataSource: DataSource): DataSource {
 
 function memoryIsElsewhere(): CommandFailure {
   return new CommandUsageError(
-    'An in-memory SQLite database lives in the process of the application; no command can reach it.',
+    'An in-memory SQLite database exists only in the process of the application; no command can reach it.',
     'Give the path of a file, or another database.',
   );
 }

@@ -3,23 +3,17 @@ import { instanceOf, type SeenInstance } from '../database/instance.statements.j
 import { integerOf } from '../database/log-rows.js';
 import type { Transaction } from '../database/statement.js';
 import { type CommandLog, withLog } from './command-log.js';
-import {
-  boundText,
-  durationOption,
-  isRunning,
-  isUnbounded,
-  namesOf,
-  spanText,
-} from './command-options.js';
+import { boundText, isRunning, isUnbounded, namesOf, spanText } from './command-options.js';
 import { type CommandContext, CommandFailure, CommandUsageError, EXIT } from './command.js';
 import { type LogFigures, readFigures } from './log-figures.js';
 import type { TargetOptions } from './log-target.js';
 
 /** The options of `nestjs-logout lower-bound`. */
 export interface LowerBoundOptions extends TargetOptions {
-  readonly maxStaleness?: string | undefined;
-  readonly maxTokenLife?: string | undefined;
-  readonly stoppedAt?: string | undefined;
+  readonly maxStaleness?: number | undefined;
+  readonly maxTokenLife?: number | undefined;
+  /** Epoch ms. */
+  readonly stoppedAt?: number | undefined;
   readonly wait?: boolean | undefined;
 }
 
@@ -81,12 +75,7 @@ function wantedOf({ maxStaleness, maxTokenLife }: LowerBoundOptions): Wanted {
   if (maxStaleness === undefined && maxTokenLife === undefined) {
     throw new CommandUsageError('Which one? Give --max-staleness, --max-token-life or both.');
   }
-  const read = (name: string, given: string | undefined): number | undefined =>
-    given === undefined ? undefined : durationOption(name, given);
-  return {
-    max_staleness: read('--max-staleness', maxStaleness),
-    max_token_life: read('--max-token-life', maxTokenLife),
-  };
+  return { max_staleness: maxStaleness, max_token_life: maxTokenLife };
 }
 
 function loweringsOf(head: LogFigures, wanted: Wanted): Lowering[] {
@@ -150,18 +139,14 @@ async function passOldBound(
       `Or let this command wait for ${spanText(old)}: --wait`,
     );
   }
-  const stopped = Date.parse(stoppedAt);
-  if (!Number.isFinite(stopped)) {
-    throw new CommandUsageError('--stopped-at takes a time such as 2026-01-31T12:00Z.');
-  }
   const witnesses = (await log.listInstances()).filter(
     (instance) =>
-      now - instance.seenAgo > stopped && lowerings.some(({ to, of }) => of(instance) > to),
+      now - instance.seenAgo > stoppedAt && lowerings.some(({ to, of }) => of(instance) > to),
   );
   if (witnesses.length > 0) {
     throw new CommandFailure(`--stopped-at is too early: seen since then: ${namesOf(witnesses)}.`);
   }
-  const from = stopped + old * RATES;
+  const from = stoppedAt + old * RATES;
   if (now >= from) return;
   throw new CommandFailure(
     `It is too early: wait until ${new Date(from).toISOString()} (by the database’s clock), one old setting after the last such instance was stopped.`,
@@ -171,13 +156,17 @@ async function passOldBound(
 async function passTime({ output }: CommandContext, log: CommandLog, time: number): Promise<void> {
   const { clock } = log;
   const end = clock.monotonic() + time;
-  const progress = await output.progress(`Waiting for ${spanText(time)} …`);
-  for (let left = time; left > 0; left = end - clock.monotonic()) {
-    progress.update(`Waiting for another ${spanText(left)} …`);
-    const pause = Math.min(left, 1_000);
-    await new Promise<void>((resolve) => void clock.schedule(pause, resolve, true));
-  }
-  progress.done('One old setting has passed.');
+  await output.during(
+    `Waiting for ${spanText(time)} …`,
+    async (update) => {
+      for (let left = time; left > 0; left = end - clock.monotonic()) {
+        update(`Waiting for another ${spanText(left)} …`);
+        const pause = Math.min(left, 1_000);
+        await new Promise<void>((resolve) => void clock.schedule(pause, resolve, true));
+      }
+    },
+    'One old setting has passed.',
+  );
 }
 
 /** Under the head's lock, which an instance needs to register: what has come since is seen. */

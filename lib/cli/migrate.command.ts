@@ -46,35 +46,28 @@ export async function migrate(context: CommandContext, options: MigrateOptions):
       'none',
     );
   }
-  const progress = await output.progress('Making the tables of the revocation log …');
-  try {
-    const madeAgain = await makeAgain(context, options);
-    return await withLog(
-      context,
-      options,
-      async (log) => {
-        const [row] = await log.rows(log.statements.logId());
-        const logId = row?.['log_id'] ?? '';
-        progress.done('The tables are there.');
-        output.print(
-          [
-            `The log ${logId} has its tables: ${AUTH_TABLES.join(', ')}.`,
-            ...(madeAgain.length === 0
-              ? []
-              : [
-                  `Made again, and empty: ${madeAgain.join(', ')}. nestjs-logout doctor says what that damaged.`,
-                ]),
-          ],
-          { logId, tables: AUTH_TABLES, madeAgain },
-        );
-        return EXIT.ok;
-      },
-      'run',
+  const madeAgain = await output.during(
+    'Creating the tables of the revocation log …',
+    async () => {
+      const missing = await makeAgain(context, options);
+      await withLog(context, options, () => Promise.resolve(), 'run');
+      return missing;
+    },
+    'The tables exist.',
+  );
+  return withLog(context, options, async (log) => {
+    const [row] = await log.rows(log.statements.logId());
+    const logId = row?.['log_id'] ?? '';
+    const again = `Created again, and empty: ${madeAgain.join(', ')}. nestjs-logout doctor says what that damaged.`;
+    output.print(
+      [
+        `The log ${logId} has its tables: ${AUTH_TABLES.join(', ')}.`,
+        ...(madeAgain.length === 0 ? [] : [again]),
+      ],
+      { logId, tables: AUTH_TABLES, madeAgain },
     );
-  } catch (error) {
-    progress.stop();
-    throw error;
-  }
+    return EXIT.ok;
+  });
 }
 
 /**

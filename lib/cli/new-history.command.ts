@@ -10,9 +10,9 @@ export interface NewHistoryOptions extends TargetOptions {
 }
 
 /**
- * `nestjs-logout new-history` (H3): after a backup was put back with every instance stopped, and before
- * the first one starts. Positions go on above every one that the lost future can have handed out, so
- * that later logouts hold against its tokens too.
+ * `nestjs-logout new-history` (H3): after a backup was restored with every instance stopped, and before
+ * the first one starts. Positions continue above every one that the lost future can have handed out,
+ * so that later logouts also revoke its tokens.
  */
 export async function newHistory(
   context: CommandContext,
@@ -23,22 +23,22 @@ export async function newHistory(
     const running = (await log.listInstances()).filter(isRunning);
     if (running.length > 0 && options.force !== true) {
       throw new CommandFailure(
-        `Instances are running, or ended without a word less than three minutes ago: ${namesOf(running)}.`,
-        'Stop every instance first; what they write before the jump spares tokens of the lost future.',
-        'If these rows came with the backup, or their processes are surely dead: --force.',
+        `Instances are running, or crashed less than three minutes ago: ${namesOf(running)}.`,
+        'Stop every instance first: a revocation that they write before the jump misses tokens of the lost future.',
+        'If these rows came with the backup, or their processes have certainly ended: --force.',
       );
     }
     await output.confirm(
-      'The log begins a new history, above all positions there ever were.',
+      'The log starts a new history, above all positions there ever were.',
       options.yes,
     );
-    const { head, events } = await log.beginHistory();
+    const { head, events } = await log.startHistory();
     const position = events[0]?.position ?? head.position;
     output.print(
       [
-        `A new history begins at position ${position} (before: ${head.position}).`,
+        `A new history starts at position ${position} (before: ${head.position}).`,
         'Start the instances now. Tokens whose position was read in the lost future may be refused;',
-        'what was logged out in it and is not in the backup is good again: nestjs-logout revoke --everyone ends that.',
+        'logouts of that future that are not in the backup no longer count: nestjs-logout revoke --everyone revokes those tokens too.',
       ],
       { before: head.position, position },
     );

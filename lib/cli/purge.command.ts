@@ -2,51 +2,46 @@ import { agreedTime } from '../revocation/log/clock-check.service.js';
 import { CoveredEvents, purgeLog } from '../revocation/log/purge-log.js';
 import { sessionSweep } from '../sessions/session-purge.service.js';
 import { withLog } from './command-log.js';
-import { durationOption, plural } from './command-options.js';
+import { plural } from './command-options.js';
 import { type CommandContext, CommandFailure, EXIT } from './command.js';
 import type { TargetOptions } from './log-target.js';
 
 /** The options of `nestjs-logout purge`. */
 export interface PurgeOptions extends TargetOptions {
-  /** As `historyFor` of the application; without it sessions are left alone. */
-  readonly historyFor?: string | undefined;
+  /** As `historyFor` of the application (ms); without it the rows of sessions are kept. */
+  readonly historyFor?: number | undefined;
 }
 
-/** `nestjs-logout purge`: deletes what can end no token any more, as the instances do each minute. */
+/** `nestjs-logout purge`: deletes what no token needs any more, as the instances do each minute. */
 export async function purge(context: CommandContext, options: PurgeOptions): Promise<number> {
-  const historyFor =
-    options.historyFor === undefined
-      ? undefined
-      : durationOption('--history-for', options.historyFor);
+  const { historyFor } = options;
   return withLog(context, options, async (log) => {
     const { maxTokenLife } = await log.head();
-    const progress = await context.output.progress('Purging what has expired …');
     let soFar = 0;
-    try {
-      const { outcome, deleted } = await purgeLog(log, log.clock, {
-        // How long an application keeps its history only its own options know.
-        sweeps: historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })],
-        isStopped: () => false,
-        covered: new CoveredEvents(),
-        forgettingTime: (now) => agreedTime(log.clock.wall(), now),
-        onDeleted: (count) => progress.update(`${plural((soFar += count), 'row')} deleted …`),
-      });
-      progress.done('Purged.');
-      if (outcome === 'clocks') {
+    const { outcome, deleted } = await context.output.during(
+      'Purging what has expired …',
+      async (update) => {
+        const purged = await purgeLog(log, log.clock, {
+          // Only the options of the application say how long it keeps its history.
+          sweeps: historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })],
+          isStopped: () => false,
+          covered: new CoveredEvents(),
+          forgettingTime: (now) => agreedTime(log.clock.wall(), now),
+          onDeleted: (count) => update(`${plural((soFar += count), 'row')} deleted …`),
+        });
+        if (purged.outcome !== 'clocks') return purged;
         throw new CommandFailure(
           'Nothing was deleted: the clocks of this host and of the database differ by more than a minute.',
-          'Set the wrong one (NTP); nestjs-logout doctor says by how much they differ.',
+          'Fix the wrong one (NTP); nestjs-logout doctor reports by how much they differ.',
         );
-      }
-      const text =
-        outcome === 'elsewhere'
-          ? 'Nothing was deleted: an instance is purging at this moment. Try again in a minute.'
-          : `${plural(deleted, 'row')} deleted.`;
-      context.output.print([text], { deleted, busy: outcome === 'elsewhere' });
-      return EXIT.ok;
-    } catch (error) {
-      progress.stop();
-      throw error;
-    }
+      },
+      'Purged.',
+    );
+    const text =
+      outcome === 'elsewhere'
+        ? 'Nothing was deleted: an instance is purging at this moment. Try again in a minute.'
+        : `${plural(deleted, 'row')} deleted.`;
+    context.output.print([text], { deleted, busy: outcome === 'elsewhere' });
+    return EXIT.ok;
   });
 }

@@ -1,44 +1,52 @@
 import type { EventDraft } from '../database/log-rows.js';
-import {
-  REVOCATION_REASONS,
-  type RevocationReason,
-  KEYS_OF_ISSUERS,
-} from '../database/revocation-event.js';
+import { KEYS_OF_ISSUERS, type RevocationReason } from '../database/revocation-event.js';
 import { sessionsOfKey } from '../logout/key-sessions.service.js';
 import { AUTH_OPTIONS } from '../options/auth-option-table.js';
 import { lockTimeOf } from '../options/duration.js';
-import { draftsOf, type RevocationRequest } from '../revocation/log/event-draft.js';
+import {
+  DEFAULT_REASONS,
+  draftsOf,
+  type RevocationRequest,
+} from '../revocation/log/event-draft.js';
 import type { Appended } from '../revocation/log/log.transactions.js';
 import { type CommandLog, parseRetryId, withLog } from './command-log.js';
 import {
   boundText,
-  durationOption,
-  type IssuerOptions,
   isUnbounded,
+  type IssuerOptions,
+  type NamedIssuer,
   plural,
   readIssuer,
 } from './command-options.js';
 import { type CommandContext, CommandUsageError, EXIT } from './command.js';
 import type { TargetOptions } from './log-target.js';
 
-/** What every command that ends tokens takes. */
-export interface EndOptions extends TargetOptions, IssuerOptions {
-  readonly reason?: string | undefined;
+/** What every command that ends tokens takes; lengths of time are milliseconds. */
+interface EndOptions extends TargetOptions, IssuerOptions {
+  readonly reason?: RevocationReason | undefined;
   readonly actor?: string | undefined;
   readonly id?: string | undefined;
-  readonly keepFor?: string | undefined;
+  readonly keepFor?: number | undefined;
   readonly yes?: boolean | undefined;
 }
 
 /** The options of `nestjs-logout revoke`. */
-export interface RevokeOptions extends EndOptions {
+interface RevokeOptions extends EndOptions {
   readonly session?: string | undefined;
   readonly tokenId?: string | undefined;
-  readonly expires?: string | undefined;
+  /** The token's `exp` (epoch ms). */
+  readonly expires?: number | undefined;
   readonly subject?: string | undefined;
   readonly except?: string | undefined;
-  readonly lockFor?: string | undefined;
+  readonly lockFor?: number | undefined;
   readonly everyone?: boolean | undefined;
+}
+
+/** The options of `nestjs-logout revoke-key`. */
+interface RevokeKeyOptions extends EndOptions {
+  readonly kid: string;
+  readonly dryRun?: boolean | undefined;
+  readonly sessions?: boolean | undefined;
 }
 
 /** `nestjs-logout revoke`: one event, written as `LogoutService` writes it. */
@@ -46,172 +54,35 @@ export async function revoke(context: CommandContext, options: RevokeOptions): P
   checkRevoke(options);
   const { output } = context;
   return withLog(context, options, async (log) => {
-    const { issuer, keys } = await readIssuer(log, options);
+    const own = await readIssuer(log, options);
     if (options.everyone === true) {
-      await output.confirm(
-        `Every token of ${issuer} dies, and everybody has to log in.`,
-        options.yes,
-      );
+      const what = `Every token of ${own.issuer} is revoked, and all users have to log in again.`;
+      await output.confirm(what, options.yes);
     }
-    const request = requestOf(options, issuer);
+    const request = requestOf(options, own.issuer);
     if (request.kind === 'session') {
-      const key = keys.hex('session', issuer, request.sid);
+      const key = own.keys.hex('session', own.issuer, request.sid);
       const stored = await log.read(({ statements }) => statements.lockSession(key));
       if (stored.length === 0) {
-        output.note('No such session is stored here; its tokens are ended all the same.');
+        output.note('No such session is stored here. Its tokens are revoked all the same.');
       }
     }
-    const appended = await appendOne(
-      log,
-      options,
-      draftsOf(request, keys, settings(options), log.clock.wall()),
-    );
-    report(context, appended);
+    report(context, await end(log, own, options, request));
     return EXIT.ok;
   });
 }
 
-function checkRevoke(options: RevokeOptions): void {
-  const { session, tokenId, subject, everyone } = options;
-  const named = [session, tokenId, subject, everyone].filter((value) => value !== undefined);
-  if (named.length !== 1) {
-    throw new CommandUsageError(
-      'What is to be ended? Give exactly one of --session, --token-id, --subject and --everyone.',
-    );
-  }
-  const without = (what: string, needs: string): CommandUsageError =>
-    new CommandUsageError(`${what} only goes with ${needs}.`);
-  if (options.expires !== undefined && tokenId === undefined)
-    throw without('--expires', '--token-id');
-  if (options.except !== undefined && subject === undefined) throw without('--except', '--subject');
-  if (options.lockFor !== undefined && subject === undefined)
-    throw without('--lock-for', '--subject');
-  if (options.foreign === true && options.keepFor === undefined && options.expires === undefined) {
-    throw new CommandUsageError(
-      '--foreign needs --keep-for: how long a session of that issuer can live (its maxSessionLife); sooner forgotten, its tokens would revive.',
-    );
-  }
-}
-
-function requestOf(options: RevokeOptions, issuer: string): RevocationRequest {
-  const { session, tokenId, subject, except, lockFor, actor } = options;
-  const common = { issuer, actor };
-  const reason = reasonOf(options.reason);
-  if (session !== undefined) {
-    return { ...common, kind: 'session', sid: session, reason: reason ?? 'logged_out_elsewhere' };
-  }
-  if (tokenId !== undefined) {
-    const expiresAt = options.expires === undefined ? undefined : secondsOf(options.expires);
-    return { ...common, kind: 'token', jti: tokenId, expiresAt, reason: reason ?? 'logout' };
-  }
-  if (subject !== undefined) {
-    const account =
-      lockFor === undefined
-        ? undefined
-        : { lockFor: lockTimeOf(durationOption('--lock-for', lockFor) / 1000) };
-    return {
-      ...common,
-      kind: 'subject',
-      subject,
-      exceptSession: except,
-      account,
-      reason: reason ?? 'logged_out_elsewhere',
-    };
-  }
-  return { ...common, kind: 'issuer', reason: reason ?? 'everyone' };
-}
-
-/** Writes the events of one request; with `--id` the one that an earlier run may have written. */
-export async function appendOne(
-  log: CommandLog,
-  { id }: EndOptions,
-  drafts: readonly EventDraft[],
-): Promise<Appended> {
-  if (id === undefined) return log.append(drafts);
-  const retry = parseRetryId(id);
-  const [draft, ...others] = drafts as [EventDraft, ...EventDraft[]];
-  if (retry !== undefined) return log.append([{ ...draft, ...retry }, ...others], true);
-  throw new CommandUsageError('--id takes what an earlier run printed, as it is.');
-}
-
-/** What of an instance's options an event needs: the head knows the longest token life. */
-export function settings({ keepFor }: EndOptions): Parameters<typeof draftsOf>[2] {
-  return {
-    clockTolerance: Number(AUTH_OPTIONS.clockTolerance.default) * 1000,
-    foreign: [],
-    maxTokenLife: keepFor === undefined ? 0 : durationOption('--keep-for', keepFor),
-  };
-}
-
-/** Tells what was written, from when it holds and how long it is remembered. */
-export function report(
-  { output }: CommandContext,
-  { head, events }: Appended,
-  more: { readonly lines: readonly string[]; readonly values: object } = { lines: [], values: {} },
-): void {
-  const isBound = !isUnbounded(head.maxStaleness);
-  output.print(
-    [
-      ...events.map(
-        ({ kind, position, id }) => `${kind} revoked at position ${position} (event ${id}).`,
-      ),
-      isBound
-        ? `No instance accepts it after ${boundText(head.maxStaleness)}.`
-        : 'There is no bound: an instance has registered an unbounded staleness.',
-      ...events.map(({ until }) =>
-        until === null
-          ? 'Remembered for ever.'
-          : `Remembered until ${new Date(until).toISOString()}.`,
-      ),
-      ...more.lines,
-    ],
-    {
-      events: events.map(({ kind, position, id, until }) => ({
-        kind,
-        position,
-        id,
-        keptUntil: until === null ? null : new Date(until).toISOString(),
-      })),
-      effectiveEverywhereWithin: isBound ? head.maxStaleness / 1000 : null,
-      ...more.values,
-    },
-  );
-}
-
-/** @throws CommandUsageError for a reason that no client knows. */
-export function reasonOf(given: string | undefined): RevocationReason | undefined {
-  if (given === undefined) return undefined;
-  const reason = REVOCATION_REASONS.find((known) => known === given);
-  if (reason !== undefined) return reason;
-  throw new CommandUsageError(`--reason must be one of ${REVOCATION_REASONS.join(', ')}.`);
-}
-
-/** A token's `exp`: seconds as it stands there, or an ISO time. */
-function secondsOf(given: string): number {
-  const seconds = /^\d{1,12}$/.test(given) ? Number(given) : Date.parse(given) / 1000;
-  if (Number.isFinite(seconds) && seconds > 0) return seconds;
-  throw new CommandUsageError(
-    '--expires takes the token’s exp (seconds) or a time such as 2026-01-31T12:00Z.',
-  );
-}
-
-/** Two events were written, and one of them is for instances of older releases. */
-const EVERY_ISSUER =
-  'Below format 2 of the log it counts for keys of this name of every issuer (nestjs-logout raise-format).';
-
-/** The options of `nestjs-logout revoke-key`. */
-export interface RevokeKeyOptions extends EndOptions {
-  readonly kid: string;
-  readonly dryRun?: boolean | undefined;
-  readonly sessions?: boolean | undefined;
-}
-
-/** `nestjs-logout revoke-key`: a signing key has leaked; nothing that it signs is accepted any more. */
+/**
+ * `nestjs-logout revoke-key`: a signing key has leaked, and nothing that it signs is accepted any more.
+ *
+ * A log below format 2 gets two events, of which one is for instances of older releases: it counts for
+ * keys of this name of every issuer.
+ */
 export async function revokeKey(
   context: CommandContext,
   options: RevokeKeyOptions,
 ): Promise<number> {
-  const { kid, dryRun, sessions = false, actor } = options;
+  const { kid, dryRun, sessions = false } = options;
   const { output } = context;
   if (options.foreign === true && (sessions || dryRun === true)) {
     throw new CommandUsageError(
@@ -233,18 +104,14 @@ export async function revokeKey(
       `Every token of ${own.issuer} that the key ${kid} signed or will sign is refused, for ever.`,
       options.yes,
     );
-    const reason = reasonOf(options.reason) ?? 'key_compromised';
-    const drafts = draftsOf(
-      { kind: 'key', issuer: own.issuer, kid, reason, actor },
-      own.keys,
-      settings(options),
-      log.clock.wall(),
-    );
-    const appended = await appendOne(log, options, drafts);
+    const request = { kind: 'key', issuer: own.issuer, kid } as const;
+    const appended = await end(log, own, options, request);
     const ended = sessions ? await endSessions(context, log, own, options) : undefined;
+    const scope =
+      'Below format 2 of the log it counts for keys of this name of every issuer (nestjs-logout raise-format).';
     report(context, appended, {
       lines: [
-        ...(appended.head.format < KEYS_OF_ISSUERS ? [EVERY_ISSUER] : []),
+        ...(appended.head.format < KEYS_OF_ISSUERS ? [scope] : []),
         ...(ended === undefined ? [] : [`${plural(ended, 'session')} ended.`]),
       ],
       values: ended === undefined ? {} : { sessions: ended },
@@ -253,45 +120,136 @@ export async function revokeKey(
   });
 }
 
-type Own = Awaited<ReturnType<typeof readIssuer>>;
+function checkRevoke(options: RevokeOptions): void {
+  const { session, tokenId, subject, everyone, expires, except, lockFor } = options;
+  const named = [session, tokenId, subject, everyone].filter((value) => value !== undefined);
+  if (named.length !== 1) {
+    throw new CommandUsageError(
+      'Say what to end: give exactly one of --session, --token-id, --subject and --everyone.',
+    );
+  }
+  for (const [name, given, needed, other] of [
+    ['--expires', expires, '--token-id', tokenId],
+    ['--except', except, '--subject', subject],
+    ['--lock-for', lockFor, '--subject', subject],
+  ] as const) {
+    if (given === undefined || other !== undefined) continue;
+    throw new CommandUsageError(`${name} only goes with ${needed}.`);
+  }
+  if (options.foreign === true && options.keepFor === undefined && expires === undefined) {
+    throw new CommandUsageError(
+      '--foreign needs --keep-for: how long a session of that issuer can last (its maxSessionLife). An event that is forgotten sooner would make its tokens valid again.',
+    );
+  }
+}
 
-/** By the database's time: this host's clock may be off. */
+function requestOf(options: RevokeOptions, issuer: string): RevocationRequest {
+  const { session, tokenId, expires, subject, except, lockFor } = options;
+  if (session !== undefined) return { kind: 'session', issuer, sid: session };
+  if (tokenId !== undefined) {
+    const expiresAt = expires === undefined ? undefined : expires / 1000;
+    return { kind: 'token', issuer, jti: tokenId, expiresAt };
+  }
+  if (subject === undefined) return { kind: 'issuer', issuer };
+  const account = lockFor === undefined ? undefined : { lockFor: lockTimeOf(lockFor / 1000) };
+  return { kind: 'subject', issuer, subject, exceptSession: except, account };
+}
+
+/** Writes the events of one request; with `--id` those that an earlier run may have written. */
+async function end(
+  log: CommandLog,
+  own: NamedIssuer,
+  options: EndOptions,
+  request: RevocationRequest,
+): Promise<Appended> {
+  const drafts = draftsFor(log, own, options, request);
+  if (options.id === undefined) return log.append(drafts);
+  const retry = parseRetryId(options.id);
+  const [draft, ...others] = drafts;
+  if (retry !== undefined && draft !== undefined) {
+    return log.append([{ ...draft, ...retry }, ...others], true);
+  }
+  throw new CommandUsageError('--id takes what an earlier run printed, unchanged.');
+}
+
+/** The same drafts as an instance makes; the head knows the longest lifetime of a token. */
+function draftsFor(
+  log: CommandLog,
+  { keys }: NamedIssuer,
+  { reason, actor, keepFor = 0 }: EndOptions,
+  request: RevocationRequest,
+): EventDraft[] {
+  const clockTolerance = Number(AUTH_OPTIONS.clockTolerance.default) * 1000;
+  return draftsOf(
+    { reason: reason ?? DEFAULT_REASONS[request.kind], actor, ...request },
+    keys,
+    { clockTolerance, foreign: [], maxTokenLife: keepFor },
+    log.clock.wall(),
+  );
+}
+
+/** By the database's time: this host's clock may be wrong. */
 async function pages(
   log: CommandLog,
-  { issuer, keys }: Own,
+  { issuer, keys }: NamedIssuer,
   kid: string,
 ): Promise<AsyncGenerator<string[]>> {
   return sessionsOfKey(log, keys, issuer, kid, (await log.head()).now);
 }
 
-/** Page by page; run again after a failure it goes on with those that are left. */
+/** Page by page; run again after a failure, it continues with those that are left. */
 async function endSessions(
   { output }: CommandContext,
   log: CommandLog,
-  own: Own,
-  options: RevokeKeyOptions,
+  own: NamedIssuer,
+  { kid, ...options }: RevokeKeyOptions,
 ): Promise<number> {
-  const { kid, actor } = options;
-  const progress = await output.progress('Ending the sessions of the key …');
-  let ended = 0;
-  try {
+  const reason = DEFAULT_REASONS.key;
+  const work = async (update: (text: string) => void): Promise<number> => {
+    let ended = 0;
     for await (const sids of await pages(log, own, kid)) {
       if (sids.length === 0) continue;
       const drafts = sids.flatMap((sid) =>
-        draftsOf(
-          { kind: 'session', issuer: own.issuer, sid, reason: 'key_compromised', actor },
-          own.keys,
-          settings(options),
-          log.clock.wall(),
-        ),
+        draftsFor(log, own, options, { kind: 'session', issuer: own.issuer, sid, reason }),
       );
       await log.append(drafts);
-      progress.update(`${plural((ended += drafts.length), 'session')} ended …`);
+      update(`${plural((ended += drafts.length), 'session')} ended …`);
     }
-    progress.done('All of them have ended.');
     return ended;
-  } catch (error) {
-    progress.stop();
-    throw error;
-  }
+  };
+  return output.during('Ending the sessions of the key …', work, 'All of them have ended.');
+}
+
+/** Prints what was written, from when it counts and how long it is remembered. */
+function report(
+  { output }: CommandContext,
+  { head, events }: Appended,
+  more: { readonly lines: readonly string[]; readonly values: object } = { lines: [], values: {} },
+): void {
+  const isBound = !isUnbounded(head.maxStaleness);
+  const kept = events.map((event) => ({
+    kind: event.kind,
+    position: event.position,
+    id: event.id,
+    keptUntil: event.until === null ? null : new Date(event.until).toISOString(),
+  }));
+  output.print(
+    [
+      ...kept.map(
+        ({ kind, position, id }) => `${kind} revoked at position ${position} (event ${id}).`,
+      ),
+      isBound
+        ? `No instance accepts it after ${boundText(head.maxStaleness)}.`
+        : 'There is no bound: an instance has registered an unbounded staleness.',
+      ...kept.map(
+        ({ keptUntil }) => `Remembered ${keptUntil === null ? 'for ever' : `until ${keptUntil}`}.`,
+      ),
+      ...more.lines,
+    ],
+    {
+      events: kept,
+      effectiveEverywhereWithin: isBound ? head.maxStaleness / 1000 : null,
+      ...more.values,
+    },
+  );
 }

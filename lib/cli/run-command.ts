@@ -1,5 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
+import { REVOCATION_REASONS } from '../database/revocation-event.js';
 import { RELEASE } from '../platform/release.js';
+import { duration, time } from './command-options.js';
 import {
   type CommandContext,
   CommandFailure,
@@ -11,7 +13,7 @@ import {
 /** A command's own part: options in, exit code out. */
 type Run<T> = (context: CommandContext, options: T) => Promise<number>;
 
-/** Loads a command's own part when it is called: --help is to come at once. */
+/** Loads a command's own part when it is called, so that --help is fast. */
 type Load<T> = () => Promise<Run<T>>;
 
 /**
@@ -51,7 +53,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
       .option('--schema <name>', 'PostgreSQL: the schema, as in AuthModule.forRoot()')
       .option(
         '--table-prefix <text>',
-        'what the names of the tables begin with, as in AuthModule.forRoot()',
+        'how the names of the tables start, as in AuthModule.forRoot()',
       )
       .option('--json', 'print one JSON object instead of lines')
       .action(async (...given: unknown[]) => {
@@ -64,112 +66,124 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
 
   add(
     'status',
-    'where the log stands, what is registered, who follows it',
+    'show the position of the log, what is registered, and the instances',
     async () => (await import('./status.command.js')).status,
   );
   add(
     'doctor',
-    'make every check, name each mistake with its fix; exit code 1 if something is wrong',
+    'make every check and print each mistake with its fix; exit code 1 if something is wrong',
     async () => (await import('./doctor.command.js')).doctor,
   );
   withEnd(
     add(
       'revoke',
-      'end tokens: one session, one token, an account’s, or everybody’s',
+      'revoke tokens: of one session, one token, one account, or all of them',
       async () => (await import('./revoke.command.js')).revoke,
     ),
   )
     .option('--session <sid>', 'one login: its access tokens and its refresh token')
     .option('--token-id <jti>', 'one access token')
-    .option('--expires <exp>', 'with --token-id: the token’s exp (seconds, or an ISO time)')
+    .option('--expires <exp>', 'with --token-id: the token’s exp (seconds, or an ISO time)', time)
     .option('--subject <sub>', 'every token of an account')
-    .option('--except <sid>', 'with --subject: the one session that goes on')
-    .option('--lock-for <duration>', 'with --subject: also refuse logins for so long, such as 15m')
+    .option('--except <sid>', 'with --subject: the one session that is kept')
+    .option('--lock-for <duration>', 'with --subject: also refuse logins, such as 15m', duration)
     .option('--everyone', 'every token of the issuer');
   withEnd(
     add(
       'revoke-key',
-      'a signing key has leaked: refuse all it signed, for ever',
+      'a signing key has leaked: refuse all that it signed, for ever',
       async () => (await import('./revoke.command.js')).revokeKey,
     ),
   )
-    .requiredOption('--kid <kid>', 'the key’s id')
+    .requiredOption('--kid <kid>', 'the id of the key')
     .option('--sessions', 'also end the sessions whose last token it signed')
     .option('--dry-run', 'only count these sessions');
   add(
     'purge',
-    'delete what can end no token any more',
+    'delete what no token needs any more',
     async () => (await import('./purge.command.js')).purge,
   ).option(
     '--history-for <duration>',
-    'also delete what is left of ended logins after so long (your historyFor)',
+    'also delete the rows of ended logins after this time (your historyFor)',
+    duration,
   );
   add(
     'migrate',
-    'make the tables of the log',
+    'create the tables of the log',
     async () => (await import('./migrate.command.js')).migrate,
   )
     .option('--print', 'print the SQL instead')
-    .option('--role <name>', 'with --print: the GRANTs for this role, too');
+    .option('--role <name>', 'with --print: also the GRANTs for this role');
   add(
     'lower-bound',
-    'lower a registered bound when nobody needs it any more',
+    'lower a registered bound that no instance needs any more',
     async () => (await import('./lower-bound.command.js')).lowerBound,
   )
-    .option('--max-staleness <duration>', 'seconds, or such as 5s')
-    .option('--max-token-life <duration>', 'seconds, or such as 15m')
+    .option('--max-staleness <duration>', 'seconds, or such as 5s', duration)
+    .option('--max-token-life <duration>', 'seconds, or such as 15m', duration)
     .addOption(
-      new Option('--stopped-at <time>', 'when the last instance with more was stopped').conflicts(
-        'wait',
-      ),
+      new Option('--stopped-at <time>', 'when the last instance with more was stopped')
+        .argParser(time)
+        .conflicts('wait'),
     )
     .option('--wait', 'wait here for one old bound instead');
   add(
     'raise-format',
-    'let instances write what only newer releases understand, after the last older one is gone',
+    'let instances write what only newer releases understand, after the last older one has stopped',
     async () => (await import('./raise-format.command.js')).raiseFormat,
   )
     .argument('<format>', 'such as 2')
     .option('--yes', 'do not ask');
   add(
     'new-history',
-    'after a backup was put back, with every instance stopped',
+    'after a backup was restored, with every instance stopped',
     async () => (await import('./new-history.command.js')).newHistory,
   )
-    .option('--force', 'the instances that seem to run are surely stopped')
+    .option('--force', 'the instances that seem to run are certainly stopped')
     .option('--yes', 'do not ask');
 
   try {
     await program.parseAsync([...words], { from: 'user' });
     return exitCode;
   } catch (error) {
-    // Commander has printed what it has to say.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const output = outputOf(words.includes('--json'));
+    if (error instanceof CommanderError) {
+      // Commander has printed its message to stderr.
+      if (error.exitCode === 0) return EXIT.ok;
+      output.failed(error.message);
+      return EXIT.usage;
+    }
     const { messageOf } = await import('../platform/log-text.js');
     // Thrown inside a transaction, it comes wrapped.
     const cause =
       error instanceof Error && error.cause instanceof CommandFailure ? error.cause : error;
-    outputOf(words.includes('--json')).fail(messageOf(cause));
+    output.note(messageOf(cause));
+    output.failed(messageOf(cause));
     return cause instanceof CommandFailure ? cause.exitCode : EXIT.wrong;
   }
 }
 
-/** The words that are no options, by name. */
+/** The words that are not options, by name. */
 function argumentsOf({ registeredArguments, args }: Command): Record<string, string | undefined> {
   return Object.fromEntries(registeredArguments.map((each, index) => [each.name(), args[index]]));
 }
 
-/** What every command that ends tokens takes. */
+/** Adds what every command that ends tokens takes. */
 function withEnd(command: Command): Command {
   return command
     .option('--issuer <iss>', 'whose tokens; default: the one issuer of the instances')
     .option('--foreign', 'the issuer is not our own (the option foreign)')
-    .option('--reason <reason>', 'told to the holder of the token')
+    .addOption(
+      new Option('--reason <reason>', 'the holder of the token can read it').choices(
+        REVOCATION_REASONS,
+      ),
+    )
     .option('--actor <who>', 'who did it, for the audit')
     .option(
       '--keep-for <duration>',
-      'remember it for at least so long; for sessions of a foreign issuer',
+      'remember it for at least this time; for sessions of a foreign issuer',
+      duration,
     )
-    .option('--id <id>', 'what an earlier run printed whose outcome nobody knows')
+    .option('--id <id>', 'what an earlier run with an unknown outcome printed')
     .option('--yes', 'do not ask');
 }

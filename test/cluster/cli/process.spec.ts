@@ -44,6 +44,9 @@ describe('the process nestjs-logout', () => {
     const slip = await execute(['purg']);
     expect([slip.code, slip.stdout]).toEqual([2, '']);
     expect(slip.stderr).toContain('Did you mean purge?');
+    const unknown = await execute(['status', '--nope', '--json']);
+    expect(unknown.code).toBe(2);
+    expect(JSON.parse(unknown.stdout)).toEqual({ error: expect.stringContaining('--nope') });
   });
 
   it('without a database says how to name one', async () => {

@@ -136,7 +136,7 @@ describe('our tables put back from a backup', () => {
       // Nothing in these rows says that they are old: an operator has to. They came with the names
       // of instances that ran when the copy was made.
       const { code, stdout } = await run(database, 'new-history --yes --force');
-      expect([code, stdout]).toEqual([0, expect.stringContaining('A new history begins')]);
+      expect([code, stdout]).toEqual([0, expect.stringContaining('A new history starts')]);
       await expectLaterLogoutsToHold(await start(), lost);
     });
   });
