@@ -15,7 +15,8 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   // Far above what any test takes on an idle machine: with all cores busy, one takes ten times as long.
   testTimeout: 180_000,
-  maxWorkers: 2,
+  // On two cores: a third of the time is spent waiting for what a database or a process does.
+  maxWorkers: 3,
   // A worker keeps the modules of all files that it has run: at 2 GB it does little but collect garbage.
   workerIdleMemoryLimit: '600MB',
 };

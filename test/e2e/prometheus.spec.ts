@@ -13,14 +13,16 @@ import {
   sqlite,
   type TestDatabase,
 } from '../support/databases.js';
-import { RevocationPurge } from '../support/internals.js';
+import { RevocationFeed, RevocationPurge } from '../support/internals.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { startWatched, type WatchedApp } from '../support/watched-app.js';
 
 const HOUR = 3_600_000;
 
 describeOn(databaseKinds, 'the metrics', (kind) => {
-  describe.each(['express', 'fastify'] as const)('on %s', (platform) => {
+  // The platform serves the scrape alone, and does not know the database.
+  const platforms = kind === sqlite ? (['express', 'fastify'] as const) : (['express'] as const);
+  describe.each(platforms)('on %s', (platform) => {
     let database: TestDatabase;
     let here: WatchedApp;
 
@@ -97,6 +99,8 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
     });
 
     it('count polls and tell how long they took', async () => {
+      const feed = here.app.get(RevocationFeed, { strict: false });
+      for (let times = 0; times < 3; times++) await feed.strictProof(60_000);
       await eventually(async () => {
         const metrics = await here.scrape();
         const polls = metrics.value('polls_total{outcome="ok"}') ?? 0;

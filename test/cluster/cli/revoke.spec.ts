@@ -8,7 +8,7 @@ import {
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
-import { type EventRow, readEvents } from '../protocol/support.js';
+import { type EventRow, loseCommit, readEvents, reconnect } from '../protocol/support.js';
 import { makeTables, run, runJson } from './support.js';
 
 interface Receipt {
@@ -214,12 +214,13 @@ describe('nestjs-logout revoke', () => {
     });
 
     it('else says that nobody knows, and how to run it again; that writes it once', async () => {
-      void proxy.next(COMMIT, 'swallow answer').then(() => proxy.refuse());
-      const first = await run(through, 'revoke --subject alice');
+      const running = run(through, 'revoke --subject alice');
+      await loseCommit(proxy, 'swallow answer');
+      const first = await running;
       expect(first.code).toBe(1);
       const id = /It is not known whether[^]*--id (\S+);/.exec(first.stderr)?.[1] ?? '';
       expect(id).toMatch(/^[0-9a-f]{32}@1$/);
-      proxy.admit();
+      await reconnect(proxy, here);
       const again = await runJson<Receipt>(through, `revoke --subject alice --id ${id}`);
       expect(again).toMatchObject({ code: 0, events: [{ position: 1, id: id.split('@')[0] }] });
       expect(await revoked(here)).toHaveLength(1);

@@ -45,7 +45,7 @@ describeWithHints('a swallowed hint', (kind) => {
     const from = performance.now();
     const ended: { sid: string; at: number }[] = [];
     let broken = 0;
-    while (performance.now() < from + 3 * BOUND) {
+    while (performance.now() < from + 2 * BOUND) {
       const [sid = ''] = await endSessions(here, 1);
       ended.push({ sid, at: performance.now() });
       await setTimeout(50);

@@ -1,31 +1,58 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { setTimeout } from 'node:timers/promises';
-import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
+import {
+  type DatabaseKind,
+  describeOn,
+  serverKinds,
+  type TestDatabase,
+} from '../../support/databases.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import type { Answer } from '../../support/quickstart-client.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 
+interface World {
+  readonly database: TestDatabase;
+  readonly proxy: TcpProxy;
+  readonly instance: QuickstartProcess;
+}
+
+/** A process whose database has the tables and cannot be reached. */
+async function startAlone(kind: DatabaseKind): Promise<World> {
+  const database = await kind.migrated();
+  const { proxy, through } = await TcpProxy.before(database);
+  proxy.refuse();
+  const instance = await QuickstartProcess.start({
+    DATABASE_URL: through.url,
+    AUTH_SECRET: SHARED_SECRET,
+    MAX_STALENESS: '1',
+  });
+  return { database, proxy, instance };
+}
+
+/** Both at once: each waits out `bootTimeout`. */
+const worlds = new Map<DatabaseKind, Promise<World>>();
+
+beforeAll(async () => {
+  for (const kind of serverKinds) if (kind.available) worlds.set(kind, startAlone(kind));
+  await Promise.all(worlds.values());
+});
+
+afterAll(async () => {
+  await QuickstartProcess.stopAll();
+  for (const world of worlds.values()) {
+    const { proxy, database } = await world;
+    await proxy.close();
+    await database.drop();
+  }
+});
+
 describeOn(serverKinds, 'a process that loses its database', (kind) => {
-  let database: TestDatabase;
   let proxy: TcpProxy;
   let instance: QuickstartProcess;
 
   beforeAll(async () => {
-    database = await kind.migrated();
-    const before = await TcpProxy.before(database);
-    proxy = before.proxy;
-    const env = { DATABASE_URL: database.url, AUTH_SECRET: SHARED_SECRET, MAX_STALENESS: '1' };
-    // Another instance has made the tables before; the one under test finds nobody at home.
-    await (await QuickstartProcess.start(env)).stop();
-    proxy.refuse();
-    instance = await QuickstartProcess.start({ ...env, DATABASE_URL: before.through.url });
-  });
-
-  afterAll(async () => {
-    await QuickstartProcess.stopAll();
-    await proxy?.close();
-    await database?.drop();
+    ({ proxy, instance } = (await worlds.get(kind)) as World);
   });
 
   const ended = mintToken();
