@@ -8,59 +8,87 @@ const SITE_DATA = ['storage', 'cache', 'cookies', 'clientHints', 'executionConte
 export type SiteData = (typeof SITE_DATA)[number];
 
 /**
- * A cookie that an earlier version set, or another name of this application's before. Where its own
- * cookie is absent it is still read, until its token expires; it is cleared at each login, refresh and
- * logout. Take it off the list when `refreshTokenTtl` has passed: hosts of its `domain` can plant it.
+ * A cookie that an earlier version of the application set, or an earlier name of its cookies. It is read
+ * where the new cookie is absent, until its token expires, and cleared at each login, refresh and logout.
+ * Remove it from the list after `refreshTokenTtl`: hosts of its `domain` can plant it.
  */
 export interface FormerCookie {
+  /** The name of the cookie. */
   readonly name: string;
+  /**
+   * The `Domain` with which it was set.
+   *
+   * @default none
+   */
   readonly domain?: string | undefined;
-  /** @default '/' */
+  /**
+   * The `Path` with which it was set.
+   *
+   * @default '/'
+   */
   readonly path?: string | undefined;
 }
 
 /**
- * How tokens stand in cookies. The defaults are what ASVS 5.0 3.3 asks for: `__Host-access` and
+ * The cookies of the tokens. The defaults are what ASVS 5.0 3.3 asks for: `__Host-access` and
  * `__Host-refresh`, `HttpOnly; Secure; SameSite=Strict; Path=/`, without a domain.
  *
- * Both are `__Host-`, because no sibling subdomain can then plant one: somebody else's session, or
- * rubbish that logs people out. The price is `Path=/`: the refresh token travels with every request to
- * this host. A narrow path would be no wall (a page of the same origin reaches every path), and would
- * have to know the global prefix, the version and what a proxy rewrites. Who wants it all the same
- * gives `refreshPath`, and gets `__Secure-refresh`.
+ * Both names start with `__Host-`, so that no sibling subdomain can plant a cookie: another user's
+ * session, or garbage that logs users out. The price is `Path=/`: the refresh token is sent with every
+ * request to this host. A narrow path would not protect it, since a page of the same origin reaches every
+ * path, and it would have to match the global prefix, the version and the rewrites of a proxy. If you
+ * need one, give `refreshPath`; the name is then `__Secure-refresh`.
  */
 export interface CookieOptions {
   /**
-   * A name for this application's cookies, so that several on one host (ports and paths keep no cookies
-   * apart) leave each other's alone: `'shop'` gives `__Host-shop-access` and `__Host-shop-refresh`. Up to
-   * 64 letters, digits, `_` and `-`. To keep all users logged in, list the earlier names under `former`:
-   * `{ name: '__Host-access' }` and `{ name: '__Host-refresh' }`.
+   * A name for this application's cookies, so that several applications on one host do not overwrite each
+   * other's: `'shop'` gives `__Host-shop-access` and `__Host-shop-refresh`. Up to 64 letters, digits, `_`
+   * and `-`.
+   *
+   * Ports and paths do not separate cookies. To keep all users logged in, list the earlier names under
+   * `former`: `{ name: '__Host-access' }` and `{ name: '__Host-refresh' }`.
    *
    * @default none: `__Host-access` and `__Host-refresh`
    */
   readonly name?: string | undefined;
   /**
-   * `false` leaves `Secure` and the name's prefix out, so that http://localhost works in every
-   * browser: the names are `access` and `refresh`. Never in production.
+   * `false` omits `Secure` and the prefix of the names, so that http://localhost works in every browser:
+   * the names are `access` and `refresh`. Never use it in production.
    *
    * @default true
    */
   readonly secure?: boolean | undefined;
-  /** `'lax'` also sends the cookies when somebody follows a link from another site. @default 'strict' */
+  /**
+   * With `'lax'` the cookies are also sent when a user follows a link from another site.
+   *
+   * @default 'strict'
+   */
   readonly sameSite?: 'strict' | 'lax' | undefined;
-  /** The path, as the browser sees it, of all routes here: `'/api/auth'`. @default '/' */
+  /**
+   * A narrower `Path` for the refresh cookie: that of the library's routes, as the browser sees it, such
+   * as `'/api/auth'`.
+   *
+   * @default '/'
+   */
   readonly refreshPath?: string | undefined;
   /**
-   * Other origins whose pages may act, each exactly as browsers send it: `'https://app.example.com'`,
-   * `'tauri://localhost'`, `'capacitor://localhost'`, `'chrome-extension://<id>'`. No wildcards: the boot
-   * stops. They need CORS too.
+   * Other origins whose pages may send requests with the cookies, each exactly as browsers send it:
+   * `'https://app.example.com'`, `'tauri://localhost'`, `'capacitor://localhost'`,
+   * `'chrome-extension://<id>'`. A wildcard stops the boot. These origins need CORS too.
+   *
+   * @default []
    */
   readonly origins?: readonly string[] | undefined;
-  /** Old names, domains and paths: still read, and cleared at each login, refresh and logout. */
+  /**
+   * Earlier names, domains and paths of the cookies: still read, and cleared at each login, refresh and
+   * logout.
+   *
+   * @default []
+   */
   readonly former?: readonly FormerCookie[] | undefined;
   /**
-   * A logout also sends `Clear-Site-Data`: `true` means `"storage"`. A list says what else; `'cache'`
-   * makes Chromium wait for seconds, and `'cookies'` takes those of the whole site.
+   * Whether a logout also sends `Clear-Site-Data`: `true` means `"storage"`, a list names the directives.
+   * `'cache'` makes Chromium wait for seconds, and `'cookies'` clears those of the whole site.
    *
    * @default false
    */

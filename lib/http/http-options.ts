@@ -7,7 +7,7 @@ import type { AuthenticatedSubject } from '../sessions/login-context.js';
 import { type CookieOptions, cookies } from './cookie-options.js';
 import type { GuessLimit } from './guess-limit.js';
 
-/** What somebody typed. */
+/** What a user typed. */
 export interface Credentials {
   readonly username: string;
   readonly password: string;
@@ -16,8 +16,8 @@ export interface Credentials {
 /** A class that checks credentials: a provider of the application, with all that it injects. */
 export interface CredentialsVerifier {
   /**
-   * Says whose credentials these are; `null` for nobody's. It should take as long for an unknown name
-   * as for a wrong password, and count attempts: `request` is Express' or Fastify's own.
+   * Returns the account of these credentials, or `null` if they are wrong. It should take as long for an
+   * unknown name as for a wrong password. `request` is that of Express or Fastify.
    */
   verifyCredentials(
     credentials: Credentials,
@@ -25,13 +25,13 @@ export interface CredentialsVerifier {
   ): Promise<AuthenticatedSubject | null> | AuthenticatedSubject | null;
 }
 
-/** The same as a function. */
+/** {@link CredentialsVerifier.verifyCredentials} as a function. */
 export type VerifyCredentials = CredentialsVerifier['verifyCredentials'];
 
 /**
- * The library's own routes: `POST login` (with `verifyCredentials`), `refresh`, `logout`, `logout-others`, `logout-all`, `revoke`
- * (RFC 7009), `introspect` (RFC 7662), `GET sessions`, `DELETE sessions/:id` below the prefix, and
- * `GET /.well-known/jwks.json`.
+ * The library's own routes: below the prefix `POST login` (with `verifyCredentials`), `refresh`,
+ * `logout`, `logout-others`, `logout-all`, `revoke` (RFC 7009), `introspect` (RFC 7662), `GET sessions`
+ * and `DELETE sessions/:id`; at the root `GET /.well-known/jwks.json`.
  *
  * @example
  * ```ts
@@ -45,26 +45,40 @@ export type VerifyCredentials = CredentialsVerifier['verifyCredentials'];
  */
 export interface AuthHttpOptions {
   /**
-   * Checks who logs in by `POST login`: a function, or a class of {@link CredentialsVerifier} that is
-   * a provider of the application. It may inject what AuthModule exports.
+   * Checks the credentials of `POST login`: a function, or a {@link CredentialsVerifier} among the
+   * providers of the application, which may inject what AuthModule exports.
    *
    * @default none: `POST login` is not mounted, and the application calls `SessionService.login()`
    * itself (with `AuthCookies.set()` where tokens are in cookies)
    */
   readonly verifyCredentials?: VerifyCredentials | Type<CredentialsVerifier> | undefined;
-  /** @default 'auth' */
+  /**
+   * The path of the routes, without slashes at its ends.
+   *
+   * @default 'auth'
+   */
   readonly prefix?: string | undefined;
-  /** Hands tokens over in HttpOnly cookies instead of in bodies. @default false */
+  /**
+   * Sends the tokens in HttpOnly cookies instead of in bodies; {@link CookieOptions}.
+   *
+   * @default false
+   */
   readonly cookies?: boolean | CookieOptions | undefined;
   /**
    * Limits wrong guesses at `POST login`, by account and address together, and wrong tokens at `POST
-   * refresh`, by address: 429 `too_many_attempts` with `Retry-After`. A right refresh token is never
-   * refused. For own routes that check a password call `limitGuesses` with the same object.
+   * refresh`, by address: 429 `too_many_attempts` with `Retry-After`.
+   *
+   * A valid refresh token is never refused. In your own routes that check a password, call
+   * `limitGuesses` with the same object.
    *
    * @default none: the application or its proxy limits them
    */
   readonly limit?: GuessLimit | undefined;
-  /** Who may introspect tokens, by the claims of the caller's own. @default nobody */
+  /**
+   * Whether a caller with these claims may introspect tokens.
+   *
+   * @default () => false
+   */
   readonly mayIntrospect?: ((claims: TokenClaims) => boolean | Promise<boolean>) | undefined;
 }
 

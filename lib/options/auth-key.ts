@@ -14,7 +14,7 @@ export type SecretMaterial = string | Uint8Array | KeyObject;
  * One half of a key pair: PEM text, the bytes of PEM text, or a `KeyObject`.
  *
  * For a JWK, DER or an encrypted PEM, call `createPrivateKey()` or `createPublicKey()` of
- * `node:crypto` and give the `KeyObject`: what the material is is said by you, never guessed.
+ * `node:crypto` and give the `KeyObject`: the library never guesses what the material is.
  *
  * @publicApi
  */
@@ -23,8 +23,8 @@ export type KeyMaterial = string | Uint8Array | KeyObject;
 /**
  * A shared secret with its one algorithm: signs, and verifies.
  *
- * Everyone who can verify can also sign, so every instance that holds it is trusted fully. Secrets
- * and key pairs cannot stand in one list (RFC 8725 section 3.1: algorithm confusion).
+ * Anyone who can verify with it can also sign, so every instance that has it is trusted fully. Secrets
+ * and key pairs cannot be in one list (RFC 8725 section 3.1: algorithm confusion).
  *
  * @example
  * ```ts
@@ -39,9 +39,15 @@ export interface SecretKeyOptions {
    * @default the first 16 hex digits of HMAC-SHA256(secret, 'nestjs-logout/kid')
    */
   kid?: string | undefined;
+  /** The one algorithm of the key. */
   alg: 'HS256' | 'HS384' | 'HS512';
+  /** The secret: for HS256, HS384 and HS512 at least 32, 48 and 64 random bytes. */
   secret: SecretMaterial;
-  /** `'verify'`: an older key that signs nothing any more. @default 'sign' */
+  /**
+   * `'verify'` is for an older key that no longer signs.
+   *
+   * @default 'sign'; `'verify'` for a public key
+   */
   use?: 'sign' | 'verify' | undefined;
 }
 
@@ -64,9 +70,15 @@ export type KeyPairAlgorithm =
 export interface PrivateKeyOptions {
   /** The key's name in the token header and for `revokeKey()`, 1 to 128 characters. */
   kid: string;
+  /** The one algorithm of the key. */
   alg: KeyPairAlgorithm;
+  /** The private half, which signs; its public half verifies. */
   privateKey: KeyMaterial;
-  /** `'verify'`: an older key that signs nothing any more. @default 'sign' */
+  /**
+   * `'verify'` is for an older key that no longer signs.
+   *
+   * @default 'sign'
+   */
   use?: 'sign' | 'verify' | undefined;
 }
 
@@ -82,11 +94,17 @@ export interface PrivateKeyOptions {
  * @publicApi
  */
 export interface PublicKeyOptions {
-  /** The key's name, which is looked up exactly as it stands in the token's header. */
+  /** The key's name, looked up exactly as it is in the token's header. */
   kid: string;
+  /** The one algorithm of the key. */
   alg: KeyPairAlgorithm;
+  /** The public half, which only verifies. */
   publicKey: KeyMaterial;
-  /** Nothing else is possible. @default 'verify' */
+  /**
+   * A public key only verifies.
+   *
+   * @default 'verify'
+   */
   use?: 'verify' | undefined;
 }
 

@@ -15,7 +15,7 @@ interface ShapesTheUser {
  * Shapes `request.user` from verified claims, as `validate()` does in the passport recipe; it may
  * return a promise. It runs after signature, claims and revocation were checked.
  *
- * What it returns is `request.user`; `null`, `undefined` or `false` refuse the request with a 401.
+ * What it returns is `request.user`. `null`, `undefined` and `false` refuse the request with a 401.
  * Its own errors pass through. Keep it cheap: it runs on every request.
  *
  * @example
@@ -51,105 +51,108 @@ export interface UserValidator {
 }
 
 /**
- * Every option but the keys; **the property initialisers are the defaults**, there is no other
- * place. `undefined` means the default; `null` is refused like any wrong type.
+ * Every option except the keys. `undefined` means the default; `null` is refused like any wrong type.
  *
- * All options are checked once, at boot; what is wrong stops it with an `InvalidAuthOptionsError`
- * that lists every problem.
+ * All options are checked once, at boot. Wrong ones stop it with an `InvalidAuthOptionsError` that
+ * lists every problem. The defaults and the checks are in the table `AUTH_OPTIONS`.
  *
  * @publicApi
  */
 export interface AuthSettings extends OperationSettings {
   /**
-   * The exact `iss` of our tokens (RFC 7519 section 4.1.1), compared byte by byte.
+   * The exact `iss` of the application's tokens (RFC 7519 section 4.1.1), compared byte by byte.
    *
-   * Required: without it a token of any other service with the same secret is accepted
-   * (RFC 8725 section 3.8).
+   * It is required because otherwise a token of any other service with the same secret would be
+   * accepted (RFC 8725 section 3.8).
    */
   issuer: string;
 
   /**
-   * The exact `aud` of our tokens (RFC 7519 section 4.1.3): one string, the name of this API.
+   * The exact `aud` of the application's tokens (RFC 7519 section 4.1.3): one string, the name of
+   * this API.
    *
-   * Required: without it a token made for another API of the same issuer is accepted
+   * It is required because otherwise a token for another API of the same issuer would be accepted
    * (RFC 8725 section 3.9).
    */
   audience: string;
 
   /**
-   * How long an access token lives: whole seconds or `'15m'`, from 1 s to 31 days.
+   * The lifetime of an access token: whole seconds or `'15m'`, from 1 s to 31 days.
    *
-   * Every revocation is remembered for as long as its tokens live, so the index grows with it.
+   * Every revocation is remembered for this lifetime, so the index in memory grows with it.
    *
    * @default '15m' (900 seconds)
    */
   accessTokenTtl?: Duration | undefined;
 
   /**
-   * How far the host's clock may be off when `exp`, `nbf` and `iat` are judged: seconds, 0 to 60.
+   * How far the host's clock may be off when `exp`, `nbf` and `iat` are checked: seconds, 0 to 60.
    *
-   * An expired token is good for this much longer (RFC 7519 section 4.1.4 allows "usually no more
-   * than a few minutes"); a revoked one is not.
+   * An expired token is accepted for this much longer (RFC 7519 section 4.1.4 allows "usually no more
+   * than a few minutes"). A revoked token is not.
    *
    * @default 5 (seconds)
    */
   clockTolerance?: Duration | undefined;
 
   /**
-   * The bound of promise P2: for how long another instance may still accept a token after its
-   * logout has resolved. Seconds or `'500ms'`, from 0.5 s to 1 h. An instance that cannot prove
-   * that it is this fresh answers 503. Smaller means more polls: one every quarter of it.
+   * How long after a logout has resolved another instance may still accept the token (promise P2):
+   * seconds or `'500ms'`, from 0.5 s to 1 h.
+   *
+   * An instance that cannot prove that it is this fresh answers 503. A smaller value means more polls:
+   * there is one every quarter of it.
    *
    * @default 5 (seconds)
    */
   maxStaleness?: Duration | undefined;
 
   /**
-   * How long a request may wait for a new proof of freshness before it gets its 503: seconds or
-   * `'250ms'`, 0 (never wait) to 10 s. It lets an instance heal that was paused, without errors.
+   * How long a request may wait for a new proof of freshness before it is answered with 503: seconds
+   * or `'250ms'`, 0 (never wait) to 10 s. So an instance that was paused recovers without errors.
    *
    * @default '250ms'
    */
   staleWait?: Duration | undefined;
 
   /**
-   * Other issuers whose tokens are checked for revocation; see {@link ForeignIssuerOptions}.
+   * Other issuers whose tokens `RevocationGuard` and `assertActive()` check for revocation. Each entry
+   * is a {@link ForeignIssuerOptions}.
    *
    * @default [] (tokens of other issuers are refused)
    */
   foreign?: readonly ForeignIssuerOptions[] | undefined;
 
   /**
-   * Issuers whose tokens go on being accepted by `assertActive()` and `RevocationGuard` without a
-   * `kid` after a key of theirs was revoked: our own `issuer`, or one of `foreign`, by exact name.
+   * Issuers whose tokens without a `kid` are still accepted by `assertActive()` and `RevocationGuard`
+   * after one of their keys was revoked: the own `issuer`, or an issuer of `foreign`, by exact name.
    *
-   * Whoever holds the revoked key can go on making such tokens. Pass the `kid` instead wherever the
-   * tokens have one.
+   * Anyone who has the revoked key can go on making such tokens. Where the tokens have a `kid`, pass it
+   * instead.
    *
    * @default [] (401 `key_revoked` once a key of the issuer was revoked)
    */
   acceptWithoutKid?: readonly string[] | undefined;
 
   /**
-   * The key of the hashes under which accounts and sessions are in `AuthEvents`, at least 32 random
-   * bytes. Without it anyone who reads the events finds an account by trying all account numbers.
+   * The key for the hashes that stand for accounts and sessions in `AuthEvents`, at least 32 random
+   * bytes. Without it, a reader of the events can find an account by trying all account numbers.
    *
-   * Keep it as long as the events: a new key gives the same account another hash.
+   * Keep the key as long as the events: with a new key the same account has another hash.
    *
-   * @default none: hashes without a key, as before 0.2, and one warning when the first is made
+   * @default none: hashes without a key, and one warning at the first of them
    */
   subjectHashKey?: SecretMaterial | undefined;
 
   /**
-   * Takes over the tokens of the passport recipe until a date; see {@link LegacyOptions}.
+   * Accepts the tokens of the passport recipe until a date; see {@link LegacyOptions}.
    *
    * @default none
    */
   legacy?: LegacyOptions | undefined;
 
   /**
-   * Claims that are named like secrets (`password`, `pin`, `cardNumber`, …) and are signed all the
-   * same, by exact name. A token's payload can be read by everyone who holds it.
+   * Claims that are named like secrets (`password`, `pin`, `cardNumber`, …) and may be in a token
+   * nevertheless, by exact name. Anyone who has a token can read its payload.
    *
    * @default []
    */
@@ -157,34 +160,35 @@ export interface AuthSettings extends OperationSettings {
 
   /**
    * The database of the log: the name of the application's `DataSource`, that `DataSource`, or
-   * options for one. We open our own small pool beside it, so neither can starve the other.
+   * options for one. The library opens its own small pool, so neither pool can starve the other.
    *
    * @default the application's only `DataSource`; none or several stop the boot
    */
   dataSource?: string | DataSource | DataSourceOptions | undefined;
 
   /**
-   * `'check'` refuses to boot without our tables; `'run'` makes them, for which the database user
-   * needs the right to create tables. `'run'` suits development and single instances.
+   * `'check'` stops the boot if the tables are missing. `'run'` creates them, for which the database
+   * user needs the right to create tables; it suits development and single instances.
    *
    * @default 'check'
    */
   migrations?: 'check' | 'run' | undefined;
 
   /**
-   * The database schema of our tables: a plain identifier (letters, digits, `_`, at most 63).
-   * PostgreSQL only: with any other database it stops the boot.
+   * The database schema of the library's tables: a plain identifier (letters, digits, `_`, at most
+   * 63). PostgreSQL only: with any other database it stops the boot.
    *
    * @default the connection's own
    */
   schema?: string | undefined;
 
   /**
-   * What the names of our tables and indexes begin with, where a name is taken or several applications
-   * share a database: lower-case letters, digits and `_`, at most 32. Give it to the command
-   * (`--table-prefix`) and, with own migrations, to `authTables({ tablePrefix })` too.
+   * A prefix for the names of the library's tables and indexes, where a name is taken or several
+   * applications share a database: lower-case letters, digits and `_`, at most 32.
    *
-   * Another prefix is another, empty log: tokens that were logged out in the old one are accepted again.
+   * Give it to the command (`--table-prefix`) too and, if you run the migrations yourself, to
+   * `authTables({ tablePrefix })`. Another prefix is another, empty log: tokens that were logged out in
+   * the old one would be accepted again.
    *
    * @default no prefix
    * @example tablePrefix: 'shop_'
@@ -193,8 +197,8 @@ export interface AuthSettings extends OperationSettings {
 
   /**
    * Whether a new, empty log may be started beside an existing one in the same database and schema, as
-   * for a second application. Without it that stops the boot: after a changed `tablePrefix` every token
-   * that was logged out would be accepted again.
+   * for a second application. Otherwise that stops the boot, because after a change of `tablePrefix`
+   * every token that was logged out would be accepted again.
    *
    * @default false
    */
@@ -217,16 +221,16 @@ export interface AuthSettings extends OperationSettings {
   strategyName?: string | undefined;
 
   /**
-   * The metadata key of the application's own `@Public()`, obeyed beside ours: a handler or class
-   * that has a true value under it is open to everyone.
+   * The metadata key of the application's own `@Public()`, which is then obeyed too: a handler or class
+   * with a true value under it needs no token.
    *
-   * @default none; only our `@Public()` opens a route
+   * @default none: only the `@Public()` of this library opens a route
    */
   publicMetadataKey?: string | undefined;
 
   /**
    * Shapes `request.user`: a function ({@link ClaimsValidator}), or a class with such a method
-   * `validate()` ({@link UserValidator}). In `forRootAsync` it may be given beside `useFactory`.
+   * `validate()` ({@link UserValidator}). With `forRootAsync` it may be written beside `useFactory`.
    *
    * @default the claims themselves
    */
@@ -236,7 +240,7 @@ export interface AuthSettings extends OperationSettings {
 /** Signs and verifies with one HMAC secret, HS256. @publicApi */
 export interface WithSecret {
   /**
-   * The HS256 secret, at least 32 random bytes; everyone who knows it can be anybody.
+   * The HS256 secret, at least 32 random bytes. Anyone who knows it can log in as any user.
    *
    * @example
    * ```ts
@@ -251,8 +255,9 @@ export interface WithSecret {
 /** Signs and verifies with a ring of keys. @publicApi */
 export interface WithKeys {
   /**
-   * The key ring: the first key that may sign, and is not revoked, signs; all verify. A list, or a
-   * function that `KeyService.reload()` calls again. All HMAC or all key pairs, each `kid` once.
+   * The key ring, instead of `secret`: a list, or a function that `KeyService.reload()` calls again.
+   * The first key that may sign and is not revoked signs; all keys verify. The keys are all HMAC
+   * secrets or all key pairs, each with its own `kid`.
    */
   keys: AuthKeySource;
   secret?: undefined;

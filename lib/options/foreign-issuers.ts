@@ -5,8 +5,8 @@ import { describeGiven, type OptionProblems } from './option-problems.js';
 /**
  * Another issuer whose tokens `RevocationGuard` and `assertActive()` are asked about.
  *
- * Both lives say how long the end of such a token or session is remembered; a token that claims to
- * live longer than `maxTokenLife` is refused, because its revocation would be forgotten too early.
+ * The two lifetimes decide how long a revocation of such a token or session is remembered. A token with
+ * a longer lifetime than `maxTokenLife` is refused, because its revocation would be forgotten too early.
  *
  * @example
  * ```ts
@@ -17,7 +17,7 @@ import { describeGiven, type OptionProblems } from './option-problems.js';
  * @publicApi
  */
 export interface ForeignIssuerOptions {
-  /** The exact `iss` of its tokens (RFC 7519 section 4.1.1); not our own. */
+  /** The exact `iss` of its tokens (RFC 7519 section 4.1.1); not the own `issuer`. */
   issuer: string;
   /** The longest `exp - iat` of its tokens: seconds or `'1h'`, from 1 s to 366 days. */
   maxTokenLife: Duration;
@@ -28,8 +28,8 @@ export interface ForeignIssuerOptions {
   maxSessionLife: Duration;
   /**
    * The names of the claims that identify a token and its session, where they are not `jti` and `sid`:
-   * `{ jti: 'uti' }` for Microsoft Entra ID, `{ sid: 'origin_jti' }` for Amazon Cognito. A token that has
-   * neither is known by a digest of its claims.
+   * `{ jti: 'uti' }` for Microsoft Entra ID, `{ sid: 'origin_jti' }` for Amazon Cognito. A token with
+   * neither is identified by a digest of its claims.
    *
    * @default { jti: 'jti', sid: 'sid' }
    */

@@ -4,15 +4,16 @@ import { dateWithin, flag, option, readOptions } from './option-checks.js';
 import type { OptionProblems } from './option-problems.js';
 
 /**
- * Takes over the tokens of the passport recipe of the Nest documentation, so that moving in logs
- * nobody out: HS256, type `JWT` or none, no `kid`, with `sub` (a text or a number), `iat` and `exp`;
- * `exp - iat` is at most 31 days, and where `iss` or `aud` stand there they must be ours.
+ * Accepts the tokens of the passport recipe of the Nest documentation, so that migrating logs no one
+ * out: HS256, type `JWT` or none, no `kid`, with `sub` (a text or a number), `iat` and `exp`. `exp - iat`
+ * is at most 31 days, and an `iss` or `aud` must be that of the options.
  *
- * To handlers such a token is one of ours without a session: `iss` is ours, `sub` a text, `jti` a
- * digest of its payload; `sid` and `gen` are absent. `logout(token)` ends it alone, `logoutAll` and
- * the acts of `AccountService` end it by its `iat`.
+ * Handlers see such a token as an own token without a session: `iss` is the own issuer, `sub` a text,
+ * `jti` a digest of its payload; `sid` and `gen` are absent. `logout(token)` revokes it alone;
+ * `logoutAll` and the acts of `AccountService` revoke it by its `iat`.
  *
- * While it is set, every revocation is remembered for 31 days, since such a token may live so long.
+ * While the option is set, every revocation is remembered for 31 days, the longest lifetime of such a
+ * token.
  *
  * @example
  * ```ts
@@ -22,19 +23,19 @@ import type { OptionProblems } from './option-problems.js';
  */
 export interface LegacyOptions {
   /**
-   * The secret of the recipe, which may be short; it verifies these tokens and no others. Where it
-   * stands among `keys` too, leave that key's `kid` out, so that `revokeKey()` ends both.
+   * The secret of the recipe, which may be short. It verifies only these tokens. If it is among `keys`
+   * too, omit the `kid` of that key, so that `revokeKey()` revokes both.
    */
   secret: SecretMaterial;
   /**
-   * From when on such tokens are refused: a `Date`, `'2027-03-01'` (0:00 UTC), or a time with its
-   * zone, `'2027-03-01T06:00:00Z'`; in the future, at most 366 days ahead.
+   * From then on such tokens are refused: a `Date`, `'2027-03-01'` (0:00 UTC), or a time with its zone,
+   * `'2027-03-01T06:00:00Z'`; at most 366 days ahead.
    */
   until: Date | string;
   /**
-   * `true`: our own access tokens are signed with this secret in the recipe's shape, so that old
-   * instances accept them during a rolling deploy. Here they are judged as all of ours, by `sid` and
-   * `gen`; an old instance knows of no logout.
+   * With `true` new access tokens are signed with this secret in the recipe's shape, so that old
+   * instances accept them during a rolling deploy. Here they are checked like all own tokens, by `sid`
+   * and `gen`; an old instance knows of no logout.
    *
    * @default false
    */

@@ -1,13 +1,13 @@
 import type { Type } from '@nestjs/common';
 import type { Duration } from './duration.js';
 
-/** What the application is told when it is asked for the claims of a token. @publicApi */
+/** What the application learns when it is asked for the claims of a token. @publicApi */
 export interface ClaimsContext {
   /** The login's id. */
   readonly sessionId: string;
   /** `login` also where the function that authenticated brought no claims of its own. */
   readonly on: 'login' | 'refresh';
-  /** What the login said of its client. */
+  /** The `client` that the login named. */
   readonly client: string | undefined;
 }
 
@@ -20,9 +20,9 @@ export interface ClaimsContext {
  * - An object: the claims of the token; `{}` for none.
  * - `null`: there is no such account. The caller gets 401 `account_disabled`, and a refresh ends its
  *   session.
- * - It throws: the error passes through, and the refresh token is as good as it was. Let a directory
- *   that cannot be reached throw; never turn its error into `null`.
- * - Anything else, `undefined` above all: a programming error, answered with 500. Nothing is consumed.
+ * - It throws: the error passes through, and the refresh token can be used again. Where a directory
+ *   cannot be reached, let it throw; never turn its error into `null`.
+ * - Anything else, such as `undefined`: a programming error, answered with 500. Nothing is consumed.
  *
  * @example
  * ```ts
@@ -42,8 +42,8 @@ export type ClaimsLoader = (
 type MaybeClaims = Readonly<Record<string, unknown>> | null;
 
 /**
- * A class that gives claims: a provider of the application, with all that it injects. It may inject
- * `LogoutService` or `SessionService`, because its instance is looked up after all were made.
+ * A class that gives claims: a provider of the application. It may inject `LogoutService` or
+ * `SessionService`, because its instance is looked up after all instances were made.
  *
  * @example
  * ```ts
@@ -64,78 +64,82 @@ export interface ClaimsSource {
 }
 
 /**
- * The options of sessions and refresh tokens; **the property initialisers are the defaults**.
- *
- * All of these times are judged by the database's clock, never by a host's.
+ * The options of sessions and refresh tokens. Their times are measured by the database's clock, never
+ * by that of a host.
  *
  * @publicApi
  */
 export interface SessionSettings {
   /**
-   * How long a login can last, however often it is refreshed: seconds or `'30d'`, from 1 s to 366
-   * days. Rotation never extends it (ASVS 5.0 7.3.2).
+   * How long a session can last, however often it is refreshed: seconds or `'30d'`, from 1 s to 366
+   * days. A refresh never extends it (ASVS 5.0 7.3.2).
    *
    * @default '30d'
    */
   sessionTtl?: Duration | undefined;
 
   /**
-   * After how long without a refresh a login ends (ASVS 5.0 7.3.1), where that is sooner than its refresh
-   * token expires: seconds or `'12h'`, from 1 s to 366 days. Every refresh begins both anew, so the
-   * smaller of the two decides, and one of them is enough.
+   * A session expires after this time without a refresh (ASVS 5.0 7.3.1): seconds or `'12h'`, from 1 s
+   * to 366 days.
+   *
+   * Every refresh restarts both this time and `refreshTokenTtl`. So the smaller of the two decides, and
+   * one of them is enough.
    *
    * @default as long as `refreshTokenTtl`
    */
   sessionIdleTtl?: Duration | undefined;
 
   /**
-   * How long a refresh token is good: seconds or `'14d'`, from 1 s to 366 days; 0 gives none, and a
-   * login then ends with its access token.
+   * The lifetime of a refresh token: seconds or `'14d'`, from 1 s to 366 days. With 0 there are no
+   * refresh tokens, and a session expires with its access token.
    *
    * @default '14d'
    */
   refreshTokenTtl?: Duration | undefined;
 
   /**
-   * For how long a refresh token that was just used gives **the same** successor again, to a client
-   * that lost the answer or asked twice at once: seconds or `'5m'`, 0 to 10 minutes. After it the
-   * token ends its session, unless the retry carries the idempotency key of the first use
-   * ({@link RefreshContext.idempotencyKey}).
+   * How long a refresh token that was just used gives **the same** successor again, to a client that
+   * lost the answer or asked twice at once: seconds or `'5m'`, 0 to 10 minutes.
    *
-   * Whoever stole a used refresh token can use it for this long too. 0 gives no grace at all.
+   * Used after this time, the token revokes its session, unless the retry has the idempotency key of the
+   * first use ({@link RefreshContext.idempotencyKey}). A thief of a used refresh token can use it for
+   * this long too. With 0 there is no grace.
    *
    * @default 10 (seconds)
    */
   refreshGrace?: Duration | undefined;
 
   /**
-   * How often one refresh token may be used again within its grace: 0 to 1,000. Retries that carry
-   * the idempotency key of the first use are not counted.
+   * How often one refresh token may be used again within its grace: 0 to 1,000. Retries with the
+   * idempotency key of the first use are not counted.
    *
    * @default 100
    */
   refreshGraceRetries?: number | undefined;
 
   /**
-   * How long the row of an ended login is kept, with its device, address and times: seconds or
-   * `'7d'`, 0 to 366 days. It is not listed in that time, but its refresh token is told why it is
-   * refused; after it the token is one that nobody knows.
+   * How long the row of an ended session is kept, with its device, address and times: seconds or
+   * `'7d'`, 0 to 366 days.
+   *
+   * The session is not listed in that time, but the answer to its refresh token names the reason. After
+   * it the token is unknown.
    *
    * @default '1d'
    */
   historyFor?: Duration | undefined;
 
   /**
-   * How many logins an account may have at a time, from 1 to 10,000; the oldest end with the reason
-   * `newer_login`, at most 20 for each new login. A number is for all of an account's logins together.
+   * How many sessions an account may have at a time, from 1 to 10,000. A new login revokes the oldest
+   * ones, at most 20, with the reason `newer_login`.
    *
-   * Numbers by the `client` that a login names, `{ tv: 1, web: 5 }`, are limits for each of them. All
-   * other logins, those that name no client included, share the limit `'*'`: by default the smallest
-   * number that is listed, because the client chooses what it names.
+   * A number is for all sessions of an account together. Numbers by the `client` that a login names,
+   * such as `{ tv: 1, web: 5 }`, are limits for each of them. All other logins, also those without a
+   * `client`, share the limit `'*'`: by default the smallest number of the list, because the client
+   * chooses what it names.
    *
-   * `false` is no limit. Whoever knows a password can then make rows without end.
+   * `false` is no limit. Anyone who knows a password can then make rows without end.
    *
-   * A limit above 20 may be exceeded for a moment, by logins that happen at once.
+   * A limit above 20 may be exceeded for a moment, by logins at the same time.
    *
    * @default 100
    */
@@ -143,9 +147,9 @@ export interface SessionSettings {
 
   /**
    * Gives the claims of each access token: a function ({@link ClaimsLoader}), or a class with such a
-   * method `claims()` ({@link ClaimsSource}). In `forRootAsync` it may be given beside `useFactory`.
+   * method `claims()` ({@link ClaimsSource}). With `forRootAsync` it may be written beside `useFactory`.
    *
-   * @default what the login brought, once; a refreshed token then has no claims of the application
+   * @default the claims of the login, once: a refreshed token then has no claims of the application
    */
   claims?: ClaimsLoader | Type<ClaimsSource> | undefined;
 }

@@ -1,0 +1,199 @@
+import { readFileSync } from 'node:fs';
+import ts from 'typescript';
+
+/** One option, as its docstring describes it. */
+export interface DocumentedOption {
+  readonly name: string;
+  readonly type: string;
+  readonly isRequired: boolean;
+  /** The text after `@default`. */
+  readonly defaultsTo: string | undefined;
+  /** The paragraphs of the docstring. */
+  readonly paragraphs: readonly string[];
+}
+
+/** One table of the page. */
+interface Section {
+  readonly title: string;
+  readonly intro: string;
+  /** Interfaces whose properties the table lists, and the file of each. */
+  readonly of: readonly (readonly [file: string, name: string])[];
+  /** Whole docstrings in the table: nothing that would need a section of its own. */
+  readonly isShort?: boolean;
+}
+
+const AUTH = 'lib/options/auth-options.ts';
+const KEYS = 'lib/options/auth-key.ts';
+const OPERATION = 'lib/options/operation-settings.ts';
+
+export const SECTIONS: readonly Section[] = [
+  {
+    title: 'Tokens, keys and the database',
+    intro:
+      'Required are `issuer`, `audience`, and one of `secret` and `keys`. Everything else has a default.',
+    of: [
+      [AUTH, 'WithSecret'],
+      [AUTH, 'WithKeys'],
+      [AUTH, 'AuthSettings'],
+    ],
+  },
+  {
+    title: 'Sessions and refresh tokens',
+    intro: 'These times are judged by the clock of the database, never by that of a host.',
+    of: [['lib/options/session-settings.ts', 'SessionSettings']],
+  },
+  {
+    title: 'Many instances',
+    intro: 'What an instance does while it cannot know, and how it learns of a logout elsewhere.',
+    of: [[OPERATION, 'OperationSettings']],
+  },
+  {
+    title: 'Beside `useFactory`',
+    intro:
+      'These are needed when the module is registered. With `forRootAsync()` they are written beside `useFactory` (or `useClass`), never returned by it; with `forRoot()` they are options like the others.',
+    of: [['lib/auth.module-definition.ts', 'AuthModuleExtras']],
+  },
+  {
+    title: '`http`: the routes of the library',
+    intro:
+      'With `http: {}` the application gets `refresh`, `logout`, `logout-others`, `logout-all`, `sessions`, `revoke`, `introspect` and the public keys; with `verifyCredentials` also `login`.',
+    of: [['lib/http/http-options.ts', 'AuthHttpOptions']],
+  },
+  {
+    title: '`http.cookies`',
+    intro: '`true` takes all defaults.',
+    of: [['lib/http/cookie-options.ts', 'CookieOptions']],
+  },
+  {
+    title: 'An entry of `keys`',
+    intro: 'Exactly one of `secret`, `privateKey` and `publicKey`.',
+    isShort: true,
+    of: [
+      [KEYS, 'SecretKeyOptions'],
+      [KEYS, 'PrivateKeyOptions'],
+      [KEYS, 'PublicKeyOptions'],
+    ],
+  },
+  {
+    title: 'An entry of `foreign`',
+    intro: 'An issuer whose tokens `RevocationGuard` and `assertActive()` judge beside our own.',
+    isShort: true,
+    of: [['lib/options/foreign-issuers.ts', 'ForeignIssuerOptions']],
+  },
+  {
+    title: '`legacy`',
+    intro: 'See [migrating](migrating.md).',
+    isShort: true,
+    of: [['lib/options/legacy-options.ts', 'LegacyOptions']],
+  },
+  {
+    title: '`observe`',
+    intro: 'For the first week in production.',
+    isShort: true,
+    of: [[OPERATION, 'ObserveOptions']],
+  },
+  {
+    title: 'An entry of `http.cookies.former`',
+    intro: 'A cookie that an earlier version of the application set.',
+    isShort: true,
+    of: [['lib/http/cookie-options.ts', 'FormerCookie']],
+  },
+];
+
+/** The text of docs/options.md. */
+export function optionsPage(): string {
+  const head = [
+    '# Options',
+    '<!-- Generated from the docstrings: node build/test/support/write-generated-pages.js -->',
+    'What `AuthModule.forRoot()` takes, and what the factory of `AuthModule.forRootAsync()` returns. All options are checked at boot. A wrong one stops it with an error that lists every problem: the option, what was given, and the fix.',
+    "A duration is a number of **seconds**, or a text with its unit: `'250ms'`, `'15m'`, `'30d'`. A text without a unit stops the boot.",
+  ];
+  return `${[...head, ...SECTIONS.flatMap(sectionLines)].join('\n\n')}\n`;
+}
+
+/** The options of an interface, in the order of the file. */
+export function optionsOf(file: string, name: string): DocumentedOption[] {
+  const source = ts.createSourceFile(
+    file,
+    readFileSync(file, 'utf8'),
+    ts.ScriptTarget.Latest,
+    true,
+  );
+  const found = source.statements.find(
+    (each): each is ts.InterfaceDeclaration =>
+      ts.isInterfaceDeclaration(each) && each.name.text === name,
+  );
+  if (found === undefined) throw new Error(`${file} has no interface ${name}.`);
+  const properties = found.members.filter((each) => ts.isPropertySignature(each));
+  // `keys?: undefined` only says that it cannot be given beside another one.
+  return properties.filter(({ type }) => type?.getText() !== 'undefined').map(documented);
+}
+
+function documented(property: ts.PropertySignature): DocumentedOption {
+  const [doc] = ts.getJSDocCommentsAndTags(property).filter((each) => ts.isJSDoc(each));
+  const tag = doc?.tags?.find(({ tagName }) => tagName.text === 'default');
+  return {
+    name: property.name.getText(),
+    type: (property.type?.getText() ?? 'unknown')
+      .replace(/ \| undefined$/, '')
+      .replaceAll(/\s+/g, ' '),
+    isRequired: property.questionToken === undefined,
+    defaultsTo: tag === undefined ? undefined : plain(ts.getTextOfJSDocComment(tag.comment)),
+    paragraphs: plain(ts.getTextOfJSDocComment(doc?.comment)).split('\n\n').filter(Boolean),
+  };
+}
+
+/** Without the links of docstrings, each paragraph in one line. */
+function plain(comment = ''): string {
+  return comment
+    .replaceAll(/\{@link (?:\S+ \| )?([^}]+?)\}/g, '`$1`')
+    .replaceAll(/(?<!\n)\n(?![\n*-]| )/g, ' ')
+    .trim();
+}
+
+function sectionLines({ title, intro, of, isShort = false }: Section): string[] {
+  const options = together(of.flatMap(([file, name]) => optionsOf(file, name)));
+  const rows = options.map((option) => {
+    const {
+      name,
+      type,
+      paragraphs: [first = '', ...more],
+    } = option;
+    const shown = `\`${name}\``;
+    const what = isShort ? [first, ...more].join(' ') : first;
+    const cells = [
+      !isShort && more.length > 0 ? `[${shown}](#${name.toLowerCase()})` : shown,
+      `\`${type}\``,
+      defaultOf(option),
+      what,
+    ];
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  });
+  const table = ['| option | type | default | what it is |', '|---|---|---|---|', ...rows].join(
+    '\n',
+  );
+  const details = options.filter(({ paragraphs }) => !isShort && paragraphs.length > 1);
+  return [
+    `## ${title}`,
+    intro,
+    table,
+    ...details.flatMap(({ name, paragraphs }) => [`### ${name}`, ...paragraphs.slice(1)]),
+  ];
+}
+
+/** Options of one name as one: the three kinds of keys share most of theirs. */
+function together(all: readonly DocumentedOption[]): DocumentedOption[] {
+  return [...new Set(all.map(({ name }) => name))].map((name) => {
+    const same = all.filter((each) => each.name === name);
+    const [first] = same as [DocumentedOption];
+    const type = [...new Set(same.map((each) => each.type))].join(' | ');
+    return { ...first, type, isRequired: same.every(({ isRequired }) => isRequired) };
+  });
+}
+
+/** A value is code, unless words follow it. */
+function defaultOf({ defaultsTo: text = '', isRequired }: DocumentedOption): string {
+  if (isRequired) return '**required**';
+  const value = /^('[^']*'|\d+|true|false|\[\]|\{[^}]*\}|\(\) => false)(.*)$/s.exec(text);
+  return value === null ? text : `\`${value[1]}\`${value[2]}`;
+}
