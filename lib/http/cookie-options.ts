@@ -116,7 +116,7 @@ const CUSTOM_ORIGIN = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._~-]+(?::\d{
 const DOMAIN = /^\.?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/;
 
 /** Every option of `http.cookies`: name, default, check. The compiler refuses a missing row. */
-const COOKIE_OPTIONS = {
+export const COOKIE_OPTIONS = {
   name: option(
     undefined,
     text(

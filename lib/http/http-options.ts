@@ -88,7 +88,7 @@ export const RESOLVED_HTTP_OPTIONS = Symbol('nestjs-logout:resolved-http-options
 const PREFIX = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
 
 /** Every option of `http`: name, default, check. The compiler refuses a missing row. */
-const HTTP_OPTIONS = {
+export const HTTP_OPTIONS = {
   verifyCredentials: option(
     undefined,
     applicationCall<VerifyCredentials>(
