@@ -9,14 +9,14 @@ import {
   ConfigurableModuleClass,
   type OPTIONS_TYPE,
 } from './auth.module-definition.js';
-import { ClaimsPolicy } from './authentication/claims-policy.js';
+import { TokenVerifier } from './authentication/token-verifier.js';
 import { JwtAuthGuard, JwtAuthGuardOptions } from './authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from './authentication/jwt-service.module.js';
 import { JwtStrategy } from './authentication/jwt.strategy.js';
 import { KeyService } from './authentication/key-ring.js';
 import { RoutePolicyReader } from './authentication/route-policy.js';
 import { AuthSelfTest } from './authentication/self-test.js';
-import { AccessTokenReader } from './authentication/token-source.js';
+import { TokenSource } from './authentication/token-source.js';
 import { TokenService } from './authentication/token.service.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
@@ -49,8 +49,8 @@ const PUBLIC = [
 
 const PROVIDERS = [
   ...PUBLIC,
-  ClaimsPolicy,
-  AccessTokenReader,
+  TokenVerifier,
+  TokenSource,
   JwtStrategy,
   RoutePolicyReader,
   JwtAuthGuardOptions,

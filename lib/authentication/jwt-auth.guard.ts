@@ -62,11 +62,11 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
   @Inject(JwtAuthGuardOptions)
   protected options!: JwtAuthGuardOptions;
 
-  /** AuthGuard made `options` optional, for subclasses too; for want of this one the boot stops. */
+  /** AuthGuard made `options` optional, for subclasses too; without this one the boot stops. */
   @Inject(RoutePolicyReader)
   protected readonly routes!: RoutePolicyReader;
 
-  private isReady = false;
+  private passport: PassportCall | undefined;
 
   // No parameters: the first one would inherit @Optional() from AuthGuard, and be undefined.
   constructor() {
@@ -75,10 +75,10 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
   }
 
   override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    if (!this.isReady) this.prepare();
+    this.passport ??= this.wire();
     const { isPublic, isOptional } = this.routes.of(context);
     if (isPublic || (isOptional && this.isAnonymous(context))) return true;
-    return super.canActivate(context) as Promise<boolean>;
+    return this.passport.canActivate(context) as Promise<boolean>;
   }
 
   override getRequest(context: ExecutionContext): AuthRequest {
@@ -93,82 +93,17 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
   }
 
   /** At the first call and not in the constructor: Nest injects properties after it. */
-  private prepare(): void {
+  private wire(): PassportCall {
     if (!(
       this.options instanceof JwtAuthGuardOptions && this.routes instanceof RoutePolicyReader
     )) {
       throw new AuthWiringError(
-        'JwtAuthGuard was made without its collaborators, so it can let nobody in.',
+        'JwtAuthGuard was made without its collaborators, so it accepts no one.',
         'Import AuthModule.forRoot() once, in the root module; it is global unless you said otherwise.',
         'Let Nest make the guard (@UseGuards(JwtAuthGuard)) instead of `new JwtAuthGuard()`.',
       );
     }
-    this.keepDemand();
-    this.keepRefusals();
-    this.isReady = true;
-  }
-
-  /** A subclass that gives options of its own must not lose the route's @Freshness() by that. */
-  private keepDemand(): void {
-    const given = this.getAuthenticateOptions;
-    if (given === JwtAuthGuard.prototype.getAuthenticateOptions) return;
-    this.getAuthenticateOptions = async (context) => ({
-      ...(await given.call(this, context)),
-      ...this.routes.of(context).authenticateOptions,
-    });
-  }
-
-  /**
-   * Gives every refusal its code and its headers, where it passes anyway: an application's exception
-   * filter may take over later, and a `catch` around the whole guard would cost a promise for each
-   * request.
-   *
-   * The strategy's refusal is an error, or the challenge (`info`) where it failed. An override throws
-   * `error || new UnauthorizedException()` as in any AuthGuard; that exception says nothing of its
-   * own, so the refusal takes its place.
-   */
-  private keepRefusals(): void {
-    const given = this.handleRequest;
-    this.handleRequest = <TUser>(
-      error: unknown,
-      user: TUser,
-      info: unknown,
-      context: ExecutionContext,
-      status?: unknown,
-    ): TUser => {
-      try {
-        const result: unknown = given.call(this, error, user, info, context, status);
-        // An override may be asynchronous; AuthGuard waits for what it gives.
-        if (result instanceof Promise) return this.settle(result, [error, info], context) as TUser;
-        return result as TUser;
-      } catch (thrown) {
-        return this.refuse(thrown, [error, info], context);
-      }
-    };
-  }
-
-  private async settle(
-    result: Promise<unknown>,
-    said: unknown[],
-    context: ExecutionContext,
-  ): Promise<unknown> {
-    try {
-      return await result;
-    } catch (thrown) {
-      return this.refuse(thrown, said, context);
-    }
-  }
-
-  /** @param said - What the strategy reported: its error, and its challenge. */
-  private refuse(thrown: unknown, said: unknown[], context: ExecutionContext): never {
-    const refusal = said.find((one) => one instanceof AuthException);
-    const answer = refusal !== undefined && isBareUnauthorized(thrown) ? refusal : thrown;
-    const known = answer instanceof AuthException ? answer : refusal;
-    if (known !== undefined) {
-      this.options.count(known);
-      setResponseHeaders(context, known.headers);
-    }
-    throw answer;
+    return new PassportCall(this, this.options, this.routes);
   }
 
   private isAnonymous(context: ExecutionContext): boolean {
@@ -177,6 +112,95 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
     } catch {
       return false; // Something is there and is bad: the strategy finds it again, and refuses.
     }
+  }
+}
+
+/**
+ * The call of passport on behalf of a guard. It asks the guard's methods, which an application may
+ * have overridden, and adds what no override may lose: the demand of the route, and the code and the
+ * headers of a refusal. A `catch` around the whole guard would cost a promise for each request.
+ */
+class PassportCall extends AuthGuard() {
+  private readonly hasOwnOptions: boolean;
+
+  constructor(
+    private readonly guard: JwtAuthGuard,
+    private readonly wired: JwtAuthGuardOptions,
+    private readonly routes: RoutePolicyReader,
+  ) {
+    super(wired);
+    this.hasOwnOptions =
+      guard.getAuthenticateOptions !== JwtAuthGuard.prototype.getAuthenticateOptions;
+  }
+
+  override getRequest(context: ExecutionContext): AuthRequest {
+    return this.guard.getRequest(context);
+  }
+
+  /** AuthGuard has it, but its types do not. */
+  getResponse(context: ExecutionContext): unknown {
+    return (this.guard as unknown as PassportCall).getResponse(context);
+  }
+
+  /** A subclass that gives options of its own does not lose the route's @Freshness() by that. */
+  override getAuthenticateOptions(
+    context: ExecutionContext,
+  ): AuthenticateOptions | Promise<AuthenticateOptions> {
+    const ofRoute = this.routes.of(context).authenticateOptions;
+    return this.hasOwnOptions ? this.withOwnOptions(context, ofRoute) : ofRoute;
+  }
+
+  /**
+   * The strategy's refusal is an error, or the challenge (`info`) where it failed. An override throws
+   * `error || new UnauthorizedException()` as in any AuthGuard; that exception says nothing of its
+   * own, so the refusal takes its place.
+   */
+  override handleRequest<TUser>(
+    error: unknown,
+    user: TUser,
+    info: unknown,
+    context: ExecutionContext,
+    status?: unknown,
+  ): TUser {
+    try {
+      const result: unknown = this.guard.handleRequest(error, user, info, context, status);
+      // An override may be asynchronous; AuthGuard waits for what it gives.
+      if (result instanceof Promise) return this.settle(result, [error, info], context) as TUser;
+      return result as TUser;
+    } catch (thrown) {
+      return this.refuse(thrown, [error, info], context);
+    }
+  }
+
+  private async settle(
+    result: Promise<unknown>,
+    reported: unknown[],
+    context: ExecutionContext,
+  ): Promise<unknown> {
+    try {
+      return await result;
+    } catch (thrown) {
+      return this.refuse(thrown, reported, context);
+    }
+  }
+
+  private async withOwnOptions(
+    context: ExecutionContext,
+    ofRoute: AuthenticateOptions,
+  ): Promise<AuthenticateOptions> {
+    return { ...(await this.guard.getAuthenticateOptions(context)), ...ofRoute };
+  }
+
+  /** @param reported - By the strategy: its error, and its challenge. */
+  private refuse(thrown: unknown, reported: unknown[], context: ExecutionContext): never {
+    const coded = reported.find((one) => one instanceof AuthException);
+    const answer = coded !== undefined && isBareUnauthorized(thrown) ? coded : thrown;
+    const known = answer instanceof AuthException ? answer : coded;
+    if (known !== undefined) {
+      this.wired.count(known);
+      setResponseHeaders(context, known.headers);
+    }
+    throw answer;
   }
 }
 

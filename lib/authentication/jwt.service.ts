@@ -9,7 +9,7 @@ import {
 import type { RevocationService } from '../revocation/revocation.service.js';
 import { exceptionOf } from '../revocation/verdict.js';
 import type { KeyRing } from './key-ring.js';
-import { headerOf, isAccessTokenType } from './token-inspector.js';
+import { headerOf, isAccessTokenType } from './token-header.js';
 
 /**
  * One plain `JwtService` of @nestjs/jwt for each key: it signs and verifies with this key, its `kid`

@@ -45,7 +45,8 @@ export class KeyRing {
     private readonly options: ResolvedAuthOptions,
     private readonly revocation: RevocationService,
   ) {
-    if (options.legacy !== undefined) this.legacy = new LegacyTokens(options.legacy, revocation);
+    if (options.legacy !== undefined)
+      this.legacy = new LegacyTokens(options.legacy, options.issuer, revocation);
   }
 
   /** Asks the application for its keys; the ring is complete when this resolves. */

@@ -11,7 +11,7 @@ import {
   WhenStale,
 } from '../revocation/staleness/freshness.decorators.js';
 import { AllowExpired, OptionalAuth, Public } from './decorators.js';
-import type { TokenDemand } from './token-demand.js';
+import type { TokenDemand } from './token-verifier.js';
 
 /** What the decorators of a route say. */
 export interface RoutePolicy {

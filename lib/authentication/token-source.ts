@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { badlySentToken, refusal } from '../errors/auth.exception.js';
+import { MAX_TOKEN_LENGTH } from './token-header.js';
 import { cookieValues, mayActWithCookies } from '../platform/cookies.js';
 import { assertHeaders, type AuthRequest } from '../platform/execution-context.js';
 
@@ -19,7 +20,7 @@ export interface CookieMode {
 
 /** Finds the access token of a request: in the header, and in its cookie where cookies are on. */
 @Injectable()
-export class AccessTokenReader {
+export class TokenSource {
   constructor(@Inject(COOKIE_MODE) private readonly cookies: CookieMode | null) {}
 
   /**
@@ -115,9 +116,6 @@ export function singleCookie(header: string, name: string): string | undefined {
   if (value !== undefined && value.length > MAX_TOKEN_LENGTH) throw refusal('token_malformed');
   return value;
 }
-
-/** The longest token that is looked at: whatever is longer is refused by its length alone. */
-export const MAX_TOKEN_LENGTH = 8192;
 
 const SCHEME = 'bearer';
 const SPACE = 0x20;

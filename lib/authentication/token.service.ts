@@ -1,16 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { refusal } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
-import type { AuthKey } from '../options/auth-key.js';
 import type { StalePolicy } from '../options/stale-policy.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
-import { ClaimsPolicy } from './claims-policy.js';
-import { KeyJwt } from './jwt.service.js';
-import { KeyRing } from './key-ring.js';
-import { assertNotRevoked } from './revocation-decision.js';
-import { inspectToken, isCompactToken } from './token-inspector.js';
+import { TokenVerifier } from './token-verifier.js';
 
 /** What {@link TokenService.verify} can be asked beside the token. */
 export interface VerifyTokenOptions {
@@ -46,10 +40,7 @@ export interface VerifyTokenOptions {
 @Injectable()
 export class TokenService {
   constructor(
-    private readonly keyed: KeyJwt,
-    private readonly ring: KeyRing,
-    private readonly policy: ClaimsPolicy,
-    private readonly revocation: RevocationService,
+    private readonly verifier: TokenVerifier,
     private readonly meter: AuthMeter,
   ) {}
 
@@ -65,31 +56,13 @@ export class TokenService {
     try {
       if (text === undefined || text === null) throw refusal('token_missing');
       if (typeof text !== 'string') throw refusal('token_malformed');
-      const { key, payload, isLegacy } = inspectToken(this.ring, text);
-      const parsed = isLegacy ? this.parseLegacy(text) : this.parse(text, key);
-      const claims = this.policy.accept(parsed, payload, demand.allowExpired, isLegacy);
-      await assertNotRevoked(this.revocation, claims, key.kid, demand);
+      const token = this.verifier.verify(text);
+      const claims = this.verifier.accept(token, demand);
+      await this.verifier.decide(claims, token.key, demand);
       return claims;
     } catch (error) {
       this.meter.refuse(error);
       throw error;
-    }
-  }
-
-  private parse(text: string, key: AuthKey): unknown {
-    if (!isCompactToken(text)) throw refusal('token_malformed');
-    try {
-      return this.keyed.of(key).verify(text, { ignoreExpiration: true, ignoreNotBefore: true });
-    } catch (cause) {
-      throw refusal('token_invalid', { cause: cause });
-    }
-  }
-
-  private parseLegacy(text: string): unknown {
-    try {
-      return this.ring.legacy?.verify(text);
-    } catch (cause) {
-      throw refusal('token_invalid', { cause: cause });
     }
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AuthException, refusal } from '../errors/auth.exception.js';
-import { AccessTokenReader } from '../authentication/token-source.js';
+import { TokenSource } from '../authentication/token-source.js';
 import { TokenService } from '../authentication/token.service.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
@@ -26,7 +26,7 @@ export interface PresentedRefreshToken {
 @Injectable()
 export class PresentedSessions {
   constructor(
-    private readonly reader: AccessTokenReader,
+    private readonly reader: TokenSource,
     private readonly tokens: TokenService,
     private readonly refreshTokens: RefreshTokenLookup,
     private readonly logoutService: LogoutService,

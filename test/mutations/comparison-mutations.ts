@@ -134,7 +134,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     'e2e/http-rfc.spec.ts: an access token after logout',
     edit(
       'authentication/token.service',
-      'await assertNotRevoked(this.revocation, claims, key.kid, demand);',
+      'await this.verifier.decide(claims, token.key, demand);',
       '',
     ),
   ),

@@ -157,9 +157,9 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'authentication/token.service',
-        find: 'await assertNotRevoked(this.revocation, claims, key.kid, demand);',
+        find: 'await this.verifier.decide(claims, token.key, demand);',
         replace:
-          'claims.sid = text; claims.jti = text; await assertNotRevoked(this.revocation, claims, key.kid, demand);',
+          'claims.sid = text; claims.jti = text; await this.verifier.decide(claims, token.key, demand);',
       },
       {
         file: 'platform/identifier',
@@ -174,15 +174,15 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'authentication/jwt.strategy',
-        find: 'const pending = assertNotRevoked(this.revocation, claims, key.kid, demand);',
+        find: 'const pending = this.verifier.decide(claims, token.key, demand);',
         replace:
-          'attempt.request.decideLater = () => assertNotRevoked(this.revocation, claims, key.kid, demand); const pending = undefined;',
+          'request.decideLater = () => this.verifier.decide(claims, token.key, demand); const pending = undefined;',
       },
       {
         file: 'authentication/jwt-auth.guard',
-        find: 'getRequest(context) {',
+        find: 'canActivate(context) {',
         replace:
-          'handleRequest(error, user, info, context) { const found = super.handleRequest(error, user, info, context); requestOf(context).decideLater?.(); return found; }\n    getRequest(context) {',
+          'handleRequest(error, user, info, context) { const found = super.handleRequest(error, user, info, context); requestOf(context).decideLater?.(); return found; }\n    canActivate(context) {',
       },
     ],
     tests: 'test/security/jwt-wiring',

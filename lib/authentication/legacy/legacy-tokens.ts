@@ -1,10 +1,26 @@
 import { Logger } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { hash } from 'node:crypto';
+import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import type { AuthKey } from '../../options/auth-key.js';
+import { LEGACY_TOKEN_LIFE } from '../../options/legacy-options.js';
 import type { ResolvedLegacy } from '../../options/legacy-options.js';
+import type { TokenClaims } from '../../options/token-claims.js';
 import { isIdentifier } from '../../platform/identifier.js';
 import type { RevocationService } from '../../revocation/revocation.service.js';
+
+const OURS = ['iss', 'aud', 'sid', 'jti', 'gen'] as const;
+
+/** Ids of our own are UUIDs, so none of them can be one of these. */
+const NAMESPACE = 'nestjs-logout:legacy:';
+
+interface RecipeClaims {
+  readonly sub?: unknown;
+  readonly iat?: unknown;
+  readonly exp?: unknown;
+  readonly sid?: unknown;
+  readonly gen?: unknown;
+}
 
 /**
  * The secret of the option `legacy`, apart from the ring: it verifies tokens of the passport recipe
@@ -16,15 +32,11 @@ export class LegacyTokens {
 
   constructor(
     private readonly options: ResolvedLegacy,
+    private readonly issuer: string,
     private readonly revocation: RevocationService,
   ) {
     this.key = options.key;
-    this.jwt = new JwtService({
-      secret: options.key.verify,
-      signOptions: { algorithm: 'HS256' },
-      // Time is judged by ClaimsPolicy, by the library's one clock.
-      verifyOptions: { algorithms: ['HS256'], ignoreExpiration: true, ignoreNotBefore: true },
-    });
+    this.jwt = new JwtService({ secret: options.key.verify, signOptions: { algorithm: 'HS256' } });
   }
 
   /**
@@ -48,9 +60,31 @@ export class LegacyTokens {
     return signs && expiry <= until && !this.revocation.isKeyRevoked(key.kid);
   }
 
-  /** @returns the payload, of which only the signature has been looked at. */
-  verify(text: string): unknown {
-    return this.jwt.verify(text);
+  /**
+   * The claims of a token of the recipe, as if we had issued it without a session: what the log knows
+   * of accounts of our own issuer holds for it, and without `gen` its `iat` decides.
+   *
+   * @returns `undefined` for a token that this library signed (`sign: true`): every rule for our
+   * tokens holds for it, and session and generation decide.
+   * @throws AuthUnauthorizedException `token_invalid`.
+   */
+  claimsOf(payload: object, segment: string): TokenClaims | undefined {
+    if (OURS.every((name) => Object.hasOwn(payload, name))) return undefined;
+    const { sub, iat, exp, sid: _sid, gen: _gen, ...others } = payload as RecipeClaims;
+    const subject = typeof sub === 'number' && Number.isSafeInteger(sub) ? String(sub) : sub;
+    if (!isIdentifier(subject)) throw refused('sub');
+    if (!Number.isFinite(iat)) throw refused('iat');
+    const life = ((exp as number) - (iat as number)) * 1000;
+    if (!Number.isFinite(exp) || life > LEGACY_TOKEN_LIFE) throw refused('exp');
+    return {
+      ...others,
+      iss: this.issuer,
+      sub: subject,
+      // Of the payload's bytes, never of the token's text, which may have several spellings.
+      jti: NAMESPACE + hash('sha256', Buffer.from(segment, 'base64url'), 'hex'),
+      iat: iat as number,
+      exp: exp as number,
+    };
   }
 
   /** Signs in the recipe's shape: the type `JWT`, and no `kid`. */
@@ -79,29 +113,7 @@ export class LegacyTokens {
   }
 }
 
-const OURS = ['iss', 'aud', 'sid', 'jti', 'gen'] as const;
-
-/** Ids of our own are UUIDs, so none of them can be one of these. */
-const NAMESPACE = 'nestjs-logout:legacy:';
-
-/**
- * Whether a payload that was signed with the secret of `legacy` came from this library (`sign: true`):
- * then every rule for our tokens holds, and session and generation decide.
- */
-export function isOfOurMaking(payload: object): boolean {
-  return OURS.every((name) => Object.hasOwn(payload, name));
-}
-
-/** The account of a token of the recipe: a text, or a number as `logoutAll(1)` writes it. */
-export function legacySubject(sub: unknown): string | undefined {
-  if (typeof sub === 'number' && Number.isSafeInteger(sub)) return String(sub);
-  return isIdentifier(sub) ? sub : undefined;
-}
-
-/**
- * What takes the place of an id: a digest of the payload's bytes. Never of the token's text, of which
- * there may be several; the caller has seen that the segment is the one spelling of its bytes.
- */
-export function legacyId(segment: string): string {
-  return NAMESPACE + hash('sha256', Buffer.from(segment, 'base64url'), 'hex');
+function refused(claim: string): AuthException {
+  const cause = `The claim "${claim}" is missing or not acceptable.`;
+  return refusal('token_invalid', { cause });
 }

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { KeyRing, KeyService } from '../../../lib/authentication/key-ring.js';
-import { inspectToken } from '../../../lib/authentication/token-inspector.js';
+import { TokenVerifier } from '../../../lib/authentication/token-verifier.js';
 import type { AuthKey } from '../../../lib/options/auth-key.js';
 import type { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import { asymmetricKey, claimsAt, FakeRevocation, hmacKey, mint, optionsWith } from './support.js';
@@ -12,13 +12,16 @@ describe('KeyRing', () => {
   let revocation: FakeRevocation;
   let ring: KeyRing;
   let service: KeyService;
+  let verifier: TokenVerifier;
 
   beforeAll(() => Logger.overrideLogger(false));
   beforeEach(async () => {
     keys = [one, two];
     revocation = new FakeRevocation();
     const options = optionsWith([], { loadKeys: () => Promise.resolve(keys) });
-    ring = await KeyRing.create(options, revocation as unknown as RevocationService);
+    const revocations = revocation as unknown as RevocationService;
+    ring = await KeyRing.create(options, revocations);
+    verifier = new TokenVerifier(options, ring, revocations);
     service = new KeyService(ring);
   });
 
@@ -55,12 +58,12 @@ describe('KeyRing', () => {
     expect(ring.algorithms).toEqual(['HS512', 'HS256']);
     revocation.time += 304_999;
     expect(ring.find('one')).toBe(one);
-    expect(inspectToken(ring, token).key).toBe(one);
+    expect(verifier.verify(token).key).toBe(one);
     // A second reload does not begin the time again.
     await service.reload();
     revocation.time += 1;
     expect(ring.find('one')).toBeUndefined();
-    expect(() => inspectToken(ring, token)).toThrow(
+    expect(() => verifier.verify(token)).toThrow(
       expect.objectContaining({ code: 'token_invalid' }),
     );
     await service.reload();

@@ -12,7 +12,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
-import { ClaimsPolicy } from '../../../lib/authentication/claims-policy.js';
+import { TokenVerifier } from '../../../lib/authentication/token-verifier.js';
 import { CurrentToken, CurrentUser } from '../../../lib/authentication/decorators.js';
 import { JwtAuthGuard, JwtAuthGuardOptions } from '../../../lib/authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from '../../../lib/authentication/jwt-service.module.js';
@@ -22,7 +22,7 @@ import { KeyRing, KeyService } from '../../../lib/authentication/key-ring.js';
 import { signRaw } from '../../support/raw-signature.js';
 import { RoutePolicyReader } from '../../../lib/authentication/route-policy.js';
 import { AuthSelfTest } from '../../../lib/authentication/self-test.js';
-import { AccessTokenReader, COOKIE_MODE } from '../../../lib/authentication/token-source.js';
+import { TokenSource, COOKIE_MODE } from '../../../lib/authentication/token-source.js';
 import { TokenService } from '../../../lib/authentication/token.service.js';
 import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../../lib/options/auth-key.js';
@@ -155,8 +155,8 @@ export function authentication(
     imports: [core, jwtServiceModule(core)],
     providers: [
       KeyService,
-      ClaimsPolicy,
-      AccessTokenReader,
+      TokenVerifier,
+      TokenSource,
       { provide: COOKIE_MODE, useValue: null },
       JwtStrategy,
       AuthSelfTest,

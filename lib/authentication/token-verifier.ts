@@ -1,0 +1,289 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { KeyObject } from 'node:crypto';
+import { Strategy } from 'passport-jwt';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
+import type { AuthKey } from '../options/auth-key.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import type { StalePolicy } from '../options/stale-policy.js';
+import type { TokenClaims } from '../options/token-claims.js';
+import { isIdentifier } from '../platform/identifier.js';
+import { RevocationService } from '../revocation/revocation.service.js';
+import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
+import { ACTIVE, exceptionOf, type Verdict } from '../revocation/verdict.js';
+import { KeyRing } from './key-ring.js';
+import { assertStrictSegment, hasCanonicalEnd } from './strict-json.js';
+import {
+  assertAccessTokenType,
+  headerOf,
+  isCompactToken,
+  MAX_TOKEN_LENGTH,
+} from './token-header.js';
+
+/** What a caller demands of a token beyond the rules that hold for all. */
+export interface TokenDemand {
+  /** `true`: an expired or revoked token is accepted, because it is about to be revoked anyway. */
+  readonly allowExpired: boolean;
+  /** Only tightens what the module says. */
+  readonly freshness: Freshness | undefined;
+  /** What to do while freshness cannot be proven; `undefined`: what the module says. */
+  readonly whenStale: StalePolicy | undefined;
+}
+
+/** The demand where nothing else was said. */
+export const DEFAULT_DEMAND: TokenDemand = Object.freeze({
+  allowExpired: false,
+  freshness: undefined,
+  whenStale: undefined,
+});
+
+/** A token with a good signature of ours. Whether it is still good has to be asked each time. */
+export interface SignedToken {
+  readonly payload: unknown;
+  /** The payload as it was sent. */
+  readonly segment: string;
+  readonly key: AuthKey;
+  /** A token of the passport recipe (option `legacy`): it has another key and fewer claims. */
+  readonly isLegacy: boolean;
+}
+
+interface RawClaims {
+  readonly iss?: unknown;
+  readonly aud?: unknown;
+  readonly sub?: unknown;
+  readonly sid?: unknown;
+  readonly jti?: unknown;
+  readonly gen?: unknown;
+  readonly iat?: unknown;
+  readonly exp?: unknown;
+  readonly nbf?: unknown;
+}
+
+/**
+ * The one way from the text of an access token to trusted claims: guard, TokenService, introspection
+ * and the tokens of `legacy` all take it. Rules JW-01 to JW-13.
+ *
+ * Three steps, because they are answered differently: what fails in {@link verify} may be the token of
+ * another strategy; what fails in {@link accept} or {@link decide} is ours, and bad now.
+ */
+@Injectable()
+export class TokenVerifier {
+  private readonly own: PassportJwt;
+  private readonly recipe = new PassportJwt({ algorithms: ['HS256'] });
+
+  constructor(
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly ring: KeyRing,
+    private readonly revocation: RevocationService,
+  ) {
+    const { issuer, audience } = options;
+    this.own = new PassportJwt({ algorithms: ring.algorithms, issuer, audience });
+  }
+
+  /**
+   * Step 1: the key, the signature, the issuer and the audience.
+   *
+   * @throws AuthUnauthorizedException `token_malformed` or `token_invalid`.
+   */
+  verify(token: string): SignedToken {
+    const first = token.indexOf('.');
+    const second = token.indexOf('.', first + 1);
+    if (first < 1 || second < first + 2 || token.length > MAX_TOKEN_LENGTH) {
+      throw refusal('token_malformed');
+    }
+    if (!hasCanonicalEnd(token.slice(second + 1))) throw refusal('token_malformed');
+    const segment = token.slice(first + 1, second);
+    const ours = this.ring.findByHeader(token.slice(0, first));
+    if (ours !== undefined) {
+      return { payload: signedBy(this.own, ours, token), segment, key: ours, isLegacy: false };
+    }
+    return this.verifyUnusual(token, segment);
+  }
+
+  /**
+   * Step 2: the claims. jsonwebtoken does not ask whether the payload is an object, expires, or has a
+   * subject.
+   *
+   * @throws AuthUnauthorizedException `token_invalid` or `token_expired`.
+   */
+  accept({ payload, segment, isLegacy }: SignedToken, { allowExpired }: TokenDemand): TokenClaims {
+    if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
+      throw invalid('The payload is not an object.');
+    }
+    try {
+      assertStrictSegment(payload, segment);
+    } catch (cause) {
+      throw invalid(cause);
+    }
+    const recipe = isLegacy ? this.ring.legacy?.claimsOf(payload, segment) : undefined;
+    const claims = recipe ?? this.ownClaims(payload);
+    this.checkTimes(claims, allowExpired);
+    return claims;
+  }
+
+  /**
+   * Step 3: whether the claims were revoked. Returns a promise only where a proof has to be waited for.
+   *
+   * With `allowExpired` a revoked token passes, so that a logout can be repeated. A token of a revoked
+   * key does not: whoever stole the key must not be able to log users out.
+   *
+   * @throws AuthException the refusal.
+   */
+  decide(claims: TokenClaims, { kid }: AuthKey, demand: TokenDemand): void | Promise<void> {
+    const { allowExpired, freshness, whenStale } = demand;
+    if (allowExpired) {
+      if (this.revocation.isKeyRevoked(kid)) throw refusal('key_revoked');
+      return;
+    }
+    const verdict = this.revocation.decide(claims, { freshness, whenStale, kid });
+    if (verdict === ACTIVE) return;
+    if (verdict instanceof Promise) return verdict.then(assertActive);
+    assertActive(verdict);
+  }
+
+  /** A header that is not spelt as the library spells its own. */
+  private verifyUnusual(token: string, segment: string): SignedToken {
+    const header = headerOf(token);
+    const { legacy } = this.ring;
+    if (legacy?.hasShape(header) === true && legacy.isOpen()) {
+      const payload = signedBy(this.recipe, legacy.key, token);
+      if (this.isForeign(payload)) throw invalid('The token is for another issuer or audience.');
+      return { payload, segment, key: legacy.key, isLegacy: true };
+    }
+    const { alg, kid, typ } = header;
+    const key = typeof kid === 'string' ? this.ring.find(kid) : undefined;
+    if (key === undefined) throw invalid('No key has the kid of the token.');
+    if (alg !== key.alg) throw invalid('The algorithm is not that of the key.');
+    assertAccessTokenType(typ);
+    return { payload: signedBy(this.own, key, token), segment, key, isLegacy: false };
+  }
+
+  /** passport-jwt has compared `iss` and `aud` too, but accepts audiences that are no texts. */
+  private ownClaims(payload: RawClaims): TokenClaims {
+    const { iss, aud, sub, sid, jti, gen, iat, exp } = payload;
+    if (iss !== this.options.issuer) throw refused('iss');
+    if (!this.isOurs(aud)) throw refused('aud');
+    if (!isIdentifier(sub)) throw refused('sub');
+    if (!isIdentifier(sid)) throw refused('sid');
+    if (!isIdentifier(jti)) throw refused('jti');
+    if (!Number.isSafeInteger(gen) || (gen as number) < 0) throw refused('gen');
+    if (!isTime(iat)) throw refused('iat');
+    if (!isTime(exp)) throw refused('exp');
+    return payload as TokenClaims;
+  }
+
+  /**
+   * Against the library's one `now`, not the host's clock: an event is deleted at the moment at which
+   * no instance accepts its token any more.
+   */
+  private checkTimes(
+    { iat, exp, nbf }: { readonly iat: number; readonly exp: number; readonly nbf?: unknown },
+    allowExpired: boolean,
+  ): void {
+    const { maxTokenLife, clockTolerance } = this.options;
+    const now = this.revocation.now();
+    const latest = now + clockTolerance;
+    if ((exp - iat) * 1000 > maxTokenLife) throw refused('exp');
+    if (iat * 1000 > latest) throw refused('iat');
+    if (nbf !== undefined && !(isTime(nbf) && nbf * 1000 <= latest)) throw refused('nbf');
+    if (!allowExpired && now >= exp * 1000 + clockTolerance) throw refusal('token_expired');
+  }
+
+  /** Whether a payload names another issuer or another API; it need not name one. */
+  private isForeign(payload: unknown): boolean {
+    if (typeof payload !== 'object' || payload === null) return false;
+    const { iss, aud } = payload as RawClaims;
+    return (
+      (iss !== undefined && iss !== this.options.issuer) || (aud !== undefined && !this.isOurs(aud))
+    );
+  }
+
+  private isOurs(aud: unknown): boolean {
+    const { audience } = this.options;
+    if (aud === audience || !Array.isArray(aud)) return aud === audience;
+    return aud.includes(audience) && aud.every((entry) => typeof entry === 'string');
+  }
+}
+
+// Said in our own words, so that whoever reads our types needs no @types/passport-jwt.
+const PassportJwtStrategy = Strategy as unknown as new (
+  options: Readonly<Record<string, unknown>>,
+  verified: (payload: unknown, done: (error: null, payload: unknown) => void) => void,
+) => { authenticate(question: SignatureQuestion): void };
+
+/** What passport-jwt is asked here, in place of a request. */
+interface SignatureQuestion {
+  readonly token: string;
+  readonly key: KeyObject;
+}
+
+/** passport-jwt for one token and one key. It answers before `authenticate` returns. */
+class PassportJwt extends PassportJwtStrategy {
+  private payload: unknown;
+
+  constructor(options: { algorithms: readonly string[]; issuer?: string; audience?: string }) {
+    super(
+      {
+        jwtFromRequest: ({ token }: SignatureQuestion) => token,
+        secretOrKeyProvider: (
+          { key }: SignatureQuestion,
+          _token: string,
+          done: (error: null, key: KeyObject) => void,
+        ) => done(null, key),
+        // These take effect only here: under jsonWebTokenOptions they would be overwritten.
+        ...options,
+        ignoreExpiration: true,
+        // Time is judged by the library's one clock.
+        jsonWebTokenOptions: { ignoreNotBefore: true },
+      },
+      (payload, done) => done(null, payload),
+    );
+  }
+
+  /** @throws Error of jsonwebtoken where the signature, the issuer or the audience is wrong. */
+  payloadOf(token: string, key: KeyObject): unknown {
+    this.payload = undefined;
+    this.authenticate({ token, key });
+    return this.payload;
+  }
+
+  protected success(payload: unknown): void {
+    this.payload = payload;
+  }
+
+  protected fail(cause?: unknown): never {
+    throw cause instanceof Error ? cause : new Error('The payload is empty.');
+  }
+
+  protected error(cause: unknown): never {
+    throw cause;
+  }
+}
+
+/** jsonwebtoken throws a TypeError or SyntaxError at some tokens: that must not become a 500. */
+function signedBy(passportJwt: PassportJwt, key: AuthKey, token: string): unknown {
+  try {
+    return passportJwt.payloadOf(token, key.verify);
+  } catch (cause) {
+    throw refusal(isCompactToken(token) ? 'token_invalid' : 'token_malformed', { cause });
+  }
+}
+
+function assertActive(verdict: Verdict): void {
+  if (verdict.state !== 'active') throw exceptionOf(verdict);
+}
+
+/** Which rule a token broke is in the `cause`, for the application's log: a stranger learns nothing. */
+function invalid(cause: unknown): AuthException {
+  return refusal('token_invalid', { cause });
+}
+
+function refused(claim: string): AuthException {
+  return invalid(`The claim "${claim}" is missing or not acceptable.`);
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
