@@ -39,7 +39,7 @@ export const COVERAGE: readonly RuleCoverage[] = [
     'G4',
     'any live event kills, in whatever order',
     'cluster/protocol/g4-any-event-kills.spec.ts',
-    'unit/revocation/mark.spec.ts',
+    'unit/revocation/index/mark.spec.ts',
   ),
   row(
     'G5',
@@ -158,7 +158,7 @@ export const COVERAGE: readonly RuleCoverage[] = [
     'cluster/protocol/h2-no-position-twice.spec.ts',
     'cluster/failover/promoted.spec.ts',
     'cluster/failover/lost-future.spec.ts',
-    'unit/revocation/history-gaps.spec.ts',
+    'unit/revocation/index/history-gaps.spec.ts',
   ),
   row(
     'H3',

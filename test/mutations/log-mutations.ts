@@ -21,7 +21,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     'revocation/index/history-gaps',
     'if (gen > gap.after)\n                return 0;',
     '',
-    `${LOST_FUTURE}|unit/revocation/history-gaps`,
+    `${LOST_FUTURE}|unit/revocation/index/history-gaps`,
   ),
   one(
     'a jump is kept for two minutes only',
@@ -70,7 +70,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     'revocation/index/revocation-index',
     'this.waiting.numbered(event.id);',
     '',
-    'unit/revocation/revocation-index',
+    'unit/revocation/index/revocation-index',
   ),
   one(
     'an event is covered by one that spares a session',
@@ -84,7 +84,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     'revocation/index/waiting-events',
     ' && !isTold(event)',
     '',
-    'unit/revocation/revocation-index',
+    'unit/revocation/index/revocation-index',
   ),
   one(
     'what ends access tokens only covers what ends sessions',

@@ -117,7 +117,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
         replace: 'this.setLimit(place, SECOND, 0);',
       },
     ],
-    tests: 'test/cluster/protocol/g4|test/unit/revocation/mark',
+    tests: 'test/cluster/protocol/g4|test/unit/revocation/index/mark',
   },
   {
     name: 'the purge goes by the host’s clock',

@@ -344,7 +344,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '11.4.1',
     asks: 'Only approved hash functions.',
     test: [
-      'unit/revocation/event-key.spec.ts: is the same on every instance: known keys',
+      'unit/revocation/index/event-key.spec.ts: is the same on every instance: known keys',
       'unit/sessions/refresh-token.spec.ts: is stored as a SHA-256',
     ],
   },

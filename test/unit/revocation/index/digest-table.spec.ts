@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomInt } from 'node:crypto';
-import { FOREVER } from '../../../lib/revocation/index/digest-shard.js';
-import { DigestTable } from '../../../lib/revocation/index/digest-table.js';
-import { formatHexKey } from '../../../lib/revocation/index/event-key.js';
+import { FOREVER } from '../../../../lib/revocation/index/digest-shard.js';
+import { DigestTable } from '../../../../lib/revocation/index/digest-table.js';
+import { formatHexKey } from '../../../../lib/revocation/index/event-key.js';
 
 const { imul, floor } = Math;
 

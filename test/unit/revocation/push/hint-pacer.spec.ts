@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { HintPacer } from '../../../lib/revocation/push/hint-message.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+import { HintPacer } from '../../../../lib/revocation/push/hint-message.js';
+import { TestClock } from '../../../../lib/testing/test-clock.js';
 
 describe('the pace of polls that are hinted at', () => {
   let clock: TestClock;

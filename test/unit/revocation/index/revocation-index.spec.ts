@@ -1,14 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { EventKeys } from '../../../lib/revocation/index/event-key.js';
-import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
-import type { TokenIdentity } from '../../../lib/options/token-claims.js';
+import { EventKeys } from '../../../../lib/revocation/index/event-key.js';
+import { RevocationIndex } from '../../../../lib/revocation/index/revocation-index.js';
+import type { TokenIdentity } from '../../../../lib/options/token-claims.js';
 import type {
   LogEvent,
   LogEventKind,
   RevocationKind,
   RevocationReason,
-} from '../../../lib/database/revocation-event.js';
+} from '../../../../lib/database/revocation-event.js';
 
 const OWN = 'https://own.example';
 const FOREIGN = 'https://foreign.example';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { MarkTable } from '../../../lib/revocation/index/mark.js';
+import { MarkTable } from '../../../../lib/revocation/index/mark.js';
 
 const A = Uint32Array.of(1, 2, 3, 4);
 const B = Uint32Array.of(1, 2, 3, 5);

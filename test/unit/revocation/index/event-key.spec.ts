@@ -1,7 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHash, randomUUID } from 'node:crypto';
-import { EventKeys, formatHexKey, parseHexKey } from '../../../lib/revocation/index/event-key.js';
-import type { RevocationKind } from '../../../lib/database/revocation-event.js';
+import {
+  EventKeys,
+  formatHexKey,
+  parseHexKey,
+} from '../../../../lib/revocation/index/event-key.js';
+import type { RevocationKind } from '../../../../lib/database/revocation-event.js';
 
 const OWN = 'https://own.example';
 const FOREIGN = 'https://foreign.example';

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { EventKeys } from '../../../lib/revocation/index/event-key.js';
-import { HistoryGaps } from '../../../lib/revocation/index/history-gaps.js';
-import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
-import type { LogEvent } from '../../../lib/database/revocation-event.js';
+import { EventKeys } from '../../../../lib/revocation/index/event-key.js';
+import { HistoryGaps } from '../../../../lib/revocation/index/history-gaps.js';
+import { RevocationIndex } from '../../../../lib/revocation/index/revocation-index.js';
+import type { LogEvent } from '../../../../lib/database/revocation-event.js';
 
 const ISSUER = 'https://issuer.test';
 
