@@ -5,7 +5,6 @@ import { TokenService } from '../authentication/token.service.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
-import { refreshRefusal } from '../sessions/session-refusals.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js';
 
@@ -120,7 +119,7 @@ export class PresentedSessions {
 
   private async sidOf(token: string): Promise<string> {
     const session = await this.refreshTokens.find(token);
-    if (session === undefined) throw refreshRefusal('refresh_token_invalid');
+    if (session === undefined) throw refusal('refresh_token_invalid');
     return session.sid;
   }
 }

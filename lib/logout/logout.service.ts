@@ -13,7 +13,6 @@ import type { RevocationRequest } from '../revocation/log/event-draft.js';
 import { identityOf } from '../revocation/token-identity.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
-import { refreshRefusal } from '../sessions/session-refusals.js';
 import { ActIssuer } from './act-issuer.service.js';
 import { KeySessions } from './key-sessions.service.js';
 import type {
@@ -73,7 +72,7 @@ export class LogoutService {
   ): Promise<LogoutReceipt> {
     if (isRefreshToken(token)) {
       const session = await this.refreshTokens.find(token);
-      if (session === undefined) throw refreshRefusal('refresh_token_invalid');
+      if (session === undefined) throw refusal('refresh_token_invalid');
       const { issuer } = this.options;
       const request = { kind: 'session', issuer, sid: session.sid } as const;
       const receipt = await this.writer.end({ request, reason: 'logout' }, options);

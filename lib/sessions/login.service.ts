@@ -32,7 +32,6 @@ import {
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import { refreshTokenDigest } from './refresh-token.js';
 import { claimsOf } from './session-claims.js';
-import { refreshRefusal } from './session-refusals.js';
 import { SessionStore } from './session-store.service.js';
 
 /** Checks the credentials; `null` is a wrong password. */
@@ -178,7 +177,7 @@ export class LoginService {
     { requestId }: LoginContext,
   ): AuthException {
     this.events.tell({ type: 'login_refused', subject, reason, requestId });
-    return refreshRefusal(reason);
+    return refusal(reason);
   }
 
   private warnOfLostClaims(claims: Readonly<Record<string, unknown>> | undefined): void {

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
+import { ERROR_CODES } from '../errors/error-codes.js';
 import type { RevocationReason } from '../database/revocation-event.js';
 import type { RefreshRow, SessionRow } from '../database/session-rows.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
@@ -37,7 +38,6 @@ import {
 } from './refresh-token.js';
 import { isReuseAfterEnd, type RefreshOutcome, rotate } from './rotate.js';
 import { claimsOf } from './session-claims.js';
-import { refreshRefusal } from './session-refusals.js';
 import { SessionStore } from './session-store.service.js';
 
 /** How often one call begins again because somebody's mark overtook its position. */
@@ -68,7 +68,7 @@ export class RefreshService {
   /** See {@link SessionService.refresh}. */
   async refresh(token: string, context: RefreshContext): Promise<LoginResult> {
     const key = idempotencyKeyOf(context.idempotencyKey);
-    if (!isRefreshToken(token)) throw refreshRefusal('refresh_token_invalid');
+    if (!isRefreshToken(token)) throw refusal('refresh_token_invalid');
     // The same in every attempt, so that an attempt whose answer was lost is recognised.
     const successor = this.lookup.issue();
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -107,12 +107,12 @@ export class RefreshService {
     context: RefreshContext,
   ): Promise<SessionRow> {
     const session = await this.lookup.find(token);
-    if (session === undefined) throw refreshRefusal('refresh_token_invalid');
+    if (session === undefined) throw refusal('refresh_token_invalid');
     const isForeign =
       session.delivery !== (context.delivery ?? 'body') ||
       (context.client !== undefined && cut(context.client) !== session.client);
     // RT-11: refused without a trace; the login of its owner goes on.
-    if (isForeign) throw refreshRefusal('refresh_token_invalid');
+    if (isForeign) throw refusal('refresh_token_invalid');
     if (session.endedAt !== null) {
       const proof = context.idempotencyKey && retryDigest(token, context.idempotencyKey);
       const isReused = await this.store.write((of) =>
@@ -137,7 +137,7 @@ export class RefreshService {
     if (claims !== null) return claims;
     const reason = 'account_disabled';
     await this.end(session, context, { type: 'refresh_refused', reason });
-    throw refreshRefusal(reason);
+    throw refusal(reason);
   }
 
   private rotate(
@@ -190,7 +190,7 @@ export class RefreshService {
       const { reuse } = outcome;
       // RT-05: committed before the refusal is sent; a 503 here leaves the token to be presented again.
       await this.end(session, context, { type: 'refresh_reused', reason: 'refresh_reused', reuse });
-      return refreshRefusal('refresh_token_reused', 'refresh_reused');
+      return refusal('refresh_token_reused', { reason: 'refresh_reused' });
     }
     if (outcome.kind === 'ended') {
       return this.ended(session, outcome.reason, outcome.isReused, context);
@@ -201,7 +201,7 @@ export class RefreshService {
             message: 'The session is refreshed too often. Use the access token until it expires.',
             retryAfter: outcome.wait / 1000,
           })
-        : refreshRefusal(CODES[outcome.kind]);
+        : refusal(CODES[outcome.kind]);
     this.tell('refresh_refused', session, context, { reason: refused.code });
     return refused;
   }
@@ -216,7 +216,9 @@ export class RefreshService {
     if (isReused) {
       this.tell('refresh_reused', session, context, { reuse: 'after_end', reason });
     } else this.tell('refresh_refused', session, context, { reason: 'session_ended' });
-    return refreshRefusal('session_ended', reason);
+    // Only who can no longer refresh has to log in; the table's sentence is also read by others.
+    const message = `${ERROR_CODES.session_ended.message} Log in again.`;
+    return refusal('session_ended', { reason, message });
   }
 
   private end(
