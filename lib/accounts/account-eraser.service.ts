@@ -12,7 +12,7 @@ import { SessionStore } from '../sessions/session-store.service.js';
 /** Sessions that are erased in one transaction. */
 const BATCH = 500;
 
-/** Between two looks whether a caller's transaction is over (ms). */
+/** Between two checks whether a caller's transaction is over (ms). */
 const LOOK_AGAIN = 1_000;
 
 /** Erases what is stored about the logins of a removed account. */
@@ -28,7 +28,7 @@ export class AccountEraser {
   ) {}
 
   /**
-   * Erases the sessions whose login came before a position: a new account of this name may have logged in
+   * Erases the sessions that started before a position: a new account of this name may have logged in
    * after it.
    */
   async eraseBelow(subjectKey: string, position: number): Promise<void> {

@@ -21,7 +21,7 @@ import { AccountEraser } from './account-eraser.service.js';
 /** An account: its `sub`. */
 export type Subject = string | number | bigint;
 
-/** What every act of {@link AccountService} takes: as the verbs of {@link LogoutService}. */
+/** The options of every act of {@link AccountService}, as those of {@link LogoutService}. */
 export type AccountActOptions = Omit<SubjectLogoutOptions, 'manager'>;
 
 /**
@@ -34,9 +34,9 @@ export type AccountChangeOptions = SubjectLogoutOptions;
 type SubjectRequest = Extract<RevocationRequest, { kind: 'subject' }>;
 
 /**
- * What happens to accounts. Each act ends every token that is older, at once and everywhere, and none
- * that comes after; what was ended stays ended after an unlock and when a name is used again. Each gives
- * the receipt of a logout.
+ * Acts on accounts. Each act revokes every older token at once and everywhere, and no newer one. What was
+ * revoked stays revoked after an unlock and when a name is used again. Each act returns the receipt of a
+ * logout.
  *
  * Where the option `foreign` has an issuer, `issuer` may be left out only for an account that has a
  * session or a row of ours.
@@ -71,8 +71,8 @@ export class AccountService {
   ) {}
 
   /**
-   * Ends all sessions and refuses logins until a time; the lock ends by itself. Tokens from before it
-   * stay revoked after it.
+   * Ends all sessions and refuses logins until a time, when the lock ends by itself. Tokens from before
+   * the lock stay revoked after it.
    *
    * @param until - A time by the database's clock, or for how long: seconds or `'15m'`.
    * @throws AuthWiringError with `manager`, and for a foreign `issuer`: it decides about our logins.
@@ -93,8 +93,8 @@ export class AccountService {
   }
 
   /**
-   * Lets an account log in again before its lock has ended. Its receipt names no event: nothing is
-   * revoked, and logins read the database.
+   * Allows logins again before the lock has ended. Its receipt names no event: nothing is revoked, and
+   * logins read the database.
    */
   async unlock(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
     return this.allow('unlock()', 'account_unlocked', subject, 'locked_until', options);
@@ -110,14 +110,14 @@ export class AccountService {
     return this.act('disable()', 'account_disabled', subject, { account }, options);
   }
 
-  /** Lets a disabled account log in again; its receipt is like that of {@link unlock}. */
+  /** Allows logins of a disabled account again; its receipt is like that of {@link unlock}. */
   async enable(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
     return this.allow('enable()', 'account_enabled', subject, 'disabled_at', options);
   }
 
   /**
-   * Ends all sessions of an account that is deleted, and erases what is stored about its logins; only
-   * hashes are left, until the last token has expired. A new account of the same name can log in.
+   * Ends all sessions of a deleted account, and erases what is stored about its logins. Only hashes are
+   * left, until the last token has expired. A new account of the same name can log in.
    *
    * With `manager` the logins are erased within seconds of the commit, by this instance. If it stops
    * before that, the purge erases them when they would have expired.
@@ -135,7 +135,7 @@ export class AccountService {
     return receipt;
   }
 
-  /** Ends all sessions but the one in which the password was changed, if it is given. */
+  /** Ends all sessions except the one in which the password was changed, if that is given. */
   async passwordChanged(
     subject: Subject,
     options: AccountChangeOptions & { readonly keepSession?: string | undefined } = {},
@@ -145,8 +145,8 @@ export class AccountService {
   }
 
   /**
-   * Ends all access tokens and no session: the next refresh carries the new permissions, which the
-   * option `claims` gives.
+   * Revokes all access tokens and ends no session: the next refresh brings the new permissions, which come
+   * from the option `claims`.
    */
   async claimsChanged(
     subject: Subject,
@@ -192,7 +192,7 @@ export class AccountService {
     const subject = subjectOf(given, call);
     const issuer = await this.issuers.ofLogins(subject, options.issuer, call);
     const key = this.keys.hex('subject', issuer, subject);
-    // A lock whose COMMIT was not answered must not come back after this.
+    // A lock whose COMMIT is in doubt must not come back after this.
     await this.log.settleUnknown();
     await this.store.write((of) => of.allow(key, what));
     const { reason, actor, requestId } = options;
@@ -205,14 +205,14 @@ export class AccountService {
     };
   }
 
-  /** Its tokens stay revoked all the same; but who relied on the lock alone would be wrong. */
+  /** Its tokens stay revoked anyway, but other services that rely on the lock alone would accept them. */
   private warnOfShortLock(lockFor: number): void {
     const { accessTokenTtl } = this.options;
     if (lockFor >= accessTokenTtl) return;
     const short = Math.ceil((accessTokenTtl - lockFor) / 1000);
     this.logger.warn(
       `An account is locked for ${short} s less than an access token is valid. Tokens from before the ` +
-        'lock stay revoked all the same; other services that only verify signatures would accept them.',
+        'lock stay revoked anyway; other services that only verify signatures would accept them.',
     );
   }
 }
@@ -221,7 +221,7 @@ export class AccountService {
 function refuseManager(options: AccountChangeOptions, call: string): void {
   if (options.manager === undefined) return;
   throw new AuthWiringError(
-    `${call} was called with { manager }: an account cannot be locked, disabled or allowed in again in a transaction of yours. Whether it may log in has to be in force at once.`,
+    `${call} was called with { manager }: an account cannot be locked, unlocked, disabled or enabled in a transaction of yours, because that has to take effect at once.`,
     'Call it before the transaction, without { manager }, and logoutAll(subject, { manager }) in it.',
   );
 }

@@ -9,8 +9,8 @@ import { EventKeys } from '../revocation/index/event-key.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
 /**
- * Whose tokens an act ends. Without foreign issuers they are ours. With them, `'auth0|123'` can be an
- * account of another issuer: an event of ours would end nothing, and its receipt would say that it did.
+ * Decides whose tokens an act ends. Without foreign issuers they are ours. With them, `'auth0|123'` can
+ * be an account of another issuer: an event of ours would end nothing, and its receipt would be wrong.
  */
 @Injectable()
 export class ActIssuer {
@@ -24,9 +24,9 @@ export class ActIssuer {
   /**
    * The issuer of an act on an account.
    *
-   * @param call - What was called, as the error names it.
-   * @throws AuthWiringError for an issuer that is not registered, and for none where the account is not
-   * known to be ours.
+   * @param call - The call, for the error.
+   * @throws AuthWiringError for an issuer that is not registered, and for a missing one where the account
+   * is not known to be ours.
    * @throws AuthUnavailableException `storage_unavailable`.
    */
   async ofSubject(subject: string, given: string | undefined, call: string): Promise<string> {
@@ -60,7 +60,7 @@ export class ActIssuer {
     const { issuer } = this.options;
     if (given !== undefined && given !== issuer) {
       throw new AuthWiringError(
-        `${call} was called with issuer ${JSON.stringify(given)}: it decides about logins, and those of another issuer are not ours to refuse.`,
+        `${call} was called with issuer ${JSON.stringify(given)}: it decides about logins, and this application cannot refuse those of another issuer.`,
         'Lock or disable the account at its issuer, and call logoutAll(subject, { issuer }) here.',
       );
     }
@@ -72,8 +72,8 @@ export class ActIssuer {
     const { issuer, foreign } = this.options;
     if (given === issuer || foreign.some((other) => other.issuer === given)) return;
     throw new AuthWiringError(
-      `${call} was called with issuer ${JSON.stringify(given)}, which is neither ours nor in the option foreign: no token of it is accepted, so nothing would be ended.`,
-      'Write the issuer as in the tokens’ iss, to the last character.',
+      `${call} was called with issuer ${JSON.stringify(given)}, which is neither ours nor in the option foreign: its tokens are not accepted, so nothing would be ended.`,
+      'Write the issuer exactly as in the iss claim of its tokens.',
       "Add it to AuthModule.forRoot({ foreign: [{ issuer, maxTokenLife: '1h', maxSessionLife: '30d' }] }).",
     );
   }
@@ -92,7 +92,7 @@ export class ActIssuer {
     if (foreign.length === 0 || (await find()).length > 0) return issuer;
     const names = [issuer, ...foreign.map((other) => other.issuer)];
     throw new AuthWiringError(
-      `${call} was called without issuer. ${unknown}, and there are foreign issuers: nothing was ended, for it is not known whose tokens are meant.`,
+      `${call} was called without issuer. ${unknown}, and there are foreign issuers, so it is not known whose tokens are meant. Nothing was ended.`,
       `Pass issuer, one of ${names.map((name) => JSON.stringify(name)).join(', ')}.`,
     );
   }

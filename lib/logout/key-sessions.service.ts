@@ -9,15 +9,15 @@ import type { SessionRows } from '../sessions/session-purge.service.js';
 import { RevocationWriter } from '../revocation/revocation-writer.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
-/** Sessions that are read, and ended, at a time. */
+/** Sessions that are read and ended at once. */
 const BATCH = 500;
 
-/** Below every key of a session. */
+/** Lower than the key of any session. */
 const FIRST = '0'.repeat(32);
 
 /**
- * The ids of an issuer's sessions that go on and whose last access token this key has signed, page by
- * page; those that end while it is read are left out.
+ * The ids of an issuer's open sessions whose last access token this key has signed, page by page. Those
+ * that end while the pages are read are left out.
  *
  * @param now - The database's time (epoch ms).
  */
@@ -41,7 +41,7 @@ export async function* sessionsOfKey(
   }
 }
 
-/** The sessions whose last access token a key has signed: what its revocation hits, and can end. */
+/** The sessions whose last access token a key has signed: its revocation affects them, and can end them. */
 @Injectable()
 export class KeySessions {
   constructor(
@@ -58,7 +58,7 @@ export class KeySessions {
     return sessions;
   }
 
-  /** Batch by batch; called again after a failure it goes on with those that are left. */
+  /** Batch by batch; called again after a failure, it continues with those that are left. */
   async end(kid: string, actor: string | undefined): Promise<void> {
     for await (const sids of this.pages(kid)) {
       await this.writer.endSessions(sids, { reason: 'key_compromised', actor });

@@ -29,15 +29,15 @@ import {
 } from '../revocation/revocation-writer.service.js';
 
 /**
- * Ends tokens before their time: each verb writes one event into the revocation log, resolves when it
- * is committed, and never reports success for what was not stored.
+ * Revokes tokens before they expire. Each verb writes one event into the revocation log, resolves when
+ * it is committed, and never reports success for what was not stored.
  *
- * Every verb is idempotent. A token or session that has ended is not ended again: nothing is written, and
- * the receipt names the event that ended it. A token's text is verified; `logout` takes one that has expired, too,
+ * Every verb is idempotent. For a token or session that has ended, nothing is written, and the receipt
+ * names the event that ended it. The text of a token is verified; `logout` accepts an expired one,
  * `logoutOthers` does not. Claims are trusted, so pass only those that a guard has verified.
  *
- * @throws AuthUnavailableException `storage_unavailable` when it could not be stored, or when nobody
- * knows whether it was: try again.
+ * @throws AuthUnavailableException `storage_unavailable` when it could not be stored, or when that is
+ * not known: try again.
  *
  * @example
  * ```ts
@@ -60,11 +60,11 @@ export class LogoutService {
   ) {}
 
   /**
-   * Logs out of this session, on this device; of this one token where it belongs to no session. A
-   * refresh token's text does as well as an access token's.
+   * Ends this session, on this device, or this one token where it belongs to no session. It takes the
+   * text of an access token or of a refresh token, or verified claims.
    *
    * @throws AuthException 400 `nothing_to_revoke` for claims with neither `sid` nor `jti` and without the
-   * token's text in `token`, and 401 for a text that is no token of ours.
+   * token's text in `token`, and 401 for a text that is not a token of ours.
    */
   async logout(
     token: string | VerifiedClaims,
@@ -91,10 +91,10 @@ export class LogoutService {
   }
 
   /**
-   * Ends another session by its id, the claim `sid`: "log out there". Whose it is, the caller checks.
+   * Ends another session by its id, the claim `sid`: "log out there". The caller checks whose it is.
    *
    * @throws AuthWiringError without `issuer` where there are foreign issuers and no row of ours has this
-   * id, and for a `sid` that is not a text.
+   * id, and for a `sid` that is not a string.
    */
   async logoutSession(sid: string, options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
     assertText(sid, 'sid', 'logoutSession()');
@@ -104,7 +104,7 @@ export class LogoutService {
   }
 
   /**
-   * Logs out of all the account's sessions but this token's.
+   * Ends all sessions of the account except this token's.
    *
    * @throws AuthException 400 `nothing_to_revoke` for claims without `sub` or `sid`.
    */
@@ -121,8 +121,8 @@ export class LogoutService {
   }
 
   /**
-   * Logs an account out on every device: every token that was issued before is revoked, and none that
-   * comes after.
+   * Logs an account out on every device. Every token that was issued before is revoked, and none that is
+   * issued after.
    *
    * Where the option `foreign` has an issuer, `issuer` may be left out only for an account that has a
    * session or a row of ours.
@@ -151,8 +151,8 @@ export class LogoutService {
   }
 
   /**
-   * Refuses every token that this key signed or will sign, for ever: the key has leaked. Sessions go on
-   * under the next key at their next refresh, unless `sessions` ends them too.
+   * Refuses every token that this key signed or will sign, for ever, because the key has leaked. Sessions
+   * continue with the next key at their next refresh, unless `sessions` ends them too.
    *
    * Until the log has format 2 (`nestjs-logout raise-format 2`) keys of this name are refused whatever
    * their issuer; from then on only the issuer's.
@@ -194,8 +194,8 @@ export class LogoutService {
   }
 
   /**
-   * Logs all users out: every token of the issuer that was issued before is revoked. Without `issuer`:
-   * of our own. Not together with `manager`.
+   * Logs all users out: every token of the issuer that was issued before is revoked. Without `issuer` it
+   * is our own issuer. Not together with `manager`.
    */
   async revokeEveryone(options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
     const issuer = options.issuer ?? this.options.issuer;
@@ -204,7 +204,7 @@ export class LogoutService {
     return this.writer.end(act, options);
   }
 
-  /** @throws AuthException 400 `nothing_to_revoke` for what is neither a text nor claims. */
+  /** @throws AuthException 400 `nothing_to_revoke` for what is neither a string nor claims. */
   private async claimsOf(
     token: string | VerifiedClaims,
     text?: string,
@@ -219,7 +219,7 @@ export class LogoutService {
 function noSessionsOf(issuer: string): AuthWiringError {
   return new AuthWiringError(
     `revokeKey({ sessions: true }) was called with issuer ${JSON.stringify(issuer)}: our sessions are signed by our keys only. Nothing was ended.`,
-    'Leave sessions out: its tokens are refused all the same.',
+    'Leave sessions out: its tokens are refused anyway.',
   );
 }
 

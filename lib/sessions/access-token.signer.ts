@@ -12,10 +12,10 @@ import { AuthClock } from '../platform/auth-clock.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';
 import { assertSignable } from './session-claims.js';
 
-/** Lives are shortened by up to this share, so that clients that logged in together part ways. */
+/** Lifetimes are shortened by up to this share, so that clients that logged in together refresh apart. */
 const JITTER = 0.02;
 
-/** When a client should renew, as a share of the token's life. */
+/** When a client should refresh, as a share of the token's lifetime. */
 const REFRESH_AT = 0.9;
 
 /** A signed access token and its times. */
@@ -29,8 +29,8 @@ export interface SignedAccessToken {
 }
 
 /**
- * Signs the access tokens of sessions; the only place that makes tokens of the type `at+jwt`, or, for
- * old instances during a move, in the shape of the recipe (option `legacy`).
+ * Signs the access tokens of sessions. It is the only place that makes tokens of the type `at+jwt`, or,
+ * for old instances during a migration, tokens as the recipe makes them (option `legacy`).
  */
 @Injectable()
 export class AccessTokenSigner {
@@ -42,7 +42,7 @@ export class AccessTokenSigner {
   ) {}
 
   /**
-   * @param since - Its `gen` and its times: read before the authority was checked (G1, G2).
+   * @param since - The `gen` and the times of the token: read before its authority was checked (G1, G2).
    * @param end - The absolute end of the session (epoch ms), which no token outlives (RT-09).
    * @throws AuthWiringError for claims that look like secrets or that are the library's own.
    * @throws AuthUnavailableException `no_signing_key`.
@@ -91,12 +91,12 @@ export class AccessTokenSigner {
   }
 }
 
-/** What is left of 4,096 bytes beside a name and its attributes. */
+/** What a cookie of 4,096 bytes holds beside its name and attributes. */
 const COOKIE_LIMIT = 3_900;
 
 /**
- * Before anything is stored or consumed: a browser drops a longer cookie without a word (RFC 6265
- * section 6.1), and the client would be left without either token.
+ * Called before anything is stored or consumed: a browser silently drops a longer cookie (RFC 6265
+ * section 6.1), and the client would have neither the old token nor the new one.
  *
  * @throws AuthWiringError
  */

@@ -9,40 +9,40 @@ import type { RefreshToken } from './refresh-token.js';
 
 const SECOND = 1_000;
 
-/** Who logged in, as the application's own check found it. */
+/** The account that logged in, as the application's own check found it. */
 export interface AuthenticatedSubject {
   /** The account: a string, number or bigint, kept as a string of 1 to 255 characters. */
   readonly subject: string | number | bigint;
   /**
-   * What the token shall say beside the registered claims; readable by everybody who holds it. For
-   * refreshed tokens the option `claims` is asked.
+   * Further claims of the token; anyone who holds it can read them. Refreshed tokens get theirs from the
+   * option `claims`.
    */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * What is known of a client; all of it is shown to the account's owner in the list of sessions, and
- * erased with the account.
+ * What is known about a client. The account's owner sees it in the list of sessions, and it is erased
+ * with the account.
  *
  * @publicApi
  */
 export interface ClientContext {
-  /** The sort of client, such as `'web'` or `'tv'`: limits and refreshes are bound to it. */
+  /** The kind of client, such as `'web'` or `'tv'`: limits and refreshes are bound to it. */
   readonly client?: string | undefined;
   /** What its owner calls the device; at most 255 characters are kept. */
   readonly device?: string | undefined;
-  /** As the framework's trusted-proxy setting gives it; it is stored without its last part. */
+  /** The address by the framework's trusted-proxy setting; it is stored without its last part. */
   readonly ip?: string | undefined;
   /** At most 255 characters are kept. */
   readonly userAgent?: string | undefined;
-  /** How the refresh token is handed over; it is taken back in no other way. Default `'body'`. */
+  /** How the refresh token is delivered; it is accepted in no other way. Default `'body'`. */
   readonly delivery?: Delivery | undefined;
   /** The request in which it happens, for the audit. */
   readonly requestId?: string | undefined;
 }
 
 /**
- * What a refresh may say beside its token.
+ * What a refresh can have beside its token.
  *
  * @example
  * ```ts
@@ -54,17 +54,17 @@ export interface RefreshContext extends ClientContext {
   /**
    * Proves that a retry is a retry: 22 to 255 visible ASCII characters, random, such as a UUID. The
    * client makes one for each refresh token, stores both before it first sends the token, and sends
-   * the same key with each retry. Then an answer that was lost can be had again for as long as the
-   * token itself is good; without a key only within `refreshGrace`, and later the session ends.
+   * the same key with each retry. Then a lost answer can be repeated for as long as the token itself is
+   * valid. Without a key that works only within `refreshGrace`; a later retry ends the session.
    *
    * A digest is kept, never the key.
    */
   readonly idempotencyKey?: string | undefined;
 }
 
-/** What a login may say beside who it is. @publicApi */
+/** What a login can have beside its subject. @publicApi */
 export interface LoginContext extends ClientContext {
-  /** The session that this browser held before: it ends, so that no id is fixed in advance. */
+  /** The session that this browser held before: it ends, which prevents session fixation. */
   readonly replaces?: string | undefined;
   /**
    * `false` for a browser that must not remember the login: its cookies end when the browser closes,
@@ -89,12 +89,12 @@ export interface LoginSince extends LoginContext {
   readonly since: LogPosition;
 }
 
-/** What a login or a refresh gives. */
+/** The result of a login or a refresh. */
 export interface LoginResult {
   readonly accessToken: string;
   /** Seconds until the access token expires. */
   readonly expiresIn: number;
-  /** When to renew (epoch ms): a little before the expiry. */
+  /** When to refresh (epoch ms): a little before the expiry. */
   readonly refreshAt: number;
   /** The login's id: the claim `sid`, and what `logoutSession` takes. Not a secret. */
   readonly sessionId: string;
@@ -102,7 +102,7 @@ export interface LoginResult {
   readonly refreshToken?: string;
   /** Seconds until the refresh token expires. */
   readonly refreshExpiresIn?: number;
-  /** `false` where its cookies shall go when the browser closes; absent otherwise. */
+  /** `false` where its cookies expire when the browser closes; absent otherwise. */
   readonly persistent?: false;
 }
 
@@ -129,7 +129,7 @@ export function loginResultOf(
 }
 
 /**
- * How long a login can last (ms): what it asks for, and not longer than any.
+ * How long a login can last (ms): what it asks for, but at most `longest`.
  *
  * @throws AuthWiringError for what is no duration, and for less than a second.
  */
@@ -145,7 +145,7 @@ export function sessionLifeOf(given: Duration | undefined, longest: number): num
 
 const LONGEST = 255;
 
-/** What a client says of itself, as it can be stored: cut, well-formed, without NUL. */
+/** Text from a client, as it can be stored: cut, well-formed, without NUL. */
 export function cut(text: string | undefined): string | null {
   if (text === undefined) return null;
   // Cut by characters, not in the middle of one, and by what a column can hold.
@@ -156,15 +156,15 @@ export function cut(text: string | undefined): string | null {
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
 /**
- * An address without what names one household: IPv4 without its last number, IPv6 by its first 48
- * bits. What is no address is not kept at all.
+ * An address without the part that identifies one household: IPv4 without its last number, IPv6 by its
+ * first 48 bits. Text that is not an address is not kept.
  */
 export function truncateAddress(ip: string | undefined): string | null {
   return ip === undefined ? null : networkOf(ip, 3, 3);
 }
 
 /**
- * The network of an address, or `null` for a text that is none.
+ * The network of an address, or `null` for text that is not an address.
  *
  * @param numbers - How many of the four of an IPv4 address count.
  * @param groups - How many of the eight of an IPv6 address count, 16 bits each.
@@ -190,7 +190,7 @@ export function networkOf(ip: string, numbers: number, groups: number): string |
 const SHAPE = /^[\x21-\x7e]{22,255}$/;
 
 /**
- * The key by which a client proves that its retry is a retry.
+ * The key with which a client proves that its retry is a retry.
  *
  * @throws AuthException 400 `idempotency_key_invalid`. It is refused before anything is consumed: a
  * client that believes that its key counts must not find out when it needs it.

@@ -33,11 +33,11 @@ import { endOf, refusalOf, type SessionTransactions } from './session.transactio
 interface LaneLimits {
   /** Keys in one statement; one statement is in flight at a time. */
   readonly batch: number;
-  /** Keys that wait for the next statements; who comes on top of them is refused at once. */
+  /** Keys that wait for the next statements; a caller beyond them is refused at once. */
   readonly queue: number;
 }
 
-/** Clients that were refused together come back apart (s). */
+/** Clients that were refused together retry apart (s). */
 const RETRY_AFTER = [1, 5] as const;
 
 interface Waiting<T> {
@@ -47,8 +47,8 @@ interface Waiting<T> {
 }
 
 /**
- * Looks keys up in batches, one statement at a time: however many callers there are, they take one
- * connection, and a caller never gets the result of a statement that was sent before its call.
+ * Looks keys up in batches, one statement at a time. All callers together use one connection, and a
+ * caller never gets the result of a statement that was sent before its call.
  */
 export class LookupLane<T> {
   private readonly waiting = new Map<string, Waiting<T>>();
@@ -104,10 +104,10 @@ function newWaiting<T>(): Waiting<T> {
   return { found, resolve, reject };
 }
 
-/** Tokens that this application made: what waits here is as much as its clients present at once. */
+/** Tokens that this application made: the queue holds as many as its clients present at once. */
 const OWN = { batch: 500, queue: 10_000 } as const;
 
-/** All other texts: few at a time, so that a flood of them costs the database next to nothing. */
+/** All other texts: few at a time, so that a flood of them costs the database almost nothing. */
 const STRANGERS = { batch: 100, queue: 200 } as const;
 
 /** A refresh token that would be accepted now. */
@@ -120,9 +120,9 @@ export interface LiveRefreshToken {
 /**
  * Looks refresh tokens up, and makes new ones that it will recognise.
  *
- * A token with a right check value waits with its like. Any other text waits in a lane of its own: it
- * may be a token of an earlier release, or of a key that is gone, and is then as good as ever; or one
- * of a million random texts, which must not keep anybody from refreshing or logging out.
+ * A token with a right check value waits with others like it. Any other text waits in a lane of its own.
+ * It may be a token of an earlier release or of a removed key, which is still valid; or one of a million
+ * random texts, which must not keep any client from refreshing or logging out.
  */
 @Injectable()
 export class RefreshTokenLookup {
@@ -144,7 +144,7 @@ export class RefreshTokenLookup {
     return newRefreshToken(this.checkKeys()[0]);
   }
 
-  /** Whether a text has a right check value; without one it may be a token all the same. */
+  /** Whether a text has a right check value; without one it may still be a token. */
   isOwn(text: string): boolean {
     return isRefreshToken(text) && hasCheckValueOf(text, this.checkKeys());
   }
@@ -160,7 +160,7 @@ export class RefreshTokenLookup {
     const row = await this.rowOf(token);
     if (row === undefined) return undefined;
     if (integerOf(row['pending_ends']) === 0) return sessionOf(row);
-    // Its end was committed in somebody's transaction and counts from then on (C5).
+    // Its end was committed in a caller's transaction and counts from then on (C5).
     await this.log.settlePending();
     const again = await this.rowOf(token);
     if (again === undefined) return undefined;

@@ -11,17 +11,17 @@ import {
 
 /** 192 random bits: not a UUID and not a JWT (ASVS 5.0 7.2.3). */
 const RANDOM_BYTES = 24;
-/** What follows them: enough that nobody without a key guesses one in a flood of requests. */
+/** The check value behind them: long enough that it cannot be guessed without a key. */
 const CHECK_BYTES = 8;
 const SHAPE = /^[A-Za-z0-9_-]{43}$/;
 const CIPHER = 'aes-256-gcm';
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** A refresh token as its holder has it; it is never stored, logged or put into an error. */
+/** A refresh token as its holder has it. It is never stored, logged or put into an error. */
 export type RefreshToken = string;
 
-/** The key of check values; it is derived, so it is no use for signing anything. */
+/** The key of check values. It is derived, so nothing else can be signed with it. */
 export type CheckKey = Buffer;
 
 /** Derives the key of check values from a secret or a private key: the same on every instance. */
@@ -31,8 +31,8 @@ export function checkKeyOf(key: KeyObject): CheckKey {
 }
 
 /**
- * A new token: 43 characters of base64url, of which nothing can be read. Its last 8 bytes are a check
- * value by which an instance recognises it before it asks the database; without a key they are random.
+ * Makes a new token: 43 characters of base64url, from which nothing can be read. By its last 8 bytes, the
+ * check value, an instance recognises it before it asks the database; without a key they are random.
  */
 export function newRefreshToken(key: CheckKey | undefined): RefreshToken {
   const random = randomBytes(RANDOM_BYTES);
@@ -41,8 +41,8 @@ export function newRefreshToken(key: CheckKey | undefined): RefreshToken {
 }
 
 /**
- * Whether one of these keys made the check value. It only says which queue a look-up joins: a token of
- * an earlier release has no check value, and is as good as any other.
+ * Whether one of these keys made the check value. This only decides which queue a look-up joins: a token
+ * of an earlier release has no check value and is as valid as any other.
  */
 export function hasCheckValueOf(token: RefreshToken, keys: readonly CheckKey[]): boolean {
   const bytes = Buffer.from(token, 'base64url');
@@ -55,7 +55,7 @@ function checkValue(random: Buffer, key: CheckKey): Buffer {
   return createHmac('sha256', key).update(random).digest().subarray(0, CHECK_BYTES);
 }
 
-/** Whether a text can be a refresh token; any other text is refused before it costs anything. */
+/** Whether a text has the form of a refresh token; any other text is refused at no cost. */
 export function isRefreshToken(text: unknown): text is RefreshToken {
   return (
     typeof text === 'string' &&
@@ -65,16 +65,16 @@ export function isRefreshToken(text: unknown): text is RefreshToken {
 }
 
 /**
- * What is stored of a token, in hexadecimal digits. Nothing slower than SHA-256 is needed: nobody can
- * try out 2^192 tokens.
+ * What is stored of a token, in hexadecimal digits. Nothing slower than SHA-256 is needed: 2^192 tokens
+ * cannot be tried.
  */
 export function refreshTokenDigest(token: RefreshToken): string {
   return hash('sha256', `nestjs-logout/refresh-token:${token}`, 'hex');
 }
 
 /**
- * What is stored of an idempotency key. The token is part of it, so that nothing can be tried out
- * against the digest, and one key that is used twice leaves no two equal digests.
+ * What is stored of an idempotency key. The token is part of it, so that keys cannot be tried against
+ * the digest, and one key that is used twice leaves no two equal digests.
  */
 export function retryDigest(token: RefreshToken, idempotencyKey: string): string {
   return hash('sha256', `nestjs-logout/retry:${token}:${idempotencyKey}`, 'hex');
@@ -82,10 +82,10 @@ export function retryDigest(token: RefreshToken, idempotencyKey: string): string
 
 /**
  * Encrypts a token under a key that only the holder of its predecessor can derive, so that a retry can
- * be given the same successor and the database holds nothing that can be used (RT-07).
+ * get the same successor and the database holds nothing that can be used (RT-07).
  *
- * @param idempotencyKey - Needed as well to open it: what is kept for days is of no use to who has an
- * old token and a copy of the database.
+ * @param idempotencyKey - Needed as well to open it: a copy of the database and an old token are then
+ * not enough.
  */
 export function sealSuccessor(
   predecessor: RefreshToken,

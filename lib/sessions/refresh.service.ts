@@ -40,7 +40,7 @@ import { isReuseAfterEnd, type RefreshOutcome, rotate } from './rotate.js';
 import { claimsOf } from './session-claims.js';
 import { SessionStore } from './session-store.service.js';
 
-/** How often one call begins again because somebody's mark overtook its position. */
+/** How often one call starts again because a cut-off of the account overtook its position. */
 const ATTEMPTS = 5;
 
 const CODES = {
@@ -50,7 +50,7 @@ const CODES = {
   disabled: 'account_disabled',
 } as const;
 
-/** Replaces refresh tokens: one successor each, whoever asks how often (promise P9). */
+/** Replaces refresh tokens: each has one successor, however often it is presented (promise P9). */
 @Injectable()
 export class RefreshService {
   constructor(
@@ -72,7 +72,7 @@ export class RefreshService {
     // The same in every attempt, so that an attempt whose answer was lost is recognised.
     const successor = this.lookup.issue();
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      // Looked up first: a text that nobody knows costs no more than its share of one statement.
+      // Looked up first: an unknown text costs no more than its share of one statement.
       const session = await this.presentedSession(token, context);
       const since = await this.log.position();
       const claims = await this.claimsFor(session, context);
@@ -111,7 +111,7 @@ export class RefreshService {
     const isForeign =
       session.delivery !== (context.delivery ?? 'body') ||
       (context.client !== undefined && cut(context.client) !== session.client);
-    // RT-11: refused without a trace; the login of its owner goes on.
+    // RT-11: refused without a trace; the session of its owner continues.
     if (isForeign) throw refusal('refresh_token_invalid');
     if (session.endedAt !== null) {
       const proof = context.idempotencyKey && retryDigest(token, context.idempotencyKey);
@@ -123,7 +123,7 @@ export class RefreshService {
     return session;
   }
 
-  /** @throws AuthException 401 `account_disabled` when there is no such account: the session ends. */
+  /** @throws AuthException 401 `account_disabled` when the account is gone: then the session ends too. */
   private async claimsFor(
     session: SessionRow,
     context: ClientContext,
@@ -171,7 +171,7 @@ export class RefreshService {
       rateSpan: this.options.accessTokenTtl,
       life: Math.min(refreshTokenTtl, sessionIdleTtl),
       sighting: { kid, ip: truncateAddress(ip), userAgent: cut(userAgent) },
-      // H1: a fail-over may have lost events that this instance knows; they go on counting.
+      // H1: a failover may have lost events that this instance knows; they still count.
       knownEnd: this.index.find(
         { iss: issuer, sub: session.subject, sid: session.sid, gen: session.gen },
         undefined,
@@ -188,7 +188,7 @@ export class RefreshService {
   ): Promise<AuthException> {
     if (outcome.kind === 'reused') {
       const { reuse } = outcome;
-      // RT-05: committed before the refusal is sent; a 503 here leaves the token to be presented again.
+      // RT-05: committed before the refusal is sent. After a 503 the token can be presented again.
       await this.end(session, context, { type: 'refresh_reused', reason: 'refresh_reused', reuse });
       return refusal('refresh_token_reused', { reason: 'refresh_reused' });
     }
@@ -212,7 +212,7 @@ export class RefreshService {
     isReused: boolean,
     context: ClientContext,
   ): AuthException {
-    // S17: a thief who refreshes and logs out must not hide the theft. The answer does not tell.
+    // S17: a thief who refreshes and logs out must not hide the theft. The answer does not show it.
     if (isReused) {
       this.tell('refresh_reused', session, context, { reuse: 'after_end', reason });
     } else this.tell('refresh_refused', session, context, { reason: 'session_ended' });

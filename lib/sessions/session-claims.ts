@@ -2,7 +2,7 @@ import { inexactIn } from '../authentication/strict-json.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { ClaimsContext, ClaimsLoader } from '../options/session-settings.js';
 
-/** What the library itself says in a token; an application cannot say it differently. */
+/** The claims that the library itself sets; an application cannot set them. */
 const REGISTERED = new Set(['iss', 'aud', 'sub', 'sid', 'jti', 'gen', 'iat', 'exp', 'nbf', 'cnf']);
 
 /**
@@ -25,9 +25,9 @@ export function assertSignable(
     if (isSecretive(name) && !allowed.includes(name)) {
       throw new AuthWiringError(
         `The claim "${name}" looks like a secret. A token's payload is signed, not encrypted: ` +
-          'everybody who holds the token can read it.',
+          'anyone who holds the token can read it.',
         'Leave it out.',
-        `If it is no secret: AuthModule.forRoot({ allowedClaims: ['${name}'], … }).`,
+        `If it is not a secret: AuthModule.forRoot({ allowedClaims: ['${name}'], … }).`,
       );
     }
   }
@@ -68,7 +68,7 @@ export async function claimsOf(
   );
 }
 
-/** Words, and pairs of words, that make a secret of whatever name they stand in. */
+/** Words, and pairs of words, that mark a name as secret wherever they occur in it. */
 const ANYWHERE = new Set([
   'secret',
   'secrets',
@@ -95,23 +95,23 @@ const ANYWHERE = new Set([
   'dbpass',
 ]);
 
-/** Endings that are long enough to be recognised in a name that is written as one word. */
+/** Endings that are long enough to be recognised in a name written as one word. */
 const RUN_TOGETHER =
   /(?:secret|credentials?|socialsecurity|apikey|privatekey|accesskey|secretkey|cardnumber|refreshtoken)$/;
 
-/** What a secret is called; with a word behind it, it is something about it (`passwordChangedAt`). */
+/** Names of secrets; followed by another word they are something else (`passwordChangedAt`). */
 const LAST = /(?:password|passwd|passphrase|passcode|hash)$/;
 
-/** The same where somebody took it for two words (`passPhrase`). */
+/** The same, written as two words (`passPhrase`). */
 const SPLIT = /^pass(?:word|wd|phrase|code)$/;
 
-/** Secrets by themselves; beside another word they are something else (`boardingPass`, `panId`). */
+/** Secrets when alone; beside another word they are something else (`boardingPass`, `panId`). */
 const ALONE = new Set(['pass', 'pin', 'pan', 'salt']);
 
 /**
- * Whether a claim's name is one under which people keep secrets.
+ * Whether a claim's name suggests a secret.
  *
- * It compares words and not letters: `businessName` has an `ssn` in it and is none.
+ * It compares words, not letters: `businessName` contains `ssn` and is not a secret.
  */
 function isSecretive(name: string): boolean {
   const words = wordsOf(name);
@@ -126,7 +126,7 @@ function isSecretive(name: string): boolean {
   );
 }
 
-/** `apiKey`, `API_KEY` and `api-key` are the words `api` and `key`; digits are none. */
+/** `apiKey`, `API_KEY` and `api-key` are the words `api` and `key`; digits are no words. */
 function wordsOf(name: string): string[] {
   const words = name.match(/\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+/gu) ?? [];
   return words.map((word) => word.toLowerCase());

@@ -32,12 +32,12 @@ export interface SessionListOptions {
 export type SessionPage = SessionInfo[] & {
   /**
    * Pass it as `after` for the next page; absent on the last one. It is a place in the order, not a
-   * session: it stays valid when the session that it was taken from ends.
+   * session, and stays valid when the session at that place ends.
    */
   readonly next?: string;
 };
 
-/** @throws AuthException 400 `invalid_request` for a limit or a cursor that cannot be. */
+/** @throws AuthException 400 `invalid_request` for a limit or a cursor that is not valid. */
 export function readListOptions({ limit = DEFAULT_LIMIT, after }: SessionListOptions): {
   readonly limit: number;
   readonly after: SessionPlace | undefined;
@@ -72,7 +72,7 @@ function invalid(message: string): AuthException {
   return refusal('invalid_request', { message: message });
 }
 
-/** One of an account's logins, as its owner may see it. @publicApi */
+/** One session of an account, as its owner can see it. @publicApi */
 export interface SessionInfo {
   /** The claim `sid`. */
   readonly id: string;
@@ -88,7 +88,7 @@ export interface SessionInfo {
   readonly expiresAt: Date;
 }
 
-/** What of a row its owner may see. */
+/** The part of a row that its owner can see. */
 export function sessionInfoOf(row: SessionRow): SessionInfo {
   return {
     id: row.sid,

@@ -11,7 +11,7 @@ import { LogConnection, storageUnavailable } from '../revocation/log/log-connect
 import type { OpenLog } from '../revocation/log/open-log.js';
 import { SessionTransactions } from './session.transactions.js';
 
-/** For how long one call tries before its caller is told that it failed (ms). */
+/** For how long one call is retried before it fails (ms). */
 const PATIENCE = 5_000;
 
 /** The rows of sessions and refresh tokens, on the log's own connections. */
@@ -40,10 +40,10 @@ export class SessionStore {
   }
 
   /**
-   * One transaction, tried again after a conflict or a lost connection. After a lost answer to COMMIT
-   * it runs again too, so a body has to recognise its own work.
+   * One transaction, retried after a conflict or a lost connection. After a lost answer to COMMIT it runs
+   * again too, so a body has to recognise its own work.
    *
-   * @throws AuthUnavailableException `storage_unavailable` when it failed, or when nobody knows.
+   * @throws AuthUnavailableException `storage_unavailable` when it failed, or when the outcome is not known.
    */
   async write<T>(body: (of: SessionTransactions) => Transaction<T>): Promise<T> {
     const deadline = performance.now() + PATIENCE;

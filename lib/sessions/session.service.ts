@@ -27,7 +27,7 @@ import {
 import { SessionStore } from './session-store.service.js';
 
 /**
- * Sessions: a login and its refresh tokens, from the password to the last of them.
+ * Sessions: login, refresh and the list of an account's sessions.
  *
  * @publicApi
  */
@@ -44,8 +44,8 @@ export class SessionService {
   ) {}
 
   /**
-   * Where the log stands now, for a login whose password somebody else compares (passport-local): take
-   * it **before** the comparison and pass it as `since`.
+   * The current position of the log, for a login whose password is checked elsewhere (passport-local):
+   * read it **before** the check and pass it as `since`.
    *
    * @throws AuthUnavailableException `storage_unavailable` while the database cannot be read.
    */
@@ -54,8 +54,8 @@ export class SessionService {
   }
 
   /**
-   * Logs somebody in: `authenticate` runs after the log's position was read, so that a login checked
-   * against an old password cannot survive the change of that password: what it gives is dead then.
+   * Starts a session. `authenticate` runs after the log's position was read, so a login that was checked
+   * against an old password cannot survive the change of that password: its tokens are revoked already.
    *
    * @returns `null` when `authenticate` gave `null`.
    * @throws AuthUnauthorizedException `account_locked`, `account_disabled`; the latter also when the
@@ -63,8 +63,8 @@ export class SessionService {
    * @throws AuthUnavailableException `storage_unavailable`, or `no_signing_key` when the ring has no
    * key left that may sign.
    * @throws AuthException 400 `invalid_subject`.
-   * @throws AuthWiringError for claims that look like secrets or that are the library's own, and for a
-   * `sessionTtl` that is no duration.
+   * @throws AuthWiringError for claims that look like secrets or that the library sets, and for a
+   * `sessionTtl` that is not a duration.
    *
    * @example
    * ```ts
@@ -86,17 +86,17 @@ export class SessionService {
   }
 
   /**
-   * Takes a refresh token and gives the next pair. Within `refreshGrace` the same token gives the same
-   * successor again, with a fresh access token. After that it gives it again only to a retry with the
-   * same `idempotencyKey`; any other reuse ends the session (RFC 9700 4.14.2).
+   * Replaces a refresh token and returns the next pair. Within `refreshGrace` the same token gets the same
+   * successor again, with a fresh access token. After that only a retry with the same
+   * `idempotencyKey` gets it; any other reuse ends the session (RFC 9700 4.14.2).
    *
-   * The option `claims` is asked for the claims of the new access token. What throws consumes nothing;
-   * `null` ends the session.
+   * The option `claims` gives the claims of the new access token. If it throws, nothing is consumed; if
+   * it gives `null`, the session ends.
    *
    * @throws AuthUnauthorizedException `refresh_token_invalid`, `refresh_token_expired`,
    * `refresh_token_reused`, `session_ended`, `account_locked` or `account_disabled`.
    * @throws AuthException 400 `idempotency_key_invalid`.
-   * @throws AuthTooManyAttemptsException 429 after 20 rotations of the session within the life of one
+   * @throws AuthTooManyAttemptsException 429 after 20 rotations of the session within the lifetime of one
    * access token. Nothing was consumed.
    * @throws AuthUnavailableException `storage_unavailable`, `no_signing_key`: send the same token again.
    * @throws AuthWiringError when `claims` gives neither an object nor `null`.
@@ -113,12 +113,12 @@ export class SessionService {
   }
 
   /**
-   * A page of the account's logins that go on, the newest first.
+   * A page of the account's open sessions, the newest first.
    *
-   * Not more rows are read than a page needs, but for a few that are over and not yet deleted; so a page
-   * may be short, and even empty, while it has a `next`.
+   * It reads few more rows than the page needs: those that have ended and are not deleted yet. So a page
+   * can be short, and even empty, and still have a `next`.
    *
-   * @throws AuthException 400 `invalid_request` for a limit or a cursor that cannot be.
+   * @throws AuthException 400 `invalid_request` for a limit or a cursor that is not valid.
    * @throws AuthUnavailableException `storage_unavailable`.
    *
    * @example
@@ -146,7 +146,7 @@ export class SessionService {
     return next === undefined ? page : Object.assign(page, { next: cursorOf(next) });
   }
 
-  /** Whether a session is one of the account's that go on; one row is read. @internal */
+  /** Whether a session is open and belongs to the account; one row is read. @internal */
   async isOpen(subject: string | number | bigint, sessionId: string): Promise<boolean> {
     const { issuer } = this.options;
     const key = this.keys.hex('session', issuer, sessionId);
