@@ -4,30 +4,30 @@ import { RULE_NAMES, type RuleName, RULES } from './rules.js';
 import { SWITCHES } from './switches.js';
 import { WRONG_FEEDS } from './wrong-scopes.js';
 
-const INTRODUCTION = `# What shows each rule of the protocol
+const INTRODUCTION = `# How each rule of the protocol is tested
 
 Generated from \`test/explorer\` by \`node build/test/explorer/write-coverage.js\`; do not edit
 it by hand. A test fails when it is out of date, when a named test does not exist, or when the explorer no
-longer finds what stands here.
+longer finds the same.
 
 The explorer (\`test/explorer\`) visits every state of a small model of the protocol: instances that
-log in, refresh, write, poll, load, purge and die; callers' transactions; lost answers to COMMIT; answers
-that come late; fail-over, with and without lost commits; backups; a bounded time. \`npm run test:long\` finishes
-scopes of eight million states together, \`npm run test:explorer\` larger ones. With all rules on no promise
+log in, refresh, write, poll, load, purge and die; callers' transactions; lost answers to COMMIT; late
+answers; failover, with and without lost commits; backups; a bounded time. \`npm run test:long\` finishes
+scopes of eight million states together, \`npm run test:explorer\` larger ones. With all rules on, no promise
 is broken, no fork is a false one, and from every state a few healthy rounds make every instance fresh.
-Switched off, each rule has a counter-example; the first one found is a shortest one. Tests are named by
-their file below \`test/\`.
+With one rule switched off there is a counter-example; the first one found is a shortest one. Tests are
+identified by their file below \`test/\`. The rules themselves are in [protocol.md](protocol.md).
 
-Rules have parts, and three parts are no switch, because no scope shows what they are for: that a fork
-jumps (H3), that the log id is compared, and that an answer has no gap (F3; a log that is numbered as W1
-says has none). Tests show those.
+Three parts of rules are not switches, because no scope shows what they are for: that a fork jumps (H3),
+that the log id is compared, and that an answer has no gap (F3; a log that follows W1 has none). They have
+tests instead.
 
-The model assumes that a connection does not outlive its server: a poll that was sent to the old primary
-is never answered by the new one.
+The model assumes that a connection does not outlive its server: the new primary never answers a poll that
+was sent to the old one.
 
-One rule stands in the model and not in the library: \`F3 heard late\`. An instance whose COMMIT was
-answered by a server that is gone by then, after it had followed the new one past that position, goes on
-refusing what it ended, and does not count it among the events that were lost.
+One rule is in the model and not in the library: \`F3 heard late\`. The COMMIT of an instance is answered by
+a server that is gone by then, after the instance has followed the new one past that position. The instance
+still refuses what it revoked, but does not count it among the lost events.
 `;
 
 type Found = ReadonlyMap<string, Exploration>;

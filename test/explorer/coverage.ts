@@ -48,7 +48,7 @@ export const COVERAGE: readonly RuleCoverage[] = [
   ),
   row(
     'G6',
-    'refresh asks marks, not rows',
+    'refresh looks at watermarks, not at events',
     'cluster/sessions/purge.spec.ts',
     'cluster/sessions/refresh.spec.ts',
   ),
@@ -61,7 +61,7 @@ export const COVERAGE: readonly RuleCoverage[] = [
   row('W2', 'keys are 128 bits of an unambiguous encoding', 'cluster/protocol/w2-keys.spec.ts'),
   row(
     'W3',
-    'an event is kept for the longest life that is registered',
+    'an event is kept for the longest registered token lifetime',
     'cluster/protocol/w3-retention.spec.ts',
   ),
   row(
@@ -73,7 +73,7 @@ export const COVERAGE: readonly RuleCoverage[] = [
   row('W5', 'concurrent logouts share a transaction', 'cluster/protocol/w5-group-commit.spec.ts'),
   row(
     'C1',
-    'a caller’s transaction touches nothing but auth_pending',
+    'a caller’s transaction writes to auth_pending only',
     'cluster/protocol/c1-touches-only-pending.spec.ts',
   ),
   row(
@@ -123,7 +123,7 @@ export const COVERAGE: readonly RuleCoverage[] = [
   ),
   row(
     'F6',
-    'who finds the lease lapsed waits for one shared poll',
+    'a request that finds the lease expired waits for one shared poll',
     'cluster/feed/f6-waiting-for-a-proof.spec.ts',
   ),
   row('F7', 'closed until a load and a proof after it', 'cluster/feed/f7-cold-load.spec.ts'),
@@ -135,7 +135,7 @@ export const COVERAGE: readonly RuleCoverage[] = [
   ),
   row(
     'T2',
-    'what is forgotten is judged by the earlier clock, and nothing is while clocks differ',
+    'forgetting goes by the earlier clock, and stops while the clocks differ',
     'cluster/feed/t2-purge-by-database-time.spec.ts',
     'cluster/feed/clocks-that-step.spec.ts',
   ),
@@ -151,7 +151,7 @@ export const COVERAGE: readonly RuleCoverage[] = [
     'overtaken by the purge: reload, and compare',
     'cluster/feed/x3-overtaken-by-the-purge.spec.ts',
   ),
-  row('H1', 'a fork closes, reloads and merges, and is told', 'cluster/feed/h1-fork.spec.ts'),
+  row('H1', 'a fork closes, reloads and merges, and is reported', 'cluster/feed/h1-fork.spec.ts'),
   row(
     'H2',
     'positions never come again: jump; tokens of the gap are judged with gen 0',
@@ -170,7 +170,7 @@ export const COVERAGE: readonly RuleCoverage[] = [
   ),
   row(
     'H4',
-    'each instance registers its bound and its longest life',
+    'each instance registers its bound and its longest token lifetime',
     'cluster/feed/h4-registered-bound.spec.ts',
   ),
   row('H5', 'an unknown kind or format closes', 'cluster/feed/h5-newer-release.spec.ts'),

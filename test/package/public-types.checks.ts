@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { type Checks, expectEqual, expectNone } from './support/checks.js';
 import type { Workplace } from './support/consumer.js';
@@ -67,7 +68,7 @@ export async function checkPublicTypes(
       expectNone(
         'Not on the allow-list',
         [...foreign]
-          .filter(([module]) => !module.startsWith('node:') && !allowed.includes(module))
+          .filter(([module]) => !isBuiltin(module) && !allowed.includes(module))
           .map(([module, file]) => `${module}, in ${file.slice(dist.length + 1)}`),
       );
     });

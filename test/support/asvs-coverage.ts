@@ -36,7 +36,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '3.3.1',
     asks: 'Cookies are Secure, with the prefix __Secure- or __Host-.',
     test: ['e2e/http-cookies.spec.ts: at login', 'e2e/http-options.spec.ts: every attribute'],
-    but: '`secure: false` is for http://localhost; in production it is warned of.',
+    but: '`secure: false` is for http://localhost; in production it logs a warning.',
   },
   {
     number: '3.3.2',
@@ -66,12 +66,12 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '3.5.2',
-    asks: 'Who relies on the CORS preflight cannot be called without one.',
+    asks: 'A call that relies on the CORS preflight cannot be made without one.',
     not: 'Nothing relies on the preflight: Origin and Sec-Fetch-Site are checked (3.5.1). CORS is the application’s.',
   },
   {
     number: '3.5.3',
-    asks: 'What changes something is not done by GET.',
+    asks: 'GET changes nothing.',
     test: 'e2e/http-contract.spec.ts: GET logs nobody out',
   },
   {
@@ -98,7 +98,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '7.1.2',
-    asks: 'How many sessions an account may have is documented, and what happens beyond.',
+    asks: 'The number of sessions per account is documented, and what happens beyond it.',
     not: 'Documentation of the application; `maxSessions` enforces what it says (`cluster/sessions/accounts.spec.ts`).',
   },
   {
@@ -131,7 +131,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
       'cluster/sessions/accounts.spec.ts: RT-10',
       'e2e/http-cookies.spec.ts: a login ends the session',
     ],
-    but: 'In cookie mode by itself; else the application names the session before (`replaces`).',
+    but: 'In cookie mode automatically; otherwise the application passes the session before (`replaces`).',
   },
   {
     number: '7.3.1',
@@ -187,7 +187,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '7.5.1',
-    asks: 'Changing e-mail, telephone or factors needs a new authentication.',
+    asks: 'Changing e-mail, phone or factors needs a new authentication.',
     not: 'Routes of the application; the library keeps no such attributes.',
   },
   {
@@ -198,12 +198,12 @@ export const asvsCoverage: readonly AsvsEntry[] = [
       'e2e/http-contract.spec.ts: logging out there leaves here alone',
       'e2e/http-bad-input.spec.ts: leaves another account’s session alone',
     ],
-    but: 'Authenticating again is not built: a guard of the application has to ask for it.',
+    but: 'Re-authentication is not built: a guard of the application must require it.',
   },
   {
     number: '7.5.3',
     asks: 'Highly sensitive transactions need a second verification.',
-    not: "Routes of the application. `@Freshness('strict')` proves that the login goes on, not who sits there.",
+    not: "Routes of the application. `@Freshness('strict')` proves that the session is live, not who uses it.",
   },
   {
     number: '7.6.1',
@@ -212,8 +212,8 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '7.6.2',
-    asks: 'A session begins only with the user’s consent or act.',
-    not: 'The application calls `sessions.login()`; the library begins no session by itself.',
+    asks: 'A session starts only with the user’s consent or action.',
+    not: 'The application calls `sessions.login()`; the library starts no session by itself.',
   },
   {
     number: '9.1.1',
@@ -235,7 +235,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '9.2.1',
-    asks: 'A token is good only within its times.',
+    asks: 'A token is valid only within its times.',
     test: [
       'security/jwt-rules.spec.ts: JW-07: demands finite times',
       'security/jwt-rules.spec.ts: JW-13',
@@ -248,7 +248,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '9.2.3',
-    asks: 'Only tokens for this audience are taken.',
+    asks: 'Only tokens for this audience are accepted.',
     test: 'security/jwt-rules.spec.ts: JW-08',
   },
   {
@@ -261,13 +261,13 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '10.3.1',
-    asks: 'The resource server takes tokens for itself only (aud).',
+    asks: 'The resource server accepts tokens for itself only (aud).',
     test: 'security/jwt-rules.spec.ts: JW-08',
   },
   {
     number: '10.3.2',
     asks: 'Access is decided by the token’s claims (sub, scope, …).',
-    not: 'Authorization is the application’s; it finds verified claims by `@CurrentToken()`.',
+    not: 'Authorization is the application’s; `@CurrentToken()` gives it verified claims.',
   },
   {
     number: '10.3.3',
@@ -280,7 +280,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '10.3.4',
     asks: 'Demanded strength or recency of the authentication is checked (acr, amr, auth_time).',
-    not: 'The library does not know how somebody authenticated; the application can put such claims into the token and check them.',
+    not: 'The library does not know how a user authenticated; the application can put such claims into the token and check them.',
   },
   {
     number: '10.3.5',
@@ -317,12 +317,12 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '10.5.5',
-    asks: 'An OIDC client checks the provider’s logout tokens and cannot be made to log people out.',
+    asks: 'An OIDC client checks the provider’s logout tokens and cannot be made to log users out.',
     not: 'The library is no OIDC client: back-channel logout is not built, and a logout token is refused as an access token (9.2.2).',
   },
   {
     number: '10.6.2',
-    asks: 'An OpenID provider lets nobody force a logout.',
+    asks: 'An OpenID provider does not allow forced logouts.',
     test: [
       'e2e/http-csrf.spec.ts: POST /auth/logout',
       'e2e/quickstart-contract.spec.ts: lets nobody log anybody out',
@@ -333,12 +333,12 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '11.2.3',
     asks: 'Cryptography has 128 bits of security or more.',
     test: ['unit/options/resolve-auth-keys.spec.ts: bad keys', 'security/jwt-rules.spec.ts: JW-02'],
-    but: 'RSA keys of 2048 bits (112 bits of security) are taken, as RFC 7518 allows.',
+    but: 'RSA keys of 2048 bits (112 bits of security) are accepted, as RFC 7518 allows.',
   },
   {
     number: '11.2.4',
     asks: 'Cryptographic comparisons take constant time.',
-    not: 'Signatures are compared by Node and jsonwebtoken; refresh tokens are found by their SHA-256, so that timing tells nothing about them. Their check values are compared by timingSafeEqual.',
+    not: 'Signatures are compared by Node and jsonwebtoken; refresh tokens are found by their SHA-256, so timing reveals nothing about them. Their check values are compared by timingSafeEqual.',
   },
   {
     number: '11.4.1',
@@ -350,7 +350,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '11.5.1',
-    asks: 'Secrets are from a secure generator, with 128 bits or more; a UUID is not enough.',
+    asks: 'Secrets are from a secure generator, with at least 128 bits; a UUID is not enough.',
     test: 'unit/sessions/refresh-token.spec.ts: is 192 random bits',
     but: 'Session ids are UUIDs, and no secret.',
   },
@@ -362,7 +362,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '15.4.2',
-    asks: 'A check and what depends on it are one atomic act.',
+    asks: 'A check and what depends on it are one atomic operation.',
     test: [
       'cluster/sessions/races.spec.ts: leaves no live token and reports no deadlock',
       'cluster/sessions/refresh.spec.ts: RT-06',
@@ -381,17 +381,17 @@ export const asvsCoverage: readonly AsvsEntry[] = [
       'e2e/audit-example.spec.ts: is written to the table',
       'cluster/sessions/refresh.spec.ts: RT-04, RT-05',
     ],
-    but: 'Events are told; storing them is the application’s ([audit.md](audit.md)). A wrong password is an event only where `login()` runs the check, and names nobody.',
+    but: 'Events are reported; storing them is the application’s ([audit.md](audit.md)). A wrong password is an event only where `login()` runs the check, and has no account.',
   },
   {
     number: '16.3.3',
-    asks: 'Security events and attempts to get round the controls are logged.',
+    asks: 'Security events and attempts to bypass the controls are logged.',
     test: 'cluster/sessions/refresh.spec.ts: tells an orphaned and a stale reuse apart',
-    but: 'Reuse, locked accounts and revocations are events; a forged or refused access token is none.',
+    but: 'Reuse, locked accounts and revocations are events; a forged or refused access token is not.',
   },
   {
     number: '16.5.1',
-    asks: 'Errors tell nothing of the inside: no stack, query, key or token.',
+    asks: 'Errors reveal no internals: no stack, query, key or token.',
     test: [
       'security/nothing-leaks.spec.ts: walks the whole contract',
       'security/jwt-rules.spec.ts: JW-12',
@@ -399,7 +399,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '16.5.2',
-    asks: 'It stays secure while another system is away.',
+    asks: 'It stays secure while another system is down.',
     test: [
       'cluster/promises/p3-p4-fails-closed.spec.ts: P3 fails closed',
       'e2e/http-rfc.spec.ts: everything that cannot be told or stored is 503',

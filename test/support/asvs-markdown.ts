@@ -6,7 +6,7 @@ Generated from \`test/support/asvs-coverage.ts\` by \`node build/test/support/wr
 edit it by hand. A test fails when a named test does not exist or a number is missing.
 
 The numbers are those of [ASVS 5.0](https://github.com/OWASP/ASVS/tree/v5.0.0) that concern tokens, sessions
-and logout; what they ask stands here in our words. Tests are named by their file below \`test/\` and a part
+and logout, in our words. Tests are identified by their file below \`test/\` and a part
 of their title. An application that uses the library still answers for its own part.
 `;
 

@@ -10,7 +10,7 @@ export const ENDINGS = {
   issuer: '`revokeEveryone()`',
   key: '`revokeKey(kid)`',
   expiry: 'its `exp` has passed',
-  notBefore: 'its `nbf` is ahead',
+  notBefore: 'its `nbf` is in the future',
   unknown: 'no proof of freshness',
 } as const;
 
@@ -33,15 +33,15 @@ export type EntryPoint = keyof typeof ENTRY_POINTS;
 /** Why an entry point accepts what was ended, deliberately. */
 export const REASONS = {
   verifier:
-    'It judges claims that something else has verified: `exp` and `nbf` are the business of that verifier. `assertActive` looks at them with `checkTimes: true`; a minute after `exp` it refuses in any case.',
+    'It judges claims that something else has verified: that verifier checks `exp` and `nbf`. `assertActive` checks them with `checkTimes: true`; a minute after `exp` it refuses in any case.',
   purpose:
-    'A token of `JwtService` is for a purpose of the application (a mail, a password reset), not a login: access tokens are refused by their type, and what ends logins does not end it. Give it a short `expiresIn`.',
-  oneToken: 'One access token was ended, not its session.',
-  nextClaims: 'Only access tokens end; the next one carries the new claims.',
+    'A token of `JwtService` is for a purpose of the application (a mail, a password reset), not a login: access tokens are refused by their type, and what revokes logins does not revoke it. Give it a short `expiresIn`.',
+  oneToken: 'One access token was revoked, not its session.',
+  nextClaims: 'Only access tokens are revoked; the next one has the new claims.',
   nextKey:
-    'A refresh token is not signed. The session goes on under the next key; `revokeKey(kid, { sessions: true })` ends those that began under the old one.',
+    'A refresh token is not signed. The session continues under the next key; `revokeKey(kid, { sessions: true })` revokes those that started under the old one.',
   noSuchTime: 'A refresh token has no such time.',
-  database: 'A refresh reads the session in the database itself, so it needs no proof.',
+  database: 'A refresh reads the session in the database, so it needs no proof.',
 } as const;
 
 /** A code (or the name of an error), or the reason for accepting. */
@@ -106,9 +106,9 @@ export function entryPointsMarkdown(): string {
   return [
     '# What each entry point refuses',
     '',
-    'Every place that accepts a token, against everything that can end one. A code is the refusal; a number names the reason why it is accepted. `inactive` is `{ "active": false }`. The names that end in `Error` are those of jsonwebtoken.',
+    'Every place that accepts a token, against everything that can revoke one. A code is the refusal; a number refers to the reason for accepting. `inactive` is `{ "active": false }`. The names that end in `Error` are those of jsonwebtoken.',
     '',
-    row(['ended by', ...points.map((point) => ENTRY_POINTS[point])]),
+    row(['revoked by', ...points.map((point) => ENTRY_POINTS[point])]),
     row(['---', ...points.map(() => '---')]),
     ...endings.map((ending) =>
       row([ENDINGS[ending], ...points.map((point) => show(TABLE[ending][point]))]),
