@@ -69,8 +69,8 @@ const PROVIDERS = [
 ];
 
 /**
- * Logout that is true: import it once, put `@UseGuards(JwtAuthGuard)` on controllers, inject
- * {@link LogoutService}.
+ * Makes logout take effect on the server: import it once, put `@UseGuards(JwtAuthGuard)` on controllers,
+ * inject {@link LogoutService}.
  *
  * @publicApi
  */
@@ -102,10 +102,10 @@ export class AuthModule extends ConfigurableModuleClass implements NestModule, O
   }
 
   /**
-   * Sets the module up from values that other providers know: `useFactory`, `useClass` or
-   * `useExisting` with `createAuthOptions()`. `isGlobal`, `http` and `exportJwtService` are
-   * given beside it, not returned by it. `claims` and `validate` may be classes, also beside it: they
-   * are looked up after all instances were made, so they may inject `LogoutService`.
+   * Sets the module up from other providers: `useFactory`, or `useClass` or `useExisting` with
+   * `createAuthOptions()`. `isGlobal`, `http` and `exportJwtService` are written beside it, not returned
+   * by it. `claims` and `validate` may be classes, also beside it: they are looked up after all instances
+   * were made, so they may inject `LogoutService`.
    *
    * A provider that `inject` names may not need anything of AuthModule, and may not be
    * request-scoped: both stop the boot with an AuthWiringError.
@@ -141,7 +141,7 @@ export class AuthModule extends ConfigurableModuleClass implements NestModule, O
     ).length;
     if (count === 1) return;
     throw new AuthWiringError(
-      `AuthModule stands ${count} times in this application; two of them would not see each other's logouts.`,
+      `AuthModule is registered ${count} times in this application. They would not see each other's logouts.`,
       'Call AuthModule.forRoot() once, in the root module; it is global, so feature modules import nothing.',
     );
   }

@@ -120,7 +120,7 @@ export class AuthCookies implements OnModuleInit {
     return tokens;
   }
 
-  /** Where cookies are going to be set: nobody is logged in by another site's page. */
+  /** Called before cookies are set: another site's page must not log a user in. */
   refuseOtherOrigins(request: AuthRequest): void {
     if (this.options === null) return;
     if (!mayActWithCookies(request, this.options.origins)) throw refusal('csrf_refused');

@@ -4,11 +4,11 @@ import { AuthException, refusal } from '../errors/auth.exception.js';
 import { networkOf } from '../sessions/login-context.js';
 
 /**
- * Counts guesses at passwords: the option `http.limit`. The library asks it around each guess; where it
- * counts (in memory, in Redis, in the storage of @nestjs/throttler) is the application's business.
+ * Counts guesses at passwords: the option `http.limit`. The library calls it around each guess. The
+ * application decides where it counts: in memory, in Redis, in the storage of @nestjs/throttler.
  *
- * A key is a hash of an account **and** an address together (of IPv6 the first 64 bits): nobody can lock
- * somebody else out, and no store holds a name. `POST refresh` knows no account: it counts wrong tokens by
+ * A key is a hash of an account **and** an address together (of IPv6 the first 64 bits): no user can lock
+ * another one out, and no store holds a name. `POST refresh` knows no account: it counts wrong tokens by
  * address alone, and refuses no right one.
  *
  * @example

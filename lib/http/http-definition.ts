@@ -1,12 +1,7 @@
 import { Controller, type Provider, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { COOKIE_MODE } from '../authentication/token-source.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import {
-  type AuthHttpOptions,
-  RESOLVED_HTTP_OPTIONS,
-  type ResolvedHttpOptions,
-  resolveHttpOptions,
-} from './http-options.js';
+import { type AuthHttpOptions, RESOLVED_HTTP_OPTIONS, resolveHttpOptions } from './http-options.js';
 import { LoginRoutes, RefreshRoutes } from './login.routes.js';
 import { LogoutRoutes } from './logout.routes.js';
 import { PresentedSessions } from './presented-sessions.service.js';
@@ -20,7 +15,7 @@ export interface HttpDefinition {
 }
 
 /**
- * The routes, and what they need; without the option only that tokens are not looked for in cookies.
+ * The routes, and what they need; without the option only that no token is read from a cookie.
  *
  * @throws InvalidAuthOptionsError when the option is wrong.
  */
@@ -29,8 +24,16 @@ export function httpDefinition(given: AuthHttpOptions | undefined): HttpDefiniti
     return { controllers: [], providers: [{ provide: COOKIE_MODE, useValue: null }, AuthCookies] };
   }
   const options = resolveHttpOptions(given);
+  const { prefix, verifyCredentials } = options;
+  const routes = [
+    ...(verifyCredentials === undefined ? [] : [LoginRoutes]),
+    RefreshRoutes,
+    LogoutRoutes,
+    SessionsRoutes,
+    TokenRoutes,
+  ];
   return {
-    controllers: [...controllersAt(options), JwksController],
+    controllers: [...routes.map((each) => controllerAt(prefix, each)), JwksController],
     providers: [
       { provide: COOKIE_MODE, useValue: options.cookies },
       { provide: RESOLVED_HTTP_OPTIONS, useValue: options },
@@ -41,31 +44,17 @@ export function httpDefinition(given: AuthHttpOptions | undefined): HttpDefiniti
   };
 }
 
-/** Made for each registration: the prefix stands in a decorator, and two applications may differ. */
-function controllersAt({ prefix: path, verifyCredentials }: ResolvedHttpOptions): Type[] {
+/**
+ * A controller of its own for each registration, because its path is in a decorator and two applications
+ * in one process may have different prefixes.
+ */
+function controllerAt(path: string, routes: Type): Type {
+  const controller = class extends routes {};
+  // Nest logs it at boot.
+  Object.defineProperty(controller, 'name', {
+    value: `Auth${routes.name.replace('Routes', 'Controller')}`,
+  });
   // The version of an application's own API says nothing about its logout.
-  const at = { path, version: VERSION_NEUTRAL } as const;
-
-  @Controller(at)
-  class AuthLoginController extends LoginRoutes {}
-
-  @Controller(at)
-  class AuthRefreshController extends RefreshRoutes {}
-
-  @Controller(at)
-  class AuthLogoutController extends LogoutRoutes {}
-
-  @Controller(at)
-  class AuthSessionsController extends SessionsRoutes {}
-
-  @Controller(at)
-  class AuthTokenController extends TokenRoutes {}
-
-  return [
-    ...(verifyCredentials === undefined ? [] : [AuthLoginController]),
-    AuthRefreshController,
-    AuthLogoutController,
-    AuthSessionsController,
-    AuthTokenController,
-  ];
+  Controller({ path, version: VERSION_NEUTRAL })(controller);
+  return controller;
 }

@@ -143,7 +143,7 @@ export class RefreshRoutes {
     return tokenAnswer(login, delivery);
   }
 
-  /** In a browser it means that nobody is logged in; elsewhere that the client is wrong. */
+  /** In a browser no user is logged in then; any other client has a bug. */
   private nothingPresented(): Error {
     const message = 'The request carries no refresh token.';
     return this.cookies.isOn ? refusal('token_missing', { message }) : badRequest(message);

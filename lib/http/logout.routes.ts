@@ -47,7 +47,7 @@ export class LogoutRoutes {
     try {
       await this.presented.end(request);
     } catch (error) {
-      // Tokens that are none of ours are of no use to this browser either.
+      // Foreign tokens are of no use to this browser either.
       if (error instanceof AuthException && error.getStatus() === 401) this.cookies.clear(response);
       throw error;
     }

@@ -9,9 +9,8 @@ import { AuthCookies } from './auth-cookies.service.js';
 import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js';
 
 /**
- * Refresh tokens of one request that are looked up although their check value is not ours. A browser
- * sends none, or one of a former key; a header has room for 200, which would fill the queue that all
- * clients share.
+ * How many refresh tokens with a foreign check value are looked up for one request. A browser sends none,
+ * or one of a former key. A header has room for 200, which would fill the queue that all clients share.
  */
 const MOST_STRANGERS = 20;
 
@@ -21,7 +20,7 @@ export interface PresentedRefreshToken {
   readonly delivery: 'body' | 'cookie';
 }
 
-/** The sessions that a request can speak for, by whatever tokens it carries. */
+/** The sessions that belong to the tokens of a request. */
 @Injectable()
 export class PresentedSessions {
   constructor(
@@ -45,8 +44,8 @@ export class PresentedSessions {
 
   /**
    * Ends the session of every valid token that the request holds: usually one, of which a browser sends
-   * both tokens. Two cookies of one name are two tokens: a sibling subdomain that plants one keeps nobody
-   * from logging out. Of refresh tokens without a right check value at most 20 are looked up.
+   * both tokens. Two cookies of one name are two tokens: a sibling subdomain that plants one does
+   * not prevent a logout. Of refresh tokens without a right check value at most 20 are looked up.
    *
    * An invalid token does not prevent the logout of a valid one, nor does one that cannot be looked up
    * now. Different access tokens in header and cookie are refused (400), and nothing ends.
@@ -91,8 +90,8 @@ export class PresentedSessions {
     try {
       return await this.sidOfCookies(request);
     } catch (error) {
-      // Whatever is wrong with old cookies keeps nobody from logging in; not even a 503, since the
-      // login that follows finds out by itself whether the database is there.
+      // Old cookies never prevent a login, whatever is wrong with them. This includes a 503, because the
+      // login that follows needs the database itself.
       if (error instanceof AuthException) return undefined;
       throw error;
     }
@@ -146,7 +145,7 @@ async function valueOrError<T>(attempt: Promise<T>): Promise<T | Error> {
   }
 }
 
-/** Of a token that is no good; all else (503, a wiring error) says nothing about the token. */
+/** Whether the token is refused. Any other error (503, a wiring error) says nothing about the token. */
 function isRefusal(error: Error): boolean {
   return error instanceof AuthException && error.getStatus() < 500;
 }

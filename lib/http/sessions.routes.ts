@@ -58,7 +58,7 @@ export class SessionsRoutes {
     return page.map((session) => sessionAnswer(session, token.sid));
   }
 
-  /** "Log out there". What is not in the list is not told apart: unknown, ended, or somebody else's. */
+  /** Logs out another device. The answer is the same 404 for an unknown, an ended and another account's id. */
   @Delete('sessions/:id')
   @HttpCode(204)
   async end(

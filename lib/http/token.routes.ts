@@ -32,14 +32,14 @@ export type Introspection =
   | { readonly active: false }
   | {
       readonly active: true;
-      /** `Bearer` for an access token; a refresh token is told apart, so that no API takes it. */
+      /** `Bearer` for an access token. A refresh token has another type, so that no API takes it. */
       readonly token_type: 'Bearer' | 'refresh_token';
       readonly [member: string]: unknown;
     };
 
 const INACTIVE: Introspection = Object.freeze({ active: false });
 
-/** Says whether a token is live, and what it says; of one that is not, nothing else. */
+/** Whether a token is active and, if it is, its claims. */
 @Injectable()
 export class TokenIntrospector {
   constructor(
@@ -48,7 +48,7 @@ export class TokenIntrospector {
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
-  /** @throws AuthUnavailableException 503 when it cannot be told. */
+  /** @throws AuthUnavailableException 503 when freshness cannot be proven. */
   async introspect(token: string): Promise<Introspection> {
     return isRefreshToken(token) ? this.ofRefresh(token) : this.ofAccess(token);
   }
@@ -87,9 +87,9 @@ export class TokenRoutes {
   ) {}
 
   /**
-   * Ends the session of an access or refresh token; who holds it needs no more. What it was before is
-   * not told: 200 for unknown, expired and foreign tokens alike (RFC 7009 section 2.2). The token
-   * itself tells its kind, so `token_type_hint` is not needed.
+   * Ends the session of an access or refresh token; holding the token is enough. The answer does not
+   * reveal what the token was: it is 200 for unknown, expired and foreign tokens too (RFC 7009 section
+   * 2.2). The token shows its own kind, so `token_type_hint` is not needed.
    */
   @Post('revoke')
   @HttpCode(200)

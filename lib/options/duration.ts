@@ -18,7 +18,7 @@ const GRAMMAR = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d|w)$/;
  * `'1.5h'`, `'30d'` (units: `ms`, `s`, `m`, `h`, `d`, `w`).
  *
  * A text without a unit stops the boot: `'900'` is 900 **milli**seconds to `@nestjs/jwt` and 900
- * seconds to most readers, and both end up in an environment variable sooner or later.
+ * seconds to most readers.
  *
  * @example
  * ```ts
@@ -29,10 +29,10 @@ const GRAMMAR = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d|w)$/;
 export type Duration = number | string;
 
 /**
- * A {@link Duration} in whole milliseconds, or the sentence that says how to mend it.
+ * A {@link Duration} in whole milliseconds, or the sentence with the fix.
  *
- * Signs, blanks, exponents, NaN, Infinity and fractions of a millisecond are refused; limits are
- * the business of the option that asks.
+ * Signs, blanks, exponents, NaN, Infinity and fractions of a millisecond are refused. The limits are
+ * those of the option.
  *
  * @example
  * ```ts
@@ -60,7 +60,7 @@ export function parseDuration(given: unknown): number | { readonly fix: string }
 
 function wholeMilliseconds(exact: number): number | { readonly fix: string } {
   const whole = Math.round(exact);
-  // 1.1 s is 1100.0000000000002 ms in floating point: that is no fraction that somebody asked for.
+  // 1.1 s is 1100.0000000000002 ms in floating point: that is not a fraction that a user wrote.
   if (Math.abs(exact - whole) > 1e-3) return { fix: 'Write a whole number of milliseconds.' };
   return whole;
 }
@@ -88,7 +88,7 @@ export function timeOf(given: unknown): number {
   return Date.parse(match[0]);
 }
 
-/** No lock is longer (ms); what is to last for ever is a disabled account. */
+/** The longest lock (ms). For a longer time disable the account. */
 export const LONGEST_LOCK = 366 * 86_400_000;
 
 /**

@@ -5,10 +5,9 @@ import { type InjectedProvider, injectedInto } from '../platform/module-graph.js
 import { RAW_AUTH_OPTIONS } from './resolved-auth-options.js';
 
 /**
- * Looks at what the options wait for before they are made. Two mistakes are found that Nest does not
- * report, or not in a way that helps: a cycle (Nest 11 waits for ever, so the process ends with code 0
- * and without a word), and something request-scoped (everything of ours would be request-scoped too,
- * and would not work).
+ * Checks what the options wait for, before they are made. It finds two mistakes that Nest does not report,
+ * or not in a way that helps: a cycle (Nest 11 waits for ever, so the process exits with code 0 and no
+ * message), and a request-scoped provider (all providers of the library would be request-scoped too).
  */
 @Injectable()
 export class InjectionCheck {

@@ -17,7 +17,7 @@ const MAKE_A_SECRET =
  * The name of a secret that was given none: the first 16 hex digits of
  * HMAC-SHA256(secret, 'nestjs-logout/kid').
  *
- * The same secret has the same name on every instance, and the name tells nothing about it.
+ * The same secret has the same name on every instance, and the name reveals nothing about it.
  *
  * @example
  * ```ts
@@ -33,7 +33,7 @@ export function secretKid(secret: SecretMaterial): string {
  * A secret of at least `minimum` bytes as a KeyObject, or null with the problem noted.
  *
  * jsonwebtoken takes anything for a secret: an empty buffer, one byte, and a damaged PEM or JWK of
- * a *public* key, with which everybody can then sign (CVE-2026-34950, CVE-2026-44351).
+ * a *public* key, with which anyone can then sign (CVE-2026-34950, CVE-2026-44351).
  *
  * @internal
  */
@@ -100,7 +100,7 @@ export function subjectHashKey(
   return createSecretKey(Buffer.from(derived));
 }
 
-/** Only ever refuses: what a key *is* is said by the property that holds it. */
+/** This only ever refuses: what a key *is* follows from the property that holds it. */
 function looksLikeKeyFile(bytes: Buffer): boolean {
   const text = bytes.toString('latin1').trim();
   if (/-----BEGIN|BEGIN [A-Z ]{0,30}(?:PUBLIC KEY|PRIVATE KEY|CERTIFICATE)/i.test(text))
@@ -178,7 +178,7 @@ export function readKeyHalf(
   try {
     return half === 'private' ? createPrivateKey(pem) : createPublicKey(pem);
   } catch {
-    // The parser's own error is not repeated: it says little, and nobody promised what it holds.
+    // The parser's own error is not repeated: it may hold parts of the key.
     if (pem.includes('\\n'))
       return refuse(String.raw`It holds \n as two characters: use pem.replaceAll('\\n', '\n').`);
     return refuse('It cannot be read: the PEM text is damaged or cut off.');
@@ -201,7 +201,7 @@ const CURVES: ReadonlyMap<string, readonly [openssl: string, nist: string]> = ne
 const MINIMUM_RSA_BITS = 2048;
 
 /**
- * Why a half of a key pair cannot be used with this algorithm, as the sentence that mends it;
+ * Why a half of a key pair cannot be used with this algorithm, as the sentence with the fix;
  * undefined when it fits (RFC 7518 sections 3.3 to 3.5, RFC 8725 section 3.1).
  *
  * @internal

@@ -54,7 +54,7 @@ export interface ResolvedLegacy {
   readonly isShort: boolean;
 }
 
-/** The longest `exp - iat` (ms) of a token of the passport recipe: as long as ours may be at most. */
+/** The longest `exp - iat` (ms) of a token of the passport recipe: the largest `accessTokenTtl`. */
 export const LEGACY_TOKEN_LIFE = 31 * 86_400_000;
 
 const LEGACY = {
@@ -70,7 +70,7 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['expires', 'Call it until.'],
 ]);
 
-/** The option `legacy`, judged by the host's clock: nothing else is there yet. */
+/** The option `legacy`, checked by the host's clock: there is no other yet. */
 export function legacy(
   given: unknown,
   path: string,
@@ -88,8 +88,8 @@ export function legacy(
 }
 
 /**
- * One secret has one name: else `revokeKey()` of a leaked key would leave open the tokens that
- * whoever has its secret makes in the old shape.
+ * One secret has one name. Otherwise an attacker with a leaked secret could still make tokens in the old
+ * shape after `revokeKey()`.
  */
 export function checkNameOfLegacy(
   keys: readonly AuthKey[],

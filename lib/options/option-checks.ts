@@ -198,8 +198,8 @@ export function duration(from: string, to: string, only?: 'whole seconds'): Chec
 }
 
 /**
- * A moment, in epoch milliseconds, at most so many days ahead of the host's clock. One that is over is
- * good: a pod that restarts the night after must come up.
+ * A time in epoch milliseconds, at most so many days ahead of the host's clock. A time in the past is
+ * accepted: a pod that restarts after it must boot.
  */
 export function dateWithin(days: number): Check<number> {
   return (given, path, problems) => {
@@ -213,7 +213,7 @@ export function dateWithin(days: number): Check<number> {
 }
 
 /**
- * The known name that somebody probably meant: the one with the fewest edits, if they are few.
+ * The known name that a user probably meant: the one with the fewest edits, if they are few.
  *
  * @internal
  */

@@ -12,11 +12,11 @@ export interface OptionProblem {
 }
 
 /**
- * The options given to `AuthModule` are wrong: stops the boot, or refuses a `KeyService.reload()`.
+ * The options of `AuthModule` are wrong. It stops the boot, or refuses a `KeyService.reload()`.
  *
- * It lists **all** problems that were found, so that nobody has to mend them one boot at a time. No
- * message holds a secret or a key: those are described by kind and length only, and so is every
- * URL and every text of more than 24 characters, in case a secret was put into the wrong option.
+ * It lists **all** problems, so that they can be fixed at once. No message holds a secret or a key: those
+ * are described by kind and length only, and so is every URL and every text of more than 24 characters,
+ * in case a secret was put into the wrong option.
  *
  * @example
  * ```ts
@@ -45,8 +45,8 @@ export class InvalidAuthOptionsError extends AuthWiringError {
 /**
  * The list on which every check writes what it found; nothing stops at the first mistake.
  *
- * A check that adds a problem goes on and returns any value of the right type: it is never used,
- * because {@link throwIfAny} stands between the checks and their results.
+ * A check that adds a problem goes on and returns any value of the right type. The value is never used,
+ * because {@link throwIfAny} is called before the results are.
  *
  * @internal
  */

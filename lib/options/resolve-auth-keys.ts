@@ -8,11 +8,19 @@ import {
   readSecret,
   secretKid,
 } from './key-material.js';
+import { list, oneOf, option, readOptions } from './option-checks.js';
 import { describeGiven, describeKind, OptionProblems } from './option-problems.js';
-import { readFields } from './option-checks.js';
 
 const MATERIAL = ['secret', 'privateKey', 'publicKey'] as const;
-const FIELDS = ['kid', 'alg', 'use', ...MATERIAL] as const;
+const ENTRY = {
+  // The material is read last: how depends on alg.
+  secret: option(undefined, (given) => given),
+  privateKey: option(undefined, (given) => given),
+  publicKey: option(undefined, (given) => given),
+  alg: option(undefined, algorithm),
+  use: option(undefined, purpose),
+  kid: option(undefined, keyName),
+};
 const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['algorithm', 'Call it alg.'],
   ['id', 'Call it kid.'],
@@ -65,42 +73,35 @@ export function readAuthKeys(given: unknown, problems: OptionProblems): readonly
     );
     return [];
   }
-  const entries: Entry[] = [];
-  // Not forEach: it skips the holes of an array.
-  for (const [index, one] of given.entries()) {
-    const option = `keys[${index}]`;
-    const key = readEntry(one, option, problems);
-    if (key !== null) entries.push({ option, key });
-  }
+  const entries = list(entry, '')(given, 'keys', problems, {});
   checkTogether(entries, problems);
-  return Object.freeze(entries.map(({ key }) => Object.freeze(key)));
+  return Object.freeze(entries.map(({ key }) => key));
 }
 
-function readEntry(given: unknown, option: string, problems: OptionProblems): AuthKey | null {
-  const fields = readFields(given, option, FIELDS, FAMILIAR, problems);
-  if (fields === null) return null;
-  const alg = readAlg(fields.alg, `${option}.alg`, problems);
-  const use = readUse(fields.use, fields.publicKey !== undefined, `${option}.use`, problems);
-  const kid = readKid(fields.kid, fields.secret === undefined, `${option}.kid`, problems);
-  const material = MATERIAL.filter((name) => fields[name] !== undefined);
+function entry(given: unknown, path: string, problems: OptionProblems): Entry | null {
+  const values = readOptions(given, path, ENTRY, FAMILIAR, problems);
+  if (values === null) return null;
+  const { alg, kid, use } = values;
+  const material = MATERIAL.filter((name) => values[name] !== undefined);
   const [name] = material;
   if (name === undefined || material.length > 1) {
     const found = material.length === 0 ? 'no key material' : material.join(' and ');
-    problems.add(option, found, 'Give exactly one of secret, privateKey, publicKey.');
+    problems.add(path, found, 'Give exactly one of secret, privateKey, publicKey.');
     return null;
   }
   if (alg === null) return null;
 
   const before = problems.count;
-  const pair = readMaterial(name, fields[name], alg, `${option}.${name}`, problems);
+  const pair = readMaterial(name, values[name], alg, `${path}.${name}`, problems);
   if (pair === null || problems.count > before || kid === null) return null;
-  return {
+  const key = {
     kid: kid ?? secretKid(pair.verify),
     alg,
     verify: pair.verify,
     sign: use === 'verify' ? null : pair.sign,
     secretHalf: pair.sign,
   };
+  return { option: path, key: Object.freeze(key) };
 }
 
 function readMaterial(
@@ -132,9 +133,9 @@ function readMaterial(
     : { verify: createPublicKey(half), sign: half };
 }
 
-function readAlg(
+function algorithm(
   given: unknown,
-  option: string,
+  path: string,
   problems: OptionProblems,
 ): SigningAlgorithm | null {
   const known = SIGNING_ALGORITHMS.find((alg) => alg === given);
@@ -146,58 +147,48 @@ function readAlg(
   if (isText && /^(?:eddsa|ed25519|ed448)$/i.test(given))
     fix = `jsonwebtoken cannot verify it; use ES256. ${fix}`;
   // Names of algorithms are short; anything longer may be a secret in the wrong place.
-  problems.add(
-    option,
-    isText && given.length > 12 ? describeKind(given) : describeGiven(given),
-    fix,
-  );
+  const shown = isText && given.length > 12 ? describeKind(given) : describeGiven(given);
+  problems.add(path, shown, fix);
   return null;
 }
 
-function readUse(
+function purpose(
   given: unknown,
-  isPublic: boolean,
-  option: string,
+  path: string,
   problems: OptionProblems,
+  { publicKey }: { readonly publicKey: unknown },
 ): 'sign' | 'verify' {
+  const isPublic = publicKey !== undefined;
   if (given === undefined) return isPublic ? 'verify' : 'sign';
-  if (given === 'sign' && isPublic)
-    problems.add(
-      option,
-      "'sign'",
-      'A public key only verifies: give the privateKey, or leave use out.',
-    );
-  else if (given !== 'sign' && given !== 'verify')
-    problems.add(option, describeGiven(given), "Write 'sign' or 'verify'.");
-  return given === 'verify' ? 'verify' : 'sign';
+  if (given !== 'sign' || !isPublic) return oneOf('sign', 'verify')(given, path, problems, {});
+  const fix = 'A public key only verifies: give the privateKey, or leave use out.';
+  problems.add(path, "'sign'", fix);
+  return 'sign';
 }
 
-/** The name; undefined where the secret names itself; null with the problem noted. */
-function readKid(
+/** The name; `undefined` where the secret names itself; `null` with the problem noted. */
+function keyName(
   given: unknown,
-  required: boolean,
-  option: string,
+  path: string,
   problems: OptionProblems,
+  { secret }: { readonly secret: unknown },
 ): string | undefined | null {
-  if (given === undefined && !required) return undefined;
+  if (given === undefined && secret !== undefined) return undefined;
   const fits = typeof given === 'string' && given.length >= 1 && given.length <= 128;
   if (fits && given.isWellFormed()) return given;
-  problems.add(
-    option,
-    describeGiven(given),
-    "Give the key a name of 1 to 128 well-formed characters, such as '2026-10'.",
-  );
+  const fix = "Give the key a name of 1 to 128 well-formed characters, such as '2026-10'.";
+  problems.add(path, describeGiven(given), fix);
   return null;
 }
 
-/** What can only be seen with the whole list on the table. */
+/** What can only be checked with the whole list. */
 function checkTogether(entries: readonly Entry[], problems: OptionProblems): void {
   const hmac = entries.filter(({ key }) => MINIMUM_SECRET_BYTES.has(key.alg)).length;
   if (hmac > 0 && hmac < entries.length)
     problems.add(
       'keys',
       `a list that mixes HMAC secrets (${hmac}) and key pairs (${entries.length - hmac})`,
-      'Use one kind: a public key that is taken for a secret lets everybody sign (RFC 8725 section 3.1).',
+      'Use one kind: a public key that is taken for a secret lets anyone sign (RFC 8725 section 3.1).',
     );
   entries.forEach(({ option, key }, index) => {
     for (const earlier of entries.slice(0, index)) {

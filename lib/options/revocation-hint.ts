@@ -1,11 +1,11 @@
 import type { DataSourceOptions } from 'typeorm';
 
 /**
- * Tells other instances to look at the log now; what `postgresHint()`, `redisHint()` and `natsHint()`
- * return, and what an application implements for another message system.
+ * A push notification that makes other instances poll the log now. `postgresHint()`, `redisHint()` and
+ * `natsHint()` return one; an application implements it for another message system.
  *
- * Nothing rests on it: what is lost, repeated, late or out of order costs only delay, at most until the
- * next poll. Reconnecting, the self-test and the pace of the polls are not its business.
+ * No promise depends on it: a lost, repeated, late or reordered notification costs only delay, at most
+ * until the next poll. The library reconnects, tests it and paces the polls.
  *
  * @example
  * ```ts
@@ -22,19 +22,19 @@ import type { DataSourceOptions } from 'typeorm';
  * @publicApi
  */
 export interface RevocationHint {
-  /** What it is called in the log of the application. */
+  /** Its name in the application's log. */
   readonly name: string;
-  /** What to look at when it connects and still does not hear itself: a sentence for the log. */
+  /** What to check when it connects but does not receive its own messages: a sentence for the log. */
   readonly whenUnheard: string;
   /**
    * Called once at boot, before anything is connected.
    *
-   * @throws AuthWiringError when it can never work here: a missing package, another database. It stops
+   * @throws AuthWiringError when it can never work here: a missing package, another database. This stops
    * the boot.
    */
   prepare(log: DataSourceOptions): Promise<void>;
   /**
-   * Connects and subscribes; called again, with growing pauses, until it succeeds, and whenever the
+   * Connects and subscribes. It is called again, with growing pauses, until it succeeds, and whenever the
    * connection was lost.
    */
   connect(context: HintContext): Promise<HintConnection>;
@@ -42,34 +42,34 @@ export interface RevocationHint {
 
 /** What a {@link RevocationHint} is given to connect with. @publicApi */
 export interface HintContext {
-  /** The name to tell and hear on: letters, digits and `_`, at most 63, one for each log. */
+  /** The channel to send and receive on: letters, digits and `_`, at most 63, one for each log. */
   readonly channel: string;
   /** How the log connects to its database. It holds a password: never log it. */
   readonly log: DataSourceOptions;
   /** Runs one statement on the log's own connections; `?` stands for each value. */
   query(sql: string, values: readonly string[]): Promise<void>;
-  /** To be called with every message of the channel, whoever sent it. */
+  /** Call it with every message of the channel, also with those of this instance. */
   hear(payload: string): void;
-  /** To be called once when the connection is gone; it is made anew. */
+  /** Call it once when the connection is lost; `connect` is then called again. */
   lost(error: unknown): void;
 }
 
 /** One connection of a {@link RevocationHint}. @publicApi */
 export interface HintConnection {
-  /** Sends a message to everyone on the channel; resolves when it was handed over. */
+  /** Sends a message to the channel; resolves when it was handed over. */
   tell(payload: string): Promise<void>;
-  /** Ends the connection, also one that hangs; `lost` need not be called any more. */
+  /** Closes the connection, even one that hangs. `lost` need not be called any more. */
   close(): Promise<void>;
 }
 
 /**
- * What the hint does at this moment.
+ * The state of the push notifications.
  *
  * - `off`: none was configured.
  * - `connecting`: this instance has just started.
- * - `listening`: it hears what it tells itself.
- * - `polling only`: it does not hear itself, and is tried again; a logout elsewhere arrives by the next
- *   poll, as without a hint.
+ * - `listening`: it receives its own messages.
+ * - `polling only`: it does not receive its own messages, and tries again; a logout elsewhere arrives with
+ *   the next poll, as without push notifications.
  *
  * @publicApi
  */

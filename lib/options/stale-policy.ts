@@ -1,28 +1,28 @@
 import { type Duration, parseDuration } from './duration.js';
 
 /**
- * What becomes of a token that is not known to be revoked while this instance cannot prove that it is
- * fresh: `'closed'` answers 503; `{ staleFor }` accepts by a proof of up to so many seconds (or
- * `'10m'`), more than `maxStaleness` and at most 7 days; `'open'` accepts by a proof of any age.
+ * What a guard does with a token that is not known to be revoked, while this instance cannot prove that
+ * it is fresh: `'closed'` answers 503. `{ staleFor }` accepts with a proof of up to this age, seconds or
+ * `'10m'`, more than `maxStaleness` and at most 7 days. `'open'` accepts with a proof of any age.
  *
  * Anything but `'closed'` widens the bound of **every** receipt, on every instance: a token that was
- * logged out elsewhere may go on being accepted for so long.
+ * logged out on another instance may be accepted for this long.
  *
  * @publicApi
  */
 export type StalePolicy = 'closed' | 'open' | { readonly staleFor: Duration };
 
 /**
- * Stands for "without a bound" where milliseconds of staleness are kept: about a hundred years, which
- * fits every column and any arithmetic. No token lives that long.
+ * "Without a bound", in milliseconds of staleness: about a hundred years, which fits every column and
+ * any arithmetic. No token has such a lifetime.
  */
 export const UNBOUNDED = 100 * 366 * 86_400_000;
 
-/** Longer than this means `'open'`, and should be called by that name (ms). A timer can wait for it. */
+/** The longest `staleFor` (ms), which a timer can still wait for. A longer one would be `'open'`. */
 const LONGEST = 7 * 86_400_000;
 
 /**
- * Up to how many milliseconds of staleness a policy accepts, or the sentence that says how to mend it.
+ * Up to how many milliseconds of staleness a policy accepts, or the sentence with the fix.
  *
  * @param maxStaleness - What the module accepts anyway (ms); 0 where that is not known yet.
  * @internal
@@ -46,7 +46,7 @@ export function parseStaleFor(
 ): number | { readonly fix: string } {
   const parsed = parseDuration(given);
   if (typeof parsed !== 'number') return parsed;
-  if (parsed > LONGEST) return { fix: "Give at most 7 days; what is to last longer is 'open'." };
+  if (parsed > LONGEST) return { fix: "Give at most 7 days; write 'open' for longer." };
   if (parsed > maxStaleness) return parsed;
   return {
     fix: 'Give more than maxStaleness, which is accepted anyway; @Freshness() is what tightens.',

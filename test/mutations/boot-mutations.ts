@@ -27,8 +27,8 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
   one(
     'login is mounted without verifyCredentials',
     'http/http-definition',
-    'verifyCredentials === undefined ? [] : [AuthLoginController]',
-    '[AuthLoginController]',
+    'verifyCredentials === undefined ? [] : [LoginRoutes]',
+    '[LoginRoutes]',
     'e2e/http-options',
   ),
   one(
