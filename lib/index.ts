@@ -51,7 +51,7 @@ export {
   REVOCATION_REASONS,
   type RevocationKind,
   type RevocationReason,
-} from './database/revocation-event.js';
+} from './database/entities/revocation-event.entity.js';
 export type { TokenClaims, TokenIdentity, VerifiedClaims } from './options/token-claims.js';
 export type { DecisionOptions } from './revocation/revocation-decider.service.js';
 export type { RevocationStatus } from './revocation/revocation.service.js';
@@ -71,11 +71,7 @@ export type {
   StalenessOverride,
 } from './revocation/staleness/staleness-override.service.js';
 export type { Leniency, Verdict } from './revocation/verdict.js';
-export {
-  authMigrations,
-  authTables,
-  type AuthTables,
-} from './database/migrations/auth-migrations.js';
+export { authMigrations, authTables, type AuthTables } from './database/auth-migrations.js';
 export type { LogPosition } from './revocation/log/log-positions.js';
 
 export { JwtStrategy } from './authentication/jwt.strategy.js';
@@ -109,7 +105,7 @@ export type {
 export type { SessionInfo } from './sessions/session-list.js';
 export type { SessionListOptions, SessionPage } from './sessions/session-list.js';
 
-export type { Delivery } from './database/session-rows.js';
+export type { Delivery } from './database/entities/auth-session.entity.js';
 export type { ReuseClass } from './sessions/rotate.js';
 
 export {

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
-import type { RevocationReason } from '../database/revocation-event.js';
+import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthEvents, type AuthEventType } from '../events/auth-events.service.js';
 import { ActIssuer } from '../logout/act-issuer.service.js';
@@ -97,7 +97,7 @@ export class AccountService {
    * logins read the database.
    */
   async unlock(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
-    return this.allow('unlock()', 'account_unlocked', subject, 'locked_until', options);
+    return this.allow('unlock()', 'account_unlocked', subject, 'lockedUntil', options);
   }
 
   /**
@@ -112,7 +112,7 @@ export class AccountService {
 
   /** Allows logins of a disabled account again; its receipt is like that of {@link unlock}. */
   async enable(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
-    return this.allow('enable()', 'account_enabled', subject, 'disabled_at', options);
+    return this.allow('enable()', 'account_enabled', subject, 'disabledAt', options);
   }
 
   /**
@@ -185,7 +185,7 @@ export class AccountService {
     call: string,
     type: 'account_unlocked' | 'account_enabled',
     given: Subject,
-    what: 'locked_until' | 'disabled_at',
+    what: 'lockedUntil' | 'disabledAt',
     options: AccountActOptions,
   ): Promise<LogoutReceipt> {
     refuseManager(options, call);

@@ -1,6 +1,6 @@
 import type { Dialect } from '../database/dialect.js';
-import { integerOf } from '../database/log-rows.js';
-import type { Row, Statement } from '../database/statement.js';
+import { type Row, type Statement } from '../database/statement.js';
+import { integerOf } from '../database/entities/table.js';
 import type { CommandLog } from './command-log.js';
 
 /** The head with what only people ask for. */

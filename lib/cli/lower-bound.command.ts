@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { instanceOf, type SeenInstance } from '../database/instance.statements.js';
-import { integerOf } from '../database/log-rows.js';
-import type { Transaction } from '../database/statement.js';
+import { type Transaction } from '../database/statement.js';
+import { integerOf } from '../database/entities/table.js';
 import { type CommandLog, withLog } from './command-log.js';
 import { boundText, isRunning, isUnbounded, namesOf, spanText } from './command-options.js';
 import { type CommandContext, CommandFailure, CommandUsageError, EXIT } from './command.js';

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { AUTH_TABLES } from '../database/dialect.js';
-import { isThereAlready } from '../database/migrations/create-auth-log.migration.js';
+import type { Dialect } from '../database/dialect.js';
+import { AUTH_TABLES } from '../database/entities/table.js';
+import { makeMissing } from '../database/auth-migrations.js';
 import {
   addColumns,
   AUTH_INDEXES,
   createInstances,
   createTables,
   grants,
-} from '../database/migrations/tables.js';
+} from '../database/table-definitions.js';
 import { openLogDatabase } from '../database/open-log-database.js';
 import { withLog } from './command-log.js';
 import { type CommandContext, CommandUsageError, EXIT } from './command.js';
@@ -32,9 +33,7 @@ export async function migrate(context: CommandContext, options: MigrateOptions):
       async (log) => {
         const { dialect } = log.database;
         const statements = [
-          ...createTables(dialect, randomUUID(), log.clock.wall()),
-          createInstances(dialect),
-          ...addColumns(dialect),
+          ...statementsOf(dialect, log.clock.wall()),
           ...(options.role === undefined ? [] : grants(dialect, options.role)),
         ];
         output.print(
@@ -90,19 +89,22 @@ async function makeAgain(context: CommandContext, options: TargetOptions): Promi
       wanted.every((name) => present.has(name))
     )
       return [];
-    for (const sql of [
-      ...createTables(dialect, randomUUID(), Date.now()),
-      createInstances(dialect),
-      ...addColumns(dialect),
-    ]) {
-      try {
-        await database.read({ sql, values: [] });
-      } catch (error) {
-        if (!isThereAlready(error)) throw error;
-      }
-    }
+    await makeMissing(
+      (sql) => database.read({ sql, values: [] }),
+      dialect,
+      statementsOf(dialect, Date.now()),
+    );
     return AUTH_TABLES.map((name) => dialect.prefixed(name)).filter((name) => !present.has(name));
   } finally {
     await database.close();
   }
+}
+
+/** All that the migrations run, on an empty database. */
+function statementsOf(dialect: Dialect, now: number): string[] {
+  return [
+    ...createTables(dialect, randomUUID(), now),
+    createInstances(dialect),
+    ...addColumns(dialect),
+  ];
 }

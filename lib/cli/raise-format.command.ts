@@ -1,7 +1,7 @@
+import { SUPPORTED_FORMAT } from '../database/entities/revocation-event.entity.js';
 import { instanceOf, type SeenInstance } from '../database/instance.statements.js';
-import { integerOf } from '../database/log-rows.js';
-import type { Transaction } from '../database/statement.js';
-import { SUPPORTED_FORMAT } from '../database/revocation-event.js';
+import { type Transaction } from '../database/statement.js';
+import { integerOf } from '../database/entities/table.js';
 import { type CommandLog, withLog } from './command-log.js';
 import { isRunning, namesOf } from './command-options.js';
 import { type CommandContext, CommandFailure, CommandUsageError, EXIT } from './command.js';

@@ -1,5 +1,8 @@
 import type { EventDraft } from '../database/log-rows.js';
-import { KEYS_OF_ISSUERS, type RevocationReason } from '../database/revocation-event.js';
+import {
+  KEYS_OF_ISSUERS,
+  type RevocationReason,
+} from '../database/entities/revocation-event.entity.js';
 import { sessionsOfKey } from '../logout/key-sessions.service.js';
 import { AUTH_OPTIONS } from '../options/auth-option-table.js';
 import { lockTimeOf } from '../options/duration.js';

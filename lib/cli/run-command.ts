@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { REVOCATION_REASONS } from '../database/revocation-event.js';
+import { REVOCATION_REASONS } from '../database/entities/revocation-event.entity.js';
 import { RELEASE } from '../platform/release.js';
 import { duration, time } from './command-options.js';
 import {

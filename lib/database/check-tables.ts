@@ -1,7 +1,8 @@
 import type { DataSource } from 'typeorm';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AUTH_INDEXES, columnsOf, firstColumns } from './migrations/tables.js';
-import { AUTH_TABLES, type Dialect } from './dialect.js';
+import { allColumns, AUTH_INDEXES, firstColumns } from './table-definitions.js';
+import { type Dialect } from './dialect.js';
+import { AUTH_TABLES, type AuthTable } from './entities/table.js';
 import type { LogDatabase } from './log-database.js';
 
 /** The names that the revocation log has taken; a prefix or a schema makes others of them. */
@@ -76,13 +77,13 @@ export function refuseOurNames(application: DataSource, tablePrefix = ''): void 
 
 function missingColumns(
   dialect: Dialect,
-  table: (typeof AUTH_TABLES)[number],
+  table: AuthTable,
   present: ReadonlyMap<string, ReadonlySet<string>>,
 ): string[] {
   const name = dialect.prefixed(table);
   const columns = present.get(name);
   if (columns === undefined) return [];
-  return columnsOf(table)
+  return allColumns(table)
     .filter((column) => !columns.has(column))
     .map((column) => `${name}.${column}`);
 }

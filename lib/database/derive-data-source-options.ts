@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { authTables } from './migrations/auth-migrations.js';
+import { authTables } from './auth-migrations.js';
 import { SUPPORTED_TYPES, type TableNames } from './dialect-of.js';
 
 /** One connection that writes and one that reads; the feed's own is outside of every pool. */

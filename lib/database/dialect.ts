@@ -1,25 +1,19 @@
+import type { AuthTable, Column, ColumnKind } from './entities/table.js';
 import type { SqlValue, Statement, StatementResult } from './statement.js';
 
-/** The names of our tables, before `tablePrefix`; no prefix or naming strategy of the application applies. */
-export const AUTH_TABLES = [
-  'auth_log',
-  'auth_head',
-  'auth_event',
-  'auth_pending',
-  'auth_subject',
-  'auth_session',
-  'auth_refresh',
-  'auth_instance',
-] as const;
+/** A column as it is written: its name and what it holds. */
+export type ColumnType = Pick<Column, 'name' | 'kind'>;
+
+/** An index, as the migrations make it. */
+export interface Index {
+  readonly name: string;
+  readonly table: AuthTable;
+  readonly columns: string;
+  readonly unique?: true;
+}
 
 /** An index that statements name. */
 export type AuthIndex = 'auth_session_open';
-
-/** One of {@link AUTH_TABLES}. */
-export type AuthTable = (typeof AUTH_TABLES)[number];
-
-/** A column as it is written and read: times and positions, binary ids, texts. */
-export type ColumnType = readonly [name: string, type: 'bigint' | 'bytes' | 'text'];
 
 /** What a failed statement means for the transaction that it stood in. */
 export type FailureKind =
@@ -30,12 +24,33 @@ export type FailureKind =
   /** Anything else: rolled back, and it would fail again. */
   | 'permanent';
 
-/**
- * Where the statements of the databases differ. Tables (`migrations/tables.ts`), connections
- * (`derive-data-source-options.ts`) and the gate of SQLite differ in places of their own.
- */
+/** Everything in which the databases differ; one file each has all of it. */
 export interface Dialect {
   readonly name: 'postgres' | 'mysql' | 'sqlite';
+  /** The SQL type of each kind of column. */
+  readonly types: Readonly<Record<ColumnKind, string>>;
+  /** What follows the columns in CREATE TABLE. */
+  readonly tableOptions: string;
+  /** Whether ADD COLUMN may say IF NOT EXISTS; else a second run fails and {@link isThereAlready} is true. */
+  readonly canAddIfMissing: boolean;
+  /** Makes an index, unless it is there already where the database can say so. */
+  createIndex(index: Index): string;
+  dropIndex(index: Index): string;
+  /** Whether an error says that what was to be made is there. */
+  isThereAlready(error: unknown): boolean;
+  /** Whether an error says that the role lacks a privilege. */
+  isDenied(error: unknown): boolean;
+  /** A column of `auth_event` that whoever locks its rows must be allowed to update; else `undefined`. */
+  readonly lockingColumn?: string;
+  /** Whether there are roles to which privileges can be granted. */
+  readonly hasRoles: boolean;
+  /** Statements that keep other processes from making the tables at the same time. */
+  readonly migrationLock: {
+    readonly take: readonly string[];
+    readonly release: string;
+    /** After a failure; absent where statements that make tables cannot be taken back. */
+    readonly undo?: string;
+  };
   /** An expression: the database's own time in epoch milliseconds. */
   readonly now: string;
   /**

@@ -1,93 +1,51 @@
-import type { LogEvent } from './revocation-event.js';
-import { bytesOf, placeholders } from './columns.js';
 import type { Dialect } from './dialect.js';
-import type { PendingRow } from './log-rows.js';
+import { AuthHead, AuthLog } from './entities/auth-log.entity.js';
+import { PendingEvent, RevocationEvent } from './entities/revocation-event.entity.js';
+import { bytesOf, columnsOf, valuesOf } from './entities/table.js';
+import { EVENT_PROPERTIES, HEAD_PROPERTIES, type PendingRow } from './log-rows.js';
+import {
+  Expression,
+  lessThan,
+  oneOf,
+  selected,
+  StatementRepository,
+} from './statement-repository.js';
 import type { Statement } from './statement.js';
 
-const EVENT_COLUMNS = [
-  ['position', 'bigint'],
-  ['event_id', 'bytes'],
-  ['kind', 'text'],
-  ['event_key', 'bytes'],
-  ['kills_below', 'bigint'],
-  ['except_key', 'bytes'],
-  ['access_only', 'bigint'],
-  ['issued_before', 'bigint'],
-  ['keep_until', 'bigint'],
-  ['reason', 'text'],
-  ['actor', 'text'],
-  ['created_at', 'bigint'],
-] as const;
-
-const PENDING_COLUMNS = [
-  ['event_id', 'bytes'],
-  ['kind', 'text'],
-  ['event_key', 'bytes'],
-  ['except_key', 'bytes'],
-  ['access_only', 'bigint'],
-  ['expires_at', 'bigint'],
-  ['life', 'bigint'],
-  ['skew', 'bigint'],
-  ['reason', 'text'],
-  ['actor', 'text'],
-] as const;
-
 /** An event that has its position, as it is inserted. */
-export interface NumberedRow extends LogEvent {
-  readonly position: number;
-  readonly actor: string | null;
-  readonly createdAt: number;
-}
+export type NumberedRow = RevocationEvent;
 
 /** Every statement of the log, written once for all dialects; rows come back as text. */
 export class LogStatements {
-  private readonly head: string;
-  private readonly event: string;
-  private readonly pending: string;
+  private readonly log: StatementRepository<AuthLog>;
+  private readonly head: StatementRepository<AuthHead>;
+  private readonly event: StatementRepository<RevocationEvent>;
+  private readonly pending: StatementRepository<PendingEvent>;
   private readonly eventColumns: string;
   private readonly pendingColumns: string;
   private readonly headColumns: string;
 
   constructor(readonly dialect: Dialect) {
-    const { text, hex } = dialect;
-    this.head = dialect.table('auth_head');
-    this.event = dialect.table('auth_event');
-    this.pending = dialect.table('auth_pending');
+    const { text } = dialect;
+    this.log = new StatementRepository(dialect, AuthLog);
+    this.head = new StatementRepository(dialect, AuthHead);
+    this.event = new StatementRepository(dialect, RevocationEvent);
+    this.pending = new StatementRepository(dialect, PendingEvent);
     this.headColumns = [
-      `${text('h.position')} AS head_position`,
-      `${hex('h.last_event_id')} AS last_event_id`,
-      `${text('h.purged_through')} AS purged_through`,
-      `${text('h.format')} AS format`,
-      `${text('h.max_staleness')} AS max_staleness`,
-      `${text('h.max_token_life')} AS max_token_life`,
-      `${text('h.server')} AS server`,
+      this.head.select('h', HEAD_PROPERTIES),
       `${text(dialect.server)} AS server_now`,
       `${text(dialect.isReadOnly)} AS read_only`,
       `${text(dialect.now)} AS now`,
     ].join(', ');
-    const shared = [
-      `${hex('event_id')} AS event_id`,
-      'kind',
-      `${hex('event_key')} AS event_key`,
-      `${hex('except_key')} AS except_key`,
-      `${text('access_only')} AS access_only`,
-      'reason',
-    ].join(', ');
-    const nothing = `${text('NULL')}`;
-    this.eventColumns = [
-      `${text('position')} AS event_position`,
-      shared,
-      `${text('kills_below')} AS kills_below`,
-      `${text('issued_before')} AS issued_before`,
-      `${text('keep_until')} AS keep_until`,
-    ].join(', ');
-    this.pendingColumns = [
-      `${nothing} AS event_position`,
-      shared,
-      `${nothing} AS kills_below`,
-      `${nothing} AS issued_before`,
-      `${nothing} AS keep_until`,
-    ].join(', ');
+    this.eventColumns = this.event.select('e', EVENT_PROPERTIES);
+    // A UNION needs the same columns in the same order: what a pending event does not have is NULL.
+    const known = new Map(columnsOf(PendingEvent).map((column) => [column.name, column]));
+    this.pendingColumns = columnsOf(RevocationEvent, EVENT_PROPERTIES)
+      .map(({ name, as }) => {
+        const column = known.get(name);
+        return column === undefined ? `${text('NULL')} AS ${as}` : selected(dialect, column, 'p');
+      })
+      .join(', ');
   }
 
   /**
@@ -96,11 +54,11 @@ export class LogStatements {
    */
   poll(cursor: number, limit: number, pendingLimit: number): Statement {
     return this.dialect.statement(
-      `SELECT l.log_id, ${this.headColumns}, e.* FROM ${this.head} h ` +
-        `JOIN ${this.dialect.table('auth_log')} l ON l.id = 1 LEFT JOIN (` +
-        `SELECT * FROM (SELECT ${this.eventColumns} FROM ${this.event} e ` +
+      `SELECT l.log_id, ${this.headColumns}, e.* FROM ${this.head.table} h ` +
+        `JOIN ${this.log.table} l ON l.id = 1 LEFT JOIN (` +
+        `SELECT * FROM (SELECT ${this.eventColumns} FROM ${this.event.table} e ` +
         `WHERE e.position >= ? ORDER BY e.position LIMIT ?) following ` +
-        `UNION ALL SELECT * FROM (SELECT ${this.pendingColumns} FROM ${this.pending} p ` +
+        `UNION ALL SELECT * FROM (SELECT ${this.pendingColumns} FROM ${this.pending.table} p ` +
         `ORDER BY p.event_id LIMIT ?) waiting` +
         `) e ON 1 = 1 WHERE h.id = 1`,
       [cursor, limit, pendingLimit],
@@ -110,7 +68,7 @@ export class LogStatements {
   /** F7: one keyset page of what can still end a token, up to the head that was read first. */
   page(after: number, through: number, now: number, limit: number): Statement {
     return this.dialect.statement(
-      `SELECT ${this.eventColumns} FROM ${this.event} e WHERE e.position > ? AND e.position <= ? ` +
+      `SELECT ${this.eventColumns} FROM ${this.event.table} e WHERE e.position > ? AND e.position <= ? ` +
         `AND (e.keep_until IS NULL OR e.keep_until >= ?) ORDER BY e.position LIMIT ?`,
       [after, through, now, limit],
     );
@@ -120,60 +78,47 @@ export class LogStatements {
   position(): Statement {
     return this.dialect.statement(
       `SELECT l.log_id, ${this.headColumns}, ${this.dialect.text(
-        `(SELECT COUNT(*) FROM ${this.pending} WHERE kind IN ('subject', 'issuer'))`,
-      )} AS pending_marks FROM ${this.head} h ` +
-        `JOIN ${this.dialect.table('auth_log')} l ON l.id = 1 WHERE h.id = 1`,
+        `(SELECT COUNT(*) FROM ${this.pending.table} WHERE kind IN ('subject', 'issuer'))`,
+      )} AS pending_marks FROM ${this.head.table} h ` +
+        `JOIN ${this.log.table} l ON l.id = 1 WHERE h.id = 1`,
       [],
     );
   }
 
   logId(): Statement {
-    return this.dialect.statement(
-      `SELECT log_id FROM ${this.dialect.table('auth_log')} WHERE id = 1`,
-      [],
-    );
+    // Without placeholders: a caller's own manager runs it too.
+    return this.dialect.statement(`SELECT log_id FROM ${this.log.table} WHERE id = 1`, []);
   }
 
   /** W1: taken last of all locks; from here on no other event can be numbered. */
   lockHead(): Statement {
     return this.dialect.statement(
-      `SELECT (SELECT l.log_id FROM ${this.dialect.table('auth_log')} l WHERE l.id = 1) AS log_id, ` +
-        `${this.headColumns} FROM ${this.head} h WHERE h.id = 1${this.dialect.forUpdate}`,
+      `SELECT (SELECT l.log_id FROM ${this.log.table} l WHERE l.id = 1) AS log_id, ` +
+        `${this.headColumns} FROM ${this.head.table} h WHERE h.id = 1${this.dialect.forUpdate}`,
       [],
     );
   }
 
   private raiseHead(position: number, lastEventId: string): Statement {
-    return this.dialect.statement(
-      `UPDATE ${this.head} SET position = ?, last_event_id = ?, server = ${this.dialect.server} ` +
-        `WHERE id = 1 AND position < ?`,
-      [position, Buffer.from(lastEventId, 'hex'), position],
+    return this.head.update(
+      { id: true, position: lessThan(position) },
+      { position, lastEventId, server: new Expression(this.dialect.server) },
     );
   }
 
   /** W1: which of these ids have a place already; a locking read, whatever the isolation level. */
   findEvents(ids: readonly string[]): Statement {
-    return this.dialect.statement(
-      `SELECT ${this.eventColumns} FROM ${this.event} WHERE event_id IN (${ids.map(() => '?').join(', ')})${this.dialect.forUpdate}`,
-      ids.map((id) => Buffer.from(id, 'hex')),
-    );
+    return this.event.find({ id: oneOf(ids) }, { only: EVENT_PROPERTIES, lock: true });
   }
 
   /** One event, if it has its place; without a lock. */
   findEvent(id: string): Statement {
-    return this.dialect.statement(
-      `SELECT ${this.eventColumns} FROM ${this.event} WHERE event_id = ?`,
-      [bytesOf(id)],
-    );
+    return this.event.find({ id }, { only: EVENT_PROPERTIES });
   }
 
   /** The events that end one of these tokens or sessions, with the time at which each was written. */
   findEnds(keys: readonly string[]): Statement {
-    return this.dialect.statement(
-      `SELECT ${this.eventColumns}, ${this.dialect.text('created_at')} AS created_at FROM ${this.event} ` +
-        `WHERE event_key IN (${placeholders(keys)}) AND kind IN ('token', 'session')`,
-      keys.map((key) => bytesOf(key)),
-    );
+    return this.event.find({ key: oneOf(keys), kind: oneOf(['token', 'session']) });
   }
 
   /**
@@ -183,7 +128,7 @@ export class LogStatements {
   append(rows: readonly NumberedRow[]): readonly { statement: Statement; changes: number }[] {
     const last = rows.at(-1) as NumberedRow;
     const raise = this.raiseHead(last.position, last.id);
-    const insert = this.insertEvents(rows);
+    const insert = this.event.insert(rows);
     const both = this.dialect.insertAfter?.(raise, insert);
     if (both !== undefined) return [{ statement: both, changes: rows.length }];
     return [
@@ -192,39 +137,10 @@ export class LogStatements {
     ];
   }
 
-  private insertEvents(rows: readonly NumberedRow[]): Statement {
-    return this.dialect.insert(
-      'auth_event',
-      EVENT_COLUMNS,
-      rows.map((row) => [
-        row.position,
-        Buffer.from(row.id, 'hex'),
-        row.kind,
-        Buffer.from(row.key, 'hex'),
-        row.killsBelow,
-        row.except === null ? null : Buffer.from(row.except, 'hex'),
-        row.accessOnly ? 1 : 0,
-        row.issuedBefore,
-        row.until,
-        row.reason,
-        row.actor,
-        row.createdAt,
-      ]),
-    );
-  }
-
   /** C4: what waits to be numbered: first what a login waits for, then the oldest. */
   listPending(limit: number): Statement {
-    const { text, hex } = this.dialect;
-    const columns = PENDING_COLUMNS.map(([name, type]) =>
-      type === 'bytes'
-        ? `${hex(name)} AS ${name}`
-        : type === 'bigint'
-          ? `${text(name)} AS ${name}`
-          : name,
-    );
     return this.dialect.statement(
-      `SELECT ${columns.join(', ')} FROM ${this.pending} p ` +
+      `SELECT ${this.pending.select('p')} FROM ${this.pending.table} p ` +
         `ORDER BY CASE WHEN p.kind IN ('subject', 'issuer') THEN 0 ELSE 1 END, p.event_id LIMIT ?`,
       [limit],
     );
@@ -233,17 +149,17 @@ export class LogStatements {
   deletePending(ids: readonly string[]): Statement {
     return this.dialect.statement(
       this.dialect.deletePending(ids.length),
-      ids.map((id) => Buffer.from(id, 'hex')),
+      ids.map((id) => bytesOf(id)),
     );
   }
 
   /** X1: expired, and it and its successor older than `cutoff`; the last event always stays. */
   findExpired(now: number, cutoff: number, limit: number): Statement {
     return this.dialect.statement(
-      `SELECT ${this.dialect.text('e.position')} AS event_position FROM ${this.event} e ` +
+      `SELECT ${this.dialect.text('e.position')} AS event_position FROM ${this.event.table} e ` +
         `WHERE e.keep_until < ? AND e.created_at < ? ` +
-        `AND e.position < (SELECT h.position FROM ${this.head} h WHERE h.id = 1) ` +
-        `AND NOT EXISTS (SELECT 1 FROM ${this.event} s WHERE s.position = e.position + 1 AND s.created_at >= ?) ` +
+        `AND e.position < (SELECT h.position FROM ${this.head.table} h WHERE h.id = 1) ` +
+        `AND NOT EXISTS (SELECT 1 FROM ${this.event.table} s WHERE s.position = e.position + 1 AND s.created_at >= ?) ` +
         `ORDER BY e.keep_until LIMIT ?`,
       [now, cutoff, cutoff, limit],
     );
@@ -253,7 +169,7 @@ export class LogStatements {
   listAges(after: number, limit: number): Statement {
     return this.dialect.statement(
       `SELECT ${this.dialect.text('e.position')} AS event_position, ` +
-        `${this.dialect.text('e.created_at')} AS created_at FROM ${this.event} e ` +
+        `${this.dialect.text('e.created_at')} AS created_at FROM ${this.event.table} e ` +
         `WHERE e.position > ? ORDER BY e.position LIMIT ?`,
       [after, limit],
     );
@@ -266,8 +182,8 @@ export class LogStatements {
    */
   findCovered(after: number, through: number, limit: number): Statement {
     return this.dialect.statement(
-      `SELECT DISTINCT ${this.dialect.text('e.position')} AS event_position FROM ${this.event} l ` +
-        `JOIN ${this.event} e ON e.event_key = l.event_key AND e.kind = l.kind ` +
+      `SELECT DISTINCT ${this.dialect.text('e.position')} AS event_position FROM ${this.event.table} l ` +
+        `JOIN ${this.event.table} e ON e.event_key = l.event_key AND e.kind = l.kind ` +
         `AND e.position < l.position AND e.access_only = l.access_only ` +
         `WHERE l.position > ? AND l.position <= ? AND l.kind IN ('subject', 'issuer', 'key') ` +
         `AND COALESCE(l.kills_below, 0) >= COALESCE(e.kills_below, 0) ` +
@@ -279,68 +195,50 @@ export class LogStatements {
   }
 
   deleteEvents(positions: readonly number[]): Statement {
-    return this.dialect.statement(
-      `DELETE FROM ${this.event} WHERE position IN (${positions.map(() => '?').join(', ')})`,
-      positions,
-    );
+    return this.event.delete({ position: oneOf(positions) });
   }
 
   raisePurgedThrough(position: number): Statement {
-    return this.dialect.statement(
-      `UPDATE ${this.head} SET purged_through = ? WHERE id = 1 AND purged_through < ?`,
-      [position, position],
+    return this.head.update(
+      { id: true, purgedThrough: lessThan(position) },
+      { purgedThrough: position },
     );
   }
 
-  /** X2: one instance at a time; the claim runs out by database time, should its holder die. */
+  /** X2: one instance at a time; the claim runs out by database time, should its holder crash. */
   claimPurge(now: number, until: number): Statement {
-    return this.dialect.statement(
-      `UPDATE ${this.head} SET purge_claimed_until = ? WHERE id = 1 AND purge_claimed_until < ?`,
-      [until, now],
+    return this.head.update(
+      { id: true, purgeClaimedUntil: lessThan(now) },
+      { purgeClaimedUntil: until },
     );
   }
 
   /** Prolongs the claim that ends at `until`, if no other instance has taken it since. */
   renewPurge(until: number, next: number): Statement {
-    return this.dialect.statement(
-      `UPDATE ${this.head} SET purge_claimed_until = ? WHERE id = 1 AND purge_claimed_until = ?`,
-      [next, until],
-    );
+    return this.head.update({ id: true, purgeClaimedUntil: until }, { purgeClaimedUntil: next });
   }
 
   /** Gives the claim back, if it is still the one that ends at `until`. */
   releasePurge(until: number): Statement {
-    return this.dialect.statement(
-      `UPDATE ${this.head} SET purge_claimed_until = 0 WHERE id = 1 AND purge_claimed_until = ?`,
-      [until],
-    );
+    return this.renewPurge(until, 0);
   }
 
   /** H4: raises the registered bounds, never lowers them; the head says who raised them. */
   registerBound(
-    column: 'max_staleness' | 'max_token_life',
+    bound: 'maxStaleness' | 'maxTokenLife',
     value: number,
     instance: string,
   ): Statement {
-    return this.dialect.statement(
-      `UPDATE ${this.head} SET ${column} = ?, ${column}_by = ? WHERE id = 1 AND ${column} < ?`,
-      [value, instance, value],
+    return this.head.update(
+      { id: true, [bound]: lessThan(value) },
+      { [bound]: value, [`${bound}By`]: instance },
     );
   }
 
   /** What `{ manager }` writes in the caller's own transaction: column names and values. */
   static pendingValues(row: PendingRow): Record<string, string | number | Buffer | null> {
-    return {
-      event_id: Buffer.from(row.id, 'hex'),
-      kind: row.kind,
-      event_key: Buffer.from(row.key, 'hex'),
-      except_key: row.except === null ? null : Buffer.from(row.except, 'hex'),
-      access_only: row.accessOnly ? 1 : 0,
-      expires_at: row.expiresAt,
-      life: row.life,
-      skew: row.skew,
-      reason: row.reason,
-      actor: row.actor,
-    };
+    const columns = columnsOf(PendingEvent);
+    const values = valuesOf(row, columns);
+    return Object.fromEntries(columns.map(({ name }, index) => [name, values[index] ?? null]));
   }
 }

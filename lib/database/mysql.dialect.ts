@@ -1,5 +1,5 @@
-import { placeholders } from './columns.js';
-import type { AuthTable, Dialect, FailureKind } from './dialect.js';
+import type { Dialect, FailureKind } from './dialect.js';
+import { type AuthTable, placeholders } from './entities/table.js';
 import { errorCodeOf, isServerError } from './driver-error.js';
 import type { SqlValue, Statement } from './statement.js';
 
@@ -26,12 +26,37 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
     `\`${database.replaceAll('`', '``')}\`.\`${prefixed(name)}\``;
   const insert: Dialect['insert'] = (name, columns, rows) => ({
     sql:
-      `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) VALUES ` +
+      `INSERT INTO ${table(name)} (${columns.map((column) => column.name).join(', ')}) VALUES ` +
       rows.map(() => `(${columns.map(() => '?').join(', ')})`).join(', '),
     values: rows.flat(),
   });
   return {
     name: 'mysql',
+    types: {
+      position: 'bigint',
+      bytes: 'binary(16)',
+      digest: 'binary(32)',
+      sealed: 'varbinary(64)',
+      text: 'varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
+      flag: 'smallint',
+    },
+    tableOptions: ' ENGINE = InnoDB',
+    canAddIfMissing: false,
+    // MySQL has no CREATE INDEX IF NOT EXISTS.
+    createIndex: ({ name, unique, table: on, columns }) =>
+      `ALTER TABLE ${table(on)} ADD ${unique === true ? 'UNIQUE ' : ''}INDEX ${prefixed(name)} (${columns})`,
+    dropIndex: ({ name, table: on }) => `ALTER TABLE ${table(on)} DROP INDEX ${prefixed(name)}`,
+    isThereAlready: (error) =>
+      ['ER_DUP_KEYNAME', 'ER_DUP_FIELDNAME'].includes(errorCodeOf(error) ?? ''),
+    isDenied: (error) =>
+      ['ER_TABLEACCESS_DENIED_ERROR', 'ER_COLUMNACCESS_DENIED_ERROR'].includes(
+        errorCodeOf(error) ?? '',
+      ),
+    hasRoles: true,
+    migrationLock: {
+      take: ["SELECT GET_LOCK('nestjs-logout', 60)"],
+      release: "SELECT RELEASE_LOCK('nestjs-logout')",
+    },
     // Not UNIX_TIMESTAMP(NOW()): that one repeats an hour when summer time ends.
     // SYSDATE, unlike UTC_TIMESTAMP, is read when the row is: after its lock was waited for.
     now: `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', SYSDATE(3)) DIV 1000`,
@@ -61,7 +86,7 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
     // IGNORE would also cut what is too long, and takes a lock that two of them cannot both widen.
     insertMissing: (name, columns, rows) => {
       const { sql, values } = insert(name, columns, rows);
-      const [[key] = ['']] = columns;
+      const [{ name: key } = { name: '' }] = columns;
       return { sql: `${sql} ON DUPLICATE KEY UPDATE ${key} = ${key}`, values };
     },
     updateInOrder: (name, key, set, where) =>

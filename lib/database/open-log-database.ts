@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { DataSource, MigrationExecutor, type DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../platform/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { authTables } from './migrations/auth-migrations.js';
+import { authTables } from './auth-migrations.js';
 import { checkTables, refuseForeignTables, refuseOurNames } from './check-tables.js';
 import { refuseSecondLog } from './second-log.js';
 import { dataSourceClassOf, deriveDataSourceOptions } from './derive-data-source-options.js';
@@ -233,15 +233,11 @@ async function prepare(
 /** Several processes may do this at once: one works, the others wait and then find nothing to do. */
 async function migrate(dataSource: DataSource, dialect: Dialect): Promise<void> {
   const runner = dataSource.createQueryRunner('master');
-  const [begin, end] = {
-    postgres: [['BEGIN', 'SELECT pg_advisory_xact_lock(7355608)'], ['COMMIT']],
-    mysql: [["SELECT GET_LOCK('nestjs-logout', 60)"], ["SELECT RELEASE_LOCK('nestjs-logout')"]],
-    sqlite: [['BEGIN IMMEDIATE'], ['COMMIT']],
-  }[dialect.name] as [string[], string[]];
+  const { take, release, undo } = dialect.migrationLock;
   try {
     for (let attempt = 1; ; attempt++) {
       try {
-        for (const sql of begin) await runner.query(sql);
+        for (const sql of take) await runner.query(sql);
         break;
       } catch (error) {
         if (dialect.failure(error) !== 'conflict' || attempt === MIGRATION_ATTEMPTS) throw error;
@@ -253,10 +249,10 @@ async function migrate(dataSource: DataSource, dialect: Dialect): Promise<void> 
     try {
       await executor.executePendingMigrations();
     } catch (error) {
-      if (dialect.name !== 'mysql') await runner.query('ROLLBACK');
+      if (undo !== undefined) await runner.query(undo);
       throw error;
     }
-    for (const sql of end) await runner.query(sql);
+    await runner.query(release);
   } finally {
     await runner.release();
   }

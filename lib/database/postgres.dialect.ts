@@ -1,9 +1,17 @@
-import { placeholders } from './columns.js';
-import type { AuthTable, Dialect, FailureKind } from './dialect.js';
+import type { Dialect, FailureKind } from './dialect.js';
+import { type AuthTable, type ColumnKind, placeholders } from './entities/table.js';
 import { errorCodeOf, isServerError } from './driver-error.js';
 import type { Row, SqlValue, Statement } from './statement.js';
 
-const ARRAY_TYPES = { bigint: 'bigint[]', bytes: 'bytea[]', text: 'text[]' } as const;
+/** As what the values of a column are sent, a row of the array each. */
+const ARRAYS: Readonly<Record<ColumnKind, string>> = {
+  position: 'bigint[]',
+  bytes: 'bytea[]',
+  digest: 'bytea[]',
+  sealed: 'bytea[]',
+  text: 'text[]',
+  flag: 'bigint[]',
+};
 
 /** Lock timeout, serialisation failure, deadlock. */
 const CONFLICTS = new Set(['55P03', '40001', '40P01']);
@@ -41,12 +49,37 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
   const table = (name: AuthTable): string => `${quoted}."${prefixed(name)}"`;
   const insert: Dialect['insert'] = (name, columns, rows) => ({
     sql:
-      `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) ` +
-      `SELECT * FROM unnest(${columns.map(([, type], i) => `$${i + 1}::${ARRAY_TYPES[type]}`).join(', ')})`,
+      `INSERT INTO ${table(name)} (${columns.map((column) => column.name).join(', ')}) ` +
+      `SELECT * FROM unnest(${columns.map(({ kind }, i) => `$${i + 1}::${ARRAYS[kind]}`).join(', ')})`,
     values: columns.map((_, column) => rows.map((row) => row[column] ?? null)),
   });
   return {
     name: 'postgres',
+    types: {
+      position: 'bigint',
+      bytes: 'bytea',
+      digest: 'bytea',
+      sealed: 'bytea',
+      text: 'varchar(255)',
+      flag: 'smallint',
+    },
+    tableOptions: '',
+    canAddIfMissing: true,
+    createIndex: ({ name, unique, table: on, columns }) =>
+      `CREATE ${unique === true ? 'UNIQUE ' : ''}INDEX IF NOT EXISTS ${prefixed(name)} ON ${table(on)} (${columns})`,
+    // An index is in the schema of its table, and is qualified like one.
+    dropIndex: ({ name, table: on }) =>
+      `DROP INDEX IF EXISTS ${table(on).replace(prefixed(on), prefixed(name))}`,
+    isThereAlready: () => false,
+    isDenied: (error) => errorCodeOf(error) === '42501',
+    // Only who may update a column of a row may lock it.
+    lockingColumn: 'event_id',
+    hasRoles: true,
+    migrationLock: {
+      take: ['BEGIN', 'SELECT pg_advisory_xact_lock(7355608)'],
+      release: 'COMMIT',
+      undo: 'ROLLBACK',
+    },
     now: `(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint`,
     // The timeline: it changes at a promotion, and reading it takes no privileges.
     server: `CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END`,
@@ -79,7 +112,7 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
     insert,
     insertMissing: (name, columns, rows) => {
       const { sql, values } = insert(name, columns, rows);
-      const [[key] = ['']] = columns;
+      const [{ name: key } = { name: '' }] = columns;
       // DO NOTHING would lock nothing, and the row could go before it is read.
       return { sql: `${sql} ON CONFLICT (${key}) DO UPDATE SET ${key} = EXCLUDED.${key}`, values };
     },

@@ -1,6 +1,6 @@
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { Dialect } from './dialect.js';
-import { integerOf } from './log-rows.js';
+import { integerOf } from './entities/table.js';
 import type { LogDatabase } from './log-database.js';
 
 /** What is known of a log before it is opened. */

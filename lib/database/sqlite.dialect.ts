@@ -1,5 +1,5 @@
-import { placeholders } from './columns.js';
-import type { AuthTable, Dialect, FailureKind } from './dialect.js';
+import type { Dialect, FailureKind } from './dialect.js';
+import { type AuthTable, placeholders } from './entities/table.js';
 import { errorCodeOf } from './driver-error.js';
 import type { SqlValue, Statement } from './statement.js';
 
@@ -10,12 +10,32 @@ export function sqliteDialect(tablePrefix = ''): Dialect {
   const table = (name: AuthTable): string => `"${prefixed(name)}"`;
   const insert: Dialect['insert'] = (name, columns, rows) => ({
     sql:
-      `INSERT INTO ${table(name)} (${columns.map(([column]) => column).join(', ')}) VALUES ` +
+      `INSERT INTO ${table(name)} (${columns.map((column) => column.name).join(', ')}) VALUES ` +
       rows.map(() => `(${columns.map(() => '?').join(', ')})`).join(', '),
     values: rows.flat(),
   });
   return {
     name: 'sqlite',
+    types: {
+      position: 'integer',
+      bytes: 'blob',
+      digest: 'blob',
+      sealed: 'blob',
+      text: 'text',
+      flag: 'integer',
+    },
+    tableOptions: '',
+    canAddIfMissing: false,
+    createIndex: ({ name, unique, table: on, columns }) =>
+      `CREATE ${unique === true ? 'UNIQUE ' : ''}INDEX IF NOT EXISTS ${prefixed(name)} ON ${table(on)} (${columns})`,
+    // An index is in the schema of its table, and is qualified like one.
+    dropIndex: ({ name, table: on }) =>
+      `DROP INDEX IF EXISTS ${table(on).replace(prefixed(on), prefixed(name))}`,
+    isThereAlready: (error) =>
+      errorCodeOf(error) === 'SQLITE_ERROR' && /duplicate column name/.test(String(error)),
+    isDenied: () => false,
+    hasRoles: false,
+    migrationLock: { take: ['BEGIN IMMEDIATE'], release: 'COMMIT', undo: 'ROLLBACK' },
     now: `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
     server: 'NULL',
     isReadOnly: '(SELECT query_only FROM pragma_query_only)',

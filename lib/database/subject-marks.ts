@@ -1,4 +1,5 @@
-import type { LogEvent, RevocationReason } from './revocation-event.js';
+import type { AuthAccount } from './entities/auth-account.entity.js';
+import type { LogEvent, RevocationReason } from './entities/revocation-event.entity.js';
 
 /**
  * What the events of an account (or of an issuer) that end **sessions** add up to, in one row: a
@@ -7,15 +8,10 @@ import type { LogEvent, RevocationReason } from './revocation-event.js';
  * The same three values as in the index (`mark.ts`, protocol G4): the highest limit, the one session
  * that it spares, and the highest limit of the events that spare another one or none.
  */
-export interface SubjectMarks {
-  /** Sessions whose login's `gen` is below are dead. */
-  readonly killsBelow: number;
-  readonly reason: RevocationReason;
-  /** The key of the one session that is judged by {@link sparedBelow} instead. */
-  readonly exceptKey: string | null;
-  readonly sparedBelow: number;
-  readonly sparedReason: RevocationReason;
-}
+export type SubjectMarks = Pick<
+  AuthAccount,
+  'killsBelow' | 'reason' | 'exceptKey' | 'sparedBelow' | 'sparedReason'
+>;
 
 /** An account that was never marked. */
 export const UNMARKED: SubjectMarks = {
@@ -27,10 +23,10 @@ export const UNMARKED: SubjectMarks = {
 };
 
 /** Counts an event in, in whatever order they come; no limit ever falls. */
-export function mark(
-  marks: SubjectMarks,
+export function mark<T extends SubjectMarks>(
+  marks: T,
   { killsBelow, except, reason }: Pick<LogEvent, 'killsBelow' | 'except' | 'reason'>,
-): SubjectMarks {
+): T {
   const limit = killsBelow ?? 0;
   const spared = { sparedBelow: marks.killsBelow, sparedReason: marks.reason };
   if (limit > marks.killsBelow) {

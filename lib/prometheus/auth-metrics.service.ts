@@ -1,11 +1,11 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { Counter, Gauge, Histogram, type Metric, register } from 'prom-client';
+import { SUPPORTED_FORMAT } from '../database/entities/revocation-event.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
 import { RELEASE } from '../platform/release.js';
-import { SUPPORTED_FORMAT } from '../database/revocation-event.js';
 import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import { ProvisionalEvents } from '../revocation/log/in-doubt-commits.js';

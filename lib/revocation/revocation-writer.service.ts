@@ -1,7 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { refusal } from '../errors/auth.exception.js';
-import type { RevocationKind, RevocationReason } from '../database/revocation-event.js';
+import type {
+  RevocationKind,
+  RevocationReason,
+} from '../database/entities/revocation-event.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   type AuthEventDraft,

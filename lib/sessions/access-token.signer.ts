@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { KeyJwt } from '../authentication/jwt.service.js';
 import { KeyRing } from '../authentication/key-ring.js';
-import type { Delivery } from '../database/session-rows.js';
+import type { Delivery } from '../database/entities/auth-session.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import {
   RESOLVED_AUTH_OPTIONS,

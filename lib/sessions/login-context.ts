@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { refusal } from '../errors/auth.exception.js';
-import type { Delivery, RefreshRow, SessionRow } from '../database/session-rows.js';
+import type { RefreshRow, SessionRow } from '../database/session-rows.js';
+import type { Delivery } from '../database/entities/auth-session.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type Duration, parseDuration } from '../options/duration.js';
 import type { LogPosition } from '../revocation/log/log-positions.js';

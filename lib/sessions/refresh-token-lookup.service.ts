@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type KeyObject, randomInt } from 'node:crypto';
 import { refusal } from '../errors/auth.exception.js';
 import { KeyRing } from '../authentication/key-ring.js';
-import { integerOf } from '../database/log-rows.js';
+import { integerOf } from '../database/entities/table.js';
 import {
   refreshOf,
   type RefreshRow,

@@ -1,5 +1,5 @@
 import type { AccountRow } from '../database/account.statements.js';
-import type { RevocationReason } from '../database/revocation-event.js';
+import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import {
   newRefreshRow,
   refreshOf,
@@ -261,8 +261,8 @@ function waitOf(refreshes: readonly RefreshRow[], number: number, after: number)
   return before - after;
 }
 
-function newestMark({ marks }: AccountRow, issuer: AccountRow): number {
-  return Math.max(marks.killsBelow, issuer.marks.killsBelow);
+function newestMark(account: AccountRow, issuer: AccountRow): number {
+  return Math.max(account.killsBelow, issuer.killsBelow);
 }
 
 function classOf(steps: number): ReuseClass {

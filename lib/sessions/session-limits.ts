@@ -1,4 +1,4 @@
-import { bytesOf, placeholders } from '../database/columns.js';
+import { bytesOf, placeholders } from '../database/entities/table.js';
 import type { AccountRow } from '../database/account.statements.js';
 import type { Dialect } from '../database/dialect.js';
 import type { Statement, Transaction } from '../database/statement.js';
@@ -80,10 +80,10 @@ export class SessionLimiter {
         this.most,
         bytesOf(session.key),
         now,
-        issuer.marks.killsBelow,
-        account.marks.killsBelow,
-        bytesOf(account.marks.exceptKey),
-        account.marks.sparedBelow,
+        issuer.killsBelow,
+        account.killsBelow,
+        bytesOf(account.exceptKey),
+        account.sparedBelow,
         ...group.values,
         count,
         skipped,

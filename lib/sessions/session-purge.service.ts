@@ -85,17 +85,17 @@ function sweeps(
     key: 'session_key',
     erase: (of, keys) => of.erase(keys),
   });
-  const traces = (what: 'grace_until' | 'expires_at'): Sweep => ({
+  const traces = (what: 'graceUntil' | 'expiresAt'): Sweep => ({
     find: ({ statements }) => statements.findTraces(what, now, RANGE),
     key: 'token_digest',
     erase: (of, digests) => of.forgetTraces(what, digests),
   });
   return [
-    sessions(({ statements }) => statements.findOver('ended_at', over, RANGE)),
-    sessions(({ statements }) => statements.findOver('idle_until', over, RANGE)),
+    sessions(({ statements }) => statements.findOver('endedAt', over, RANGE)),
+    sessions(({ statements }) => statements.findOver('idleUntil', over, RANGE)),
     sessions(({ statements }) => statements.findMarked(over, RANGE)),
-    traces('grace_until'),
-    traces('expires_at'),
+    traces('graceUntil'),
+    traces('expiresAt'),
     {
       find: ({ accounts }) => accounts.findForgettable(markedBefore, now, RANGE),
       key: 'subject_key',

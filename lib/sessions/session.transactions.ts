@@ -5,7 +5,6 @@ import {
   unknownAccount,
 } from '../database/account.statements.js';
 import type { Dialect } from '../database/dialect.js';
-import { integerOf } from '../database/log-rows.js';
 import {
   type RefreshRow,
   sessionOf,
@@ -13,7 +12,8 @@ import {
   type SessionRow,
 } from '../database/session-rows.js';
 import { SessionStatements } from '../database/session.statements.js';
-import type { Transaction } from '../database/statement.js';
+import { type Transaction } from '../database/statement.js';
+import { integerOf } from '../database/entities/table.js';
 import { endedBy } from '../database/subject-marks.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 import type { LoginOutcome } from './rotate.js';
@@ -106,7 +106,7 @@ export class SessionTransactions {
   }
 
   /** Lets an account log in again. */
-  *allow(subjectKey: string, what: 'locked_until' | 'disabled_at'): Transaction<void> {
+  *allow(subjectKey: string, what: 'lockedUntil' | 'disabledAt'): Transaction<void> {
     yield this.accounts.allow(subjectKey, what);
   }
 
@@ -122,10 +122,7 @@ export class SessionTransactions {
     return (yield this.accounts.forget(keys, markedBefore, now)).affected;
   }
 
-  *forgetTraces(
-    what: 'grace_until' | 'expires_at',
-    digests: readonly string[],
-  ): Transaction<number> {
+  *forgetTraces(what: 'graceUntil' | 'expiresAt', digests: readonly string[]): Transaction<number> {
     return (yield this.statements.forgetTraces(what, digests)).affected;
   }
 
@@ -153,10 +150,7 @@ export function endOf(
   issuer: AccountRow,
 ): ReturnType<typeof endedBy> {
   if (session.endedAt !== null) return session.endReason ?? 'unspecified';
-  return (
-    endedBy(account.marks, session.gen, session.key) ??
-    endedBy(issuer.marks, session.gen, session.key)
-  );
+  return endedBy(account, session.gen, session.key) ?? endedBy(issuer, session.gen, session.key);
 }
 
 function isAlive(session: SessionRow, account: AccountRow, issuer: AccountRow): boolean {

@@ -1,10 +1,12 @@
 import { randomFillSync, randomUUID } from 'node:crypto';
+import type {
+  LogEvent,
+  RevocationKind,
+} from '../../lib/database/entities/revocation-event.entity.js';
 import { DigestTable } from '../../lib/revocation/index/digest-table.js';
 import { EventKeys } from '../../lib/revocation/index/event-key.js';
 import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
-import type { LogEvent, RevocationKind } from '../../lib/database/revocation-event.js';
-import { atMost, interleave, runIfMain, usedBytes } from './bench.js';
-import type { BenchTable, Figure } from './bench.js';
+import { atMost, type BenchTable, type Figure, interleave, runIfMain, usedBytes } from './bench.js';
 
 const OWN = 'https://issuer.example';
 const FOREIGN = 'https://foreign.example';

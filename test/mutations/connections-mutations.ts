@@ -19,8 +19,8 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a look-up of refresh tokens reads every pending event',
-    'database/migrations/tables',
-    "{ name: 'auth_pending_key', unique: false, table: 'auth_pending', columns: 'event_key' },",
+    'database/table-definitions',
+    "{ name: 'auth_pending_key', table: 'auth_pending', columns: 'event_key' },",
     '',
     'cluster/storage/query-plans',
   ),
@@ -96,9 +96,9 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'an index has no prefix',
-    'database/migrations/tables',
-    '`CREATE ${kind} IF NOT EXISTS ${dialect.prefixed(name)} ON',
-    '`CREATE ${kind} IF NOT EXISTS ${name} ON',
+    'database/sqlite.dialect',
+    'INDEX IF NOT EXISTS ${prefixed(name)} ON',
+    'INDEX IF NOT EXISTS ${name} ON',
     NAMES,
   ),
   one(

@@ -95,8 +95,8 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'A28: the successor goes with its grace',
     'database/session.statements',
-    'SET sealed_successor = NULL, grace_until = NULL ${these}',
-    'SET sealed_successor = NULL, grace_until = NULL, retry_sealed = NULL ${these}',
+    '{ sealedSuccessor: null, graceUntil: null }',
+    '{ sealedSuccessor: null, graceUntil: null, retrySealed: null }',
     'cluster/sessions/lost-answers',
   ),
   one(

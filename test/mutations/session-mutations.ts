@@ -27,8 +27,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a mark is not written',
     ACCOUNTS,
-    'marks: mark(account.marks, event),',
-    '',
+    '...mark(account, event),',
+    '...account,',
     'cluster/sessions/(accounts|races)',
   ),
   one(

@@ -13,18 +13,23 @@ export {
   deriveDataSourceOptions,
   POOL_SIZE,
 } from '../../lib/database/derive-data-source-options.js';
-export { AUTH_TABLES, type ColumnType } from '../../lib/database/dialect.js';
+export { AuthSession } from '../../lib/database/entities/auth-session.entity.js';
+export { AUTH_TABLES, integerOf } from '../../lib/database/entities/table.js';
 export { newEventId } from '../../lib/database/event-id.js';
 export { InstanceStatements } from '../../lib/database/instance.statements.js';
 export { type LogDatabase, StorageFailure } from '../../lib/database/log-database.js';
-export { type EventDraft, eventOf, type Head, integerOf } from '../../lib/database/log-rows.js';
+export { type EventDraft, eventOf, type Head } from '../../lib/database/log-rows.js';
 export { LogStatements } from '../../lib/database/log.statements.js';
 export { openLogDatabase } from '../../lib/database/open-log-database.js';
-export { type LogEvent, SUPPORTED_FORMAT } from '../../lib/database/revocation-event.js';
+export {
+  type LogEvent,
+  PendingEvent,
+  SUPPORTED_FORMAT,
+} from '../../lib/database/entities/revocation-event.entity.js';
 export { ServerLogDatabase } from '../../lib/database/server-log-database.js';
-export { SESSION_COLUMNS } from '../../lib/database/session-rows.js';
 export { SessionStatements } from '../../lib/database/session.statements.js';
 export { SqliteLogDatabase } from '../../lib/database/sqlite-log-database.js';
+export { StatementRepository } from '../../lib/database/statement-repository.js';
 export type { Row, Statement, StatementResult } from '../../lib/database/statement.js';
 export { importPeer } from '../../lib/errors/auth-wiring.error.js';
 export { AuthMeter } from '../../lib/events/auth-meter.service.js';

@@ -5,7 +5,7 @@ import {
   dropInstances,
   dropTables,
   grants,
-} from '../../lib/database/migrations/tables.js';
+} from '../../lib/database/table-definitions.js';
 import type { Dialect } from '../../lib/database/dialect.js';
 import { mysqlDialect } from '../../lib/database/mysql.dialect.js';
 import { postgresDialect } from '../../lib/database/postgres.dialect.js';
@@ -40,12 +40,16 @@ const TITLES: Readonly<Record<Dialect['name'], string>> = {
 export function sqlFiles(): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   for (const dialect of [postgresDialect(''), mysqlDialect(''), sqliteDialect()]) {
-    const plain: Dialect = { ...dialect, table: (name) => name };
-    files.set(`${dialect.name}.up.sql`, up(plain));
-    files.set(`${dialect.name}.upgrade-0.2.sql`, upgrade(plain));
-    files.set(`${dialect.name}.down.sql`, down(plain));
+    files.set(`${dialect.name}.up.sql`, plain(up(dialect)));
+    files.set(`${dialect.name}.upgrade-0.2.sql`, plain(upgrade(dialect)));
+    files.set(`${dialect.name}.down.sql`, plain(down(dialect)));
   }
   return files;
+}
+
+/** The names of our tables without quotes and schema: a script runs wherever its caller is. */
+function plain(script: string): string {
+  return script.replaceAll(/(?:(?:""|``)\.)?["`](auth_\w+)["`]/g, '$1');
 }
 
 /** The statements of a script, for drivers that take one at a time. */

@@ -1,5 +1,5 @@
 import type { SeenInstance } from '../../database/instance.statements.js';
-import type { AuthTable } from '../../database/dialect.js';
+import type { AuthTable } from '../../database/entities/table.js';
 import type { CommandLog } from '../command-log.js';
 import type { LogTarget } from '../log-target.js';
 

@@ -1,6 +1,6 @@
-import { integerOf } from '../../database/log-rows.js';
-import type { Row } from '../../database/statement.js';
-import { SUPPORTED_FORMAT } from '../../database/revocation-event.js';
+import { SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
+import { type Row } from '../../database/statement.js';
+import { integerOf } from '../../database/entities/table.js';
 import { PENDING_PAGE, PURGE_AGE } from '../../revocation/log/log.transactions.js';
 import { plural, spanText } from '../command-options.js';
 import { type Check, type Finding, type Patient, wrong } from './check.js';

@@ -1,36 +1,13 @@
-import { AUTH_INDEXES, grants } from '../../database/migrations/tables.js';
-import { AUTH_TABLES, type AuthTable, type Dialect } from '../../database/dialect.js';
-import { errorCodeOf } from '../../database/driver-error.js';
+import { AUTH_INDEXES, grants, privilegeProbe } from '../../database/table-definitions.js';
+import {
+  AUTH_TABLES,
+  type AuthTable,
+  type Privilege,
+  tableOf,
+} from '../../database/entities/table.js';
+import { AUTH_ENTITIES } from '../../database/entities/auth-entities.js';
 import { StorageFailure } from '../../database/log-database.js';
 import { type Check, type Patient, wrong } from './check.js';
-
-/** "Insufficient privilege" of PostgreSQL; what MySQL says of tables and of columns. */
-const DENIED = new Set(['42501', 'ER_TABLEACCESS_DENIED_ERROR', 'ER_COLUMNACCESS_DENIED_ERROR']);
-
-type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
-
-/** What the library does with each table; the same as the GRANTs of docs/sql. */
-const NEEDED: Readonly<Record<AuthTable, readonly Privilege[]>> = {
-  auth_log: ['SELECT'],
-  auth_head: ['SELECT', 'UPDATE'],
-  auth_event: ['SELECT', 'INSERT', 'DELETE'],
-  auth_pending: ['SELECT', 'INSERT', 'DELETE'],
-  auth_subject: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
-  auth_session: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
-  auth_refresh: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
-  auth_instance: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
-};
-
-const COLUMN_OF: Readonly<Record<AuthTable, string>> = {
-  auth_log: 'log_id',
-  auth_head: 'position',
-  auth_event: 'event_id',
-  auth_pending: 'event_id',
-  auth_subject: 'marked_at',
-  auth_session: 'idle_until',
-  auth_refresh: 'retries',
-  auth_instance: 'seen_at',
-};
 
 const tables: Check = {
   name: 'tables',
@@ -60,10 +37,10 @@ const indexes: Check = {
       ({ name, table }) => present.has(table) && !present.has(name),
     );
     const { dialect } = log.database;
-    return missing.map(({ name, table, columns, unique }) =>
+    return missing.map((index) =>
       wrong(
-        `The index ${dialect.prefixed(name)} is missing: every poll, retry or purge reads the whole of ${table}.`,
-        `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${dialect.prefixed(name)} ON ${dialect.table(table)} (${columns});`,
+        `The index ${dialect.prefixed(index.name)} is missing: every poll, retry or purge reads the whole of ${index.table}.`,
+        `${dialect.createIndex(index)};`,
       ),
     );
   },
@@ -78,7 +55,7 @@ const privileges: Check = {
     const { dialect } = patient.log.database;
     const denied: { table: AuthTable; privilege: string }[] = [];
     for (const table of AUTH_TABLES.filter((name) => patient.present.has(name))) {
-      for (const privilege of NEEDED[table]) {
+      for (const privilege of tableOf(AUTH_ENTITIES[table]).privileges) {
         if (await isDenied(patient, table, privilege)) denied.push({ table, privilege });
       }
     }
@@ -100,7 +77,7 @@ async function isDenied(
   table: AuthTable,
   privilege: Privilege,
 ): Promise<boolean> {
-  const sql = attempt(database.dialect, table, privilege);
+  const sql = privilegeProbe(database.dialect, table, privilege);
   try {
     await database.transaction(function* () {
       yield { sql, values: [] };
@@ -108,23 +85,8 @@ async function isDenied(
     return false;
   } catch (error) {
     const cause = error instanceof StorageFailure ? error.cause : error;
-    if (DENIED.has(errorCodeOf(cause) ?? '')) return true;
+    if (database.dialect.isDenied(cause)) return true;
     throw cause;
-  }
-}
-
-function attempt(dialect: Dialect, name: AuthTable, privilege: Privilege): string {
-  const table = dialect.table(name);
-  const column = COLUMN_OF[name];
-  switch (privilege) {
-    case 'SELECT':
-      return `SELECT 1 AS one FROM ${table} WHERE 1 = 0`;
-    case 'INSERT':
-      return `INSERT INTO ${table} SELECT * FROM ${table} WHERE 1 = 0`;
-    case 'UPDATE':
-      return `UPDATE ${table} SET ${column} = ${column} WHERE 1 = 0`;
-    case 'DELETE':
-      return `DELETE FROM ${table} WHERE 1 = 0`;
   }
 }
 

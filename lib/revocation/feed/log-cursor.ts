@@ -1,5 +1,9 @@
+import {
+  isKnownKind,
+  type LogEvent,
+  SUPPORTED_FORMAT,
+} from '../../database/entities/revocation-event.entity.js';
 import { eventOf, type Head, headOf } from '../../database/log-rows.js';
-import { isKnownKind, type LogEvent, SUPPORTED_FORMAT } from '../../database/revocation-event.js';
 import type { Row } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 

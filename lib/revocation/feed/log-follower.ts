@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
+import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import type { Via } from '../../database/log-database.js';
 import type { Head } from '../../database/log-rows.js';
-import type { LogEvent } from '../../database/revocation-event.js';
 import type { AuthMeter } from '../../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { AuthClock } from '../../platform/auth-clock.js';

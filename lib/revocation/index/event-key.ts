@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { RevocationKind } from '../../database/revocation-event.js';
+import type { RevocationKind } from '../../database/entities/revocation-event.entity.js';
 
 // Taken once: in the sandbox of a test runner every look at a global costs a microsecond.
 const { stringify } = JSON;

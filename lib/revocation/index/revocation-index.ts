@@ -1,10 +1,10 @@
+import type { LogEvent, RevocationKind } from '../../database/entities/revocation-event.entity.js';
+import type { TokenIdentity } from '../../options/token-claims.js';
 import { FOREVER } from './digest-shard.js';
 import { DigestTable } from './digest-table.js';
-import { HistoryGaps } from './history-gaps.js';
 import { type EventKeys, parseHexKey } from './event-key.js';
+import { HistoryGaps } from './history-gaps.js';
 import { MarkTable } from './mark.js';
-import type { TokenIdentity } from '../../options/token-claims.js';
-import type { LogEvent, RevocationKind } from '../../database/revocation-event.js';
 import { RevokedKeys } from './revoked-keys.js';
 import { noteOf, REVOKED, type RevokedVerdict } from './revoked-verdict.js';
 import { WaitingEvents } from './waiting-events.js';

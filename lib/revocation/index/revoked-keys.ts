@@ -1,5 +1,5 @@
+import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import type { EventKeys } from './event-key.js';
-import type { LogEvent } from '../../database/revocation-event.js';
 
 /** A `kid` may come from the header of a foreign token, so the number that is remembered is bounded. */
 const MOST_KIDS = 1_000;

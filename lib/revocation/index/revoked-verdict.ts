@@ -2,7 +2,7 @@ import {
   REVOCATION_REASONS,
   type RevocationKind,
   type RevocationReason,
-} from '../../database/revocation-event.js';
+} from '../../database/entities/revocation-event.entity.js';
 
 /** An event revoked the token; refusing it needs no proof of freshness. */
 export interface RevokedVerdict {

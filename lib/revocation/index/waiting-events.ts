@@ -1,4 +1,4 @@
-import type { LogEvent, RevocationKind } from '../../database/revocation-event.js';
+import type { LogEvent, RevocationKind } from '../../database/entities/revocation-event.entity.js';
 import type { IndexStats, PendingAt, RevocationIndex } from './revocation-index.js';
 
 /** What an index of its own is asked, over what waits for a number. */

@@ -1,10 +1,13 @@
-import type { LogEvent, RevocationReason } from '../../database/revocation-event.js';
 import {
-  type AccountRow,
   accountOf,
+  type AccountRow,
   AccountStatements,
 } from '../../database/account.statements.js';
 import type { Dialect } from '../../database/dialect.js';
+import type {
+  LogEvent,
+  RevocationReason,
+} from '../../database/entities/revocation-event.entity.js';
 import type { EventDraft } from '../../database/log-rows.js';
 import type { Transaction } from '../../database/statement.js';
 import { mark } from '../../database/subject-marks.js';
@@ -76,8 +79,7 @@ export class AccountTransactions {
       const { lockFor, lockUntil, disable } = draft.account ?? {};
       const until = lockUntil ?? (lockFor === undefined ? null : now + lockFor);
       changed.set(draft.key, {
-        ...account,
-        marks: mark(account.marks, event),
+        ...mark(account, event),
         // A shorter lock does not shorten a longer one: only unlock does.
         lockedUntil:
           until === null ? account.lockedUntil : Math.max(until, account.lockedUntil ?? 0),

@@ -6,7 +6,7 @@ import {
   REVOCATION_REASONS,
   type RevocationKind,
   type RevocationReason,
-} from '../../database/revocation-event.js';
+} from '../../database/entities/revocation-event.entity.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { isIdentifier, subjectOf } from '../../platform/identifier.js';
 import type { EventKeys } from '../index/event-key.js';

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import type { Dialect } from '../../database/dialect.js';
+import { SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
 import { newEventId } from '../../database/event-id.js';
 import { type InstanceRow, InstanceStatements } from '../../database/instance.statements.js';
-import { SUPPORTED_FORMAT } from '../../database/revocation-event.js';
 import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { RELEASE } from '../../platform/release.js';

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { type Head, headOf, integerOf } from '../../database/log-rows.js';
+import { type Head, headOf } from '../../database/log-rows.js';
+import { integerOf } from '../../database/entities/table.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { SharedCall } from '../../platform/async-calls.js';
 import type { AuthClock } from '../../platform/auth-clock.js';

@@ -1,14 +1,14 @@
-import type { AuthClock } from '../../platform/auth-clock.js';
+import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import { newEventId } from '../../database/event-id.js';
-import type { InstancePresence } from './instance-presence.js';
-import type { LogHistory } from './log-history.js';
-import type { LogEvent } from '../../database/revocation-event.js';
-import { AccountTransactions } from './account.transactions.js';
 import { type EventDraft, eventOf, type Head, headOf, pendingOf } from '../../database/log-rows.js';
 import type { LogStatements, NumberedRow } from '../../database/log.statements.js';
+import type { Transaction } from '../../database/statement.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
+import { AccountTransactions } from './account.transactions.js';
+import type { InstancePresence } from './instance-presence.js';
+import type { LogHistory } from './log-history.js';
 import { RepeatedEnds } from './repeated-ends.js';
 import { keepUntil, RETENTION_MARGIN } from './retention.js';
-import type { Transaction } from '../../database/statement.js';
 
 /** No row younger than this is purged, nor one whose successor is (X1). */
 export const PURGE_AGE = 600_000;
@@ -170,8 +170,8 @@ export class LogTransactions {
     instance: InstancePresence,
   ): Transaction<void> {
     yield* this.lockHead();
-    yield this.statements.registerBound('max_staleness', maxStaleness, instance.label);
-    yield this.statements.registerBound('max_token_life', maxTokenLife, instance.label);
+    yield this.statements.registerBound('maxStaleness', maxStaleness, instance.label);
+    yield this.statements.registerBound('maxTokenLife', maxTokenLife, instance.label);
     yield* instance.register(maxStaleness, maxTokenLife, issuer);
   }
 

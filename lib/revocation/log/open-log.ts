@@ -1,8 +1,9 @@
+import { SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
 import { InstanceStatements } from '../../database/instance.statements.js';
 import type { LogDatabase } from '../../database/log-database.js';
-import { headOf, integerOf } from '../../database/log-rows.js';
+import { headOf } from '../../database/log-rows.js';
 import { LogStatements } from '../../database/log.statements.js';
-import { SUPPORTED_FORMAT } from '../../database/revocation-event.js';
+import { integerOf } from '../../database/entities/table.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { InstancePresence } from './instance-presence.js';

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
+import { isKnownKind } from '../../database/entities/revocation-event.entity.js';
 import { StorageFailure } from '../../database/log-database.js';
-import { isKnownKind } from '../../database/revocation-event.js';
 import type { AuthMeter } from '../../events/auth-meter.service.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { headOf, integerOf } from '../../database/log-rows.js';
+import { headOf } from '../../database/log-rows.js';
+import { integerOf } from '../../database/entities/table.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { PURGE_AGE } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';

@@ -1,9 +1,10 @@
-import type { LogEvent } from '../../database/revocation-event.js';
 import type { AccountStatements } from '../../database/account.statements.js';
-import { type EventDraft, eventOf, type Head, integerOf } from '../../database/log-rows.js';
+import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
+import { type EventDraft, eventOf, type Head } from '../../database/log-rows.js';
 import type { LogStatements } from '../../database/log.statements.js';
+import { type Transaction } from '../../database/statement.js';
+import { integerOf } from '../../database/entities/table.js';
 import { keepUntil, RETENTION_MARGIN } from './retention.js';
-import type { Transaction } from '../../database/statement.js';
 
 /**
  * What ended a token or session before: an event of the log, an earlier draft of the same batch, or

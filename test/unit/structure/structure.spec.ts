@@ -9,8 +9,6 @@ const KNOWN_WRONG_WAYS: readonly string[] = [
   'authentication/legacy -> authentication',
   'cli -> cli/doctor',
   'cli/doctor -> cli',
-  'database -> database/migrations',
-  'database/migrations -> database',
   'revocation/feed -> revocation/push',
   'revocation/push -> revocation/feed',
   'revocation/feed -> revocation/staleness',
@@ -22,9 +20,6 @@ const KNOWN_WRONG_WAYS: readonly string[] = [
   'revocation/staleness -> revocation',
 ];
 const KNOWN_LONG_FILES: readonly string[] = [
-  'database/log.statements.ts',
-  'database/migrations/tables.ts',
-  'database/session.statements.ts',
   'revocation/index/revocation-index.ts',
   'revocation/log/revocation-log.service.ts',
   'sessions/session.service.ts',

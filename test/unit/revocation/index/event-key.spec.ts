@@ -5,7 +5,7 @@ import {
   formatHexKey,
   parseHexKey,
 } from '../../../../lib/revocation/index/event-key.js';
-import type { RevocationKind } from '../../../../lib/database/revocation-event.js';
+import type { RevocationKind } from '../../../../lib/database/entities/revocation-event.entity.js';
 
 const OWN = 'https://own.example';
 const FOREIGN = 'https://foreign.example';

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { EventKeys } from '../../../../lib/revocation/index/event-key.js';
 import { HistoryGaps } from '../../../../lib/revocation/index/history-gaps.js';
 import { RevocationIndex } from '../../../../lib/revocation/index/revocation-index.js';
-import type { LogEvent } from '../../../../lib/database/revocation-event.js';
+import type { LogEvent } from '../../../../lib/database/entities/revocation-event.entity.js';
 
 const ISSUER = 'https://issuer.test';
 

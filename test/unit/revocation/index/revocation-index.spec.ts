@@ -8,7 +8,7 @@ import type {
   LogEventKind,
   RevocationKind,
   RevocationReason,
-} from '../../../../lib/database/revocation-event.js';
+} from '../../../../lib/database/entities/revocation-event.entity.js';
 
 const OWN = 'https://own.example';
 const FOREIGN = 'https://foreign.example';

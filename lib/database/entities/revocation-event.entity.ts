@@ -1,0 +1,172 @@
+import { Bytes, Flag, Position, Table, Text } from './table.js';
+
+/** What an event ends: one token, one login, an account's tokens, a key's tokens, or an issuer's. */
+export type RevocationKind = 'token' | 'session' | 'subject' | 'key' | 'issuer';
+
+/** Every kind of the log; `history` marks the jump after a lost history and ends nothing. */
+export type LogEventKind = RevocationKind | 'history';
+
+const KNOWN_KINDS: ReadonlySet<string> = new Set([
+  'token',
+  'session',
+  'subject',
+  'key',
+  'issuer',
+  'history',
+] satisfies LogEventKind[]);
+
+/**
+ * Whether this release knows what an event of this kind ends. It judges no token beside one that it does
+ * not know, and gives it no position (H5).
+ */
+export function isKnownKind(kind: string): boolean {
+  return KNOWN_KINDS.has(kind);
+}
+
+/**
+ * The stable reasons that the holder of a rightly signed token may be told.
+ *
+ * They are a closed set, so that an application can say the right sentence and a free text can
+ * never leak to a client.
+ */
+export const REVOCATION_REASONS = [
+  'unspecified',
+  'logout',
+  'logged_out_elsewhere',
+  'newer_login',
+  'password_changed',
+  'claims_changed',
+  'refresh_reused',
+  'account_locked',
+  'account_disabled',
+  'account_removed',
+  'key_compromised',
+  'everyone',
+  'administrator',
+] as const;
+
+/** One of {@link REVOCATION_REASONS}. */
+export type RevocationReason = (typeof REVOCATION_REASONS)[number];
+
+const REASONS: ReadonlyMap<string, RevocationReason> = new Map(
+  REVOCATION_REASONS.map((reason) => [reason, reason]),
+);
+
+/** A reason of a newer release is reported to no one; its event counts all the same. */
+export function reasonOf(text: string | null | undefined): RevocationReason {
+  return REASONS.get(text ?? '') ?? 'unspecified';
+}
+
+/** One row of the log, or one pending row, as the feed and the writers hand it to the index. */
+export interface LogEvent {
+  /** The place in commit order; `null` while the event is pending. */
+  readonly position: number | null;
+  /** Random and time-ordered, 32 lower-case hex digits; names the event for ever. */
+  readonly id: string;
+  readonly kind: LogEventKind;
+  /** 128 bits as 32 lower-case hex digits, see `event-key.ts`. */
+  readonly key: string;
+  /**
+   * `subject` and `issuer`: tokens with a `gen` below this position are dead. `history`: the last
+   * position before the jump, or `null` where an older release jumped.
+   */
+  readonly killsBelow: number | null;
+  /**
+   * `subject`: the key (kind `session`) of the one session that is spared. `key`: the key (kind `issuer`)
+   * of the issuer whose key it is, or `null` for every issuer.
+   */
+  readonly except: string | null;
+  /** `subject`: ends access tokens but no session. */
+  readonly accessOnly: boolean;
+  /** `subject` and `issuer`: tokens without `gen` whose `iat` is not after this are dead (epoch ms). */
+  readonly issuedBefore: number | null;
+  /** Until when the event must be remembered (epoch ms, database time); `null` = for ever. */
+  readonly until: number | null;
+  readonly reason: RevocationReason;
+}
+
+/**
+ * The newest format of the log that this release understands (H5). An instance closes on a newer one.
+ * New logs begin with format 1, and only `nestjs-logout raise-format` raises it.
+ */
+export const SUPPORTED_FORMAT = 2;
+
+/**
+ * From this format on a revoked key counts for its issuer only. Below it a second event, without the
+ * issuer, is written for instances of older releases, which look for no other; it counts for every
+ * issuer.
+ */
+export const KEYS_OF_ISSUERS = 2;
+
+/**
+ * One event of the revocation log, as an application reads it through its own DataSource: what was
+ * revoked, why, when and by whom. Read-only.
+ *
+ * It is deleted once every token that it affects has expired. It names no user: `key` is a digest.
+ *
+ * @example
+ * ```ts
+ * import { Injectable } from '@nestjs/common';
+ * import { InjectRepository } from '@nestjs/typeorm';
+ * import { RevocationEvent } from 'nestjs-logout';
+ * import type { Repository } from 'typeorm';
+ *
+ * @Injectable()
+ * export class AuditService {
+ *   constructor(@InjectRepository(RevocationEvent) private readonly events: Repository<RevocationEvent>) {}
+ *
+ *   latest(): Promise<RevocationEvent[]> {
+ *     return this.events.find({ order: { position: 'DESC' }, take: 20 });
+ *   }
+ * }
+ * ```
+ * @publicApi
+ */
+@Table('auth_event', ['SELECT', 'INSERT', 'DELETE'])
+export class RevocationEvent {
+  /** Its place in commit order, from 1 and without gaps. */
+  @Position({ key: true, as: 'event_position' }) readonly position!: number;
+  /** Its identity: random and time-ordered, 32 lower-case hexadecimal digits. */
+  @Bytes({ name: 'event_id' }) readonly id!: string;
+  /** What it ends; `history` ends nothing, it begins a new history of the log after a failover. */
+  @Text() readonly kind!: RevocationKind | 'history';
+  /** A digest of the kind, the issuer and the id of what it ends, 32 lower-case hexadecimal digits. */
+  @Bytes({ name: 'event_key' }) readonly key!: string;
+  /** `subject` and `issuer`: tokens with a `gen` below this position are revoked. */
+  @Position({ nullable: true }) readonly killsBelow!: number | null;
+  /** `subject`: the key of the one session that it spares. `key`: that of the issuer whose key it is. */
+  @Bytes({ name: 'except_key', nullable: true }) readonly except!: string | null;
+  /** `subject`: whether it ends access tokens and no session. */
+  @Flag() readonly accessOnly!: boolean;
+  /** Tokens without `gen` that were issued up to this time are revoked (epoch ms). */
+  @Position({ nullable: true }) readonly issuedBefore!: number | null;
+  /** Until when it is kept (epoch ms); `null` = for ever. */
+  @Position({ name: 'keep_until', nullable: true }) readonly until!: number | null;
+  /** Why; a reason of a newer release reads as `unspecified`. */
+  @Text({ read: reasonOf }) readonly reason!: RevocationReason;
+  /** Who did it, as the application said. */
+  @Text({ nullable: true }) readonly actor!: string | null;
+  /** When it was written (epoch ms, the database's time). */
+  @Position() readonly createdAt!: number;
+}
+
+/** An event that was written in a caller's transaction and has no position yet. */
+@Table('auth_pending', ['SELECT', 'INSERT', 'DELETE'])
+export class PendingEvent {
+  @Bytes({ name: 'event_id', key: true }) readonly id!: string;
+  @Text() readonly kind!: LogEventKind;
+  @Bytes({ name: 'event_key' }) readonly key!: string;
+  @Bytes({ name: 'except_key', nullable: true }) readonly except!: string | null;
+  @Flag() readonly accessOnly!: boolean;
+  /** `token`: the token's own expiry (epoch ms). */
+  @Position({ nullable: true }) readonly expiresAt!: number | null;
+  /**
+   * For how long (ms) its writer must have it remembered, whatever the head has registered: at least its
+   * own longest token lifetime, or a foreign issuer's longest session. `null` where the event never ends.
+   */
+  @Position({ nullable: true }) readonly life!: number | null;
+  /** Milliseconds added to the database's time for `issuedBefore`. */
+  @Position() readonly skew!: number;
+  @Text({ read: reasonOf }) readonly reason!: RevocationReason;
+  @Text({ nullable: true }) readonly actor!: string | null;
+}

@@ -1,0 +1,209 @@
+/** The names of our tables, before `tablePrefix`; no prefix or naming strategy of the application applies. */
+export const AUTH_TABLES = [
+  'auth_log',
+  'auth_head',
+  'auth_event',
+  'auth_pending',
+  'auth_subject',
+  'auth_session',
+  'auth_refresh',
+  'auth_instance',
+] as const;
+
+/** One of {@link AUTH_TABLES}. */
+export type AuthTable = (typeof AUTH_TABLES)[number];
+
+/**
+ * What a column holds. Each dialect has an SQL type for each kind.
+ *
+ * - `position`: a position of the log, a time (epoch ms) or a duration (ms); a safe integer
+ * - `bytes`, `digest`, `sealed`: 16 bytes, 32 bytes, at most 64 bytes; hexadecimal digits here
+ * - `text`: at most 255 characters, compared exactly
+ * - `flag`: true or false, 1 or 0 in the database
+ */
+export type ColumnKind = 'position' | 'bytes' | 'digest' | 'sealed' | 'text' | 'flag';
+
+/** The releases that added tables or columns, the oldest first. A migration of one never changes again. */
+export type Release = '0.1' | '0.2';
+
+/** What the library does with a table; the role of the application needs no other privilege. */
+export type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
+
+/** A class that declares a table. */
+export type EntityClass<T extends object = object> = new () => T;
+
+/** A column, as its decorator declares it. */
+export interface Column {
+  readonly property: string;
+  readonly name: string;
+  readonly kind: ColumnKind;
+  readonly isKey: boolean;
+  readonly isNullable: boolean;
+  readonly since: Release;
+  /** Made with the table, and neither read nor written by this release. */
+  readonly isReserved: boolean;
+  /** The name under which statements select it. */
+  readonly as: string;
+  /** A value as the database gives it, always as text, to that of the property. */
+  readonly read: (text: string | null | undefined) => unknown;
+  /** The value of the property to that of a placeholder. */
+  readonly write: (value: never) => string | number | Buffer | null;
+}
+
+/** What a decorator takes; everything else follows from the name of the property. */
+interface ColumnOptions {
+  /** @default the name of the property in snake_case */
+  readonly name?: string;
+  readonly key?: true;
+  readonly nullable?: true;
+  /** @default '0.1' */
+  readonly since?: Release;
+  /**
+   * Made with the table, and neither read nor written by this release: a database is widened once for
+   * several features (docs/decisions/0012).
+   */
+  readonly reserved?: true;
+  /** @default the name of the column; another where statements join a table with such a column */
+  readonly as?: string;
+  readonly read?: Column['read'];
+  readonly write?: (value: never) => string | number | null;
+}
+
+/** A table, as its class declares it. */
+export interface Table {
+  readonly name: AuthTable;
+  readonly privileges: readonly Privilege[];
+  readonly columns: readonly Column[];
+}
+
+const declaredColumns = new WeakMap<object, Column[]>();
+const declaredTables = new WeakMap<object, Table>();
+
+/** Declares that a class is one of our tables. */
+export function Table(name: AuthTable, privileges: readonly Privilege[]): ClassDecorator {
+  return (entity) =>
+    void declaredTables.set(entity, {
+      name,
+      privileges,
+      columns: declaredColumns.get(entity) ?? [],
+    });
+}
+
+/** Declares a column that holds a position, a time or a duration. */
+export const Position = columnOf('position', integerOf, (value: number) => value);
+/** Declares a column that holds 16 bytes: the id of an event, or a key of the index. */
+export const Bytes = columnOf('bytes', textOf, (hex: string) => Buffer.from(hex, 'hex'));
+/** Declares a column that holds a SHA-256 digest. */
+export const Digest = columnOf('digest', textOf, (hex: string) => Buffer.from(hex, 'hex'));
+/** Declares a column that holds an encrypted refresh token. */
+export const Sealed = columnOf('sealed', textOf, (hex: string) => Buffer.from(hex, 'hex'));
+/** Declares a column that holds a text. */
+export const Text = columnOf('text', textOf, (text: string) => text);
+/** Declares a column that holds true or false. */
+export const Flag = columnOf(
+  'flag',
+  (text) => text === '1',
+  (value: boolean) => (value ? 1 : 0),
+);
+
+/** @throws Error for a class that is none of our tables. */
+export function tableOf(entity: object): Table {
+  const table = declaredTables.get(entity);
+  if (table === undefined) throw new Error(`${String(entity)} declares no table.`);
+  return table;
+}
+
+/** The columns that this release reads and writes, or those of some properties, in their order. */
+export function columnsOf<T extends object>(
+  entity: EntityClass<T>,
+  properties?: readonly (keyof T)[],
+): readonly Column[] {
+  return tableOf(entity).columns.filter(({ property, isReserved }) =>
+    properties === undefined ? !isReserved : properties.includes(property as keyof T),
+  );
+}
+
+/** A row as it was selected: every column as text. */
+type Cells = Readonly<Record<string, string | null>>;
+
+/** The function that makes an entity of a row in which its columns were selected. */
+export function reader<T extends object>(entity: EntityClass<T>): (row: Cells) => T;
+export function reader<T extends object, P extends keyof T>(
+  entity: EntityClass<T>,
+  properties: readonly P[],
+): (row: Cells) => Pick<T, P>;
+export function reader<T extends object>(
+  entity: EntityClass<T>,
+  properties?: readonly (keyof T)[],
+): (row: Cells) => T {
+  const columns = columnsOf(entity, properties);
+  return (row) => {
+    const read: Record<string, unknown> = {};
+    for (const column of columns) read[column.property] = column.read(row[column.as]);
+    return read as T;
+  };
+}
+
+/** The values of an entity, as placeholders of these columns take them. */
+export function valuesOf(
+  entity: object,
+  columns: readonly Column[],
+): (string | number | Buffer | null)[] {
+  return columns.map(({ property, write }) =>
+    write((entity as Readonly<Record<string, never>>)[property] as never),
+  );
+}
+
+/** Hexadecimal digits as the bytes of a binary column. */
+export function bytesOf(hex: string): Buffer;
+export function bytesOf(hex: string | null): Buffer | null;
+export function bytesOf(hex: string | null): Buffer | null {
+  return hex === null ? null : Buffer.from(hex, 'hex');
+}
+
+/** As many placeholders as there are values, for `IN (…)`. */
+export function placeholders(values: readonly unknown[]): string {
+  return values.map(() => '?').join(', ');
+}
+
+function textOf(text: string | null | undefined): string {
+  return text ?? '';
+}
+
+function columnOf<V>(
+  kind: ColumnKind,
+  read: Column['read'],
+  write: (value: V) => string | number | Buffer,
+): (options?: ColumnOptions) => PropertyDecorator {
+  return (options = {}) =>
+    (prototype, key) => {
+      const property = String(key);
+      const name =
+        options.name ?? property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      const optional: Column['read'] = (text) =>
+        text === null || text === undefined ? null : read(text);
+      const column: Column = {
+        property,
+        name,
+        kind,
+        isKey: options.key === true,
+        isNullable: options.nullable === true,
+        since: options.since ?? '0.1',
+        isReserved: options.reserved === true,
+        as: options.as ?? name,
+        read: options.read ?? (options.nullable === true ? optional : read),
+        write: options.write ?? ((value: V | null) => (value === null ? null : write(value))),
+      };
+      const columns = declaredColumns.get(prototype.constructor) ?? [];
+      declaredColumns.set(prototype.constructor, [...columns, column]);
+    };
+}
+
+/** @throws RangeError beyond 2^53: a position that JavaScript cannot hold must never be rounded. */
+export function integerOf(text: string | null | undefined): number {
+  const value = Number(text);
+  if (text === null || text === undefined || !Number.isSafeInteger(value)) {
+    throw new RangeError(`The revocation log holds "${text}" where a safe integer belongs.`);
+  }
+  return value;
+}
