@@ -9,14 +9,13 @@ import {
   ConfigurableModuleClass,
   type OPTIONS_TYPE,
 } from './auth.module-definition.js';
-import { TokenVerifier } from './authentication/token-verifier.js';
-import { JwtAuthGuard, JwtAuthGuardOptions } from './authentication/jwt-auth.guard.js';
+import { JwtAuthGuard, RoutePolicyReader } from './authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from './authentication/jwt-service.module.js';
-import { JwtStrategy } from './authentication/jwt.strategy.js';
+import { JwtAuthGuardOptions, JwtStrategy } from './authentication/jwt.strategy.js';
 import { KeyService } from './authentication/key-ring.js';
-import { RoutePolicyReader } from './authentication/route-policy.js';
 import { AuthSelfTest } from './authentication/self-test.js';
 import { TokenSource } from './authentication/token-source.js';
+import { TokenVerifier } from './authentication/token-verifier.js';
 import { TokenService } from './authentication/token.service.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
@@ -30,8 +29,8 @@ import { assertOneCopyOfNest } from './platform/one-copy-of-nest.js';
 import { RevocationWriter } from './revocation/revocation-writer.service.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
-import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
 import { LoginService } from './sessions/login.service.js';
+import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
 import { RefreshService } from './sessions/refresh.service.js';
 import { SessionPurge } from './sessions/session-purge.service.js';
 import { SessionStore } from './sessions/session-store.service.js';

@@ -6,8 +6,7 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { TokenClaims } from '../options/token-claims.js';
-import { requestOf } from '../platform/execution-context.js';
-import { claimsOf } from '../revocation/claims-storage.js';
+import { claimsOf, requestOf } from '../platform/request.js';
 
 /**
  * The route is open to everybody; its token, if any, is not even read.

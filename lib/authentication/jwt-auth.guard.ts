@@ -1,41 +1,105 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
-import { AuthException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthMeter } from '../events/auth-meter.service.js';
-import { type AuthRequest, requestOf, setResponseHeaders } from '../platform/execution-context.js';
-import { JwtStrategy } from './jwt.strategy.js';
-import { RoutePolicyReader } from './route-policy.js';
+import { AuthException } from '../errors/auth.exception.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../options/resolved-auth-options.js';
+import { type AuthRequest, requestOf, setResponseHeaders } from '../platform/request.js';
+import {
+  Freshness,
+  routeDemandOf,
+  type RouteTarget as Target,
+  WhenStale,
+} from '../revocation/staleness/freshness.decorators.js';
+import { AllowExpired, OptionalAuth, Public } from './decorators.js';
+import { JwtAuthGuardOptions } from './jwt.strategy.js';
+import type { TokenDemand } from './token-verifier.js';
+
+/** What the decorators of a route say. */
+export interface RoutePolicy {
+  readonly isPublic: boolean;
+  readonly isOptional: boolean;
+  /**
+   * What the strategy is told at each request; nothing for a route that demands nothing special,
+   * because AuthGuard would copy it.
+   */
+  readonly authenticateOptions: { readonly demand: TokenDemand } | undefined;
+}
+
+interface KnownRoute {
+  readonly handler: Target;
+  readonly type: Target;
+  readonly policy: RoutePolicy;
+}
 
 /**
- * The options that `AuthGuard` of @nestjs/passport reads from `JwtAuthGuard`: the strategy's own name.
+ * Reads the decorators of a route at its first request and remembers them: they cannot change, and
+ * the look-ups of Reflector would cost more than the check of the token's revocation.
  *
- * AuthGuard copies its options twice at each request, and every property that it finds there costs
- * about 1 % of the request. A getter is read, but not copied.
+ * What stands on the handler wins over what stands on its class.
  */
 @Injectable()
-export class JwtAuthGuardOptions {
-  readonly #strategy: JwtStrategy;
-  readonly #meter: AuthMeter;
+export class RoutePolicyReader {
+  private readonly known = new WeakMap<Target, WeakMap<Target, KnownRoute>>();
+  private last: KnownRoute | undefined;
 
-  constructor(strategy: JwtStrategy, meter: AuthMeter) {
-    this.#strategy = strategy;
-    this.#meter = meter;
+  constructor(
+    private readonly reflector: Reflector,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /** The policy of the route that is being called. */
+  of(context: ExecutionContext): RoutePolicy {
+    const handler = context.getHandler();
+    const type = context.getClass();
+    // A request asks twice in a row, and two look-ups in a WeakMap cost as much as the revocation's.
+    if (handler === this.last?.handler && type === this.last.type) return this.last.policy;
+    // By both, because a handler that is inherited serves several classes.
+    const known = this.known.get(handler)?.get(type) ?? this.learn(handler, type);
+    this.last = known;
+    return known.policy;
   }
 
-  /** What passport is asked for. */
-  get defaultStrategy(): string {
-    return this.#strategy.uniqueName;
+  private learn(handler: Target, type: Target): KnownRoute {
+    const route = { handler, type, policy: this.read(handler, type) };
+    let ofHandler = this.known.get(handler);
+    if (ofHandler === undefined) this.known.set(handler, (ofHandler = new WeakMap()));
+    ofHandler.set(type, route);
+    return route;
   }
 
-  /** The token that the strategy would find; a method of the class is not copied either. */
-  tokenOf(request: AuthRequest): string | undefined {
-    return this.#strategy.tokenOf(request);
+  private read(handler: Target, type: Target): RoutePolicy {
+    const targets = [handler, type];
+    const demand: TokenDemand = Object.freeze({
+      allowExpired: this.reflector.getAllAndOverride(AllowExpired, targets) ?? false,
+      ...routeDemandOf(handler, type),
+    });
+    const isSpecial =
+      demand.allowExpired || demand.freshness !== undefined || demand.whenStale !== undefined;
+    return Object.freeze({
+      isPublic: this.isMarkedPublic(handler) ?? this.isPublicByClass(handler, type),
+      isOptional: this.reflector.getAllAndOverride(OptionalAuth, targets) ?? false,
+      authenticateOptions: isSpecial ? { demand } : undefined,
+    });
   }
 
-  /** Counts what the guard answers. */
-  count(refusal: AuthException): void {
-    this.#meter.refuse(refusal);
+  /** A handler that says how its token is to be read is not public because its class is. */
+  private isPublicByClass(handler: Target, type: Target): boolean {
+    const readsToken = [OptionalAuth, AllowExpired, Freshness, WhenStale].some(
+      (decorator) => this.reflector.get<unknown>(decorator.KEY, handler) !== undefined,
+    );
+    return !readsToken && (this.isMarkedPublic(type) ?? false);
+  }
+
+  private isMarkedPublic(target: Target): boolean | undefined {
+    const own = this.reflector.get(Public, target);
+    const { publicMetadataKey } = this.options;
+    if (own !== undefined || publicMetadataKey === undefined) return own;
+    const theirs = this.reflector.get<unknown>(publicMetadataKey, target);
+    return theirs === undefined ? undefined : Boolean(theirs);
   }
 }
 

@@ -6,17 +6,17 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
-import { randomUUID } from 'node:crypto';
 import passport from 'passport';
-import { AuthException, refusal } from '../errors/auth.exception.js';
+import { randomUUID } from 'node:crypto';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
+import { AuthException, refusal } from '../errors/auth.exception.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import type { AuthRequest } from '../platform/execution-context.js';
-import { rememberClaims } from '../revocation/claims-storage.js';
+import { type AuthRequest, rememberClaims } from '../platform/request.js';
 import { TokenSource } from './token-source.js';
 import {
   DEFAULT_DEMAND,
@@ -173,6 +173,38 @@ export class JwtStrategy
   private names(): string[] {
     const { strategyName } = this.options;
     return strategyName === undefined ? [this.uniqueName] : [this.uniqueName, strategyName];
+  }
+}
+
+/**
+ * The options that `AuthGuard` of @nestjs/passport reads from `JwtAuthGuard`: the strategy's own name.
+ *
+ * AuthGuard copies its options twice at each request, and every property that it finds there costs
+ * about 1 % of the request. A getter is read, but not copied.
+ */
+@Injectable()
+export class JwtAuthGuardOptions {
+  readonly #strategy: JwtStrategy;
+  readonly #meter: AuthMeter;
+
+  constructor(strategy: JwtStrategy, meter: AuthMeter) {
+    this.#strategy = strategy;
+    this.#meter = meter;
+  }
+
+  /** What passport is asked for. */
+  get defaultStrategy(): string {
+    return this.#strategy.uniqueName;
+  }
+
+  /** The token that the strategy would find; a method of the class is not copied either. */
+  tokenOf(request: AuthRequest): string | undefined {
+    return this.#strategy.tokenOf(request);
+  }
+
+  /** Counts what the guard answers. */
+  count(refusal: AuthException): void {
+    this.#meter.refuse(refusal);
   }
 }
 

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { badlySentToken, refusal } from '../errors/auth.exception.js';
 import { MAX_TOKEN_LENGTH } from './token-header.js';
 import { cookieValues, mayActWithCookies } from '../platform/cookies.js';
-import { assertHeaders, type AuthRequest } from '../platform/execution-context.js';
+import { assertHeaders, type AuthRequest } from '../platform/request.js';
 
 /** Injected with a {@link CookieMode}, or `null` where tokens are sent in headers only. */
 export const COOKIE_MODE = Symbol('nestjs-logout:cookie-mode');

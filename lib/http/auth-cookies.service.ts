@@ -8,7 +8,7 @@ import {
 } from '../authentication/token-source.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type CookieResponse, mayActWithCookies, setCookies } from '../platform/cookies.js';
-import type { AuthRequest } from '../platform/execution-context.js';
+import type { AuthRequest } from '../platform/request.js';
 import type { LoginResult } from '../sessions/login-context.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import type { ResolvedCookies } from './cookie-options.js';

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import { setResponseHeaders } from '../platform/execution-context.js';
+import { setResponseHeaders } from '../platform/request.js';
 
 /** Where FastifyAdapter finds the `config` of a route (`@RouteConfig()`). */
 const ROUTE_CONFIG = '__fastify_route_config__';

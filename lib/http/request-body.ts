@@ -1,6 +1,6 @@
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
-import type { AuthRequest } from '../platform/execution-context.js';
+import type { AuthRequest } from '../platform/request.js';
 import { isIdentifier } from '../platform/identifier.js';
 import { type ClientContext, idempotencyKeyOf } from '../sessions/login-context.js';
 import type { Credentials } from './http-options.js';

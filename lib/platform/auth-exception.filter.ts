@@ -2,7 +2,7 @@ import { Catch, type ArgumentsHost, type ExecutionContext } from '@nestjs/common
 import { BaseExceptionFilter } from '@nestjs/core';
 import { throwError } from 'rxjs';
 import { AuthException } from '../errors/auth.exception.js';
-import { setResponseHeaders } from './execution-context.js';
+import { setResponseHeaders } from './request.js';
 
 /**
  * Gives the answer to an {@link AuthException} its headers (`Retry-After`, `WWW-Authenticate`) when a

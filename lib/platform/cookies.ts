@@ -1,4 +1,4 @@
-import type { AuthRequest } from './execution-context.js';
+import type { AuthRequest } from './request.js';
 
 const EQUALS = 0x3d;
 const SPACE = 0x20;

@@ -1,9 +1,14 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import { AuthException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthException } from '../errors/auth.exception.js';
 import type { TokenClaims, VerifiedClaims } from '../options/token-claims.js';
-import { requestOf, setResponseHeaders } from '../platform/execution-context.js';
-import { claimsOf, kidOfRequest, rememberClaims } from './claims-storage.js';
+import {
+  claimsOf,
+  kidOfRequest,
+  rememberClaims,
+  requestOf,
+  setResponseHeaders,
+} from '../platform/request.js';
 import { RevocationService } from './revocation.service.js';
 import { routeDemandOf } from './staleness/freshness.decorators.js';
 import { kidOf } from './token-identity.js';

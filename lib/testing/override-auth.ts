@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { MockFactory, TestingModuleBuilder } from '@nestjs/testing';
-import { JwtAuthGuardOptions } from '../authentication/jwt-auth.guard.js';
-import { JwtStrategy } from '../authentication/jwt.strategy.js';
-import { RoutePolicyReader } from '../authentication/route-policy.js';
+import { RoutePolicyReader } from '../authentication/jwt-auth.guard.js';
+import { JwtAuthGuardOptions, JwtStrategy } from '../authentication/jwt.strategy.js';
 import { AuthSelfTest } from '../authentication/self-test.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { AuthRequest } from '../platform/execution-context.js';
+import type { AuthRequest } from '../platform/request.js';
 import { LogConnection } from '../revocation/log/log-connection.service.js';
 import { RevocationLifecycle } from '../revocation/revocation.lifecycle.js';
 import { RevocationService, type RevocationStatus } from '../revocation/revocation.service.js';

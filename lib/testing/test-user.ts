@@ -2,13 +2,12 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import passport from 'passport';
 import { randomUUID } from 'node:crypto';
+import { type RoutePolicy, RoutePolicyReader } from '../authentication/jwt-auth.guard.js';
+import { JwtAuthGuardOptions } from '../authentication/jwt.strategy.js';
 import { refusal } from '../errors/auth.exception.js';
-import { JwtAuthGuardOptions } from '../authentication/jwt-auth.guard.js';
-import { type RoutePolicy, RoutePolicyReader } from '../authentication/route-policy.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import type { AuthRequest } from '../platform/execution-context.js';
-import { rememberClaims } from '../revocation/claims-storage.js';
+import { type AuthRequest, rememberClaims } from '../platform/request.js';
 
 /** What `request.user` is in a test. */
 type User = Readonly<Record<string, unknown>>;

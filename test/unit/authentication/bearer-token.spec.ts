@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { bearerToken } from '../../../lib/authentication/token-source.js';
-import type { AuthRequest } from '../../../lib/platform/execution-context.js';
+import type { AuthRequest } from '../../../lib/platform/request.js';
 
 const of = (authorization: string | string[] | undefined, more: object = {}): string | undefined =>
   bearerToken({ headers: { authorization }, url: '/', ...more } as AuthRequest);

@@ -12,23 +12,21 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
-import { TokenVerifier } from '../../../lib/authentication/token-verifier.js';
 import { CurrentToken, CurrentUser } from '../../../lib/authentication/decorators.js';
-import { JwtAuthGuard, JwtAuthGuardOptions } from '../../../lib/authentication/jwt-auth.guard.js';
+import { JwtAuthGuard, RoutePolicyReader } from '../../../lib/authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from '../../../lib/authentication/jwt-service.module.js';
 import { KeyJwt } from '../../../lib/authentication/jwt.service.js';
-import { JwtStrategy } from '../../../lib/authentication/jwt.strategy.js';
+import { JwtAuthGuardOptions, JwtStrategy } from '../../../lib/authentication/jwt.strategy.js';
 import { KeyRing, KeyService } from '../../../lib/authentication/key-ring.js';
-import { signRaw } from '../../support/raw-signature.js';
-import { RoutePolicyReader } from '../../../lib/authentication/route-policy.js';
 import { AuthSelfTest } from '../../../lib/authentication/self-test.js';
-import { TokenSource, COOKIE_MODE } from '../../../lib/authentication/token-source.js';
+import { COOKIE_MODE, TokenSource } from '../../../lib/authentication/token-source.js';
+import { TokenVerifier } from '../../../lib/authentication/token-verifier.js';
 import { TokenService } from '../../../lib/authentication/token.service.js';
 import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../../lib/options/auth-key.js';
 import {
-  RESOLVED_AUTH_OPTIONS,
   resolveAuthOptions,
+  RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../../lib/options/resolved-auth-options.js';
 import type { TokenIdentity } from '../../../lib/options/token-claims.js';
@@ -36,6 +34,7 @@ import type { DecisionOptions } from '../../../lib/revocation/revocation-decider
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
 import { ACTIVE, type Verdict } from '../../../lib/revocation/verdict.js';
 import { fetchOnce } from '../../support/fetch-once.js';
+import { signRaw } from '../../support/raw-signature.js';
 
 export type SigningKey = AuthKey & { readonly sign: NonNullable<AuthKey['sign']> };
 export type Members = Record<string, unknown>;

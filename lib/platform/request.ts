@@ -64,3 +64,24 @@ export function setResponseHeaders(
   if (typeof response?.header !== 'function') return;
   for (const [name, value] of Object.entries(headers)) response.header(name, value);
 }
+
+/** Our own place on the request: `user` belongs to the application, which may put anything there. */
+const CLAIMS = Symbol.for('nestjs-logout:claims');
+
+const KID = Symbol.for('nestjs-logout:kid');
+
+/** The verified claims of the token that authenticated a request; `undefined` where none did. */
+export function claimsOf<Claims extends object>(request: AuthRequest): Claims | undefined {
+  return request[CLAIMS] as Claims | undefined;
+}
+
+/** The kid of the key that verified these claims; `undefined` where our strategy did not. */
+export function kidOfRequest(request: AuthRequest): string | undefined {
+  return request[KID] as string | undefined;
+}
+
+/** Called by whatever authenticated a request, after the last check. */
+export function rememberClaims(request: AuthRequest, claims: object, kid?: string): void {
+  request[CLAIMS] = claims;
+  request[KID] = kid;
+}
