@@ -2,10 +2,12 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem, type } from 'node:os';
 import { amount, format, type BenchTable, type Figure } from './bench.js';
+import { type ReadmeRow, ratioPicture } from './picture.js';
 
 const ROOT = new URL('../../../', import.meta.url);
 const README = new URL('README.md', ROOT);
 const REPORT = new URL('docs/benchmarks.md', ROOT);
+const PICTURE = new URL('docs/benchmarks.svg', ROOT);
 const MARKED = /(<!-- bench -->)[\s\S]*?(<!-- \/bench -->)/;
 
 const HOW_TO_READ = `Written by \`npm run bench\`; do not edit it by hand. Run it yourself: it takes some minutes.
@@ -42,7 +44,7 @@ How to read it:
 - A target that is missed says **missed**, and stays.
 `;
 
-/** Makes the report; writes it into docs and, between its marks, into the README. */
+/** Makes the report; writes it into docs, with its picture, and between its marks into the README. */
 export async function writeReport(tables: readonly BenchTable[], write: boolean): Promise<string> {
   const short = summary(tables);
   const report = [
@@ -59,12 +61,14 @@ export async function writeReport(tables: readonly BenchTable[], write: boolean)
   ].join('\n');
   if (!write) return report;
   await writeFile(REPORT, report);
+  const rows = readmeRatios(tables);
+  await writeFile(PICTURE, ratioPicture(rows));
   if (existsSync(README)) {
     const readme = await readFile(README, 'utf8');
     await writeFile(
       README,
       readme.replace(MARKED, (_, start: string, end: string) =>
-        [start, machine(), '', readmeTable(tables), end].join('\n'),
+        [start, machine(), '', readmeTable(rows), end].join('\n'),
       ),
     );
   }
@@ -97,18 +101,25 @@ const README_ROWS = [
   ['that recipe and a TypeORM `findOne()` on PostgreSQL', 'findOne() on PostgreSQL'],
 ] as const;
 
-/** Four ratios on the Node of this run, for readers in a hurry. */
-function readmeTable(tables: readonly BenchTable[]): string {
+/** Four ratios on the Node of this run for each platform, for readers in a hurry. */
+function readmeRatios(tables: readonly BenchTable[]): ReadmeRow[] {
   const figures = tables.find(({ node }) => node === process.versions.node)?.figures ?? [];
-  const ratio = (platform: string, part: string): string => {
-    const found = figures.find(({ name }) => name.startsWith(platform) && name.includes(part));
-    return found === undefined ? '' : amount(found.value, found.unit);
-  };
+  const ratio = (platform: string, part: string): number =>
+    figures.find(({ name }) => name.startsWith(platform) && name.includes(part))?.value ?? NaN;
+  return README_ROWS.map(([label, part]) => ({
+    label,
+    fastify: ratio('fastify: ', part),
+    express: ratio('express: ', part),
+  }));
+}
+
+function readmeTable(rows: readonly ReadmeRow[]): string {
   return [
     '| compared with | Fastify | Express |',
     '|---|---|---|',
-    ...README_ROWS.map(
-      ([label, part]) => `| ${label} | ${ratio('fastify: ', part)} | ${ratio('express: ', part)} |`,
+    ...rows.map(
+      ({ label, fastify, express }) =>
+        `| ${label} | ${amount(fastify, 'x')} | ${amount(express, 'x')} |`,
     ),
   ].join('\n');
 }

@@ -24,6 +24,8 @@ import { PollFailures, PollLoop, WaitingRoom } from './poll-loop.js';
 /**
  * Follows the log into the index: one poll in flight, each judged before it counts, each accepted one
  * a proof of freshness dated to the moment before it was sent.
+ *
+ * Specified in docs/protocol.md, "Following".
  */
 @Injectable()
 export class RevocationFeed {

@@ -42,6 +42,8 @@ const SWEEP_SLOTS = 4096;
  *
  * It is monotone (promise P6): nothing but its expiry removes an entry, so a refused token stays refused.
  * It has no clock: the time comes from the caller (protocol T1).
+ *
+ * Specified in docs/protocol.md, "Generation".
  */
 export class RevocationIndex {
   private readonly tokens = new DigestTable();

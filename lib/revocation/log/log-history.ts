@@ -16,7 +16,7 @@ export const JUMP = 1e6;
 const MICROSECONDS = 1_000;
 
 /**
- * The log may have lost commits: before anything is numbered, it has to jump (H2).
+ * The log may have lost commits: before anything is numbered, it has to jump (docs/protocol.md, H2).
  *
  * Thrown inside a transaction, which it rolls back.
  */

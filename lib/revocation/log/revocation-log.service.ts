@@ -37,7 +37,11 @@ export interface Written extends Appended {
   readonly isRepetition: boolean;
 }
 
-/** Writes the log: every logout, whatever it is called, ends in {@link append}. */
+/**
+ * Writes the log: every logout, whatever it is called, ends in {@link append}.
+ *
+ * Specified in docs/protocol.md, "Writing" and "In the caller's transaction".
+ */
 @Injectable()
 export class RevocationLog {
   private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts, 'shared'));

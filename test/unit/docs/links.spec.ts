@@ -42,3 +42,7 @@ describe('links between the papers', () => {
     expect(broken).toEqual([]);
   });
 });
+
+it('README.md has at most 1,900 words', () => {
+  expect(readFileSync('README.md', 'utf8').split(/\s+/).length).toBeLessThanOrEqual(1_900);
+});
