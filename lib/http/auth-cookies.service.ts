@@ -13,17 +13,16 @@ import type { LoginResult } from '../sessions/login-context.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import type { ResolvedCookies } from './cookie-options.js';
 
-/** Name and value; browsers drop what is longer without a word (ASVS 5.0 3.3.5). */
+/** The longest name and value together. Browsers silently drop longer cookies (ASVS 5.0 3.3.5). */
 const LONGEST = 4_096;
 
 /**
- * The tokens' cookies: for an application with a login of its own beside `POST login`, such as one by
+ * The cookies of the tokens, for an application with its own login beside `POST login`, such as one with
  * OpenID Connect. Call `sessions.login(…, { delivery: 'cookie' })` there.
  *
  * Both cookies expire with the refresh token, or with the browser if the login is not persistent. So the
  * guard answers `token_expired` to a client that should refresh, and `token_missing` to one that should
- * log in. A logout wins: what was cleared in an answer is not
- * set again in the same one.
+ * log in. A logout wins: cookies that were cleared in an answer are not set again in the same one.
  *
  * @example
  * ```ts
@@ -45,15 +44,15 @@ export class AuthCookies implements OnModuleInit {
     );
   }
 
-  /** Whether the option `cookies` is on; otherwise nothing here has an effect. */
+  /** Whether the option `cookies` is on. If it is not, the methods here do nothing. */
   get isOn(): boolean {
     return this.options !== null;
   }
 
   /**
-   * Puts the tokens of a login or a refresh into cookies. Without a refresh token that cookie is left
-   * alone: there is none, or a quicker tab was given a later one than this answer knows. The access
-   * cookie then lasts for `refreshExpiresIn` if that is known, else as long as its own token.
+   * Sets the cookies with the tokens of a login or a refresh. Without a refresh token its cookie is not
+   * touched: there is none, or another tab has received a newer one. The access cookie then lasts for
+   * `refreshExpiresIn` if that is known, else as long as its own token.
    *
    * @throws AuthWiringError for an access token that no browser would keep.
    */

@@ -9,7 +9,7 @@ import { SessionsRoutes } from './sessions.routes.js';
 import { JwksController, TokenIntrospector, TokenRoutes } from './token.routes.js';
 
 /** What the option `http` adds to AuthModule. */
-export interface HttpDefinition {
+interface HttpDefinition {
   readonly controllers: Type[];
   readonly providers: Provider[];
 }

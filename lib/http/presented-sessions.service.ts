@@ -15,7 +15,7 @@ import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js
 const MOST_STRANGERS = 20;
 
 /** A refresh token, and how it came. */
-export interface PresentedRefreshToken {
+interface PresentedRefreshToken {
   readonly token: string;
   readonly delivery: 'body' | 'cookie';
 }

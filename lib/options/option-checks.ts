@@ -69,7 +69,7 @@ export function readOptions<Table extends OptionTable>(
  * probably meant, or with the sentence that `familiar` has for it; `null` with the problem noted if
  * it is no object.
  */
-export function readFields<Name extends string>(
+function readFields<Name extends string>(
   given: unknown,
   path: string,
   known: readonly Name[],
