@@ -19,7 +19,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
 import { loginAt, profileAt, type RecipeApp, startRecipe } from '../support/recipe-app.js';
-import { codeOf } from '../cluster/sessions/support.js';
+import { codeOf } from '../support/session-acts.js';
 import { fetchOnce } from '../support/fetch-once.js';
 
 const SHORT = 'secretKey';

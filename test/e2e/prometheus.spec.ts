@@ -4,8 +4,8 @@ import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
 import { AuthModule, AuthWiringError } from 'nestjs-logout';
 import { AuthPrometheusModule } from 'nestjs-logout/prometheus';
-import { refuseToNumber } from '../cluster/protocol/unnumberable.js';
-import { eventually } from '../cluster/protocol/support.js';
+import { refuseToNumber } from '../support/unnumberable.js';
+import { eventually } from '../support/eventually.js';
 import {
   databaseKinds,
   describeOn,

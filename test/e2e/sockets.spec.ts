@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { AuthException, type TokenClaims, TokenService } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
-import { controlPolls } from '../cluster/feed/support.js';
+import { controlPolls } from '../support/controlled-instance.js';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
 

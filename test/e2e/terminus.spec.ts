@@ -3,7 +3,7 @@ import type { HealthIndicatorService } from '@nestjs/terminus';
 import { isDeepStrictEqual } from 'node:util';
 import type { RevocationService } from 'nestjs-logout';
 import { AuthHealthIndicator } from 'nestjs-logout/terminus';
-import { eventually } from '../cluster/protocol/support.js';
+import { eventually } from '../support/eventually.js';
 import { describeOn, serverKinds, type TestDatabase } from '../support/databases.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { startWatched, type WatchedApp } from '../support/watched-app.js';

@@ -4,8 +4,8 @@ import { describeOn, serverKinds, type TestDatabase } from '../support/databases
 import { mintToken, SHARED_SECRET } from '../support/mint-token.js';
 import { makeNewerRelease, type NewerRelease } from '../support/newer-release.js';
 import { QuickstartProcess } from '../support/quickstart-process.js';
-import { LogWriter, sessionEnd } from '../cluster/protocol/log-writer.js';
-import { eventually } from '../cluster/protocol/support.js';
+import { LogWriter, sessionEnd } from '../support/log-writer.js';
+import { eventually } from '../support/eventually.js';
 import { load, UNDISTURBED } from './load.js';
 
 describeOn(serverKinds, 'H5: adjacent releases on one set of tables', (kind) => {

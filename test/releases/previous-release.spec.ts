@@ -10,8 +10,8 @@ import {
   type PreviousRelease,
 } from '../support/previous-release.js';
 import { QuickstartProcess } from '../support/quickstart-process.js';
-import { run } from '../cluster/cli/support.js';
-import { headPosition, readEvents } from '../cluster/protocol/support.js';
+import { run } from '../support/command.js';
+import { headPosition, readEvents } from '../support/log-tables.js';
 import { adminToken, Crossing, expectAnswer, logIn, until } from './crossing.js';
 
 /** Verified by every instance and used for no login, so that each step can revoke one. */

@@ -17,7 +17,7 @@ import {
   type SigningKey,
   startApp,
   type TestApp,
-} from '../unit/authentication/support.js';
+} from '../support/authentication-parts.js';
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;

@@ -25,7 +25,7 @@ import {
   optionsWith,
   startApp,
   TestApp,
-} from '../unit/authentication/support.js';
+} from '../support/authentication-parts.js';
 
 const key = hmacKey('one');
 const opened: TestApp[] = [];

@@ -15,7 +15,7 @@ import {
   type Platform,
   type SigningKey,
   type TestApp,
-} from '../unit/authentication/support.js';
+} from '../support/authentication-parts.js';
 
 const SHORT = 'secretKey';
 const JWT = { alg: 'HS256', typ: 'JWT' };

@@ -10,7 +10,7 @@ import {
   hmacKey,
   mint,
   optionsWith,
-} from '../unit/authentication/support.js';
+} from '../support/authentication-parts.js';
 
 const NEW_LINE_AND_BIDI = 'a\nb\r\u001b[31m\u0085\u2028\u202e\u2066\u200f\ufeff\ud800';
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;

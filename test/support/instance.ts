@@ -21,6 +21,7 @@ import { RevocationPurge } from '../../lib/revocation/log/revocation-purge.servi
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
 import { SessionService } from '../../lib/sessions/session.service.js';
 import type { TestDatabase } from './databases.js';
+import { loginBy } from './login-by.js';
 
 /** What a test may choose; everything else is as an application would have it. */
 export interface InstanceSettings {
@@ -109,11 +110,7 @@ export async function startInstance(
     index: app.get(RevocationIndex),
     purge: app.get(RevocationPurge),
     open: () => app.get(LogConnection, { strict: false }).open(),
-    login: async (subject = 'alice') => {
-      const result = await sessions.login(async () => ({ subject }));
-      if (result === null) throw new Error('login gave null');
-      return result.accessToken;
-    },
+    login: loginBy(sessions),
     judge: async (token) => {
       try {
         await tokens.verify(token);

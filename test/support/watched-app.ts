@@ -18,6 +18,7 @@ import {
 import { AuthPrometheusModule } from 'nestjs-logout/prometheus';
 import { AuthHealthIndicator } from 'nestjs-logout/terminus';
 import { HttpClient } from './http-client.js';
+import { loginBy } from './login-by.js';
 import { Scrape } from './scrape.js';
 
 /** An application whose health and metrics are read from its endpoints, as an orchestrator does. */
@@ -124,11 +125,7 @@ export async function startWatched(
     client,
     sessions,
     logout: app.get(LogoutService),
-    login: async (subject = 'alice') => {
-      const result = await sessions.login(async () => ({ subject }));
-      if (result === null) throw new Error('login gave null');
-      return result.accessToken;
-    },
+    login: loginBy(sessions),
     scrape: async () => new Scrape(String((await client.send('GET /metrics')).body)),
     close: () => app.close(),
   };

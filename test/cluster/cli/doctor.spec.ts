@@ -13,7 +13,7 @@ import { DurablePostgres } from '../../support/durable-postgres.js';
 import { LogStatements, newEventId } from '../../support/internals.js';
 import { hasPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
 import { WrongHost } from '../../support/wrong-host.js';
-import { makeTables, run, runJson, type RunSettings } from './support.js';
+import { makeTables, run, runJson, type RunSettings } from '../../support/command.js';
 
 const HOUR = 3_600_000;
 /** The server that tests share has fsync off, which is a finding. */

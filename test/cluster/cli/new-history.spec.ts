@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { findingsOf, run, runJson } from './support.js';
+import { findingsOf, run, runJson } from '../../support/command.js';
 
 interface Jump {
   readonly before: number;

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { RELEASE, SUPPORTED_FORMAT } from '../../support/internals.js';
-import { findingsOf, makeTables, run, runJson } from './support.js';
+import { findingsOf, makeTables, run, runJson } from '../../support/command.js';
 
 interface Status {
   readonly maxStaleness: number;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeOn, postgres, sqlite, type TestDatabase } from '../../support/databases.js';
-import { type CommandRun, makeTables } from './support.js';
+import { type CommandRun, makeTables } from '../../support/command.js';
 
 const MAIN = fileURLToPath(new URL('../../../lib/cli/main.js', import.meta.url));
 

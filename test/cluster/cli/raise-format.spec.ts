@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { CommandLog, SUPPORTED_FORMAT } from '../../support/internals.js';
-import { run, runJson } from './support.js';
+import { run, runJson } from '../../support/command.js';
 
 describe('H5: nestjs-logout raise-format', () => {
   describeOn(databaseKinds, 'on a log that instances follow', (kind) => {

@@ -8,8 +8,8 @@ import {
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
-import { type EventRow, loseCommit, readEvents, reconnect } from '../protocol/support.js';
-import { makeTables, run, runJson } from './support.js';
+import { type EventRow, loseCommit, readEvents, reconnect } from '../../support/log-tables.js';
+import { makeTables, run, runJson } from '../../support/command.js';
 
 interface Receipt {
   readonly events: readonly {

@@ -4,9 +4,10 @@ import { TestClock } from 'nestjs-logout/testing';
 import { DataSource } from 'typeorm';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { endSessions } from '../feed/support.js';
-import { eventually, follow, headPosition } from '../protocol/support.js';
-import { ACTS } from '../sessions/support.js';
+import { endSessions } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { follow, headPosition } from '../../support/log-tables.js';
+import { ACTS } from '../../support/session-acts.js';
 import { TableCopy } from './table-copy.js';
 
 const REFUSALS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked', 'account_locked']);

@@ -17,8 +17,8 @@ import { type Instance, startInstance } from '../../support/instance.js';
 import { AUTH_TABLES } from '../../support/internals.js';
 import { MariaDbServer } from '../../support/mariadb-server.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { followAgain } from '../feed/support.js';
-import { follow, headPosition, readEvents } from '../protocol/support.js';
+import { followAgain } from '../../support/controlled-instance.js';
+import { follow, headPosition, readEvents } from '../../support/log-tables.js';
 
 jest.setTimeout(120_000);
 

@@ -7,9 +7,15 @@ import { ServerLogDatabase } from '../../support/internals.js';
 import { mintToken } from '../../support/mint-token.js';
 import { PostgresPair } from '../../support/postgres-pair.js';
 import { describeOnServer } from '../../support/describe-on-server.js';
-import { endSessions, followAgain, ISSUER, knows, listenForErrors } from '../feed/support.js';
-import { claimsIn, follow, readEvents } from '../protocol/support.js';
-import { codeOf, login } from '../sessions/support.js';
+import {
+  endSessions,
+  followAgain,
+  ISSUER,
+  knows,
+  listenForErrors,
+} from '../../support/controlled-instance.js';
+import { claimsIn, follow, readEvents } from '../../support/log-tables.js';
+import { codeOf, login } from '../../support/session-acts.js';
 import { tellsOf } from './lost-history.js';
 import { Load, peerOf } from './load.js';
 

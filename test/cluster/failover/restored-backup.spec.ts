@@ -9,10 +9,10 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { run } from '../cli/support.js';
-import { endSessions, listenForErrors } from '../feed/support.js';
-import { follow } from '../protocol/support.js';
-import { codeOf, login } from '../sessions/support.js';
+import { run } from '../../support/command.js';
+import { endSessions, listenForErrors } from '../../support/controlled-instance.js';
+import { follow } from '../../support/log-tables.js';
+import { codeOf, login } from '../../support/session-acts.js';
 import { tellsOf } from './lost-history.js';
 import { TableCopy } from './table-copy.js';
 

@@ -3,8 +3,8 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOnServer } from '../../support/describe-on-server.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { PostgresPair } from '../../support/postgres-pair.js';
-import { clockOf, followAgain } from '../feed/support.js';
-import { eventually } from '../protocol/support.js';
+import { clockOf, followAgain } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
 
 describeOnServer('an address that led to a standby for a moment', () => {
   let pair: PostgresPair;

@@ -4,7 +4,8 @@ import { copyFileSync, rmSync } from 'node:fs';
 import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { claimsIn, eventually, headPosition } from '../protocol/support.js';
+import { eventually } from '../../support/eventually.js';
+import { claimsIn, headPosition } from '../../support/log-tables.js';
 
 describeOn([sqlite], 'a file put back that was started in between', (kind) => {
   let database: TestDatabase;

@@ -5,9 +5,9 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, postgres } from '../../support/databases.js';
 import type { Instance } from '../../support/instance.js';
 import { EventKeys, eventOf, type LogEvent, RevocationIndex } from '../../support/internals.js';
-import { clockOf, eventAt, ISSUER, NEVER_WAIT } from '../feed/support.js';
-import { claimsIn, follow } from '../protocol/support.js';
-import { alive, login } from '../sessions/support.js';
+import { clockOf, eventAt, ISSUER, NEVER_WAIT } from '../../support/controlled-instance.js';
+import { claimsIn, follow } from '../../support/log-tables.js';
+import { alive, login } from '../../support/session-acts.js';
 import { Cluster } from './cluster.js';
 
 const HOUR = 3_600_000;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describeOn, postgres } from '../../support/databases.js';
 import { mintToken } from '../../support/mint-token.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
-import { ISSUER } from '../feed/support.js';
+import { ISSUER } from '../../support/controlled-instance.js';
 import { Cluster } from './cluster.js';
 
 const MAIN = fileURLToPath(new URL('frozen-app.js', import.meta.url));

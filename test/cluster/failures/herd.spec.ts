@@ -7,8 +7,8 @@ import { describeOnServer } from '../../support/describe-on-server.js';
 import { LogConnection, RevocationFeed } from '../../support/internals.js';
 import { PostgresServer } from '../../support/postgres-server.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { ISSUER } from '../feed/support.js';
-import { eventually } from '../protocol/support.js';
+import { ISSUER } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
 
 const FEEDS = 50;
 

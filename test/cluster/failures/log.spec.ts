@@ -13,15 +13,9 @@ import {
   listenForErrors,
   NEVER_WAIT,
   letTimePass,
-} from '../feed/support.js';
-import {
-  claimsIn,
-  countLockWaits,
-  deferred,
-  eventually,
-  follow,
-  readEvents,
-} from '../protocol/support.js';
+} from '../../support/controlled-instance.js';
+import { deferred, eventually } from '../../support/eventually.js';
+import { claimsIn, countLockWaits, follow, readEvents } from '../../support/log-tables.js';
 import { Cluster } from './cluster.js';
 
 const PAGE = 1_000;

@@ -4,16 +4,16 @@ import { setTimeout } from 'node:timers/promises';
 import { AuthClock } from 'nestjs-logout';
 import { describeOn, postgres } from '../../support/databases.js';
 import type { Instance } from '../../support/instance.js';
-import { clockOf, followAgain, NEVER_WAIT } from '../feed/support.js';
+import { clockOf, followAgain, NEVER_WAIT } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
 import {
   countLockWaits,
-  eventually,
   follow,
   holdHead,
   loseCommit,
   readEvents,
   reconnect,
-} from '../protocol/support.js';
+} from '../../support/log-tables.js';
 import { Cluster } from './cluster.js';
 
 /** The bound where time is real (ms). */

@@ -9,8 +9,9 @@ import type { Instance } from '../../support/instance.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { COMMIT, type Fate } from '../../support/tcp-proxy.js';
-import { NEVER_WAIT } from '../feed/support.js';
-import { eventually, follow } from '../protocol/support.js';
+import { NEVER_WAIT } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { follow } from '../../support/log-tables.js';
 import { Cluster } from './cluster.js';
 
 /** The bound of these processes (s). */

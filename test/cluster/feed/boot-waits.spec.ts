@@ -5,7 +5,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { eventually } from '../protocol/support.js';
+import { eventually } from '../../support/eventually.js';
 
 describe('the boot waits for the first load, for at most bootTimeout', () => {
   describeOn(serverKinds, 'a database that is not there yet', (kind) => {

@@ -3,8 +3,8 @@ import { AuthEvents } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow, readEvents } from '../protocol/support.js';
-import { clockOf, endSessions, listenForErrors } from './support.js';
+import { follow, readEvents } from '../../support/log-tables.js';
+import { clockOf, endSessions, listenForErrors } from '../../support/controlled-instance.js';
 
 jest.setTimeout(60_000);
 

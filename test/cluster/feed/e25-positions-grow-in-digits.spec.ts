@@ -3,8 +3,8 @@ import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { integerOf } from '../../support/internals.js';
-import { claimsIn, follow, readEvents } from '../protocol/support.js';
-import { endSessions, knows, listenForErrors } from './support.js';
+import { claimsIn, follow, readEvents } from '../../support/log-tables.js';
+import { endSessions, knows, listenForErrors } from '../../support/controlled-instance.js';
 
 describe('E25: positions are numbers, whatever the number of their digits', () => {
   describeOn(databaseKinds, 'a log', (kind) => {

@@ -4,8 +4,9 @@ import type { DataSourceOptions } from 'typeorm';
 import { describeOn, serverKinds, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { eventually, follow } from '../protocol/support.js';
-import { clockOf, controlPolls } from './support.js';
+import { eventually } from '../../support/eventually.js';
+import { follow } from '../../support/log-tables.js';
+import { clockOf, controlPolls } from '../../support/controlled-instance.js';
 
 describe('F1: one autocommit statement on the primary', () => {
   describeOn(serverKinds, 'a poll', (kind) => {

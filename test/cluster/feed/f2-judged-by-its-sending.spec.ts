@@ -2,8 +2,15 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow } from '../protocol/support.js';
-import { answerFrom, controlPolls, cursorAt, eventAt, headAt, listenForErrors } from './support.js';
+import { follow } from '../../support/log-tables.js';
+import {
+  answerFrom,
+  controlPolls,
+  cursorAt,
+  eventAt,
+  headAt,
+  listenForErrors,
+} from '../../support/controlled-instance.js';
 
 describe('F2: an answer is judged by what was known at its sending', () => {
   it('is right without what was written here after it was sent', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Answer } from '../../support/internals.js';
-import { answerFrom, cursorAt, eventAt, headAt, idAt } from './support.js';
+import { answerFrom, cursorAt, eventAt, headAt, idAt } from '../../support/controlled-instance.js';
 
 const PAGE = 5;
 const OTHER = 'f'.repeat(32);

@@ -8,7 +8,7 @@ import {
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { clockOf, controlPolls, NEVER_WAIT } from './support.js';
+import { clockOf, controlPolls, NEVER_WAIT } from '../../support/controlled-instance.js';
 
 describe('F4: a proof is dated to the moment before its statement was sent', () => {
   describeOn(databaseKinds, 'an answer that waits in a socket', (kind) => {

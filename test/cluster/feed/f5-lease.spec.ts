@@ -4,8 +4,13 @@ import { describeOn, serverKinds, sqlite, type TestDatabase } from '../../suppor
 import { type Instance, startInstance } from '../../support/instance.js';
 import { ProofClock } from '../../support/internals.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { eventually } from '../protocol/support.js';
-import { clockOf, controlPolls, followAgain, NEVER_WAIT } from './support.js';
+import { eventually } from '../../support/eventually.js';
+import {
+  clockOf,
+  controlPolls,
+  followAgain,
+  NEVER_WAIT,
+} from '../../support/controlled-instance.js';
 
 const HOUR = 3_600_000;
 

@@ -2,7 +2,12 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { TestClock } from 'nestjs-logout/testing';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
-import { clockOf, controlPolls, NEVER_WAIT, type PollControl } from './support.js';
+import {
+  clockOf,
+  controlPolls,
+  NEVER_WAIT,
+  type PollControl,
+} from '../../support/controlled-instance.js';
 
 describe('F6: who finds the lease lapsed joins one shared poll, for at most staleWait', () => {
   let database: TestDatabase;

@@ -3,8 +3,9 @@ import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { ServerLogDatabase, SqliteLogDatabase } from '../../support/internals.js';
-import { deferred, follow } from '../protocol/support.js';
-import { clockOf, endSessions, ISSUER, knows } from './support.js';
+import { deferred } from '../../support/eventually.js';
+import { follow } from '../../support/log-tables.js';
+import { clockOf, endSessions, ISSUER, knows } from '../../support/controlled-instance.js';
 
 const PAGE = 1_000;
 

@@ -11,7 +11,7 @@ import {
   type Statement,
   type StatementResult,
 } from '../../support/internals.js';
-import { eventAt, headAt, idAt, ISSUER } from './support.js';
+import { eventAt, headAt, idAt, ISSUER } from '../../support/controlled-instance.js';
 
 /** A poll that one instance has sent; the test says when it is answered, and when the answer arrives. */
 interface Flight {

@@ -2,8 +2,15 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { deferred, follow, headPosition, loseAllAfter } from '../protocol/support.js';
-import { clockOf, endSessions, knows, listenForErrors, NEVER_WAIT } from './support.js';
+import { deferred } from '../../support/eventually.js';
+import { follow, headPosition, loseAllAfter } from '../../support/log-tables.js';
+import {
+  clockOf,
+  endSessions,
+  knows,
+  listenForErrors,
+  NEVER_WAIT,
+} from '../../support/controlled-instance.js';
 
 describe('H1: a log that lost what is known here closes, is loaded again, and is merged', () => {
   describeOn(databaseKinds, 'a fail-over', (kind) => {

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow, readEvents } from '../protocol/support.js';
-import { clockOf } from './support.js';
+import { follow, readEvents } from '../../support/log-tables.js';
+import { clockOf } from '../../support/controlled-instance.js';
 
 describe('H4: each instance raises the bound and the token life before it serves', () => {
   describeOn(databaseKinds, 'a second instance with wider options', (kind) => {

@@ -3,8 +3,14 @@ import { AuthWiringError } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { countPending } from '../protocol/support.js';
-import { clockOf, endSessions, followAgain, listenForErrors, NEVER_WAIT } from './support.js';
+import { countPending } from '../../support/log-tables.js';
+import {
+  clockOf,
+  endSessions,
+  followAgain,
+  listenForErrors,
+  NEVER_WAIT,
+} from '../../support/controlled-instance.js';
 
 describe('H5: what a newer release writes closes an older one', () => {
   describeOn(databaseKinds, 'an older release', (kind) => {

@@ -9,8 +9,8 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow } from '../protocol/support.js';
-import { endSessions, knows } from './support.js';
+import { follow } from '../../support/log-tables.js';
+import { endSessions, knows } from '../../support/controlled-instance.js';
 
 describe('F1: a snapshot that is kept open does not freeze the feed', () => {
   let database: TestDatabase;

@@ -5,8 +5,8 @@ import { describeOn, postgres, serverKinds, type TestDatabase } from '../../supp
 import { type Instance, startInstance } from '../../support/instance.js';
 import { POOL_SIZE } from '../../support/internals.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { follow, headPosition, loseAllAfter } from '../protocol/support.js';
-import { clockOf, followAgain } from './support.js';
+import { follow, headPosition, loseAllAfter } from '../../support/log-tables.js';
+import { clockOf, followAgain } from '../../support/controlled-instance.js';
 
 /** What a poll sends, and nothing else of ours. */
 const POLL = /AS event_position.*UNION ALL/s;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { endSessions } from './support.js';
+import { endSessions } from '../../support/controlled-instance.js';
 
 jest.setTimeout(60_000);
 

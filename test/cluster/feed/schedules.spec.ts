@@ -16,7 +16,7 @@ import {
   type StalePolicies,
 } from '../../support/internals.js';
 import { type FakeConnection, FakeLog } from './fake-log.js';
-import { ISSUER } from './support.js';
+import { ISSUER } from '../../support/controlled-instance.js';
 
 const BOUND = 5_000;
 const LIFE = 12_000;

@@ -3,8 +3,8 @@ import { TestClock } from 'nestjs-logout/testing';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { ProofClock } from '../../support/internals.js';
-import { follow } from '../protocol/support.js';
-import { clockOf } from './support.js';
+import { follow } from '../../support/log-tables.js';
+import { clockOf } from '../../support/controlled-instance.js';
 
 const HOUR = 3_600_000;
 

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { WrongHost } from '../../support/wrong-host.js';
-import { readEvents } from '../protocol/support.js';
-import { endSessions } from './support.js';
+import { readEvents } from '../../support/log-tables.js';
+import { endSessions } from '../../support/controlled-instance.js';
 
 const HOUR = 3_600_000;
 

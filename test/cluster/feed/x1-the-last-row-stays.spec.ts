@@ -2,8 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow, readEvents } from '../protocol/support.js';
-import { clockOf, endSessions, ISSUER, letTimePass, listenForErrors } from './support.js';
+import { follow, readEvents } from '../../support/log-tables.js';
+import {
+  clockOf,
+  endSessions,
+  ISSUER,
+  letTimePass,
+  listenForErrors,
+} from '../../support/controlled-instance.js';
 
 const MINUTE = 60_000;
 

@@ -3,8 +3,15 @@ import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { ServerLogDatabase, SqliteLogDatabase } from '../../support/internals.js';
-import { deferred, follow, headPosition, readEvents } from '../protocol/support.js';
-import { clockOf, endSessions, knows, letTimePass, listenForErrors } from './support.js';
+import { deferred } from '../../support/eventually.js';
+import { follow, headPosition, readEvents } from '../../support/log-tables.js';
+import {
+  clockOf,
+  endSessions,
+  knows,
+  letTimePass,
+  listenForErrors,
+} from '../../support/controlled-instance.js';
 
 const DAY = 86_400_000;
 const PAGE = 1_000;

@@ -2,8 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow } from '../protocol/support.js';
-import { clockOf, endSessions, knows, letTimePass, listenForErrors } from './support.js';
+import { follow } from '../../support/log-tables.js';
+import {
+  clockOf,
+  endSessions,
+  knows,
+  letTimePass,
+  listenForErrors,
+} from '../../support/controlled-instance.js';
 
 const DAY = 86_400_000;
 const LIFE = 900_000 + 120_000;

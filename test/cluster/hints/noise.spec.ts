@@ -5,8 +5,8 @@ import { postgres, type TestDatabase } from '../../support/databases.js';
 import { describeWithHints } from '../../support/hint-kinds.js';
 import { startInstance, type Instance } from '../../support/instance.js';
 import { LogConnection } from '../../support/internals.js';
-import { clockOf, controlPolls, endSessions, knows } from '../feed/support.js';
-import { eventually } from '../protocol/support.js';
+import { clockOf, controlPolls, endSessions, knows } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
 
 const STRANGER = '0123456789abcdef';
 

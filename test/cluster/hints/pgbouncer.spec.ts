@@ -5,7 +5,8 @@ import { postgresHint } from 'nestjs-logout/postgres';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { startInstance, type Instance } from '../../support/instance.js';
 import { hasPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
-import { eventually, follow } from '../protocol/support.js';
+import { eventually } from '../../support/eventually.js';
+import { follow } from '../../support/log-tables.js';
 
 const run = hasPgBouncer && postgres.available ? describe : describe.skip;
 

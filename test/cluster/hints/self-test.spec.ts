@@ -8,8 +8,8 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, mariadb, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { importPeer } from '../../support/internals.js';
-import { clockOf, endSessions } from '../feed/support.js';
-import { eventually } from '../protocol/support.js';
+import { clockOf, endSessions } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
 
 /** A message system of the test's own: it brings back what is told, unless it is deaf. */
 class Bus implements RevocationHint {

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { HintContext, RevocationHint } from 'nestjs-logout';
 import { postgresHint } from 'nestjs-logout/postgres';
 import { redisHint } from 'nestjs-logout/redis';
-import { eventually } from '../protocol/support.js';
+import { eventually } from '../../support/eventually.js';
 
 const kinds: readonly [string, (address: string) => RevocationHint][] = [
   ['PostgreSQL', (address) => postgresHint({ url: `postgres://root@${address}/none` })],

@@ -4,8 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { describeWithHints, type ProxiedHint } from '../../support/hint-kinds.js';
 import { startInstance, type Instance } from '../../support/instance.js';
-import { endSessions, knows } from '../feed/support.js';
-import { eventually } from '../protocol/support.js';
+import { endSessions, knows } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
 
 /** Milliseconds. */
 const BOUND = 1_000;

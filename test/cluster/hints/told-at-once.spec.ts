@@ -3,8 +3,8 @@ import { TestClock } from 'nestjs-logout/testing';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { describeWithHints } from '../../support/hint-kinds.js';
 import { startInstance, type Instance } from '../../support/instance.js';
-import { clockOf, controlPolls, endSessions, knows } from '../feed/support.js';
-import { eventually } from '../protocol/support.js';
+import { clockOf, controlPolls, endSessions, knows } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
 
 describeWithHints('a hint', (kind) => {
   let database: TestDatabase;

@@ -10,8 +10,9 @@ import {
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { clockOf } from '../feed/support.js';
-import { eventually, follow, loseCommit, readEvents, reconnect } from '../protocol/support.js';
+import { clockOf } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { follow, loseCommit, readEvents, reconnect } from '../../support/log-tables.js';
 import { all, PoliciesController, registered, statusOfAll } from './support.js';
 
 describe('follow: false: a process that only writes', () => {

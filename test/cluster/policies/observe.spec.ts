@@ -5,8 +5,9 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { followAgain } from '../feed/support.js';
-import { claimsIn, eventually, follow } from '../protocol/support.js';
+import { followAgain } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { claimsIn, follow } from '../../support/log-tables.js';
 import { age, all, cutOff, listen, PoliciesController, statusOfAll } from './support.js';
 
 const DAY = 86_400_000;

@@ -5,8 +5,9 @@ import { TestClock } from 'nestjs-logout/testing';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { fetchOnce } from '../../support/fetch-once.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { clockOf, controlPolls, type PollControl } from '../feed/support.js';
-import { claimsIn, eventually } from '../protocol/support.js';
+import { clockOf, controlPolls, type PollControl } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { claimsIn } from '../../support/log-tables.js';
 import { Gateway, listen } from './support.js';
 
 /** Somebody else has verified the token. */

@@ -5,8 +5,8 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { clockOf, followAgain } from '../feed/support.js';
-import { follow } from '../protocol/support.js';
+import { clockOf, followAgain } from '../../support/controlled-instance.js';
+import { follow } from '../../support/log-tables.js';
 import { age, all, cutOff, listen, PoliciesController, statusOfAll } from './support.js';
 
 describe('override(): what an operator loosens without a deploy and without the database', () => {

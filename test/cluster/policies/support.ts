@@ -3,8 +3,8 @@ import { type AuthEvent, AuthEvents, Freshness, JwtAuthGuard, WhenStale } from '
 import { fetchOnce } from '../../support/fetch-once.js';
 import type { Instance } from '../../support/instance.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
-import { clockOf } from '../feed/support.js';
-import { eventually } from '../protocol/support.js';
+import { clockOf } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
 
 /** One route for each way in which a route can say what it wants. */
 @UseGuards(JwtAuthGuard)

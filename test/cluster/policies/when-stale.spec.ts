@@ -4,8 +4,9 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { followAgain, listenForErrors } from '../feed/support.js';
-import { eventually, follow, loseCommit, reconnect } from '../protocol/support.js';
+import { followAgain, listenForErrors } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { follow, loseCommit, reconnect } from '../../support/log-tables.js';
 import { age, all, cutOff, listen, PoliciesController, statusOfAll } from './support.js';
 
 const PLATFORM = { PostgreSQL: 'express', MariaDB: 'fastify', SQLite: 'express' } as const;

@@ -5,8 +5,8 @@ import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { UNBOUNDED } from '../../support/internals.js';
-import { clockOf } from '../feed/support.js';
-import { claimsIn, follow, readEvents } from '../protocol/support.js';
+import { clockOf } from '../../support/controlled-instance.js';
+import { claimsIn, follow, readEvents } from '../../support/log-tables.js';
 import { Gateway, PoliciesController, registered } from './support.js';
 
 @WhenStale({ staleFor: '3m' })

@@ -3,7 +3,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import type { QueryRunner } from 'typeorm';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow, readEvents } from './support.js';
+import { follow, readEvents } from '../../support/log-tables.js';
 
 describe('C1: { manager } writes a pending row and touches nothing else', () => {
   describeOn(serverKinds, 'a caller’s transaction', (kind) => {

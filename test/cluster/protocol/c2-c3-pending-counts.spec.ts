@@ -3,9 +3,15 @@ import { Logger } from '@nestjs/common';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { letTimePass } from '../feed/support.js';
-import { claimsIn, countPending, follow, headPosition, readEvents } from './support.js';
-import { refuseToNumber } from './unnumberable.js';
+import { letTimePass } from '../../support/controlled-instance.js';
+import {
+  claimsIn,
+  countPending,
+  follow,
+  headPosition,
+  readEvents,
+} from '../../support/log-tables.js';
+import { refuseToNumber } from '../../support/unnumberable.js';
 
 const MINUTE = 60_000;
 const LIFE = 15 * MINUTE;

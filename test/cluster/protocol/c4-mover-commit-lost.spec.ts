@@ -3,7 +3,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
-import { claimsIn, follow, readEvents } from './support.js';
+import { claimsIn, follow, readEvents } from '../../support/log-tables.js';
 
 describe('C4: a login while the answer to the mover’s COMMIT is lost', () => {
   describeOn(serverKinds, 'the login', (kind) => {

@@ -3,9 +3,10 @@ import { Logger } from '@nestjs/common';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { clockOf } from '../feed/support.js';
-import { claimsIn, countPending, deferred, eventually, follow, readEvents } from './support.js';
-import { refuseToNumber } from './unnumberable.js';
+import { clockOf } from '../../support/controlled-instance.js';
+import { deferred, eventually } from '../../support/eventually.js';
+import { claimsIn, countPending, follow, readEvents } from '../../support/log-tables.js';
+import { refuseToNumber } from '../../support/unnumberable.js';
 
 describe('C4: the mover numbers pending events', () => {
   describeOn(databaseKinds, 'the mover', (kind) => {

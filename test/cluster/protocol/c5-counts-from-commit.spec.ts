@@ -5,7 +5,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { DataSource } from 'typeorm';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { countPending, follow } from './support.js';
+import { countPending, follow } from '../../support/log-tables.js';
 
 describe('C5: in the caller’s transaction everything counts from the caller’s commit', () => {
   describeOn(databaseKinds, '{ manager }', (kind) => {

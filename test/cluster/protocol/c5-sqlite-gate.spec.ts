@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { readEvents } from './support.js';
+import { readEvents } from '../../support/log-tables.js';
 
 describe('C5: a logout inside the application’s own write transaction', () => {
   describeOn([sqlite], 'the gate', (kind) => {

@@ -22,8 +22,8 @@ import {
 import { type Instance, startInstance } from '../../support/instance.js';
 import { CallerWrites } from '../../support/internals.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
-import { clockOf } from '../feed/support.js';
-import { countPending, follow } from './support.js';
+import { clockOf } from '../../support/controlled-instance.js';
+import { countPending, follow } from '../../support/log-tables.js';
 
 const rollBack = new Error('the caller rolls back');
 

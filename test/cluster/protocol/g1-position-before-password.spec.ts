@@ -13,7 +13,8 @@ import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { KeyJwt, KeyRing } from '../../support/internals.js';
-import { claimsIn, deferred, follow } from './support.js';
+import { deferred } from '../../support/eventually.js';
+import { claimsIn, follow } from '../../support/log-tables.js';
 
 describe('G1: the position is read before authority is checked', () => {
   describeOn(databaseKinds, 'a login', (kind) => {

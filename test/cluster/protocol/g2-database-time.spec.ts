@@ -1,9 +1,9 @@
 import { TestClock } from 'nestjs-logout/testing';
-import { letTimePass } from '../feed/support.js';
+import { letTimePass } from '../../support/controlled-instance.js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { claimsIn, follow, readEvents } from './support.js';
+import { claimsIn, follow, readEvents } from '../../support/log-tables.js';
 
 const MINUTE = 60_000;
 const LIFE = 15 * MINUTE;

@@ -3,7 +3,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { follow, loseCommit, readEvents, reconnect } from './support.js';
+import { follow, loseCommit, readEvents, reconnect } from '../../support/log-tables.js';
 
 const HALF_AN_HOUR = 1_800_000;
 

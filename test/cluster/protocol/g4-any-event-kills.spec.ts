@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow } from './support.js';
+import { follow } from '../../support/log-tables.js';
 
 describe('G4: a token is dead if any live event of its subject kills it', () => {
   describeOn(databaseKinds, 'two exceptions', (kind) => {

@@ -11,7 +11,8 @@ import {
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { claimsIn, deferred, eventually, follow, headPosition } from './support.js';
+import { deferred, eventually } from '../../support/eventually.js';
+import { claimsIn, follow, headPosition } from '../../support/log-tables.js';
 
 describe('G5: a gen beyond the instance’s own position', () => {
   describeOn(databaseKinds, 'a token', (kind) => {

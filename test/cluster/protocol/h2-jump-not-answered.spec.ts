@@ -3,8 +3,8 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { codeOf } from '../sessions/support.js';
-import { follow, loseCommit, readEvents, reconnect } from './support.js';
+import { codeOf } from '../../support/session-acts.js';
+import { follow, loseCommit, readEvents, reconnect } from '../../support/log-tables.js';
 
 describeOn(serverKinds, 'H2: a jump whose COMMIT is not answered', (kind) => {
   let database: TestDatabase | undefined;

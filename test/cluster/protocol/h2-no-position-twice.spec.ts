@@ -9,8 +9,8 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { endSessions, listenForErrors, knows } from '../feed/support.js';
-import { follow, headPosition, loseAllAfter } from './support.js';
+import { endSessions, listenForErrors, knows } from '../../support/controlled-instance.js';
+import { follow, headPosition, loseAllAfter } from '../../support/log-tables.js';
 
 /** Where a jump leads: microseconds since 1970, and on. */
 const FAR = 1_600_000_000_000_000;

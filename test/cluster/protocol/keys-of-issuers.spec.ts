@@ -4,8 +4,8 @@ import { JwtService } from '@nestjs/jwt';
 import { randomUUID } from 'node:crypto';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { run } from '../cli/support.js';
-import { follow, readEvents } from './support.js';
+import { run } from '../../support/command.js';
+import { follow, readEvents } from '../../support/log-tables.js';
 
 const SHOP = 'https://shop.test';
 const BANK = 'https://bank.test';

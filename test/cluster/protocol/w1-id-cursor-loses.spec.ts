@@ -4,7 +4,8 @@ import { DataSource, type QueryRunner } from 'typeorm';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
-import { countLockWaits, eventually, follow } from './support.js';
+import { eventually } from '../../support/eventually.js';
+import { countLockWaits, follow } from '../../support/log-tables.js';
 
 /** What one would write first: ids from a sequence, and a cursor on the last one seen. */
 class NaiveFeed {

@@ -5,8 +5,9 @@ import { DataSource } from 'typeorm';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
-import { LogWriter, sessionEnd } from './log-writer.js';
-import { countLockWaits, eventually, follow, headPosition, readEvents } from './support.js';
+import { LogWriter, sessionEnd } from '../../support/log-writer.js';
+import { eventually } from '../../support/eventually.js';
+import { countLockWaits, follow, headPosition, readEvents } from '../../support/log-tables.js';
 
 const WRITERS = 16;
 const WRITES = 6;

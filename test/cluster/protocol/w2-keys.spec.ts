@@ -4,7 +4,7 @@ import { AuthException, type TokenClaims } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { readEvents } from './support.js';
+import { readEvents } from '../../support/log-tables.js';
 
 const OWN = 'https://issuer.test';
 const FOREIGN = 'https://foreign.test';

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { letTimePass } from '../feed/support.js';
-import { claimsIn, readEvents } from './support.js';
+import { letTimePass } from '../../support/controlled-instance.js';
+import { claimsIn, readEvents } from '../../support/log-tables.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

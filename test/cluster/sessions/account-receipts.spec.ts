@@ -21,8 +21,9 @@ import {
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { clockOf } from '../feed/support.js';
-import { claimsIn, eventually, follow, headPosition, readEvents } from '../protocol/support.js';
+import { clockOf } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { claimsIn, follow, headPosition, readEvents } from '../../support/log-tables.js';
 
 const OURS = 'https://issuer.test';
 const PARTNER = 'https://partner.test';

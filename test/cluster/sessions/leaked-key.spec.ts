@@ -4,7 +4,7 @@ import { KeyService, type LoginResult, type SecretKeyOptions, secretKid } from '
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { mintToken } from '../../support/mint-token.js';
-import { codeOf, login } from './support.js';
+import { codeOf, login } from '../../support/session-acts.js';
 
 const HOUR = 3_600;
 

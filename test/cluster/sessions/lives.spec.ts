@@ -3,8 +3,8 @@ import { Logger } from '@nestjs/common';
 import { AccountService, AuthClock, type AuthEvent, AuthEvents } from 'nestjs-logout';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { claimsIn } from '../protocol/support.js';
-import { login } from './support.js';
+import { claimsIn } from '../../support/log-tables.js';
+import { login } from '../../support/session-acts.js';
 
 describe('lives, warnings and tidings', () => {
   let database: TestDatabase;

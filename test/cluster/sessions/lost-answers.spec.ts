@@ -5,7 +5,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { openSuccessor } from '../../support/internals.js';
-import { codeOf, login } from './support.js';
+import { codeOf, login } from '../../support/session-acts.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

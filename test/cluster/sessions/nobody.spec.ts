@@ -3,8 +3,8 @@ import { type AuthEvent, AuthEvents, AuthWiringError, type ClaimsLoader } from '
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { claimsIn } from '../protocol/support.js';
-import { codeOf, login } from './support.js';
+import { claimsIn } from '../../support/log-tables.js';
+import { codeOf, login } from '../../support/session-acts.js';
 
 describeOn(databaseKinds, 'A16: claims that find no account', (kind) => {
   let database: TestDatabase;

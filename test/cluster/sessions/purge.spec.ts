@@ -3,8 +3,8 @@ import { AccountService } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { eventually } from '../protocol/support.js';
-import { codeOf, login } from './support.js';
+import { eventually } from '../../support/eventually.js';
+import { codeOf, login } from '../../support/session-acts.js';
 
 const DAY = 86_400_000;
 

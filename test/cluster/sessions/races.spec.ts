@@ -11,8 +11,8 @@ import {
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { SessionStore } from '../../support/internals.js';
-import { deferred } from '../protocol/support.js';
-import { ACTS, alive, codeOf, login } from './support.js';
+import { deferred } from '../../support/eventually.js';
+import { ACTS, alive, codeOf, login } from '../../support/session-acts.js';
 
 const SESSION_ROW = 'SELECT sid FROM auth_session WHERE sid = ';
 

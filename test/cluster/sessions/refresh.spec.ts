@@ -10,7 +10,7 @@ import {
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { claimsIn } from '../protocol/support.js';
+import { claimsIn } from '../../support/log-tables.js';
 
 const MINUTE = 60_000;
 const DAY = 1_440 * MINUTE;

@@ -13,8 +13,9 @@ import { AccountService, type AuthEvent, AuthEvents, type LogoutReceipt } from '
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { clockOf } from '../feed/support.js';
-import { claimsIn, eventually, follow, headPosition, readEvents } from '../protocol/support.js';
+import { clockOf } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { claimsIn, follow, headPosition, readEvents } from '../../support/log-tables.js';
 
 const PARTNER = 'https://partner.test';
 /** Longer than any event of these tests is kept: a foreign session lives for two hours. */

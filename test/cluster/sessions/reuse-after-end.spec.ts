@@ -4,7 +4,7 @@ import { type AuthEvent, AuthEvents } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { codeOf, login } from './support.js';
+import { codeOf, login } from '../../support/session-acts.js';
 
 describeOn(
   databaseKinds,

@@ -11,8 +11,8 @@ import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { StorageFailure } from '../../support/internals.js';
-import { claimsIn } from '../protocol/support.js';
-import { codeOf, login } from './support.js';
+import { claimsIn } from '../../support/log-tables.js';
+import { codeOf, login } from '../../support/session-acts.js';
 
 const HOUR = 3_600_000;
 

@@ -4,7 +4,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { type Row, SessionStore, type Statement } from '../../support/internals.js';
-import { codeOf, login } from './support.js';
+import { codeOf, login } from '../../support/session-acts.js';
 
 describeOn(databaseKinds, 'a list of sessions', (kind) => {
   let database: TestDatabase;

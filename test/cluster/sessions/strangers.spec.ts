@@ -5,7 +5,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { refreshTokenDigest, RefreshTokenLookup } from '../../support/internals.js';
-import { codeOf, login } from './support.js';
+import { codeOf, login } from '../../support/session-acts.js';
 
 const FLOOD = 2_000;
 /** What one statement in flight and a full queue can hold. */

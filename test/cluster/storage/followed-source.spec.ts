@@ -6,8 +6,9 @@ import { createUser, type DatabaseUser } from '../../support/database-user.js';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { followAgain } from '../feed/support.js';
-import { eventually, follow, headPosition } from '../protocol/support.js';
+import { followAgain } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { follow, headPosition } from '../../support/log-tables.js';
 
 jest.setTimeout(60_000);
 

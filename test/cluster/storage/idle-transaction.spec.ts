@@ -3,7 +3,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, postgres, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { readEvents } from '../protocol/support.js';
+import { readEvents } from '../../support/log-tables.js';
 
 /** The statement after the lock on the head; it never arrives. */
 const RAISE = /UPDATE [^;]*auth_head/;

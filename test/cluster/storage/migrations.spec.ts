@@ -6,7 +6,7 @@ import { DataSource, type DataSourceOptions, EntitySchema } from 'typeorm';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
 import { LogStatements, openLogDatabase } from '../../support/internals.js';
-import { readEvents } from '../protocol/support.js';
+import { readEvents } from '../../support/log-tables.js';
 
 const order = new EntitySchema({
   name: 'Order',

@@ -3,7 +3,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { DataSource } from 'typeorm';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow } from '../protocol/support.js';
+import { follow } from '../../support/log-tables.js';
 
 describeOn([postgres], 'a server that tells nobody its timeline', (kind) => {
   let database: TestDatabase;

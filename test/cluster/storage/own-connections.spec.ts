@@ -4,7 +4,7 @@ import { types } from 'pg';
 import type { DataSourceOptions, QueryRunner } from 'typeorm';
 import { describeOn, postgres, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow } from '../protocol/support.js';
+import { follow } from '../../support/log-tables.js';
 
 const INT8 = 20;
 

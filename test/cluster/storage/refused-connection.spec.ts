@@ -7,7 +7,7 @@ import { createUser, type DatabaseUser } from '../../support/database-user.js';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { openLogDatabase } from '../../support/internals.js';
-import { eventually } from '../protocol/support.js';
+import { eventually } from '../../support/eventually.js';
 
 jest.setTimeout(60_000);
 

@@ -7,7 +7,7 @@ import { postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { MariaDbServer } from '../../support/mariadb-server.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { eventually } from '../protocol/support.js';
+import { eventually } from '../../support/eventually.js';
 
 /** A text that ends a literal where backslashes do not escape. */
 const HOSTILE = `it's \\ "so" \\' -- \\`;

@@ -7,8 +7,9 @@ import { AuthModule } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
-import { controlPolls, listenForErrors } from '../feed/support.js';
-import { countPending, eventually, readEvents } from '../protocol/support.js';
+import { controlPolls, listenForErrors } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { countPending, readEvents } from '../../support/log-tables.js';
 
 const run = promisify(execFile);
 

@@ -3,7 +3,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { readEvents } from '../protocol/support.js';
+import { readEvents } from '../../support/log-tables.js';
 
 /** In one round trip with BEGIN on PostgreSQL, after it on MariaDB. */
 const LOCK = /auth_head.*FOR UPDATE/s;

@@ -11,8 +11,8 @@ import {
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { grantsIn, sqlFiles, statementsIn } from '../../support/sql-files.js';
-import { letTimePass } from '../feed/support.js';
-import { countPending, follow } from '../protocol/support.js';
+import { letTimePass } from '../../support/controlled-instance.js';
+import { countPending, follow } from '../../support/log-tables.js';
 
 const CHECK = { migrations: 'check' } as const;
 const DIALECTS = { SQLite: 'sqlite', PostgreSQL: 'postgres', MariaDB: 'mysql' } as const;

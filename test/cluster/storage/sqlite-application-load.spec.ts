@@ -5,7 +5,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import type { DataSource, EntityManager } from 'typeorm';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { follow } from '../protocol/support.js';
+import { follow } from '../../support/log-tables.js';
 
 const ROUNDS = 40;
 const LOGOUTS = 60;

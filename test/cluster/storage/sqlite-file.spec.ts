@@ -7,9 +7,9 @@ import type { DataSourceOptions } from 'typeorm';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { openLogDatabase } from '../../support/internals.js';
-import { clockOf } from '../feed/support.js';
-import { follow } from '../protocol/support.js';
-import { codeOf } from '../sessions/support.js';
+import { clockOf } from '../../support/controlled-instance.js';
+import { follow } from '../../support/log-tables.js';
+import { codeOf } from '../../support/session-acts.js';
 
 describe('on SQLite the log', () => {
   let database: TestDatabase;

@@ -4,7 +4,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
-import { follow } from '../protocol/support.js';
+import { follow } from '../../support/log-tables.js';
 
 jest.setTimeout(60_000);
 

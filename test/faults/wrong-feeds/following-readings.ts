@@ -1,5 +1,5 @@
-import { controlPolls, endSessions } from '../../cluster/feed/support.js';
-import { loseAllAfter } from '../../cluster/protocol/support.js';
+import { controlPolls, endSessions } from '../../support/controlled-instance.js';
+import { loseAllAfter } from '../../support/log-tables.js';
 import {
   EventKeys,
   LogCursor,

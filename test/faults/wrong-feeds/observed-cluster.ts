@@ -1,6 +1,6 @@
 import { AuthException } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
-import { claimsIn, follow } from '../../cluster/protocol/support.js';
+import { claimsIn, follow } from '../../support/log-tables.js';
 import type { TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';

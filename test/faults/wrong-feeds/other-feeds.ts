@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { Client } from 'pg';
 import { createClient } from 'redis';
 import { DataSource } from 'typeorm';
-import { eventually } from '../../cluster/protocol/support.js';
+import { eventually } from '../../support/eventually.js';
 import { BOUND } from './simulated-cluster.js';
 import type { WrongFeed } from './wrong-feed.js';
 

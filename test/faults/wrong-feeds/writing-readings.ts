@@ -1,5 +1,5 @@
-import { endSessions } from '../../cluster/feed/support.js';
-import { holdHead, loseCommit, reconnect } from '../../cluster/protocol/support.js';
+import { endSessions } from '../../support/controlled-instance.js';
+import { holdHead, loseCommit, reconnect } from '../../support/log-tables.js';
 import {
   EventKeys,
   LogFollower,

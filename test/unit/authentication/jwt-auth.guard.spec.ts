@@ -20,7 +20,7 @@ import {
   type Platform,
   startApp,
   type TestApp,
-} from './support.js';
+} from '../../support/authentication-parts.js';
 
 @Public()
 @Controller('open')

@@ -4,7 +4,14 @@ import { KeyRing, KeyService } from '../../../lib/authentication/key-ring.js';
 import { TokenVerifier } from '../../../lib/authentication/token-verifier.js';
 import type { AuthKey } from '../../../lib/options/auth-key.js';
 import type { RevocationService } from '../../../lib/revocation/revocation.service.js';
-import { asymmetricKey, claimsAt, FakeRevocation, hmacKey, mint, optionsWith } from './support.js';
+import {
+  asymmetricKey,
+  claimsAt,
+  FakeRevocation,
+  hmacKey,
+  mint,
+  optionsWith,
+} from '../../support/authentication-parts.js';
 
 describe('KeyRing', () => {
   const [one, two, three] = [hmacKey('one'), hmacKey('two'), hmacKey('three', 'HS512')] as const;

@@ -1,7 +1,13 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import type { ResolvedAuthOptions } from '../../../lib/options/resolved-auth-options.js';
-import { asymmetricKey, authentication, FakeRevocation, hmacKey, optionsWith } from './support.js';
+import {
+  asymmetricKey,
+  authentication,
+  FakeRevocation,
+  hmacKey,
+  optionsWith,
+} from '../../support/authentication-parts.js';
 
 const other = asymmetricKey('k', 'ES256');
 const boot = async (options: ResolvedAuthOptions): Promise<void> => {

@@ -10,7 +10,7 @@ import {
   hmacKey,
   mint,
   optionsWith,
-} from './support.js';
+} from '../../support/authentication-parts.js';
 
 const hs = hmacKey('hs');
 const es = asymmetricKey('es', 'ES256');

@@ -19,7 +19,7 @@ import {
   type Platform,
   startApp,
   type TestApp,
-} from './support.js';
+} from '../../support/authentication-parts.js';
 
 @WhenStale('open')
 class Open {

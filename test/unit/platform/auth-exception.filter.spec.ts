@@ -9,7 +9,7 @@ import {
   AuthUnavailableException,
 } from '../../../lib/errors/auth.exception.js';
 import { AuthExceptionFilter } from '../../../lib/platform/auth-exception.filter.js';
-import { TestApp } from '../authentication/support.js';
+import { TestApp } from '../../support/authentication-parts.js';
 
 const ended = new AuthUnauthorizedException('session_ended', 'You were logged out.', {
   reason: 'logout',

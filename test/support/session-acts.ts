@@ -1,5 +1,5 @@
 import { AccountService, AuthException, type LoginResult } from 'nestjs-logout';
-import type { Instance } from '../../support/instance.js';
+import type { Instance } from './instance.js';
 
 /** `'good'`, or the code with which it was refused; any other error fails the test. */
 export async function codeOf(act: Promise<unknown>): Promise<string> {

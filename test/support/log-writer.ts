@@ -1,5 +1,5 @@
 import { AuthClock } from 'nestjs-logout';
-import type { TestDatabase } from '../../support/databases.js';
+import type { TestDatabase } from './databases.js';
 import {
   type Appended,
   type EventDraft,
@@ -12,7 +12,7 @@ import {
   type OpenLog,
   openLogDatabase,
   openLogIn,
-} from '../../support/internals.js';
+} from './internals.js';
 
 const keys = new EventKeys('https://issuer.test');
 

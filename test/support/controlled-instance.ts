@@ -2,9 +2,9 @@ import { jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { TestClock } from 'nestjs-logout/testing';
-import type { Instance } from '../../support/instance.js';
-import { type Answer, type Head, LogCursor, type LogEvent } from '../../support/internals.js';
-import { eventually } from '../protocol/support.js';
+import type { Instance } from './instance.js';
+import { type Answer, type Head, LogCursor, type LogEvent } from './internals.js';
+import { eventually } from './eventually.js';
 
 /** As {@link startInstance} names it. */
 export const ISSUER = 'https://issuer.test';

@@ -1,38 +1,9 @@
 import { jest } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
-import { setTimeout } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
-import type { Instance } from '../../support/instance.js';
-import { COMMIT, type TcpProxy } from '../../support/tcp-proxy.js';
-
-/** A promise that the test settles. */
-export interface Deferred<T = void> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-}
-
-export function deferred<T = void>(): Deferred<T> {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((settle) => (resolve = settle));
-  return { promise, resolve };
-}
-
-/** How long a test waits for what must come, less than the limit on its own time (ms). */
-const PATIENCE = 150_000n;
-
-/**
- * Looks until it is so.
- *
- * @throws with what was looked for, if it never is.
- */
-export async function eventually(look: () => boolean | Promise<boolean>): Promise<void> {
-  // Tests move `performance.now` and `Date.now`.
-  const end = process.hrtime.bigint() + PATIENCE * 1_000_000n;
-  while (!(await look())) {
-    if (process.hrtime.bigint() > end) throw new Error(`It never came to this: ${look}`);
-    await setTimeout(5);
-  }
-}
+import { eventually } from './eventually.js';
+import type { Instance } from './instance.js';
+import { COMMIT, type TcpProxy } from './tcp-proxy.js';
 
 /** One row of `auth_event`, as far as the rules speak of it. */
 export interface EventRow {

@@ -12,29 +12,29 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
-import { CurrentToken, CurrentUser } from '../../../lib/authentication/decorators.js';
-import { JwtAuthGuard, RoutePolicyReader } from '../../../lib/authentication/jwt-auth.guard.js';
-import { jwtServiceModule } from '../../../lib/authentication/jwt-service.module.js';
-import { KeyJwt } from '../../../lib/authentication/jwt.service.js';
-import { JwtAuthGuardOptions, JwtStrategy } from '../../../lib/authentication/jwt.strategy.js';
-import { KeyRing, KeyService } from '../../../lib/authentication/key-ring.js';
-import { AuthSelfTest } from '../../../lib/authentication/self-test.js';
-import { COOKIE_MODE, TokenSource } from '../../../lib/authentication/token-source.js';
-import { TokenVerifier } from '../../../lib/authentication/token-verifier.js';
-import { TokenService } from '../../../lib/authentication/token.service.js';
-import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
-import type { AuthKey, SigningAlgorithm } from '../../../lib/options/auth-key.js';
+import { CurrentToken, CurrentUser } from '../../lib/authentication/decorators.js';
+import { JwtAuthGuard, RoutePolicyReader } from '../../lib/authentication/jwt-auth.guard.js';
+import { jwtServiceModule } from '../../lib/authentication/jwt-service.module.js';
+import { KeyJwt } from '../../lib/authentication/jwt.service.js';
+import { JwtAuthGuardOptions, JwtStrategy } from '../../lib/authentication/jwt.strategy.js';
+import { KeyRing, KeyService } from '../../lib/authentication/key-ring.js';
+import { AuthSelfTest } from '../../lib/authentication/self-test.js';
+import { COOKIE_MODE, TokenSource } from '../../lib/authentication/token-source.js';
+import { TokenVerifier } from '../../lib/authentication/token-verifier.js';
+import { TokenService } from '../../lib/authentication/token.service.js';
+import { AuthMeter } from '../../lib/events/auth-meter.service.js';
+import type { AuthKey, SigningAlgorithm } from '../../lib/options/auth-key.js';
 import {
   resolveAuthOptions,
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
-} from '../../../lib/options/resolved-auth-options.js';
-import type { TokenIdentity } from '../../../lib/options/token-claims.js';
-import type { DecisionOptions } from '../../../lib/revocation/revocation-decider.service.js';
-import { RevocationService } from '../../../lib/revocation/revocation.service.js';
-import { ACTIVE, type Verdict } from '../../../lib/revocation/verdict.js';
-import { fetchOnce } from '../../support/fetch-once.js';
-import { signRaw } from '../../support/raw-signature.js';
+} from '../../lib/options/resolved-auth-options.js';
+import type { TokenIdentity } from '../../lib/options/token-claims.js';
+import type { DecisionOptions } from '../../lib/revocation/revocation-decider.service.js';
+import { RevocationService } from '../../lib/revocation/revocation.service.js';
+import { ACTIVE, type Verdict } from '../../lib/revocation/verdict.js';
+import { fetchOnce } from './fetch-once.js';
+import { signRaw } from './raw-signature.js';
 
 export type SigningKey = AuthKey & { readonly sign: NonNullable<AuthKey['sign']> };
 export type Members = Record<string, unknown>;

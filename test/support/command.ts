@@ -1,7 +1,7 @@
 import { PassThrough, Writable } from 'node:stream';
 import type { AuthClock } from 'nestjs-logout';
-import type { TestDatabase } from '../../support/databases.js';
-import { openLogDatabase, runCommand } from '../../support/internals.js';
+import type { TestDatabase } from './databases.js';
+import { openLogDatabase, runCommand } from './internals.js';
 
 /** What one run of the command came to. */
 export interface CommandRun {
