@@ -17,15 +17,15 @@ const CHECKS: readonly Check[] = [
   ...INSTANCE_CHECKS,
 ];
 
-/** What a check came to. */
+/** The result of a check. */
 interface Outcome {
   readonly check: Check;
   readonly findings: readonly Finding[];
-  /** Why it was not made. */
+  /** Why the check does not apply. */
   readonly skipped?: string;
 }
 
-/** `nestjs-logout doctor`: makes every check and names each mistake with its fix. */
+/** `nestjs-logout doctor`: makes every check and prints each mistake with its fix. */
 export async function doctor(context: CommandContext, options: TargetOptions): Promise<number> {
   const { output } = context;
   const outcomes = await withLog(
@@ -72,7 +72,7 @@ async function examine(log: CommandLog, target: LogTarget): Promise<Patient> {
   const present = new Set(
     names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
   );
-  // Not `read_only`: under that name a standby's answer is refused.
+  // Not `read_only`: the connection refuses an answer of a standby that has this name.
   const [can] = await log.rows({
     sql: `SELECT ${dialect.text(dialect.isReadOnly)} AS cannot_write`,
     values: [],
@@ -83,7 +83,7 @@ async function examine(log: CommandLog, target: LogTarget): Promise<Patient> {
       running = (await log.rows(log.instances.list())).map(instanceOf).filter(isRunning);
     }
   } catch {
-    // The check of the privileges says that the table may not be read.
+    // The check of the privileges reports that the table may not be read.
   }
   return { target, log, present, isReadOnly: can?.['cannot_write'] === '1', running };
 }
@@ -103,16 +103,16 @@ async function make(check: Check, patient: Patient): Promise<Outcome> {
       ? { check, findings: [], skipped: found }
       : { check, findings: found };
   } catch (error) {
-    const what = `It could not be seen whether ${check.title}: ${messageOf(error)}`;
+    const what = `It could not be checked whether ${check.title}: ${messageOf(error)}`;
     return {
       check,
-      findings: [wrong(what, 'Look at the findings beside it first, then at the database’s log.')],
+      findings: [wrong(what, 'Look at the other findings first, then at the log of the database.')],
     };
   }
 }
 
 function linesOf({ check, findings, skipped }: Outcome): string[] {
-  if (skipped !== undefined) return [`  -     ${check.name}: not looked at: ${skipped}`];
+  if (skipped !== undefined) return [`  -     ${check.name}: skipped: ${skipped}`];
   if (findings.length === 0) return [`  ok    ${check.name}: ${check.title}`];
   return findings.flatMap(({ level, what, fixes }) => [
     `  ${level.padEnd(5)} ${check.name}: ${what}`,

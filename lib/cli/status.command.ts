@@ -5,7 +5,7 @@ import { type CommandContext, EXIT } from './command.js';
 import { count, readFigures } from './log-figures.js';
 import type { TargetOptions } from './log-target.js';
 
-/** `nestjs-logout status`: where the log stands, what is registered, and who follows it. */
+/** `nestjs-logout status`: the position of the log, what is registered, and the instances. */
 export async function status(context: CommandContext, options: TargetOptions): Promise<number> {
   return withLog(context, options, async (log) => {
     const head = await readFigures(log);
@@ -15,7 +15,7 @@ export async function status(context: CommandContext, options: TargetOptions): P
     const instances = await log.listInstances();
     const by = (who: string | null): string => (who === null ? '' : `, raised by ${who}`);
     const number = (n: number | undefined): string =>
-      n === undefined ? 'not counted: that takes too long' : n.toLocaleString('en');
+      n === undefined ? 'not counted: it takes too long' : n.toLocaleString('en');
     context.output.print(
       [
         `log             ${head.logId} (format ${head.format})`,

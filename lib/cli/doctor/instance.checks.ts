@@ -3,7 +3,7 @@ import { boundText, isUnbounded, namesOf, spanText } from '../command-options.js
 import { readFigures } from '../log-figures.js';
 import { type Check, type Finding, note, wrong } from './check.js';
 
-/** As the option clockTolerance has it by default (ms). */
+/** The default of the option clockTolerance (ms). */
 const CLOCK_TOLERANCE = 5_000;
 
 const clock: Check = {
@@ -23,8 +23,8 @@ const clock: Check = {
           `The clock of ${name} is ${spanText(clockAhead)} ${clockAhead > 0 ? 'ahead of' : 'behind'} the database’s` +
             (clockAhead > 0
               ? ': tokens seem to expire too early there.'
-              : ': its logs and its other services mislead.'),
-          'Set it by NTP (chronyd or systemd-timesyncd), on the host of the database too: one of the two is wrong.',
+              : ': its logs and its other services show wrong times.'),
+          'Set both by NTP (chronyd or systemd-timesyncd), also on the host of the database: one of the two is wrong.',
         ),
       );
   },
@@ -32,15 +32,20 @@ const clock: Check = {
 
 const bounds: Check = {
   name: 'bounds',
-  title: 'the instances agree about maxStaleness and token lives',
+  title: 'the instances agree about maxStaleness and token lifetimes',
   needs: ['auth_instance'],
   look: async ({ running }) => [
     ...differing(running, 'maxStaleness', ({ maxStaleness }) => boundText(maxStaleness), [
       'Give all of them the same maxStaleness (and the same @WhenStale policies): the widest one is every receipt’s bound.',
     ]),
-    ...differing(running, 'the longest token life', ({ maxTokenLife }) => spanText(maxTokenLife), [
-      'Give all of them the same accessTokenTtl, legacy and foreign: the longest life says how long every event is kept.',
-    ]),
+    ...differing(
+      running,
+      'the longest token lifetime',
+      ({ maxTokenLife }) => spanText(maxTokenLife),
+      [
+        'Give all of them the same accessTokenTtl, legacy and foreign: the longest lifetime decides how long every event is kept.',
+      ],
+    ),
   ],
 };
 
@@ -50,13 +55,13 @@ const releases: Check = {
   needs: ['auth_instance'],
   look: async ({ running }) =>
     differing(running, 'release', ({ release, format }) => `${release} (format ${format})`, [
-      'During a deployment that is as it should be; if it stays, start the older ones again with the newer release.',
+      'During a deployment this is normal. If it stays, restart the older ones with the newer release.',
     ]),
 };
 
 const leftOver: Check = {
   name: 'registered bounds',
-  title: 'what is registered belongs to an instance that runs',
+  title: 'the registered bounds belong to running instances',
   needs: ['auth_instance', 'auth_head', 'auth_log'],
   look: async ({ log, running }): Promise<Finding[] | string> => {
     if (running.length === 0) return 'no instance is running';
@@ -67,7 +72,7 @@ const leftOver: Check = {
     if (head.maxStaleness > staleness) {
       findings.push(
         wrong(
-          `max_staleness is ${boundText(head.maxStaleness)}, raised by ${head.maxStalenessBy ?? 'nobody known'}; no instance that runs needs more than ${boundText(staleness)}. Receipts promise less than is true.`,
+          `max_staleness is ${boundText(head.maxStaleness)}, raised by ${head.maxStalenessBy ?? 'an unknown instance'}; no running instance needs more than ${boundText(staleness)}. Receipts state a longer bound than necessary.`,
           `nestjs-logout lower-bound --max-staleness ${staleness / 1000}`,
         ),
       );
@@ -75,7 +80,7 @@ const leftOver: Check = {
     if (head.maxTokenLife > life) {
       findings.push(
         wrong(
-          `max_token_life is ${spanText(head.maxTokenLife)}, raised by ${head.maxTokenLifeBy ?? 'nobody known'}; no instance that runs needs more than ${spanText(life)}. Events are kept for longer than needed.`,
+          `max_token_life is ${spanText(head.maxTokenLife)}, raised by ${head.maxTokenLifeBy ?? 'an unknown instance'}; no running instance needs more than ${spanText(life)}. Events are kept for longer than needed.`,
           `nestjs-logout lower-bound --max-token-life ${life / 1000}`,
         ),
       );
@@ -94,16 +99,16 @@ const unbounded: Check = {
     const open = running.filter((instance) => isUnbounded(instance.maxStaleness));
     return [
       note(
-        `An unbounded staleness is registered (by ${maxStalenessBy ?? 'nobody known'}): no receipt can say when a logout holds everywhere.` +
+        `An unbounded staleness is registered (by ${maxStalenessBy ?? 'an unknown instance'}): no receipt can say when a logout is in force everywhere.` +
           (open.length === 0 ? '' : ` Running with it: ${namesOf(open)}.`),
-        'It comes from observe, or from a policy "open"; if that is meant, nothing is to be done.',
-        'Else take it out, start the instances again, and run nestjs-logout lower-bound.',
+        'It comes from observe, or from a policy "open". If that is intended, nothing has to be done.',
+        'Otherwise remove it, restart the instances, and run nestjs-logout lower-bound.',
       ),
     ];
   },
 };
 
-/** One finding, with who has what, if they do not all have the same. */
+/** One finding that lists the values, if the instances do not all have the same. */
 function differing(
   running: readonly SeenInstance[],
   what: string,
@@ -119,5 +124,5 @@ function differing(
   return [wrong(`The running instances differ in ${what}: ${listed.join('; ')}.`, ...fixes)];
 }
 
-/** Whether those that follow the log contradict each other, the head, or the clock. */
+/** Whether the instances contradict each other, the head, or the clock. */
 export const INSTANCE_CHECKS = [clock, bounds, releases, leftOver, unbounded] as const;

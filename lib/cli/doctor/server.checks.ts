@@ -6,12 +6,12 @@ import {
 import { applicationOf, type LogTarget, optionsOf } from '../log-target.js';
 import { type Check, note, type Patient, wrong } from './check.js';
 
-/** How often two connections are asked which backend serves them. */
+/** How often two connections are asked for the backend that serves them. */
 const ROUNDS = 5;
 
 const primary: Check = {
   name: 'primary',
-  title: 'the server can be written to',
+  title: 'the server accepts writes',
   needs: [],
   look: async ({ log, isReadOnly }) => {
     if (!isReadOnly) return [];
@@ -29,8 +29,8 @@ const primary: Check = {
             'The server is read-only for this role or database: a logout must be written.',
             'If it is a replica, connect to the primary. With TypeORM’s replication the log uses replication.master.',
             log.database.dialect.name === 'postgres'
-              ? 'Else look for default_transaction_read_only: SHOW default_transaction_read_only; ALTER DATABASE … RESET default_transaction_read_only;'
-              : 'Else SET GLOBAL read_only = 0 on the primary.',
+              ? 'Otherwise look for default_transaction_read_only: SHOW default_transaction_read_only; ALTER DATABASE … RESET default_transaction_read_only;'
+              : 'Otherwise SET GLOBAL read_only = 0 on the primary.',
           ),
     ];
   },
@@ -59,7 +59,7 @@ const durability: Check = {
           ...(commit === 'off' || commit === 'local'
             ? [
                 wrong(
-                  `synchronous_commit is ${commit}: the library sets it on for its own transactions, but logout(…, { manager }) has the application’s, and a crash or a fail-over can lose it.`,
+                  `synchronous_commit is ${commit}: the library sets it on for its own transactions, but logout(…, { manager }) has the application’s, and a crash or a failover can lose it.`,
                   'ALTER DATABASE … RESET synchronous_commit; (or ALTER ROLE …), or SET LOCAL synchronous_commit = on in those transactions.',
                 ),
               ]
@@ -71,7 +71,7 @@ const durability: Check = {
         if (flush === '1') return [];
         return [
           wrong(
-            `innodb_flush_log_at_trx_commit is ${flush}: a crash loses up to a second of logouts that were answered as done.`,
+            `innodb_flush_log_at_trx_commit is ${flush}: a crash loses up to a second of logouts that were reported as done.`,
             'SET GLOBAL innodb_flush_log_at_trx_commit = 1, and the same in the server’s configuration.',
           ),
         ];
@@ -82,7 +82,7 @@ const durability: Check = {
 
 const pooler: Check = {
   name: 'pooler',
-  title: 'no pooler in transaction mode stands between',
+  title: 'no pooler in transaction mode is in between',
   needs: [],
   look: async ({ log, target }) => {
     if (log.database.dialect.name !== 'postgres')
@@ -90,17 +90,17 @@ const pooler: Check = {
     if (!(await sharesBackends(target))) return [];
     return [
       note(
-        'A pooler in transaction mode (PgBouncer, or a managed one) stands between: one backend serves several connections. The log works behind it; LISTEN, and so the PostgreSQL hint, does not.',
-        'Give the hint a url of its own that leads directly to the primary; else it reports "polling only".',
-        'Run nestjs-logout migrate over the direct url too.',
+        'A pooler in transaction mode (PgBouncer, or a managed one) is in between: one backend serves several connections. The log works behind it; LISTEN, and so the PostgreSQL push notification, does not.',
+        'Give postgresHint() a url of its own that leads directly to the primary; otherwise it reports "polling only".',
+        'Run nestjs-logout migrate over the direct url as well.',
       ),
     ];
   },
 };
 
 /**
- * Two connections that are open at once are served by two backends, and each by always the same one;
- * unless a pooler hands backends out for a transaction at a time.
+ * Whether two connections that are open at once share backends. Without a pooler in transaction mode
+ * each connection has one backend of its own.
  */
 async function sharesBackends(target: LogTarget): Promise<boolean> {
   const application = applicationOf(target);
@@ -116,7 +116,7 @@ async function sharesBackends(target: LogTarget): Promise<boolean> {
       const before = await backendOf(one);
       await other.startTransaction();
       try {
-        // The other's transaction holds the backend that is its own, or the one that was just free.
+        // The other's transaction holds its own backend, or with a pooler the one that was just free.
         if ((await backendOf(other)) === before || (await backendOf(one)) !== before) return true;
       } finally {
         await other.rollbackTransaction();
@@ -139,5 +139,5 @@ async function setting(log: Patient['log'], expression: string): Promise<string>
   return row?.['value'] ?? '';
 }
 
-/** What stands between the library and its rows. */
+/** Whether the server and what is in front of it are fit for the log. */
 export const SERVER_CHECKS = [primary, durability, pooler] as const;
