@@ -197,7 +197,7 @@ describe('nestjs-logout doctor', () => {
     it('of instances that differ in the life of their tokens: both named', async () => {
       await start({ options: { accessTokenTtl: '5m' } });
       await start({ options: { accessTokenTtl: '15m' } });
-      expectOnly(await examine(), 'bounds', /token life: .*(5|15) min/, /accessTokenTtl/);
+      expectOnly(await examine(), 'bounds', /token lifetime: .*(5|15) min/, /accessTokenTtl/);
     });
 
     it('of instances of two releases: both named', async () => {
