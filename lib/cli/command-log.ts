@@ -11,6 +11,7 @@ import {
 import { type LogDatabase, StorageFailure } from '../database/log-database.js';
 import { type EventDraft, type Head, headOf } from '../database/log-rows.js';
 import type { LogStatements } from '../database/log.statements.js';
+import { OperatorStatements } from '../database/operator.statements.js';
 import { openLogDatabase } from '../database/open-log-database.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -33,6 +34,7 @@ export class CommandLog implements SessionRows {
   readonly statements: LogStatements;
   readonly transactions: LogTransactions;
   readonly instances: InstanceStatements;
+  readonly operator: OperatorStatements;
   private readonly sessions: SessionTransactions;
 
   private constructor(
@@ -43,6 +45,7 @@ export class CommandLog implements SessionRows {
     this.statements = log.statements;
     this.transactions = log.transactions;
     this.instances = new InstanceStatements(log.database.dialect);
+    this.operator = new OperatorStatements(log.database.dialect);
     this.sessions = new SessionTransactions(log.database.dialect, clock);
   }
 

@@ -72,11 +72,7 @@ async function examine(log: CommandLog, target: LogTarget): Promise<Patient> {
   const present = new Set(
     names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
   );
-  // Not `read_only`: the connection refuses an answer of a standby that has this name.
-  const [can] = await log.rows({
-    sql: `SELECT ${dialect.text(dialect.isReadOnly)} AS cannot_write`,
-    values: [],
-  });
+  const [can] = await log.rows(log.operator.cannotWrite());
   let running: Patient['running'] = [];
   try {
     if (present.has('auth_instance')) {

@@ -1,6 +1,6 @@
 import { SUPPORTED_FORMAT } from '../database/entities/revocation-event.entity.js';
 import { instanceOf, type SeenInstance } from '../database/instance.statements.js';
-import { type Transaction } from '../database/statement.js';
+import type { Transaction } from '../database/statement.js';
 import { integerOf } from '../database/entities/table.js';
 import { type CommandLog, withLog } from './command-log.js';
 import { isRunning, namesOf } from './command-options.js';
@@ -16,8 +16,8 @@ export interface RaiseFormatOptions extends TargetOptions {
 
 /**
  * `nestjs-logout raise-format` (H5): instances write what only newer releases understand once the last
- * older one is gone. Nothing raises the format by itself, because an older release then refuses to boot,
- * and can no longer be rolled back to.
+ * older one has stopped. Nothing raises the format by itself: an older release then refuses to boot, so a
+ * roll-back is no longer possible.
  */
 export async function raiseFormat(
   context: CommandContext,
@@ -52,7 +52,7 @@ function wantedOf(given: string): number {
   if (format <= SUPPORTED_FORMAT) return format;
   throw new CommandUsageError(
     `The format ${JSON.stringify(given)} is unknown here: this release understands 1 to ${SUPPORTED_FORMAT}.`,
-    'Run the command of the release that brings the format, after the last instance of an older one is gone.',
+    'Run the command of the release that brings the format, after the last instance of an older one has stopped.',
   );
 }
 
@@ -62,13 +62,12 @@ function refuseWhileRunning(instances: readonly SeenInstance[], to: number): voi
   throw new CommandFailure(
     `The format cannot be raised to ${to}: instances are running that do not understand it: ${namesOf(older)}.`,
     'Update or stop them, and run this command after that.',
-    'An instance that ended without a word is taken for running for three minutes.',
+    'An instance that crashed counts as running for three minutes.',
   );
 }
 
-/** Under the head's lock, which an instance needs to register: what has come since is seen. */
+/** Runs under the head's lock, which an instance needs to register, so no new one is missed. */
 function* raise(log: CommandLog, to: number): Transaction<number> {
-  const { dialect } = log.database;
   const { rows } = yield log.statements.lockHead();
   const from = integerOf(rows[0]?.['format']);
   if (from > to) {
@@ -79,6 +78,6 @@ function* raise(log: CommandLog, to: number): Transaction<number> {
   if (from === to) return from;
   const { rows: instances } = yield log.instances.list();
   refuseWhileRunning(instances.map(instanceOf), to);
-  yield dialect.statement(`UPDATE ${dialect.table('auth_head')} SET format = ? WHERE id = 1`, [to]);
+  yield log.operator.raiseFormat(to);
   return from;
 }

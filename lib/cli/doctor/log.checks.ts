@@ -1,19 +1,19 @@
 import { SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
-import { type Row } from '../../database/statement.js';
+import type { Row } from '../../database/statement.js';
 import { integerOf } from '../../database/entities/table.js';
 import { PENDING_PAGE, PURGE_AGE } from '../../revocation/log/log.transactions.js';
 import { plural, spanText } from '../command-options.js';
 import { type Check, type Finding, type Patient, wrong } from './check.js';
 
-/** Instances number pending events within a poll; longer than this nobody does (ms). */
+/** Instances number pending events within a poll; one this old is not being numbered (ms). */
 const PENDING_FOR = 60_000;
 
-/** Instances purge each minute; what expired so long ago nobody purges (ms). */
+/** Instances purge each minute; an event that expired this long ago is not being purged (ms). */
 const EXPIRED_FOR = 3_600_000;
 
 const DAMAGED = [
-  'Stop every instance, put a backup back, and run nestjs-logout new-history before the first one starts.',
-  'If tokens of lost logouts may still be good: nestjs-logout revoke --everyone.',
+  'Stop every instance, restore a backup, and run nestjs-logout new-history before the first one starts.',
+  'If tokens of lost logouts may not have expired: nestjs-logout revoke --everyone.',
 ] as const;
 
 const rows: Check = {
@@ -23,10 +23,7 @@ const rows: Check = {
   look: async ({ log }) => {
     const lost: string[] = [];
     for (const table of ['auth_log', 'auth_head'] as const) {
-      const { dialect } = log.database;
-      const found = await log.rows(
-        dialect.statement(`SELECT 1 AS one FROM ${dialect.table(table)} WHERE id = 1`, []),
-      );
+      const found = await log.rows(log.operator.hasRow(table));
       if (found.length === 0) lost.push(table);
     }
     if (lost.length === 0) return [];
@@ -34,7 +31,7 @@ const rows: Check = {
       wrong(
         `${lost.join(' and ')} has lost its row: nothing can be logged out, and every instance answers 503.`,
         ...DAMAGED,
-        'If the tables were emptied on purpose, and no token of before is still good: drop them, and nestjs-logout migrate makes a new log.',
+        'If the tables were emptied on purpose, and no earlier token is still valid: drop them, and nestjs-logout migrate creates a new log.',
       ),
     ];
   },
@@ -60,7 +57,7 @@ const format: Check = {
 
 const head: Check = {
   name: 'head',
-  title: 'the head stands at the last event',
+  title: 'the head is at the last event',
   needs: ['auth_head', 'auth_event'],
   look: async (patient) => {
     const found = await headRow(patient);
@@ -71,8 +68,8 @@ const head: Check = {
     return [
       wrong(
         position === last
-          ? `The head names another event than the one at position ${position}: the log is damaged, and instances stay closed.`
-          : `The head stands at ${position}, and the last event at ${last}: the log is damaged, and instances stay closed.`,
+          ? `The head has another event than the one at position ${position}: the log is damaged, and instances stay closed.`
+          : `The head is at ${position}, and the last event at ${last}: the log is damaged, and instances stay closed.`,
         ...DAMAGED,
       ),
     ];
@@ -84,16 +81,7 @@ const gaps: Check = {
   title: 'no event is missing above what was purged',
   needs: ['auth_head', 'auth_event'],
   look: async ({ log }) => {
-    const { dialect } = log.database;
-    const { text, table } = dialect;
-    const [row] = await log.rows(
-      dialect.statement(
-        `SELECT ${text('h.position - h.purged_through')} AS wanted, ${text('h.purged_through')} AS purged_through, ` +
-          `${text(`(SELECT COUNT(*) FROM ${table('auth_event')} e WHERE e.position > h.purged_through AND e.position <= h.position)`)} AS found ` +
-          `FROM ${table('auth_head')} h WHERE h.id = 1`,
-        [],
-      ),
-    );
+    const [row] = await log.rows(log.operator.gaps());
     if (row === undefined) return 'auth_head has no row';
     const missing = integerOf(row['wanted']) - integerOf(row['found']);
     if (missing === 0) return [];
@@ -120,7 +108,7 @@ const pending: Check = {
     const oldest = Math.min(...old.map((row) => timeOf(row['event_id'])));
     return [
       wrong(
-        `${plural(old.length, 'pending event')} wait for a number for more than a minute, the oldest for ${spanText(now - oldest)}. They count, but nobody numbers them.`,
+        `${plural(old.length, 'pending event')} wait for a number for more than a minute, the oldest for ${spanText(now - oldest)}. They count, but no instance numbers them.`,
         running.length === 0
           ? 'No instance is running: the first one that starts numbers them.'
           : 'Look in the instances’ logs for "could not be numbered": it says why.',
@@ -144,7 +132,7 @@ const purge: Check = {
       late.length === PENDING_PAGE ? `${late.length} events or more` : plural(late.length, 'event');
     return [
       wrong(
-        `${many} expired more than an hour ago and nobody purges them; the table grows.`,
+        `${many} expired more than an hour ago and no instance purges them; the table grows.`,
         'nestjs-logout purge deletes them now.',
         running.length === 0
           ? 'Instances purge each minute; none is running.'
@@ -156,18 +144,7 @@ const purge: Check = {
 
 /** The head beside the last event, in one snapshot. */
 async function headRow({ log }: Patient): Promise<Row | undefined> {
-  const { dialect } = log.database;
-  const { text, hex, table } = dialect;
-  const last = `(SELECT MAX(m.position) FROM ${table('auth_event')} m)`;
-  const [row] = await log.rows(
-    dialect.statement(
-      `SELECT ${text('h.position')} AS head_position, ${hex('h.last_event_id')} AS head_event, ` +
-        `${text('h.format')} AS format, ${text(`COALESCE(${last}, 0)`)} AS last_position, ` +
-        `${hex('e.event_id')} AS last_event, ${text(dialect.now)} AS now FROM ${table('auth_head')} h ` +
-        `LEFT JOIN ${table('auth_event')} e ON e.position = ${last} WHERE h.id = 1`,
-      [],
-    ),
-  );
+  const [row] = await log.rows(log.operator.headAndLastEvent());
   return row;
 }
 
@@ -175,5 +152,5 @@ function timeOf(eventId: string | null | undefined): number {
   return Number.parseInt((eventId ?? '').slice(0, 12), 16);
 }
 
-/** Whether the log is whole, and cared for. */
+/** Whether the log is complete and maintained. */
 export const LOG_CHECKS = [rows, format, head, gaps, pending, purge] as const;

@@ -129,7 +129,7 @@ describe('nestjs-logout doctor', () => {
       await query('DELETE FROM auth_event WHERE position = 3');
       const { findings } = await examine();
       expect(findings.map(({ check }) => check)).toEqual(['head', 'gaps']);
-      expect(findings[0]?.what).toContain('stands at 3, and the last event at 2');
+      expect(findings[0]?.what).toContain('is at 3, and the last event at 2');
     });
 
     it('in which an event is missing: named as damage', async () => {

@@ -1,0 +1,96 @@
+import type { Dialect } from './dialect.js';
+import { AuthHead } from './entities/auth-log.entity.js';
+import { type AuthTable } from './entities/table.js';
+import { StatementRepository } from './statement-repository.js';
+import type { Statement } from './statement.js';
+
+/** The tables whose rows `status` counts. */
+export type Counted = 'auth_event' | 'auth_pending' | 'auth_session';
+
+/** A bound in the head that an operator can lower. */
+export type LoweredBound = 'maxStaleness' | 'maxTokenLife';
+
+/** The statements that only the command needs: what `status` and `doctor` read, and what operators set. */
+export class OperatorStatements {
+  private readonly head: StatementRepository<AuthHead>;
+
+  constructor(private readonly dialect: Dialect) {
+    this.head = new StatementRepository(dialect, AuthHead);
+  }
+
+  /** The head and the log's id, with the database's time in the same snapshot. */
+  figures(): Statement {
+    const { text, hex, table, now } = this.dialect;
+    const integers = ['position', 'purged_through', 'format', 'max_staleness', 'max_token_life'];
+    const columns = [
+      'l.log_id',
+      `${hex('h.last_event_id')} AS last_event_id`,
+      'h.max_staleness_by',
+      'h.max_token_life_by',
+      ...integers.map((name) => `${text(`h.${name}`)} AS ${name}`),
+      `${text(now)} AS now`,
+    ];
+    return this.dialect.statement(
+      `SELECT ${columns.join(', ')} FROM ${table('auth_head')} h ` +
+        `JOIN ${table('auth_log')} l ON l.id = 1 WHERE h.id = 1`,
+      [],
+    );
+  }
+
+  /** How many rows a table has; of sessions only the open ones. */
+  count(name: Counted): Statement {
+    const { text, table, now } = this.dialect;
+    const open =
+      name === 'auth_session'
+        ? ` WHERE ended_at IS NULL AND idle_until > ${now} AND expires_at > ${now}`
+        : '';
+    return this.dialect.statement(`SELECT ${text('COUNT(*)')} AS n FROM ${table(name)}${open}`, []);
+  }
+
+  /** A row, if the one row of the log or of the head exists. */
+  hasRow(name: AuthTable & ('auth_log' | 'auth_head')): Statement {
+    const { table } = this.dialect;
+    return this.dialect.statement(`SELECT 1 AS one FROM ${table(name)} WHERE id = 1`, []);
+  }
+
+  /** Whether the server refuses writes. */
+  cannotWrite(): Statement {
+    // Not `read_only`: the connection refuses an answer of a standby that has this name.
+    const { text, isReadOnly } = this.dialect;
+    return this.dialect.statement(`SELECT ${text(isReadOnly)} AS cannot_write`, []);
+  }
+
+  /** The head beside the last event, in one snapshot. */
+  headAndLastEvent(): Statement {
+    const { text, hex, table, now } = this.dialect;
+    const last = `(SELECT MAX(m.position) FROM ${table('auth_event')} m)`;
+    return this.dialect.statement(
+      `SELECT ${text('h.position')} AS head_position, ${hex('h.last_event_id')} AS head_event, ` +
+        `${text('h.format')} AS format, ${text(`COALESCE(${last}, 0)`)} AS last_position, ` +
+        `${hex('e.event_id')} AS last_event, ${text(now)} AS now FROM ${table('auth_head')} h ` +
+        `LEFT JOIN ${table('auth_event')} e ON e.position = ${last} WHERE h.id = 1`,
+      [],
+    );
+  }
+
+  /** How many events there have to be above what was purged, and how many there are. */
+  gaps(): Statement {
+    const { text, table } = this.dialect;
+    const found = `(SELECT COUNT(*) FROM ${table('auth_event')} e WHERE e.position > h.purged_through AND e.position <= h.position)`;
+    return this.dialect.statement(
+      `SELECT ${text('h.position - h.purged_through')} AS wanted, ` +
+        `${text('h.purged_through')} AS purged_through, ${text(found)} AS found ` +
+        `FROM ${table('auth_head')} h WHERE h.id = 1`,
+      [],
+    );
+  }
+
+  raiseFormat(format: number): Statement {
+    return this.head.update({ id: true }, { format });
+  }
+
+  /** Lowers a registered bound (ms); the head says who did it. */
+  lowerBound(bound: LoweredBound, to: number, by: string): Statement {
+    return this.head.update({ id: true }, { [bound]: to, [`${bound}By`]: by });
+  }
+}
