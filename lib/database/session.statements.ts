@@ -197,7 +197,7 @@ export class SessionStatements {
     );
   }
 
-  /** Sessions that go on and whose last access token was signed by this key, page by page. */
+  /** Open sessions whose last access token was signed by this key, page by page. */
   listByKey(kid: string, after: string, now: number, limit: number): Statement {
     return this.session.find(
       { kid, key: moreThan(after), endedAt: null, idleUntil: moreThan(now) },
