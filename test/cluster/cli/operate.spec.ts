@@ -194,7 +194,7 @@ describe('nestjs-logout', () => {
       const minute = new Date(Date.now() - 60_000).toISOString();
       const early = await run(database, `${bound} --stopped-at ${minute}`);
       expect(early.code).toBe(1);
-      expect(early.stderr).toMatch(/too early: wait until 20/);
+      expect(early.stderr).toMatch(/too early\. Wait until 20/);
       expect(await registered()).toEqual([30, 3600]);
       const hours = new Date(Date.now() - 2 * 3_600_000).toISOString();
       expect((await run(database, `${bound} --stopped-at ${hours}`)).code).toBe(0);
