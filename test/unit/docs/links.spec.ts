@@ -46,3 +46,9 @@ describe('links between the papers', () => {
 it('README.md has at most 1,900 words', () => {
   expect(readFileSync('README.md', 'utf8').split(/\s+/).length).toBeLessThanOrEqual(1_900);
 });
+
+it.each(papers)('%s names only files of this repository that exist', (path) => {
+  const named = [...readFileSync(path, 'utf8').matchAll(/`((?:lib|sample|test)\/[\w./-]+)`/g)];
+  const missing = named.map(([, file]) => file ?? '').filter((file) => !existsSync(file));
+  expect(missing).toEqual([]);
+});
