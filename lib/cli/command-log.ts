@@ -1,20 +1,18 @@
 import { Logger } from '@nestjs/common';
-import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { performance } from 'node:perf_hooks';
-import { setTimeout } from 'node:timers/promises';
 import {
   instanceOf,
   InstanceStatements,
   type SeenInstance,
 } from '../database/instance.statements.js';
-import { type LogDatabase, StorageFailure } from '../database/log-database.js';
+import { isRetryable, type LogDatabase, StorageFailure } from '../database/log-database.js';
 import { type EventDraft, type Head, headOf } from '../database/log-rows.js';
 import type { LogStatements } from '../database/log.statements.js';
 import { OperatorStatements } from '../database/operator.statements.js';
 import { openLogDatabase } from '../database/open-log-database.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import { numbering } from '../revocation/log/log-history.js';
@@ -126,17 +124,8 @@ export class CommandLog implements SessionRows {
     await this.database.close();
   }
 
-  private async retried<T>(attempt: () => Promise<T>): Promise<T> {
-    const deadline = performance.now() + PATIENCE;
-    for (;;) {
-      try {
-        return await attempt();
-      } catch (error) {
-        const isRetryable = error instanceof StorageFailure && error.retryable;
-        if (!isRetryable || performance.now() > deadline) throw error;
-        await setTimeout(randomInt(5, 60));
-      }
-    }
+  private retried<T>(attempt: () => Promise<T>): Promise<T> {
+    return retried(attempt, PATIENCE, isRetryable);
   }
 }
 

@@ -49,3 +49,8 @@ export class StorageFailure extends Error {
     this.name = 'StorageFailure';
   }
 }
+
+/** Whether the transaction that threw this may be tried again at once. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof StorageFailure && error.retryable;
+}

@@ -1,4 +1,10 @@
+import { randomInt } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** Milliseconds between two attempts: random, so that two callers in conflict do not meet again. */
+const PAUSE = { from: 5, to: 60 };
 
 /**
  * What `work` gives, if it does so within `limit` milliseconds.
@@ -33,8 +39,8 @@ export async function withinTime<T>(
 }
 
 /**
- * Lets callers who arrive while a call is under way share the next one: nobody gets an answer to a
- * question that was put before he came, and a thousand callers cost two calls.
+ * Single-flight: callers that arrive while a call is running share the next one. So each gets an answer
+ * to a question that was asked after it arrived, and a thousand callers cost two calls.
  */
 export class SharedCall<T> {
   private running: Promise<T> | undefined;
@@ -42,7 +48,7 @@ export class SharedCall<T> {
 
   constructor(private readonly call: () => Promise<T>) {}
 
-  /** The outcome of a call that begins now or later. */
+  /** The outcome of a call that starts now or later. */
   run(): Promise<T> {
     if (this.running === undefined) return this.begin();
     this.next ??= this.running.then(
@@ -62,5 +68,27 @@ export class SharedCall<T> {
     };
     running.then(end, end);
     return running;
+  }
+}
+
+/**
+ * What `work` gives, tried again after an error that may pass.
+ *
+ * @param patience - Milliseconds since the first attempt after which an error is thrown.
+ * @param mayPass - Whether an error is worth another attempt.
+ */
+export async function retried<T>(
+  work: () => Promise<T>,
+  patience: number,
+  mayPass: (error: unknown) => boolean,
+): Promise<T> {
+  const deadline = performance.now() + patience;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!mayPass(error) || performance.now() > deadline) throw error;
+      await pause(randomInt(PAUSE.from, PAUSE.to));
+    }
   }
 }

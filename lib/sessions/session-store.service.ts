@@ -1,11 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { randomInt } from 'node:crypto';
-import { performance } from 'node:perf_hooks';
-import { setTimeout } from 'node:timers/promises';
 import type { AuthUnavailableException } from '../errors/auth.exception.js';
-import { StorageFailure } from '../database/log-database.js';
+import { isRetryable, StorageFailure } from '../database/log-database.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
+import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { LogConnection, storageUnavailable } from '../revocation/log/log-connection.service.js';
 import type { OpenLog } from '../revocation/log/open-log.js';
@@ -46,16 +44,14 @@ export class SessionStore {
    * @throws AuthUnavailableException `storage_unavailable` when it failed, or when the outcome is not known.
    */
   async write<T>(body: (of: SessionTransactions) => Transaction<T>): Promise<T> {
-    const deadline = performance.now() + PATIENCE;
-    for (;;) {
-      try {
-        const log = await this.connection.open();
-        return await log.database.transaction(() => body(this.of(log)));
-      } catch (error) {
-        const isRetryable = error instanceof StorageFailure && error.retryable;
-        if (!isRetryable || performance.now() > deadline) throw this.unavailable(error);
-        await setTimeout(randomInt(5, 60));
-      }
+    const once = async (): Promise<T> => {
+      const log = await this.connection.open();
+      return log.database.transaction(() => body(this.of(log)));
+    };
+    try {
+      return await retried(once, PATIENCE, isRetryable);
+    } catch (error) {
+      throw this.unavailable(error);
     }
   }
 

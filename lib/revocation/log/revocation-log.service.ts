@@ -1,10 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { randomInt } from 'node:crypto';
-import { performance } from 'node:perf_hooks';
-import { setTimeout } from 'node:timers/promises';
 import { AuthUnavailableException } from '../../errors/auth.exception.js';
-import { StorageFailure } from '../../database/log-database.js';
+import { isRetryable, StorageFailure } from '../../database/log-database.js';
 import { type EventDraft, eventOf, headOf } from '../../database/log-rows.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { type AuthCounts, AuthMeter } from '../../events/auth-meter.service.js';
@@ -12,6 +9,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
+import { retried } from '../../platform/async-calls.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import type { Answer } from '../feed/log-cursor.js';
 import { RevocationFeed } from '../feed/revocation-feed.service.js';
@@ -263,28 +261,28 @@ export class RevocationLog {
 
   /** Tries again with the same ids; what COMMIT left unknown is settled, or becomes provisional. */
   private async appendTo(log: OpenLog, drafts: readonly EventDraft[]): Promise<AppendedDrafts> {
-    const deadline = performance.now() + WRITE_PATIENCE;
     let isUnknown = drafts.some(({ killsBelow }) => killsBelow !== null);
-    for (;;) {
+    const once = async (): Promise<AppendedDrafts> => {
       try {
-        const appended = await numbering(log, () => log.transactions.append(drafts, isUnknown));
-        // In this order: no token comes back between the doubt and the certainty.
-        this.feed.committed(appended);
-        this.doubts.end(drafts);
-        return appended;
+        return await numbering(log, () => log.transactions.append(drafts, isUnknown));
       } catch (error) {
-        const failure = error instanceof StorageFailure ? error : undefined;
-        if (failure?.outcome === 'unknown') {
+        if (error instanceof StorageFailure && error.outcome === 'unknown') {
           isUnknown = true;
           for (const draft of drafts) draft.provenAbsent = false;
         } else if (isUnknown && drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
-        if (failure?.retryable !== true || performance.now() > deadline) {
-          if (isUnknown) this.doubts.begin(drafts);
-          else this.doubts.end(drafts);
-          throw error;
-        }
-        await setTimeout(randomInt(5, 60));
+        throw error;
       }
+    };
+    try {
+      const appended = await retried(once, WRITE_PATIENCE, isRetryable);
+      // In this order: no token comes back between the doubt and the certainty.
+      this.feed.committed(appended);
+      this.doubts.end(drafts);
+      return appended;
+    } catch (error) {
+      if (isUnknown) this.doubts.begin(drafts);
+      else this.doubts.end(drafts);
+      throw error;
     }
   }
 
