@@ -9,7 +9,7 @@ import type { TokenClaims } from '../options/token-claims.js';
 import { claimsOf, requestOf } from '../platform/request.js';
 
 /**
- * The route is open to everybody; its token, if any, is not even read.
+ * The route needs no token; one that is sent is not read.
  *
  * @example
  * ```ts
@@ -24,7 +24,7 @@ export const Public = Reflector.createDecorator<boolean | undefined, boolean>({
 });
 
 /**
- * The route may be called without a token, and then has no user; a bad token is refused all the same.
+ * The route accepts requests without a token, and then has no user. A bad token is still refused.
  *
  * @publicApi
  */
@@ -34,11 +34,10 @@ export const OptionalAuth = Reflector.createDecorator<boolean | undefined, boole
 });
 
 /**
- * For routes that end a login: the token may have expired, and may have been revoked already, so
- * that a logout can be repeated. Signature and claims are checked as always, and a token that was
- * signed by a revoked key is refused.
+ * For logout routes: the token may have expired or may be revoked already, so that a logout can be
+ * repeated. Signature and claims are checked as always, and a token of a revoked key is refused.
  *
- * Never put it on a route that gives something out.
+ * Never use it on a route that returns data.
  *
  * @publicApi
  */
@@ -49,7 +48,7 @@ export const AllowExpired = Reflector.createDecorator<boolean | undefined, boole
 
 /**
  * The user that the option `validate` made of the claims (by default the claims), or one of its
- * properties; `undefined` where nobody is logged in.
+ * properties; `undefined` where no one is logged in.
  *
  * @example
  * ```ts

@@ -23,8 +23,8 @@ export interface RoutePolicy {
   readonly isPublic: boolean;
   readonly isOptional: boolean;
   /**
-   * What the strategy is told at each request; nothing for a route that demands nothing special,
-   * because AuthGuard would copy it.
+   * What the strategy gets at each request; nothing for a route without special demands, because
+   * AuthGuard would copy it.
    */
   readonly authenticateOptions: { readonly demand: TokenDemand } | undefined;
 }
@@ -39,7 +39,7 @@ interface KnownRoute {
  * Reads the decorators of a route at its first request and remembers them: they cannot change, and
  * the look-ups of Reflector would cost more than the check of the token's revocation.
  *
- * What stands on the handler wins over what stands on its class.
+ * A decorator of the handler wins over one of its class.
  */
 @Injectable()
 export class RoutePolicyReader {
@@ -55,7 +55,7 @@ export class RoutePolicyReader {
   of(context: ExecutionContext): RoutePolicy {
     const handler = context.getHandler();
     const type = context.getClass();
-    // A request asks twice in a row, and two look-ups in a WeakMap cost as much as the revocation's.
+    // A request asks twice in a row, and two WeakMap look-ups cost as much as the check for revocation.
     if (handler === this.last?.handler && type === this.last.type) return this.last.policy;
     // By both, because a handler that is inherited serves several classes.
     const known = this.known.get(handler)?.get(type) ?? this.learn(handler, type);

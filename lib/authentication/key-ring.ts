@@ -8,10 +8,10 @@ import { logText } from '../platform/log-text.js';
 import type { RevocationService } from '../revocation/revocation.service.js';
 import { LegacyTokens } from './legacy/legacy-tokens.js';
 
-/** A key and what has become of it. */
+/** A key and whether it is still in use. */
 interface RingEntry {
   readonly key: AuthKey;
-  /** Epoch ms after which no token of a retiring key can be alive; `null` while it is in use. */
+  /** Epoch ms after which every token of a retiring key has expired; `null` while it is in use. */
   until: number | null;
   /** Taken out of use by `KeyService.retire()`, whatever the application's list says. */
   retired: boolean;
@@ -28,13 +28,13 @@ export interface PublicJwk extends JsonWebKey {
 }
 
 /**
- * The keys of the application: the first one that can sign does, every one verifies.
+ * The keys of the application. The first one that can sign signs, and each one verifies.
  *
- * A key that leaves goes on verifying until the longest token that it can have signed has expired.
- * What a key signs is bound to its `kid` and to its one algorithm (RFC 8725 section 3.1).
+ * A key that is removed keeps verifying until its last token has expired. Each key has one `kid` and
+ * one algorithm (RFC 8725 section 3.1).
  */
 export class KeyRing {
-  /** The algorithms in use; one array for the life of the ring, because passport-jwt holds on to it. */
+  /** The algorithms in use; always the same array, because passport-jwt keeps a reference to it. */
   readonly algorithms: SigningAlgorithm[] = [];
   /** Beside the ring, never in it: the secret of the option `legacy`. */
   readonly legacy: LegacyTokens | undefined;
@@ -76,7 +76,7 @@ export class KeyRing {
 
   /**
    * What only this application knows of its keys: secrets and private halves, the one that signs now
-   * first. Those of revoked keys are left out: somebody else knows them too.
+   * first. Those of revoked keys are left out: an attacker may know them too.
    */
   secretHalves(): KeyObject[] {
     const signing: KeyObject[] = [];
@@ -88,7 +88,7 @@ export class KeyRing {
     return [...signing, ...others];
   }
 
-  /** Whether it is a key of ours, be it retired or that of the option `legacy`. */
+  /** Whether it is one of our keys, retired ones and that of the option `legacy` included. */
   has(kid: string): boolean {
     return this.entries.has(kid) || this.legacy?.key.kid === kid;
   }
@@ -99,21 +99,21 @@ export class KeyRing {
   }
 
   /**
-   * The key of a token by the text of its header, if that is spelt as this library spells it: one
-   * look-up instead of a parse, since a known text needs no checking.
+   * The key of a token by the text of its header, if this library writes headers so: one look-up
+   * instead of a parse, since a known text needs no check.
    */
   findByHeader(segment: string): AuthKey | undefined {
     return this.usable(this.segments.get(segment));
   }
 
-  /** The keys with which tokens can be verified now, those that are revoked left out. */
+  /** The keys that verify tokens now, without the revoked ones. */
   verifyingKeys(): AuthKey[] {
     return [...this.entries.values()]
       .filter((entry) => this.usable(entry) && !this.revocation.isKeyRevoked(entry.key.kid))
       .map(({ key }) => key);
   }
 
-  /** The public ones among {@link verifyingKeys}; a secret is none, whatever it signs. */
+  /** The public ones among {@link verifyingKeys}; a secret is never one. */
   publicKeys(): PublicJwk[] {
     return this.verifyingKeys()
       .filter(({ verify }) => verify.type === 'public')
@@ -125,12 +125,12 @@ export class KeyRing {
       }));
   }
 
-  /** Reads the keys again. When that fails, the ring stays as it was. */
+  /** Reads the keys again. When that fails, the ring does not change. */
   async reload(): Promise<void> {
     this.replace(await this.options.loadKeys());
   }
 
-  /** From now on the key signs nothing more. */
+  /** The key signs nothing from now on. */
   retire(kid: string): void {
     const entry = this.entries.get(kid);
     if (entry === undefined) {
@@ -156,12 +156,12 @@ export class KeyRing {
       const known = this.entries.get(key.kid);
       if (known !== undefined && !isSameKey(known.key, key)) {
         throw new AuthWiringError(
-          `The kid "${key.kid}" now names another key: tokens of the old one could not be told apart.`,
+          `The kid "${key.kid}" now names another key: tokens of the two could not be distinguished.`,
           'Give the new key a kid of its own, and leave the old key out.',
         );
       }
-      // A key that was retired by hand stays retired, even if the application still lists it; one
-      // that had merely left the list is back in use.
+      // A key that was retired by hand stays retired, even if the application still lists it. One that
+      // was only removed from the list is back in use.
       const retired = known?.retired ?? false;
       next.set(key.kid, { key, retired, until: retired ? (known?.until ?? null) : null });
     }
@@ -193,8 +193,8 @@ function headerSegment({ alg, kid }: AuthKey): string {
 /**
  * Rotates the signing keys of the running application.
  *
- * It concerns this instance alone: call it on each one. To end the tokens of a key that has leaked,
- * everywhere and at once, use `LogoutService.revokeKey(kid)`.
+ * It changes this instance only: call it on each one. If a key has leaked, use
+ * `LogoutService.revokeKey(kid)`, which revokes its tokens on every instance.
  *
  * @example
  * ```ts
@@ -211,13 +211,13 @@ export class KeyService {
   constructor(private readonly ring: KeyRing) {}
 
   /**
-   * Asks the application for its keys again (option `keys` as a function). Keys that are no longer
-   * given sign nothing more and verify until the last token that they can have signed has expired.
+   * Asks the application for its keys again (option `keys` as a function). A key that is no longer in
+   * the list signs nothing more, and verifies until its last token has expired.
    *
    * @throws the error of the option's check; then the keys stay as they were.
    */
   async reload(): Promise<void> {
-    // One after the other, so that the answer that was asked for last is the one that stays.
+    // One after the other, so that the last answer wins.
     const before = this.reloading;
     this.reloading = (async () => {
       await before?.catch(() => undefined);
@@ -228,8 +228,8 @@ export class KeyService {
   }
 
   /**
-   * Takes a key out of use until the process ends: it signs nothing more, and verifies until the last
-   * token that it can have signed has expired.
+   * Takes a key out of use until the process ends: it signs nothing more, and verifies until its last
+   * token has expired.
    *
    * @throws AuthWiringError when no key has this kid.
    */

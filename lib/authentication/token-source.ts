@@ -9,7 +9,7 @@ export const COOKIE_MODE = Symbol('nestjs-logout:cookie-mode');
 
 const TWO_TOKENS = 'The request has an access token in the header and in a cookie.';
 
-/** What has to be known to read tokens from cookies. */
+/** How tokens are read from cookies. */
 export interface CookieMode {
   readonly accessName: string;
   /** Names that are read where that one is absent; cookies of both kinds. */
@@ -25,7 +25,7 @@ export class TokenSource {
 
   /**
    * Every access token of a request, each once, for a logout: also when a cookie is sent twice,
-   * because a sibling subdomain planted one.
+   * because a sibling subdomain set one.
    *
    * @throws AuthException 400 `invalid_request` where header and cookie hold different ones, 401
    * `token_malformed` for a header that is none, 403 `csrf_refused`.
@@ -79,7 +79,7 @@ export class TokenSource {
   }
 }
 
-/** A former cookie's name does not say of which kind its token is; a refresh token has no dot. */
+/** The name of a former cookie does not say which kind its token is; a refresh token has no dot. */
 function isJwtLike(value: string): boolean {
   return value.includes('.');
 }
@@ -108,7 +108,7 @@ export function allCookies(
 /**
  * The value of a cookie that carries a token.
  *
- * @throws AuthException 400 where it stands there twice, 401 where it is over-long.
+ * @throws AuthException 400 where it is there twice, 401 where it is over-long.
  */
 export function singleCookie(header: string, name: string): string | undefined {
   const [value, second] = cookieValues(header, name);
@@ -139,7 +139,7 @@ export function bearerToken(request: AuthRequest): string | undefined {
   if (!hasBearerScheme(header)) return undefined;
   const length = header.length - SCHEME.length - 1;
   if (length < 1 || length > MAX_TOKEN_LENGTH) throw refusal('token_malformed');
-  // Exactly one space (RFC 6750 section 2.1); a second one would stand at the token's first place.
+  // Exactly one space (RFC 6750 section 2.1); a second one would be the token's first character.
   const first = header.charCodeAt(SCHEME.length + 1);
   if (header.charCodeAt(SCHEME.length) !== SPACE || first === SPACE || first === TAB) {
     throw refusal('token_malformed');
@@ -157,7 +157,7 @@ function hasBearerScheme(header: string): boolean {
   return next === SPACE || next === TAB;
 }
 
-/** Node keeps the first of two Authorization headers and says nothing; a proxy may keep the last. */
+/** Node silently keeps the first of two Authorization headers; a proxy may keep the last. */
 function hasSecondHeader(request: AuthRequest): boolean {
   const raw = request.rawHeaders ?? request.raw?.rawHeaders;
   if (raw === undefined) return false;
@@ -169,7 +169,7 @@ function hasSecondHeader(request: AuthRequest): boolean {
   return found > 1;
 }
 
-/** Addresses end up in logs and histories. Express parses `query` at each look: look only if need be. */
+/** URLs end up in logs and browser histories. Express parses `query` at each access, so it is read last. */
 function refuseTokenInQuery(request: AuthRequest & { readonly url?: unknown }): void {
   const { url } = request;
   if (typeof url === 'string' && !url.includes('?')) return;

@@ -1,4 +1,4 @@
-/** What one code stands for. The page of error codes in docs is generated from this table. */
+/** What one code means. The page of error codes in docs is generated from this table. */
 interface ErrorCode {
   readonly status: 400 | 401 | 403 | 404 | 429 | 503;
   /** The sentence of the answer, where the call that refuses has none that is more precise. */

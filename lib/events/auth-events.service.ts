@@ -33,8 +33,8 @@ export type AuthEventType =
 export type AuthEventScope = 'token' | 'session' | 'subject' | 'key' | 'issuer';
 
 /**
- * One thing that happened to somebody's tokens, for an audit: no token, secret, cookie or name of a
- * person is in it. Ids are hashed; the same id always gives the same hash.
+ * One thing that happened to a user's tokens, for an audit. It holds no token, secret, cookie or name
+ * of a person. Ids are hashed; the same id always gives the same hash.
  *
  * @publicApi
  */
@@ -72,9 +72,9 @@ export interface AuthEventDraft extends Omit<AuthEvent, 'at' | 'subject' | 'sess
 
 /**
  * Everything that this instance does to tokens, as an Observable of {@link AuthEvent}: for an audit, a
- * mail about a stolen token, a metric. What other instances do, they tell.
+ * mail about a stolen token, a metric. Each instance reports its own acts only.
  *
- * It tells after the fact and loses what happens while nobody listens. A listener that throws is
+ * Events are sent after the act, and are lost while there is no subscriber. A listener that throws is
  * reported as unhandled, as everywhere in rxjs: it cannot undo a logout.
  *
  * @example
@@ -92,7 +92,7 @@ export class AuthEvents extends Observable<AuthEvent> implements OnApplicationSh
     super((subscriber) => this.told.subscribe(subscriber));
   }
 
-  /** The hash of an account in events: with the option `subjectHashKey` nobody else can make it. */
+  /** The hash of an account in events: with the option `subjectHashKey` no one else can compute it. */
   subjectHash(subject: string): string {
     return this.hashOf('subject', subject);
   }

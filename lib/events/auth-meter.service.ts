@@ -3,13 +3,13 @@ import { AuthException } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
 import type { AuthEventScope } from './auth-events.service.js';
 
-/** What is counted, and the few words by which each count is told apart; never an id of anybody. */
+/** What is counted, and the labels of each count; never the id of a user. */
 export interface AuthCounts {
   /** Refusals (4xx) by code. */
   refusals: AuthErrorCode;
   /** 503s by code. */
   unavailable: AuthErrorCode;
-  /** Requests that were let through without a proof that is fresh enough, by what allowed it. */
+  /** Requests that were accepted without a proof that is fresh enough, by what allowed it. */
   staleAccepted: 'open' | 'stale_for' | 'override' | 'observe';
   /** Rounds of the feed; a round reaches the head, or fails. */
   polls: 'ok' | 'failed';
@@ -19,7 +19,7 @@ export interface AuthCounts {
   histories: 'fork' | 'jump';
   /** Revocations that this instance committed, by how much each ends. */
   revocations: AuthEventScope;
-  /** Revocations whose caller was told that they could not be stored. */
+  /** Revocations that failed: they could not be stored. */
   revocationFailures: AuthEventScope;
   /** Transactions in which revocations were committed; concurrent ones share one. */
   batches: 'shared' | 'account';

@@ -29,7 +29,7 @@ export class AuthClock {
     return Date.now();
   }
 
-  /** Milliseconds that never run backwards; stands still while a virtual machine is suspended. */
+  /** Milliseconds that never run backwards; stops while a virtual machine is suspended. */
   monotonic(): number {
     return performance.now();
   }
@@ -39,7 +39,7 @@ export class AuthClock {
     return reported;
   }
 
-  /** By how much a life is shortened, so that clients part ways: a whole number from 0 to `most`. */
+  /** By how much a lifetime is shortened, so that clients spread out: a whole number from 0 to `most`. */
   jitter(most: number): number {
     return randomInt(Math.floor(most) + 1);
   }

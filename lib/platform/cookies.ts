@@ -5,11 +5,11 @@ const SPACE = 0x20;
 const TAB = 0x09;
 
 /**
- * The values of one cookie in a `Cookie` header, as they stand there: usually one. More than one says
- * that another host of the same site has set a cookie of that name too.
+ * The values of one cookie in a `Cookie` header, as they are: usually one. More than one means that
+ * another host of the same site has set a cookie of that name too.
  *
- * Linear, and blind to every other cookie: nothing is decoded and nothing is collected by a name that
- * the sender chose.
+ * Linear, and ignores every other cookie: nothing is decoded, and no name that the sender chose is
+ * kept.
  */
 export function cookieValues(header: string, name: string): string[] {
   const values: string[] = [];
@@ -51,8 +51,8 @@ export interface CookieResponse {
 }
 
 /**
- * Puts `Set-Cookie` lines into an answer, in the place of earlier ones for the same names: a browser
- * that is told twice does what the last line says, and not every proxy keeps their order.
+ * Puts `Set-Cookie` lines into an answer, and removes earlier ones for the same names: a browser obeys
+ * the last line, and not every proxy keeps their order.
  */
 export function setCookies(response: CookieResponse, lines: readonly string[]): void {
   const names = new Set(lines.map(nameOf));
@@ -89,7 +89,7 @@ interface OriginRequest extends AuthRequest {
  * these headers, which no page can write.
  *
  * `Sec-Fetch-Site` decides where a browser sends it; else `Origin`, compared with the request's host.
- * A request with neither comes from no browser of this decade, so nobody's cookies are abused by it.
+ * A request with neither comes from no browser of this decade, so it abuses no one's cookies.
  *
  * @param origins - Other origins that may act, such as `https://app.example.com`.
  */
@@ -116,7 +116,7 @@ function hostOf({ host, ips, headers }: OriginRequest): string {
   return typeof own === 'string' ? own : '';
 }
 
-/** By host and port: behind a proxy that ends TLS nobody here knows the scheme. */
+/** By host and port: behind a proxy that terminates TLS the scheme is not known. */
 function isOwn(origin: string, host: string): boolean {
   if (host === '' || !URL.canParse(origin)) return false;
   const theirs = new URL(origin);

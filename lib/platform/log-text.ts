@@ -4,7 +4,7 @@ import type { AuthClock } from './auth-clock.js';
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /**
- * A text that somebody else chose, as it may go into a line of a log: without characters that start
+ * A text from outside, made safe for a line of a log: without characters that start
  * a new line, colour a terminal or turn the direction of what follows, and cut off.
  *
  * @param length - The longest text that is shown whole, in characters.

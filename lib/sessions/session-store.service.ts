@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { AuthUnavailableException } from '../errors/auth.exception.js';
-import { isRetryable, StorageFailure } from '../database/log-database.js';
+import { isRetryable } from '../database/log-database.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { retried } from '../platform/async-calls.js';

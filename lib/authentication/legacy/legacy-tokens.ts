@@ -40,21 +40,21 @@ export class LegacyTokens {
   }
 
   /**
-   * Whether a header is one that the recipe makes. It names no key: whatever has a `kid`, and be it
-   * signed with the same secret, is something else, such as the application's own password-reset
-   * token of `JwtService`.
+   * Whether a header is one that the recipe makes. It names no key: a token with a
+   * `kid` is something else, even if the same secret signed it, such as the application's own
+   * password-reset token of `JwtService`.
    */
   hasShape(header: { readonly alg?: unknown; readonly typ?: unknown }): boolean {
     const { alg, typ } = header;
     return alg === 'HS256' && (typ === undefined || typ === 'JWT') && !('kid' in header);
   }
 
-  /** Whether such tokens are accepted still. */
+  /** Whether such tokens are still accepted. */
   isOpen(): boolean {
     return this.revocation.now() < this.options.until;
   }
 
-  /** Whether a token of ours that ends then (epoch ms) is to be signed so: none is cut off later. */
+  /** Whether a token of ours with this expiry (epoch ms) is signed so: none is cut off later. */
   signsUntil(expiry: number): boolean {
     const { signs, until, key } = this.options;
     return signs && expiry <= until && !this.revocation.isKeyRevoked(key.kid);
@@ -92,7 +92,7 @@ export class LegacyTokens {
     return this.jwt.signAsync(payload);
   }
 
-  /** Said at each boot, so that it is not forgotten. */
+  /** Logged at each boot, so that the option is not forgotten. */
   warn(): void {
     const logger = new Logger('AuthModule');
     const until = new Date(this.options.until).toISOString();
@@ -107,7 +107,7 @@ export class LegacyTokens {
     if (!this.options.isShort) return;
     logger.error(
       `The secret of legacy has only ${this.key.verify.symmetricKeySize} bytes (HS256 demands 32): ` +
-        `whoever has one token can guess it, and can then be anybody until ${until}. ` +
+        `whoever has one token can guess it, and can then log in as any user until ${until}. ` +
         'Choose the earliest date that your tokens allow.',
     );
   }
