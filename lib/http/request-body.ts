@@ -1,4 +1,4 @@
-import { AuthException, refusal } from '../errors/auth.exception.js';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
 import type { AuthRequest } from '../platform/request.js';
 import { isIdentifier } from '../platform/identifier.js';
@@ -109,7 +109,7 @@ export function badRequest(
   message: string,
   code: AuthErrorCode = 'invalid_request',
 ): AuthException {
-  return new AuthException(400, code, message);
+  return refusal(code, { message });
 }
 
 function labelOf(request: HttpRequest, name: 'client' | 'device'): string | undefined {
