@@ -71,6 +71,10 @@ export type {
   StalenessOverride,
 } from './revocation/staleness/staleness-override.service.js';
 export type { Leniency, Verdict } from './revocation/verdict.js';
+export { AuthAccount } from './database/entities/auth-account.entity.js';
+export { authEntities } from './database/entities/auth-entities.js';
+export { AuthSession } from './database/entities/auth-session.entity.js';
+export { RevocationEvent } from './database/entities/revocation-event.entity.js';
 export { authMigrations, authTables, type AuthTables } from './database/auth-migrations.js';
 export type { LogPosition } from './revocation/log/log-positions.js';
 

@@ -1,7 +1,8 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
+import type { EntitySchema, MigrationInterface, QueryRunner } from 'typeorm';
 import { randomUUID } from 'node:crypto';
 import { dialectOf, type TableNames } from './dialect-of.js';
 import type { Dialect } from './dialect.js';
+import { authEntities, entitySchemas } from './entities/auth-entities.js';
 import { StorageFailure } from './log-database.js';
 import {
   addColumns,
@@ -93,20 +94,23 @@ export const authMigrations = [
 
 /** What {@link authTables} gives. @publicApi */
 export interface AuthTables {
+  /** For the `entities` of a DataSource, like {@link authEntities}. */
+  readonly entities: readonly EntitySchema[];
   /** For the `migrations` of a DataSource, in their order. */
   readonly migrations: readonly (new () => MigrationInterface)[];
 }
 
 /**
- * The migrations of our tables under other names, for the `tablePrefix` and `schema` that
- * `AuthModule.forRoot()` has. Without either they are {@link authMigrations}.
+ * The entities and migrations of our tables under other names, for the `tablePrefix` and `schema` that
+ * `AuthModule.forRoot()` has. Without either they are {@link authEntities} and {@link authMigrations}.
  *
  * TypeORM records migrations by name, so these have names of their own: two logs can be in one database.
  *
  * @example
  * ```ts
  * const names = { tablePrefix: 'shop_' };
- * new DataSource({ ...options, migrations: [...authTables(names).migrations] });
+ * const { entities, migrations } = authTables(names);
+ * new DataSource({ ...options, entities: [...entities], migrations: [...migrations] });
  * AuthModule.forRoot({ ...names, secret, issuer, audience });
  * ```
  * @publicApi
@@ -114,8 +118,11 @@ export interface AuthTables {
 export function authTables(names: TableNames = {}): AuthTables {
   const { schema, tablePrefix = '' } = names;
   // The schema alone has never changed the names of migrations that have run.
-  if (tablePrefix === '' && schema === undefined) return { migrations: authMigrations };
+  if (tablePrefix === '' && schema === undefined) {
+    return { entities: authEntities, migrations: authMigrations };
+  }
   return {
+    entities: entitySchemas(tablePrefix, schema),
     migrations: authMigrations.map((Migration) => {
       const { name } = Migration;
       const timestamp = name.slice(-TIMESTAMP);

@@ -2,6 +2,7 @@ import type { DataSource } from 'typeorm';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { allColumns, AUTH_INDEXES, firstColumns } from './table-definitions.js';
 import { type Dialect } from './dialect.js';
+import { isAuthEntity } from './entities/auth-entities.js';
 import { AUTH_TABLES, type AuthTable } from './entities/table.js';
 import type { LogDatabase } from './log-database.js';
 
@@ -59,13 +60,15 @@ export async function checkTables(database: LogDatabase): Promise<void> {
 }
 
 /**
- * The application's own entities.
+ * The application's own entities; those of `authEntities` may be among them.
  *
  * @throws AuthWiringError when one of them has the name of one of our tables.
  */
 export function refuseOurNames(application: DataSource, tablePrefix = ''): void {
   const names: ReadonlySet<string> = new Set(AUTH_TABLES.map((table) => tablePrefix + table));
-  const clash = application.entityMetadatas.find(({ tableName }) => names.has(tableName));
+  const clash = application.entityMetadatas.find(
+    ({ tableName, target }) => names.has(tableName) && !isAuthEntity(target),
+  );
   if (clash === undefined) return;
   throw new AuthWiringError(
     `AuthModule: the entity ${clash.name} of the application has the table name "${clash.tableName}", ` +

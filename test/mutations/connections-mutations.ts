@@ -95,6 +95,20 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     NAMES,
   ),
   one(
+    'save() of an application changes a session',
+    'database/entities/auth-entities',
+    'update: false,',
+    '',
+    'cluster/storage/entities',
+  ),
+  one(
+    'the schema builder of an application alters our tables',
+    'database/entities/auth-entities',
+    'synchronize: false,',
+    '',
+    'cluster/storage/entities',
+  ),
+  one(
     'an index has no prefix',
     'database/sqlite.dialect',
     'INDEX IF NOT EXISTS ${prefixed(name)} ON',
