@@ -123,7 +123,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a refresh makes a login persistent',
-    'sessions/refresh-answer',
+    'sessions/login-context',
     '...(isPersistent ? {} : { persistent: false }),',
     '',
     'e2e/http-cookie-lives',
