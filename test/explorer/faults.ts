@@ -9,7 +9,7 @@ import { forget } from './numbering.js';
 import { endTransactions } from './pending.js';
 import { ABSENT, FOREVER, type Instance, NUMBERED, YOUNG } from './world.js';
 
-/** Time, restarts, registration, fail-over and purge: what happens by itself. */
+/** Time, restarts, registration, failover and purge: what happens by itself. */
 export function offerFaults(model: Model, step: Step): void {
   const { scope, world, now } = model;
   if (now < scope.ticks) {

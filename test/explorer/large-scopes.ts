@@ -17,7 +17,7 @@ export const LARGE_SCOPES = {
     answersLate: false,
     ticks: 1,
   }),
-  'a login, an event pending, a fail-over that loses commits': scopeOf({
+  'a login, an event pending, a failover that loses commits': scopeOf({
     sessions: ['out'],
     events: [{ kind: 'subject', manager: true }],
     failovers: 1,
@@ -91,7 +91,7 @@ export const LARGE_SCOPES = {
     answersLate: false,
     ticks: 1,
   }),
-  'a fail-over that loses nothing, with time': scopeOf({
+  'a failover that loses nothing, with time': scopeOf({
     sessions: ['out'],
     events: [{ kind: 'subject', writers: [0, 1] }],
     failovers: 1,

@@ -41,7 +41,7 @@ export function untilOf({ world, scope, rules, now }: Model, slot: number, write
   return now + (rules['W3'] ? Math.max(own, world.db.head.life) : own);
 }
 
-/** Ghost: whom the bound in the head does not cover, because a fail-over lost what he registered (H4). */
+/** Ghost: whom the bound in the head does not cover, because a failover lost what he registered (H4). */
 export function uncovered({ world }: Model): number {
   return world.instances.reduce(
     (set, { own, index }) => (own.uncovered === 1 ? set | only(index) : set),

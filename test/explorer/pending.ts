@@ -99,7 +99,7 @@ export function pendingAmong({ world }: Model, set: number): number {
   return found;
 }
 
-/** A fail-over ends every transaction that was open. */
+/** A failover ends every transaction that was open. */
 export function endTransactions({ world, scope }: Model): void {
   for (const [index, plan] of scope.events.entries()) {
     const event = world.events[index + 1]!;

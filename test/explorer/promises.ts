@@ -80,7 +80,7 @@ export function promiseAlarm(model: Model, instance: Instance, among: number): v
     if (!has(among, slot) || event.lost === 0) continue;
     model.forbid(
       model.world.db.rows[slot]!.where === ABSENT,
-      `H1: ${nameOf(instance)} knows ${eventName(model, slot)}, which was lost, and tells nobody`,
+      `H1: ${nameOf(instance)} knows ${eventName(model, slot)}, which was lost, and does not report it`,
     );
   }
 }

@@ -46,14 +46,14 @@ export const RULES = {
   'H1 merge': 'a reload replaces what was known',
   'H1 cursor': 'the cursor stays where it was before the reload',
   'H1 refresh': 'refresh asks the database alone',
-  'H2 jump': 'nobody jumps',
+  'H2 jump': 'no instance jumps',
   'H2 time': 'a jump does not count from database time',
   'H2 purged': 'a jump does not raise purged_through',
   'H2 gap': 'a token whose position a jump leapt over is judged like any other',
   'H3 new history': 'a backup is restored without the command new-history',
   'H3 load jumps': 'without an identity, a load does not jump',
   'H3 followed': 'a log that no running instance follows is loaded without a jump',
-  H4: 'nobody registers its bound',
+  H4: 'no instance registers its bound',
   H5: 'an event of an unknown kind is skipped',
 } as const;
 

@@ -34,7 +34,7 @@ export type Feed =
   | 'replica reads'
   | 'kept snapshot'
   | 'rowid reuse'
-  | 'cursor kept over fail-over';
+  | 'cursor kept over failover';
 
 /** What can happen in one exploration, and how often; everything else is chosen freely by the explorer. */
 export interface ScopePlan {
@@ -56,14 +56,14 @@ export interface ScopePlan {
   readonly commitsLost?: number;
   readonly restarts?: number;
   readonly failovers?: number;
-  /** Whether a fail-over may lose commits: the standby stops to follow at a moment of its own. */
+  /** Whether a failover may lose commits: the standby stops to follow at a moment of its own. */
   readonly lossy?: boolean;
-  /** History events there is room for. Default: twice the fail-overs. */
+  /** History events there is room for. Default: twice the failovers. */
   readonly jumps?: number;
   /** Whether the database names its server; SQLite does not. Default true. */
   readonly identity?: boolean;
   /**
-   * A backup is put back on the same server while every instance is stopped, instead of a fail-over.
+   * A backup is put back on the same server while every instance is stopped, instead of a failover.
    * `stopped`: the command `new-history` is run. `unnoticed`: it is not; the first instance to start finds
    * that no other one runs. `asked`: it finds one that seems to run, because the backup is so young; it is
    * then asked about tokens beyond the head.

@@ -152,7 +152,7 @@ export const SCOPES = {
     ticks: 1,
   }),
   'an old release': scopeOf({ events: [{ kind: 'future' }], old: 1, ticks: 1 }),
-  'a fail-over that loses nothing': scopeOf({
+  'a failover that loses nothing': scopeOf({
     sessions: ['out'],
     events: [{ kind: 'subject', writers: [0, 1] }],
     failovers: 1,
@@ -264,7 +264,7 @@ export const SCOPES = {
     answersLate: false,
     ticks: 1,
   }),
-  'a fail-over that loses a registration': scopeOf({
+  'a failover that loses a registration': scopeOf({
     events: [{ kind: 'session' }],
     bounds: [1, 2],
     registering: true,

@@ -80,7 +80,7 @@ const INSTANCE = layoutOf(
   'expected',
   'provisional',
   'registered',
-  /** Ghost: a fail-over lost its registration, and it has not heard of that yet (H4). */
+  /** Ghost: a failover lost its registration, and it has not heard of that yet (H4). */
   'uncovered',
   /** The highest position it has ever seen (H2). */
   'highest',
@@ -109,7 +109,7 @@ const POLL = layoutOf(
   'expected',
   /** Own numberings since it was sent: its answer may still show them as pending. */
   'written',
-  /** Ghosts: live events it remembered at the sending, and after how many fail-overs it was answered. */
+  /** Ghosts: live events it remembered at the sending, and after how many failovers it was answered. */
   'remembered',
   'failovers',
 );

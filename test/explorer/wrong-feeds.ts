@@ -119,7 +119,7 @@ export function offerStrangers(model: Model, step: Step): void {
   const { scope, world } = model;
   if (scope.foreignTransaction && world.clock.foreignOpen === 0) {
     step(
-      () => 'somebody opens a transaction in another database of the server',
+      () => 'another client opens a transaction in another database of the server',
       () => (world.clock.foreignOpen = 1),
     );
   }

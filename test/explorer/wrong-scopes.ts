@@ -50,7 +50,7 @@ export const WRONG_FEEDS: Readonly<Record<Exclude<Feed, 'head row'>, WrongFeed>>
     { ...TWO_WRITERS, foreignTransaction: true },
     /^stuck/,
   ),
-  'hint alone': wrong('hint alone', 'a hint may be lost, and nobody notices', {
+  'hint alone': wrong('hint alone', 'a push notification may be lost, and nothing reports it', {
     events: [{ kind: 'session' }],
   }),
   'replica reads': wrong('replica reads', 'a replica is behind without bound', {
@@ -66,8 +66,8 @@ export const WRONG_FEEDS: Readonly<Record<Exclude<Feed, 'head row'>, WrongFeed>>
     /^P2/,
     'X1',
   ),
-  'cursor kept over fail-over': wrong(
-    'cursor kept over fail-over',
+  'cursor kept over failover': wrong(
+    'cursor kept over failover',
     'numbers are handed out twice, and the cursor has passed them',
     { events: [{ kind: 'other' }, { kind: 'session' }], failovers: 1, lossy: true, jumps: 0 },
   ),
