@@ -3,11 +3,9 @@ import { messageOf } from '../platform/log-text.js';
 import { type CommandLog, withLog } from './command-log.js';
 import { isRunning, plural } from './command-options.js';
 import { type CommandContext, EXIT } from './command.js';
-import { type Check, type Finding, type Patient, wrong } from './doctor/check.js';
-import { INSTANCE_CHECKS } from './doctor/instance.checks.js';
-import { LOG_CHECKS } from './doctor/log.checks.js';
-import { SCHEMA_CHECKS } from './doctor/schema.checks.js';
-import { SERVER_CHECKS } from './doctor/server.checks.js';
+import { type Check, type Finding, type Patient, wrong } from './doctor-check.js';
+import { INSTANCE_CHECKS, LOG_CHECKS } from './doctor-log.checks.js';
+import { SCHEMA_CHECKS, SERVER_CHECKS } from './doctor-server.checks.js';
 import type { LogTarget, TargetOptions } from './log-target.js';
 
 const CHECKS: readonly Check[] = [

@@ -10,6 +10,15 @@ export type Counted = 'auth_event' | 'auth_pending' | 'auth_session';
 /** A bound in the head that an operator can lower. */
 export type LoweredBound = 'maxStaleness' | 'maxTokenLife';
 
+/** Settings and states of a server that doctor reads, each as an expression of its own database. */
+const SETTINGS = {
+  inRecovery: 'pg_is_in_recovery()::text',
+  fsync: `current_setting('fsync')`,
+  synchronousCommit: `current_setting('synchronous_commit')`,
+  backend: 'pg_backend_pid()::text',
+  flushAtCommit: 'CAST(@@innodb_flush_log_at_trx_commit AS CHAR)',
+} as const;
+
 /** The statements that only the command needs: what `status` and `doctor` read, and what operators set. */
 export class OperatorStatements {
   private readonly head: StatementRepository<AuthHead>;
@@ -51,6 +60,11 @@ export class OperatorStatements {
   hasRow(name: AuthTable & ('auth_log' | 'auth_head')): Statement {
     const { table } = this.dialect;
     return this.dialect.statement(`SELECT 1 AS one FROM ${table(name)} WHERE id = 1`, []);
+  }
+
+  /** One setting of the server, as `value`. */
+  setting(name: keyof typeof SETTINGS): Statement {
+    return { sql: `SELECT ${SETTINGS[name]} AS value`, values: [] };
   }
 
   /** Whether the server refuses writes. */

@@ -1,7 +1,7 @@
-import type { SeenInstance } from '../../database/instance.statements.js';
-import type { AuthTable } from '../../database/entities/table.js';
-import type { CommandLog } from '../command-log.js';
-import type { LogTarget } from '../log-target.js';
+import type { SeenInstance } from '../database/instance.statements.js';
+import type { AuthTable } from '../database/entities/table.js';
+import type { CommandLog } from './command-log.js';
+import type { LogTarget } from './log-target.js';
 
 /** What one check found. */
 export interface Finding {
