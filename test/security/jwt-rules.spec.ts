@@ -449,7 +449,6 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
   });
 
   it('JW-14: verification runs with issuer, audience and algorithms where passport-jwt reads them', async () => {
-    // The boot's own self-test has passed (see self-test.spec.ts for the ways in which it fails).
     await refused(mint(hs, claims({ iss: 'x' })));
     await refused(mint(hs, claims({ aud: 'x' })));
     await refused(mint({ ...rs, alg: 'RS512' }, claims(), { ...headerOf(rs), alg: 'RS512' }));
