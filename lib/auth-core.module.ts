@@ -24,13 +24,14 @@ import { AuthClock } from './platform/auth-clock.js';
 import { RevocationFeed } from './revocation/feed/revocation-feed.service.js';
 import { EventKeys } from './revocation/index/event-key.js';
 import { RevocationIndex } from './revocation/index/revocation-index.js';
-import { CallerWrites } from './revocation/log/caller-writes.js';
 import { ClockCheck } from './revocation/log/clock-check.service.js';
-import { ProvisionalEvents } from './revocation/log/in-doubt-commits.js';
+import { PURGE_SWEEPS, RevocationPurge } from './revocation/log/revocation-purge.service.js';
+import { ProofClock } from './revocation/staleness/proof-clock.js';
+import { SessionStore } from './sessions/session-store.service.js';
+import { sessionSweep } from './sessions/session-sweep.js';
 import { LogConnection } from './revocation/log/log-connection.service.js';
 import { RevocationLog } from './revocation/log/revocation-log.service.js';
-import { RevocationPurge } from './revocation/log/revocation-purge.service.js';
-import { HintLink } from './revocation/push/hint-link.service.js';
+import { PushLink } from './revocation/push/push-link.service.js';
 import { RevocationDecider } from './revocation/revocation-decider.service.js';
 import { RevocationLifecycle } from './revocation/revocation.lifecycle.js';
 import { RevocationService } from './revocation/revocation.service.js';
@@ -61,12 +62,12 @@ const EXPORTS = [
   LogConnection,
   KeyJwt,
   KeyRing,
-  ProvisionalEvents,
   RevocationFeed,
   RevocationIndex,
   RevocationLog,
   RevocationPurge,
   RevocationService,
+  SessionStore,
   StalePolicies,
 ];
 
@@ -86,28 +87,23 @@ const PROVIDERS: Provider[] = [
     useFactory: (keys: EventKeys) => new RevocationIndex(keys),
   },
   {
-    provide: ProvisionalEvents,
-    inject: [EventKeys, RESOLVED_AUTH_OPTIONS, RevocationIndex],
-    useFactory: (
-      keys: EventKeys,
-      { maxTokenLife }: ResolvedAuthOptions,
-      { gaps }: RevocationIndex,
-    ) => new ProvisionalEvents(keys, maxTokenLife, gaps),
-  },
-  {
     provide: KeyRing,
     inject: [RESOLVED_AUTH_OPTIONS, RevocationService],
     useFactory: (options: ResolvedAuthOptions, revocation: RevocationService) =>
       KeyRing.create(options, revocation),
   },
   {
-    provide: CallerWrites,
-    inject: [EventKeys],
-    useFactory: (keys: EventKeys) => new CallerWrites(keys),
+    provide: PURGE_SWEEPS,
+    inject: [SessionStore, RESOLVED_AUTH_OPTIONS],
+    useFactory: (store: SessionStore, options: ResolvedAuthOptions) => [
+      sessionSweep(store, options),
+    ],
   },
   KeyJwt,
   LogConnection,
+  ProofClock,
   ClockCheck,
+  SessionStore,
   RevocationFeed,
   RevocationLog,
   RevocationPurge,
@@ -116,7 +112,7 @@ const PROVIDERS: Provider[] = [
   RevocationService,
   StalePolicies,
   StalenessOverrides,
-  HintLink,
+  PushLink,
   RevocationLifecycle,
 ];
 

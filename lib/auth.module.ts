@@ -32,8 +32,6 @@ import { AccessTokenSigner } from './sessions/access-token.signer.js';
 import { LoginService } from './sessions/login.service.js';
 import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
 import { RefreshService } from './sessions/refresh.service.js';
-import { SessionPurge } from './sessions/session-purge.service.js';
-import { SessionStore } from './sessions/session-store.service.js';
 import { SessionService } from './sessions/session.service.js';
 
 const PUBLIC = [
@@ -55,8 +53,6 @@ const PROVIDERS = [
   JwtAuthGuardOptions,
   AuthSelfTest,
   AccessTokenSigner,
-  SessionStore,
-  SessionPurge,
   RevocationWriter,
   ActIssuer,
   AccountEraser,

@@ -17,8 +17,8 @@ import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import { numbering } from '../revocation/log/log-history.js';
 import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
-import { logIn, type OpenLog, openLogIn } from '../revocation/log/open-log.js';
-import type { SessionRows } from '../sessions/session-purge.service.js';
+import { logOn, type OpenLog, openLogOn } from '../revocation/log/open-log.js';
+import type { SessionRows } from '../sessions/session-sweep.js';
 import { SessionTransactions } from '../sessions/session.transactions.js';
 import { type CommandContext, CommandFailure, type CommandHost } from './command.js';
 import { type LogTarget, optionsOf, readTarget, type TargetOptions } from './log-target.js';
@@ -138,7 +138,7 @@ async function openLog(
   try {
     // Whoever runs a command has named the log that is meant.
     database = await openLogDatabase({ ...target, migrations, newLog: true });
-    return migrations === 'none' ? logIn(database, clock, '') : await openLogIn(database, clock);
+    return migrations === 'none' ? logOn(database, clock, '') : await openLogOn(database, clock);
   } catch (error) {
     await database?.close();
     if (error instanceof AuthWiringError) {

@@ -1,6 +1,6 @@
 import { agreedTime } from '../revocation/log/clock-check.service.js';
-import { CoveredEvents, purgeLog } from '../revocation/log/purge-log.js';
-import { sessionSweep } from '../sessions/session-purge.service.js';
+import { purgeLog } from '../revocation/log/purge-log.js';
+import { sessionSweep } from '../sessions/session-sweep.js';
 import { withLog } from './command-log.js';
 import { plural } from './command-options.js';
 import { type CommandContext, CommandFailure, EXIT } from './command.js';
@@ -25,7 +25,7 @@ export async function purge(context: CommandContext, options: PurgeOptions): Pro
           // Only the options of the application say how long it keeps its history.
           sweeps: historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })],
           isStopped: () => false,
-          covered: new CoveredEvents(),
+          covered: { through: 0 },
           forgettingTime: (now) => agreedTime(log.clock.wall(), now),
           onDeleted: (count) => update(`${plural((soFar += count), 'row')} deleted …`),
         });

@@ -5,8 +5,8 @@ import {
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
-import type { SessionRows } from '../sessions/session-purge.service.js';
 import { RevocationWriter } from '../revocation/revocation-writer.service.js';
+import type { SessionRows } from '../sessions/session-sweep.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
 /** Sessions that are read and ended at once. */

@@ -8,7 +8,7 @@ import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
 import { RELEASE } from '../platform/release.js';
 import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
-import { ProvisionalEvents } from '../revocation/log/in-doubt-commits.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import { type AuthPrometheusOptions, PROMETHEUS_OPTIONS } from './auth-prometheus.options.js';
 import { COUNTERS } from './counters.js';
@@ -67,7 +67,7 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
         revocation: this.modules.get(RevocationService, anywhere),
         feed: this.modules.get(RevocationFeed, anywhere),
         index: this.modules.get(RevocationIndex, anywhere),
-        provisional: this.modules.get(ProvisionalEvents, anywhere),
+        log: this.modules.get(RevocationLog, anywhere),
         options: this.modules.get(RESOLVED_AUTH_OPTIONS, anywhere),
       };
     } catch {

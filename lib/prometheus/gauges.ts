@@ -37,7 +37,7 @@ export const GAUGES: readonly MetricDefinition[] = [
   {
     name: 'bound_seconds',
     help: 'Within what time a logout holds on every instance; +Inf while a policy leaves it open.',
-    read: ({ feed }) => (feed.bound < NO_BOUND ? feed.bound / 1000 : Infinity),
+    read: ({ log }) => (log.knownBound < NO_BOUND ? log.knownBound / 1000 : Infinity),
   },
   {
     name: 'position',
@@ -90,7 +90,7 @@ export const GAUGES: readonly MetricDefinition[] = [
   {
     name: 'unsettled_writes',
     help: 'Revocations whose COMMIT was not answered and of which it is not known yet whether they count.',
-    read: ({ provisional }) => provisional.size,
+    read: ({ log }) => log.inDoubt.size,
   },
 ];
 

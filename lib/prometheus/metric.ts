@@ -2,7 +2,7 @@ import type { AuthMeter } from '../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import type { RevocationIndex } from '../revocation/index/revocation-index.js';
-import type { ProvisionalEvents } from '../revocation/log/in-doubt-commits.js';
+import type { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { RevocationService } from '../revocation/revocation.service.js';
 
 /** What metrics are read from. */
@@ -11,7 +11,7 @@ export interface Observed {
   readonly revocation: RevocationService;
   readonly feed: RevocationFeed;
   readonly index: RevocationIndex;
-  readonly provisional: ProvisionalEvents;
+  readonly log: RevocationLog;
   readonly options: ResolvedAuthOptions;
 }
 

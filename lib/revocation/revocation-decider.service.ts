@@ -9,51 +9,57 @@ import type { TokenIdentity } from '../options/token-claims.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { EventKeys } from './index/event-key.js';
 import { RevocationIndex } from './index/revocation-index.js';
-import { CallerWrites } from './log/caller-writes.js';
-import { ProvisionalEvents } from './log/in-doubt-commits.js';
+import type { CallerWrites } from './log/caller-writes.js';
+import type { InDoubtCommits } from './log/in-doubt-commits.js';
+import { RevocationLog } from './log/revocation-log.service.js';
 import type { Freshness } from './staleness/freshness.decorators.js';
+import { ProofClock } from './staleness/proof-clock.js';
 import { StalePolicies } from './staleness/stale-policies.service.js';
 import { StalenessOverrides } from './staleness/staleness-override.service.js';
 import { ACTIVE, INVALID, LENIENT, type UnknownVerdict, type Verdict } from './verdict.js';
 
-/** Stands where a route, or whoever calls, has said by name that nothing loosens it. */
+/** The tolerated staleness of a decision that no policy may loosen. */
 const NEVER = 0;
 
-/** A request waits for so many, while transactions of its account end one after the other. */
+/** A request waits for so many proofs while transactions of its account end one after the other. */
 const MOST_PROOFS = 5;
 
-/** What a decision may ask for beside the claims. */
+/** The options of a decision. */
 export interface DecisionOptions {
-  /** Only tightens what the module says; what is asked for here, no policy of the module loosens. */
+  /** Only tightens `maxStaleness`. With it, no policy of the module applies. */
   readonly freshness?: Freshness | undefined;
-  /** What becomes of the token while nothing can be proven; default: the option `whenStale`. */
+  /** What happens to the token while freshness cannot be proven. @default the option `whenStale` */
   readonly whenStale?: StalePolicy | undefined;
   /**
-   * The `kid` of the key that verified the token; `kidOf(token)` reads it from the header. Without it
-   * every token is refused with `key_revoked` once a key of its issuer was revoked, because nothing says
-   * that it is not of that key; see the option `acceptWithoutKid`.
+   * The `kid` of the key that verified the token; `kidOf(token)` reads it from the header. Without it,
+   * every token is refused with `key_revoked` once a key of its issuer was revoked: it may be of that key.
+   * See the option `acceptWithoutKid`.
    */
   readonly kid?: string | undefined;
 }
 
 /**
- * Decides on a token's claims: by what is known, else by a proof that is fresh enough, else by the
- * failure policy. Nothing is told of it here; see {@link VerdictReporter}.
+ * Decides about a token's claims: by what the index knows, else by a proof that is fresh enough, else by
+ * the failure policy. {@link VerdictReporter} reports the verdicts.
  */
 @Injectable()
 export class RevocationDecider {
   private readonly unknown: UnknownVerdict;
+  private readonly inDoubt: InDoubtCommits;
+  private readonly callers: CallerWrites;
 
   constructor(
     private readonly index: RevocationIndex,
     private readonly feed: RevocationFeed,
-    private readonly provisional: ProvisionalEvents,
-    private readonly callers: CallerWrites,
+    private readonly log: RevocationLog,
+    private readonly proofs: ProofClock,
     private readonly keys: EventKeys,
     private readonly policies: StalePolicies,
     private readonly overrides: StalenessOverrides,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
+    this.inDoubt = log.inDoubt;
+    this.callers = log.callers;
     this.unknown = Object.freeze({
       state: 'unknown',
       retryAfter: Math.max(1, Math.ceil(options.maxStaleness / 4_000)),
@@ -86,11 +92,11 @@ export class RevocationDecider {
   private look(claims: TokenIdentity, kid: string | null | undefined): Verdict | undefined {
     const hit = this.index.find(claims, kid);
     if (hit !== undefined) return hit;
-    if (this.provisional.size > 0 && this.provisional.concerns(claims, kid)) return this.unknown;
+    if (this.inDoubt.size > 0 && this.inDoubt.concerns(claims, kid)) return this.unknown;
     return undefined;
   }
 
-  /** G5: its position was read after everything this instance has heard of. */
+  /** G5: its position is beyond the last one that this instance has applied. */
   private isAhead({ gen, iss }: TokenIdentity): boolean {
     return gen !== undefined && gen > this.feed.position && iss === this.keys.ownIssuer;
   }
@@ -106,21 +112,21 @@ export class RevocationDecider {
     const known = this.look(claims, kid);
     if (known !== undefined) return known;
     if (isProven && this.feed.isFresh() && this.isAhead(claims)) {
-      // Of a history that was lost, or of another log with our secret. Merely to refuse would turn to
-      // accepting when later traffic raises the head (G5).
-      return this.feed.hasJumpedFor(claims.gen ?? 0) ? INVALID : this.unknown;
+      // Its history was lost, or another log shares our secret. Without a jump the token would be accepted
+      // when later events raise the head (G5).
+      return this.log.positions.hasJumpedFor(claims.gen ?? 0) ? INVALID : this.unknown;
     }
     return this.after(isProven, claims, upTo);
   }
 
   /**
-   * A caller's transaction that ended while the proof was waited for may have committed after the proof
-   * was sent: another one is needed then.
+   * Waits for a proof. A caller's transaction that ended meanwhile may have committed after the poll was
+   * sent, so that another proof is needed.
    */
   private async strictProof(claims: TokenIdentity): Promise<boolean> {
     for (let proofs = 0; proofs < MOST_PROOFS; proofs++) {
       if (!(await this.feed.strictProof())) return false;
-      if (!this.callers.isOverFor(claims, this.feed.moment())) return true;
+      if (!this.callers.isOverFor(claims, this.proofs.moment())) return true;
     }
     return false;
   }
@@ -132,14 +138,14 @@ export class RevocationDecider {
     upTo: number,
   ): Promise<Verdict> {
     if (this.feed.failing || this.options.staleWait === 0) return this.withoutProof(upTo);
-    const arrived = this.feed.monotonic();
+    const arrived = this.proofs.moment().monotonic;
     await this.feed.proofWithin(staleness, this.options.staleWait);
     const known = this.look(claims, kid);
     if (known !== undefined) return known;
-    // Written while this request waited: its proof may be older than the caller's commit.
+    // An event was written while this request waited: its proof may be older than the caller's commit.
     if (this.callers.concerns(claims)) return this.decideStrictly(claims, kid, NEVER);
-    // A proof that was sent after the request came is as fresh as one can be, however tight the wish.
-    const isProven = this.feed.isFresh(staleness) || this.feed.provenSince(arrived);
+    // No proof can be fresher than one sent after the request arrived.
+    const isProven = this.feed.isFresh(staleness) || this.proofs.provenSince(arrived);
     return this.after(isProven, claims, upTo);
   }
 
@@ -149,8 +155,8 @@ export class RevocationDecider {
   }
 
   /**
-   * What a policy says. Before the first load and after a contradiction there is no proof of any age,
-   * so none lets anything pass then (P4, H1).
+   * The verdict of the policy. Before the first load and after a contradiction there is no proof of any
+   * age, so every policy refuses (P4, H1).
    */
   private withoutProof(upTo: number): Verdict {
     if (upTo === NEVER) return this.unknown;
@@ -178,7 +184,7 @@ export class RevocationDecider {
     return freshness === undefined ? maxStaleness : Math.min(freshness * 1000, maxStaleness);
   }
 
-  /** `null`: the token may be of any key of its issuer. */
+  /** `null`: the token may be signed by any key of its issuer. */
   private kidOf({ iss }: TokenIdentity, kid: string | undefined): string | null | undefined {
     return kid ?? (this.options.acceptWithoutKid.includes(iss) ? undefined : null);
   }

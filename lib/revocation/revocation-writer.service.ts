@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { refusal } from '../errors/auth.exception.js';
 import type {
   RevocationKind,
   RevocationReason,
 } from '../database/entities/revocation-event.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { refusal } from '../errors/auth.exception.js';
 import {
   type AuthEventDraft,
   AuthEvents,
@@ -19,7 +19,8 @@ import { UNBOUNDED } from '../options/stale-policy.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { DEFAULT_REASONS, type RevocationRequest } from './log/event-draft.js';
-import { RevocationLog, type Written } from './log/revocation-log.service.js';
+import type { Written } from './log/log.transactions.js';
+import { RevocationLog } from './log/revocation-log.service.js';
 import { StalePolicies } from './staleness/stale-policies.service.js';
 
 /** What every verb of {@link LogoutService} takes. */

@@ -18,7 +18,7 @@ import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { LogConnection } from './log/log-connection.service.js';
 import { RevocationLog } from './log/revocation-log.service.js';
 import { RevocationPurge } from './log/revocation-purge.service.js';
-import { HintLink } from './push/hint-link.service.js';
+import { PushLink } from './push/push-link.service.js';
 
 /** Before a connection that was refused is tried again (ms). */
 const REFUSED_PAUSE = 500;
@@ -35,7 +35,7 @@ export class RevocationLifecycle
     private readonly feed: RevocationFeed,
     private readonly log: RevocationLog,
     private readonly purge: RevocationPurge,
-    private readonly hints: HintLink,
+    private readonly push: PushLink,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -47,7 +47,7 @@ export class RevocationLifecycle
    * @throws AuthWiringError for what a retry cannot fix, such as missing tables.
    */
   async onApplicationBootstrap(): Promise<void> {
-    await this.hints.prepare();
+    await this.push.prepare();
     if (!this.options.follow) return this.startWriting();
     await this.within(this.options.bootTimeout, this.feed.start());
     const { failure } = this.feed;
@@ -83,7 +83,7 @@ export class RevocationLifecycle
     const deadline = this.clock.monotonic() + this.options.bootTimeout;
     for (;;) {
       try {
-        return await this.feed.register();
+        return await this.log.register();
       } catch (error) {
         if (!isRefusal(error) || this.clock.monotonic() + REFUSED_PAUSE >= deadline) throw error;
         await new Promise<void>((resolve) => this.clock.schedule(REFUSED_PAUSE, resolve, true));
@@ -127,7 +127,7 @@ export class RevocationLifecycle
     // First: its last answer may set the log to work, which must be done before the connections close.
     await this.feed.stop();
     await this.log.drain();
-    await this.hints.stop();
+    await this.push.stop();
     await this.connection.close();
   }
 }

@@ -9,7 +9,9 @@ import { type StalePolicy, stalePolicyOf } from '../options/stale-policy.js';
 import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { RevocationIndex } from './index/revocation-index.js';
+import { PushLink } from './push/push-link.service.js';
 import { type DecisionOptions, RevocationDecider } from './revocation-decider.service.js';
+import { ProofClock } from './staleness/proof-clock.js';
 import {
   type OverrideStatus,
   type StalenessOverride,
@@ -91,6 +93,8 @@ export class RevocationService {
     private readonly feed: RevocationFeed,
     private readonly meter: AuthMeter,
     private readonly overrides: StalenessOverrides,
+    private readonly proofs: ProofClock,
+    private readonly push: PushLink,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
@@ -163,7 +167,7 @@ export class RevocationService {
 
   /** The library's one `now` (epoch ms), never behind the database, for the expiry of tokens (T1). */
   now(): number {
-    return this.feed.now();
+    return this.proofs.now();
   }
 
   /** What this instance knows. */
@@ -178,11 +182,11 @@ export class RevocationService {
       position: this.feed.position,
       entries: this.index.stats().entries,
       following: this.options.follow,
-      contradicted: this.feed.contradicted,
+      contradicted: this.proofs.isContradicted,
       whenStale: stalePolicyOf(whenStale, maxStaleness),
       override: this.overrides.status,
       observingUntil: observingUntil === undefined ? null : new Date(observingUntil),
-      hint: this.feed.hint,
+      hint: this.push.state,
     };
   }
 

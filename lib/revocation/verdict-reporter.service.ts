@@ -9,6 +9,7 @@ import type { TokenIdentity } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { logText, RepeatedWarning } from '../platform/log-text.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
+import { ProofClock } from './staleness/proof-clock.js';
 import { codeOf, LENIENT, type Verdict } from './verdict.js';
 
 /** Tells of every verdict but the plain good one, and lets pass while revocations are only observed. */
@@ -19,6 +20,7 @@ export class VerdictReporter {
 
   constructor(
     private readonly feed: RevocationFeed,
+    private readonly proofs: ProofClock,
     private readonly events: AuthEvents,
     private readonly meter: AuthMeter,
     clock: AuthClock,
@@ -65,7 +67,7 @@ export class VerdictReporter {
   /** Not before the first load: until then nobody's receipt knows of it. */
   private isObserving(): boolean {
     const { observeUntil } = this.options;
-    return observeUntil !== undefined && this.feed.ready && this.feed.now() < observeUntil;
+    return observeUntil !== undefined && this.feed.ready && this.proofs.now() < observeUntil;
   }
 }
 

@@ -1,6 +1,6 @@
+import type { RevocationKind } from '../database/entities/revocation-event.entity.js';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
-import type { RevocationKind } from '../database/entities/revocation-event.entity.js';
 import type { RevokedVerdict } from './index/revoked-verdict.js';
 
 /**

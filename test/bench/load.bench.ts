@@ -1,14 +1,11 @@
+import { EventKeys, openLogOn, RevocationIndex, openLogDatabase } from '../support/internals.js';
 import Database from 'better-sqlite3';
 import { randomBytes } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { join } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../../lib/platform/auth-clock.js';
-import { EventKeys } from '../../lib/revocation/index/event-key.js';
 import { loadLog } from '../../lib/revocation/feed/log-loader.js';
-import { openLogIn } from '../../lib/revocation/log/open-log.js';
-import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
-import { openLogDatabase } from '../../lib/database/open-log-database.js';
 import { atMost, median, runIfMain, type BenchTable, type Figure } from './bench.js';
 import { progress, times } from './progress.js';
 import { startPostgres } from './support/postgres.js';
@@ -147,7 +144,7 @@ async function load(source: DataSourceOptions): Promise<Load> {
   const database = await openLogDatabase({ source, schema: undefined, migrations: 'check' });
   try {
     const clock = new AuthClock();
-    const log = await openLogIn(database, clock);
+    const log = await openLogOn(database, clock);
     globalThis.gc?.();
     const before = process.memoryUsage.rss();
     const index = new RevocationIndex(new EventKeys('https://issuer.bench'));

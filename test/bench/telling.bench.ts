@@ -1,3 +1,4 @@
+import { POOL_SIZE } from '../support/internals.js';
 import { Test } from '@nestjs/testing';
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
@@ -5,10 +6,9 @@ import { Client, Pool } from 'pg';
 import { AuthModule } from '../../lib/auth.module.js';
 import { LogoutService } from '../../lib/logout/logout.service.js';
 import { postgresHint } from '../../lib/postgres/postgres.hint.js';
-import { readHint } from '../../lib/revocation/push/hint-message.js';
+import { readMessage } from '../../lib/revocation/push/push-message.js';
 import type { RevocationHint } from '../../lib/options/revocation-hint.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
-import { POOL_SIZE } from '../../lib/database/derive-data-source-options.js';
 import { atLeast, atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
 import { Distribution } from './distribution.js';
 import { progress } from './progress.js';
@@ -125,7 +125,7 @@ function overhear(hint: RevocationHint, listener: (position: number) => void): R
       hint.connect({
         ...context,
         hear: (payload) => {
-          listener(readHint(payload)?.position ?? 0);
+          listener(readMessage(payload)?.position ?? 0);
           context.hear(payload);
         },
       }),

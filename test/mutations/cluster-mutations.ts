@@ -77,14 +77,14 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a hint that does not hear itself is believed',
-    'revocation/push/hint-link.service',
+    'revocation/push/push-link.service',
     'this.lose(new Error(`It connects',
     'void (new Error(`It connects',
     'cluster/hints/self-test',
   ),
   one(
     'hints set the pace',
-    'revocation/push/hint-message',
+    'revocation/push/push-message',
     'const wait = this.quietFrom - this.clock.monotonic();',
     'const wait = 0;',
     'hint-pacer',

@@ -19,7 +19,7 @@ const REFRESH = 'cluster/sessions/refresh.spec.ts';
 const NOT_FOLLOWED: Edits = [
   {
     file: 'revocation/feed/poll-loop',
-    find: 'this.cancelNext = this.clock.schedule(this.rounds.pause(), () => void this.run());',
+    find: 'this.cancelNext = this.clock.schedule(pause, () => void this.run());',
     replace: '',
   },
   {

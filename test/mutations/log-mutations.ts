@@ -62,7 +62,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     'a login is timed by the host’s clock',
     'sessions/login.service',
     'this.log.databaseNow() - since.now',
-    'this.log.now() - since.now',
+    'this.log.proofs.now() - since.now',
     CLOCKS,
   ),
   one(
@@ -82,7 +82,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   one(
     'a pending event that was purged is missed, whatever covers it',
     'revocation/index/waiting-events',
-    ' && !isTold(event)',
+    ' && !isCovered(event)',
     '',
     'unit/revocation/index/revocation-index',
   ),

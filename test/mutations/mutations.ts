@@ -29,7 +29,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/feed/poll-loop',
-        find: 'this.cancelNext = this.clock.schedule(this.rounds.pause(), () => void this.run());',
+        find: 'this.cancelNext = this.clock.schedule(pause, () => void this.run());',
         replace: '',
       },
       {

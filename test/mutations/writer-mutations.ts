@@ -23,7 +23,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'a proof that is older than the caller’s commit decides',
     'revocation/revocation-decider.service',
-    'if (!this.callers.isOverFor(claims, this.feed.moment()))',
+    'if (!this.callers.isOverFor(claims, this.proofs.moment()))',
     '',
     STRICT,
   ),
@@ -56,7 +56,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'an issuer event may be part of a caller’s transaction',
     'revocation/log/revocation-log.service',
-    'assertConcernsFew(drafts);',
+    'assertFitForTransaction(drafts);',
     '',
     STRICT,
   ),

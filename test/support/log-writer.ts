@@ -1,17 +1,17 @@
 import { AuthClock } from 'nestjs-logout';
 import type { TestDatabase } from './databases.js';
 import {
-  type Appended,
+  newEventId,
+  type LogDatabase,
   type EventDraft,
+  openLogDatabase,
   EventKeys,
   jump,
-  type LogDatabase,
-  logIn,
+  type Appended,
   type LogTransactions,
-  newEventId,
+  logOn,
   type OpenLog,
-  openLogDatabase,
-  openLogIn,
+  openLogOn,
 } from './internals.js';
 
 const keys = new EventKeys('https://issuer.test');
@@ -51,9 +51,9 @@ export class LogWriter {
       schema: undefined,
       migrations: 'run',
     });
-    const { id } = await openLogIn(database, new AuthClock());
+    const { id } = await openLogOn(database, new AuthClock());
     // As one of a fleet that runs: the first of one finds no witness, and makes the log jump (H3).
-    const log = logIn(database, new AuthClock(), id);
+    const log = logOn(database, new AuthClock(), id);
     await jump(log); // as a load would, on SQLite
     return new LogWriter(log);
   }

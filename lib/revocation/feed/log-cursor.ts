@@ -3,23 +3,13 @@ import {
   type LogEvent,
   SUPPORTED_FORMAT,
 } from '../../database/entities/revocation-event.entity.js';
-import { eventOf, type Head, headOf } from '../../database/log-rows.js';
-import type { Row } from '../../database/statement.js';
-import type { AuthClock } from '../../platform/auth-clock.js';
+import type { Head } from '../../database/log-rows.js';
+import type { Answer } from '../log/open-log.js';
 
-/** More pending events than this are numbered before they are read. */
+/** If more events are pending, they are numbered before they are read. */
 export const PENDING_LIMIT = 1_000;
 
-/** One poll's answer, parsed. */
-export interface Answer {
-  readonly logId: string;
-  readonly head: Head;
-  /** From the cursor on, in order of position. */
-  readonly events: readonly LogEvent[];
-  readonly pending: readonly LogEvent[];
-}
-
-/** What an answer was compared with: the cursor and the known ids at the moment of its sending (F2). */
+/** The cursor and the known ids when a poll was sent; its answer is judged by them (F2). */
 export interface CursorSnapshot {
   readonly position: number;
   readonly eventId: string | null;
@@ -27,10 +17,14 @@ export interface CursorSnapshot {
 }
 
 /**
- * What an answer is worth. `current`: it reaches the head and is a proof. `behind`: it is right, and
- * there is more. `reload`: the purge overtook this instance. `fork`: it contradicts what is known.
- * `unsupported`: a newer release writes what this one does not understand. `crowded`: so many events
- * wait for their numbers that one answer cannot hold them.
+ * The judgement on an answer.
+ *
+ * - `current`: it reaches the head and is a proof.
+ * - `behind`: it is right, but there are more events.
+ * - `crowded`: it is right, but more events are pending than one answer can hold.
+ * - `reload`: the purge deleted events that this instance has not read.
+ * - `fork`: it contradicts what is known.
+ * - `unsupported`: a newer release wrote what this one does not understand.
  */
 export type Judgement =
   | { readonly kind: 'crowded' }
@@ -39,28 +33,14 @@ export type Judgement =
   | { readonly kind: 'fork'; readonly why: string }
   | { readonly kind: 'unsupported'; readonly why: string };
 
-/** The answer that the rows of one poll are: the head, the events and the pending ones. */
-export function answerOf(rows: readonly Row[], clock: Pick<AuthClock, 'database'>): Answer {
-  const head = headOf(rows[0], clock);
-  const events = rows.filter((row) => row['event_id'] !== null).map(eventOf);
-  return {
-    logId: rows[0]?.['log_id'] ?? '',
-    head,
-    events: events.filter(({ position }) => position !== null).toSorted(byPosition),
-    pending: events.filter(({ position }) => position === null),
-  };
-}
-
-/**
- * How far this instance has followed the log, and the one judge of every answer (F2, F3, X3, H5).
- */
+/** How far this instance has followed the log, and the judge of every answer (F2, F3, X3, H5). */
 export class LogCursor {
   /** The last position that was applied. */
   position: number;
   private eventId: string | null;
-  /** Ids that every later answer must hold: own writes above the cursor, and pending events. */
+  /** Ids that every later answer must contain: own writes above the cursor, and pending events. */
   private readonly expected = new Map<string, number | null>();
-  /** Own writes since the last poll was sent: its answer may still show them as pending. */
+  /** Own writes since the last poll was sent; its answer may still show them as pending. */
   private readonly writtenSince = new Set<string>();
 
   /** @param head - The head that a complete load read first. */
@@ -73,10 +53,10 @@ export class LogCursor {
   }
 
   /**
-   * Own writes that were committed under this head; an answer sent from now on without them is a fork.
+   * Own writes were committed under this head. An answer to a later poll without them is a fork.
    *
-   * Where the head was the cursor itself, the writes stand directly behind it, and the cursor moves on.
-   * Anywhere else, only a poll can tell what lies between.
+   * If the head was at the cursor, the cursor advances over the writes. Otherwise only a poll shows what
+   * is in between.
    */
   expect(events: readonly LogEvent[], head: Head): void {
     const continues = head.position === this.position && head.lastEventId === this.eventId;
@@ -86,7 +66,7 @@ export class LogCursor {
       if (continues && position === this.position + 1) {
         this.position = position;
         this.eventId = id;
-        // What was pending and got this number is asked for no longer: the cursor may go on past it.
+        // It may have been expected as pending. The cursor has passed it, so no later answer shows it.
         this.expected.delete(id);
       } else {
         this.expected.set(id, position);
@@ -123,7 +103,7 @@ export class LogCursor {
         return fork(`the event at position ${sent.position} is gone`);
       }
       if (atCursor.id !== sent.eventId) {
-        return fork(`another event stands at position ${sent.position}`);
+        return fork(`another event is at position ${sent.position}`);
       }
     }
     if (head.position === sent.position && head.lastEventId !== sent.eventId) {
@@ -142,7 +122,7 @@ export class LogCursor {
     return { kind: isCrowded ? 'crowded' : 'behind' };
   }
 
-  /** Takes an answer that was judged right. */
+  /** Moves the cursor over an answer that was judged right. */
   advance(answer: Answer): void {
     const last = answer.events.at(-1);
     if (last?.position !== undefined && last.position !== null && last.position > this.position) {
@@ -156,7 +136,7 @@ export class LogCursor {
     for (const { id } of this.waiting(answer)) this.expected.set(id, null);
   }
 
-  /** What an answer shows as pending, without what this instance has numbered since it was sent. */
+  /** The pending events of an answer, without those that this instance has numbered since it was sent. */
   waiting({ pending }: Answer): LogEvent[] {
     return pending.filter(({ id }) => !this.writtenSince.has(id));
   }
@@ -170,7 +150,7 @@ export class LogCursor {
       const due = position === null ? complete : position <= through;
       if (due && !seen.has(id)) return id;
     }
-    // Written since it was sent: an answer that reaches the place all the same must show it there.
+    // Written since it was sent: an answer that reaches that position must contain it.
     for (const [id, position] of this.expected) {
       const due = position !== null && position > sent.position && position <= through;
       if (due && !seen.has(id)) return id;
@@ -188,7 +168,7 @@ function reached(events: readonly LogEvent[], cursor: number): number {
   return Math.max(cursor, events.at(-1)?.position ?? 0);
 }
 
-/** The first position above `purgedThrough` that the answer should hold and does not. */
+/** The first position above `purgedThrough` that the answer should contain and does not. */
 function gapIn(
   events: readonly LogEvent[],
   cursor: number,

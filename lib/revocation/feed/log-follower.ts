@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
-import type { Via } from '../../database/log-database.js';
 import type { Head } from '../../database/log-rows.js';
 import type { AuthMeter } from '../../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
@@ -9,17 +8,18 @@ import type { AuthClock } from '../../platform/auth-clock.js';
 import type { RevocationIndex } from '../index/revocation-index.js';
 import type { ClockCheck } from '../log/clock-check.service.js';
 import { jump } from '../log/log-history.js';
-import type { OpenLog } from '../log/open-log.js';
+import { type Answer, answerOf, type OpenLog } from '../log/open-log.js';
 import { RETENTION_MARGIN } from '../log/retention.js';
+import type { RevocationLog } from '../log/revocation-log.service.js';
 import type { Moment, ProofClock } from '../staleness/proof-clock.js';
 import type { StalePolicies } from '../staleness/stale-policies.service.js';
-import { type Answer, answerOf, type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
+import { type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
 import { type LoadedLog, loadLog } from './log-loader.js';
 
 /** Events in one answer; the feed asks again at once while there are more. */
 const PAGE = 2_000;
 
-/** How often one round numbers pending events to make room in an answer, or registers. */
+/** One round numbers pending events to make room in an answer, or registers, at most so often. */
 const MOST_ROUNDS = 10;
 
 /** An answer that reached the head, and the moment before its statement was sent. */
@@ -29,27 +29,26 @@ export interface CurrentAnswer {
 }
 
 /**
- * Brings the index up to the head of the log: loads, polls, has each answer judged, and recovers when
- * the log is not the one that was followed.
+ * Brings the index up to the head of the log: loads, polls, lets the cursor judge each answer, and
+ * recovers when the log is not the one that was followed.
  */
 export class LogFollower {
   private readonly logger = new Logger('RevocationFeed');
   private cursor: LogCursor | undefined;
   private registered = false;
-  /** The highest position that was heard of in this history. */
+  /** The head of the last answer. */
   private head = 0;
 
   constructor(
     private readonly index: RevocationIndex,
+    private readonly writer: Pick<RevocationLog, 'mover' | 'register'>,
     private readonly proofs: ProofClock,
     private readonly clock: AuthClock,
     private readonly options: ResolvedAuthOptions,
     private readonly meter: AuthMeter,
     private readonly policies: StalePolicies,
     private readonly clocks: Pick<ClockCheck, 'forgettingTime'>,
-    /** Makes room in an answer; the log knows how. */
-    private readonly numberPending: () => Promise<void>,
-    /** Told when the log is not the one that was followed, with the number of known events it lacks. */
+    /** Called when the log is not the one that was followed, with the number of known events it lacks. */
     private readonly onLost: (lost: number) => void,
   ) {}
 
@@ -58,7 +57,7 @@ export class LogFollower {
     return this.cursor?.position ?? 0;
   }
 
-  /** By how many positions the head is known to be further; a history that jumped makes it large. */
+  /** By how many positions the head is known to be ahead; large after a jump. */
   get lag(): number {
     return Math.max(0, this.head - this.position);
   }
@@ -68,20 +67,20 @@ export class LogFollower {
     return this.cursor !== undefined;
   }
 
-  /** Own events were committed under this head: every answer from now on must hold them (F3). */
+  /** Own events were committed under this head: every later answer must contain them (F3). */
   expect(events: readonly LogEvent[], head: Head): void {
     this.cursor?.expect(events, head);
   }
 
   /**
-   * Polls until an answer reaches the head. Until then nothing new is proven; after a contradiction,
+   * Polls until an answer reaches the head. Before that nothing new is proven, and after a contradiction
    * nothing at all.
    *
    * @param timeout - Milliseconds after which a connection that did not answer is destroyed.
    * @throws Error when the database cannot be reached or the log cannot be understood.
    */
   async catchUp(log: OpenLog, timeout: number): Promise<CurrentAnswer> {
-    if (!this.registered) await this.register(log, 'feed');
+    if (!this.registered) await this.register();
     if (this.cursor === undefined) {
       await this.read(log);
       this.meter.count('loads', 'start');
@@ -112,7 +111,7 @@ export class LogFollower {
         log.history.notice(answer.head.position);
         if (judgement.kind === 'crowded') {
           if (++rounds > MOST_ROUNDS) throw new Error('Pending revocations cannot be numbered.');
-          await this.numberPending();
+          await this.writer.mover.run();
         }
         if (judgement.kind !== 'current') {
           await setImmediate(); // on SQLite nothing else in this loop lets others run
@@ -120,7 +119,7 @@ export class LogFollower {
         }
         if (this.isRegisteredIn(answer)) return { answer, sent };
         if (++rounds > MOST_ROUNDS) throw new Error('The registration in auth_head does not stay.');
-        await this.register(log, 'feed');
+        await this.register();
       }
     }
   }
@@ -143,7 +142,7 @@ export class LogFollower {
     return { answer, sent, judgement: cursor.judge(answer, snapshot, PAGE) };
   }
 
-  /** P3: another log proves nothing, and nothing that was proven before is believed while it answers. */
+  /** While another log answers, neither it nor an earlier proof proves anything (P3). */
   private identify(log: OpenLog, { logId }: Answer): void {
     try {
       log.history.identify(logId);
@@ -159,7 +158,7 @@ export class LogFollower {
     this.cursor?.advance(answer);
   }
 
-  /** C2, C3: until it is numbered an event counts as the next position, and does not expire. */
+  /** C2, C3: until it is numbered, a pending event counts as the next position, and does not expire. */
   private addPending(answer: Answer): void {
     const { head } = answer;
     for (const event of this.cursor?.waiting(answer) ?? []) {
@@ -171,7 +170,7 @@ export class LogFollower {
     }
   }
 
-  /** Loads, merging; the cursor is the head that was read first (H1). */
+  /** Loads the log into the index; the cursor is the head that was read first (H1). */
   private async read(log: OpenLog): Promise<LoadedLog> {
     const loaded = await loadLog(log, this.index, this.clock, this.clocks);
     log.history.notice(loaded.head.position);
@@ -181,8 +180,8 @@ export class LogFollower {
   }
 
   /**
-   * H1, X3: reloads and merges into what is known, never replaces. When the purge merely overtook this
-   * instance, everything that is live here is in the reload; else the history is another one.
+   * H1, X3: reloads the log into the index, which keeps what it knows. If only the purge overtook this
+   * instance, the reload contains every live event that is known here. Otherwise the history changed.
    */
   private async recover(
     log: OpenLog,
@@ -191,11 +190,11 @@ export class LogFollower {
   ): Promise<void> {
     this.index.beginReload();
     const { forgettable } = await this.read(log);
-    // A load reads what has its place; what waits for one must not count as lost.
+    // A load reads numbered events only; pending ones must not count as lost.
     const { answer } = await this.poll(log, timeout);
     for (const event of answer.events) this.index.add(event);
     this.addPending(answer);
-    // While the clocks differ, rows that an agreeing host has purged would look lost.
+    // While the clocks differ, rows that another host has purged would look lost.
     const lost = forgettable === undefined ? 0 : this.index.countMissing(forgettable);
     const isFork = judgement.kind === 'fork' || lost > 0;
     this.meter.count('loads', isFork ? 'fork' : 'purge');
@@ -217,26 +216,16 @@ export class LogFollower {
     );
   }
 
-  /**
-   * H4, F4: only proofs sent after this was committed count.
-   *
-   * @param via - `feed` between two polls; who registers beside them takes a connection of the pool.
-   */
-  async register(log: OpenLog, via: Via = 'pool'): Promise<void> {
-    const { maxTokenLife, issuer } = this.options;
-    // H3: before its row vouches for this log, so that no other instance takes an old copy for followed.
-    if (log.history.isUnknown) await jump(log, undefined, via);
-    await log.database.transaction(
-      () => log.transactions.register(this.policies.widest, maxTokenLife, issuer, log.instance),
-      via,
-    );
+  /** H4, F4: only proofs sent after this was committed count. */
+  private async register(): Promise<void> {
+    await this.writer.register('feed');
     this.registered = true;
   }
 }
 
 /**
- * Whether another server answers than the one where the log was written last: after a promotion, until
- * the log has jumped; or for ever, where a proxy sends reads to a replica, which may be old.
+ * Whether another server answers than the one where the log was written last: after a promotion until the
+ * log has jumped, or always, if a proxy sends reads to a replica.
  */
 function isElsewhere({ server, serverNow }: Head): boolean {
   return server !== null && serverNow !== null && server !== serverNow;

@@ -1,32 +1,30 @@
 import { setImmediate } from 'node:timers/promises';
-import { eventOf, type Head, headOf } from '../../database/log-rows.js';
+import { eventOf, type Head } from '../../database/log-rows.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import type { RevocationIndex } from '../index/revocation-index.js';
 import type { ClockCheck } from '../log/clock-check.service.js';
 import { jump } from '../log/log-history.js';
-import type { OpenLog } from '../log/open-log.js';
+import { type OpenLog, readHead } from '../log/open-log.js';
 
-/** More rows than this hold up the event loop while the driver reads them: 5,000 took 130 ms on PostgreSQL, 2,000 took 110. */
+/** Rows of one page. More block the event loop while the driver reads them: 2,000 took 110 ms on PostgreSQL. */
 const PAGE = 1_000;
 
-/** What a load found. */
+/** The result of a load. */
 export interface LoadedLog {
-  /** Read first; polls go on from here. */
+  /** Read before the pages; polls go on from here. */
   readonly head: Head;
   readonly logId: string;
   readonly count: number;
-  /** The time by which what had expired was left out; `undefined`: nothing was, the clocks differ. */
+  /** Events that had expired by this time were left out; `undefined`: none were, the clocks differ. */
   readonly forgettable: number | undefined;
 }
 
 /**
- * Reads everything that can still end a token into the index: keyset pages up to the head that was
- * read first, yielding between pages, so that a million rows stall nothing (F7).
+ * Reads all events that can still revoke a token into the index (F7): pages up to a head that is read
+ * first, with a turn of the event loop between them, so that a million rows block nothing.
  *
- * It reads on the feed's connection, so that it does not wait behind callers (S1).
- *
- * It merges and never replaces: what is known stays known (H1). If the log is not surely the one that
- * was known before, it jumps first (H2, H3).
+ * It reads on the feed's connection, so that it does not wait behind callers. It merges and never
+ * replaces: what is known stays known (H1). If the log may not be the known one, it jumps first (H2, H3).
  */
 export async function loadLog(
   log: OpenLog,
@@ -52,18 +50,13 @@ export async function loadLog(
   }
 }
 
-type Start = Pick<LoadedLog, 'head' | 'logId'>;
-
-async function keptHead(log: OpenLog, clock: AuthClock): Promise<Start> {
+async function keptHead(
+  log: OpenLog,
+  clock: AuthClock,
+): Promise<Pick<LoadedLog, 'head' | 'logId'>> {
   const { seen } = log.history;
-  const start = await readHead(log, clock);
+  const start = await readHead(log, clock, 'feed');
   if (log.history.whyLost(start.head, seen) === undefined) return start;
   await jump(log, undefined, 'feed');
-  return readHead(log, clock);
-}
-
-async function readHead(log: OpenLog, clock: AuthClock): Promise<Start> {
-  const { rows } = await log.database.read(log.statements.position(), 'feed');
-  log.history.identify(rows[0]?.['log_id']);
-  return { head: headOf(rows[0], clock), logId: rows[0]?.['log_id'] ?? '' };
+  return readHead(log, clock, 'feed');
 }

@@ -4,33 +4,50 @@ import type { AuthClock, CancelSchedule } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
 import { AnotherLog } from '../log/log-history.js';
 
-/** What a loop goes by; the rounds themselves know why. */
-export interface PollRounds {
-  /** One poll; whether another one has to follow at once. It never rejects. */
-  poll(): Promise<boolean>;
-  /** Milliseconds until the next poll is due. */
-  pause(): number;
-  /** Whether the last poll failed: then the pause, not a crowd of requests, decides when to try again. */
-  hasFailed(): boolean;
-  /** Polls fail: nobody waits for the next one. */
-  turnAway(): void;
+/** What {@link PollLoop} runs. */
+export interface Polling {
+  /** Milliseconds between two polls. */
+  readonly interval: number;
+  /** One poll that ends with a proof; resolves with the monotonic time at which it was sent. */
+  poll(): Promise<number>;
+  /** Called after each poll, with the error of one that failed. */
+  settled(error?: unknown): void;
 }
 
-/** Polls again and again, and never twice at the same time (F1). */
+/** Polls again and again, never twice at the same time (F1), and settles the requests that wait (F6). */
 export class PollLoop {
+  private readonly failures = new PollFailures();
+  private readonly waiters: ProofWaiters;
   private running: Promise<void> | undefined;
   private again = false;
   private cancelNext: CancelSchedule | undefined;
 
   constructor(
     private readonly clock: AuthClock,
-    private readonly rounds: PollRounds,
+    private readonly polling: Polling,
     private stopped: boolean,
-  ) {}
+  ) {
+    this.waiters = new ProofWaiters(clock);
+  }
 
   /** Whether there will be no further poll. */
   get isStopped(): boolean {
     return this.stopped;
+  }
+
+  /** Whether the last poll failed. Then the backoff decides about the next one, not the requests. */
+  get failing(): boolean {
+    return this.failures.count > 0;
+  }
+
+  /** Why the last poll failed; `undefined` after a success. */
+  get failure(): unknown {
+    return this.failures.last;
+  }
+
+  /** Waits for a proof sent at or after `after` (monotonic ms); `false` if that fails or takes too long. */
+  wait(after: number, timeout: number): Promise<boolean> {
+    return this.waiters.wait(after, timeout);
   }
 
   /** Polls now unless a poll is in flight. */
@@ -38,20 +55,17 @@ export class PollLoop {
     if (this.running === undefined) void this.run();
   }
 
-  /** Polls at once, after the one in flight. */
+  /** Polls now, or at once after the poll in flight. */
   request(): void {
     if (this.running === undefined) void this.run();
     else this.again = true;
   }
 
-  /** Ends the loop now; {@link ended} waits for the poll in flight. */
-  stop(): void {
+  /** Starts no further poll, and resolves when none is in flight. */
+  async stop(): Promise<void> {
     this.stopped = true;
     this.cancelNext?.();
-  }
-
-  /** Resolves when no poll is in flight. */
-  async ended(): Promise<void> {
+    this.waiters.settle(Infinity, false);
     await this.running;
   }
 
@@ -69,24 +83,38 @@ export class PollLoop {
     do {
       this.again = false;
       if (this.stopped) return;
-      if (await this.rounds.poll()) this.again = true;
-    } while (this.again && !this.rounds.hasFailed());
-    if (!this.rounds.hasFailed()) return;
-    // In this order: who is turned away and asks again, asks for a poll of his own.
+      await this.pollOnce();
+    } while (this.again && !this.failing);
+    if (!this.failing) return;
+    // In this order: a request that is refused here and asks again must start a poll.
     this.again = false;
-    this.rounds.turnAway();
+    this.waiters.settle(Infinity, false);
+  }
+
+  private async pollOnce(): Promise<void> {
+    try {
+      const sent = await this.polling.poll();
+      this.failures.end();
+      this.waiters.settle(sent, true);
+      if (this.waiters.wantsLaterThan(sent)) this.again = true;
+      this.polling.settled();
+    } catch (error) {
+      this.failures.add(error);
+      this.polling.settled(error);
+    }
   }
 
   private plan(): void {
     if (this.stopped) return;
-    this.cancelNext = this.clock.schedule(this.rounds.pause(), () => void this.run());
+    const pause = this.failures.pause(this.polling.interval);
+    this.cancelNext = this.clock.schedule(pause, () => void this.run());
   }
 }
 
 /** The shortest pause after a failed poll (ms). */
 const SHORTEST = 50;
 
-/** How many polls have failed in a row, why, and when the next one is due. */
+/** How many polls failed in a row, why, and when the next one is due. */
 export class PollFailures {
   private readonly logger = new Logger('RevocationFeed');
   private inARow = 0;
@@ -105,7 +133,7 @@ export class PollFailures {
   add(error: unknown): void {
     this.reason = error;
     this.inARow++;
-    // The first failure and then each tenth: loud, but no flood while a database is away.
+    // The first failure is logged, and then each tenth.
     if (this.inARow % 10 !== 1) return;
     const level = error instanceof AnotherLog ? 'error' : 'warn';
     this.logger[level](
@@ -120,8 +148,8 @@ export class PollFailures {
   }
 
   /**
-   * Milliseconds until the next poll is due. After a failure anything up to a limit that doubles: a
-   * database that comes back must not meet all instances at one moment.
+   * Milliseconds until the next poll is due. After a failure it is a random time up to a limit that
+   * doubles, so that the instances do not all return to the database at one moment.
    */
   pause(interval: number): number {
     if (this.inARow === 0) return interval * (0.8 + Math.random() * 0.2);
@@ -135,9 +163,9 @@ interface Waiter {
   readonly settle: (proven: boolean) => void;
 }
 
-/** Requests that wait for a proof, each for one dated after its own moment. */
-export class WaitingRoom {
-  private waiters = new Set<Waiter>();
+/** Requests that wait for a proof, each for one dated at or after a moment of its own. */
+class ProofWaiters {
+  private readonly waiters = new Set<Waiter>();
 
   constructor(private readonly clock: AuthClock) {}
 
@@ -160,17 +188,12 @@ export class WaitingRoom {
     });
   }
 
-  /** A poll that was sent at `sent` was accepted, or failed. */
+  /** A poll that was sent at `sent` succeeded or failed. */
   settle(sent: number, proven: boolean): void {
     for (const waiter of this.waiters) if (waiter.after <= sent) waiter.settle(proven);
   }
 
-  /** The feed stops: nobody will be proven right any more. */
-  close(): void {
-    for (const waiter of this.waiters) waiter.settle(false);
-  }
-
-  /** Whether somebody waits for a proof that no poll sent at `sent` can give. */
+  /** Whether a request waits for a proof that is later than `sent`. */
   wantsLaterThan(sent: number): boolean {
     for (const { after } of this.waiters) if (after > sent) return true;
     return false;

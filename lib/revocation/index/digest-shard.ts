@@ -1,20 +1,20 @@
-// Taken once: in the sandbox of a test runner every look at a global costs a microsecond.
+// Read once: in the sandbox of a test runner every access to a global costs a microsecond.
 const { imul } = Math;
 
-/** An entry's `until` that never comes. */
+/** The `until` of an entry that never expires. */
 export const FOREVER = 0xffffffff;
 
 /** The words of a slot before its payload: the key's four and `until`. */
 export const KEY_AND_UNTIL = 5;
-/** Where among them `until` (seconds) stands. */
+/** The index of `until` (seconds) among them. */
 export const UNTIL = 4;
 
-/** At 0.8 a miss walks 13 tags on average, in one or two cache lines; at 0.9 it would be 50. */
+/** At 0.8 a miss reads 13 tags on average, in one or two cache lines; at 0.9 it would read 50. */
 const MAX_LOAD = 0.8;
 
 /**
- * Turns keys into shard, slot and tag. The seed is known to this process alone, so that nobody can aim
- * many ids at one shard or one run of slots.
+ * Computes shard, slot and tag of a key. Only this process knows the seed, so that no one can choose many
+ * ids of one shard or one run of slots.
  */
 export class DigestHash {
   private readonly seed0: number;
@@ -32,7 +32,7 @@ export class DigestHash {
     this.seed3 = seed[3]! | 0;
   }
 
-  /** 32 bits: the shard's number first, then a fraction of the shard's capacity. */
+  /** 32 bits: first the number of the shard, then a fraction of its capacity. */
   of(a: number, b: number, c: number, d: number): number {
     let h = imul(a ^ this.seed0, 0x9e3779b1);
     h = imul(h ^ (h >>> 15) ^ b ^ this.seed1, 0x85ebca6b);
@@ -47,12 +47,12 @@ export class DigestHash {
     return hash >>> (32 - this.shardBits);
   }
 
-  /** The slot at which the search begins; by multiplication, so the capacity is no power of two. */
+  /** The slot at which a search starts. It is a product, so the capacity need not be a power of two. */
   home(hash: number, capacity: number): number {
     return (((hash << this.shardBits) >>> 0) * capacity * 2 ** -32) | 0;
   }
 
-  /** One byte, never 0, from bits that neither shard nor slot were taken from. */
+  /** One byte, never 0, of bits that neither shard nor slot use. */
   tag(hash: number, d: number): number {
     return imul(hash ^ d, 0x9e3779b1) >>> 24 || 1;
   }
@@ -61,7 +61,7 @@ export class DigestHash {
 /** One small open-addressing table of a `DigestTable`; the entry of a slot is spread over its arrays. */
 export class DigestShard {
   count = 0;
-  /** No entry expires before this; so a sweep can pass by. */
+  /** No entry expires before this, so that a sweep can skip the shard. */
   earliest = FOREVER;
   /** 0 = the slot is free. */
   readonly tags: Uint8Array;
@@ -83,12 +83,12 @@ export class DigestShard {
     return this.tags.byteLength + this.notes.byteLength + this.words.byteLength;
   }
 
-  /** Whether it has to grow before the next entry. */
+  /** Whether it must grow before the next entry. */
   get full(): boolean {
     return this.count + 1 > this.capacity * MAX_LOAD;
   }
 
-  /** Takes over all entries of another, larger or smaller one, into empty arrays. */
+  /** Copies all entries of another shard into this empty one. */
   takeAll(from: DigestShard): void {
     for (let slot = 0; slot < from.capacity; slot++) {
       if (from.tags[slot] === 0) continue;
@@ -100,13 +100,13 @@ export class DigestShard {
     this.earliest = from.earliest;
   }
 
-  /** Drops every entry whose last second was before `now`, and learns which is the next to go. */
+  /** Removes every entry that expired before `now`, and updates `earliest`. */
   sweep(now: number): void {
     let earliest = FOREVER;
     for (let slot = 0; slot < this.capacity;) {
       const until = this.words[slot * this.stride + UNTIL]!;
       if (this.tags[slot] === 0) slot++;
-      // Another entry may have moved up into this slot: look at it once more.
+      // Another entry may move into this slot: look at it again.
       else if (until < now) this.remove(slot);
       else {
         if (until < earliest) earliest = until;
@@ -116,7 +116,7 @@ export class DigestShard {
     this.earliest = earliest;
   }
 
-  /** Empties a slot; what follows it moves up as far as its own home allows: no tombstones. */
+  /** Empties a slot without a tombstone: the entries after it move up as far as their home slots allow. */
   private remove(slot: number): void {
     const { capacity, tags } = this;
     let hole = slot;

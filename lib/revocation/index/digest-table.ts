@@ -1,21 +1,21 @@
 import { randomFillSync } from 'node:crypto';
 import { DigestHash, DigestShard, KEY_AND_UNTIL, UNTIL } from './digest-shard.js';
 
-// Taken once: in the sandbox of a test runner every look at a global costs a microsecond.
+// Read once: in the sandbox of a test runner every access to a global costs a microsecond.
 const { ceil, floor, max, min } = Math;
 
-/** The note byte: the low bits are the caller's, the highest says "told again since `unsee()`". */
+/** The note byte: the low bits belong to the caller, the highest means "seen again since `unsee()`". */
 const SEEN = 0x80;
 const NOTE = 0x7f;
 
 const FIRST_CAPACITY = 8;
-/** Not 2: a table that has just doubled is half empty, and the mean entry pays for that. */
+/** Not 2: a table that has just doubled is half empty. */
 const GROWTH = 1.5;
-/** Below the first, a swept shard gives memory back and is left at the second: no flapping. */
+/** A swept shard below the first load shrinks to the second, so that it does not grow again at once. */
 const MIN_LOAD = 0.3;
 const LOAD_AFTER_SHRINKING = 0.6;
 
-/** The tags of a shard that is not there. */
+/** The tags of a shard that does not exist. */
 const NO_TAGS = new Uint8Array(1);
 
 /** How a {@link DigestTable} is laid out; the defaults suit millions of entries. */
@@ -23,9 +23,9 @@ export interface DigestTableOptions {
   /** Words of payload beside each entry, zero at first. */
   readonly payload?: number;
   /**
-   * The number of shards is 2 to this power, 1 to 16. More of them make growing and sweeping steps
-   * shorter but spread the tags over more pages: at a million entries a miss took 1.6 times as long
-   * with 2,048 shards as with 1,024, whose steps are short enough.
+   * There are 2 to this power shards, 1 to 16. With more of them, growing and sweeping take shorter steps,
+   * but the tags are spread over more pages: at a million entries a miss took 1.6 times as long with
+   * 2,048 shards as with 1,024.
    */
   readonly shardBits?: number;
   /** For tests: the four words that are mixed into every hash. */
@@ -33,17 +33,16 @@ export interface DigestTableOptions {
 }
 
 /**
- * A set of 128-bit keys, each with a time until which it counts, a small number and, where asked for, a
- * few words of payload.
+ * A set of 128-bit keys, each with an expiry, a small number (its note) and, if asked for, a few words of
+ * payload.
  *
- * It is asked on every request, so it is neither a `Map` (a hash of a fresh string each time, a pause of
- * tens of milliseconds when it grows, everything on the collected heap) nor one large table: typed
- * arrays in many small shards, none of which takes long to grow or to sweep. A miss reads a few
- * one-byte tags and, 254 times of 255, no key at all.
+ * Every request asks it. A `Map` would hash a new string each time, pause for tens of milliseconds when
+ * it grows, and fill the collected heap. This table consists of typed arrays in many small shards, each
+ * of which grows and is swept quickly. A miss reads a few one-byte tags and, 254 times of 255, no key.
  *
- * Only time removes an entry, never the number of entries.
+ * Only expiry removes an entry, never the number of entries.
  *
- * A *place* that `find` or `add` returned is good until the next `add` or `sweep`.
+ * A *place* that `find` or `add` returned is valid until the next `add` or `sweep`.
  */
 export class DigestTable {
   private readonly shards: (DigestShard | undefined)[] = [];
@@ -88,11 +87,10 @@ export class DigestTable {
   }
 
   /**
-   * Adds a key or merges into the entry that is there, and returns its place.
+   * Adds a key, or merges it into the existing entry, and returns its place.
    *
-   * Merged, an entry lives until the later of the two times, and keeps its note unless that is 0
-   * ("unspecified"): what ended a token first is the truth about it, and a retry that knows less must
-   * not change what the token's holder is told.
+   * A merged entry gets the later expiry. It keeps its note unless that is 0 ("unspecified"): the reason
+   * of the first revocation is reported, and a retry without a reason must not replace it.
    */
   add(key: Uint32Array, untilSeconds: number, note: number): number {
     const a = key[0]!;
@@ -121,12 +119,12 @@ export class DigestTable {
     return this.place(index, slot);
   }
 
-  /** The note of the entry at a place. */
+  /** The note of an entry. */
   noteAt(place: number): number {
     return this.shardAt(place).notes[this.slotAt(place)]! & NOTE;
   }
 
-  /** Until when (seconds) the entry at a place counts. */
+  /** The expiry of an entry, in seconds. */
   untilAt(place: number): number {
     return this.shardAt(place).words[this.slotAt(place) * this.stride + UNTIL]!;
   }
@@ -142,8 +140,8 @@ export class DigestTable {
   }
 
   /**
-   * Drops entries whose time is over, shard after shard from where it last stopped, until about so many
-   * slots were looked at; returns how many entries went. An entry lives through the second it names.
+   * Removes expired entries, shard by shard from where the last sweep stopped, until it has looked at
+   * about so many slots. Returns how many it removed. An entry counts through the second of its expiry.
    */
   sweep(nowSeconds: number, slots: number): number {
     this.now = max(this.now, nowSeconds);
@@ -162,7 +160,7 @@ export class DigestTable {
     return before - this.entries;
   }
 
-  /** Forgets which entries were told; every later `add` tells one again. */
+  /** Marks all entries as not seen; each later `add` marks one as seen. */
   unsee(): void {
     for (const shard of this.shards) {
       if (shard === undefined) continue;
@@ -171,12 +169,12 @@ export class DigestTable {
     }
   }
 
-  /** Whether the entry at a place was told since `unsee()`. */
+  /** Whether an entry was seen since `unsee()`. */
   isSeenAt(place: number): boolean {
     return this.shardAt(place).notes[this.slotAt(place)]! >= SEEN;
   }
 
-  /** How many entries that still count were not told since `unsee()`. */
+  /** How many live entries were not seen since `unsee()`. */
   countUnseen(nowSeconds: number): number {
     let unseen = 0;
     for (const shard of this.shards) {
@@ -216,7 +214,7 @@ export class DigestTable {
 
   private shardWithRoom(index: number): DigestShard {
     let shard = this.shards[index];
-    // What has expired makes room first: memory is bounded by what is live, however rare the sweeps.
+    // Expired entries make room first, so that rare sweeps do not make the table grow.
     if (shard?.full && shard.earliest < this.now) {
       this.sweepShard(index, shard);
       shard = this.shards[index];
@@ -247,7 +245,7 @@ export class DigestTable {
     }
   }
 
-  /** Not before the first entry: a table that stays empty costs nothing. */
+  /** Called at the first entry: an empty table costs nothing. */
   private open(): void {
     for (let index = 0; index < this.shardCount; index++) {
       this.shards.push(undefined);

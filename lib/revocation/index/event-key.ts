@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 import type { RevocationKind } from '../../database/entities/revocation-event.entity.js';
 
-// Taken once: in the sandbox of a test runner every look at a global costs a microsecond.
+// Read once: in the sandbox of a test runner every access to a global costs a microsecond.
 const { stringify } = JSON;
 
-/** What every UTF-16 unit is worth as a lower-case hexadecimal digit; -1 for all that is none. */
+/** The value of each UTF-16 unit as a lower-case hexadecimal digit; -1 for any other unit. */
 const DIGITS = new Int8Array(0x10000).fill(-1);
 for (let digit = 0; digit < 16; digit++) DIGITS[digit.toString(16).charCodeAt(0)] = digit;
 
@@ -12,7 +12,7 @@ const DASH = 0x2d;
 const UUID_LENGTH = 36;
 const KEY_LENGTH = 32;
 
-/** Four digits as a number; negative if one of them is none, for -1 stays negative when shifted. */
+/** Four digits as a number; negative if one of them is no digit, because -1 stays negative when shifted. */
 function quad(text: string, at: number): number {
   return (
     (DIGITS[text.charCodeAt(at)]! << 12) |
@@ -23,9 +23,8 @@ function quad(text: string, at: number): number {
 }
 
 /**
- * Fills `out` with the bytes of a canonical lower-case UUID; false, and `out` as it was, if it is none.
- *
- * Straight on, with nothing but locals: this is the dearest part of a request's question.
+ * Parses a canonical lower-case UUID into `out`. Returns false, and leaves `out` as it was, for any other
+ * text. Without loops or allocations: this is the most expensive part of a look-up.
  */
 function parseUuid(text: string, out: Uint32Array): boolean {
   if (text.length !== UUID_LENGTH) return false;
@@ -48,9 +47,8 @@ function parseUuid(text: string, out: Uint32Array): boolean {
 }
 
 /**
- * Reads a key as the log holds it, 32 lower-case hexadecimal digits, into four words.
- *
- * Returns false, with `out` as it was, for any other text.
+ * Parses a key of the log, 32 lower-case hexadecimal digits, into four words. Returns false, and leaves
+ * `out` as it was, for any other text.
  */
 export function parseHexKey(hex: string, out: Uint32Array): boolean {
   if (hex.length !== KEY_LENGTH) return false;
@@ -70,7 +68,7 @@ export function parseHexKey(hex: string, out: Uint32Array): boolean {
   return true;
 }
 
-/** The other way: four words as 32 lower-case hexadecimal digits. */
+/** Four words as 32 lower-case hexadecimal digits. */
 export function formatHexKey(key: Uint32Array): string {
   let hex = '';
   for (let i = 0; i < 4; i++) hex += key[i]!.toString(16).padStart(8, '0');
@@ -80,33 +78,31 @@ export function formatHexKey(key: Uint32Array): string {
 /**
  * SHA-256 over a list of texts, cut to 128 bits.
  *
- * A JSON array is unambiguous (every text says itself where it ends) and, unlike UTF-8, exact for lone
- * surrogates, which JSON escapes: UTF-8 would turn all of them into the same replacement character, and
- * one foreign token could be refused for another.
+ * A JSON array is unambiguous and escapes lone surrogates. UTF-8 would turn all of them into the same
+ * replacement character, and one foreign token could be refused for another.
  */
 function digest(json: string): string {
   return hash('sha256', json, 'hex').slice(0, KEY_LENGTH);
 }
 
-/** The part of a digest's input that does not depend on the id; the id's JSON and `]` follow. */
+/** The part of a digest's input before the id; the JSON of the id and `]` follow. */
 function digestPrefix(kind: RevocationKind, issuer: string): string {
   return `["nestjs-logout/event-key","${kind}",${stringify(issuer)},`;
 }
 
 /**
- * Makes the 128-bit keys by which events are known in the log and in the index (protocol W2).
+ * Makes the 128-bit keys of events in the log and in the index (W2).
  *
- * - An id that we made (a token's `jti` or a session's `sid` of our own issuer, a canonical UUID) is
- *   random already: its 128 bits are kept whole, so the answer is exact, and no hash is computed during
- *   a request. Kind and issuer are folded in by a salt, so that a jti and a sid of equal text differ.
- * - Anything else is the first half of SHA-256 over kind, issuer and id: subjects, kids, and **every**
- *   id of a foreign issuer. A foreign id must never take the UUID path: there the key is the id XOR a
- *   constant that anybody can compute, and a foreign signer could choose the jti that lands on one of
- *   our keys.
+ * - An id that we made (the `jti` or `sid` of our own issuer, a canonical UUID) is random already. The key
+ *   is its 128 bits XOR a salt of kind and issuer, so that a `jti` and a `sid` of equal text differ. The
+ *   key is exact, and a request computes no hash.
+ * - Anything else (subjects, kids, and **every** id of a foreign issuer) is the first half of SHA-256 over
+ *   kind, issuer and id. A foreign id never takes the UUID path: anyone can compute the salt, and a
+ *   foreign signer could choose a `jti` with one of our keys.
  *
- * Ids are compared as they are: another case, another Unicode normalisation or a trailing blank is
- * another id. `key` events take the issuer, or `''` for every issuer, and
- * the kid; `issuer` events take id `''`.
+ * Ids are compared exactly: another case, another Unicode normalisation or a trailing blank is another id.
+ * A `key` event is made of the issuer (`''` for every issuer) and the kid; an `issuer` event has the id
+ * `''`.
  */
 export class EventKeys {
   private readonly salts: Readonly<Record<'token' | 'session', Uint32Array>>;
@@ -124,7 +120,7 @@ export class EventKeys {
     };
   }
 
-  /** Writes the key of (kind, issuer, id) into `out`; nothing is allocated for an id that we made. */
+  /** Writes the key of (kind, issuer, id) into `out`. Allocates nothing for an id that we made. */
   write(kind: RevocationKind, issuer: string, id: string, out: Uint32Array): void {
     const own = issuer === this.ownIssuer;
     if (own && (kind === 'token' || kind === 'session') && parseUuid(id, out)) {
@@ -139,7 +135,7 @@ export class EventKeys {
     parseHexKey(digest(`${prefix}${stringify(id)}]`), out);
   }
 
-  /** The key of (kind, issuer, id) as the log holds it: 32 lower-case hexadecimal digits. */
+  /** The key of (kind, issuer, id) as 32 lower-case hexadecimal digits, as the log stores it. */
   hex(kind: RevocationKind, issuer: string, id: string): string {
     this.write(kind, issuer, id, this.scratch);
     return formatHexKey(this.scratch);
@@ -147,7 +143,7 @@ export class EventKeys {
 
   private salt(kind: 'token' | 'session'): Uint32Array {
     const salt = new Uint32Array(4);
-    // The first element keeps the salts apart from every key.
+    // The first element keeps salts and keys apart.
     parseHexKey(digest(stringify(['nestjs-logout/uuid-salt', kind, this.ownIssuer])), salt);
     return salt;
   }

@@ -7,11 +7,9 @@ interface Gap {
 }
 
 /**
- * The positions that jumps leapt over (protocol H2): no event of this log has one of them, so a token
- * whose `gen` lies between was signed in a history that was lost.
- *
- * Such a token is judged as if its `gen` were 0: nobody knows which of the events that are left came
- * before it, so each of them ends it.
+ * The positions that jumps skipped (H2). No event of this log has one, so a token with such a `gen` was
+ * signed in a history that was lost. Its `gen` counts as 0: any event that is left may be later than it,
+ * so each of them revokes it.
  */
 export class HistoryGaps {
   /** From the lowest to the highest. */
@@ -22,11 +20,11 @@ export class HistoryGaps {
   }
 
   /**
-   * Counts a jump in; again changes nothing.
+   * Adds a jump. Adding it again changes nothing.
    *
    * @param after - The last position before the jump.
-   * @param before - The jump's own position.
-   * @param untilSeconds - Until when a token of the gap may be alive.
+   * @param before - The position of the jump.
+   * @param untilSeconds - Until when a token of the gap may be valid.
    */
   add(after: number, before: number, untilSeconds: number): void {
     const index = this.gaps.findIndex((gap) => gap.before >= before);
@@ -35,10 +33,10 @@ export class HistoryGaps {
     else this.gaps.splice(index < 0 ? this.gaps.length : index, 0, { after, before, untilSeconds });
   }
 
-  /** What a token's `gen` counts as. */
+  /** The `gen` by which a token is judged. */
   judged(gen: number | undefined): number | undefined {
     if (gen === undefined) return undefined;
-    // From the highest: nearly every token is younger than the last jump.
+    // Backwards: nearly every token is later than the last jump.
     for (let index = this.gaps.length - 1; index >= 0; index--) {
       const gap = this.gaps[index]!;
       if (gen >= gap.before) return gen;
@@ -47,7 +45,7 @@ export class HistoryGaps {
     return gen;
   }
 
-  /** Forgets the gaps of which no token can be alive. */
+  /** Removes the gaps whose tokens have all expired. */
   sweep(nowSeconds: number): void {
     for (let index = this.gaps.length - 1; index >= 0; index--) {
       const { untilSeconds } = this.gaps[index]!;

@@ -1,34 +1,32 @@
-import { DigestTable } from './digest-table.js';
-import type { DigestTableOptions } from './digest-table.js';
+import { DigestTable, type DigestTableOptions } from './digest-table.js';
 
-// Taken once: in the sandbox of a test runner every look at a global costs a microsecond.
+// Read once: in the sandbox of a test runner every access to a global costs a microsecond.
 const { floor } = Math;
 
-/** The payload of a mark, in words. A limit takes two: positions reach 2^53. */
+/** The payload of a watermark, in words. A limit takes two: positions reach 2^53. */
 const TOP = 0;
 const SECOND = 2;
 const EXCEPTION = 4;
-/** The note of the event behind `TOP` in the low byte, of that behind `SECOND` in the next one. */
+/** The note of the event of `TOP` in the low byte, of that of `SECOND` in the next one. */
 const NOTES = 8;
 const PAYLOAD = 9;
 
 const NO_EXCEPTION = new Uint32Array(4);
 
 /**
- * What the `subject` (or `issuer`) events of each account add up to (protocol G4).
+ * The watermark of each account (or issuer): the combined effect of its events (G4).
  *
- * An event kills every token whose number (its `gen`, or its `iat` in seconds) is below a limit, except
- * those of at most one session. A token is dead if **any** of them kills it, in whatever order they
- * came; "the latest wins" would revive: all but S, then T, not yet told, says all but T. Three values
- * are enough for any number of events:
+ * An event revokes every token whose number (its `gen`, or its `iat` in seconds) is below a limit, except
+ * those of at most one session. A token is revoked if **any** event revokes it, in whatever order they
+ * arrive. "The latest wins" would revive tokens: the session S ends all others, then the session T, which
+ * has not heard of it, ends all others. Three values are enough for any number of events:
  *
  * - `top`: the highest limit;
  * - `exception`: the session that the event with this limit spares, if any;
  * - `second`: the highest limit of the events that spare another session, or none.
  *
- * The spared session is judged by `second`, every other one by `top`. Of two events with the same limit
- * and different exceptions it does not matter which is called the top: `second` equals `top` then.
- * Neither limit ever falls, for any session, so a mark is monotone.
+ * The spared session is judged by `second`, every other one by `top`. If two events have the same limit
+ * and different exceptions, `second` equals `top`. Neither limit ever falls, so a watermark is monotone.
  */
 export class MarkTable {
   private readonly table: DigestTable;
@@ -37,7 +35,7 @@ export class MarkTable {
     this.table = new DigestTable({ ...options, payload: PAYLOAD });
   }
 
-  /** The number of marked accounts. */
+  /** The number of accounts with a watermark. */
   get size(): number {
     return this.table.size;
   }
@@ -48,9 +46,9 @@ export class MarkTable {
   }
 
   /**
-   * Counts an event in: it kills what is below `limit`, except the session with the key `except`.
+   * Adds an event that revokes what is below `limit`, except the session with the key `except`.
    *
-   * The mark lives as long as the longest of its events.
+   * The watermark expires with the last of its events.
    */
   add(
     key: Uint32Array,
@@ -79,20 +77,20 @@ export class MarkTable {
     }
   }
 
-  /** The place of an account's mark, or -1; good until the next `add` or `sweep`. */
+  /** The place of an account's watermark, or -1; valid until the next `add` or `sweep`. */
   find(key: Uint32Array): number {
     return this.table.find(key);
   }
 
-  /** Whether the mark at a place spares a session, so that the token's has to be known. */
+  /** Whether the watermark at a place spares a session. */
   hasException(place: number): boolean {
     return !this.spares(place, NO_EXCEPTION);
   }
 
   /**
-   * The note of the event that kills a token, or -1 if none does.
+   * The note of the event that revokes a token, or -1.
    *
-   * A token whose number is not known (`NaN`) is below every limit: it cannot show that it is newer.
+   * A token without a number (`NaN`) is below every limit: nothing shows that it is newer.
    */
   judge(place: number, value: number, session: Uint32Array | undefined): number {
     const spared = session !== undefined && this.hasException(place) && this.spares(place, session);

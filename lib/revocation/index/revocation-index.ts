@@ -9,14 +9,11 @@ import { RevokedKeys } from './revoked-keys.js';
 import { noteOf, REVOKED, type RevokedVerdict } from './revoked-verdict.js';
 import { WaitingEvents } from './waiting-events.js';
 
-/**
- * What a pending event counts as until it is numbered: the feed knows the head of the answer that
- * carried it (protocol C2, C3).
- */
+/** What a pending event counts as until it is numbered, by the answer that contained it (C2, C3). */
 export interface PendingAt {
   /** The head of that answer + 1. */
   readonly killsBelow: number;
-  /** The time of the last proof that carried it + the longest token life (epoch ms). */
+  /** The time of the last proof that contained it + the longest token lifetime (epoch ms). */
   readonly until: number;
   /** The database time of that answer + the allowed skew (epoch ms), for tokens without `gen`. */
   readonly issuedBefore?: number | undefined;
@@ -25,35 +22,32 @@ export interface PendingAt {
 /** How full the index is. */
 export interface IndexStats {
   readonly entries: number;
-  /** The bytes of the tables; exact for what they allocated, `key` events apart. */
+  /** The bytes that the tables allocated, without `key` events. */
   readonly bytes: number;
   readonly byKind: Readonly<Record<RevocationKind, number>>;
 }
 
-/** Slots that one sweep looks at in one table: half a millisecond, were all of them to go. */
+/** One sweep looks at so many slots of a table: half a millisecond if all of them have expired. */
 const SWEEP_SLOTS = 4096;
 
 /**
- * Every live revocation, in memory: the one thing that is asked on each request.
+ * The denylist: every live revocation, in memory. Each request asks it.
  *
- * It answers synchronously, without a promise and, for tokens that this library issued, without an
- * allocation while no account is marked. A table that is empty is not asked, and a subject or a foreign
- * id is hashed only for a table that is not empty.
+ * It answers synchronously. For tokens that this library issued it allocates nothing while no account
+ * has a watermark. It hashes a subject or a foreign id only for a table that is not empty.
  *
- * It is monotone (promise P6): nothing but its expiry removes an entry, so a refused token stays refused.
- * It has no clock: the time comes from the caller (protocol T1).
- *
- * Specified in docs/protocol.md, "Generation".
+ * Only its expiry removes an entry, so a refused token stays refused (P6). It has no clock: the caller
+ * passes the time (T1). Specified in docs/protocol.md, "Generation".
  */
 export class RevocationIndex {
   private readonly tokens = new DigestTable();
   private readonly sessions = new DigestTable();
-  /** Judged by a token's `gen`. */
+  /** Watermarks, compared with a token's `gen`. */
   private readonly subjects = new MarkTable();
-  /** Those that end access tokens and no session. */
+  /** Those that revoke access tokens but no session. */
   private readonly accessSubjects = new MarkTable();
   private readonly issuers = new MarkTable({ shardBits: 4 });
-  /** The same for tokens without `gen`, judged by the second of their `iat`. */
+  /** The same for tokens without `gen`, compared with the second of their `iat`. */
   private readonly subjectTimes = new MarkTable();
   private readonly issuerTimes = new MarkTable({ shardBits: 4 });
   private readonly revokedKeys: RevokedKeys;
@@ -63,10 +57,10 @@ export class RevocationIndex {
   private readonly session = new Uint32Array(4);
   private readonly ownIssuerKey = new Uint32Array(4);
 
-  /** The highest position that was added: where an older release's jump began, which does not say. */
+  /** The highest position that was added: the start of an older release's jump, which does not record it. */
   private highest = 0;
 
-  /** @param gaps - Those of another index of the same log, which judges the same tokens. */
+  /** @param gaps - Those of another index of the same log that judges the same tokens. */
   constructor(
     private readonly keys: EventKeys,
     readonly gaps = new HistoryGaps(),
@@ -77,10 +71,10 @@ export class RevocationIndex {
   }
 
   /**
-   * Counts an event in; again, or in another order, changes nothing.
+   * Adds an event. Adding it again, or in another order, changes nothing.
    *
-   * A pending one needs `pendingAt`. An event that cannot be understood throws: to drop it would be to
-   * accept what it ends.
+   * A pending event needs `pendingAt`. An event that this release does not understand throws: ignoring it
+   * would accept the tokens that it revokes.
    */
   add(event: LogEvent, pendingAt?: PendingAt): void {
     const { kind } = event;
@@ -107,14 +101,14 @@ export class RevocationIndex {
   }
 
   /**
-   * The event that ends a token, or `undefined` if none is known.
+   * The verdict of the event that revokes a token, or `undefined` if none is known.
    *
-   * `kid` names the token's key; `null`: the token names none, and may be of any key of its issuer.
-   * Without it no key counts. A `gen` counts only on tokens of our own issuer: what a foreign issuer may
-   * call by that name is no position of our log, and a large one would outlive every logout.
+   * A `gen` counts only on tokens of our own issuer: in a foreign token it is no position of our log, and
+   * a large one would survive every logout.
    *
-   * With `loginOnly` the question is about a login and its refresh token: what ends access tokens only
-   * does not count.
+   * @param kid - The token's key. `null`: it names none, and may be of any key of its issuer. Without it,
+   * revoked keys are ignored.
+   * @param loginOnly - For a login and its refresh token: events that revoke access tokens only are ignored.
    */
   find(
     identity: TokenIdentity,
@@ -173,8 +167,8 @@ export class RevocationIndex {
   }
 
   /**
-   * Begins a comparison with a reload (protocol X3): from now on every `add` marks its entry as told.
-   * It clears one bit for each entry: some ten milliseconds for a million.
+   * Starts a comparison with a reload (X3): from now on, `add` marks its entry as seen. It clears one bit
+   * of each entry, which takes about ten milliseconds for a million.
    */
   beginReload(): void {
     for (const table of this.tables()) table.unsee();
@@ -183,19 +177,20 @@ export class RevocationIndex {
   }
 
   /**
-   * How many entries that still count at `nowMs` were not told since `beginReload()`, compared by key:
-   * anything but 0 after a complete reload is a fork. They go on counting, all the same (H1).
+   * How many live entries were not seen since `beginReload()`, compared by key. After a complete reload,
+   * anything but 0 is a fork. The entries still count (H1).
    *
-   * `nowMs` is the time by which the reload left out what had expired. Entries know their end to the
-   * second, rounded up: those in their last two seconds are not asked for, or one that the reload
-   * rightly left out would look lost.
+   * Entries expire in whole seconds, rounded up. Those in their last two seconds are skipped: the reload
+   * may have left them out.
+   *
+   * @param nowMs - The time by which the reload left out what had expired.
    */
   countMissing(nowMs: number): number {
     const now = Math.ceil(nowMs / 1000) + 1;
     let missing =
       this.revokedKeys.countUnseen() +
-      this.waiting.countUnseen(nowMs, (event) => this.isTold(event));
-    // A subject's times are told with its positions: they would count it twice.
+      this.waiting.countUnseen(nowMs, (event) => this.isSeen(event));
+    // Not the times: each belongs to a position, and would count twice.
     const { tokens, sessions, subjects, accessSubjects, issuers } = this;
     for (const table of [tokens, sessions, subjects, accessSubjects, issuers]) {
       missing += table.countUnseen(now);
@@ -203,10 +198,7 @@ export class RevocationIndex {
     return missing;
   }
 
-  /**
-   * Drops some of what has expired and returns how much that was; far below a millisecond, so it may be
-   * called as often as there is something to drop.
-   */
+  /** Removes some of the expired entries and returns how many. It takes far less than a millisecond. */
   sweep(nowMs: number): number {
     const now = Math.floor(nowMs / 1000);
     let dropped = 0;
@@ -216,7 +208,7 @@ export class RevocationIndex {
     return dropped;
   }
 
-  /** The number of entries and what they cost. An account's marks of both sorts are one entry. */
+  /** The number of entries and their memory. An account's watermarks count once. */
   stats(): IndexStats {
     const byKind = {
       token: this.tokens.size,
@@ -231,21 +223,15 @@ export class RevocationIndex {
     return this.waiting.addTo({ entries, bytes, byKind });
   }
 
-  /** Whether an event of the same key was told since `beginReload()`, in the table of this one. */
-  private isTold(event: LogEvent): boolean {
-    const { kind } = event;
+  /** Whether an event with the same key was seen in the same table since `beginReload()`. */
+  private isSeen(event: LogEvent): boolean {
+    const { kind, accessOnly } = event;
     if (kind === 'key') return this.revokedKeys.isSeen(event.key);
     this.parse(event.key, this.key, event);
-    const subjects = event.accessOnly ? this.accessSubjects : this.subjects;
-    const { tokens, sessions, issuers } = this;
-    const table =
-      kind === 'token'
-        ? tokens
-        : kind === 'session'
-          ? sessions
-          : kind === 'issuer'
-            ? issuers
-            : subjects;
+    let table: DigestTable | MarkTable = accessOnly ? this.accessSubjects : this.subjects;
+    if (kind === 'token') table = this.tokens;
+    else if (kind === 'session') table = this.sessions;
+    else if (kind === 'issuer') table = this.issuers;
     const place = table.find(this.key);
     return place >= 0 && table.isSeenAt(place);
   }
@@ -255,12 +241,12 @@ export class RevocationIndex {
     return [tokens, sessions, subjects, accessSubjects, subjectTimes, issuers, issuerTimes];
   }
 
-  /** A load reached this position; events below it that had expired were not in it. */
+  /** A load read everything up to this position that had not expired. */
   reached(position: number): void {
     this.highest = Math.max(this.highest, position);
   }
 
-  /** An older release wrote no lower edge, and kept the row for two minutes: it is never forgotten here. */
+  /** A jump of an older release has no lower edge and an `until` that is too early: it is kept for ever. */
   private addGap({ position, killsBelow, until, id }: LogEvent): void {
     if (position === null) throw new TypeError(`the jump ${id} has no position`);
     const after = killsBelow ?? (this.highest < position ? this.highest : position - 1);
@@ -281,7 +267,7 @@ export class RevocationIndex {
     const except = event.except === null ? undefined : this.session;
     positions.add(this.key, killsBelow, except, untilSeconds, note);
     const { issuedBefore } = event;
-    // The whole second is refused: `iat` does not say where in its second a token was issued.
+    // The whole second is refused: `iat` has no fraction of a second.
     const limit = issuedBefore === null ? 0 : Math.floor(issuedBefore / 1000) + 1;
     if (limit > 0) times.add(this.key, limit, except, untilSeconds, note);
   }
@@ -306,7 +292,7 @@ export class RevocationIndex {
   }
 }
 
-/** Rounded up: an entry counts at least as long as it was told to. */
+/** Rounded up: an entry must not expire too early. */
 function toUntil(ms: number): number {
   return Math.min(Math.max(Math.ceil(ms / 1000), 0), FOREVER);
 }

@@ -1,19 +1,19 @@
 import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import type { EventKeys } from './event-key.js';
 
-/** A `kid` may come from the header of a foreign token, so the number that is remembered is bounded. */
+/** A `kid` may come from the header of a foreign token, so at most so many are cached. */
 const MOST_KIDS = 1_000;
 
-/** The keys (hexadecimal) of the events that end one kid. */
+/** The event keys (hexadecimal) that revoke one kid. */
 interface KidKeys {
   readonly everywhere: string;
   readonly ours: string;
 }
 
-/** Which signing keys were revoked: a handful, for ever. */
+/** The revoked signing keys: a handful, kept for ever. */
 export class RevokedKeys {
   private readonly known = new Map<string, { note: number; seen: boolean }>();
-  /** The `issuer` keys of those that had one revoked; `null` where an event counts for every issuer. */
+  /** The keys of issuers with a revoked signing key; `null` if an event counts for every issuer. */
   private readonly issuers = new Set<string | null>();
   private readonly kids = new Map<string, KidKeys>();
 
@@ -23,38 +23,38 @@ export class RevokedKeys {
     return this.known.size;
   }
 
-  /** The first reason that was given stays. */
+  /** The first reason is kept. */
   add({ key, except }: Pick<LogEvent, 'key' | 'except'>, note: number): void {
     this.known.set(key, { note: this.known.get(key)?.note || note, seen: true });
     this.issuers.add(except);
   }
 
-  /** The note of a key of this issuer that was revoked, or `undefined`; `null`: of any of its keys. */
+  /** The note of a revoked key of this issuer, or `undefined`. `null` as the kid asks for any key. */
   find(issuer: string, kid: string | null): number | undefined {
     if (this.known.size === 0) return undefined;
     if (kid === null) {
       const isAny = this.issuers.has(null) || this.issuers.has(this.keys.hex('issuer', issuer, ''));
-      // The first note is `unspecified`: of which key it would be is not known.
+      // The note 0 is `unspecified`: it is not known which key it is.
       return isAny ? 0 : undefined;
     }
     const { everywhere, ours } = this.keysOf(kid);
-    // A token of JwtService names no issuer: the key that verified it is ours.
+    // A token of JwtService has no issuer, and one of our keys verified it.
     const isOurs = issuer === this.keys.ownIssuer || issuer === '';
     const key = isOurs ? ours : this.keys.hex('key', issuer, kid);
     return (this.known.get(key) ?? this.known.get(everywhere))?.note;
   }
 
-  /** Begins a comparison with a reload; see {@link RevocationIndex.beginReload}. */
+  /** See {@link RevocationIndex.beginReload}. */
   unsee(): void {
     for (const key of this.known.values()) key.seen = false;
   }
 
-  /** Whether a key was told since. */
+  /** Whether a key was seen since. */
   isSeen(key: string): boolean {
     return this.known.get(key)?.seen ?? false;
   }
 
-  /** How many were not told since. */
+  /** How many were not seen since. */
   countUnseen(): number {
     let missing = 0;
     for (const { seen } of this.known.values()) missing += seen ? 0 : 1;

@@ -11,10 +11,7 @@ export interface RevokedVerdict {
   readonly reason: RevocationReason;
 }
 
-/**
- * One shared frozen verdict for each kind and, by its note, each reason, so that refusing allocates
- * nothing.
- */
+/** One shared frozen verdict for each kind and reason (by its note), so that refusing allocates nothing. */
 export const REVOKED = {
   key: verdictsOf('key'),
   token: verdictsOf('token'),
@@ -23,7 +20,7 @@ export const REVOKED = {
   issuer: verdictsOf('issuer'),
 };
 
-/** The number that a table keeps for a reason; one that this release does not know is `unspecified`. */
+/** The note of a reason in the tables. A reason that this release does not know is `unspecified`. */
 export function noteOf(reason: RevocationReason): number {
   return Math.max(REVOCATION_REASONS.indexOf(reason), 0);
 }

@@ -1,7 +1,6 @@
 import type { LogEvent, RevocationKind } from '../../database/entities/revocation-event.entity.js';
 import type { IndexStats, PendingAt, RevocationIndex } from './revocation-index.js';
 
-/** What an index of its own is asked, over what waits for a number. */
 type Waiting = Pick<RevocationIndex, 'add' | 'stats'>;
 
 interface Entry {
@@ -11,19 +10,18 @@ interface Entry {
 }
 
 /**
- * The pending events, apart from the numbered ones. A pending event counts until the last proof that
- * carried it plus the longest lifetime, because nobody knows yet until when its row will be kept; once
- * it is numbered its row says so, and what it counted as before is dropped. Kept in one entry, the
- * later of the two times would outlive the row, and a reload would take the event for lost.
+ * Pending events, in an index of their own. A pending event expires one longest token lifetime after the
+ * last proof that contained it. Once it has a position, its row has an `until` of its own, and the pending
+ * one is dropped: the later of the two would outlive the row, and a reload would report the event as lost.
  */
 export class WaitingEvents<Index extends Waiting> {
   private readonly entries = new Map<string, Entry>();
   private index: Index | undefined;
 
-  /** @param make - Makes an empty index for what waits. */
+  /** @param make - Makes an empty index. */
   constructor(private readonly make: () => Index) {}
 
-  /** What waits now, as an index; `undefined` when nothing does. */
+  /** The pending events as an index; `undefined` if there are none. */
   get current(): Index | undefined {
     if (this.entries.size === 0) return undefined;
     if (this.index === undefined) {
@@ -36,7 +34,7 @@ export class WaitingEvents<Index extends Waiting> {
     return this.index;
   }
 
-  /** An answer showed it without a number; again, it counts for longer. */
+  /** Adds a pending event, or prolongs it. */
   add(event: LogEvent, pendingAt: PendingAt): void {
     const known = this.entries.get(event.id)?.pendingAt ?? pendingAt;
     const later: PendingAt = {
@@ -48,26 +46,26 @@ export class WaitingEvents<Index extends Waiting> {
     this.index = undefined;
   }
 
-  /** It has its number, and counts by its row from here on. */
+  /** The event has a position: it counts by its row from now on. */
   numbered(id: string): void {
     if (this.entries.size > 0 && this.entries.delete(id)) this.index = undefined;
   }
 
-  /** Begins a comparison with a reload; see {@link RevocationIndex.beginReload}. */
+  /** See {@link RevocationIndex.beginReload}. */
   unsee(): void {
     for (const entry of this.entries.values()) entry.isSeen = false;
   }
 
   /**
-   * How many that still count were neither told again nor numbered since.
+   * How many live ones were neither seen again nor numbered since.
    *
-   * @param isTold - Whether a numbered event of the same key was told since: it may have been numbered
-   * while this instance was cut off, and purged because a later one covers it.
+   * @param isCovered - Whether a numbered event with the same key was seen: this one may have been
+   * numbered while the instance was offline, and purged because a later event covers it.
    */
-  countUnseen(nowMs: number, isTold: (event: LogEvent) => boolean): number {
+  countUnseen(nowMs: number, isCovered: (event: LogEvent) => boolean): number {
     let missing = 0;
     for (const { event, isSeen, pendingAt } of this.entries.values()) {
-      if (!isSeen && pendingAt.until >= nowMs && !isTold(event)) missing++;
+      if (!isSeen && pendingAt.until >= nowMs && !isCovered(event)) missing++;
     }
     return missing;
   }
@@ -80,7 +78,7 @@ export class WaitingEvents<Index extends Waiting> {
     return before - this.entries.size;
   }
 
-  /** Adds what waits to the figures of what is numbered. */
+  /** Adds the pending events to the figures of the numbered ones. */
   addTo(stats: IndexStats): IndexStats {
     const waiting = this.current?.stats();
     if (waiting === undefined) return stats;

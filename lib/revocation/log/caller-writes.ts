@@ -3,58 +3,82 @@ import type { EventDraft } from '../../database/log-rows.js';
 import { LogStatements } from '../../database/log.statements.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import type { TokenIdentity } from '../../options/token-claims.js';
-import type { Answer } from '../feed/log-cursor.js';
 import type { EventKeys } from '../index/event-key.js';
 import type { Moment } from '../staleness/proof-clock.js';
-import type { OpenLog } from './open-log.js';
+import type { Answer, OpenLog } from './open-log.js';
 import { RETENTION_MARGIN } from './retention.js';
 
-/** What is read of the caller's query runner: whether its transaction is still open. */
-export type CallerTransaction = Pick<QueryRunner, 'isTransactionActive'>;
+/** The part of the caller's query runner that shows whether its transaction is still open. */
+type CallerTransaction = Pick<QueryRunner, 'isTransactionActive'>;
 
 /** One event in a caller's transaction. */
 interface CallerWrite {
   readonly draft: EventDraft;
   readonly transaction: CallerTransaction;
   readonly since: Moment;
-  /** The INSERT was answered; before that the end of the transaction says nothing about it. */
+  /** The INSERT was answered. Before that, the end of the transaction says nothing about the event. */
   isInserted: boolean;
   /** When this instance first saw that the transaction was over. */
   over: Moment | undefined;
 }
 
 /**
- * The events that this instance wrote in callers' transactions and whose outcome it does not know yet.
- * The tokens that they concern are decided strictly (C5), so that this instance refuses from the
- * caller's commit on, without a poll to wait for. An event leaves when
+ * Events that this instance wrote in callers' transactions and whose outcome it does not know yet. The
+ * tokens they concern are decided strictly (C5), so that this instance refuses them from the caller's
+ * commit on. An event is removed when
  *
  * - a poll shows it;
  * - its transaction is over and a proof that was sent after that lacks it: it was rolled back;
  * - the longest token life has passed since it was written.
  *
- * A connection that broke does not say that its transaction is over: the server may still be
- * committing. TypeORM leaves `isTransactionActive` true then. On SQLite the query runner is the one of
- * the whole DataSource; while another transaction is open on it, the first one does not look over. Both
- * cost time, not safety.
+ * A broken connection does not mean that its transaction is over: the server may still commit it, and
+ * TypeORM leaves `isTransactionActive` true. On SQLite all transactions share one query runner, so that
+ * the first does not look over while another is open. Both cost time, not safety.
  */
 export class CallerWrites {
   private readonly writes = new Map<string, CallerWrite>();
-  /** The same by the key of what each ends. */
+  /** The same, by the key of the event. */
   private readonly byKey = new Map<string, Set<CallerWrite>>();
 
   constructor(private readonly keys: EventKeys) {}
 
-  /** How many events there are whose outcome is not known. */
   get size(): number {
     return this.writes.size;
   }
 
   /**
+   * Writes events in the caller's transaction.
+   *
+   * @param since - This moment; `undefined` in a process that only writes: it decides about no token.
+   * @throws AuthWiringError without an active transaction, or on another database than the log's.
+   */
+  async write(
+    manager: EntityManager,
+    drafts: readonly EventDraft[],
+    log: OpenLog,
+    application: DataSource | undefined,
+    since: Moment | undefined,
+  ): Promise<void> {
+    const runner = await assertSameTransaction(manager, application, log);
+    // Before the INSERT is sent: the tokens must be decided strictly before the caller can commit.
+    const inserted = since === undefined ? undefined : this.add(drafts, runner, since);
+    try {
+      await insertPending(manager, drafts, log);
+    } finally {
+      inserted?.();
+    }
+  }
+
+  /**
    * Called before the INSERT is sent.
    *
-   * @returns a function to call when it was answered, well or not.
+   * @returns a function to call when the INSERT succeeded or failed.
    */
-  add(drafts: readonly EventDraft[], transaction: CallerTransaction, since: Moment): () => void {
+  private add(
+    drafts: readonly EventDraft[],
+    transaction: CallerTransaction,
+    since: Moment,
+  ): () => void {
     const added = drafts.map((draft): CallerWrite => {
       const write = { draft, transaction, since, isInserted: false, over: undefined };
       this.writes.set(draft.id, write);
@@ -68,15 +92,15 @@ export class CallerWrites {
     };
   }
 
-  /** Whether one of them would end this token. */
+  /** Whether one of them would revoke this token. */
   concerns(identity: TokenIdentity): boolean {
     for (const _ of this.concerning(identity)) return true;
     return false;
   }
 
   /**
-   * Whether the transaction of one that would end this token is over: what was proven before now
-   * decides nothing then.
+   * Whether the transaction of an event that would revoke this token is over. A proof from before that
+   * decides nothing.
    */
   isOverFor(identity: TokenIdentity, now: Moment): boolean {
     let isOver = false;
@@ -85,7 +109,7 @@ export class CallerWrites {
   }
 
   /**
-   * An answer that reached the head was accepted.
+   * Removes the events whose outcome an accepted answer shows.
    *
    * @param sent - When its statement was sent.
    */
@@ -129,12 +153,30 @@ function hasEnded(write: CallerWrite, now: Moment): boolean {
   return write.over !== undefined;
 }
 
+/** @throws AuthWiringError for events that cannot be part of a caller's transaction. */
+export function assertFitForTransaction(drafts: readonly EventDraft[]): void {
+  if (drafts.some(({ account }) => account !== undefined)) {
+    throw new AuthWiringError(
+      'An account cannot be locked or disabled in a transaction of yours: a lock must be in force at once.',
+      'Call accounts.lock() or disable() before it, and logoutAll(…, { manager }) in it.',
+    );
+  }
+  // All tokens that an event concerns are decided strictly until the caller commits: it must not be many.
+  const broad = drafts.find(({ kind }) => kind === 'issuer' || kind === 'key');
+  if (broad === undefined) return;
+  const verb = broad.kind === 'issuer' ? 'revokeEveryone' : 'revokeKey';
+  throw new AuthWiringError(
+    `${verb}(…, { manager }) was called: it concerns the tokens of all accounts, and each request would wait for a poll until your transaction ends.`,
+    'Leave { manager } out: it then commits by itself and counts at once.',
+  );
+}
+
 /**
- * The query runner of the caller's transaction, if it can carry events of this log.
+ * The query runner of the caller's transaction.
  *
  * @throws AuthWiringError without an active transaction, or on another database than the log's.
  */
-export async function assertSameTransaction(
+async function assertSameTransaction(
   manager: EntityManager,
   application: DataSource | undefined,
   log: OpenLog,
@@ -152,10 +194,10 @@ export async function assertSameTransaction(
 }
 
 /**
- * Writes events in the caller's transaction: rows of `auth_pending` and nothing else, so that no lock
- * of ours is held until somebody else's commit (C1).
+ * C1: writes events in the caller's transaction. It inserts into `auth_pending` and nothing else, so that
+ * none of our locks is held until the caller commits.
  */
-export async function insertPending(
+async function insertPending(
   manager: EntityManager,
   drafts: readonly EventDraft[],
   log: OpenLog,
@@ -172,7 +214,7 @@ export async function insertPending(
     .execute();
 }
 
-/** A plain SELECT of a row that is never updated: it takes no lock on anything that moves. */
+/** A plain SELECT of a row that is never updated: it waits for no lock. */
 async function assertSameLog(manager: EntityManager, log: OpenLog): Promise<void> {
   const { sql } = log.statements.logId();
   const rows = (await manager.query(sql).catch(() => [])) as { log_id?: unknown }[];

@@ -1,11 +1,11 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { AuthClock } from '../../platform/auth-clock.js';
 import { AuthEvents } from '../../events/auth-events.service.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
+import { AuthClock } from '../../platform/auth-clock.js';
 
 /** While two clocks differ by more than this (ms), one of them is wrong and nothing is forgotten. */
 const LARGEST_DIFFERENCE = 60_000;

@@ -1,12 +1,12 @@
-import { type AuthException, refusal } from '../../errors/auth.exception.js';
-import { newEventId } from '../../database/event-id.js';
-import type { AccountChange, EventDraft } from '../../database/log-rows.js';
 import {
   KEYS_OF_ISSUERS,
   REVOCATION_REASONS,
   type RevocationKind,
   type RevocationReason,
 } from '../../database/entities/revocation-event.entity.js';
+import { newEventId } from '../../database/event-id.js';
+import type { AccountChange, EventDraft } from '../../database/log-rows.js';
+import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { isIdentifier, subjectOf } from '../../platform/identifier.js';
 import type { EventKeys } from '../index/event-key.js';

@@ -3,14 +3,24 @@ import type { Dialect } from '../../database/dialect.js';
 import { SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
 import { newEventId } from '../../database/event-id.js';
 import { type InstanceRow, InstanceStatements } from '../../database/instance.statements.js';
+import type { Via } from '../../database/log-database.js';
 import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { RELEASE } from '../../platform/release.js';
+import { jump } from './log-history.js';
+import type { OpenLog } from './open-log.js';
+
+/** What an instance registers before it serves (H4), in milliseconds. */
+export interface RegisteredBounds {
+  readonly maxStaleness: number;
+  readonly maxTokenLife: number;
+  readonly issuer: string;
+}
 
 /**
- * This instance's row in `auth_instance`: written when it registers (H4), renewed about once a minute,
- * deleted when it shuts down. `nestjs-logout doctor`, `status` and `lower-bound` read it; no decision
- * about a token rests on it.
+ * This instance's row in `auth_instance`: inserted when it registers, renewed about once a minute (a
+ * heartbeat), deleted at shutdown. `nestjs-logout doctor`, `status` and `lower-bound` read it. No
+ * decision about a token depends on it.
  */
 export class InstancePresence {
   /** `host:pid`. */
@@ -32,24 +42,22 @@ export class InstancePresence {
     return this.row !== undefined;
   }
 
-  /** In the transaction that raises the bounds. */
-  *register(maxStaleness: number, maxTokenLife: number, issuer: string): Transaction<void> {
+  /** Runs in the transaction that raises the bounds. */
+  *register(bounds: RegisteredBounds): Transaction<void> {
     this.row = {
       id: this.id,
       label: this.label,
-      issuer,
-      maxStaleness,
-      maxTokenLife,
+      ...bounds,
       release: RELEASE,
       format: SUPPORTED_FORMAT,
     };
     yield* this.renew();
   }
 
-  /** Says that it is still there; does nothing before it registered. */
+  /** The heartbeat; does nothing before the instance registered. */
   *renew(): Transaction<void> {
     if (this.row === undefined) return;
-    // Who slept for a day finds that it was forgotten.
+    // After a day of sleep another instance has deleted the row.
     yield this.statements.insert(this.row);
     yield this.statements.renew(this.row, this.clock.wall());
   }
@@ -59,8 +67,23 @@ export class InstancePresence {
     yield this.statements.remove(this.id);
   }
 
-  /** Deletes the rows of instances that ended without a word. */
+  /** Deletes the rows of instances that stopped without a shutdown. */
   *forgetOthers(): Transaction<void> {
     yield this.statements.forget();
   }
+}
+
+/**
+ * H4: writes into the head how stale this instance may be and how long its tokens live.
+ *
+ * @param via - `feed` between two polls; `pool` beside them.
+ */
+export async function registerInstance(
+  log: OpenLog,
+  bounds: RegisteredBounds,
+  via: Via = 'pool',
+): Promise<void> {
+  // H3: before its row vouches for this log, or other instances take an old copy for a followed log.
+  if (log.history.isUnknown) await jump(log, undefined, via);
+  await log.database.transaction(() => log.transactions.register(bounds, log.instance), via);
 }

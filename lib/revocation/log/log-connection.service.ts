@@ -2,13 +2,13 @@ import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
-import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { isDataSource, locateDataSource, poolOf } from '../../database/data-source.locator.js';
 import { deriveDataSourceOptions } from '../../database/derive-data-source-options.js';
 import { FollowedDatabase } from '../../database/followed-database.js';
 import type { LogDatabase } from '../../database/log-database.js';
 import { LogStatements } from '../../database/log.statements.js';
 import { openLogDatabase } from '../../database/open-log-database.js';
+import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -17,26 +17,26 @@ import {
 import { withinTime } from '../../platform/async-calls.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
-import { type OpenLog, openLogIn } from './open-log.js';
+import { type OpenLog, openLogOn } from './open-log.js';
 
 /** Opening may run migrations, and wait for those of another process (ms). */
 const OPENING_LIMIT = 60_000;
 
-/** The log as it was opened, with what it was opened by. */
+/** The open log, and what it was opened with. */
 interface Opened {
   readonly log: OpenLog;
   readonly database: FollowedDatabase;
-  /** What the application's DataSource was connected by, and what the log's connections were made of. */
+  /** The driver pool of the application's DataSource then, and the options of the log's connections. */
   pool: unknown;
   options: DataSourceOptions;
 }
 
 /**
- * Finds where the log lives at boot, and opens it once, when it is first needed.
+ * Finds the database of the log at boot, and opens the log once, when it is first needed.
  *
- * It follows the application's DataSource: when that was initialised again with other options, or when
- * the database refuses the credentials, the options are read again. The same log is followed to a new
- * address; another log keeps this instance closed.
+ * It follows the application's DataSource: its options are read again when it was initialised again, or
+ * when the database refuses the credentials. The same log is followed to a new address. While another
+ * log answers, guards answer 503.
  */
 @Injectable()
 export class LogConnection implements OnModuleInit {
@@ -100,8 +100,7 @@ export class LogConnection implements OnModuleInit {
     this.closed = true;
     await this.opening?.catch(() => undefined);
     this.opening = undefined;
-    // Not what `opening` gave: while the DataSource leads to where nothing answers, the old connections
-    // are there still.
+    // Not the result of `opening`: while the new address does not answer, the old connections are open.
     const { opened } = this;
     if (opened === undefined) return;
     try {
@@ -109,14 +108,14 @@ export class LogConnection implements OnModuleInit {
       if (instance.isRegistered) await database.transaction(() => instance.leave());
     } catch (error) {
       this.logger.warn(
-        `This instance could not be signed off; others take it for a running one for a few minutes: ${messageOf(error)}`,
+        `The row of this instance could not be deleted; others count it as running for a few minutes: ${messageOf(error)}`,
       );
     } finally {
       await opened.database.close();
     }
   }
 
-  /** Whether the connections there are lead elsewhere than the application's DataSource does now. */
+  /** Whether the application's DataSource now connects elsewhere than the open log. */
   private hasMoved(): boolean {
     const { opened, application, isRefused } = this;
     if (opened === undefined) return false;
@@ -136,8 +135,10 @@ export class LogConnection implements OnModuleInit {
     try {
       if (opened !== undefined) return await this.follow(opened, database, made);
       const followed = new FollowedDatabase(database);
-      const log = await openLogIn(followed, this.clock, this.options.maxTokenLife);
-      log.history.onJump = () => this.meter.count('histories', 'jump');
+      const log = await openLogOn(followed, this.clock, {
+        maxTokenLife: this.options.maxTokenLife,
+        onJump: () => this.meter.count('histories', 'jump'),
+      });
       this.opened = { log, database: followed, ...made };
       return log;
     } catch (error) {
@@ -146,13 +147,13 @@ export class LogConnection implements OnModuleInit {
     }
   }
 
-  /** A18: the same log at another address, or by another password. */
+  /** Goes on with the same log at another address, or with another password. */
   private async follow(
     opened: Opened,
     database: LogDatabase,
     made: Pick<Opened, 'pool' | 'options'>,
   ): Promise<OpenLog> {
-    // By its own names: on MySQL the old ones would lead to the old database of the same server.
+    // With its own table names: on MySQL the old names are those of the old database.
     const { rows } = await database.read(new LogStatements(database.dialect).logId());
     opened.log.history.identify(rows[0]?.['log_id'] ?? null);
     if (database.dialect.table('auth_log') !== opened.database.dialect.table('auth_log')) {
@@ -173,16 +174,16 @@ export class LogConnection implements OnModuleInit {
       schema,
       tablePrefix,
       newLog,
-      // A log that is followed has its tables; where there are none, it is not that log.
+      // The log that is followed has its tables. A database without them is another one.
       migrations: this.opened === undefined ? migrations : ('check' as const),
       clock: this.clock,
-      // Two polls were missed: the process was frozen, and its connections may be gone.
+      // After two missed polls the process was frozen, and its connections may be gone.
       feedTrustedFor: maxStaleness / 2,
       onRefused: () => (this.isRefused = true),
     };
     return withinTime(
       openLogDatabase(location),
-      // A server that accepts a connection and then falls silent must not keep the log closed for ever.
+      // A server that accepts a connection and then never answers must not block the log for ever.
       OPENING_LIMIT,
       `The database was silent for ${OPENING_LIMIT / 1000} seconds.`,
       (late) => void late.close().catch(() => undefined),
@@ -191,7 +192,7 @@ export class LogConnection implements OnModuleInit {
 }
 
 /**
- * The open log, for who writes and reads for a caller.
+ * The open log, for a caller that needs it now.
  *
  * @throws AuthUnavailableException `storage_unavailable` when it cannot be reached.
  */
@@ -203,10 +204,7 @@ export async function reachLog(connection: Pick<LogConnection, 'open'>): Promise
   }
 }
 
-/**
- * The 503 `storage_unavailable` for what was not read or written; a cause that is a 503 already stays
- * the one it is.
- */
+/** The 503 `storage_unavailable` for a failed read or write. A cause that is a 503 already is kept. */
 export function storageUnavailable(message: string, cause?: unknown): AuthUnavailableException {
   return cause instanceof AuthUnavailableException
     ? cause

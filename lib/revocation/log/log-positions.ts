@@ -1,26 +1,24 @@
 import { Logger } from '@nestjs/common';
-import { type Head, headOf } from '../../database/log-rows.js';
-import { integerOf } from '../../database/entities/table.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { SharedCall } from '../../platform/async-calls.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
-import type { RevocationFeed } from '../feed/revocation-feed.service.js';
+import type { ProofClock } from '../staleness/proof-clock.js';
 import { type LogConnection, reachLog, storageUnavailable } from './log-connection.service.js';
 import { HistoryLost, jump, MOST_JUMPS } from './log-history.js';
-import type { OpenLog } from './open-log.js';
+import { type OpenLog, readHead, type ReadHead } from './open-log.js';
 import type { PendingMover } from './pending-mover.js';
 
 /**
- * How often a login lets the mover run without anything changing: one that was at work already may have
- * looked before the event was there, and what is left after that cannot be numbered.
+ * A login runs the mover so many times without an effect. The first run may have started before the
+ * event was there. What is left after that cannot be numbered.
  */
 const IDLE_MOVES = 2;
 
 /** Between two jumps for tokens from beyond the head (ms). */
 const JUMP_REST = 3_600_000;
 
-/** Where the log stood, on the primary, at one moment; what a login is signed with. */
+/** The position of the log on the primary at one moment. A login is signed with it. */
 export interface LogPosition {
   /** The last position: the `gen` of tokens whose authority is checked after this. */
   readonly position: number;
@@ -28,7 +26,7 @@ export interface LogPosition {
   readonly now: number;
 }
 
-/** Reads positions for tokens, and judges those that tokens bring from beyond the head (G1, G5). */
+/** Reads positions for new tokens (G1), and judges tokens from beyond the head (G5). */
 export class LogPositions {
   private readonly logger = new Logger('RevocationLog');
   private readonly reads = new SharedCall(() => this.readAndMove());
@@ -37,16 +35,18 @@ export class LogPositions {
   private jumpedTo = 0;
   private latest: { readonly database: number; readonly monotonic: number } | undefined;
 
+  /** @param register - Raises the registered bounds of this instance (H4). */
   constructor(
     private readonly connection: LogConnection,
-    private readonly feed: RevocationFeed,
+    private readonly proofs: ProofClock,
     private readonly mover: PendingMover,
     private readonly clock: AuthClock,
     private readonly options: ResolvedAuthOptions,
+    private readonly register: () => Promise<void>,
   ) {}
 
   /**
-   * The position now. Callers who come at the same time share a read, which begins after they came.
+   * The position now. Concurrent callers share a read that starts after they called.
    *
    * @throws AuthUnavailableException `storage_unavailable`.
    */
@@ -54,24 +54,25 @@ export class LogPositions {
     return this.reads.run();
   }
 
-  /** The database's time (epoch ms) as of the last position that was read here; before that the feed's. */
+  /** The database's time (epoch ms), counted on from the last read here; before that from the last poll. */
   databaseNow(): number {
-    if (this.latest === undefined) return this.feed.databaseNow();
+    if (this.latest === undefined) return this.proofs.database() || this.clock.wall();
     return this.latest.database + (this.clock.monotonic() - this.latest.monotonic);
   }
 
   /**
-   * G5: whether the log jumped because of tokens from beyond its head; if not, it begins to. At most once
-   * an hour: another installation may share the secret, and its tokens come again.
+   * G5: whether the log has jumped because of a token from beyond its head. If not, it starts to, and a
+   * later request decides. At most once an hour: another installation may share the secret, and its
+   * tokens come again.
    */
   hasJumpedFor(position: number): boolean {
-    // What the jump has overtaken is decided by the next answer; the one at hand may be older than it.
+    // A position below the jump is decided by the next answer; the one at hand may be older than the jump.
     if (this.clock.monotonic() < this.jumpedUntil) return position > this.jumpedTo;
     this.jumping ??= this.jumpFor(position).finally(() => (this.jumping = undefined));
     return false;
   }
 
-  /** Resolves when no jump is under way. */
+  /** Resolves when no jump is running. */
   async drain(): Promise<void> {
     await this.jumping;
   }
@@ -79,16 +80,16 @@ export class LogPositions {
   private async readAndMove(): Promise<LogPosition> {
     const log = await reachLog(this.connection);
     try {
-      let read = await this.readHead(log);
+      let read = await this.readKeptHead(log);
       if (read.head.maxTokenLife < this.options.maxTokenLife) {
-        // H4: what is signed now must be remembered by others for as long as it lives.
-        await this.feed.register();
-        read = await this.readHead(log);
+        // H4: the log must keep events for as long as the tokens that are signed now.
+        await this.register();
+        read = await this.readKeptHead(log);
       }
       for (let idle = 0; read.pendingMarks > 0 && idle < IDLE_MOVES;) {
         const before = read.pendingMarks;
         await this.mover.run();
-        read = await this.readHead(log);
+        read = await this.readKeptHead(log);
         if (read.pendingMarks >= before) idle++;
       }
       return { position: read.head.position, now: read.head.now };
@@ -97,19 +98,18 @@ export class LogPositions {
     }
   }
 
-  /** H2: no position of a lost history is given to a token, and none that will come again. */
-  private async readHead(log: OpenLog): Promise<{ head: Head; pendingMarks: number }> {
+  /** H2: no token gets a position of a lost history, nor one that will be assigned again. */
+  private async readKeptHead(log: OpenLog): Promise<ReadHead> {
     for (let jumps = 0; ; jumps++) {
       const { seen } = log.history;
-      const { rows } = await log.database.read(log.statements.position());
-      log.history.identify(rows[0]?.['log_id']);
-      const head = headOf(rows[0], this.clock);
-      const why = log.history.whyLost(head, seen);
+      const read = await readHead(log, this.clock);
+      const { position, now } = read.head;
+      const why = log.history.whyLost(read.head, seen);
       if (why === undefined) {
-        log.history.notice(head.position);
-        log.history.noticeTime(head.now);
-        this.latest = { database: head.now, monotonic: this.clock.monotonic() };
-        return { head, pendingMarks: integerOf(rows[0]?.['pending_marks']) };
+        log.history.notice(position);
+        log.history.noticeTime(now);
+        this.latest = { database: now, monotonic: this.clock.monotonic() };
+        return read;
       }
       if (jumps === MOST_JUMPS) throw new HistoryLost(`The revocation log changes: ${why}.`);
       await jump(log);

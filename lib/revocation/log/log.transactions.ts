@@ -5,7 +5,7 @@ import type { LogStatements, NumberedRow } from '../../database/log.statements.j
 import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { AccountTransactions } from './account.transactions.js';
-import type { InstancePresence } from './instance-presence.js';
+import type { InstancePresence, RegisteredBounds } from './instance-presence.js';
 import type { LogHistory } from './log-history.js';
 import { RepeatedEnds } from './repeated-ends.js';
 import { keepUntil, RETENTION_MARGIN } from './retention.js';
@@ -13,13 +13,13 @@ import { keepUntil, RETENTION_MARGIN } from './retention.js';
 /** No row younger than this is purged, nor one whose successor is (X1). */
 export const PURGE_AGE = 600_000;
 
-/** A server may read its clock before it waits for the head's lock; it waits no longer (ms). */
+/** A server may read its clock up to so long before it has the lock on the head (ms). */
 const LOCK_WAIT = 2_000;
 
 /** Pending events that are numbered in one transaction. */
 export const PENDING_PAGE = 500;
 
-/** What an append did: the head it was written under, and the events that are in the log now. */
+/** The result of an append: the head it was written under, and the events that are in the log now. */
 export interface Appended {
   readonly head: Head;
   readonly events: readonly LogEvent[];
@@ -34,7 +34,13 @@ export interface AppendedDrafts extends Appended {
   readonly eventOf: ReadonlyMap<string, LogEvent>;
 }
 
-/** How the events of one call are numbered: position order is commit order, without gaps (W1). */
+/** The result of {@link RevocationLog.append}. */
+export interface Written extends Appended {
+  /** Whether all of it had been revoked before: nothing was written, and `events` are the earlier ones. */
+  readonly isRepetition: boolean;
+}
+
+/** The transactions that number events: position order is commit order, without gaps (W1). */
 export class LogTransactions {
   private readonly accounts: AccountTransactions;
   private readonly ended: RepeatedEnds;
@@ -51,8 +57,8 @@ export class LogTransactions {
   /**
    * Appends events under the head lock, which is taken last (W1).
    *
-   * @param lookUp - Whether an earlier attempt may have committed some of them. Ids are random, so a
-   * first attempt need not ask.
+   * @param lookUp - Whether an earlier attempt may have committed some of them. A first attempt does not
+   * look: ids are random.
    * @throws HistoryLost when the log has to jump first.
    */
   *append(drafts: readonly EventDraft[], lookUp: boolean): Transaction<AppendedDrafts> {
@@ -124,10 +130,10 @@ export class LogTransactions {
   }
 
   /**
-   * H2: after a history that may have lost commits no position comes again. A transaction of its own,
-   * before anything else is numbered; it does nothing where another instance has jumped already.
+   * H2: after commits may have been lost, no position is assigned again. It runs before anything else is
+   * numbered, and does nothing where another instance has jumped already.
    *
-   * @param isWanted - Whether the log has to jump, as far as the head under its lock shows.
+   * @param isWanted - Whether the log has to jump, given the locked head.
    */
   *jump(isWanted: (head: Head) => boolean): Transaction<Appended> {
     const head = yield* this.lockHead();
@@ -154,7 +160,7 @@ export class LogTransactions {
     return { head, events: [event] };
   }
 
-  /** Deletes by key what was chosen without a lock, and says in the same breath that it is gone. */
+  /** Deletes by key what was chosen without a lock, and raises `purged_through` with it (X2). */
   *purge(positions: readonly number[]): Transaction<number> {
     yield* this.lockHead();
     const { affected } = yield this.statements.deleteEvents(positions);
@@ -162,17 +168,12 @@ export class LogTransactions {
     return affected;
   }
 
-  /** H4: before it serves, an instance says how stale it may be and how long its tokens live. */
-  *register(
-    maxStaleness: number,
-    maxTokenLife: number,
-    issuer: string,
-    instance: InstancePresence,
-  ): Transaction<void> {
+  /** H4: registers the bounds of an instance before it serves. */
+  *register(bounds: RegisteredBounds, instance: InstancePresence): Transaction<void> {
     yield* this.lockHead();
-    yield this.statements.registerBound('maxStaleness', maxStaleness, instance.label);
-    yield this.statements.registerBound('maxTokenLife', maxTokenLife, instance.label);
-    yield* instance.register(maxStaleness, maxTokenLife, issuer);
+    yield this.statements.registerBound('maxStaleness', bounds.maxStaleness, instance.label);
+    yield this.statements.registerBound('maxTokenLife', bounds.maxTokenLife, instance.label);
+    yield* instance.register(bounds);
   }
 
   private *lockHead(): Transaction<Head> {
@@ -184,7 +185,7 @@ export class LogTransactions {
   private *number(head: Head, drafts: readonly EventDraft[]): Transaction<LogEvent[]> {
     if (drafts.length === 0) return [];
     this.history.noticeTime(head.now);
-    // Tokens were signed by the latest of these times: a clock that went back must not shorten an event.
+    // Tokens may be signed by the latest of these times: a clock that went back must not shorten an event.
     const latest = Math.max(head.now, this.history.latestTime, this.clock.wall());
     const rows = drafts.map((draft, index) =>
       numbered(draft, head, head.position + 1 + index, latest),

@@ -1,64 +1,75 @@
-import { SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
-import { InstanceStatements } from '../../database/instance.statements.js';
-import type { LogDatabase } from '../../database/log-database.js';
-import { headOf } from '../../database/log-rows.js';
-import { LogStatements } from '../../database/log.statements.js';
+import {
+  type LogEvent,
+  SUPPORTED_FORMAT,
+} from '../../database/entities/revocation-event.entity.js';
 import { integerOf } from '../../database/entities/table.js';
+import { InstanceStatements } from '../../database/instance.statements.js';
+import type { LogDatabase, Via } from '../../database/log-database.js';
+import { eventOf, type Head, headOf } from '../../database/log-rows.js';
+import { LogStatements } from '../../database/log.statements.js';
+import type { Row } from '../../database/statement.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { InstancePresence } from './instance-presence.js';
 import { type HistorySettings, LogHistory } from './log-history.js';
 import { LogTransactions } from './log.transactions.js';
 
-/** The log's own connections, with the statements that fit them and what is known of its history. */
+/** An open revocation log: its connections, its statements, and what this process knows of its history. */
 export interface OpenLog {
   readonly database: LogDatabase;
   readonly statements: LogStatements;
   readonly transactions: LogTransactions;
   /** Whether it is still the log that this process knows. */
   readonly history: LogHistory;
-  /** Which log this is; read once, from a row that is never updated. */
+  /** The id of the log, from a row that is never updated. */
   readonly id: string;
-  /** What this instance says of itself in it. */
+  /** The row of this instance in it. */
   readonly instance: InstancePresence;
 }
 
+/** What one read of the head gave. */
+export interface ReadHead {
+  readonly head: Head;
+  readonly logId: string;
+  /** How many pending events will end tokens of whole accounts (G1). */
+  readonly pendingMarks: number;
+}
+
+/** The parsed answer to one poll. */
+export interface Answer {
+  readonly logId: string;
+  readonly head: Head;
+  /** From the cursor on, in order of position. */
+  readonly events: readonly LogEvent[];
+  /** Events of callers' transactions that have no position yet. */
+  readonly pending: readonly LogEvent[];
+}
+
 /**
- * The log in a database whose tables were checked.
+ * Opens the log in a database whose tables were checked.
  *
  * @throws AuthWiringError when a newer release writes it (H5).
  */
-export async function openLogIn(
+export async function openLogOn(
   database: LogDatabase,
   clock: AuthClock,
-  maxTokenLife = 0,
+  settings: Omit<HistorySettings, 'isFollowed'> = {},
 ): Promise<OpenLog> {
-  const isFollowed = await hasWitness(database);
-  const log = logIn(database, clock, '', { isFollowed, maxTokenLife });
-  const { rows } = await database.read(log.statements.position());
-  log.history.identify(rows[0]?.['log_id']);
-  const { format } = headOf(rows[0], clock);
-  if (format > SUPPORTED_FORMAT) {
+  const isFollowed = await isAnyInstanceRunning(database);
+  const log = logOn(database, clock, '', { ...settings, isFollowed });
+  const { head, logId } = await readHead(log, clock);
+  if (head.format > SUPPORTED_FORMAT) {
     throw new AuthWiringError(
-      `AuthModule: the revocation log has format ${format}, which a newer release of nestjs-logout ` +
+      `AuthModule: the revocation log has format ${head.format}, which a newer release of nestjs-logout ` +
         `writes; this one understands format ${SUPPORTED_FORMAT}.`,
       'Update nestjs-logout in this application.',
     );
   }
-  return { ...log, id: rows[0]?.['log_id'] ?? '' };
+  return { ...log, id: logId };
 }
 
-/**
- * H3: whether an instance said within the last minute and a half that it is running. In a backup that
- * was put back these rows are as old as everything else.
- */
-async function hasWitness(database: LogDatabase): Promise<boolean> {
-  const { rows } = await database.read(new InstanceStatements(database.dialect).countRunning());
-  return integerOf(rows[0]?.['running']) > 0;
-}
-
-/** The same, of a log whose id is known. */
-export function logIn(
+/** The log with a known id, without a look at the database. */
+export function logOn(
   database: LogDatabase,
   clock: AuthClock,
   id: string,
@@ -69,4 +80,44 @@ export function logIn(
   const transactions = new LogTransactions(statements, clock, history);
   const instance = new InstancePresence(database.dialect, clock);
   return { database, statements, transactions, history, id, instance };
+}
+
+/**
+ * Reads the head on the primary.
+ *
+ * @throws AnotherLog when it is not the log that this process follows.
+ */
+export async function readHead(
+  { database, statements, history }: Pick<OpenLog, 'database' | 'statements' | 'history'>,
+  clock: AuthClock,
+  via?: Via,
+): Promise<ReadHead> {
+  const { rows } = await database.read(statements.position(), via);
+  const [row] = rows;
+  history.identify(row?.['log_id']);
+  const head = headOf(row, clock);
+  return { head, logId: row?.['log_id'] ?? '', pendingMarks: integerOf(row?.['pending_marks']) };
+}
+
+/** Parses the rows of one poll: each holds the head, and an event where there is one. */
+export function answerOf(rows: readonly Row[], clock: Pick<AuthClock, 'database'>): Answer {
+  const head = headOf(rows[0], clock);
+  const events = rows.filter((row) => row['event_id'] !== null).map(eventOf);
+  return {
+    logId: rows[0]?.['log_id'] ?? '',
+    head,
+    events: events
+      .filter(({ position }) => position !== null)
+      .toSorted((one, other) => (one.position ?? 0) - (other.position ?? 0)),
+    pending: events.filter(({ position }) => position === null),
+  };
+}
+
+/**
+ * H3: whether an instance renewed its row within the last minute and a half. In a restored backup these
+ * rows are as old as everything else.
+ */
+async function isAnyInstanceRunning(database: LogDatabase): Promise<boolean> {
+  const { rows } = await database.read(new InstanceStatements(database.dialect).countRunning());
+  return integerOf(rows[0]?.['running']) > 0;
 }

@@ -4,16 +4,15 @@ import { StorageFailure } from '../../database/log-database.js';
 import type { AuthMeter } from '../../events/auth-meter.service.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
-import type { RevocationFeed } from '../feed/revocation-feed.service.js';
 import type { LogConnection } from './log-connection.service.js';
 import { numbering } from './log-history.js';
-import { PENDING_PAGE } from './log.transactions.js';
+import { type Appended, PENDING_PAGE } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';
 
-/** A row that cannot be numbered is tried again after this long (ms), however many logins ask for it. */
+/** After so long a row that could not be numbered is tried again (ms), however many logins ask for it. */
 const RETRY_AFTER = 60_000;
 
-/** Of a row's failures the first is reported, and then each tenth: loud, but no flood. */
+/** Of a row's failures the first is logged, and then each tenth. */
 const REPORT_EACH = 10;
 
 interface Refusal {
@@ -23,35 +22,35 @@ interface Refusal {
 }
 
 /**
- * Numbers what was written in callers' transactions (C4): one mover at a time in this process; those of
- * other processes dedupe by id.
+ * Numbers the events that callers' transactions committed (C4). One mover runs at a time in this process;
+ * the movers of several processes deduplicate by id.
  */
 export class PendingMover {
   private readonly logger = new Logger('RevocationLog');
   private moving: Promise<void> | undefined;
-  /** Rows that the database refused to number; nothing else is in their way. */
+  /** Rows that the database refused to number. Each is tried again alone. */
   private readonly refusals = new Map<string, Refusal>();
   private failures = 0;
 
   constructor(
     private readonly connection: LogConnection,
-    private readonly feed: RevocationFeed,
     private readonly clock: AuthClock,
     private readonly meter: AuthMeter,
+    private readonly committed: (appended: Appended) => void,
   ) {}
 
   /**
-   * Numbers what can be numbered; joins the run that is under way.
+   * Numbers what can be numbered; joins a run in progress.
    *
-   * @throws Error when the database cannot be reached. A row that cannot be numbered is reported, goes on
-   * counting, and fails nobody's login.
+   * @throws Error when the database cannot be reached. A row that cannot be numbered is logged, still
+   * counts, and fails no login.
    */
   run(): Promise<void> {
     this.moving ??= this.move().finally(() => (this.moving = undefined));
     return this.moving;
   }
 
-  /** The same where nobody waits for it: what goes wrong is logged. */
+  /** The same in the background: an error is logged. */
   async runBehind(): Promise<void> {
     try {
       await this.run();
@@ -60,7 +59,7 @@ export class PendingMover {
     }
   }
 
-  /** Resolves when nothing is being numbered. */
+  /** Resolves when no run is in progress. */
   async drain(): Promise<void> {
     await this.moving?.catch(() => undefined);
   }
@@ -83,7 +82,7 @@ export class PendingMover {
     let fresh: string[];
     do {
       const { rows } = await log.database.read(log.statements.listPending(PENDING_PAGE));
-      // Only a release that knows a kind knows what to write beside its position (H5).
+      // Only a release that knows a kind knows what else to write for it (H5).
       const known = rows.filter((row) => isKnownKind(row['kind'] ?? ''));
       const seen = known.map((row) => row['event_id'] ?? '');
       for (const id of this.refusals.keys()) if (!seen.includes(id)) this.refusals.delete(id);
@@ -93,7 +92,7 @@ export class PendingMover {
     } while (isPageFull && fresh.length > 0);
   }
 
-  /** Those that were never refused, in one transaction; then each that is due for another attempt. */
+  /** First those never refused, in one transaction; then each refused one that is due, alone. */
   private async moveAll(log: OpenLog, fresh: readonly string[]): Promise<void> {
     const now = this.clock.monotonic();
     const alone = [...this.refusals].filter(([, { retryAt }]) => retryAt <= now).map(([id]) => id);
@@ -125,14 +124,14 @@ export class PendingMover {
     }
     if (refused === 0) return;
     this.logger.error(
-      `${refused} pending revocations could not be numbered; they go on counting: ${messageOf(reason)}`,
+      `${refused} pending revocations could not be numbered; they still count: ${messageOf(reason)}`,
     );
   }
 
   private async moveThese(log: OpenLog, ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     const listed = new Set(ids);
-    this.feed.committed(await numbering(log, () => log.transactions.movePending(listed)));
+    this.committed(await numbering(log, () => log.transactions.movePending(listed)));
   }
 
   private report(error: unknown): void {
@@ -141,12 +140,12 @@ export class PendingMover {
   }
 }
 
-/** Whether the fault is a row's; a database that is locked or away refuses all of them alike. */
+/** Whether the row is at fault. A locked or unreachable database refuses all of them. */
 function isRefusal(error: unknown): boolean {
   return error instanceof StorageFailure && !error.retryable && !isLocked(error);
 }
 
-/** Whether the application itself keeps everybody from writing: then there is advice. */
+/** Whether a transaction of the application blocks all writers: then the error has advice. */
 function isLocked(error: unknown): boolean {
   return error instanceof StorageFailure && error.advice !== undefined;
 }

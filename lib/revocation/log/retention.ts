@@ -1,5 +1,5 @@
-import { LARGEST_TOLERANCE } from '../../options/auth-option-table.js';
 import type { EventDraft, Head } from '../../database/log-rows.js';
+import { LARGEST_TOLERANCE } from '../../options/auth-option-table.js';
 
 /**
  * How much longer than its tokens an event is kept (ms): the largest clock tolerance that is legal, for

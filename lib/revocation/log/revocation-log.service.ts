@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { Subject } from 'rxjs';
 import type { EntityManager } from 'typeorm';
-import { AuthUnavailableException } from '../../errors/auth.exception.js';
-import { isRetryable, StorageFailure } from '../../database/log-database.js';
-import { type EventDraft, eventOf, headOf } from '../../database/log-rows.js';
+import { isRetryable, StorageFailure, type Via } from '../../database/log-database.js';
+import { type EventDraft, eventOf } from '../../database/log-rows.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { type AuthCounts, AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -11,74 +12,71 @@ import {
 } from '../../options/resolved-auth-options.js';
 import { retried } from '../../platform/async-calls.js';
 import { AuthClock } from '../../platform/auth-clock.js';
-import type { Answer } from '../feed/log-cursor.js';
-import { RevocationFeed } from '../feed/revocation-feed.service.js';
 import { EventKeys } from '../index/event-key.js';
-import type { Moment } from '../staleness/proof-clock.js';
+import { RevocationIndex } from '../index/revocation-index.js';
+import { type Moment, ProofClock } from '../staleness/proof-clock.js';
+import { StalePolicies } from '../staleness/stale-policies.service.js';
 import { BatchWriter } from './batch-writer.js';
-import { assertSameTransaction, CallerWrites, insertPending } from './caller-writes.js';
+import { assertFitForTransaction, CallerWrites } from './caller-writes.js';
 import { draftsOf, type RevocationRequest } from './event-draft.js';
-import { CommitDoubts, ProvisionalEvents } from './in-doubt-commits.js';
+import { InDoubtCommits } from './in-doubt-commits.js';
+import { registerInstance } from './instance-presence.js';
 import { LogConnection, reachLog, storageUnavailable } from './log-connection.service.js';
 import { numbering } from './log-history.js';
 import { type LogPosition, LogPositions } from './log-positions.js';
-import type { Appended, AppendedDrafts } from './log.transactions.js';
-import type { OpenLog } from './open-log.js';
+import type { Appended, AppendedDrafts, Written } from './log.transactions.js';
+import { type Answer, type OpenLog, readHead } from './open-log.js';
 import { PendingMover } from './pending-mover.js';
 
-/** For how long one call tries before its caller is told that it failed (ms). */
+/** A call retries for so long before it fails (ms). */
 const WRITE_PATIENCE = 5_000;
 
-/** What {@link RevocationLog.append} did. */
-export interface Written extends Appended {
-  /** Whether all of it had ended before: nothing was written, and `events` are those of before. */
-  readonly isRepetition: boolean;
-}
-
-/**
- * Writes the log: every logout, whatever it is called, ends in {@link append}.
- *
- * Specified in docs/protocol.md, "Writing" and "In the caller's transaction".
- */
+/** Writes the log. Specified in docs/protocol.md, "Writing" and "In the caller's transaction". */
 @Injectable()
 export class RevocationLog {
+  /** What this process has committed. It is emitted after the events count in the index of this instance. */
+  readonly commits = new Subject<Appended>();
+  /** Events whose COMMIT was not answered; a decision about their tokens is a 503 (W4). */
+  readonly inDoubt: InDoubtCommits;
+  /** Events of callers' transactions whose outcome is not known; their tokens are decided strictly (C5). */
+  readonly callers: CallerWrites;
+  /** Numbers events of callers' transactions (C4). */
+  readonly mover: PendingMover;
+  readonly positions: LogPositions;
+
   private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts, 'shared'));
-  /** W5: one account that somebody else has locked must not hold up everybody's logout. */
+  /** W5: an account that another transaction has locked must not block all logouts. */
   private readonly accountWriter = new BatchWriter((drafts) =>
     this.appendOrFail(drafts, 'account'),
   );
-  private readonly mover: PendingMover;
-  private readonly positions: LogPositions;
-  private readonly doubts: CommitDoubts;
+  private lastBound = 0;
 
   constructor(
     private readonly connection: LogConnection,
-    private readonly feed: RevocationFeed,
-    provisional: ProvisionalEvents,
-    private readonly callers: CallerWrites,
+    private readonly index: RevocationIndex,
+    private readonly proofs: ProofClock,
+    private readonly policies: StalePolicies,
     private readonly keys: EventKeys,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
     private readonly meter: AuthMeter,
   ) {
-    this.mover = new PendingMover(connection, feed, clock, meter);
-    this.positions = new LogPositions(connection, feed, this.mover, clock, options);
-    this.doubts = new CommitDoubts(provisional, feed, clock, options, async (drafts) =>
-      this.appendTo(await connection.open(), drafts),
+    const writeAgain = async (drafts: readonly EventDraft[]): Promise<unknown> =>
+      this.appendTo(await connection.open(), drafts);
+    this.callers = new CallerWrites(keys);
+    this.inDoubt = new InDoubtCommits(keys, index.gaps, proofs, clock, options, writeAgain);
+    this.mover = new PendingMover(connection, clock, meter, (appended) => this.committed(appended));
+    this.positions = new LogPositions(connection, proofs, this.mover, clock, options, () =>
+      this.register(),
     );
-    feed.attach({
-      afterAnswer: (answer, sent) => this.afterAnswer(answer, sent),
-      numberPending: () => this.mover.run(),
-      hasJumpedFor: (position) => this.positions.hasJumpedFor(position),
-    });
   }
 
   /**
-   * Writes events and resolves when they are committed and count on this instance. Of a token or session
-   * that had ended before, nothing is written.
+   * Writes events and resolves when they are committed and count on this instance. For a token or session
+   * that was revoked before, nothing is written.
    *
-   * @throws AuthUnavailableException `storage_unavailable` when they could not be written, or when
-   * nobody knows whether they were.
+   * @throws AuthUnavailableException `storage_unavailable` when they could not be written, or when it is
+   * not known whether they were.
    */
   async append(requests: readonly RevocationRequest[]): Promise<Written> {
     const isAccountAct = requests.some(({ kind }) => kind === 'subject' || kind === 'issuer');
@@ -103,25 +101,11 @@ export class RevocationLog {
     requests: readonly RevocationRequest[],
   ): Promise<readonly EventDraft[]> {
     const drafts = this.draft(requests).flat();
-    if (drafts.some(({ account }) => account !== undefined)) {
-      throw new AuthWiringError(
-        'An account cannot be locked or disabled in a transaction of yours: that has to be in force at once.',
-        'Call accounts.lock() or disable() before it, and logoutAll(…, { manager }) in it.',
-      );
-    }
-    assertConcernsFew(drafts);
+    assertFitForTransaction(drafts);
     try {
       const log = await reachLog(this.connection);
-      const runner = await assertSameTransaction(manager, this.connection.application, log);
-      // Before it is sent: a commit cannot come between the write and the strictness.
-      const inserted = this.options.follow
-        ? this.callers.add(drafts, runner, this.feed.moment())
-        : undefined;
-      try {
-        await insertPending(manager, drafts, log);
-      } finally {
-        inserted?.();
-      }
+      const since = this.options.follow ? this.proofs.moment() : undefined;
+      await this.callers.write(manager, drafts, log, this.connection.application, since);
     } catch (error) {
       if (error instanceof AuthWiringError) throw error;
       throw this.refusal(
@@ -132,61 +116,59 @@ export class RevocationLog {
   }
 
   /**
-   * The position and the database's time, read on the primary (G1, G2). If an event that ends
-   * accounts waits to be numbered, it is numbered first.
+   * The position and the database's time, read on the primary (G1, G2). Pending events that revoke
+   * tokens of whole accounts are numbered first.
    *
    * @throws AuthUnavailableException `storage_unavailable`: without a position nothing can be signed.
    */
-  async position(): Promise<LogPosition> {
-    try {
-      return await this.positions.read();
-    } catch (error) {
-      throw this.refusal(error);
-    }
-  }
-
-  /** The library's one `now` (epoch ms) for expiry, never behind the database (T1). */
-  now(): number {
-    return this.feed.now();
+  position(): Promise<LogPosition> {
+    return this.orRefuse(this.positions.read());
   }
 
   /**
-   * The database's time (epoch ms), to be compared with times that the database gave: a host whose clock
-   * is ahead must refuse no login, and find every session.
+   * The database's time (epoch ms), for comparison with times of the database: a host whose clock is
+   * ahead must refuse no login, and find every session.
    */
   databaseNow(): number {
     return this.positions.databaseNow();
   }
 
+  /** The widest staleness of any instance (ms), as of the last poll. */
+  get knownBound(): number {
+    return Math.max(this.lastBound, this.policies.widest);
+  }
+
   /**
-   * The widest staleness (ms) that any instance has registered, for a receipt in a caller's transaction:
-   * what was heard with the last poll, or read now where there are none.
+   * The widest staleness that any instance has registered (ms), for a receipt in a caller's transaction:
+   * as of the last poll, or read now where there are no polls.
    *
    * @throws AuthUnavailableException `storage_unavailable`.
    */
   async bound(): Promise<number> {
-    if (this.options.follow) return this.feed.bound;
-    const log = await reachLog(this.connection);
-    try {
-      // No jump: the caller's transaction is open, and on SQLite it would have to end first.
-      const { rows } = await log.database.read(log.statements.position());
-      return headOf(rows[0], this.clock).maxStaleness;
-    } catch (error) {
-      throw storageUnavailable('The revocation log could not be read.', error);
-    }
+    if (this.options.follow) return this.knownBound;
+    // No jump: the caller's transaction is open, and on SQLite it would have to end first.
+    const { head } = await this.read((log) => readHead(log, this.clock));
+    return head.maxStaleness;
+  }
+
+  /** H4: registers the bounds of this instance in the head. */
+  async register(via?: Via): Promise<void> {
+    const { maxTokenLife, issuer } = this.options;
+    const bounds = { maxStaleness: this.policies.widest, maxTokenLife, issuer };
+    await registerInstance(await this.connection.open(), bounds, via);
   }
 
   /**
-   * Numbers what callers' transactions have committed, so that what comes after sees its effects.
+   * Numbers what callers' transactions have committed, for a caller that must see the effects (C4).
    *
    * @throws AuthUnavailableException `storage_unavailable`.
    */
-  async settlePending(): Promise<void> {
-    try {
-      await this.mover.run();
-    } catch (error) {
-      throw this.refusal(storageUnavailable('A pending revocation could not be numbered.', error));
-    }
+  settlePending(): Promise<void> {
+    return this.orRefuse(
+      this.mover.run().catch((error: unknown) => {
+        throw storageUnavailable('A pending revocation could not be numbered.', error);
+      }),
+    );
   }
 
   /**
@@ -197,33 +179,34 @@ export class RevocationLog {
    */
   async positionOf(eventId: string): Promise<number | undefined> {
     await this.settlePending();
-    const log = await reachLog(this.connection);
-    try {
-      const { rows } = await log.database.read(log.statements.findEvent(eventId));
-      return rows[0] === undefined ? undefined : (eventOf(rows[0]).position ?? undefined);
-    } catch (error) {
-      throw storageUnavailable('The revocation log could not be read.', error);
-    }
+    const { rows } = await this.read(({ database, statements }) =>
+      database.read(statements.findEvent(eventId)),
+    );
+    return rows[0] === undefined ? undefined : (eventOf(rows[0]).position ?? undefined);
   }
 
   /**
-   * Settles writes whose COMMIT was not answered, so that none of them comes after what follows.
+   * Settles writes whose COMMIT was not answered, so that none of them takes effect after what follows.
    *
-   * @throws AuthUnavailableException `storage_unavailable` while that cannot be done.
+   * @throws AuthUnavailableException `storage_unavailable` while that is not possible.
    */
-  async settleUnknown(): Promise<void> {
-    try {
-      await this.doubts.endAll();
-    } catch (error) {
-      throw this.refusal(error);
-    }
+  settleUnknown(): Promise<void> {
+    return this.orRefuse(this.inDoubt.settleAll());
+  }
+
+  /** What an accepted answer of the feed shows about the writes of this instance. */
+  afterAnswer(answer: Answer, sent: Moment): void {
+    this.lastBound = answer.head.maxStaleness;
+    this.callers.settle(answer, sent, this.proofs.moment());
+    this.inDoubt.settleShown(answer);
+    if (answer.pending.length > 0) void this.mover.runBehind();
   }
 
   /** Resolves when nothing is being written any more; called before the connections close. */
   async drain(): Promise<void> {
-    this.doubts.planNoMore();
+    this.inDoubt.stopRetrying();
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
-    await Promise.all([this.mover.drain(), this.doubts.drain(), this.positions.drain()]);
+    await Promise.all([this.mover.drain(), this.inDoubt.drain(), this.positions.drain()]);
   }
 
   /** The events of each request. */
@@ -249,7 +232,24 @@ export class RevocationLog {
     }
   }
 
-  /** Callers of one batch share its failure; each is told of it by an exception of its own, and counted. */
+  private async read<T>(read: (log: OpenLog) => Promise<T>): Promise<T> {
+    const log = await reachLog(this.connection);
+    try {
+      return await read(log);
+    } catch (error) {
+      throw storageUnavailable('The revocation log could not be read.', error);
+    }
+  }
+
+  private async orRefuse<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw this.refusal(error);
+    }
+  }
+
+  /** Callers of one batch share its failure. Each gets an exception of its own, and each is counted. */
   private refusal(error: unknown): unknown {
     const own =
       error instanceof AuthUnavailableException
@@ -259,7 +259,7 @@ export class RevocationLog {
     return own;
   }
 
-  /** Tries again with the same ids; what COMMIT left unknown is settled, or becomes provisional. */
+  /** Retries with the same ids. If the outcome of a COMMIT stays unknown, the events are in doubt. */
   private async appendTo(log: OpenLog, drafts: readonly EventDraft[]): Promise<AppendedDrafts> {
     let isUnknown = drafts.some(({ killsBelow }) => killsBelow !== null);
     const once = async (): Promise<AppendedDrafts> => {
@@ -275,35 +275,21 @@ export class RevocationLog {
     };
     try {
       const appended = await retried(once, WRITE_PATIENCE, isRetryable);
-      // In this order: no token comes back between the doubt and the certainty.
-      this.feed.committed(appended);
-      this.doubts.end(drafts);
+      // In this order: a token in doubt must not be accepted in between.
+      this.committed(appended);
+      this.inDoubt.settle(drafts);
       return appended;
     } catch (error) {
-      if (isUnknown) this.doubts.begin(drafts);
-      else this.doubts.end(drafts);
+      if (isUnknown) this.inDoubt.add(drafts);
+      else this.inDoubt.settle(drafts);
       throw error;
     }
   }
 
-  private afterAnswer(answer: Answer, sent: Moment): void {
-    this.callers.settle(answer, sent, this.feed.moment());
-    this.doubts.endShown(answer);
-    if (answer.pending.length > 0) void this.mover.runBehind();
+  /** Committed events count here from this moment on (P1). */
+  private committed(appended: Appended): void {
+    // A process that only writes would never sweep them out of its index.
+    if (this.options.follow) for (const event of appended.events) this.index.add(event);
+    this.commits.next(appended);
   }
-}
-
-/**
- * What ends the tokens of many accounts would make all of them wait for polls until the caller commits.
- *
- * @throws AuthWiringError
- */
-function assertConcernsFew(drafts: readonly EventDraft[]): void {
-  const broad = drafts.find(({ kind }) => kind === 'issuer' || kind === 'key');
-  if (broad === undefined) return;
-  const verb = broad.kind === 'issuer' ? 'revokeEveryone' : 'revokeKey';
-  throw new AuthWiringError(
-    `${verb}(…, { manager }) was called: it concerns the tokens of all accounts, and each request would wait for a poll until your transaction ends.`,
-    'Leave { manager } out: it then commits by itself and counts at once.',
-  );
 }

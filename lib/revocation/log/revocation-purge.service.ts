@@ -1,23 +1,26 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
 import { ClockCheck } from './clock-check.service.js';
 import { LogConnection } from './log-connection.service.js';
-import { CoveredEvents, purgeLog, type PurgeSweep } from './purge-log.js';
+import { purgeLog, type PurgeSweep } from './purge-log.js';
 
-/** Between two looks for expired rows (ms). */
+/** What is purged after the events, by one instance at a time. */
+export const PURGE_SWEEPS = Symbol('nestjs-logout:purge-sweeps');
+
+/** Between two purges (ms). */
 const INTERVAL = 60_000;
 
 /**
- * Deletes events that can end no token any more, by the earlier of the clocks of host and database, and
- * nothing while they differ: no single wrong clock deletes the rows of live tokens (T2).
+ * Deletes events that no live token needs any more, about once a minute, and renews the heartbeat of this
+ * instance. It goes by the earlier of the host's and the database's clock, and deletes nothing while they
+ * differ: one wrong clock must not delete the rows of live tokens (T2).
  */
 @Injectable()
 export class RevocationPurge {
   private readonly logger = new Logger('RevocationPurge');
-  private readonly others: PurgeSweep[] = [];
-  private readonly covered = new CoveredEvents();
+  private readonly covered = { through: 0 };
   private cancel: CancelSchedule | undefined;
   private running: Promise<unknown> | undefined;
   private stopped = false;
@@ -27,12 +30,8 @@ export class RevocationPurge {
     private readonly clock: AuthClock,
     private readonly meter: AuthMeter,
     private readonly clocks: ClockCheck,
+    @Inject(PURGE_SWEEPS) private readonly sweeps: readonly PurgeSweep[],
   ) {}
-
-  /** Something else that is to be purged after the events, by one instance at a time. */
-  alsoPurge(sweep: PurgeSweep): void {
-    this.others.push(sweep);
-  }
 
   start(): void {
     this.plan();
@@ -52,7 +51,7 @@ export class RevocationPurge {
   async purge(): Promise<number> {
     const log = await this.connection.open();
     const { outcome, deleted } = await purgeLog(log, this.clock, {
-      sweeps: this.others,
+      sweeps: this.sweeps,
       covered: this.covered,
       isStopped: () => this.stopped,
       forgettingTime: (databaseNow) => this.clocks.forgettingTime(databaseNow),
@@ -62,7 +61,7 @@ export class RevocationPurge {
     return deleted;
   }
 
-  /** Says that this instance is still there, and forgets those that are not. */
+  /** Renews the heartbeat of this instance, and deletes the rows of instances that stopped. */
   async renewPresence(): Promise<void> {
     const { database, instance } = await this.connection.open();
     await database.transaction(() => instance.renew());

@@ -1,25 +1,24 @@
-import type { AuthClock } from '../../platform/auth-clock.js';
+import { Injectable } from '@nestjs/common';
+import { AuthClock } from '../../platform/auth-clock.js';
 
 /** The moment before a statement was sent, on both clocks of this host. */
 export interface Moment {
   readonly wall: number;
   readonly monotonic: number;
-  /** Grows with each moment that is taken: which of two came first, on a clock that stands still too. */
+  /** Grows with each moment: which of two came first, even if no time passed between them. */
   readonly order: number;
 }
 
-/**
- * The share of `maxStaleness` that the lease uses: with clock rates right to 1 % it ends in time on
- * the slowest host (F5).
- */
+/** The lease is this share of `maxStaleness`: with clock rates right to 1 % it ends in time on every host (F5). */
 export const LEASE_SHARE = 0.98;
 
 /**
- * When this instance last knew everything, and what time it is (F4, F5, T1).
+ * The last proof that this instance knows the whole log, and the library's one `now` (F4, F5, T1).
  *
- * A proof is dated by its sending, never by its receipt, and is compared at each decision: timers can
- * be late, a process can be paused, an answer can wait in a socket.
+ * A proof is dated to the moment its poll was sent, not received. Its age is computed at each decision:
+ * timers can be late, a process can be paused, an answer can wait in a socket.
  */
+@Injectable()
 export class ProofClock {
   private proof: Moment | undefined;
   private moments = 0;
@@ -29,12 +28,13 @@ export class ProofClock {
 
   constructor(private readonly clock: AuthClock) {}
 
+  /** This moment, which is before or after the sending of each poll. */
   moment(): Moment {
     const order = ++this.moments;
     return { wall: this.clock.wall(), monotonic: this.clock.monotonic(), order };
   }
 
-  /** An accepted answer: dated to its sending, with the database's time in it. */
+  /** Records an accepted answer: when its poll was sent, and the database's time in it. */
   prove(sent: Moment, databaseNow: number): void {
     this.proof = sent;
     this.contradicted = false;
@@ -43,20 +43,20 @@ export class ProofClock {
   }
 
   /**
-   * After a fork or an unknown event nothing is proven, whatever was before: not even a policy that
-   * accepts by old proofs finds one. Only the next accepted answer ends that.
+   * Drops the proof after a fork or an unknown event, so that not even a policy for old proofs accepts.
+   * Only the next accepted answer ends that.
    */
   discard(): void {
     this.proof = undefined;
     this.contradicted = true;
   }
 
-  /** Whether there is no proof because the log contradicted one, not because none was ever had. */
+  /** Whether the log contradicted what is known here, and no proof came since (H1, H5). */
   get isContradicted(): boolean {
     return this.contradicted;
   }
 
-  /** Milliseconds since the proof, by the clock that ran further; Infinity without one. */
+  /** Milliseconds since the proof, by the clock that advanced more; Infinity without a proof. */
   age(): number {
     const { proof } = this;
     if (proof === undefined) return Infinity;
@@ -65,14 +65,14 @@ export class ProofClock {
     return wall > monotonic ? wall : monotonic;
   }
 
-  /** Whether the proof was sent at or after this monotonic moment. */
+  /** Whether the poll of the proof was sent at or after this monotonic time. */
   provenSince(monotonic: number): boolean {
     return this.proof !== undefined && this.proof.monotonic >= monotonic;
   }
 
   /**
-   * The database's time as of the last proof; 0 before the first one. It goes back with the database's
-   * clock: one that had stepped ahead must not make every token look expired until a restart.
+   * The database's time, counted on from the last proof; 0 before the first. It goes back with the
+   * database's clock: a clock that was ahead must not expire all tokens until a restart.
    */
   database(): number {
     if (this.databaseTime === 0) return 0;
@@ -80,8 +80,8 @@ export class ProofClock {
   }
 
   /**
-   * T1, for expiry: never behind the database, however far behind the host's clock is. What may be
-   * forgotten is another question: see `ClockCheck`.
+   * The library's one `now` (epoch ms), for expiry: the later of the host's and the database's clock
+   * (T1). What may be forgotten is another question, see `ClockCheck`.
    */
   now(): number {
     const wall = this.clock.wall();

@@ -5,8 +5,12 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
-import { isProduction } from '../../options/stale-policy.js';
-import { parseStalePolicy, type StalePolicy, UNBOUNDED } from '../../options/stale-policy.js';
+import {
+  isProduction,
+  parseStalePolicy,
+  type StalePolicy,
+  UNBOUNDED,
+} from '../../options/stale-policy.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { policyOn, routeDemandOf, type RouteTarget } from './freshness.decorators.js';
 

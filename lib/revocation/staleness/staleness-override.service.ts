@@ -1,17 +1,17 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import { AuthEvents } from '../../events/auth-events.service.js';
 import { DATE_FORMS, type Duration, timeOf } from '../../options/duration.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
-import { isActor } from '../../platform/identifier.js';
 import { parseStaleFor, UNBOUNDED } from '../../options/stale-policy.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
+import { isActor } from '../../platform/identifier.js';
 import { logText } from '../../platform/log-text.js';
-import { RevocationFeed } from '../feed/revocation-feed.service.js';
+import { ProofClock } from './proof-clock.js';
 
 /** No override lasts longer than this (ms): whoever needs more looks again. */
 const LONGEST = 86_400_000;
@@ -50,7 +50,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
   private running: Running | undefined;
 
   constructor(
-    private readonly feed: RevocationFeed,
+    private readonly proofs: ProofClock,
     private readonly clock: AuthClock,
     private readonly events: AuthEvents,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
@@ -72,7 +72,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
   /** See {@link RevocationService.override}. */
   begin({ staleFor, until, actor }: StalenessOverride): void {
     const upTo = this.allowed(staleFor);
-    const now = this.feed.now();
+    const now = this.proofs.now();
     const end = timeOf(until);
     if (Number.isNaN(end)) throw refused(DATE_FORMS);
     if (end <= now || end - now > LONGEST) {
@@ -109,7 +109,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
   private current(): Running | undefined {
     const { running } = this;
     if (running === undefined) return undefined;
-    const isOver = this.feed.now() >= running.until || this.clock.monotonic() >= running.endsAt;
+    const isOver = this.proofs.now() >= running.until || this.clock.monotonic() >= running.endsAt;
     return isOver ? undefined : running;
   }
 

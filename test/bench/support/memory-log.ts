@@ -1,14 +1,14 @@
-import type { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
-import { logIn } from '../../../lib/revocation/log/open-log.js';
+import {
+  type LogConnection,
+  logOn,
+  type LogDatabase,
+  type Row,
+  type Statement,
+  type StatementResult,
+} from '../../support/internals.js';
 import { AuthClock } from '../../../lib/platform/auth-clock.js';
-import type { LogDatabase } from '../../../lib/database/log-database.js';
 import { sqliteDialect } from '../../../lib/database/sqlite.dialect.js';
-import type {
-  Row,
-  Statement,
-  StatementResult,
-  Transaction,
-} from '../../../lib/database/statement.js';
+import type { Transaction } from '../../../lib/database/statement.js';
 
 const LOG_ID = 'the log of a bench';
 
@@ -17,7 +17,7 @@ const LOG_ID = 'the log of a bench';
  * polls as a real one would; nothing can be written into it.
  */
 export function memoryLog(): Pick<LogConnection, 'open' | 'close' | 'application'> {
-  const log = logIn(new EmptyDatabase(), new AuthClock(), LOG_ID);
+  const log = logOn(new EmptyDatabase(), new AuthClock(), LOG_ID);
   log.history.jumped(0);
   return { open: async () => log, close: async () => undefined, application: undefined };
 }

@@ -1,6 +1,6 @@
-import { describe, expect, it } from '@jest/globals';
 import type { Answer } from '../../support/internals.js';
 import { answerFrom, cursorAt, eventAt, headAt, idAt } from '../../support/controlled-instance.js';
+import { describe, expect, it } from '@jest/globals';
 
 const PAGE = 5;
 const OTHER = 'f'.repeat(32);
@@ -39,7 +39,7 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
       answerFrom(headAt(5), [], {
         events: [eventAt(3, { id: OTHER }), eventAt(4), eventAt(5)],
       }),
-      /another event stands at position 3/,
+      /another event is at position 3/,
     ],
     [
       'another last event in the head',

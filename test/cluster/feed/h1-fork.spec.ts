@@ -75,7 +75,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       expect(later.every((sid) => knows(here, sid))).toBe(true);
       expect(knows(here, lost)).toBe(true);
       expect(errors()).toEqual([
-        expect.stringMatching(/another event stands at position 3.*\b1 known live events/),
+        expect.stringMatching(/another event is at position 3.*\b1 known live events/),
       ]);
       // Positions were handed out twice, so the log goes on beyond both histories (H3).
       expect(await headPosition(there.dataSource)).toBeGreaterThan(1_600_000_000_000_000);

@@ -1,20 +1,24 @@
+import {
+  AuthMeter,
+  type ResolvedAuthOptions,
+  EventKeys,
+  ClockCheck,
+  type LogConnection,
+  type LogEvent,
+  type Appended,
+  type RevocationLog,
+  ProofClock,
+  RevocationFeed,
+  RevocationIndex,
+  type StalePolicies,
+} from '../../support/internals.js';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
 import { setImmediate } from 'node:timers/promises';
 import { AuthEvents } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
-import {
-  AuthMeter,
-  ClockCheck,
-  EventKeys,
-  type LogConnection,
-  type LogEvent,
-  type ResolvedAuthOptions,
-  RevocationFeed,
-  RevocationIndex,
-  type StalePolicies,
-} from '../../support/internals.js';
+import { Subject } from 'rxjs';
 import { type FakeConnection, FakeLog } from './fake-log.js';
 import { ISSUER } from '../../support/controlled-instance.js';
 
@@ -107,6 +111,7 @@ const EXAMPLES: [Action[]][] = [
 
 interface Follower {
   readonly feed: RevocationFeed;
+  readonly commits: Subject<Appended>;
   readonly index: RevocationIndex;
   readonly connection: FakeConnection;
   readonly refused: Set<string>;
@@ -138,9 +143,17 @@ class World {
         clockTolerance: 0,
         staleWait: 0,
       } as unknown as ResolvedAuthOptions;
+      const commits = new Subject<Appended>();
+      const writer = {
+        commits,
+        register: async () => undefined,
+        afterAnswer: () => undefined,
+      } as unknown as RevocationLog;
       const feed = new RevocationFeed(
         { open: async () => connection.open() } as unknown as LogConnection,
+        writer,
         index,
+        new ProofClock(this.clock),
         this.clock,
         { widest: BOUND } as unknown as StalePolicies,
         new AuthEvents(options),
@@ -148,7 +161,7 @@ class World {
         new AuthMeter(),
         new ClockCheck(this.clock, new AuthEvents(options), new AuthMeter(), options),
       );
-      const follower = { feed, index, connection, refused: new Set<string>() };
+      const follower = { feed, index, commits, connection, refused: new Set<string>() };
       this.followers.push(follower);
       void feed.start();
       await this.health(follower);
@@ -205,7 +218,7 @@ class World {
     const promised: Promised = { event, resolved: undefined, writer };
     this.promised.push(promised);
     const hear = (): void => {
-      writer.feed.committed({ events: [event], head });
+      commit(writer, { events: [event], head });
       promised.resolved = this.now;
     };
     if (how === 'write, answered later') this.unheard.push(hear);
@@ -215,7 +228,7 @@ class World {
   private numberPending(mover: Follower): void {
     const { head } = this.log;
     const events = [...this.log.pending].map((draft) => this.log.number(draft).event);
-    if (events.length > 0) mover.feed.committed({ events, head });
+    if (events.length > 0) commit(mover, { events, head });
   }
 
   private get now(): number {
@@ -240,6 +253,12 @@ class World {
       expect(index.stats().entries).toBeLessThanOrEqual(this.promised.length);
     }
   }
+}
+
+/** As the log does it: the events count in the index, and then the feed expects them in every answer. */
+function commit({ index, commits }: Follower, appended: Appended): void {
+  for (const event of appended.events) index.add(event);
+  commits.next(appended);
 }
 
 async function settle(): Promise<void> {

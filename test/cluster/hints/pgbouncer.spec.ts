@@ -7,6 +7,7 @@ import { startInstance, type Instance } from '../../support/instance.js';
 import { hasPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
 import { eventually } from '../../support/eventually.js';
 import { follow } from '../../support/log-tables.js';
+import { pushOf } from '../../support/push-link.js';
 
 const run = hasPgBouncer && postgres.available ? describe : describe.skip;
 
@@ -43,9 +44,9 @@ run('PgBouncer in transaction mode between', () => {
 
   it('with a url straight to the server it listens, and hears those who cannot', async () => {
     await eventually(() => there.revocation.status().hint === 'listening');
-    const hinted = jest.spyOn(there.feed, 'hinted');
+    const wakeUp = jest.spyOn(pushOf(there), 'wakeUp');
     await here.logout.logout(await here.login());
-    await eventually(() => hinted.mock.calls.length > 0);
+    await eventually(() => wakeUp.mock.calls.length > 0);
   });
 
   it('login, refresh, logout and the feed work', async () => {

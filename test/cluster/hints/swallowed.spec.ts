@@ -6,6 +6,7 @@ import { describeWithHints, type ProxiedHint } from '../../support/hint-kinds.js
 import { startInstance, type Instance } from '../../support/instance.js';
 import { endSessions, knows } from '../../support/controlled-instance.js';
 import { eventually } from '../../support/eventually.js';
+import { pushOf } from '../../support/push-link.js';
 
 /** Milliseconds. */
 const BOUND = 1_000;
@@ -39,9 +40,9 @@ describeWithHints('a swallowed hint', (kind) => {
   });
 
   it.each(SILENCES)('keeps the bound while it is %s, and is heard again', async (_, silence) => {
-    const hinted = jest.spyOn(there.feed, 'hinted');
+    const wakeUp = jest.spyOn(pushOf(there), 'wakeUp');
     silence(proxied.proxy);
-    hinted.mockClear();
+    wakeUp.mockClear();
     const from = performance.now();
     const ended: { sid: string; at: number }[] = [];
     let broken = 0;
@@ -58,15 +59,15 @@ describeWithHints('a swallowed hint', (kind) => {
     }
     expect(ended.length).toBeGreaterThan(3);
     expect(broken).toBe(0);
-    expect(hinted).not.toHaveBeenCalled();
+    expect(wakeUp).not.toHaveBeenCalled();
 
     proxied.proxy.admit();
     proxied.proxy.thaw();
     await eventually(() => there.revocation.status().hint === 'listening');
-    hinted.mockClear();
+    wakeUp.mockClear();
     await eventually(async () => {
       await endSessions(here, 1);
-      return hinted.mock.calls.length > 0;
+      return wakeUp.mock.calls.length > 0;
     });
   });
 });

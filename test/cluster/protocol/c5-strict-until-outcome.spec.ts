@@ -20,7 +20,6 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { CallerWrites } from '../../support/internals.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
 import { clockOf } from '../../support/controlled-instance.js';
 import { countPending, follow } from '../../support/log-tables.js';
@@ -29,7 +28,7 @@ const rollBack = new Error('the caller rolls back');
 
 /** Events of which the instance does not know yet whether the caller committed them. */
 function openWrites(instance: Instance): number {
-  return instance.app.get(CallerWrites, { strict: false }).size;
+  return instance.log.callers.size;
 }
 
 /** Counts the polls from now on. */

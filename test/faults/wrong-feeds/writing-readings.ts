@@ -5,8 +5,8 @@ import {
   LogFollower,
   MarkTable,
   newEventId,
-  ProvisionalEvents,
   RevocationIndex,
+  InDoubtCommits,
 } from '../../support/internals.js';
 import { type Open, replace, type WrongReading } from './wrong-reading.js';
 
@@ -108,7 +108,7 @@ export const WRITING_READINGS: readonly WrongReading[] = [
     rule: 'W4',
     name: 'an event whose COMMIT was not answered counts as never written',
     breaks: 'W4',
-    patch: () => replace(ProvisionalEvents, 'concerns', () => (() => false) as never),
+    patch: () => replace(InDoubtCommits, 'concerns', () => (() => false) as never),
     play: async (cluster, a, b) => {
       const login = await cluster.login(b);
       await cluster.follow(a);
@@ -126,22 +126,21 @@ export const WRITING_READINGS: readonly WrongReading[] = [
     breaks: 'P8',
     patch: () => {
       replace(
-        ProvisionalEvents,
+        InDoubtCommits,
         'add',
         (add) =>
-          function (this: ProvisionalEvents, drafts: object[], now: unknown) {
+          function (this: InDoubtCommits, drafts: object[]) {
             add.call(
               this,
               drafts.map((draft) => ({ ...draft, id: newEventId(Date.now()) })),
-              now,
             );
           } as never,
       );
       replace(
-        ProvisionalEvents,
+        InDoubtCommits,
         'list',
         (list) =>
-          function (this: ProvisionalEvents) {
+          function (this: InDoubtCommits) {
             const drafts = list.call(this) as object[];
             return drafts.map((draft) => ({ ...draft, killsBelow: null, attemptedAt: null }));
           } as never,

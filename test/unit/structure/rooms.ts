@@ -28,7 +28,7 @@ const ORDERS: Readonly<Record<string, readonly string[]>> = {
     'nats',
     '.',
   ],
-  revocation: ['index', 'log', 'feed staleness push', '.'],
+  revocation: ['index', 'staleness', 'log', 'feed', 'push', '.'],
 };
 
 /** The files of lib by their paths below it, with their text. */

@@ -5,18 +5,8 @@ import { barrels, filesOfLib, unorderedRooms, wrongWays } from './rooms.js';
 const MOST_LINES = 300;
 
 /** What is still to be moved: these lists only get shorter. */
-const KNOWN_WRONG_WAYS: readonly string[] = [
-  'revocation/feed -> revocation/push',
-  'revocation/feed -> revocation/staleness',
-  'revocation/log -> revocation/feed',
-  'revocation/log -> revocation/staleness',
-  'revocation/push -> revocation/feed',
-  'revocation/staleness -> revocation/feed',
-];
-const KNOWN_LONG_FILES: readonly string[] = [
-  'revocation/index/revocation-index.ts',
-  'revocation/log/revocation-log.service.ts',
-];
+const KNOWN_WRONG_WAYS: readonly string[] = [];
+const KNOWN_LONG_FILES: readonly string[] = [];
 
 describe('lib', () => {
   const files = filesOfLib();

@@ -1,27 +1,27 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { HintPacer } from '../../../../lib/revocation/push/hint-message.js';
+import { WakeUpPacer } from '../../../../lib/revocation/push/push-message.js';
 import { TestClock } from '../../../../lib/testing/test-clock.js';
 
 describe('the pace of polls that are hinted at', () => {
   let clock: TestClock;
   let polls: number[];
-  let pacer: HintPacer;
+  let pacer: WakeUpPacer;
 
   beforeEach(() => {
     clock = new TestClock();
     polls = [];
-    pacer = new HintPacer(clock, () => polls.push(clock.monotonic()));
+    pacer = new WakeUpPacer(clock, () => polls.push(clock.monotonic()));
   });
 
   it('the first after quiet is followed at once', () => {
-    pacer.hint();
+    pacer.wakeUp();
     clock.advance(1_000);
-    pacer.hint();
+    pacer.wakeUp();
     expect(polls).toEqual([0, 1_000]);
   });
 
   it('those that follow closely share one poll, 20 to 50 ms later', () => {
-    for (let each = 0; each < 10; each++) pacer.hint();
+    for (let each = 0; each < 10; each++) pacer.wakeUp();
     expect(polls).toEqual([0]);
     clock.advance(1_000);
     expect(polls).toHaveLength(2);
@@ -31,7 +31,7 @@ describe('the pace of polls that are hinted at', () => {
 
   it('however many come, polls are never closer than 20 ms, nor further apart than 50', () => {
     for (let ms = 0; ms < 10_000; ms++) {
-      pacer.hint();
+      pacer.wakeUp();
       clock.advance(1);
     }
     const gaps = polls.slice(1).map((at, index) => at - (polls[index] ?? NaN));
@@ -42,8 +42,8 @@ describe('the pace of polls that are hinted at', () => {
   });
 
   it('none after it was stopped', () => {
-    pacer.hint();
-    pacer.hint();
+    pacer.wakeUp();
+    pacer.wakeUp();
     pacer.stop();
     clock.advance(1_000);
     expect(polls).toEqual([0]);

@@ -6,98 +6,108 @@ import {
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
 import type { HintConnection, HintContext, HintState } from '../../options/revocation-hint.js';
+import { withinTime } from '../../platform/async-calls.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
-import { withinTime } from '../../platform/async-calls.js';
 import { RevocationFeed } from '../feed/revocation-feed.service.js';
 import { LogConnection } from '../log/log-connection.service.js';
-import { HintSender, readHint, writeHint } from './hint-message.js';
-import type { HintTeller } from './hint-teller.js';
+import { RevocationLog } from '../log/revocation-log.service.js';
+import { PushSender, readMessage, WakeUpPacer, writeMessage } from './push-message.js';
 
-/** A connection may be accepted and then left alone (ms). */
+/** A connection attempt may be accepted and then never answered (ms). */
 const CONNECT_LIMIT = 5_000;
 
-/** How long what this instance tells may take to come back to it (ms). */
+/** A message of this instance must come back within this time (ms). */
 const ECHO_LIMIT = 2_000;
 
-/** After so long without a message of anybody it asks itself whether it still hears (ms). */
+/** After so long without any message the instance tests whether it still receives (ms). */
 const SILENCE = 30_000;
 
-/** Pauses between attempts to connect grow from the one to the other (ms), and are anything below. */
+/** The backoff between connection attempts grows from the one to the other (ms); each pause is random below it. */
 const BACKOFF = { from: 250, to: 30_000 } as const;
 
 /**
- * Keeps the hint that the application chose connected, and tells and hears through it.
+ * Keeps the transport of the option `hint` connected: notifies the other instances of what this one
+ * commits, and polls when another one notifies.
  *
- * It trusts only what it hears: a connection counts from the moment it brings back what this instance
- * told itself. Whatever fails here costs delay and nothing else.
+ * It trusts only what it receives: a connection works once it brings back a message of this instance. A
+ * failure here only costs delay.
  */
 @Injectable()
-export class HintLink implements HintTeller {
+export class PushLink {
   private readonly logger = new Logger('RevocationHint');
   private readonly instance = randomBytes(8).toString('hex');
+  private readonly pacer: WakeUpPacer;
   private current: HintState;
-  private started = false;
-  private stopped = false;
-  /** Counts connections, so that nothing is heard from one that was given up. */
+  private isStarted = false;
+  private isStopped = false;
+  /** Counts connections: messages of an abandoned one are ignored. */
   private generation = 0;
   private connection: HintConnection | undefined;
-  private sender: HintSender | undefined;
+  private sender: PushSender | undefined;
   private position = 0;
   private attempts = 0;
-  private tellFailures = 0;
+  private sendFailures = 0;
   private heardAt = -Infinity;
-  private isAsking = false;
+  private isTesting = false;
   private cancelNext: CancelSchedule | undefined;
 
   constructor(
-    private readonly log: LogConnection,
+    private readonly logConnection: LogConnection,
+    log: RevocationLog,
     private readonly feed: RevocationFeed,
     private readonly clock: AuthClock,
     private readonly meter: AuthMeter,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
     this.current = options.hint === undefined ? 'off' : 'connecting';
-    feed.attachHints(this);
+    this.pacer = new WakeUpPacer(clock, () => feed.request());
+    log.commits.subscribe(({ events, head }) => {
+      const last = Math.max(...events.map(({ position }) => position ?? 0));
+      // A repeated end wrote nothing.
+      if (last > head.position) this.notify(last);
+    });
+    void feed.firstProof.then(() => this.start());
   }
 
-  /** Whether this instance hears what it tells. */
+  /** Whether this instance receives its own messages. */
   get state(): HintState {
     return this.current;
   }
 
   /** @throws AuthWiringError when the hint can never work here: a missing package, another database. */
   async prepare(): Promise<void> {
-    await this.options.hint?.prepare(this.log.dataSourceOptions);
+    await this.options.hint?.prepare(this.logConnection.dataSourceOptions);
   }
 
-  /** Connects, and goes on trying until {@link stop}; once. */
-  start(): void {
-    if (this.options.hint === undefined || this.started || this.stopped) return;
-    this.started = true;
+  /** Sends what is queued, and closes the connection. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.cancelNext?.();
+    this.pacer.stop();
+    await this.sender?.drain();
+    await this.drop();
+  }
+
+  /** Connects, once, and retries until {@link stop}. */
+  private start(): void {
+    if (this.options.hint === undefined || this.isStarted || this.isStopped) return;
+    this.isStarted = true;
     void this.connect();
   }
 
-  /** Tells the others how far the log goes now; what cannot be told is told after the next connect. */
-  tell(position: number): void {
+  /** Sends the position of the log to the others. What cannot be sent is sent after the next connect. */
+  private notify(position: number): void {
     this.position = Math.max(this.position, position);
     this.start(); // a process that only writes has no first proof
     this.sendPosition();
   }
 
-  /** Lets what is on its way go, and ends the connection. */
-  async stop(): Promise<void> {
-    this.stopped = true;
-    this.cancelNext?.();
-    await this.sender?.drain();
-    await this.drop();
-  }
-
   private async connect(): Promise<void> {
     const { hint } = this.options;
-    if (hint === undefined || this.stopped) return;
+    if (hint === undefined || this.isStopped) return;
     const generation = ++this.generation;
-    const isCurrent = (): boolean => generation === this.generation && !this.stopped;
+    const isCurrent = (): boolean => generation === this.generation && !this.isStopped;
     try {
       const context = await this.contextOf(isCurrent);
       const connection = await withinTime(
@@ -108,37 +118,37 @@ export class HintLink implements HintTeller {
       );
       if (!isCurrent()) return this.end(connection);
       this.connection = connection;
-      this.sender = new HintSender(
+      this.sender = new PushSender(
         (payload) => connection.tell(payload),
-        (error) => isCurrent() && this.wasTold(error),
+        (error) => isCurrent() && this.wasSent(error),
       );
-      this.ask();
+      this.test();
     } catch (error) {
       if (isCurrent()) this.lose(error);
     }
   }
 
   private async contextOf(isCurrent: () => boolean): Promise<HintContext> {
-    const { id, database } = await this.log.open();
+    const { id, database } = await this.logConnection.open();
     return {
       // Two logs may share one Redis, and two applications one log.
       channel: `nestjs_logout_${id.replaceAll(/[^A-Za-z0-9]/g, '')}`.slice(0, 63),
-      log: this.log.dataSourceOptions,
+      log: this.logConnection.dataSourceOptions,
       query: async (sql, values) => {
         await database.read(database.dialect.statement(sql, values));
       },
-      hear: (payload) => isCurrent() && this.hear(payload),
+      hear: (payload) => isCurrent() && this.receive(payload),
       lost: (error) => isCurrent() && this.lose(error),
     };
   }
 
   private sendPosition(): void {
-    this.sender?.tell(writeHint({ instance: this.instance, position: this.position }));
+    this.sender?.send(writeMessage({ instance: this.instance, position: this.position }));
   }
 
-  /** The self-test: what it tells must come back. */
-  private ask(): void {
-    this.isAsking = true;
+  /** The self-test: a message of this instance must come back. */
+  private test(): void {
+    this.isTesting = true;
     this.plan(ECHO_LIMIT, () => {
       this.lose(
         new Error(`It connects and does not hear itself. ${this.options.hint?.whenUnheard}`),
@@ -147,48 +157,54 @@ export class HintLink implements HintTeller {
     this.sendPosition();
   }
 
-  private hear(payload: string): void {
-    const message = readHint(payload);
+  private receive(payload: string): void {
+    const message = readMessage(payload);
     if (message === undefined) return;
     this.heardAt = this.clock.monotonic();
     if (message.instance !== this.instance) {
       this.meter.count('hints', 'heard');
-      this.feed.hinted(message.position);
-    } else if (this.isAsking) this.heardItself();
+      this.wakeUp(message.position);
+    } else if (this.isTesting) this.passed();
   }
 
-  private heardItself(): void {
-    this.isAsking = false;
+  /** Another instance has committed up to this position. While polls fail, their backoff decides. */
+  private wakeUp(position: number): void {
+    const { feed } = this;
+    if (position > feed.position && !feed.failing && !feed.isStopped) this.pacer.wakeUp();
+  }
+
+  private passed(): void {
+    this.isTesting = false;
     this.attempts = 0;
     if (this.current === 'polling only') this.logger.log('Hints of revocations arrive again.');
     this.current = 'listening';
     this.awaitSilence();
   }
 
-  /** A connection can be dead and nobody be told; whatever anybody says shows that this one is not. */
+  /** A connection can be dead without an error. Any message shows that it is not. */
   private awaitSilence(): void {
     const heardFor = this.clock.monotonic() - this.heardAt;
-    if (heardFor >= SILENCE) this.ask();
-    // Differently long on each instance: the first that asks answers for all.
+    if (heardFor >= SILENCE) this.test();
+    // A random time: the message of the first instance that tests answers for all of them.
     else this.plan(SILENCE - heardFor + Math.random() * SILENCE, () => this.awaitSilence());
   }
 
-  private wasTold(error: unknown): void {
+  private wasSent(error: unknown): void {
     if (error === undefined) {
       this.meter.count('hints', 'told');
-      this.tellFailures = 0;
+      this.sendFailures = 0;
       return;
     }
     this.meter.count('hints', 'failed');
-    if (this.tellFailures++ % 100 === 0) {
+    if (this.sendFailures++ % 100 === 0) {
       this.logger.warn(
         `Other instances could not be told of a revocation and learn it by polling: ${messageOf(error)}`,
       );
     }
-    if (!this.isAsking) this.ask();
+    if (!this.isTesting) this.test();
   }
 
-  /** The others are polled for, and it is tried again: for ever, and not by all instances at once. */
+  /** Falls back to polling, and reconnects after a random backoff, so that not all instances do at once. */
   private lose(error: unknown): void {
     if (this.current !== 'polling only') {
       this.logger.warn(
@@ -205,7 +221,7 @@ export class HintLink implements HintTeller {
   private async drop(): Promise<void> {
     const { connection } = this;
     this.generation++;
-    this.isAsking = false;
+    this.isTesting = false;
     this.connection = undefined;
     this.sender = undefined;
     if (connection !== undefined) await this.end(connection);
@@ -215,12 +231,12 @@ export class HintLink implements HintTeller {
     try {
       await withinTime(connection.close(), ECHO_LIMIT, 'It did not end.');
     } catch (error) {
-      this.logger.debug(`A connection for hints was not ended well: ${messageOf(error)}`);
+      this.logger.debug(`A connection for hints was not closed cleanly: ${messageOf(error)}`);
     }
   }
 
   private plan(delay: number, task: () => void): void {
     this.cancelNext?.();
-    if (!this.stopped) this.cancelNext = this.clock.schedule(delay, task);
+    if (!this.isStopped) this.cancelNext = this.clock.schedule(delay, task);
   }
 }

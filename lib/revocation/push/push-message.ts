@@ -1,24 +1,24 @@
 import { randomInt } from 'node:crypto';
-import type { AuthClock, CancelSchedule } from '../../platform/auth-clock.js';
 import { withinTime } from '../../platform/async-calls.js';
+import type { AuthClock, CancelSchedule } from '../../platform/auth-clock.js';
 
-/** What one instance tells the others: how far it has written the log. */
-export interface HintMessage {
-  /** Who tells it, so that an echo is known as one. */
+/** A push notification: how far an instance has written the log. */
+export interface PushMessage {
+  /** The sender, so that it recognises its own message. */
   readonly instance: string;
   readonly position: number;
 }
 
 const FORM = /^([0-9a-f]{16}):(0|[1-9]\d{0,15})$/;
 
-/** The text of a message; {@link readHint} backwards. */
-export function writeHint({ instance, position }: HintMessage): string {
+/** The text of a message, as {@link readMessage} parses it. */
+export function writeMessage({ instance, position }: PushMessage): string {
   return `${instance}:${position}`;
 }
 
-/** `undefined` for whatever is not exactly of the form: anybody may write to the channel. */
-export function readHint(payload: unknown): HintMessage | undefined {
-  // By its length first: a channel may carry megabytes.
+/** `undefined` for any other text: anyone may write to the channel. */
+export function readMessage(payload: unknown): PushMessage | undefined {
+  // The length first: a channel may carry megabytes.
   if (typeof payload !== 'string' || payload.length > 33) return undefined;
   const [, instance, digits] = FORM.exec(payload) ?? [];
   if (instance === undefined) return undefined;
@@ -26,26 +26,26 @@ export function readHint(payload: unknown): HintMessage | undefined {
   return Number.isSafeInteger(position) ? { instance, position } : undefined;
 }
 
-/** For how long one message may be on its way before it counts as failed (ms). */
-const TELL_LIMIT = 3_000;
+/** A message that takes longer to send counts as failed (ms). */
+const SEND_LIMIT = 3_000;
 
-/** Sends through one connection: one message at a time, and after it the latest that came meanwhile. */
-export class HintSender {
+/** Sends one message at a time through a connection, and after it only the latest of those that waited. */
+export class PushSender {
   private sending: Promise<void> | undefined;
   private next: string | undefined;
 
+  /** @param outcome - Called after each message, with the error of one that could not be sent. */
   constructor(
-    private readonly send: (payload: string) => Promise<void>,
-    /** Told of each message that could not be sent, and of the first that could again. */
+    private readonly transmit: (payload: string) => Promise<void>,
     private readonly outcome: (error: unknown) => void,
   ) {}
 
-  tell(payload: string): void {
+  send(payload: string): void {
     this.next = payload;
     this.sending ??= this.run();
   }
 
-  /** Resolves when nothing is on its way. */
+  /** Resolves when no message is being sent. */
   async drain(): Promise<void> {
     await this.sending;
   }
@@ -54,8 +54,8 @@ export class HintSender {
     for (let payload = this.next; payload !== undefined; payload = this.next) {
       this.next = undefined;
       try {
-        const limit = `It was not sent within ${TELL_LIMIT / 1000} s.`;
-        await withinTime(this.send(payload), TELL_LIMIT, limit);
+        const limit = `It was not sent within ${SEND_LIMIT / 1000} s.`;
+        await withinTime(this.transmit(payload), SEND_LIMIT, limit);
         this.outcome(undefined);
       } catch (error) {
         this.outcome(error);
@@ -65,14 +65,14 @@ export class HintSender {
   }
 }
 
-/** Hinted polls are at least this far apart (ms), and differently far on each instance. */
+/** Polls that follow notifications are at least so far apart (ms), differently on each instance. */
 const SPACING = { from: 20, to: 50 } as const;
 
 /**
- * Turns hints into polls: the first after quiet at once, those that follow closely into one more poll.
- * However many arrive, they never cause more than one poll in each spacing.
+ * Turns notifications into polls: the first after a quiet time at once, all that follow closely into one
+ * more. However many arrive, there is at most one poll in each spacing.
  */
-export class HintPacer {
+export class WakeUpPacer {
   private quietFrom = -Infinity;
   private cancel: CancelSchedule | undefined;
 
@@ -82,8 +82,8 @@ export class HintPacer {
     private readonly poll: () => void,
   ) {}
 
-  /** Something was committed that this instance has not applied. */
-  hint(): void {
+  /** Another instance committed something that this one has not applied. */
+  wakeUp(): void {
     if (this.cancel !== undefined) return;
     const wait = this.quietFrom - this.clock.monotonic();
     if (wait <= 0) this.follow();

@@ -1,28 +1,7 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import type { Row, Statement, Transaction } from '../database/statement.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
 import type { PurgeSweep } from '../revocation/log/purge-log.js';
-import { RevocationPurge } from '../revocation/log/revocation-purge.service.js';
-import { SessionStore } from './session-store.service.js';
 import type { SessionTransactions } from './session.transactions.js';
-
-/** Has what is left of ended logins deleted whenever events are purged. */
-@Injectable()
-export class SessionPurge implements OnModuleInit {
-  constructor(
-    private readonly store: SessionStore,
-    private readonly purge: RevocationPurge,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
-  ) {}
-
-  onModuleInit(): void {
-    this.purge.alsoPurge(sessionSweep(this.store, this.options));
-  }
-}
 
 /** Rows chosen without locks and deleted by key in one transaction. */
 const RANGE = 500;
@@ -57,20 +36,16 @@ export function sessionSweep(
   kept: { readonly historyFor: number; readonly maxTokenLife: number },
 ): PurgeSweep {
   return async (now, isStopped, onDeleted) => {
-    let deleted = 0;
     for (const { find, key, erase } of sweeps(now, kept)) {
       for (let found = RANGE; found === RANGE && !isStopped();) {
         const these = await rows.read(find);
         found = these.length;
         if (found === 0) break;
         const keys = these.map((row) => row[key] ?? '').toSorted();
-        const count = await rows.write((of) => erase(of, keys));
-        deleted += count;
-        await onDeleted?.(count);
+        await onDeleted(await rows.write((of) => erase(of, keys)));
         await setImmediate();
       }
     }
-    return deleted;
   };
 }
 
