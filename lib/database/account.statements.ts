@@ -1,11 +1,10 @@
 import type { Dialect } from './dialect.js';
-import { AuthAccount } from './entities/auth-account.entity.js';
+import { AuthAccount, UNMARKED } from './entities/auth-account.entity.js';
 import { AuthSession } from './entities/auth-session.entity.js';
 import type { RevocationReason } from './entities/revocation-event.entity.js';
 import { bytesOf, placeholders, reader } from './entities/table.js';
 import { oneOf, present, StatementRepository } from './statement-repository.js';
 import type { Statement } from './statement.js';
-import { UNMARKED } from './subject-marks.js';
 
 const FORGETTABLE =
   'marked_at < ? AND disabled_at IS NULL AND (locked_until IS NULL OR locked_until < ?)';

@@ -64,3 +64,41 @@ export function surviveDyingClients({ options, driver }: DataSource): void {
   }
   Object.assign(options, { extra: { ...given, Client } });
 }
+
+/** The driver's own error code, also where TypeORM wrapped the error in its QueryFailedError. */
+export function errorCodeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { driverError } = error as { driverError?: unknown };
+  if (driverError !== undefined && driverError !== error) {
+    const inner = errorCodeOf(driverError);
+    if (inner !== undefined) return inner;
+  }
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** Whether the server itself sent the error; a code such as EPIPE only looks like an SQLSTATE. */
+export function isServerError(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  const { driverError, severity, sqlState, fatal } = error as Record<string, unknown>;
+  if (driverError !== undefined && driverError !== error) return isServerError(driverError);
+  return (typeof severity === 'string' || typeof sqlState === 'string') && fatal !== true;
+}
+
+/** The database is there and says no: to the user, to the password, or to the name of the database. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  '28000',
+  '28P01',
+  '3D000',
+  'ER_ACCESS_DENIED_ERROR',
+  'ER_ACCESS_DENIED_NO_PASSWORD_ERROR',
+  'ER_BAD_DB_ERROR',
+  'ER_DBACCESS_DENIED_ERROR',
+]);
+
+/** Whether the database refused to let the log connect, as it does after its password was changed. */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = errorCodeOf(error);
+  return (code !== undefined && REFUSALS.has(code)) || isRefusal(error.cause);
+}

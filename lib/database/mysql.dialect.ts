@@ -1,6 +1,6 @@
 import type { Dialect, FailureKind } from './dialect.js';
+import { errorCodeOf, isServerError } from './driver-connection.js';
 import { type AuthTable, placeholders } from './entities/table.js';
-import { errorCodeOf, isServerError } from './driver-error.js';
 import type { SqlValue, Statement } from './statement.js';
 
 /** MariaDB's "record has changed since last read", lock wait timeout, deadlock. */

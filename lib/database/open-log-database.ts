@@ -1,21 +1,23 @@
+import { DataSource, type DataSourceOptions, MigrationExecutor } from 'typeorm';
 import { randomInt } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { DataSource, MigrationExecutor, type DataSourceOptions } from 'typeorm';
-import { AuthClock } from '../platform/auth-clock.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthClock } from '../platform/auth-clock.js';
 import { authTables } from './auth-migrations.js';
-import { checkTables, refuseForeignTables, refuseOurNames } from './check-tables.js';
-import { refuseSecondLog } from './second-log.js';
+import {
+  checkTables,
+  refuseForeignTables,
+  refuseOurNames,
+  refuseSecondLog,
+} from './check-tables.js';
 import { dataSourceClassOf, deriveDataSourceOptions } from './derive-data-source-options.js';
-import type { Dialect } from './dialect.js';
 import { dialectOf } from './dialect-of.js';
-import { surviveDyingClients } from './driver-connection.js';
-import { errorCodeOf, isServerError } from './driver-error.js';
+import type { Dialect } from './dialect.js';
+import { errorCodeOf, isRefusal, isServerError, surviveDyingClients } from './driver-connection.js';
 import { FeedConnection } from './feed-connection.js';
 import { type LogDatabase, StorageFailure } from './log-database.js';
-import { isRefusal } from './refusal.js';
 import { ServerLogDatabase } from './server-log-database.js';
 import { type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
 

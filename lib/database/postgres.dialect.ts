@@ -1,6 +1,6 @@
 import type { Dialect, FailureKind } from './dialect.js';
+import { errorCodeOf, isServerError } from './driver-connection.js';
 import { type AuthTable, type ColumnKind, placeholders } from './entities/table.js';
-import { errorCodeOf, isServerError } from './driver-error.js';
 import type { Row, SqlValue, Statement } from './statement.js';
 
 /** As what the values of a column are sent, a row of the array each. */

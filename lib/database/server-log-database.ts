@@ -1,11 +1,10 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { clearTimeout, setTimeout } from 'node:timers';
-import type { AuthClock } from '../platform/auth-clock.js';
 import { withinTime } from '../platform/async-calls.js';
+import type { AuthClock } from '../platform/auth-clock.js';
 import { CONNECT_LIMIT, POOL_SIZE } from './derive-data-source-options.js';
 import type { Dialect } from './dialect.js';
-import { cut, cutAndRelease, type DriverConnection } from './driver-connection.js';
-import { isServerError } from './driver-error.js';
+import { cut, cutAndRelease, type DriverConnection, isServerError } from './driver-connection.js';
 import type { FeedConnection } from './feed-connection.js';
 import { type LogDatabase, StorageFailure, type Via } from './log-database.js';
 import type { Row, Statement, StatementResult, Transaction } from './statement.js';

@@ -1,6 +1,6 @@
 import type { Dialect, FailureKind } from './dialect.js';
+import { errorCodeOf } from './driver-connection.js';
 import { type AuthTable, placeholders } from './entities/table.js';
-import { errorCodeOf } from './driver-error.js';
 import type { SqlValue, Statement } from './statement.js';
 
 /** SQLite through better-sqlite3: one writer at a time, so no row locks and no isolation levels. */

@@ -5,6 +5,8 @@ import {
   unknownAccount,
 } from '../database/account.statements.js';
 import type { Dialect } from '../database/dialect.js';
+import { endedBy } from '../database/entities/auth-account.entity.js';
+import { integerOf } from '../database/entities/table.js';
 import {
   type RefreshRow,
   sessionOf,
@@ -12,9 +14,7 @@ import {
   type SessionRow,
 } from '../database/session-rows.js';
 import { SessionStatements } from '../database/session.statements.js';
-import { type Transaction } from '../database/statement.js';
-import { integerOf } from '../database/entities/table.js';
-import { endedBy } from '../database/subject-marks.js';
+import type { Transaction } from '../database/statement.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 import type { LoginOutcome } from './rotate.js';
 import { type Judgement, SessionLimiter, type SessionLimits } from './session-limits.js';

@@ -117,7 +117,7 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a new log starts beside one in use',
-    'database/second-log',
+    'database/check-tables',
     'if (found === undefined || found.position === 0)',
     'if (true)',
     NAMES,

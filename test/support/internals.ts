@@ -15,7 +15,7 @@ export {
 } from '../../lib/database/derive-data-source-options.js';
 export { AuthSession } from '../../lib/database/entities/auth-session.entity.js';
 export { AUTH_TABLES, integerOf } from '../../lib/database/entities/table.js';
-export { newEventId } from '../../lib/database/event-id.js';
+export { newEventId } from '../../lib/database/entities/revocation-event.entity.js';
 export { InstanceStatements } from '../../lib/database/instance.statements.js';
 export { type LogDatabase, StorageFailure } from '../../lib/database/log-database.js';
 export { type EventDraft, eventOf, type Head } from '../../lib/database/log-rows.js';

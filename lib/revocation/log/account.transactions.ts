@@ -4,13 +4,13 @@ import {
   AccountStatements,
 } from '../../database/account.statements.js';
 import type { Dialect } from '../../database/dialect.js';
+import { mark } from '../../database/entities/auth-account.entity.js';
 import type {
   LogEvent,
   RevocationReason,
 } from '../../database/entities/revocation-event.entity.js';
 import type { EventDraft } from '../../database/log-rows.js';
 import type { Transaction } from '../../database/statement.js';
-import { mark } from '../../database/subject-marks.js';
 
 /** The longest life that the option `sessionTtl` allows (ms). */
 const LONGEST_SESSION = 366 * 86_400_000;

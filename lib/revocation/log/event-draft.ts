@@ -1,10 +1,10 @@
 import {
   KEYS_OF_ISSUERS,
+  newEventId,
   REVOCATION_REASONS,
   type RevocationKind,
   type RevocationReason,
 } from '../../database/entities/revocation-event.entity.js';
-import { newEventId } from '../../database/event-id.js';
 import type { AccountChange, EventDraft } from '../../database/log-rows.js';
 import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';

@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import type { Dialect } from '../../database/dialect.js';
-import { SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
-import { newEventId } from '../../database/event-id.js';
+import { newEventId, SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
 import { type InstanceRow, InstanceStatements } from '../../database/instance.statements.js';
 import type { Via } from '../../database/log-database.js';
 import type { Transaction } from '../../database/statement.js';

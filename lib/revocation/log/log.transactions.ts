@@ -1,5 +1,4 @@
-import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
-import { newEventId } from '../../database/event-id.js';
+import { type LogEvent, newEventId } from '../../database/entities/revocation-event.entity.js';
 import { type EventDraft, eventOf, type Head, headOf, pendingOf } from '../../database/log-rows.js';
 import type { LogStatements, NumberedRow } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';

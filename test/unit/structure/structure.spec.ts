@@ -20,6 +20,14 @@ describe('lib', () => {
     expect(unorderedRooms(files)).toEqual([]);
   });
 
+  it('has SQL in database/ only; the PostgreSQL entry listens and notifies', () => {
+    const sql = /['"`](?:SELECT|INSERT INTO|UPDATE|DELETE FROM|LISTEN|BEGIN|COMMIT|ROLLBACK) \S/;
+    const found = [...files].filter(
+      ([path, text]) => !path.startsWith('database/') && sql.test(text),
+    );
+    expect(found.map(([path]) => path)).toEqual(['postgres/postgres.hint.ts']);
+  });
+
   it('has no barrels beside the entries of the package', () => {
     expect(barrels(files)).toEqual([]);
   });
