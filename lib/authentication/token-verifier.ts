@@ -184,7 +184,7 @@ export class TokenVerifier {
   ): void {
     const { maxTokenLife, clockTolerance } = this.options;
     const now = this.revocation.now();
-    const latest = now + clockTolerance;
+    const latest = this.revocation.latestNow() + clockTolerance;
     if ((exp - iat) * 1000 > maxTokenLife) throw refused('exp');
     if (iat * 1000 > latest) throw refused('iat');
     if (nbf !== undefined && !(isTime(nbf) && nbf * 1000 <= latest)) throw refused('nbf');

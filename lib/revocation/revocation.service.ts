@@ -113,8 +113,9 @@ export class RevocationService {
   async assertActive(given: VerifiedClaims, options?: AssertActiveOptions): Promise<void> {
     try {
       const claims = this.identify(given, options?.token);
-      assertDecidable(claims, this.options, this.now());
-      if (options?.checkTimes === true) assertInTime(claims, this.now(), this.options);
+      const [now, latest] = [this.now(), this.latestNow()];
+      assertDecidable(claims, this.options, now, latest);
+      if (options?.checkTimes === true) assertInTime(claims, this.options, now, latest);
       const verdict = await this.decide(claims, options);
       if (verdict.state !== 'active') throw exceptionOf(verdict);
     } catch (error) {
@@ -168,6 +169,14 @@ export class RevocationService {
   /** The library's one `now` (epoch ms), never behind the database, for the expiry of tokens (T1). */
   now(): number {
     return this.proofs.now();
+  }
+
+  /**
+   * {@link now} for what must not lie in the future; Infinity before the first proof. Until then a host
+   * whose clock is behind would call good tokens invalid, where 503 is the answer.
+   */
+  latestNow(): number {
+    return this.proofs.database() === 0 ? Infinity : this.now();
   }
 
   /** What this instance knows. */

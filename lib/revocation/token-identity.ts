@@ -123,6 +123,7 @@ export function assertDecidable(
   claims: VerifiedClaims,
   options: ResolvedAuthOptions,
   now: number,
+  latest: number,
 ): asserts claims is TokenIdentity {
   const { iss, sub, jti, sid, iat, exp } = claims;
   const longest =
@@ -149,7 +150,7 @@ export function assertDecidable(
   }
   if (
     end - iat * 1000 > longest ||
-    end > now + longest + options.clockTolerance + LARGEST_TOLERANCE
+    end > latest + longest + options.clockTolerance + LARGEST_TOLERANCE
   ) {
     throw invalid('its lifetime is longer than the maxTokenLife of its issuer');
   }
@@ -162,15 +163,16 @@ export function assertDecidable(
  */
 export function assertInTime(
   claims: VerifiedClaims & { readonly nbf?: unknown },
-  now: number,
   { clockTolerance }: ResolvedAuthOptions,
+  now: number,
+  latest: number,
 ): void {
   const { exp, nbf } = claims;
   if (exp === undefined || now >= exp * 1000 + clockTolerance) {
     throw refusal('token_expired');
   }
   if (nbf === undefined) return;
-  if (typeof nbf !== 'number' || !(nbf * 1000 <= now + clockTolerance)) {
+  if (typeof nbf !== 'number' || !(nbf * 1000 <= latest + clockTolerance)) {
     throw invalid('it is not valid yet');
   }
 }

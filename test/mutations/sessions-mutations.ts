@@ -157,6 +157,13 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'cluster/sessions/lives',
   ),
   one(
+    'a host that is behind calls new tokens invalid before its first proof',
+    'revocation/revocation.service',
+    'return this.proofs.database() === 0 ? Infinity : this.now();',
+    'return this.now();',
+    'cluster/feed/boot-waits',
+  ),
+  one(
     'one session repeats logout-others without a limit',
     'http/logout.routes',
     'if (repeats.count >= MOST_REPEATS)',

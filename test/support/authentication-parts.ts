@@ -62,6 +62,10 @@ export class FakeRevocation {
     return this.time;
   }
 
+  latestNow(): number {
+    return this.time;
+  }
+
   private verdictOf(claims: TokenIdentity, kid: string | undefined): Verdict {
     if (kid !== undefined && this.revokedKeys.has(kid)) {
       return { state: 'revoked', kind: 'key', reason: 'key_compromised' };

@@ -34,11 +34,11 @@ export function makeNewerRelease(): NewerRelease {
   symlinkSync(realpathSync(join(REPOSITORY, 'node_modules')), join(folder, 'node_modules'));
   const format = SUPPORTED_FORMAT + 1;
   const kind = 'constellation';
-  const lib = join(folder, 'dist/revocation');
-  edit(join(lib, 'log-format.js'), /(?<=SUPPORTED_FORMAT = )\d+/, String(format));
-  edit(join(lib, 'revocation-event.js'), /'history',?(?=\s*\])/, `'history', '${kind}'`);
+  const events = join(folder, 'dist/database/entities/revocation-event.entity.js');
+  edit(events, /(?<=SUPPORTED_FORMAT = )\d+/, String(format));
+  edit(events, /'history',?(?=\s*\])/, `'history', '${kind}'`);
   edit(
-    join(lib, 'index/revocation-index.js'),
+    join(folder, 'dist/revocation/index/revocation-index.js'),
     /kind === 'history'/,
     `(kind === 'history' || kind === '${kind}')`,
   );
@@ -53,6 +53,6 @@ export function makeNewerRelease(): NewerRelease {
 function edit(path: string, what: RegExp, by: string): void {
   const text = readFileSync(path, 'utf8');
   const [, more] = text.split(what);
-  if (more === undefined) throw new Error(`${what} is not in ${path}: mend newer-release.ts.`);
+  if (more === undefined) throw new Error(`${what} is not in ${path}: fix newer-release.ts.`);
   writeFileSync(path, text.replace(what, by));
 }

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { type AuthSettings, AuthWiringError } from 'nestjs-logout';
+import { type AuthSettings, AuthWiringError, secretKid } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 
@@ -79,6 +80,30 @@ describe('the boot waits for the first load, for at most bootTimeout', () => {
       expect(isUp).toBe(false);
       clock.advance(10_000);
       expect((await starting).revocation.status()).toMatchObject({ ready: false, fresh: false });
+    });
+
+    it('leaves a host an hour behind to answer 503, not 401, until it knows the database’s time', async () => {
+      clock.skewWall(-3_600_000);
+      await startWithoutIt();
+      clock.advance(18_000);
+      const { tokens, revocation } = await starting;
+      const iat = Math.floor(Date.now() / 1000);
+      const claims = {
+        iss: 'https://issuer.test',
+        aud: 'https://audience.test',
+        sub: 'alice',
+        sid: 'a',
+        jti: 'b',
+        gen: 0,
+        iat,
+        nbf: iat,
+        exp: iat + 300,
+      };
+      const kid = secretKid(SHARED_SECRET);
+      const unknown = { status: 503, code: 'revocation_state_unknown' };
+      await expect(tokens.verify(mintToken(claims))).rejects.toMatchObject(unknown);
+      const active = revocation.assertActive(claims, { kid, checkTimes: true });
+      await expect(active).rejects.toMatchObject(unknown);
     });
   });
 });
