@@ -34,7 +34,7 @@ export interface Check {
   readonly look: (patient: Patient) => Promise<readonly Finding[] | string>;
 }
 
-/** What has to be mended; it makes the command end with 1. */
+/** What has to be fixed; it makes the command end with 1. */
 export function wrong(what: string, ...fixes: string[]): Finding {
   return { level: 'wrong', what, fixes };
 }

@@ -102,7 +102,7 @@ export function deriveDataSourceOptions(
   } as unknown as DataSourceOptions;
 }
 
-/** Ignored, it would put the tables where nobody looks for them. */
+/** Ignored, it would put the tables where no one looks for them. */
 function schemaIsForPostgres(schema: string, type: string): AuthWiringError {
   return new AuthWiringError(
     `AuthModule: schema "${schema}" was given, but a database of type "${type}" has no schemas.`,

@@ -19,7 +19,7 @@ export type AuthIndex = 'auth_session_open';
 export type FailureKind =
   /** A lock, deadlock or serialisation conflict: rolled back, the same events can be tried again. */
   | 'conflict'
-  /** The connection went away: before COMMIT nothing happened, at COMMIT nobody knows. */
+  /** The connection went away: before COMMIT nothing happened, at COMMIT it is unknown. */
   | 'connection'
   /** Anything else: rolled back, and it would fail again. */
   | 'permanent';
@@ -54,7 +54,7 @@ export interface Dialect {
   /** An expression: the database's own time in epoch milliseconds. */
   readonly now: string;
   /**
-   * An expression: which server this is, so that a promoted one is told from the one before (H2); a
+   * An expression: which server this is, so that a promoted server differs from the one before (H2); a
    * text, or NULL where a database has no such identity.
    */
   readonly server: string;
@@ -117,7 +117,7 @@ export interface Dialect {
   readonly existing: Statement;
   /** Lists the columns of these tables or views as rows `{ table_name, column_name }`. */
   columnsOf(tables: readonly string[]): Statement;
-  /** Deletes so many pending rows by their ids, and waits for nobody else's uncommitted ones. */
+  /** Deletes so many pending rows by their ids, and does not wait for uncommitted rows of others. */
   deletePending(count: number): string;
   failure(error: unknown): FailureKind;
 }

@@ -63,7 +63,7 @@ export class FeedConnection {
       }
       const link = await this.connect();
       if (isLate) {
-        // The next poll has a connection of its own; this one would be held by nobody, for ever.
+        // The next poll has a connection of its own; this one would never be released.
         void discard(link);
         throw new Error('The connection was had too late.');
       }

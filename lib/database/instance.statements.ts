@@ -4,7 +4,7 @@ import { integerOf, reader } from './entities/table.js';
 import { Expression, StatementRepository } from './statement-repository.js';
 import { type Row, type Statement } from './statement.js';
 
-/** A row that was not renewed for so long belongs to nobody any more (ms). */
+/** After so long without renewal a row belongs to no running instance (ms). */
 const FORGOTTEN_AFTER = 86_400_000;
 
 /** A running instance renews its row after 75 seconds at most (ms). */

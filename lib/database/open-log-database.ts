@@ -39,7 +39,7 @@ export interface LogLocation {
   readonly onRefused?: () => void;
 }
 
-/** For who never polls, or at intervals that nobody set. */
+/** For a process that never polls, or whose interval was not set. */
 const FEED_TRUSTED_FOR = 10_000;
 
 /** The number of processes that may be making the tables at once is small; so is this wait. */

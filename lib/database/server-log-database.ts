@@ -25,7 +25,7 @@ const TRUSTED_FOR = 10_000;
 interface Lease {
   readonly runner: QueryRunner;
   readonly connection: DriverConnection;
-  /** Whether nobody has used it before. */
+  /** Whether it was not used before. */
   readonly isFresh: boolean;
 }
 

@@ -17,7 +17,7 @@ export interface RetryProof {
   readonly sealed: string;
 }
 
-/** The row of a token that nobody has used. */
+/** The row of a token that was not used yet. */
 export function newRefreshRow(
   digest: string,
   sessionKey: string,

@@ -61,7 +61,7 @@ function digestOf(text: string, claims: VerifiedClaims): string {
 
 /**
  * Whether a text may be the one that was verified. An application may have added claims or left some out;
- * what both have must be the same, or the text is that of another token, which nobody has ended.
+ * what both have must be the same, or the text is that of another token, which was not revoked.
  */
 function isOf(claims: VerifiedClaims, signed: VerifiedClaims): boolean {
   const shared = Object.entries(signed).filter(

@@ -64,7 +64,7 @@ export class VerdictReporter {
     return verdict;
   }
 
-  /** Not before the first load: until then nobody's receipt knows of it. */
+  /** Not before the first load: until then no receipt accounts for it. */
   private isObserving(): boolean {
     const { observeUntil } = this.options;
     return observeUntil !== undefined && this.feed.ready && this.proofs.now() < observeUntil;

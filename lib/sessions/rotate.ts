@@ -18,7 +18,7 @@ import { endOf, refusalOf, type SessionTransactions } from './session.transactio
  * - `recent`: its successor was not used yet. The client may have lost the answer, or a thief came
  *   first: both look the same.
  * - `orphaned`: its successor was used, but nothing after that: two clients share one login.
- * - `stale`: the login has gone on for longer without it; nobody but a thief or a restored backup
+ * - `stale`: the login has gone on for longer without it; only a thief or a restored backup
  *   still has it.
  *
  * - `after_end`: the session had ended already; its end may have been a thief's own logout.
@@ -209,7 +209,7 @@ function* retry(
   return { kind: 'reused', reuse: classOf(newest - presented.number) };
 }
 
-/** The client that used the token first sends it again, and nobody else can have used its successor. */
+/** The client that used the token first sends it again, and no one else can have used its successor. */
 function isSameClient(
   presented: RefreshRow,
   next: RefreshRow,

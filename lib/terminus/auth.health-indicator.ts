@@ -77,7 +77,7 @@ export class AuthHealthIndicator {
 
   /**
    * Liveness: `up` as long as this process answers at all, the database being away or not. There is no
-   * state of the revocations that a restart would mend, and after one the instance knows less.
+   * state of the revocations that a restart would fix, and after one the instance knows less.
    *
    * @param key - Under which name the answer stands. Default `'revocation'`.
    */

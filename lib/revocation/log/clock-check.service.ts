@@ -78,7 +78,7 @@ export class ClockCheck {
     if (isFirst) this.events.tell({ type: 'clocks_differ', reason: wrong });
   }
 
-  /** Which clock has stepped since they agreed; at a boot nobody knows. */
+  /** Which clock has stepped since they agreed; unknown at boot. */
   private culpritOf({ wall, monotonic, database }: Reading): 'host' | 'database' | 'unknown' {
     if (this.agreed === undefined) return 'unknown';
     const elapsed = monotonic - this.agreed.monotonic;

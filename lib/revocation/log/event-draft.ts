@@ -12,7 +12,7 @@ import { isIdentifier, subjectOf } from '../../platform/identifier.js';
 import type { EventKeys } from '../index/event-key.js';
 
 interface Common {
-  /** Why; the holder of the token is told. Default `unspecified`, of which nobody is told. */
+  /** The holder of the token may see it, except the default `unspecified`. */
   readonly reason?: RevocationReason | undefined;
   /** Who did it, for the audit: at most 255 characters, never told to a client. */
   readonly actor?: string | undefined;

@@ -22,7 +22,7 @@ interface FoundPolicy {
 
 /**
  * Every failure policy of the application, found at boot, because the widest is registered in the head
- * before this instance serves (H4): nobody's receipt may promise less than what is accepted here.
+ * before this instance serves (H4): no receipt may promise less than what is accepted here.
  */
 @Injectable()
 export class StalePolicies implements OnModuleInit {

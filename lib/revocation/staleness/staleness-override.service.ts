@@ -16,7 +16,7 @@ import { ProofClock } from './proof-clock.js';
 /** No override lasts longer than this (ms): whoever needs more looks again. */
 const LONGEST = 86_400_000;
 
-/** What {@link RevocationService.override} is told. @publicApi */
+/** The options of {@link RevocationService.override}. @publicApi */
 export interface StalenessOverride {
   /** Seconds, `'10m'` or `'open'`; more than `maxStaleness`, at most the option `overrideCeiling`. */
   readonly staleFor: Duration | 'open';
