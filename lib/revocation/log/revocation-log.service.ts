@@ -277,11 +277,11 @@ export class RevocationLog {
       const appended = await retried(once, WRITE_PATIENCE, isRetryable);
       // In this order: a token in doubt must not be accepted in between.
       this.committed(appended);
-      this.inDoubt.settle(drafts);
+      if (this.inDoubt.size > 0) this.inDoubt.settle(drafts);
       return appended;
     } catch (error) {
       if (isUnknown) this.inDoubt.add(drafts);
-      else this.inDoubt.settle(drafts);
+      else if (this.inDoubt.size > 0) this.inDoubt.settle(drafts);
       throw error;
     }
   }
