@@ -1,105 +1,90 @@
 import { Injectable } from '@nestjs/common';
 import { AuthException } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
-import type { AuthEventScope } from './auth-events.service.js';
 
-/** What is counted, and the labels of each count; never the id of a user. */
-export interface AuthCounts {
-  /** Refusals (4xx) by code. */
-  refusals: AuthErrorCode;
-  /** 503s by code. */
-  unavailable: AuthErrorCode;
-  /** Requests that were accepted without a proof that is fresh enough, by what allowed it. */
-  staleAccepted: 'open' | 'stale_for' | 'override' | 'observe';
-  /** Rounds of the feed; a round reaches the head, or fails. */
-  polls: 'ok' | 'failed';
-  /** Complete readings of the log, by what made one necessary. */
-  loads: 'start' | 'purge' | 'fork';
-  /** Changes of the log's history: found (`fork`), or entered by this instance (`jump`). */
-  histories: 'fork' | 'jump';
-  /** Revocations that this instance committed, by how much each ends. */
-  revocations: AuthEventScope;
-  /** Revocations that failed: they could not be stored. */
-  revocationFailures: AuthEventScope;
-  /** Transactions in which revocations were committed; concurrent ones share one. */
-  batches: 'shared' | 'account';
-  /** Runs of the purge; `elsewhere`: another instance was at it; `clocks`: host and database differ. */
-  purges: 'done' | 'elsewhere' | 'clocks' | 'failed';
-  /** Rows deleted by the purge: of the log, and of sessions, their tokens and accounts. */
-  purgedRows: 'log' | 'sessions';
-  /** Hints to other instances, from other instances, and those that could not be sent. */
-  hints: 'told' | 'heard' | 'failed';
-}
-
-/** What is only ever known by its last value. */
-export interface AuthLevels {
-  /** Known live events that the last change of the history had lost. */
-  eventsLost: number;
-  /** Pending revocations that the database refuses to number; they go on counting. */
-  pendingUnnumbered: number;
-  /** By how much this host's clock is ahead of the database's (ms); negative: behind. */
-  clockAhead: number;
-}
+/** A count of each code; a code that was never sent has none. */
+type CodeCounts = Partial<Record<AuthErrorCode, number>>;
 
 /**
- * Counts what this instance does, for whoever reads it: plain numbers since the start of the process,
- * cheap enough for a refusal. What is accepted by a fresh proof is not counted: it is free (P11).
+ * Counts what this instance does since the start of the process. The counts are plain fields, so that
+ * counting costs nothing: `meter.polls.failed++`. Their names become labels of metrics, and never
+ * hold the id of a user. What a fresh proof accepts is not counted: it is free (P11).
+ *
+ * What is known beforehand starts at 0: Prometheus sees no increase in a series that starts with its
+ * first event.
  */
 @Injectable()
 export class AuthMeter {
-  private readonly counts = new Map<keyof AuthCounts, Map<string, number>>();
-  private readonly levels: AuthLevels = { eventsLost: 0, pendingUnnumbered: 0, clockAhead: 0 };
-  /** Refusals pass several edges on their way out, and are counted at the first. */
-  private readonly refused = new WeakSet<AuthException>();
+  /** Refusals (4xx) by code. */
+  readonly refusals: CodeCounts & { credentials_invalid: number } = {
+    token_missing: 0,
+    token_invalid: 0,
+    token_expired: 0,
+    token_revoked: 0,
+    session_ended: 0,
+    credentials_invalid: 0,
+    refresh_token_reused: 0,
+  };
+  /** 503s by code. */
+  readonly unavailable: CodeCounts = {
+    revocation_state_unknown: 0,
+    storage_unavailable: 0,
+    no_signing_key: 0,
+  };
+  /** Requests that were accepted without a proof that is fresh enough, by the policy that allowed it. */
+  readonly staleAccepted = { open: 0, stale_for: 0, override: 0, observe: 0 };
+  /** Rounds of the feed; a round reaches the head, or fails. */
+  readonly polls = { ok: 0, failed: 0 };
+  /** Complete readings of the log, by what made one necessary. */
+  readonly loads = { start: 0, purge: 0, fork: 0 };
+  /** Changes of the log's history: found (`fork`), or made by this instance (`jump`). */
+  readonly histories = { fork: 0, jump: 0 };
+  /** Revocations that this instance committed, by how much each ends. */
+  readonly revocations = { token: 0, session: 0, subject: 0, key: 0, issuer: 0 };
+  /** Revocations that failed: they could not be stored. */
+  readonly revocationFailures = { token: 0, session: 0, subject: 0, key: 0, issuer: 0 };
+  /** Transactions in which revocations were committed; concurrent ones share one. */
+  readonly batches = { shared: 0, account: 0 };
+  /** Runs of the purge; `elsewhere`: another instance ran it; `clocks`: host and database differ. */
+  readonly purges = { done: 0, elsewhere: 0, clocks: 0, failed: 0 };
+  /** Rows deleted by the purge: of the log, and of sessions, their tokens and accounts. */
+  readonly purgedRows = { log: 0, sessions: 0 };
+  /** Push notifications sent, received, and those that could not be sent. */
+  readonly hints = { told: 0, heard: 0, failed: 0 };
+
+  /** Known live events that the last change of the history had lost. */
+  eventsLost = 0;
+  /** Pending revocations that the database refuses to number; they stay in force. */
+  pendingUnnumbered = 0;
+  /** By how much this host's clock is ahead of the database's (ms); negative: behind. */
+  clockAhead = 0;
+
+  /** A refusal passes several callers on its way out, and is counted at the first. */
+  private readonly counted = new WeakSet<AuthException>();
   private readonly watchers = new Set<(milliseconds: number) => void>();
 
-  /** Adds to a count. */
-  count<Name extends keyof AuthCounts>(name: Name, label: AuthCounts[Name], by = 1): void {
-    let counts = this.counts.get(name);
-    if (counts === undefined) this.counts.set(name, (counts = new Map()));
-    counts.set(label, (counts.get(label) ?? 0) + by);
-  }
-
-  /** Counts what a caller is refused by, once for each exception; anything else is not counted. */
+  /** Counts a refusal, once for each exception; any other error is not counted. */
   refuse(error: unknown): void {
-    if (!(error instanceof AuthException) || this.refused.has(error)) return;
-    this.refused.add(error);
-    this.count(error.getStatus() === 503 ? 'unavailable' : 'refusals', error.code);
+    if (!(error instanceof AuthException) || this.counted.has(error)) return;
+    this.counted.add(error);
+    const counts = error.getStatus() === 503 ? this.unavailable : this.refusals;
+    counts[error.code] = (counts[error.code] ?? 0) + 1;
   }
 
-  /** What a call gives; what it refuses is counted on its way out. */
-  async refusalsOf<T>(call: Promise<T>): Promise<T> {
-    try {
-      return await call;
-    } catch (error) {
-      this.refuse(error);
-      throw error;
-    }
-  }
+  /** For the `catch` of a promise: counts its refusal and throws it again. */
+  readonly refused = (error: unknown): never => {
+    this.refuse(error);
+    throw error;
+  };
 
-  /** A round of the feed that reached the head, and how long it took (ms). */
+  /** Counts a round of the feed that reached the head, and reports how long it took (ms). */
   observePoll(milliseconds: number): void {
-    this.count('polls', 'ok');
+    this.polls.ok++;
     for (const watch of this.watchers) watch(milliseconds);
   }
 
-  /** Tells how long each round of the feed takes (ms), from now on. */
+  /** Calls `watch` with the time that each round of the feed takes (ms), from now on. */
   watchPolls(watch: (milliseconds: number) => void): void {
     this.watchers.add(watch);
-  }
-
-  /** Notes the last value of something. */
-  set(name: keyof AuthLevels, value: number): void {
-    this.levels[name] = value;
-  }
-
-  /** The last value of something. */
-  level(name: keyof AuthLevels): number {
-    return this.levels[name];
-  }
-
-  /** A count by its labels, as far as there was anything to count. */
-  read<Name extends keyof AuthCounts>(name: Name): ReadonlyMap<AuthCounts[Name], number> {
-    return (this.counts.get(name) ?? new Map()) as ReadonlyMap<AuthCounts[Name], number>;
   }
 }

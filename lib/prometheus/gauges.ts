@@ -75,17 +75,17 @@ export const GAUGES: readonly MetricDefinition[] = [
   {
     name: 'events_lost',
     help: 'Known live events that the last change of the history had lost; they go on counting here.',
-    read: ({ meter }) => meter.level('eventsLost'),
+    read: ({ meter }) => meter.eventsLost,
   },
   {
     name: 'pending_unnumbered',
     help: 'Pending revocations that the database refuses to number; they go on counting.',
-    read: ({ meter }) => meter.level('pendingUnnumbered'),
+    read: ({ meter }) => meter.pendingUnnumbered,
   },
   {
     name: 'clock_ahead_seconds',
     help: 'By how much the clock of this host is ahead of the database; beyond 60 nothing is purged.',
-    read: ({ meter }) => meter.level('clockAhead') / 1000,
+    read: ({ meter }) => meter.clockAhead / 1000,
   },
   {
     name: 'unsettled_writes',

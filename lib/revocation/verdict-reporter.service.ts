@@ -44,7 +44,7 @@ export class VerdictReporter {
       if (reason === undefined) return verdict;
       const age = Math.round(this.feed.staleness / 1000);
       this.staleWarning.say(`A request was accepted by a proof ${age} s old (${reason}).`);
-      this.meter.count('staleAccepted', reason);
+      this.meter.staleAccepted[reason]++;
       this.events.tell({ type: 'accepted_stale', subject, sessionId, reason });
       return verdict;
     }
@@ -53,7 +53,7 @@ export class VerdictReporter {
       this.observeWarning.say(
         `A request was let pass that will be refused with ${reason} (observe).`,
       );
-      this.meter.count('staleAccepted', 'observe');
+      this.meter.staleAccepted.observe++;
       this.events.tell({ type: 'observed', subject, sessionId, reason });
       return LENIENT.observe;
     }

@@ -72,7 +72,7 @@ export class LoginService {
       const subject = await who();
       if (subject !== null && subject !== undefined) return this.begin(subject, since, context);
       const { requestId } = context;
-      this.meter.count('refusals', 'credentials_invalid');
+      this.meter.refusals.credentials_invalid++;
       this.events.tell({ type: 'login_refused', reason: 'credentials_invalid', requestId });
       return null;
     }

@@ -206,7 +206,7 @@ export class RefreshTokenLookup {
 
   private rowOf(token: RefreshToken): Promise<Row | undefined> {
     const lane = this.isOwn(token) ? this.own : this.strangers;
-    return this.meter.refusalsOf(lane.find(refreshTokenDigest(token)));
+    return lane.find(refreshTokenDigest(token)).catch(this.meter.refused);
   }
 
   private async look(digests: readonly string[]): Promise<ReadonlyMap<string, Row>> {

@@ -82,7 +82,7 @@ export class SessionService {
     who: AuthenticatedSubject | Authenticate,
     context: LoginContext | LoginSince = {},
   ): Promise<LoginResult | null> {
-    return this.meter.refusalsOf(this.logins.login(who, context));
+    return this.logins.login(who, context).catch(this.meter.refused);
   }
 
   /**
@@ -109,7 +109,7 @@ export class SessionService {
    * ```
    */
   refresh(token: string, context: RefreshContext = {}): Promise<LoginResult> {
-    return this.meter.refusalsOf(this.refreshes.refresh(token, context));
+    return this.refreshes.refresh(token, context).catch(this.meter.refused);
   }
 
   /**

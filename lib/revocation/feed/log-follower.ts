@@ -83,7 +83,7 @@ export class LogFollower {
     if (!this.registered) await this.register();
     if (this.cursor === undefined) {
       await this.read(log);
-      this.meter.count('loads', 'start');
+      this.meter.loads.start++;
     }
     let isRecovered = false;
     let hasJumped = false;
@@ -197,10 +197,10 @@ export class LogFollower {
     // While the clocks differ, rows that another host has purged would look lost.
     const lost = forgettable === undefined ? 0 : this.index.countMissing(forgettable);
     const isFork = judgement.kind === 'fork' || lost > 0;
-    this.meter.count('loads', isFork ? 'fork' : 'purge');
+    this.meter.loads[isFork ? 'fork' : 'purge']++;
     if (!isFork) return;
-    this.meter.count('histories', 'fork');
-    this.meter.set('eventsLost', lost);
+    this.meter.histories.fork++;
+    this.meter.eventsLost = lost;
     this.onLost(lost);
     const why = judgement.kind === 'fork' ? judgement.why : 'known events are missing in a reload';
     this.logger.error(

@@ -173,7 +173,7 @@ export class RevocationFeed {
   }
 
   private settled(error?: unknown): void {
-    if (error !== undefined) this.meter.count('polls', 'failed');
+    if (error !== undefined) this.meter.polls.failed++;
     if (error === undefined || error instanceof AuthWiringError) this.endBoot();
   }
 }

@@ -62,7 +62,7 @@ export class ClockCheck {
   compare(database: number): void {
     const now = { wall: this.clock.wall(), monotonic: this.clock.monotonic(), database };
     const ahead = now.wall - database;
-    this.meter.set('clockAhead', ahead);
+    this.meter.clockAhead = ahead;
     if (Math.abs(ahead) <= LARGEST_DIFFERENCE) {
       if (this.alarmedAt !== undefined)
         this.logger.log('The clocks of host and database agree again.');

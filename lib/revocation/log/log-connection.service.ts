@@ -136,7 +136,7 @@ export class LogConnection implements OnModuleInit {
       const followed = new FollowedDatabase(database);
       const log = await openLogOn(followed, this.clock, {
         maxTokenLife: this.options.maxTokenLife,
-        onJump: () => this.meter.count('histories', 'jump'),
+        onJump: () => this.meter.histories.jump++,
       });
       this.opened = { log, database: followed, ...made };
       return log;

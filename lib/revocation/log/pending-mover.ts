@@ -73,7 +73,7 @@ export class PendingMover {
       if (!isLocked(error)) throw error;
       this.report(error);
     } finally {
-      this.meter.set('pendingUnnumbered', this.refusals.size);
+      this.meter.pendingUnnumbered = this.refusals.size;
     }
   }
 

@@ -5,7 +5,7 @@ import { isRetryable, StorageFailure, type Via } from '../../database/log-databa
 import { type EventDraft, eventOf } from '../../database/log-rows.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { AuthUnavailableException } from '../../errors/auth.exception.js';
-import { type AuthCounts, AuthMeter } from '../../events/auth-meter.service.js';
+import { AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
@@ -87,10 +87,10 @@ export class RevocationLog {
       const written = requests.filter((_, index) =>
         drafts[index]?.some(({ id }) => eventOf.get(id)?.id === id),
       );
-      for (const { kind } of written) this.meter.count('revocations', kind);
+      for (const { kind } of written) this.meter.revocations[kind]++;
       return { head, events, isRepetition: written.length === 0 };
     } catch (error) {
-      for (const { kind } of requests) this.meter.count('revocationFailures', kind);
+      for (const { kind } of requests) this.meter.revocationFailures[kind]++;
       throw this.refusal(error);
     }
   }
@@ -216,12 +216,12 @@ export class RevocationLog {
 
   private async appendOrFail(
     drafts: readonly EventDraft[],
-    batch: AuthCounts['batches'],
+    batch: keyof AuthMeter['batches'],
   ): Promise<AppendedDrafts> {
     const log = await reachLog(this.connection);
     try {
       const appended = await this.appendTo(log, drafts);
-      this.meter.count('batches', batch);
+      this.meter.batches[batch]++;
       return appended;
     } catch (error) {
       throw storageUnavailable(

@@ -55,9 +55,9 @@ export class RevocationPurge {
       covered: this.covered,
       isStopped: () => this.stopped,
       forgettingTime: (databaseNow) => this.clocks.forgettingTime(databaseNow),
-      onDeleted: (count, of) => this.meter.count('purgedRows', of, count),
+      onDeleted: (count, of) => (this.meter.purgedRows[of] += count),
     });
-    this.meter.count('purges', outcome);
+    this.meter.purges[outcome]++;
     return deleted;
   }
 
@@ -80,7 +80,7 @@ export class RevocationPurge {
       await this.renewPresence();
       await this.purge();
     } catch (error) {
-      this.meter.count('purges', 'failed');
+      this.meter.purges.failed++;
       this.logger.warn(`Expired revocations were not purged: ${messageOf(error)}`);
     }
   }

@@ -162,7 +162,7 @@ export class PushLink {
     if (message === undefined) return;
     this.heardAt = this.clock.monotonic();
     if (message.instance !== this.instance) {
-      this.meter.count('hints', 'heard');
+      this.meter.hints.heard++;
       this.wakeUp(message.position);
     } else if (this.isTesting) this.passed();
   }
@@ -191,11 +191,11 @@ export class PushLink {
 
   private wasSent(error: unknown): void {
     if (error === undefined) {
-      this.meter.count('hints', 'told');
+      this.meter.hints.told++;
       this.sendFailures = 0;
       return;
     }
-    this.meter.count('hints', 'failed');
+    this.meter.hints.failed++;
     if (this.sendFailures++ % 100 === 0) {
       this.logger.warn(
         `Other instances could not be told of a revocation and learn it by polling: ${messageOf(error)}`,

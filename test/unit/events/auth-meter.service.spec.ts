@@ -6,42 +6,37 @@ import {
 import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 
 describe('AuthMeter', () => {
-  it('counts by label, and knows nothing of what never happened', () => {
-    const meter = new AuthMeter();
-    meter.count('polls', 'failed');
-    meter.count('polls', 'failed', 2);
-    meter.count('purgedRows', 'log', 0);
-    expect([...meter.read('polls')]).toEqual([['failed', 3]]);
-    expect([...meter.read('purgedRows')]).toEqual([['log', 0]]);
-    expect(meter.read('hints').size).toBe(0);
+  it('starts the codes that are known beforehand at 0, and has no count of others', () => {
+    const { refusals } = new AuthMeter();
+    expect(refusals.token_expired).toBe(0);
+    expect(refusals).not.toHaveProperty('csrf_refused');
   });
 
-  it('counts a refusal once, at whichever edge it passes first, and 503s apart', async () => {
+  it('counts a refusal once, in the first call that it passes, and 503s apart', async () => {
     const meter = new AuthMeter();
-    const refusal = new AuthUnauthorizedException('token_revoked', 'The token has been revoked.');
-    await expect(meter.refusalsOf(Promise.reject(refusal))).rejects.toBe(refusal);
+    const refusal = new AuthUnauthorizedException('account_locked', 'The account is locked.');
+    await expect(Promise.reject(refusal).catch(meter.refused)).rejects.toBe(refusal);
     meter.refuse(refusal);
     meter.refuse(new AuthUnavailableException('storage_unavailable', 'Try again.'));
-    expect([...meter.read('refusals')]).toEqual([['token_revoked', 1]]);
-    expect([...meter.read('unavailable')]).toEqual([['storage_unavailable', 1]]);
+    expect(meter.refusals.account_locked).toBe(1);
+    expect(meter.unavailable.storage_unavailable).toBe(1);
+    expect(meter.refusals).not.toHaveProperty('storage_unavailable');
   });
 
   it('counts no error of others', () => {
     const meter = new AuthMeter();
     meter.refuse(new Error('of the application'));
     meter.refuse(undefined);
-    expect(meter.read('refusals').size + meter.read('unavailable').size).toBe(0);
+    const { refusals, unavailable } = new AuthMeter();
+    expect([meter.refusals, meter.unavailable]).toEqual([refusals, unavailable]);
   });
 
-  it('tells how long a poll took, and keeps the last value of a level', () => {
+  it('counts polls and reports how long they took', () => {
     const meter = new AuthMeter();
     const seen: number[] = [];
     meter.watchPolls((milliseconds) => seen.push(milliseconds));
     meter.observePoll(7);
-    meter.set('eventsLost', 2);
     expect(seen).toEqual([7]);
-    expect([...meter.read('polls')]).toEqual([['ok', 1]]);
-    expect(meter.level('eventsLost')).toBe(2);
-    expect(meter.level('pendingUnnumbered')).toBe(0);
+    expect(meter.polls).toEqual({ ok: 1, failed: 0 });
   });
 });
