@@ -42,14 +42,12 @@ import { VerdictReporter } from './revocation/verdict-reporter.service.js';
 /** Looks up the classes that options name (`claims`, `validate`), once all instances were made. */
 @Injectable()
 class ApplicationMethods implements OnModuleInit {
-  constructor(
-    private readonly modules: ModuleRef,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
-  ) {}
+  constructor(@Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions) {}
 
   /** @throws AuthWiringError when a class is no provider, or has no such method. */
   onModuleInit(): void {
-    for (const method of this.options.applicationMethods) method.find(this.modules);
+    this.options.claims?.find();
+    this.options.validate?.find();
   }
 }
 

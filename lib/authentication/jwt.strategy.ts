@@ -155,7 +155,8 @@ export class JwtStrategy
 
   private userOf(claims: TokenClaims, request: AuthRequest): unknown {
     const { validate } = this.options;
-    return validate === undefined ? claims : validate(claims, request);
+    if (validate === undefined) return claims;
+    return (validate.source ?? validate.find()).validate(claims, request);
   }
 
   /** The claims are kept only for a user whom the application accepted: their readers rely on it. */

@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-import { applicationCall } from '../options/application-method.js';
+import { applicationMethod } from '../options/application-method.js';
 import { option, readOptions, type Resolved } from '../options/option-checks.js';
 import { describeGiven, describeKind, OptionProblems } from '../options/option-problems.js';
 import type { TokenClaims } from '../options/token-claims.js';
@@ -91,7 +91,7 @@ const PREFIX = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
 export const HTTP_OPTIONS = {
   verifyCredentials: option(
     undefined,
-    applicationCall<VerifyCredentials>(
+    applicationMethod<CredentialsVerifier>(
       'verifyCredentials',
       '({ username, password }, request) => ({ subject }) or null',
     ),

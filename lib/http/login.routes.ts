@@ -3,7 +3,7 @@ import { ModuleRef } from '@nestjs/core';
 import { refusal } from '../errors/auth.exception.js';
 import { Public } from '../authentication/decorators.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { ApplicationMethod } from '../options/application-method.js';
+import type { ApplicationMethod } from '../options/application-method.js';
 import type { CookieResponse } from '../platform/cookies.js';
 import type { AuthenticatedSubject, LoginResult } from '../sessions/login-context.js';
 import { SessionService } from '../sessions/session.service.js';
@@ -11,9 +11,9 @@ import { AuthCookies } from './auth-cookies.service.js';
 import { limitGuesses, limitWrongTokens } from './guess-limit.js';
 import {
   type Credentials,
+  type CredentialsVerifier,
   RESOLVED_HTTP_OPTIONS,
   type ResolvedHttpOptions,
-  type VerifyCredentials,
 } from './http-options.js';
 import { OwnRoutes } from './own-routes.js';
 import { PresentedSessions } from './presented-sessions.service.js';
@@ -45,26 +45,21 @@ export interface TokenAnswer {
 @Public()
 @OwnRoutes()
 export class LoginRoutes implements OnModuleInit {
-  private readonly ask: VerifyCredentials | undefined;
+  private readonly verifier: ApplicationMethod<CredentialsVerifier> | undefined;
 
   constructor(
     private readonly sessions: SessionService,
     private readonly presented: PresentedSessions,
     private readonly cookies: AuthCookies,
-    private readonly modules: ModuleRef,
+    modules: ModuleRef,
     @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
   ) {
-    const { verifyCredentials } = options;
-    this.ask =
-      verifyCredentials instanceof ApplicationMethod
-        ? (verifyCredentials.bind(modules) as VerifyCredentials)
-        : verifyCredentials;
+    this.verifier = options.verifyCredentials?.in(modules);
   }
 
   /** @throws AuthWiringError when the verifier's class is no provider, or has no such method. */
   onModuleInit(): void {
-    const { verifyCredentials } = this.options;
-    if (verifyCredentials instanceof ApplicationMethod) verifyCredentials.find(this.modules);
+    this.verifier?.find();
   }
 
   /**
@@ -100,7 +95,7 @@ export class LoginRoutes implements OnModuleInit {
     credentials: Credentials,
     request: object,
   ): Promise<AuthenticatedSubject | null> {
-    const answer = (await this.ask?.(credentials, request)) ?? null;
+    const answer = (await this.verifier?.source?.verifyCredentials(credentials, request)) ?? null;
     if (answer === null) return null;
     if (typeof answer === 'object' && answer.subject !== undefined) return answer;
     throw new AuthWiringError(

@@ -5,26 +5,39 @@ import type { Check } from './option-checks.js';
 import { describeKind } from './option-problems.js';
 
 /**
- * The method of a class that an option names, such as `claims: UsersService`. The class is a provider
- * of the application; its instance is looked up after all instances were made. So the class may
- * inject `LogoutService`, and no cycle arises.
+ * What an option such as `claims: UsersService` names: a class of the application with one method, or a
+ * plain function. A class is a provider; its instance is looked up after all instances were made. So it
+ * may inject `LogoutService` without a cycle.
  */
-export class ApplicationMethod {
-  private instance: Readonly<Record<string, unknown>> | undefined;
+export class ApplicationMethod<Source extends object> {
+  /**
+   * The object whose method is called. Callers read this field and call {@link find} only where it is
+   * missing. They call the method on the object, not a copy of it, so that a test can replace it there.
+   */
+  source: Source | undefined;
 
   constructor(
     private readonly option: string,
-    private readonly type: Type,
     private readonly method: string,
-  ) {}
+    private readonly given: Type<Source> | ((...args: never) => unknown),
+    private readonly modules?: ModuleRef,
+  ) {
+    if (!isClassWith(given, method)) this.source = { [method]: given } as Source;
+  }
+
+  /** The same for one application: two of them may be made from one module definition. */
+  in(modules: ModuleRef | undefined): ApplicationMethod<Source> {
+    return new ApplicationMethod(this.option, this.method, this.given, modules);
+  }
 
   /** @throws AuthWiringError when there is no single instance, or it has no such method. */
-  find(modules: ModuleRef): Readonly<Record<string, unknown>> {
-    if (this.instance !== undefined) return this.instance;
-    const { option, type, method } = this;
+  find(): Source {
+    if (this.source !== undefined) return this.source;
+    const { option, method } = this;
+    const type = this.given as Type<Source>;
     let found: unknown;
     try {
-      found = modules.get<unknown>(type, { strict: false });
+      found = this.modules?.get<unknown>(type, { strict: false });
     } catch (error) {
       throw new AuthWiringError(
         `${option} names the class ${type.name}, of which there is no single instance: ` +
@@ -33,45 +46,29 @@ export class ApplicationMethod {
         `Give a function instead of the class.`,
       );
     }
-    const instance = (found ?? {}) as Readonly<Record<string, unknown>>;
-    if (typeof instance[method] === 'function') return (this.instance = instance);
+    const source = (found ?? {}) as Source;
+    if (typeof Reflect.get(source, method) === 'function') return (this.source = source);
     throw new AuthWiringError(
       `${option} names the class ${type.name}, which has no method ${method}().`,
       `Add the method ${method}() to ${type.name}.`,
       `Give a function instead of the class.`,
     );
   }
-
-  /**
-   * The method as a function; its instance is looked up at the first call, which may come while the
-   * application starts. What it throws passes through.
-   */
-  bind(modules: ModuleRef): ApplicationFunction {
-    return (...args) => {
-      const instance = this.find(modules);
-      return Reflect.apply(instance[this.method] as () => unknown, instance, args);
-    };
-  }
 }
-
-/** A function of the application, as the library calls it. */
-type ApplicationFunction = (...args: readonly unknown[]) => unknown;
-
-/** What an option for a function of the application was given: the function, or a class that has it. */
-export type ApplicationCall<F> = F | ApplicationMethod;
 
 /**
  * A function of the application, or a class with such a method, for an option that may be missing.
  *
  * @param example - How the function looks.
  */
-export function applicationCall<F>(
-  method: string,
+export function applicationMethod<Source extends object>(
+  method: string & keyof Source,
   example: string,
-): Check<ApplicationCall<F> | undefined> {
+): Check<ApplicationMethod<Source> | undefined> {
   return (given, option, problems) => {
-    if (isClassWith(given, method)) return new ApplicationMethod(option, given, method);
-    if (given === undefined || typeof given === 'function') return given as F | undefined;
+    if (given === undefined) return undefined;
+    if (typeof given === 'function')
+      return new ApplicationMethod<Source>(option, method, given as Type<Source>);
     problems.add(
       option,
       describeKind(given),
@@ -83,8 +80,7 @@ export function applicationCall<F>(
 }
 
 /** Whether an option names a class. One that was compiled to a function has the method on its prototype. */
-function isClassWith(given: unknown, method: string): given is Type {
-  if (typeof given !== 'function') return false;
+function isClassWith(given: object, method: string): boolean {
   const { prototype } = given as { prototype?: object };
   return (
     typeof (prototype === undefined ? undefined : Reflect.get(prototype, method)) === 'function' ||

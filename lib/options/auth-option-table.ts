@@ -1,7 +1,7 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isActor } from '../platform/identifier.js';
-import { applicationCall } from './application-method.js';
-import type { AuthOptions, ClaimsValidator } from './auth-options.js';
+import { applicationMethod } from './application-method.js';
+import type { AuthOptions, UserValidator } from './auth-options.js';
 import { foreignIssuers, issuersWithoutKid } from './foreign-issuers.js';
 import { subjectHashKey } from './key-material.js';
 import { legacy } from './legacy-options.js';
@@ -21,7 +21,7 @@ import {
 } from './option-checks.js';
 import { describeGiven, describeKind, type OptionProblems } from './option-problems.js';
 import type { RevocationHint } from './revocation-hint.js';
-import type { ClaimsLoader } from './session-settings.js';
+import type { ClaimsSource } from './session-settings.js';
 import { isProduction, parseStaleFor, parseStalePolicy, UNBOUNDED } from './stale-policy.js';
 
 /** The largest legal `clockTolerance` (ms); the log keeps each event for twice as long after its tokens. */
@@ -49,11 +49,11 @@ export const AUTH_OPTIONS = {
   allowedClaims: option([], list(claimName, "Give a list of names, such as ['pin'].")),
   claims: option(
     undefined,
-    applicationCall<ClaimsLoader>('claims', '(subject, context) => ({ role: … })'),
+    applicationMethod<ClaimsSource>('claims', '(subject, context) => ({ role: … })'),
   ),
   validate: option(
     undefined,
-    applicationCall<ClaimsValidator>('validate', '(claims, request) => user'),
+    applicationMethod<UserValidator>('validate', '(claims, request) => user'),
   ),
 
   sessionTtl: option('30d', duration('1s', '366d', 'whole seconds')),

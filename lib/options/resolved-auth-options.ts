@@ -1,13 +1,13 @@
 import type { ModuleRef } from '@nestjs/core';
-import { ApplicationMethod, type ApplicationCall } from './application-method.js';
+import type { ApplicationMethod } from './application-method.js';
 import type { AuthKey } from './auth-key.js';
 import { AUTH_OPTIONS } from './auth-option-table.js';
-import type { AuthOptions, ClaimsValidator } from './auth-options.js';
+import type { AuthOptions, UserValidator } from './auth-options.js';
 import { checkNameOfLegacy, LEGACY_TOKEN_LIFE, type ResolvedLegacy } from './legacy-options.js';
 import { readOptions, type Resolved } from './option-checks.js';
 import { OptionProblems } from './option-problems.js';
 import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
-import type { ClaimsLoader } from './session-settings.js';
+import type { ClaimsSource } from './session-settings.js';
 
 /** The injection token of what the application gave, which only the resolver reads. */
 export const RAW_AUTH_OPTIONS = Symbol('nestjs-logout:auth-options');
@@ -27,10 +27,9 @@ export interface ResolvedAuthOptions extends Omit<
   readonly observeUntil: Values['observe'];
   /** The longest lifetime of any token this instance can be asked about. */
   readonly maxTokenLife: number;
-  readonly claims: ClaimsLoader | undefined;
-  readonly validate: ClaimsValidator | undefined;
-  /** The classes behind `claims` and `validate`, looked up once all instances were made. */
-  readonly applicationMethods: readonly ApplicationMethod[];
+  /** Looked up at boot, as `validate` is; a caller before that looks it up itself. */
+  readonly claims: ApplicationMethod<ClaimsSource> | undefined;
+  readonly validate: ApplicationMethod<UserValidator> | undefined;
 }
 
 /** What may be given beside `useFactory` instead of being returned by it. */
@@ -91,13 +90,6 @@ export function resolveAuthOptions(
   const values = readOptions(options, 'options', AUTH_OPTIONS, FAMILIAR, problems);
   if (values === null) throw problems.toError();
 
-  const applicationMethods: ApplicationMethod[] = [];
-  const callOf = <F>(name: keyof RegisteredCalls): F | undefined => {
-    const call = oneCall(name, values[name], registered[name], problems);
-    if (!(call instanceof ApplicationMethod)) return call as F | undefined;
-    applicationMethods.push(call);
-    return call.bind(modules as ModuleRef) as F;
-  };
   const { secret, keys, observe, legacy, foreign, accessTokenTtl, ...others } = values;
   const resolved: ResolvedAuthOptions = {
     ...others,
@@ -112,23 +104,24 @@ export function resolveAuthOptions(
       legacy === undefined ? 0 : LEGACY_TOKEN_LIFE,
       ...foreign.map(({ maxTokenLife }) => maxTokenLife),
     ),
-    claims: callOf<ClaimsLoader>('claims'),
-    validate: callOf<ClaimsValidator>('validate'),
-    applicationMethods,
+    claims: oneMethod('claims', values.claims, registered.claims, problems)?.in(modules),
+    validate: oneMethod('validate', values.validate, registered.validate, problems)?.in(modules),
   };
   problems.throwIfAny();
   return Object.freeze(resolved);
 }
 
 /** What was given beside `useFactory` or returned by it, not both. */
-function oneCall(
-  name: keyof RegisteredCalls,
-  returned: ApplicationCall<unknown> | undefined,
+function oneMethod<Name extends keyof RegisteredCalls>(
+  name: Name,
+  returned: Values[Name],
   beside: unknown,
   problems: OptionProblems,
-): ApplicationCall<unknown> | undefined {
+): Values[Name] {
   if (beside === undefined) return returned;
-  if (returned === undefined) return AUTH_OPTIONS[name].check(beside, name, problems, {});
+  if (returned === undefined) {
+    return AUTH_OPTIONS[name].check(beside, name, problems, {}) as Values[Name];
+  }
   problems.add(name, 'one beside useFactory and one returned by it', 'Give one of them.');
   return undefined;
 }

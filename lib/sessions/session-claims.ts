@@ -1,6 +1,7 @@
 import { inexactIn } from '../authentication/strict-json.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { ClaimsContext, ClaimsLoader } from '../options/session-settings.js';
+import type { ApplicationMethod } from '../options/application-method.js';
+import type { ClaimsContext, ClaimsSource } from '../options/session-settings.js';
 
 /** The claims that the library itself sets; an application cannot set them. */
 const REGISTERED = new Set(['iss', 'aud', 'sub', 'sid', 'jti', 'gen', 'iat', 'exp', 'nbf', 'cnf']);
@@ -47,13 +48,14 @@ export function assertSignable(
  * finds nothing, or a forgotten `return`, must not give a token without claims to a deleted account.
  */
 export async function claimsOf(
-  loader: ClaimsLoader | undefined,
+  given: ApplicationMethod<ClaimsSource> | undefined,
   subject: string,
   context: ClaimsContext,
 ): Promise<Readonly<Record<string, unknown>> | null> {
-  if (loader === undefined) return {};
+  if (given === undefined) return {};
+  const source = given.source ?? given.find();
   // What an application without types gives is not known.
-  const answer: unknown = await loader(subject, context);
+  const answer: unknown = await source.claims(subject, context);
   if (answer === null) return null;
   if (typeof answer === 'object' && !Array.isArray(answer)) {
     return answer as Readonly<Record<string, unknown>>;

@@ -124,6 +124,35 @@ describe('claims, validate and verifyCredentials may be a class that injects Log
     }
   });
 
+  it('two applications that one module definition made each call their own instance', async () => {
+    const made: Verifier[] = [];
+    @Injectable()
+    class Verifier {
+      constructor() {
+        made.push(this);
+      }
+
+      verifyCredentials(): { subject: string } {
+        return { subject: `of instance ${made.indexOf(this)}` };
+      }
+    }
+    const auth = AuthModule.forRoot({ ...OPTIONS, http: { verifyCredentials: Verifier } });
+    const subjects: string[] = [];
+    for (let round = 0; round < 2; round++) {
+      const url = await start(auth, [Verifier]);
+      const login = await fetchOnce(`${url}/auth/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ username: 'alice', password: 'x' }),
+      });
+      const { access_token: token } = (await login.json()) as { access_token: string };
+      const me = await fetchOnce(`${url}/me`, { headers: { authorization: `Bearer ${token}` } });
+      subjects.push(((await me.json()) as { sub: string }).sub);
+      await app?.close();
+    }
+    expect(subjects).toEqual(['of instance 0', 'of instance 1']);
+  });
+
   it.each(['claims', 'validate'] as const)(
     'a class named by %s that is no provider stops the boot',
     async (option) => {

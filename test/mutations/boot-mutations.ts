@@ -11,9 +11,16 @@ const CLASSES = 'e2e/application-classes';
 export const BOOT_MUTATIONS: readonly Mutation[] = [
   one(
     'a class is looked up before it is made',
+    'options/resolved-auth-options',
+    'return Object.freeze(resolved);',
+    'resolved.claims?.find(); return Object.freeze(resolved);',
+    CLASSES,
+  ),
+  one(
+    'two applications share what one of them looked up',
     'options/application-method',
-    'return (...args) => {',
-    'this.find(modules); return (...args) => {',
+    'return new ApplicationMethod(this.option, this.method, this.given, modules);',
+    'this.modules ??= modules; return this;',
     CLASSES,
   ),
   one('a cycle of the options is not noticed', CHECK, 'throw cycle(path);', 'continue;', CLASSES),

@@ -87,6 +87,13 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'cluster/sessions/session-limits',
   ),
   one(
+    'sessionIdleTtl has a default of its own',
+    'options/auth-option-table',
+    'return earlier.refreshTokenTtl;',
+    'return 1_209_600_000;',
+    'unit/options/resolved-auth-options',
+  ),
+  one(
     'Fastify judges the kind of a body that is not there',
     'http/own-routes',
     "delete headers['content-type'];",

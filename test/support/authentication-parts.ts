@@ -24,6 +24,7 @@ import { TokenVerifier } from '../../lib/authentication/token-verifier.js';
 import { TokenService } from '../../lib/authentication/token.service.js';
 import { AuthMeter } from '../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../lib/options/auth-key.js';
+import type { ClaimsValidator } from '../../lib/options/auth-options.js';
 import {
   resolveAuthOptions,
   RESOLVED_AUTH_OPTIONS,
@@ -96,9 +97,12 @@ export function asymmetricKey(kid: string, alg: SigningAlgorithm): SigningKey {
 
 export function optionsWith(
   keys: readonly AuthKey[],
-  overrides: Partial<ResolvedAuthOptions> = {},
+  {
+    validate,
+    ...overrides
+  }: Partial<Omit<ResolvedAuthOptions, 'validate'>> & { validate?: ClaimsValidator } = {},
 ): ResolvedAuthOptions {
-  const given = { issuer: 'https://issuer.test', audience: 'api', accessTokenTtl: 300 };
+  const given = { issuer: 'https://issuer.test', audience: 'api', accessTokenTtl: 300, validate };
   return {
     ...resolveAuthOptions({ ...given, secret: 'x'.repeat(32), maxSessions: false }),
     loadKeys: () => Promise.resolve(keys),

@@ -95,7 +95,6 @@ describe('good options', () => {
     const { loadKeys, ...rest } = resolveAuthOptions(good);
     expect(loadKeys).toEqual(expect.any(Function));
     expect(rest).toEqual({
-      applicationMethods: [],
       issuer: 'shop',
       audience: 'shop-api',
       accessTokenTtl: 900_000,
@@ -130,6 +129,15 @@ describe('good options', () => {
       publicMetadataKey: undefined,
       validate: undefined,
     });
+  });
+
+  it('let a session idle for as long as its refresh token is valid, unless sessionIdleTtl is set', () => {
+    const idle = (more: Partial<AuthOptions>): number =>
+      resolveAuthOptions({ ...good, ...more } as AuthOptions).sessionIdleTtl;
+    expect(idle({ refreshTokenTtl: '2h' })).toBe(7_200_000);
+    expect(idle({ refreshTokenTtl: '60d' })).toBe(60 * 86_400_000);
+    expect(idle({ refreshTokenTtl: '2h', sessionIdleTtl: '3h' })).toBe(10_800_000);
+    expect(idle({ refreshTokenTtl: '2h', sessionIdleTtl: 60 })).toBe(60_000);
   });
 
   it('take undefined for the default', () => {
@@ -172,7 +180,7 @@ describe('good options', () => {
       publicMetadataKey: 'isPublic',
     });
     expect(resolved.dataSource).toBe(dataSource);
-    expect(resolved.validate).toBe(validate);
+    expect(resolved.validate?.source?.validate).toBe(validate);
   });
 
   it('take the longest token of any issuer for maxTokenLife', () => {
@@ -325,6 +333,7 @@ describe('the type of the options', () => {
       readonly name: string;
     }
     const validate = ({ name }: MyClaims, request: { url: string }): string => name + request.url;
-    expect(resolveAuthOptions({ ...good, validate }).validate).toBe(validate);
+    const resolved = resolveAuthOptions({ ...good, validate });
+    expect(resolved.validate?.source?.validate).toBe(validate);
   });
 });
