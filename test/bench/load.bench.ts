@@ -1,13 +1,12 @@
 import { EventKeys, openLogOn, RevocationIndex, openLogDatabase } from '../support/internals.js';
-import Database from 'better-sqlite3';
-import { randomBytes } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { join } from 'node:path';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import type { DataSourceOptions } from 'typeorm';
 import { AuthClock } from '../../lib/platform/auth-clock.js';
 import { loadLog } from '../../lib/revocation/feed/log-loader.js';
 import { atMost, median, runIfMain, type BenchTable, type Figure } from './bench.js';
 import { progress, times } from './progress.js';
+import { fillLog } from './support/full-log.js';
 import { startPostgres } from './support/postgres.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -37,15 +36,7 @@ async function onSqlite(): Promise<Figure[]> {
       database: join(folder.path, 'log.sqlite'),
     };
     await makeTables(options);
-    const handle = new Database(options.database as string);
-    fill((rows) => {
-      const insert = handle.prepare(
-        `INSERT INTO auth_event (${COLUMNS}) VALUES (?, ?, 'session', ?, 0, ?, 'logout', ?)`,
-      );
-      handle.transaction(() => rows.forEach((row) => insert.run(...row)))();
-    });
-    handle.prepare(RAISE).run(...headOf());
-    handle.close();
+    await fillLog(options, EVENTS);
     return await measure('SQLite', options);
   } finally {
     folder.remove();
@@ -57,56 +48,11 @@ async function onPostgres(): Promise<Figure[]> {
   if (server === undefined) return [];
   try {
     await makeTables(server.options);
-    const dataSource = await new DataSource(server.options).initialize();
-    const pages: Row[][] = [];
-    fill((rows) => pages.push(rows));
-    for (const rows of pages) {
-      await dataSource.query(
-        `INSERT INTO auth_event (${COLUMNS}) SELECT p, e, 'session', k, 0, u, 'logout', c ` +
-          'FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[]) t(p, e, k, u, c)',
-        [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column])),
-      );
-    }
-    let index = 0;
-    await dataSource.query(
-      RAISE.replaceAll('?', () => `$${++index}`),
-      headOf(),
-    );
-    await dataSource.query('ANALYZE auth_event');
-    await dataSource.destroy();
+    await fillLog(server.options, EVENTS);
     return await measure('PostgreSQL', server.options);
   } finally {
     await server.stop();
   }
-}
-
-type Row = [position: number, id: Buffer, key: Buffer, until: number, created: number];
-
-const COLUMNS = 'position, event_id, kind, event_key, access_only, keep_until, reason, created_at';
-const RAISE = 'UPDATE auth_head SET position = ?, last_event_id = ? WHERE id = 1';
-
-/** Live events in commit order, a thousand at a time. */
-function fill(write: (rows: Row[]) => void): void {
-  progress(`${EVENTS.toLocaleString('en-US')} events`);
-  const now = Date.now();
-  for (let written = 0; written < EVENTS; written += 1_000) {
-    write(
-      Array.from({ length: 1_000 }, (_, i): Row => {
-        const position = written + i + 1;
-        return [position, eventId(position), randomBytes(16), now + 3_600_000, now];
-      }),
-    );
-  }
-}
-
-function headOf(): [number, Buffer] {
-  return [EVENTS, eventId(EVENTS)];
-}
-
-function eventId(position: number): Buffer {
-  const id = Buffer.alloc(16);
-  id.writeUIntBE(position, 10, 6);
-  return id;
 }
 
 async function makeTables(source: DataSourceOptions): Promise<void> {

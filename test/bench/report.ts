@@ -42,6 +42,9 @@ How to read it:
 - **Asking twice**: rows and bytes are counted by PostgreSQL, time is simulated.
 - **Cold start**: the longest time in which the event loop answered nothing. On a shared machine another process can delay the loop too: the control beside it is the same clock in an idle process.
 - A target that is missed says **missed**, and stays.
+- **Two builds**: \`npm run bench:gate -- --base main\` compares a checkout with another commit, for a pull
+  request. Base, head and a second copy of the base run in turn in processes of their own; it counts
+  CPU time, and exits with 1 where the head is slower by more than 5 % and by more than both copies of the base differ.
 `;
 
 /** Makes the report; writes it into docs, with its picture, and between its marks into the README. */

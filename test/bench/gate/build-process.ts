@@ -1,0 +1,52 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { DataSourceOptions } from 'typeorm';
+import type { Act, Boot } from './acts.js';
+
+/** What a process is started with. */
+export interface BuildSettings {
+  /** The entry of the compiled library. */
+  readonly entry: string;
+  readonly dataSource: DataSourceOptions;
+}
+
+/** One build in a process of its own, which does what it is told and reports its CPU time. */
+export class BuildProcess {
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly boot: Boot,
+  ) {}
+
+  /** Resolves when the log is loaded. */
+  static async start(settings: BuildSettings): Promise<BuildProcess> {
+    const child = fork(new URL('./build-main.js', import.meta.url), [], {
+      execArgv: ['--expose-gc'],
+      env: { ...process.env, BENCH_GATE: JSON.stringify(settings) },
+    });
+    return new BuildProcess(child, await answerOf<Boot>(child));
+  }
+
+  /** Does this so often and resolves with the CPU time of the process (ms). */
+  async run(act: Act, count: number): Promise<number> {
+    this.child.send({ act, count });
+    return answerOf<number>(this.child);
+  }
+
+  async stop(): Promise<void> {
+    const gone = once(this.child, 'exit');
+    this.child.disconnect();
+    await gone;
+  }
+}
+
+function answerOf<T>(child: ChildProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null): void =>
+      reject(new Error(`A process of the gate ended with ${code}.`));
+    child.once('exit', onExit);
+    child.once('message', (answer) => {
+      child.off('exit', onExit);
+      resolve(answer as T);
+    });
+  });
+}

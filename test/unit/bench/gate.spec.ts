@@ -1,0 +1,41 @@
+import { describe, expect, it } from '@jest/globals';
+import { judge, type Launch } from '../../bench/gate/judge.js';
+
+const launch = (base: number, head: number, again = base): Launch => ({ base, head, again });
+
+describe('the verdict of npm run bench:gate', () => {
+  it('is "slower" above 5 % where the two copies of the base agree', () => {
+    expect(judge([launch(100, 106), launch(100, 107), launch(100, 106)])).toEqual({
+      base: 100,
+      head: 106,
+      ratio: 1.06,
+      spread: 0,
+      verdict: 'slower',
+    });
+    expect(judge([launch(100, 104), launch(100, 105), launch(100, 104)]).verdict).toBe('same');
+  });
+
+  it('is "same" while the two copies of the base differ by more than head and base', () => {
+    const launches = [launch(100, 115, 100), launch(100, 118, 130), launch(100, 112, 101)];
+    expect(judge(launches)).toMatchObject({ spread: 0.30000000000000004, verdict: 'same' });
+  });
+
+  it('sees the noise whichever copy of the base was the slower one', () => {
+    const slowFirst = judge([launch(130, 130, 100)]);
+    const slowSecond = judge([launch(100, 130, 130)]);
+    expect(slowFirst.spread).toBeCloseTo(slowSecond.spread);
+    expect([slowFirst.verdict, slowSecond.verdict]).toEqual(['same', 'same']);
+  });
+
+  it('is "slower" beyond the noise of the base', () => {
+    expect(judge([launch(100, 150, 110), launch(100, 150, 95)]).verdict).toBe('slower');
+  });
+
+  it('is not decided by one launch in which something disturbed the head', () => {
+    expect(judge([launch(100, 101), launch(100, 300), launch(100, 99)]).verdict).toBe('same');
+  });
+
+  it('is "faster" where the head takes less by more than the noise', () => {
+    expect(judge([launch(100, 80), launch(100, 82)]).verdict).toBe('faster');
+  });
+});
