@@ -6,8 +6,8 @@ import {
   type SeenInstance,
 } from '../database/instance.statements.js';
 import { isRetryable, type LogDatabase, StorageFailure } from '../database/log-database.js';
-import { type EventDraft, type Head, headOf } from '../database/log-rows.js';
-import type { LogStatements } from '../database/log.statements.js';
+import type { EventDraft } from '../revocation/log/event-draft.js';
+import { type Head, headOf, type LogStatements } from '../database/log.statements.js';
 import { OperatorStatements } from '../database/operator.statements.js';
 import { openLogDatabase } from '../database/open-log-database.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';

@@ -1,6 +1,7 @@
 import { SUPPORTED_FORMAT } from '../database/entities/revocation-event.entity.js';
 import { integerOf } from '../database/entities/table.js';
 import type { SeenInstance } from '../database/instance.statements.js';
+import { PurgeStatements } from '../database/purge.statements.js';
 import type { Row } from '../database/statement.js';
 import { PENDING_PAGE, PURGE_AGE } from '../revocation/log/log.transactions.js';
 import { boundText, isUnbounded, namesOf, plural, spanText } from './command-options.js';
@@ -127,7 +128,11 @@ const purge: Check = {
     const { log, running } = patient;
     const now = integerOf((await headRow(patient))?.['now'] ?? '0');
     const late = await log.rows(
-      log.statements.findExpired(now - EXPIRED_FOR, now - EXPIRED_FOR - PURGE_AGE, PENDING_PAGE),
+      new PurgeStatements(log.database.dialect).findExpired(
+        now - EXPIRED_FOR,
+        now - EXPIRED_FOR - PURGE_AGE,
+        PENDING_PAGE,
+      ),
     );
     if (late.length === 0) return [];
     const many =

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { instanceOf, type SeenInstance } from '../database/instance.statements.js';
-import { headOf } from '../database/log-rows.js';
+import { headOf } from '../database/log.statements.js';
 import type { LoweredBound } from '../database/operator.statements.js';
 import type { Transaction } from '../database/statement.js';
 import { type CommandLog, withLog } from './command-log.js';

@@ -1,4 +1,9 @@
-import type { EventDraft } from '../database/log-rows.js';
+import {
+  DEFAULT_REASONS,
+  draftsOf,
+  type EventDraft,
+  type RevocationRequest,
+} from '../revocation/log/event-draft.js';
 import {
   KEYS_OF_ISSUERS,
   type RevocationReason,
@@ -6,11 +11,6 @@ import {
 import { sessionsOfKey } from '../logout/key-sessions.service.js';
 import { AUTH_OPTIONS } from '../options/auth-option-table.js';
 import { lockTimeOf } from '../options/duration.js';
-import {
-  DEFAULT_REASONS,
-  draftsOf,
-  type RevocationRequest,
-} from '../revocation/log/event-draft.js';
 import type { Appended } from '../revocation/log/log.transactions.js';
 import { type CommandLog, parseRetryId, withLog } from './command-log.js';
 import {

@@ -1,7 +1,7 @@
 import type { Dialect } from './dialect.js';
-import { AuthAccount, UNMARKED } from './entities/auth-account.entity.js';
+import { AuthAccount } from './entities/auth-account.entity.js';
 import { AuthSession } from './entities/auth-session.entity.js';
-import type { RevocationReason } from './entities/revocation-event.entity.js';
+import type { LogEvent, RevocationReason } from './entities/revocation-event.entity.js';
 import { bytesOf, placeholders, reader } from './entities/table.js';
 import { oneOf, present, StatementRepository } from './statement-repository.js';
 import type { Statement } from './statement.js';
@@ -11,6 +11,27 @@ const FORGETTABLE =
 
 /** What is stored of an account: its marks, and whether it may log in. */
 export type AccountRow = AuthAccount;
+
+/**
+ * What the events of an account (or of an issuer) that end **sessions** add up to, in one row: a
+ * session can live for longer than any event is kept (protocol G6).
+ *
+ * The same three values as in the index (`mark.ts`, protocol G4): the highest limit, the one session
+ * that it spares, and the highest limit of the events that spare another one or none.
+ */
+type SubjectMarks = Pick<
+  AuthAccount,
+  'killsBelow' | 'reason' | 'exceptKey' | 'sparedBelow' | 'sparedReason'
+>;
+
+/** An account that was never marked. */
+const UNMARKED: SubjectMarks = {
+  killsBelow: 0,
+  reason: 'unspecified',
+  exceptKey: null,
+  sparedBelow: 0,
+  sparedReason: 'unspecified',
+};
 
 /** An account of which nothing is stored. */
 export function unknownAccount(key: string): AccountRow {
@@ -112,4 +133,33 @@ export class AccountStatements {
   private sessionsOf(account: string): string {
     return `SELECT 1 FROM ${this.sessions.table} s WHERE s.subject_key = ${account}.subject_key`;
   }
+}
+
+/** Counts an event in, in whatever order they come; no limit ever falls. */
+export function mark<T extends SubjectMarks>(
+  marks: T,
+  { killsBelow, except, reason }: Pick<LogEvent, 'killsBelow' | 'except' | 'reason'>,
+): T {
+  const limit = killsBelow ?? 0;
+  const spared = { sparedBelow: marks.killsBelow, sparedReason: marks.reason };
+  if (limit > marks.killsBelow) {
+    const next = { ...marks, killsBelow: limit, reason };
+    return except === marks.exceptKey ? next : { ...next, ...spared, exceptKey: except };
+  }
+  if (except !== marks.exceptKey && limit > marks.sparedBelow) {
+    return { ...marks, sparedBelow: limit, sparedReason: reason };
+  }
+  return marks;
+}
+
+/** Why a session is dead, or `undefined` if no mark ends it. */
+export function endedBy(
+  marks: SubjectMarks,
+  gen: number,
+  sessionKey: string,
+): RevocationReason | undefined {
+  if (sessionKey === marks.exceptKey) {
+    return gen < marks.sparedBelow ? marks.sparedReason : undefined;
+  }
+  return gen < marks.killsBelow ? marks.reason : undefined;
 }

@@ -13,16 +13,6 @@ export function isDataSource(value: unknown): value is DataSource {
   );
 }
 
-/** What a DataSource is connected by; another object each time that it is initialised. */
-export function poolOf(dataSource: DataSource | undefined): unknown {
-  const driver = dataSource?.driver as unknown as Readonly<Record<string, unknown>> | undefined;
-  if (dataSource?.isInitialized !== true || driver === undefined) return undefined;
-  // PostgreSQL, MySQL, MySQL with replication, SQLite.
-  return (
-    driver['master'] ?? driver['pool'] ?? driver['poolCluster'] ?? driver['databaseConnection']
-  );
-}
-
 /**
  * The application's DataSource: the one that is named, else the only one there is.
  *

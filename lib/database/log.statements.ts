@@ -1,8 +1,14 @@
+import type { AuthClock } from '../platform/auth-clock.js';
 import type { Dialect } from './dialect.js';
 import { AuthHead, AuthLog } from './entities/auth-log.entity.js';
-import { PendingEvent, RevocationEvent } from './entities/revocation-event.entity.js';
-import { bytesOf, columnsOf, valuesOf } from './entities/table.js';
-import { EVENT_PROPERTIES, HEAD_PROPERTIES, type PendingRow } from './log-rows.js';
+import {
+  type LogEvent,
+  type LogEventKind,
+  PendingEvent,
+  reasonOf,
+  RevocationEvent,
+} from './entities/revocation-event.entity.js';
+import { bytesOf, columnsOf, integerOf, reader, valuesOf } from './entities/table.js';
 import {
   Expression,
   lessThan,
@@ -10,10 +16,42 @@ import {
   selected,
   StatementRepository,
 } from './statement-repository.js';
-import type { Statement } from './statement.js';
+import type { Row, Statement } from './statement.js';
 
-/** An event that has its position, as it is inserted. */
-export type NumberedRow = RevocationEvent;
+/** What every reader of the head needs of it. */
+export const HEAD_PROPERTIES = [
+  'position',
+  'lastEventId',
+  'purgedThrough',
+  'format',
+  'maxStaleness',
+  'maxTokenLife',
+  'server',
+] as const satisfies readonly (keyof AuthHead)[];
+
+/** What decides about tokens: an event without its writer and the time of its writing. */
+export const EVENT_PROPERTIES = [
+  'position',
+  'id',
+  'kind',
+  'key',
+  'killsBelow',
+  'except',
+  'accessOnly',
+  'issuedBefore',
+  'until',
+  'reason',
+] as const satisfies readonly (keyof RevocationEvent)[];
+
+/** The head of the log as one statement saw it. */
+export interface Head extends Pick<AuthHead, (typeof HEAD_PROPERTIES)[number]> {
+  /** Which server answered; `null` where servers have no identity. */
+  readonly serverNow: string | null;
+  /** Whether a standby or a replica answered: what it reports may be old. */
+  readonly isReadOnly: boolean;
+  /** Database time, epoch ms. */
+  readonly now: number;
+}
 
 /** Every statement of the log, written once for all dialects; rows come back as text. */
 export class LogStatements {
@@ -125,8 +163,8 @@ export class LogStatements {
    * W1: raises the head by what is missing and inserts that, in one statement where the database can.
    * Each says how many rows it has to change.
    */
-  append(rows: readonly NumberedRow[]): readonly { statement: Statement; changes: number }[] {
-    const last = rows.at(-1) as NumberedRow;
+  append(rows: readonly RevocationEvent[]): readonly { statement: Statement; changes: number }[] {
+    const last = rows.at(-1) as RevocationEvent;
     const raise = this.raiseHead(last.position, last.id);
     const insert = this.event.insert(rows);
     const both = this.dialect.insertAfter?.(raise, insert);
@@ -153,47 +191,6 @@ export class LogStatements {
     );
   }
 
-  /** X1: expired, and it and its successor older than `cutoff`; the last event always stays. */
-  findExpired(now: number, cutoff: number, limit: number): Statement {
-    return this.dialect.statement(
-      `SELECT ${this.dialect.text('e.position')} AS event_position FROM ${this.event.table} e ` +
-        `WHERE e.keep_until < ? AND e.created_at < ? ` +
-        `AND e.position < (SELECT h.position FROM ${this.head.table} h WHERE h.id = 1) ` +
-        `AND NOT EXISTS (SELECT 1 FROM ${this.event.table} s WHERE s.position = e.position + 1 AND s.created_at >= ?) ` +
-        `ORDER BY e.keep_until LIMIT ?`,
-      [now, cutoff, cutoff, limit],
-    );
-  }
-
-  /** The first events above `after`, with the time at which each was written. */
-  listAges(after: number, limit: number): Statement {
-    return this.dialect.statement(
-      `SELECT ${this.dialect.text('e.position')} AS event_position, ` +
-        `${this.dialect.text('e.created_at')} AS created_at FROM ${this.event.table} e ` +
-        `WHERE e.position > ? ORDER BY e.position LIMIT ?`,
-      [after, limit],
-    );
-  }
-
-  /**
-   * Events that one of those above `after` and up to `through` covers: the same key and kind, nothing
-   * spared that the older one ends, and remembered for as long. What ends access tokens only covers
-   * nothing else and is covered by nothing else: a reload looks for it in a place of its own (X3).
-   */
-  findCovered(after: number, through: number, limit: number): Statement {
-    return this.dialect.statement(
-      `SELECT DISTINCT ${this.dialect.text('e.position')} AS event_position FROM ${this.event.table} l ` +
-        `JOIN ${this.event.table} e ON e.event_key = l.event_key AND e.kind = l.kind ` +
-        `AND e.position < l.position AND e.access_only = l.access_only ` +
-        `WHERE l.position > ? AND l.position <= ? AND l.kind IN ('subject', 'issuer', 'key') ` +
-        `AND COALESCE(l.kills_below, 0) >= COALESCE(e.kills_below, 0) ` +
-        `AND COALESCE(l.issued_before, 0) >= COALESCE(e.issued_before, 0) ` +
-        `AND (l.keep_until IS NULL OR l.keep_until >= e.keep_until) ` +
-        `AND (l.except_key IS NULL OR l.except_key = e.except_key) LIMIT ?`,
-      [after, through, limit],
-    );
-  }
-
   deleteEvents(positions: readonly number[]): Statement {
     return this.event.delete({ position: oneOf(positions) });
   }
@@ -203,24 +200,6 @@ export class LogStatements {
       { id: true, purgedThrough: lessThan(position) },
       { purgedThrough: position },
     );
-  }
-
-  /** X2: one instance at a time; the claim runs out by database time, should its holder crash. */
-  claimPurge(now: number, until: number): Statement {
-    return this.head.update(
-      { id: true, purgeClaimedUntil: lessThan(now) },
-      { purgeClaimedUntil: until },
-    );
-  }
-
-  /** Prolongs the claim that ends at `until`, if no other instance has taken it since. */
-  renewPurge(until: number, next: number): Statement {
-    return this.head.update({ id: true, purgeClaimedUntil: until }, { purgeClaimedUntil: next });
-  }
-
-  /** Gives the claim back, if it is still the one that ends at `until`. */
-  releasePurge(until: number): Statement {
-    return this.renewPurge(until, 0);
   }
 
   /** H4: raises the registered bounds, never lowers them; the head says who raised them. */
@@ -236,9 +215,50 @@ export class LogStatements {
   }
 
   /** What `{ manager }` writes in the caller's own transaction: column names and values. */
-  static pendingValues(row: PendingRow): Record<string, string | number | Buffer | null> {
+  static pendingValues(row: PendingEvent): Record<string, string | number | Buffer | null> {
     const columns = columnsOf(PendingEvent);
     const values = valuesOf(row, columns);
     return Object.fromEntries(columns.map(({ name }, index) => [name, values[index] ?? null]));
   }
 }
+
+const readHead = reader(AuthHead, HEAD_PROPERTIES);
+
+/** @throws Error without a row: whoever deleted it has damaged the log. */
+export function headOf(row: Row | undefined, clock: Pick<AuthClock, 'database'>): Head {
+  if (row === undefined) {
+    throw new Error('The table auth_log or auth_head has lost its row; the log is damaged.');
+  }
+  return {
+    ...readHead(row),
+    serverNow: row['server_now'] ?? null,
+    isReadOnly: row['read_only'] === '1',
+    now: clock.database(integerOf(row['now'])),
+  };
+}
+
+/**
+ * An event of the log, or a pending one (position `null`). Written out: a cold start reads 100,000 of
+ * them, and {@link reader} takes five times as long. `test/unit/database/log-statements.spec.ts` compares the two.
+ */
+export function eventOf(row: Row): LogEvent {
+  return {
+    position: optionalInteger(row['event_position']),
+    id: row['event_id'] ?? '',
+    kind: row['kind'] as LogEventKind,
+    key: row['event_key'] ?? '',
+    killsBelow: optionalInteger(row['kills_below']),
+    except: row['except_key'] ?? null,
+    accessOnly: row['access_only'] === '1',
+    issuedBefore: optionalInteger(row['issued_before']),
+    until: optionalInteger(row['keep_until']),
+    reason: reasonOf(row['reason']),
+  };
+}
+
+function optionalInteger(text: string | null | undefined): number | null {
+  return text === null || text === undefined ? null : integerOf(text);
+}
+
+/** One row of `auth_pending`. */
+export const pendingOf = reader(PendingEvent);

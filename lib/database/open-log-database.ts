@@ -17,9 +17,9 @@ import { dialectOf } from './dialect-of.js';
 import type { Dialect } from './dialect.js';
 import { errorCodeOf, isRefusal, isServerError, surviveDyingClients } from './driver-connection.js';
 import { FeedConnection } from './feed-connection.js';
-import { type LogDatabase, StorageFailure } from './log-database.js';
+import type { LogDatabase } from './log-database.js';
 import { ServerLogDatabase } from './server-log-database.js';
-import { type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
+import { handleOf, type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
 
 /** Where the log lives and what may be done to make it. */
 export interface LogLocation {
@@ -69,9 +69,7 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
     const dialect = await namable(dataSource, dialectOf(dataSource, location));
     const database =
       dialect.name === 'sqlite'
-        ? new SqliteLogDatabase(dataSource, openedHandle(dataSource), dialect, () =>
-            handleOf(application),
-          )
+        ? new SqliteLogDatabase(dataSource, openedHandle(dataSource), dialect, application)
         : new ServerLogDatabase(
             dataSource,
             dialect,
@@ -172,16 +170,7 @@ async function openShared(application: DataSource, location: LogLocation): Promi
     throw new Error('The application’s in-memory DataSource is not initialised yet.');
   }
   const dialect = dialectOf(application, location);
-  const database = new SqliteLogDatabase(undefined, handle, dialect, () => {
-    if (handleOf(application) === handle) return handle;
-    // Another log, or none: every revocation is forgotten there.
-    throw new StorageFailure(
-      'rolled back',
-      'The application opened its in-memory DataSource again: that is a new database, and the revocation ' +
-        'log went with the old one. Restart the application, or use a file.',
-      false,
-    );
-  });
+  const database = new SqliteLogDatabase(undefined, handle, dialect, application);
   await refuseForeignTables(database);
   if (location.newLog !== true) await refuseSecondLog(database);
   if (location.migrations === 'run') {
@@ -194,12 +183,6 @@ async function openShared(application: DataSource, location: LogLocation): Promi
   }
   await checkTables(database);
   return database;
-}
-
-function handleOf(application: DataSource | undefined): SqliteHandle | undefined {
-  const driver = application?.driver as unknown as
-    { databaseConnection?: SqliteHandle } | undefined;
-  return driver?.databaseConnection;
 }
 
 /** Our own handle: it never waits inside SQLite, and a commit is on disk. */

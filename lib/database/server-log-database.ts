@@ -35,9 +35,9 @@ export class ServerLogDatabase implements LogDatabase {
   private readonly used = new WeakMap<object, { wall: number; monotonic: number }>();
 
   constructor(
-    private readonly dataSource: DataSource,
+    private dataSource: DataSource,
     readonly dialect: Dialect,
-    private readonly feed: FeedConnection,
+    private feed: FeedConnection,
     private readonly clock: Pick<AuthClock, 'wall' | 'monotonic'>,
     private readonly settings: {
       /** For who only looks: a standby may answer. */
@@ -79,9 +79,15 @@ export class ServerLogDatabase implements LogDatabase {
     return settled.value;
   }
 
-  async close(): Promise<void> {
-    await this.feed.close();
-    if (this.dataSource.isInitialized) await this.dataSource.destroy();
+  async adopt(next: this): Promise<void> {
+    const { dataSource, feed } = this;
+    this.dataSource = next.dataSource;
+    this.feed = next.feed;
+    await closeAll(feed, dataSource);
+  }
+
+  close(): Promise<void> {
+    return closeAll(this.feed, this.dataSource);
   }
 
   private async drive<T>(runner: QueryRunner, body: Transaction<T>): Promise<T> {
@@ -225,4 +231,9 @@ export class ServerLogDatabase implements LogDatabase {
     }
     return { rows: (result.records ?? []) as Row[], affected: result.affected ?? 0 };
   }
+}
+
+async function closeAll(feed: FeedConnection, dataSource: DataSource): Promise<void> {
+  await feed.close();
+  if (dataSource.isInitialized) await dataSource.destroy();
 }

@@ -1,7 +1,7 @@
 import type { AccountRow } from './account.statements.js';
 import type { Dialect } from './dialect.js';
 import { bytesOf, placeholders } from './entities/table.js';
-import type { SessionRow } from './session-rows.js';
+import type { SessionRow } from './session.statements.js';
 import type { Statement } from './statement.js';
 
 /** Below which positions sessions have ended, by the marks of their account and their issuer. */

@@ -1,7 +1,6 @@
 import type { Dialect } from './dialect.js';
 import { AuthSession, RefreshToken } from './entities/auth-session.entity.js';
-import { bytesOf, placeholders } from './entities/table.js';
-import type { RefreshRow, RetryProof, SessionPlace, SessionRow } from './session-rows.js';
+import { bytesOf, placeholders, reader } from './entities/table.js';
 import {
   atMost,
   Expression,
@@ -12,6 +11,22 @@ import {
   StatementRepository,
 } from './statement-repository.js';
 import type { Statement } from './statement.js';
+
+/** One login. */
+export type SessionRow = AuthSession;
+
+/** One refresh token of a session. */
+export type RefreshRow = RefreshToken;
+
+/** A place in an account's sessions, which are ordered by time and then by key. */
+export type SessionPlace = Pick<SessionRow, 'createdAt' | 'key'>;
+
+/** What is kept of an idempotency key. */
+export interface RetryProof {
+  readonly digest: string;
+  /** The successor, under a key that needs the idempotency key. */
+  readonly sealed: string;
+}
 
 /** Of one session, at one rotation. */
 const FORGOTTEN_AT_ONCE = 50;
@@ -249,3 +264,30 @@ export class SessionStatements {
       : this.refresh.update(these, FORGOTTEN_SUCCESSOR);
   }
 }
+
+/** The row of a token that was not used yet. */
+export function newRefreshRow(
+  digest: string,
+  sessionKey: string,
+  number: number,
+  expiresAt: number,
+): RefreshRow {
+  return {
+    digest,
+    sessionKey,
+    number,
+    expiresAt,
+    replacedAt: null,
+    graceUntil: null,
+    retries: 0,
+    sealedSuccessor: null,
+    retryDigest: null,
+    retrySealed: null,
+  };
+}
+
+/** One row of `auth_session`. */
+export const sessionOf = reader(AuthSession);
+
+/** One row of `auth_refresh`. */
+export const refreshOf = reader(RefreshToken);

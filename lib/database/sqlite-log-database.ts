@@ -24,6 +24,17 @@ const ADVICE =
   `${LOCKED} If this logout was called inside that transaction, pass its manager: ` +
   'logout(token, { manager }).';
 
+/** Every revocation in it is forgotten. */
+const FORGOTTEN =
+  'The application opened its in-memory DataSource again: that is a new database, and the revocation ' +
+  'log went with the old one. Restart the application, or use a file.';
+
+/** better-sqlite3's handle of a DataSource; none before it is initialised. */
+export function handleOf(dataSource: DataSource | undefined): SqliteHandle | undefined {
+  const driver = dataSource?.driver as unknown as { databaseConnection?: SqliteHandle } | undefined;
+  return driver?.databaseConnection;
+}
+
 /**
  * SQLite: every transaction runs within one tick, on a handle of its own, and only while the
  * application's handle has no transaction open; so the application meets no SQLITE_BUSY that it did
@@ -33,14 +44,12 @@ export class SqliteLogDatabase implements LogDatabase {
   private readonly prepared = new Map<string, ReturnType<SqliteHandle['prepare']>>();
 
   constructor(
-    private readonly dataSource: DataSource | undefined,
-    private readonly handle: SqliteHandle,
+    /** Ours; `undefined` where the handle is the application's, because its database is in memory. */
+    private dataSource: DataSource | undefined,
+    private handle: SqliteHandle,
     readonly dialect: Dialect,
-    /**
-     * The application's handle on the same file, if there is one in this process: asked each time,
-     * for a DataSource can be initialised after ours, and again.
-     */
-    private readonly application: () => SqliteHandle | undefined,
+    /** Its handle may be on the same file. It is asked each time: it can be initialised after ours, and again. */
+    private readonly application: DataSource | undefined,
   ) {}
 
   async read(statement: Statement): Promise<StatementResult> {
@@ -56,6 +65,14 @@ export class SqliteLogDatabase implements LogDatabase {
 
   async transaction<T>(body: () => Transaction<T>): Promise<T> {
     return this.whenFree(() => this.drive(body()), true);
+  }
+
+  async adopt(next: this): Promise<void> {
+    const old = this.dataSource;
+    this.prepared.clear();
+    this.dataSource = next.dataSource;
+    this.handle = next.handle;
+    await old?.destroy();
   }
 
   async close(): Promise<void> {
@@ -74,7 +91,7 @@ export class SqliteLogDatabase implements LogDatabase {
     const deadline = performance.now() + GATE_TIMEOUT;
     for (;;) {
       let busy: unknown;
-      if (!gated || this.application()?.inTransaction !== true) {
+      if (!gated || !this.isApplicationWriting()) {
         try {
           return task();
         } catch (error) {
@@ -89,6 +106,15 @@ export class SqliteLogDatabase implements LogDatabase {
       }
       await setTimeout(1);
     }
+  }
+
+  /** @throws StorageFailure where the database in memory that held the log is gone. */
+  private isApplicationWriting(): boolean {
+    const handle = handleOf(this.application);
+    if (this.dataSource === undefined && handle !== this.handle) {
+      throw new StorageFailure('rolled back', FORGOTTEN, false);
+    }
+    return handle?.inTransaction === true;
   }
 
   private drive<T>(body: Transaction<T>): T {

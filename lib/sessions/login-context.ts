@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { refusal } from '../errors/auth.exception.js';
-import type { RefreshRow, SessionRow } from '../database/session-rows.js';
+import type { RefreshRow, SessionRow } from '../database/session.statements.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type Duration, parseDuration } from '../options/duration.js';

@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
-import { newRefreshRow, type RefreshRow, type SessionRow } from '../database/session-rows.js';
+import { newRefreshRow, type RefreshRow, type SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthEvents } from '../events/auth-events.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';

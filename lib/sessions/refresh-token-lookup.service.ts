@@ -8,7 +8,7 @@ import {
   type RefreshRow,
   sessionOf,
   type SessionRow,
-} from '../database/session-rows.js';
+} from '../database/session.statements.js';
 import type { Row, Transaction } from '../database/statement.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import {

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import { ERROR_CODES } from '../errors/error-codes.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
-import type { RefreshRow, SessionRow } from '../database/session-rows.js';
+import type { RefreshRow, SessionRow } from '../database/session.statements.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,

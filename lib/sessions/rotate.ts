@@ -7,8 +7,8 @@ import {
   type RetryProof,
   sessionOf,
   type SessionRow,
-} from '../database/session-rows.js';
-import type { SessionSighting } from '../database/session.statements.js';
+  type SessionSighting,
+} from '../database/session.statements.js';
 import type { Transaction } from '../database/statement.js';
 import { endOf, refusalOf, type SessionTransactions } from './session.transactions.js';
 

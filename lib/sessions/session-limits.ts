@@ -1,7 +1,7 @@
 import type { AccountRow } from '../database/account.statements.js';
 import type { Dialect } from '../database/dialect.js';
 import { sharingALimit } from '../database/session-limit.statement.js';
-import type { SessionRow } from '../database/session-rows.js';
+import type { SessionRow } from '../database/session.statements.js';
 import type { Statement, Transaction } from '../database/statement.js';
 
 /** The name of the limit that unlisted and absent client names share. */

@@ -1,5 +1,5 @@
 import { type AuthException, refusal } from '../errors/auth.exception.js';
-import type { SessionPlace, SessionRow } from '../database/session-rows.js';
+import type { SessionPlace, SessionRow } from '../database/session.statements.js';
 
 /** The default `limit` of {@link SessionService.list}. */
 const DEFAULT_LIMIT = 100;

@@ -2,18 +2,18 @@ import {
   accountOf,
   type AccountRow,
   AccountStatements,
+  endedBy,
   unknownAccount,
 } from '../database/account.statements.js';
 import type { Dialect } from '../database/dialect.js';
-import { endedBy } from '../database/entities/auth-account.entity.js';
 import { integerOf } from '../database/entities/table.js';
 import {
   type RefreshRow,
   sessionOf,
   type SessionPlace,
   type SessionRow,
-} from '../database/session-rows.js';
-import { SessionStatements } from '../database/session.statements.js';
+  SessionStatements,
+} from '../database/session.statements.js';
 import type { Transaction } from '../database/statement.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 import type { LoginOutcome } from './rotate.js';

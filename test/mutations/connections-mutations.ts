@@ -26,9 +26,9 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'an in-memory log is read where the application has opened another database',
-    'database/open-log-database',
-    'if (handleOf(application) === handle)',
-    'if (true)',
+    'database/sqlite-log-database',
+    'if (this.dataSource === undefined && handle !== this.handle)',
+    'if (false)',
     'cluster/storage/sqlite-file',
   ),
   one(

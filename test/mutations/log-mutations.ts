@@ -74,7 +74,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'an event is covered by one that spares a session',
-    'database/log.statements',
+    'database/purge.statements',
     'AND (l.except_key IS NULL OR l.except_key = e.except_key)',
     '',
     'cluster/feed/x1-covered',
@@ -88,7 +88,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'what ends access tokens only covers what ends sessions',
-    'database/log.statements',
+    'database/purge.statements',
     ' AND e.access_only = l.access_only',
     '',
     'cluster/feed/x1-covered',

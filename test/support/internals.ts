@@ -18,7 +18,8 @@ export { AUTH_TABLES, integerOf } from '../../lib/database/entities/table.js';
 export { newEventId } from '../../lib/database/entities/revocation-event.entity.js';
 export { InstanceStatements } from '../../lib/database/instance.statements.js';
 export { type LogDatabase, StorageFailure } from '../../lib/database/log-database.js';
-export { type EventDraft, eventOf, type Head } from '../../lib/database/log-rows.js';
+export type { EventDraft } from '../../lib/revocation/log/event-draft.js';
+export { eventOf, type Head } from '../../lib/database/log.statements.js';
 export { LogStatements } from '../../lib/database/log.statements.js';
 export { openLogDatabase } from '../../lib/database/open-log-database.js';
 export {

@@ -3,7 +3,7 @@ import {
   type LogEvent,
   SUPPORTED_FORMAT,
 } from '../../database/entities/revocation-event.entity.js';
-import type { Head } from '../../database/log-rows.js';
+import type { Head } from '../../database/log.statements.js';
 import type { Answer } from '../log/open-log.js';
 
 /** If more events are pending, they are numbered before they are read. */

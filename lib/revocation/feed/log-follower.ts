@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
-import type { Head } from '../../database/log-rows.js';
+import type { Head } from '../../database/log.statements.js';
 import type { AuthMeter } from '../../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { AuthClock } from '../../platform/auth-clock.js';

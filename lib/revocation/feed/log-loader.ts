@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { eventOf, type Head } from '../../database/log-rows.js';
+import { eventOf, type Head } from '../../database/log.statements.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import type { RevocationIndex } from '../index/revocation-index.js';
 import type { ClockCheck } from '../log/clock-check.service.js';

@@ -2,14 +2,14 @@ import {
   accountOf,
   type AccountRow,
   AccountStatements,
+  mark,
 } from '../../database/account.statements.js';
 import type { Dialect } from '../../database/dialect.js';
-import { mark } from '../../database/entities/auth-account.entity.js';
 import type {
   LogEvent,
   RevocationReason,
 } from '../../database/entities/revocation-event.entity.js';
-import type { EventDraft } from '../../database/log-rows.js';
+import type { EventDraft } from './event-draft.js';
 import type { Transaction } from '../../database/statement.js';
 
 /** The longest life that the option `sessionTtl` allows (ms). */

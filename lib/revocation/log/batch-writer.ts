@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { EventDraft } from '../../database/log-rows.js';
+import type { EventDraft } from './event-draft.js';
 import type { AppendedDrafts } from './log.transactions.js';
 
 /** The largest number of events in one transaction. */

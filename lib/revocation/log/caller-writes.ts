@@ -1,5 +1,5 @@
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import type { EventDraft } from '../../database/log-rows.js';
+import type { EventDraft } from './event-draft.js';
 import { LogStatements } from '../../database/log.statements.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import type { TokenIdentity } from '../../options/token-claims.js';

@@ -1,15 +1,39 @@
 import {
   KEYS_OF_ISSUERS,
   newEventId,
+  type PendingEvent,
   REVOCATION_REASONS,
   type RevocationKind,
   type RevocationReason,
 } from '../../database/entities/revocation-event.entity.js';
-import type { AccountChange, EventDraft } from '../../database/log-rows.js';
 import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { isIdentifier, subjectOf } from '../../platform/identifier.js';
 import type { EventKeys } from '../index/event-key.js';
+
+/** An event on its way into the log. */
+export interface EventDraft extends PendingEvent {
+  /** Kept from an attempt whose outcome is unknown and was reported, so that a late settlement does
+   * not end newer logins (G3). */
+  killsBelow: number | null;
+  /** Where the last attempt put it; what a provisional outcome is judged by (W4). */
+  attemptedAt: number | null;
+  /** A look under the head lock showed that no earlier attempt was committed. */
+  provenAbsent: boolean;
+  /** It is written only while the format of the log is lower. */
+  readonly belowFormat?: number | undefined;
+  /** What the event does to its account beside ending its sessions. */
+  readonly account?: AccountChange | undefined;
+}
+
+/** Whether an account may log in again, and from when; judged by the database's clock. */
+export interface AccountChange {
+  /** Epoch ms. */
+  readonly lockUntil?: number | undefined;
+  /** Milliseconds from the commit on. */
+  readonly lockFor?: number | undefined;
+  readonly disable?: boolean | undefined;
+}
 
 interface Common {
   /** The holder of the token may see it, except the default `unspecified`. */

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { EventDraft } from '../../database/log-rows.js';
+import type { EventDraft } from './event-draft.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { TokenIdentity } from '../../options/token-claims.js';
 import type { AuthClock } from '../../platform/auth-clock.js';

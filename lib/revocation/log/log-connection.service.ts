@@ -2,9 +2,9 @@ import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
-import { isDataSource, locateDataSource, poolOf } from '../../database/data-source.locator.js';
+import { isDataSource, locateDataSource } from '../../database/data-source.locator.js';
 import { deriveDataSourceOptions } from '../../database/derive-data-source-options.js';
-import { FollowedDatabase, type LogDatabase } from '../../database/log-database.js';
+import type { LogDatabase } from '../../database/log-database.js';
 import { LogStatements } from '../../database/log.statements.js';
 import { openLogDatabase } from '../../database/open-log-database.js';
 import { AuthUnavailableException } from '../../errors/auth.exception.js';
@@ -24,7 +24,6 @@ const OPENING_LIMIT = 60_000;
 /** The open log, and what it was opened with. */
 interface Opened {
   readonly log: OpenLog;
-  readonly database: FollowedDatabase;
   /** The driver pool of the application's DataSource then, and the options of the log's connections. */
   pool: unknown;
   options: DataSourceOptions;
@@ -40,6 +39,8 @@ interface Opened {
 @Injectable()
 export class LogConnection implements OnModuleInit {
   private readonly logger = new Logger('AuthModule');
+  /** The application's DataSource, if the log was derived from one. */
+  application: DataSource | undefined;
   private source: DataSource | DataSourceOptions | undefined;
   private opening: Promise<OpenLog> | undefined;
   private opened: Opened | undefined;
@@ -61,11 +62,7 @@ export class LogConnection implements OnModuleInit {
       dataSource === undefined || typeof dataSource === 'string'
         ? locateDataSource(this.moduleRef, this.modules, dataSource)
         : dataSource;
-  }
-
-  /** The application's DataSource, if the log was derived from one. */
-  get application(): DataSource | undefined {
-    return isDataSource(this.source) ? this.source : undefined;
+    this.application = isDataSource(this.source) ? this.source : undefined;
   }
 
   /**
@@ -110,7 +107,7 @@ export class LogConnection implements OnModuleInit {
         `The row of this instance could not be deleted; others count it as running for a few minutes: ${messageOf(error)}`,
       );
     } finally {
-      await opened.database.close();
+      await opened.log.database.close();
     }
   }
 
@@ -133,12 +130,11 @@ export class LogConnection implements OnModuleInit {
     const database = await this.openDatabase();
     try {
       if (opened !== undefined) return await this.follow(opened, database, made);
-      const followed = new FollowedDatabase(database);
-      const log = await openLogOn(followed, this.clock, {
+      const log = await openLogOn(database, this.clock, {
         maxTokenLife: this.options.maxTokenLife,
         onJump: () => this.meter.histories.jump++,
       });
-      this.opened = { log, database: followed, ...made };
+      this.opened = { log, ...made };
       return log;
     } catch (error) {
       await database.close();
@@ -155,13 +151,13 @@ export class LogConnection implements OnModuleInit {
     // With its own table names: on MySQL the old names are those of the old database.
     const { rows } = await database.read(new LogStatements(database.dialect).logId());
     opened.log.history.identify(rows[0]?.['log_id'] ?? null);
-    if (database.dialect.table('auth_log') !== opened.database.dialect.table('auth_log')) {
+    if (database.dialect.table('auth_log') !== opened.log.database.dialect.table('auth_log')) {
       throw new Error(
         'The tables of the revocation log have another place now. Restart the application.',
       );
     }
     Object.assign(opened, made);
-    void opened.database.exchange(database).catch(() => undefined);
+    void opened.log.database.adopt(database).catch(() => undefined);
     this.logger.log('The revocation log follows the DataSource, which has other options now.');
     return opened.log;
   }
@@ -188,6 +184,16 @@ export class LogConnection implements OnModuleInit {
       (late) => void late.close().catch(() => undefined),
     );
   }
+}
+
+/** What a DataSource is connected by; another object each time that it is initialised. */
+function poolOf(dataSource: DataSource | undefined): unknown {
+  const driver = dataSource?.driver as unknown as Readonly<Record<string, unknown>> | undefined;
+  if (dataSource?.isInitialized !== true || driver === undefined) return undefined;
+  // PostgreSQL, MySQL, MySQL with replication, SQLite.
+  return (
+    driver['master'] ?? driver['pool'] ?? driver['poolCluster'] ?? driver['databaseConnection']
+  );
 }
 
 /**

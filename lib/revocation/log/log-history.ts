@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { StorageFailure, type Via } from '../../database/log-database.js';
-import type { Head } from '../../database/log-rows.js';
+import type { Head } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
 import type { Appended } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';

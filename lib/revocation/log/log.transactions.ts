@@ -1,6 +1,16 @@
-import { type LogEvent, newEventId } from '../../database/entities/revocation-event.entity.js';
-import { type EventDraft, eventOf, type Head, headOf, pendingOf } from '../../database/log-rows.js';
-import type { LogStatements, NumberedRow } from '../../database/log.statements.js';
+import {
+  type LogEvent,
+  newEventId,
+  type RevocationEvent,
+} from '../../database/entities/revocation-event.entity.js';
+import type { EventDraft } from './event-draft.js';
+import {
+  eventOf,
+  type Head,
+  headOf,
+  type LogStatements,
+  pendingOf,
+} from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { AccountTransactions } from './account.transactions.js';
@@ -138,7 +148,7 @@ export class LogTransactions {
     const head = yield* this.lockHead();
     if (!isWanted(head)) return { head, events: [] };
     const position = this.history.beyond(head);
-    const event: NumberedRow = {
+    const event: RevocationEvent = {
       position,
       id: newEventId(head.now),
       kind: 'history',
@@ -197,7 +207,12 @@ export class LogTransactions {
   }
 }
 
-function numbered(draft: EventDraft, head: Head, position: number, latest: number): NumberedRow {
+function numbered(
+  draft: EventDraft,
+  head: Head,
+  position: number,
+  latest: number,
+): RevocationEvent {
   draft.attemptedAt = position;
   const isMark = draft.kind === 'subject' || draft.kind === 'issuer';
   return {

@@ -5,8 +5,7 @@ import {
 import { integerOf } from '../../database/entities/table.js';
 import { InstanceStatements } from '../../database/instance.statements.js';
 import type { LogDatabase, Via } from '../../database/log-database.js';
-import { eventOf, type Head, headOf } from '../../database/log-rows.js';
-import { LogStatements } from '../../database/log.statements.js';
+import { eventOf, type Head, headOf, LogStatements } from '../../database/log.statements.js';
 import type { Row } from '../../database/statement.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import type { AuthClock } from '../../platform/auth-clock.js';

@@ -1,13 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import { integerOf } from '../../database/entities/table.js';
-import { headOf } from '../../database/log-rows.js';
+import { headOf } from '../../database/log.statements.js';
+import { PurgeStatements } from '../../database/purge.statements.js';
 import type { Statement } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { PURGE_AGE } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';
 
-/** The parts of the log that a purge needs. */
-type PurgedLog = Pick<OpenLog, 'database' | 'statements' | 'transactions'>;
+/** The parts of the log that a purge needs, and the statements that only a purge has. */
+interface PurgedLog extends Pick<OpenLog, 'database' | 'statements' | 'transactions'> {
+  readonly purge: PurgeStatements;
+}
 
 /** An instance that purges keeps the others from it for so long (ms); the claim expires if it crashes. */
 const CLAIM = 30_000;
@@ -58,10 +61,11 @@ export interface Purged {
 
 /** Deletes expired and covered events, range by range, unless another instance does so (X1, X2). */
 export async function purgeLog(
-  log: PurgedLog,
+  opened: Omit<PurgedLog, 'purge'>,
   clock: AuthClock,
   { sweeps, isStopped, covered, forgettingTime, onDeleted }: PurgeRun,
 ): Promise<Purged> {
+  const log = { ...opened, purge: new PurgeStatements(opened.database.dialect) };
   const databaseNow = await readTime(log, clock);
   const now = forgettingTime(databaseNow);
   if (now === undefined) return { outcome: 'clocks', deleted: 0 };
@@ -89,7 +93,7 @@ async function sweepExpired(
   log: PurgedLog,
   ...[now, isStopped, onDeleted]: Parameters<PurgeSweep>
 ): Promise<void> {
-  const statement = log.statements.findExpired(now, now - PURGE_AGE, RANGE);
+  const statement = log.purge.findExpired(now, now - PURGE_AGE, RANGE);
   for (let found = RANGE; found === RANGE && !isStopped();) {
     const positions = await findPositions(log, statement);
     found = positions.length;
@@ -112,11 +116,11 @@ async function sweepCovered(
   ...[now, isStopped, onDeleted]: Parameters<PurgeSweep>
 ): Promise<void> {
   while (!isStopped()) {
-    const { rows } = await log.database.read(log.statements.listAges(search.through, PAGE));
+    const { rows } = await log.database.read(log.purge.listAges(search.through, PAGE));
     const young = rows.findIndex((row) => integerOf(row['created_at']) >= now - PURGE_AGE);
     const last = (young < 0 ? rows : rows.slice(0, young)).at(-1);
     const through = last === undefined ? search.through : integerOf(last['event_position']);
-    const statement = log.statements.findCovered(search.through, through, RANGE);
+    const statement = log.purge.findCovered(search.through, through, RANGE);
     const positions = await findPositions(log, statement);
     if (positions.length > 0) {
       await onDeleted(await log.database.transaction(() => log.transactions.purge(positions)));
@@ -160,7 +164,7 @@ class PurgeClaim {
     now: number,
   ): Promise<PurgeClaim | undefined> {
     const until = now + CLAIM;
-    const isTaken = await isRowChanged(log, log.statements.claimPurge(now, until));
+    const isTaken = await isRowChanged(log, log.purge.claimPurge(now, until));
     return isTaken ? new PurgeClaim(log, clock, now, until) : undefined;
   }
 
@@ -169,13 +173,13 @@ class PurgeClaim {
     const { log, until } = this;
     const next = Math.round(this.now + (this.clock.monotonic() - this.taken)) + CLAIM;
     if (next === until) return true;
-    const isKept = await isRowChanged(log, log.statements.renewPurge(until, next));
+    const isKept = await isRowChanged(log, log.purge.renewPurge(until, next));
     if (isKept) this.until = next;
     return isKept;
   }
 
   async release(): Promise<void> {
-    await isRowChanged(this.log, this.log.statements.releasePurge(this.until));
+    await isRowChanged(this.log, this.log.purge.releasePurge(this.until));
   }
 }
 

@@ -1,8 +1,8 @@
 import type { AccountStatements } from '../../database/account.statements.js';
 import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import { integerOf } from '../../database/entities/table.js';
-import { type EventDraft, eventOf, type Head } from '../../database/log-rows.js';
-import type { LogStatements } from '../../database/log.statements.js';
+import type { EventDraft } from './event-draft.js';
+import { eventOf, type Head, type LogStatements } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
 import { keepUntil, RETENTION_MARGIN } from './retention.js';
 

@@ -1,4 +1,5 @@
-import type { EventDraft, Head } from '../../database/log-rows.js';
+import type { EventDraft } from './event-draft.js';
+import type { Head } from '../../database/log.statements.js';
 import { LARGEST_TOLERANCE } from '../../options/auth-option-table.js';
 
 /**

@@ -41,6 +41,8 @@ class EmptyDatabase implements LogDatabase {
     return step.value;
   }
 
+  async adopt(): Promise<void> {}
+
   async close(): Promise<void> {}
 }
 

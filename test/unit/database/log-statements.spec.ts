@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { RevocationEvent } from '../../../lib/database/entities/revocation-event.entity.js';
 import { columnsOf, reader } from '../../../lib/database/entities/table.js';
-import { EVENT_PROPERTIES, eventOf } from '../../../lib/database/log-rows.js';
+import { EVENT_PROPERTIES, eventOf } from '../../../lib/database/log.statements.js';
 import { sqliteDialect } from '../../../lib/database/sqlite.dialect.js';
 import { oneOf, StatementRepository } from '../../../lib/database/statement-repository.js';
 
