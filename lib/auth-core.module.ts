@@ -30,6 +30,7 @@ import { ProofClock } from './revocation/staleness/proof-clock.js';
 import { SessionStore } from './sessions/session-store.service.js';
 import { sessionSweep } from './sessions/session-sweep.js';
 import { LogConnection } from './revocation/log/log-connection.service.js';
+import { LogPositions } from './revocation/log/log-positions.service.js';
 import { RevocationLog } from './revocation/log/revocation-log.service.js';
 import { PushLink } from './revocation/push/push-link.service.js';
 import { RevocationDecider } from './revocation/revocation-decider.service.js';
@@ -58,6 +59,7 @@ const EXPORTS = [
   AuthMeter,
   EventKeys,
   LogConnection,
+  LogPositions,
   KeyJwt,
   KeyRing,
   RevocationFeed,
@@ -104,6 +106,7 @@ const PROVIDERS: Provider[] = [
   SessionStore,
   RevocationFeed,
   RevocationLog,
+  LogPositions,
   RevocationPurge,
   RevocationDecider,
   VerdictReporter,

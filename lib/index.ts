@@ -76,7 +76,7 @@ export { authEntities } from './database/entities/auth-entities.js';
 export { AuthSession } from './database/entities/auth-session.entity.js';
 export { RevocationEvent } from './database/entities/revocation-event.entity.js';
 export { authMigrations, authTables, type AuthTables } from './database/auth-migrations.js';
-export type { LogPosition } from './revocation/log/log-positions.js';
+export type { LogPosition } from './revocation/log/log-positions.service.js';
 
 export { JwtStrategy } from './authentication/jwt.strategy.js';
 export { JwtAuthGuard } from './authentication/jwt-auth.guard.js';

@@ -14,6 +14,7 @@ import {
 import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import type { RevocationRequest } from '../revocation/log/event-draft.js';
+import { LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 import { AccountEraser } from './account-eraser.service.js';
@@ -64,6 +65,7 @@ export class AccountService {
     private readonly issuers: ActIssuer,
     private readonly eraser: AccountEraser,
     private readonly log: RevocationLog,
+    private readonly positions: LogPositions,
     private readonly store: SessionStore,
     private readonly keys: EventKeys,
     private readonly events: AuthEvents,
@@ -82,7 +84,7 @@ export class AccountService {
     until: Date | Duration,
     options: AccountActOptions = {},
   ): Promise<LogoutReceipt> {
-    const now = this.log.databaseNow();
+    const now = this.positions.databaseNow();
     const lockFor = until instanceof Date ? until.getTime() - now : lockTimeOf(until);
     if (!(lockFor > 0 && lockFor <= LONGEST_LOCK)) {
       throw badRequest('until is not between now and 366 days from now');

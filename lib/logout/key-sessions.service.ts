@@ -4,7 +4,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/index/event-key.js';
-import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import { LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationWriter } from '../revocation/revocation-writer.service.js';
 import type { SessionRows } from '../sessions/session-sweep.js';
 import { SessionStore } from '../sessions/session-store.service.js';
@@ -46,7 +46,7 @@ export async function* sessionsOfKey(
 export class KeySessions {
   constructor(
     private readonly store: SessionStore,
-    private readonly log: RevocationLog,
+    private readonly positions: LogPositions,
     private readonly writer: RevocationWriter,
     private readonly keys: EventKeys,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
@@ -66,6 +66,7 @@ export class KeySessions {
   }
 
   private pages(kid: string): AsyncGenerator<string[]> {
-    return sessionsOfKey(this.store, this.keys, this.options.issuer, kid, this.log.databaseNow());
+    const now = this.positions.databaseNow();
+    return sessionsOfKey(this.store, this.keys, this.options.issuer, kid, now);
   }
 }

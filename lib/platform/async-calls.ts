@@ -58,6 +58,16 @@ export class SharedCall<T> {
     return this.next;
   }
 
+  /** The outcome of the call that is running, or of one that starts now: for work that is the same for all. */
+  join(): Promise<T> {
+    return this.running ?? this.begin();
+  }
+
+  /** Resolves when no call is running, however it ended. */
+  async idle(): Promise<void> {
+    while (this.running !== undefined) await this.running.catch(() => undefined);
+  }
+
   private begin(): Promise<T> {
     this.next = undefined;
     const running = this.call();

@@ -11,6 +11,7 @@ import { EventKeys } from './index/event-key.js';
 import { RevocationIndex } from './index/revocation-index.js';
 import type { CallerWrites } from './log/caller-writes.js';
 import type { InDoubtCommits } from './log/in-doubt-commits.js';
+import { LogPositions } from './log/log-positions.service.js';
 import { RevocationLog } from './log/revocation-log.service.js';
 import type { Freshness } from './staleness/freshness.decorators.js';
 import { ProofClock } from './staleness/proof-clock.js';
@@ -51,7 +52,8 @@ export class RevocationDecider {
   constructor(
     private readonly index: RevocationIndex,
     private readonly feed: RevocationFeed,
-    private readonly log: RevocationLog,
+    log: RevocationLog,
+    private readonly positions: LogPositions,
     private readonly proofs: ProofClock,
     private readonly keys: EventKeys,
     private readonly policies: StalePolicies,
@@ -114,7 +116,7 @@ export class RevocationDecider {
     if (isProven && this.feed.isFresh() && this.isAhead(claims)) {
       // Its history was lost, or another log shares our secret. Without a jump the token would be accepted
       // when later events raise the head (G5).
-      return this.log.positions.hasJumpedFor(claims.gen ?? 0) ? INVALID : this.unknown;
+      return this.positions.hasJumpedFor(claims.gen ?? 0) ? INVALID : this.unknown;
     }
     return this.after(isProven, claims, upTo);
   }

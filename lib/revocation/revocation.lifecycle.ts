@@ -16,6 +16,7 @@ import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { LogConnection } from './log/log-connection.service.js';
+import { LogPositions } from './log/log-positions.service.js';
 import { RevocationLog } from './log/revocation-log.service.js';
 import { RevocationPurge } from './log/revocation-purge.service.js';
 import { PushLink } from './push/push-link.service.js';
@@ -34,6 +35,7 @@ export class RevocationLifecycle
     private readonly connection: LogConnection,
     private readonly feed: RevocationFeed,
     private readonly log: RevocationLog,
+    private readonly positions: LogPositions,
     private readonly purge: RevocationPurge,
     private readonly push: PushLink,
     private readonly clock: AuthClock,
@@ -126,7 +128,7 @@ export class RevocationLifecycle
     await this.purge.stop();
     // First: its last answer may set the log to work, which must be done before the connections close.
     await this.feed.stop();
-    await this.log.drain();
+    await Promise.all([this.log.drain(), this.positions.drain()]);
     await this.push.stop();
     await this.connection.close();
   }

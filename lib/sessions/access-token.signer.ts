@@ -9,7 +9,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { AuthClock } from '../platform/auth-clock.js';
-import type { LogPosition } from '../revocation/log/log-positions.js';
+import type { LogPosition } from '../revocation/log/log-positions.service.js';
 import { assertSignable } from './session-claims.js';
 
 /** Lifetimes are shortened by up to this share, so that clients that logged in together refresh apart. */

@@ -4,7 +4,7 @@ import type { RefreshRow, SessionRow } from '../database/session.statements.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type Duration, parseDuration } from '../options/duration.js';
-import type { LogPosition } from '../revocation/log/log-positions.js';
+import type { LogPosition } from '../revocation/log/log-positions.service.js';
 import type { SignedAccessToken } from './access-token.signer.js';
 import type { RefreshToken } from './refresh-token.js';
 

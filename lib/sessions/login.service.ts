@@ -11,8 +11,7 @@ import {
 } from '../options/resolved-auth-options.js';
 import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
-import type { LogPosition } from '../revocation/log/log-positions.js';
-import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationWriter } from '../revocation/revocation-writer.service.js';
 import {
   AccessTokenSigner,
@@ -51,7 +50,7 @@ export class LoginService {
   private hasWarned = false;
 
   constructor(
-    private readonly log: RevocationLog,
+    private readonly positions: LogPositions,
     private readonly store: SessionStore,
     private readonly lookup: RefreshTokenLookup,
     private readonly signer: AccessTokenSigner,
@@ -68,7 +67,7 @@ export class LoginService {
     context: LoginContext | LoginSince,
   ): Promise<LoginResult | null> {
     if (typeof who === 'function') {
-      const since = await this.log.position();
+      const since = await this.positions.read();
       const subject = await who();
       if (subject !== null && subject !== undefined) return this.begin(subject, since, context);
       const { requestId } = context;
@@ -92,7 +91,7 @@ export class LoginService {
     since: LogPosition,
     context: LoginContext,
   ): Promise<LoginResult> {
-    if (this.log.databaseNow() - since.now > POSITION_LIFE) {
+    if (this.positions.databaseNow() - since.now > POSITION_LIFE) {
       throw refusal('storage_unavailable', {
         message: 'The login took too long since its position was read. Log in again.',
       });

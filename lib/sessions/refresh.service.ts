@@ -10,8 +10,7 @@ import {
 } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
-import type { LogPosition } from '../revocation/log/log-positions.js';
-import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationWriter, type SessionsEnd } from '../revocation/revocation-writer.service.js';
 import {
   AccessTokenSigner,
@@ -54,7 +53,7 @@ const CODES = {
 @Injectable()
 export class RefreshService {
   constructor(
-    private readonly log: RevocationLog,
+    private readonly positions: LogPositions,
     private readonly store: SessionStore,
     private readonly lookup: RefreshTokenLookup,
     private readonly signer: AccessTokenSigner,
@@ -74,7 +73,7 @@ export class RefreshService {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       // Looked up first: an unknown text costs no more than its share of one statement.
       const session = await this.presentedSession(token, context);
-      const since = await this.log.position();
+      const since = await this.positions.read();
       const claims = await this.claimsFor(session, context);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
       const signed = await this.signer.sign(

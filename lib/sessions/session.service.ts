@@ -6,7 +6,7 @@ import {
 } from '../options/resolved-auth-options.js';
 import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
-import type { LogPosition } from '../revocation/log/log-positions.js';
+import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type {
   AuthenticatedSubject,
@@ -35,6 +35,7 @@ import { SessionStore } from './session-store.service.js';
 export class SessionService {
   constructor(
     private readonly log: RevocationLog,
+    private readonly positions: LogPositions,
     private readonly store: SessionStore,
     private readonly logins: LoginService,
     private readonly refreshes: RefreshService,
@@ -50,7 +51,7 @@ export class SessionService {
    * @throws AuthUnavailableException `storage_unavailable` while the database cannot be read.
    */
   position(): Promise<LogPosition> {
-    return this.log.position();
+    return this.positions.read();
   }
 
   /**

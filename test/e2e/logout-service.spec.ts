@@ -87,9 +87,9 @@ describeOn(databaseKinds, 'LogoutService', (kind) => {
       'invalid_request',
     ],
   ])('refuses %s and writes nothing', async (_, call, code) => {
-    const { position } = await instance.log.position();
+    const { position } = await instance.sessions.position();
     await expect(call(instance)).rejects.toMatchObject({ code });
-    expect((await instance.log.position()).position).toBe(position);
+    expect((await instance.sessions.position()).position).toBe(position);
   });
 
   it.each([

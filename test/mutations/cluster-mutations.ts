@@ -36,7 +36,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   one(
     'a jump leads one step ahead',
     HISTORY,
-    'Math.max(head.position, head.now * MICROSECONDS, this.highest) + JUMP',
+    'Math.max(head.position, head.now * MICROSECONDS, this.seen) + JUMP',
     'head.position + 1',
     H2,
   ),
@@ -70,7 +70,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a token from beyond the head is never decided',
-    'revocation/log/log-positions',
+    'revocation/log/log-positions.service',
     'this.jumpedUntil = this.clock.monotonic() + JUMP_REST;',
     '',
     'cluster/protocol/g5',

@@ -76,8 +76,8 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   one(
     'an application that closes while its new address is down leaves the old connections open',
     'revocation/log/log-connection.service',
-    'await this.opening?.catch(() => undefined);\n        this.opening = undefined;',
-    'if ((await this.opening?.catch(() => undefined)) === undefined) return;',
+    'await this.connecting.idle();',
+    'if ((await this.current?.catch(() => undefined)) === undefined) return;',
     FOLLOWED,
   ),
   one(

@@ -26,7 +26,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   one(
     'a jump is kept for two minutes only',
     'revocation/log/log.transactions',
-    'until: head.now + Math.max(head.maxTokenLife, this.history.maxTokenLife) + RETENTION_MARGIN',
+    'until: head.now + this.history.gapLife(head) + RETENTION_MARGIN',
     'until: head.now + RETENTION_MARGIN',
     LOST_FUTURE,
   ),
@@ -61,8 +61,8 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   one(
     'a login is timed by the host’s clock',
     'sessions/login.service',
-    'this.log.databaseNow() - since.now',
-    'this.log.proofs.now() - since.now',
+    'this.positions.databaseNow() - since.now',
+    'this.positions.proofs.now() - since.now',
     CLOCKS,
   ),
   one(

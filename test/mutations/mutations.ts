@@ -101,9 +101,9 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'sessions/login.service',
-        find: 'const since = await this.log.position();\n            const subject = await who();',
+        find: 'const since = await this.positions.read();\n            const subject = await who();',
         replace:
-          'const subject = await who();\n            const since = await this.log.position();',
+          'const subject = await who();\n            const since = await this.positions.read();',
       },
     ],
     tests: 'test/cluster/protocol/g1',

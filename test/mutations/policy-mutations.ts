@@ -154,7 +154,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   one(
     'a process that only writes never settles what COMMIT left unknown',
     'revocation/log/in-doubt-commits',
-    'this.clock.schedule(SETTLE_AGAIN, () => void this.retry());',
+    'this.clock.schedule(SETTLE_AGAIN, () => void this.retries.join());',
     '',
     'cluster/policies/follow-false',
   ),

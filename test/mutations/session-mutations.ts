@@ -35,7 +35,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     'a refresh takes its position after it has asked for claims',
     'sessions/refresh.service',
     'const claims = await this.claimsFor(session, context);',
-    'const claims = await this.claimsFor(session, context); Object.assign(since, await this.log.position());',
+    'const claims = await this.claimsFor(session, context); Object.assign(since, await this.positions.read());',
     'cluster/sessions/races',
   ),
   one(
@@ -91,7 +91,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a late login is taken',
     'sessions/login.service',
-    'if (this.log.databaseNow() - since.now > POSITION_LIFE)',
+    'if (this.positions.databaseNow() - since.now > POSITION_LIFE)',
     'if (false)',
     'cluster/sessions/review-findings',
   ),

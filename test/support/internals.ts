@@ -56,6 +56,7 @@ export { ClockCheck } from '../../lib/revocation/log/clock-check.service.js';
 export { InDoubtCommits } from '../../lib/revocation/log/in-doubt-commits.js';
 export { LogConnection } from '../../lib/revocation/log/log-connection.service.js';
 export { jump, LogHistory } from '../../lib/revocation/log/log-history.js';
+export { LogPositions } from '../../lib/revocation/log/log-positions.service.js';
 export { type Appended, LogTransactions } from '../../lib/revocation/log/log.transactions.js';
 export { type Answer, logOn, type OpenLog, openLogOn } from '../../lib/revocation/log/open-log.js';
 export { RevocationLog } from '../../lib/revocation/log/revocation-log.service.js';

@@ -93,7 +93,7 @@ export class LogFollower {
       if (isElsewhere(answer.head)) {
         if (hasJumped) throw new Error(elsewhereMessage(answer.head));
         hasJumped = true;
-        await jump(log, undefined, 'feed');
+        await jump(log, 'feed');
       } else if (judgement.kind === 'fork' || judgement.kind === 'reload') {
         this.proofs.discard();
         if (isRecovered)

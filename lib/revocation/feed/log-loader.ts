@@ -3,8 +3,8 @@ import { eventOf, type Head } from '../../database/log.statements.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import type { RevocationIndex } from '../index/revocation-index.js';
 import type { ClockCheck } from '../log/clock-check.service.js';
-import { jump } from '../log/log-history.js';
-import { type OpenLog, readHead } from '../log/open-log.js';
+import { readKeptHead } from '../log/log-history.js';
+import type { OpenLog } from '../log/open-log.js';
 
 /** Rows of one page. More block the event loop while the driver reads them: 2,000 took 110 ms on PostgreSQL. */
 const PAGE = 1_000;
@@ -33,7 +33,7 @@ export async function loadLog(
   clocks: Pick<ClockCheck, 'forgettingTime'>,
 ): Promise<LoadedLog> {
   const { database, statements } = log;
-  const { head, logId } = await keptHead(log, clock);
+  const { head, logId } = await readKeptHead(log, clock, 'feed');
   const forgettable = clocks.forgettingTime(head.now);
   let after = 0;
   let count = 0;
@@ -48,15 +48,4 @@ export async function loadLog(
     if (page.rows.length < PAGE) return { head, logId, count, forgettable };
     await setImmediate();
   }
-}
-
-async function keptHead(
-  log: OpenLog,
-  clock: AuthClock,
-): Promise<Pick<LoadedLog, 'head' | 'logId'>> {
-  const { seen } = log.history;
-  const start = await readHead(log, clock, 'feed');
-  if (log.history.whyLost(start.head, seen) === undefined) return start;
-  await jump(log, undefined, 'feed');
-  return readHead(log, clock, 'feed');
 }

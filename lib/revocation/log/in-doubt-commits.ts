@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { EventDraft } from './event-draft.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { TokenIdentity } from '../../options/token-claims.js';
+import { SharedCall } from '../../platform/async-calls.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
 import type { EventKeys } from '../index/event-key.js';
@@ -27,7 +28,7 @@ export class InDoubtCommits {
   private readonly logger = new Logger('RevocationLog');
   private readonly drafts = new Map<string, EventDraft>();
   private index: RevocationIndex | undefined;
-  private settling: Promise<void> | undefined;
+  private readonly retries = new SharedCall(() => this.writeAgain());
   private isClosing = false;
 
   /**
@@ -75,7 +76,7 @@ export class InDoubtCommits {
   settleShown({ events, pending }: Answer): void {
     if (this.size === 0) return;
     this.settle([...events, ...pending]);
-    if (this.size > 0) void this.retry();
+    if (this.size > 0) void this.retries.join();
   }
 
   /**
@@ -84,7 +85,7 @@ export class InDoubtCommits {
    * @throws AuthUnavailableException `storage_unavailable` while that is not possible.
    */
   async settleAll(): Promise<void> {
-    if (this.size > 0) await this.retry();
+    if (this.size > 0) await this.retries.join();
     if (this.size === 0) return;
     throw storageUnavailable('An earlier write is not settled yet. Try again.');
   }
@@ -97,22 +98,14 @@ export class InDoubtCommits {
   /** Resolves when no attempt is running. */
   async drain(): Promise<void> {
     // One last attempt: a process that does not follow the log has no poll that shows the outcome.
-    if (!this.options.follow && this.size > 0) void this.retry();
-    await this.settling;
+    if (!this.options.follow && this.size > 0) void this.retries.join();
+    await this.retries.idle();
   }
 
   /** A process that does not follow the log has no polls: a timer retries instead. */
   private retryLater(): void {
     if (this.options.follow || this.isClosing || this.size === 0) return;
-    this.clock.schedule(SETTLE_AGAIN, () => void this.retry());
-  }
-
-  private retry(): Promise<void> {
-    this.settling ??= this.writeAgain().finally(() => {
-      this.settling = undefined;
-      this.retryLater();
-    });
-    return this.settling;
+    this.clock.schedule(SETTLE_AGAIN, () => void this.retries.join());
   }
 
   private async writeAgain(): Promise<void> {
@@ -121,6 +114,7 @@ export class InDoubtCommits {
     } catch (error) {
       this.logger.warn(`An unanswered COMMIT is not settled yet: ${messageOf(error)}`);
     }
+    this.retryLater();
   }
 
   private rebuild(): void {

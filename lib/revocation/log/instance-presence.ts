@@ -83,6 +83,6 @@ export async function registerInstance(
   via: Via = 'pool',
 ): Promise<void> {
   // H3: before its row vouches for this log, or other instances take an old copy for a followed log.
-  if (log.history.isUnknown) await jump(log, undefined, via);
+  if (log.history.isUnknown) await jump(log, via);
   await log.database.transaction(() => log.transactions.register(bounds, log.instance), via);
 }

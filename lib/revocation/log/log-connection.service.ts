@@ -13,7 +13,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
-import { withinTime } from '../../platform/async-calls.js';
+import { SharedCall, withinTime } from '../../platform/async-calls.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
 import { type OpenLog, openLogOn } from './open-log.js';
@@ -42,7 +42,9 @@ export class LogConnection implements OnModuleInit {
   /** The application's DataSource, if the log was derived from one. */
   application: DataSource | undefined;
   private source: DataSource | DataSourceOptions | undefined;
-  private opening: Promise<OpenLog> | undefined;
+  private readonly connecting = new SharedCall(() => this.connect());
+  /** The open log, unless its connections are no longer those that the DataSource has. */
+  private current: Promise<OpenLog> | undefined;
   private opened: Opened | undefined;
   private isRefused = false;
   private closed = false;
@@ -84,19 +86,14 @@ export class LogConnection implements OnModuleInit {
    */
   open(): Promise<OpenLog> {
     if (this.closed) return Promise.reject(new Error('The application has shut down.'));
-    if (this.hasMoved()) this.opening = undefined;
-    this.opening ??= this.connect().catch((error: unknown) => {
-      this.opening = undefined;
-      throw error;
-    });
-    return this.opening;
+    if (this.hasMoved()) this.current = undefined;
+    return this.current ?? this.connecting.join();
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    await this.opening?.catch(() => undefined);
-    this.opening = undefined;
-    // Not the result of `opening`: while the new address does not answer, the old connections are open.
+    await this.connecting.idle();
+    // Not `current`: while the new address does not answer, the old connections are open.
     const { opened } = this;
     if (opened === undefined) return;
     try {
@@ -129,12 +126,17 @@ export class LogConnection implements OnModuleInit {
     const { opened } = this;
     const database = await this.openDatabase();
     try {
-      if (opened !== undefined) return await this.follow(opened, database, made);
+      if (opened !== undefined) {
+        await this.follow(opened, database, made);
+        this.current = Promise.resolve(opened.log);
+        return opened.log;
+      }
       const log = await openLogOn(database, this.clock, {
         maxTokenLife: this.options.maxTokenLife,
         onJump: () => this.meter.histories.jump++,
       });
       this.opened = { log, ...made };
+      this.current = Promise.resolve(log);
       return log;
     } catch (error) {
       await database.close();
@@ -147,7 +149,7 @@ export class LogConnection implements OnModuleInit {
     opened: Opened,
     database: LogDatabase,
     made: Pick<Opened, 'pool' | 'options'>,
-  ): Promise<OpenLog> {
+  ): Promise<void> {
     // With its own table names: on MySQL the old names are those of the old database.
     const { rows } = await database.read(new LogStatements(database.dialect).logId());
     opened.log.history.identify(rows[0]?.['log_id'] ?? null);
@@ -159,7 +161,6 @@ export class LogConnection implements OnModuleInit {
     Object.assign(opened, made);
     void opened.log.database.adopt(database).catch(() => undefined);
     this.logger.log('The revocation log follows the DataSource, which has other options now.');
-    return opened.log;
   }
 
   private openDatabase(): Promise<LogDatabase> {
@@ -207,6 +208,16 @@ export async function reachLog(connection: Pick<LogConnection, 'open'>): Promise
   } catch (error) {
     throw storageUnavailable('The revocation log cannot be reached.', error);
   }
+}
+
+/** The refusal of one of several callers that share a failure: each gets an exception of its own, and counts. */
+export function ownRefusal(error: unknown, meter: AuthMeter): unknown {
+  const own =
+    error instanceof AuthUnavailableException
+      ? new AuthUnavailableException('storage_unavailable', error.message, { cause: error.cause })
+      : error;
+  meter.refuse(own);
+  return own;
 }
 
 /** The 503 `storage_unavailable` for a failed read or write. A cause that is a 503 already is kept. */

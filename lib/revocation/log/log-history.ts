@@ -1,7 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { StorageFailure, type Via } from '../../database/log-database.js';
-import type { Head } from '../../database/log.statements.js';
+import { integerOf } from '../../database/entities/table.js';
+import { type Head, headOf } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
 import type { Appended } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';
 
@@ -54,30 +56,20 @@ export class AnotherLog extends Error {
  * head is not behind what was seen. Otherwise positions could be assigned twice (H2).
  */
 export class LogHistory {
+  /** The highest position that this instance has seen. Read it before a statement is sent. */
+  seen = 0;
+  /** The latest time that the database has shown (epoch ms), even if its clock went back since. */
+  latestTime = 0;
   private id: string | undefined;
-  private highest = 0;
-  private readonly isFollowed: boolean;
-  readonly maxTokenLife: number;
-  private readonly onJump: (() => void) | undefined;
   /** The head of an answer that contradicted what was known (H3). */
   private contradictedAt: number | undefined;
   private hasJumped = false;
-  private latest = 0;
 
-  constructor({ isFollowed = true, maxTokenLife = 0, onJump }: HistorySettings = {}) {
-    this.isFollowed = isFollowed;
-    this.maxTokenLife = maxTokenLife;
-    this.onJump = onJump;
-  }
-
-  /** The highest position that this instance has seen. Read it before the statement is sent. */
-  get seen(): number {
-    return this.highest;
-  }
+  constructor(private readonly settings: HistorySettings = {}) {}
 
   /** Whether no running instance vouches for the log, and it has not jumped since (H3). */
   get isUnknown(): boolean {
-    return !this.isFollowed && !this.hasJumped;
+    return this.settings.isFollowed === false && !this.hasJumped;
   }
 
   /**
@@ -95,17 +87,12 @@ export class LogHistory {
 
   /** Records a position of the log: the cursor's, an own write's, or one that was read. */
   notice(position: number): void {
-    if (position > this.highest) this.highest = position;
-  }
-
-  /** The latest time that the database has shown (epoch ms), even if its clock went back since. */
-  get latestTime(): number {
-    return this.latest;
+    if (position > this.seen) this.seen = position;
   }
 
   /** Records a time of the database: tokens may have been signed by it. */
   noticeTime(now: number): void {
-    if (now > this.latest) this.latest = now;
+    if (now > this.latestTime) this.latestTime = now;
   }
 
   /** An answer with this head contradicted what is known (H1). Only a jump ends that. */
@@ -139,9 +126,14 @@ export class LogHistory {
     if (why !== undefined) throw new HistoryLost(`The revocation log may be another: ${why}.`);
   }
 
+  /** For how long a jump's gap is kept (ms): as long as a token of the lost history can be valid. */
+  gapLife(head: Head): number {
+    return Math.max(head.maxTokenLife, this.settings.maxTokenLife ?? 0);
+  }
+
   /** The position of a jump: beyond every position of every history of this log. */
   beyond(head: Head): number {
-    return Math.max(head.position, head.now * MICROSECONDS, this.highest) + JUMP;
+    return Math.max(head.position, head.now * MICROSECONDS, this.seen) + JUMP;
   }
 
   /** Records that a jump to this position was committed, by this instance or by another one. */
@@ -149,18 +141,12 @@ export class LogHistory {
     this.notice(position);
     this.contradictedAt = undefined;
     this.hasJumped = true;
-    if (isOwn) this.onJump?.();
+    if (isOwn) this.settings.onJump?.();
   }
 }
 
-/** A transaction jumps at most so often: a second failover can follow the first, not many. */
-export const MOST_JUMPS = 3;
-
-/** A reason to jump that the history itself does not give. */
-export interface JumpWish {
-  /** The reason, or `undefined` if this head no longer needs a jump. */
-  whyUnder(head: Head): string | undefined;
-}
+/** A transaction or a read jumps at most so often: a second failover can follow the first, not many. */
+const MOST_JUMPS = 3;
 
 const logger = new Logger('RevocationLog');
 
@@ -187,6 +173,47 @@ export async function numbering<T extends Appended>(
   }
 }
 
+/** What one read of the head gave. */
+export interface ReadHead {
+  readonly head: Head;
+  readonly logId: string;
+  /** How many pending events will end tokens of whole accounts (G1). */
+  readonly pendingMarks: number;
+}
+
+/**
+ * Reads the head on the primary.
+ *
+ * @throws AnotherLog when it is not the one of the log that this process follows.
+ */
+export async function readHead(log: OpenLog, clock: AuthClock, via?: Via): Promise<ReadHead> {
+  const { rows } = await log.database.read(log.statements.position(), via);
+  const [row] = rows;
+  log.history.identify(row?.['log_id']);
+  const head = headOf(row, clock);
+  return { head, logId: row?.['log_id'] ?? '', pendingMarks: integerOf(row?.['pending_marks']) };
+}
+
+/**
+ * The same for what goes on from there, a load or a token: where the log may have lost commits, it jumps
+ * first (H2). So nothing gets a position of a lost history, nor one that will be assigned again.
+ */
+export async function readKeptHead(log: OpenLog, clock: AuthClock, via?: Via): Promise<ReadHead> {
+  const { history } = log;
+  for (let jumps = 0; ; jumps++) {
+    const { seen } = history;
+    const read = await readHead(log, clock, via);
+    const why = history.whyLost(read.head, seen);
+    if (why === undefined) {
+      history.notice(read.head.position);
+      history.noticeTime(read.head.now);
+      return read;
+    }
+    if (jumps === MOST_JUMPS) throw new HistoryLost(`The revocation log changes: ${why}.`);
+    await jump(log, via);
+  }
+}
+
 /** If the jump was not answered, the caller only learns that its own events were not committed. */
 async function jumpOrFail(log: OpenLog): Promise<void> {
   try {
@@ -201,17 +228,21 @@ async function jumpOrFail(log: OpenLog): Promise<void> {
  * Moves the log beyond every position that a lost history can have assigned, unless another instance has
  * done so. Returns whether it did.
  *
- * @param wish - A reason that the head alone does not give.
  * @param via - `feed` between two polls of the feed.
+ * @param wishOf - Gives a reason to jump that the history does not give, under the locked head.
  */
-export async function jump(log: OpenLog, wish?: JumpWish, via?: Via): Promise<boolean> {
+export async function jump(
+  log: OpenLog,
+  via?: Via,
+  wishOf?: (head: Head) => string | undefined,
+): Promise<boolean> {
   const { history } = log;
   const { seen } = history;
   let why: string | undefined;
   const { head, events } = await log.database.transaction(
     () =>
       log.transactions.jump((found) => {
-        why = history.whyLost(found, seen) ?? wish?.whyUnder(found);
+        why = history.whyLost(found, seen) ?? wishOf?.(found);
         return why !== undefined;
       }),
     via,

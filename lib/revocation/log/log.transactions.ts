@@ -158,7 +158,7 @@ export class LogTransactions {
       except: null,
       accessOnly: false,
       issuedBefore: null,
-      until: head.now + Math.max(head.maxTokenLife, this.history.maxTokenLife) + RETENTION_MARGIN,
+      until: head.now + this.history.gapLife(head) + RETENTION_MARGIN,
       reason: 'unspecified',
       actor: null,
       createdAt: head.now,

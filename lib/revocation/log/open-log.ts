@@ -4,13 +4,13 @@ import {
 } from '../../database/entities/revocation-event.entity.js';
 import { integerOf } from '../../database/entities/table.js';
 import { InstanceStatements } from '../../database/instance.statements.js';
-import type { LogDatabase, Via } from '../../database/log-database.js';
+import type { LogDatabase } from '../../database/log-database.js';
 import { eventOf, type Head, headOf, LogStatements } from '../../database/log.statements.js';
 import type { Row } from '../../database/statement.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { InstancePresence } from './instance-presence.js';
-import { type HistorySettings, LogHistory } from './log-history.js';
+import { type HistorySettings, LogHistory, readHead } from './log-history.js';
 import { LogTransactions } from './log.transactions.js';
 
 /** An open revocation log: its connections, its statements, and what this process knows of its history. */
@@ -24,14 +24,6 @@ export interface OpenLog {
   readonly id: string;
   /** The row of this instance in it. */
   readonly instance: InstancePresence;
-}
-
-/** What one read of the head gave. */
-export interface ReadHead {
-  readonly head: Head;
-  readonly logId: string;
-  /** How many pending events will end tokens of whole accounts (G1). */
-  readonly pendingMarks: number;
 }
 
 /** The parsed answer to one poll. */
@@ -79,23 +71,6 @@ export function logOn(
   const transactions = new LogTransactions(statements, clock, history);
   const instance = new InstancePresence(database.dialect, clock);
   return { database, statements, transactions, history, id, instance };
-}
-
-/**
- * Reads the head on the primary.
- *
- * @throws AnotherLog when it is not the log that this process follows.
- */
-export async function readHead(
-  { database, statements, history }: Pick<OpenLog, 'database' | 'statements' | 'history'>,
-  clock: AuthClock,
-  via?: Via,
-): Promise<ReadHead> {
-  const { rows } = await database.read(statements.position(), via);
-  const [row] = rows;
-  history.identify(row?.['log_id']);
-  const head = headOf(row, clock);
-  return { head, logId: row?.['log_id'] ?? '', pendingMarks: integerOf(row?.['pending_marks']) };
 }
 
 /** Parses the rows of one poll: each holds the head, and an event where there is one. */

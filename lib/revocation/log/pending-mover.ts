@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { isKnownKind } from '../../database/entities/revocation-event.entity.js';
 import { StorageFailure } from '../../database/log-database.js';
 import type { AuthMeter } from '../../events/auth-meter.service.js';
+import { SharedCall } from '../../platform/async-calls.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
 import type { LogConnection } from './log-connection.service.js';
@@ -27,7 +28,7 @@ interface Refusal {
  */
 export class PendingMover {
   private readonly logger = new Logger('RevocationLog');
-  private moving: Promise<void> | undefined;
+  private readonly moves = new SharedCall(() => this.move());
   /** Rows that the database refused to number. Each is tried again alone. */
   private readonly refusals = new Map<string, Refusal>();
   private failures = 0;
@@ -46,8 +47,7 @@ export class PendingMover {
    * counts, and fails no login.
    */
   run(): Promise<void> {
-    this.moving ??= this.move().finally(() => (this.moving = undefined));
-    return this.moving;
+    return this.moves.join();
   }
 
   /** The same in the background: an error is logged. */
@@ -60,8 +60,8 @@ export class PendingMover {
   }
 
   /** Resolves when no run is in progress. */
-  async drain(): Promise<void> {
-    await this.moving?.catch(() => undefined);
+  drain(): Promise<void> {
+    return this.moves.idle();
   }
 
   private async move(): Promise<void> {

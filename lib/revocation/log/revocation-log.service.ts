@@ -5,7 +5,6 @@ import { isRetryable, StorageFailure, type Via } from '../../database/log-databa
 import { draftsOf, type EventDraft, type RevocationRequest } from './event-draft.js';
 import { eventOf } from '../../database/log.statements.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -21,11 +20,15 @@ import { BatchWriter } from './batch-writer.js';
 import { assertFitForTransaction, CallerWrites } from './caller-writes.js';
 import { InDoubtCommits } from './in-doubt-commits.js';
 import { registerInstance } from './instance-presence.js';
-import { LogConnection, reachLog, storageUnavailable } from './log-connection.service.js';
-import { numbering } from './log-history.js';
-import { type LogPosition, LogPositions } from './log-positions.js';
+import {
+  LogConnection,
+  ownRefusal,
+  reachLog,
+  storageUnavailable,
+} from './log-connection.service.js';
+import { numbering, readHead } from './log-history.js';
 import type { Appended, AppendedDrafts, Written } from './log.transactions.js';
-import { type Answer, type OpenLog, readHead } from './open-log.js';
+import type { Answer, OpenLog } from './open-log.js';
 import { PendingMover } from './pending-mover.js';
 
 /** A call retries for so long before it fails (ms). */
@@ -42,7 +45,6 @@ export class RevocationLog {
   readonly callers: CallerWrites;
   /** Numbers events of callers' transactions (C4). */
   readonly mover: PendingMover;
-  readonly positions: LogPositions;
 
   private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts, 'shared'));
   /** W5: an account that another transaction has locked must not block all logouts. */
@@ -66,9 +68,6 @@ export class RevocationLog {
     this.callers = new CallerWrites(keys);
     this.inDoubt = new InDoubtCommits(keys, index.gaps, proofs, clock, options, writeAgain);
     this.mover = new PendingMover(connection, clock, meter, (appended) => this.committed(appended));
-    this.positions = new LogPositions(connection, proofs, this.mover, clock, options, () =>
-      this.register(),
-    );
   }
 
   /**
@@ -91,7 +90,7 @@ export class RevocationLog {
       return { head, events, isRepetition: written.length === 0 };
     } catch (error) {
       for (const { kind } of requests) this.meter.revocationFailures[kind]++;
-      throw this.refusal(error);
+      throw ownRefusal(error, this.meter);
     }
   }
 
@@ -108,29 +107,12 @@ export class RevocationLog {
       await this.callers.write(manager, drafts, log, this.connection.application, since);
     } catch (error) {
       if (error instanceof AuthWiringError) throw error;
-      throw this.refusal(
+      throw ownRefusal(
         storageUnavailable('The revocation could not be written in the transaction given.', error),
+        this.meter,
       );
     }
     return drafts;
-  }
-
-  /**
-   * The position and the database's time, read on the primary (G1, G2). Pending events that revoke
-   * tokens of whole accounts are numbered first.
-   *
-   * @throws AuthUnavailableException `storage_unavailable`: without a position nothing can be signed.
-   */
-  position(): Promise<LogPosition> {
-    return this.orRefuse(this.positions.read());
-  }
-
-  /**
-   * The database's time (epoch ms), for comparison with times of the database: a host whose clock is
-   * ahead must refuse no login, and find every session.
-   */
-  databaseNow(): number {
-    return this.positions.databaseNow();
   }
 
   /** The widest staleness of any instance (ms), as of the last poll. */
@@ -206,7 +188,7 @@ export class RevocationLog {
   async drain(): Promise<void> {
     this.inDoubt.stopRetrying();
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
-    await Promise.all([this.mover.drain(), this.inDoubt.drain(), this.positions.drain()]);
+    await Promise.all([this.mover.drain(), this.inDoubt.drain()]);
   }
 
   /** The events of each request. */
@@ -245,18 +227,8 @@ export class RevocationLog {
     try {
       return await work;
     } catch (error) {
-      throw this.refusal(error);
+      throw ownRefusal(error, this.meter);
     }
-  }
-
-  /** Callers of one batch share its failure. Each gets an exception of its own, and each is counted. */
-  private refusal(error: unknown): unknown {
-    const own =
-      error instanceof AuthUnavailableException
-        ? new AuthUnavailableException('storage_unavailable', error.message, { cause: error.cause })
-        : error;
-    this.meter.refuse(own);
-    return own;
   }
 
   /** Retries with the same ids. If the outcome of a COMMIT stays unknown, the events are in doubt. */

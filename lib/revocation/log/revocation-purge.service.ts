@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AuthMeter } from '../../events/auth-meter.service.js';
+import { SharedCall } from '../../platform/async-calls.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
 import { ClockCheck } from './clock-check.service.js';
@@ -22,7 +23,7 @@ export class RevocationPurge {
   private readonly logger = new Logger('RevocationPurge');
   private readonly covered = { through: 0 };
   private cancel: CancelSchedule | undefined;
-  private running: Promise<unknown> | undefined;
+  private readonly rounds = new SharedCall(() => this.look());
   private stopped = false;
 
   constructor(
@@ -33,14 +34,17 @@ export class RevocationPurge {
     @Inject(PURGE_SWEEPS) private readonly sweeps: readonly PurgeSweep[],
   ) {}
 
+  /** Plans the next purge, at a random moment around a minute from now: instances take turns. */
   start(): void {
-    this.plan();
+    if (this.stopped) return;
+    const wait = INTERVAL * (0.75 + Math.random() * 0.5);
+    this.cancel = this.clock.schedule(wait, () => void this.rounds.join());
   }
 
   async stop(): Promise<void> {
     this.stopped = true;
     this.cancel?.();
-    await this.running;
+    await this.rounds.idle();
   }
 
   /**
@@ -68,13 +72,6 @@ export class RevocationPurge {
     await database.transaction(() => instance.forgetOthers());
   }
 
-  private plan(): void {
-    if (this.stopped) return;
-    this.cancel = this.clock.schedule(INTERVAL * (0.75 + Math.random() * 0.5), () => {
-      this.running = this.look().finally(() => this.plan());
-    });
-  }
-
   private async look(): Promise<void> {
     try {
       await this.renewPresence();
@@ -83,5 +80,6 @@ export class RevocationPurge {
       this.meter.purges.failed++;
       this.logger.warn(`Expired revocations were not purged: ${messageOf(error)}`);
     }
+    this.start();
   }
 }

@@ -34,7 +34,7 @@ describeOn([sqlite], 'a file put back that was started in between', (kind) => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     database = await kind.migrated();
     const first = await start();
-    const begun = await first.log.position();
+    const begun = await first.sessions.position();
     await stop();
     const [file = ''] = files();
     copyFileSync(file, `${file}.backup`);

@@ -10,7 +10,7 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { SessionStore } from '../../support/internals.js';
+import { LogPositions, SessionStore } from '../../support/internals.js';
 import { deferred } from '../../support/eventually.js';
 import { ACTS, alive, codeOf, login } from '../../support/session-acts.js';
 
@@ -56,10 +56,11 @@ describe('who wins a race with the end of a session', () => {
         await goOn.promise;
       };
       if (point === 'before its position') {
-        const position = here.log.position.bind(here.log);
-        jest.spyOn(here.log, 'position').mockImplementationOnce(async () => {
+        const positions = here.app.get(LogPositions, { strict: false });
+        const read = positions.read.bind(positions);
+        jest.spyOn(positions, 'read').mockImplementationOnce(async () => {
           await wait();
-          return position();
+          return read();
         });
       } else if (point === 'while it asks for claims') {
         claims = async () => {

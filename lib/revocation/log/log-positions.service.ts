@@ -1,13 +1,21 @@
-import { Logger } from '@nestjs/common';
-import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { AuthMeter } from '../../events/auth-meter.service.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../../options/resolved-auth-options.js';
 import { SharedCall } from '../../platform/async-calls.js';
-import type { AuthClock } from '../../platform/auth-clock.js';
+import { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
-import type { ProofClock } from '../staleness/proof-clock.js';
-import { type LogConnection, reachLog, storageUnavailable } from './log-connection.service.js';
-import { HistoryLost, jump, MOST_JUMPS } from './log-history.js';
-import { type OpenLog, readHead, type ReadHead } from './open-log.js';
-import type { PendingMover } from './pending-mover.js';
+import { ProofClock } from '../staleness/proof-clock.js';
+import {
+  LogConnection,
+  ownRefusal,
+  reachLog,
+  storageUnavailable,
+} from './log-connection.service.js';
+import { jump, readKeptHead } from './log-history.js';
+import { RevocationLog } from './revocation-log.service.js';
 
 /**
  * A login runs the mover so many times without an effect. The first run may have started before the
@@ -27,34 +35,46 @@ export interface LogPosition {
 }
 
 /** Reads positions for new tokens (G1), and judges tokens from beyond the head (G5). */
+@Injectable()
 export class LogPositions {
   private readonly logger = new Logger('RevocationLog');
   private readonly reads = new SharedCall(() => this.readAndMove());
-  private jumping: Promise<void> | undefined;
+  private readonly jumps = new SharedCall(() => this.jump());
+  /** The position of the last token from beyond the head. */
+  private wanted = 0;
   private jumpedUntil = -Infinity;
   private jumpedTo = 0;
   private latest: { readonly database: number; readonly monotonic: number } | undefined;
 
-  /** @param register - Raises the registered bounds of this instance (H4). */
   constructor(
     private readonly connection: LogConnection,
+    private readonly log: RevocationLog,
     private readonly proofs: ProofClock,
-    private readonly mover: PendingMover,
     private readonly clock: AuthClock,
-    private readonly options: ResolvedAuthOptions,
-    private readonly register: () => Promise<void>,
+    private readonly meter: AuthMeter,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
   /**
-   * The position now. Concurrent callers share a read that starts after they called.
+   * The position and the database's time, read on the primary (G1, G2). Pending events that revoke
+   * tokens of whole accounts are numbered first. Concurrent callers share a read that starts after they
+   * called.
    *
-   * @throws AuthUnavailableException `storage_unavailable`.
+   * @throws AuthUnavailableException `storage_unavailable`: without a position nothing can be signed.
    */
-  read(): Promise<LogPosition> {
-    return this.reads.run();
+  async read(): Promise<LogPosition> {
+    try {
+      return await this.reads.run();
+    } catch (error) {
+      throw ownRefusal(error, this.meter);
+    }
   }
 
-  /** The database's time (epoch ms), counted on from the last read here; before that from the last poll. */
+  /**
+   * The database's time (epoch ms), counted on from the last read here; before that from the last poll.
+   * Times of the database are compared with it: a host whose clock is ahead must refuse no login, and
+   * find every session.
+   */
   databaseNow(): number {
     if (this.latest === undefined) return this.proofs.database() || this.clock.wall();
     return this.latest.database + (this.clock.monotonic() - this.latest.monotonic);
@@ -68,61 +88,45 @@ export class LogPositions {
   hasJumpedFor(position: number): boolean {
     // A position below the jump is decided by the next answer; the one at hand may be older than the jump.
     if (this.clock.monotonic() < this.jumpedUntil) return position > this.jumpedTo;
-    this.jumping ??= this.jumpFor(position).finally(() => (this.jumping = undefined));
+    this.wanted = position;
+    void this.jumps.join();
     return false;
   }
 
   /** Resolves when no jump is running. */
-  async drain(): Promise<void> {
-    await this.jumping;
+  drain(): Promise<void> {
+    return this.jumps.idle();
   }
 
   private async readAndMove(): Promise<LogPosition> {
     const log = await reachLog(this.connection);
     try {
-      let read = await this.readKeptHead(log);
+      let read = await readKeptHead(log, this.clock);
       if (read.head.maxTokenLife < this.options.maxTokenLife) {
         // H4: the log must keep events for as long as the tokens that are signed now.
-        await this.register();
-        read = await this.readKeptHead(log);
+        await this.log.register();
+        read = await readKeptHead(log, this.clock);
       }
       for (let idle = 0; read.pendingMarks > 0 && idle < IDLE_MOVES;) {
         const before = read.pendingMarks;
-        await this.mover.run();
-        read = await this.readKeptHead(log);
+        await this.log.mover.run();
+        read = await readKeptHead(log, this.clock);
         if (read.pendingMarks >= before) idle++;
       }
-      return { position: read.head.position, now: read.head.now };
+      const { position, now } = read.head;
+      this.latest = { database: now, monotonic: this.clock.monotonic() };
+      return { position, now };
     } catch (error) {
       throw storageUnavailable('The revocation log could not be read.', error);
     }
   }
 
-  /** H2: no token gets a position of a lost history, nor one that will be assigned again. */
-  private async readKeptHead(log: OpenLog): Promise<ReadHead> {
-    for (let jumps = 0; ; jumps++) {
-      const { seen } = log.history;
-      const read = await readHead(log, this.clock);
-      const { position, now } = read.head;
-      const why = log.history.whyLost(read.head, seen);
-      if (why === undefined) {
-        log.history.notice(position);
-        log.history.noticeTime(now);
-        this.latest = { database: now, monotonic: this.clock.monotonic() };
-        return read;
-      }
-      if (jumps === MOST_JUMPS) throw new HistoryLost(`The revocation log changes: ${why}.`);
-      await jump(log);
-    }
-  }
-
-  private async jumpFor(position: number): Promise<void> {
+  private async jump(): Promise<void> {
     try {
       const log = await this.connection.open();
-      await jump(log, {
-        whyUnder: (head) =>
-          head.position < position ? 'a token was signed after everything in it' : undefined,
-      });
+      await jump(log, undefined, (head) =>
+        head.position < this.wanted ? 'a token was signed after everything in it' : undefined,
+      );
       this.jumpedTo = log.history.seen;
       this.jumpedUntil = this.clock.monotonic() + JUMP_REST;
     } catch (error) {
