@@ -44,7 +44,8 @@ How to read it:
 - A target that is missed says **missed**, and stays.
 - **Two builds**: \`npm run bench:gate -- --base main\` compares a checkout with another commit, for a pull
   request. Base, head and a second copy of the base run in turn in processes of their own; it counts
-  CPU time, and exits with 1 where the head is slower by more than 5 % and by more than both copies of the base differ.
+  CPU time, and exits with 1 where the head is slower by more than 5 %, by more than both copies of the
+  base differ, and by more than the launches differ.
 `;
 
 /** Makes the report; writes it into docs, with its picture, and between its marks into the README. */

@@ -59,7 +59,8 @@ const launches: Launches = new Map();
 if (values.help) {
   console.log(USAGE);
 } else {
-  process.exitCode = (await main()) ? 0 : 1;
+  // The embedded PostgreSQL listens for the end of the process and would leave another code.
+  process.exit((await main()) ? 0 : 1);
 }
 
 /** Whether nothing is slower beyond the noise. */

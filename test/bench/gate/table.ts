@@ -13,13 +13,17 @@ export function table(figures: readonly Figure[], base: string, head: string): s
   return [
     `base ${base}, head ${head}, Node ${process.versions.node}, ${cpus().length} cores`,
     '',
-    '| CPU time of one, if not said otherwise | base | head | time of the head / base | base / base | |',
-    '|---|---|---|---|---|---|',
+    '| CPU time of one, if not said otherwise | base | head | time of the head / base | launches differ | base / base | |',
+    '|---|---|---|---|---|---|---|',
     ...figures.map(
-      ({ name, base, head, unit, ratio, spread, verdict }) =>
-        `| ${name} | ${amount(base, unit)} | ${amount(head, unit)} | ${ratio.toFixed(3)} | ± ${(spread * 100).toFixed(1)} % | ${verdict === 'slower' ? '**slower**' : verdict} |`,
+      ({ name, base, head, unit, ratio, spread, control, verdict }) =>
+        `| ${name} | ${amount(base, unit)} | ${amount(head, unit)} | ${ratio.toFixed(3)} | ± ${percent(spread)} | ± ${percent(control)} | ${verdict === 'slower' ? '**slower**' : verdict} |`,
     ),
   ].join('\n');
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
 }
 
 function amount(value: number, unit: Figure['unit']): string {

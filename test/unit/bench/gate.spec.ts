@@ -5,10 +5,11 @@ const launch = (base: number, head: number, again = base): Launch => ({ base, he
 
 describe('the verdict of npm run bench:gate', () => {
   it('is "slower" above 5 % where the two copies of the base agree', () => {
-    expect(judge([launch(100, 106), launch(100, 107), launch(100, 106)])).toEqual({
+    expect(judge([launch(100, 106), launch(100, 106), launch(100, 106)])).toEqual({
       base: 100,
       head: 106,
       ratio: 1.06,
+      control: 0,
       spread: 0,
       verdict: 'slower',
     });
@@ -17,18 +18,26 @@ describe('the verdict of npm run bench:gate', () => {
 
   it('is "same" while the two copies of the base differ by more than head and base', () => {
     const launches = [launch(100, 115, 100), launch(100, 118, 130), launch(100, 112, 101)];
-    expect(judge(launches)).toMatchObject({ spread: 0.30000000000000004, verdict: 'same' });
+    const { control, verdict } = judge(launches);
+    expect(control).toBeCloseTo(0.3);
+    expect(verdict).toBe('same');
   });
 
   it('sees the noise whichever copy of the base was the slower one', () => {
     const slowFirst = judge([launch(130, 130, 100)]);
     const slowSecond = judge([launch(100, 130, 130)]);
-    expect(slowFirst.spread).toBeCloseTo(slowSecond.spread);
+    expect(slowFirst.control).toBeCloseTo(slowSecond.control);
     expect([slowFirst.verdict, slowSecond.verdict]).toEqual(['same', 'same']);
   });
 
   it('is "slower" beyond the noise of the base', () => {
     expect(judge([launch(100, 150, 110), launch(100, 150, 95)]).verdict).toBe('slower');
+  });
+
+  it('is "same" while the launches differ by more than head and base', () => {
+    const { spread, verdict } = judge([launch(100, 95), launch(100, 120), launch(100, 130)]);
+    expect(spread).toBeCloseTo(0.26, 1);
+    expect(verdict).toBe('same');
   });
 
   it('is not decided by one launch in which something disturbed the head', () => {
