@@ -13,6 +13,13 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   one('another server is not noticed', HISTORY, 'head.server !== head.serverNow', 'false', H2),
   one(
+    'another server behind the same address is not noticed',
+    HISTORY,
+    'head.server !== head.serverNow',
+    'false',
+    'cluster/failover/mariadb-address',
+  ),
+  one(
     'a head behind what was seen is written on',
     HISTORY,
     'if (head.position < seen)',

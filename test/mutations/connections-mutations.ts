@@ -18,6 +18,20 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     'cluster/storage/query-plans',
   ),
   one(
+    'rows are sorted by what is selected under the name of the column',
+    'database/statement-repository',
+    ' ORDER BY t.${',
+    ' ORDER BY ${',
+    'cluster/storage/query-plans',
+  ),
+  one(
+    'accounts are locked in any order',
+    'database/account.statements',
+    "{ orderBy: 'key', lock: true }",
+    '{ lock: true }',
+    'cluster/storage/query-plans',
+  ),
+  one(
     'a look-up of refresh tokens reads every pending event',
     'database/table-definitions',
     "{ name: 'auth_pending_key', table: 'auth_pending', columns: 'event_key' },",
@@ -44,6 +58,13 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     "if (via === 'feed')",
     'if (false)',
     FEED,
+  ),
+  one(
+    'an instance registers anew on a connection of the pool',
+    'revocation/feed/log-follower',
+    "this.writer.register('feed')",
+    'this.writer.register()',
+    'cluster/feed/s1-own',
   ),
   one(
     'a dead connection of the feed fails the poll',

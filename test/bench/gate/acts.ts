@@ -5,7 +5,7 @@ export const ACTS = [
   'login',
   'refresh',
   'logout',
-  'logout, 32 at once',
+  'logout, 64 at once',
   'decision, nothing revoked',
   'decision, session revoked',
 ] as const;
@@ -18,7 +18,7 @@ export const COUNTS: Readonly<Record<Act, number>> = {
   login: 32,
   refresh: 32,
   logout: 32,
-  'logout, 32 at once': 32,
+  'logout, 64 at once': 256,
   'decision, nothing revoked': 20_000,
   'decision, session revoked': 100_000,
 };

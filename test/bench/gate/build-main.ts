@@ -106,7 +106,12 @@ const acts: Readonly<
     },
   },
   logout: { prepare: haveSessions, run: logOut },
-  'logout, 32 at once': { prepare: haveSessions, run: logOut },
+  'logout, 64 at once': {
+    prepare: async (count) => {
+      asked = Array.from({ length: count }, claims);
+    },
+    run: (i) => logouts.logout(withTimes(asked[i] as Claims)),
+  },
   'decision, nothing revoked': {
     prepare: async (count) => {
       asked = Array.from({ length: count }, claims);
@@ -116,8 +121,7 @@ const acts: Readonly<
   'decision, session revoked': {
     prepare: async () => {
       asked = Array.from({ length: 256 }, claims);
-      const iat = Math.floor(Date.now() / 1000);
-      await Promise.all(asked.map((token) => logouts.logout({ ...token, iat, exp: iat + LIFE })));
+      await Promise.all(asked.map((token) => logouts.logout(withTimes(token))));
     },
     run: (i) => decide(asked[i % asked.length], 'revoked'),
   },
@@ -158,14 +162,16 @@ async function measure(act: Act, count: number): Promise<number> {
   await setImmediate();
   const start = process.cpuUsage();
   if (act.endsWith('at once')) {
-    await Promise.all(Array.from({ length: count }, (_, i) => run(i)));
+    for (let done = 0; done < count; done += 64) {
+      await Promise.all(Array.from({ length: 64 }, (_, i) => run(done + i)));
+    }
   } else if (act.startsWith('decision')) {
     for (let i = 0; i < count; i++) run(i);
   } else {
     for (let i = 0; i < count; i++) await run(i);
   }
   const { user, system } = process.cpuUsage(start);
-  if (act.startsWith('logout')) pairs = [];
+  if (act === 'logout') pairs = [];
   return (user + system) / 1000;
 }
 
@@ -215,4 +221,10 @@ function mint(): string {
 
 function claims(): Claims {
   return { iss: ISSUER, sub: randomUUID(), jti: randomUUID(), sid: randomUUID(), gen: 1 };
+}
+
+/** As a caller passes the claims of a token that it has verified. */
+function withTimes(token: Claims): Claims & { readonly iat: number; readonly exp: number } {
+  const iat = Math.floor(Date.now() / 1000);
+  return { ...token, iat, exp: iat + LIFE };
 }

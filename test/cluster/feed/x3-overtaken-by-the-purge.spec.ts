@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { TokenClaims } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
@@ -6,12 +7,15 @@ import { follow } from '../../support/log-tables.js';
 import {
   clockOf,
   endSessions,
+  ISSUER,
   knows,
   letTimePass,
   listenForErrors,
 } from '../../support/controlled-instance.js';
+import { refuseToNumber } from '../../support/unnumberable.js';
 
 const DAY = 86_400_000;
+const MINUTE = 60_000;
 const LIFE = 900_000 + 120_000;
 
 describe('X3: an instance that the purge overtook loads again and merges', () => {
@@ -72,6 +76,40 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
       await follow(restarted);
       expect(errors()).toEqual([]);
       await restarted.close();
+    });
+
+    it('does not miss a logout of a short-lived token that it saw pending and then numbered', async () => {
+      const exp = Math.floor(clockOf(there).database() / 1000) + 5;
+      const token = (jti: string): TokenClaims => {
+        return { iss: ISSUER, sub: 'alice', jti, iat: exp - 60, exp };
+      };
+      const mayBeNumbered = await refuseToNumber(there.dataSource, 'token');
+      await there.dataSource.transaction((manager) =>
+        there.logout.logout(token('pending'), { manager }),
+      );
+      await follow(lagging);
+      expect(lagging.index.find(token('pending'))).toBeDefined();
+      await there.log.drain();
+      await mayBeNumbered();
+      pass(MINUTE); // Who was refused tries again.
+      for (const instance of [there, lagging]) {
+        await follow(instance);
+        await instance.log.drain();
+      }
+      await follow(lagging);
+      expect(lagging.feed.position).toBe(1);
+
+      // Its row has expired. While it was pending, it counted for as long as any token could.
+      pass(5 * MINUTE);
+      await endSessions(there, 2);
+      await there.dataSource.query('UPDATE auth_event SET created_at = 1');
+      await there.dataSource.query('UPDATE auth_event SET keep_until = 1 WHERE position = 2');
+      await endSessions(there, 1);
+      expect(await there.purge.purge()).toBe(2);
+      await follow(lagging);
+      expect(lagging.feed.position).toBe(4);
+      // A mover was refused, which is an error too.
+      expect(errors().filter((line) => line.includes('known live events'))).toEqual([]);
     });
 
     it('takes a live event that is missing after that for a fork', async () => {

@@ -163,7 +163,8 @@ describeOn(databaseKinds, 'the order of rows', (kind) => {
 
 /** `qualified`, or the first column that ORDER BY names without its table. */
 function orderOf({ sql }: Statement): string {
-  const order = /ORDER BY (.*)/.exec(sql)?.[1] ?? '';
+  const order = /ORDER BY (.*)/.exec(sql)?.[1];
+  if (order === undefined) return 'none';
   return /(?:^|, )([a-z_]+)(?=,| |$)/.exec(order)?.[1] ?? 'qualified';
 }
 
