@@ -32,9 +32,14 @@ const LONGEST = 4_096;
  */
 @Injectable()
 export class AuthCookies implements OnModuleInit {
+  /** Whether the option `cookies` is on. If it is not, the methods here do nothing. */
+  readonly isOn: boolean;
+
   private readonly cleared = new WeakSet<CookieResponse>();
 
-  constructor(@Inject(COOKIE_MODE) private readonly options: ResolvedCookies | null) {}
+  constructor(@Inject(COOKIE_MODE) private readonly options: ResolvedCookies | null) {
+    this.isOn = options !== null;
+  }
 
   onModuleInit(): void {
     if (this.options?.secure !== false || process.env['NODE_ENV'] !== 'production') return;
@@ -42,11 +47,6 @@ export class AuthCookies implements OnModuleInit {
       'http.cookies.secure is false in production: the tokens travel readably, and any host of the ' +
         'domain can replace them. Leave the option out.',
     );
-  }
-
-  /** Whether the option `cookies` is on. If it is not, the methods here do nothing. */
-  get isOn(): boolean {
-    return this.options !== null;
   }
 
   /**

@@ -88,32 +88,26 @@ export async function limitGuesses<T>(
 }
 
 /**
- * Counts wrong refresh tokens, by address: they name no account. The token is judged first, and a right
- * one is never refused: no one guesses 24 random bytes, and no one else at that address is locked out.
+ * Counts a refused refresh by address, where the token was wrong: it names no account. The token is judged
+ * first, and a right one is never refused: no one guesses 24 random bytes, and no one else at that address
+ * is locked out.
  *
  * @throws AuthException 429 `too_many_attempts` instead of 401 `refresh_token_invalid`.
  */
-export async function limitWrongTokens<T>(
-  limit: GuessLimit | undefined,
+export async function countWrongToken(
+  limit: GuessLimit,
+  error: unknown,
   request: object,
-  refresh: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await refresh();
-  } catch (error) {
-    const isWrong = error instanceof AuthException && error.code === 'refresh_token_invalid';
-    if (limit !== undefined && isWrong) await countGuess(limit, keyOf(null, request));
-    throw error;
-  }
+): Promise<void> {
+  const isWrong = error instanceof AuthException && error.code === 'refresh_token_invalid';
+  if (isWrong) await countGuess(limit, keyOf(null, request));
 }
 
 async function countGuess(limit: GuessLimit, key: string): Promise<void> {
   const wait = await limit.take(key);
-  if (wait > 0)
-    throw refusal('too_many_attempts', {
-      message: 'Too many wrong guesses. Try later.',
-      retryAfter: wait,
-    });
+  if (wait <= 0) return;
+  const message = 'Too many wrong guesses. Try later.';
+  throw refusal('too_many_attempts', { message, retryAfter: wait });
 }
 
 function keyOf(account: string | null, request: object): string {

@@ -4,7 +4,6 @@ import { AuthCookies } from './auth-cookies.service.js';
 import { type AuthHttpOptions, RESOLVED_HTTP_OPTIONS, resolveHttpOptions } from './http-options.js';
 import { LoginRoutes, RefreshRoutes } from './login.routes.js';
 import { LogoutRoutes } from './logout.routes.js';
-import { PresentedSessions } from './presented-sessions.service.js';
 import { SessionsRoutes } from './sessions.routes.js';
 import { JwksController, TokenIntrospector, TokenRoutes } from './token.routes.js';
 
@@ -38,7 +37,6 @@ export function httpDefinition(given: AuthHttpOptions | undefined): HttpDefiniti
       { provide: COOKIE_MODE, useValue: options.cookies },
       { provide: RESOLVED_HTTP_OPTIONS, useValue: options },
       AuthCookies,
-      PresentedSessions,
       TokenIntrospector,
     ],
   };

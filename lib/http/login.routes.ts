@@ -1,14 +1,17 @@
 import { HttpCode, Inject, type OnModuleInit, Post, Req, Res } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { refusal } from '../errors/auth.exception.js';
+import { AuthException, refusal } from '../errors/auth.exception.js';
 import { Public } from '../authentication/decorators.js';
+import { TokenSource } from '../authentication/token-source.js';
+import { TokenService } from '../authentication/token.service.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { ApplicationMethod } from '../options/application-method.js';
 import type { CookieResponse } from '../platform/cookies.js';
 import type { AuthenticatedSubject, LoginResult } from '../sessions/login-context.js';
+import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import { limitGuesses, limitWrongTokens } from './guess-limit.js';
+import { countWrongToken, limitGuesses } from './guess-limit.js';
 import {
   type Credentials,
   type CredentialsVerifier,
@@ -16,7 +19,6 @@ import {
   type ResolvedHttpOptions,
 } from './http-options.js';
 import { OwnRoutes } from './own-routes.js';
-import { PresentedSessions } from './presented-sessions.service.js';
 import {
   badRequest,
   clientOf,
@@ -24,6 +26,7 @@ import {
   type HttpRequest,
   idempotencyKeyIn,
   persistentOf,
+  textOf,
 } from './request-body.js';
 
 /** What login and refresh answer, in the words of RFC 6749 section 5.1 and a few of our own. */
@@ -49,8 +52,10 @@ export class LoginRoutes implements OnModuleInit {
 
   constructor(
     private readonly sessions: SessionService,
-    private readonly presented: PresentedSessions,
     private readonly cookies: AuthCookies,
+    private readonly source: TokenSource,
+    private readonly tokens: TokenService,
+    private readonly refreshTokens: RefreshTokenLookup,
     modules: ModuleRef,
     @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
   ) {
@@ -72,21 +77,23 @@ export class LoginRoutes implements OnModuleInit {
     @Req() request: HttpRequest,
     @Res({ passthrough: true }) response: CookieResponse,
   ): Promise<TokenAnswer> {
-    this.cookies.refuseOtherOrigins(request);
+    const { isOn: hasCookies } = this.cookies;
+    if (hasCookies) this.cookies.refuseOtherOrigins(request);
     const credentials = credentialsOf(request);
-    const delivery = this.cookies.isOn ? 'cookie' : 'body';
-    const context = { ...clientOf(request), delivery } as const;
-    const replaces = await this.presented.held(request);
-    const guess = (): Promise<AuthenticatedSubject | null> =>
-      limitGuesses(this.options.limit, credentials.username, request, () =>
-        this.verify(credentials, request),
-      );
+    const delivery = hasCookies ? 'cookie' : 'body';
+    const client = clientOf(request);
     const persistent = persistentOf(request);
-    const login = await this.sessions.login(guess, { ...context, replaces, persistent });
-    if (login === null) {
-      throw refusal('credentials_invalid');
-    }
-    this.cookies.set(response, login);
+    const replaces = hasCookies ? await this.heldSession(request) : undefined;
+    const { limit } = this.options;
+    const verify = (): Promise<AuthenticatedSubject | null> => this.verify(credentials, request);
+    const login = await this.sessions.login(
+      limit === undefined
+        ? verify
+        : () => limitGuesses(limit, credentials.username, request, verify),
+      { ...client, delivery, persistent, replaces },
+    );
+    if (login === null) throw refusal('credentials_invalid');
+    if (hasCookies) this.cookies.set(response, login);
     return tokenAnswer(login, delivery);
   }
 
@@ -103,6 +110,22 @@ export class LoginRoutes implements OnModuleInit {
       'Return { subject: user.id, claims: { … } }, or null for wrong credentials.',
     );
   }
+
+  /** The session that this browser holds: a login replaces it (RT-10). */
+  private async heldSession(request: HttpRequest): Promise<string | undefined> {
+    try {
+      const refreshToken = this.cookies.refreshToken(request);
+      const session = refreshToken && (await this.refreshTokens.find(refreshToken));
+      if (session) return session.endedAt === null ? session.sid : undefined;
+      const access = this.source.read(request);
+      return access && (await this.tokens.verify(access, { allowExpired: true })).sid;
+    } catch (error) {
+      // Old cookies never prevent a login, whatever is wrong with them. This includes a 503, because the
+      // login that follows needs the database itself.
+      if (error instanceof AuthException) return undefined;
+      throw error;
+    }
+  }
 }
 
 /** `POST refresh`; also without `verifyCredentials`, because a login of the application needs it. */
@@ -111,31 +134,43 @@ export class LoginRoutes implements OnModuleInit {
 export class RefreshRoutes {
   constructor(
     private readonly sessions: SessionService,
-    private readonly presented: PresentedSessions,
     private readonly cookies: AuthCookies,
     @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
   ) {}
 
-  /** A refusal touches no cookie: another tab may have been given new ones in the meantime. */
+  /**
+   * A refusal touches no cookie: another tab may have been given new ones in the meantime.
+   *
+   * @throws AuthException 400 `invalid_request` for two refresh tokens, 403 `csrf_refused` where another
+   * site's page asked.
+   */
   @Post('refresh')
   @HttpCode(200)
   async refresh(
     @Req() request: HttpRequest,
     @Res({ passthrough: true }) response: CookieResponse,
   ): Promise<TokenAnswer> {
-    const presented = this.presented.refreshTokenOf(request);
-    if (presented === undefined) throw this.nothingPresented();
-    const { token, delivery } = presented;
-    const context = {
-      ...clientOf(request),
-      delivery,
-      idempotencyKey: idempotencyKeyIn(request),
-    };
-    const login = await limitWrongTokens(this.options.limit, request, () =>
-      this.sessions.refresh(token, context),
-    );
+    const inBody = textOf(request, 'refresh_token');
+    const inCookie = this.cookies.isOn ? this.cookies.refreshToken(request) : undefined;
+    if (inBody !== undefined && inCookie !== undefined) {
+      throw badRequest('The request has a refresh token in its body and in a cookie.');
+    }
+    const token = inBody ?? inCookie;
+    if (token === undefined) throw this.nothingPresented();
+    const delivery = inBody === undefined ? 'cookie' : 'body';
+    const client = clientOf(request);
+    const idempotencyKey = idempotencyKeyIn(request);
+    const login = await this.sessions
+      .refresh(token, { ...client, delivery, idempotencyKey })
+      .catch((error: unknown) => this.refuse(error, request));
     if (delivery === 'cookie') this.cookies.set(response, login);
     return tokenAnswer(login, delivery);
+  }
+
+  private async refuse(error: unknown, request: HttpRequest): Promise<never> {
+    const { limit } = this.options;
+    if (limit !== undefined) await countWrongToken(limit, error, request);
+    throw error;
   }
 
   /** In a browser no user is logged in then; any other client has a bug. */

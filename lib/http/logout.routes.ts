@@ -2,14 +2,17 @@ import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { CurrentToken, Public } from '../authentication/decorators.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
+import { TokenSource } from '../authentication/token-source.js';
+import { TokenService } from '../authentication/token.service.js';
+import type { SessionRow } from '../database/session.statements.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import type { CookieResponse } from '../platform/cookies.js';
+import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { OwnRoutes } from './own-routes.js';
-import { PresentedSessions } from './presented-sessions.service.js';
-import { auditOf, type HttpRequest } from './request-body.js';
+import { auditOf, type HttpRequest, textOf } from './request-body.js';
 
 /** How often an account may ask for `logout-others` in {@link SPAN}, on each instance. */
 const MOST_REPEATS = 30;
@@ -17,14 +20,22 @@ const MOST_REPEATS = 30;
 /** A minute (ms). */
 const SPAN = 60_000;
 
+/**
+ * How many refresh tokens with a foreign check value are looked up for one request. A browser sends none,
+ * or one of a former key. A header has room for 200, which would fill the queue that all clients share.
+ */
+const MOST_STRANGERS = 20;
+
 /** `POST logout`, `logout-others` and `logout-all`; by POST only (ASVS 5.0 3.5.3). */
 @OwnRoutes()
 export class LogoutRoutes {
   private readonly repeats = new Map<string, { count: number; readonly until: number }>();
 
   constructor(
+    private readonly source: TokenSource,
+    private readonly tokens: TokenService,
+    private readonly refreshTokens: RefreshTokenLookup,
     private readonly logoutService: LogoutService,
-    private readonly presented: PresentedSessions,
     private readonly cookies: AuthCookies,
     private readonly clock: AuthClock,
   ) {}
@@ -43,9 +54,10 @@ export class LogoutRoutes {
     @Req() request: HttpRequest,
     @Res({ passthrough: true }) response: CookieResponse,
   ): Promise<void> {
+    if (!this.cookies.isOn) return this.endPresented(request);
     this.cookies.refuseOtherOrigins(request);
     try {
-      await this.presented.end(request);
+      await this.endPresented(request);
     } catch (error) {
       // Foreign tokens are of no use to this browser either.
       if (error instanceof AuthException && error.getStatus() === 401) this.cookies.clear(response);
@@ -81,6 +93,78 @@ export class LogoutRoutes {
   }
 
   /**
+   * Ends the session of every valid token that the request holds: usually one, of which a browser sends
+   * both tokens. Two cookies of one name are two tokens: a sibling subdomain that plants one does
+   * not prevent a logout. Of refresh tokens without a right check value at most 20 are looked up.
+   *
+   * An invalid token does not prevent the logout of a valid one, nor does one that cannot be looked up
+   * now. Different access tokens in header and cookie are refused (400), and nothing ends.
+   *
+   * @throws AuthException why none could be ended; 503 also when only some could.
+   */
+  private async endPresented(request: HttpRequest): Promise<void> {
+    const audit = auditOf(request);
+    const ended = new Set<string>();
+    const errors: unknown[] = [];
+    const attempt = async (end: () => Promise<void>): Promise<void> => {
+      try {
+        await end();
+      } catch (error) {
+        errors.push(error);
+      }
+    };
+    const accessTokens = this.accessTokensOf(request, errors);
+    const refreshTokens = this.refreshTokensOf(request);
+    for (const text of accessTokens) {
+      await attempt(async () => {
+        const claims = await this.tokens.verify(text, { allowExpired: true });
+        await this.logoutService.logout(claims, audit);
+        ended.add(claims.sid ?? '');
+      });
+    }
+    // Looked up together, which is one statement; ended one after the other, each session once.
+    const lookups = await Promise.allSettled(refreshTokens.map((text) => this.sessionOf(text)));
+    for (const [index, lookup] of lookups.entries()) {
+      await attempt(async () => {
+        if (lookup.status === 'rejected') throw lookup.reason;
+        const { sid } = lookup.value;
+        if (!ended.has(sid)) {
+          await this.logoutService.logoutSession(sid, { reason: 'logout', ...audit });
+          ended.add(sid);
+        }
+        await this.refreshTokens.usedInLogout(refreshTokens[index] as string);
+      });
+    }
+    const failure = errors.find((error) => !isRefusal(error));
+    if (failure !== undefined) throw failure;
+    if (ended.size === 0) throw errors[0] ?? refusal('token_missing');
+  }
+
+  /** A header that holds no token is one more bad token; anything else that is wrong is thrown. */
+  private accessTokensOf(request: HttpRequest, errors: unknown[]): string[] {
+    try {
+      return this.source.readAll(request);
+    } catch (error) {
+      if (!(error instanceof AuthException) || error.getStatus() !== 401) throw error;
+      errors.push(error);
+      return [];
+    }
+  }
+
+  private refreshTokensOf(request: HttpRequest): string[] {
+    const inBody = textOf(request, 'refresh_token');
+    const inCookies = this.cookies.isOn ? this.cookies.refreshTokens(request) : [];
+    const all = new Set(inBody === undefined ? inCookies : [inBody, ...inCookies]);
+    return all.size === 0 ? [] : this.refreshTokens.worthLookingUp([...all], MOST_STRANGERS);
+  }
+
+  private async sessionOf(refreshToken: string): Promise<SessionRow> {
+    const session = await this.refreshTokens.find(refreshToken);
+    if (session === undefined) throw refusal('refresh_token_invalid');
+    return session;
+  }
+
+  /**
    * Each `logout-others` writes an event, and the token that asks for it stays valid: without a limit one
    * client could fill the log. `logout-all` needs none, because it revokes the token that asks for it.
    */
@@ -100,4 +184,9 @@ export class LogoutRoutes {
     repeats.count++;
     this.repeats.set(key, repeats);
   }
+}
+
+/** Whether the token is refused. Any other error (503, a wiring error) says nothing about the token. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof AuthException && error.getStatus() < 500;
 }

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import { setResponseHeaders } from '../platform/request.js';
+import type { CookieResponse } from '../platform/cookies.js';
 
 /** Where FastifyAdapter finds the `config` of a route (`@RouteConfig()`). */
 const ROUTE_CONFIG = '__fastify_route_config__';
@@ -53,7 +53,8 @@ export function OwnRoutes(): ClassDecorator {
 @Injectable()
 class NoStoreGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    setResponseHeaders(context, { 'Cache-Control': 'no-store' });
+    const response = context.switchToHttp().getResponse<Pick<CookieResponse, 'header'>>();
+    response.header('Cache-Control', 'no-store');
     return true;
   }
 }

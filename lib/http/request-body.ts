@@ -16,21 +16,9 @@ export interface HttpRequest extends AuthRequest {
   readonly id?: unknown;
 }
 
-/**
- * The members of a JSON object or of a form. Taken from the request and not by `@Body()`: an
- * application's pipes do not know what is expected here.
- *
- * Whatever is no object has no members; each route says what it misses.
- */
-export function membersOf({ body }: HttpRequest): ReadonlyMap<string, unknown> {
-  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
-  return new Map(isObject ? Object.entries(body) : []);
-}
-
 /** @throws AuthException 400 `credentials_missing`. */
 export function credentialsOf(request: HttpRequest): Credentials {
-  const members = membersOf(request);
-  const [username, password] = [members.get('username'), members.get('password')];
+  const [username, password] = [memberOf(request, 'username'), memberOf(request, 'password')];
   if (typeof username === 'string' && typeof password === 'string') {
     if (username !== '' && password !== '') return { username, password };
   }
@@ -60,7 +48,7 @@ export function clientOf(request: HttpRequest): Omit<ClientContext, 'delivery'> 
  * @throws AuthException 400 `invalid_request`.
  */
 export function persistentOf(request: HttpRequest): boolean {
-  const value = membersOf(request).get('persistent');
+  const value = memberOf(request, 'persistent');
   if (value === undefined || value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
   throw badRequest('persistent is neither true nor false.');
@@ -77,7 +65,7 @@ export function auditOf({ id }: HttpRequest): { readonly requestId: string | und
  * @throws AuthException 400 `invalid_request` for anything that is no text, and for an empty one.
  */
 export function textOf(request: HttpRequest, name: string): string | undefined {
-  const value = membersOf(request).get(name);
+  const value = memberOf(request, name);
   if (value === undefined) return undefined;
   if (typeof value === 'string' && value !== '') return value;
   throw badRequest(`${name} is not a text, or an empty one.`);
@@ -94,7 +82,7 @@ export function idempotencyKeyIn(request: HttpRequest): string | undefined {
   const inHeader = idempotencyKeyOf(
     typeof header === 'string' ? header.replace(/^"(.*)"$/, '$1') : header,
   );
-  const inBody = idempotencyKeyOf(membersOf(request).get('idempotency_key'));
+  const inBody = idempotencyKeyOf(memberOf(request, 'idempotency_key'));
   if (inHeader === undefined || inBody === undefined || inHeader === inBody) {
     return inHeader ?? inBody;
   }
@@ -112,8 +100,17 @@ export function badRequest(
   return refusal(code, { message });
 }
 
+/**
+ * A member of a JSON object or a field of a form. Taken from the request and not by `@Body()`: an
+ * application's pipes do not know what is expected here. Whatever is no object has no members.
+ */
+function memberOf({ body }: HttpRequest, name: string): unknown {
+  const isObject = typeof body === 'object' && body !== null;
+  return isObject && Object.hasOwn(body, name) ? Reflect.get(body, name) : undefined;
+}
+
 function labelOf(request: HttpRequest, name: 'client' | 'device'): string | undefined {
-  const value = membersOf(request).get(name);
+  const value = memberOf(request, name);
   if (value === undefined || value === '') return undefined;
   if (isIdentifier(value)) return value;
   throw badRequest(`${name} is not a text of at most 255 characters.`);
