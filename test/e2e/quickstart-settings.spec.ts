@@ -44,6 +44,8 @@ const bad: readonly (readonly [name: string, value: string, fix: RegExp])[] = [
   ['REFRESH_GRACE', '601', /whole number from 0 to 600/],
   ['MAX_STALENESS', '0', /whole number from 1 to 3600/],
   ['MAX_STALENESS', 'Infinity', /whole number from 1 to 3600/],
+  ['LOGIN_LIMIT', '0', /whole number from 1 to 1000000/],
+  ['LOGIN_LIMIT', 'many', /whole number from 1 to 1000000/],
   ['HINT', 'kafka', /none, postgres, redis, nats/],
   ['HINT', 'postgres', /DATABASE_URL must then be postgres/],
   ['HINT', 'redis', /REDIS_URL must be an address/],
@@ -136,6 +138,37 @@ describe('the accounts', () => {
     expect(await logIn('alice', 'another one')).toBe(200);
     expect(await logIn('bob', DEMO_PASSWORD)).toBe(401);
     expect(await logIn('admin', DEMO_PASSWORD)).toBe(200);
+  });
+});
+
+describe('the files and the limit of the quick-start', () => {
+  it('the SQLite file and what belongs to it can be read by their owner alone', async () => {
+    const quickstart = await QuickstartProcess.start({}, folder);
+    await quickstart.login('alice');
+    const files = readdirSync(join(folder, '.quickstart'));
+    expect(files).toContain('quickstart.sqlite');
+    for (const file of files) {
+      const { mode } = statSync(join(folder, '.quickstart', file));
+      expect([file, mode & 0o777]).toEqual([file, 0o600]);
+    }
+  });
+
+  it('LOGIN_LIMIT wrong passwords in a minute are 401, the next one and the right one 429', async () => {
+    const quickstart = await QuickstartProcess.start({ LOGIN_LIMIT: '2' }, folder);
+    const logIn = async (username: string, password = DEMO_PASSWORD): Promise<number> =>
+      (await quickstart.post('/auth/login', { body: { username, password } })).status;
+    const statuses: number[] = [];
+    for (const password of ['a', 'b', 'c', DEMO_PASSWORD]) {
+      statuses.push(await logIn('alice', password));
+    }
+    expect(statuses).toEqual([401, 401, 429, 429]);
+    // No one else is locked out.
+    expect(await logIn('bob')).toBe(200);
+    // A change of the password is a guess at the old one.
+    const token = await quickstart.login('admin');
+    const change = async (): Promise<number> =>
+      (await quickstart.post('/me/password', { token, body: { old: 'a', new: 'b' } })).status;
+    expect([await change(), await change(), await change()]).toEqual([401, 401, 429]);
   });
 });
 

@@ -46,6 +46,13 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
     'e2e/request-without-headers',
   ),
   one(
+    'overrideAuth takes a function for the user',
+    'testing/test-user',
+    "typeof test === 'function' ? test(request) : test",
+    'test',
+    'e2e/testing-helpers',
+  ),
+  one(
     'overrideAuth supplies nothing without AuthModule',
     'testing/override-auth',
     'supplied.get(token)?.()',

@@ -87,9 +87,9 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     'an expired token cannot log out',
     'e2e/http-contract.spec.ts: an expired access token logs out',
     edit(
-      'http/presented-sessions.service',
-      'return this.tokens.verify(token, { allowExpired: true });',
-      'return this.tokens.verify(token);',
+      'http/logout.routes',
+      'await this.tokens.verify(text, { allowExpired: true });',
+      'await this.tokens.verify(text);',
     ),
   ),
   row(
@@ -97,9 +97,9 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     'a refresh token logs out once',
     'e2e/http-contract.spec.ts: a refresh token logs out, and again',
     edit(
-      'http/presented-sessions.service',
-      'return session.sid;',
-      "if (session.endedAt !== null) throw refreshRefusal('refresh_token_invalid'); return session.sid;",
+      'http/logout.routes',
+      'return session;',
+      "if (session.endedAt !== null) throw refusal('refresh_token_invalid'); return session;",
     ),
   ),
   row(

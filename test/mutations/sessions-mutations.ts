@@ -114,6 +114,18 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'false',
     'e2e/http-empty-bodies',
   ),
+  {
+    name: 'Fastify ignores a form',
+    edits: [
+      { file: 'http/own-routes', find: '/json|x-www-form-urlencoded/i', replace: '/json/i' },
+      {
+        file: 'http/own-routes',
+        find: 'return server.hasContentTypeParser(',
+        replace: 'return false && server.hasContentTypeParser(',
+      },
+    ],
+    tests: 'e2e/http-contract',
+  },
   one(
     'all applications of a host share their cookies',
     'http/cookie-options',
@@ -208,8 +220,8 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   one(
     'guesses are not counted',
     'http/guess-limit',
-    'if (wait > 0)',
-    'if (false)',
+    'if (wait <= 0)',
+    'if (true)',
     'e2e/http-limit',
   ),
   one(
@@ -222,8 +234,22 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   one(
     'wrong refresh tokens are not counted',
     'http/guess-limit',
-    'if (limit !== undefined && isWrong)',
+    'if (isWrong)',
     'if (false)',
+    'e2e/http-limit',
+  ),
+  one(
+    'false for a wrong password is no guess',
+    'http/guess-limit',
+    'isWrong = !answer;',
+    'isWrong = answer === null;',
+    'e2e/http-limit',
+  ),
+  one(
+    'a verifier that throws 401 makes no guess',
+    'http/guess-limit',
+    '[401, 403].includes(error.getStatus())',
+    'false',
     'e2e/http-limit',
   ),
   one(
