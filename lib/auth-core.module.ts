@@ -21,6 +21,8 @@ import {
   type ResolvedAuthOptions,
 } from './options/resolved-auth-options.js';
 import { AuthClock } from './platform/auth-clock.js';
+import { LogCursor } from './revocation/feed/log-cursor.js';
+import { LogFollower } from './revocation/feed/log-follower.js';
 import { RevocationFeed } from './revocation/feed/revocation-feed.service.js';
 import { EventKeys } from './revocation/index/event-key.js';
 import { RevocationIndex } from './revocation/index/revocation-index.js';
@@ -62,6 +64,7 @@ const EXPORTS = [
   LogPositions,
   KeyJwt,
   KeyRing,
+  LogCursor,
   RevocationFeed,
   RevocationIndex,
   RevocationLog,
@@ -104,6 +107,8 @@ const PROVIDERS: Provider[] = [
   ProofClock,
   ClockCheck,
   SessionStore,
+  LogCursor,
+  LogFollower,
   RevocationFeed,
   RevocationLog,
   LogPositions,

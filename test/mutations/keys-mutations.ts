@@ -227,15 +227,15 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   one(
     'what ends access tokens only is not asked about',
     'revocation/index/revocation-index',
-    'const access = byGen && !loginOnly && this.accessSubjects.size > 0;',
+    'const access = byGen && !loginOnly && this.accessSubjects.table.size > 0;',
     'const access = false;',
     ENTRY_POINTS,
   ),
   one(
     'what ends access tokens only ends the refresh token too',
     'revocation/index/revocation-index',
-    'const access = byGen && !loginOnly && this.accessSubjects.size > 0;',
-    'const access = byGen && this.accessSubjects.size > 0;',
+    'const access = byGen && !loginOnly && this.accessSubjects.table.size > 0;',
+    'const access = byGen && this.accessSubjects.table.size > 0;',
     ENTRY_POINTS,
   ),
   one(

@@ -111,7 +111,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     'a pending event counts on after it was numbered',
     'revocation/index/revocation-index',
     'this.waiting.numbered(event.id);',
-    '',
+    ';',
     'unit/revocation/index/revocation-index',
   ),
   one(

@@ -166,7 +166,9 @@ export function answerFrom(
 
 /** A cursor that loaded a made-up log up to here. */
 export function cursorAt(position: number): LogCursor {
-  return new LogCursor('log', headAt(position));
+  const cursor = new LogCursor();
+  cursor.start('log', headAt(position));
+  return cursor;
 }
 
 /** Has an instance whose polls failed follow the log again: the backoff decides when it asks. */

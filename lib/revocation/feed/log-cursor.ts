@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import {
   isKnownKind,
   type LogEvent,
@@ -34,31 +35,50 @@ export type Judgement =
   | { readonly kind: 'unsupported'; readonly why: string };
 
 /** How far this instance has followed the log, and the judge of every answer (F2, F3, X3, H5). */
+@Injectable()
 export class LogCursor {
-  /** The last position that was applied. */
-  position: number;
-  private eventId: string | null;
+  /** The last position that was applied; 0 before the first load. A field: each guarded request reads it (G5). */
+  position = 0;
+  private eventId: string | null = null;
+  /** The log that was loaded; `undefined` before the first complete load (P4, F7). */
+  private logId: string | undefined;
+  /** The head of the last answer. */
+  private head = 0;
   /** Ids that every later answer must contain: own writes above the cursor, and pending events. */
   private readonly expected = new Map<string, number | null>();
   /** Own writes since the last poll was sent; its answer may still show them as pending. */
   private readonly writtenSince = new Set<string>();
 
-  /** @param head - The head that a complete load read first. */
-  constructor(
-    private readonly logId: string,
-    head: Head,
-  ) {
-    this.position = head.position;
-    this.eventId = head.lastEventId;
+  get isLoaded(): boolean {
+    return this.logId !== undefined;
+  }
+
+  /** By how many positions the head is known to be ahead; large after a jump. */
+  get lag(): number {
+    return Math.max(0, this.head - this.position);
   }
 
   /**
-   * Own writes were committed under this head. An answer to a later poll without them is a fork.
+   * Follows from here on, and forgets what it expected of another history.
+   *
+   * @param head - The head that a complete load read first.
+   */
+  start(logId: string, { position, lastEventId }: Head): void {
+    this.logId = logId;
+    this.position = position;
+    this.eventId = lastEventId;
+    this.expected.clear();
+    this.writtenSince.clear();
+  }
+
+  /**
+   * Own writes were committed under this head: an answer to a later poll without them is a fork (F3).
    *
    * If the head was at the cursor, the cursor advances over the writes. Otherwise only a poll shows what
    * is in between.
    */
   expect(events: readonly LogEvent[], head: Head): void {
+    if (this.logId === undefined) return;
     const continues = head.position === this.position && head.lastEventId === this.eventId;
     for (const { id, position } of events.toSorted(byPosition)) {
       this.writtenSince.add(id);
@@ -86,6 +106,7 @@ export class LogCursor {
   /** @param limit - The page size that the statement asked for. */
   judge(answer: Answer, sent: CursorSnapshot, limit: number): Judgement {
     const { head, events } = answer;
+    this.head = head.position;
     if (answer.logId !== this.logId) return fork('another log answered');
     if (head.format > SUPPORTED_FORMAT) {
       return unsupported(`the log has format ${head.format}`);

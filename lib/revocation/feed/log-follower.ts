@@ -1,18 +1,21 @@
-import { Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
-import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import type { Head } from '../../database/log.statements.js';
-import type { AuthMeter } from '../../events/auth-meter.service.js';
-import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
-import type { AuthClock } from '../../platform/auth-clock.js';
-import type { RevocationIndex } from '../index/revocation-index.js';
-import type { ClockCheck } from '../log/clock-check.service.js';
+import { AuthEvents } from '../../events/auth-events.service.js';
+import { AuthMeter } from '../../events/auth-meter.service.js';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../../options/resolved-auth-options.js';
+import { AuthClock } from '../../platform/auth-clock.js';
+import { RevocationIndex } from '../index/revocation-index.js';
+import { ClockCheck } from '../log/clock-check.service.js';
 import { jump } from '../log/log-history.js';
 import { type Answer, answerOf, type OpenLog } from '../log/open-log.js';
 import { RETENTION_MARGIN } from '../log/retention.js';
-import type { RevocationLog } from '../log/revocation-log.service.js';
-import type { Moment, ProofClock } from '../staleness/proof-clock.js';
-import type { StalePolicies } from '../staleness/stale-policies.service.js';
+import { RevocationLog } from '../log/revocation-log.service.js';
+import { type Moment, ProofClock } from '../staleness/proof-clock.js';
+import { StalePolicies } from '../staleness/stale-policies.service.js';
 import { type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
 import { type LoadedLog, loadLog } from './log-loader.js';
 
@@ -32,44 +35,24 @@ export interface CurrentAnswer {
  * Brings the index up to the head of the log: loads, polls, lets the cursor judge each answer, and
  * recovers when the log is not the one that was followed.
  */
+@Injectable()
 export class LogFollower {
   private readonly logger = new Logger('RevocationFeed');
-  private cursor: LogCursor | undefined;
   private registered = false;
-  /** The head of the last answer. */
-  private head = 0;
 
   constructor(
     private readonly index: RevocationIndex,
-    private readonly writer: Pick<RevocationLog, 'mover' | 'register'>,
+    private readonly writer: RevocationLog,
+    private readonly cursor: LogCursor,
     private readonly proofs: ProofClock,
-    private readonly clock: AuthClock,
-    private readonly options: ResolvedAuthOptions,
-    private readonly meter: AuthMeter,
     private readonly policies: StalePolicies,
-    private readonly clocks: Pick<ClockCheck, 'forgettingTime'>,
-    /** Called when the log is not the one that was followed, with the number of known events it lacks. */
-    private readonly onLost: (lost: number) => void,
-  ) {}
-
-  /** The last position that was applied; 0 before the first load. */
-  get position(): number {
-    return this.cursor?.position ?? 0;
-  }
-
-  /** By how many positions the head is known to be ahead; large after a jump. */
-  get lag(): number {
-    return Math.max(0, this.head - this.position);
-  }
-
-  /** Whether the first complete load is done (P4, F7). */
-  get isLoaded(): boolean {
-    return this.cursor !== undefined;
-  }
-
-  /** Own events were committed under this head: every later answer must contain them (F3). */
-  expect(events: readonly LogEvent[], head: Head): void {
-    this.cursor?.expect(events, head);
+    private readonly clock: AuthClock,
+    private readonly clocks: ClockCheck,
+    private readonly events: AuthEvents,
+    private readonly meter: AuthMeter,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+  ) {
+    writer.commits.subscribe(({ events, head }) => cursor.expect(events, head));
   }
 
   /**
@@ -81,7 +64,7 @@ export class LogFollower {
    */
   async catchUp(log: OpenLog, timeout: number): Promise<CurrentAnswer> {
     if (!this.registered) await this.register();
-    if (this.cursor === undefined) {
+    if (!this.cursor.isLoaded) {
       await this.read(log);
       this.meter.loads.start++;
     }
@@ -128,8 +111,7 @@ export class LogFollower {
     log: OpenLog,
     timeout: number,
   ): Promise<CurrentAnswer & { readonly judgement: Judgement }> {
-    const cursor = this.cursor as LogCursor;
-    const snapshot = cursor.snapshot();
+    const snapshot = this.cursor.snapshot();
     let sent = this.proofs.moment();
     const statement = log.statements.poll(snapshot.position, PAGE, PENDING_LIMIT + 1);
     const { rows } = await log.database.poll(statement, timeout, () => {
@@ -137,9 +119,8 @@ export class LogFollower {
     });
     const answer = answerOf(rows, this.clock);
     this.identify(log, answer);
-    this.head = answer.head.position;
     log.history.noticeTime(answer.head.now);
-    return { answer, sent, judgement: cursor.judge(answer, snapshot, PAGE) };
+    return { answer, sent, judgement: this.cursor.judge(answer, snapshot, PAGE) };
   }
 
   /** While another log answers, neither it nor an earlier proof proves anything (P3). */
@@ -155,13 +136,13 @@ export class LogFollower {
   private apply(answer: Answer): void {
     for (const event of answer.events) this.index.add(event);
     this.addPending(answer);
-    this.cursor?.advance(answer);
+    this.cursor.advance(answer);
   }
 
   /** C2, C3: until it is numbered, a pending event counts as the next position, and does not expire. */
   private addPending(answer: Answer): void {
     const { head } = answer;
-    for (const event of this.cursor?.waiting(answer) ?? []) {
+    for (const event of this.cursor.waiting(answer)) {
       this.index.add(event, {
         killsBelow: head.position + 1,
         until: Math.max(head.now, this.clock.wall()) + head.maxTokenLife + RETENTION_MARGIN,
@@ -175,7 +156,7 @@ export class LogFollower {
     const loaded = await loadLog(log, this.index, this.clock, this.clocks);
     log.history.notice(loaded.head.position);
     this.index.reached(loaded.head.position);
-    this.cursor = new LogCursor(loaded.logId, loaded.head);
+    this.cursor.start(loaded.logId, loaded.head);
     return loaded;
   }
 
@@ -201,7 +182,7 @@ export class LogFollower {
     if (!isFork) return;
     this.meter.histories.fork++;
     this.meter.eventsLost = lost;
-    this.onLost(lost);
+    this.events.tell({ type: 'history_lost', lost });
     const why = judgement.kind === 'fork' ? judgement.why : 'known events are missing in a reload';
     this.logger.error(
       `The revocation log is not the one that was followed (${why}). ${lost} known live events are ` +

@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { AuthEvents } from '../../events/auth-events.service.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -12,7 +11,7 @@ import { ClockCheck } from '../log/clock-check.service.js';
 import { LogConnection } from '../log/log-connection.service.js';
 import { RevocationLog } from '../log/revocation-log.service.js';
 import { LEASE_SHARE, ProofClock } from '../staleness/proof-clock.js';
-import { StalePolicies } from '../staleness/stale-policies.service.js';
+import { LogCursor } from './log-cursor.js';
 import { type CurrentAnswer, LogFollower } from './log-follower.js';
 import { PollLoop } from './poll-loop.js';
 
@@ -27,7 +26,6 @@ export class RevocationFeed {
   /** Resolves with the first proof; never in a process that only writes. */
   readonly firstProof: Promise<void>;
 
-  private readonly follower: LogFollower;
   private readonly loop: PollLoop;
   private readonly booted: Promise<void>;
   private endBoot = (): void => undefined;
@@ -37,29 +35,17 @@ export class RevocationFeed {
   constructor(
     private readonly connection: LogConnection,
     private readonly log: RevocationLog,
+    private readonly follower: LogFollower,
+    private readonly cursor: LogCursor,
     private readonly index: RevocationIndex,
     private readonly proofs: ProofClock,
     private readonly clock: AuthClock,
-    policies: StalePolicies,
-    events: AuthEvents,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
-    private readonly meter: AuthMeter,
     private readonly clocks: ClockCheck,
+    private readonly meter: AuthMeter,
+    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
     this.firstProof = new Promise((resolve) => (this.prove = resolve));
     this.booted = new Promise((resolve) => (this.endBoot = resolve));
-    this.follower = new LogFollower(
-      index,
-      log,
-      proofs,
-      clock,
-      options,
-      meter,
-      policies,
-      clocks,
-      (lost) => events.tell({ type: 'history_lost', lost }),
-    );
-    log.commits.subscribe(({ events, head }) => this.follower.expect(events, head));
     const polling = {
       interval: options.maxStaleness / 4,
       poll: () => this.poll(),
@@ -71,12 +57,12 @@ export class RevocationFeed {
 
   /** The last position this instance has applied; 0 before the first load. */
   get position(): number {
-    return this.follower.position;
+    return this.cursor.position;
   }
 
   /** By how many positions the head is known to be further. */
   get lag(): number {
-    return this.follower.lag;
+    return this.cursor.lag;
   }
 
   /** Milliseconds since the last proof; Infinity while there is none. */
@@ -106,7 +92,7 @@ export class RevocationFeed {
 
   /** Whether this instance may accept now, by a proof of at most `staleness` ms (F5). */
   isFresh(staleness = this.options.maxStaleness): boolean {
-    return this.proofs.age() <= staleness * LEASE_SHARE;
+    return this.proofs.isFresh(staleness);
   }
 
   /** Polls now, or at once after the poll in flight. */

@@ -45,14 +45,17 @@ export interface DigestTableOptions {
  * A *place* that `find` or `add` returned is valid until the next `add` or `sweep`.
  */
 export class DigestTable {
+  /** The number of entries, expired ones that were not swept yet included. A field: each request reads it. */
+  size = 0;
+  /** The bytes of all its typed arrays. */
+  byteLength = 0;
+
   private readonly shards: (DigestShard | undefined)[] = [];
   /** The tags of each shard once more: a miss ends here, one pointer earlier. */
   private readonly tags: Uint8Array[] = [];
   private readonly stride: number;
   private readonly shardCount: number;
   private readonly hash: DigestHash;
-  private entries = 0;
-  private bytes = 0;
   private cursor = 0;
   private now = 0;
 
@@ -63,19 +66,9 @@ export class DigestTable {
     this.hash = new DigestHash(shardBits, options.seed ?? randomFillSync(new Uint32Array(4)));
   }
 
-  /** The number of entries, expired ones that were not swept yet included. */
-  get size(): number {
-    return this.entries;
-  }
-
-  /** The bytes of all its typed arrays. */
-  get byteLength(): number {
-    return this.bytes;
-  }
-
   /** The place of a key, or -1. Allocates nothing, does not look at the time. */
   find(key: Uint32Array): number {
-    if (this.entries === 0) return -1;
+    if (this.size === 0) return -1;
     const a = key[0]!;
     const b = key[1]!;
     const c = key[2]!;
@@ -115,7 +108,7 @@ export class DigestTable {
     shard.notes[slot] = note | SEEN;
     shard.count++;
     shard.earliest = min(shard.earliest, untilSeconds);
-    this.entries++;
+    this.size++;
     return this.place(index, slot);
   }
 
@@ -145,8 +138,8 @@ export class DigestTable {
    */
   sweep(nowSeconds: number, slots: number): number {
     this.now = max(this.now, nowSeconds);
-    if (this.entries === 0) return 0;
-    const before = this.entries;
+    if (this.size === 0) return 0;
+    const before = this.size;
     let left = slots;
     for (let visited = 0; visited < this.shardCount && left > 0; visited++) {
       const index = this.cursor;
@@ -157,7 +150,7 @@ export class DigestTable {
       left -= shard.capacity;
       this.sweepShard(index, shard);
     }
-    return before - this.entries;
+    return before - this.size;
   }
 
   /** Marks all entries as not seen; each later `add` marks one as seen. */
@@ -226,18 +219,18 @@ export class DigestTable {
   private resize(index: number, old: DigestShard | undefined, capacity: number): DigestShard {
     const shard = new DigestShard(capacity, this.stride, this.hash);
     if (old !== undefined) shard.takeAll(old);
-    this.bytes += shard.byteLength - (old?.byteLength ?? 0);
+    this.byteLength += shard.byteLength - (old?.byteLength ?? 0);
     this.shards[index] = shard;
     this.tags[index] = shard.tags;
     return shard;
   }
 
   private sweepShard(index: number, shard: DigestShard): void {
-    this.entries -= shard.count;
+    this.size -= shard.count;
     shard.sweep(this.now);
-    this.entries += shard.count;
+    this.size += shard.count;
     if (shard.count === 0) {
-      this.bytes -= shard.byteLength;
+      this.byteLength -= shard.byteLength;
       this.shards[index] = undefined;
       this.tags[index] = NO_TAGS;
     } else if (shard.count < shard.capacity * MIN_LOAD && shard.capacity > FIRST_CAPACITY) {

@@ -29,20 +29,11 @@ const NO_EXCEPTION = new Uint32Array(4);
  * and different exceptions, `second` equals `top`. Neither limit ever falls, so a watermark is monotone.
  */
 export class MarkTable {
-  private readonly table: DigestTable;
+  /** An entry for each account with a watermark. */
+  readonly table: DigestTable;
 
   constructor(options: Omit<DigestTableOptions, 'payload'> = {}) {
     this.table = new DigestTable({ ...options, payload: PAYLOAD });
-  }
-
-  /** The number of accounts with a watermark. */
-  get size(): number {
-    return this.table.size;
-  }
-
-  /** The bytes of all its typed arrays. */
-  get byteLength(): number {
-    return this.table.byteLength;
   }
 
   /**
@@ -77,11 +68,6 @@ export class MarkTable {
     }
   }
 
-  /** The place of an account's watermark, or -1; valid until the next `add` or `sweep`. */
-  find(key: Uint32Array): number {
-    return this.table.find(key);
-  }
-
   /** Whether the watermark at a place spares a session. */
   hasException(place: number): boolean {
     return !this.spares(place, NO_EXCEPTION);
@@ -97,26 +83,6 @@ export class MarkTable {
     const limit = this.limitAt(place, spared ? SECOND : TOP);
     if (limit === 0 || value >= limit) return -1;
     return (this.table.payloadAt(place, NOTES) >>> (spared ? 8 : 0)) & 0xff;
-  }
-
-  /** See {@link DigestTable.sweep}. */
-  sweep(nowSeconds: number, slots: number): number {
-    return this.table.sweep(nowSeconds, slots);
-  }
-
-  /** See {@link DigestTable.unsee}. */
-  unsee(): void {
-    this.table.unsee();
-  }
-
-  /** See {@link DigestTable.isSeenAt}. */
-  isSeenAt(place: number): boolean {
-    return this.table.isSeenAt(place);
-  }
-
-  /** See {@link DigestTable.countUnseen}. */
-  countUnseen(nowSeconds: number): number {
-    return this.table.countUnseen(nowSeconds);
   }
 
   private limitAt(place: number, word: number): number {

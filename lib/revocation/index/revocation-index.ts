@@ -85,7 +85,7 @@ export class RevocationIndex {
       if (pendingAt !== undefined) return this.waiting.add(event, pendingAt);
       throw new TypeError(`pending event ${event.id} came without what it counts as`);
     }
-    this.waiting.numbered(event.id);
+    if (this.waiting.size > 0) this.waiting.numbered(event.id);
     this.highest = Math.max(this.highest, event.position);
     const note = noteOf(event.reason);
     const untilSeconds = event.until === null ? FOREVER : toUntil(event.until);
@@ -115,10 +115,9 @@ export class RevocationIndex {
     kid?: string | null,
     loginOnly = false,
   ): RevokedVerdict | undefined {
-    return (
-      this.findNumbered(identity, kid, loginOnly) ??
-      this.waiting.current?.find(identity, kid, loginOnly)
-    );
+    const hit = this.findNumbered(identity, kid, loginOnly);
+    if (hit !== undefined || this.waiting.size === 0) return hit;
+    return this.waiting.current.find(identity, kid, loginOnly);
   }
 
   private findNumbered(
@@ -144,15 +143,15 @@ export class RevocationIndex {
     const own = iss === this.keys.ownIssuer;
     const byGen = own && identity.gen !== undefined;
     const subjects = byGen ? this.subjects : this.subjectTimes;
-    const access = byGen && !loginOnly && this.accessSubjects.size > 0;
-    if (sub !== undefined && (subjects.size > 0 || access)) {
+    const access = byGen && !loginOnly && this.accessSubjects.table.size > 0;
+    if (sub !== undefined && (subjects.table.size > 0 || access)) {
       this.keys.write('subject', iss, sub, this.key);
       let note = this.judge(subjects, this.key, identity, byGen);
       if (note < 0 && access) note = this.judge(this.accessSubjects, this.key, identity, true);
       if (note >= 0) return REVOKED.subject[note];
     }
     const issuers = byGen ? this.issuers : this.issuerTimes;
-    if (issuers.size > 0) {
+    if (issuers.table.size > 0) {
       if (!own) this.keys.write('issuer', iss, '', this.key);
       const note = this.judge(issuers, own ? this.ownIssuerKey : this.key, identity, byGen);
       if (note >= 0) return REVOKED.issuer[note];
@@ -162,8 +161,10 @@ export class RevocationIndex {
 
   /** The event that revoked a signing key of this issuer; `null`: any of its keys. */
   findKey(issuer: string, kid: string | null): RevokedVerdict | undefined {
-    const note = this.revokedKeys.find(issuer, kid);
-    return note === undefined ? this.waiting.current?.findKey(issuer, kid) : REVOKED.key[note];
+    const { revokedKeys, waiting } = this;
+    const note = revokedKeys.size === 0 ? undefined : revokedKeys.find(issuer, kid);
+    if (note !== undefined) return REVOKED.key[note];
+    return waiting.size === 0 ? undefined : waiting.current.findKey(issuer, kid);
   }
 
   /**
@@ -192,7 +193,7 @@ export class RevocationIndex {
       this.waiting.countUnseen(nowMs, (event) => this.isSeen(event));
     // Not the times: each belongs to a position, and would count twice.
     const { tokens, sessions, subjects, accessSubjects, issuers } = this;
-    for (const table of [tokens, sessions, subjects, accessSubjects, issuers]) {
+    for (const table of [tokens, sessions, subjects.table, accessSubjects.table, issuers.table]) {
       missing += table.countUnseen(now);
     }
     return missing;
@@ -213,14 +214,15 @@ export class RevocationIndex {
     const byKind = {
       token: this.tokens.size,
       session: this.sessions.size,
-      subject: this.subjects.size + this.accessSubjects.size,
+      subject: this.subjects.table.size + this.accessSubjects.table.size,
       key: this.revokedKeys.size,
-      issuer: this.issuers.size,
+      issuer: this.issuers.table.size,
     };
     let bytes = 0;
     for (const table of this.tables()) bytes += table.byteLength;
     const entries = Object.values(byKind).reduce((sum, count) => sum + count, 0);
-    return this.waiting.addTo({ entries, bytes, byKind });
+    const stats = { entries, bytes, byKind };
+    return this.waiting.size === 0 ? stats : this.waiting.addTo(stats);
   }
 
   /** Whether an event with the same key was seen in the same table since `beginReload()`. */
@@ -228,17 +230,18 @@ export class RevocationIndex {
     const { kind, accessOnly } = event;
     if (kind === 'key') return this.revokedKeys.isSeen(event.key);
     this.parse(event.key, this.key, event);
-    let table: DigestTable | MarkTable = accessOnly ? this.accessSubjects : this.subjects;
+    let { table } = accessOnly ? this.accessSubjects : this.subjects;
     if (kind === 'token') table = this.tokens;
     else if (kind === 'session') table = this.sessions;
-    else if (kind === 'issuer') table = this.issuers;
+    else if (kind === 'issuer') table = this.issuers.table;
     const place = table.find(this.key);
     return place >= 0 && table.isSeenAt(place);
   }
 
-  private tables(): (DigestTable | MarkTable)[] {
-    const { tokens, sessions, subjects, accessSubjects, subjectTimes, issuers, issuerTimes } = this;
-    return [tokens, sessions, subjects, accessSubjects, subjectTimes, issuers, issuerTimes];
+  private tables(): DigestTable[] {
+    const { subjects, accessSubjects, subjectTimes, issuers, issuerTimes } = this;
+    const marks = [subjects, accessSubjects, subjectTimes, issuers, issuerTimes];
+    return [this.tokens, this.sessions, ...marks.map(({ table }) => table)];
   }
 
   /** A load read everything up to this position that had not expired. */
@@ -278,7 +281,7 @@ export class RevocationIndex {
     { iss, sid, gen, iat }: TokenIdentity,
     byGen: boolean,
   ): number {
-    const place = marks.find(key);
+    const place = marks.table.find(key);
     if (place < 0) return -1;
     const value = (byGen ? this.gaps.judged(gen) : iat) ?? NaN;
     if (sid === undefined || !marks.hasException(place))

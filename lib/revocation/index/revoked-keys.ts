@@ -12,6 +12,8 @@ interface KidKeys {
 
 /** The revoked signing keys: a handful, kept for ever. */
 export class RevokedKeys {
+  /** A field: each request reads it. */
+  size = 0;
   private readonly known = new Map<string, { note: number; seen: boolean }>();
   /** The keys of issuers with a revoked signing key; `null` if an event counts for every issuer. */
   private readonly issuers = new Set<string | null>();
@@ -19,19 +21,15 @@ export class RevokedKeys {
 
   constructor(private readonly keys: EventKeys) {}
 
-  get size(): number {
-    return this.known.size;
-  }
-
   /** The first reason is kept. */
   add({ key, except }: Pick<LogEvent, 'key' | 'except'>, note: number): void {
     this.known.set(key, { note: this.known.get(key)?.note || note, seen: true });
+    this.size = this.known.size;
     this.issuers.add(except);
   }
 
   /** The note of a revoked key of this issuer, or `undefined`. `null` as the kid asks for any key. */
   find(issuer: string, kid: string | null): number | undefined {
-    if (this.known.size === 0) return undefined;
     if (kid === null) {
       const isAny = this.issuers.has(null) || this.issuers.has(this.keys.hex('issuer', issuer, ''));
       // The note 0 is `unspecified`: it is not known which key it is.

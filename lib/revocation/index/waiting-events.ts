@@ -15,15 +15,16 @@ interface Entry {
  * one is dropped: the later of the two would outlive the row, and a reload would report the event as lost.
  */
 export class WaitingEvents<Index extends Waiting> {
+  /** The number of pending events. A field: each request reads it. */
+  size = 0;
   private readonly entries = new Map<string, Entry>();
   private index: Index | undefined;
 
   /** @param make - Makes an empty index. */
   constructor(private readonly make: () => Index) {}
 
-  /** The pending events as an index; `undefined` if there are none. */
-  get current(): Index | undefined {
-    if (this.entries.size === 0) return undefined;
+  /** The pending events as an index. */
+  get current(): Index {
     if (this.index === undefined) {
       this.index = this.make();
       for (const { event, pendingAt } of this.entries.values()) {
@@ -43,12 +44,17 @@ export class WaitingEvents<Index extends Waiting> {
       until: Math.max(known.until, pendingAt.until),
     };
     this.entries.set(event.id, { event, pendingAt: later, isSeen: true });
-    this.index = undefined;
+    this.changed();
   }
 
   /** The event has a position: it counts by its row from now on. */
   numbered(id: string): void {
-    if (this.entries.size > 0 && this.entries.delete(id)) this.index = undefined;
+    if (this.entries.delete(id)) this.changed();
+  }
+
+  private changed(): void {
+    this.size = this.entries.size;
+    this.index = undefined;
   }
 
   /** See {@link RevocationIndex.beginReload}. */
@@ -80,8 +86,7 @@ export class WaitingEvents<Index extends Waiting> {
 
   /** Adds the pending events to the figures of the numbered ones. */
   addTo(stats: IndexStats): IndexStats {
-    const waiting = this.current?.stats();
-    if (waiting === undefined) return stats;
+    const waiting = this.current.stats();
     const kinds = Object.keys(stats.byKind) as RevocationKind[];
     const sums = kinds.map((kind) => [kind, stats.byKind[kind] + waiting.byKind[kind]]);
     return {

@@ -1,4 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  RESOLVED_AUTH_OPTIONS,
+  type ResolvedAuthOptions,
+} from '../../options/resolved-auth-options.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 
 /** The moment before a statement was sent, on both clocks of this host. */
@@ -26,7 +30,11 @@ export class ProofClock {
   private databaseTime = 0;
   private databaseSeen = 0;
 
-  constructor(private readonly clock: AuthClock) {}
+  constructor(
+    private readonly clock: AuthClock,
+    @Inject(RESOLVED_AUTH_OPTIONS)
+    private readonly options: Pick<ResolvedAuthOptions, 'maxStaleness'>,
+  ) {}
 
   /** This moment, which is before or after the sending of each poll. */
   moment(): Moment {
@@ -63,6 +71,11 @@ export class ProofClock {
     const monotonic = this.clock.monotonic() - proof.monotonic;
     const wall = this.clock.wall() - proof.wall;
     return wall > monotonic ? wall : monotonic;
+  }
+
+  /** Whether this instance may accept now, by a proof of at most `staleness` ms (F5). */
+  isFresh(staleness = this.options.maxStaleness): boolean {
+    return this.age() <= staleness * LEASE_SHARE;
   }
 
   /** Whether the poll of the proof was sent at or after this monotonic time. */

@@ -68,7 +68,7 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
 
   it('has an age without end before the first proof, and after a fork', () => {
     const clock = new TestClock();
-    const proofs = new ProofClock(clock);
+    const proofs = new ProofClock(clock, { maxStaleness: 5_000 });
     expect(proofs.age()).toBe(Infinity);
     proofs.prove(proofs.moment(), clock.database());
     expect(proofs.age()).toBe(0);

@@ -3,6 +3,8 @@ import {
   type ResolvedAuthOptions,
   EventKeys,
   ClockCheck,
+  LogCursor,
+  LogFollower,
   type LogConnection,
   type LogEvent,
   type Appended,
@@ -149,17 +151,33 @@ class World {
         register: async () => undefined,
         afterAnswer: () => undefined,
       } as unknown as RevocationLog;
+      const events = new AuthEvents(options);
+      const meter = new AuthMeter();
+      const cursor = new LogCursor();
+      const proofs = new ProofClock(this.clock, options);
+      const clocks = new ClockCheck(this.clock, events, meter, options);
       const feed = new RevocationFeed(
         { open: async () => connection.open() } as unknown as LogConnection,
         writer,
+        new LogFollower(
+          index,
+          writer,
+          cursor,
+          proofs,
+          { widest: BOUND } as unknown as StalePolicies,
+          this.clock,
+          clocks,
+          events,
+          meter,
+          options,
+        ),
+        cursor,
         index,
-        new ProofClock(this.clock),
+        proofs,
         this.clock,
-        { widest: BOUND } as unknown as StalePolicies,
-        new AuthEvents(options),
+        clocks,
+        meter,
         options,
-        new AuthMeter(),
-        new ClockCheck(this.clock, new AuthEvents(options), new AuthMeter(), options),
       );
       const follower = { feed, index, commits, connection, refused: new Set<string>() };
       this.followers.push(follower);

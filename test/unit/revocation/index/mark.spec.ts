@@ -44,7 +44,7 @@ describe('MarkTable (protocol G4)', () => {
         for (const [step, { limit, except }] of sequence.entries()) {
           marks.add(key, limit, except, 1000, step + 1);
           const known = sequence.slice(0, step + 1);
-          const place = marks.find(key);
+          const place = marks.table.find(key);
           for (const session of SESSIONS) {
             for (const gen of [0, 1, 2, 3].map((position) => position * scale)) {
               const note = marks.judge(place, gen, session);
@@ -72,7 +72,7 @@ describe('MarkTable (protocol G4)', () => {
     const key = Uint32Array.of(1, 1, 1, 1);
     marks.add(key, 10, A, 1000, 1);
     marks.add(key, 11, B, 1000, 2);
-    const place = marks.find(key);
+    const place = marks.table.find(key);
     expect(marks.judge(place, 5, A)).toBe(2);
     expect(marks.judge(place, 5, B)).toBe(1);
     expect(marks.judge(place, 10, B)).toBe(-1);
@@ -85,18 +85,18 @@ describe('MarkTable (protocol G4)', () => {
     marks.add(one, 10, undefined, 1000, 1);
     marks.add(one, 20, undefined, 500, 1);
     marks.add(two, 20, undefined, 500, 1);
-    marks.sweep(501, 1e9);
-    expect(marks.find(two)).toBe(-1);
-    expect(marks.judge(marks.find(one), 19, undefined)).toBe(1);
-    marks.sweep(1001, 1e9);
-    expect(marks.size).toBe(0);
+    marks.table.sweep(501, 1e9);
+    expect(marks.table.find(two)).toBe(-1);
+    expect(marks.judge(marks.table.find(one), 19, undefined)).toBe(1);
+    marks.table.sweep(1001, 1e9);
+    expect(marks.table.size).toBe(0);
   });
 
   it('counts a token whose number is not known as older than every event, the spared one apart', () => {
     const marks = new MarkTable();
     const key = Uint32Array.of(1, 1, 1, 1);
     marks.add(key, 10, A, 1000, 1);
-    const place = marks.find(key);
+    const place = marks.table.find(key);
     expect(marks.judge(place, NaN, undefined)).toBe(1);
     expect(marks.judge(place, NaN, A)).toBe(-1);
   });
@@ -107,6 +107,6 @@ describe('MarkTable (protocol G4)', () => {
     marks.add(key, 10, undefined, 1000, 0);
     marks.add(key, 10, undefined, 1000, 4);
     marks.add(key, 10, undefined, 1000, 5);
-    expect(marks.judge(marks.find(key), 1, undefined)).toBe(4);
+    expect(marks.judge(marks.table.find(key), 1, undefined)).toBe(4);
   });
 });
