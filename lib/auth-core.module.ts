@@ -7,7 +7,6 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { KeyJwt } from './authentication/jwt.service.js';
 import { KeyRing } from './authentication/key-ring.js';
 import { AuthEvents } from './events/auth-events.service.js';
 import { AuthMeter } from './events/auth-meter.service.js';
@@ -62,9 +61,10 @@ const EXPORTS = [
   EventKeys,
   LogConnection,
   LogPositions,
-  KeyJwt,
   KeyRing,
   LogCursor,
+  ProofClock,
+  RevocationDecider,
   RevocationFeed,
   RevocationIndex,
   RevocationLog,
@@ -91,9 +91,8 @@ const PROVIDERS: Provider[] = [
   },
   {
     provide: KeyRing,
-    inject: [RESOLVED_AUTH_OPTIONS, RevocationService],
-    useFactory: (options: ResolvedAuthOptions, revocation: RevocationService) =>
-      KeyRing.create(options, revocation),
+    inject: [RESOLVED_AUTH_OPTIONS, RevocationIndex, ProofClock],
+    useFactory: KeyRing.create,
   },
   {
     provide: PURGE_SWEEPS,
@@ -102,7 +101,6 @@ const PROVIDERS: Provider[] = [
       sessionSweep(store, options),
     ],
   },
-  KeyJwt,
   LogConnection,
   ProofClock,
   ClockCheck,

@@ -10,7 +10,7 @@ import {
   type OPTIONS_TYPE,
 } from './auth.module-definition.js';
 import { JwtAuthGuard, RoutePolicyReader } from './authentication/jwt-auth.guard.js';
-import { jwtServiceModule } from './authentication/jwt-service.module.js';
+import { jwtServiceModule } from './authentication/jwt.service.js';
 import { JwtAuthGuardOptions, JwtStrategy } from './authentication/jwt.strategy.js';
 import { KeyService } from './authentication/key-ring.js';
 import { AuthSelfTest } from './authentication/self-test.js';

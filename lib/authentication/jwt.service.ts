@@ -1,54 +1,18 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { type DynamicModule, Injectable, Logger, Module, type OnModuleInit } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import { JwtService, type JwtSignOptions, type JwtVerifyOptions } from '@nestjs/jwt';
-import { refusal } from '../errors/auth.exception.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthKey } from '../options/auth-key.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import type { RevocationService } from '../revocation/revocation.service.js';
-import { exceptionOf } from '../revocation/verdict.js';
-import type { KeyRing } from './key-ring.js';
-import { headerOf, isAccessTokenType } from './token-header.js';
-
-/**
- * One plain `JwtService` of @nestjs/jwt for each key: it signs and verifies with this key, its `kid`
- * and its one algorithm, and with our issuer and audience. What a call gives wins, as always there.
- */
-@Injectable()
-export class KeyJwt {
-  private readonly services = new WeakMap<AuthKey, JwtService>();
-
-  constructor(@Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions) {}
-
-  /** The service of a key; a key that cannot sign verifies only. */
-  of(key: AuthKey): JwtService {
-    let service = this.services.get(key);
-    if (service === undefined) this.services.set(key, (service = this.make(key)));
-    return service;
-  }
-
-  /** Whether a token carries a good signature of this key, whatever its claims say. */
-  hasSigned(key: AuthKey, token: string): boolean {
-    try {
-      const anyTime = { ignoreExpiration: true, ignoreNotBefore: true };
-      new JwtService({ secret: key.verify }).verify(token, anyTime);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  private make({ alg, kid, sign, verify }: AuthKey): JwtService {
-    const { issuer, audience } = this.options;
-    return new JwtService({
-      ...(sign === null ? {} : { privateKey: sign }),
-      publicKey: verify,
-      signOptions: { issuer, audience, algorithm: alg, keyid: kid },
-      verifyOptions: { issuer, audience, algorithms: [alg] },
-    });
-  }
-}
+import { exportedBy } from '../platform/module-graph.js';
+import { RevocationDecider } from '../revocation/revocation-decider.service.js';
+import { ACTIVE, assertActive, exceptionOf, type Verdict } from '../revocation/verdict.js';
+import { KeyRing } from './key-ring.js';
+import { headerOf, isAccessTokenType } from './token-text.js';
 
 type Payload = string | Buffer | object;
 
@@ -66,14 +30,13 @@ const UNKNOWN = Object.freeze({ state: 'unknown', retryAfter: 1 } as const);
  * looks for a logout.
  */
 // Made by a factory: the first parameter of an injectable would inherit @Inject() from JwtService.
-export class RingJwtService extends JwtService {
+class RingJwtService extends JwtService {
   private readonly log = new Logger('JwtService');
   private hasWarned = false;
 
   constructor(
     private readonly ring: KeyRing,
-    private readonly keyed: KeyJwt,
-    private readonly revocation: RevocationService,
+    private readonly decider: RevocationDecider,
     private readonly settings: ResolvedAuthOptions,
   ) {
     super({});
@@ -100,13 +63,13 @@ export class RingJwtService extends JwtService {
   override verify<T extends object>(token: string, options?: JwtVerifyOptions): T {
     if (bringsVerifyingKey(options)) return super.verify<T>(token, options);
     const key = this.keyOf(token, options);
-    const claims = this.keyed.of(key).verify<T>(token, options);
+    const claims = this.ring.jwtOf(key).verify<T>(token, options);
     const verdict = this.judge(key);
     if (verdict instanceof Promise) {
       verdict.catch(() => undefined);
       throw exceptionOf(UNKNOWN);
     }
-    if (verdict.state !== 'active') throw exceptionOf(verdict);
+    assertActive(verdict);
     return claims;
   }
 
@@ -116,37 +79,33 @@ export class RingJwtService extends JwtService {
   ): Promise<T> {
     if (bringsVerifyingKey(options)) return super.verifyAsync<T>(token, options);
     const key = this.keyOf(token, options);
-    const claims = await this.keyed.of(key).verifyAsync<T>(token, options);
-    const verdict = await this.judge(key);
-    if (verdict.state !== 'active') throw exceptionOf(verdict);
+    const claims = await this.ring.jwtOf(key).verifyAsync<T>(token, options);
+    assertActive(await this.judge(key));
     return claims;
   }
 
   /** `keyid` picks a key of the ring where it names one; any other text only goes into the header. */
   private signer(options: JwtSignOptions | undefined): JwtService {
-    return this.keyed.of(this.ring.signingKey(options?.keyid));
+    return this.ring.jwtOf(this.ring.signingKey(options?.keyid));
   }
 
-  private judge({ kid }: AuthKey): ReturnType<RevocationService['decide']> {
+  private judge({ kid }: AuthKey): Verdict | Promise<Verdict> {
     // A process that follows nothing knows of no revoked key, and says so in its option.
-    if (!this.settings.follow) return { state: 'active' };
-    return this.revocation.decide(NO_CLAIMS, { kid });
+    if (!this.settings.follow) return ACTIVE;
+    return this.decider.decide(NO_CLAIMS, { kid });
   }
 
   private keyOf(token: string, options: JwtVerifyOptions | undefined): AuthKey {
     const { alg, kid, typ } = headerOf(String(token));
     if (isAccessTokenType(typ)) throw this.refuseAccessToken();
     // A token that names no key cannot be refused once that key is revoked.
-    if (typeof kid !== 'string')
-      throw refusal('token_invalid', { cause: 'The token names no key.' });
+    if (typeof kid !== 'string') throw invalid('The token names no key.');
     const key =
-      this.ring.find(kid) ??
-      this.ring.verifyingKeys().find((other) => this.keyed.hasSigned(other, token));
-    if (key === undefined)
-      throw refusal('token_invalid', { cause: 'No key of the application has signed the token.' });
+      this.ring.find(kid) ?? this.ring.verifyingKeys().find((other) => hasSigned(other, token));
+    if (key === undefined) throw invalid('No key of the application has signed the token.');
     // One key, one algorithm (RFC 8725 section 3.1), unless the caller says which it takes.
     if (alg !== key.alg && options?.algorithms === undefined) {
-      throw refusal('token_invalid', { cause: 'The algorithm is not that of the key.' });
+      throw invalid('The algorithm is not that of the key.');
     }
     return key;
   }
@@ -159,7 +118,7 @@ export class RingJwtService extends JwtService {
         `${why} It was refused: JwtService does not look for a logout. Use TokenService.verify(token).`,
       );
     }
-    return refusal('token_invalid', { cause: why });
+    return invalid(why);
   }
 }
 
@@ -170,4 +129,67 @@ function bringsSigningKey(options: JwtSignOptions | undefined): boolean {
 
 function bringsVerifyingKey(options: JwtVerifyOptions | undefined): boolean {
   return Boolean(options?.secret || options?.publicKey);
+}
+
+/** Whether a token has a good signature of this key, whatever its claims say. */
+function hasSigned({ verify }: AuthKey, token: string): boolean {
+  try {
+    const anyTime = { ignoreExpiration: true, ignoreNotBefore: true };
+    new JwtService({ secret: verify }).verify(token, anyTime);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function invalid(cause: string): AuthException {
+  return refusal('token_invalid', { cause });
+}
+
+/**
+ * Sees at boot that no other module gives a `JwtService` to the whole application: which of two is
+ * injected would depend on the order of imports, and so would what the application's tokens mean.
+ */
+@Injectable()
+class OnlyGlobalJwtService implements OnModuleInit {
+  constructor(private readonly modules: ModulesContainer) {}
+
+  /** @throws AuthWiringError that names the other module. */
+  onModuleInit(): void {
+    for (const module of this.modules.values()) {
+      if (module.metatype === JwtServiceModule || !module.isGlobal) continue;
+      if (exportedBy(module, JwtService) === undefined) continue;
+      throw new AuthWiringError(
+        `Two global modules export JwtService: ${module.metatype.name} and AuthModule.`,
+        'Keep yours: AuthModule.forRoot({ exportJwtService: false, … }).',
+        'Keep the one of AuthModule: remove `global` there, and import JwtModule where it is used.',
+      );
+    }
+  }
+}
+
+const PROVIDER = {
+  provide: JwtService,
+  inject: [KeyRing, RevocationDecider, RESOLVED_AUTH_OPTIONS],
+  useFactory: (ring: KeyRing, decider: RevocationDecider, options: ResolvedAuthOptions) =>
+    new RingJwtService(ring, decider, options),
+};
+
+/**
+ * Gives `JwtService` to modules that have none of their own. It is global and AuthModule does not
+ * export it, because Nest looks into a module's own imports before it looks into global modules: so
+ * a JwtModule that a module imports wins, whatever the order.
+ */
+@Module({})
+class JwtServiceModule {}
+
+/** @param core - What AuthModule itself imports: the ring and the revocation. */
+export function jwtServiceModule(core: DynamicModule): DynamicModule {
+  return {
+    module: JwtServiceModule,
+    global: true,
+    imports: [core],
+    providers: [PROVIDER, OnlyGlobalJwtService],
+    exports: [JwtService],
+  };
 }

@@ -1,15 +1,18 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { refusal } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { AuthKey, SigningAlgorithm } from '../options/auth-key.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { SharedCall } from '../platform/async-calls.js';
 import { logText } from '../platform/log-text.js';
-import type { RevocationService } from '../revocation/revocation.service.js';
+import type { RevocationIndex } from '../revocation/index/revocation-index.js';
+import type { ProofClock } from '../revocation/staleness/proof-clock.js';
 import { LegacyTokens } from './legacy/legacy-tokens.js';
 
 /** A key and whether it is still in use. */
-interface RingEntry {
+export interface RingEntry {
   readonly key: AuthKey;
   /** Epoch ms after which every token of a retiring key has expired; `null` while it is in use. */
   until: number | null;
@@ -38,23 +41,30 @@ export class KeyRing {
   readonly algorithms: SigningAlgorithm[] = [];
   /** Beside the ring, never in it: the secret of the option `legacy`. */
   readonly legacy: LegacyTokens | undefined;
+  /**
+   * The keys by the text of a header as this library writes it. One look-up, in place of a parse: a known
+   * text needs no check.
+   */
+  byHeader: ReadonlyMap<string, RingEntry> = new Map();
   private entries = new Map<string, RingEntry>();
-  private segments = new Map<string, RingEntry>();
+  private readonly services = new WeakMap<AuthKey, JwtService>();
 
   private constructor(
     private readonly options: ResolvedAuthOptions,
-    private readonly revocation: RevocationService,
+    private readonly index: RevocationIndex,
+    private readonly proofs: ProofClock,
   ) {
-    if (options.legacy !== undefined)
-      this.legacy = new LegacyTokens(options.legacy, options.issuer, revocation);
+    const { legacy, issuer } = options;
+    if (legacy !== undefined) this.legacy = new LegacyTokens(legacy, issuer, index, proofs);
   }
 
   /** Asks the application for its keys; the ring is complete when this resolves. */
   static async create(
     options: ResolvedAuthOptions,
-    revocation: RevocationService,
+    index: RevocationIndex,
+    proofs: ProofClock,
   ): Promise<KeyRing> {
-    const ring = new KeyRing(options, revocation);
+    const ring = new KeyRing(options, index, proofs);
     ring.replace(await options.loadKeys());
     return ring;
   }
@@ -82,7 +92,7 @@ export class KeyRing {
     const signing: KeyObject[] = [];
     const others: KeyObject[] = [];
     for (const { key, until } of this.entries.values()) {
-      if (key.secretHalf === null || this.revocation.isKeyRevoked(key.kid)) continue;
+      if (key.secretHalf === null || this.index.isKeyRevoked(key.kid)) continue;
       (key.sign !== null && until === null ? signing : others).push(key.secretHalf);
     }
     return [...signing, ...others];
@@ -99,17 +109,20 @@ export class KeyRing {
   }
 
   /**
-   * The key of a token by the text of its header, if this library writes headers so: one look-up
-   * instead of a parse, since a known text needs no check.
+   * A plain `JwtService` of @nestjs/jwt for one key: it signs (if the key can) and verifies with this key,
+   * its `kid` and its one algorithm, and with our issuer and audience. What a call gives wins, as always
+   * there.
    */
-  findByHeader(segment: string): AuthKey | undefined {
-    return this.usable(this.segments.get(segment));
+  jwtOf(key: AuthKey): JwtService {
+    let service = this.services.get(key);
+    if (service === undefined) this.services.set(key, (service = this.makeJwt(key)));
+    return service;
   }
 
   /** The keys that verify tokens now, without the revoked ones. */
   verifyingKeys(): AuthKey[] {
     return [...this.entries.values()]
-      .filter((entry) => this.usable(entry) && !this.revocation.isKeyRevoked(entry.key.kid))
+      .filter((entry) => this.usable(entry) && !this.index.isKeyRevoked(entry.key.kid))
       .map(({ key }) => key);
   }
 
@@ -140,13 +153,23 @@ export class KeyRing {
     entry.until ??= this.lastExpiry();
   }
 
+  private makeJwt({ alg, kid, sign, verify }: AuthKey): JwtService {
+    const { issuer, audience } = this.options;
+    return new JwtService({
+      ...(sign === null ? {} : { privateKey: sign }),
+      publicKey: verify,
+      signOptions: { issuer, audience, algorithm: alg, keyid: kid },
+      verifyOptions: { issuer, audience, algorithms: [alg] },
+    });
+  }
+
   private maySign({ key, until }: RingEntry): boolean {
-    return key.sign !== null && until === null && !this.revocation.isKeyRevoked(key.kid);
+    return key.sign !== null && until === null && !this.index.isKeyRevoked(key.kid);
   }
 
   private usable(entry: RingEntry | undefined): AuthKey | undefined {
     if (entry === undefined) return undefined;
-    if (entry.until !== null && this.revocation.now() >= entry.until) return undefined;
+    if (entry.until !== null && this.proofs.now() >= entry.until) return undefined;
     return entry.key;
   }
 
@@ -162,22 +185,22 @@ export class KeyRing {
       }
       // A key that was retired by hand stays retired, even if the application still lists it. One that
       // was only removed from the list is back in use.
-      const retired = known?.retired ?? false;
-      next.set(key.kid, { key, retired, until: retired ? (known?.until ?? null) : null });
+      const isRetired = known?.retired === true;
+      next.set(key.kid, isRetired ? { ...known, key } : { key, until: null, retired: false });
     }
-    const now = this.revocation.now();
+    const now = this.proofs.now();
     for (const [kid, { key, retired, until }] of this.entries) {
       if (next.has(kid) || (until !== null && until <= now)) continue;
       next.set(kid, { key, retired, until: until ?? this.lastExpiry() });
     }
     this.entries = next;
-    this.segments = new Map([...next.values()].map((entry) => [headerSegment(entry.key), entry]));
+    this.byHeader = new Map([...next.values()].map((entry) => [headerSegment(entry.key), entry]));
     const algorithms = new Set([...next.values()].map(({ key }) => key.alg));
     this.algorithms.splice(0, this.algorithms.length, ...algorithms);
   }
 
   private lastExpiry(): number {
-    return this.revocation.now() + this.options.accessTokenTtl + this.options.clockTolerance;
+    return this.proofs.now() + this.options.accessTokenTtl + this.options.clockTolerance;
   }
 }
 
@@ -206,7 +229,8 @@ function headerSegment({ alg, kid }: AuthKey): string {
 export class KeyService {
   private readonly logger = new Logger(KeyService.name);
 
-  private reloading: Promise<void> | undefined;
+  /** One after the other, so that the last answer wins. */
+  private readonly reloading = new SharedCall(() => this.ring.reload());
 
   constructor(private readonly ring: KeyRing) {}
 
@@ -217,13 +241,7 @@ export class KeyService {
    * @throws the error of the option's check; then the keys stay as they were.
    */
   async reload(): Promise<void> {
-    // One after the other, so that the last answer wins.
-    const before = this.reloading;
-    this.reloading = (async () => {
-      await before?.catch(() => undefined);
-      await this.ring.reload();
-    })();
-    await this.reloading;
+    await this.reloading.run();
     this.logger.log('The signing keys have been read again.');
   }
 

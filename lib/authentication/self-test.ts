@@ -1,8 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { AuthException, AuthUnavailableException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { RevocationService } from '../revocation/revocation.service.js';
-import { KeyJwt } from './jwt.service.js';
+import { ProofClock } from '../revocation/staleness/proof-clock.js';
 import { KeyRing, type SigningKey } from './key-ring.js';
 import { TokenService } from './token.service.js';
 
@@ -18,9 +17,8 @@ const ID = 'nestjs-logout:self-test';
 export class AuthSelfTest implements OnModuleInit {
   constructor(
     private readonly ring: KeyRing,
-    private readonly keyed: KeyJwt,
     private readonly tokens: TokenService,
-    private readonly revocation: RevocationService,
+    private readonly proofs: ProofClock,
   ) {}
 
   /** @throws AuthWiringError which stops the boot. */
@@ -50,8 +48,8 @@ export class AuthSelfTest implements OnModuleInit {
   }
 
   private sign(key: SigningKey): string {
-    const iat = Math.floor(this.revocation.now() / 1000);
+    const iat = Math.floor(this.proofs.now() / 1000);
     const claims = { sub: ID, sid: ID, jti: ID, gen: 0, iat, exp: iat + 1 };
-    return this.keyed.of(key).sign(claims, { header: { alg: key.alg, typ: 'at+jwt' } });
+    return this.ring.jwtOf(key).sign(claims, { header: { alg: key.alg, typ: 'at+jwt' } });
   }
 }

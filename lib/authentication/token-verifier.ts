@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { KeyObject } from 'node:crypto';
 import { Strategy } from 'passport-jwt';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
@@ -10,17 +10,21 @@ import {
 import type { StalePolicy } from '../options/stale-policy.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { isIdentifier } from '../platform/identifier.js';
-import { RevocationService } from '../revocation/revocation.service.js';
+import { logText } from '../platform/log-text.js';
+import { RevocationIndex } from '../revocation/index/revocation-index.js';
+import { RevocationDecider } from '../revocation/revocation-decider.service.js';
 import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
-import { ACTIVE, exceptionOf, type Verdict } from '../revocation/verdict.js';
+import { ProofClock } from '../revocation/staleness/proof-clock.js';
+import { ACTIVE, assertActive } from '../revocation/verdict.js';
 import { KeyRing } from './key-ring.js';
-import { assertStrictSegment, hasCanonicalEnd } from './strict-json.js';
 import {
-  assertAccessTokenType,
+  assertStrictSegment,
+  hasCanonicalEnd,
   headerOf,
+  isAccessTokenType,
   isCompactToken,
   MAX_TOKEN_LENGTH,
-} from './token-header.js';
+} from './token-text.js';
 
 /** What a caller demands of a token beyond the rules that hold for all. */
 export interface TokenDemand {
@@ -49,17 +53,10 @@ export interface SignedToken {
   readonly isLegacy: boolean;
 }
 
-interface RawClaims {
-  readonly iss?: unknown;
-  readonly aud?: unknown;
-  readonly sub?: unknown;
-  readonly sid?: unknown;
-  readonly jti?: unknown;
-  readonly gen?: unknown;
-  readonly iat?: unknown;
-  readonly exp?: unknown;
-  readonly nbf?: unknown;
-}
+/** What a payload may say; whether it does is still to be checked. */
+type RawClaims = {
+  readonly [name in 'iss' | 'aud' | 'sub' | 'sid' | 'jti' | 'gen' | 'iat' | 'exp']?: unknown;
+};
 
 /**
  * The one way from the text of an access token to trusted claims: guard, TokenService, introspection
@@ -70,13 +67,16 @@ interface RawClaims {
  */
 @Injectable()
 export class TokenVerifier {
+  private readonly logger = new Logger('JwtStrategy');
   private readonly own: PassportJwt;
   private readonly recipe = new PassportJwt({ algorithms: ['HS256'] });
 
   constructor(
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
     private readonly ring: KeyRing,
-    private readonly revocation: RevocationService,
+    private readonly decider: RevocationDecider,
+    private readonly index: RevocationIndex,
+    private readonly proofs: ProofClock,
   ) {
     const { issuer, audience } = options;
     this.own = new PassportJwt({ algorithms: ring.algorithms, issuer, audience });
@@ -95,11 +95,12 @@ export class TokenVerifier {
     }
     if (!hasCanonicalEnd(token.slice(second + 1))) throw refusal('token_malformed');
     const segment = token.slice(first + 1, second);
-    const ours = this.ring.findByHeader(token.slice(0, first));
-    if (ours !== undefined) {
-      return { payload: signedBy(this.own, ours, token), segment, key: ours, isLegacy: false };
+    const known = this.ring.byHeader.get(token.slice(0, first));
+    if (known === undefined || (known.until !== null && this.proofs.now() >= known.until)) {
+      return this.verifyUnusual(token, segment);
     }
-    return this.verifyUnusual(token, segment);
+    const { key } = known;
+    return { payload: signedBy(this.own, key, token), segment, key, isLegacy: false };
   }
 
   /**
@@ -134,10 +135,10 @@ export class TokenVerifier {
   decide(claims: TokenClaims, { kid }: AuthKey, demand: TokenDemand): void | Promise<void> {
     const { allowExpired, freshness, whenStale } = demand;
     if (allowExpired) {
-      if (this.revocation.isKeyRevoked(kid)) throw refusal('key_revoked');
+      if (this.index.isKeyRevoked(kid)) throw refusal('key_revoked');
       return;
     }
-    const verdict = this.revocation.decide(claims, { freshness, whenStale, kid });
+    const verdict = this.decider.decide(claims, { freshness, whenStale, kid });
     if (verdict === ACTIVE) return;
     if (verdict instanceof Promise) return verdict.then(assertActive);
     assertActive(verdict);
@@ -156,8 +157,17 @@ export class TokenVerifier {
     const key = typeof kid === 'string' ? this.ring.find(kid) : undefined;
     if (key === undefined) throw invalid('No key has the kid of the token.');
     if (alg !== key.alg) throw invalid('The algorithm is not that of the key.');
-    assertAccessTokenType(typ);
+    if (!isAccessTokenType(typ)) throw this.refuseType(typ);
     return { payload: signedBy(this.own, key, token), segment, key, isLegacy: false };
+  }
+
+  /** RFC 9068 section 4: a token of another type is no access token, even if the key fits. */
+  private refuseType(typ: unknown): AuthException {
+    const shown = logText(JSON.stringify(typ) ?? 'none', 40);
+    this.logger.debug(
+      `Refused: a token of type ${shown} came as an access token, which is "at+jwt".`,
+    );
+    return invalid('The type is not "at+jwt".');
   }
 
   /** passport-jwt has compared `iss` and `aud` too, but accepts audiences that are no texts. */
@@ -183,8 +193,8 @@ export class TokenVerifier {
     allowExpired: boolean,
   ): void {
     const { maxTokenLife, clockTolerance } = this.options;
-    const now = this.revocation.now();
-    const latest = this.revocation.latestNow() + clockTolerance;
+    const now = this.proofs.now();
+    const latest = this.proofs.latestNow() + clockTolerance;
     if ((exp - iat) * 1000 > maxTokenLife) throw refused('exp');
     if (iat * 1000 > latest) throw refused('iat');
     if (nbf !== undefined && !(isTime(nbf) && nbf * 1000 <= latest)) throw refused('nbf');
@@ -269,10 +279,6 @@ function signedBy(passportJwt: PassportJwt, key: AuthKey, token: string): unknow
   } catch (cause) {
     throw refusal(isCompactToken(token) ? 'token_invalid' : 'token_malformed', { cause });
   }
-}
-
-function assertActive(verdict: Verdict): void {
-  if (verdict.state !== 'active') throw exceptionOf(verdict);
 }
 
 /** Which rule a token broke is in the `cause`, for the application's log: a stranger learns nothing. */

@@ -6,8 +6,8 @@ import {
 } from '../options/resolved-auth-options.js';
 import { type StalePolicy, UNBOUNDED } from '../options/stale-policy.js';
 import type { TokenIdentity } from '../options/token-claims.js';
+import { LogCursor } from './feed/log-cursor.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
-import { EventKeys } from './index/event-key.js';
 import { RevocationIndex } from './index/revocation-index.js';
 import type { CallerWrites } from './log/caller-writes.js';
 import type { InDoubtCommits } from './log/in-doubt-commits.js';
@@ -17,6 +17,7 @@ import type { Freshness } from './staleness/freshness.decorators.js';
 import { ProofClock } from './staleness/proof-clock.js';
 import { StalePolicies } from './staleness/stale-policies.service.js';
 import { StalenessOverrides } from './staleness/staleness-override.service.js';
+import { VerdictReporter } from './verdict-reporter.service.js';
 import { ACTIVE, INVALID, LENIENT, type UnknownVerdict, type Verdict } from './verdict.js';
 
 /** The tolerated staleness of a decision that no policy may loosen. */
@@ -41,7 +42,7 @@ export interface DecisionOptions {
 
 /**
  * Decides about a token's claims: by what the index knows, else by a proof that is fresh enough, else by
- * the failure policy. {@link VerdictReporter} reports the verdicts.
+ * the failure policy. Guards ask it directly; {@link RevocationService} asks it for applications.
  */
 @Injectable()
 export class RevocationDecider {
@@ -51,13 +52,14 @@ export class RevocationDecider {
 
   constructor(
     private readonly index: RevocationIndex,
+    private readonly cursor: LogCursor,
     private readonly feed: RevocationFeed,
     log: RevocationLog,
     private readonly positions: LogPositions,
     private readonly proofs: ProofClock,
-    private readonly keys: EventKeys,
     private readonly policies: StalePolicies,
     private readonly overrides: StalenessOverrides,
+    private readonly reporter: VerdictReporter,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
     this.inDoubt = log.inDoubt;
@@ -68,11 +70,24 @@ export class RevocationDecider {
     });
   }
 
-  /** See {@link RevocationService.decide}. */
+  /** See {@link RevocationService.decide}; the claims are those by which the log knows the token. */
   decide(claims: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
+    const kid = this.kidOf(claims, options?.kid);
+    const verdict = this.judge(claims, kid, options);
+    // The steady state: nothing to report, and nothing to wait for.
+    if (verdict === ACTIVE && kid !== null) return verdict;
+    return verdict instanceof Promise
+      ? verdict.then((decided) => this.reporter.pronounce(decided, claims, kid))
+      : this.reporter.pronounce(verdict, claims, kid);
+  }
+
+  private judge(
+    claims: TokenIdentity,
+    kid: string | null | undefined,
+    options: DecisionOptions | undefined,
+  ): Verdict | Promise<Verdict> {
     const freshness = options?.freshness;
     const upTo = this.toleranceOf(freshness, options?.whenStale);
-    const kid = this.kidOf(claims, options?.kid);
     const known = this.look(claims, kid);
     if (known !== undefined) return known;
     if (this.callers.size > 0 && this.callers.concerns(claims)) {
@@ -82,13 +97,8 @@ export class RevocationDecider {
       return this.decideStrictly(claims, kid, upTo);
     }
     const staleness = this.stalenessOf(freshness);
-    if (this.feed.isFresh(staleness)) return ACTIVE;
+    if (this.proofs.isFresh(staleness)) return ACTIVE;
     return this.decideAfterPoll(claims, kid, staleness, upTo);
-  }
-
-  /** Whether our key of this `kid` was revoked. */
-  isKeyRevoked(kid: string): boolean {
-    return this.index.findKey(this.keys.ownIssuer, kid) !== undefined;
   }
 
   private look(claims: TokenIdentity, kid: string | null | undefined): Verdict | undefined {
@@ -100,7 +110,7 @@ export class RevocationDecider {
 
   /** G5: its position is beyond the last one that this instance has applied. */
   private isAhead({ gen, iss }: TokenIdentity): boolean {
-    return gen !== undefined && gen > this.feed.position && iss === this.keys.ownIssuer;
+    return gen !== undefined && gen > this.cursor.position && iss === this.options.issuer;
   }
 
   /** @param upTo - The staleness (ms) that is tolerated while there is no proof. */
@@ -113,7 +123,7 @@ export class RevocationDecider {
     const isProven = await this.strictProof(claims);
     const known = this.look(claims, kid);
     if (known !== undefined) return known;
-    if (isProven && this.feed.isFresh() && this.isAhead(claims)) {
+    if (isProven && this.proofs.isFresh() && this.isAhead(claims)) {
       // Its history was lost, or another log shares our secret. Without a jump the token would be accepted
       // when later events raise the head (G5).
       return this.positions.hasJumpedFor(claims.gen ?? 0) ? INVALID : this.unknown;
@@ -147,13 +157,13 @@ export class RevocationDecider {
     // An event was written while this request waited: its proof may be older than the caller's commit.
     if (this.callers.concerns(claims)) return this.decideStrictly(claims, kid, NEVER);
     // No proof can be fresher than one sent after the request arrived.
-    const isProven = this.feed.isFresh(staleness) || this.proofs.provenSince(arrived);
+    const isProven = this.proofs.isFresh(staleness) || this.proofs.provenSince(arrived);
     return this.after(isProven, claims, upTo);
   }
 
   private after(isProven: boolean, claims: TokenIdentity, upTo: number): Verdict {
     if (isProven && this.isAhead(claims)) return this.unknown;
-    return isProven && this.feed.isFresh() ? ACTIVE : this.withoutProof(upTo);
+    return isProven && this.proofs.isFresh() ? ACTIVE : this.withoutProof(upTo);
   }
 
   /**
@@ -162,11 +172,11 @@ export class RevocationDecider {
    */
   private withoutProof(upTo: number): Verdict {
     if (upTo === NEVER) return this.unknown;
-    if (upTo > this.options.maxStaleness && this.feed.isFresh(upTo)) {
+    if (upTo > this.options.maxStaleness && this.proofs.isFresh(upTo)) {
       return upTo >= UNBOUNDED ? LENIENT.open : LENIENT.stale_for;
     }
     const overridden = this.overrides.upTo;
-    return overridden > 0 && this.feed.isFresh(overridden) ? LENIENT.override : this.unknown;
+    return overridden > 0 && this.proofs.isFresh(overridden) ? LENIENT.override : this.unknown;
   }
 
   private toleranceOf(freshness: Freshness | undefined, policy: StalePolicy | undefined): number {

@@ -18,8 +18,8 @@ import {
   StalenessOverrides,
 } from './staleness/staleness-override.service.js';
 import { assertDecidable, assertInTime, identityOf } from './token-identity.js';
-import { MissingKids, VerdictReporter } from './verdict-reporter.service.js';
-import { ACTIVE, exceptionOf, type Verdict } from './verdict.js';
+import { VerdictReporter } from './verdict-reporter.service.js';
+import { assertActive, type Verdict } from './verdict.js';
 
 /** What this instance knows, for a health check. */
 export interface RevocationStatus {
@@ -84,8 +84,6 @@ export interface AssertActiveOptions extends DecisionOptions {
  */
 @Injectable()
 export class RevocationService {
-  private readonly missingKids = new MissingKids();
-
   constructor(
     private readonly decider: RevocationDecider,
     private readonly reporter: VerdictReporter,
@@ -113,11 +111,10 @@ export class RevocationService {
   async assertActive(given: VerifiedClaims, options?: AssertActiveOptions): Promise<void> {
     try {
       const claims = this.identify(given, options?.token);
-      const [now, latest] = [this.now(), this.latestNow()];
+      const [now, latest] = [this.proofs.now(), this.proofs.latestNow()];
       assertDecidable(claims, this.options, now, latest);
       if (options?.checkTimes === true) assertInTime(claims, this.options, now, latest);
-      const verdict = await this.decide(claims, options);
-      if (verdict.state !== 'active') throw exceptionOf(verdict);
+      assertActive(await this.decide(claims, options));
     } catch (error) {
       this.meter.refuse(error);
       throw error;
@@ -145,38 +142,17 @@ export class RevocationService {
    */
   decide(given: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
     const own = this.options.foreign.length === 0 || given.iss === this.options.issuer;
-    const claims = own ? given : this.identify(given);
-    const verdict = this.decider.decide(claims, options);
-    const hasKid = options?.kid !== undefined;
-    if (verdict === ACTIVE && hasKid) return verdict;
-    return verdict instanceof Promise
-      ? verdict.then((decided) => this.pronounce(decided, claims, hasKid))
-      : this.pronounce(verdict, claims, hasKid);
-  }
-
-  private pronounce(verdict: Verdict, claims: TokenIdentity, hasKid: boolean): Verdict {
-    if (!hasKid && !this.options.acceptWithoutKid.includes(claims.iss)) {
-      this.missingKids.note(claims.iss, verdict);
-    }
-    return verdict === ACTIVE ? verdict : this.reporter.pronounce(verdict, claims);
+    return this.decider.decide(own ? given : this.identify(given), options);
   }
 
   /** Whether our key of this `kid` was revoked: what it signed proves nothing, not even who logs out. */
   isKeyRevoked(kid: string): boolean {
-    return this.decider.isKeyRevoked(kid);
+    return this.index.isKeyRevoked(kid);
   }
 
   /** The library's one `now` (epoch ms), never behind the database, for the expiry of tokens (T1). */
   now(): number {
     return this.proofs.now();
-  }
-
-  /**
-   * {@link now} for what must not lie in the future; Infinity before the first proof. Until then a host
-   * whose clock is behind would call good tokens invalid, where 503 is the answer.
-   */
-  latestNow(): number {
-    return this.proofs.database() === 0 ? Infinity : this.now();
   }
 
   /** What this instance knows. */

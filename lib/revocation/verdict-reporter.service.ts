@@ -17,6 +17,7 @@ import { codeOf, LENIENT, type Verdict } from './verdict.js';
 export class VerdictReporter {
   private readonly staleWarning: RepeatedWarning;
   private readonly observeWarning: RepeatedWarning;
+  private readonly missingKids = new MissingKids();
 
   constructor(
     private readonly feed: RevocationFeed,
@@ -37,12 +38,22 @@ export class VerdictReporter {
     return this.isObserving() ? this.options.observeUntil : undefined;
   }
 
-  /** The verdict that leaves this room. */
-  pronounce(verdict: Verdict, { sub: subject, sid: sessionId }: TokenIdentity): Verdict {
+  /**
+   * The verdict that leaves this room.
+   *
+   * @param kid - The token's key. `null`: it was not passed, and the option `acceptWithoutKid` does not
+   * name the issuer.
+   */
+  pronounce(
+    verdict: Verdict,
+    { iss, sub: subject, sid: sessionId }: TokenIdentity,
+    kid: string | null | undefined,
+  ): Verdict {
+    if (kid === null) this.missingKids.note(iss, verdict);
     if (verdict.state === 'active') {
       const { leniency: reason } = verdict;
       if (reason === undefined) return verdict;
-      const age = Math.round(this.feed.staleness / 1000);
+      const age = Math.round(this.proofs.age() / 1000);
       this.staleWarning.say(`A request was accepted by a proof ${age} s old (${reason}).`);
       this.meter.staleAccepted[reason]++;
       this.events.tell({ type: 'accepted_stale', subject, sessionId, reason });
@@ -78,7 +89,7 @@ const PASS_IT =
   'Pass the kid of the key that verified the token: assertActive(claims, { kid: kidOf(token) }), or getKid() of a RevocationGuard.';
 
 /** Says, once for each issuer, that decisions are asked for without the kid of the token's key. */
-export class MissingKids {
+class MissingKids {
   private readonly logger = new Logger('RevocationService');
   private readonly warned = new Set<string>();
   private readonly refused = new Set<string>();

@@ -71,3 +71,8 @@ export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthExcep
   }
   return refusal(code, { reason: verdict.reason });
 }
+
+/** @throws AuthException the refusal of a verdict that is not good. */
+export function assertActive(verdict: Verdict): asserts verdict is ActiveVerdict {
+  if (verdict.state !== 'active') throw exceptionOf(verdict);
+}

@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { KeyJwt } from '../authentication/jwt.service.js';
 import { KeyRing } from '../authentication/key-ring.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -36,7 +35,6 @@ export interface SignedAccessToken {
 export class AccessTokenSigner {
   constructor(
     private readonly keys: KeyRing,
-    private readonly keyed: KeyJwt,
     private readonly clock: AuthClock,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -84,9 +82,8 @@ export class AccessTokenSigner {
     }
     const key = this.keys.signingKey();
     // It adds iss, aud and kid.
-    const text = await this.keyed
-      .of(key)
-      .signAsync(payload, { header: { alg: key.alg, typ: 'at+jwt' } });
+    const header = { alg: key.alg, typ: 'at+jwt' };
+    const text = await this.keys.jwtOf(key).signAsync(payload, { header });
     return { text, kid: key.kid };
   }
 }

@@ -1,4 +1,4 @@
-import { inexactIn } from '../authentication/strict-json.js';
+import { inexactIn } from '../authentication/token-text.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { ApplicationMethod } from '../options/application-method.js';
 import type { ClaimsContext, ClaimsSource } from '../options/session-settings.js';

@@ -6,6 +6,7 @@ import { AuthSelfTest } from '../authentication/self-test.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { AuthRequest } from '../platform/request.js';
 import { LogConnection } from '../revocation/log/log-connection.service.js';
+import { RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { RevocationLifecycle } from '../revocation/revocation.lifecycle.js';
 import { RevocationService, type RevocationStatus } from '../revocation/revocation.service.js';
 import { ACTIVE } from '../revocation/verdict.js';
@@ -65,6 +66,8 @@ export function overrideAuth(
     .useValue({})
     .overrideProvider(RevocationService)
     .useValue(NOTHING_REVOKED)
+    .overrideProvider(RevocationDecider)
+    .useValue({ decide: NOTHING_REVOKED.decide })
     .overrideProvider(RevocationLifecycle)
     .useValue({})
     .overrideProvider(LogConnection)

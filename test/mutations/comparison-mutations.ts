@@ -160,7 +160,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     20,
     'the second of a logout is let through',
     'e2e/revocation-guard.spec.ts: refuses the same second',
-    edit(INDEX, 'Math.floor(issuedBefore / 1000) + 1', 'Math.floor(issuedBefore / 1000) - 8'),
+    edit(INDEX, 'Math.floor(event.issuedBefore / 1000) + 1', 'Math.floor(issuedBefore / 1000) - 8'),
   ),
   row(
     21,

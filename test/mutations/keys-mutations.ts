@@ -43,7 +43,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   one(
     'JwtService accepts tokens of a revoked key',
     RING_JWT,
-    'return this.revocation.decide(NO_CLAIMS, { kid });',
+    'return this.decider.decide(NO_CLAIMS, { kid });',
     "return { state: 'active' };",
     JWT_SERVICE,
   ),
@@ -72,7 +72,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   },
   one(
     'a second global JwtService is not noticed',
-    'authentication/jwt-service.module',
+    RING_JWT,
     'if (exportedBy(module, JwtService) === undefined)',
     'if (true)',
     JWT_WIRING,
@@ -261,7 +261,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'claims that are not exact are accepted',
-    'authentication/strict-json',
+    'authentication/token-text',
     'if (inexact !== undefined)',
     'if (false)',
     UNTRUSTED,

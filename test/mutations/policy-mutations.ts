@@ -16,7 +16,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   one(
     'a policy has no end',
     DECIDER,
-    'if (upTo > this.options.maxStaleness && this.feed.isFresh(upTo)) {',
+    'if (upTo > this.options.maxStaleness && this.proofs.isFresh(upTo)) {',
     'if (upTo > this.options.maxStaleness) {',
     WHEN_STALE,
   ),
@@ -32,7 +32,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: DECIDER,
-        find: 'if (isProven && this.feed.isFresh() && this.isAhead(claims)) {',
+        find: 'if (isProven && this.proofs.isFresh() && this.isAhead(claims)) {',
         replace: 'if (false) {',
       },
       { file: DECIDER, find: 'if (isProven && this.isAhead(claims))', replace: 'if (false)' },

@@ -39,7 +39,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'S1: the check value of a key that leaked is right',
     'authentication/key-ring',
-    'if (key.secretHalf === null || this.revocation.isKeyRevoked(key.kid))',
+    'if (key.secretHalf === null || this.index.isKeyRevoked(key.kid))',
     'if (key.secretHalf === null)',
     'cluster/sessions/strangers',
   ),

@@ -154,7 +154,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a legacy token is good for ever',
     'authentication/legacy/legacy-tokens',
-    'return this.revocation.now() < this.options.until;',
+    'return this.proofs.now() < this.options.until;',
     'return true;',
     'security/legacy-rules|e2e/legacy',
   ),

@@ -205,8 +205,8 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a host that is behind calls new tokens invalid before its first proof',
-    'revocation/revocation.service',
-    'return this.proofs.database() === 0 ? Infinity : this.now();',
+    'revocation/staleness/proof-clock',
+    'return this.databaseTime === 0 ? Infinity : this.now();',
     'return this.now();',
     'cluster/feed/boot-waits',
   ),

@@ -30,7 +30,7 @@ import {
   TABLE,
 } from '../support/entry-points.js';
 import { type Instance, startInstance } from '../support/instance.js';
-import { codeOf, KeyJwt, KeyRing, TokenIntrospector } from '../support/internals.js';
+import { codeOf, KeyRing, ProofClock, TokenIntrospector } from '../support/internals.js';
 
 const MINUTE = 60_000;
 
@@ -143,7 +143,7 @@ describe.each(['express', 'fastify'] as const)('what each entry point refuses (%
     const { iss: _iss, aud: _aud, ...claims } = { ...given.claims, ...times };
     const key = instance.app.get(KeyRing, { strict: false }).signingKey();
     const header = { alg: key.alg, typ: 'at+jwt' };
-    const access = instance.app.get(KeyJwt, { strict: false }).of(key).sign(claims, { header });
+    const access = instance.app.get(KeyRing, { strict: false }).jwtOf(key).sign(claims, { header });
     return {
       ...given,
       access,
@@ -232,7 +232,7 @@ describe.each(['express', 'fastify'] as const)('what each entry point refuses (%
       return withTimes(given, { nbf }, { notBefore: 120 });
     },
     unknown: async () => {
-      jest.spyOn(instance.feed, 'isFresh').mockReturnValue(false);
+      jest.spyOn(instance.app.get(ProofClock, { strict: false }), 'isFresh').mockReturnValue(false);
       jest.spyOn(instance.feed, 'failing', 'get').mockReturnValue(true);
     },
   };

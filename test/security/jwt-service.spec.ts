@@ -5,6 +5,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { secretKid } from 'nestjs-logout';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
+import { RevocationDecider } from '../support/internals.js';
 
 const RING_SECRET = 'the secret of the ring: at least 32 bytes';
 const ISSUER = 'https://issuer.test';
@@ -261,12 +262,12 @@ describe('a token of the exported JwtService', () => {
 
   it('is refused with 503 before the first load, and by a call that cannot wait for a proof', async () => {
     const token = ours.sign({}, { keyid: 'two' });
-    const { revocation } = instance;
-    const decide = revocation.decide.bind(revocation);
-    revocation.decide = () => Promise.resolve({ state: 'unknown', retryAfter: 1 });
+    const decider = instance.app.get(RevocationDecider, { strict: false });
+    const decide = decider.decide.bind(decider);
+    decider.decide = () => Promise.resolve({ state: 'unknown', retryAfter: 1 });
     expect(() => ours.verify(token)).toThrow(refusal('revocation_state_unknown') as never);
     await expect(ours.verifyAsync(token)).rejects.toEqual(refusal('revocation_state_unknown'));
-    revocation.decide = decide;
+    decider.decide = decide;
     expect(ours.verify(token)).toMatchObject({ iss: ISSUER });
   });
 });

@@ -16,6 +16,7 @@ import { ExtractJwt, Strategy } from 'passport-jwt';
 import { Strategy as CustomStrategy } from 'passport-strategy';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
+import { RevocationDecider } from '../support/internals.js';
 
 const SECRET = 'a secret of the tests: 32 bytes or more';
 const PARTNER = 'the secret of the partner, 32 bytes or more';
@@ -195,14 +196,14 @@ describe.each(['express', 'fastify'] as const)('strategies in a chain (%s)', (pl
   });
 
   it('a token that cannot be decided ends the chain with 503', async () => {
-    const { revocation } = instance;
-    const decide = revocation.decide.bind(revocation);
-    revocation.decide = () => ({ state: 'unknown', retryAfter: 1 });
+    const decider = instance.app.get(RevocationDecider, { strict: false });
+    const decide = decider.decide.bind(decider);
+    decider.decide = () => ({ state: 'unknown', retryAfter: 1 });
     for (const path of ['guard', 'usual', 'only-user', 'jwt-nobody', 'chain-passing-on']) {
       const answer = await ask(path, 'own');
       expect([path, ...answer]).toEqual([path, 503, 'revocation_state_unknown']);
     }
-    revocation.decide = decide;
+    decider.decide = decide;
   });
 
   const codes: [string | undefined, string][] = [

@@ -14,8 +14,7 @@ import { Test } from '@nestjs/testing';
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { CurrentToken, CurrentUser } from '../../lib/authentication/decorators.js';
 import { JwtAuthGuard, RoutePolicyReader } from '../../lib/authentication/jwt-auth.guard.js';
-import { jwtServiceModule } from '../../lib/authentication/jwt-service.module.js';
-import { KeyJwt } from '../../lib/authentication/jwt.service.js';
+import { jwtServiceModule } from '../../lib/authentication/jwt.service.js';
 import { JwtAuthGuardOptions, JwtStrategy } from '../../lib/authentication/jwt.strategy.js';
 import { KeyRing, KeyService } from '../../lib/authentication/key-ring.js';
 import { AuthSelfTest } from '../../lib/authentication/self-test.js';
@@ -31,8 +30,12 @@ import {
   type ResolvedAuthOptions,
 } from '../../lib/options/resolved-auth-options.js';
 import type { TokenIdentity } from '../../lib/options/token-claims.js';
-import type { DecisionOptions } from '../../lib/revocation/revocation-decider.service.js';
-import { RevocationService } from '../../lib/revocation/revocation.service.js';
+import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
+import {
+  type DecisionOptions,
+  RevocationDecider,
+} from '../../lib/revocation/revocation-decider.service.js';
+import { ProofClock } from '../../lib/revocation/staleness/proof-clock.js';
 import { ACTIVE, type Verdict } from '../../lib/revocation/verdict.js';
 import { fetchOnce } from './fetch-once.js';
 import { signRaw } from './raw-signature.js';
@@ -136,6 +139,9 @@ export function mint(key: SigningKey, claims: unknown, header: unknown = headerO
   return signRaw(key, text(header), text(claims));
 }
 
+/** What the authentication asks of the revocation. */
+const REVOCATION = [RevocationDecider, RevocationIndex, ProofClock];
+
 /** What AuthModule will wire, in its order. */
 export function authentication(
   options: ResolvedAuthOptions,
@@ -145,16 +151,15 @@ export function authentication(
     module: class AuthCoreModule {},
     providers: [
       { provide: RESOLVED_AUTH_OPTIONS, useValue: options },
-      { provide: RevocationService, useValue: revocation },
+      ...REVOCATION.map((provide) => ({ provide, useValue: revocation })),
       AuthMeter,
-      KeyJwt,
       {
         provide: KeyRing,
         useFactory: KeyRing.create,
-        inject: [RESOLVED_AUTH_OPTIONS, RevocationService],
+        inject: [RESOLVED_AUTH_OPTIONS, RevocationIndex, ProofClock],
       },
     ],
-    exports: [RESOLVED_AUTH_OPTIONS, RevocationService, KeyJwt, KeyRing, AuthMeter],
+    exports: [RESOLVED_AUTH_OPTIONS, ...REVOCATION, KeyRing, AuthMeter],
   };
   return {
     module: class AuthModule {},

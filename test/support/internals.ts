@@ -3,7 +3,6 @@
  * below test/unit, which follow the folders of lib, import it by path.
  */
 
-export { KeyJwt } from '../../lib/authentication/jwt.service.js';
 export { KeyRing } from '../../lib/authentication/key-ring.js';
 export { bearerToken } from '../../lib/authentication/token-source.js';
 export { CommandLog } from '../../lib/cli/command-log.js';
@@ -62,6 +61,7 @@ export { type Answer, logOn, type OpenLog, openLogOn } from '../../lib/revocatio
 export { RevocationLog } from '../../lib/revocation/log/revocation-log.service.js';
 export { RevocationPurge } from '../../lib/revocation/log/revocation-purge.service.js';
 export { PushLink } from '../../lib/revocation/push/push-link.service.js';
+export { RevocationDecider } from '../../lib/revocation/revocation-decider.service.js';
 export { ProofClock } from '../../lib/revocation/staleness/proof-clock.js';
 export { StalePolicies } from '../../lib/revocation/staleness/stale-policies.service.js';
 export { codeOf } from '../../lib/revocation/verdict.js';

@@ -7,7 +7,8 @@ import { LEGACY_TOKEN_LIFE } from '../../options/legacy-options.js';
 import type { ResolvedLegacy } from '../../options/legacy-options.js';
 import type { TokenClaims } from '../../options/token-claims.js';
 import { isIdentifier } from '../../platform/identifier.js';
-import type { RevocationService } from '../../revocation/revocation.service.js';
+import type { RevocationIndex } from '../../revocation/index/revocation-index.js';
+import type { ProofClock } from '../../revocation/staleness/proof-clock.js';
 
 const OURS = ['iss', 'aud', 'sid', 'jti', 'gen'] as const;
 
@@ -33,7 +34,8 @@ export class LegacyTokens {
   constructor(
     private readonly options: ResolvedLegacy,
     private readonly issuer: string,
-    private readonly revocation: RevocationService,
+    private readonly index: RevocationIndex,
+    private readonly proofs: ProofClock,
   ) {
     this.key = options.key;
     this.jwt = new JwtService({ secret: options.key.verify, signOptions: { algorithm: 'HS256' } });
@@ -51,13 +53,13 @@ export class LegacyTokens {
 
   /** Whether such tokens are still accepted. */
   isOpen(): boolean {
-    return this.revocation.now() < this.options.until;
+    return this.proofs.now() < this.options.until;
   }
 
   /** Whether a token of ours with this expiry (epoch ms) is signed so: none is cut off later. */
   signsUntil(expiry: number): boolean {
     const { signs, until, key } = this.options;
-    return signs && expiry <= until && !this.revocation.isKeyRevoked(key.kid);
+    return signs && expiry <= until && !this.index.isKeyRevoked(key.kid);
   }
 
   /**

@@ -161,10 +161,14 @@ export class RevocationIndex {
 
   /** The event that revoked a signing key of this issuer; `null`: any of its keys. */
   findKey(issuer: string, kid: string | null): RevokedVerdict | undefined {
-    const { revokedKeys, waiting } = this;
-    const note = revokedKeys.size === 0 ? undefined : revokedKeys.find(issuer, kid);
+    const note = this.revokedKeys.size > 0 ? this.revokedKeys.find(issuer, kid) : undefined;
     if (note !== undefined) return REVOKED.key[note];
-    return waiting.size === 0 ? undefined : waiting.current.findKey(issuer, kid);
+    return this.waiting.size > 0 ? this.waiting.current.findKey(issuer, kid) : undefined;
+  }
+
+  /** Whether our key of this `kid` was revoked: what it signed proves nothing. */
+  isKeyRevoked(kid: string): boolean {
+    return this.findKey(this.keys.ownIssuer, kid) !== undefined;
   }
 
   /**
@@ -188,9 +192,8 @@ export class RevocationIndex {
    */
   countMissing(nowMs: number): number {
     const now = Math.ceil(nowMs / 1000) + 1;
-    let missing =
-      this.revokedKeys.countUnseen() +
-      this.waiting.countUnseen(nowMs, (event) => this.isSeen(event));
+    let missing = this.revokedKeys.countUnseen();
+    missing += this.waiting.countUnseen(nowMs, (event) => this.isSeen(event));
     // Not the times: each belongs to a position, and would count twice.
     const { tokens, sessions, subjects, accessSubjects, issuers } = this;
     for (const table of [tokens, sessions, subjects.table, accessSubjects.table, issuers.table]) {
@@ -202,10 +205,9 @@ export class RevocationIndex {
   /** Removes some of the expired entries and returns how many. It takes far less than a millisecond. */
   sweep(nowMs: number): number {
     const now = Math.floor(nowMs / 1000);
-    let dropped = 0;
+    let dropped = this.waiting.sweep(nowMs);
     for (const table of this.tables()) dropped += table.sweep(now, SWEEP_SLOTS);
     this.gaps.sweep(now);
-    dropped += this.waiting.sweep(nowMs);
     return dropped;
   }
 
@@ -218,8 +220,7 @@ export class RevocationIndex {
       key: this.revokedKeys.size,
       issuer: this.issuers.table.size,
     };
-    let bytes = 0;
-    for (const table of this.tables()) bytes += table.byteLength;
+    const bytes = this.tables().reduce((sum, table) => sum + table.byteLength, 0);
     const entries = Object.values(byKind).reduce((sum, count) => sum + count, 0);
     const stats = { entries, bytes, byKind };
     return this.waiting.size === 0 ? stats : this.waiting.addTo(stats);
@@ -269,9 +270,8 @@ export class RevocationIndex {
     if (killsBelow === null) throw new TypeError(`event ${event.id} has no position`);
     const except = event.except === null ? undefined : this.session;
     positions.add(this.key, killsBelow, except, untilSeconds, note);
-    const { issuedBefore } = event;
     // The whole second is refused: `iat` has no fraction of a second.
-    const limit = issuedBefore === null ? 0 : Math.floor(issuedBefore / 1000) + 1;
+    const limit = event.issuedBefore === null ? 0 : Math.floor(event.issuedBefore / 1000) + 1;
     if (limit > 0) times.add(this.key, limit, except, untilSeconds, note);
   }
 
@@ -284,10 +284,9 @@ export class RevocationIndex {
     const place = marks.table.find(key);
     if (place < 0) return -1;
     const value = (byGen ? this.gaps.judged(gen) : iat) ?? NaN;
-    if (sid === undefined || !marks.hasException(place))
-      return marks.judge(place, value, undefined);
-    this.keys.write('session', iss, sid, this.session);
-    return marks.judge(place, value, this.session);
+    const session = sid !== undefined && marks.hasException(place) ? this.session : undefined;
+    if (session !== undefined) this.keys.write('session', iss, sid as string, session);
+    return marks.judge(place, value, session);
   }
 
   private parse(hex: string, out: Uint32Array, event: Pick<LogEvent, 'id'>): void {

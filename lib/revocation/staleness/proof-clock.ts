@@ -101,4 +101,12 @@ export class ProofClock {
     const database = this.database();
     return wall > database ? wall : database;
   }
+
+  /**
+   * {@link now} for what must not lie in the future; Infinity before the first proof. Until then a host
+   * whose clock is behind would call good tokens invalid, where 503 is the answer.
+   */
+  latestNow(): number {
+    return this.databaseTime === 0 ? Infinity : this.now();
+  }
 }

@@ -12,7 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { KeyJwt, KeyRing } from '../../support/internals.js';
+import { KeyRing } from '../../support/internals.js';
 import { deferred } from '../../support/eventually.js';
 import { claimsIn, follow } from '../../support/log-tables.js';
 
@@ -86,7 +86,7 @@ describe('G1: the position is read before authority is checked', () => {
       const isSigning = deferred();
       const maySign = deferred();
       const key = here.app.get(KeyRing, { strict: false }).signingKey();
-      const jwt = here.app.get(KeyJwt, { strict: false }).of(key);
+      const jwt = here.app.get(KeyRing, { strict: false }).jwtOf(key);
       const sign = jwt.signAsync.bind(jwt) as (...given: unknown[]) => Promise<string>;
       jest.spyOn(jwt, 'signAsync').mockImplementation(async (...given: unknown[]) => {
         isSigning.resolve();

@@ -1,12 +1,6 @@
 import { controlPolls, endSessions } from '../../support/controlled-instance.js';
 import { loseAllAfter } from '../../support/log-tables.js';
-import {
-  EventKeys,
-  LogCursor,
-  ProofClock,
-  RevocationFeed,
-  RevocationIndex,
-} from '../../support/internals.js';
+import { EventKeys, LogCursor, ProofClock, RevocationIndex } from '../../support/internals.js';
 import { replace, type WrongReading } from './wrong-reading.js';
 
 const BOUND = 5_000;
@@ -45,11 +39,11 @@ export const FOLLOWING_READINGS: readonly WrongReading[] = [
     breaks: 'P2',
     patch: () =>
       replace(
-        RevocationFeed,
+        ProofClock,
         'isFresh',
         () =>
-          function (this: RevocationFeed) {
-            return this.ready && !this.failing;
+          function (this: ProofClock) {
+            return Number.isFinite(this.age());
           } as never,
       ),
     play: async (cluster, a, b) => {
@@ -64,7 +58,7 @@ export const FOLLOWING_READINGS: readonly WrongReading[] = [
     rule: 'P3',
     name: 'it fails open: without a proof the token passes',
     breaks: 'P3',
-    patch: () => replace(RevocationFeed, 'isFresh', () => (() => true) as never),
+    patch: () => replace(ProofClock, 'isFresh', () => (() => true) as never),
     play: async (cluster, a, b) => {
       const login = await cluster.login(a);
       await cluster.follow(b);
