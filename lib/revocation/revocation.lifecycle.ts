@@ -88,6 +88,7 @@ export class RevocationLifecycle
         return await this.log.register();
       } catch (error) {
         if (!isRefusal(error) || this.clock.monotonic() + REFUSED_PAUSE >= deadline) throw error;
+        this.logger.warn(`The database refuses the revocation log: ${messageOf(error)}`);
         await new Promise<void>((resolve) => this.clock.schedule(REFUSED_PAUSE, resolve, true));
       }
     }

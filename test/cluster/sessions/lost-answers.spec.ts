@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { AuthEvents, type AuthSettings, type LoginResult } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { eventually } from '../../support/eventually.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { openSuccessor } from '../../support/internals.js';
 import { codeOf, login } from '../../support/session-acts.js';
@@ -170,14 +171,22 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     const { refreshToken } = await login(here, 'alice');
     const { refreshToken: successor = '' } = await refresh(here, refreshToken, key);
     clock.advance(HOUR);
-    await here.purge.purge();
-    const rows = (await here.dataSource.query('SELECT * FROM auth_refresh')) as object[];
-    const values = rows.flatMap((row) => Object.values(row) as unknown[]);
+    const stored = async (): Promise<unknown[]> => {
+      const rows = (await here.dataSource.query('SELECT * FROM auth_refresh')) as object[];
+      return rows.flatMap((row) => Object.values(row) as unknown[]);
+    };
+    const isSealed = (value: unknown): boolean => Buffer.isBuffer(value) && value.length === 60;
+    // The purge that a timer started when the clock moved may be at it, and then nobody else is.
+    await eventually(async () => {
+      await here.purge.purge();
+      return (await stored()).filter(isSealed).length <= 1;
+    });
+    const values = await stored();
     const dump = values
       .map((value) => (Buffer.isBuffer(value) ? value.toString('latin1') : String(value)))
       .join('\n');
     for (const secret of [key, refreshToken, successor]) expect(dump).not.toContain(secret);
-    const sealed = values.filter((value) => Buffer.isBuffer(value) && value.length === 60);
+    const sealed = values.filter(isSealed);
     expect(sealed).toHaveLength(1);
     for (const value of sealed) {
       const text = (value as Buffer).toString('hex');
