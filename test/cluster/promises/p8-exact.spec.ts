@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import type { TokenClaims } from 'nestjs-logout';
+import { AuthUnavailableException, type TokenClaims } from 'nestjs-logout';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { eventually } from '../../support/eventually.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 
 const MANY = 2_000;
@@ -38,21 +39,37 @@ describeOn(databaseKinds, 'P8 exact', (kind) => {
     exp: now + 600,
   });
   const isActive = async ({ revocation }: Instance, claims: TokenClaims): Promise<boolean> => {
-    const { state } = await revocation.decide(claims, { freshness: 'strict' });
-    if (state === 'unknown') throw new Error('The instance does not follow the log.');
+    let state = 'unknown';
+    await eventually(async () => {
+      ({ state } = await revocation.decide(claims, { freshness: 'strict' }));
+      return state !== 'unknown';
+    });
     return state === 'active';
   };
+  /** As a client does that gets 503: on a busy machine thousands at once may wait for too long. */
+  const untilStored = (act: () => Promise<unknown>): Promise<void> =>
+    eventually(async () => {
+      try {
+        await act();
+        return true;
+      } catch (error) {
+        if (error instanceof AuthUnavailableException) return false;
+        throw error;
+      }
+    });
 
   it('2,000 tokens stay good while 2,000 others of the same accounts are ended', async () => {
     const ended = Array.from({ length: MANY }, (_, index) => claimsOf(`account ${index}`));
     const spared = ended.map(({ sub }) => claimsOf(sub));
     const away = ended.filter((_, index) => index % 10 === 0).map(({ sub }) => `no ${sub}`);
     await Promise.all([
-      ...ended.map((claims) => writer.logout.logout(claims)),
-      ...away.map((subject) => writer.logout.logoutAll(subject, { issuer: OWN })),
+      ...ended.map((claims) => untilStored(() => writer.logout.logout(claims))),
+      ...away.map((subject) =>
+        untilStored(() => writer.logout.logoutAll(subject, { issuer: OWN })),
+      ),
     ]);
     for (const instance of [writer, follower]) {
-      await instance.feed.strictProof();
+      await eventually(() => instance.feed.strictProof());
       const good = await Promise.all(spared.map((claims) => isActive(instance, claims)));
       expect(good.filter((active) => !active)).toHaveLength(0);
       const bad = await Promise.all(ended.map((claims) => isActive(instance, claims)));
