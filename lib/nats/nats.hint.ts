@@ -13,8 +13,8 @@ export interface NatsHintOptions {
 }
 
 /**
- * Hints by a subject of NATS (core, no JetStream): one connection on each instance. Nothing is stored
- * there.
+ * Push notifications by a subject of NATS (core, no JetStream), with one connection for each instance.
+ * Nothing is stored there.
  *
  * @throws AuthWiringError for no `servers`; at boot when the package `@nats-io/transport-node` is
  * missing.
@@ -33,7 +33,7 @@ export function natsHint(options: NatsHintOptions): RevocationHint {
   const servers: unknown = [options?.servers].flat();
   if (!(servers as unknown[]).every((server) => typeof server === 'string' && server !== '')) {
     throw new AuthWiringError(
-      'natsHint({ servers }): no server is given.',
+      'natsHint({ servers }) was called without a server.',
       "Give 'host:4222', or a list; if it comes from the environment, is it set?",
     );
   }
@@ -56,7 +56,7 @@ async function subscribe(context: HintContext, options: NatsHintOptions): Promis
     ...options,
     name: 'nestjs-logout hint',
     timeout: CONNECT_LIMIT,
-    reconnect: false, // we connect anew ourselves
+    reconnect: false, // the library connects again by itself
   });
   void connection
     .closed()

@@ -21,13 +21,13 @@ interface Pg {
 }
 
 /**
- * Hints by `LISTEN` and `NOTIFY` of the PostgreSQL that the log lives on: nothing else to run.
+ * Push notifications by `LISTEN` and `NOTIFY` on the PostgreSQL that has the log: no other server is needed.
  *
- * It holds one connection on each instance. A pooler in transaction mode delivers no notification: the
- * hint finds that out, says so, and `status().hint` is `'polling only'` until a `url` goes around it.
+ * It keeps one connection for each instance. A pooler in transaction mode delivers no notifications. This
+ * is noticed and logged, and `status().hint` is `'polling only'`. Give a `url` that goes around the pooler.
  *
- * @throws AuthWiringError for a `url` that is none; at boot when the log does not live on PostgreSQL or
- * the package `pg` is missing.
+ * @throws AuthWiringError for a `url` that is not one of PostgreSQL; at boot when the log is not on
+ * PostgreSQL or the package `pg` is missing.
  *
  * @see https://www.postgresql.org/docs/current/sql-notify.html
  *
@@ -42,7 +42,7 @@ interface Pg {
 export function postgresHint({ url }: PostgresHintOptions = {}): RevocationHint {
   if (url !== undefined && !/^postgres(ql)?:\/\//.test(url)) {
     throw new AuthWiringError(
-      'postgresHint({ url }): the url is none of PostgreSQL.',
+      'postgresHint({ url }) was called with a url that is not one of PostgreSQL.',
       'Give postgres://user:password@host:port/database; if it comes from the environment, is it set?',
       'Leave it out to connect as the log does.',
     );
@@ -61,7 +61,7 @@ export function postgresHint({ url }: PostgresHintOptions = {}): RevocationHint 
 async function packageFor(log: DataSourceOptions): Promise<Pg> {
   if (log.type !== 'postgres') {
     throw new AuthWiringError(
-      `AuthModule: postgresHint() needs a log on PostgreSQL; this one lives on ${log.type}.`,
+      `AuthModule: postgresHint() needs a log on PostgreSQL; this one is on ${log.type}.`,
       "Use redisHint({ url }) of 'nestjs-logout/redis' or natsHint({ servers }) of 'nestjs-logout/nats'.",
       'Leave hint out: instances then learn of a logout by polling.',
     );
@@ -80,7 +80,7 @@ async function listen(context: HintContext, url: string | undefined): Promise<Hi
   client.on('notification', ({ payload }) => context.hear(payload ?? ''));
   try {
     await client.connect();
-    // It must not keep a process alive that has nothing else to do.
+    // It must not keep a process running that has nothing else to do.
     (client as unknown as { unref?(): void }).unref?.();
     await client.query(`LISTEN "${channel}"`);
   } catch (error) {
@@ -88,13 +88,13 @@ async function listen(context: HintContext, url: string | undefined): Promise<Hi
     throw error;
   }
   return {
-    // On the log's connections, not on this one: behind a pooler it would hear itself by accident.
+    // On the log's connections: behind a pooler this one could receive its own, and look as if it worked.
     tell: (payload) => context.query('SELECT pg_notify(?, ?)', [channel, payload]),
     close: async () => cut(client),
   };
 }
 
-/** Says goodbye and does not wait for an answer: the connection may hang. */
+/** Closes the connection without waiting for an answer: it may hang. */
 function cut(client: Client): void {
   client.end().catch(() => undefined);
   (

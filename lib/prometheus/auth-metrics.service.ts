@@ -15,7 +15,7 @@ import { COUNTERS } from './counters.js';
 import { GAUGES } from './gauges.js';
 import type { MetricDefinition, Observed } from './metric.js';
 
-/** Upper ends of the classes into which polls fall (s): from a socket beside us to the time limit. */
+/** The buckets of the times of polls (s): from a socket on this host to the time limit. */
 const POLL_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** Keeps the metrics in the application's registry for as long as the application runs. */
@@ -58,7 +58,7 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
     return this.options.registry ?? register;
   }
 
-  /** From wherever AuthModule stands, global or not. */
+  /** Found by `strict: false`, whether AuthModule is global or not. */
   private observe(): Observed {
     const anywhere = { strict: false };
     try {
@@ -72,7 +72,7 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
       };
     } catch {
       throw new AuthWiringError(
-        'AuthPrometheusModule stands in an application without AuthModule: there is nothing to measure.',
+        'AuthPrometheusModule is imported in an application without AuthModule: there is nothing to measure.',
         'Import AuthModule.forRoot() in the root module.',
       );
     }

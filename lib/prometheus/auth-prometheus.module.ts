@@ -4,10 +4,10 @@ import { type AuthPrometheusOptions, PROMETHEUS_OPTIONS } from './auth-prometheu
 
 /**
  * Registers what this instance knows and counts as metrics of `prom-client`. The application serves
- * them, beside its own; nothing is read from the database for a scrape, and no label holds an id.
+ * them beside its own. A scrape reads nothing from the database, and no label has an id of a user.
  *
- * The metrics, and what to do when one of them alarms, stand in `docs/runbook.md`; rules for
- * Prometheus in `docs/alerts.yml`.
+ * The metrics, and what to do at an alert, are in `docs/runbook.md`; rules for Prometheus in
+ * `docs/alerts.yml`.
  *
  * @example
  * ```ts

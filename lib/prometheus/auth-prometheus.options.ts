@@ -6,8 +6,8 @@ export interface AuthPrometheusOptions {
   readonly registry?:
     Registry<PrometheusContentType> | Registry<OpenMetricsContentType> | undefined;
   /**
-   * What every name begins with. Default `'nestjs_logout_'`, which `docs/alerts.yml` relies on; another
-   * one is needed where several applications of one process share a registry.
+   * The start of every name. Default `'nestjs_logout_'`, which `docs/alerts.yml` expects. Give another one
+   * where several applications of one process share a registry.
    */
   readonly prefix?: string | undefined;
 }

@@ -2,7 +2,7 @@ import type { RevocationStatus } from '../revocation/revocation.service.js';
 import { LEASE_SHARE } from '../revocation/staleness/proof-clock.js';
 import type { MetricDefinition, Observed } from './metric.js';
 
-/** A bound of a year or more is none: no token lives that long (ms). */
+/** A bound of a year or more is none: no token is valid that long (ms). */
 const NO_BOUND = 365 * 86_400_000;
 
 const HINT_STATES = ['off', 'connecting', 'listening', 'polling only'] as const;
@@ -57,18 +57,18 @@ export const GAUGES: readonly MetricDefinition[] = [
   },
   {
     name: 'index_bytes',
-    help: 'What they cost in memory.',
+    help: 'The memory they use.',
     read: ({ index }) => index.stats().bytes,
   },
   {
     name: 'hint_state',
-    help: 'Whether hints of other instances arrive: 1 for the state that holds.',
+    help: 'Whether push notifications of other instances arrive: 1 for the current state.',
     label: 'state',
     read: (of) => flags(HINT_STATES, [statusOf(of).hint ?? 'off']),
   },
   {
     name: 'policies_in_force',
-    help: 'What lets requests pass without a fresh proof: 1 for each that holds for the whole instance.',
+    help: 'What allows requests without a fresh proof: 1 for each policy in force for the whole instance.',
     label: 'policy',
     read: (of) => flags(['open', 'stale_for', 'override', 'observe'], policiesOf(statusOf(of))),
   },
@@ -89,7 +89,7 @@ export const GAUGES: readonly MetricDefinition[] = [
   },
   {
     name: 'unsettled_writes',
-    help: 'Revocations whose COMMIT was not answered and of which it is not known yet whether they count.',
+    help: 'In-doubt commits: revocations whose COMMIT was not answered and whose outcome is not known yet.',
     read: ({ log }) => log.inDoubt.size,
   },
 ];

@@ -15,7 +15,7 @@ export interface Observed {
   readonly options: ResolvedAuthOptions;
 }
 
-/** One metric: its name without the prefix, and its value when somebody asks. */
+/** One metric: its name without the prefix, and how its value is read at a scrape. */
 export interface MetricDefinition {
   readonly name: string;
   readonly help: string;

@@ -16,11 +16,12 @@ export interface RedisHintOptions {
 }
 
 /**
- * Hints by pub/sub of a Redis (or Valkey): two connections on each instance. Nothing is stored there.
+ * Push notifications by pub/sub of a Redis (or Valkey), with two connections for each instance. Nothing is
+ * stored there.
  *
- * Redis may be lost, restarted or emptied at any time: instances then learn of a logout by polling.
+ * Redis may be lost, restarted or emptied at any time: instances then learn of a logout by their next poll.
  *
- * @throws AuthWiringError for a `url` that is none; at boot when the package `redis` is missing.
+ * @throws AuthWiringError for a `url` that is not one of Redis; at boot when the package `redis` is missing.
  *
  * @see https://redis.io/docs/latest/develop/pubsub/
  *
@@ -35,7 +36,7 @@ export interface RedisHintOptions {
 export function redisHint(options: RedisHintOptions): RevocationHint {
   if (typeof options?.url !== 'string' || !/^rediss?:\/\/./.test(options.url)) {
     throw new AuthWiringError(
-      'redisHint({ url }): the url is none of Redis.',
+      'redisHint({ url }) was called with a url that is not one of Redis.',
       'Give redis://user:password@host:port, or rediss:// with TLS; if it comes from the environment, is it set?',
     );
   }
@@ -58,7 +59,7 @@ async function subscribe(context: HintContext, options: RedisHintOptions): Promi
     socket: {
       ...(options['socket'] as object | undefined),
       connectTimeout: CONNECT_LIMIT,
-      // We connect anew ourselves; commands must not wait for a connection that may never come.
+      // The library connects again by itself. Commands must not wait for a connection that may never come.
       reconnectStrategy: false,
     },
     disableOfflineQueue: true,

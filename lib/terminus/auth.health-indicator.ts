@@ -6,13 +6,13 @@ import { RevocationService, type RevocationStatus } from '../revocation/revocati
 export interface ReadinessOptions {
   /**
    * Whether an instance that was ready and can no longer prove that it is fresh is `down`. Default
-   * `false`: while the database fails over every instance is stale at the same moment, and a load
-   * balancer that drained them all would turn 503s of guarded routes into an outage of everything.
+   * `false`: during a failover of the database every instance is stale at the same moment. A load balancer
+   * that took all of them out of service would turn 503s of guarded routes into an outage of everything.
    */
   readonly failWhenStale?: boolean | undefined;
 }
 
-/** What anybody may know who can ask for the health of an instance; no name of who loosened what. */
+/** What the health of an instance shows: this may be public, so no actor of an override is in it. */
 interface Details {
   /** `writes only`: a process with `follow: false`, whose guards refuse and whose work goes on. */
   readonly state: 'loading' | 'fresh' | 'stale' | 'writes only';
@@ -21,7 +21,7 @@ interface Details {
   readonly position: number;
   readonly entries: number;
   readonly hint: string;
-  /** Whether the log contradicts what is known here: then no failure policy lets anything pass. */
+  /** Whether the log contradicts what is known here: then no failure policy accepts anything. */
   readonly contradicted: boolean;
   readonly overriddenUntil: Date | null;
   readonly observingUntil: Date | null;
@@ -35,9 +35,9 @@ interface Session {
 }
 
 /**
- * What this instance knows of the revocations, for `@nestjs/terminus`: one check for liveness and one
- * for readiness. Both look at memory alone and ask the database nothing, so they may be asked as often
- * as you like. The details hold no id of anybody.
+ * The state of the revocations on this instance, for `@nestjs/terminus`: one check for liveness and one for
+ * readiness. Both read memory only, without a query, so they can run as often as you like. The details have
+ * no id of a user.
  *
  * @example
  * ```ts
@@ -76,10 +76,10 @@ export class AuthHealthIndicator {
   ) {}
 
   /**
-   * Liveness: `up` as long as this process answers at all, the database being away or not. There is no
-   * state of the revocations that a restart would fix, and after one the instance knows less.
+   * Liveness: `up` as long as this process answers, with or without its database. A restart fixes no state
+   * of the revocations, and the instance knows less after it.
    *
-   * @param key - Under which name the answer stands. Default `'revocation'`.
+   * @param key - The name of the answer. Default `'revocation'`.
    */
   isAlive(key = 'revocation'): HealthIndicatorResult {
     return this.of(key).up(this.details());
@@ -90,7 +90,7 @@ export class AuthHealthIndicator {
    * `degraded` with terminus 12, with terminus 11 `up` and `state: 'stale'` in the details. Its guards
    * do what the failure policy says, 503 by default.
    *
-   * @param key - Under which name the answer stands. Default `'revocation'`.
+   * @param key - The name of the answer. Default `'revocation'`.
    */
   isReady(
     key = 'revocation',

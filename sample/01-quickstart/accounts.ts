@@ -19,7 +19,7 @@ const ROLES: ReadonlyMap<string, Role> = new Map([
 @Injectable()
 export class Accounts implements CredentialsVerifier {
   private readonly demoPassword = digestOf(DEMO_PASSWORD);
-  /** Nobody knows what was hashed here. */
+  /** The hash of a password that no one knows. */
   private readonly nobody = digestOf(randomBytes(32).toString('base64url'));
 
   constructor(private readonly passwords: PasswordTable) {}
@@ -34,7 +34,7 @@ export class Accounts implements CredentialsVerifier {
     return isRight && digest !== null ? { subject: username } : null;
   }
 
-  /** What an access token says of its account; asked at each login and each refresh. */
+  /** The claims of an access token about its account. Called at each login and each refresh. */
   claimsOf(name: string): { role?: Role } {
     const role = ROLES.get(name);
     return role === undefined ? {} : { role };
@@ -57,10 +57,11 @@ export class Accounts implements CredentialsVerifier {
   }
 
   /**
-   * Stores it **before** the older tokens are ended: a login in between, with the old password, would
-   * survive otherwise. When they cannot be ended, it is taken back, so that it can be tried again.
+   * Stores the new password **before** the older tokens are revoked. Otherwise a login in between, with the
+   * old password, would survive. If they cannot be revoked, the old password is put back, so that the change
+   * can be tried again.
    *
-   * An application with a TypeORM of its own puts both into one transaction:
+   * An application that uses TypeORM does both in one transaction:
    * `passwordChanged(subject, { manager })`.
    */
   private async replace(
@@ -78,7 +79,7 @@ export class Accounts implements CredentialsVerifier {
     }
   }
 
-  /** `null` for names that nobody has; they too cost a query, so that time tells nothing. */
+  /** `null` for unknown names. They cost a query too, so that the time does not reveal which names exist. */
   private async digestOf(name: string): Promise<string | null> {
     const isKnown = ROLES.has(name);
     const stored = await this.passwords.find(isKnown ? name : '');

@@ -19,7 +19,7 @@ export class AdminUsersController {
     private readonly acts: AccountService,
   ) {}
 
-  /** It ends by itself; the tokens from before it stay dead. */
+  /** The lock ends by itself. Tokens that were issued before it stay revoked. */
   @Post('lock')
   @HttpCode(204)
   async lock(

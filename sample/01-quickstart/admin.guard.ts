@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { AuthException, type TokenClaims } from 'nestjs-logout';
 
-/** Lets the admin through; it stands behind JwtAuthGuard, which has put the claims there. */
+/** Accepts the admin only. It runs after JwtAuthGuard, which sets the claims. */
 @Injectable()
 export class AdminGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

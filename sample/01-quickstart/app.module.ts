@@ -37,18 +37,17 @@ export class AppModule {
             accessTokenTtl,
             refreshTokenTtl,
             sessionTtl,
-            // Everybody shares the demo accounts. An application leaves the default, 100, or lowers it.
+            // All visitors share the demo accounts. An application keeps the default, 100, or lowers it.
             maxSessions: false,
             refreshGrace,
             maxStaleness,
             hint,
             claims: (subject) => accounts.claimsOf(subject),
-            // An application that has a TypeOrmModule leaves this out, and the log finds that
-            // database by itself.
+            // An application with a TypeOrmModule leaves this out: the library finds its database.
             dataSource: database,
             migrations: 'run',
           }),
-          // Login, refresh, logout and all the others: the library's own routes.
+          // The library's own routes: login, refresh, logout and the others.
           http: {
             verifyCredentials: Accounts,
             limit,

@@ -40,7 +40,7 @@ const createExpress: Create = async (module, options) => {
 
 const createFastify: Create = async (module, options) => {
   const adapter = new FastifyAdapter({
-    // As Express has it: /me and /ME/ are one address.
+    // As on Express: /me and /ME/ are one address.
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, maxParamLength: 16_384 },
     frameworkErrors: (_error: unknown, _request: unknown, { raw }: { raw: ServerResponse }) => {
       raw.statusCode = 400;
@@ -72,7 +72,7 @@ function badAddress(): AuthException {
   return new AuthException(400, 'invalid_request', 'The address is not well-formed.');
 }
 
-/** Whatever this application answers is for one caller, refusals included. */
+/** No answer of this application may be cached, refusals included: each is for one caller. */
 function noStore(_request: IncomingMessage, response: ServerResponse, next: Next): void {
   response.setHeader('Cache-Control', 'no-store');
   next();

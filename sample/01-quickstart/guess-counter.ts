@@ -1,10 +1,10 @@
 import type { GuessLimit } from 'nestjs-logout';
 
 const MINUTE = 60_000;
-/** Keys that are kept at most; whoever fills it with other keys has spent as many guesses. */
+/** At most so many keys are kept. To push one out, an attacker spends as many guesses on other keys. */
 const MOST_KEYS = 100_000;
 
-/** Wrong guesses of the last minute, in the memory of one process. Several instances share a Redis. */
+/** Counts wrong guesses of a minute, in the memory of one process. Several instances would share a Redis. */
 export class GuessCounter implements GuessLimit {
   private readonly counts = new Map<string, { guesses: number; readonly until: number }>();
 
@@ -17,7 +17,7 @@ export class GuessCounter implements GuessLimit {
     if (count === undefined || count.until <= now) {
       this.forget(now);
       count = { guesses: 0, until: now + MINUTE };
-      // Deleted first, so that the oldest stand in front.
+      // Deleted first, so that the map is ordered by age.
       this.counts.delete(key);
       this.counts.set(key, count);
     }

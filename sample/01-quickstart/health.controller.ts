@@ -11,7 +11,7 @@ export class HealthController {
    */
   @Get()
   health(): object {
-    // Picked one by one: everybody may read this, and not who has loosened what.
+    // Picked one by one: this is public, and must not show who set an override.
     const { ready, fresh, staleness, position, entries, hint } = this.revocation.status();
     const known = { staleness, position, entries, hint };
     if (!ready) throw new ServiceUnavailableException({ status: 'loading', ...known });

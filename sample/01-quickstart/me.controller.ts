@@ -25,7 +25,7 @@ export class MeController {
     return token;
   }
 
-  /** Ends every other session; the one in which it is done goes on. */
+  /** Ends every other session of the account. This one stays open. */
   @Post('password')
   @HttpCode(204)
   async changePassword(

@@ -32,7 +32,7 @@ interface Response {
   header(name: string, value: string): unknown;
 }
 
-/** The page: no build, no template, nothing of anybody in it. What is private comes by its script. */
+/** The page: no build, no template, no private data. Its script fetches what is private. */
 @Controller()
 export class PageController {
   private readonly files = new Map(FILES.map((name) => [name, read(name)]));
@@ -62,7 +62,7 @@ export class PageController {
   }
 }
 
-/** Compiled, this file stands in build/sample/01-quickstart; what tsc does not compile stays behind. */
+/** This file runs from build/sample/01-quickstart. What tsc does not compile is still in the source folder. */
 function read(name: string): string {
   const places = [`./public/${name}`, `../../../sample/01-quickstart/public/${name}`];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));

@@ -21,13 +21,13 @@ const PASSWORDS = new EntitySchema<PasswordRow>({
 
 const POOL: object = { entities: [PASSWORDS], poolSize: 2 };
 
-// No `synchronize`: several instances may start at once, and the table of somebody else is not ours.
+// No `synchronize`: several instances may start at once, and it could change a table that is not ours.
 const CREATE =
   'CREATE TABLE IF NOT EXISTS quickstart_password (name varchar(32) NOT NULL PRIMARY KEY, password varchar(128))';
 
 /**
- * What has become of the demo accounts, in the database, so that all instances know it and a restart
- * forgets nothing. It is opened when it is first needed: this application starts without its database.
+ * Changed passwords and deleted demo accounts. They are in the database, so that all instances and later
+ * runs know them. It is opened when it is first needed: this application can start without its database.
  */
 @Injectable()
 export class PasswordTable implements OnApplicationShutdown {
@@ -64,7 +64,7 @@ export class PasswordTable implements OnApplicationShutdown {
   private async open(): Promise<DataSource> {
     try {
       const source = await new DataSource({ ...this.database, ...POOL }).initialize();
-      // Two that create it at the same moment can collide on PostgreSQL; then it is there.
+      // Two instances that create it at the same moment can collide on PostgreSQL. Then it exists.
       await source.query(CREATE).catch(() => source.query(CREATE));
       return source;
     } catch (error) {

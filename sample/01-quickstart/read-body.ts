@@ -7,19 +7,19 @@ export const BODY_LIMIT = 8_192;
 const FORM = 'application/x-www-form-urlencoded';
 
 /**
- * RFC 7009 and RFC 7662 send forms. Nobody else's are read: any page of any site can send a form, and
+ * RFC 7009 and RFC 7662 send forms. No other route reads them: any page of any site can send a form, and
  * none can send JSON without being asked first.
  */
 const TAKES_FORMS = /^\/auth\/(?:revoke|introspect)\/?(?:\?|$)/i;
 
-/** Middleware's way on. */
+/** The `next` of a middleware. */
 export type Next = (error?: unknown) => void;
 
 /**
  * The application's one body parser, as middleware, in the place of the platform's own.
  *
- * Those of Express and Fastify differ in what they take for JSON and in what they answer when it is
- * not. An application that runs on one platform needs nothing of this.
+ * The parsers of Express and Fastify differ in what they accept as JSON, and in their answer to what is
+ * not JSON. An application that runs on one platform does not need this.
  */
 export async function readBody(
   request: IncomingMessage & { body?: unknown },
@@ -32,22 +32,22 @@ export async function readBody(
     next(error instanceof AuthException ? error : unfinished(error));
     return;
   }
-  // Fastify would judge the kind of what has been read and judged already.
+  // Otherwise Fastify would check the content type of a body that has been read already.
   if (request.body === undefined) delete request.headers['content-type'];
   next();
 }
 
-/** Whoever hangs up in the middle of a body has made no error of ours. */
+/** A client that disconnects in the middle of a body is not an error of ours. */
 function unfinished(cause: unknown): AuthException {
   return new AuthException(400, 'invalid_request', 'The body did not arrive whole.', { cause });
 }
 
-/** JSON, and where RFCs ask for it a form; `undefined` for nothing, and for every other kind. */
+/** The parsed JSON, or the form on routes of RFCs that ask for one; `undefined` for any other body. */
 async function read(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
-  // Also what is too large is read to its end, without being kept: who is still sending does not
-  // listen for the answer.
+  // A body that is too large is read to its end too, and not kept: a client that is still sending does
+  // not read the answer.
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size <= BODY_LIMIT) chunks.push(chunk);
@@ -72,7 +72,7 @@ function kindOf({ headers }: IncomingMessage): string | undefined {
   return headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
 }
 
-/** A member that stands there twice becomes a list, which no route takes for a text (RFC 6749 3.1). */
+/** A field that occurs twice becomes a list, which no route accepts as a text (RFC 6749 3.1). */
 function membersOf(form: string): Record<string, string | string[]> {
   const parameters = new URLSearchParams(form);
   return Object.fromEntries(

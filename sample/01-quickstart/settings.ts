@@ -87,13 +87,13 @@ function databaseOf(url: string): DataSourceOptions {
   );
 }
 
-/** Makes the SQLite file for its owner alone: it holds the digests of refresh tokens and the accounts. */
+/** Makes the SQLite file readable by its owner only: it has the accounts and digests of refresh tokens. */
 export function makePrivate({ type, database }: DataSourceOptions): void {
   if (type !== 'better-sqlite3' || database === ':memory:') return;
   closeSync(openSync(database, 'a', 0o600));
 }
 
-/** Instances tell each other of a logout: on the database itself, or on a Redis or NATS beside it. */
+/** How instances notify each other of a logout: on the database itself, or by Redis or NATS. */
 function hintOf(env: Environment, database: DataSourceOptions): RevocationHint | undefined {
   const kind = oneOf(env, 'HINT', ['none', 'postgres', 'redis', 'nats']);
   if (kind === 'none') return undefined;
@@ -106,13 +106,13 @@ function hintOf(env: Environment, database: DataSourceOptions): RevocationHint |
 function address(env: Environment, name: string, form: RegExp): string {
   const given = text(env, name, '');
   if (form.test(given)) return given;
-  // Without what it holds: that may be a password.
+  // The message does not have the value: it may have a password in it.
   throw new SettingsError(
     `${name} must be an address for HINT=${env['HINT']}, such as ${name === 'REDIS_URL' ? 'redis://127.0.0.1:6379' : 'nats://127.0.0.1:4222'}.`,
   );
 }
 
-/** Given ones, separated by commas; else, outside production, one that is kept beside the database. */
+/** The secrets of `AUTH_SECRET`; without it, outside production, one in a file beside the database. */
 function secretsOf(env: Environment, database: DataSourceOptions): readonly string[] {
   const given = text(env, 'AUTH_SECRET', '');
   if (given !== '') {
@@ -140,7 +140,7 @@ function secretsOf(env: Environment, database: DataSourceOptions): readonly stri
   return [readFileSync(file, 'utf8').trim()];
 }
 
-/** Written elsewhere and linked into place: an instance that starts beside us finds all of it or none. */
+/** Written to a draft and linked into place: an instance that starts now finds a whole file or none. */
 function makeSecret(file: string): void {
   mkdirSync(dirname(file), { recursive: true });
   const draft = `${file}.${randomUUID()}`;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** What may tell the instances of a logout before their next poll. */
+/** What may notify the instances of a logout before their next poll. */
 export const HINTS = ['none', 'postgres', 'redis', 'nats'] as const;
 
 /** Everything that this sample reads from its environment, checked once. */
@@ -18,7 +18,7 @@ export interface ClusterSettings {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** The load never does more in a second, whatever the page asks for. */
+/** The load never does more in a second than this, whatever the page asks for. */
 export const HIGHEST_RATE = 100;
 
 const DEFAULT_PORT = 3200;
@@ -47,7 +47,7 @@ export function readClusterSettings(env: Environment): ClusterSettings {
       HINT: hint,
       REDIS_URL: env['REDIS_URL'] || 'redis://127.0.0.1:6379',
       NATS_URL: env['NATS_URL'] || 'nats://127.0.0.1:4222',
-      // One secret for all, or none of them would know the others' tokens.
+      // One secret for all: otherwise an instance would refuse the tokens of the others.
       AUTH_SECRET: env['AUTH_SECRET'] || randomBytes(48).toString('base64url'),
       ACCESS_TOKEN_TTL: '3600',
       MAX_STALENESS: String(maxStaleness),

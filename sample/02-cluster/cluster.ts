@@ -9,12 +9,12 @@ const NAMES = ['A', 'B', 'C'] as const;
 export class Cluster {
   constructor(
     readonly instances: readonly Instance[],
-    /** Within this time of a logout's answer nobody accepts any more (ms). */
+    /** Within this time of a logout's answer no instance accepts the token any more (ms). */
     readonly maxStaleness: number,
     readonly hint: string,
   ) {}
 
-  /** Starts all of them at once, each on a line of its own to the database. */
+  /** Starts all of them at once, each with its own connection to the database. */
   static async start(
     databaseUrl: string,
     keeper: KeeperProcess,

@@ -15,7 +15,7 @@ const LOOK_EVERY = 200;
 
 export type InstanceState = 'starting' | 'running' | 'paused' | 'gone';
 
-/** What an instance last said of itself. */
+/** What an instance last reported of itself. */
 export interface Knowledge extends Pick<Health, 'status' | 'position' | 'entries' | 'hint'> {
   /** When its last proof of freshness was sent, by our clock (ms); `null` while there is none. */
   readonly proofAt: number | null;
@@ -23,7 +23,7 @@ export interface Knowledge extends Pick<Health, 'status' | 'position' | 'entries
 
 type Environment = Readonly<Record<string, string>>;
 
-/** One quick-start in a process of its own, with its own line to the database. */
+/** One quick-start in a process of its own, with its own connection to the database. */
 export class Instance {
   state: InstanceState = 'gone';
   knowledge: Knowledge | null = null;
@@ -68,14 +68,14 @@ export class Instance {
     void this.look(this.client);
   }
 
-  /** Stops the whole process where it stands, timers and all, as a container that is paused. */
+  /** Stops the whole process, timers included, as a paused container. */
   pause(): void {
     if (this.state !== 'running') return;
     this.child?.kill('SIGSTOP');
     this.state = 'paused';
   }
 
-  /** Lets it go on as if no time had passed. */
+  /** Continues it as if no time had passed. */
   resume(): void {
     if (this.state !== 'paused') return;
     this.resumedAt = now();

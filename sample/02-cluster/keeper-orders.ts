@@ -1,4 +1,4 @@
-/** What the sample tells its keeper. */
+/** The orders of the sample to its keeper. */
 export type KeeperOrder =
   | { readonly database: 'start' }
   /** Kill this process when the sample is gone. */

@@ -19,7 +19,7 @@ export class KeeperProcess {
     });
   }
 
-  /** Starts a PostgreSQL of its own and gives its address. */
+  /** Starts a PostgreSQL of its own and returns its address. */
   async startDatabase(): Promise<string> {
     const heard = once(this.child, 'message') as Promise<[KeeperAnswer]>;
     this.send({ database: 'start' });
@@ -48,7 +48,7 @@ export class KeeperProcess {
     await gone;
   }
 
-  /** Somebody killed it. Nothing is to run that nobody cleans up behind. */
+  /** The keeper was killed. Nothing may keep running that no process cleans up. */
   private lost(): never {
     for (const pid of this.guarded) process.kill(pid, 'SIGKILL');
     console.error('The keeper of the database is gone. Its PostgreSQL may still run.');

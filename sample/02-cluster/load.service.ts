@@ -87,7 +87,7 @@ export class Load implements OnApplicationBootstrap, OnApplicationShutdown {
     if (!this.isFollowing) await this.followOne(token, instance, loggedOutAt);
   }
 
-  /** Some of the logouts are followed until nobody accepts; one at a time, to stay gentle. */
+  /** Some of the logouts are followed until no instance accepts; one at a time, to add little load. */
   private async followOne(token: string, from: Instance, loggedOutAt: number): Promise<void> {
     this.isFollowing = true;
     const others = this.cluster.others(from).filter(({ state }) => state === 'running');
@@ -103,7 +103,7 @@ export class Load implements OnApplicationBootstrap, OnApplicationShutdown {
       const { decision, answeredAt, notBefore, waited } = await instance.read(token);
       const delay = Math.max(0, answeredAt - loggedOutAt);
       if (decision === 'refused' || decision === 'unknown') {
-        // Whoever could not tell before the logout either has not stopped to accept anything.
+        // An instance that could not decide before the logout either did not stop accepting anything.
         if (!waited && (hasAccepted || decision === 'refused'))
           this.observations.sawDelay(instance.name, answeredAt, delay);
         return;

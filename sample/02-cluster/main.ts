@@ -14,7 +14,7 @@ const HOST = '127.0.0.1';
 try {
   const settings = readClusterSettings(process.env);
   const keeper = new KeeperProcess();
-  // Everything that is to end, ends with the keeper; what this process holds, with this process.
+  // What was started ends with the keeper. What is in this process ends with it.
   const end = (): void => void keeper.end().then(() => process.exit());
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
 

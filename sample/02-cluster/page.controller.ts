@@ -87,7 +87,7 @@ export class PageController {
   }
 }
 
-/** Compiled, this file stands in build/sample/02-cluster; what tsc does not compile stays behind. */
+/** This file runs from build/sample/02-cluster. What tsc does not compile is still in the source folder. */
 function read(name: string): string {
   const places = [`./public/${name}`, `../../../sample/02-cluster/public/${name}`];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));

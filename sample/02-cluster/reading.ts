@@ -1,5 +1,5 @@
 /**
- * What an instance made of a token.
+ * What an instance answered to a token.
  *
  * - `accepted`: 200.
  * - `refused`: 401, the token was revoked.

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 
 /**
  * The buttons kill processes: only this page may press them. Other sites can send requests here too
- * (they name another origin), and have their own name lead here (then it is not ours that is asked).
+ * (with another origin), and can point their own name at this address (then the host is not ours).
  */
 @Injectable()
 export class SameOriginGuard implements CanActivate {

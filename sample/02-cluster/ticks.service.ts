@@ -13,7 +13,7 @@ import type { Decision } from './reading.js';
 import { Watch, type Watched } from './watch.service.js';
 
 const EVERY = 100;
-/** What the page's time axis shows, and what a page that is opened now is told first (ms). */
+/** The length of the page's time axis: a page that is opened now gets this much of the past first (ms). */
 const SHOWN = 30_000;
 
 /** One instance at one moment. */

@@ -24,7 +24,7 @@ export interface WatchedOn {
   acceptedLate: number;
 }
 
-/** One token, and what every instance makes of it, asked over and over. */
+/** One token, and what every instance answers to it, asked again and again. */
 export interface Watched {
   readonly subject: string;
   readonly loggedInOn: string;
@@ -50,7 +50,7 @@ export class Watch {
     return this.watched;
   }
 
-  /** @throws ConflictException when the instance did not let it in. */
+  /** @throws ConflictException when the instance did not accept the login. */
   async login(instance: Instance): Promise<void> {
     const token = await instance.login(SUBJECT);
     if (typeof token === 'number') throw refusal(instance, 'log in', token);
@@ -68,7 +68,7 @@ export class Watch {
     for (const each of this.cluster.instances) void this.follow(each, watched, token);
   }
 
-  /** @throws ConflictException when it could not be done: nobody is told that it worked (P10). */
+  /** @throws ConflictException when the logout failed: a failure is never reported as a success (P10). */
   async logout(instance: Instance): Promise<void> {
     const { watched } = this;
     if (watched === null || watched.loggedOutAt !== null) {

@@ -1,5 +1,5 @@
 const ATTEMPTS = 3;
-/** In seconds; whoever shall wait longer is told so instead. */
+/** In seconds. If the wait is longer, the page says so instead of waiting. */
 const LONGEST_WAIT = 5;
 
 /** An answer that is no good one. */
@@ -39,7 +39,7 @@ export async function endOnServer({ access, refresh }) {
   try {
     await call('POST', '/auth/logout', { token: access, body: { refresh_token: refresh } });
   } catch (error) {
-    // The server does not know them any more: so they are of no use to anybody.
+    // The server does not know them any more, so they are useless.
     if (!(error instanceof Refused) || error.answer.status !== 401) throw error;
   }
 }
@@ -78,7 +78,7 @@ export async function call(method, path, { token, body } = {}) {
   }
 }
 
-/** Where the list goes on (RFC 8288), for `call`; `undefined` at its end. */
+/** The address of the next page (RFC 8288), for `call`; `undefined` on the last page. */
 function nextOf({ headers, url }) {
   const target = /<([^>]*)>; rel="next"/.exec(headers.get('link') ?? '')?.[1];
   if (target === undefined) return undefined;

@@ -4,7 +4,7 @@ import { Session } from './session.js';
 
 const form = byId('login');
 const account = byId('account');
-/** Where the list of sessions goes on. */
+/** The address of the next page of sessions. */
 let older;
 
 const session = new Session({
@@ -23,14 +23,14 @@ form.addEventListener('submit', (event) => {
   void attempt(() => session.login(username, password, deviceName()), event.submitter);
 });
 
-// The page may be kept alive behind the next one, and shown again by Back: nothing of anybody is in it.
+// The browser may keep the page in memory and show it again by Back. So private data is removed.
 addEventListener('pagehide', () => {
   session.leave();
   showLogin();
   say('');
 });
 addEventListener('pageshow', () => session.listen());
-// What happened elsewhere in the meantime shows when somebody looks again.
+// When the page is visible again, it shows what happened elsewhere.
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible' && session.isOpen) void attempt(showSessions);
 });
@@ -106,7 +106,7 @@ async function attempt(act, button) {
     await act();
   } catch (error) {
     const isLogin = button?.form === form;
-    // What ended a login has been said already, by whoever noticed it.
+    // The code that noticed the end of the login has shown its reason already.
     if (isLogin || session.isOpen) say(sentenceOf(error), 'problem');
     if (isLogin) byId('password').focus();
   } finally {
@@ -125,7 +125,7 @@ function say(sentence, where = 'status') {
   byId('problem').textContent = where === 'problem' ? sentence : '';
 }
 
-/** This page keeps nothing there; what an application around it kept goes with the login. */
+/** This page stores nothing there. An application removes what it stored together with the login. */
 async function emptyStorages() {
   localStorage.clear();
   sessionStorage.clear();
@@ -144,7 +144,7 @@ function timeOf(iso) {
   return new Date(iso).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 }
 
-/** Roughly, for the list: the owner shall recognise it, and nobody else learn more. */
+/** Roughly, for the list: enough for the owner to recognise it, and no more for others. */
 function deviceName() {
   const { userAgent, userAgentData } = navigator;
   const browsers = ['Edg', 'OPR', 'Firefox', 'Chrome', 'Safari'];

@@ -78,7 +78,7 @@ export class Session {
     this.#end(LOGGED_OUT);
   }
 
-  /** One tab renews for all: who waited for the lock finds that it has been done. */
+  /** One tab refreshes for all. A tab that waited for the lock finds the new tokens. */
   async renew() {
     const used = this.#tokens;
     if (used === null) return;
@@ -150,7 +150,7 @@ export class Session {
 
   #follow(ended, id, mine) {
     const isSame = id === mine.id;
-    // Whoever presses "Log out" means all tabs; a session that ended otherwise means its own.
+    // "Log out" is for all tabs. A session that ended otherwise concerns its own tab only.
     if (!isSame && !ended.byHand) return;
     this.#drop();
     if (!isSame) endOnServer(mine).catch(() => {});

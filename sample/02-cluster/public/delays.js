@@ -66,7 +66,7 @@ function rowOf(name) {
   return row;
 }
 
-/** Told apart by shape as well as by colour. */
+/** They differ in shape as well as in colour. */
 function shapeOf(name) {
   return { B: square, C: triangle }[name] ?? circle;
 }

@@ -91,7 +91,7 @@ export class Lane {
     });
   }
 
-  /** `aria-disabled`, not `disabled`: that would take the focus away from who has just pressed it. */
+  /** `aria-disabled`, not `disabled`: that would take the focus from the button that was just pressed. */
   #button(place, act, { when, ...words }) {
     const button = this.#root.querySelector(`[data-act="${place}"]`);
     this.#acts[place] = act;
@@ -112,13 +112,13 @@ export class Lane {
   }
 }
 
-/** Its process, and whether it hears the others where they tell each other. */
+/** Its process, and whether it receives push notifications, where there are any. */
 function aboutOf({ pid, knowledge }, kind) {
   const hint = kind === 'none' ? undefined : knowledge?.hint;
   return [pid === null ? [] : `process ${pid}`, hint ?? []].flat().join(' · ');
 }
 
-/** Whether nobody may accept the watched token any more. */
+/** Whether no instance may accept the watched token any more. */
 function isBoundOver({ watched, maxStaleness, now }) {
   const end = watched?.loggedOutAt ?? null;
   return end !== null && now >= end + maxStaleness;

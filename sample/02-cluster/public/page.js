@@ -13,7 +13,7 @@ const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
 const stream = new EventSource('/ticks');
 stream.addEventListener('open', () => {
-  // The sample tells the last half minute again.
+  // The sample sends the last half minute again.
   history = new History();
   byId('notes').replaceChildren();
   say('');

@@ -141,7 +141,7 @@ function stretches(samples) {
   return found;
 }
 
-/** Pieces without a gap: while an instance is gone nobody knows anything. */
+/** Pieces without a gap: while an instance is down, nothing is known of it. */
 function unbroken(samples) {
   const pieces = [];
   for (const sample of samples) {

@@ -14,7 +14,7 @@ export function answerOf({ watched, now }, name) {
   return waitingSince !== null && now - waitingSince > PATIENCE ? 'waiting' : last;
 }
 
-/** What an instance makes of the token that is watched. */
+/** What an instance answers to the watched token. */
 export function verdictOf(tick, name) {
   if (tick.watched === null) return 'Nobody is logged in.';
   const { refusedAfter } = tick.watched.on[name];
