@@ -85,11 +85,11 @@ export interface AuthEventDraft extends Omit<AuthEvent, 'at' | 'subject' | 'sess
  */
 @Injectable()
 export class AuthEvents extends Observable<AuthEvent> implements OnApplicationShutdown {
-  private readonly told = new Subject<AuthEvent>();
+  private readonly sent = new Subject<AuthEvent>();
   private hasWarned = false;
 
   constructor(@Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions) {
-    super((subscriber) => this.told.subscribe(subscriber));
+    super((subscriber) => this.sent.subscribe(subscriber));
   }
 
   /** The hash of an account in events: with the option `subjectHashKey` no one else can compute it. */
@@ -97,10 +97,10 @@ export class AuthEvents extends Observable<AuthEvent> implements OnApplicationSh
     return this.hashOf('subject', subject);
   }
 
-  /** @internal */
+  /** Sends an event, if there is a subscriber. @internal */
   tell({ subject, sessionId, ...draft }: AuthEventDraft): void {
-    if (!this.told.observed) return;
-    this.told.next(
+    if (!this.sent.observed) return;
+    this.sent.next(
       Object.freeze({
         ...draft,
         at: new Date(),
@@ -111,7 +111,7 @@ export class AuthEvents extends Observable<AuthEvent> implements OnApplicationSh
   }
 
   onApplicationShutdown(): void {
-    this.told.complete();
+    this.sent.complete();
   }
 
   private hashOf(kind: string, id: string): string {
@@ -126,7 +126,7 @@ export class AuthEvents extends Observable<AuthEvent> implements OnApplicationSh
     if (this.hasWarned) return;
     this.hasWarned = true;
     new Logger('AuthEvents').warn(
-      'Accounts are hashed in AuthEvents without a key: whoever reads the events can find an account by trying all ids. ' +
+      'Accounts are hashed in AuthEvents without a key: anyone who reads the events can find an account by trying all ids. ' +
         'Set AuthModule.forRoot({ subjectHashKey: … }), 32 random bytes that you keep as long as the events.',
     );
   }

@@ -66,7 +66,7 @@ export class AuthCookies implements OnModuleInit {
         'Give it fewer claims: see the option claims, and what verifyCredentials returns.',
       );
     }
-    // Without an age it goes when the browser does.
+    // Without an age the browser deletes the cookie when it closes.
     const age = login.persistent === false ? undefined : refreshExpiresIn;
     const lines = [this.line(accessName, accessToken, age, '/')];
     if (refreshToken !== undefined) {
@@ -125,6 +125,7 @@ export class AuthCookies implements OnModuleInit {
     if (!mayActWithCookies(request, this.options.origins)) throw refusal('csrf_refused');
   }
 
+  /** One line that deletes each cookie of the option `former`. */
   private formerLines(): string[] {
     const former = this.options?.former ?? [];
     return former.map(({ name, domain, path = '/' }) => this.line(name, '', 0, path, domain));
@@ -137,15 +138,10 @@ export class AuthCookies implements OnModuleInit {
     path: string,
     domain?: string,
   ): string {
-    const isSecure = this.options?.secure !== false;
-    return [
-      `${name}=${value}`,
-      ...(maxAge === undefined ? [] : [`Max-Age=${maxAge}`]),
-      ...(domain === undefined ? [] : [`Domain=${domain}`]),
-      `Path=${path}`,
-      'HttpOnly',
-      ...(isSecure ? ['Secure'] : []),
-      `SameSite=${this.options?.sameSite ?? 'Strict'}`,
-    ].join('; ');
+    const { secure = true, sameSite = 'Strict' } = this.options ?? {};
+    const age = maxAge === undefined ? '' : `; Max-Age=${maxAge}`;
+    const host = domain === undefined ? '' : `; Domain=${domain}`;
+    const tls = secure ? '; Secure' : '';
+    return `${name}=${value}${age}${host}; Path=${path}; HttpOnly${tls}; SameSite=${sameSite}`;
   }
 }

@@ -26,7 +26,7 @@ export function credentialsOf(request: HttpRequest): Credentials {
 }
 
 /**
- * What the client says of itself, and what its connection says.
+ * What the client says of itself, and what is known of its connection.
  *
  * @throws AuthException 400 `invalid_request`.
  */
@@ -42,8 +42,8 @@ export function clientOf(request: HttpRequest): Omit<ClientContext, 'delivery'> 
 }
 
 /**
- * Whether the login shall be remembered: `true` unless the body says `persistent: false`; a form says it
- * in letters.
+ * Whether the browser remembers the login: `true` unless the body has `persistent: false`. A form has it as
+ * text.
  *
  * @throws AuthException 400 `invalid_request`.
  */
@@ -60,9 +60,9 @@ export function auditOf({ id }: HttpRequest): { readonly requestId: string | und
 }
 
 /**
- * A text that may be missing.
+ * An optional text.
  *
- * @throws AuthException 400 `invalid_request` for anything that is no text, and for an empty one.
+ * @throws AuthException 400 `invalid_request` for anything else, and for an empty text.
  */
 export function textOf(request: HttpRequest, name: string): string | undefined {
   const value = memberOf(request, name);

@@ -85,8 +85,8 @@ export class SessionsRoutes {
  * What a request for a page of sessions asks for. Read from the address itself, so that a query parser
  * of the application changes nothing.
  *
- * @throws AuthException 400 `invalid_request` for a limit that is none, and for a parameter that is
- * there twice.
+ * @throws AuthException 400 `invalid_request` for a limit that is not 1 to 100, and for a parameter that
+ * occurs twice.
  */
 function pageOf({ url }: HttpRequest): {
   readonly limit: number;

@@ -7,7 +7,7 @@ import { setResponseHeaders } from './request.js';
 /**
  * Gives the answer to an {@link AuthException} its headers (`Retry-After`, `WWW-Authenticate`) when a
  * service threw it; the body is Nest's own rendering of the exception. Message handlers and gateways,
- * which know no HTTP, tell their client the same body.
+ * which have no HTTP, send their client the same body.
  *
  * An application filter that also catches these exceptions takes over; the guard sets the headers of
  * its own refusals itself, so that they survive it.

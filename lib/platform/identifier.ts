@@ -33,7 +33,7 @@ export function subjectOf(subject: unknown, call: string): string {
     throw new AuthWiringError(
       `${call} was called with a subject that is ${kindOf(subject)}.`,
       'Pass the sub of the account: a text of 1 to 255 characters, a safe integer or a bigint.',
-      'Look whether the user was found, and await what gives it.',
+      'Check that the user was found, and await the call that finds it.',
     );
   }
   const text =

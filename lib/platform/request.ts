@@ -52,7 +52,7 @@ export function assertHeaders({ headers }: { readonly headers?: unknown }): void
   );
 }
 
-/** Sets headers on the answer, on Express and Fastify alike; does nothing where there is none. */
+/** Sets headers on the answer, on Express and Fastify alike. Without an answer (a socket) it does nothing. */
 export function setResponseHeaders(
   context: ExecutionContext,
   headers: Readonly<Record<string, string>>,

@@ -14,7 +14,7 @@ export interface ReadinessOptions {
 
 /** What the health of an instance shows: this may be public, so no actor of an override is in it. */
 interface Details {
-  /** `writes only`: a process with `follow: false`, whose guards refuse and whose work goes on. */
+  /** `writes only`: a process with `follow: false`, whose guards refuse; its logins and logouts work. */
   readonly state: 'loading' | 'fresh' | 'stale' | 'writes only';
   /** Seconds since the last proof; `null` while there is none. */
   readonly staleness: number | null;
@@ -27,7 +27,7 @@ interface Details {
   readonly observingUntil: Date | null;
 }
 
-/** What terminus gives for a key; `degraded` since its version 12. */
+/** What terminus returns for a key; `degraded` since its version 12. */
 interface Session {
   up(details: Details): HealthIndicatorResult;
   down(details: Details): HealthIndicatorResult;

@@ -29,7 +29,7 @@ export function userOf(test: TestUser, request: AuthRequest): User | undefined {
   return (typeof test === 'function' ? test(request) : test) ?? undefined;
 }
 
-/** Lets the request in as the test's user, or refuses it as one without a token. */
+/** Accepts the request as the test's user, or refuses it as one without a token. */
 export function authenticateAs(
   test: TestUser,
   request: AuthRequest,
@@ -44,7 +44,7 @@ export function authenticateAs(
   actions.success(user);
 }
 
-/** Each route is authenticated as the user; an open one also lets in who is no one. */
+/** Each route is authenticated as the user. An open route accepts requests without a user too. */
 @Injectable()
 export class TestRoutes extends RoutePolicyReader {
   override of(context: Parameters<RoutePolicyReader['of']>[0]): RoutePolicy {
