@@ -11,7 +11,11 @@ export {
   AuthUnavailableException,
 } from './errors/auth.exception.js';
 export type { AuthErrorCode } from './errors/error-codes.js';
-export { AuthWiringError } from './errors/auth-wiring.error.js';
+export {
+  AuthWiringError,
+  InvalidAuthOptionsError,
+  type OptionProblem,
+} from './errors/auth-wiring.error.js';
 
 export type {
   AuthOptions,
@@ -34,8 +38,11 @@ export type {
   SecretMaterial,
 } from './options/auth-key.js';
 export type { LegacyOptions } from './options/legacy-options.js';
-export type { ObserveOptions, OperationSettings } from './options/operation-settings.js';
-export type { StalePolicy } from './options/stale-policy.js';
+export type {
+  ObserveOptions,
+  OperationSettings,
+  StalePolicy,
+} from './options/operation-settings.js';
 export type {
   ClaimsContext,
   ClaimsLoader,
@@ -44,7 +51,6 @@ export type {
 } from './options/session-settings.js';
 export type { SigningAlgorithm } from './options/auth-key.js';
 export type { Duration } from './options/duration.js';
-export { InvalidAuthOptionsError, type OptionProblem } from './options/option-problems.js';
 export { secretKid } from './options/key-material.js';
 
 export {

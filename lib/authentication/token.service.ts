@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { refusal } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
-import type { StalePolicy } from '../options/stale-policy.js';
+import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
 import { TokenVerifier } from './token-verifier.js';

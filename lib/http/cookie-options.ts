@@ -1,6 +1,14 @@
 import type { CookieMode } from '../authentication/token-source.js';
-import { flag, list, oneOf, option, readOptions, text } from '../options/option-checks.js';
-import { describeGiven, describeKind, type OptionProblems } from '../options/option-problems.js';
+import {
+  flag,
+  list,
+  oneOf,
+  option,
+  readOptions,
+  text,
+  wrong,
+  wrongKind,
+} from '../options/option-checks.js';
 
 const SITE_DATA = ['storage', 'cache', 'cookies', 'clientHints', 'executionContexts'] as const;
 
@@ -143,15 +151,10 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** The option `http.cookies`; `null`: tokens are in bodies. */
-export function cookies(
-  given: unknown,
-  path: string,
-  problems: OptionProblems,
-): ResolvedCookies | null {
+export function cookies(given: unknown, path: string): ResolvedCookies | null {
   if (given === false) return null;
   const options = given === true ? {} : given;
-  const values = readOptions(options, path, COOKIE_OPTIONS, FAMILIAR, problems);
-  if (values === null) return null;
+  const values = readOptions(options, path, COOKIE_OPTIONS, FAMILIAR);
   const { secure, sameSite, former, clearSiteData, refreshPath = '/' } = values;
   const name = values.name === undefined ? '' : `${values.name}-`;
   const ownHost = secure ? '__Host-' : '';
@@ -169,44 +172,38 @@ export function cookies(
   });
 }
 
-function siteData(given: unknown, path: string, problems: OptionProblems): string | undefined {
+function siteData(given: unknown, path: string): string | undefined {
   if (given === false) return undefined;
   const words: readonly unknown[] =
     given === true ? ['storage'] : Array.isArray(given) ? given : [];
   if (words.length > 0 && words.every((each) => SITE_DATA.includes(each as SiteData))) {
     return words.map((each) => `"${String(each)}"`).join(', ');
   }
-  problems.add(
-    path,
-    describeGiven(given),
-    `Give true, false, or a list of ${SITE_DATA.map((each) => `'${each}'`).join(', ')}.`,
-  );
-  return undefined;
+  const known = SITE_DATA.map((each) => `'${each}'`).join(', ');
+  throw wrong(path, given, `Give true, false, or a list of ${known}.`);
 }
 
-function exactOrigin(given: unknown, path: string, problems: OptionProblems): string | null {
+function exactOrigin(given: unknown, path: string): string {
   const isExact =
     typeof given === 'string' &&
     !given.includes('*') &&
     (CUSTOM_ORIGIN.test(given) || (URL.canParse(given) && new URL(given).origin === given));
   if (isExact && given !== 'null') return given;
-  problems.add(
+  throw wrong(
     path,
-    describeGiven(given),
+    given,
     "Give scheme, host and port and nothing else, such as 'https://app.example.com' or " +
       "'tauri://localhost'. There are no wildcards: list each origin.",
   );
-  return null;
 }
 
-function formerCookie(given: unknown, path: string, problems: OptionProblems): FormerCookie | null {
+function formerCookie(given: unknown, path: string): FormerCookie {
   if (isFormerCookie(given)) return given;
-  problems.add(
+  throw wrongKind(
     path,
-    describeKind(given),
+    given,
     "Give { name, domain?, path? } as the cookie was set, such as { name: 'jwt', domain: 'example.com' }.",
   );
-  return null;
 }
 
 function isFormerCookie(given: unknown): given is FormerCookie {

@@ -1,7 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { applicationMethod } from '../options/application-method.js';
-import { option, readOptions, type Resolved } from '../options/option-checks.js';
-import { describeGiven, describeKind, OptionProblems } from '../options/option-problems.js';
+import { option, readOptions, type Resolved, wrong, wrongKind } from '../options/option-checks.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { AuthenticatedSubject } from '../sessions/login-context.js';
 import { type CookieOptions, cookies } from './cookie-options.js';
@@ -117,45 +116,30 @@ export type ResolvedHttpOptions = Resolved<typeof HTTP_OPTIONS>;
  * @throws InvalidAuthOptionsError with every problem, what was given, and the fix.
  */
 export function resolveHttpOptions(given: AuthHttpOptions): ResolvedHttpOptions {
-  const problems = new OptionProblems();
-  const values = readOptions(given, 'http', HTTP_OPTIONS, FAMILIAR, problems);
-  if (values === null) throw problems.toError();
-  problems.throwIfAny();
-  return Object.freeze(values);
+  return Object.freeze(readOptions(given, 'http', HTTP_OPTIONS, FAMILIAR));
 }
 
-function prefix(given: unknown, path: string, problems: OptionProblems): string {
+function prefix(given: unknown, path: string): string {
   if (typeof given === 'string' && given.length <= 128 && PREFIX.test(given)) return given;
-  problems.add(
-    path,
-    describeGiven(given),
-    "Give a path without slashes at its ends, such as 'auth' or 'account/auth'.",
-  );
-  return 'auth';
+  const fix = "Give a path without slashes at its ends, such as 'auth' or 'account/auth'.";
+  throw wrong(path, given, fix);
 }
 
-function limit(given: unknown, path: string, problems: OptionProblems): GuessLimit | undefined {
+function limit(given: unknown, path: string): GuessLimit | undefined {
   if (given === undefined) return undefined;
   const { take, giveBack } = (given ?? {}) as Partial<Record<keyof GuessLimit, unknown>>;
   if (typeof take === 'function' && typeof giveBack === 'function') return given as GuessLimit;
-  problems.add(
+  throw wrongKind(
     path,
-    describeKind(given),
+    given,
     'Give an object with take(key), which counts a guess and gives the seconds to wait, and giveBack(key).',
   );
-  return undefined;
 }
 
 function mayIntrospect(
   given: unknown,
   path: string,
-  problems: OptionProblems,
 ): (claims: TokenClaims) => boolean | Promise<boolean> {
   if (typeof given === 'function') return given as ReturnType<typeof mayIntrospect>;
-  problems.add(
-    path,
-    describeGiven(given),
-    "Give a function: (claims) => claims['role'] === 'admin'.",
-  );
-  return () => false;
+  throw wrong(path, given, "Give a function: (claims) => claims['role'] === 'admin'.");
 }

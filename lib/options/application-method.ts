@@ -1,8 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { Check } from './option-checks.js';
-import { describeKind } from './option-problems.js';
+import { type Check, refused, wrongKind } from './option-checks.js';
 
 /**
  * What an option such as `claims: UsersService` names: a class of the application with one method, or a
@@ -56,6 +55,12 @@ export class ApplicationMethod<Source extends object> {
   }
 }
 
+/** What the checks of such options know: what was given beside `useFactory`, and where classes are found. */
+export interface Registration {
+  readonly registered?: Readonly<Record<string, unknown>>;
+  readonly modules?: ModuleRef | undefined;
+}
+
 /**
  * A function of the application, or a class with such a method, for an option that may be missing.
  *
@@ -64,18 +69,23 @@ export class ApplicationMethod<Source extends object> {
 export function applicationMethod<Source extends object>(
   method: string & keyof Source,
   example: string,
-): Check<ApplicationMethod<Source> | undefined> {
-  return (given, option, problems) => {
+): Check<ApplicationMethod<Source> | undefined, Registration> {
+  return (returned, option, { registered, modules }) => {
+    const beside = registered?.[method];
+    if (beside !== undefined && returned !== undefined) {
+      const both = 'one beside useFactory and one returned by it';
+      throw refused(option, both, 'Give one of them.');
+    }
+    const given = returned === undefined ? beside : returned;
     if (given === undefined) return undefined;
     if (typeof given === 'function')
-      return new ApplicationMethod<Source>(option, method, given as Type<Source>);
-    problems.add(
+      return new ApplicationMethod<Source>(option, method, given as Type<Source>, modules);
+    throw wrongKind(
       option,
-      describeKind(given),
+      given,
       `Give a function ${example}, which may be async, or a class with such a method ${method}() ` +
         'that is a provider of the application.',
     );
-    return undefined;
   };
 }
 

@@ -4,6 +4,7 @@ import { applicationMethod } from './application-method.js';
 import type { AuthOptions, UserValidator } from './auth-options.js';
 import { foreignIssuers, issuersWithoutKid } from './foreign-issuers.js';
 import { subjectHashKey } from './key-material.js';
+import { keySource } from './resolve-auth-keys.js';
 import { legacy } from './legacy-options.js';
 import {
   dateWithin,
@@ -18,11 +19,12 @@ import {
   type OptionTable,
   readOptions,
   text,
+  wrong,
+  wrongKind,
 } from './option-checks.js';
-import { describeGiven, describeKind, type OptionProblems } from './option-problems.js';
 import type { RevocationHint } from './revocation-hint.js';
 import type { ClaimsSource } from './session-settings.js';
-import { isProduction, parseStaleFor, parseStalePolicy, UNBOUNDED } from './stale-policy.js';
+import { isProduction, parseStaleFor, parseStalePolicy, UNBOUNDED } from './operation-settings.js';
 
 /** The largest legal `clockTolerance` (ms); the log keeps each event for twice as long after its tokens. */
 export const LARGEST_TOLERANCE = 60_000;
@@ -35,9 +37,6 @@ export const LARGEST_TOLERANCE = 60_000;
  * refuses a table in which an option is missing.
  */
 export const AUTH_OPTIONS = {
-  // These two are checked together, at last, by resolveAuthOptions.
-  secret: option(undefined, (given) => given),
-  keys: option(undefined, (given) => given),
   issuer: option(undefined, exactName('https://auth.example.com')),
   audience: option(undefined, exactName('https://api.example.com')),
 
@@ -123,32 +122,30 @@ export const AUTH_OPTIONS = {
       "Give the key that your own @Public() sets, such as 'isPublic'.",
     ),
   ),
+
+  // The two are checked together, at last.
+  secret: option(undefined, (given) => given),
+  keys: option(undefined, keySource),
 } satisfies OptionTable & Record<keyof AuthOptions, unknown>;
 
-function claimName(given: unknown, path: string, problems: OptionProblems): string | null {
+function claimName(given: unknown, path: string): string {
   if (typeof given === 'string' && given !== '' && given.length <= 128 && given.isWellFormed())
     return given;
-  problems.add(path, describeGiven(given), 'Give the exact name of a claim.');
-  return null;
+  throw wrong(path, given, 'Give the exact name of a claim.');
 }
 
 /** As long as a refresh token where nothing is given. */
 function idleTtl(
   given: unknown,
   path: string,
-  problems: OptionProblems,
   earlier: { readonly refreshTokenTtl: number },
 ): number {
   if (given === undefined) return earlier.refreshTokenTtl;
-  return duration('1s', '366d', 'whole seconds')(given, path, problems, earlier);
+  return duration('1s', '366d', 'whole seconds')(given, path, earlier);
 }
 
 /** `'*'` is as small as the smallest number that is listed, if it is not listed itself. */
-function maxSessions(
-  given: unknown,
-  path: string,
-  problems: OptionProblems,
-): ReadonlyMap<string, number> | undefined {
+function maxSessions(given: unknown, path: string): ReadonlyMap<string, number> | undefined {
   const most = 10_000;
   if (given === false) return undefined;
   if (isInteger(given, 1, most)) return new Map([['*', given]]);
@@ -162,77 +159,64 @@ function maxSessions(
       return new Map([['*', smallest], ...(limits as [string, number][])]);
     }
   }
-  problems.add(
-    path,
-    describeGiven(given),
-    `Give 1 to ${most}, such a number for each client: { web: 5, tv: 1 }, or false for no limit.`,
-  );
-  return undefined;
+  const fix = `Give 1 to ${most}, such a number for each client: { web: 5, tv: 1 }, or false for no limit.`;
+  throw wrong(path, given, fix);
 }
 
-function whenStale(
-  given: unknown,
-  path: string,
-  problems: OptionProblems,
-  { maxStaleness }: { readonly maxStaleness: number },
-): number {
+/** What is accepted anyway; missing where it was refused. */
+interface Accepted {
+  readonly maxStaleness?: number;
+}
+
+function whenStale(given: unknown, path: string, { maxStaleness = 0 }: Accepted): number {
   const parsed = parseStalePolicy(given, maxStaleness);
   if (typeof parsed === 'number') return parsed;
-  problems.add(path, describeGiven(given), parsed.fix);
-  return maxStaleness;
+  throw wrong(path, given, parsed.fix);
 }
 
 function overrideCeiling(
   given: unknown,
   path: string,
-  problems: OptionProblems,
-  { maxStaleness }: { readonly maxStaleness: number },
+  { maxStaleness = 0 }: Accepted,
 ): number | undefined {
   if (given === undefined) return undefined;
   const parsed = given === 'open' ? UNBOUNDED : parseStaleFor(given, maxStaleness);
   if (typeof parsed === 'number') return parsed;
-  problems.add(path, describeGiven(given), parsed.fix);
-  return undefined;
+  throw wrong(path, given, parsed.fix);
 }
 
 /** In production it is required where something is `'open'`. */
 function openAcknowledgedBy(
   given: unknown,
   path: string,
-  problems: OptionProblems,
   earlier: { readonly whenStale: number; readonly overrideCeiling: number | undefined },
 ): string | undefined {
-  const isOpen = earlier.whenStale === UNBOUNDED || earlier.overrideCeiling === UNBOUNDED;
   if (isActor(given)) return given;
-  if (given !== undefined) {
-    problems.add(path, describeGiven(given), 'Give a name of 1 to 255 characters.');
-  } else if (isOpen && isProduction()) {
-    problems.add(
-      path,
-      'nothing',
-      "Name who decided that revoked tokens are accepted while nothing can be proven, or use { staleFor } instead of 'open'.",
-    );
-  }
-  return undefined;
+  if (given !== undefined) throw wrong(path, given, 'Give a name of 1 to 255 characters.');
+  const isOpen = earlier.whenStale === UNBOUNDED || earlier.overrideCeiling === UNBOUNDED;
+  if (!isOpen || !isProduction()) return undefined;
+  throw wrong(
+    path,
+    given,
+    "Name who decided that revoked tokens are accepted while nothing can be proven, or use { staleFor } instead of 'open'.",
+  );
 }
 
-function observe(given: unknown, path: string, problems: OptionProblems): number | undefined {
+function observe(given: unknown, path: string): number | undefined {
   if (given === undefined) return undefined;
-  const table = { until: option(undefined, dateWithin(30)) };
-  return readOptions(given, path, table, new Map(), problems)?.until;
+  return readOptions(given, path, { until: option(undefined, dateWithin(30)) }).until;
 }
 
-function hint(given: unknown, path: string, problems: OptionProblems): RevocationHint | undefined {
+function hint(given: unknown, path: string): RevocationHint | undefined {
   if (given === undefined || isHint(given)) return given;
   // By kind only: a URL holds a password.
-  problems.add(
+  throw wrongKind(
     path,
-    describeKind(given),
+    given,
     typeof given === 'function'
       ? 'Call it: hint: postgresHint().'
       : 'Give postgresHint(), redisHint({ url }), natsHint({ servers }), or a RevocationHint of your own.',
   );
-  return undefined;
 }
 
 // By shape, not by instanceof: an application may bring its own.
@@ -251,18 +235,16 @@ function isHint(given: unknown): given is RevocationHint {
 function dataSource(
   given: unknown,
   path: string,
-  problems: OptionProblems,
 ): string | DataSource | DataSourceOptions | undefined {
   if (given === undefined) return undefined;
   if (typeof given === 'string' && given !== '' && !given.includes('://')) return given;
   if (isDataSource(given) || isDataSourceOptions(given)) return given;
   // By kind only: a URL holds the database's password.
-  problems.add(
+  throw wrongKind(
     path,
-    describeKind(given),
+    given,
     "Give the name of a DataSource, a DataSource, or options such as { type: 'postgres', url }.",
   );
-  return undefined;
 }
 
 // By shape, not by instanceof: the application's typeorm may be another copy than ours.

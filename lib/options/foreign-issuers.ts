@@ -1,6 +1,5 @@
 import type { Duration } from './duration.js';
-import { duration, exactName, list, option, readOptions } from './option-checks.js';
-import { describeGiven, type OptionProblems } from './option-problems.js';
+import { duration, exactName, list, option, readOptions, refused, wrong } from './option-checks.js';
 
 /**
  * Another issuer whose tokens `RevocationGuard` and `assertActive()` are asked about.
@@ -67,76 +66,60 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
 export function foreignIssuers(
   given: unknown,
   path: string,
-  problems: OptionProblems,
   { issuer: own }: { readonly issuer: string },
 ): readonly ResolvedForeignIssuer[] {
   const seen = new Set<string>();
   const read = list<ResolvedForeignIssuer>((one, place) => {
-    const issuer = readOptions(one, place, ISSUER, FAMILIAR, problems);
-    if (issuer === null) return null;
-    const name = issuer.issuer;
-    if (name !== '' && name === own)
-      problems.add(`${place}.issuer`, 'our own issuer', 'List only the issuers of other tokens.');
-    else if (name !== '' && seen.has(name))
-      problems.add(`${place}.issuer`, 'an issuer that is listed before', 'List each once.');
+    const issuer = readOptions(one, place, ISSUER, FAMILIAR);
+    const { issuer: name } = issuer;
+    if (name === own) {
+      throw refused(`${place}.issuer`, 'our own issuer', 'List only the issuers of other tokens.');
+    }
+    if (seen.has(name)) {
+      throw refused(`${place}.issuer`, 'an issuer that is listed before', 'List each once.');
+    }
     seen.add(name);
     return Object.freeze(issuer);
   }, 'Give a list of { issuer, maxTokenLife, maxSessionLife, claims }.');
-  return read(given, path, problems, {});
+  return read(given, path, {});
 }
 
 /** A session's end must be known until its last token has expired. */
 function sessionLife(
   given: unknown,
   path: string,
-  problems: OptionProblems,
   { maxTokenLife }: { readonly maxTokenLife: number },
 ): number {
-  const before = problems.count;
-  const life = duration('1s', '366d')(given, path, problems, {});
-  if (problems.count === before && life < maxTokenLife)
-    problems.add(
-      path,
-      describeGiven(given),
-      'Give at least maxTokenLife: a session lasts until its last token has expired.',
-    );
-  return life;
+  const life = duration('1s', '366d')(given, path, {});
+  // False where maxTokenLife was refused, and is missing.
+  if (!(life < maxTokenLife)) return life;
+  throw wrong(
+    path,
+    given,
+    'Give at least maxTokenLife: a session lasts until its last token has expired.',
+  );
 }
 
-function claimNames(
-  given: unknown,
-  path: string,
-  problems: OptionProblems,
-): ResolvedForeignIssuer['claims'] {
-  const names = readOptions(given, path, CLAIMS, new Map(), problems);
-  if (names === null) return { jti: 'jti', sid: 'sid' };
-  if (names.jti === names.sid) {
-    problems.add(
-      path,
-      describeGiven(names.jti),
-      'Give two claims: one names the token, one its session.',
-    );
-  }
-  return Object.freeze(names);
+function claimNames(given: unknown, path: string): ResolvedForeignIssuer['claims'] {
+  const names = readOptions(given, path, CLAIMS);
+  if (names.jti !== names.sid) return Object.freeze(names);
+  throw wrong(path, names.jti, 'Give two claims: one names the token, one its session.');
 }
 
 /** The option `acceptWithoutKid`: issuers that are known. */
 export function issuersWithoutKid(
   given: unknown,
   path: string,
-  problems: OptionProblems,
   {
     issuer,
-    foreign,
-  }: { readonly issuer: string; readonly foreign: readonly ResolvedForeignIssuer[] },
+    foreign = [],
+  }: { readonly issuer: string; readonly foreign?: readonly ResolvedForeignIssuer[] },
 ): readonly string[] {
   const known = [issuer, ...foreign.map((one) => one.issuer)];
   const read = list<string>((one, place) => {
     const found = known.find((name) => name === one);
     if (found !== undefined) return found;
-    const fix = 'Give the exact text of issuer, or of an issuer of foreign.';
-    problems.add(place, describeGiven(one), fix);
-    return null;
+    throw wrong(place, one, 'Give the exact text of issuer, or of an issuer of foreign.');
   }, 'Give a list of issuers.');
-  return read(given, path, problems, {});
+  return read(given, path, {});
 }

@@ -8,7 +8,7 @@ import {
 } from 'node:crypto';
 import { types } from 'node:util';
 import type { AuthKey, SecretMaterial, SigningAlgorithm } from './auth-key.js';
-import { describeKind, type OptionProblems } from './option-problems.js';
+import { wrongKind } from './option-checks.js';
 
 const MAKE_A_SECRET =
   "Make one with: node -e \"console.log(require('node:crypto').randomBytes(64).toString('base64url'))\"";
@@ -30,52 +30,55 @@ export function secretKid(secret: SecretMaterial): string {
 }
 
 /**
- * A secret of at least `minimum` bytes as a KeyObject, or null with the problem noted.
+ * A secret of at least `minimum` bytes as a KeyObject.
  *
  * jsonwebtoken takes anything for a secret: an empty buffer, one byte, and a damaged PEM or JWK of
  * a *public* key, with which anyone can then sign (CVE-2026-34950, CVE-2026-44351).
  *
- * @internal
+ * @throws InvalidAuthOptionsError
  */
 export function readSecret(
   given: unknown,
+  option: string,
   alg: string,
   minimum: number,
-  option: string,
-  problems: OptionProblems,
-): KeyObject | null {
-  const refuse = (fix: string): null => {
-    problems.add(option, describeKind(given), fix);
-    return null;
-  };
-  let key: KeyObject;
-  if (typeof given === 'string') {
-    if (!given.isWellFormed())
-      return refuse('It holds half a character (a lone surrogate): give bytes, not text.');
-    key = createSecretKey(given, 'utf8');
-  } else if (types.isUint8Array(given)) {
-    key = createSecretKey(given);
-  } else if (types.isKeyObject(given)) {
-    if (given.type !== 'secret')
-      return refuse("A key pair is no secret: use keys: [{ kid, alg: 'ES256', privateKey }].");
-    key = given;
-  } else if (typeof given === 'function' || types.isPromise(given)) {
-    return refuse(
-      "Secrets that are fetched come from keys: async () => [{ alg: 'HS256', secret }].",
-    );
-  } else {
-    return refuse(`Give a string, a Buffer, or createSecretKey(…). ${MAKE_A_SECRET}`);
-  }
+): KeyObject {
+  const flaw = flawOfSecret(given);
+  if (flaw !== undefined) throw wrongKind(option, given, flaw);
+  const key = types.isKeyObject(given)
+    ? given
+    : // A text is taken as UTF-8.
+      createSecretKey(Buffer.from(given as string));
   const bytes = key.export();
-  if (looksLikeKeyFile(bytes))
-    return refuse(
+  if (looksLikeKeyFile(bytes)) {
+    throw wrongKind(
+      option,
+      given,
       'It looks like a PEM, DER or JWK key, which others may know: use keys: [{ kid, alg, privateKey }], or a random secret.',
     );
-  if (bytes.byteLength < minimum)
-    return refuse(
-      `${alg} needs at least ${minimum} bytes (RFC 7518 section 3.2), these are ${bytes.byteLength}. ${MAKE_A_SECRET}`,
-    );
-  return key;
+  }
+  if (bytes.byteLength >= minimum) return key;
+  throw wrongKind(
+    option,
+    given,
+    `${alg} needs at least ${minimum} bytes (RFC 7518 section 3.2), these are ${bytes.byteLength}. ${MAKE_A_SECRET}`,
+  );
+}
+
+/** Why it can be no secret at all. */
+function flawOfSecret(given: unknown): string | undefined {
+  if (typeof given === 'string') {
+    if (given.isWellFormed()) return undefined;
+    return 'It holds half a character (a lone surrogate): give bytes, not text.';
+  }
+  if (types.isUint8Array(given)) return undefined;
+  if (types.isKeyObject(given)) {
+    if (given.type === 'secret') return undefined;
+    return "A key pair is no secret: use keys: [{ kid, alg: 'ES256', privateKey }].";
+  }
+  if (typeof given === 'function' || types.isPromise(given))
+    return "Secrets that are fetched come from keys: async () => [{ alg: 'HS256', secret }].";
+  return `Give a string, a Buffer, or createSecretKey(…). ${MAKE_A_SECRET}`;
 }
 
 /** An HS256 key that is named by its secret. */
@@ -88,14 +91,9 @@ export function hmacKey(secret: KeyObject): AuthKey {
  * The option `subjectHashKey`: a key of its own, derived (HKDF, RFC 5869) from what was given, so that
  * the same secret may be used elsewhere.
  */
-export function subjectHashKey(
-  given: unknown,
-  path: string,
-  problems: OptionProblems,
-): KeyObject | undefined {
+export function subjectHashKey(given: unknown, path: string): KeyObject | undefined {
   if (given === undefined) return undefined;
-  const secret = readSecret(given, 'HMAC-SHA256', 32, path, problems);
-  if (secret === null) return undefined;
+  const secret = readSecret(given, path, 'HMAC-SHA256', 32);
   const derived = hkdfSync('sha256', secret, '', 'nestjs-logout/subject-hash', 32);
   return createSecretKey(Buffer.from(derived));
 }
@@ -112,77 +110,75 @@ function looksLikeKeyFile(bytes: Buffer): boolean {
 }
 
 function isJsonObject(text: string): boolean {
-  if (!/^[[{]/.test(text)) return false;
+  return /^[[{]/.test(text) && succeeds(() => void JSON.parse(text));
+}
+
+/** Whether it is an ASN.1 SEQUENCE that one of the parsers accepts. */
+function isDer(key: Buffer): boolean {
+  if (key[0] !== 0x30) return false;
+  const format = 'der';
+  return (
+    (['spki', 'pkcs1'] as const).some((type) =>
+      succeeds(() => void createPublicKey({ key, format, type })),
+    ) ||
+    (['pkcs8', 'pkcs1', 'sec1'] as const).some((type) =>
+      succeeds(() => void createPrivateKey({ key, format, type })),
+    )
+  );
+}
+
+function succeeds(attempt: () => void): boolean {
   try {
-    return typeof JSON.parse(text) === 'object';
+    attempt();
+    return true;
   } catch {
     return false;
   }
 }
 
-function isDer(bytes: Buffer): boolean {
-  // An ASN.1 SEQUENCE; the parsers below decide.
-  if (bytes[0] !== 0x30) return false;
-  const attempts = [
-    () => createPublicKey({ key: bytes, format: 'der', type: 'spki' }),
-    () => createPublicKey({ key: bytes, format: 'der', type: 'pkcs1' }),
-    () => createPrivateKey({ key: bytes, format: 'der', type: 'pkcs8' }),
-    () => createPrivateKey({ key: bytes, format: 'der', type: 'pkcs1' }),
-    () => createPrivateKey({ key: bytes, format: 'der', type: 'sec1' }),
-  ];
-  return attempts.some((attempt) => {
-    try {
-      attempt();
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
 /**
- * The wanted half of a key pair as a KeyObject, or null with the problem noted.
+ * The wanted half of a key pair as a KeyObject.
  *
- * @internal
+ * @throws InvalidAuthOptionsError
  */
-export function readKeyHalf(
-  given: unknown,
-  half: 'private' | 'public',
-  option: string,
-  problems: OptionProblems,
-): KeyObject | null {
-  const create = half === 'private' ? 'createPrivateKey' : 'createPublicKey';
-  const refuse = (fix: string): null => {
-    problems.add(option, describeKind(given), fix);
-    return null;
-  };
+export function readKeyHalf(given: unknown, option: string, half: 'private' | 'public'): KeyObject {
   if (types.isKeyObject(given)) {
     if (given.type === half) return given;
-    return refuse(`Give the ${half} half, or name the property by what it is.`);
+    const fix = `Give the ${half} half, or name the property by what it is.`;
+    throw wrongKind(option, given, fix);
   }
-  if (typeof given !== 'string' && !types.isUint8Array(given))
-    return refuse(`Give PEM text, a Buffer of it, or ${create}({ key: jwk, format: 'jwk' }).`);
-
-  const pem = typeof given === 'string' ? given : Buffer.from(given).toString('latin1');
-  if (!pem.includes('-----BEGIN'))
-    return refuse(
-      `It is not PEM. For DER or a JWK call ${create}() of node:crypto and give the KeyObject.`,
-    );
-  const holds = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/.test(pem) ? 'private' : 'public';
-  if (half === 'private' && /ENCRYPTED/.test(pem))
-    return refuse('It is encrypted: give createPrivateKey({ key: pem, passphrase }).');
-  // createPublicKey would take a private key and forget that it was handed out.
-  if (holds !== half) return refuse(`It is not a ${half} key: give the ${half} half of the pair.`);
-  if (pem.includes('-----BEGIN CERTIFICATE'))
-    return refuse('It is a certificate: give new X509Certificate(pem).publicKey.');
+  const pem = types.isUint8Array(given) ? Buffer.from(given).toString('latin1') : given;
+  const flaw = flawOfPem(pem, half);
+  if (flaw !== undefined) throw wrongKind(option, given, flaw);
   try {
-    return half === 'private' ? createPrivateKey(pem) : createPublicKey(pem);
+    return half === 'private' ? createPrivateKey(pem as string) : createPublicKey(pem as string);
   } catch {
     // The parser's own error is not repeated: it may hold parts of the key.
-    if (pem.includes('\\n'))
-      return refuse(String.raw`It holds \n as two characters: use pem.replaceAll('\\n', '\n').`);
-    return refuse('It cannot be read: the PEM text is damaged or cut off.');
+    throw wrongKind(
+      option,
+      given,
+      String(pem).includes('\\n')
+        ? String.raw`It holds \n as two characters: use pem.replaceAll('\\n', '\n').`
+        : 'It cannot be read: the PEM text is damaged or cut off.',
+    );
   }
+}
+
+/** Why it can be no PEM text of this half. */
+function flawOfPem(pem: unknown, half: 'private' | 'public'): string | undefined {
+  const create = half === 'private' ? 'createPrivateKey' : 'createPublicKey';
+  if (typeof pem !== 'string')
+    return `Give PEM text, a Buffer of it, or ${create}({ key: jwk, format: 'jwk' }).`;
+  if (!pem.includes('-----BEGIN'))
+    return `It is not PEM. For DER or a JWK call ${create}() of node:crypto and give the KeyObject.`;
+  if (half === 'private' && /ENCRYPTED/.test(pem))
+    return 'It is encrypted: give createPrivateKey({ key: pem, passphrase }).';
+  const holds = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/.test(pem) ? 'private' : 'public';
+  // createPublicKey would take a private key and forget that it was handed out.
+  if (holds !== half) return `It is not a ${half} key: give the ${half} half of the pair.`;
+  if (pem.includes('-----BEGIN CERTIFICATE'))
+    return 'It is a certificate: give new X509Certificate(pem).publicKey.';
+  return undefined;
 }
 
 /** Bytes that an HMAC secret must have: the size of its hash (RFC 7518 section 3.2). @internal */

@@ -1,7 +1,6 @@
 import type { AuthKey, SecretMaterial } from './auth-key.js';
 import { hmacKey, MINIMUM_SECRET_BYTES, readSecret } from './key-material.js';
-import { dateWithin, flag, option, readOptions } from './option-checks.js';
-import type { OptionProblems } from './option-problems.js';
+import { dateWithin, flag, option, OptionProblems, readOptions, refused } from './option-checks.js';
 
 /**
  * Accepts the tokens of the passport recipe of the Nest documentation, so that migrating logs no one
@@ -58,10 +57,8 @@ export interface ResolvedLegacy {
 export const LEGACY_TOKEN_LIFE = 31 * 86_400_000;
 
 const LEGACY = {
-  secret: option(undefined, (given, path, problems: OptionProblems) =>
-    // Any length: the tokens that are out there were signed with what they were signed with.
-    readSecret(given, 'HS256', 1, path, problems),
-  ),
+  // Any length: the tokens that are out there were signed with what they were signed with.
+  secret: option(undefined, (given, path) => readSecret(given, path, 'HS256', 1)),
   until: option(undefined, dateWithin(366)),
   sign: option(false, flag),
 };
@@ -71,38 +68,34 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** The option `legacy`, checked by the host's clock: there is no other yet. */
-export function legacy(
-  given: unknown,
-  path: string,
-  problems: OptionProblems,
-): ResolvedLegacy | undefined {
+export function legacy(given: unknown, path: string): ResolvedLegacy | undefined {
   if (given === undefined) return undefined;
-  const values = readOptions(given, path, LEGACY, FAMILIAR, problems);
-  if (values === null || values.secret === null) return undefined;
-  return Object.freeze({
-    key: hmacKey(values.secret),
-    until: values.until,
-    signs: values.sign,
-    isShort: (values.secret.symmetricKeySize ?? 0) < (MINIMUM_SECRET_BYTES.get('HS256') ?? 0),
-  });
+  const { secret, until, sign } = readOptions(given, path, LEGACY, FAMILIAR);
+  const isShort = (secret.symmetricKeySize ?? 0) < (MINIMUM_SECRET_BYTES.get('HS256') ?? 0);
+  return Object.freeze({ key: hmacKey(secret), until, signs: sign, isShort });
 }
 
 /**
  * One secret has one name. Otherwise an attacker with a leaked secret could still make tokens in the old
  * shape after `revokeKey()`.
+ *
+ * @throws InvalidAuthOptionsError
  */
 export function checkNameOfLegacy(
   keys: readonly AuthKey[],
   legacy: ResolvedLegacy | undefined,
-  problems: OptionProblems,
 ): void {
   if (legacy === undefined) return;
+  const problems = new OptionProblems();
   for (const [index, { kid, verify }] of keys.entries()) {
     if (kid === legacy.key.kid || !verify.equals(legacy.key.verify)) continue;
     problems.add(
-      `keys[${index}].kid`,
-      'a name of its own for the secret of legacy',
-      `Leave kid out, or call it '${legacy.key.kid}': then revokeKey() ends the old tokens too.`,
+      refused(
+        `keys[${index}].kid`,
+        'a name of its own for the secret of legacy',
+        `Leave kid out, or call it '${legacy.key.kid}': then revokeKey() ends the old tokens too.`,
+      ),
     );
   }
+  problems.throwIfAny();
 }

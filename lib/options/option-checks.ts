@@ -1,19 +1,15 @@
 import { types } from 'node:util';
+import { InvalidAuthOptionsError, type OptionProblem } from '../errors/auth-wiring.error.js';
 import { DATE_FORMS, parseDuration, timeOf } from './duration.js';
-import { describeGiven, describeKind, quoted, type OptionProblems } from './option-problems.js';
 
 /**
- * Checks what was given for an option, and returns what the library works with. What is wrong goes on
- * the list of problems; the value that is returned then is never used.
+ * Checks what was given for an option, and returns what the library works with.
  *
- * @param earlier - The values of the rows above it in its table.
+ * @param path - The name of the option with its place, such as `keys[1].kid`.
+ * @param earlier - The values of the rows above it in its table; one that was refused is missing.
+ * @throws InvalidAuthOptionsError with what is wrong, made by `wrong()` or `wrongKind()`.
  */
-export type Check<T, Earlier = unknown> = (
-  given: unknown,
-  option: string,
-  problems: OptionProblems,
-  earlier: Earlier,
-) => T;
+export type Check<T, Earlier = unknown> = (given: unknown, path: string, earlier: Earlier) => T;
 
 /** One row of a table of options: the default, and the check that makes the resolved value of it. */
 export interface Option<T, Earlier = unknown> {
@@ -39,90 +35,141 @@ export function option<T, Earlier = unknown>(
 }
 
 /**
- * Reads an object by its table, row after row; `null` with the problem noted if it is no object.
+ * Reads an object by its table, row after row. An unknown name is a problem too; the message has the
+ * name that was probably meant.
  *
  * @param familiar - Names from other libraries, with the sentence that says what to write instead.
  * @param context - What checks may use beside the values of earlier rows.
+ * @throws InvalidAuthOptionsError with all problems.
  */
 export function readOptions<Table extends OptionTable>(
   given: unknown,
   path: string,
   table: Table,
-  familiar: ReadonlyMap<string, string>,
-  problems: OptionProblems,
+  familiar: ReadonlyMap<string, string> = new Map(),
   context: object = {},
-): Resolved<Table> | null {
-  const fields = readFields(given, path, Object.keys(table), familiar, problems);
-  if (fields === null) return null;
-  const earlier: Record<string, unknown> = { ...context };
-  const resolved: Record<string, unknown> = {};
-  for (const [name, row] of Object.entries(table)) {
-    const value = fields[name] === undefined ? row.default : fields[name];
-    resolved[name] = row.check(value, prefixOf(path) + name, problems, earlier as never);
-    earlier[name] = resolved[name];
-  }
-  return resolved as Resolved<Table>;
-}
-
-/**
- * Reads each known field of an object once and notes the unknown ones, with the name that was
- * probably meant, or with the sentence that `familiar` has for it; `null` with the problem noted if
- * it is no object.
- */
-function readFields<Name extends string>(
-  given: unknown,
-  path: string,
-  known: readonly Name[],
-  familiar: ReadonlyMap<string, string>,
-  problems: OptionProblems,
-): Partial<Record<Name, unknown>> | null {
+): Resolved<Table> {
+  const known = Object.keys(table);
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    problems.add(path, describeKind(given), `Give an object with ${known.join(', ')}.`);
-    return null;
+    throw wrongKind(path, given, `Give an object with ${known.join(', ')}.`);
   }
-  for (const name of Object.keys(given)) {
-    if (known.some((one) => one === name)) continue;
+  // The options of the module itself are known by their bare names.
+  const prefix = path === 'options' ? '' : `${path}.`;
+  const problems = new OptionProblems();
+  for (const name of Object.keys(given).filter((each) => !known.includes(each))) {
     const near = nearestName(name, known);
     const hint = near === undefined ? `Known are: ${known.join(', ')}.` : `Did you mean ${near}?`;
     const fix = familiar.get(name) ?? `There is no such option. ${hint}`;
     // The name is the problem; the value may be anything, even a secret.
-    problems.add(prefixOf(path) + quoted(name), describeKind(Reflect.get(given, name)), fix);
+    problems.add(wrongKind(prefix + quoted(name), Reflect.get(given, name), fix));
   }
-  // By name, not by Object.keys: a class with getters is an object like any other.
-  const source: Partial<Record<Name, unknown>> = given;
-  const fields: Partial<Record<Name, unknown>> = {};
-  for (const name of known) fields[name] = source[name];
-  return fields;
+  const resolved: Record<string, unknown> = {};
+  for (const [name, row] of Object.entries(table)) {
+    // By name, not by Object.keys: a class with getters is an object like any other.
+    const own: unknown = Reflect.get(given, name);
+    const value = own === undefined ? row.default : own;
+    const earlier = { ...context, ...resolved } as never;
+    resolved[name] = problems.attempt(() => row.check(value, prefix + name, earlier));
+  }
+  problems.throwIfAny();
+  return resolved as Resolved<Table>;
 }
 
-/** The options of the module itself are known by their bare names. */
-function prefixOf(path: string): string {
-  return path === 'options' ? '' : `${path}.`;
+/** What a check throws. A short value is shown as it is. */
+export function wrong(option: string, given: unknown, fix: string): InvalidAuthOptionsError {
+  return refused(option, describeGiven(given), fix);
+}
+
+/** What a check throws where the value may be a secret or hold one: only its kind and size are shown. */
+export function wrongKind(option: string, given: unknown, fix: string): InvalidAuthOptionsError {
+  return refused(option, describeKind(given), fix);
+}
+
+/** What a check throws, with what was given in words. */
+export function refused(option: string, given: string, fix: string): InvalidAuthOptionsError {
+  return new InvalidAuthOptionsError([{ option, given, fix }]);
+}
+
+/** Collects what several checks throw: a user sees all mistakes at once, not only the first. */
+export class OptionProblems {
+  private readonly found: OptionProblem[] = [];
+
+  add(error: InvalidAuthOptionsError): void {
+    this.found.push(...error.problems);
+  }
+
+  /** The result of a check; `undefined` where it refused, which {@link throwIfAny} keeps from being used. */
+  attempt<T>(check: () => T): T | undefined {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof InvalidAuthOptionsError)) throw error;
+      this.add(error);
+      return undefined;
+    }
+  }
+
+  /** @throws InvalidAuthOptionsError with all that were added. */
+  throwIfAny(): void {
+    if (this.found.length > 0) throw new InvalidAuthOptionsError(Object.freeze(this.found));
+  }
+}
+
+/** A value by kind and size only: what may be said of a secret. */
+export function describeKind(given: unknown): string {
+  if (given === undefined) return 'nothing';
+  if (given === null) return 'null';
+  if (given === '') return 'an empty string';
+  if (typeof given === 'string') {
+    return `a string of ${given.length} character${given.length === 1 ? '' : 's'}`;
+  }
+  if (Array.isArray(given)) return `an array of ${given.length}`;
+  if (types.isUint8Array(given)) return `a Buffer of ${given.byteLength} bytes`;
+  if (types.isKeyObject(given)) {
+    if (given.type === 'secret') return `a secret KeyObject of ${given.symmetricKeySize} bytes`;
+    return `a ${given.type} KeyObject of type ${given.asymmetricKeyType}`;
+  }
+  if (types.isRegExp(given)) return 'a RegExp';
+  if (types.isPromise(given)) return 'a Promise';
+  return typeof given === 'object' ? 'an object' : `a ${typeof given}`;
+}
+
+/**
+ * A value of an option that is no secret: numbers and short strings are shown as they are. A longer
+ * string may be a secret in the wrong place (the shortest legal one has 32 bytes).
+ */
+export function describeGiven(given: unknown): string {
+  if (typeof given === 'number' || typeof given === 'boolean') return String(given);
+  const isShort = typeof given === 'string' && given !== '' && given.length <= 24;
+  // A database URL holds a password, however short it is.
+  return isShort && !given.includes('://') ? quoted(given) : describeKind(given);
+}
+
+/** A name that a person wrote, cut where it is absurdly long. */
+export function quoted(name: string): string {
+  return `'${name.length <= 40 ? name : `${name.slice(0, 24)}…`}'`;
 }
 
 /** `true` or `false`. */
-export const flag: Check<boolean> = (given, path, problems) => {
+export const flag: Check<boolean> = (given, path) => {
   if (typeof given === 'boolean') return given;
-  problems.add(path, describeGiven(given), 'Write true or false.');
-  return false;
+  throw wrong(path, given, 'Write true or false.');
 };
 
 /** One of a few words. */
 export function oneOf<const Word extends string>(...words: readonly Word[]): Check<Word> {
-  return (given, path, problems) => {
+  return (given, path) => {
     const found = words.find((word) => word === given);
     if (found !== undefined) return found;
-    problems.add(path, describeGiven(given), `Write '${words.join("' or '")}'.`);
-    return words[0] as Word;
+    throw wrong(path, given, `Write '${words.join("' or '")}'.`);
   };
 }
 
 /** A whole number within limits, both included. */
 export function integer(from: number, to: number): Check<number> {
-  return (given, path, problems) => {
+  return (given, path) => {
     if (isInteger(given, from, to)) return given;
-    problems.add(path, describeGiven(given), `Give ${from} to ${to}.`);
-    return from;
+    throw wrong(path, given, `Give ${from} to ${to}.`);
   };
 }
 
@@ -133,26 +180,26 @@ export function isInteger(given: unknown, from: number, to: number): given is nu
 
 /** A text that a condition accepts; `undefined` passes. */
 export function text(accepts: (text: string) => boolean, fix: string): Check<string | undefined> {
-  return (given, path, problems) => {
+  return (given, path) => {
     if (given === undefined || (typeof given === 'string' && accepts(given))) return given;
-    problems.add(path, describeGiven(given), fix);
-    return undefined;
+    throw wrong(path, given, fix);
   };
 }
 
 /** An exact `iss` or `aud`: never a pattern, never a list (RFC 8725 sections 3.8 and 3.9). */
 export function exactName(example: string): Check<string> {
-  return (given, path, problems) => {
-    const fix = flawOfName(given, example);
-    if (fix === undefined) return given as string;
-    problems.add(path, describeGiven(given), fix);
-    return '';
+  return (given, path) => {
+    if (typeof given !== 'string' || given === '') {
+      const fix = `Give one exact string, such as '${example}'; lists and patterns are refused.`;
+      throw wrong(path, given, fix);
+    }
+    const fix = flawOfName(given);
+    if (fix === undefined) return given;
+    throw wrong(path, given, fix);
   };
 }
 
-function flawOfName(given: unknown, example: string): string | undefined {
-  if (typeof given !== 'string' || given === '')
-    return `Give one exact string, such as '${example}'; lists and patterns are refused.`;
+function flawOfName(given: string): string | undefined {
   // A lone surrogate, here and elsewhere: they all become the same character in UTF-8.
   if (!given.isWellFormed() || /\p{Cc}/u.test(given))
     return 'It holds half a character or a control character: give plain text.';
@@ -164,36 +211,32 @@ function flawOfName(given: unknown, example: string): string | undefined {
   return undefined;
 }
 
-/** A list of which each entry is checked; frozen, without the entries for which `each` gives `null`. */
-export function list<T>(each: Check<T | null>, fix: string): Check<readonly T[]> {
-  return (given, path, problems, earlier) => {
-    if (!Array.isArray(given)) {
-      problems.add(path, describeKind(given), fix);
-      return [];
-    }
+/** A list of which each entry is checked; frozen. */
+export function list<T>(each: Check<T>, fix: string): Check<readonly T[]> {
+  return (given, path, earlier) => {
+    if (!Array.isArray(given)) throw wrongKind(path, given, fix);
+    const problems = new OptionProblems();
     // Array.from, because map skips the holes of an array.
     const read = Array.from(given, (one: unknown, index) =>
-      each(one, `${path}[${index}]`, problems, earlier),
+      problems.attempt(() => each(one, `${path}[${index}]`, earlier)),
     );
-    return Object.freeze(read.filter((one) => one !== null));
+    problems.throwIfAny();
+    return Object.freeze(read as T[]);
   };
 }
 
 /** A duration in milliseconds within limits, which are written as a user would write them. */
 export function duration(from: string, to: string, only?: 'whole seconds'): Check<number> {
-  const [least, most] = [parseDuration(from), parseDuration(to)];
-  return (given, path, problems) => {
+  const [least, most] = [Number(parseDuration(from)), Number(parseDuration(to))];
+  return (given, path) => {
     const parsed = parseDuration(given);
-    const refuse = (fix: string): number => {
-      problems.add(path, describeGiven(given), fix);
-      return 0;
-    };
-    if (typeof parsed !== 'number') return refuse(parsed.fix);
-    if (parsed < Number(least) || parsed > Number(most))
-      return refuse(`Give '${from}' to '${to}'; a number means seconds, not milliseconds.`);
-    if (only !== undefined && parsed % 1_000 !== 0)
-      return refuse('Give whole seconds: exp and iat have no fractions.');
-    return parsed;
+    if (typeof parsed !== 'number') throw wrong(path, given, parsed.fix);
+    if (parsed < least || parsed > most) {
+      const fix = `Give '${from}' to '${to}'; a number means seconds, not milliseconds.`;
+      throw wrong(path, given, fix);
+    }
+    if (only === undefined || parsed % 1_000 === 0) return parsed;
+    throw wrong(path, given, 'Give whole seconds: exp and iat have no fractions.');
   };
 }
 
@@ -202,20 +245,16 @@ export function duration(from: string, to: string, only?: 'whole seconds'): Chec
  * accepted: a pod that restarts after it must boot.
  */
 export function dateWithin(days: number): Check<number> {
-  return (given, path, problems) => {
+  return (given, path) => {
     const time = timeOf(given);
-    const shown = types.isDate(given) ? 'a Date' : describeGiven(given);
-    if (Number.isNaN(time)) problems.add(path, shown, DATE_FORMS);
-    else if (time - Date.now() > days * 86_400_000)
-      problems.add(path, shown, `Give a time at most ${days} days ahead.`);
-    return time;
+    if (time - Date.now() <= days * 86_400_000) return time;
+    const fix = Number.isNaN(time) ? DATE_FORMS : `Give a time at most ${days} days ahead.`;
+    throw types.isDate(given) ? refused(path, 'a Date', fix) : wrong(path, given, fix);
   };
 }
 
 /**
  * The known name that a user probably meant: the one with the fewest edits, if they are few.
- *
- * @internal
  */
 export function nearestName(given: string, known: readonly string[]): string | undefined {
   // Edit distance is quadratic; no option has a name like this.

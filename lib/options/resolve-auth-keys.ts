@@ -1,23 +1,41 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { type AuthKey, SIGNING_ALGORITHMS, type SigningAlgorithm } from './auth-key.js';
 import {
-  MINIMUM_SECRET_BYTES,
   hmacKey,
+  MINIMUM_SECRET_BYTES,
   misfit,
   readKeyHalf,
   readSecret,
   secretKid,
 } from './key-material.js';
-import { list, oneOf, option, readOptions } from './option-checks.js';
-import { describeGiven, describeKind, OptionProblems } from './option-problems.js';
+import { checkNameOfLegacy, type ResolvedLegacy } from './legacy-options.js';
+import {
+  type Check,
+  list,
+  oneOf,
+  option,
+  OptionProblems,
+  readOptions,
+  refused,
+  type Resolved,
+  wrong,
+  wrongKind,
+} from './option-checks.js';
+
+/** The two halves of a key, of which one may be missing or the same. */
+interface Halves {
+  readonly verify: KeyObject;
+  readonly sign: KeyObject | null;
+}
 
 const MATERIAL = ['secret', 'privateKey', 'publicKey'] as const;
+type Material = (typeof MATERIAL)[number];
+
 const ENTRY = {
-  // The material is read last: how depends on alg.
-  secret: option(undefined, (given) => given),
-  privateKey: option(undefined, (given) => given),
-  publicKey: option(undefined, (given) => given),
   alg: option(undefined, algorithm),
+  secret: option(undefined, material('secret')),
+  privateKey: option(undefined, material('privateKey')),
+  publicKey: option(undefined, material('publicKey')),
   use: option(undefined, purpose),
   kid: option(undefined, keyName),
 };
@@ -31,113 +49,121 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['passphrase', 'Give privateKey: createPrivateKey({ key: pem, passphrase }).'],
 ]);
 
-/** What one entry became; its place is kept for the messages about the whole list. */
-interface Entry {
-  readonly option: string;
-  readonly key: AuthKey;
+/** What the rows know beside each other: the kinds of material that were given. */
+interface Given {
+  readonly material: readonly Material[];
+}
+
+/**
+ * The options `secret` and `keys`: a function that asks the application for its keys and checks them,
+ * called at boot and by `KeyService.reload()`. What is given as a value is checked at once.
+ *
+ * @throws InvalidAuthOptionsError
+ */
+export function keySource(
+  keys: unknown,
+  path: string,
+  { secret, legacy }: { readonly secret: unknown; readonly legacy: ResolvedLegacy | undefined },
+): () => Promise<readonly AuthKey[]> {
+  if (secret !== undefined && keys !== undefined) {
+    throw refused('secret', 'a value beside keys', 'Give one of them: move the secret into keys.');
+  }
+  if (secret === undefined && keys === undefined) {
+    throw wrong(
+      'secret',
+      secret,
+      'Give secret (at least 32 random bytes) or keys; if it comes from the environment, is the variable set?',
+    );
+  }
+  const checked = (given: readonly AuthKey[]): readonly AuthKey[] => {
+    checkNameOfLegacy(given, legacy);
+    return given;
+  };
+  if (typeof keys === 'function') return async () => checked(resolveAuthKeys(await keys(), path));
+  const fixed = checked(
+    secret === undefined
+      ? resolveAuthKeys(keys, path)
+      : [hmacKey(readSecret(secret, 'secret', 'HS256', 32))],
+  );
+  return () => Promise.resolve(fixed);
 }
 
 /**
  * Checks a list of keys and makes each a `KeyObject` with its one algorithm (RFC 8725 section 3.1),
  * so that nothing after it ever sees a text or guesses what a text is.
  *
- * @throws InvalidAuthOptionsError with every problem; no message holds key material
- *
- * @example
- * ```ts
- * const [key] = resolveAuthKeys([{ kid: '2026-10', alg: 'HS256', secret: randomBytes(32) }]);
- * ```
- * @internal
+ * @throws InvalidAuthOptionsError with every problem; no message holds key material.
  */
-export function resolveAuthKeys(given: unknown): readonly AuthKey[] {
-  const problems = new OptionProblems();
-  const keys = readAuthKeys(given, problems);
-  problems.throwIfAny();
-  return keys;
-}
-
-/** The key of the plain `secret` option: HS256, named by itself. @internal */
-export function readPlainSecret(given: unknown, problems: OptionProblems): readonly AuthKey[] {
-  const secret = readSecret(given, 'HS256', 32, 'secret', problems);
-  if (secret === null) return [];
-  return Object.freeze([hmacKey(secret)]);
-}
-
-/** {@link resolveAuthKeys}, with the problems noted beside those of the other options. @internal */
-export function readAuthKeys(given: unknown, problems: OptionProblems): readonly AuthKey[] {
+export function resolveAuthKeys(given: unknown, path = 'keys'): readonly AuthKey[] {
   if (!Array.isArray(given) || given.length === 0) {
-    problems.add(
-      'keys',
-      describeKind(given),
+    throw wrongKind(
+      path,
+      given,
       'Give a list with at least one { kid, alg, secret | privateKey | publicKey }, or a function that returns it.',
     );
-    return [];
   }
-  const entries = list(entry, '')(given, 'keys', problems, {});
-  checkTogether(entries, problems);
-  return Object.freeze(entries.map(({ key }) => key));
+  const seen: { readonly place: string; readonly key: AuthKey }[] = [];
+  const keys = list<AuthKey>((one, place) => {
+    const key = readEntry(one, place);
+    for (const earlier of seen) checkDistinct(key, place, earlier.key, earlier.place);
+    seen.push({ place, key });
+    return key;
+  }, '')(given, path, {});
+  const hmac = keys.filter(({ alg }) => MINIMUM_SECRET_BYTES.has(alg)).length;
+  if (hmac === 0 || hmac === keys.length) return keys;
+  throw refused(
+    path,
+    `a list that mixes HMAC secrets (${hmac}) and key pairs (${keys.length - hmac})`,
+    'Use one kind: a public key that is taken for a secret lets anyone sign (RFC 8725 section 3.1).',
+  );
 }
 
-function entry(given: unknown, path: string, problems: OptionProblems): Entry | null {
-  const values = readOptions(given, path, ENTRY, FAMILIAR, problems);
-  if (values === null) return null;
-  const { alg, kid, use } = values;
-  const material = MATERIAL.filter((name) => values[name] !== undefined);
-  const [name] = material;
-  if (name === undefined || material.length > 1) {
+function readEntry(given: unknown, path: string): AuthKey {
+  const entry = given as Partial<Record<Material, unknown>> | null;
+  const material = MATERIAL.filter((name) => entry?.[name] !== undefined);
+  const problems = new OptionProblems();
+  const read = problems.attempt(() => readOptions(given, path, ENTRY, FAMILIAR, { material }));
+  if (entry !== null && typeof entry === 'object' && material.length !== 1) {
     const found = material.length === 0 ? 'no key material' : material.join(' and ');
-    problems.add(path, found, 'Give exactly one of secret, privateKey, publicKey.');
-    return null;
+    problems.add(refused(path, found, 'Give exactly one of secret, privateKey, publicKey.'));
   }
-  if (alg === null) return null;
-
-  const before = problems.count;
-  const pair = readMaterial(name, values[name], alg, `${path}.${name}`, problems);
-  if (pair === null || problems.count > before || kid === null) return null;
-  const key = {
-    kid: kid ?? secretKid(pair.verify),
+  problems.throwIfAny();
+  const { alg, secret, privateKey, publicKey, use, kid } = read as Resolved<typeof ENTRY>;
+  const { verify, sign } = (secret ?? privateKey ?? publicKey) as Halves;
+  return Object.freeze({
+    kid: kid ?? secretKid(verify),
     alg,
-    verify: pair.verify,
-    sign: use === 'verify' ? null : pair.sign,
-    secretHalf: pair.sign,
+    verify,
+    sign: use === 'verify' ? null : sign,
+    secretHalf: sign,
+  });
+}
+
+/** The check of one kind of key material, which has to fit `alg`. */
+function material(
+  name: Material,
+): Check<Halves | undefined, { readonly alg: SigningAlgorithm | undefined }> {
+  return (given, path, { alg }) => {
+    if (given === undefined || alg === undefined) return undefined;
+    const minimum = MINIMUM_SECRET_BYTES.get(alg);
+    if ((name === 'secret') !== (minimum !== undefined)) {
+      const wants = minimum === undefined ? 'a privateKey or a publicKey' : 'a secret';
+      throw wrongKind(path, given, `${alg} takes ${wants}.`);
+    }
+    if (minimum !== undefined) {
+      const secret = readSecret(given, path, alg, minimum);
+      return { verify: secret, sign: secret };
+    }
+    const half = readKeyHalf(given, path, name === 'privateKey' ? 'private' : 'public');
+    const fix = misfit(half, alg);
+    if (fix !== undefined) throw wrongKind(path, given, fix);
+    return name === 'publicKey'
+      ? { verify: half, sign: null }
+      : { verify: createPublicKey(half), sign: half };
   };
-  return { option: path, key: Object.freeze(key) };
 }
 
-function readMaterial(
-  name: (typeof MATERIAL)[number],
-  given: unknown,
-  alg: SigningAlgorithm,
-  option: string,
-  problems: OptionProblems,
-): { verify: KeyObject; sign: KeyObject | null } | null {
-  const minimum = MINIMUM_SECRET_BYTES.get(alg);
-  if ((name === 'secret') !== (minimum !== undefined)) {
-    const wants = minimum === undefined ? 'a privateKey or a publicKey' : 'a secret';
-    problems.add(option, describeKind(given), `${alg} takes ${wants}.`);
-    return null;
-  }
-  if (minimum !== undefined) {
-    const secret = readSecret(given, alg, minimum, option, problems);
-    return secret === null ? null : { verify: secret, sign: secret };
-  }
-  const half = readKeyHalf(given, name === 'privateKey' ? 'private' : 'public', option, problems);
-  if (half === null) return null;
-  const fix = misfit(half, alg);
-  if (fix !== undefined) {
-    problems.add(option, describeKind(given), fix);
-    return null;
-  }
-  return name === 'publicKey'
-    ? { verify: half, sign: null }
-    : { verify: createPublicKey(half), sign: half };
-}
-
-function algorithm(
-  given: unknown,
-  path: string,
-  problems: OptionProblems,
-): SigningAlgorithm | null {
+function algorithm(given: unknown, path: string): SigningAlgorithm {
   const known = SIGNING_ALGORITHMS.find((alg) => alg === given);
   if (known !== undefined) return known;
   const isText = typeof given === 'string';
@@ -147,63 +173,32 @@ function algorithm(
   if (isText && /^(?:eddsa|ed25519|ed448)$/i.test(given))
     fix = `jsonwebtoken cannot verify it; use ES256. ${fix}`;
   // Names of algorithms are short; anything longer may be a secret in the wrong place.
-  const shown = isText && given.length > 12 ? describeKind(given) : describeGiven(given);
-  problems.add(path, shown, fix);
-  return null;
+  throw isText && given.length > 12 ? wrongKind(path, given, fix) : wrong(path, given, fix);
 }
 
-function purpose(
-  given: unknown,
-  path: string,
-  problems: OptionProblems,
-  { publicKey }: { readonly publicKey: unknown },
-): 'sign' | 'verify' {
-  const isPublic = publicKey !== undefined;
+function purpose(given: unknown, path: string, { material }: Given): 'sign' | 'verify' {
+  const isPublic = material.includes('publicKey');
   if (given === undefined) return isPublic ? 'verify' : 'sign';
-  if (given !== 'sign' || !isPublic) return oneOf('sign', 'verify')(given, path, problems, {});
-  const fix = 'A public key only verifies: give the privateKey, or leave use out.';
-  problems.add(path, "'sign'", fix);
-  return 'sign';
+  if (given !== 'sign' || !isPublic) return oneOf('sign', 'verify')(given, path, {});
+  throw wrong(path, given, 'A public key only verifies: give the privateKey, or leave use out.');
 }
 
-/** The name; `undefined` where the secret names itself; `null` with the problem noted. */
-function keyName(
-  given: unknown,
-  path: string,
-  problems: OptionProblems,
-  { secret }: { readonly secret: unknown },
-): string | undefined | null {
-  if (given === undefined && secret !== undefined) return undefined;
+/** The name; `undefined` where the secret names itself. */
+function keyName(given: unknown, path: string, { material }: Given): string | undefined {
+  if (given === undefined && material.includes('secret')) return undefined;
   const fits = typeof given === 'string' && given.length >= 1 && given.length <= 128;
   if (fits && given.isWellFormed()) return given;
   const fix = "Give the key a name of 1 to 128 well-formed characters, such as '2026-10'.";
-  problems.add(path, describeGiven(given), fix);
-  return null;
+  throw wrong(path, given, fix);
 }
 
-/** What can only be checked with the whole list. */
-function checkTogether(entries: readonly Entry[], problems: OptionProblems): void {
-  const hmac = entries.filter(({ key }) => MINIMUM_SECRET_BYTES.has(key.alg)).length;
-  if (hmac > 0 && hmac < entries.length)
-    problems.add(
-      'keys',
-      `a list that mixes HMAC secrets (${hmac}) and key pairs (${entries.length - hmac})`,
-      'Use one kind: a public key that is taken for a secret lets anyone sign (RFC 8725 section 3.1).',
-    );
-  entries.forEach(({ option, key }, index) => {
-    for (const earlier of entries.slice(0, index)) {
-      if (earlier.key.kid === key.kid)
-        problems.add(
-          `${option}.kid`,
-          `the kid of ${earlier.option}`,
-          'Every kid must be different: it decides which key verifies.',
-        );
-      else if (earlier.key.verify.equals(key.verify))
-        problems.add(
-          option,
-          `the key of ${earlier.option} under another kid`,
-          'Name each key once: revokeKey() of one name would leave the other open.',
-        );
-    }
-  });
+function checkDistinct(key: AuthKey, path: string, earlier: AuthKey, at: string): void {
+  if (earlier.kid === key.kid) {
+    const fix = 'Every kid must be different: it decides which key verifies.';
+    throw refused(`${path}.kid`, `the kid of ${at}`, fix);
+  }
+  if (earlier.verify.equals(key.verify)) {
+    const fix = 'Name each key once: revokeKey() of one name would leave the other open.';
+    throw refused(path, `the key of ${at} under another kid`, fix);
+  }
 }

@@ -1,13 +1,9 @@
 import type { ModuleRef } from '@nestjs/core';
-import type { ApplicationMethod } from './application-method.js';
 import type { AuthKey } from './auth-key.js';
 import { AUTH_OPTIONS } from './auth-option-table.js';
-import type { AuthOptions, UserValidator } from './auth-options.js';
-import { checkNameOfLegacy, LEGACY_TOKEN_LIFE, type ResolvedLegacy } from './legacy-options.js';
+import type { AuthOptions } from './auth-options.js';
+import { LEGACY_TOKEN_LIFE } from './legacy-options.js';
 import { readOptions, type Resolved } from './option-checks.js';
-import { OptionProblems } from './option-problems.js';
-import { readAuthKeys, readPlainSecret, resolveAuthKeys } from './resolve-auth-keys.js';
-import type { ClaimsSource } from './session-settings.js';
 
 /** The injection token of what the application gave, which only the resolver reads. */
 export const RAW_AUTH_OPTIONS = Symbol('nestjs-logout:auth-options');
@@ -18,18 +14,12 @@ export const RESOLVED_AUTH_OPTIONS = Symbol('nestjs-logout:resolved-auth-options
 type Values = Resolved<typeof AUTH_OPTIONS>;
 
 /** The options after the one check: complete, frozen, every duration in milliseconds. */
-export interface ResolvedAuthOptions extends Omit<
-  Values,
-  'secret' | 'keys' | 'observe' | 'claims' | 'validate'
-> {
+export interface ResolvedAuthOptions extends Omit<Values, 'secret' | 'keys' | 'observe'> {
   /** Asks the application for its keys and checks them; called at boot and by `KeyService.reload()`. */
   readonly loadKeys: () => Promise<readonly AuthKey[]>;
   readonly observeUntil: Values['observe'];
   /** The longest lifetime of any token this instance can be asked about. */
   readonly maxTokenLife: number;
-  /** Looked up at boot, as `validate` is; a caller before that looks it up itself. */
-  readonly claims: ApplicationMethod<ClaimsSource> | undefined;
-  readonly validate: ApplicationMethod<UserValidator> | undefined;
 }
 
 /** What may be given beside `useFactory` instead of being returned by it. */
@@ -73,86 +63,24 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
  *
  * @param registered - What was given beside `useFactory`.
  * @param modules - Where the classes behind `claims` and `validate` are looked up, later.
- * @throws InvalidAuthOptionsError with every problem, what was given, and the fix
- *
- * @example
- * ```ts
- * const resolved = resolveAuthOptions({ secret: randomBytes(32), issuer: 'shop', audience: 'api' });
- * resolved.accessTokenTtl; // 900000
- * ```
+ * @throws InvalidAuthOptionsError with every problem, what was given, and the fix.
  */
 export function resolveAuthOptions(
   options: AuthOptions,
   registered: RegisteredCalls = {},
   modules?: ModuleRef,
 ): ResolvedAuthOptions {
-  const problems = new OptionProblems();
-  const values = readOptions(options, 'options', AUTH_OPTIONS, FAMILIAR, problems);
-  if (values === null) throw problems.toError();
-
-  const { secret, keys, observe, legacy, foreign, accessTokenTtl, ...others } = values;
-  const resolved: ResolvedAuthOptions = {
-    ...others,
-    accessTokenTtl,
-    foreign,
-    legacy,
-    loadKeys: readKeySource(secret, keys, legacy, problems),
-    observeUntil: observe,
-    maxTokenLife: Math.max(
-      accessTokenTtl,
-      // Not what is left until its end: the hosts' clocks may differ about that.
-      legacy === undefined ? 0 : LEGACY_TOKEN_LIFE,
-      ...foreign.map(({ maxTokenLife }) => maxTokenLife),
-    ),
-    claims: oneMethod('claims', values.claims, registered.claims, problems)?.in(modules),
-    validate: oneMethod('validate', values.validate, registered.validate, problems)?.in(modules),
-  };
-  problems.throwIfAny();
-  return Object.freeze(resolved);
-}
-
-/** What was given beside `useFactory` or returned by it, not both. */
-function oneMethod<Name extends keyof RegisteredCalls>(
-  name: Name,
-  returned: Values[Name],
-  beside: unknown,
-  problems: OptionProblems,
-): Values[Name] {
-  if (beside === undefined) return returned;
-  if (returned === undefined) {
-    return AUTH_OPTIONS[name].check(beside, name, problems, {}) as Values[Name];
-  }
-  problems.add(name, 'one beside useFactory and one returned by it', 'Give one of them.');
-  return undefined;
-}
-
-function readKeySource(
-  secret: unknown,
-  keys: unknown,
-  legacy: ResolvedLegacy | undefined,
-  problems: OptionProblems,
-): () => Promise<readonly AuthKey[]> {
-  let checked: readonly AuthKey[] = [];
-  if (secret !== undefined && keys !== undefined) {
-    problems.add('secret', 'a value beside keys', 'Give one of them: move the secret into keys.');
-  } else if (secret === undefined && keys === undefined) {
-    problems.add(
-      'secret',
-      'nothing',
-      'Give secret (at least 32 random bytes) or keys; if it comes from the environment, is the variable set?',
-    );
-  } else if (typeof keys === 'function') {
-    return async () => {
-      const loaded = resolveAuthKeys(await keys());
-      const found = new OptionProblems();
-      checkNameOfLegacy(loaded, legacy, found);
-      found.throwIfAny();
-      return loaded;
-    };
-  } else {
-    checked =
-      secret === undefined ? readAuthKeys(keys, problems) : readPlainSecret(secret, problems);
-    checkNameOfLegacy(checked, legacy, problems);
-  }
-  return () => Promise.resolve(checked);
+  const {
+    secret: _,
+    keys: loadKeys,
+    observe: observeUntil,
+    ...others
+  } = readOptions(options, 'options', AUTH_OPTIONS, FAMILIAR, { registered, modules });
+  const maxTokenLife = Math.max(
+    others.accessTokenTtl,
+    // Not what is left until its end: the hosts' clocks may differ about that.
+    others.legacy === undefined ? 0 : LEGACY_TOKEN_LIFE,
+    ...others.foreign.map((issuer) => issuer.maxTokenLife),
+  );
+  return Object.freeze({ ...others, loadKeys, observeUntil, maxTokenLife });
 }

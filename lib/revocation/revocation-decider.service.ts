@@ -4,7 +4,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { type StalePolicy, UNBOUNDED } from '../options/stale-policy.js';
+import { type StalePolicy, UNBOUNDED } from '../options/operation-settings.js';
 import type { TokenIdentity } from '../options/token-claims.js';
 import { LogCursor } from './feed/log-cursor.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';

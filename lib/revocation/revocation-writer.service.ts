@@ -15,7 +15,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { UNBOUNDED } from '../options/stale-policy.js';
+import { UNBOUNDED } from '../options/operation-settings.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { DEFAULT_REASONS, type RevocationRequest } from './log/event-draft.js';

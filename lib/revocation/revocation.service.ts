@@ -5,7 +5,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import type { HintState } from '../options/revocation-hint.js';
-import { type StalePolicy, stalePolicyOf } from '../options/stale-policy.js';
+import { type StalePolicy, stalePolicyOf } from '../options/operation-settings.js';
 import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { RevocationIndex } from './index/revocation-index.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { AuthCookies, type CookieResponse, type LoginResult } from 'nestjs-logout';
-import { cookies as readCookies, OptionProblems } from '../support/internals.js';
+import { cookies as readCookies } from '../support/internals.js';
 
 const KEPT = 'Path=/; HttpOnly; Secure; SameSite=Strict';
 const LOGIN: LoginResult = {
@@ -31,7 +31,7 @@ describe('what AuthCookies.set makes of a login', () => {
       [`__Host-access=access; Max-Age=5000; ${KEPT}`],
     ],
   ])('%s', (_, extra, lines) => {
-    const cookies = new AuthCookies(readCookies(true, 'http.cookies', new OptionProblems()));
+    const cookies = new AuthCookies(readCookies(true, 'http.cookies'));
     const response = new StubResponse();
     cookies.set(response, { ...LOGIN, ...extra });
     expect(response.getHeader('set-cookie')).toEqual(lines);

@@ -4,7 +4,7 @@ function one(name: string, file: string, find: string, replace: string, tests: s
   return { name, edits: [{ file, find, replace }], tests };
 }
 
-const CHECK = 'options/injection-check';
+const CHECK = 'auth-core.module';
 const CLASSES = 'e2e/application-classes';
 
 /** What the boot refuses, and how options name classes of the application (issue 9, A). */
@@ -12,8 +12,8 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
   one(
     'a class is looked up before it is made',
     'options/resolved-auth-options',
-    'return Object.freeze(resolved);',
-    'resolved.claims?.find(); return Object.freeze(resolved);',
+    'return Object.freeze({ ...others, loadKeys, observeUntil, maxTokenLife });',
+    'others.validate?.find(); return Object.freeze({ ...others, loadKeys, observeUntil, maxTokenLife });',
     CLASSES,
   ),
   one(

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import { parseStalePolicy, type StalePolicy } from '../../options/stale-policy.js';
+import { parseStalePolicy, type StalePolicy } from '../../options/operation-settings.js';
 
 /**
  * How fresh the proof behind a decision must be: at most so many seconds old, or `'strict'`: dated after

@@ -10,7 +10,7 @@ import {
   parseStalePolicy,
   type StalePolicy,
   UNBOUNDED,
-} from '../../options/stale-policy.js';
+} from '../../options/operation-settings.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { policyOn, routeDemandOf, type RouteTarget } from './freshness.decorators.js';
 

@@ -7,7 +7,7 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
-import { parseStaleFor, UNBOUNDED } from '../../options/stale-policy.js';
+import { parseStaleFor, UNBOUNDED } from '../../options/operation-settings.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { isActor } from '../../platform/identifier.js';
 import { logText } from '../../platform/log-text.js';

@@ -327,7 +327,7 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   // names
   ['a misspelt option', { maxStalness: 5 }, "'maxStalness'", 'Did you mean maxStaleness?'],
   ['snake case', { access_token_ttl: 5 }, "'access_token_ttl'", 'Did you mean accessTokenTtl?'],
-  ['an unknown option', { zebra: 1 }, "'zebra'", 'Known are: secret, keys'],
+  ['an unknown option', { zebra: 1 }, "'zebra'", 'Known are: issuer, audience'],
   [
     'an own __proto__',
     JSON.parse('{"__proto__":{"secret":"x"}}') as Record<string, unknown>,

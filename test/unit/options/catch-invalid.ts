@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { InvalidAuthOptionsError } from '../../../lib/options/option-problems.js';
+import { InvalidAuthOptionsError } from '../../../lib/errors/auth-wiring.error.js';
 import * as sample from './key-samples.js';
 
 /** Runs what must fail, and gives the error that lists the problems. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHmac, createSecretKey } from 'node:crypto';
 import { secretKid } from '../../../lib/options/key-material.js';
-import { InvalidAuthOptionsError } from '../../../lib/options/option-problems.js';
+import { InvalidAuthOptionsError } from '../../../lib/errors/auth-wiring.error.js';
 import { resolveAuthKeys } from '../../../lib/options/resolve-auth-keys.js';
 import { BAD_KEYS } from './bad-keys.js';
 import { catchInvalid, expectNoSecret } from './catch-invalid.js';

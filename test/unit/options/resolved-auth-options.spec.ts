@@ -3,7 +3,7 @@ import type { AuthOptions, ClaimsValidator } from '../../../lib/options/auth-opt
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import { secretKid } from '../../../lib/options/key-material.js';
 import { resolveAuthOptions } from '../../../lib/options/resolved-auth-options.js';
-import { UNBOUNDED } from '../../../lib/options/stale-policy.js';
+import { UNBOUNDED } from '../../../lib/options/operation-settings.js';
 import type { TokenClaims } from '../../../lib/options/token-claims.js';
 import { BAD_KEYS } from './bad-keys.js';
 import { BAD_OPTIONS } from './bad-options.js';
