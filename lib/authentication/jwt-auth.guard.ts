@@ -18,7 +18,7 @@ import { AllowExpired, OptionalAuth, Public } from './decorators.js';
 import { JwtAuthGuardOptions } from './jwt.strategy.js';
 import type { TokenDemand } from './token-verifier.js';
 
-/** What the decorators of a route say. */
+/** What the decorators of a route say: read once, at its first request. */
 export interface RoutePolicy {
   readonly isPublic: boolean;
   readonly isOptional: boolean;
@@ -55,7 +55,7 @@ export class RoutePolicyReader {
   of(context: ExecutionContext): RoutePolicy {
     const handler = context.getHandler();
     const type = context.getClass();
-    // A request asks twice in a row, and two WeakMap look-ups cost as much as the check for revocation.
+    // Each request asks twice in a row, and two WeakMap look-ups cost as much as the check for revocation.
     if (handler === this.last?.handler && type === this.last.type) return this.last.policy;
     // By both, because a handler that is inherited serves several classes.
     const known = this.known.get(handler)?.get(type) ?? this.learn(handler, type);
@@ -63,6 +63,7 @@ export class RoutePolicyReader {
     return known.policy;
   }
 
+  /** Reads and remembers a route that was not asked about before. */
   private learn(handler: Target, type: Target): KnownRoute {
     const route = { handler, type, policy: this.read(handler, type) };
     let ofHandler = this.known.get(handler);
@@ -94,6 +95,7 @@ export class RoutePolicyReader {
     return !readsToken && (this.isMarkedPublic(type) ?? false);
   }
 
+  /** `@Public()`, else the mark of another library that the option `publicMetadataKey` names. */
   private isMarkedPublic(target: Target): boolean | undefined {
     const own = this.reflector.get(Public, target);
     const { publicMetadataKey } = this.options;
@@ -170,6 +172,7 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
     return new PassportCall(this, this.options, this.routes);
   }
 
+  /** For `@OptionalAuth()`: whether the request has no token at all. */
   private isAnonymous(context: ExecutionContext): boolean {
     try {
       return this.options.tokenOf(this.getRequest(context)) === undefined;
@@ -236,6 +239,7 @@ class PassportCall extends AuthGuard() {
     }
   }
 
+  /** The same for an override that is asynchronous. */
   private async settle(
     result: Promise<unknown>,
     reported: unknown[],
@@ -248,6 +252,7 @@ class PassportCall extends AuthGuard() {
     }
   }
 
+  /** The route's demand comes last, so that it wins. */
   private async withOwnOptions(
     context: ExecutionContext,
     ofRoute: AuthenticateOptions,

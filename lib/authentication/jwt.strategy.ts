@@ -39,7 +39,7 @@ interface PassportRegistry {
   _strategy(name: string): unknown;
 }
 
-// Said in our own words, so that whoever reads our types needs no @types/passport.
+// Typed here, so that the package's types do not need @types/passport.
 const BaseStrategy = passport.Strategy as unknown as new () => PassportActions;
 
 /** Known to every copy of this package: hot reload may evaluate it anew. */

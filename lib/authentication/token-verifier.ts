@@ -68,7 +68,9 @@ type RawClaims = {
 @Injectable()
 export class TokenVerifier {
   private readonly logger = new Logger('JwtStrategy');
+  /** Verifies tokens of this library. */
   private readonly own: PassportJwt;
+  /** Verifies tokens of the passport recipe (option `legacy`), which name no issuer and no audience. */
   private readonly recipe = new PassportJwt({ algorithms: ['HS256'] });
 
   constructor(
@@ -90,9 +92,11 @@ export class TokenVerifier {
   verify(token: string): SignedToken {
     const first = token.indexOf('.');
     const second = token.indexOf('.', first + 1);
+    // Cheap refusals first: what is no token costs no signature.
     if (first < 1 || second < first + 2 || token.length > MAX_TOKEN_LENGTH) {
       throw refusal('token_malformed');
     }
+    // A signature has other spellings that verify too; only one of them is accepted (JW-04).
     if (!hasCanonicalEnd(token.slice(second + 1))) throw refusal('token_malformed');
     const segment = token.slice(first + 1, second);
     const known = this.ring.byHeader.get(token.slice(0, first));
@@ -128,7 +132,7 @@ export class TokenVerifier {
    * Step 3: whether the claims were revoked. Returns a promise only where a proof has to be waited for.
    *
    * With `allowExpired` a revoked token passes, so that a logout can be repeated. A token of a revoked
-   * key does not: whoever stole the key must not be able to log users out.
+   * key does not: the thief of a key must not be able to log users out.
    *
    * @throws AuthException the refusal.
    */
@@ -217,7 +221,7 @@ export class TokenVerifier {
   }
 }
 
-// Said in our own words, so that whoever reads our types needs no @types/passport-jwt.
+// Typed here, so that the package's types do not need @types/passport-jwt.
 const PassportJwtStrategy = Strategy as unknown as new (
   options: Readonly<Record<string, unknown>>,
   verified: (payload: unknown, done: (error: null, payload: unknown) => void) => void,
@@ -281,7 +285,7 @@ function signedBy(passportJwt: PassportJwt, key: AuthKey, token: string): unknow
   }
 }
 
-/** Which rule a token broke is in the `cause`, for the application's log: a stranger learns nothing. */
+/** The broken rule is in the `cause`, for the application's log. The client does not learn it. */
 function invalid(cause: unknown): AuthException {
   return refusal('token_invalid', { cause });
 }

@@ -11,19 +11,19 @@ export interface VerifyTokenOptions {
   /** How fresh the proof must be; only tightens what the module says. */
   freshness?: Freshness | undefined;
   /**
-   * What becomes of the token while nothing can be proven; not together with `'strict'`. One that is
-   * wider than any that stood somewhere at boot is refused: put `@WhenStale()` on the gateway or job too.
+   * What happens to the token while freshness cannot be proven; not together with `'strict'`. A policy
+   * that is wider than any found at boot is refused: put `@WhenStale()` on the gateway or job too.
    *
    * @default the option `whenStale`; `'closed'` where `freshness` is given
    */
   whenStale?: StalePolicy | undefined;
-  /** As `@AllowExpired()`: for whoever is about to end the login anyway. */
+  /** As `@AllowExpired()`: for a call that is about to revoke the session anyway. */
   allowExpired?: boolean | undefined;
 }
 
 /**
- * Verifies access tokens that did not come in a guarded HTTP request: those of sockets and jobs. The
- * rules, the check for revocation and the exceptions are those of the guard.
+ * Verifies access tokens that did not come in a guarded HTTP request: those of sockets and jobs. It has the
+ * guard's rules, check for revocation and exceptions.
  *
  * @example
  * ```ts

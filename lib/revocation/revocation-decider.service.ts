@@ -81,6 +81,7 @@ export class RevocationDecider {
       : this.reporter.pronounce(verdict, claims, kid);
   }
 
+  /** By the index, by a proof, or by the policy: in this order. */
   private judge(
     claims: TokenIdentity,
     kid: string | null | undefined,
@@ -91,6 +92,7 @@ export class RevocationDecider {
     const known = this.look(claims, kid);
     if (known !== undefined) return known;
     if (this.callers.size > 0 && this.callers.concerns(claims)) {
+      // A caller's transaction may commit at any moment; only a proof from after that shows it (C5).
       return this.decideStrictly(claims, kid, NEVER);
     }
     if (freshness === 'strict' || this.isAhead(claims)) {
@@ -101,6 +103,7 @@ export class RevocationDecider {
     return this.decideAfterPoll(claims, kid, staleness, upTo);
   }
 
+  /** What is known of the token without any proof. */
   private look(claims: TokenIdentity, kid: string | null | undefined): Verdict | undefined {
     const hit = this.index.find(claims, kid);
     if (hit !== undefined) return hit;
@@ -113,7 +116,11 @@ export class RevocationDecider {
     return gen !== undefined && gen > this.cursor.position && iss === this.options.issuer;
   }
 
-  /** @param upTo - The staleness (ms) that is tolerated while there is no proof. */
+  /**
+   * Decides by a proof that is dated after now.
+   *
+   * @param upTo - The staleness (ms) that is tolerated while there is no proof.
+   */
   private async decideStrictly(
     claims: TokenIdentity,
     kid: string | null | undefined,
@@ -143,6 +150,7 @@ export class RevocationDecider {
     return false;
   }
 
+  /** The lease has expired: waits for a poll, for at most `staleWait`. */
   private async decideAfterPoll(
     claims: TokenIdentity,
     kid: string | null | undefined,
@@ -161,6 +169,7 @@ export class RevocationDecider {
     return this.after(isProven, claims, upTo);
   }
 
+  /** The verdict once the wait for a proof is over. */
   private after(isProven: boolean, claims: TokenIdentity, upTo: number): Verdict {
     if (isProven && this.isAhead(claims)) return this.unknown;
     return isProven && this.proofs.isFresh() ? ACTIVE : this.withoutProof(upTo);
@@ -179,6 +188,7 @@ export class RevocationDecider {
     return overridden > 0 && this.proofs.isFresh(overridden) ? LENIENT.override : this.unknown;
   }
 
+  /** Up to how much staleness (ms) is accepted while there is no proof; the nearest policy decides. */
   private toleranceOf(freshness: Freshness | undefined, policy: StalePolicy | undefined): number {
     if (policy === undefined) return freshness === undefined ? this.options.whenStale : NEVER;
     if (policy === 'closed') return NEVER;
@@ -191,6 +201,7 @@ export class RevocationDecider {
     return this.policies.upTo(policy);
   }
 
+  /** How old a proof may be (ms). */
   private stalenessOf(freshness: number | undefined): number {
     const { maxStaleness } = this.options;
     return freshness === undefined ? maxStaleness : Math.min(freshness * 1000, maxStaleness);

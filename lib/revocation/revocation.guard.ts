@@ -14,7 +14,7 @@ import { routeDemandOf } from './staleness/freshness.decorators.js';
 import { kidOf } from './token-identity.js';
 
 /**
- * Refuses ended tokens behind any other authentication: an own strategy, an API gateway, another
+ * Refuses revoked tokens behind any other authentication: an own strategy, an API gateway, another
  * library. {@link JwtAuthGuard} does not need it: it asks the same question itself.
  *
  * It obeys `@Freshness()` and `@WhenStale()`. The issuer must be `issuer` or one of the option `foreign`.
@@ -46,7 +46,7 @@ export class RevocationGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (this.revocation === undefined) {
       throw new AuthWiringError(
-        'RevocationGuard stands in a module that does not see AuthModule.',
+        'RevocationGuard is used in a module that does not see AuthModule.',
         'Import AuthModule.forRoot() in the root module; it is global.',
       );
     }

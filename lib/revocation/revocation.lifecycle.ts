@@ -24,7 +24,10 @@ import { PushLink } from './push/push-link.service.js';
 /** Before a connection that was refused is tried again (ms). */
 const REFUSED_PAUSE = 500;
 
-/** Starts and ends the room: first load, feed, purge; the last writes before the connections close. */
+/**
+ * Starts and stops everything in `lib/revocation`: the first load, the feed and the purge at boot; at
+ * shutdown the last writes, before the connections close.
+ */
 @Injectable()
 export class RevocationLifecycle
   implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
@@ -43,8 +46,8 @@ export class RevocationLifecycle
   ) {}
 
   /**
-   * Waits for the first load, however often it is tried, for at most `bootTimeout`; then the application
-   * goes on, closed.
+   * Waits for the first load for at most `bootTimeout`. Then the application starts anyway, and guarded
+   * routes answer 503 until the log is loaded.
    *
    * @throws AuthWiringError for what a retry cannot fix, such as missing tables.
    */
@@ -64,8 +67,8 @@ export class RevocationLifecycle
   }
 
   /**
-   * A process that only writes: it makes its tables and says how long its tokens live, if the database
-   * is there; every login sees to the latter again.
+   * For a process that only writes (option `follow`). It creates its tables and registers its longest
+   * token lifetime if the database can be reached; if not, the first login registers it.
    */
   private async startWriting(): Promise<void> {
     this.logger.log(
@@ -94,7 +97,7 @@ export class RevocationLifecycle
     }
   }
 
-  /** What stops the boot. Nobody closes an application that did not start: nothing of ours goes on. */
+  /** What stops the boot. Nest does not close an application that did not start, so it is done here. */
   private async bootError(failure: unknown): Promise<AuthWiringError> {
     await this.onApplicationShutdown();
     if (failure instanceof AuthWiringError) return failure;
@@ -107,7 +110,7 @@ export class RevocationLifecycle
     return error;
   }
 
-  /** Whether the task was done in time; it goes on if not. */
+  /** Whether the task was done in time. A late task keeps running. */
   private async within(time: number, task: Promise<void>): Promise<boolean> {
     let cancel: (() => void) | undefined;
     const late = new Promise<false>((resolve) => {

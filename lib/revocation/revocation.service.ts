@@ -105,8 +105,8 @@ export class RevocationService {
    *
    * @throws AuthUnauthorizedException `token_revoked`, `session_ended`, `key_revoked`,
    * `token_expired`, or `token_invalid` for an issuer that is not registered.
-   * @throws AuthUnavailableException `revocation_state_unknown` when it cannot be told: let it pass
-   * through as a 503, never turn it into "not revoked".
+   * @throws AuthUnavailableException `revocation_state_unknown` when this instance cannot know. Let it
+   * become a 503; never turn it into "not revoked".
    */
   async assertActive(given: VerifiedClaims, options?: AssertActiveOptions): Promise<void> {
     try {
@@ -179,10 +179,10 @@ export class RevocationService {
    * Lets **this instance** accept by an older proof for a while: what an operator does, without a
    * deploy and without the database, when being up matters more than a logout.
    *
-   * It loosens what has no say of its own and what a policy has loosened already; never a route with
+   * It loosens routes without a policy of their own and those that a policy loosens already; never one with
    * `@Freshness()` alone or `@WhenStale('closed')`, never before the first load, and never after the log
-   * contradicted what is known here. What is known to be revoked stays refused. It is logged, told as
-   * `staleness_override`, and replaces the one before.
+   * contradicted what is known here. What is known to be revoked stays refused. It is logged,
+   * reported as `staleness_override`, and replaces the previous one.
    *
    * @throws AuthWiringError without the option `overrideCeiling`, or above it.
    * @throws AuthException 400 `invalid_request` for an end that is past or more than 24 hours ahead, and

@@ -6,7 +6,7 @@ import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
 import { canonicalJson } from '../platform/canonical-json.js';
 import { isIdentifier } from '../platform/identifier.js';
 
-/** No identity provider makes ids that start so. */
+/** No identity provider issues ids with this prefix. */
 const NAMESPACE = 'nestjs-logout:claims:';
 
 /**
@@ -89,8 +89,8 @@ function notOfTheseClaims(cause?: unknown): AuthUnauthorizedException {
  * the tokens of a revoked key. `undefined` where the header has none, or cannot be read.
  *
  * Use it only where your strategy chooses the key by this `kid` (a `secretOrKeyProvider`, a JWKS). A
- * strategy with one key ignores the header, so whoever has the leaked key writes any `kid` into it:
- * there name the key yourself, with a fixed `kid` or `secretKid(secret)`.
+ * strategy with one key ignores the header, so the thief of a leaked key can write any `kid` into it:
+ * there pass the key's id yourself, with a fixed `kid` or `secretKid(secret)`.
  *
  * @example
  * ```ts
@@ -115,7 +115,7 @@ export function kidOf(token: string | null | undefined): string | undefined {
 
 /**
  * Whether the log can say anything about a token: it is ours, or its issuer is registered; it has an
- * id by which it can be ended; and it dies no later than its end would be forgotten.
+ * id by which it can be revoked; and it expires before its revocation would be deleted.
  *
  * @throws AuthUnauthorizedException `token_invalid`: what cannot be revoked is not accepted.
  */
@@ -144,7 +144,7 @@ export function assertDecidable(
   }
   if (!isTime(iat) || !isTime(exp)) throw invalid('it has no iat or no exp');
   const end = exp * 1000;
-  // Its end may have been forgotten: whoever verified it must not have been that tolerant.
+  // Its revocation may have been deleted: no verifier may be that tolerant.
   if (now >= end + LARGEST_TOLERANCE) {
     throw refusal('token_expired');
   }

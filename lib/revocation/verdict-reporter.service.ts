@@ -12,7 +12,10 @@ import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { ProofClock } from './staleness/proof-clock.js';
 import { codeOf, LENIENT, type Verdict } from './verdict.js';
 
-/** Tells of every verdict but the plain good one, and lets pass while revocations are only observed. */
+/**
+ * Reports every verdict but the plain good one: to the log, to {@link AuthEvents} and to the metrics. While
+ * revocations are only observed (option `observeUntil`), it turns each refusal into an acceptance.
+ */
 @Injectable()
 export class VerdictReporter {
   private readonly staleWarning: RepeatedWarning;
@@ -61,9 +64,7 @@ export class VerdictReporter {
     }
     if (this.isObserving()) {
       const reason = codeOf(verdict);
-      this.observeWarning.say(
-        `A request was let pass that will be refused with ${reason} (observe).`,
-      );
+      this.observeWarning.say(`Observe mode: this request would have been refused (${reason}).`);
       this.meter.staleAccepted.observe++;
       this.events.tell({ type: 'observed', subject, sessionId, reason });
       return LENIENT.observe;
@@ -75,20 +76,20 @@ export class VerdictReporter {
     return verdict;
   }
 
-  /** Not before the first load: until then no receipt accounts for it. */
+  /** Not before the first load: until then no receipt accounts for what would be accepted. */
   private isObserving(): boolean {
     const { observeUntil } = this.options;
     return observeUntil !== undefined && this.feed.ready && this.proofs.now() < observeUntil;
   }
 }
 
-/** Issuers are registered, so there are few; whatever else comes is one. */
+/** Only registered issuers are accepted, so there are few. The limit is for calls with other issuers. */
 const MOST_ISSUERS = 100;
 
 const PASS_IT =
   'Pass the kid of the key that verified the token: assertActive(claims, { kid: kidOf(token) }), or getKid() of a RevocationGuard.';
 
-/** Says, once for each issuer, that decisions are asked for without the kid of the token's key. */
+/** Logs, once for each issuer, that decisions are asked for without the kid of the token's key. */
 class MissingKids {
   private readonly logger = new Logger('RevocationService');
   private readonly warned = new Set<string>();

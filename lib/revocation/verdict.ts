@@ -34,7 +34,7 @@ export type Verdict = ActiveVerdict | RevokedVerdict | UnknownVerdict | InvalidV
 /** The one good answer, shared so that accepting allocates nothing. */
 export const ACTIVE: ActiveVerdict = Object.freeze({ state: 'active' });
 
-/** The answers of those who let pass what was not proven. */
+/** The answers that accept without a fresh proof, by their reason. */
 export const LENIENT: Readonly<Record<Leniency, ActiveVerdict>> = Object.freeze({
   open: Object.freeze({ state: 'active', leniency: 'open' }),
   stale_for: Object.freeze({ state: 'active', leniency: 'stale_for' }),

@@ -8,6 +8,7 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { JwtService } from '@nestjs/jwt';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import passport from 'passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -21,6 +22,7 @@ import {
   Public,
   RevocationGuard,
   type TokenClaims,
+  TokenService,
 } from 'nestjs-logout';
 import { issueTestToken, overrideAuth } from 'nestjs-logout/testing';
 import { fetchOnce } from '../support/fetch-once.js';
@@ -160,6 +162,15 @@ describe('nestjs-logout/testing', () => {
     await app?.close();
     app = undefined;
     expect(namesInPassport()).toEqual(before);
+  });
+
+  it('overrideAuth accepts a token of the application’s own key in TokenService, as a gateway asks', async () => {
+    const builder = Test.createTestingModule({ imports: [AuthModule.forRoot(OPTIONS)] });
+    await start(overrideAuth(builder));
+    const jwt = app?.get(JwtService, { strict: false });
+    const claims = { sub: 'alice', sid: 'session', jti: 'token', gen: 7 };
+    const token = jwt?.sign(claims, { header: { alg: 'HS256', typ: 'at+jwt' }, expiresIn: 60 });
+    await expect(app?.get(TokenService).verify(token ?? '')).resolves.toMatchObject(claims);
   });
 
   it('overrideAuth tells a logout that there is no log, instead of doing nothing', async () => {

@@ -53,6 +53,13 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
     'e2e/testing-helpers',
   ),
   one(
+    'overrideAuth leaves the decision to a log that is not there',
+    'testing/override-auth',
+    '.useValue({ decide: NOTHING_REVOKED.decide })',
+    '.useClass(RevocationDecider)',
+    'e2e/testing-helpers',
+  ),
+  one(
     'overrideAuth supplies nothing without AuthModule',
     'testing/override-auth',
     'supplied.get(token)?.()',
