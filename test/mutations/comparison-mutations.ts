@@ -18,8 +18,8 @@ const REFRESH = 'cluster/sessions/refresh.spec.ts';
 
 const NOT_FOLLOWED: Edits = [
   {
-    file: 'revocation/feed/poll-loop',
-    find: 'this.cancelNext = this.clock.schedule(pause, () => void this.run());',
+    file: 'revocation/feed/revocation-feed.service',
+    find: 'this.cancelNext = this.clock.schedule(pause, () => this.run());',
     replace: '',
   },
   {

@@ -28,8 +28,8 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the feed is stopped after the first load',
     edits: [
       {
-        file: 'revocation/feed/poll-loop',
-        find: 'this.cancelNext = this.clock.schedule(pause, () => void this.run());',
+        file: 'revocation/feed/revocation-feed.service',
+        find: 'this.cancelNext = this.clock.schedule(pause, () => this.run());',
         replace: '',
       },
       {
@@ -113,8 +113,8 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/index/mark',
-        find: 'this.setLimit(place, SECOND, top);',
-        replace: 'this.setLimit(place, SECOND, 0);',
+        find: 'setLimit(words, at + SECOND, top);',
+        replace: 'setLimit(words, at + SECOND, 0);',
       },
     ],
     tests: 'test/cluster/protocol/g4|test/unit/revocation/index/mark',

@@ -147,8 +147,8 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   one(
     'a process that only writes polls',
     'revocation/feed/revocation-feed.service',
-    'new PollLoop(clock, polling, !options.follow);',
-    'new PollLoop(clock, polling, false);',
+    'this.isStopped = !options.follow;',
+    'this.isStopped = false;',
     'cluster/policies/follow-false',
   ),
   one(

@@ -192,6 +192,7 @@ export class LogFollower {
   }
 
   private isRegisteredIn({ head }: Answer): boolean {
+    this.policies.update();
     return (
       head.maxStaleness >= this.policies.widest && head.maxTokenLife >= this.options.maxTokenLife
     );

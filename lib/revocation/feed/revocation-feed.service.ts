@@ -5,19 +5,20 @@ import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
-import { AuthClock } from '../../platform/auth-clock.js';
+import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { RevocationIndex } from '../index/revocation-index.js';
 import { ClockCheck } from '../log/clock-check.service.js';
 import { LogConnection } from '../log/log-connection.service.js';
 import { RevocationLog } from '../log/revocation-log.service.js';
 import { LEASE_SHARE, ProofClock } from '../staleness/proof-clock.js';
 import { LogCursor } from './log-cursor.js';
-import { type CurrentAnswer, LogFollower } from './log-follower.js';
-import { PollLoop } from './poll-loop.js';
+import { LogFollower } from './log-follower.js';
+import { PollFailures } from './poll-failures.js';
 
 /**
- * Follows the log into the index: one poll in flight, each answer judged before it counts, each accepted
- * answer a proof of freshness that is dated to the moment before its poll was sent.
+ * Follows the log: polls again and again, never twice at the same time (F1), and settles the requests that
+ * wait (F6). {@link LogFollower} judges each answer before it counts; each accepted answer is a proof of
+ * freshness that is dated to the moment before its poll was sent.
  *
  * Specified in docs/protocol.md, "Following".
  */
@@ -26,11 +27,20 @@ export class RevocationFeed {
   /** Resolves with the first proof; never in a process that only writes. */
   readonly firstProof: Promise<void>;
 
-  private readonly loop: PollLoop;
+  /** Whether the first complete load is done and was proven current (P4, F7). */
+  ready = false;
+  /** Whether there will be no further proof: this process only writes, or shuts down. */
+  isStopped: boolean;
+
+  private readonly failures = new PollFailures();
+  private readonly waiters: ProofWaiters;
   private readonly booted: Promise<void>;
   private endBoot = (): void => undefined;
   private prove = (): void => undefined;
-  private isProven = false;
+  private running: Promise<void> | undefined;
+  /** Whether another poll follows the one in flight at once. */
+  private again = false;
+  private cancelNext: CancelSchedule | undefined;
 
   constructor(
     private readonly connection: LogConnection,
@@ -46,13 +56,8 @@ export class RevocationFeed {
   ) {
     this.firstProof = new Promise((resolve) => (this.prove = resolve));
     this.booted = new Promise((resolve) => (this.endBoot = resolve));
-    const polling = {
-      interval: options.maxStaleness / 4,
-      poll: () => this.poll(),
-      settled: (error?: unknown) => this.settled(error),
-    };
-    // A process that only writes never polls: it waits for no proof and has none.
-    this.loop = new PollLoop(clock, polling, !options.follow);
+    this.waiters = new ProofWaiters(clock);
+    this.isStopped = !options.follow;
   }
 
   /** The last position this instance has applied; 0 before the first load. */
@@ -70,24 +75,14 @@ export class RevocationFeed {
     return this.proofs.age();
   }
 
-  /** Whether the first complete load is done and was proven current (P4, F7). */
-  get ready(): boolean {
-    return this.isProven;
-  }
-
-  /** Whether the last poll failed: then no request waits for the next one. */
+  /** Whether the last poll failed: then the backoff decides about the next one, and no request waits for it. */
   get failing(): boolean {
-    return this.loop.failing;
+    return this.failures.count > 0;
   }
 
-  /** Why the last poll failed, for the boot and the health of the module. */
+  /** Why the last poll failed, for the boot and the health of the module; `undefined` after a success. */
   get failure(): unknown {
-    return this.loop.failure;
-  }
-
-  /** Whether the application shuts down: there will be no further proof. */
-  get isStopped(): boolean {
-    return this.loop.isStopped;
+    return this.failures.last;
   }
 
   /** Whether this instance may accept now, by a proof of at most `staleness` ms (F5). */
@@ -97,7 +92,8 @@ export class RevocationFeed {
 
   /** Polls now, or at once after the poll in flight. */
   request(): void {
-    this.loop.request();
+    if (this.running === undefined) this.run();
+    else this.again = true;
   }
 
   /**
@@ -106,15 +102,15 @@ export class RevocationFeed {
    */
   proofWithin(staleness: number, timeout: number): Promise<boolean> {
     if (this.failing || this.isStopped) return Promise.resolve(false);
-    const proven = this.loop.wait(this.clock.monotonic() - staleness * LEASE_SHARE, timeout);
-    this.loop.join();
+    const proven = this.waiters.wait(this.clock.monotonic() - staleness * LEASE_SHARE, timeout);
+    this.run();
     return proven;
   }
 
   /** Waits for a proof dated after now: it never joins a poll that was sent before (F6). */
   strictProof(timeout = this.pollTimeout): Promise<boolean> {
     if (this.isStopped) return Promise.resolve(false);
-    const proven = this.loop.wait(this.clock.monotonic(), timeout);
+    const proven = this.waiters.wait(this.clock.monotonic(), timeout);
     this.request();
     return proven;
   }
@@ -124,42 +120,118 @@ export class RevocationFeed {
    * current, at an error that no retry can fix, or when the feed is stopped.
    */
   start(): Promise<void> {
-    this.loop.join();
+    this.run();
     return this.booted;
   }
 
+  /** Starts no further poll, and resolves when none is in flight. */
   async stop(): Promise<void> {
     this.endBoot();
-    await this.loop.stop();
+    this.isStopped = true;
+    this.cancelNext?.();
+    this.waiters.settle(Infinity, false);
+    await this.running;
   }
 
-  /** Less than the lease, so that a hung connection is noticed before it makes this instance stale. */
-  private get pollTimeout(): number {
-    return Math.min(2_000, this.options.maxStaleness / 2);
+  /** Polls now unless a poll is in flight, and plans the next one. */
+  private run(): void {
+    this.running ??= this.pollWhileAsked().finally(() => {
+      this.running = undefined;
+      if (this.isStopped) return;
+      if (this.again) return this.run();
+      const pause = this.failures.pause(this.options.maxStaleness / 4);
+      this.cancelNext = this.clock.schedule(pause, () => this.run());
+    });
   }
 
+  private async pollWhileAsked(): Promise<void> {
+    this.cancelNext?.();
+    do {
+      this.again = false;
+      if (this.isStopped) return;
+      await this.pollOnce();
+    } while (this.again && !this.failing);
+    if (!this.failing) return;
+    // In this order: a request that is refused here and asks again must start a poll.
+    this.again = false;
+    this.waiters.settle(Infinity, false);
+  }
+
+  private async pollOnce(): Promise<void> {
+    try {
+      const sent = await this.poll();
+      this.failures.end();
+      this.waiters.settle(sent, true);
+      if (this.waiters.wantsLaterThan(sent)) this.again = true;
+      this.endBoot();
+    } catch (error) {
+      this.failures.add(error);
+      this.meter.polls.failed++;
+      if (error instanceof AuthWiringError) this.endBoot();
+    }
+  }
+
+  /** One poll that ends with a proof; resolves with the monotonic time at which it was sent. */
   private async poll(): Promise<number> {
-    const begun = this.clock.monotonic();
+    const started = this.clock.monotonic();
     const log = await this.connection.open();
-    const current = await this.follower.catchUp(log, this.pollTimeout);
-    this.accept(current);
-    this.meter.observePoll(this.clock.monotonic() - begun);
-    return current.sent.monotonic;
-  }
-
-  private accept({ answer, sent }: CurrentAnswer): void {
+    const { answer, sent } = await this.follower.catchUp(log, this.pollTimeout);
     const { now } = answer.head;
-    this.isProven = true;
+    this.ready = true;
     this.proofs.prove(sent, now);
     this.prove();
     this.clocks.compare(now);
     const forgettable = this.clocks.forgettingTime(now);
     if (forgettable !== undefined) this.index.sweep(forgettable);
     this.log.afterAnswer(answer, sent);
+    this.meter.observePoll(this.clock.monotonic() - started);
+    return sent.monotonic;
   }
 
-  private settled(error?: unknown): void {
-    if (error !== undefined) this.meter.polls.failed++;
-    if (error === undefined || error instanceof AuthWiringError) this.endBoot();
+  /** Less than the lease, so that a hung connection is noticed before it makes this instance stale. */
+  private get pollTimeout(): number {
+    return Math.min(2_000, this.options.maxStaleness / 2);
+  }
+}
+
+interface Waiter {
+  readonly after: number;
+  readonly settle: (proven: boolean) => void;
+}
+
+/** Requests that wait for a proof, each for one dated at or after a moment of its own. */
+class ProofWaiters {
+  private readonly waiters = new Set<Waiter>();
+
+  constructor(private readonly clock: AuthClock) {}
+
+  /**
+   * Resolves `true` once a proof sent at or after `after` (monotonic ms) was accepted, `false` when a
+   * poll that could have given one failed, or after `timeout` ms.
+   */
+  wait(after: number, timeout: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.clock.schedule(timeout, () => waiter.settle(false));
+      const waiter: Waiter = {
+        after,
+        settle: (proven) => {
+          if (!this.waiters.delete(waiter)) return;
+          cancel();
+          resolve(proven);
+        },
+      };
+      this.waiters.add(waiter);
+    });
+  }
+
+  /** A poll that was sent at `sent` succeeded or failed. */
+  settle(sent: number, proven: boolean): void {
+    for (const waiter of this.waiters) if (waiter.after <= sent) waiter.settle(proven);
+  }
+
+  /** Whether a request waits for a proof that is later than `sent`. */
+  wantsLaterThan(sent: number): boolean {
+    for (const { after } of this.waiters) if (after > sent) return true;
+    return false;
   }
 }

@@ -49,60 +49,61 @@ export class MarkTable {
     note: number,
   ): void {
     const place = this.table.add(key, untilSeconds, 0);
-    const top = this.limitAt(place, TOP);
-    const notes = this.table.payloadAt(place, NOTES);
-    const sameException = this.spares(place, except ?? NO_EXCEPTION);
+    const words = this.table.wordsAt(place);
+    const at = this.table.payloadAt(place);
+    const spared = except ?? NO_EXCEPTION;
+    const sameException = spares(words, at, spared);
+    const top = limitIn(words, at + TOP);
+    const notes = words[at + NOTES]!;
     if (limit > top) {
       if (!sameException) {
-        this.setLimit(place, SECOND, top);
-        this.setException(place, except ?? NO_EXCEPTION);
+        setLimit(words, at + SECOND, top);
+        words.set(spared, at + EXCEPTION);
       }
-      this.setLimit(place, TOP, limit);
-      const second = sameException ? notes & 0xff00 : (notes & 0xff) << 8;
-      this.table.setPayloadAt(place, NOTES, second | note);
-    } else if (!sameException && limit > this.limitAt(place, SECOND)) {
-      this.setLimit(place, SECOND, limit);
-      this.table.setPayloadAt(place, NOTES, (notes & 0xff) | (note << 8));
+      setLimit(words, at + TOP, limit);
+      words[at + NOTES] = (sameException ? notes & 0xff00 : (notes & 0xff) << 8) | note;
+    } else if (!sameException && limit > limitIn(words, at + SECOND)) {
+      setLimit(words, at + SECOND, limit);
+      words[at + NOTES] = (notes & 0xff) | (note << 8);
     } else if (sameException && limit === top && (notes & 0xff) === 0) {
-      this.table.setPayloadAt(place, NOTES, notes | note);
+      words[at + NOTES] = notes | note;
     }
   }
 
   /** Whether the watermark at a place spares a session. */
   hasException(place: number): boolean {
-    return !this.spares(place, NO_EXCEPTION);
+    return !spares(this.table.wordsAt(place), this.table.payloadAt(place), NO_EXCEPTION);
   }
 
   /**
    * The note of the event that revokes a token, or -1.
    *
    * A token without a number (`NaN`) is below every limit: nothing shows that it is newer.
+   *
+   * @param session - The token's session, where the watermark {@link hasException}.
    */
   judge(place: number, value: number, session: Uint32Array | undefined): number {
-    const spared = session !== undefined && this.hasException(place) && this.spares(place, session);
-    const limit = this.limitAt(place, spared ? SECOND : TOP);
+    const words = this.table.wordsAt(place);
+    const at = this.table.payloadAt(place);
+    const isSpared = session !== undefined && spares(words, at, session);
+    const limit = limitIn(words, at + (isSpared ? SECOND : TOP));
     if (limit === 0 || value >= limit) return -1;
-    return (this.table.payloadAt(place, NOTES) >>> (spared ? 8 : 0)) & 0xff;
+    return (words[at + NOTES]! >>> (isSpared ? 8 : 0)) & 0xff;
   }
+}
 
-  private limitAt(place: number, word: number): number {
-    const { table } = this;
-    return table.payloadAt(place, word) * 2 ** 32 + table.payloadAt(place, word + 1);
-  }
+function limitIn(words: Uint32Array, at: number): number {
+  return words[at]! * 2 ** 32 + words[at + 1]!;
+}
 
-  private setLimit(place: number, word: number, limit: number): void {
-    this.table.setPayloadAt(place, word, floor(limit / 2 ** 32));
-    this.table.setPayloadAt(place, word + 1, limit % 2 ** 32);
-  }
+function setLimit(words: Uint32Array, at: number, limit: number): void {
+  words[at] = floor(limit / 2 ** 32);
+  words[at + 1] = limit % 2 ** 32;
+}
 
-  private spares(place: number, session: Uint32Array): boolean {
-    for (let i = 0; i < 4; i++) {
-      if (this.table.payloadAt(place, EXCEPTION + i) !== session[i]) return false;
-    }
-    return true;
+function spares(words: Uint32Array, at: number, session: Uint32Array): boolean {
+  for (let i = 0; i < 4; i++) {
+    if (words[at + EXCEPTION + i] !== session[i]) return false;
   }
-
-  private setException(place: number, session: Uint32Array): void {
-    for (let i = 0; i < 4; i++) this.table.setPayloadAt(place, EXCEPTION + i, session[i]!);
-  }
+  return true;
 }

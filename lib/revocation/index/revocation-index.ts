@@ -6,7 +6,7 @@ import { type EventKeys, parseHexKey } from './event-key.js';
 import { HistoryGaps } from './history-gaps.js';
 import { MarkTable } from './mark.js';
 import { RevokedKeys } from './revoked-keys.js';
-import { noteOf, REVOKED, type RevokedVerdict } from './revoked-verdict.js';
+import { NOTES, REVOKED, type RevokedVerdict } from './revoked-verdict.js';
 import { WaitingEvents } from './waiting-events.js';
 
 /** What a pending event counts as until it is numbered, by the answer that contained it (C2, C3). */
@@ -50,6 +50,9 @@ export class RevocationIndex {
   /** The same for tokens without `gen`, compared with the second of their `iat`. */
   private readonly subjectTimes = new MarkTable();
   private readonly issuerTimes = new MarkTable({ shardBits: 4 });
+  /** Without the times: each belongs to a position, and would count twice. */
+  private readonly tables: readonly DigestTable[];
+  private readonly allTables: readonly DigestTable[];
   private readonly revokedKeys: RevokedKeys;
   private readonly waiting: WaitingEvents<RevocationIndex>;
 
@@ -68,6 +71,9 @@ export class RevocationIndex {
     this.revokedKeys = new RevokedKeys(keys);
     keys.write('issuer', keys.ownIssuer, '', this.ownIssuerKey);
     this.waiting = new WaitingEvents(() => new RevocationIndex(keys, gaps));
+    const marks = [this.subjects, this.accessSubjects, this.issuers];
+    this.tables = [this.tokens, this.sessions, ...marks.map(({ table }) => table)];
+    this.allTables = [...this.tables, this.subjectTimes.table, this.issuerTimes.table];
   }
 
   /**
@@ -87,7 +93,7 @@ export class RevocationIndex {
     }
     if (this.waiting.size > 0) this.waiting.numbered(event.id);
     this.highest = Math.max(this.highest, event.position);
-    const note = noteOf(event.reason);
+    const note = NOTES.get(event.reason) ?? 0;
     const untilSeconds = event.until === null ? FOREVER : toUntil(event.until);
     if (kind === 'token') this.tokens.add(this.key, untilSeconds, note);
     else if (kind === 'session') this.sessions.add(this.key, untilSeconds, note);
@@ -176,7 +182,7 @@ export class RevocationIndex {
    * of each entry, which takes about ten milliseconds for a million.
    */
   beginReload(): void {
-    for (const table of this.tables()) table.unsee();
+    for (const table of this.allTables) table.unsee();
     this.revokedKeys.unsee();
     this.waiting.unsee();
   }
@@ -194,11 +200,7 @@ export class RevocationIndex {
     const now = Math.ceil(nowMs / 1000) + 1;
     let missing = this.revokedKeys.countUnseen();
     missing += this.waiting.countUnseen(nowMs, (event) => this.isSeen(event));
-    // Not the times: each belongs to a position, and would count twice.
-    const { tokens, sessions, subjects, accessSubjects, issuers } = this;
-    for (const table of [tokens, sessions, subjects.table, accessSubjects.table, issuers.table]) {
-      missing += table.countUnseen(now);
-    }
+    for (const table of this.tables) missing += table.countUnseen(now);
     return missing;
   }
 
@@ -206,7 +208,7 @@ export class RevocationIndex {
   sweep(nowMs: number): number {
     const now = Math.floor(nowMs / 1000);
     let dropped = this.waiting.sweep(nowMs);
-    for (const table of this.tables()) dropped += table.sweep(now, SWEEP_SLOTS);
+    for (const table of this.allTables) dropped += table.sweep(now, SWEEP_SLOTS);
     this.gaps.sweep(now);
     return dropped;
   }
@@ -220,7 +222,7 @@ export class RevocationIndex {
       key: this.revokedKeys.size,
       issuer: this.issuers.table.size,
     };
-    const bytes = this.tables().reduce((sum, table) => sum + table.byteLength, 0);
+    const bytes = this.allTables.reduce((sum, table) => sum + table.byteLength, 0);
     const entries = Object.values(byKind).reduce((sum, count) => sum + count, 0);
     const stats = { entries, bytes, byKind };
     return this.waiting.size === 0 ? stats : this.waiting.addTo(stats);
@@ -237,12 +239,6 @@ export class RevocationIndex {
     else if (kind === 'issuer') table = this.issuers.table;
     const place = table.find(this.key);
     return place >= 0 && table.isSeenAt(place);
-  }
-
-  private tables(): DigestTable[] {
-    const { subjects, accessSubjects, subjectTimes, issuers, issuerTimes } = this;
-    const marks = [subjects, accessSubjects, subjectTimes, issuers, issuerTimes];
-    return [this.tokens, this.sessions, ...marks.map(({ table }) => table)];
   }
 
   /** A load read everything up to this position that had not expired. */

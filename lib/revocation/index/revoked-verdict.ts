@@ -20,10 +20,10 @@ export const REVOKED = {
   issuer: verdictsOf('issuer'),
 };
 
-/** The note of a reason in the tables. A reason that this release does not know is `unspecified`. */
-export function noteOf(reason: RevocationReason): number {
-  return Math.max(REVOCATION_REASONS.indexOf(reason), 0);
-}
+/** The note of each reason in the tables. A reason that this release does not know counts as `unspecified`, 0. */
+export const NOTES: ReadonlyMap<RevocationReason, number> = new Map(
+  REVOCATION_REASONS.map((reason, note) => [reason, note]),
+);
 
 function verdictsOf(kind: RevocationKind): readonly RevokedVerdict[] {
   return REVOCATION_REASONS.map((reason) => Object.freeze({ state: 'revoked', kind, reason }));

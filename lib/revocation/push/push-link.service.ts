@@ -6,16 +6,20 @@ import {
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
 import type { HintConnection, HintContext, HintState } from '../../options/revocation-hint.js';
-import { withinTime } from '../../platform/async-calls.js';
+import { SharedCall, withinTime } from '../../platform/async-calls.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
+import { LogCursor } from '../feed/log-cursor.js';
 import { RevocationFeed } from '../feed/revocation-feed.service.js';
 import { LogConnection } from '../log/log-connection.service.js';
 import { RevocationLog } from '../log/revocation-log.service.js';
-import { PushSender, readMessage, WakeUpPacer, writeMessage } from './push-message.js';
+import { readMessage, WakeUpPacer, writeMessage } from './push-message.js';
 
 /** A connection attempt may be accepted and then never answered (ms). */
 const CONNECT_LIMIT = 5_000;
+
+/** A message that takes longer to send counts as failed (ms). */
+const SEND_LIMIT = 3_000;
 
 /** A message of this instance must come back within this time (ms). */
 const ECHO_LIMIT = 2_000;
@@ -35,16 +39,21 @@ const BACKOFF = { from: 250, to: 30_000 } as const;
  */
 @Injectable()
 export class PushLink {
+  /** Whether this instance receives its own messages. */
+  state: HintState = 'off';
+
   private readonly logger = new Logger('RevocationHint');
   private readonly instance = randomBytes(8).toString('hex');
   private readonly pacer: WakeUpPacer;
-  private current: HintState;
   private isStarted = false;
   private isStopped = false;
   /** Counts connections: messages of an abandoned one are ignored. */
   private generation = 0;
   private connection: HintConnection | undefined;
-  private sender: PushSender | undefined;
+  /** One message at a time through a connection, and after it only the latest of those that waited. */
+  private sender: SharedCall<void> | undefined;
+  private sent: Promise<void> | undefined;
+  /** The last position that this instance committed. */
   private position = 0;
   private attempts = 0;
   private sendFailures = 0;
@@ -56,23 +65,20 @@ export class PushLink {
     private readonly logConnection: LogConnection,
     log: RevocationLog,
     private readonly feed: RevocationFeed,
+    private readonly cursor: LogCursor,
     private readonly clock: AuthClock,
     private readonly meter: AuthMeter,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {
-    this.current = options.hint === undefined ? 'off' : 'connecting';
     this.pacer = new WakeUpPacer(clock, () => feed.request());
+    if (options.hint === undefined) return;
+    this.state = 'connecting';
     log.commits.subscribe(({ events, head }) => {
       const last = Math.max(...events.map(({ position }) => position ?? 0));
       // A repeated end wrote nothing.
       if (last > head.position) this.notify(last);
     });
     void feed.firstProof.then(() => this.start());
-  }
-
-  /** Whether this instance receives its own messages. */
-  get state(): HintState {
-    return this.current;
   }
 
   /** @throws AuthWiringError when the hint can never work here: a missing package, another database. */
@@ -85,13 +91,13 @@ export class PushLink {
     this.isStopped = true;
     this.cancelNext?.();
     this.pacer.stop();
-    await this.sender?.drain();
+    await this.sent;
     await this.drop();
   }
 
   /** Connects, once, and retries until {@link stop}. */
   private start(): void {
-    if (this.options.hint === undefined || this.isStarted || this.isStopped) return;
+    if (this.isStarted) return;
     this.isStarted = true;
     void this.connect();
   }
@@ -118,10 +124,10 @@ export class PushLink {
       );
       if (!isCurrent()) return this.end(connection);
       this.connection = connection;
-      this.sender = new PushSender(
-        (payload) => connection.tell(payload),
-        (error) => isCurrent() && this.wasSent(error),
-      );
+      this.sender = new SharedCall(async () => {
+        const error = await this.failureOf(connection);
+        if (isCurrent()) this.wasSent(error);
+      });
       this.test();
     } catch (error) {
       if (isCurrent()) this.lose(error);
@@ -143,7 +149,19 @@ export class PushLink {
   }
 
   private sendPosition(): void {
-    this.sender?.send(writeMessage({ instance: this.instance, position: this.position }));
+    this.sent = this.sender?.run();
+  }
+
+  /** Sends the position, and returns the error if that failed. */
+  private async failureOf(connection: HintConnection): Promise<unknown> {
+    const message = writeMessage({ instance: this.instance, position: this.position });
+    const limit = `It was not sent within ${SEND_LIMIT / 1000} s.`;
+    try {
+      await withinTime(connection.tell(message), SEND_LIMIT, limit);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   }
 
   /** The self-test: a message of this instance must come back. */
@@ -170,14 +188,14 @@ export class PushLink {
   /** Another instance has committed up to this position. While polls fail, their backoff decides. */
   private wakeUp(position: number): void {
     const { feed } = this;
-    if (position > feed.position && !feed.failing && !feed.isStopped) this.pacer.wakeUp();
+    if (position > this.cursor.position && !feed.failing && !feed.isStopped) this.pacer.wakeUp();
   }
 
   private passed(): void {
     this.isTesting = false;
     this.attempts = 0;
-    if (this.current === 'polling only') this.logger.log('Hints of revocations arrive again.');
-    this.current = 'listening';
+    if (this.state === 'polling only') this.logger.log('Push notifications arrive again.');
+    this.state = 'listening';
     this.awaitSilence();
   }
 
@@ -198,7 +216,7 @@ export class PushLink {
     this.meter.hints.failed++;
     if (this.sendFailures++ % 100 === 0) {
       this.logger.warn(
-        `Other instances could not be told of a revocation and learn it by polling: ${messageOf(error)}`,
+        `Other instances could not be notified of a revocation and find it with their next poll: ${messageOf(error)}`,
       );
     }
     if (!this.isTesting) this.test();
@@ -206,13 +224,13 @@ export class PushLink {
 
   /** Falls back to polling, and reconnects after a random backoff, so that not all instances do at once. */
   private lose(error: unknown): void {
-    if (this.current !== 'polling only') {
+    if (this.state !== 'polling only') {
       this.logger.warn(
-        `Hints of revocations do not arrive; a logout elsewhere counts here after the next poll. ` +
+        `Push notifications do not arrive; a logout on another instance counts here after the next poll. ` +
           `${this.options.hint?.name}: ${messageOf(error)}`,
       );
     }
-    this.current = 'polling only';
+    this.state = 'polling only';
     void this.drop();
     const limit = Math.min(BACKOFF.to, BACKOFF.from * 2 ** Math.min(this.attempts++, 10));
     this.plan(Math.random() * limit, () => void this.connect());
@@ -229,9 +247,9 @@ export class PushLink {
 
   private async end(connection: HintConnection): Promise<void> {
     try {
-      await withinTime(connection.close(), ECHO_LIMIT, 'It did not end.');
+      await withinTime(connection.close(), ECHO_LIMIT, 'It did not close.');
     } catch (error) {
-      this.logger.debug(`A connection for hints was not closed cleanly: ${messageOf(error)}`);
+      this.logger.debug(`A connection for push notifications was not closed: ${messageOf(error)}`);
     }
   }
 

@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { withinTime } from '../../platform/async-calls.js';
 import type { AuthClock, CancelSchedule } from '../../platform/auth-clock.js';
 
 /** A push notification: how far an instance has written the log. */
@@ -24,45 +23,6 @@ export function readMessage(payload: unknown): PushMessage | undefined {
   if (instance === undefined) return undefined;
   const position = Number(digits);
   return Number.isSafeInteger(position) ? { instance, position } : undefined;
-}
-
-/** A message that takes longer to send counts as failed (ms). */
-const SEND_LIMIT = 3_000;
-
-/** Sends one message at a time through a connection, and after it only the latest of those that waited. */
-export class PushSender {
-  private sending: Promise<void> | undefined;
-  private next: string | undefined;
-
-  /** @param outcome - Called after each message, with the error of one that could not be sent. */
-  constructor(
-    private readonly transmit: (payload: string) => Promise<void>,
-    private readonly outcome: (error: unknown) => void,
-  ) {}
-
-  send(payload: string): void {
-    this.next = payload;
-    this.sending ??= this.run();
-  }
-
-  /** Resolves when no message is being sent. */
-  async drain(): Promise<void> {
-    await this.sending;
-  }
-
-  private async run(): Promise<void> {
-    for (let payload = this.next; payload !== undefined; payload = this.next) {
-      this.next = undefined;
-      try {
-        const limit = `It was not sent within ${SEND_LIMIT / 1000} s.`;
-        await withinTime(this.transmit(payload), SEND_LIMIT, limit);
-        this.outcome(undefined);
-      } catch (error) {
-        this.outcome(error);
-      }
-    }
-    this.sending = undefined;
-  }
 }
 
 /** Polls that follow notifications are at least so far apart (ms), differently on each instance. */

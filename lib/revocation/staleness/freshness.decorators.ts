@@ -31,12 +31,12 @@ export const Freshness = Reflector.createDecorator<Freshness, Freshness>({
 });
 
 /**
- * What becomes of this route's requests while the instance cannot prove that it is fresh: see
+ * What guards do with requests of this route while the instance cannot prove that it is fresh: see
  * {@link StalePolicy}. The handler's wins over its class's, and that over the option `whenStale`.
  *
- * It is found at boot and **widens the bound of every receipt**, on every instance; `'open'` needs
- * `openAcknowledgedBy` in production. `'closed'` on a handler keeps it closed whatever else is said,
- * an override included. Together with `@Freshness('strict')` it stops the boot.
+ * It is found at boot and **widens the bound of every receipt**, on every instance. In production `'open'`
+ * needs `openAcknowledgedBy`. `'closed'` on a handler keeps it closed whatever else is set, even during an
+ * override. Together with `@Freshness('strict')` it stops the boot.
  *
  * @example
  * ```ts
@@ -67,8 +67,8 @@ export interface RouteDemand {
 const reflector = new Reflector();
 
 /**
- * Reads `@Freshness()` and `@WhenStale()` of a route: the handler's win over its class's. What demands
- * freshness is loosened only by a policy that stands as near as it, and `'strict'` by none.
+ * Reads `@Freshness()` and `@WhenStale()` of a route: the handler's win over its class's. A policy of the
+ * class does not loosen a handler that demands freshness, and nothing loosens `'strict'`.
  *
  * @throws AuthWiringError where the two contradict each other.
  */
@@ -85,7 +85,7 @@ export function routeDemandOf(handler: RouteTarget, type: RouteTarget): RouteDem
   return { freshness, whenStale: own.whenStale ?? inherited };
 }
 
-/** What stands on a handler or a class itself. */
+/** The policy on the handler or class itself. */
 export function policyOn(target: RouteTarget): StalePolicy | undefined {
   return reflector.get(WhenStale, target);
 }
@@ -104,7 +104,7 @@ function isContradiction(
 function contradiction(route: string): AuthWiringError {
   return new AuthWiringError(
     `${route} demands @Freshness('strict') and, by @WhenStale(), accepts without a proof.`,
-    'Leave @WhenStale() out: a strict route is closed while nothing can be proven.',
-    'Or demand less: @Freshness(seconds) together with @WhenStale() asks for a proof first, and goes by the policy when there is none.',
+    'Leave @WhenStale() out: a strict route is closed while freshness cannot be proven.',
+    'Or demand less: @Freshness(seconds) together with @WhenStale() asks for a proof first, and falls back to the policy.',
   );
 }

@@ -14,21 +14,27 @@ import {
 import { AuthClock } from '../../platform/auth-clock.js';
 import { policyOn, routeDemandOf, type RouteTarget } from './freshness.decorators.js';
 
-/** A policy that stands somewhere in the application. */
+/** A failure policy of the application, and where it was found. */
 interface FoundPolicy {
+  /** A class, or a class and its method. */
   readonly route: string;
   readonly upTo: number;
 }
 
 /**
  * Every failure policy of the application, found at boot, because the widest is registered in the head
- * before this instance serves (H4): no receipt may promise less than what is accepted here.
+ * before this instance serves (H4). No receipt may promise an earlier end than what is accepted here.
  */
 @Injectable()
 export class StalePolicies implements OnModuleInit {
   private readonly logger = new Logger('AuthModule');
   private readonly parsed = new WeakMap<object, number>();
   private ofRoutes = 0;
+  /**
+   * The widest staleness (ms) by which this instance may ever accept; {@link UNBOUNDED} for 'open'. A
+   * field, because each logout reads it; {@link update} sets it.
+   */
+  widest = 0;
 
   constructor(
     private readonly modules: ModulesContainer,
@@ -36,36 +42,42 @@ export class StalePolicies implements OnModuleInit {
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
-  /** @throws AuthWiringError for a policy that cannot be, and for 'open' that nobody answers for. */
+  /** @throws AuthWiringError for an invalid policy, and for 'open' in production without `openAcknowledgedBy`. */
   onModuleInit(): void {
     const found = this.find();
     this.ofRoutes = Math.max(0, ...found.map(({ upTo }) => upTo));
+    this.update();
     if (this.options.follow) this.announce(found);
   }
 
-  /** The widest staleness (ms) by which this instance may ever accept; {@link UNBOUNDED} for 'open'. */
-  get widest(): number {
-    const { follow, maxStaleness, whenStale, overrideCeiling = 0, observeUntil } = this.options;
-    if (!follow) return 0;
-    // By the wall clock: what is over by that is over by the library's now, which is never behind it.
-    const isObserving = observeUntil !== undefined && this.clock.wall() < observeUntil;
-    return isObserving
+  /** Called at boot and at each poll: observing ends at a time. */
+  update(): void {
+    const { follow, maxStaleness, whenStale, overrideCeiling = 0 } = this.options;
+    if (!follow) return;
+    this.widest = this.isObserving()
       ? UNBOUNDED
       : Math.max(maxStaleness, whenStale, overrideCeiling, this.ofRoutes);
+  }
+
+  /** By the wall clock: what is over by that is over by the library's now, which is never behind it. */
+  private isObserving(): boolean {
+    const { observeUntil } = this.options;
+    return observeUntil !== undefined && this.clock.wall() < observeUntil;
   }
 
   /**
    * Up to how much staleness (ms) a policy accepts.
    *
-   * @throws AuthWiringError for one that no receipt has heard of, because it was not there at boot.
+   * @throws AuthWiringError for one that was not found at boot and is wider than all that were: no receipt
+   * allows for it.
    */
   upTo(policy: StalePolicy): number {
-    // Where nothing is followed there is no proof of any age: no policy lets anything pass.
+    // A process that does not follow the log has no proof of any age, so no policy accepts anything.
     if (policy === 'closed' || !this.options.follow) return this.options.maxStaleness;
     const upTo = this.parse(policy, 'a call');
     if (upTo > this.widest) {
       throw new AuthWiringError(
-        `The failure policy ${shown(policy)} is wider than what this instance registered at boot, so no receipt would be true.`,
+        `The failure policy ${shown(policy)} is wider than what this instance registered at boot, so receipts would promise too much.`,
         'Put @WhenStale() on a class or handler that is there at boot: a controller, gateway or provider.',
         'Or allow as much for the whole module: the option whenStale, or overrideCeiling.',
       );
@@ -94,13 +106,13 @@ export class StalePolicies implements OnModuleInit {
   private assertAcknowledged(where: string): void {
     if (this.options.openAcknowledgedBy !== undefined || !isProduction()) return;
     throw new AuthWiringError(
-      `The failure policy 'open' of ${where} accepts revoked tokens while nothing can be proven, and nobody answers for that.`,
+      `The failure policy 'open' of ${where} accepts revoked tokens while freshness cannot be proven, and nothing says who decided that.`,
       'Name who decided it: AuthModule.forRoot({ openAcknowledgedBy: … }).',
-      "Or give it an end: { staleFor: '10m' }.",
+      "Or limit it: { staleFor: '10m' }.",
     );
   }
 
-  /** Controllers, gateways, resolvers and all other providers; classes and their methods. */
+  /** Looks at controllers, gateways, resolvers and all other providers: at their classes and methods. */
   private find(): FoundPolicy[] {
     const found: FoundPolicy[] = [];
     for (const type of this.types()) {
@@ -108,7 +120,7 @@ export class StalePolicies implements OnModuleInit {
       const prototype = type.prototype as Record<string, unknown>;
       for (const name of new MetadataScanner().getAllMethodNames(prototype)) {
         const method = prototype[name] as RouteTarget;
-        routeDemandOf(method, type); // throws where the two contradict each other
+        routeDemandOf(method, type); // throws if @Freshness() and @WhenStale() contradict each other
         this.note(method, `${type.name}.${name}`, found);
       }
     }
@@ -145,17 +157,19 @@ export class StalePolicies implements OnModuleInit {
       const places = loose.map(({ route, upTo }) => `${route} ${wordsFor(upTo)}`).join(', ');
       const decided = openAcknowledgedBy === undefined ? '' : ` Decided by ${openAcknowledgedBy}.`;
       this.logger.warn(
-        `Revoked tokens may be accepted while nothing can be proven: ${places}. Every receipt allows for it.${decided}`,
+        `Revoked tokens may be accepted while freshness cannot be proven: ${places}. Every receipt allows for it.${decided}`,
       );
     }
-    if (observeUntil !== undefined && this.clock.wall() < observeUntil) {
+    if (observeUntil !== undefined && this.isObserving()) {
       const until = new Date(observeUntil).toISOString();
-      this.logger.warn(`No logout is in force here: revocations are only observed until ${until}.`);
+      this.logger.warn(
+        `No logout takes effect here: revocations are only observed until ${until}.`,
+      );
     }
   }
 }
 
-/** Of what a factory made or a value is; a proxy or an odd object has none. */
+/** The class of a value, or of what a factory made. A proxy may have none. */
 function classOf(instance: unknown): unknown {
   if (!isObject(instance)) return undefined;
   try {

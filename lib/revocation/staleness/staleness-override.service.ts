@@ -13,20 +13,20 @@ import { isActor } from '../../platform/identifier.js';
 import { logText } from '../../platform/log-text.js';
 import { ProofClock } from './proof-clock.js';
 
-/** No override lasts longer than this (ms): whoever needs more looks again. */
+/** No override lasts longer than this (ms): after a day an operator has to decide again. */
 const LONGEST = 86_400_000;
 
 /** The options of {@link RevocationService.override}. @publicApi */
 export interface StalenessOverride {
   /** Seconds, `'10m'` or `'open'`; more than `maxStaleness`, at most the option `overrideCeiling`. */
   readonly staleFor: Duration | 'open';
-  /** When it ends by itself: a `Date`, or a time with its zone; at most 24 hours ahead. */
+  /** When it expires: a `Date`, or a time with its zone; at most 24 hours ahead. */
   readonly until: Date | string;
   /** Who decided it: 1 to 255 characters, for the log and the audit. */
   readonly actor: string;
 }
 
-/** The override in force, as {@link RevocationStatus} shows it. @publicApi */
+/** The override in force, as {@link RevocationStatus} reports it. @publicApi */
 export interface OverrideStatus {
   /** Seconds; Infinity (`null` in JSON) for `'open'`. */
   readonly staleFor: number;
@@ -43,7 +43,7 @@ interface Running {
   readonly cancel: CancelSchedule;
 }
 
-/** What an operator loosens at run time, on this instance alone, without the database. */
+/** Lets an operator loosen this instance at run time, without a deploy and without the database. */
 @Injectable()
 export class StalenessOverrides implements OnApplicationShutdown {
   private readonly logger = new Logger('RevocationService');
@@ -56,7 +56,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
-  /** Up to how much staleness (ms) it accepts now; 0 while there is none. */
+  /** Up to how much staleness (ms) an override accepts now; 0 without one. */
   get upTo(): number {
     return this.current()?.upTo ?? 0;
   }
@@ -85,12 +85,12 @@ export class StalenessOverrides implements OnApplicationShutdown {
       until: end,
       endsAt: this.clock.monotonic() + (end - now),
       actor,
-      // Only to say so: whether it is over is asked at each decision.
+      // Only for the log and the events: each decision looks at the time itself.
       cancel: this.clock.schedule(end - now, () => this.finish('expired', actor)),
     };
     const bound = upTo >= UNBOUNDED ? 'without a bound' : `for ${upTo / 1000} s`;
     this.logger.warn(
-      `${logText(actor, 255)} lets this instance accept ${bound} without a proof, until ${new Date(end).toISOString()}.`,
+      `${logText(actor, 255)} allows this instance to accept tokens ${bound} without a proof, until ${new Date(end).toISOString()}.`,
     );
     this.events.tell({ type: 'staleness_override', reason: 'begun', actor });
   }
@@ -117,13 +117,13 @@ export class StalenessOverrides implements OnApplicationShutdown {
     const { follow, overrideCeiling, maxStaleness } = this.options;
     if (!follow) {
       throw new AuthWiringError(
-        'This process does not follow the log (follow: false): it accepts nothing, and nothing can be overridden.',
+        'This process does not follow the log (follow: false): it accepts no token, so there is nothing to override.',
       );
     }
     if (overrideCeiling === undefined) {
       throw new AuthWiringError(
-        'There is no override without a ceiling: no receipt allows for more staleness than was registered at boot.',
-        "Set the option overrideCeiling ('10m', or 'open') and start again.",
+        'An override needs the option overrideCeiling: no receipt allows for more staleness than was registered at boot.',
+        "Set overrideCeiling ('10m', or 'open') and restart.",
       );
     }
     const upTo = staleFor === 'open' ? UNBOUNDED : parseStaleFor(staleFor, maxStaleness);
@@ -131,17 +131,18 @@ export class StalenessOverrides implements OnApplicationShutdown {
     if (upTo <= overrideCeiling) return upTo;
     throw new AuthWiringError(
       `The override asks for more than overrideCeiling (${overrideCeiling / 1000} s), which is what receipts allow for.`,
-      'Ask for less, or raise the option overrideCeiling and start again.',
+      'Ask for less, or raise overrideCeiling and restart.',
     );
   }
 
   private finish(reason: 'ended' | 'expired', actor: string): void {
     this.running?.cancel();
     this.running = undefined;
+    const name = logText(actor, 255);
     this.logger.warn(
       reason === 'ended'
-        ? `${actor} ended the override; requests are decided by their own policy again.`
-        : `The override of ${actor} has run out; requests are decided by their own policy again.`,
+        ? `${name} ended the override; requests are decided by their own policies again.`
+        : `The override of ${name} has expired; requests are decided by their own policies again.`,
     );
     this.events.tell({ type: 'staleness_override', reason, actor });
   }

@@ -164,7 +164,7 @@ class World {
           writer,
           cursor,
           proofs,
-          { widest: BOUND } as unknown as StalePolicies,
+          { widest: BOUND, update: () => undefined } as unknown as StalePolicies,
           this.clock,
           clocks,
           events,

@@ -102,7 +102,7 @@ describe('override(): what an operator loosens without a deploy and without the 
         ['begun', 'dora'],
         ['expired', 'dora'],
       ]);
-      expect(warned()).toContainEqual(expect.stringContaining('The override of dora has run out'));
+      expect(warned()).toContainEqual(expect.stringContaining('The override of dora has expired'));
     });
 
     it('ends in time though its timer is late and the host’s clock was set back', async () => {
@@ -118,6 +118,14 @@ describe('override(): what an operator loosens without a deploy and without the 
       schedule.mockRestore();
     });
 
+    it('writes the name of an actor on one line of the log, whatever is in it', async () => {
+      await start({ overrideCeiling: '1h' });
+      override({ actor: 'dora\u202eroot' });
+      here.revocation.endOverride('emil\u202eroot');
+      expect(warned().filter((line) => String(line).includes('\u202e'))).toEqual([]);
+      expect(warned()).toContainEqual(expect.stringContaining('emil\\u{202e}root ended'));
+    });
+
     it('is ended by name, and replaced by the next one', async () => {
       await start({ overrideCeiling: '1h' });
       override();
@@ -131,7 +139,7 @@ describe('override(): what an operator loosens without a deploy and without the 
         ['begun', 'emil'],
         ['ended', 'frida'],
       ]);
-      expect(warned()).toContainEqual(expect.stringMatching(/dora lets this instance.*1800 s/));
+      expect(warned()).toContainEqual(expect.stringMatching(/dora allows this instance.*1800 s/));
     });
 
     const told = (): unknown[] =>

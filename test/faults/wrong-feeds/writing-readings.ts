@@ -8,7 +8,7 @@ import {
   RevocationIndex,
   InDoubtCommits,
 } from '../../support/internals.js';
-import { type Open, replace, type WrongReading } from './wrong-reading.js';
+import { replace, type WrongReading } from './wrong-reading.js';
 
 const BOUND = 5_000;
 
@@ -62,18 +62,18 @@ export const WRITING_READINGS: readonly WrongReading[] = [
         'add',
         () =>
           function (
-            this: Open & { table: Open },
-            key: unknown,
-            limit: unknown,
-            except: unknown,
-            until: unknown,
-            note: unknown,
+            this: MarkTable,
+            key: Uint32Array,
+            limit: number,
+            except: Uint32Array | undefined,
+            until: number,
+            note: number,
           ) {
-            const place = this.table['add']?.(key, until, 0);
-            this['setLimit']?.(place, 2, 0);
-            this['setLimit']?.(place, 0, limit);
-            this['setException']?.(place, except ?? new Uint32Array(4));
-            this.table['setPayloadAt']?.(place, 8, note);
+            const place = this.table.add(key, until, 0);
+            const words = this.table.wordsAt(place);
+            // The limit in two words, no second limit, the exception, the note.
+            const mark = [Math.floor(limit / 2 ** 32), limit % 2 ** 32, 0, 0];
+            words.set([...mark, ...(except ?? [0, 0, 0, 0]), note], this.table.payloadAt(place));
           } as never,
       ),
     play: async (cluster, a, b) => {

@@ -74,7 +74,7 @@ describe('DigestTable', () => {
         if (place >= 0 !== (known !== undefined)) wrong++;
         if (place < 0 || known === undefined) continue;
         if (table.untilAt(place) !== known.until || table.noteAt(place) !== known.note) wrong++;
-        if (table.payloadAt(place, 0) !== (key[0]! ^ key[3]!) >>> 0) wrong++;
+        if (table.wordsAt(place)[table.payloadAt(place)] !== (key[0]! ^ key[3]!) >>> 0) wrong++;
       }
       expect({ wrong, where: where() }).toEqual({ wrong: 0, where: where() });
     };
@@ -83,7 +83,7 @@ describe('DigestTable', () => {
       const until = random(50) === 0 ? FOREVER : now + random(200);
       const note = random(4);
       const place = table.add(key, until, note);
-      table.setPayloadAt(place, 0, (key[0]! ^ key[3]!) >>> 0);
+      table.wordsAt(place)[table.payloadAt(place)] = (key[0]! ^ key[3]!) >>> 0;
       model.add(key, until, note);
       if (random(100) === 0) {
         now += random(20);
