@@ -4,7 +4,7 @@ import { ABSENT, NUMBERED } from './world.js';
 
 /**
  * Clears what can make no difference any more, so that states with the same future are one state: times
- * that are over, ghosts of promises that can no longer break, positions that nobody will compare.
+ * that have passed, ghosts of promises that can no longer break, positions that nothing will compare.
  */
 export function forgetWhatIsOver(model: Model): void {
   forgetEvents(model);
@@ -13,7 +13,7 @@ export function forgetWhatIsOver(model: Model): void {
   forgetHeights(model);
 }
 
-/** A bound that has passed is as good as one of tick 0; of what was lost, or ends no token, none is kept. */
+/** A bound that has passed equals one of tick 0. Events that were lost, or revoke no token, keep no bound. */
 function forgetEvents({ world, scope, now }: Model): void {
   for (let slot = 1; slot < scope.firstJump; slot++) {
     const event = world.events[slot]!;
@@ -28,7 +28,7 @@ function forgetEvents({ world, scope, now }: Model): void {
   }
 }
 
-/** Nobody accepts an expired token; P8 alone is asked of it, and P9 of the one that is refreshed. */
+/** No instance accepts an expired token. Only P8 is checked for it, and P9 for the one that is refreshed. */
 function forgetTokens({ world, scope, now }: Model): void {
   for (const [index, token] of world.tokens.entries()) {
     if (token.live === 0 || token.expires > now) continue;
@@ -38,7 +38,7 @@ function forgetTokens({ world, scope, now }: Model): void {
   }
 }
 
-/** A row that has expired waits for the purge, whenever it expired. */
+/** An expired row waits for the purge. When it expired makes no difference. */
 function forgetRows({ world, scope, now }: Model): void {
   if (scope.feed !== 'head row') return;
   for (const { rows } of [world.db, world.backup]) {
@@ -53,7 +53,7 @@ function forgetRows({ world, scope, now }: Model): void {
 
 /**
  * H2: once nothing can be lost any more and the head is above it, the highest position that an instance
- * has seen is compared with jumps only.
+ * has seen is compared only with jumps.
  */
 function forgetHeights({ world, scope }: Model): void {
   const { clock, db } = world;

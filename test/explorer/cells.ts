@@ -1,10 +1,10 @@
 /** Named bytes of a state: each field is one cell of 0 to 255. */
 export type Cells<F extends string> = Record<F, number>;
 
-/** Where the cells of one kind lie, one after the other. */
+/** Where the cells of one kind are, one after the other. */
 export interface CellLayout<F extends string> {
   readonly size: number;
-  /** The cells that begin at `offset`; reading and writing goes straight to the bytes. */
+  /** The cells from `offset` on; reads and writes go straight to the bytes. */
   place(bytes: Uint8Array, offset: number): Cells<F>;
 }
 
@@ -36,12 +36,12 @@ export function layoutOf<const F extends string>(...fields: readonly F[]): CellL
   };
 }
 
-/** Whether bit `index` of a cell is set; sets of events and of instances are cells. */
+/** Whether bit `index` of a cell is set. Sets of events and of instances are cells. */
 export function has(set: number, index: number): boolean {
   return (set & (1 << index)) !== 0;
 }
 
-/** The set with one member. */
+/** The set that has one member. */
 export function only(index: number): number {
   return 1 << index;
 }

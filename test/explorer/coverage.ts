@@ -1,4 +1,4 @@
-/** One rule of protocol.md, what it says in short, and the tests beside the explorer that show it. */
+/** One rule of protocol.md, a summary, and the tests besides the explorer that show it. */
 export interface RuleCoverage {
   readonly rule: string;
   readonly says: string;

@@ -5,8 +5,8 @@ import type { Exploration } from './explore.js';
 const run = promisify(execFile);
 
 /**
- * Explores in a process of its own: in the sandbox of a test runner every look at a global costs a
- * microsecond, and there are many.
+ * Explores in a process of its own: in the sandbox of a test runner every access to a global costs a
+ * microsecond, and there are many of them.
  */
 export async function exploreApart(
   what: 'scopes' | 'rules' | 'feeds',
@@ -24,5 +24,5 @@ export async function exploreApart(
   );
 }
 
-/** Long enough for a machine that others use too; the work itself takes half a minute of one core. */
+/** Long enough for a busy machine. The work itself takes half a minute of one core. */
 export const EXPLORING_LIMIT = 900_000;

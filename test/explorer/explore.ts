@@ -7,7 +7,7 @@ import type { Scope } from './scope.js';
 import { StateSet } from './state-set.js';
 import { offerSteps } from './steps.js';
 
-/** A promise that was broken, and a shortest way to it. */
+/** A broken promise, and a shortest path to it. */
 export interface CounterExample {
   readonly promise: string;
   readonly steps: readonly string[];
@@ -22,10 +22,10 @@ export interface Exploration {
 }
 
 /**
- * Visits every state of a scope, breadth first, and asks each promise of each; the first violation found
- * is thus a shortest one.
+ * Visits every state of a scope, breadth first, and checks each promise in each state. So the first
+ * violation that it finds is a shortest one.
  *
- * @param limit - States after which it gives up. Default: none.
+ * @param limit - The number of states after which it gives up. Default: no limit.
  */
 export function explore(scope: Scope, rules: Rules, limit = Infinity): Exploration {
   const model = new Model(scope, rules);
@@ -88,7 +88,7 @@ function promiseOf(error: unknown): string {
   throw error;
 }
 
-/** The steps from the first state to this one: taken again, and recognised by where they lead. */
+/** The steps from the first state to this one. They are taken again, and recognised by the state they lead to. */
 function pathTo(model: Model, states: StateSet, target: number): string[] {
   const { bytes } = model.world;
   const chain: number[] = [];

@@ -56,7 +56,7 @@ function tick(model: Model): void {
       if (entry.until === 0 || entry.until > now) continue;
       entry.killsBelow = 0;
       entry.until = 0;
-      // C3: once it has expired here, no answer is asked for it any more.
+      // C3: once it has expired here, no answer must contain it any more.
       forget(instance, only(slot));
     }
   }
@@ -76,8 +76,8 @@ function die(model: Model, instance: Instance): void {
 }
 
 /**
- * H3: without an identity, and where no running instance follows the log, a load cannot tell whether the
- * history is the old one, so it jumps.
+ * H3: if the server has no identity and no running instance follows the log, a load cannot know whether
+ * the history is the old one, so it jumps.
  */
 export function start({ scope, rules, world }: Model, { own }: Instance): void {
   const isFollowed = world.instances.some((other) => other.own.up === 1);
@@ -141,7 +141,7 @@ function promote(model: Model): void {
   clock.failovers++;
   clock.server += model.scope.identity ? 1 : 0;
   endTransactions(model);
-  // Connections do not outlive their server: only what it has answered can still arrive.
+  // A connection breaks with its server: only what the server had answered can still arrive.
   for (const { polls } of model.world.instances) {
     for (const poll of polls) if (poll.sent.stage !== ANSWERED) model.world.clear(poll);
   }
@@ -167,7 +167,7 @@ function loseCommits({ world, scope }: Model): void {
   world.clear(backup);
 }
 
-/** X1, X2: what has expired, but neither the last row nor one with a young successor. */
+/** X1, X2: expired rows, except the last one and those with a young successor. */
 function offerPurge(model: Model, step: Step): void {
   const { world, rules, now } = model;
   const { head, rows } = world.db;

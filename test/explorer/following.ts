@@ -11,10 +11,10 @@ import { answerWrongly, receiveWrongly } from './wrong-feeds.js';
 
 const SENT = 1;
 export const ANSWERED = 2;
-/** F1 off: events were read, pending ones were not yet. */
+/** F1 off: the events have been read, and the pending ones have not. */
 const HALF = 3;
 
-/** F: polls are sent, answered by the database, and received, each a step of its own. */
+/** F: a poll is sent, answered by the database, and received, each in a step of its own. */
 export function offerPolls(model: Model, step: Step): void {
   if (model.scope.feed === 'hint alone') return;
   for (const instance of model.world.instances) {
@@ -54,12 +54,12 @@ function offerAnswer(model: Model, step: Step, instance: Instance, poll: Poll): 
   }
 }
 
-/** F4: nothing is proven before the registration has committed. */
+/** F4: nothing is proven before the registration is committed. */
 export function canSend({ rules }: Model, { own }: Instance): boolean {
   return own.registered === 1 || !rules['F4 registered'];
 }
 
-/** F2, F4: the cursor, the known ids and the moment of the sending are kept for the judgement. */
+/** F2, F4: the cursor, the known ids and the time of sending are kept for the judgement. */
 export function send(model: Model, instance: Instance, { sent }: Poll): void {
   const { own, polls } = instance;
   const others = polls.filter((other) => other.sent !== sent && other.sent.stage !== 0);
@@ -95,7 +95,7 @@ export function answer(model: Model, instance: Instance, poll: Poll): void {
   if (rules['F1 one statement']) readPending(model, poll);
 }
 
-/** C2: pending events come in the same statement. */
+/** C2: the same statement reads the pending events. */
 function readPending({ world, rules }: Model, poll: Poll): void {
   poll.sent.stage = ANSWERED;
   if (!rules['C2']) return;
@@ -105,7 +105,7 @@ function readPending({ world, rules }: Model, poll: Poll): void {
   }
 }
 
-/** F3: an answer is judged, and counts or not. */
+/** F3: an answer is judged, and then counts or does not. */
 export function receive(model: Model, instance: Instance, poll: Poll): void {
   const { world, rules, now } = model;
   const { own } = instance;
@@ -131,7 +131,7 @@ export function receive(model: Model, instance: Instance, poll: Poll): void {
   world.clear(poll);
 }
 
-/** What is known grows; the cursor goes to the head; what it told is no longer provisional (W4). */
+/** Adds the events to what is known, and moves the cursor to the head. What it reported is no longer provisional (W4). */
 function apply(model: Model, instance: Instance, { head, rows, sent }: Poll): void {
   const { rules, scope, now } = model;
   const { own } = instance;
@@ -161,7 +161,7 @@ function apply(model: Model, instance: Instance, { head, rows, sent }: Poll): vo
   own.provisional &= ~(numbered | pending);
 }
 
-/** Own writes that the cursor has reached: they stand in the log below it. */
+/** Own writes that the cursor has reached: the log contains them below it. */
 function passed({ own, known }: Instance): number {
   return known.reduce(
     (set, { position }, slot) => (position > 0 && position <= own.cursor ? set | only(slot) : set),
@@ -169,7 +169,7 @@ function passed({ own, known }: Instance): number {
   );
 }
 
-/** H5: what an old release does not know closes it. */
+/** H5: an old release closes when it reads what it does not know. */
 function isUnknownKind({ scope, rules }: Model, { index, own }: Instance, slot: number): boolean {
   if (scope.kinds[slot] !== 'future' || scope.old !== index) return false;
   if (rules['H5']) {
@@ -181,12 +181,12 @@ function isUnknownKind({ scope, rules }: Model, { index, own }: Instance, slot: 
 
 function dropOthers({ world }: Model, { polls }: Instance, accepted: Poll): void {
   for (const poll of polls) {
-    // Whichever was sent later: the one that was sent first may have been answered last.
+    // The later of the two sendings: the poll that was sent first may be answered last.
     if (poll !== accepted) world.clear(poll);
   }
 }
 
-/** H1, H3, X3: closed, then reloaded; a fork jumps too. */
+/** H1, H3, X3: it closes, then reloads. After a fork it also jumps. */
 function recover(model: Model, instance: Instance, judgement: 'fork' | 'reload'): void {
   const { scope, world } = model;
   const { own } = instance;
@@ -200,7 +200,7 @@ function recover(model: Model, instance: Instance, judgement: 'fork' | 'reload')
   else load(model, instance);
 }
 
-/** In healthy rounds: one poll from sending to receipt, nothing lost and nothing late. */
+/** In healthy rounds: one poll from sending to receipt, without loss or delay. */
 export function pollNow(model: Model, instance: Instance): void {
   const poll = instance.polls[0]!;
   for (const each of instance.polls) model.world.clear(each);

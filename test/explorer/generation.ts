@@ -5,7 +5,7 @@ import { AUTHORITY, READ } from './numbering.js';
 import { pendingAmong } from './pending.js';
 import { type Instance, type IssueCells, NUMBERED } from './world.js';
 
-/** G: logins in steps. With G1 the position is read first, then authority is checked, then it is signed. */
+/** G: logins in steps. With G1 the position is read first, then the password is checked, then the token is signed. */
 export function offerLogins(model: Model, step: Step): void {
   const { scope, world } = model;
   for (const [session, login] of world.logins.entries()) {
@@ -96,7 +96,7 @@ function mustMoveFirst(model: Model, issue: IssueCells): boolean {
   return pendingAmong(model, awaited) !== 0;
 }
 
-/** P9 counts from the first step. */
+/** P9 holds from the first step on. */
 function begin(model: Model, issue: IssueCells, { index }: Instance): void {
   const { world, scope } = model;
   if (issue.stage !== 0) return;
@@ -140,8 +140,8 @@ function issueToken(model: Model, index: number, issue: IssueCells, must: number
 }
 
 /**
- * G6, H1: the transaction that locks the session. It refuses what the marks, or this instance's memory,
- * have ended; the same refresh token has one successor (P9).
+ * G6, H1: the transaction that locks the session. It refuses what the watermarks or this instance's memory
+ * have revoked. A refresh token has one successor (P9).
  */
 function rotate(model: Model, refresh: IssueCells, index: number, instance: Instance): void {
   const { world, scope, rules } = model;
@@ -178,7 +178,7 @@ function rotate(model: Model, refresh: IssueCells, index: number, instance: Inst
   }
 }
 
-/** G1: overtaken by a mark, it begins anew with the read; the refresh token is not used up. */
+/** G1: when a watermark has overtaken it, it starts again with the read. The refresh token is not used up. */
 function startAgain(model: Model, refresh: IssueCells, instance: Instance): void {
   if (mustMoveFirst(model, refresh)) return;
   refresh.stage = 0;

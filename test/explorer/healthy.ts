@@ -5,7 +5,7 @@ import { load } from './loading.js';
 import { type Model, nameOf } from './model.js';
 import { endTransactions } from './wrong-feeds.js';
 
-/** A fork, its reload, a registration and a poll: more rounds than these nobody needs. */
+/** A fork, its reload, a registration and a poll: no instance needs more rounds than these. */
 const ROUNDS = 4;
 
 /**

@@ -2,12 +2,12 @@ import { eventName, type Model, nameOf, type Step } from './model.js';
 import { learnOwn } from './numbering.js';
 import { FOREVER, type Instance, NUMBERED, YOUNG } from './world.js';
 
-/** How far a jump goes: beyond every position that a scope can hand out. */
+/** The length of a jump: it ends beyond every position that a scope can hand out. */
 const JUMP = 16;
 
 /**
- * H2: whether a writer, login, refresh or load must jump before anything else: another server, a head
- * below the highest position it has seen, another id at its cursor, or a fork that it found (H3).
+ * H2: whether a writer, login, refresh or load must jump before anything else, because of another server,
+ * a head below the highest position it has seen, another id at its cursor, or a fork that it found (H3).
  */
 export function needsJump(model: Model, { own }: Instance): boolean {
   const { world, scope, rules } = model;
@@ -24,7 +24,7 @@ function hasOtherIdAtCursor({ world: { db } }: Model, own: Instance['own']): boo
   return row?.where !== NUMBERED || row.position !== own.cursor;
 }
 
-/** Whether somebody has jumped already beyond everything this instance has seen. */
+/** Whether another instance has already jumped beyond everything that this one has seen. */
 export function hasJumpedBeyond({ world, scope }: Model, highest: number): boolean {
   return world.db.rows.some(
     ({ where, position }, slot) =>
@@ -64,7 +64,7 @@ export function offerJumps(model: Model, step: Step): void {
   }
 }
 
-/** An instance jumps, and knows where to. */
+/** An instance jumps, and knows its new position. */
 export function jump(model: Model, instance: Instance, slot: number): void {
   const { head } = model.world.db;
   const { own } = instance;
@@ -76,7 +76,7 @@ export function jump(model: Model, instance: Instance, slot: number): void {
   learnOwn(model, instance, slot, head.position, { killsBelow: 0, until: 0 }, from);
 }
 
-/** A `history` event beyond every position that any future handed out. */
+/** A `history` event beyond every position that any history has handed out. */
 function insertHistory(model: Model, slot: number): void {
   const { world, rules } = model;
   const { db, clock } = world;
@@ -93,15 +93,15 @@ function insertHistory(model: Model, slot: number): void {
   if (rules['H2 purged']) db.head.purged = row.position - 1;
 }
 
-/** H3: the command `new-history`, after a backup was put back and before anybody starts. */
+/** H3: the command `new-history`, after a backup was restored and before any instance starts. */
 export function beginHistory(model: Model): void {
   const slot = freeJump(model);
   if (slot !== undefined) insertHistory(model, slot);
 }
 
 /**
- * G5: an instance is asked about a token whose position lies beyond the head even after a poll of its
- * own: it answers 503 and jumps, so that no later traffic can make the token good.
+ * G5: an instance judges a token whose position is beyond the head even after a poll of its own. It
+ * answers 503 and jumps, so that no later event can make the token good.
  */
 export function offerQuestions(model: Model, step: Step): void {
   const { world, scope, rules } = model;
@@ -118,7 +118,7 @@ export function offerQuestions(model: Model, step: Step): void {
           token.met = 1;
           if (!rules['G5'] || slot === undefined) return;
           jump(model, instance, slot);
-          // It lies in the gap of this jump: what was written since its login ends it.
+          // It is in the gap of this jump: what was written since its login revokes it.
           token.must |= model.effective(scope.concerning[index] as number) & ~token.not;
         },
       );
@@ -126,7 +126,7 @@ export function offerQuestions(model: Model, step: Step): void {
   }
 }
 
-/** In healthy rounds: whoever must jump, jumps. */
+/** In healthy rounds: every instance that must jump does so. */
 export function jumpIfNeeded(model: Model, instance: Instance): void {
   const slot = freeJump(model);
   if (slot !== undefined && needsJump(model, instance)) jump(model, instance, slot);

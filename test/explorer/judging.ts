@@ -4,7 +4,7 @@ import { ABSENT, type Instance, NUMBERED, type Poll } from './world.js';
 
 export type Judgement = 'right' | 'reload' | 'fork' | 'unregistered';
 
-/** F2, F3, X3: what an answer is worth, by the cursor and the ids at its sending. */
+/** F2, F3, X3: judges an answer by the cursor and the ids at its sending. */
 export function judge(model: Model, instance: Instance, poll: Poll): Judgement {
   const { scope, rules } = model;
   const sent = rules['F2 sending'] ? poll.sent : instance.own;
@@ -39,7 +39,7 @@ function holdsCursor(
   return row?.where === NUMBERED && row.position === cursor;
 }
 
-/** No gap above purged_through. */
+/** Whether there is no gap above `purged_through`. */
 function hasGap({ head, rows }: Poll, cursor: number): boolean {
   for (let next = Math.max(cursor, head.purged) + 1; next <= head.position; next++) {
     if (!rows.some(({ where, position }) => where === NUMBERED && position === next)) return true;
@@ -48,8 +48,8 @@ function hasGap({ head, rows }: Poll, cursor: number): boolean {
 }
 
 /**
- * Own writes since the sending whose place the answer reaches all the same: those that are waited for, and
- * the one that moved the cursor. Another history may have given that place to another event.
+ * Own writes since the sending whose positions the answer reaches: the expected ones, and the one that
+ * moved the cursor. Another history may have given that position to another event.
  */
 function writtenSince({ own, known }: Instance, { sent, rows }: Poll): number {
   const through = rows.reduce((last, { position }) => Math.max(last, position), sent.cursor);

@@ -4,7 +4,7 @@ import { addGap, addToIndex, forget } from './numbering.js';
 import { promiseAlarm, remembered } from './promises.js';
 import { ABSENT, type Instance, NUMBERED } from './world.js';
 
-/** Stages of a load in steps: it is due; its first read is done. */
+/** The stages of a load in steps: it is due; its first read is done. */
 const DUE = 1;
 const HALF = 2;
 
@@ -39,7 +39,7 @@ export function load(model: Model, instance: Instance): void {
   readSecond(model, instance);
 }
 
-/** The head is read first: what is committed while the rows are read, the polls bring (F7). */
+/** The head is read first. The polls bring what is committed while the rows are read (F7). */
 function readFirst(model: Model, instance: Instance): void {
   instance.own.loading = HALF;
   if (model.rules['F7 head first']) readHead(model, instance);
@@ -72,7 +72,7 @@ function readHead({ world }: Model, { own }: Instance): void {
   own.highest = Math.max(own.highest, position);
 }
 
-/** H1: what is read is merged into what is known, and replaces nothing. */
+/** H1: what is read is merged into what is known. It replaces nothing. */
 function readRows(model: Model, instance: Instance, through: number): void {
   const { world, rules, now } = model;
   if (!rules['H1 merge']) {
@@ -88,7 +88,7 @@ function readRows(model: Model, instance: Instance, through: number): void {
       continue;
     }
     if (isLive) addToIndex(instance, slot, row);
-    // X3: what is live here and nowhere else was lost.
+    // X3: an event that is live here and is not in the log was lost.
     const isLost = row.where === ABSENT && (instance.known[slot]?.until ?? 0) > now;
     if (!isLost || world.events[slot]?.effective !== 1 || !rules['X3 compare']) continue;
     model.forbid(

@@ -3,13 +3,13 @@ import type { Rules } from './rules.js';
 import type { Scope } from './scope.js';
 import { FOREVER, type Instance, NUMBERED, World } from './world.js';
 
-/** Offers one step to the explorer: what it is called, and how it changes the world. */
+/** Offers one step to the explorer: its name, and how it changes the world. */
 export type Step = (tell: () => string, change: () => void) => void;
 
-/** A step that the promises forbid; caught by the explorer, never by a rule. */
+/** A step that breaks a promise. The explorer catches it, never a rule. */
 export class BrokenPromise extends Error {}
 
-/** One scope under one set of rules, with the state that is being looked at. */
+/** One scope under one set of rules, with the current state. */
 export class Model {
   readonly world: World;
 
@@ -20,7 +20,7 @@ export class Model {
     this.world = new World(scope);
   }
 
-  /** Everybody up and fresh at tick 0, after one event that concerns nobody. */
+  /** All instances are up and fresh at tick 0, after one event that concerns no token. */
   begin(): void {
     const { scope, world } = this;
     const { db, clock, events } = world;
@@ -68,12 +68,12 @@ export class Model {
     return this.world.clock.now;
   }
 
-  /** A forbidden thing happens if `found`. */
+  /** Reports a broken promise if `found`. */
   forbid(found: boolean, promise: string): void {
     if (found) throw new BrokenPromise(promise);
   }
 
-  /** Whether an event, as this position tells it, ends a token of this generation (G3). */
+  /** Whether an event at this position revokes a token of this generation (G3). */
   kills(slot: number, killsBelow: number, gen: number): boolean {
     return has(this.scope.judged, slot) ? gen < killsBelow : true;
   }
@@ -83,12 +83,12 @@ export class Model {
     return has(this.scope.concerning[token] as number, slot);
   }
 
-  /** The session of a token: those of refreshes belong to the first. */
+  /** The session of a token. Tokens of refreshes belong to the first session. */
   sessionOf(token: number): number {
     return token < this.scope.sessions.length ? token : 0;
   }
 
-  /** The events of a kind of set that took effect so far. */
+  /** The events of such a set that have taken effect so far. */
   effective(among: number): number {
     let set = 0;
     for (const [slot, event] of this.world.events.entries()) {
@@ -112,7 +112,7 @@ export function eventName({ scope }: Model, slot: number): string {
   return slot < scope.firstJump ? `E${slot}` : `J${slot - scope.firstJump + 1}`;
 }
 
-/** An event with what it is, for the step that writes it. */
+/** The name of an event with its kind, for the step that writes it. */
 export function eventTitle(model: Model, slot: number): string {
   const plan = model.scope.events[slot - 1];
   const kind = plan?.kind ?? 'history';

@@ -5,9 +5,9 @@ import { FOREVER, type Instance, NUMBERED, type RowCells, YOUNG } from './world.
 /**
  * Gives an event the next position, under the head lock: the head is raised and the row inserted in one
  * transaction (W1), `until` is computed from what the head has registered (W3), and the sessions that it
- * ends are marked (G6).
+ * ends are marked as ended (G6).
  *
- * @param killsBelow - What a retry keeps (G3); else its own position.
+ * @param killsBelow - The value that a retry keeps (G3). Default: its own position.
  */
 export function numberEvent(
   model: Model,
@@ -41,7 +41,7 @@ export function untilOf({ world, scope, rules, now }: Model, slot: number, write
   return now + (rules['W3'] ? Math.max(own, world.db.head.life) : own);
 }
 
-/** Ghost: whom the bound in the head does not cover, because a failover lost what he registered (H4). */
+/** Ghost: the instances that the bound in the head does not cover, because a failover lost their registration (H4). */
 export function uncovered({ world }: Model): number {
   return world.instances.reduce(
     (set, { own, index }) => (own.uncovered === 1 ? set | only(index) : set),
@@ -49,7 +49,7 @@ export function uncovered({ world }: Model): number {
   );
 }
 
-/** G6: what a refresh asks, long after the event's row is gone. */
+/** G6: what a refresh reads, long after the event's row was purged. */
 function markSessions(model: Model, slot: number, killsBelow: number): void {
   if (model.scope.refreshes === 0) return;
   const isFull = has(model.scope.full, slot);
@@ -62,14 +62,14 @@ function markSessions(model: Model, slot: number, killsBelow: number): void {
   }
 }
 
-/** Ghost: from its commit on an event is in the must of every token that it concerns. */
+/** Ghost: from its commit on, every token that the event concerns must be refused. */
 export function takeEffect(model: Model, slot: number): void {
   const { world, scope } = model;
   const event = world.events[slot]!;
   if (event.effective === 1) return;
   event.effective = 1;
   for (const [token, cells] of world.tokens.entries()) {
-    // The price of a net (H3): what is written before a token was met beyond the head need not end it yet.
+    // A limit of H3: an event that is written before a token was seen beyond the head need not revoke it yet.
     const isUnmet = scope.backup === 'asked' && cells.lostFuture === 1 && cells.met === 0;
     if (cells.live === 1 && !isUnmet && model.concerns(slot, token)) cells.must |= only(slot);
   }
@@ -80,24 +80,24 @@ export function takeEffect(model: Model, slot: number): void {
   }
 }
 
-/** Stages of a login or refresh: its position was read, its authority was checked. */
+/** The stages of a login or refresh: its position was read, its password or refresh token was checked. */
 export const READ = 1;
 export const AUTHORITY = 2;
 
-/** What an instance learns about one event. */
+/** What an instance knows about one event. */
 export interface Told {
   readonly killsBelow: number;
   readonly until: number;
 }
 
-/** An event counts in the index; the later of two ends and the higher of two positions stay (G4). */
+/** An event counts in the index. The later `until` and the higher position are kept (G4). */
 export function addToIndex(instance: Instance, slot: number, { killsBelow, until }: Told): void {
   const known = instance.known[slot]!;
   known.killsBelow = Math.max(known.killsBelow, killsBelow);
   known.until = Math.max(known.until, until);
 }
 
-/** H2: what a jump leapt over; an instance knows it once an answer or a load has shown the jump. */
+/** H2: the positions that a jump skipped. An instance knows them once an answer or a load has shown the jump. */
 export function addGap(instance: Instance, slot: number, row: Gap): void {
   const known = instance.known[slot]!;
   known.after = row.killsBelow;
@@ -105,13 +105,13 @@ export function addGap(instance: Instance, slot: number, row: Gap): void {
   known.until = FOREVER;
 }
 
-/** A jump as it is read. */
+/** A jump, as a load or an answer shows it. */
 type Gap = Pick<RowCells, 'position' | 'killsBelow'>;
 
 /**
- * P1, F3: an own commit is known. Where it stands directly behind the cursor, the cursor moves on
- * (decision 0006); else every later answer must hold it. One that the cursor has passed although no answer
- * brought it was lost: no answer can hold it, so the next one is contradicted.
+ * P1, F3: an own commit is known. If its position follows the cursor directly, the cursor moves on.
+ * Otherwise every later answer must contain it. If the cursor has passed it although no answer contained
+ * it, it was lost: no answer can contain it, so the next one is a contradiction.
  */
 export function learnOwn(
   model: Model,
@@ -142,7 +142,7 @@ export function learnOwn(
   }
 }
 
-/** F3: from here on no answer is asked for these. */
+/** F3: from here on no answer must contain these. */
 export function forget({ own, known }: Instance, set: number): void {
   own.expected &= ~set;
   for (let slot = 0; slot < known.length; slot++) {

@@ -27,7 +27,7 @@ export function offerPending(model: Model, step: Step): void {
   }
 }
 
-/** C1, C5: the row is written in the caller's transaction, and counts from its commit. */
+/** C1, C5: the row is written in the caller's transaction, and counts from the commit on. */
 function offerTransaction(
   model: Model,
   step: Step,
@@ -73,7 +73,7 @@ function offerTransaction(
   );
 }
 
-/** C4: those that were read first and are still there, in order; what came later waits. */
+/** C4: the rows that were read first and are still there, in order. Later ones wait. */
 function move(model: Model, instance: Instance): void {
   const { world, rules } = model;
   const { head, rows } = world.db;
@@ -99,7 +99,7 @@ export function pendingAmong({ world }: Model, set: number): number {
   return found;
 }
 
-/** A failover ends every transaction that was open. */
+/** A failover ends every open transaction. */
 export function endTransactions({ world, scope }: Model): void {
   for (const [index, plan] of scope.events.entries()) {
     const event = world.events[index + 1]!;

@@ -3,7 +3,7 @@ import { eventName, type Model, nameOf, sessionName } from './model.js';
 import { decide } from './verdict.js';
 import { ABSENT, type Instance } from './world.js';
 
-/** P1: asked when a call resolves, of the instance that wrote. */
+/** P1: checked when a call resolves, on the instance that wrote. */
 export function promiseLocal(model: Model, slot: number, writer: Instance): void {
   for (const [index, token] of model.world.tokens.entries()) {
     if (token.live === 0 || !has(token.must, slot)) continue;
@@ -14,7 +14,7 @@ export function promiseLocal(model: Model, slot: number, writer: Instance): void
   }
 }
 
-/** P2, P5, P6, P8, asked of every state; keeps the ghost of P6. */
+/** P2, P5, P6, P8: checked in every state. It keeps the ghost of P6. */
 export function checkPromises(model: Model): void {
   const { world } = model;
   for (let index = 0; index < world.tokens.length; index++) {
@@ -73,7 +73,7 @@ export function remembered({ now, scope }: Model, { known }: Instance): number {
   );
 }
 
-/** H1: whoever proves itself fresh, or reloads, has told of the live events it knows that were lost. */
+/** H1: an instance that proves that it is fresh, or reloads, has reported the live events it knows that were lost. */
 export function promiseAlarm(model: Model, instance: Instance, among: number): void {
   if (instance.own.noticed === 1) return;
   for (const [slot, event] of model.world.events.entries()) {
@@ -85,7 +85,7 @@ export function promiseAlarm(model: Model, instance: Instance, among: number): v
   }
 }
 
-/** P8; remembers for P6 who said so. */
+/** P8. It remembers for P6 which instance called the token revoked. */
 function promiseExact(model: Model, index: number, instance: Instance): void {
   const { scope, world } = model;
   const token = world.tokens[index]!;

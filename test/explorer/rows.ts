@@ -1,11 +1,11 @@
 import { ABSENT, NUMBERED, type RowCells, type World } from './world.js';
 
-/** Whether the row of an id has its place. */
+/** Whether the row of an id has a position. */
 export function isNumbered({ db }: World, slot: number): boolean {
   return db.rows[slot]!.where === NUMBERED;
 }
 
-/** A row that is gone leaves nothing. */
+/** Clears a row that was deleted. */
 export function removeRow({ db }: World, slot: number): void {
   const row = db.rows[slot]!;
   row.where = ABSENT;
@@ -17,7 +17,7 @@ export function removeRow({ db }: World, slot: number): void {
 
 type AnsweredRow = Pick<RowCells, 'where' | 'position' | 'killsBelow' | 'until'>;
 
-/** What an answer carries of a row. */
+/** The part of a row that an answer contains. */
 export function copyRow(row: AnsweredRow, target: AnsweredRow): void {
   target.where = row.where;
   target.position = row.position;

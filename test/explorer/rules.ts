@@ -64,7 +64,7 @@ export const RULE_NAMES = Object.keys(RULES) as readonly RuleName[];
 /** Which rules hold. */
 export type Rules = Readonly<Record<RuleName, boolean>>;
 
-/** Every rule holds, but those named. */
+/** Every rule holds except those named. */
 export function rulesWithout(...off: readonly RuleName[]): Rules {
   return Object.fromEntries(RULE_NAMES.map((name) => [name, !off.includes(name)])) as Rules;
 }

@@ -8,13 +8,13 @@ import { WRONG_FEEDS } from './wrong-scopes.js';
 /*
  * node build/test/explorer/run.js scopes|large|rules|feeds [--json] [part of a name]
  *
- * A process of its own: in the sandbox of a test runner every look at a global costs a microsecond.
+ * A process of its own: in the sandbox of a test runner every access to a global costs a microsecond.
  */
 const [what, ...rest] = process.argv.slice(2);
 const isJson = rest.includes('--json');
 const wanted = rest.find((each) => !each.startsWith('--')) ?? '';
 
-/** What could not be decided within so many states is no answer. */
+/** An exploration that needs more states than this has no result. */
 const LIMIT = 3_000_000;
 
 const works: Record<string, () => Iterable<readonly [string, () => Exploration]>> = {

@@ -1,6 +1,6 @@
 import { only } from './cells.js';
 
-/** What an event of the model ends; `other` concerns no token here, `future` is not known to an old release. */
+/** What an event of the model revokes. `other` concerns no token here; an old release does not know `future`. */
 export type Kind =
   | 'other'
   | 'token'
@@ -12,10 +12,10 @@ export type Kind =
   | 'key'
   | 'future';
 
-/** One event that a scope may see written, once. */
+/** One event that may be written once in a scope. */
 export interface EventPlan {
   readonly kind: Kind;
-  /** The session (or the token) that it ends, or that it spares. Default 0. */
+  /** The session (or the token) that it revokes, or that it spares. Default 0. */
   readonly target?: number;
   /** Written in the caller's transaction (C1). */
   readonly manager?: boolean;
@@ -23,7 +23,7 @@ export interface EventPlan {
   readonly writers?: readonly number[];
 }
 
-/** How instances follow the log: as protocol.md says, or one of the wrong ways of security.md 2.2. */
+/** How instances follow the log: as protocol.md says, or in one of the broken ways of security.md 2.2. */
 export type Feed =
   | 'head row'
   | 'id > cursor'
@@ -36,7 +36,7 @@ export type Feed =
   | 'rowid reuse'
   | 'cursor kept over failover';
 
-/** What can happen in one exploration, and how often; everything else is chosen freely by the explorer. */
+/** What can happen in one exploration, and how often. The explorer tries every order of it. */
 export interface ScopePlan {
   /** Default 2. */
   readonly instances?: number;
@@ -45,28 +45,28 @@ export interface ScopePlan {
   readonly events: readonly EventPlan[];
   /** The last tick. Default 1. */
   readonly ticks?: number;
-  /** Ticks that a token lives, as each instance issues them. Default 2 for each. */
+  /** The lifetime of the tokens that each instance issues, in ticks. Default 2 for each. */
   readonly lives?: readonly number[];
-  /** Ticks for which each instance's proof allows accepting. Default 1 for each. */
+  /** The ticks for which a proof allows each instance to accept. Default 1 for each. */
   readonly bounds?: readonly number[];
   /** Refreshes of the first session. Default 0. */
   readonly refreshes?: number;
-  /** Polls that one instance may have in flight. Default 1; 2 with a strict one. */
+  /** The polls that one instance may have in flight. Default 1; 2 with a strict one. */
   readonly polls?: number;
   readonly commitsLost?: number;
   readonly restarts?: number;
   readonly failovers?: number;
-  /** Whether a failover may lose commits: the standby stops to follow at a moment of its own. */
+  /** Whether a failover may lose commits: the standby may stop following at any time. */
   readonly lossy?: boolean;
-  /** History events there is room for. Default: twice the failovers. */
+  /** The number of `history` events that the scope has room for. Default: twice the failovers. */
   readonly jumps?: number;
   /** Whether the database names its server; SQLite does not. Default true. */
   readonly identity?: boolean;
   /**
-   * A backup is put back on the same server while every instance is stopped, instead of a failover.
-   * `stopped`: the command `new-history` is run. `unnoticed`: it is not; the first instance to start finds
-   * that no other one runs. `asked`: it finds one that seems to run, because the backup is so young; it is
-   * then asked about tokens beyond the head.
+   * A backup is restored on the same server while every instance is stopped, instead of a failover.
+   * `stopped`: the command `new-history` is run. `unnoticed`: it is not, and the first instance to start finds
+   * that no other one runs. `asked`: it finds one that seems to run, because the backup is so young. It then
+   * judges tokens beyond the head.
    */
   readonly backup?: 'stopped' | 'unnoticed' | 'asked' | false;
   readonly purge?: boolean;
@@ -76,23 +76,23 @@ export interface ScopePlan {
   readonly registering?: boolean;
   /** The one instance that does not know events of kind `future`. */
   readonly old?: number;
-  /** A transaction of somebody else that may stay open. */
+  /** Another application may keep a transaction open. */
   readonly foreignTransaction?: boolean;
-  /** The answer to a COMMIT comes in a step of its own. Default true. */
+  /** Whether the answer to a COMMIT comes in a step of its own. Default true. */
   readonly answersLate?: boolean;
-  /** Loads read the head and the rows in two steps. Default false. */
+  /** Whether loads read the head and the rows in two steps. Default false. */
   readonly loadsInSteps?: boolean;
   readonly feed?: Feed;
 }
 
-/** A plan with its defaults, and with what the rules ask all the time worked out. */
+/** A plan with its defaults, and with what the rules look up often. */
 export interface Scope extends Required<Omit<ScopePlan, 'old'>> {
   readonly old: number | undefined;
-  /** Slots for events: one that stood there before, those of the plan, the jumps. */
+  /** The slots for events: one that was there before, those of the plan, the jumps. */
   readonly slots: number;
   readonly firstJump: number;
   readonly kinds: readonly (Kind | 'history')[];
-  /** For each token the events that concern it. */
+  /** For each token, the events that concern it. */
   readonly concerning: readonly number[];
   /** Events that are judged by position (G3). */
   readonly judged: number;

@@ -3,7 +3,7 @@ import { type Scope, scopeOf } from './scope.js';
 const oneEvent = { events: [{ kind: 'session' }], ticks: 1 } as const;
 
 /**
- * The scopes of `npm run test:long`, by their names: each is visited whole with every rule on, and each rule is
+ * The scopes of `npm run test:long`, by name. Each is visited completely with every rule on, and each rule is
  * switched off in one of them.
  */
 export const SCOPES = {

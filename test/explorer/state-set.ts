@@ -1,10 +1,10 @@
-/** States of one length, each once, in the order in which they were found. */
+/** A set of states of one length, in the order in which they were found. */
 export class StateSet {
   size = 0;
   private bytes: Uint8Array;
   private words: Int32Array;
   private parents = new Int32Array(1 << 12);
-  /** Open addressing: the number of a state + 1, or 0. */
+  /** Open addressing: the number of a state + 1, or 0 for a free slot. */
   private table = new Int32Array(1 << 14);
   private readonly length: number;
   private readonly sought: Int32Array;

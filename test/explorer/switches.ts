@@ -1,7 +1,7 @@
 import type { RuleName } from './rules.js';
 import type { ScopeName } from './scopes.js';
 
-/** For each rule the scope in which the explorer finds what it is for. */
+/** For each rule, the scope in which the explorer finds what the rule prevents. */
 export const SWITCHES: Readonly<Record<RuleName, ScopeName>> = {
   'G1 login': 'a login, a subject event, a lost COMMIT',
   'G1 refresh': 'a refresh and changed claims',

@@ -5,7 +5,7 @@ import type { Instance } from './world.js';
 /** What an instance would answer; `unknown` is the 503. */
 export type Verdict = 'revoked' | 'unknown' | 'expired' | 'accepted';
 
-/** The decision about a token, here and now. */
+/** How an instance decides about a token now. */
 export function decide(model: Model, instance: Instance, token: number): Verdict {
   const { world, scope, rules, now } = model;
   const cells = world.tokens[token]!;
@@ -32,7 +32,7 @@ export function decide(model: Model, instance: Instance, token: number): Verdict
   return isFresh(model, instance) ? 'accepted' : 'unknown';
 }
 
-/** H2: a token whose position a jump leapt over is of a lost history, and older than every event. */
+/** H2: a token whose position was skipped by a jump is of a lost history. It is older than every event. */
 function judgedGen({ scope, rules }: Model, { known }: Instance, gen: number): number {
   if (!rules['H2 gap']) return gen;
   for (let slot = scope.firstJump; slot < scope.slots; slot++) {
@@ -42,7 +42,7 @@ function judgedGen({ scope, rules }: Model, { known }: Instance, gen: number): n
   return gen;
 }
 
-/** F5: whether the last proof still allows accepting. */
+/** F5: whether the last proof still allows it to accept. */
 export function isFresh({ scope, rules, now }: Model, { own, index }: Instance): boolean {
   if (own.proof === 0) return false;
   return !rules['F5'] || now - (own.proof - 1) < (scope.bounds[index] as number);

@@ -1,16 +1,16 @@
 import { type Cells, layoutOf } from './cells.js';
 import type { Scope } from './scope.js';
 
-/** Where an event stands in a database. */
+/** The state of an event in a database. */
 export const ABSENT = 0;
 export const PENDING = 1;
 export const NUMBERED = 2;
 
-/** How far the call that writes an event has come. */
+/** How far the call that writes an event has got. */
 export const UNUSED = 0;
-/** A caller's transaction is open, or a number from a sequence was taken (wrong feeds). */
+/** A caller's transaction is open, or a number was taken from a sequence (broken feeds). */
 export const OPEN = 1;
-/** COMMIT was done; its answer is under way. */
+/** COMMIT is done; its answer is on its way. */
 export const COMMITTED = 2;
 /** The answer to COMMIT was lost: provisional (W4). */
 export const UNKNOWN = 3;
@@ -18,10 +18,10 @@ export const UNKNOWN = 3;
 export const RESOLVED = 4;
 export const ABANDONED = 5;
 
-/** X1: written in this tick; of feeds that go by time, `made` is the tick. */
+/** X1: the tick in which it was written; for feeds that go by time, `made` is the tick. */
 export const YOUNG = 1;
 
-/** An `until` that never comes. */
+/** The `until` of what never expires. */
 export const FOREVER = 255;
 
 const CLOCK = layoutOf(
@@ -31,21 +31,21 @@ const CLOCK = layoutOf(
   'commitsLost',
   'restarts',
   'failovers',
-  /** Whether commits were lost: from then on a fork is no false one. */
+  /** Whether commits were lost: from then on a fork is not a false alarm. */
   'lossy',
-  /** Whether the standby has stopped to follow; the backup is what it has. */
+  /** Whether the standby has stopped following; what it has is the backup. */
   'detached',
-  /** Jumps ever made: with each, database time has moved on. */
+  /** The number of jumps so far: database time moved on with each. */
   'jumps',
-  /** Wrong feeds: numbers and transaction ids that were handed out. */
+  /** Broken feeds: the numbers and transaction ids that were handed out. */
   'sequence',
   'transactions',
-  /** Wrong feeds: somebody else's transaction is open, in any database of the server. */
+  /** Broken feeds: another application has a transaction open, in any database of the server. */
   'foreignOpen',
 );
 const HEAD = layoutOf('position', 'last', 'purged', 'server', 'bound', 'life');
 const ROW = layoutOf('where', 'position', 'killsBelow', 'until', 'made');
-/** `accessMark`: of what ends access tokens only; it sends a refresh back, and refuses none (G1, G6). */
+/** `accessMark`: the watermark of what revokes access tokens only. A refresh that meets it starts again (G1, G6). */
 const SESSION = layoutOf('row', 'gen', 'mark', 'accessMark', 'turn');
 const EVENT = layoutOf(
   'stage',
@@ -59,15 +59,15 @@ const EVENT = layoutOf(
   'effective',
   'resolved',
   'deadline',
-  /** Ghost: the instances whose registration was lost when it was written. */
+  /** Ghost: the instances whose registration had been lost when it was written. */
   'uncovered',
   'lost',
-  /** Ghost of P1: the instance (+ 1) that resolved it and still remembers. */
+  /** Ghost of P1: the instance (+ 1) that resolved it and still remembers it. */
   'holder',
-  /** What its writer was told, or would have been. */
+  /** What its writer was promised, or would have been. */
   'position',
   'until',
-  /** Wrong feeds. */
+  /** Broken feeds. */
   'transaction',
 );
 const INSTANCE = layoutOf(
@@ -76,27 +76,27 @@ const INSTANCE = layoutOf(
   'proof',
   'cursor',
   'cursorId',
-  /** Ids that every answer must hold (F3). */
+  /** Ids that every answer must contain (F3). */
   'expected',
   'provisional',
   'registered',
-  /** Ghost: a failover lost its registration, and it has not heard of that yet (H4). */
+  /** Ghost: a failover lost its registration, and it does not know that yet (H4). */
   'uncovered',
   /** The highest position it has ever seen (H2). */
   'highest',
   'mustJump',
-  /** H5: it met what it does not understand. */
+  /** H5: it has read what it does not understand. */
   'closed',
   'loading',
   'loadPosition',
   'loadLast',
   'moving',
-  /** Ghost: it has told of a lost history (H1). */
+  /** Ghost: it has reported a lost history (H1). */
   'noticed',
 );
 /**
- * `position` only of an own write that answers are asked for (F3). Of a jump `killsBelow` is its own
- * position and `after` the last one before it: the edges of the gap.
+ * `position` is set only for an own write that answers must contain (F3). For a jump, `killsBelow` is its
+ * own position and `after` is the last one before it: the edges of the gap.
  */
 const KNOWN = layoutOf('killsBelow', 'until', 'position', 'after');
 const POLL = layoutOf(
@@ -107,9 +107,9 @@ const POLL = layoutOf(
   'cursor',
   'cursorId',
   'expected',
-  /** Own numberings since it was sent: its answer may still show them as pending. */
+  /** What this instance has numbered since it was sent: its answer may still show that as pending. */
   'written',
-  /** Ghosts: live events it remembered at the sending, and after how many failovers it was answered. */
+  /** Ghosts: the live events that it remembered when it was sent, and the number of failovers before its answer. */
   'remembered',
   'failovers',
 );
@@ -123,7 +123,7 @@ const ISSUE = layoutOf(
   'expires',
   'must',
   'not',
-  /** Full events for which P9 forbids a refresh to succeed. */
+  /** Events that end sessions, after which P9 forbids that the refresh succeeds. */
   'doomed',
   'turn',
   'lostFuture',
@@ -132,12 +132,12 @@ const TOKEN = layoutOf(
   'live',
   'gen',
   'expires',
-  /** Ghosts: events that end it, and events that were effective before its position was read. */
+  /** Ghosts: the events that revoke it, and those that were effective before its position was read. */
   'must',
   'not',
-  /** Ghost: its position was read in a future that was lost. */
+  /** Ghost: its position was read in a history that was lost later. */
   'lostFuture',
-  /** Ghost: an instance was asked about it while it lay beyond the head (G5). */
+  /** Ghost: an instance had to judge it while its position was beyond the head (G5). */
   'met',
   /** Ghost of P6: the instances that called it revoked. */
   'told',
@@ -150,7 +150,7 @@ export type IssueCells = ReturnType<typeof ISSUE.place>;
 export type TokenCells = ReturnType<typeof TOKEN.place>;
 export type SessionCells = ReturnType<typeof SESSION.place>;
 
-/** One database: the primary, or what the standby (or the backup) has. */
+/** One database: the primary, or the standby (or the backup). */
 export interface Database {
   readonly from: number;
   readonly to: number;
@@ -159,7 +159,7 @@ export interface Database {
   readonly sessions: readonly SessionCells[];
 }
 
-/** A poll in flight: what it was sent with, and the answer once the database gave it. */
+/** A poll in flight: what it was sent with, and the answer once the database has given it. */
 export interface Poll {
   readonly from: number;
   readonly to: number;
@@ -181,9 +181,9 @@ export interface Instance {
 /**
  * One state of the model, as cells over one array of bytes.
  *
- * Sets are bit masks. Slot 0 of the events is one that stood in the log before; then come those of the
- * scope, then the jumps. What is not in use is 0, and times stop at the scope's last tick, so that equal
- * states have equal bytes.
+ * Sets are bit masks. Slot 0 of the events is one that was in the log before. Then come those of the scope,
+ * then the jumps. What is not in use is 0, and times stop at the scope's last tick, so that equal states
+ * have equal bytes.
  */
 export class World {
   readonly bytes: Uint8Array;

@@ -98,7 +98,7 @@ function offerAnswer(model: Model, step: Step, slot: number, event: EventCells):
   );
 }
 
-/** P1: from here on this instance refuses, and within the bound that was read everybody does. */
+/** P1: from here on this instance refuses, and within the bound that was read all instances do. */
 function resolve(model: Model, slot: number): void {
   const { events, instances } = model.world;
   const event = events[slot]!;
@@ -124,7 +124,7 @@ function loseAnswer(model: Model, slot: number, instance: Instance): void {
   else addToIndex(instance, slot, event);
 }
 
-/** W4, G3: a retry with the same id settles it; it promises nobody anything any more. */
+/** W4, G3: a retry with the same id settles it. It makes no promise to a caller any more. */
 function offerRetry(model: Model, step: Step, slot: number, event: EventCells): void {
   const { world, rules } = model;
   const instance = world.instances[event.by]!;
@@ -159,7 +159,7 @@ function clearAttempt(event: EventCells): void {
   event.until = 0;
 }
 
-/** What an instance was writing when it died has no caller any more. */
+/** The writes of an instance that died have no caller any more. */
 export function abandonWrites({ world }: Model, instance: number): void {
   for (const event of world.events) {
     if (event.holder === instance + 1) event.holder = 0;
@@ -172,7 +172,7 @@ export function abandonWrites({ world }: Model, instance: number): void {
   }
 }
 
-/** W4: what is provisional ends at the latest with the tokens that it would end. */
+/** W4: a provisional event ends at the latest when the tokens that it would revoke expire. */
 export function endProvisional({ world, rules, now }: Model): void {
   if (!rules['W4 settled']) return;
   for (const { own } of world.instances) {

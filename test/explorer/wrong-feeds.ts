@@ -5,8 +5,8 @@ import { ABSENT, type Instance, NUMBERED, OPEN, type Poll, RESOLVED, UNUSED } fr
 import { copyRow } from './rows.js';
 
 /*
- * The feeds of security.md 2.2 that lose events or stall. They stay, so that the explorer goes on
- * catching them: one that passes `id > cursor` is worth nothing.
+ * The feeds of security.md 2.2 that lose events or stall. They are kept, so that the explorer must go
+ * on catching them: an explorer that accepts `id > cursor` is worth nothing.
  */
 
 /** Whether numbers are handed out before COMMIT, as a sequence does. */
@@ -83,7 +83,7 @@ function commit(model: Model, slot: number): void {
   addToIndex(world.instances[event.by]!, slot, row);
 }
 
-/** In healthy rounds: our own transactions end; somebody else's may not. */
+/** In healthy rounds our own transactions end. Those of other applications may not. */
 export function endTransactions(model: Model): void {
   if (!isSequenced(model)) return;
   for (const [slot, event] of model.world.events.entries()) {
@@ -93,7 +93,7 @@ export function endTransactions(model: Model): void {
   }
 }
 
-/** Hints instead of polls: each may reach an instance, or not. */
+/** Push notifications instead of polls: each may reach an instance, or not. */
 export function offerHints(model: Model, step: Step): void {
   if (model.scope.feed !== 'hint alone') return;
   for (const instance of model.world.instances) {
@@ -114,7 +114,7 @@ export function offerHints(model: Model, step: Step): void {
   }
 }
 
-/** Other people's work: a transaction that stays open, a replica that is behind and catches up. */
+/** What happens elsewhere: a transaction that stays open, a replica that is behind and catches up. */
 export function offerStrangers(model: Model, step: Step): void {
   const { scope, world } = model;
   if (scope.foreignTransaction && world.clock.foreignOpen === 0) {
@@ -131,7 +131,7 @@ export function offerStrangers(model: Model, step: Step): void {
   }
 }
 
-/** Fills in the answer of a wrong feed; `false` for the right one. */
+/** Fills in the answer of a broken feed; `false` for the right one. */
 export function answerWrongly(model: Model, { own }: Instance, poll: Poll): boolean {
   const { scope, world } = model;
   const { feed } = scope;
@@ -144,7 +144,7 @@ export function answerWrongly(model: Model, { own }: Instance, poll: Poll): bool
   for (const [slot, row] of source.rows.entries()) {
     if (row.where !== NUMBERED) continue;
     if (feed === 'time window') {
-      // An overlap of one tick before the last poll.
+      // It overlaps the last poll by one tick.
       if (row.made + 1 < own.proof - 1) continue;
     } else if (row.position <= own.cursor) continue;
     const isByTransaction = feed === 'xmin with an id cursor' || feed === 'wait for xmin';
@@ -158,7 +158,7 @@ export function answerWrongly(model: Model, { own }: Instance, poll: Poll): bool
   return true;
 }
 
-/** Takes every answer for the truth. */
+/** Believes every answer. */
 export function receiveWrongly(model: Model, instance: Instance, poll: Poll): boolean {
   if (model.scope.feed === 'head row') return false;
   const { own } = instance;
@@ -167,7 +167,7 @@ export function receiveWrongly(model: Model, instance: Instance, poll: Poll): bo
     addToIndex(instance, slot, row);
     own.cursor = Math.max(own.cursor, row.position);
   }
-  // An answer from behind somebody's open transaction proves nothing.
+  // An answer that waits for another open transaction proves nothing.
   if (poll.head.purged === 0) own.proof = Math.max(own.proof, poll.sent.sent + 1);
   return true;
 }

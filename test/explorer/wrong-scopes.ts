@@ -1,7 +1,7 @@
 import { type RuleName } from './rules.js';
 import { type Feed, type Scope, scopeOf, type ScopePlan } from './scope.js';
 
-/** A wrong feed of security.md 2.2, where the explorer shows it, and the rules that it does without. */
+/** A broken feed of security.md 2.2, the scope in which the explorer shows it, and the rules that it lacks. */
 export interface WrongFeed {
   readonly scope: Scope;
   readonly without: readonly RuleName[];
@@ -27,7 +27,7 @@ function wrong(
   return { scope, breaks, why, without: ['H2 jump', ...without] };
 }
 
-/** The feeds that lose events or stall, kept so that the explorer goes on catching each of them. */
+/** The feeds that lose events or stall. They are kept so that the explorer must go on catching each of them. */
 export const WRONG_FEEDS: Readonly<Record<Exclude<Feed, 'head row'>, WrongFeed>> = {
   'id > cursor': wrong(
     'id > cursor',
