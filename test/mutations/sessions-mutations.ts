@@ -125,6 +125,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
       },
     ],
     tests: 'e2e/http-contract',
+    title: 'login by a form',
   },
   one(
     'all applications of a host share their cookies',
