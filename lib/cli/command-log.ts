@@ -6,73 +6,139 @@ import {
   type SeenInstance,
 } from '../database/instance.statements.js';
 import { isRetryable, type LogDatabase, StorageFailure } from '../database/log-database.js';
-import type { EventDraft } from '../revocation/log/event-draft.js';
 import { type Head, headOf, type LogStatements } from '../database/log.statements.js';
-import { OperatorStatements } from '../database/operator.statements.js';
+import {
+  type Counted,
+  figuresOf,
+  type LogFigures,
+  OperatorStatements,
+} from '../database/operator.statements.js';
 import { openLogDatabase } from '../database/open-log-database.js';
+import { integerOf } from '../database/entities/table.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
+import type { EventDraft } from '../revocation/log/event-draft.js';
 import { numbering } from '../revocation/log/log-history.js';
 import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
 import { logOn, type OpenLog, openLogOn } from '../revocation/log/open-log.js';
 import type { SessionRows } from '../sessions/session-sweep.js';
 import { SessionTransactions } from '../sessions/session.transactions.js';
-import { type CommandContext, CommandFailure, type CommandHost } from './command.js';
+import { CommandFailure, type CommandHost, type CommandOutput, spanText } from './command.js';
 import { type LogTarget, optionsOf, readTarget, type TargetOptions } from './log-target.js';
 
 /** For how long a command retries what the database refuses for the moment (ms). */
 const PATIENCE = 15_000;
+
+/** Instances renew their rows once a minute; one that missed three renewals counts as gone (ms). */
+const SEEN_WITHIN = 180_000;
+
+/** What every command works with: the process around it, its output, and the log that its options name. */
+export class CommandContext {
+  private readonly opened: CommandLog[] = [];
+
+  constructor(
+    readonly host: CommandHost,
+    readonly output: CommandOutput,
+    private readonly options: TargetOptions,
+  ) {}
+
+  /**
+   * Opens the log. {@link close} closes it when the command has ended.
+   *
+   * @param migrations - `none` looks at whatever there is, also at tables of another release.
+   * @throws CommandFailure for missing tables, read-only servers, a database that cannot be reached, and
+   * a log that a newer release writes; CommandUsageError when no database is named.
+   */
+  async open(migrations: 'check' | 'run' | 'none' = 'check'): Promise<CommandLog> {
+    logTo(this.host);
+    const target = await readTarget(this.options, this.host.env);
+    if (migrations !== 'run') refuseMissingFile(target);
+    const clock = this.host.clock ?? new AuthClock();
+    const log = new CommandLog(await openLog(target, clock, migrations), clock, target);
+    this.opened.push(log);
+    return log;
+  }
+
+  async close(): Promise<void> {
+    for (const { database } of this.opened) await database.close();
+  }
+}
 
 /** The log for a command: the statements and transactions of an instance, without its feed. */
 export class CommandLog implements SessionRows {
   readonly database: LogDatabase;
   readonly statements: LogStatements;
   readonly transactions: LogTransactions;
-  readonly instances: InstanceStatements;
   readonly operator: OperatorStatements;
+  private readonly instances: InstanceStatements;
   private readonly sessions: SessionTransactions;
 
-  private constructor(
+  constructor(
     private readonly log: OpenLog,
     readonly clock: AuthClock,
+    readonly target: LogTarget,
   ) {
     this.database = log.database;
     this.statements = log.statements;
     this.transactions = log.transactions;
-    this.instances = new InstanceStatements(log.database.dialect);
     this.operator = new OperatorStatements(log.database.dialect);
+    this.instances = new InstanceStatements(log.database.dialect);
     this.sessions = new SessionTransactions(log.database.dialect, clock);
-  }
-
-  /**
-   * @param migrations - `none` looks at whatever there is.
-   * @throws CommandFailure for missing tables, read-only servers, a database that cannot be reached, and
-   * a log that a newer release writes.
-   */
-  static async open(
-    target: LogTarget,
-    clock = new AuthClock(),
-    migrations: 'check' | 'run' | 'none' = 'check',
-  ): Promise<CommandLog> {
-    if (migrations !== 'run') refuseMissingFile(target);
-    return new CommandLog(await openLog(target, clock, migrations), clock);
-  }
-
-  async head(): Promise<Head> {
-    const [row] = await this.rows(this.statements.position());
-    return headOf(row, this.clock);
   }
 
   async rows(statement: Statement): Promise<readonly Row[]> {
     return (await this.database.read(statement)).rows;
   }
 
+  /**
+   * The head and the database's time, and by how much this host's clock is ahead of it (ms).
+   *
+   * @throws LostRow when the log is damaged.
+   */
+  async figures(): Promise<LogFigures & { readonly clockAhead: number }> {
+    // The database read its clock somewhere between these two: their middle is the best guess.
+    const before = this.clock.wall();
+    const [row] = await this.rows(this.operator.figures());
+    const after = this.clock.wall();
+    if (row === undefined) throw new LostRow();
+    const figures = figuresOf(row);
+    return { ...figures, clockAhead: Math.round((before + after) / 2 - figures.now) };
+  }
+
+  /** How many rows there are; of sessions only the open ones. `undefined` where that takes too long. */
+  async count(table: Counted): Promise<number | undefined> {
+    try {
+      const [row] = await this.rows(this.operator.count(table));
+      return integerOf(row?.['n']);
+    } catch (error) {
+      // A read is cut off after 2.5 s, so that a count does not hold a connection for longer.
+      if (this.database.dialect.failure(error) === 'connection') return undefined;
+      throw error;
+    }
+  }
+
   /** Every instance that has a row: the running ones, and those that crashed. */
   async listInstances(): Promise<SeenInstance[]> {
     return (await this.rows(this.instances.list())).map(instanceOf);
+  }
+
+  /**
+   * Changes the head under its lock. An instance needs that lock to register, so none appears unseen
+   * between the look at the instances and the change.
+   */
+  underHeadLock<T>(
+    body: (instances: readonly SeenInstance[], head: Head) => Transaction<T>,
+  ): Promise<T> {
+    const { database, statements, instances, clock } = this;
+    return database.transaction(function* () {
+      const { rows } = yield statements.lockHead();
+      const head = headOf(rows[0], clock);
+      const seen = yield instances.list();
+      return yield* body(seen.rows.map(instanceOf), head);
+    });
   }
 
   read(statement: (of: SessionTransactions) => Statement): Promise<readonly Row[]> {
@@ -91,18 +157,19 @@ export class CommandLog implements SessionRows {
    */
   async append(drafts: readonly EventDraft[], isRetry = false): Promise<Appended> {
     let isUnknown = isRetry;
+    const once = async (): Promise<Appended> => {
+      try {
+        return await numbering(this.log, () => this.transactions.append(drafts, isUnknown));
+      } catch (error) {
+        if (error instanceof StorageFailure && error.outcome === 'unknown') {
+          isUnknown = true;
+          for (const draft of drafts) draft.provenAbsent = false;
+        } else if (drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
+        throw error;
+      }
+    };
     try {
-      return await this.retried(async () => {
-        try {
-          return await numbering(this.log, () => this.transactions.append(drafts, isUnknown));
-        } catch (error) {
-          if (error instanceof StorageFailure && error.outcome === 'unknown') {
-            isUnknown = true;
-            for (const draft of drafts) draft.provenAbsent = false;
-          } else if (drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
-          throw error;
-        }
-      });
+      return await this.retried(once);
     } catch (error) {
       if (!isUnknown) throw error;
       const [draft, ...others] = drafts;
@@ -116,16 +183,19 @@ export class CommandLog implements SessionRows {
   }
 
   /** Starts a new history whatever the head shows, above every position there ever was (H3). */
-  async startHistory(): Promise<Appended> {
+  startHistory(): Promise<Appended> {
     return this.retried(() => this.database.transaction(() => this.transactions.jump(() => true)));
-  }
-
-  async close(): Promise<void> {
-    await this.database.close();
   }
 
   private retried<T>(attempt: () => Promise<T>): Promise<T> {
     return retried(attempt, PATIENCE, isRetryable);
+  }
+}
+
+/** The log is damaged; `nestjs-logout doctor` says what to do. */
+export class LostRow extends CommandFailure {
+  constructor() {
+    super('auth_log or auth_head has lost its row.');
   }
 }
 
@@ -136,7 +206,7 @@ async function openLog(
 ): Promise<OpenLog> {
   let database: LogDatabase | undefined;
   try {
-    // Whoever runs a command has named the log that is meant.
+    // newLog: whoever runs a command has named the log that is meant, also where there is another one.
     database = await openLogDatabase({ ...target, migrations, newLog: true });
     return migrations === 'none' ? logOn(database, clock, '') : await openLogOn(database, clock);
   } catch (error) {
@@ -161,6 +231,12 @@ function refuseMissingFile(target: LogTarget): void {
   );
 }
 
+/** Sends what the library logs to stderr: Nest would print it on stdout, where results are. */
+function logTo({ stderr }: CommandHost): void {
+  const say = (message: unknown): void => void stderr.write(`${messageOf(message)}\n`);
+  Logger.overrideLogger({ log: say, warn: say, error: say, fatal: say });
+}
+
 /** The id of an event with the position that it was tried at, which a retry must keep (G3). */
 function retryIdOf({ id, killsBelow, attemptedAt }: EventDraft): string {
   const position = killsBelow ?? attemptedAt;
@@ -174,25 +250,14 @@ export function parseRetryId(text: string): { id: string; killsBelow: number | n
   return { id: match[1], killsBelow: match[2] === undefined ? null : Number(match[2]) };
 }
 
-/** Opens the log that the options name, for as long as `work` takes. */
-export async function withLog<T>(
-  { host }: CommandContext,
-  options: TargetOptions,
-  work: (log: CommandLog, target: LogTarget) => Promise<T>,
-  migrations: 'check' | 'run' | 'none' = 'check',
-): Promise<T> {
-  logTo(host);
-  const target = await readTarget(options, host.env);
-  const log = await CommandLog.open(target, host.clock, migrations);
-  try {
-    return await work(log, target);
-  } finally {
-    await log.close();
-  }
+/** Whether an instance is running, as far as its row shows. */
+export function isRunning({ seenAgo }: SeenInstance): boolean {
+  return seenAgo < SEEN_WITHIN;
 }
 
-/** Sends what the library logs to stderr: Nest would print it on stdout, where results are. */
-function logTo({ stderr }: CommandHost): void {
-  const say = (message: unknown): void => void stderr.write(`${messageOf(message)}\n`);
-  Logger.overrideLogger({ log: say, warn: say, error: say, fatal: say });
+/** `host:pid (seen 20 s ago), …` */
+export function namesOf(instances: readonly SeenInstance[]): string {
+  return instances
+    .map(({ label, seenAgo }) => `${label} (seen ${spanText(seenAgo)} ago)`)
+    .join(', ');
 }

@@ -90,6 +90,7 @@ export class CommandOutput {
       if (done !== undefined) this.note(done);
       return result;
     }
+    // Loaded here: scripts and CI have no terminal, and never need it.
     const { default: yoctoSpinner } = await import('yocto-spinner');
     const spinner = yoctoSpinner({ text, stream: stderr }).start();
     try {
@@ -109,6 +110,7 @@ export class CommandOutput {
   async confirm(what: string, yes: boolean | undefined): Promise<void> {
     if (yes === true) return;
     const { stdin, stderr } = this.host;
+    // A script that no one watches must say --yes: it must not hang at a question.
     if (stdin.isTTY !== true || stderr.isTTY !== true) {
       throw new CommandUsageError(`${what} This cannot be undone.`, 'Add --yes if you are sure.');
     }
@@ -122,8 +124,29 @@ export class CommandOutput {
   }
 }
 
-/** What every command works with. */
-export interface CommandContext {
-  readonly host: CommandHost;
-  readonly output: CommandOutput;
+/** A staleness from here on (ms) is no bound: `observe` and the policy `open` register a century. */
+const UNBOUNDED_FROM = 366 * 86_400_000;
+
+/** Whether a registered staleness is no bound. */
+export function isUnbounded(milliseconds: number): boolean {
+  return milliseconds >= UNBOUNDED_FROM;
+}
+
+/** A bound for people: `5 s`, `1 h`, or that there is none. */
+export function boundText(milliseconds: number): string {
+  return isUnbounded(milliseconds) ? 'unbounded' : spanText(milliseconds);
+}
+
+/** A length of time for people. */
+export function spanText(milliseconds: number): string {
+  const seconds = Math.abs(milliseconds) / 1000;
+  if (seconds < 120) return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Number((seconds / 3_600).toFixed(1))} h`;
+  return `${Number((seconds / 86_400).toFixed(1))} d`;
+}
+
+/** `1 event`, `2 events`. */
+export function plural(n: number, noun: string): string {
+  return `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
 }

@@ -1,7 +1,6 @@
-import type { SeenInstance } from '../database/instance.statements.js';
 import type { AuthTable } from '../database/entities/table.js';
+import type { SeenInstance } from '../database/instance.statements.js';
 import type { CommandLog } from './command-log.js';
-import type { LogTarget } from './log-target.js';
 
 /** What one check found. */
 export interface Finding {
@@ -13,25 +12,26 @@ export interface Finding {
 
 /** What is looked at. */
 export interface Patient {
-  readonly target: LogTarget;
   readonly log: CommandLog;
-  /** The names of our tables and indexes that are there. */
+  /** The names of our tables and indexes that are there, without the prefix. */
   readonly present: ReadonlySet<string>;
   readonly isReadOnly: boolean;
   /** Those that are running; none where the table is missing. */
   readonly running: readonly SeenInstance[];
 }
 
+/** Nothing, what is wrong, or a text: why the check does not apply here. */
+type Found = undefined | Finding | readonly Finding[] | string;
+
 /** One look at one thing. */
 export interface Check {
-  /** Stable; it stands in the JSON. */
+  /** Stable; it is in the JSON. */
   readonly name: string;
   /** What is right when nothing is found. */
   readonly title: string;
   /** Without these tables it is skipped. */
-  readonly needs: readonly AuthTable[];
-  /** @returns what is wrong, or a text: why it does not apply here. */
-  readonly look: (patient: Patient) => Promise<readonly Finding[] | string>;
+  readonly needs?: readonly AuthTable[];
+  look(patient: Patient): Found | Promise<Found>;
 }
 
 /** What has to be fixed; it makes the command end with 1. */

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { makeMissing } from '../database/auth-migrations.js';
 import type { Dialect } from '../database/dialect.js';
 import { AUTH_TABLES } from '../database/entities/table.js';
-import { makeMissing } from '../database/auth-migrations.js';
+import { openLogDatabase } from '../database/open-log-database.js';
 import {
   addColumns,
   AUTH_INDEXES,
@@ -9,64 +10,55 @@ import {
   createTables,
   grants,
 } from '../database/table-definitions.js';
-import { openLogDatabase } from '../database/open-log-database.js';
-import { withLog } from './command-log.js';
-import { type CommandContext, CommandUsageError, EXIT } from './command.js';
-import { readTarget, type TargetOptions } from './log-target.js';
+import type { CommandContext } from './command-log.js';
+import { CommandUsageError } from './command.js';
+import { type LogTarget, readTarget, type TargetOptions } from './log-target.js';
 
 /** The options of `nestjs-logout migrate`. */
-export interface MigrateOptions extends TargetOptions {
+interface MigrateOptions extends TargetOptions {
   readonly print?: boolean | undefined;
   readonly role?: string | undefined;
 }
 
 /** `nestjs-logout migrate`: makes the tables of the log, or prints the SQL that would. */
-export async function migrate(context: CommandContext, options: MigrateOptions): Promise<number> {
+export async function migrate(context: CommandContext, options: MigrateOptions): Promise<void> {
   const { output } = context;
-  if (options.role !== undefined && options.print !== true) {
+  if (options.print === true) return printSql(context, options.role);
+  if (options.role !== undefined) {
     throw new CommandUsageError('--role only says for whom --print prints the GRANTs.');
   }
-  if (options.print === true) {
-    return withLog(
-      context,
-      options,
-      async (log) => {
-        const { dialect } = log.database;
-        const statements = [
-          ...statementsOf(dialect, log.clock.wall()),
-          ...(options.role === undefined ? [] : grants(dialect, options.role)),
-        ];
-        output.print(
-          statements.map((statement) => `${statement};`),
-          { statements },
-        );
-        return EXIT.ok;
-      },
-      'none',
-    );
-  }
-  const madeAgain = await output.during(
+  const { log, madeAgain } = await output.during(
     'Creating the tables of the revocation log …',
     async () => {
-      const missing = await makeAgain(context, options);
-      await withLog(context, options, () => Promise.resolve(), 'run');
-      return missing;
+      const missing = await makeAgain(await readTarget(options, context.host.env));
+      return { log: await context.open('run'), madeAgain: missing };
     },
     'The tables exist.',
   );
-  return withLog(context, options, async (log) => {
-    const [row] = await log.rows(log.statements.logId());
-    const logId = row?.['log_id'] ?? '';
-    const again = `Created again, and empty: ${madeAgain.join(', ')}. nestjs-logout doctor says what that damaged.`;
-    output.print(
-      [
-        `The log ${logId} has its tables: ${AUTH_TABLES.join(', ')}.`,
-        ...(madeAgain.length === 0 ? [] : [again]),
-      ],
-      { logId, tables: AUTH_TABLES, madeAgain },
-    );
-    return EXIT.ok;
-  });
+  const [row] = await log.rows(log.statements.logId());
+  const logId = row?.['log_id'] ?? '';
+  const again = `Created again, and empty: ${madeAgain.join(', ')}. nestjs-logout doctor says what that damaged.`;
+  output.print(
+    [
+      `The log ${logId} has its tables: ${AUTH_TABLES.join(', ')}.`,
+      ...(madeAgain.length === 0 ? [] : [again]),
+    ],
+    { logId, tables: AUTH_TABLES, madeAgain },
+  );
+}
+
+/** It asks the database only for its kind, so that a role without rights can print, too. */
+async function printSql(context: CommandContext, role: string | undefined): Promise<void> {
+  const log = await context.open('none');
+  const { dialect } = log.database;
+  const statements = [
+    ...statementsOf(dialect, log.clock.wall()),
+    ...(role === undefined ? [] : grants(dialect, role)),
+  ];
+  context.output.print(
+    statements.map((statement) => `${statement};`),
+    { statements },
+  );
 }
 
 /**
@@ -75,26 +67,21 @@ export async function migrate(context: CommandContext, options: MigrateOptions):
  *
  * @returns the tables that were missing.
  */
-async function makeAgain(context: CommandContext, options: TargetOptions): Promise<string[]> {
-  const target = await readTarget(options, context.host.env);
+async function makeAgain(target: LogTarget): Promise<string[]> {
   const database = await openLogDatabase({ ...target, migrations: 'none' });
   try {
     const { dialect } = database;
     const { rows } = await database.read(dialect.existing);
     const present = new Set(rows.map(({ name }) => name));
-    const indexes = AUTH_INDEXES.map(({ name }) => name);
-    const wanted = [...AUTH_TABLES, ...indexes].map((name) => dialect.prefixed(name));
-    if (
-      !present.has(dialect.prefixed('auth_migration')) ||
-      wanted.every((name) => present.has(name))
-    )
+    const missing = (names: readonly string[]): string[] =>
+      names.map((name) => dialect.prefixed(name)).filter((name) => !present.has(name));
+    const tables = missing(AUTH_TABLES);
+    const hasLog = missing(['auth_migration']).length === 0;
+    if (!hasLog || tables.length + missing(AUTH_INDEXES.map(({ name }) => name)).length === 0)
       return [];
-    await makeMissing(
-      (sql) => database.read({ sql, values: [] }),
-      dialect,
-      statementsOf(dialect, Date.now()),
-    );
-    return AUTH_TABLES.map((name) => dialect.prefixed(name)).filter((name) => !present.has(name));
+    const run = (sql: string): Promise<unknown> => database.read({ sql, values: [] });
+    await makeMissing(run, dialect, statementsOf(dialect, Date.now()));
+    return tables;
   } finally {
     await database.close();
   }

@@ -1,31 +1,30 @@
 import {
-  DEFAULT_REASONS,
-  draftsOf,
-  type EventDraft,
-  type RevocationRequest,
-} from '../revocation/log/event-draft.js';
-import {
   KEYS_OF_ISSUERS,
   type RevocationReason,
 } from '../database/entities/revocation-event.entity.js';
 import { sessionsOfKey } from '../logout/key-sessions.service.js';
 import { AUTH_OPTIONS } from '../options/auth-option-table.js';
 import { lockTimeOf } from '../options/duration.js';
-import type { Appended } from '../revocation/log/log.transactions.js';
-import { type CommandLog, parseRetryId, withLog } from './command-log.js';
+import { isIdentifier } from '../platform/identifier.js';
+import { EventKeys } from '../revocation/index/event-key.js';
 import {
-  boundText,
-  isUnbounded,
-  type IssuerOptions,
-  type NamedIssuer,
-  plural,
-  readIssuer,
-} from './command-options.js';
-import { type CommandContext, CommandUsageError, EXIT } from './command.js';
-import type { TargetOptions } from './log-target.js';
+  DEFAULT_REASONS,
+  draftsOf,
+  type EventDraft,
+  type RevocationRequest,
+} from '../revocation/log/event-draft.js';
+import type { Appended } from '../revocation/log/log.transactions.js';
+import { type CommandContext, type CommandLog, parseRetryId } from './command-log.js';
+import { boundText, CommandUsageError, isUnbounded, plural } from './command.js';
+
+/** The options that say whose tokens are meant. */
+interface IssuerOptions {
+  readonly issuer?: string | undefined;
+  readonly foreign?: boolean | undefined;
+}
 
 /** What every command that ends tokens takes; lengths of time are milliseconds. */
-interface EndOptions extends TargetOptions, IssuerOptions {
+interface EndOptions extends IssuerOptions {
   readonly reason?: RevocationReason | undefined;
   readonly actor?: string | undefined;
   readonly id?: string | undefined;
@@ -53,26 +52,24 @@ interface RevokeKeyOptions extends EndOptions {
 }
 
 /** `nestjs-logout revoke`: one event, written as `LogoutService` writes it. */
-export async function revoke(context: CommandContext, options: RevokeOptions): Promise<number> {
+export async function revoke(context: CommandContext, options: RevokeOptions): Promise<void> {
   checkRevoke(options);
   const { output } = context;
-  return withLog(context, options, async (log) => {
-    const own = await readIssuer(log, options);
-    if (options.everyone === true) {
-      const what = `Every token of ${own.issuer} is revoked, and all users have to log in again.`;
-      await output.confirm(what, options.yes);
+  const log = await context.open();
+  const own = await readIssuer(log, options);
+  if (options.everyone === true) {
+    const what = `Every token of ${own.issuer} is revoked, and all users have to log in again.`;
+    await output.confirm(what, options.yes);
+  }
+  const request = requestOf(options, own.issuer);
+  if (request.kind === 'session') {
+    const key = own.keys.hex('session', own.issuer, request.sid);
+    const stored = await log.read(({ statements }) => statements.lockSession(key));
+    if (stored.length === 0) {
+      output.note('No such session is stored here. Its tokens are revoked all the same.');
     }
-    const request = requestOf(options, own.issuer);
-    if (request.kind === 'session') {
-      const key = own.keys.hex('session', own.issuer, request.sid);
-      const stored = await log.read(({ statements }) => statements.lockSession(key));
-      if (stored.length === 0) {
-        output.note('No such session is stored here. Its tokens are revoked all the same.');
-      }
-    }
-    report(context, await end(log, own, options, request));
-    return EXIT.ok;
-  });
+  }
+  report(context, await end(log, own, options, request));
 }
 
 /**
@@ -81,10 +78,7 @@ export async function revoke(context: CommandContext, options: RevokeOptions): P
  * A log below format 2 gets two events, of which one is for instances of older releases: it counts for
  * keys of this name of every issuer.
  */
-export async function revokeKey(
-  context: CommandContext,
-  options: RevokeKeyOptions,
-): Promise<number> {
+export async function revokeKey(context: CommandContext, options: RevokeKeyOptions): Promise<void> {
   const { kid, dryRun, sessions = false } = options;
   const { output } = context;
   if (options.foreign === true && (sessions || dryRun === true)) {
@@ -92,35 +86,75 @@ export async function revokeKey(
       '--foreign does not go with --sessions and --dry-run: the sessions here are of our own issuer.',
     );
   }
-  return withLog(context, options, async (log) => {
-    const own = await readIssuer(log, options);
-    if (dryRun === true) {
-      let hit = 0;
-      for await (const sids of await pages(log, own, kid)) hit += sids.length;
-      output.print(
-        [`The key ${kid} signed the last token of ${plural(hit, 'session')}. Nothing was changed.`],
-        { kid, sessions: hit },
-      );
-      return EXIT.ok;
-    }
-    await output.confirm(
-      `Every token of ${own.issuer} that the key ${kid} signed or will sign is refused, for ever.`,
-      options.yes,
-    );
-    const request = { kind: 'key', issuer: own.issuer, kid } as const;
-    const appended = await end(log, own, options, request);
-    const ended = sessions ? await endSessions(context, log, own, options) : undefined;
-    const scope =
-      'Below format 2 of the log it counts for keys of this name of every issuer (nestjs-logout raise-format).';
-    report(context, appended, {
-      lines: [
-        ...(appended.head.format < KEYS_OF_ISSUERS ? [scope] : []),
-        ...(ended === undefined ? [] : [`${plural(ended, 'session')} ended.`]),
-      ],
-      values: ended === undefined ? {} : { sessions: ended },
-    });
-    return EXIT.ok;
+  const log = await context.open();
+  const own = await readIssuer(log, options);
+  if (dryRun === true) {
+    let hit = 0;
+    for await (const sids of await pages(log, own, kid)) hit += sids.length;
+    const text = `The key ${kid} signed the last token of ${plural(hit, 'session')}. Nothing was changed.`;
+    return output.print([text], { kid, sessions: hit });
+  }
+  await output.confirm(
+    `Every token of ${own.issuer} that the key ${kid} signed or will sign is refused, for ever.`,
+    options.yes,
+  );
+  const request = { kind: 'key', issuer: own.issuer, kid } as const;
+  // The key first: until it is revoked, refreshes go on to sign with it.
+  const appended = await end(log, own, options, request);
+  const ended = sessions ? await endSessions(context, log, own, options) : undefined;
+  const scope =
+    'Below format 2 of the log it counts for keys of this name of every issuer (nestjs-logout raise-format).';
+  report(context, appended, {
+    lines: [
+      ...(appended.head.format < KEYS_OF_ISSUERS ? [scope] : []),
+      ...(ended === undefined ? [] : [`${plural(ended, 'session')} ended.`]),
+    ],
+    values: ended === undefined ? {} : { sessions: ended },
   });
+}
+
+/** An issuer with the keys of its events. */
+interface NamedIssuer {
+  readonly issuer: string;
+  readonly keys: EventKeys;
+}
+
+/**
+ * The issuer that is meant, and the keys of its events (W2). Ids of our own issuer have other keys than
+ * those of a foreign one, and a typo in the name would end nothing. So it is compared with what the
+ * instances registered.
+ *
+ * @throws CommandUsageError when it is not known, or contradicts the instances.
+ */
+async function readIssuer(
+  log: CommandLog,
+  { issuer, foreign = false }: IssuerOptions,
+): Promise<NamedIssuer> {
+  const known = [...new Set((await log.listInstances()).map((instance) => instance.issuer))];
+  const [only] = known;
+  if (issuer === undefined) {
+    if (only !== undefined && known.length === 1 && !foreign) {
+      return { issuer: only, keys: new EventKeys(only) };
+    }
+    throw new CommandUsageError(
+      'Whose tokens? Give --issuer, exactly as in AuthModule.forRoot({ issuer }).',
+      known.length === 0 ? 'No instance is known in this database.' : `Known: ${known.join(', ')}`,
+    );
+  }
+  if (!isIdentifier(issuer)) throw new CommandUsageError('--issuer must have 1 to 255 characters.');
+  if (foreign) {
+    if (!known.includes(issuer)) return { issuer, keys: new EventKeys('') };
+    throw new CommandUsageError(
+      `--foreign: the issuer ${issuer} is the instances’ own issuer.`,
+      'Leave --foreign out.',
+    );
+  }
+  if (known.length === 0 || known.includes(issuer)) return { issuer, keys: new EventKeys(issuer) };
+  throw new CommandUsageError(
+    `No instance has the issuer ${issuer}; they have ${known.join(', ')}. Nothing would be ended.`,
+    'Correct --issuer; it is compared exactly.',
+    'If another issuer signed these tokens (the option foreign of AuthModule.forRoot()), add --foreign.',
+  );
 }
 
 function checkRevoke(options: RevokeOptions): void {
@@ -197,7 +231,7 @@ async function pages(
   { issuer, keys }: NamedIssuer,
   kid: string,
 ): Promise<AsyncGenerator<string[]>> {
-  return sessionsOfKey(log, keys, issuer, kid, (await log.head()).now);
+  return sessionsOfKey(log, keys, issuer, kid, (await log.figures()).now);
 }
 
 /** Page by page; run again after a failure, it continues with those that are left. */

@@ -1,17 +1,13 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { REVOCATION_REASONS } from '../database/entities/revocation-event.entity.js';
+import { parseDuration } from '../options/duration.js';
 import { RELEASE } from '../platform/release.js';
-import { duration, time } from './command-options.js';
-import {
-  type CommandContext,
-  CommandFailure,
-  type CommandHost,
-  CommandOutput,
-  EXIT,
-} from './command.js';
+import type { CommandContext } from './command-log.js';
+import { CommandFailure, type CommandHost, CommandOutput, EXIT } from './command.js';
+import type { TargetOptions } from './log-target.js';
 
-/** A command's own part: options in, exit code out. */
-type Run<T> = (context: CommandContext, options: T) => Promise<number>;
+/** A command's own part: options in, exit code out; `undefined` is 0. */
+type Run<T> = (context: CommandContext, options: T) => Promise<number | void>;
 
 /** Loads a command's own part when it is called, so that --help is fast. */
 type Load<T> = () => Promise<Run<T>>;
@@ -38,11 +34,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
         'Exit codes: 0 done, 1 something is wrong, 2 wrong usage.',
     );
 
-  const add = <T extends { readonly json?: boolean | undefined }>(
-    name: string,
-    description: string,
-    load: Load<T>,
-  ): Command =>
+  const add = <T>(name: string, description: string, load: Load<T>): Command =>
     program
       .command(name)
       .description(description)
@@ -58,9 +50,15 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
       .option('--json', 'print one JSON object instead of lines')
       .action(async (...given: unknown[]) => {
         const command = given.at(-1) as Command;
-        const options = { ...command.opts<T>(), ...argumentsOf(command) };
-        const run = await load();
-        exitCode = await run({ host, output: outputOf(options.json) }, options);
+        const options = { ...command.opts<T & TargetOptions>(), ...argumentsOf(command) };
+        // Also TypeORM is loaded only now.
+        const [run, { CommandContext }] = await Promise.all([load(), import('./command-log.js')]);
+        const context = new CommandContext(host, outputOf(options.json), options);
+        try {
+          exitCode = (await run(context, options)) ?? EXIT.ok;
+        } finally {
+          await context.close();
+        }
       });
   const outputOf = (json = false): CommandOutput => new CommandOutput(host, json);
 
@@ -101,7 +99,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
   add(
     'purge',
     'delete what no token needs any more',
-    async () => (await import('./purge.command.js')).purge,
+    async () => (await import('./maintenance.commands.js')).purge,
   ).option(
     '--history-for <duration>',
     'also delete the rows of ended logins after this time (your historyFor)',
@@ -117,7 +115,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
   add(
     'lower-bound',
     'lower a registered bound that no instance needs any more',
-    async () => (await import('./lower-bound.command.js')).lowerBound,
+    async () => (await import('./maintenance.commands.js')).lowerBound,
   )
     .option('--max-staleness <duration>', 'seconds, or such as 5s', duration)
     .option('--max-token-life <duration>', 'seconds, or such as 15m', duration)
@@ -130,14 +128,14 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
   add(
     'raise-format',
     'let instances write what only newer releases understand, after the last older one has stopped',
-    async () => (await import('./raise-format.command.js')).raiseFormat,
+    async () => (await import('./maintenance.commands.js')).raiseFormat,
   )
     .argument('<format>', 'such as 2')
     .option('--yes', 'do not ask');
   add(
     'new-history',
     'after a backup was restored, with every instance stopped',
-    async () => (await import('./new-history.command.js')).newHistory,
+    async () => (await import('./maintenance.commands.js')).newHistory,
   )
     .option('--force', 'the instances that seem to run are certainly stopped')
     .option('--yes', 'do not ask');
@@ -161,6 +159,28 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
     output.failed(messageOf(cause));
     return cause instanceof CommandFailure ? cause.exitCode : EXIT.wrong;
   }
+}
+
+/**
+ * A duration on the command line, in milliseconds; digits alone are seconds, as in the option.
+ *
+ * @throws InvalidArgumentError, to which commander adds the name of the option.
+ */
+function duration(given: string): number {
+  const parsed = parseDuration(/^\d{1,12}(\.\d{1,3})?$/.test(given) ? Number(given) : given);
+  if (typeof parsed === 'number') return parsed;
+  throw new InvalidArgumentError(parsed.fix);
+}
+
+/**
+ * A time on the command line, in milliseconds: seconds as in a token's `exp`, or an ISO time.
+ *
+ * @throws InvalidArgumentError
+ */
+function time(given: string): number {
+  const milliseconds = /^\d{1,12}$/.test(given) ? Number(given) * 1000 : Date.parse(given);
+  if (milliseconds > 0) return milliseconds;
+  throw new InvalidArgumentError('Give seconds since 1970, or a time such as 2026-01-31T12:00Z.');
 }
 
 /** The words that are not options, by name. */

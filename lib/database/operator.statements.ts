@@ -1,8 +1,8 @@
 import type { Dialect } from './dialect.js';
 import { AuthHead } from './entities/auth-log.entity.js';
-import { type AuthTable } from './entities/table.js';
+import { type AuthTable, integerOf, reader } from './entities/table.js';
 import { StatementRepository } from './statement-repository.js';
-import type { Statement } from './statement.js';
+import type { Row, Statement } from './statement.js';
 
 /** The tables whose rows `status` counts. */
 export type Counted = 'auth_event' | 'auth_pending' | 'auth_session';
@@ -27,21 +27,18 @@ export class OperatorStatements {
     this.head = new StatementRepository(dialect, AuthHead);
   }
 
-  /** The head and the log's id, with the database's time in the same snapshot. */
+  /**
+   * The head and the log's id beside the last event, with the database's time in the same snapshot.
+   * Raw: three tables are joined, so that a change in between shows as no contradiction.
+   */
   figures(): Statement {
     const { text, hex, table, now } = this.dialect;
-    const integers = ['position', 'purged_through', 'format', 'max_staleness', 'max_token_life'];
-    const columns = [
-      'l.log_id',
-      `${hex('h.last_event_id')} AS last_event_id`,
-      'h.max_staleness_by',
-      'h.max_token_life_by',
-      ...integers.map((name) => `${text(`h.${name}`)} AS ${name}`),
-      `${text(now)} AS now`,
-    ];
+    const last = `(SELECT MAX(m.position) FROM ${table('auth_event')} m)`;
     return this.dialect.statement(
-      `SELECT ${columns.join(', ')} FROM ${table('auth_head')} h ` +
-        `JOIN ${table('auth_log')} l ON l.id = 1 WHERE h.id = 1`,
+      `SELECT l.log_id, ${this.head.select('h', FIGURES)}, ${text(`COALESCE(${last}, 0)`)} AS last_position, ` +
+        `${hex('e.event_id')} AS last_event, ${text(now)} AS now FROM ${table('auth_head')} h ` +
+        `JOIN ${table('auth_log')} l ON l.id = 1 ` +
+        `LEFT JOIN ${table('auth_event')} e ON e.position = ${last} WHERE h.id = 1`,
       [],
     );
   }
@@ -74,19 +71,6 @@ export class OperatorStatements {
     return this.dialect.statement(`SELECT ${text(isReadOnly)} AS cannot_write`, []);
   }
 
-  /** The head beside the last event, in one snapshot. */
-  headAndLastEvent(): Statement {
-    const { text, hex, table, now } = this.dialect;
-    const last = `(SELECT MAX(m.position) FROM ${table('auth_event')} m)`;
-    return this.dialect.statement(
-      `SELECT ${text('h.position')} AS head_position, ${hex('h.last_event_id')} AS head_event, ` +
-        `${text('h.format')} AS format, ${text(`COALESCE(${last}, 0)`)} AS last_position, ` +
-        `${hex('e.event_id')} AS last_event, ${text(now)} AS now FROM ${table('auth_head')} h ` +
-        `LEFT JOIN ${table('auth_event')} e ON e.position = ${last} WHERE h.id = 1`,
-      [],
-    );
-  }
-
   /** How many events there have to be above what was purged, and how many there are. */
   gaps(): Statement {
     const { text, table } = this.dialect;
@@ -107,4 +91,37 @@ export class OperatorStatements {
   lowerBound(bound: LoweredBound, to: number, by: string): Statement {
     return this.head.update({ id: true }, { [bound]: to, [`${bound}By`]: by });
   }
+}
+
+const FIGURES = [
+  'position',
+  'lastEventId',
+  'purgedThrough',
+  'format',
+  'maxStaleness',
+  'maxStalenessBy',
+  'maxTokenLife',
+  'maxTokenLifeBy',
+] as const satisfies readonly (keyof AuthHead)[];
+const readFigures = reader(AuthHead, FIGURES);
+
+/** A row of {@link OperatorStatements.figures}. */
+export interface LogFigures extends ReturnType<typeof readFigures> {
+  readonly logId: string;
+  readonly lastPosition: number;
+  /** Its id; `null` while the log is empty. */
+  readonly lastEvent: string | null;
+  /** The database's time (epoch ms). */
+  readonly now: number;
+}
+
+/** @see LogFigures */
+export function figuresOf(row: Row): LogFigures {
+  return {
+    ...readFigures(row),
+    logId: row['log_id'] ?? '',
+    lastPosition: integerOf(row['last_position']),
+    lastEvent: row['last_event'] ?? null,
+    now: integerOf(row['now']),
+  };
 }

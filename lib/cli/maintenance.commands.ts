@@ -1,0 +1,280 @@
+import { hostname } from 'node:os';
+import { SUPPORTED_FORMAT } from '../database/entities/revocation-event.entity.js';
+import type { SeenInstance } from '../database/instance.statements.js';
+import type { LoweredBound } from '../database/operator.statements.js';
+import { agreedTime } from '../revocation/log/clock-check.service.js';
+import { purgeLog } from '../revocation/log/purge-log.js';
+import { sessionSweep } from '../sessions/session-sweep.js';
+import { type CommandContext, type CommandLog, isRunning, namesOf } from './command-log.js';
+import {
+  boundText,
+  CommandFailure,
+  CommandUsageError,
+  isUnbounded,
+  plural,
+  spanText,
+} from './command.js';
+
+// What an operator does to a log now and then: purge, lower-bound, raise-format and new-history.
+
+/** `nestjs-logout purge`: deletes what no token needs any more, as the instances do each minute. */
+export async function purge(
+  context: CommandContext,
+  /** As the option of the application (ms); without it the rows of sessions are kept. */
+  { historyFor }: { readonly historyFor?: number | undefined },
+): Promise<void> {
+  const log = await context.open();
+  const { maxTokenLife } = await log.figures();
+  let soFar = 0;
+  const { outcome, deleted } = await context.output.during(
+    'Purging what has expired …',
+    async (update) => {
+      const purged = await purgeLog(log, log.clock, {
+        // Only the options of the application say how long it keeps its history.
+        sweeps: historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })],
+        isStopped: () => false,
+        covered: { through: 0 },
+        forgettingTime: (now) => agreedTime(log.clock.wall(), now),
+        onDeleted: (count) => update(`${plural((soFar += count), 'row')} deleted …`),
+      });
+      if (purged.outcome !== 'clocks') return purged;
+      throw new CommandFailure(
+        'Nothing was deleted: the clocks of this host and of the database differ by more than a minute.',
+        'Fix the wrong one (NTP); nestjs-logout doctor reports by how much they differ.',
+      );
+    },
+    'Purged.',
+  );
+  const busy = outcome === 'elsewhere';
+  const text = busy
+    ? 'Nothing was deleted: an instance is purging at this moment. Try again in a minute.'
+    : `${plural(deleted, 'row')} deleted.`;
+  context.output.print([text], { deleted, busy });
+}
+
+/**
+ * `nestjs-logout new-history` (H3): after a backup was restored with every instance stopped, and before
+ * the first one starts. Positions continue above every one that the lost future can have handed out,
+ * so that later logouts also revoke its tokens.
+ */
+export async function newHistory(
+  context: CommandContext,
+  { yes, force }: { readonly yes?: boolean; readonly force?: boolean },
+): Promise<void> {
+  const log = await context.open();
+  const running = (await log.listInstances()).filter(isRunning);
+  if (running.length > 0 && force !== true) {
+    throw new CommandFailure(
+      `Instances are running, or crashed less than three minutes ago: ${namesOf(running)}.`,
+      'Stop every instance first: a revocation that they write before the jump misses tokens of the lost future.',
+      'If these rows came with the backup, or their processes have certainly ended: --force.',
+    );
+  }
+  const what = 'The log starts a new history, above all positions there ever were.';
+  await context.output.confirm(what, yes);
+  const { head, events } = await log.startHistory();
+  const position = events[0]?.position ?? head.position;
+  context.output.print(
+    [
+      `A new history starts at position ${position} (before: ${head.position}).`,
+      'Start the instances now. Tokens whose position was read in the lost future may be refused;',
+      'logouts of that future that are not in the backup no longer count: nestjs-logout revoke --everyone revokes those tokens too.',
+    ],
+    { before: head.position, position },
+  );
+}
+
+/**
+ * `nestjs-logout raise-format` (H5): instances write what only newer releases understand once the last
+ * older one has stopped. Nothing raises the format by itself: an older release then refuses to boot, so a
+ * roll-back is no longer possible.
+ */
+export async function raiseFormat(
+  context: CommandContext,
+  { format: wanted, yes }: { readonly format: string; readonly yes?: boolean },
+): Promise<void> {
+  const to = formatOf(wanted);
+  const log = await context.open();
+  if ((await log.figures()).format < to) {
+    refuseOlder(await log.listInstances(), to);
+    await context.output.confirm(
+      `Releases of nestjs-logout that do not understand format ${to} refuse to boot on this log from now on: do not roll back to one.`,
+      yes,
+    );
+  }
+  const from = await log.underHeadLock(function* (instances, { format }) {
+    if (format > to) {
+      throw new CommandFailure(
+        `The log has format ${format}, and cannot go back to ${to}: it may hold events that ${to} does not have.`,
+      );
+    }
+    if (format < to) {
+      // An older one may have come since the question.
+      refuseOlder(instances, to);
+      yield log.operator.raiseFormat(to);
+    }
+    return format;
+  });
+  const text =
+    from < to
+      ? `The format of the log: ${from} → ${to}.`
+      : `Nothing to raise: the log has format ${from}.`;
+  context.output.print([text], { from, format: to });
+}
+
+function formatOf(given: string): number {
+  const format = /^[1-9]\d{0,3}$/.test(given) ? Number(given) : NaN;
+  if (format <= SUPPORTED_FORMAT) return format;
+  throw new CommandUsageError(
+    `The format ${JSON.stringify(given)} is unknown here: this release understands 1 to ${SUPPORTED_FORMAT}.`,
+    'Run the command of the release that brings the format, after the last instance of an older one has stopped.',
+  );
+}
+
+function refuseOlder(instances: readonly SeenInstance[], to: number): void {
+  const older = instances.filter((instance) => isRunning(instance) && instance.format < to);
+  if (older.length === 0) return;
+  throw new CommandFailure(
+    `The format cannot be raised to ${to}: instances are running that do not understand it: ${namesOf(older)}.`,
+    'Update or stop them, and run this command after that.',
+    'An instance that crashed counts as running for three minutes.',
+  );
+}
+
+/** The options of `nestjs-logout lower-bound`; times are milliseconds. */
+interface LowerBoundOptions {
+  readonly maxStaleness?: number;
+  readonly maxTokenLife?: number;
+  readonly stoppedAt?: number;
+  readonly wait?: boolean;
+}
+
+/** A registered bound that is to be lowered (ms). */
+interface Lowering {
+  readonly bound: LoweredBound;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What people and programs call the two bounds. */
+const NAMES = {
+  maxStaleness: { text: 'The registered staleness', json: 'max_staleness' },
+  maxTokenLife: { text: 'The registered token lifetime', json: 'max_token_life' },
+} as const;
+
+/** Clocks may run 1 % apart, so the wait is longer by this factor. */
+const RATES = 1.02;
+
+/**
+ * `nestjs-logout lower-bound` (H4): lowers what the head has registered, once the last instance with more
+ * has been gone for one old bound, or one old token lifetime. Lowered earlier, receipts would promise too
+ * much, and events would be purged while tokens that they revoke have not expired.
+ */
+export async function lowerBound(
+  context: CommandContext,
+  options: LowerBoundOptions,
+): Promise<void> {
+  if (options.maxStaleness === undefined && options.maxTokenLife === undefined) {
+    throw new CommandUsageError('Which one? Give --max-staleness, --max-token-life or both.');
+  }
+  const log = await context.open();
+  const head = await log.figures();
+  const lowerings = (['maxStaleness', 'maxTokenLife'] as const).flatMap((bound) => {
+    const { [bound]: to } = options;
+    return to === undefined || to >= head[bound] ? [] : [{ bound, from: head[bound], to }];
+  });
+  if (lowerings.length === 0) {
+    context.output.print(['Nothing to lower: what is registered is not larger.'], { lowered: [] });
+    return;
+  }
+  refuseLarger(await log.listInstances(), lowerings);
+  await passOldBound(context, log, options, lowerings, head.now);
+  const lowered = await log.underHeadLock(function* (instances, now) {
+    refuseLarger(instances, lowerings);
+    const still = lowerings.filter(({ bound, to }) => now[bound] > to);
+    for (const { bound, to } of still) {
+      yield log.operator.lowerBound(bound, to, `lower-bound on ${hostname()}`);
+    }
+    return still;
+  });
+  context.output.print(
+    lowered.map(
+      ({ bound, from, to }) => `${NAMES[bound].text}: ${boundText(from)} → ${boundText(to)}.`,
+    ),
+    {
+      lowered: lowered.map(({ bound, from, to }) => ({
+        what: NAMES[bound].json,
+        from: from / 1000,
+        to: to / 1000,
+      })),
+    },
+  );
+}
+
+function refuseLarger(instances: readonly SeenInstance[], lowerings: readonly Lowering[]): void {
+  for (const { bound, to } of lowerings) {
+    const larger = instances.filter((each) => isRunning(each) && each[bound] > to);
+    if (larger.length === 0) continue;
+    const largest = Math.max(...larger.map((each) => each[bound]));
+    throw new CommandFailure(
+      `${NAMES[bound].text} cannot be lowered to ${boundText(to)}: running instances have registered up to ${boundText(largest)}: ${namesOf(larger)}.`,
+      'Stop them, or restart them with the smaller setting, and then run this command again.',
+      'An instance that crashed counts as running for three minutes.',
+    );
+  }
+}
+
+/** @throws CommandFailure while the last instance with a larger setting may be gone for too short. */
+async function passOldBound(
+  context: CommandContext,
+  log: CommandLog,
+  { stoppedAt, wait }: LowerBoundOptions,
+  lowerings: readonly Lowering[],
+  now: number,
+): Promise<void> {
+  const finite = lowerings.map(({ from }) => from).filter((from) => !isUnbounded(from));
+  const old = Math.max(0, ...finite);
+  if (wait === true) {
+    if (finite.length === lowerings.length) return passTime(context, log, old * RATES);
+    throw new CommandFailure(
+      'There is no bound to wait for: an instance without one may still run, cut off from the database and unseen.',
+      'Make sure that it is stopped, and give the time: --stopped-at 2026-01-31T12:00Z',
+    );
+  }
+  if (stoppedAt === undefined) {
+    throw new CommandFailure(
+      `The last instance with the larger setting must have been gone for ${spanText(old)}: until then its tokens, or its view of the log, may still be in use.`,
+      `Give the time when it was stopped: --stopped-at ${new Date(now - old).toISOString()}`,
+      `Or let this command wait for ${spanText(old)}: --wait`,
+    );
+  }
+  // The rows of those that crashed show when they were last seen: a time before that is wrong.
+  const witnesses = (await log.listInstances()).filter(
+    (instance) =>
+      now - instance.seenAgo > stoppedAt && lowerings.some(({ bound, to }) => instance[bound] > to),
+  );
+  if (witnesses.length > 0) {
+    throw new CommandFailure(`--stopped-at is too early: seen since then: ${namesOf(witnesses)}.`);
+  }
+  const from = stoppedAt + old * RATES;
+  if (now >= from) return;
+  throw new CommandFailure(
+    `It is too early. Wait until ${new Date(from).toISOString()} (by the database’s clock), one old setting after the last such instance was stopped.`,
+  );
+}
+
+async function passTime({ output }: CommandContext, log: CommandLog, time: number): Promise<void> {
+  const { clock } = log;
+  const end = clock.monotonic() + time;
+  await output.during(
+    `Waiting for ${spanText(time)} …`,
+    async (update) => {
+      for (let left = time; left > 0; left = end - clock.monotonic()) {
+        update(`Waiting for another ${spanText(left)} …`);
+        const pause = Math.min(left, 1_000);
+        await new Promise<void>((resolve) => void clock.schedule(pause, resolve, true));
+      }
+    },
+    'One old setting has passed.',
+  );
+}
