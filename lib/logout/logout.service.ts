@@ -70,7 +70,7 @@ export class LogoutService {
     token: string | VerifiedClaims,
     { token: text, ...options }: TokenLogoutOptions = {},
   ): Promise<LogoutReceipt> {
-    if (isRefreshToken(token)) {
+    if (typeof token === 'string' && isRefreshToken(token)) {
       const session = await this.refreshTokens.find(token);
       if (session === undefined) throw refusal('refresh_token_invalid');
       const { issuer } = this.options;
