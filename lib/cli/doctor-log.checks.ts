@@ -100,7 +100,7 @@ export const LOG_CHECKS: readonly Check[] = [
       const old = times.filter((time) => now - time > PENDING_FOR);
       if (old.length === 0) return undefined;
       return wrong(
-        `${plural(old.length, 'pending event')} wait for a number for more than a minute, the oldest for ${spanText(now - Math.min(...old))}. They count, but no instance numbers them.`,
+        `${plural(old.length, 'pending event')} without a number for more than a minute, the oldest for ${spanText(now - Math.min(...old))}. Pending events already count, but no instance numbers these.`,
         running.length === 0
           ? 'No instance is running: the first one that starts numbers them.'
           : 'Look in the instances’ logs for "could not be numbered": it says why.',

@@ -17,7 +17,10 @@ import type { CommandLog } from './command-log.js';
 import { type Check, type Finding, note, wrong } from './doctor-check.js';
 import { applicationOf, optionsOf } from './log-target.js';
 
-/** How often two connections are asked for the backend that serves them. */
+/**
+ * How often two connections are asked for the backend that serves them: a pooler may give each of them a
+ * backend of its own by chance, but hardly every time.
+ */
 const ROUNDS = 5;
 
 /** Whether the server and what is in front of it are fit for the log. */
@@ -47,6 +50,7 @@ export const SERVER_CHECKS: readonly Check[] = [
   {
     name: 'durability',
     title: 'what was committed is on disk',
+    // P5: a receipt promises that a logout survives a crash of the server.
     look({ log }) {
       switch (log.database.dialect.name) {
         case 'sqlite':

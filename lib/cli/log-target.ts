@@ -40,6 +40,7 @@ export async function readTarget(
 ): Promise<LogTarget> {
   if (dataSource !== undefined)
     return { source: await loadDataSource(dataSource), schema, tablePrefix };
+  // Not an option: a URL holds a password, and everyone on the host can list the words of a process.
   const url = env['DATABASE_URL'];
   if (url !== undefined && url !== '') return { source: optionsOfUrl(url), schema, tablePrefix };
   throw new CommandUsageError(

@@ -33,6 +33,7 @@ export async function purge(
         // Only the options of the application say how long it keeps its history.
         sweeps: historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })],
         isStopped: () => false,
+        // An instance remembers how far it has searched for covered events; this process starts anew.
         covered: { through: 0 },
         forgettingTime: (now) => agreedTime(log.clock.wall(), now),
         onDeleted: (count) => update(`${plural((soFar += count), 'row')} deleted …`),
@@ -102,6 +103,7 @@ export async function raiseFormat(
       yes,
     );
   }
+  // Read again: another operator may have raised it while this one was asked.
   const from = await log.underHeadLock(function* (instances, { format }) {
     if (format > to) {
       throw new CommandFailure(
@@ -191,6 +193,7 @@ export async function lowerBound(
   await passOldBound(context, log, options, lowerings, head.now);
   const lowered = await log.underHeadLock(function* (instances, now) {
     refuseLarger(instances, lowerings);
+    // Another operator may have lowered it in the meantime, and further.
     const still = lowerings.filter(({ bound, to }) => now[bound] > to);
     for (const { bound, to } of still) {
       yield log.operator.lowerBound(bound, to, `lower-bound on ${hostname()}`);

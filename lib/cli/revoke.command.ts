@@ -165,6 +165,7 @@ function checkRevoke(options: RevokeOptions): void {
       'Say what to end: give exactly one of --session, --token-id, --subject and --everyone.',
     );
   }
+  // An option that would have no effect is a misunderstanding, and the act cannot be undone.
   for (const [name, given, needed, other] of [
     ['--expires', expires, '--token-id', tokenId],
     ['--except', except, '--subject', subject],
@@ -187,6 +188,7 @@ function requestOf(options: RevokeOptions, issuer: string): RevocationRequest {
     const expiresAt = expires === undefined ? undefined : expires / 1000;
     return { kind: 'token', issuer, jti: tokenId, expiresAt };
   }
+  // What is left is --everyone.
   if (subject === undefined) return { kind: 'issuer', issuer };
   const account = lockFor === undefined ? undefined : { lockFor: lockTimeOf(lockFor / 1000) };
   return { kind: 'subject', issuer, subject, exceptSession: except, account };
@@ -203,13 +205,17 @@ async function end(
   if (options.id === undefined) return log.append(drafts);
   const retry = parseRetryId(options.id);
   const [draft, ...others] = drafts;
+  // The first event has the id that was printed; the one for older instances may be written twice.
   if (retry !== undefined && draft !== undefined) {
     return log.append([{ ...draft, ...retry }, ...others], true);
   }
   throw new CommandUsageError('--id takes what an earlier run printed, unchanged.');
 }
 
-/** The same drafts as an instance makes; the head knows the longest lifetime of a token. */
+/**
+ * The same drafts as an instance makes. The command does not know the application's `accessTokenTtl`, and
+ * need not: the event is kept for the longest lifetime that any instance has registered in the head.
+ */
 function draftsFor(
   log: CommandLog,
   { keys }: NamedIssuer,

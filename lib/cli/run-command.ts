@@ -22,6 +22,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
   const program = new Command('nestjs-logout')
     .description('Operates the revocation log of nestjs-logout.')
     .version(RELEASE)
+    // Commander would end the process itself, before the log is closed and what was printed is out.
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void host.stdout.write(text),
@@ -183,7 +184,7 @@ function time(given: string): number {
   throw new InvalidArgumentError('Give seconds since 1970, or a time such as 2026-01-31T12:00Z.');
 }
 
-/** The words that are not options, by name. */
+/** The words that are not options, by name: the command of `raise-format 2` gets `{ format: '2' }`. */
 function argumentsOf({ registeredArguments, args }: Command): Record<string, string | undefined> {
   return Object.fromEntries(registeredArguments.map((each, index) => [each.name(), args[index]]));
 }

@@ -222,13 +222,8 @@ function hint(given: unknown, path: string): RevocationHint | undefined {
 // By shape, not by instanceof: an application may bring its own.
 function isHint(given: unknown): given is RevocationHint {
   if (typeof given !== 'object' || given === null) return false;
-  const { name, whenUnheard, prepare, connect } = given as Partial<Record<string, unknown>>;
-  return (
-    typeof name === 'string' &&
-    typeof whenUnheard === 'string' &&
-    typeof prepare === 'function' &&
-    typeof connect === 'function'
-  );
+  const shape = { name: 'string', whenUnheard: 'string', prepare: 'function', connect: 'function' };
+  return Object.entries(shape).every(([name, type]) => typeof Reflect.get(given, name) === type);
 }
 
 /** A name, a DataSource, or options for one. */

@@ -34,11 +34,6 @@ export type Duration = number | string;
  * Signs, blanks, exponents, NaN, Infinity and fractions of a millisecond are refused. The limits are
  * those of the option.
  *
- * @example
- * ```ts
- * parseDuration('15m'); // 900000
- * parseDuration('900'); // { fix: "Write 900 or '900s' for seconds, or a unit such as '15m'." }
- * ```
  * @internal
  */
 export function parseDuration(given: unknown): number | { readonly fix: string } {
