@@ -6,10 +6,12 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
 import { RELEASE } from '../platform/release.js';
+import { LogCursor } from '../revocation/feed/log-cursor.js';
 import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { RevocationService } from '../revocation/revocation.service.js';
+import { ProofClock } from '../revocation/staleness/proof-clock.js';
 import { type AuthPrometheusOptions, PROMETHEUS_OPTIONS } from './auth-prometheus.options.js';
 import { COUNTERS } from './counters.js';
 import { GAUGES } from './gauges.js';
@@ -66,6 +68,8 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
         meter: this.modules.get(AuthMeter, anywhere),
         revocation: this.modules.get(RevocationService, anywhere),
         feed: this.modules.get(RevocationFeed, anywhere),
+        cursor: this.modules.get(LogCursor, anywhere),
+        proofs: this.modules.get(ProofClock, anywhere),
         index: this.modules.get(RevocationIndex, anywhere),
         log: this.modules.get(RevocationLog, anywhere),
         options: this.modules.get(RESOLVED_AUTH_OPTIONS, anywhere),

@@ -27,7 +27,7 @@ export const GAUGES: readonly MetricDefinition[] = [
   {
     name: 'staleness_seconds',
     help: 'Seconds since the last proof of freshness; +Inf while there is none.',
-    read: ({ feed }) => feed.staleness / 1000,
+    read: ({ proofs }) => proofs.age() / 1000,
   },
   {
     name: 'lease_seconds',
@@ -42,12 +42,12 @@ export const GAUGES: readonly MetricDefinition[] = [
   {
     name: 'position',
     help: 'The last position of the log that was applied here.',
-    read: ({ feed }) => feed.position,
+    read: ({ cursor }) => cursor.position,
   },
   {
     name: 'lag',
     help: 'By how many positions the head of the log is known to be further.',
-    read: ({ feed }) => feed.lag,
+    read: ({ cursor }) => cursor.lag,
   },
   {
     name: 'index_entries',

@@ -1,15 +1,19 @@
 import type { AuthMeter } from '../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { LogCursor } from '../revocation/feed/log-cursor.js';
 import type { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import type { RevocationIndex } from '../revocation/index/revocation-index.js';
 import type { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { RevocationService } from '../revocation/revocation.service.js';
+import type { ProofClock } from '../revocation/staleness/proof-clock.js';
 
 /** What metrics are read from. */
 export interface Observed {
   readonly meter: AuthMeter;
   readonly revocation: RevocationService;
   readonly feed: RevocationFeed;
+  readonly cursor: LogCursor;
+  readonly proofs: ProofClock;
   readonly index: RevocationIndex;
   readonly log: RevocationLog;
   readonly options: ResolvedAuthOptions;

@@ -7,6 +7,7 @@ import {
 import type { HintState } from '../options/revocation-hint.js';
 import { type StalePolicy, stalePolicyOf } from '../options/operation-settings.js';
 import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
+import { LogCursor } from './feed/log-cursor.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { RevocationIndex } from './index/revocation-index.js';
 import { PushLink } from './push/push-link.service.js';
@@ -89,6 +90,7 @@ export class RevocationService {
     private readonly reporter: VerdictReporter,
     private readonly index: RevocationIndex,
     private readonly feed: RevocationFeed,
+    private readonly cursor: LogCursor,
     private readonly meter: AuthMeter,
     private readonly overrides: StalenessOverrides,
     private readonly proofs: ProofClock,
@@ -157,14 +159,14 @@ export class RevocationService {
 
   /** What this instance knows. */
   status(): RevocationStatus {
-    const { staleness } = this.feed;
+    const staleness = this.proofs.age();
     const { observingUntil } = this.reporter;
     const { whenStale, maxStaleness } = this.options;
     return {
       ready: this.feed.ready,
-      fresh: this.feed.isFresh(),
+      fresh: this.proofs.isFresh(),
       staleness: Number.isFinite(staleness) ? Math.round(staleness) / 1000 : null,
-      position: this.feed.position,
+      position: this.cursor.position,
       entries: this.index.stats().entries,
       following: this.options.follow,
       contradicted: this.proofs.isContradicted,

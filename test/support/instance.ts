@@ -14,8 +14,10 @@ import type { AuthKeySource } from '../../lib/options/auth-key.js';
 import type { AuthSettings } from '../../lib/options/auth-options.js';
 import { LogConnection } from '../../lib/revocation/log/log-connection.service.js';
 import type { OpenLog } from '../../lib/revocation/log/open-log.js';
+import { LogCursor } from '../../lib/revocation/feed/log-cursor.js';
 import { RevocationFeed } from '../../lib/revocation/feed/revocation-feed.service.js';
 import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
+import { ProofClock } from '../../lib/revocation/staleness/proof-clock.js';
 import { RevocationLog } from '../../lib/revocation/log/revocation-log.service.js';
 import { RevocationPurge } from '../../lib/revocation/log/revocation-purge.service.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
@@ -51,6 +53,8 @@ export interface Instance {
   readonly revocation: RevocationService;
   readonly log: RevocationLog;
   readonly feed: RevocationFeed;
+  readonly cursor: LogCursor;
+  readonly proofs: ProofClock;
   readonly index: RevocationIndex;
   readonly purge: RevocationPurge;
   readonly open: () => Promise<OpenLog>;
@@ -107,6 +111,8 @@ export async function startInstance(
     revocation: app.get(RevocationService),
     log: app.get(RevocationLog),
     feed: app.get(RevocationFeed),
+    cursor: app.get(LogCursor, { strict: false }),
+    proofs: app.get(ProofClock, { strict: false }),
     index: app.get(RevocationIndex),
     purge: app.get(RevocationPurge),
     open: () => app.get(LogConnection, { strict: false }).open(),

@@ -11,7 +11,6 @@ import { ClockCheck } from '../log/clock-check.service.js';
 import { LogConnection } from '../log/log-connection.service.js';
 import { RevocationLog } from '../log/revocation-log.service.js';
 import { LEASE_SHARE, ProofClock } from '../staleness/proof-clock.js';
-import { LogCursor } from './log-cursor.js';
 import { LogFollower } from './log-follower.js';
 import { PollFailures } from './poll-failures.js';
 
@@ -46,7 +45,6 @@ export class RevocationFeed {
     private readonly connection: LogConnection,
     private readonly log: RevocationLog,
     private readonly follower: LogFollower,
-    private readonly cursor: LogCursor,
     private readonly index: RevocationIndex,
     private readonly proofs: ProofClock,
     private readonly clock: AuthClock,
@@ -60,21 +58,6 @@ export class RevocationFeed {
     this.isStopped = !options.follow;
   }
 
-  /** The last position this instance has applied; 0 before the first load. */
-  get position(): number {
-    return this.cursor.position;
-  }
-
-  /** By how many positions the head is known to be further. */
-  get lag(): number {
-    return this.cursor.lag;
-  }
-
-  /** Milliseconds since the last proof; Infinity while there is none. */
-  get staleness(): number {
-    return this.proofs.age();
-  }
-
   /** Whether the last poll failed: then the backoff decides about the next one, and no request waits for it. */
   get failing(): boolean {
     return this.failures.count > 0;
@@ -83,11 +66,6 @@ export class RevocationFeed {
   /** Why the last poll failed, for the boot and the health of the module; `undefined` after a success. */
   get failure(): unknown {
     return this.failures.last;
-  }
-
-  /** Whether this instance may accept now, by a proof of at most `staleness` ms (F5). */
-  isFresh(staleness = this.options.maxStaleness): boolean {
-    return this.proofs.isFresh(staleness);
   }
 
   /** Polls now, or at once after the poll in flight. */

@@ -156,8 +156,8 @@ describeOnServer('a promoted standby', () => {
     expect([...lost, ...later].filter((sid) => !knows(old, sid))).toEqual([]);
     for (const token of tokens) expect(await old.judge(token)).toBe('session_ended');
     expect(errors()).toEqual([expect.stringMatching(/\b3 known live events/)]);
-    expect(old.feed.position).toBe(young.feed.position);
-    expect(claimsIn(await old.login('bob')).gen).toBe(old.feed.position);
+    expect(old.cursor.position).toBe(young.cursor.position);
+    expect(claimsIn(await old.login('bob')).gen).toBe(old.cursor.position);
   });
 
   it('E11: split brain, assumed away: each side believes its own primary; joined again, both refuse', async () => {

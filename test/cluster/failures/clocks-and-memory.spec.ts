@@ -98,7 +98,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
     await accounts.unlock('alice');
     const third = await instance.login('alice');
     const { database, statements } = await instance.open();
-    const { rows } = await database.read(statements.page(0, instance.feed.position, 0, 100));
+    const { rows } = await database.read(statements.page(0, instance.cursor.position, 0, 100));
     const events = rows.map(eventOf);
     expect(events.map(({ kind }) => kind)).toEqual(['subject', 'subject']);
     for (const order of permutations(events)) {

@@ -4,7 +4,7 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { randomUUID } from 'node:crypto';
 import { AuthModule } from 'nestjs-logout';
 import { describeOnServer } from '../../support/describe-on-server.js';
-import { LogConnection, RevocationFeed } from '../../support/internals.js';
+import { LogConnection, ProofClock, RevocationFeed } from '../../support/internals.js';
 import { PostgresServer } from '../../support/postgres-server.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { ISSUER } from '../../support/controlled-instance.js';
@@ -14,6 +14,7 @@ const FEEDS = 50;
 
 interface Follower {
   readonly feed: RevocationFeed;
+  readonly proofs: ProofClock;
   readonly module: TestingModule;
   /** What it did since: reads, transactions, polls that it began, and polls that were sent. */
   readonly sent: {
@@ -52,7 +53,7 @@ describeOnServer('a herd of instances', () => {
   });
 
   it(`E5: database restarted under ${FEEDS} instances: one poll in flight each, and no herd when it is back`, async () => {
-    expect(followers.every(({ feed }) => feed.isFresh())).toBe(true);
+    expect(followers.every(({ proofs }) => proofs.isFresh())).toBe(true);
     await server.kill();
     await eventually(() => followers.every(({ feed }) => feed.failing));
     reset(followers);
@@ -66,7 +67,9 @@ describeOnServer('a herd of instances', () => {
 
     reset(followers);
     await server.start();
-    await eventually(() => followers.every(({ feed }) => !feed.failing && feed.isFresh()));
+    await eventually(() =>
+      followers.every(({ feed, proofs }) => !feed.failing && proofs.isFresh()),
+    );
     const sent = followers.map((follower) => follower.sent);
     // No load, no registration, no write; polls, one at a time.
     expect(sent.reduce((sum, { read, transaction }) => sum + read + transaction, 0)).toBe(0);
@@ -125,5 +128,11 @@ async function follow(url: string, migrations: 'run' | 'check'): Promise<Followe
       sent.inFlight--;
     }
   };
-  return { module, feed: module.get(RevocationFeed, { strict: false }), sent };
+  const anywhere = { strict: false };
+  return {
+    module,
+    feed: module.get(RevocationFeed, anywhere),
+    proofs: module.get(ProofClock, anywhere),
+    sent,
+  };
 }

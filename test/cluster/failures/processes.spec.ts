@@ -109,8 +109,8 @@ describeOn([postgres], 'failures of processes', () => {
     const proven = here.feed.proofWithin(0, 60_000);
     await blocked;
     expect(await proven).toBe(true);
-    expect(here.feed.staleness).toBeGreaterThanOrEqual(2_000);
-    expect(here.feed.isFresh()).toBe(false);
+    expect(here.proofs.age()).toBeGreaterThanOrEqual(2_000);
+    expect(here.proofs.isFresh()).toBe(false);
     // The answer was made before the logout, which has long been answered elsewhere.
     expect(['revocation_state_unknown', 'session_ended']).toContain(await here.judge(token));
     await follow(here);

@@ -51,7 +51,7 @@ describe('E25: positions are numbers, whatever the number of their digits', () =
         const sids = await endSessions(there, 2);
         for (const instance of [here, there]) {
           await follow(instance);
-          expect(instance.feed.position).toBe(edge + 3);
+          expect(instance.cursor.position).toBe(edge + 3);
           expect(sids.every((sid) => knows(instance, sid))).toBe(true);
           expect(await instance.judge(token)).toBe('session_ended');
           expect(await instance.judge(survivor)).toBe('active');
@@ -60,7 +60,7 @@ describe('E25: positions are numbers, whatever the number of their digits', () =
           [0, 1, 2, 3].map((more) => edge + more),
         );
         const cold = await start();
-        expect(cold.feed.position).toBe(edge + 3);
+        expect(cold.cursor.position).toBe(edge + 3);
         expect(await cold.judge(token)).toBe('session_ended');
         expect(errors()).toEqual([]);
       });

@@ -85,7 +85,7 @@ describe('F2: an answer is judged by what was known at its sending', () => {
       polls.release();
       await follow(here);
       expect(await here.judge(token)).toBe('session_ended');
-      expect(here.feed.position).toBe(1);
+      expect(here.cursor.position).toBe(1);
       expect(errors()).toEqual([]);
     });
   });

@@ -39,7 +39,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
       clockOf(here).advance(4_901);
       polls.release();
       await proven;
-      expect(here.feed.staleness).toBe(4_901);
+      expect(here.proofs.age()).toBe(4_901);
       expect(await here.judge(token)).toBe('revocation_state_unknown');
     });
 
@@ -51,7 +51,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
         return send(...given);
       });
       expect(await here.feed.proofWithin(Infinity, 60_000)).toBe(true);
-      expect(here.feed.staleness).toBe(0);
+      expect(here.proofs.age()).toBe(0);
     });
   });
 
@@ -67,8 +67,8 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
         clockOf(here).advance(4_901);
         proxy.thaw();
         expect(await proven).toBe(true);
-        expect(here.feed.staleness).toBe(4_901);
-        expect(here.feed.isFresh()).toBe(false);
+        expect(here.proofs.age()).toBe(4_901);
+        expect(here.proofs.isFresh()).toBe(false);
       } finally {
         await here.close();
         await proxy.close();

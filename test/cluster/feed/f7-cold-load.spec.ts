@@ -35,7 +35,7 @@ describe('F7: a cold load reads pages, and the instance is closed until its firs
       here = await startInstance(database, { clock: new TestClock() });
       const pages = read.mock.calls.filter(([{ values }]) => values.at(-1) === PAGE);
       expect(pages).toHaveLength(2);
-      expect(here.feed.position).toBe(sids.length);
+      expect(here.cursor.position).toBe(sids.length);
       expect(sids.filter((sid) => !knows(here as Instance, sid))).toEqual([]);
     });
 
@@ -49,7 +49,7 @@ describe('F7: a cold load reads pages, and the instance is closed until its firs
       here = await startInstance(database, { clock: new TestClock(clock.wall()) });
       expect(here.index.stats().byKind.token).toBe(1);
       expect(here.index.find({ iss: ISSUER, jti: 'long' })).toBeDefined();
-      expect(here.feed.position).toBe(2);
+      expect(here.cursor.position).toBe(2);
       const [sid] = await endSessions(there, 1);
       await follow(here);
       expect(knows(here, sid ?? '')).toBe(true);

@@ -55,12 +55,12 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       await follow(here);
       await loseAllAfter(there, 2);
       await follow(here);
-      const { position } = here.feed;
+      const { position } = here.cursor;
       expect(position).toBe(await headPosition(there.dataSource));
       const [later = ''] = await endSessions(here, 1);
       await follow(here);
       expect(knows(here, later)).toBe(true);
-      expect(here.feed.position).toBe(position + 1);
+      expect(here.cursor.position).toBe(position + 1);
       expect(errors()).toHaveLength(1);
     });
 

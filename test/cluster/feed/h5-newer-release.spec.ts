@@ -45,7 +45,7 @@ describe('H5: what a newer release writes closes an older one', () => {
       await there.close();
       await here.dataSource.query(`UPDATE auth_event SET kind = 'constellation'`);
       await expectClosed(token, 'kind "constellation"');
-      expect(here.feed.position).toBe(0);
+      expect(here.cursor.position).toBe(0);
     });
 
     it('is closed by a pending one, in a format that it knows too, and gives it no position', async () => {

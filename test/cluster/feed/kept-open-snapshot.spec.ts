@@ -98,8 +98,8 @@ describe('F1: a snapshot that is kept open does not freeze the feed', () => {
       );
       expect(all).toHaveLength(40);
       for (const instance of [one, two]) await follow(instance);
-      expect(one.feed.position).toBe(43);
-      expect(two.feed.position).toBe(43);
+      expect(one.cursor.position).toBe(43);
+      expect(two.cursor.position).toBe(43);
     });
   });
 });

@@ -113,6 +113,7 @@ const EXAMPLES: [Action[]][] = [
 
 interface Follower {
   readonly feed: RevocationFeed;
+  readonly proofs: ProofClock;
   readonly commits: Subject<Appended>;
   readonly index: RevocationIndex;
   readonly connection: FakeConnection;
@@ -171,7 +172,6 @@ class World {
           meter,
           options,
         ),
-        cursor,
         index,
         proofs,
         this.clock,
@@ -179,7 +179,7 @@ class World {
         meter,
         options,
       );
-      const follower = { feed, index, commits, connection, refused: new Set<string>() };
+      const follower = { feed, proofs, index, commits, connection, refused: new Set<string>() };
       this.followers.push(follower);
       void feed.start();
       await this.health(follower);
@@ -204,17 +204,17 @@ class World {
 
   /** From wherever it stands, a few healthy rounds make an instance fresh. */
   async health(follower: Follower): Promise<void> {
-    for (let round = 0; round < 20 && !follower.feed.isFresh(0); round++) {
+    for (let round = 0; round < 20 && !follower.proofs.isFresh(0); round++) {
       follower.connection.answer();
       follower.connection.arrive();
       await settle();
-      if (follower.connection.underWay === 0 && !follower.feed.isFresh(0)) {
+      if (follower.connection.underWay === 0 && !follower.proofs.isFresh(0)) {
         this.clock.advance(10);
         follower.feed.request();
         await settle();
       }
     }
-    expect(follower.feed.isFresh(0)).toBe(true);
+    expect(follower.proofs.isFresh(0)).toBe(true);
   }
 
   /** Every instance, by proofs that are sent from now on. */
@@ -256,14 +256,14 @@ class World {
   /** P1, P2, P6, and P8: nothing but what was committed is refused. */
   check(): void {
     for (const follower of this.followers) {
-      const { feed, index, refused } = follower;
+      const { proofs, index, refused } = follower;
       for (const { event, resolved, writer } of this.promised) {
         if ((event.until ?? 0) <= this.now + POLL_TIMEOUT) continue;
         const isRefused =
           index.find({ iss: ISSUER, sid: this.log.sids.get(event.id) }) !== undefined;
         const isDue =
           resolved !== undefined && (writer === follower || this.now >= resolved + BOUND);
-        if (!isRefused && isDue) expect(feed.isFresh()).toBe(false);
+        if (!isRefused && isDue) expect(proofs.isFresh()).toBe(false);
         if (!isRefused && writer === follower) expect(resolved).toBeUndefined();
         if (refused.has(event.id)) expect(isRefused).toBe(true);
         if (isRefused) refused.add(event.id);

@@ -93,7 +93,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
       const cold = await starting;
       await follow(cold);
       expect(live.filter((sid) => !knows(cold, sid))).toEqual([]);
-      expect(cold.feed.position).toBe(PAGE + 700);
+      expect(cold.cursor.position).toBe(PAGE + 700);
       expect(errors()).toEqual([]);
       await cold.close();
     });
@@ -139,7 +139,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
       expect(await here.purge.purge()).toBeGreaterThanOrEqual(1_499);
       expect(await logouts).toHaveLength(40);
       for (const instance of [here, there]) await follow(instance);
-      expect(here.feed.position).toBe(1_540);
+      expect(here.cursor.position).toBe(1_540);
       expect(errors()).toEqual([]);
     });
   });

@@ -51,7 +51,7 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
       const live = await endSessions(there, 4);
       expect(await there.purge.purge()).toBe(5); // all but those of the key, and the one before a young row
       await follow(lagging);
-      expect(lagging.feed.position).toBe(12);
+      expect(lagging.cursor.position).toBe(12);
       expect(live.filter((sid) => !knows(lagging, sid))).toEqual([]);
       expect(lagging.revocation.isKeyRevoked('leaked')).toBe(true);
       expect(errors()).toEqual([]);
@@ -97,7 +97,7 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
         await instance.log.drain();
       }
       await follow(lagging);
-      expect(lagging.feed.position).toBe(1);
+      expect(lagging.cursor.position).toBe(1);
 
       // Its row has expired. While it was pending, it counted for as long as any token could.
       pass(5 * MINUTE);
@@ -107,7 +107,7 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
       await endSessions(there, 1);
       expect(await there.purge.purge()).toBe(2);
       await follow(lagging);
-      expect(lagging.feed.position).toBe(4);
+      expect(lagging.cursor.position).toBe(4);
       // A mover was refused, which is an error too.
       expect(errors().filter((line) => line.includes('known live events'))).toEqual([]);
     });

@@ -50,7 +50,7 @@ describeWithHints('a swallowed hint', (kind) => {
       const [sid = ''] = await endSessions(here, 1);
       ended.push({ sid, at: performance.now() });
       await setTimeout(50);
-      const isFresh = there.feed.isFresh();
+      const isFresh = there.proofs.isFresh();
       const isKnown = (one: string): boolean => knows(there, one);
       // It may be unknown after the bound only to an instance that answers 503.
       for (const { sid, at } of ended) {

@@ -98,7 +98,7 @@ describe('C4: the mover numbers pending events', () => {
       expect(new Set(events.map(({ id }) => id)).size).toBe(subjects.length);
       expect(await countPending(here.dataSource)).toBe(0);
       for (const instance of instances) {
-        expect(instance.feed.position).toBe(subjects.length);
+        expect(instance.cursor.position).toBe(subjects.length);
         for (const token of tokens) expect(await instance.judge(token)).toBe('session_ended');
       }
       expect(reported).not.toHaveBeenCalled();

@@ -50,7 +50,7 @@ describe('G5: a gen beyond the instance’s own position', () => {
     it('of a login that this instance has not heard of is decided after one poll', async () => {
       await ahead.logout.logoutSession('of somebody');
       const token = await ahead.login('alice');
-      expect(claimsIn(token).gen).toBe(behind.feed.position + 1);
+      expect(claimsIn(token).gen).toBe(behind.cursor.position + 1);
       const polls = await countPolls();
       expect(await behind.judge(token)).toBe('active');
       expect(polls()).toBe(1);
@@ -62,7 +62,7 @@ describe('G5: a gen beyond the instance’s own position', () => {
       await ahead.logout.logoutSession('of somebody else');
       const token = await ahead.login('alice');
       await ahead.logout.logout(token);
-      expect(behind.feed.isFresh()).toBe(true);
+      expect(behind.proofs.isFresh()).toBe(true);
       expect(await behind.judge(token)).toBe('session_ended');
     });
 

@@ -65,7 +65,7 @@ describe('H2: no position is handed out twice', () => {
       await follow(there);
       expect(read).not.toHaveBeenCalled();
       expect(knows(there, sid)).toBe(true);
-      expect(there.feed.position).toBe(await headPosition(here.dataSource));
+      expect(there.cursor.position).toBe(await headPosition(here.dataSource));
       expect(errors()).toEqual([]);
       expect(await countJumps(here)).toBe(1);
     });
@@ -81,7 +81,7 @@ describe('H2: no position is handed out twice', () => {
       await endSessions(here, 2);
       await promote();
       const young = await startInstance(database, { clock: new TestClock() });
-      expect(young.feed.position).toBeGreaterThan(FAR);
+      expect(young.cursor.position).toBeGreaterThan(FAR);
       await young.close();
     });
 
@@ -142,7 +142,7 @@ describe('H2: no position is handed out twice', () => {
       await loseAllAfter(here, 2);
       await follow(there);
       expect(errors()).toHaveLength(1);
-      expect(there.feed.position).toBeGreaterThan(FAR);
+      expect(there.cursor.position).toBeGreaterThan(FAR);
       expect(await countJumps(here)).toBe(1);
       // The other one finds that somebody has jumped: his own memory is enough for him.
       await follow(here);
@@ -180,7 +180,7 @@ describe('H2: no position is handed out twice', () => {
       const [sid = ''] = await endSessions(here, 1);
       await follow(there);
       const young = await startInstance(database, { clock: new TestClock(), jumpsAtLoad: true });
-      expect(young.feed.position).toBeGreaterThan(FAR);
+      expect(young.cursor.position).toBeGreaterThan(FAR);
       expect(knows(young, sid)).toBe(true);
       const [later = ''] = await endSessions(young, 1);
       await follow(there);

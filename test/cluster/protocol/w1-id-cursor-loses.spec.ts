@@ -78,12 +78,12 @@ describe('W1: why a cursor on `id > last` is not enough', () => {
       const second = fast.logout.logout(two);
       await eventually(async () => (await countLockWaits(application)) === 1);
       await follow(follower);
-      expect(follower.feed.position).toBe(0);
+      expect(follower.cursor.position).toBe(0);
       proxy.thaw();
       await Promise.all([first, second]);
       await follow(follower);
 
-      expect(follower.feed.position).toBe(2);
+      expect(follower.cursor.position).toBe(2);
       expect(await follower.judge(one)).toBe('session_ended');
       expect(await follower.judge(two)).toBe('session_ended');
       for (const instance of [slow, fast, follower]) await instance.close();

@@ -68,7 +68,7 @@ describe('W1: the order of positions is the order of commits, without a gap', ()
       await follow(follower);
 
       expect(looks.filter((seen) => new Set(seen.split(' ')).size !== 1)).toEqual([]);
-      expect(follower.feed.position).toBe(WRITERS * WRITES);
+      expect(follower.cursor.position).toBe(WRITERS * WRITES);
       expect(follower.index.stats().byKind.session).toBe(WRITERS * WRITES);
       expect(reported).not.toHaveBeenCalled();
       await follower.close();

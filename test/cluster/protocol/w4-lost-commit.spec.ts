@@ -70,7 +70,7 @@ describe('W4: the lost answer to COMMIT', () => {
         expect(await near.judge(token)).toBe('session_ended');
         await near.logout.logout(other);
         await follow(far);
-        expect(far.feed.position).toBe(2);
+        expect(far.cursor.position).toBe(2);
       });
     }
 

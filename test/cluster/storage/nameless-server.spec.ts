@@ -43,9 +43,9 @@ describeOn([postgres], 'a server that tells nobody its timeline', (kind) => {
     const here = await start();
     expect(here.revocation.status()).toMatchObject({ ready: true, fresh: true });
     const token = await here.login('alice');
-    const before = here.feed.position;
+    const before = here.cursor.position;
     const there = await start();
-    expect(there.feed.position).toBeGreaterThan(before);
+    expect(there.cursor.position).toBeGreaterThan(before);
     await there.logout.logout(token);
     await follow(here);
     expect(await here.judge(token)).toBe('session_ended');

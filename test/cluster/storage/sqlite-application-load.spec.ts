@@ -110,7 +110,7 @@ describe('an application on SQLite meets no SQLITE_BUSY that it did not meet bef
         await rounds;
         expect(errors).toEqual([]);
         await follow(here);
-        expect(here.feed.position).toBe(LOGOUTS);
+        expect(here.cursor.position).toBe(LOGOUTS);
       });
     }
   }

@@ -35,7 +35,7 @@ export const FOLLOWING_READINGS: readonly WrongReading[] = [
   },
   {
     rule: 'F5',
-    name: 'the lease is a flag that a timer clears, not looked at in each decision',
+    name: 'the lease is a flag that a timer clears, and no decision computes the age',
     breaks: 'P2',
     patch: () =>
       replace(
@@ -56,7 +56,7 @@ export const FOLLOWING_READINGS: readonly WrongReading[] = [
   },
   {
     rule: 'P3',
-    name: 'it fails open: without a proof the token passes',
+    name: 'it fails open: without a proof it accepts the token',
     breaks: 'P3',
     patch: () => replace(ProofClock, 'isFresh', () => (() => true) as never),
     play: async (cluster, a, b) => {

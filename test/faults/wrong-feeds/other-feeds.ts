@@ -13,7 +13,7 @@ export const REDIS_URL = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
 export const OTHER_FEEDS: readonly WrongFeed[] = [
   {
     name: 'LISTEN/NOTIFY alone',
-    why: 'a message sent while the connection is down is lost, and nothing reports that',
+    why: 'a message sent while the connection is down is lost, and nothing reports it',
     breaks: 'P2',
     play: async (cluster, { url, dataSource }) => {
       const follower = cluster.instance('B', async () => {
@@ -50,7 +50,7 @@ export const OTHER_FEEDS: readonly WrongFeed[] = [
   },
   {
     name: 'Redis pub/sub alone',
-    why: 'it delivers at most once: a subscriber that reconnects has a gap and does not know it',
+    why: 'it delivers at most once: a subscriber that reconnects has missed messages and does not know it',
     breaks: 'P2',
     play: async (cluster) => {
       const publisher = await createClient({ url: REDIS_URL }).connect();
@@ -85,7 +85,7 @@ export const OTHER_FEEDS: readonly WrongFeed[] = [
   },
   {
     name: 'reading a replica',
-    why: 'its lag has no bound; one that is cut off still answers, with the old head',
+    why: 'its lag has no bound: a replica that is cut off still answers, with the old head',
     breaks: 'P2',
     play: async (cluster, { url, dataSource }) => {
       const replicaUrl = new URL(url);

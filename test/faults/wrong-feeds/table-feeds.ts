@@ -133,7 +133,7 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
   },
   {
     name: 'a REPEATABLE READ transaction that is kept open',
-    why: 'its snapshot is frozen: every poll is answered, and none shows anything new',
+    why: 'its snapshot is frozen: every poll is answered, and no answer shows anything new',
     breaks: 'P2',
     play: async (cluster, { dataSource }) => {
       await ask(dataSource, 'CREATE TABLE log (id bigserial PRIMARY KEY, sid text)');
@@ -151,7 +151,7 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
   },
   {
     name: 'a cursor that is kept over a failover',
-    why: 'the promoted replica lacked two commits and hands their numbers out again',
+    why: 'the promoted replica lacks two commits and assigns their numbers again',
     breaks: 'P2',
     play: async (cluster, { dataSource }) => {
       await ask(dataSource, 'CREATE TABLE log (id bigserial PRIMARY KEY, sid text)');
@@ -174,7 +174,7 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
   },
   {
     name: 'a cursor that is kept over a purge, with positions from `max(position) + 1`',
-    why: 'the purge deletes the last row, positions begin again, and the cursor is far ahead of them',
+    why: 'the purge deletes the last row, positions start again, and the cursor is far ahead of them',
     breaks: 'P2',
     play: async (cluster, { dataSource }) => {
       await ask(dataSource, 'CREATE TABLE log (position bigint PRIMARY KEY, sid text)');

@@ -88,7 +88,7 @@ export const WRITING_READINGS: readonly WrongReading[] = [
   },
   {
     rule: 'C2',
-    name: 'a pending event counts only when it has its number',
+    name: 'a pending event counts only once it is numbered',
     breaks: 'P2',
     patch: () => replace(LogFollower, 'addPending', () => (() => undefined) as never),
     play: async (cluster, a, b) => {
@@ -106,7 +106,7 @@ export const WRITING_READINGS: readonly WrongReading[] = [
   },
   {
     rule: 'W4',
-    name: 'an event whose COMMIT was not answered counts as never written',
+    name: 'an event whose COMMIT was not answered is taken as never written',
     breaks: 'W4',
     patch: () => replace(InDoubtCommits, 'concerns', () => (() => false) as never),
     play: async (cluster, a, b) => {
@@ -122,7 +122,7 @@ export const WRITING_READINGS: readonly WrongReading[] = [
   },
   {
     rule: 'W4, G3',
-    name: 'what COMMIT left unknown is tried again as a new event with a new id',
+    name: 'an in-doubt commit is retried as a new event with a new id',
     breaks: 'P8',
     patch: () => {
       replace(
