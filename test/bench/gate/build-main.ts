@@ -132,7 +132,8 @@ process.on('message', ({ act, count }: { act: Act; count: number }) => {
     (cpu) => process.send?.(cpu),
     (error: unknown) => {
       console.error(error);
-      process.exit(1);
+      pairs = [];
+      process.send?.(null);
     },
   );
 });

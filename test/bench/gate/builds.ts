@@ -43,7 +43,9 @@ function copyDist(source: string, name: BuildName): void {
   git('worktree', 'add', '--quiet', '--force', '--detach', worktree, source);
   try {
     const compiler = resolve('node_modules/typescript/bin/tsc');
-    execFileSync(process.execPath, [compiler, '-b', 'tsconfig.build.json'], {
+    // It was checked when it was committed; without that it is compiled in seconds.
+    const options = ['-p', 'tsconfig.build.json', '--noCheck', '--incremental', 'false'];
+    execFileSync(process.execPath, [compiler, ...options, '--composite', 'false'], {
       cwd: worktree,
       stdio: ['ignore', 2, 2],
     });

@@ -22,7 +22,7 @@ Compares two builds of the library in one run, and exits with 1 if the head is s
 
   --base      a git ref, or a folder with a dist; default HEAD~1
   --head      the same; default this checkout as it is compiled
-  --only      only what has this in its name: "guarded", "logout", "PostgreSQL", "cold start"
+  --only      only what has this in its name: "guarded", "login, SQLite", "cold start"; may be repeated
   --launches  how often all processes are started anew; default 5
   --rounds    blocks of each act in a launch; default 8
   --events    live events of a cold start; default 1000000`;
@@ -31,7 +31,7 @@ const { values } = parseArgs({
   options: {
     base: { type: 'string', default: 'HEAD~1' },
     head: { type: 'string', default: '.' },
-    only: { type: 'string', default: '' },
+    only: { type: 'string', multiple: true, default: [] },
     launches: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '8' },
     events: { type: 'string', default: '1000000' },
@@ -107,7 +107,7 @@ async function measureActs({ name, create }: Server): Promise<void> {
 async function measureColdStart({ name, create }: Server): Promise<void> {
   const title = `cold start, ${name}`;
   const decisions = ACTS.filter((act) => act.startsWith('decision')).filter(isWanted(name));
-  if (!title.includes(values.only) && decisions.length === 0) return;
+  if (!isNamed(`${title}, CPU`) && decisions.length === 0) return;
   const dataSource = await create();
   // The base makes the tables: a later release reads them too, which is one of its promises.
   await (await BuildProcess.start({ entry: entries.base, dataSource })).stop();
@@ -194,7 +194,7 @@ function each(processes: Processes, read: (build: BuildProcess) => number): Laun
 }
 
 function add(name: string, unit: Figure['unit'], launch: Launch): void {
-  if (!name.includes(values.only)) return;
+  if (!isNamed(name)) return;
   const figure = launches.get(name) ?? { unit, all: [] };
   figure.all.push(launch);
   launches.set(name, figure);
@@ -207,7 +207,11 @@ function turn(round: number): BuildName[] {
 }
 
 function isWanted(server: string): (act: Act) => boolean {
-  return (act) => `${act}, ${server}`.includes(values.only);
+  return (act) => isNamed(`${act}, ${server}`);
+}
+
+function isNamed(name: string): boolean {
+  return values.only.length === 0 || values.only.some((part) => name.includes(part));
 }
 
 function sqliteFile(folder: string): DataSourceOptions {
