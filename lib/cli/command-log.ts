@@ -5,7 +5,7 @@ import {
   InstanceStatements,
   type SeenInstance,
 } from '../database/instance.statements.js';
-import { isRetryable, type LogDatabase, StorageFailure } from '../database/log-database.js';
+import { isRetryable, type LogDatabase } from '../database/log-database.js';
 import { type Head, headOf, type LogStatements } from '../database/log.statements.js';
 import {
   type Counted,
@@ -21,7 +21,7 @@ import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import type { EventDraft } from '../revocation/log/event-draft.js';
-import { numbering } from '../revocation/log/log-history.js';
+import { appendRetried, isInDoubt } from '../revocation/log/log-history.js';
 import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
 import { logOn, type OpenLog, openLogOn } from '../revocation/log/open-log.js';
 import type { SessionRows } from '../sessions/session-sweep.js';
@@ -156,22 +156,10 @@ export class CommandLog implements SessionRows {
    * @throws CommandFailure when it is not known whether they were written (W4): how to run it again.
    */
   async append(drafts: readonly EventDraft[], isRetry = false): Promise<Appended> {
-    let isUnknown = isRetry;
-    const once = async (): Promise<Appended> => {
-      try {
-        return await numbering(this.log, () => this.transactions.append(drafts, isUnknown));
-      } catch (error) {
-        if (error instanceof StorageFailure && error.outcome === 'unknown') {
-          isUnknown = true;
-          for (const draft of drafts) draft.provenAbsent = false;
-        } else if (drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
-        throw error;
-      }
-    };
     try {
-      return await this.retried(once);
+      return await appendRetried(this.log, drafts, PATIENCE, isRetry);
     } catch (error) {
-      if (!isUnknown) throw error;
+      if (!isInDoubt(error)) throw error;
       const [draft, ...others] = drafts;
       throw new CommandFailure(
         `It is not known whether this was written: the answer to COMMIT was lost (${messageOf(error)}).`,

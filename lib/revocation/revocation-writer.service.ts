@@ -19,8 +19,7 @@ import { UNBOUNDED } from '../options/operation-settings.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { DEFAULT_REASONS, type RevocationRequest } from './log/event-draft.js';
-import type { Written } from './log/log.transactions.js';
-import { RevocationLog } from './log/revocation-log.service.js';
+import { RevocationLog, type Written } from './log/revocation-log.service.js';
 import { StalePolicies } from './staleness/stale-policies.service.js';
 
 /** What every verb of {@link LogoutService} takes. */
@@ -164,7 +163,7 @@ export class RevocationWriter {
     report: AuthEventDraft,
   ): Promise<LogoutReceipt> {
     const bound = await this.log.bound();
-    const drafts = await this.log.appendWith(manager, [request]);
+    const drafts = await this.log.callers.append(manager, request);
     this.events.tell(report);
     return {
       events: drafts.map(({ id }) => ({ kind: request.kind, position: null, id })),

@@ -2,7 +2,7 @@ import type { Mutation } from './mutation.js';
 
 const TRANSACTIONS = 'sessions/session.transactions';
 const ROTATE = 'sessions/rotate';
-const ACCOUNTS = 'revocation/log/account.transactions';
+const ACCOUNTS = 'revocation/log/log.transactions';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name, edits: [{ file, find, replace }], tests };
@@ -13,8 +13,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a logout leaves the row of its session alone',
     ACCOUNTS,
-    'const { affected } = yield this.statements.endSessions([...keys], reason);',
-    'const affected = keys.size;',
+    'const { affected } = yield this.accounts.endSessions([...new Set(keys)], reason);',
+    'const affected = keys.length;',
     'cluster/sessions/races',
   ),
   one(

@@ -55,7 +55,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'an issuer event may be part of a caller’s transaction',
-    'revocation/log/revocation-log.service',
+    CALLERS,
     'assertFitForTransaction(drafts);',
     '',
     STRICT,
@@ -63,7 +63,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'a repeated end writes an event each time',
     'revocation/log/log.transactions',
-    'missing.filter((draft) => !repetitions.has(draft))',
+    'missing.filter((draft) => repetitions?.has(draft) !== true)',
     'missing',
     REPEATED,
   ),

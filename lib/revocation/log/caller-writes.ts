@@ -1,10 +1,19 @@
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import type { EventDraft } from './event-draft.js';
 import { LogStatements } from '../../database/log.statements.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
+import type { AuthMeter } from '../../events/auth-meter.service.js';
+import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { TokenIdentity } from '../../options/token-claims.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
 import type { EventKeys } from '../index/event-key.js';
-import type { Moment } from '../staleness/proof-clock.js';
+import type { Moment, ProofClock } from '../staleness/proof-clock.js';
+import { draftsOf, type EventDraft, type RevocationRequest } from './event-draft.js';
+import {
+  type LogConnection,
+  ownRefusal,
+  reachLog,
+  storageUnavailable,
+} from './log-connection.service.js';
 import type { Answer, OpenLog } from './open-log.js';
 import { RETENTION_MARGIN } from './retention.js';
 
@@ -16,7 +25,7 @@ interface CallerWrite {
   readonly draft: EventDraft;
   readonly transaction: CallerTransaction;
   readonly since: Moment;
-  /** The INSERT was answered. Before that, the end of the transaction says nothing about the event. */
+  /** Whether the INSERT succeeded or failed. Before, the end of the transaction says nothing about the event. */
   isInserted: boolean;
   /** When this instance first saw that the transaction was over. */
   over: Moment | undefined;
@@ -43,53 +52,62 @@ export class CallerWrites {
   /** How many there are: a field, so that a decision reads it without a call. */
   size = 0;
 
-  constructor(private readonly keys: EventKeys) {}
+  constructor(
+    private readonly connection: LogConnection,
+    private readonly keys: EventKeys,
+    private readonly proofs: ProofClock,
+    private readonly clock: AuthClock,
+    private readonly options: ResolvedAuthOptions,
+    private readonly meter: AuthMeter,
+  ) {}
 
   /**
-   * Writes events in the caller's transaction.
+   * Writes what is to be ended in the caller's transaction: everything counts from its commit (C1, C5).
    *
-   * @param since - This moment; `undefined` in a process that only writes: it decides about no token.
-   * @throws AuthWiringError without an active transaction, or on another database than the log's.
+   * @throws AuthWiringError without an active transaction, on another database than the log's, and for
+   * what cannot be part of a transaction.
+   * @throws AuthUnavailableException `storage_unavailable` when it could not be written.
    */
-  async write(
+  async append(manager: EntityManager, request: RevocationRequest): Promise<readonly EventDraft[]> {
+    const drafts = draftsOf(request, this.keys, this.options, this.clock.wall());
+    assertFitForTransaction(drafts);
+    try {
+      await this.write(manager, drafts, await reachLog(this.connection));
+    } catch (error) {
+      if (error instanceof AuthWiringError) throw error;
+      throw ownRefusal(
+        storageUnavailable('The revocation could not be written in the transaction given.', error),
+        this.meter,
+      );
+    }
+    return drafts;
+  }
+
+  private async write(
     manager: EntityManager,
     drafts: readonly EventDraft[],
     log: OpenLog,
-    application: DataSource | undefined,
-    since: Moment | undefined,
   ): Promise<void> {
-    const runner = await assertSameTransaction(manager, application, log);
+    // A process that only writes decides about no token.
+    const since = this.options.follow ? this.proofs.moment() : undefined;
+    const runner = await assertSameTransaction(manager, this.connection.application, log);
     // Before the INSERT is sent: the tokens must be decided strictly before the caller can commit.
-    const inserted = since === undefined ? undefined : this.add(drafts, runner, since);
+    const added = since === undefined ? [] : drafts.map((draft) => this.add(draft, runner, since));
     try {
       await insertPending(manager, drafts, log);
     } finally {
-      inserted?.();
+      for (const write of added) write.isInserted = true;
     }
   }
 
-  /**
-   * Called before the INSERT is sent.
-   *
-   * @returns a function to call when the INSERT succeeded or failed.
-   */
-  private add(
-    drafts: readonly EventDraft[],
-    transaction: CallerTransaction,
-    since: Moment,
-  ): () => void {
-    const added = drafts.map((draft): CallerWrite => {
-      const write = { draft, transaction, since, isInserted: false, over: undefined };
-      this.writes.set(draft.id, write);
-      this.size = this.writes.size;
-      const others = this.byKey.get(draft.key);
-      if (others === undefined) this.byKey.set(draft.key, new Set([write]));
-      else others.add(write);
-      return write;
-    });
-    return () => {
-      for (const write of added) write.isInserted = true;
-    };
+  private add(draft: EventDraft, transaction: CallerTransaction, since: Moment): CallerWrite {
+    const write = { draft, transaction, since, isInserted: false, over: undefined };
+    this.writes.set(draft.id, write);
+    this.size = this.writes.size;
+    const others = this.byKey.get(draft.key);
+    if (others === undefined) this.byKey.set(draft.key, new Set([write]));
+    else others.add(write);
+    return write;
   }
 
   /** Whether one of them would revoke this token. */
@@ -155,7 +173,7 @@ function hasEnded(write: CallerWrite, now: Moment): boolean {
 }
 
 /** @throws AuthWiringError for events that cannot be part of a caller's transaction. */
-export function assertFitForTransaction(drafts: readonly EventDraft[]): void {
+function assertFitForTransaction(drafts: readonly EventDraft[]): void {
   if (drafts.some(({ account }) => account !== undefined)) {
     throw new AuthWiringError(
       'An account cannot be locked or disabled in a transaction of yours: a lock must be in force at once.',

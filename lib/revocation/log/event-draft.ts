@@ -111,63 +111,51 @@ function draftOf(
   options: DraftOptions,
   now: number,
 ): EventDraft {
-  if (request.reason !== undefined && !REVOCATION_REASONS.includes(request.reason)) {
+  const { kind, issuer, reason = 'unspecified', actor = null } = request;
+  if (!REVOCATION_REASONS.includes(reason)) {
     throw badRequest(`reason must be one of ${REVOCATION_REASONS.join(', ')}`);
   }
-  if (request.actor !== undefined && !isIdentifier(request.actor)) throw badRequest('actor');
-  const common = {
+  if (actor !== null && !isIdentifier(actor)) throw badRequest('actor');
+  const ofAccount = kind === 'subject' ? request : undefined;
+  return {
     id: newEventId(now),
-    kind: request.kind,
-    except: null,
-    accessOnly: false,
-    expiresAt: null,
-    life: null,
+    kind,
+    key: keys.hex(kind, issuer, idOf(request)),
+    except: exceptionOf(request, keys),
+    accessOnly: ofAccount?.accessOnly ?? false,
+    account: ofAccount?.account,
+    expiresAt: kind === 'token' ? expiryOf(request.expiresAt) : null,
+    life: kind === 'key' ? null : lifeOf(issuer, options),
     skew: options.clockTolerance,
-    reason: request.reason ?? 'unspecified',
-    actor: request.actor ?? null,
+    reason,
+    actor,
     killsBelow: null,
     attemptedAt: null,
     provenAbsent: false,
-  } as const;
+  };
+}
+
+/** What identifies the ended thing within its issuer. */
+function idOf(request: RevocationRequest): string {
   switch (request.kind) {
     case 'token':
-      return {
-        ...common,
-        key: keys.hex('token', request.issuer, id('jti', request.jti)),
-        expiresAt: expiryOf(request.expiresAt),
-        life: lifeOf(request.issuer, options),
-      };
+      return id('jti', request.jti);
     case 'session':
-      return {
-        ...common,
-        key: keys.hex('session', request.issuer, id('sid', request.sid)),
-        life: lifeOf(request.issuer, options),
-      };
+      return id('sid', request.sid);
     case 'subject':
-      return {
-        ...common,
-        key: keys.hex('subject', request.issuer, subjectOf(request.subject, 'A revocation')),
-        except:
-          request.exceptSession === undefined
-            ? null
-            : keys.hex('session', request.issuer, id('sid', request.exceptSession)),
-        accessOnly: request.accessOnly ?? false,
-        account: request.account,
-        life: lifeOf(request.issuer, options),
-      };
+      return subjectOf(request.subject, 'A revocation');
     case 'key':
-      return {
-        ...common,
-        key: keys.hex('key', request.issuer, id('kid', request.kid)),
-        except: keys.hex('issuer', request.issuer, ''),
-      };
+      return id('kid', request.kid);
     case 'issuer':
-      return {
-        ...common,
-        key: keys.hex('issuer', request.issuer, ''),
-        life: lifeOf(request.issuer, options),
-      };
+      return '';
   }
+}
+
+/** The session that is spared; of a key the issuer whose tokens it ends. */
+function exceptionOf(request: RevocationRequest, keys: EventKeys): string | null {
+  if (request.kind === 'key') return keys.hex('issuer', request.issuer, '');
+  if (request.kind !== 'subject' || request.exceptSession === undefined) return null;
+  return keys.hex('session', request.issuer, id('sid', request.exceptSession));
 }
 
 function id(name: string, value: string): string {

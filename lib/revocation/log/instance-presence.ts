@@ -84,5 +84,12 @@ export async function registerInstance(
 ): Promise<void> {
   // H3: before its row vouches for this log, or other instances take an old copy for a followed log.
   if (log.history.isUnknown) await jump(log, via);
-  await log.database.transaction(() => log.transactions.register(bounds, log.instance), via);
+  const { database, instance, statements, transactions } = log;
+  const write = function* (): Transaction<void> {
+    yield* transactions.lockHead();
+    yield statements.registerBound('maxStaleness', bounds.maxStaleness, instance.label);
+    yield statements.registerBound('maxTokenLife', bounds.maxTokenLife, instance.label);
+    yield* instance.register(bounds);
+  };
+  await database.transaction(write, via);
 }

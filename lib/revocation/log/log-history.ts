@@ -1,10 +1,13 @@
 import { Logger } from '@nestjs/common';
-import { StorageFailure, type Via } from '../../database/log-database.js';
+import { isRetryable, StorageFailure, type Via } from '../../database/log-database.js';
 import { integerOf } from '../../database/entities/table.js';
 import { type Head, headOf } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
+import { retried } from '../../platform/async-calls.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import type { Appended } from './log.transactions.js';
+import { messageOf } from '../../platform/log-text.js';
+import type { EventDraft } from './event-draft.js';
+import type { Appended, AppendedDrafts } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';
 
 /**
@@ -171,6 +174,45 @@ export async function numbering<T extends Appended>(
       await jumpOrFail(log);
     }
   }
+}
+
+/**
+ * Appends events, and tries again with the same ids.
+ *
+ * @param patience - Milliseconds after which an error is no longer retried.
+ * @param isRetry - An earlier attempt may have committed them: it looks before it writes.
+ * @throws StorageFailure with the outcome `unknown` while any attempt may have been committed (W4).
+ */
+export async function appendRetried(
+  log: OpenLog,
+  drafts: readonly EventDraft[],
+  patience: number,
+  isRetry = false,
+): Promise<AppendedDrafts> {
+  let isUnknown = isRetry;
+  const once = async (): Promise<AppendedDrafts> => {
+    try {
+      return await numbering(log, () => log.transactions.append(drafts, isUnknown));
+    } catch (error) {
+      if (isInDoubt(error)) {
+        isUnknown = true;
+        for (const draft of drafts) draft.provenAbsent = false;
+      } else if (drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
+      throw error;
+    }
+  };
+  try {
+    return await retried(once, patience, isRetryable);
+  } catch (error) {
+    if (!isUnknown || isInDoubt(error)) throw error;
+    const advice = error instanceof StorageFailure ? error.advice : undefined;
+    throw new StorageFailure('unknown', messageOf(error), false, error, advice);
+  }
+}
+
+/** Whether this is of a transaction that may have been committed all the same. */
+export function isInDoubt(error: unknown): boolean {
+  return error instanceof StorageFailure && error.outcome === 'unknown';
 }
 
 /** What one read of the head gave. */

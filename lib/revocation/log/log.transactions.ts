@@ -1,9 +1,15 @@
 import {
+  accountOf,
+  type AccountRow,
+  AccountStatements,
+  mark,
+} from '../../database/account.statements.js';
+import {
   type LogEvent,
   newEventId,
   type RevocationEvent,
+  type RevocationReason,
 } from '../../database/entities/revocation-event.entity.js';
-import type { EventDraft } from './event-draft.js';
 import {
   eventOf,
   type Head,
@@ -13,17 +19,19 @@ import {
 } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import { AccountTransactions } from './account.transactions.js';
-import type { InstancePresence, RegisteredBounds } from './instance-presence.js';
+import type { EventDraft } from './event-draft.js';
 import type { LogHistory } from './log-history.js';
 import { RepeatedEnds } from './repeated-ends.js';
 import { keepUntil, RETENTION_MARGIN } from './retention.js';
 
-/** No row younger than this is purged, nor one whose successor is (X1). */
-export const PURGE_AGE = 600_000;
-
 /** A server may read its clock up to so long before it has the lock on the head (ms). */
 const LOCK_WAIT = 2_000;
+
+/** The longest life that the option `sessionTtl` allows (ms). */
+const LONGEST_SESSION = 366 * 86_400_000;
+
+/** Accounts that a transaction has locked, by key, as they were. */
+type LockedAccounts = ReadonlyMap<string, AccountRow>;
 
 /** Pending events that are numbered in one transaction. */
 export const PENDING_PAGE = 500;
@@ -43,15 +51,13 @@ export interface AppendedDrafts extends Appended {
   readonly eventOf: ReadonlyMap<string, LogEvent>;
 }
 
-/** The result of {@link RevocationLog.append}. */
-export interface Written extends Appended {
-  /** Whether all of it had been revoked before: nothing was written, and `events` are the earlier ones. */
-  readonly isRepetition: boolean;
-}
-
-/** The transactions that number events: position order is commit order, without gaps (W1). */
+/**
+ * The transactions that number events: position order is commit order, without gaps (W1). In the same
+ * transaction an event ends the row of its session, or leaves its mark on the account, so that no refresh
+ * token outlives the event (RV-09).
+ */
 export class LogTransactions {
-  private readonly accounts: AccountTransactions;
+  private readonly accounts: AccountStatements;
   private readonly ended: RepeatedEnds;
 
   constructor(
@@ -59,8 +65,8 @@ export class LogTransactions {
     private readonly clock: AuthClock,
     private readonly history: LogHistory,
   ) {
-    this.accounts = new AccountTransactions(statements.dialect);
-    this.ended = new RepeatedEnds(statements, this.accounts.statements);
+    this.accounts = new AccountStatements(statements.dialect);
+    this.ended = new RepeatedEnds(statements, this.accounts);
   }
 
   /**
@@ -72,8 +78,12 @@ export class LogTransactions {
    */
   *append(drafts: readonly EventDraft[], lookUp: boolean): Transaction<AppendedDrafts> {
     const { seen } = this.history;
-    const locked = yield* this.accounts.lock(drafts);
-    const shown = yield* this.ended.look(drafts, yield* this.accounts.endSessions(drafts));
+    const locked = yield* this.lockAccounts(drafts);
+    const sessions = yield* this.endSessions(drafts);
+    const tokens = drafts.filter(({ kind }) => kind === 'token').map(({ key }) => key);
+    // Whatever ends for the first time, or more than one session, needs no look at earlier events.
+    const earlier =
+      sessions.length + tokens.length > 0 ? yield* this.ended.look(sessions, tokens) : undefined;
     const head = yield* this.lockHead();
     this.history.assertKept(head, seen);
     const known = new Map<string, LogEvent>();
@@ -85,22 +95,18 @@ export class LogTransactions {
     const missing = drafts.filter(
       ({ id, belowFormat = Infinity }) => !known.has(id) && head.format < belowFormat,
     );
-    const repetitions = this.ended.judge(
-      head,
-      Math.min(head.now, this.clock.wall()),
-      missing,
-      shown,
-    );
+    const repetitions =
+      earlier && this.ended.judge(head, Math.min(head.now, this.clock.wall()), missing, earlier);
     const added = yield* this.number(
       head,
-      missing.filter((draft) => !repetitions.has(draft)),
+      missing.filter((draft) => repetitions?.has(draft) !== true),
     );
     for (const event of added) known.set(event.id, event);
-    for (const [{ id }, end] of repetitions) {
+    for (const [{ id }, end] of repetitions ?? []) {
       const event = end === undefined || 'position' in end ? end : known.get(end.id);
       if (event !== undefined) known.set(id, event);
     }
-    yield* this.accounts.mark(locked, drafts, known, head.now);
+    yield* this.markAccounts(locked, drafts, known, head.now);
     return { head, events: [...new Set(known.values())], eventOf: known };
   }
 
@@ -117,8 +123,8 @@ export class LogTransactions {
       .map(pendingOf)
       .filter(({ id }) => listed.has(id))
       .map((row) => ({ ...row, killsBelow: null, attemptedAt: null, provenAbsent: false }));
-    const locked = yield* this.accounts.lock(drafts);
-    yield* this.accounts.endSessions(drafts);
+    const locked = yield* this.lockAccounts(drafts);
+    yield* this.endSessions(drafts);
     const head = yield* this.lockHead();
     this.history.assertKept(head, seen);
     // Another mover may have been here while this one waited for the locks.
@@ -133,7 +139,7 @@ export class LogTransactions {
       head,
       pending.filter(({ id }) => !known.has(id)),
     );
-    yield* this.accounts.mark(locked, pending, new Map(events.map((e) => [e.id, e])), head.now);
+    yield* this.markAccounts(locked, pending, new Map(events.map((e) => [e.id, e])), head.now);
     yield this.statements.deletePending(ids);
     return { head, events };
   }
@@ -169,26 +175,71 @@ export class LogTransactions {
     return { head, events: [event] };
   }
 
-  /** Deletes by key what was chosen without a lock, and raises `purged_through` with it (X2). */
-  *purge(positions: readonly number[]): Transaction<number> {
-    yield* this.lockHead();
-    const { affected } = yield this.statements.deleteEvents(positions);
-    yield this.statements.raisePurgedThrough(Math.max(...positions));
-    return affected;
-  }
-
-  /** H4: registers the bounds of an instance before it serves. */
-  *register(bounds: RegisteredBounds, instance: InstancePresence): Transaction<void> {
-    yield* this.lockHead();
-    yield this.statements.registerBound('maxStaleness', bounds.maxStaleness, instance.label);
-    yield this.statements.registerBound('maxTokenLife', bounds.maxTokenLife, instance.label);
-    yield* instance.register(bounds);
-  }
-
-  private *lockHead(): Transaction<Head> {
+  /** The last of all locks: from here on no other event can be numbered (W1). */
+  *lockHead(): Transaction<Head> {
     const { rows } = yield this.statements.lockHead();
     this.history.identify(rows[0]?.['log_id']);
     return headOf(rows[0], this.clock);
+  }
+
+  /** W1, the first of all locks: accounts, in the order of their keys. */
+  private *lockAccounts(drafts: readonly EventDraft[]): Transaction<LockedAccounts> {
+    const keys = [...new Set(drafts.filter(isMark).map(({ key }) => key))].toSorted();
+    if (keys.length === 0) return new Map();
+    yield this.accounts.insertMissing(keys);
+    const { rows } = yield this.accounts.lock(keys);
+    const locked = new Map(rows.map(accountOf).map((account) => [account.key, account]));
+    // The insert holds them; were one gone all the same, its mark would be lost without a word.
+    if (locked.size !== keys.length) throw new Error('A row of auth_subject went under its lock.');
+    return locked;
+  }
+
+  /**
+   * W1, after the accounts and before the head: ends the rows of sessions, in the order of their keys.
+   *
+   * @returns the keys among which some had no row that went on: their end may be a repetition.
+   */
+  private *endSessions(drafts: readonly EventDraft[]): Transaction<string[]> {
+    const byReason = new Map<RevocationReason, string[]>();
+    for (const { kind, key, reason } of drafts) {
+      if (kind !== 'session') continue;
+      const keys = byReason.get(reason);
+      if (keys === undefined) byReason.set(reason, [key]);
+      else keys.push(key);
+    }
+    const doubtful: string[] = [];
+    for (const [reason, keys] of byReason) {
+      const { affected } = yield this.accounts.endSessions([...new Set(keys)], reason);
+      if (affected < keys.length) doubtful.push(...keys);
+    }
+    return doubtful;
+  }
+
+  /** Once the events have their positions. */
+  private *markAccounts(
+    locked: LockedAccounts,
+    drafts: readonly EventDraft[],
+    events: ReadonlyMap<string, LogEvent>,
+    now: number,
+  ): Transaction<void> {
+    const changed = new Map<string, AccountRow>();
+    for (const draft of drafts.filter(isMark)) {
+      const event = events.get(draft.id);
+      const account = changed.get(draft.key) ?? locked.get(draft.key);
+      if (event === undefined || account === undefined) continue;
+      const { lockFor, lockUntil, disable } = draft.account ?? {};
+      const until = lockUntil ?? (lockFor === undefined ? null : now + lockFor);
+      changed.set(draft.key, {
+        ...mark(account, event),
+        // A shorter lock does not shorten a longer one: only unlock does.
+        lockedUntil:
+          until === null ? account.lockedUntil : Math.max(until, account.lockedUntil ?? 0),
+        disabledAt: disable === true ? now : account.disabledAt,
+        // No session has the issuer for its account: its mark stays as long as a session can.
+        markedAt: draft.kind === 'issuer' ? now + LONGEST_SESSION : now,
+      });
+    }
+    for (const account of changed.values()) yield this.accounts.update(account);
   }
 
   private *number(head: Head, drafts: readonly EventDraft[]): Transaction<LogEvent[]> {
@@ -207,6 +258,11 @@ export class LogTransactions {
   }
 }
 
+/** Access tokens alone are the business of the index; sessions go on. */
+function isMark({ kind, accessOnly }: EventDraft): boolean {
+  return (kind === 'subject' || kind === 'issuer') && !accessOnly;
+}
+
 function numbered(
   draft: EventDraft,
   head: Head,
@@ -214,16 +270,16 @@ function numbered(
   latest: number,
 ): RevocationEvent {
   draft.attemptedAt = position;
-  const isMark = draft.kind === 'subject' || draft.kind === 'issuer';
+  const isCutOff = draft.kind === 'subject' || draft.kind === 'issuer';
   return {
     position,
     id: draft.id,
     kind: draft.kind,
     key: draft.key,
-    killsBelow: isMark ? (draft.killsBelow ?? position) : null,
+    killsBelow: isCutOff ? (draft.killsBelow ?? position) : null,
     except: draft.except,
     accessOnly: draft.accessOnly,
-    issuedBefore: isMark ? head.now + Math.max(draft.skew, LOCK_WAIT) : null,
+    issuedBefore: isCutOff ? head.now + Math.max(draft.skew, LOCK_WAIT) : null,
     until: keepUntil(draft, head, latest),
     reason: draft.reason,
     actor: draft.actor,

@@ -4,7 +4,6 @@ import { headOf } from '../../database/log.statements.js';
 import { PurgeStatements } from '../../database/purge.statements.js';
 import type { Statement } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import { PURGE_AGE } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';
 
 /** The parts of the log that a purge needs, and the statements that only a purge has. */
@@ -14,6 +13,9 @@ interface PurgedLog extends Pick<OpenLog, 'database' | 'statements' | 'transacti
 
 /** An instance that purges keeps the others from it for so long (ms); the claim expires if it crashes. */
 const CLAIM = 30_000;
+
+/** No row younger than this is purged, nor one whose successor is (X1). */
+export const PURGE_AGE = 600_000;
 
 /** Rows deleted in one transaction: few enough that a concurrent logout does not notice. */
 const RANGE = 500;
@@ -98,7 +100,7 @@ async function sweepExpired(
     const positions = await findPositions(log, statement);
     found = positions.length;
     if (found === 0) break;
-    await onDeleted(await log.database.transaction(() => log.transactions.purge(positions)));
+    await onDeleted(await purge(log, positions));
     await setImmediate();
   }
 }
@@ -123,7 +125,7 @@ async function sweepCovered(
     const statement = log.purge.findCovered(search.through, through, RANGE);
     const positions = await findPositions(log, statement);
     if (positions.length > 0) {
-      await onDeleted(await log.database.transaction(() => log.transactions.purge(positions)));
+      await onDeleted(await purge(log, positions));
     } else {
       search.through = through;
       if (young >= 0 || rows.length < PAGE) break;
@@ -131,6 +133,19 @@ async function sweepCovered(
     }
     await setImmediate();
   }
+}
+
+/** X2: deletes by key what was chosen without a lock, and raises `purged_through` with it. */
+function purge(
+  { database, statements, transactions }: PurgedLog,
+  positions: readonly number[],
+): Promise<number> {
+  return database.transaction(function* () {
+    yield* transactions.lockHead();
+    const { affected } = yield statements.deleteEvents(positions);
+    yield statements.raisePurgedThrough(Math.max(...positions));
+    return affected;
+  });
 }
 
 async function findPositions(log: PurgedLog, statement: Statement): Promise<number[]> {

@@ -13,7 +13,7 @@ import { keepUntil, RETENTION_MARGIN } from './retention.js';
 export type EarlierEnd = LogEvent | EventDraft | undefined;
 
 /** What the database shows of the tokens and sessions that are to be ended. */
-interface Shown {
+export interface EarlierEnds {
   readonly events: readonly { readonly event: LogEvent; readonly writtenAt: number }[];
   /** By the key of the session (epoch ms). */
   readonly endedAt: ReadonlyMap<string, number>;
@@ -37,23 +37,23 @@ export class RepeatedEnds {
    * Reads before the head is locked, so that no other writer waits for it. Ends of one session wait for
    * each other at its row; of two ends of a token that has no row, at the same moment, both are written.
    *
-   * @param doubtful - The keys of sessions among which some had ended before, or have no row.
+   * @param sessions - The keys of sessions among which some had ended before, or have no row.
+   * @param tokens - The keys of all tokens that are to be ended.
    */
-  *look(drafts: readonly EventDraft[], doubtful: readonly string[]): Transaction<Shown> {
-    const tokens = drafts.filter(({ kind }) => kind === 'token').map(({ key }) => key);
-    const keys = [...new Set([...tokens, ...doubtful])];
-    if (keys.length === 0) return { events: [], endedAt: new Map() };
-    const { rows } = yield this.log.findEnds(keys);
+  *look(sessions: readonly string[], tokens: readonly string[]): Transaction<EarlierEnds> {
+    const { rows } = yield this.log.findEnds([...new Set([...tokens, ...sessions])]);
     const events = rows.map((row) => ({
       event: eventOf(row),
       writtenAt: integerOf(row['created_at']),
     }));
-    if (doubtful.length === 0) return { events, endedAt: new Map() };
-    const ended = yield this.accounts.findEnded(doubtful);
-    const endedAt = ended.rows.map(
-      (row) => [row['session_key'] ?? '', integerOf(row['ended_at'])] as const,
-    );
-    return { events, endedAt: new Map(endedAt) };
+    const endedAt = new Map<string, number>();
+    if (sessions.length > 0) {
+      const ended = yield this.accounts.findEnded([...new Set(sessions)]);
+      for (const row of ended.rows) {
+        endedAt.set(row['session_key'] ?? '', integerOf(row['ended_at']));
+      }
+    }
+    return { events, endedAt };
   }
 
   /**
@@ -65,7 +65,7 @@ export class RepeatedEnds {
     head: Head,
     earliest: number,
     drafts: readonly EventDraft[],
-    { events, endedAt }: Shown,
+    { events, endedAt }: EarlierEnds,
   ): ReadonlyMap<EventDraft, EarlierEnd> {
     const found = new Map<EventDraft, EarlierEnd>();
     const first = new Map<string, EventDraft>();

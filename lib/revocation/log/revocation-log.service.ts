@@ -1,23 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Subject } from 'rxjs';
-import type { EntityManager } from 'typeorm';
-import { isRetryable, StorageFailure, type Via } from '../../database/log-database.js';
-import { draftsOf, type EventDraft, type RevocationRequest } from './event-draft.js';
+import { setImmediate } from 'node:timers/promises';
+import { StorageFailure, type Via } from '../../database/log-database.js';
 import { eventOf } from '../../database/log.statements.js';
-import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../../options/resolved-auth-options.js';
-import { retried } from '../../platform/async-calls.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { EventKeys } from '../index/event-key.js';
 import { RevocationIndex } from '../index/revocation-index.js';
 import { type Moment, ProofClock } from '../staleness/proof-clock.js';
 import { StalePolicies } from '../staleness/stale-policies.service.js';
-import { BatchWriter } from './batch-writer.js';
-import { assertFitForTransaction, CallerWrites } from './caller-writes.js';
+import { CallerWrites } from './caller-writes.js';
+import { draftsOf, type EventDraft, type RevocationRequest } from './event-draft.js';
 import { InDoubtCommits } from './in-doubt-commits.js';
 import { registerInstance } from './instance-presence.js';
 import {
@@ -26,13 +23,22 @@ import {
   reachLog,
   storageUnavailable,
 } from './log-connection.service.js';
-import { numbering, readHead } from './log-history.js';
-import type { Appended, AppendedDrafts, Written } from './log.transactions.js';
+import { appendRetried, isInDoubt, readHead } from './log-history.js';
+import type { Appended, AppendedDrafts } from './log.transactions.js';
 import type { Answer, OpenLog } from './open-log.js';
 import { PendingMover } from './pending-mover.js';
 
 /** A call retries for so long before it fails (ms). */
 const WRITE_PATIENCE = 5_000;
+
+/** The largest number of events in one transaction. */
+const MAX_BATCH = 500;
+
+/** The result of {@link RevocationLog.append}. */
+export interface Written extends Appended {
+  /** Whether all of it had been revoked before: nothing was written, and `events` are the earlier ones. */
+  readonly isRepetition: boolean;
+}
 
 /** Writes the log. Specified in docs/protocol.md, "Writing" and "In the caller's transaction". */
 @Injectable()
@@ -46,9 +52,9 @@ export class RevocationLog {
   /** Numbers events of callers' transactions (C4). */
   readonly mover: PendingMover;
 
-  private readonly writer = new BatchWriter((drafts) => this.appendOrFail(drafts, 'shared'));
+  private readonly writer = new GroupCommit((drafts) => this.appendOrFail(drafts, 'shared'));
   /** W5: an account that another transaction has locked must not block all logouts. */
-  private readonly accountWriter = new BatchWriter((drafts) =>
+  private readonly accountWriter = new GroupCommit((drafts) =>
     this.appendOrFail(drafts, 'account'),
   );
   private lastBound = 0;
@@ -64,8 +70,8 @@ export class RevocationLog {
     private readonly meter: AuthMeter,
   ) {
     const writeAgain = async (drafts: readonly EventDraft[]): Promise<unknown> =>
-      this.appendTo(await connection.open(), drafts);
-    this.callers = new CallerWrites(keys);
+      this.appendTo(await connection.open(), drafts, true);
+    this.callers = new CallerWrites(connection, keys, proofs, clock, options, meter);
     this.inDoubt = new InDoubtCommits(keys, index.gaps, proofs, clock, options, writeAgain);
     this.mover = new PendingMover(connection, clock, meter, (appended) => this.committed(appended));
   }
@@ -80,9 +86,11 @@ export class RevocationLog {
   async append(requests: readonly RevocationRequest[]): Promise<Written> {
     const isAccountAct = requests.some(({ kind }) => kind === 'subject' || kind === 'issuer');
     const drafts = this.draft(requests);
+    const all = drafts.flat();
     try {
       const writer = isAccountAct ? this.accountWriter : this.writer;
-      const { head, events, eventOf } = await writer.write(drafts.flat());
+      const { head, eventOf } = await writer.write(all);
+      const events = all.map(({ id }) => eventOf.get(id)).filter((event) => event !== undefined);
       const written = requests.filter((_, index) =>
         drafts[index]?.some(({ id }) => eventOf.get(id)?.id === id),
       );
@@ -92,27 +100,6 @@ export class RevocationLog {
       for (const { kind } of requests) this.meter.revocationFailures[kind]++;
       throw ownRefusal(error, this.meter);
     }
-  }
-
-  /** The same in the caller's transaction: everything counts from the caller's commit (C1, C5). */
-  async appendWith(
-    manager: EntityManager,
-    requests: readonly RevocationRequest[],
-  ): Promise<readonly EventDraft[]> {
-    const drafts = this.draft(requests).flat();
-    assertFitForTransaction(drafts);
-    try {
-      const log = await reachLog(this.connection);
-      const since = this.options.follow ? this.proofs.moment() : undefined;
-      await this.callers.write(manager, drafts, log, this.connection.application, since);
-    } catch (error) {
-      if (error instanceof AuthWiringError) throw error;
-      throw ownRefusal(
-        storageUnavailable('The revocation could not be written in the transaction given.', error),
-        this.meter,
-      );
-    }
-    return drafts;
   }
 
   /** The widest staleness of any instance (ms), as of the last poll. */
@@ -231,28 +218,20 @@ export class RevocationLog {
     }
   }
 
-  /** Retries with the same ids. If the outcome of a COMMIT stays unknown, the events are in doubt. */
-  private async appendTo(log: OpenLog, drafts: readonly EventDraft[]): Promise<AppendedDrafts> {
-    let isUnknown = drafts.some(({ killsBelow }) => killsBelow !== null);
-    const once = async (): Promise<AppendedDrafts> => {
-      try {
-        return await numbering(log, () => log.transactions.append(drafts, isUnknown));
-      } catch (error) {
-        if (error instanceof StorageFailure && error.outcome === 'unknown') {
-          isUnknown = true;
-          for (const draft of drafts) draft.provenAbsent = false;
-        } else if (isUnknown && drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
-        throw error;
-      }
-    };
+  /** If the outcome of a COMMIT stays unknown, the events are in doubt. */
+  private async appendTo(
+    log: OpenLog,
+    drafts: readonly EventDraft[],
+    isRetry = false,
+  ): Promise<AppendedDrafts> {
     try {
-      const appended = await retried(once, WRITE_PATIENCE, isRetryable);
+      const appended = await appendRetried(log, drafts, WRITE_PATIENCE, isRetry);
       // In this order: a token in doubt must not be accepted in between.
       this.committed(appended);
       if (this.inDoubt.size > 0) this.inDoubt.settle(drafts);
       return appended;
     } catch (error) {
-      if (isUnknown) this.inDoubt.add(drafts);
+      if (isInDoubt(error)) this.inDoubt.add(drafts);
       else if (this.inDoubt.size > 0) this.inDoubt.settle(drafts);
       throw error;
     }
@@ -263,5 +242,45 @@ export class RevocationLog {
     // A process that only writes would never sweep them out of its index.
     if (this.options.follow) for (const event of appended.events) this.index.add(event);
     this.commits.next(appended);
+  }
+}
+
+/**
+ * Lets concurrent logouts share a transaction (W5): what arrives while one is being committed makes up
+ * the next one. There is no timer.
+ */
+class GroupCommit {
+  /** The transaction that more can join. */
+  private next:
+    { readonly drafts: EventDraft[]; readonly outcome: Promise<AppendedDrafts> } | undefined;
+  private last: Promise<unknown> = Promise.resolve();
+
+  /** @param append - Writes all of these or none. */
+  constructor(
+    private readonly append: (drafts: readonly EventDraft[]) => Promise<AppendedDrafts>,
+  ) {}
+
+  /** The outcome of the transaction that writes these, with those of others. */
+  write(drafts: readonly EventDraft[]): Promise<AppendedDrafts> {
+    if (this.next === undefined || this.next.drafts.length + drafts.length > MAX_BATCH) {
+      const joined: EventDraft[] = [];
+      this.next = { drafts: joined, outcome: this.commit(joined, this.last) };
+      this.last = this.next.outcome.catch(() => undefined);
+    }
+    this.next.drafts.push(...drafts);
+    return this.next.outcome;
+  }
+
+  /** Resolves when nothing is queued or being written. */
+  async drain(): Promise<void> {
+    for (let last: unknown; last !== this.last; await last) last = this.last;
+  }
+
+  private async commit(drafts: EventDraft[], before: Promise<unknown>): Promise<AppendedDrafts> {
+    await before;
+    // On a synchronous driver nothing could accumulate without a turn of the event loop.
+    await setImmediate();
+    if (this.next?.drafts === drafts) this.next = undefined;
+    return this.append(drafts);
   }
 }

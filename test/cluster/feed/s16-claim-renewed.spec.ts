@@ -37,15 +37,13 @@ describeOn(databaseKinds, 'a purge that takes longer than its claim', (kind) => 
 
   /** Twenty seconds pass after each range, of the thirty that a claim lasts. */
   const purgeSlowly = async (between: () => Promise<void>): Promise<number> => {
-    const { transactions } = await here.open();
-    const { purge } = transactions;
-    const spy = jest.spyOn(transactions, 'purge');
+    const { statements } = await here.open();
+    const { deleteEvents } = statements;
     let ranges = 0;
-    spy.mockImplementation(function* (positions) {
-      const deleted = yield* purge.call(transactions, positions);
+    jest.spyOn(statements, 'deleteEvents').mockImplementation((positions) => {
       clock.advance(20_000);
       ranges++;
-      return deleted;
+      return deleteEvents.call(statements, positions);
     });
     const { database: connections } = await here.open();
     const { transaction } = connections;

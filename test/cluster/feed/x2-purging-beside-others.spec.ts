@@ -48,8 +48,8 @@ describe('X2: range by range, and said in the deleting transaction', () => {
     it('takes several transactions, and each says how far it came', async () => {
       await endSessions(here, 1_201);
       letADayPass();
-      const { database: log, transactions } = await here.open();
-      const purge = jest.spyOn(transactions, 'purge');
+      const { database: log, statements } = await here.open();
+      const deletions = jest.spyOn(statements, 'deleteEvents');
       const committed: [rows: number, purgedThrough: number][] = [];
       const transaction = log.transaction.bind(log);
       jest.spyOn(log, 'transaction').mockImplementation(async (body) => {
@@ -59,7 +59,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
         return result;
       });
       expect(await here.purge.purge()).toBe(1_200);
-      expect(purge).toHaveBeenCalledTimes(3);
+      expect(deletions).toHaveBeenCalledTimes(3);
       for (const [first, through] of committed) expect(through).toBe(first - 1);
       expect(await headPosition(here.dataSource)).toBe(1_201);
     });
