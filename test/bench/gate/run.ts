@@ -23,7 +23,7 @@ Compares two builds of the library in one run, and exits with 1 if the head is s
   --base      a git ref, or a folder with a dist; default HEAD~1
   --head      the same; default this checkout as it is compiled
   --only      only what has this in its name: "guarded", "login, SQLite", "cold start"; may be repeated
-  --launches  how often all processes are started anew; default 5
+  --launches  how often all processes are started anew; default 5, and fewer than 3 prove nothing
   --rounds    blocks of each act in a launch; default 8
   --events    live events of a cold start; default 1000000`;
 
@@ -66,6 +66,12 @@ if (values.help) {
 /** Whether nothing is slower beyond the noise. */
 async function main(): Promise<boolean> {
   const folder = mkdtempSync(join(fastFolder(), 'nestjs-logout-gate-'));
+  // Also where it is stopped early: what was measured until then is printed.
+  process.once('exit', () => {
+    removeBuilds();
+    rmSync(folder, { recursive: true, force: true });
+    console.log(table(figuresOf(launches), values.base, values.head));
+  });
   const postgres = hasPostgresPrograms
     ? await startSharedPostgres({ isDurable: false })
     : undefined;
@@ -81,14 +87,12 @@ async function main(): Promise<boolean> {
     for (const server of servers) await measureColdStart(server);
   } finally {
     await postgres?.stop();
-    removeBuilds();
-    rmSync(folder, { recursive: true, force: true });
   }
-  const figures = [...launches].map(([name, { unit, all }]): Figure => {
-    return { name, unit, ...judge(all) };
-  });
-  console.log(table(figures, values.base, values.head));
-  return figures.every(({ verdict }) => verdict !== 'slower');
+  return figuresOf(launches).every(({ verdict }) => verdict !== 'slower');
+}
+
+function figuresOf(measured: Launches): Figure[] {
+  return [...measured].map(([name, { unit, all }]) => ({ name, unit, ...judge(all) }));
 }
 
 /** Requests, logins, refreshes and logouts, each build with an empty database of its own. */
