@@ -62,10 +62,8 @@ describe('F1: a snapshot that is kept open does not freeze the feed', () => {
       const here = await start();
       const { database: log } = await here.open();
       // As a server does whose default is autocommit = 0, or a proxy that keeps transactions open.
-      const { current } = log as unknown as {
-        current: { feed: { link: { runner: QueryRunner } } };
-      };
-      const { runner: feed } = current.feed.link;
+      const { feed: connection } = log as unknown as { feed: { link: { runner: QueryRunner } } };
+      const { runner: feed } = connection.link;
       await feed.query(kind.name === 'MariaDB' ? 'SET autocommit = 0' : 'BEGIN');
       await feed.query('SELECT position FROM auth_head');
       await expectToFollow(here, await start());
