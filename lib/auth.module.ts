@@ -29,8 +29,7 @@ import { assertOneCopyOfNest } from './platform/one-copy-of-nest.js';
 import { RevocationWriter } from './revocation/revocation-writer.service.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
-import { LoginService } from './sessions/login.service.js';
-import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
+import { RefreshTokenLookup } from './sessions/refresh-token.js';
 import { RefreshService } from './sessions/refresh.service.js';
 import { SessionService } from './sessions/session.service.js';
 
@@ -58,7 +57,6 @@ const PROVIDERS = [
   AccountEraser,
   KeySessions,
   RefreshTokenLookup,
-  LoginService,
   RefreshService,
   { provide: APP_FILTER, useClass: AuthExceptionFilter },
 ];

@@ -7,6 +7,7 @@ import {
 import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import { eraseSessions } from '../sessions/session-sweep.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
 /** Sessions that are erased in one transaction. */
@@ -38,7 +39,7 @@ export class AccountEraser {
       );
       found = rows.length;
       const sessions = rows.map((row) => row['session_key'] ?? '').toSorted();
-      if (found > 0) await this.store.write((of) => of.erase(sessions));
+      if (found > 0) await this.store.write((of) => eraseSessions(of, sessions));
     }
   }
 

@@ -196,7 +196,9 @@ export class AccountService {
     const key = this.keys.hex('subject', issuer, subject);
     // A lock whose COMMIT is in doubt must not come back after this.
     await this.log.settleUnknown();
-    await this.store.write((of) => of.allow(key, what));
+    await this.store.write(function* ({ accounts }) {
+      yield accounts.allow(key, what);
+    });
     const { reason, actor, requestId } = options;
     this.events.tell({ type, subject, scope: 'subject', reason, actor, requestId });
     return {

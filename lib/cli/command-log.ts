@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { existsSync } from 'node:fs';
+import { AccountStatements } from '../database/account.statements.js';
 import {
   instanceOf,
   InstanceStatements,
@@ -14,6 +15,7 @@ import {
   OperatorStatements,
 } from '../database/operator.statements.js';
 import { openLogDatabase } from '../database/open-log-database.js';
+import { SessionStatements } from '../database/session.statements.js';
 import { integerOf } from '../database/entities/table.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -24,8 +26,7 @@ import type { EventDraft } from '../revocation/log/event-draft.js';
 import { appendRetried, isInDoubt } from '../revocation/log/log-history.js';
 import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
 import { logOn, type OpenLog, openLogOn } from '../revocation/log/open-log.js';
-import type { SessionRows } from '../sessions/session-sweep.js';
-import { SessionTransactions } from '../sessions/session.transactions.js';
+import type { SessionRows, SessionTables } from '../sessions/session-sweep.js';
 import { CommandFailure, type CommandHost, type CommandOutput, spanText } from './command.js';
 import { type LogTarget, optionsOf, readTarget, type TargetOptions } from './log-target.js';
 
@@ -74,7 +75,7 @@ export class CommandLog implements SessionRows {
   readonly transactions: LogTransactions;
   readonly operator: OperatorStatements;
   private readonly instances: InstanceStatements;
-  private readonly sessions: SessionTransactions;
+  private readonly sessions: SessionTables;
 
   constructor(
     private readonly log: OpenLog,
@@ -86,7 +87,10 @@ export class CommandLog implements SessionRows {
     this.transactions = log.transactions;
     this.operator = new OperatorStatements(log.database.dialect);
     this.instances = new InstanceStatements(log.database.dialect);
-    this.sessions = new SessionTransactions(log.database.dialect, clock);
+    this.sessions = {
+      statements: new SessionStatements(log.database.dialect),
+      accounts: new AccountStatements(log.database.dialect),
+    };
   }
 
   async rows(statement: Statement): Promise<readonly Row[]> {
@@ -141,11 +145,11 @@ export class CommandLog implements SessionRows {
     });
   }
 
-  read(statement: (of: SessionTransactions) => Statement): Promise<readonly Row[]> {
+  read(statement: (of: SessionTables) => Statement): Promise<readonly Row[]> {
     return this.rows(statement(this.sessions));
   }
 
-  write<T>(body: (of: SessionTransactions) => Transaction<T>): Promise<T> {
+  write<T>(body: (of: SessionTables) => Transaction<T>): Promise<T> {
     return this.retried(() => this.database.transaction(() => body(this.sessions)));
   }
 

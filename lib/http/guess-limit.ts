@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { AuthException, refusal } from '../errors/auth.exception.js';
-import { networkOf } from '../sessions/login-context.js';
+import { networkOf } from '../sessions/session-store.service.js';
 
 /**
  * Counts guesses at passwords: the option `http.limit`. The library calls it around each guess. The

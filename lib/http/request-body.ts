@@ -79,10 +79,12 @@ export function textOf(request: HttpRequest, name: string): string | undefined {
  */
 export function idempotencyKeyIn(request: HttpRequest): string | undefined {
   const header = request.headers['idempotency-key'];
+  const member = memberOf(request, 'idempotency_key');
+  if (header === undefined && member === undefined) return undefined;
   const inHeader = idempotencyKeyOf(
     typeof header === 'string' ? header.replace(/^"(.*)"$/, '$1') : header,
   );
-  const inBody = idempotencyKeyOf(memberOf(request, 'idempotency_key'));
+  const inBody = idempotencyKeyOf(member);
   if (inHeader === undefined || inBody === undefined || inHeader === inBody) {
     return inHeader ?? inBody;
   }

@@ -21,7 +21,7 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
+import { RefreshService } from '../sessions/refresh.service.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './http-options.js';
 import { OwnRoutes } from './own-routes.js';
@@ -44,7 +44,7 @@ const INACTIVE: Introspection = Object.freeze({ active: false });
 export class TokenIntrospector {
   constructor(
     private readonly tokens: TokenService,
-    private readonly refreshTokens: RefreshTokenLookup,
+    private readonly refreshes: RefreshService,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
 
@@ -64,7 +64,7 @@ export class TokenIntrospector {
   }
 
   private async ofRefresh(token: string): Promise<Introspection> {
-    const live = await this.refreshTokens.inspect(token);
+    const live = await this.refreshes.inspect(token);
     if (live === undefined) return INACTIVE;
     return {
       active: true,

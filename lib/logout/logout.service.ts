@@ -11,8 +11,7 @@ import {
 import { assertText, isIdentifier, subjectOf } from '../platform/identifier.js';
 import type { RevocationRequest } from '../revocation/log/event-draft.js';
 import { identityOf } from '../revocation/token-identity.js';
-import { isRefreshToken } from '../sessions/refresh-token.js';
-import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
+import { isRefreshToken, RefreshTokenLookup } from '../sessions/refresh-token.js';
 import { ActIssuer } from './act-issuer.service.js';
 import { KeySessions } from './key-sessions.service.js';
 import type {

@@ -1,15 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { KeyRing } from '../authentication/key-ring.js';
+import { inexactIn } from '../authentication/token-text.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
+import type { SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import type { ApplicationMethod } from '../options/application-method.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
+import type { ClaimsContext, ClaimsSource } from '../options/session-settings.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import type { LogPosition } from '../revocation/log/log-positions.service.js';
-import { assertSignable } from './session-claims.js';
+import type { LoginResult } from './login-context.js';
+import type { RefreshToken } from './refresh-token.js';
 
 /** Lifetimes are shortened by up to this share, so that clients that logged in together refresh apart. */
 const JITTER = 0.02;
@@ -106,4 +111,146 @@ export function assertFitsCookie(
     `An access token of ${text.length} characters does not fit into a cookie, which holds 4,096 with its name.`,
     'Give the token fewer claims, or switch the option http.cookies off.',
   );
+}
+
+/**
+ * Makes the answer of a login or a refresh.
+ *
+ * @param token - The refresh token; `undefined` where there are none (`refreshTokenTtl: 0`).
+ * @param tokenEnd - When it expires (epoch ms).
+ * @param now - The database's time (epoch ms).
+ */
+export function loginResultOf(
+  { text, expiresIn, refreshAt }: SignedAccessToken,
+  { sid, isPersistent }: SessionRow,
+  token: RefreshToken | undefined,
+  tokenEnd: number,
+  now: number,
+): LoginResult {
+  return {
+    accessToken: text,
+    expiresIn,
+    refreshAt,
+    sessionId: sid,
+    ...(isPersistent ? {} : { persistent: false as const }),
+    ...(token === undefined
+      ? {}
+      : {
+          refreshToken: token,
+          refreshExpiresIn: Math.max(0, Math.floor((tokenEnd - now) / 1000)),
+        }),
+  };
+}
+
+/** The claims that the library itself sets; an application cannot set them. */
+const REGISTERED = new Set(['iss', 'aud', 'sub', 'sid', 'jti', 'gen', 'iat', 'exp', 'nbf', 'cnf']);
+
+/**
+ * Checks the claims that an application wants signed.
+ *
+ * @throws AuthWiringError for a registered name, for a name that looks like a secret and was not
+ * allowed by `allowedClaims`, and for a value that JSON cannot hold exactly.
+ */
+export function assertSignable(
+  claims: Readonly<Record<string, unknown>>,
+  allowed: readonly string[],
+): void {
+  for (const name of Object.keys(claims)) {
+    if (REGISTERED.has(name) || name === '__proto__') {
+      throw new AuthWiringError(
+        `The claim "${name}" is set by nestjs-logout and cannot be given.`,
+        'Give it another name.',
+      );
+    }
+    if (isSecretive(name) && !allowed.includes(name)) {
+      throw new AuthWiringError(
+        `The claim "${name}" looks like a secret. A token's payload is signed, not encrypted: ` +
+          'anyone who holds the token can read it.',
+        'Leave it out.',
+        `If it is not a secret: AuthModule.forRoot({ allowedClaims: ['${name}'], … }).`,
+      );
+    }
+  }
+  const inexact = inexactIn(claims);
+  if (inexact === undefined) return;
+  throw new AuthWiringError(
+    `The claims hold ${inexact} that a token cannot carry: it would be refused when it comes back.`,
+    'Give well-formed texts (text.toWellFormed()) and finite numbers.',
+  );
+}
+
+/**
+ * Asks the application for the claims of an account's next token.
+ *
+ * @returns `null` when the application says that there is no such account.
+ * @throws AuthWiringError for an answer that is neither an object of claims nor `null`: a look-up that
+ * finds nothing, or a forgotten `return`, must not give a token without claims to a deleted account.
+ */
+export async function claimsOf(
+  given: ApplicationMethod<ClaimsSource> | undefined,
+  subject: string,
+  context: ClaimsContext,
+): Promise<Readonly<Record<string, unknown>> | null> {
+  if (given === undefined) return {};
+  const source = given.source ?? given.find();
+  // What an application without types gives is not known.
+  const answer: unknown = await source.claims(subject, context);
+  if (answer === null) return null;
+  if (typeof answer === 'object' && !Array.isArray(answer)) {
+    return answer as Readonly<Record<string, unknown>>;
+  }
+  const kind = Array.isArray(answer) ? 'a list' : typeof answer;
+  throw new AuthWiringError(
+    `The option claims gave ${kind === 'undefined' ? 'undefined' : kind}, at ${context.on}. ` +
+      'Nothing was issued and nothing was consumed.',
+    'For an account that no longer exists return null: it is refused with account_disabled, and ' +
+      'its session ends.',
+    'For an account without claims return {}.',
+  );
+}
+
+/** Words, and pairs of words, that mark a name as secret wherever they occur in it. */
+const ANYWHERE = new Set(
+  (
+    'secret secrets credential credentials pwd otp totp cvv cvc iban ssn socialsecurity ' +
+    'apikey privatekey accesskey secretkey cardnumber cardno ccnum ccnumber refreshtoken ' +
+    'userpass dbpass'
+  ).split(' '),
+);
+
+/** Endings that are long enough to be recognised in a name written as one word. */
+const RUN_TOGETHER =
+  /(?:secret|credentials?|socialsecurity|apikey|privatekey|accesskey|secretkey|cardnumber|refreshtoken)$/;
+
+/** Names of secrets; followed by another word they are something else (`passwordChangedAt`). */
+const LAST = /(?:password|passwd|passphrase|passcode|hash)$/;
+
+/** The same, written as two words (`passPhrase`). */
+const SPLIT = /^pass(?:word|wd|phrase|code)$/;
+
+/** Secrets when alone; beside another word they are something else (`boardingPass`, `panId`). */
+const ALONE = new Set(['pass', 'pin', 'pan', 'salt']);
+
+/**
+ * Whether a claim's name suggests a secret.
+ *
+ * It compares words, not letters: `businessName` contains `ssn` and is not a secret.
+ */
+function isSecretive(name: string): boolean {
+  const words = wordsOf(name);
+  const pairs = words.slice(1).map((word, index) => `${words[index]}${word}`);
+  const [word = '', pair = ''] = [words.at(-1), pairs.at(-1)];
+  return (
+    (words.length === 1 && ALONE.has(word)) ||
+    LAST.test(word) ||
+    SPLIT.test(pair) ||
+    words.some((each) => ANYWHERE.has(each) || RUN_TOGETHER.test(each)) ||
+    pairs.some((each) => ANYWHERE.has(each))
+  );
+}
+
+/** `apiKey`, `API_KEY` and `api-key` are the words `api` and `key`; digits are no words. */
+function wordsOf(name: string): string[] {
+  const words = name.match(/\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+/gu) ?? [];
+  return words.map((word) => word.toLowerCase());
 }

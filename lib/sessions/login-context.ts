@@ -1,12 +1,8 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import { refusal } from '../errors/auth.exception.js';
-import type { RefreshRow, SessionRow } from '../database/session.statements.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type Duration, parseDuration } from '../options/duration.js';
 import type { LogPosition } from '../revocation/log/log-positions.service.js';
-import type { SignedAccessToken } from './access-token.signer.js';
-import type { RefreshToken } from './refresh-token.js';
 
 const SECOND = 1_000;
 
@@ -20,6 +16,10 @@ export interface AuthenticatedSubject {
    */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
+
+/** Checks the credentials; `null` is a wrong password. */
+export type Authenticate = () =>
+  Promise<AuthenticatedSubject | null | undefined> | AuthenticatedSubject | null;
 
 /**
  * What is known about a client. The account's owner sees it in the list of sessions, and it is erased
@@ -107,35 +107,12 @@ export interface LoginResult {
   readonly persistent?: false;
 }
 
-/** Makes the answer of a login or a refresh; without a refresh token where there are none. */
-export function loginResultOf(
-  { text, expiresIn, refreshAt }: SignedAccessToken,
-  { sid, isPersistent }: SessionRow,
-  refresh: { readonly token: RefreshToken; readonly row: RefreshRow } | null,
-  { now }: LogPosition,
-): LoginResult {
-  return {
-    accessToken: text,
-    expiresIn,
-    refreshAt,
-    sessionId: sid,
-    ...(isPersistent ? {} : { persistent: false as const }),
-    ...(refresh === null
-      ? {}
-      : {
-          refreshToken: refresh.token,
-          refreshExpiresIn: Math.max(0, Math.floor((refresh.row.expiresAt - now) / 1000)),
-        }),
-  };
-}
-
 /**
  * How long a login can last (ms): what it asks for, but at most `longest`.
  *
  * @throws AuthWiringError for what is no duration, and for less than a second.
  */
-export function sessionLifeOf(given: Duration | undefined, longest: number): number {
-  if (given === undefined) return longest;
+export function sessionLifeOf(given: Duration, longest: number): number {
   const life = parseDuration(given);
   if (typeof life === 'number' && life >= SECOND) return Math.min(life, longest);
   throw new AuthWiringError(
@@ -144,54 +121,11 @@ export function sessionLifeOf(given: Duration | undefined, longest: number): num
   );
 }
 
-const LONGEST = 255;
-
-/** Text from a client, as it can be stored: cut, well-formed, without NUL. */
-export function cut(text: string | undefined): string | null {
-  if (text === undefined) return null;
-  // Cut by characters, not in the middle of one, and by what a column can hold.
-  const clean = text.replaceAll('\0', '').toWellFormed();
-  return clean === '' ? null : clean.slice(0, LONGEST).toWellFormed();
-}
-
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
-
-/**
- * An address without the part that identifies one household: IPv4 without its last number, IPv6 by its
- * first 48 bits. Text that is not an address is not kept.
- */
-export function truncateAddress(ip: string | undefined): string | null {
-  return ip === undefined ? null : networkOf(ip, 3, 3);
-}
-
-/**
- * The network of an address, or `null` for text that is not an address.
- *
- * @param numbers - How many of the four of an IPv4 address count.
- * @param groups - How many of the eight of an IPv6 address count, 16 bits each.
- */
-export function networkOf(ip: string, numbers: number, groups: number): string | null {
-  const address = MAPPED.exec(ip)?.[1] ?? ip.split('%', 1)[0] ?? '';
-  if (isIPv4(address)) {
-    const parts = address.split('.');
-    return parts.map((part, i) => (i < numbers ? part : '0')).join('.');
-  }
-  if (!isIPv6(address)) return null;
-  const [head = [], tail = []] = address.split('::', 2).map((half) => half.split(':'));
-  const given = head[0] === '' ? [] : head;
-  const zeros = address.includes('::') ? Array<string>(8).fill('0') : [];
-  const known = zeros.slice(given.length + tail.filter(Boolean).length);
-  return `${[...given, ...known, ...tail]
-    .slice(0, groups)
-    .map((group) => Number.parseInt(group || '0', 16).toString(16))
-    .join(':')}::`;
-}
-
 /** Visible ASCII; 22 random characters of base64url hold 128 bits. */
 const SHAPE = /^[\x21-\x7e]{22,255}$/;
 
 /**
- * The key with which a client proves that its retry is a retry.
+ * Checks the key with which a client proves that its retry is a retry.
  *
  * @throws AuthException 400 `idempotency_key_invalid`. It is refused before anything is consumed: a
  * client that believes that its key counts must not find out when it needs it.

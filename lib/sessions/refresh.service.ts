@@ -1,43 +1,48 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
+import { refreshOf, type RefreshRow, type SessionRow } from '../database/session.statements.js';
+import type { Transaction } from '../database/statement.js';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import { ERROR_CODES } from '../errors/error-codes.js';
-import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
-import type { RefreshRow, SessionRow } from '../database/session.statements.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
-import { EventKeys } from '../revocation/index/event-key.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { RevocationWriter, type SessionsEnd } from '../revocation/revocation-writer.service.js';
 import {
   AccessTokenSigner,
   assertFitsCookie,
+  claimsOf,
+  loginResultOf,
   type SignedAccessToken,
 } from './access-token.signer.js';
 import {
   type ClientContext,
-  cut,
   idempotencyKeyOf,
   type LoginResult,
-  loginResultOf,
   type RefreshContext,
-  truncateAddress,
 } from './login-context.js';
-import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import {
-  isRefreshToken,
   openSuccessor,
   type RefreshToken,
   refreshTokenDigest,
+  RefreshTokenLookup,
   retryDigest,
   sealSuccessor,
 } from './refresh-token.js';
 import { isReuseAfterEnd, type RefreshOutcome, rotate } from './rotate.js';
-import { claimsOf } from './session-claims.js';
-import { SessionStore } from './session-store.service.js';
+import {
+  cut,
+  endOf,
+  refusalOf,
+  SessionStore,
+  storedClientOf,
+  type StoredSessions,
+} from './session-store.service.js';
 
 /** How often one call starts again because a cut-off of the account overtook its position. */
 const ATTEMPTS = 5;
@@ -49,15 +54,22 @@ const CODES = {
   disabled: 'account_disabled',
 } as const;
 
+/** A refresh token that would be accepted now. */
+export interface LiveRefreshToken {
+  readonly session: SessionRow;
+  /** Epoch ms. */
+  readonly expiresAt: number;
+}
+
 /** Replaces refresh tokens: each has one successor, however often it is presented (promise P9). */
 @Injectable()
 export class RefreshService {
   constructor(
+    private readonly log: RevocationLog,
     private readonly positions: LogPositions,
     private readonly store: SessionStore,
     private readonly lookup: RefreshTokenLookup,
     private readonly signer: AccessTokenSigner,
-    private readonly keys: EventKeys,
     private readonly index: RevocationIndex,
     private readonly writer: RevocationWriter,
     private readonly events: AuthEvents,
@@ -66,8 +78,8 @@ export class RefreshService {
 
   /** See {@link SessionService.refresh}. */
   async refresh(token: string, context: RefreshContext): Promise<LoginResult> {
-    const key = idempotencyKeyOf(context.idempotencyKey);
-    if (!isRefreshToken(token)) throw refusal('refresh_token_invalid');
+    const { idempotencyKey: key } = context;
+    if (key !== undefined) idempotencyKeyOf(key);
     // The same in every attempt, so that an attempt whose answer was lost is recognised.
     const successor = this.lookup.issue();
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -87,18 +99,36 @@ export class RefreshService {
       const outcome = await this.rotate(token, successor, session, since, signed, context);
       if (outcome.kind === 'refreshed') {
         this.tell('refresh', session, context);
-        return loginResultOf(signed, session, { token: successor, row: outcome.refresh }, since);
+        const { expiresAt } = outcome.refresh;
+        return loginResultOf(signed, session, successor, expiresAt, since.now);
       }
       if (outcome.kind === 'retried') {
         const same = openSuccessor(token, outcome.sealed, outcome.isProven ? key : undefined);
         this.tell('refresh', session, context);
-        return repeatedResultOf(signed, session, { token: same, row: outcome.refresh }, since);
+        return repeatedResultOf(signed, session, same, outcome.refresh, since);
       }
       if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);
     }
     throw refusal('storage_unavailable', {
       message: 'The account is being changed at this moment. Try again.',
     });
+  }
+
+  /**
+   * Looks at a refresh token without using it. It asks the primary, so the answer is never stale.
+   *
+   * @returns `undefined` for one that is unknown, used, expired or ended, or whose account may not log
+   * in. A token within its grace counts as used.
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async inspect(token: string): Promise<LiveRefreshToken | undefined> {
+    // What a caller's transaction has ended counts from its commit on (C5).
+    await this.log.settlePending();
+    const session = await this.lookup.find(token);
+    if (session === undefined || session.endedAt !== null) return undefined;
+    const digest = refreshTokenDigest(token);
+    const row = await this.store.write((of) => findLive(of, session, digest));
+    return row && { session, expiresAt: row.expiresAt };
   }
 
   private async presentedSession(
@@ -143,41 +173,33 @@ export class RefreshService {
     token: RefreshToken,
     successor: RefreshToken,
     session: SessionRow,
-    since: LogPosition,
+    { position: since }: LogPosition,
     { kid }: SignedAccessToken,
-    { ip, userAgent, idempotencyKey }: RefreshContext,
+    context: RefreshContext,
   ): Promise<RefreshOutcome> {
-    const { issuer, refreshGrace, refreshGraceRetries, refreshTokenTtl, sessionIdleTtl } =
-      this.options;
-    const proof =
-      idempotencyKey === undefined
-        ? null
-        : {
-            digest: retryDigest(token, idempotencyKey),
-            sealed: sealSuccessor(token, successor, idempotencyKey),
-          };
+    const { ip, userAgent } = storedClientOf(context);
+    const { idempotencyKey } = context;
     const rotation = {
       digest: refreshTokenDigest(token),
-      sessionKey: session.key,
-      subjectKey: session.subjectKey,
-      issuerKey: this.keys.hex('issuer', issuer, ''),
-      since: since.position,
       successorDigest: refreshTokenDigest(successor),
-      sealed: refreshGrace === 0 ? null : sealSuccessor(token, successor),
-      grace: refreshGrace,
-      retries: refreshGraceRetries,
-      proof,
-      rateSpan: this.options.accessTokenTtl,
-      life: Math.min(refreshTokenTtl, sessionIdleTtl),
-      sighting: { kid, ip: truncateAddress(ip), userAgent: cut(userAgent) },
+      since,
+      sealed: this.options.refreshGrace === 0 ? null : sealSuccessor(token, successor),
+      proof:
+        idempotencyKey === undefined
+          ? null
+          : {
+              digest: retryDigest(token, idempotencyKey),
+              sealed: sealSuccessor(token, successor, idempotencyKey),
+            },
+      sighting: { kid, ip, userAgent },
       // H1: a failover may have lost events that this instance knows; they still count.
       knownEnd: this.index.find(
-        { iss: issuer, sub: session.subject, sid: session.sid, gen: session.gen },
+        { iss: this.options.issuer, sub: session.subject, sid: session.sid, gen: session.gen },
         undefined,
         true,
       )?.reason,
     };
-    return this.store.write((of) => rotate(of, rotation));
+    return this.store.write((of) => rotate(of, session, rotation, this.options));
   }
 
   private async refuse(
@@ -215,7 +237,7 @@ export class RefreshService {
     if (isReused) {
       this.tell('refresh_reused', session, context, { reuse: 'after_end', reason });
     } else this.tell('refresh_refused', session, context, { reason: 'session_ended' });
-    // Only who can no longer refresh has to log in; the table's sentence is also read by others.
+    // The table's sentence is also read by callers that can still refresh; this one has to log in.
     const message = `${ERROR_CODES.session_ended.message} Log in again.`;
     return refusal('session_ended', { reason, message });
   }
@@ -248,12 +270,26 @@ export class RefreshService {
 function repeatedResultOf(
   signed: SignedAccessToken,
   session: SessionRow,
-  successor: { readonly token: RefreshToken; readonly row: RefreshRow },
-  since: LogPosition,
+  token: RefreshToken,
+  { expiresAt, replacedAt }: RefreshRow,
+  { now }: LogPosition,
 ): LoginResult {
-  const result = loginResultOf(signed, session, successor, since);
-  if (successor.row.replacedAt === null) return result;
-  if (session.delivery === 'body') return { ...result, refreshAt: since.now };
+  const result = loginResultOf(signed, session, token, expiresAt, now);
+  if (replacedAt === null) return result;
+  if (session.delivery === 'body') return { ...result, refreshAt: now };
   const { refreshToken: _, ...access } = result;
   return access;
+}
+
+function* findLive(
+  of: StoredSessions,
+  session: SessionRow,
+  digest: string,
+): Transaction<RefreshRow | undefined> {
+  const { rows } = yield of.statements.findRefresh([digest]);
+  const judgement = yield* of.judge(session.subjectKey);
+  if (rows[0] === undefined || endOf(session, judgement) !== undefined) return undefined;
+  if (refusalOf(judgement) !== undefined) return undefined;
+  const row = refreshOf(rows[0]);
+  return judgement.now >= row.expiresAt || row.replacedAt !== null ? undefined : row;
 }

@@ -1,4 +1,3 @@
-import type { AccountRow } from '../database/account.statements.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import {
   newRefreshRow,
@@ -10,7 +9,8 @@ import {
   type SessionSighting,
 } from '../database/session.statements.js';
 import type { Transaction } from '../database/statement.js';
-import { endOf, refusalOf, type SessionTransactions } from './session.transactions.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { endOf, type Judgement, refusalOf, type StoredSessions } from './session-store.service.js';
 
 /**
  * What a refresh token that was used before says about who uses it again.
@@ -18,12 +18,11 @@ import { endOf, refusalOf, type SessionTransactions } from './session.transactio
  * - `recent`: its successor was not used yet. The client may have lost the answer, or a thief came
  *   first: both look the same.
  * - `orphaned`: its successor was used, but nothing after that: two clients share one login.
- * - `stale`: the login has gone on for longer without it; only a thief or a restored backup
+ * - `stale`: the session has continued for longer without it; only a thief or a restored backup
  *   still has it.
- *
  * - `after_end`: the session had ended already; its end may have been a thief's own logout.
  *
- * The first three end the session: the classes are for reports, not for mercy.
+ * The first three end the session: the classes are for reports, and none is treated more gently.
  *
  * @publicApi
  */
@@ -41,80 +40,75 @@ export type RefreshOutcome =
       readonly isProven: boolean;
     }
   | { readonly kind: 'unknown' | 'expired' | 'locked' | 'disabled' }
-  /** Somebody's mark lies above the position that was read: begin again from that read (G1). */
+  /** A cut-off is above the position that was read: start again from that read (G1). */
   | { readonly kind: 'superseded' }
-  /** So many rotations or retries were made; how long until one more is allowed (ms). */
+  /** Too many rotations or retries were made; how long until one more is allowed (ms). */
   | { readonly kind: 'too many'; readonly wait: number }
   | {
       readonly kind: 'ended';
       readonly reason: RevocationReason;
-      /** Whether the token had been used by somebody else. */
+      /** Whether someone else had used the token. */
       readonly isReused: boolean;
     }
   | { readonly kind: 'reused'; readonly reuse: ReuseClass };
 
-/** What became of a login; `dead`: a mark of the account lies above its position (G1). */
-export type LoginOutcome =
-  /** `surplus`: the ids of the sessions beyond the limit. */
-  | { readonly kind: 'begun'; readonly surplus: readonly string[] }
-  | { readonly kind: 'locked' | 'disabled' | 'dead' };
-
 /** Used tokens of a session that are kept, so that their reuse is noticed; older ones are deleted. */
 const MOST_USED = 100;
 
-/** Rotations of a session in the life of one access token; a client needs one. */
+/** Rotations of a session in the lifetime of one access token; a client needs one. */
 const MOST_ROTATIONS = 20;
 
-/** Retries of a session in that time which prove to be retries; many tabs may share a token and its key. */
+/** Retries with an idempotency key of a session in that time; many tabs may share a token and its key. */
 const MOST_PROVEN_RETRIES = 100;
 
 /** A refresh that is about to be made. */
 export interface Rotation {
+  /** Of the presented token. */
   readonly digest: string;
-  readonly sessionKey: string;
-  readonly subjectKey: string;
-  readonly issuerKey: string;
+  readonly successorDigest: string;
   /** The position that was read before the claims were asked for (G1). */
   readonly since: number;
-  readonly successorDigest: string;
   /** The successor under the key of its predecessor; `null` without a grace. */
   readonly sealed: string | null;
-  readonly grace: number;
-  readonly retries: number;
-  /** By what a later retry is recognised; `null` for a client that sent no idempotency key. */
+  /** What identifies a later retry; `null` for a client that sent no idempotency key. */
   readonly proof: RetryProof | null;
-  /** In which time rotations and proven retries are counted: the life of an access token (ms). */
-  readonly rateSpan: number;
-  /** From now until the successor ends, were the session endless (ms). */
-  readonly life: number;
   readonly sighting: Omit<SessionSighting, 'at' | 'idleUntil'>;
-  /** Why the login is over, as far as this instance knows: the database may have lost it (H1). */
+  /** Why this instance knows that the session ended: the database may have lost it (H1). */
   readonly knownEnd: RevocationReason | undefined;
 }
+
+/** The options that a rotation depends on. */
+type RotationOptions = Pick<
+  ResolvedAuthOptions,
+  'accessTokenTtl' | 'refreshGrace' | 'refreshGraceRetries' | 'refreshTokenTtl' | 'sessionIdleTtl'
+>;
 
 /**
  * Replaces a refresh token, or finds out why not. Run again after a lost answer to COMMIT it finds
  * what it did and gives the same outcome; only a retry is counted once more.
+ *
+ * @param found - The session as it was looked up, before the lock.
  */
-export function* rotate(of: SessionTransactions, rotation: Rotation): Transaction<RefreshOutcome> {
-  const { digest, sessionKey, subjectKey, issuerKey, since, successorDigest, proof } = rotation;
+export function* rotate(
+  of: StoredSessions,
+  { key, subjectKey }: SessionRow,
+  rotation: Rotation,
+  options: RotationOptions,
+): Transaction<RefreshOutcome> {
+  const { digest, successorDigest, since, sealed, proof } = rotation;
   const { statements } = of;
-  const { rows: locked } = yield statements.lockSession(sessionKey);
-  const { rows } = yield statements.findRotation(
-    sessionKey,
-    digest,
-    successorDigest,
-    MOST_ROTATIONS,
-  );
+  const { rows: locked } = yield statements.lockSession(key);
+  const { rows } = yield statements.findRotation(key, digest, successorDigest, MOST_ROTATIONS);
   const refreshes = rows.map(refreshOf);
   const presented = refreshes.find((row) => row.digest === digest);
   if (locked[0] === undefined || presented === undefined) return { kind: 'unknown' };
   const session = sessionOf(locked[0]);
-  const { account, issuer, now } = yield* of.readAccounts(subjectKey, issuerKey);
+  const judgement = yield* of.judge(subjectKey);
+  const { now } = judgement;
 
-  const refusal = refusalOf(account, now);
+  const refusal = refusalOf(judgement);
   if (refusal !== undefined) return { kind: refusal };
-  const reason = endOf(session, account, issuer) ?? rotation.knownEnd;
+  const reason = endOf(session, judgement) ?? rotation.knownEnd;
   if (reason !== undefined) {
     const isReused = yield* isReuse(of, presented, proof?.digest, now);
     return { kind: 'ended', reason, isReused };
@@ -122,36 +116,39 @@ export function* rotate(of: SessionTransactions, rotation: Rotation): Transactio
   if (now >= session.expiresAt) return { kind: 'expired' };
   const own = refreshes.find((row) => row.digest === successorDigest);
   if (own !== undefined) return { kind: 'refreshed', refresh: own };
-  if (newestMark(account, issuer) > since) return { kind: 'superseded' };
-  if (presented.replacedAt !== null) return yield* retry(of, rotation, session, presented, now);
+  if (newestCutoff(judgement) > since) return { kind: 'superseded' };
+  if (presented.replacedAt !== null) {
+    return yield* retry(of, session, presented, proof?.digest, now, options);
+  }
   if (now >= presented.expiresAt) return { kind: 'expired' };
-  const wait = waitOf(refreshes, presented.number - MOST_ROTATIONS, now - rotation.rateSpan);
+  const wait = waitOf(refreshes, presented.number - MOST_ROTATIONS, now - options.accessTokenTtl);
   if (wait > 0) return { kind: 'too many', wait };
 
-  const expiresAt = Math.min(now + rotation.life, session.expiresAt);
-  const graceUntil = rotation.sealed === null ? null : now + rotation.grace;
+  const life = Math.min(options.refreshTokenTtl, options.sessionIdleTtl);
+  const expiresAt = Math.min(now + life, session.expiresAt);
+  const graceUntil = sealed === null ? null : now + options.refreshGrace;
   const { affected } = yield statements.replace(presented.digest, {
     replacedAt: now,
     graceUntil,
-    sealedSuccessor: rotation.sealed,
+    sealedSuccessor: sealed,
     proof,
   });
   if (affected !== 1) throw new Error('A refresh token was replaced under the session’s lock.');
-  const refresh = newRefreshRow(successorDigest, sessionKey, presented.number + 1, expiresAt);
+  const refresh = newRefreshRow(successorDigest, key, presented.number + 1, expiresAt);
   yield statements.insertRefresh(refresh);
-  yield statements.see(sessionKey, { ...rotation.sighting, at: now, idleUntil: expiresAt });
-  yield statements.forgetSuccessors(sessionKey, now);
+  yield statements.see(key, { ...rotation.sighting, at: now, idleUntil: expiresAt });
+  yield statements.forgetSuccessors(key, now);
   const tooOld = presented.number - MOST_USED;
-  if (tooOld > 0) yield statements.forgetUsed(sessionKey, tooOld);
+  if (tooOld > 0) yield statements.forgetUsed(key, tooOld);
   return { kind: 'refreshed', refresh };
 }
 
 /**
- * Whether a token whose login is over was used before by somebody else: its successor was presented
- * too, or its grace is over and this one does not prove that it comes from the same client (S17).
+ * Whether a token whose session has ended was used before by someone else: its successor was presented
+ * too, or its grace is over and the caller does not prove to be the same client (S17).
  */
 export function* isReuseAfterEnd(
-  of: SessionTransactions,
+  of: StoredSessions,
   digest: string,
   retryDigest: string | undefined,
 ): Transaction<boolean> {
@@ -161,7 +158,7 @@ export function* isReuseAfterEnd(
 }
 
 function* isReuse(
-  of: SessionTransactions,
+  of: StoredSessions,
   presented: RefreshRow,
   retryDigest: string | undefined,
   now: number,
@@ -176,33 +173,34 @@ function* isReuse(
 }
 
 /**
- * RT-04, RT-06: within its grace a token gives the same successor again to anybody, after that to the
- * client that proves to be the one which came first; to anybody else it is stolen.
+ * RT-04, RT-06: within its grace a token gives the same successor again to any caller, after that only to
+ * the client that proves to be the one which came first. From any other caller it counts as stolen.
  */
 function* retry(
-  of: SessionTransactions,
-  { digest, retries, proof, rateSpan }: Rotation,
+  of: StoredSessions,
   session: SessionRow,
   presented: RefreshRow,
+  retryDigest: string | undefined,
   now: number,
+  { accessTokenTtl, refreshGraceRetries }: RotationOptions,
 ): Transaction<RefreshOutcome> {
   const { rows } = yield of.statements.successors(presented.sessionKey, presented.number);
   const successors = rows.map(refreshOf);
   const newest = Math.max(...successors.map(({ number }) => number), presented.number);
-  // Others as old are deleted, and what is left of them is judged alike.
+  // Others as old are deleted already, and must get the same answer (S7).
   if (newest - presented.number > MOST_USED) return { kind: 'unknown' };
   const next = successors.find(({ number }) => number === presented.number + 1);
   const { retrySealed, sealedSuccessor } = presented;
-  if (next !== undefined && retrySealed !== null && isSameClient(presented, next, proof?.digest)) {
+  if (next !== undefined && retrySealed !== null && isSameClient(presented, next, retryDigest)) {
     if (now >= presented.expiresAt) return { kind: 'expired' };
-    const due = nextRetry(session, now, rateSpan);
+    const due = nextRetry(session, now, accessTokenTtl);
     if (due.wait > 0) return { kind: 'too many', wait: due.wait };
     yield of.statements.countProvenRetry(session.key, due.until);
     return { kind: 'retried', refresh: next, sealed: retrySealed, isProven: true };
   }
   if (next !== undefined && sealedSuccessor !== null && isInGrace(presented, now)) {
-    if (presented.retries < retries) {
-      yield of.statements.countRetry(digest);
+    if (presented.retries < refreshGraceRetries) {
+      yield of.statements.countRetry(presented.digest);
       return { kind: 'retried', refresh: next, sealed: sealedSuccessor, isProven: false };
     }
   }
@@ -221,8 +219,8 @@ function isSameClient(
 }
 
 /**
- * An old request that is delivered again, after its client has gone on: the successor was only ever
- * given to who proved to be this client, and was used by somebody who proves such things too.
+ * An old request that is delivered again, after its client has continued: the successor was only ever
+ * given to a caller that proved to be this client, and was used by one that sends such keys too.
  */
 function isReplay(
   presented: RefreshRow,
@@ -261,7 +259,7 @@ function waitOf(refreshes: readonly RefreshRow[], number: number, after: number)
   return before - after;
 }
 
-function newestMark(account: AccountRow, issuer: AccountRow): number {
+function newestCutoff({ account, issuer }: Judgement): number {
   return Math.max(account.killsBelow, issuer.killsBelow);
 }
 

@@ -1,8 +1,8 @@
-import type { AccountRow } from '../database/account.statements.js';
 import type { Dialect } from '../database/dialect.js';
 import { sharingALimit } from '../database/session-limit.statement.js';
 import type { SessionRow } from '../database/session.statements.js';
 import type { Statement, Transaction } from '../database/statement.js';
+import type { Judgement } from './session-store.service.js';
 
 /** The name of the limit that unlisted and absent client names share. */
 export const SHARED_LIMIT = '*';
@@ -10,18 +10,11 @@ export const SHARED_LIMIT = '*';
 /** Sessions that one login ends at most; the next login continues. */
 export const MOST_ENDED = 20;
 
-/** Rows that one search skips at most beside those that count: expired ones, and those that a mark ended. */
+/** Rows that one search skips at most beside those that count: expired ones, and those before a cut-off. */
 const MOST_PASSED = 1_000;
 
 /** How many sessions an account may have, by client name; `'*'` is always among them. */
 export type SessionLimits = ReadonlyMap<string, number>;
-
-/** What a session is judged by: its account, its issuer, and the database's time. */
-export interface Judgement {
-  readonly account: AccountRow;
-  readonly issuer: AccountRow;
-  readonly now: number;
-}
 
 /** Finds the sessions that share a limit with a new one, and those beyond the limit. */
 export class SessionLimiter {

@@ -1,11 +1,19 @@
 import { type AuthException, refusal } from '../errors/auth.exception.js';
-import type { SessionPlace, SessionRow } from '../database/session.statements.js';
+import { sessionOf, type SessionPlace, type SessionRow } from '../database/session.statements.js';
+import type { Transaction } from '../database/statement.js';
+import { isOpen, type StoredSessions } from './session-store.service.js';
 
 /** The default `limit` of {@link SessionService.list}. */
 const DEFAULT_LIMIT = 100;
 
 /** The largest `limit`. */
 const LARGEST_LIMIT = 1_000;
+
+/** Rows of a list that are read at a time, at least. */
+const SMALLEST_READ = 50;
+
+/** Rows that one page skips or returns; after them the caller asks again (S6). */
+const MOST_READ = 2_000;
 
 const TIME_BYTES = 8;
 const KEY_BYTES = 16;
@@ -46,6 +54,47 @@ export function readListOptions({ limit = DEFAULT_LIMIT, after }: SessionListOpt
     throw invalid(`The limit of a list of sessions is a whole number from 1 to ${LARGEST_LIMIT}.`);
   }
   return { limit, after: after === undefined ? undefined : placeOf(after) };
+}
+
+/**
+ * Open sessions of an account, the newest first. Rows that have ended and are not deleted yet are skipped,
+ * but only so many: `next` is there while there may be more, also after a short page.
+ */
+export function* findPage(
+  of: StoredSessions,
+  subjectKey: string,
+  after: SessionPlace | undefined,
+  limit: number,
+): Transaction<{ readonly sessions: SessionRow[]; readonly next: SessionPlace | undefined }> {
+  const judgement = yield* of.judge(subjectKey);
+  const sessions: SessionRow[] = [];
+  let place = after;
+  for (let read = 0; read < MOST_READ;) {
+    const batch = Math.max(limit - sessions.length + 1, SMALLEST_READ);
+    const { rows } = yield of.statements.pageOpen(subjectKey, place, batch);
+    for (const session of rows.map(sessionOf)) {
+      const continues = isOpen(session, judgement);
+      if (continues && sessions.length === limit) return { sessions, next: place };
+      if (continues) sessions.push(session);
+      place = session;
+    }
+    if (rows.length < batch) return { sessions, next: undefined };
+    read += rows.length;
+  }
+  return { sessions, next: place };
+}
+
+/** Whether a session of this account is open; of any other account there is no such session. */
+export function* findOpen(
+  of: StoredSessions,
+  key: string,
+  subjectKey: string,
+): Transaction<boolean> {
+  const { rows } = yield of.statements.findByKey(key);
+  if (rows[0] === undefined) return false;
+  const session = sessionOf(rows[0]);
+  if (session.subjectKey !== subjectKey) return false;
+  return isOpen(session, yield* of.judge(subjectKey));
 }
 
 /** A place as text; nothing in it is secret. */

@@ -1,25 +1,100 @@
 import { Injectable } from '@nestjs/common';
-import type { AuthUnavailableException } from '../errors/auth.exception.js';
+import { isIPv4, isIPv6 } from 'node:net';
+import {
+  accountOf,
+  type AccountRow,
+  AccountStatements,
+  endedBy,
+  unknownAccount,
+} from '../database/account.statements.js';
+import type { Dialect } from '../database/dialect.js';
+import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
+import { integerOf } from '../database/entities/table.js';
 import { isRetryable } from '../database/log-database.js';
+import { type SessionRow, SessionStatements } from '../database/session.statements.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
+import type { AuthUnavailableException } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
+import { EventKeys } from '../revocation/index/event-key.js';
 import { LogConnection, storageUnavailable } from '../revocation/log/log-connection.service.js';
-import type { OpenLog } from '../revocation/log/open-log.js';
-import { SessionTransactions } from './session.transactions.js';
+import type { ClientContext } from './login-context.js';
 
 /** For how long one call is retried before it fails (ms). */
 const PATIENCE = 5_000;
 
-/** The rows of sessions and refresh tokens, on the log's own connections. */
+/** What a session is judged by: its account, its issuer, and the database's time. */
+export interface Judgement {
+  readonly account: AccountRow;
+  readonly issuer: AccountRow;
+  readonly now: number;
+}
+
+/** What transactions on sessions are made of. Nothing is awaited inside: SQLite runs them in one tick. */
+export class StoredSessions {
+  readonly statements: SessionStatements;
+  readonly accounts: AccountStatements;
+
+  /** @param issuerKey - The row of our issuer among the accounts; it has the cut-off of all users. */
+  constructor(
+    readonly dialect: Dialect,
+    private readonly clock: AuthClock,
+    private readonly issuerKey: string,
+  ) {
+    this.statements = new SessionStatements(dialect);
+    this.accounts = new AccountStatements(dialect);
+  }
+
+  /** Reads in statements of their own, so after every lock that was waited for. */
+  *judge(subjectKey: string): Transaction<Judgement> {
+    const { rows } = yield this.accounts.select([subjectKey, this.issuerKey]);
+    const now = yield* this.readNow();
+    const found = rows.map(accountOf);
+    const of = (key: string): AccountRow =>
+      found.find((account) => account.key === key) ?? unknownAccount(key);
+    return { account: of(subjectKey), issuer: of(this.issuerKey), now };
+  }
+
+  /** The database's time. */
+  *readNow(): Transaction<number> {
+    const { rows } = yield this.statements.now();
+    return this.clock.database(integerOf(rows[0]?.['now']));
+  }
+}
+
+/** Why a session has ended, or `undefined`: by its own row, or by a cut-off of its account or issuer. */
+export function endOf(
+  { endedAt, endReason, gen, key }: SessionRow,
+  { account, issuer }: Judgement,
+): RevocationReason | undefined {
+  if (endedAt !== null) return endReason ?? 'unspecified';
+  return endedBy(account, gen, key) ?? endedBy(issuer, gen, key);
+}
+
+/** Whether a session can still be refreshed. */
+export function isOpen(session: SessionRow, judgement: Judgement): boolean {
+  return session.idleUntil > judgement.now && endOf(session, judgement) === undefined;
+}
+
+/** Why the account may not log in, or `undefined`. */
+export function refusalOf({
+  account: { lockedUntil, disabledAt },
+  now,
+}: Judgement): 'locked' | 'disabled' | undefined {
+  if (disabledAt !== null) return 'disabled';
+  return lockedUntil !== null && now < lockedUntil ? 'locked' : undefined;
+}
+
+/** Reads and writes sessions, refresh tokens and accounts, on the log's own connections. */
 @Injectable()
 export class SessionStore {
-  private readonly opened = new WeakMap<OpenLog, SessionTransactions>();
+  private stored: StoredSessions | undefined;
 
   constructor(
     private readonly connection: LogConnection,
     private readonly clock: AuthClock,
+    private readonly keys: EventKeys,
     private readonly meter: AuthMeter,
   ) {}
 
@@ -28,10 +103,10 @@ export class SessionStore {
    *
    * @throws AuthUnavailableException `storage_unavailable`.
    */
-  async read(statement: (of: SessionTransactions) => Statement): Promise<readonly Row[]> {
+  async read(statement: (of: StoredSessions) => Statement): Promise<readonly Row[]> {
     try {
-      const log = await this.connection.open();
-      return (await log.database.read(statement(this.of(log)))).rows;
+      const { database } = await this.connection.open();
+      return (await database.read(statement(this.of(database.dialect)))).rows;
     } catch (error) {
       throw this.unavailable(error);
     }
@@ -43,38 +118,37 @@ export class SessionStore {
    *
    * @throws AuthUnavailableException `storage_unavailable` when it failed, or when the outcome is not known.
    */
-  async write<T>(body: (of: SessionTransactions) => Transaction<T>): Promise<T> {
-    const once = async (): Promise<T> => {
-      const log = await this.connection.open();
-      return log.database.transaction(() => body(this.of(log)));
-    };
+  async write<T>(body: (of: StoredSessions) => Transaction<T>): Promise<T> {
     try {
-      return await retried(once, PATIENCE, isRetryable);
+      return await retried(() => this.writeOnce(body), PATIENCE, isRetryable);
     } catch (error) {
       throw this.unavailable(error);
     }
   }
 
   /** Runs one statement once, and ignores a failure: the result does not matter. */
-  async attempt(statement: (of: SessionTransactions) => Statement): Promise<void> {
+  async attempt(statement: (of: StoredSessions) => Statement): Promise<void> {
     try {
-      const log = await this.connection.open();
-      const body = function* (only: Statement): Transaction<void> {
-        yield only;
-      };
-      await log.database.transaction(() => body(statement(this.of(log))));
+      await this.writeOnce(function* (of) {
+        yield statement(of);
+      });
     } catch {
       // The next caller that needs the database gets the error.
     }
   }
 
-  private of(log: OpenLog): SessionTransactions {
-    let transactions = this.opened.get(log);
-    if (transactions === undefined) {
-      transactions = new SessionTransactions(log.database.dialect, this.clock);
-      this.opened.set(log, transactions);
+  private async writeOnce<T>(body: (of: StoredSessions) => Transaction<T>): Promise<T> {
+    const { database } = await this.connection.open();
+    return database.transaction(() => body(this.of(database.dialect)));
+  }
+
+  private of(dialect: Dialect): StoredSessions {
+    // A log that is followed to another address may have another dialect object there.
+    if (this.stored?.dialect !== dialect) {
+      const issuerKey = this.keys.hex('issuer', this.keys.ownIssuer, '');
+      this.stored = new StoredSessions(dialect, this.clock, issuerKey);
     }
-    return transactions;
+    return this.stored;
   }
 
   private unavailable(cause: unknown): AuthUnavailableException {
@@ -85,4 +159,62 @@ export class SessionStore {
     this.meter.refuse(refusal);
     return refusal;
   }
+}
+
+const LONGEST = 255;
+
+/** What is stored of a client, `null` where it did not say. */
+export function storedClientOf({
+  client,
+  device,
+  ip,
+  userAgent,
+}: ClientContext): Pick<SessionRow, 'client' | 'device' | 'ip' | 'userAgent'> {
+  return {
+    client: cut(client),
+    device: cut(device),
+    ip: truncateAddress(ip),
+    userAgent: cut(userAgent),
+  };
+}
+
+/** Text from a client, as it can be stored: cut, well-formed, without NUL. */
+export function cut(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  // Cut by characters, not in the middle of one, and by what a column can hold.
+  const clean = text.replaceAll('\0', '').toWellFormed();
+  return clean === '' ? null : clean.slice(0, LONGEST).toWellFormed();
+}
+
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
+/**
+ * An address without the part that identifies one household: IPv4 without its last number, IPv6 by its
+ * first 48 bits. Text that is not an address is not kept.
+ */
+export function truncateAddress(ip: string | undefined): string | null {
+  return ip === undefined ? null : networkOf(ip, 3, 3);
+}
+
+/**
+ * The network of an address, or `null` for text that is not an address.
+ *
+ * @param numbers - How many of the four of an IPv4 address count.
+ * @param groups - How many of the eight of an IPv6 address count, 16 bits each.
+ */
+export function networkOf(ip: string, numbers: number, groups: number): string | null {
+  const address = MAPPED.exec(ip)?.[1] ?? ip.split('%', 1)[0] ?? '';
+  if (isIPv4(address)) {
+    const parts = address.split('.');
+    return parts.map((part, i) => (i < numbers ? part : '0')).join('.');
+  }
+  if (!isIPv6(address)) return null;
+  const [head = [], tail = []] = address.split('::', 2).map((half) => half.split(':'));
+  const given = head[0] === '' ? [] : head;
+  const zeros = address.includes('::') ? Array<string>(8).fill('0') : [];
+  const known = zeros.slice(given.length + tail.filter(Boolean).length);
+  return `${[...given, ...known, ...tail]
+    .slice(0, groups)
+    .map((group) => Number.parseInt(group || '0', 16).toString(16))
+    .join(':')}::`;
 }

@@ -1,35 +1,38 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import type { PurgeSweep } from '../revocation/log/purge-log.js';
-import type { SessionTransactions } from './session.transactions.js';
+import type { StoredSessions } from './session-store.service.js';
 
 /** Rows chosen without locks and deleted by key in one transaction. */
 const RANGE = 500;
 
 /**
- * How much longer than any token an account's marks are kept (ms): longer than a login may take, from
- * the reading of its position to its end.
+ * How much longer than any token the cut-offs of an account are kept (ms): longer than a login may take,
+ * from the read of its position to its end.
  */
 const MARK_MARGIN = 86_400_000;
 
-/** One sort of rows: how some are found, and how these are deleted. */
+/** One kind of rows: how some are found, and how these are deleted. */
 interface Sweep {
-  readonly find: (of: SessionTransactions) => Statement;
+  readonly find: (of: SessionTables) => Statement;
   readonly key: string;
-  readonly erase: (of: SessionTransactions, keys: readonly string[]) => Transaction<number>;
+  readonly erase: (of: SessionTables, keys: readonly string[]) => Transaction<number>;
 }
 
-/** How the rows of sessions are read and written. */
+/** The statements that sessions are found and deleted by. */
+export type SessionTables = Pick<StoredSessions, 'statements' | 'accounts'>;
+
+/** How the rows of sessions are read and written: by an instance, or by the command. */
 export interface SessionRows {
-  read(statement: (of: SessionTransactions) => Statement): Promise<readonly Row[]>;
-  write<T>(body: (of: SessionTransactions) => Transaction<T>): Promise<T>;
+  read(statement: (of: SessionTables) => Statement): Promise<readonly Row[]>;
+  write<T>(body: (of: SessionTables) => Transaction<T>): Promise<T>;
 }
 
 /**
- * Deletes what is left of logins that have ended: their rows after `historyFor`, used refresh tokens
- * when they have expired, sealed successors when their grace is over, marks that end no session.
+ * Deletes what is left of sessions that have ended: their rows after `historyFor`, used refresh tokens
+ * when they have expired, sealed successors when their grace is over, cut-offs that end no session.
  *
- * @param kept - For how long (ms): the history of ended logins, and the longest life of a token.
+ * @param kept - For how long (ms): the history of ended sessions, and the longest lifetime of a token.
  */
 export function sessionSweep(
   rows: SessionRows,
@@ -41,12 +44,24 @@ export function sessionSweep(
         const these = await rows.read(find);
         found = these.length;
         if (found === 0) break;
+        // In one order, so that two purges never deadlock.
         const keys = these.map((row) => row[key] ?? '').toSorted();
         await onDeleted(await rows.write((of) => erase(of, keys)));
         await setImmediate();
       }
     }
   };
+}
+
+/** Deletes sessions by key, with all their refresh tokens; gives how many sessions there were. */
+export function* eraseSessions(
+  { statements }: SessionTables,
+  keys: readonly string[],
+): Transaction<number> {
+  const [sessions, tokens] = statements.erase(keys);
+  const { affected } = yield sessions;
+  yield tokens;
+  return affected;
 }
 
 function sweeps(
@@ -58,12 +73,14 @@ function sweeps(
   const sessions = (find: Sweep['find']): Sweep => ({
     find,
     key: 'session_key',
-    erase: (of, keys) => of.erase(keys),
+    erase: eraseSessions,
   });
   const traces = (what: 'graceUntil' | 'expiresAt'): Sweep => ({
     find: ({ statements }) => statements.findTraces(what, now, RANGE),
     key: 'token_digest',
-    erase: (of, digests) => of.forgetTraces(what, digests),
+    *erase({ statements }, digests) {
+      return (yield statements.forgetTraces(what, digests)).affected;
+    },
   });
   return [
     sessions(({ statements }) => statements.findOver('endedAt', over, RANGE)),
@@ -74,7 +91,9 @@ function sweeps(
     {
       find: ({ accounts }) => accounts.findForgettable(markedBefore, now, RANGE),
       key: 'subject_key',
-      erase: (of, keys) => of.forgetAccounts(keys, markedBefore, now),
+      *erase({ accounts }, keys) {
+        return (yield accounts.forget(keys, markedBefore, now)).affected;
+      },
     },
   ];
 }

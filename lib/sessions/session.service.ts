@@ -1,4 +1,9 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import type { SessionRow } from '../database/session.statements.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
+import { AuthEvents } from '../events/auth-events.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -8,23 +13,42 @@ import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
-import type {
-  AuthenticatedSubject,
-  LoginContext,
-  LoginResult,
-  LoginSince,
-  RefreshContext,
+import { RevocationWriter } from '../revocation/revocation-writer.service.js';
+import {
+  AccessTokenSigner,
+  assertFitsCookie,
+  claimsOf,
+  loginResultOf,
+  type SignedAccessToken,
+} from './access-token.signer.js';
+import {
+  type Authenticate,
+  type AuthenticatedSubject,
+  type LoginContext,
+  type LoginResult,
+  type LoginSince,
+  type RefreshContext,
+  sessionLifeOf,
 } from './login-context.js';
-import { type Authenticate, LoginService } from './login.service.js';
+import { refreshTokenDigest, RefreshTokenLookup } from './refresh-token.js';
 import { RefreshService } from './refresh.service.js';
 import {
   cursorOf,
+  findOpen,
+  findPage,
   readListOptions,
   sessionInfoOf,
   type SessionListOptions,
   type SessionPage,
 } from './session-list.js';
-import { SessionStore } from './session-store.service.js';
+import { SessionStore, storedClientOf } from './session-store.service.js';
+import { startSession } from './start-session.js';
+
+/**
+ * For how long a position is good for a login (ms). The cut-offs of an account are kept for longer, so a
+ * login never misses one that revoked its account in the meantime.
+ */
+const POSITION_LIFE = 3_600_000;
 
 /**
  * Sessions: login, refresh and the list of an account's sessions.
@@ -33,13 +57,19 @@ import { SessionStore } from './session-store.service.js';
  */
 @Injectable()
 export class SessionService {
+  private readonly logger = new Logger('SessionService');
+  private hasWarned = false;
+
   constructor(
     private readonly log: RevocationLog,
     private readonly positions: LogPositions,
     private readonly store: SessionStore,
-    private readonly logins: LoginService,
+    private readonly refreshTokens: RefreshTokenLookup,
     private readonly refreshes: RefreshService,
+    private readonly signer: AccessTokenSigner,
+    private readonly writer: RevocationWriter,
     private readonly keys: EventKeys,
+    private readonly events: AuthEvents,
     private readonly meter: AuthMeter,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -83,7 +113,7 @@ export class SessionService {
     who: AuthenticatedSubject | Authenticate,
     context: LoginContext | LoginSince = {},
   ): Promise<LoginResult | null> {
-    return this.logins.login(who, context).catch(this.meter.refused);
+    return this.authenticate(who, context).catch(this.meter.refused);
   }
 
   /**
@@ -132,17 +162,12 @@ export class SessionService {
     subject: string | number | bigint,
     options: SessionListOptions = {},
   ): Promise<SessionPage> {
-    const subjectKey = this.keys.hex(
-      'subject',
-      this.options.issuer,
-      subjectOf(subject, 'sessions.list()'),
-    );
+    const sub = subjectOf(subject, 'sessions.list()');
+    const key = this.keys.hex('subject', this.options.issuer, sub);
     const { limit, after } = readListOptions(options);
     // What a caller's transaction has ended counts from its commit on (C5).
     await this.log.settlePending();
-    const { sessions, next } = await this.store.write((of) =>
-      of.pageOpen(subjectKey, this.issuerKey, after, limit),
-    );
+    const { sessions, next } = await this.store.write((of) => findPage(of, key, after, limit));
     const page = sessions.map(sessionInfoOf);
     return next === undefined ? page : Object.assign(page, { next: cursorOf(next) });
   }
@@ -153,10 +178,123 @@ export class SessionService {
     const key = this.keys.hex('session', issuer, sessionId);
     const subjectKey = this.keys.hex('subject', issuer, subjectOf(subject, 'isOpen()'));
     await this.log.settlePending();
-    return this.store.write((of) => of.isOpen(key, subjectKey, this.issuerKey));
+    return this.store.write((of) => findOpen(of, key, subjectKey));
   }
 
-  private get issuerKey(): string {
-    return this.keys.hex('issuer', this.options.issuer, '');
+  private async authenticate(
+    who: AuthenticatedSubject | Authenticate,
+    context: LoginContext | LoginSince,
+  ): Promise<LoginResult | null> {
+    if (typeof who === 'function') {
+      const since = await this.positions.read();
+      const subject = await who();
+      if (subject !== null && subject !== undefined) return this.start(subject, since, context);
+      const { requestId } = context;
+      this.meter.refusals.credentials_invalid++;
+      this.events.tell({ type: 'login_refused', reason: 'credentials_invalid', requestId });
+      return null;
+    }
+    if ('since' in context && context.since !== undefined) {
+      return this.start(who, context.since, context);
+    }
+    throw new AuthWiringError(
+      'login(subject) was called without the position at which its authority was checked.',
+      'Pass a function that checks the password: login(async () => …).',
+      'Or take `since = await sessions.position()` before the check: login(subject, { since }).',
+    );
+  }
+
+  private async start(
+    { subject: given, claims }: AuthenticatedSubject,
+    since: LogPosition,
+    context: LoginContext,
+  ): Promise<LoginResult> {
+    if (this.positions.databaseNow() - since.now > POSITION_LIFE) {
+      throw refusal('storage_unavailable', {
+        message: 'The login took too long since its position was read. Log in again.',
+      });
+    }
+    const { claims: loader, maxSessions, refreshTokenTtl, sessionTtl } = this.options;
+    const { client, delivery, replaces, requestId } = context;
+    const subject = subjectOf(given, 'sessions.login()');
+    const sid = randomUUID();
+    const ownClaims =
+      claims ?? (await claimsOf(loader, subject, { sessionId: sid, on: 'login', client }));
+    if (ownClaims === null) throw this.refuse('account_disabled', subject, context);
+    const life =
+      context.sessionTtl === undefined ? sessionTtl : sessionLifeOf(context.sessionTtl, sessionTtl);
+    const end = since.now + life;
+    const signed = await this.signer.sign(subject, sid, ownClaims, since, end);
+    assertFitsCookie(signed, delivery);
+    this.warnOfLostClaims(claims);
+    const session = this.sessionRow(subject, sid, since, signed, context, end);
+    const token = refreshTokenTtl > 0 ? this.refreshTokens.issue() : undefined;
+    const digest = token && refreshTokenDigest(token);
+    const outcome = await this.store.write((of) => startSession(of, session, digest, maxSessions));
+    if (outcome === 'locked' || outcome === 'disabled') {
+      throw this.refuse(`account_${outcome}`, subject, context);
+    }
+    // A login that a logout everywhere overtook is revoked, and ends no other session.
+    if (outcome !== 'overtaken') {
+      // RT-10: and the session that the same browser held before.
+      const others = replaces === undefined ? outcome : [...outcome, replaces];
+      const why = { reason: 'newer_login', requestId } as const;
+      if (others.length > 0) await this.writer.endSessions(others, why);
+    }
+    this.events.tell({ type: 'login', subject, sessionId: sid, requestId });
+    return loginResultOf(signed, session, token, session.idleUntil, since.now);
+  }
+
+  /** All times of the row start where its position was read (G2). */
+  private sessionRow(
+    subject: string,
+    sid: string,
+    { position, now }: LogPosition,
+    signed: SignedAccessToken,
+    context: LoginContext,
+    end: number,
+  ): SessionRow {
+    const { issuer, sessionIdleTtl, refreshTokenTtl } = this.options;
+    // Without refresh tokens a session lasts as long as its one access token.
+    const expiresAt = refreshTokenTtl > 0 ? end : now + signed.expiresIn * 1000;
+    const idleTtl = refreshTokenTtl > 0 ? Math.min(refreshTokenTtl, sessionIdleTtl) : Infinity;
+    return {
+      key: this.keys.hex('session', issuer, sid),
+      sid,
+      subjectKey: this.keys.hex('subject', issuer, subject),
+      subject,
+      gen: position,
+      kid: signed.kid,
+      ...storedClientOf(context),
+      delivery: context.delivery ?? 'body',
+      createdAt: now,
+      lastSeenAt: now,
+      idleUntil: Math.min(now + idleTtl, expiresAt),
+      expiresAt,
+      endedAt: null,
+      endReason: null,
+      isPersistent: context.persistent !== false,
+      retriesUntil: null,
+    };
+  }
+
+  private refuse(
+    reason: 'account_locked' | 'account_disabled',
+    subject: string,
+    { requestId }: LoginContext,
+  ): AuthException {
+    this.events.tell({ type: 'login_refused', subject, reason, requestId });
+    return refusal(reason);
+  }
+
+  private warnOfLostClaims(claims: Readonly<Record<string, unknown>> | undefined): void {
+    const { claims: loader, refreshTokenTtl } = this.options;
+    if (this.hasWarned || claims === undefined || Object.keys(claims).length === 0) return;
+    if (loader !== undefined || refreshTokenTtl === 0) return;
+    this.hasWarned = true;
+    this.logger.warn(
+      'login() brought claims, but refreshed tokens will have none: nothing is copied from an old ' +
+        'token. Give AuthModule.forRoot() the option claims: (subject) => ({ … }), or refreshTokenTtl: 0.',
+    );
   }
 }

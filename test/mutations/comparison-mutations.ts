@@ -217,7 +217,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     30,
     'retries are not counted',
     `${REFRESH}: after the retries that were allowed`,
-    edit(ROTATE, 'if (presented.retries < retries) {', 'if (true) {'),
+    edit(ROTATE, 'if (presented.retries < refreshGraceRetries) {', 'if (true) {'),
   ),
   row(
     31,
@@ -245,8 +245,8 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     },
     {
       file: ROTATE,
-      find: 'Math.min(now + rotation.life, session.expiresAt)',
-      replace: 'now + rotation.life',
+      find: 'Math.min(now + life, session.expiresAt)',
+      replace: 'now + life',
     },
   ]),
   row(

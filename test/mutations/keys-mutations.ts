@@ -254,7 +254,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'claims that are not exact are signed',
-    'sessions/session-claims',
+    'sessions/access-token.signer',
     'if (inexact === undefined)',
     'if (true)',
     UNTRUSTED,

@@ -102,7 +102,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a login is timed by the host’s clock',
-    'sessions/login.service',
+    'sessions/session.service',
     'this.positions.databaseNow() - since.now',
     'this.positions.proofs.now() - since.now',
     CLOCKS,

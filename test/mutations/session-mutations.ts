@@ -1,6 +1,6 @@
 import type { Mutation } from './mutation.js';
 
-const TRANSACTIONS = 'sessions/session.transactions';
+const STORE = 'sessions/session-store.service';
 const ROTATE = 'sessions/rotate';
 const ACCOUNTS = 'revocation/log/log.transactions';
 
@@ -62,7 +62,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a locked account may log in',
-    TRANSACTIONS,
+    STORE,
     "return lockedUntil !== null && now < lockedUntil ? 'locked' : undefined;",
     'return undefined;',
     'cluster/sessions/accounts',
@@ -83,14 +83,14 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a login that is dead is stored',
-    TRANSACTIONS,
-    'if (!isAlive(session, account, issuer))',
+    'sessions/start-session',
+    'if (endOf(session, judgement) !== undefined)',
     'if (false)',
     'cluster/sessions/review-findings',
   ),
   one(
     'a late login is taken',
-    'sessions/login.service',
+    'sessions/session.service',
     'if (this.positions.databaseNow() - since.now > POSITION_LIFE)',
     'if (false)',
     'cluster/sessions/review-findings',

@@ -1,6 +1,6 @@
 import type { Mutation } from './mutation.js';
 
-const TRANSACTIONS = 'sessions/session.transactions';
+const LIST = 'sessions/session-list';
 const LIMITS = 'sessions/session-limits';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
@@ -11,14 +11,14 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   one(
     'a page of sessions reads all of them',
-    TRANSACTIONS,
+    LIST,
     'const batch = Math.max(limit - sessions.length + 1, SMALLEST_READ);',
     'const batch = 1_000_000;',
     'cluster/sessions/session-list',
   ),
   one(
     'a page of sessions looks for live ones without an end',
-    TRANSACTIONS,
+    LIST,
     'read += rows.length;',
     '',
     'cluster/sessions/session-list',
@@ -53,7 +53,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'whoever knows a session’s id may end it',
-    TRANSACTIONS,
+    LIST,
     'if (session.subjectKey !== subjectKey)',
     'if (false)',
     'cluster/sessions/session-list|e2e/http-sessions',
@@ -74,8 +74,8 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'logins at the same moment do not see each other',
-    TRANSACTIONS,
-    'yield this.accounts.insertMissing([session.subjectKey]);',
+    'sessions/start-session',
+    'yield of.accounts.insertMissing([subjectKey]);',
     '',
     'cluster/sessions/session-limits',
   ),
@@ -143,7 +143,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a refresh makes a login persistent',
-    'sessions/login-context',
+    'sessions/access-token.signer',
     '...(isPersistent ? {} : { persistent: false }),',
     '',
     'e2e/http-cookie-lives',

@@ -64,7 +64,10 @@ export { RevocationDecider } from '../../lib/revocation/revocation-decider.servi
 export { ProofClock } from '../../lib/revocation/staleness/proof-clock.js';
 export { StalePolicies } from '../../lib/revocation/staleness/stale-policies.service.js';
 export { codeOf } from '../../lib/revocation/verdict.js';
-export { RefreshTokenLookup } from '../../lib/sessions/refresh-token-lookup.service.js';
-export { openSuccessor, refreshTokenDigest } from '../../lib/sessions/refresh-token.js';
-export { assertSignable } from '../../lib/sessions/session-claims.js';
+export { assertSignable } from '../../lib/sessions/access-token.signer.js';
+export {
+  openSuccessor,
+  refreshTokenDigest,
+  RefreshTokenLookup,
+} from '../../lib/sessions/refresh-token.js';
 export { SessionStore } from '../../lib/sessions/session-store.service.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { cut, truncateAddress } from '../../../lib/sessions/login-context.js';
+import { cut, truncateAddress } from '../../../lib/sessions/session-store.service.js';
 
 describe('what is kept of a client', () => {
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
-import { assertSignable } from '../../../lib/sessions/session-claims.js';
+import { assertSignable } from '../../../lib/sessions/access-token.signer.js';
 
 const good = [
   'businessName',
