@@ -81,7 +81,7 @@ export class LogTransactions {
     const locked = yield* this.lockAccounts(drafts);
     const sessions = yield* this.endSessions(drafts);
     const tokens = drafts.filter(({ kind }) => kind === 'token').map(({ key }) => key);
-    // Whatever ends for the first time, or more than one session, needs no look at earlier events.
+    // The first end of a session needs no look at earlier events, nor does an act on an account or a key.
     const earlier =
       sessions.length + tokens.length > 0 ? yield* this.ended.look(sessions, tokens) : undefined;
     const head = yield* this.lockHead();
