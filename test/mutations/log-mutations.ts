@@ -76,7 +76,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     'clocks that differ are no event',
     'revocation/log/clock-check.service',
     "this.events.tell({ type: 'clocks_differ', reason: wrong });",
-    '',
+    ';',
     CLOCKS,
   ),
   one(

@@ -22,7 +22,7 @@ describeOn(serverKinds, 'the connection of the feed', (kind) => {
   let instance: Instance;
 
   beforeEach(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     const { proxy: network, through } = await TcpProxy.before(database);
     proxy = network;
     instance = await startInstance(through, { clock: new TestClock() });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
@@ -30,8 +30,9 @@ describeOn(databaseKinds, 'the order of rows', (kind) => {
   let log: LogDatabase;
   const keys = Array.from({ length: 3 }, digest);
 
-  beforeEach(async () => {
-    database = await kind.create();
+  // Statements are explained, not run: one database serves all of it.
+  beforeAll(async () => {
+    database = await kind.migrated();
     instance = await startInstance(database, { clock: new TestClock() });
     log = (await instance.open()).database;
     const { dialect } = log;
@@ -67,7 +68,7 @@ describeOn(databaseKinds, 'the order of rows', (kind) => {
     await instance.dataSource.query(analyze[dialect.name]);
   });
 
-  afterEach(async () => {
+  afterAll(async () => {
     await instance?.close();
     await database?.drop();
   });

@@ -20,7 +20,7 @@ describeOn(serverKinds, 'a server that falls silent without a word', (kind) => {
   let token: string;
 
   beforeEach(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     const { proxy: network, through } = await TcpProxy.before(database);
     proxy = network;
     instance = await startInstance(through, { clock: new TestClock() });
