@@ -96,7 +96,7 @@ describe.each(['express', 'fastify'] as const)('what each entry point refuses (%
   let url: string;
 
   beforeAll(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     clock = new TestClock();
     const routes = { http: { verifyCredentials: () => null, mayIntrospect: () => true } };
     instance = await startInstance(database, {

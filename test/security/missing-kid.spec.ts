@@ -100,7 +100,7 @@ describe('tokens of a revoked key behind an own authentication', () => {
   let url: string;
 
   beforeAll(async () => {
-    database = await sqlite.create();
+    database = await sqlite.migrated();
     instance = await startInstance(database, {
       controllers: [KidController],
       providers: [OwnStrategy, PartnerStrategy],
@@ -217,7 +217,7 @@ describe('the option acceptWithoutKid', () => {
     (issuer) => {
       const options = { acceptWithoutKid: [issuer] as never };
       return expect(
-        sqlite.create().then((database) => startInstance(database, { options })),
+        sqlite.migrated().then((database) => startInstance(database, { options })),
       ).rejects.toThrow(/acceptWithoutKid\[0\]/);
     },
   );

@@ -56,7 +56,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
     let other: string;
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock() });
     });
 
@@ -254,7 +254,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       'answers 503 for the tokens concerned, and by the lease for the others (%j)',
       async (options) => {
         jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-        const database = await kind.create();
+        const database = await kind.migrated();
         const here = await startInstance(database, { clock: new TestClock(), options });
         try {
           const token = await here.login('alice');
@@ -284,7 +284,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
     let token: string;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const before = await TcpProxy.before(database);
       proxy = before.proxy;
       here = await startInstance(before.through, { clock: new TestClock() });

@@ -38,7 +38,7 @@ describe('acts on accounts', () => {
 
     beforeAll(async () => {
       jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       accounts = here.app.get(AccountService);
     });
@@ -191,7 +191,7 @@ describe('acts on accounts', () => {
 
     beforeAll(async () => {
       jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-      database = await sqlite.create();
+      database = await sqlite.migrated();
       here = await startInstance(database, {
         clock: new TestClock(),
         options: { foreign: [{ issuer: PARTNER, maxTokenLife: '1h', maxSessionLife: '2h' }] },
@@ -303,7 +303,7 @@ describe('acts on accounts', () => {
     let here: Instance;
 
     beforeAll(async () => {
-      database = await sqlite.create();
+      database = await sqlite.migrated();
       here = await startInstance(database, { clock: new TestClock() });
     });
 

@@ -13,7 +13,7 @@ describeOn(databaseKinds, 'S7: a session that is refreshed often', (kind) => {
   let instance: Instance;
 
   beforeEach(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     clock = new TestClock();
     instance = await startInstance(database, { clock });
   });

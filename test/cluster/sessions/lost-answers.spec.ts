@@ -31,7 +31,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   const openSessions = async (): Promise<number> => (await here.sessions.list('alice')).length;
 
   beforeEach(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     clock = new TestClock();
   });
 

@@ -13,7 +13,7 @@ describeOn(databaseKinds, 'A16: claims that find no account', (kind) => {
   let told: AuthEvent[];
 
   beforeEach(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     answer = () => ({ role: 'user' });
     // What an application without types gives.
     const claims = (() => answer()) as ClaimsLoader;

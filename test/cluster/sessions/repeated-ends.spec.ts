@@ -30,7 +30,7 @@ describe('ending a token or session that has ended writes nothing', () => {
     let token: string;
 
     beforeAll(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const foreign = [{ issuer: PARTNER, maxTokenLife: '1h', maxSessionLife: '2h' }] as const;
       here = await startInstance(database, { clock: new TestClock(), options: { foreign } });
       there = await startInstance(database, { clock: new TestClock(), options: { foreign } });

@@ -16,7 +16,7 @@ describeOn(
     let told: AuthEvent[];
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       instance = await startInstance(database, { clock });
       told = [];

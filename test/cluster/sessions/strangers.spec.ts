@@ -58,7 +58,7 @@ describeOn(databaseKinds, 'S1: refresh tokens and random texts', (kind) => {
   };
 
   beforeEach(async () => {
-    database = await kind.create();
+    database = await kind.migrated();
     clock = new TestClock();
   });
 
