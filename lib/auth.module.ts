@@ -22,7 +22,6 @@ import { AuthCookies } from './http/auth-cookies.service.js';
 import { httpDefinition } from './http/http-definition.js';
 import { acceptUnreadBodies } from './http/own-routes.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
-import { KeySessions } from './logout/key-sessions.service.js';
 import { LogoutService } from './logout/logout.service.js';
 import { AuthExceptionFilter } from './platform/auth-exception.filter.js';
 import { assertOneCopyOfNest } from './platform/one-copy-of-nest.js';
@@ -55,7 +54,6 @@ const PROVIDERS = [
   RevocationWriter,
   ActIssuer,
   AccountEraser,
-  KeySessions,
   RefreshTokenLookup,
   RefreshService,
   { provide: APP_FILTER, useClass: AuthExceptionFilter },

@@ -16,7 +16,10 @@ const BATCH = 500;
 /** Between two checks whether a caller's transaction is over (ms). */
 const LOOK_AGAIN = 1_000;
 
-/** Erases what is stored about the logins of a removed account. */
+/**
+ * Erases what is stored about the logins of a removed account: ids, devices and addresses. The account's
+ * own row stays until its last token has expired, because it is what revokes them.
+ */
 @Injectable()
 export class AccountEraser {
   private readonly logger = new Logger('AccountService');

@@ -2,7 +2,6 @@ import {
   KEYS_OF_ISSUERS,
   type RevocationReason,
 } from '../database/entities/revocation-event.entity.js';
-import { sessionsOfKey } from '../logout/key-sessions.service.js';
 import { AUTH_OPTIONS } from '../options/auth-option-table.js';
 import { lockTimeOf } from '../options/duration.js';
 import { isIdentifier } from '../platform/identifier.js';
@@ -14,6 +13,7 @@ import {
   type RevocationRequest,
 } from '../revocation/log/event-draft.js';
 import type { Appended } from '../revocation/log/log.transactions.js';
+import { sessionsOfKey } from '../sessions/session-list.js';
 import { type CommandContext, type CommandLog, parseRetryId } from './command-log.js';
 import { boundText, CommandUsageError, isUnbounded, plural } from './command.js';
 

@@ -19,7 +19,7 @@ export interface SubjectLogoutOptions extends LogoutOptions {
 /** What {@link LogoutService.logoutAll} takes beside {@link SubjectLogoutOptions}. */
 export interface LogoutAllOptions extends SubjectLogoutOptions {
   /**
-   * Also refuses logins for so long, seconds or `'15m'`: what somebody presses whose phone was
+   * Also refuses logins for so long, seconds or `'15m'`: what a user presses whose phone was
    * stolen. Not together with `manager`.
    */
   readonly lockFor?: Duration | undefined;
@@ -29,13 +29,13 @@ export interface LogoutAllOptions extends SubjectLogoutOptions {
 export interface RevokeKeyOptions extends LogoutOptions {
   /** The issuer whose key it is. Default: our own. */
   readonly issuer?: string | undefined;
-  /** Also ends the sessions whose last token the key signed; else they go on under the next key. */
+  /** Also ends the sessions whose last token the key signed; without it they continue with the next key. */
   readonly sessions?: boolean | undefined;
 }
 
-/** What revoking a key would hit. */
+/** What revoking a key would affect. */
 export interface KeyRevocationPreview {
   readonly kid: string;
-  /** Sessions that go on and whose last access token this key signed. */
+  /** Open sessions whose last access token this key signed. */
   readonly sessions: number;
 }

@@ -9,11 +9,14 @@ import {
   type ResolvedAuthOptions,
 } from '../options/resolved-auth-options.js';
 import { assertText, isIdentifier, subjectOf } from '../platform/identifier.js';
+import { EventKeys } from '../revocation/index/event-key.js';
 import type { RevocationRequest } from '../revocation/log/event-draft.js';
+import { LogPositions } from '../revocation/log/log-positions.service.js';
 import { identityOf } from '../revocation/token-identity.js';
 import { isRefreshToken, RefreshTokenLookup } from '../sessions/refresh-token.js';
+import { sessionsOfKey } from '../sessions/session-list.js';
+import { SessionStore } from '../sessions/session-store.service.js';
 import { ActIssuer } from './act-issuer.service.js';
-import { KeySessions } from './key-sessions.service.js';
 import type {
   KeyRevocationPreview,
   LogoutAllOptions,
@@ -53,7 +56,9 @@ export class LogoutService {
     private readonly tokens: TokenService,
     private readonly writer: RevocationWriter,
     private readonly refreshTokens: RefreshTokenLookup,
-    private readonly keySessions: KeySessions,
+    private readonly store: SessionStore,
+    private readonly positions: LogPositions,
+    private readonly keys: EventKeys,
     private readonly issuers: ActIssuer,
     @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
   ) {}
@@ -184,11 +189,20 @@ export class LogoutService {
     assertText(kid, 'kid', 'revokeKey()');
     const issuer = await this.issuers.ofKey(kid, given, 'revokeKey()');
     const isOurs = issuer === this.options.issuer;
-    if (dryRun === true) return { kid, sessions: isOurs ? await this.keySessions.count(kid) : 0 };
+    if (dryRun === true) {
+      let sessions = 0;
+      if (isOurs) for await (const sids of this.sessionsOf(kid)) sessions += sids.length;
+      return { kid, sessions };
+    }
     if (endsSessions && !isOurs) throw noSessionsOf(issuer);
     const act = { request: { kind: 'key', issuer, kid }, reason: 'key_compromised' } as const;
     const receipt = await this.writer.end(act, options);
-    if (endsSessions) await this.keySessions.end(kid, options.actor);
+    if (endsSessions) {
+      // Page by page: called again after a failure, it continues with those that are left.
+      for await (const sids of this.sessionsOf(kid)) {
+        await this.writer.endSessions(sids, { reason: 'key_compromised', actor: options.actor });
+      }
+    }
     return receipt;
   }
 
@@ -201,6 +215,11 @@ export class LogoutService {
     this.issuers.assertRegistered(issuer, 'revokeEveryone()');
     const act = { request: { kind: 'issuer', issuer }, reason: 'everyone' } as const;
     return this.writer.end(act, options);
+  }
+
+  private sessionsOf(kid: string): AsyncGenerator<string[]> {
+    const now = this.positions.databaseNow();
+    return sessionsOfKey(this.store, this.keys, this.options.issuer, kid, now);
   }
 
   /** @throws AuthException 400 `nothing_to_revoke` for what is neither a string nor claims. */

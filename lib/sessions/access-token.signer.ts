@@ -71,6 +71,7 @@ export class AccessTokenSigner {
       iat,
       exp,
     };
+    // The kid is stored with the session, so that a leaked key shows which sessions it signed for.
     const { text, kid } = await this.signPayload(payload, exp);
     const expiresIn = exp - iat;
     return { text, kid, expiresIn, refreshAt: (iat + expiresIn * REFRESH_AT) * 1000 };

@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
-import { refreshOf, type RefreshRow, type SessionRow } from '../database/session.statements.js';
-import type { Transaction } from '../database/statement.js';
+import type { RefreshRow, SessionRow } from '../database/session.statements.js';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import { ERROR_CODES } from '../errors/error-codes.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
@@ -35,14 +34,8 @@ import {
   sealSuccessor,
 } from './refresh-token.js';
 import { isReuseAfterEnd, type RefreshOutcome, rotate } from './rotate.js';
-import {
-  cut,
-  endOf,
-  refusalOf,
-  SessionStore,
-  storedClientOf,
-  type StoredSessions,
-} from './session-store.service.js';
+import { findLive } from './session-list.js';
+import { cut, SessionStore, storedClientOf } from './session-store.service.js';
 
 /** How often one call starts again because a cut-off of the account overtook its position. */
 const ATTEMPTS = 5;
@@ -61,7 +54,13 @@ export interface LiveRefreshToken {
   readonly expiresAt: number;
 }
 
-/** Replaces refresh tokens: each has one successor, however often it is presented (promise P9). */
+/**
+ * Replaces refresh tokens: each has one successor, however often it is presented (promise P9). The rules
+ * are RT-01 to RT-13 of docs/requirements.md.
+ *
+ * Everything that may fail (claims, signature, cookie) comes before the one transaction that consumes the
+ * token, so that a failure consumes nothing (RT-13).
+ */
 @Injectable()
 export class RefreshService {
   constructor(
@@ -85,6 +84,7 @@ export class RefreshService {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       // Looked up first: an unknown text costs no more than its share of one statement.
       const session = await this.presentedSession(token, context);
+      // Before the claims are asked for: a role that changes meanwhile revokes this token (G1).
       const since = await this.positions.read();
       const claims = await this.claimsFor(session, context);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
@@ -107,6 +107,7 @@ export class RefreshService {
         this.tell('refresh', session, context);
         return repeatedResultOf(signed, session, same, outcome.refresh, since);
       }
+      // A cut-off that overtook the position would revoke the new token at once: start again above it.
       if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);
     }
     throw refusal('storage_unavailable', {
@@ -279,17 +280,4 @@ function repeatedResultOf(
   if (session.delivery === 'body') return { ...result, refreshAt: now };
   const { refreshToken: _, ...access } = result;
   return access;
-}
-
-function* findLive(
-  of: StoredSessions,
-  session: SessionRow,
-  digest: string,
-): Transaction<RefreshRow | undefined> {
-  const { rows } = yield of.statements.findRefresh([digest]);
-  const judgement = yield* of.judge(session.subjectKey);
-  if (rows[0] === undefined || endOf(session, judgement) !== undefined) return undefined;
-  if (refusalOf(judgement) !== undefined) return undefined;
-  const row = refreshOf(rows[0]);
-  return judgement.now >= row.expiresAt || row.replacedAt !== null ? undefined : row;
 }

@@ -61,7 +61,7 @@ const MOST_ROTATIONS = 20;
 /** Retries with an idempotency key of a session in that time; many tabs may share a token and its key. */
 const MOST_PROVEN_RETRIES = 100;
 
-/** A refresh that is about to be made. */
+/** A refresh that is about to be made: what is known before the lock of the session is taken. */
 export interface Rotation {
   /** Of the presented token. */
   readonly digest: string;
@@ -72,6 +72,7 @@ export interface Rotation {
   readonly sealed: string | null;
   /** What identifies a later retry; `null` for a client that sent no idempotency key. */
   readonly proof: RetryProof | null;
+  /** When, from where and with which key the session was last seen; its owner sees it in the list. */
   readonly sighting: Omit<SessionSighting, 'at' | 'idleUntil'>;
   /** Why this instance knows that the session ended: the database may have lost it (H1). */
   readonly knownEnd: RevocationReason | undefined;
@@ -84,10 +85,12 @@ type RotationOptions = Pick<
 >;
 
 /**
- * Replaces a refresh token, or finds out why not. Run again after a lost answer to COMMIT it finds
- * what it did and gives the same outcome; only a retry is counted once more.
+ * Replaces a refresh token, or finds out why not: RT-03 to RT-09 of docs/requirements.md. Run again after
+ * a lost answer to COMMIT it finds what it did and gives the same outcome; only a retry is counted once
+ * more.
  *
- * @param found - The session as it was looked up, before the lock.
+ * Everything that decides is read after the lock. A logout takes the same lock, so it is either seen here
+ * or waits until this has committed (RT-08).
  */
 export function* rotate(
   of: StoredSessions,
@@ -106,6 +109,7 @@ export function* rotate(
   const judgement = yield* of.judge(subjectKey);
   const { now } = judgement;
 
+  // A locked account comes first: its owner should read that it is locked, not that the session has ended.
   const refusal = refusalOf(judgement);
   if (refusal !== undefined) return { kind: refusal };
   const reason = endOf(session, judgement) ?? rotation.knownEnd;
@@ -114,16 +118,19 @@ export function* rotate(
     return { kind: 'ended', reason, isReused };
   }
   if (now >= session.expiresAt) return { kind: 'expired' };
+  // An earlier attempt of this call has committed, and its answer was lost.
   const own = refreshes.find((row) => row.digest === successorDigest);
   if (own !== undefined) return { kind: 'refreshed', refresh: own };
   if (newestCutoff(judgement) > since) return { kind: 'superseded' };
   if (presented.replacedAt !== null) {
     return yield* retry(of, session, presented, proof?.digest, now, options);
   }
+  // Only now: a token that was used and has expired since is judged as a reuse.
   if (now >= presented.expiresAt) return { kind: 'expired' };
   const wait = waitOf(refreshes, presented.number - MOST_ROTATIONS, now - options.accessTokenTtl);
   if (wait > 0) return { kind: 'too many', wait };
 
+  // The idle time starts anew, the absolute end of the session stays (RT-09).
   const life = Math.min(options.refreshTokenTtl, options.sessionIdleTtl);
   const expiresAt = Math.min(now + life, session.expiresAt);
   const graceUntil = sealed === null ? null : now + options.refreshGrace;
@@ -138,6 +145,7 @@ export function* rotate(
   yield statements.insertRefresh(refresh);
   yield statements.see(key, { ...rotation.sighting, at: now, idleUntil: expiresAt });
   yield statements.forgetSuccessors(key, now);
+  // S7: one row goes for each that comes; those of an earlier release in small portions.
   const tooOld = presented.number - MOST_USED;
   if (tooOld > 0) yield statements.forgetUsed(key, tooOld);
   return { kind: 'refreshed', refresh };

@@ -1,7 +1,15 @@
 import { type AuthException, refusal } from '../errors/auth.exception.js';
-import { sessionOf, type SessionPlace, type SessionRow } from '../database/session.statements.js';
+import {
+  refreshOf,
+  type RefreshRow,
+  sessionOf,
+  type SessionPlace,
+  type SessionRow,
+} from '../database/session.statements.js';
 import type { Transaction } from '../database/statement.js';
-import { isOpen, type StoredSessions } from './session-store.service.js';
+import type { EventKeys } from '../revocation/index/event-key.js';
+import { endOf, isOpen, refusalOf, type StoredSessions } from './session-store.service.js';
+import type { SessionRows } from './session-sweep.js';
 
 /** The default `limit` of {@link SessionService.list}. */
 const DEFAULT_LIMIT = 100;
@@ -14,6 +22,12 @@ const SMALLEST_READ = 50;
 
 /** Rows that one page skips or returns; after them the caller asks again (S6). */
 const MOST_READ = 2_000;
+
+/** Sessions of one signing key that are read at a time. */
+const KEY_BATCH = 500;
+
+/** Lower than the key of any session. */
+const FIRST_KEY = '0'.repeat(32);
 
 const TIME_BYTES = 8;
 const KEY_BYTES = 16;
@@ -95,6 +109,48 @@ export function* findOpen(
   const session = sessionOf(rows[0]);
   if (session.subjectKey !== subjectKey) return false;
   return isOpen(session, yield* of.judge(subjectKey));
+}
+
+/** The row of a token that a refresh would replace now, judged as a refresh judges it, without its locks. */
+export function* findLive(
+  of: StoredSessions,
+  session: SessionRow,
+  digest: string,
+): Transaction<RefreshRow | undefined> {
+  const { rows } = yield of.statements.findRefresh([digest]);
+  const judgement = yield* of.judge(session.subjectKey);
+  if (rows[0] === undefined || endOf(session, judgement) !== undefined) return undefined;
+  if (refusalOf(judgement) !== undefined) return undefined;
+  const row = refreshOf(rows[0]);
+  return judgement.now >= row.expiresAt || row.replacedAt !== null ? undefined : row;
+}
+
+/**
+ * The ids of an issuer's open sessions whose last access token this key has signed, page by page. Those
+ * that end while the pages are read are left out.
+ *
+ * @param now - The database's time (epoch ms).
+ */
+export async function* sessionsOfKey(
+  rows: Pick<SessionRows, 'read'>,
+  keys: EventKeys,
+  issuer: string,
+  kid: string,
+  now: number,
+): AsyncGenerator<string[]> {
+  let after = FIRST_KEY;
+  for (let found = KEY_BATCH; found === KEY_BATCH;) {
+    const from = after;
+    const page = await rows.read(({ statements }) =>
+      statements.listByKey(kid, from, now, KEY_BATCH),
+    );
+    found = page.length;
+    after = page.at(-1)?.['session_key'] ?? after;
+    // A log that several issuers share may hold sessions of another one with the same key.
+    yield page
+      .filter((row) => keys.hex('session', issuer, row['sid'] ?? '') === row['session_key'])
+      .map((row) => row['sid'] ?? '');
+  }
 }
 
 /** A place as text; nothing in it is secret. */

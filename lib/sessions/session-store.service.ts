@@ -63,7 +63,7 @@ export class StoredSessions {
   }
 }
 
-/** Why a session has ended, or `undefined`: by its own row, or by a cut-off of its account or issuer. */
+/** Why a session has ended (its own row, or a cut-off of its account or issuer); `undefined` while open. */
 export function endOf(
   { endedAt, endReason, gen, key }: SessionRow,
   { account, issuer }: Judgement,
@@ -86,7 +86,10 @@ export function refusalOf({
   return lockedUntil !== null && now < lockedUntil ? 'locked' : undefined;
 }
 
-/** Reads and writes sessions, refresh tokens and accounts, on the log's own connections. */
+/**
+ * Reads and writes sessions, refresh tokens and accounts, on the log's own connections. So a login never
+ * waits for a connection of the application's pool, and is not part of a transaction of the application.
+ */
 @Injectable()
 export class SessionStore {
   private stored: StoredSessions | undefined;
@@ -143,7 +146,7 @@ export class SessionStore {
   }
 
   private of(dialect: Dialect): StoredSessions {
-    // A log that is followed to another address may have another dialect object there.
+    // Kept while the dialect stays: the statements of a login are built from it once.
     if (this.stored?.dialect !== dialect) {
       const issuerKey = this.keys.hex('issuer', this.keys.ownIssuer, '');
       this.stored = new StoredSessions(dialect, this.clock, issuerKey);

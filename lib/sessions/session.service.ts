@@ -51,7 +51,7 @@ import { startSession } from './start-session.js';
 const POSITION_LIFE = 3_600_000;
 
 /**
- * Sessions: login, refresh and the list of an account's sessions.
+ * Sessions: login, refresh and the list of an account's sessions (docs/requirements.md: RT, RV, S).
  *
  * @publicApi
  */
@@ -215,15 +215,15 @@ export class SessionService {
       });
     }
     const { claims: loader, maxSessions, refreshTokenTtl, sessionTtl } = this.options;
-    const { client, delivery, replaces, requestId } = context;
+    const { client, delivery, replaces, requestId, sessionTtl: asked } = context;
     const subject = subjectOf(given, 'sessions.login()');
     const sid = randomUUID();
     const ownClaims =
       claims ?? (await claimsOf(loader, subject, { sessionId: sid, on: 'login', client }));
     if (ownClaims === null) throw this.refuse('account_disabled', subject, context);
-    const life =
-      context.sessionTtl === undefined ? sessionTtl : sessionLifeOf(context.sessionTtl, sessionTtl);
+    const life = asked === undefined ? sessionTtl : sessionLifeOf(asked, sessionTtl);
     const end = since.now + life;
+    // Signed before it is stored: without a signing key, or with bad claims, no session is left over.
     const signed = await this.signer.sign(subject, sid, ownClaims, since, end);
     assertFitsCookie(signed, delivery);
     this.warnOfLostClaims(claims);

@@ -12,6 +12,8 @@ export type LoginOutcome = readonly string[] | 'locked' | 'disabled' | 'overtake
 /**
  * Stores a new session, unless its account may not log in.
  *
+ * An account that is far from its limit takes no lock, so logins of one account do not wait for each other.
+ *
  * @param refreshDigest - Of its first refresh token, if it gets one.
  * @param limits - How many sessions the account may have; `undefined`: any number.
  */

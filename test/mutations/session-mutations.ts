@@ -104,7 +104,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'the sessions of another issuer are ended with a key',
-    'logout/key-sessions.service',
+    'sessions/session-list',
     ".filter((row) => keys.hex('session', issuer, row['sid'] ?? '') === row['session_key'])",
     '',
     'cluster/sessions/review-findings',
