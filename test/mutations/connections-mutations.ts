@@ -60,13 +60,6 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     FEED,
   ),
   one(
-    'an instance registers anew on a connection of the pool',
-    'revocation/feed/log-follower',
-    "this.writer.register('feed')",
-    'this.writer.register()',
-    'cluster/feed/s1-own',
-  ),
-  one(
     'a dead connection of the feed fails the poll',
     'database/feed-connection',
     "if (isLate || this.options.dialect.failure(error) !== 'connection')",
