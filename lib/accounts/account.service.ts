@@ -197,7 +197,7 @@ export class AccountService {
     // A lock whose COMMIT is in doubt must not come back after this.
     await this.log.settleUnknown();
     await this.store.write(function* ({ accounts }) {
-      yield accounts.allow(key, what);
+      yield accounts.allow[what](key);
     });
     const { reason, actor, requestId } = options;
     this.events.tell({ type, subject, scope: 'subject', reason, actor, requestId });

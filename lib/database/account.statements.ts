@@ -1,13 +1,9 @@
-import type { Dialect } from './dialect.js';
 import { AuthAccount } from './entities/auth-account.entity.js';
 import { AuthSession } from './entities/auth-session.entity.js';
 import type { LogEvent, RevocationReason } from './entities/revocation-event.entity.js';
-import { bytesOf, placeholders, reader } from './entities/table.js';
-import { oneOf, present, StatementRepository } from './statement-repository.js';
+import { reader } from './entities/table.js';
+import { NULL, Statements } from './statement-repository.js';
 import type { Statement } from './statement.js';
-
-const FORGETTABLE =
-  'marked_at < ? AND disabled_at IS NULL AND (locked_until IS NULL OR locked_until < ?)';
 
 /** What is stored of an account: its marks, and whether it may log in. */
 export type AccountRow = AuthAccount;
@@ -42,96 +38,104 @@ export function unknownAccount(key: string): AccountRow {
 export const accountOf = reader(AuthAccount);
 
 /** The statements about accounts and about the ends of sessions: what outlives the events (G6). */
-export class AccountStatements {
-  private readonly accounts: StatementRepository<AuthAccount>;
-  private readonly sessions: StatementRepository<AuthSession>;
+export class AccountStatements extends Statements {
+  private readonly accounts = this.table(AuthAccount);
+  private readonly sessions = this.table(AuthSession);
 
-  constructor(private readonly dialect: Dialect) {
-    this.accounts = new StatementRepository(dialect, AuthAccount);
-    this.sessions = new StatementRepository(dialect, AuthSession);
-  }
+  private readonly insert = this.accounts.insertMissing();
+
+  /** W1: the first of all locks, in the order of their keys. */
+  readonly lock = this.accounts.find([['key', 'IN']], { orderBy: 'key', lock: true });
+
+  /** The rows of those that have one. */
+  readonly select = this.accounts.find([['key', 'IN']]);
+
+  /**
+   * Whether anything is stored of an account: a row if it has a session, marks or a lock. Raw: it looks
+   * into two tables.
+   */
+  readonly findAccount = this.prepare<[key: string]>(
+    `SELECT 1 AS one FROM ${this.accounts.table} WHERE subject_key = ?1 ` +
+      `UNION ALL SELECT 1 FROM ${this.sessions.table} WHERE subject_key = ?1 LIMIT 1`,
+    'hex',
+  );
+
+  /** Whether there is a row of a session. */
+  readonly findSession = this.sessions.find(['key'], { only: ['sid'] });
+
+  readonly update = this.accounts.update(
+    ['key'],
+    [
+      'killsBelow',
+      'reason',
+      'exceptKey',
+      'sparedBelow',
+      'sparedReason',
+      'markedAt',
+      'lockedUntil',
+      'disabledAt',
+    ],
+  );
+
+  /** Lets an account log in again; what was issued before stays revoked. */
+  readonly allow = {
+    lockedUntil: this.accounts.update(['key'], [['lockedUntil', NULL]]),
+    disabledAt: this.accounts.update(['key'], [['disabledAt', NULL]]),
+  };
+
+  /**
+   * Ends sessions by their keys; their refresh tokens are worth nothing from its commit on. Raw: each
+   * database has its own way to take the locks in the order of the keys.
+   */
+  readonly endSessions = this.prepare<[keys: readonly string[], reason: RevocationReason]>(
+    this.dialect.updateInOrder(
+      'auth_session',
+      'session_key',
+      `ended_at = ${this.dialect.now}, end_reason = ?2`,
+      'session_key IN (?1) AND ended_at IS NULL',
+    ),
+    'hexes',
+    'plain',
+  );
+
+  /** Which of these sessions have ended, and when. */
+  readonly findEnded = this.sessions.find(
+    [
+      ['key', 'IN'],
+      ['endedAt', 'IS NOT NULL'],
+    ],
+    { only: ['key', 'endedAt'] },
+  );
+
+  /**
+   * Those that can be forgotten: not marked for long, allowed to log in, and without a session. Raw, as
+   * {@link forget}, for this condition.
+   */
+  readonly findForgettable = this.prepare<[markedBefore: number, now: number, limit: number]>(
+    `SELECT ${this.accounts.select('a', ['key'])} FROM ${this.accounts.table} a ` +
+      `WHERE ${this.isForgettable('a', '?1', '?2')} LIMIT ?3`,
+  );
+
+  /** The condition again: an account may have been marked since it was found. */
+  readonly forget = this.prepare<[keys: readonly string[], markedBefore: number, now: number]>(
+    `DELETE FROM ${this.accounts.table} WHERE subject_key IN (?1) ` +
+      `AND ${this.isForgettable(this.accounts.table, '?2', '?3')}`,
+    'hexes',
+    'plain',
+    'plain',
+  );
 
   /** W1: so that there is a row to be locked. */
   insertMissing(keys: readonly string[]): Statement {
-    return this.accounts.insertMissing(keys.map(unknownAccount));
+    return this.insert(...keys.map(unknownAccount));
   }
 
-  /** W1: the first of all locks, in the order of their keys. */
-  lock(keys: readonly string[]): Statement {
-    return this.accounts.find({ key: oneOf(keys) }, { orderBy: 'key', lock: true });
-  }
-
-  /** @returns a statement for the rows of those that have one. */
-  select(keys: readonly string[]): Statement {
-    return this.accounts.find({ key: oneOf(keys) });
-  }
-
-  /** Whether anything is stored of an account: a row if it has a session, marks or a lock. */
-  findAccount(key: string): Statement {
-    const column = `${this.dialect.hex('subject_key')} AS subject_key`;
-    return this.dialect.statement(
-      `SELECT ${column} FROM ${this.accounts.table} WHERE subject_key = ? UNION ALL ` +
-        `SELECT ${column} FROM ${this.sessions.table} WHERE subject_key = ? LIMIT 1`,
-      [bytesOf(key), bytesOf(key)],
+  private isForgettable(account: string, markedBefore: string, now: string): string {
+    return (
+      `marked_at < ${markedBefore} AND disabled_at IS NULL ` +
+      `AND (locked_until IS NULL OR locked_until < ${now}) AND NOT EXISTS ` +
+      `(SELECT 1 FROM ${this.sessions.table} s WHERE s.subject_key = ${account}.subject_key)`
     );
-  }
-
-  /** Whether there is a row of a session. */
-  findSession(key: string): Statement {
-    return this.sessions.find({ key }, { only: ['sid'] });
-  }
-
-  update({ key, ...changes }: AccountRow): Statement {
-    return this.accounts.update({ key }, changes);
-  }
-
-  /** Lets an account log in again; what was issued before stays revoked. */
-  allow(key: string, what: 'lockedUntil' | 'disabledAt'): Statement {
-    return this.accounts.update({ key }, { [what]: null });
-  }
-
-  /** Ends sessions by their keys; their refresh tokens are worth nothing from its commit on. */
-  endSessions(keys: readonly string[], reason: RevocationReason): Statement {
-    const { now } = this.dialect;
-    return this.dialect.updateInOrder(
-      'auth_session',
-      'session_key',
-      { sql: `ended_at = ${now}, end_reason = ?`, values: [reason] },
-      {
-        sql: `session_key IN (${placeholders(keys)}) AND ended_at IS NULL`,
-        values: keys.map((key) => bytesOf(key)),
-      },
-    );
-  }
-
-  /** Which of these sessions have ended, and when. */
-  findEnded(keys: readonly string[]): Statement {
-    return this.sessions.find(
-      { key: oneOf(keys), endedAt: present() },
-      { only: ['key', 'endedAt'] },
-    );
-  }
-
-  /** Those that can be forgotten: not marked for long, allowed to log in, and without a session. */
-  findForgettable(markedBefore: number, now: number, limit: number): Statement {
-    return this.dialect.statement(
-      `SELECT ${this.dialect.hex('a.subject_key')} AS subject_key FROM ${this.accounts.table} a ` +
-        `WHERE ${FORGETTABLE} AND NOT EXISTS (${this.sessionsOf('a')}) LIMIT ?`,
-      [markedBefore, now, limit],
-    );
-  }
-
-  /** The condition again: somebody may have marked one since it was found. */
-  forget(keys: readonly string[], markedBefore: number, now: number): Statement {
-    return this.dialect.statement(
-      `DELETE FROM ${this.accounts.table} WHERE subject_key IN (${placeholders(keys)}) AND ${FORGETTABLE} ` +
-        `AND NOT EXISTS (${this.sessionsOf(this.accounts.table)})`,
-      [...keys.map((key) => bytesOf(key)), markedBefore, now],
-    );
-  }
-
-  private sessionsOf(account: string): string {
-    return `SELECT 1 FROM ${this.sessions.table} s WHERE s.subject_key = ${account}.subject_key`;
   }
 }
 

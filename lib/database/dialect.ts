@@ -1,5 +1,5 @@
 import type { AuthTable, Column, ColumnKind } from './entities/table.js';
-import type { SqlValue, Statement, StatementResult } from './statement.js';
+import type { Statement, StatementResult } from './statement.js';
 
 /** A column as it is written: its name and what it holds. */
 export type ColumnType = Pick<Column, 'name' | 'kind'>;
@@ -80,10 +80,11 @@ export interface Dialect {
    */
   readonly openWith?: (connection: unknown, sql: string) => Promise<StatementResult>;
   /**
-   * Makes one statement of an UPDATE and an INSERT that inserts nothing unless the UPDATE changed a
-   * row; absent where the database cannot.
+   * Makes one text of an UPDATE and an INSERT that inserts nothing unless the UPDATE changed a row; its
+   * values are those of both. Absent where the database cannot, and with {@link insertsColumns} only, so
+   * that the text is the same for any number of rows.
    */
-  readonly insertAfter?: (update: Statement, insert: Statement) => Statement;
+  readonly insertAfter?: (update: Statement, insert: Statement) => string;
   /** Said once to each new connection. */
   readonly prepareConnection: readonly string[];
   /** The name of one of our tables or indexes with the `tablePrefix` before it, neither quoted nor qualified. */
@@ -94,25 +95,19 @@ export interface Dialect {
   text(expression: string): string;
   /** A binary column as lower-case hex digits. */
   hex(column: string): string;
-  /** `?` placeholders in the database's own spelling. */
-  statement(sql: string, values: readonly SqlValue[]): Statement;
+  /** The placeholder of a value by its place, from 1. */
+  placeholder(place: number): string;
+  /** Whether the values of an INSERT are an array for each column, and not one row behind the other. */
+  readonly insertsColumns: boolean;
   /** Several rows in one statement; `columns` are written in this order. */
-  insert(
-    table: AuthTable,
-    columns: readonly ColumnType[],
-    rows: readonly (readonly (string | number | Buffer | null)[])[],
-  ): Statement;
+  insert(table: AuthTable, columns: readonly ColumnType[], rows: number): string;
   /** The same, of the rows whose key is not there yet: an attempt that may have been made before. */
-  insertMissing(
-    table: AuthTable,
-    columns: readonly ColumnType[],
-    rows: readonly (readonly (string | number | Buffer | null)[])[],
-  ): Statement;
+  insertMissing(table: AuthTable, columns: readonly ColumnType[], rows: number): string;
   /**
-   * `UPDATE table SET … WHERE …`, both with `?` placeholders, that takes its row locks in the order of `key`, so that two of them
-   * never wait for each other.
+   * `UPDATE table SET … WHERE …`, both with numbered placeholders (`?1`), that takes its row locks in the
+   * order of `key`, so that two of them never wait for each other.
    */
-  updateInOrder(table: AuthTable, key: string, set: Statement, where: Statement): Statement;
+  updateInOrder(table: AuthTable, key: string, set: string, where: string): string;
   /** Lists our tables and indexes as rows `{ name }`. */
   readonly existing: Statement;
   /** Lists the columns of these tables or views as rows `{ table_name, column_name }`. */

@@ -1,5 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { setImmediate } from 'node:timers/promises';
+import type { AuthClock } from '../platform/auth-clock.js';
 
 /** A client connection as the drivers of PostgreSQL (`connection.stream`) and MySQL (`stream`) have it. */
 export interface DriverConnection {
@@ -33,6 +34,29 @@ export async function cutAndRelease(
   cut(connection);
   await setImmediate();
   if (!runner.isReleased) await runner.release();
+}
+
+/**
+ * When each prepared connection last answered, on both clocks: one of them may stop while the process is
+ * frozen. One that was silent for long may be dead, and is replaced before a statement is risked on it.
+ */
+export class LastAnswers {
+  private readonly answered = new WeakMap<object, { wall: number; monotonic: number }>();
+
+  constructor(private readonly clock: Pick<AuthClock, 'wall' | 'monotonic'>) {}
+
+  note(connection: object): void {
+    const { clock } = this;
+    this.answered.set(connection, { wall: clock.wall(), monotonic: clock.monotonic() });
+  }
+
+  /** For how long a connection has been silent (ms); `undefined` for one that never answered. */
+  silenceOf(connection: object): number | undefined {
+    const last = this.answered.get(connection);
+    if (last === undefined) return undefined;
+    const { clock } = this;
+    return Math.max(clock.wall() - last.wall, clock.monotonic() - last.monotonic);
+  }
 }
 
 /** What is used of pg, as TypeORM's driver has loaded it. */

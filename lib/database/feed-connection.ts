@@ -5,16 +5,13 @@ import type { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import { withinTime } from '../platform/async-calls.js';
 import type { Dialect } from './dialect.js';
-import { cut, type DriverConnection } from './driver-connection.js';
+import { cut, type DriverConnection, LastAnswers } from './driver-connection.js';
 
 /** One connection with the DataSource that exists for it alone. */
 interface FeedLink {
   readonly dataSource: DataSource;
   readonly runner: QueryRunner;
   readonly connection: DriverConnection;
-  /** When its last answer came, on both clocks: one of them may stop while the process is frozen. */
-  wall: number;
-  monotonic: number;
   /** Why the driver says that it is over. */
   broken?: unknown;
 }
@@ -39,9 +36,12 @@ export interface FeedConnectionOptions {
  */
 export class FeedConnection {
   private readonly logger = new Logger('RevocationFeed');
+  private readonly answers: LastAnswers;
   private link: FeedLink | undefined;
 
-  constructor(private readonly options: FeedConnectionOptions) {}
+  constructor(private readonly options: FeedConnectionOptions) {
+    this.answers = new LastAnswers(options.clock);
+  }
 
   /**
    * Runs `send` on the connection, and once more on a new one where the old one turns out to be dead.
@@ -94,8 +94,7 @@ export class FeedConnection {
 
   private async use<T>(link: FeedLink, send: (runner: QueryRunner) => Promise<T>): Promise<T> {
     const answer = await send(link.runner);
-    link.wall = this.options.clock.wall();
-    link.monotonic = this.options.clock.monotonic();
+    this.answers.note(link);
     return answer;
   }
 
@@ -103,9 +102,8 @@ export class FeedConnection {
   private trusted(): FeedLink | undefined {
     const { link } = this;
     if (link === undefined) return undefined;
-    const { clock, trustedFor } = this.options;
-    const silence = Math.max(clock.wall() - link.wall, clock.monotonic() - link.monotonic);
-    if (link.broken === undefined && silence <= trustedFor) return link;
+    const silence = this.answers.silenceOf(link) ?? 0;
+    if (link.broken === undefined && silence <= this.options.trustedFor) return link;
     this.replace(link, link.broken ?? new Error(`It was silent for ${Math.round(silence)} ms.`));
     return undefined;
   }
@@ -118,19 +116,14 @@ export class FeedConnection {
   }
 
   private async connect(): Promise<FeedLink> {
-    const { open, dialect, clock } = this.options;
+    const { open, dialect } = this.options;
     const dataSource = await open();
     const runner = dataSource.createQueryRunner('master');
     let link: FeedLink | undefined;
     try {
       const connection = (await runner.connect()) as DriverConnection;
-      link = {
-        dataSource,
-        runner,
-        connection,
-        wall: clock.wall(),
-        monotonic: clock.monotonic(),
-      };
+      link = { dataSource, runner, connection };
+      this.answers.note(link);
       const opened = link;
       connection.on?.('error', (error) => (opened.broken ??= error));
       for (const sql of dialect.prepareConnection) await runner.query(sql);

@@ -1,8 +1,7 @@
-import type { Dialect } from './dialect.js';
 import { AuthInstance } from './entities/auth-instance.entity.js';
 import { integerOf, reader } from './entities/table.js';
-import { Expression, StatementRepository } from './statement-repository.js';
-import { type Row, type Statement } from './statement.js';
+import { Expression, Statements } from './statement-repository.js';
+import type { Row, Statement } from './statement.js';
 
 /** After so long without renewal a row belongs to no running instance (ms). */
 const FORGOTTEN_AFTER = 86_400_000;
@@ -20,65 +19,6 @@ export interface SeenInstance extends InstanceRow {
   readonly clockAhead: number;
 }
 
-/** The statements about who follows this log; nothing that decides about a token reads them. */
-export class InstanceStatements {
-  private readonly instances: StatementRepository<AuthInstance>;
-
-  constructor(private readonly dialect: Dialect) {
-    this.instances = new StatementRepository(dialect, AuthInstance);
-  }
-
-  /** With no time yet: {@link renew} in the same transaction writes the database's. */
-  insert(row: InstanceRow): Statement {
-    return this.instances.insertMissing([{ ...row, seenAt: 0, clockAhead: 0 }]);
-  }
-
-  /** @param wall - What the host takes the time to be (epoch ms), to be compared with the database's. */
-  renew({ id, maxStaleness, maxTokenLife }: InstanceRow, wall: number): Statement {
-    const { now } = this.dialect;
-    return this.instances.update(
-      { id },
-      {
-        maxStaleness,
-        maxTokenLife,
-        seenAt: new Expression(now),
-        clockAhead: new Expression(`? - ${now}`, [wall]),
-      },
-    );
-  }
-
-  remove(id: string): Statement {
-    return this.instances.delete({ id });
-  }
-
-  /** Those that were not seen for a day: they ended without a word. */
-  forget(): Statement {
-    return this.dialect.statement(
-      `DELETE FROM ${this.instances.table} WHERE seen_at < ${this.dialect.now} - ${FORGOTTEN_AFTER}`,
-      [],
-    );
-  }
-
-  /** How many have renewed their row lately; one row `{ running }`. */
-  countRunning(): Statement {
-    const { text, now } = this.dialect;
-    return this.dialect.statement(
-      `SELECT ${text('COUNT(*)')} AS running FROM ${this.instances.table} ` +
-        `WHERE seen_at BETWEEN ${now} - ${RENEWED_WITHIN} AND ${now} + ${RENEWED_WITHIN}`,
-      [],
-    );
-  }
-
-  list(): Statement {
-    const ago = this.dialect.text(`${this.dialect.now} - i.seen_at`);
-    return this.dialect.statement(
-      `SELECT ${this.instances.select('i', SEEN)}, ${ago} AS seen_ago FROM ${this.instances.table} i ` +
-        `ORDER BY i.label, i.instance_id`,
-      [],
-    );
-  }
-}
-
 const SEEN = [
   'id',
   'label',
@@ -89,6 +29,52 @@ const SEEN = [
   'format',
   'clockAhead',
 ] as const satisfies readonly (keyof AuthInstance)[];
+
+/** The statements about the instances that follow this log; no decision about a token reads them. */
+export class InstanceStatements extends Statements {
+  private readonly instances = this.table(AuthInstance);
+  private readonly insertRow = this.instances.insertMissing();
+  private readonly update = this.instances.update(
+    ['id'],
+    [
+      'maxStaleness',
+      'maxTokenLife',
+      ['seenAt', new Expression(this.dialect.now)],
+      ['clockAhead', `? - ${this.dialect.now}`],
+    ],
+  );
+
+  readonly remove = this.instances.delete(['id']);
+
+  /** Those that were not seen for a day: they stopped without a shutdown. Raw: it reckons with the database's time. */
+  readonly forget = this.prepare<[]>(
+    `DELETE FROM ${this.instances.table} WHERE seen_at < ${this.dialect.now} - ${FORGOTTEN_AFTER}`,
+  );
+
+  /** How many have renewed their row lately; one row `{ running }`. Raw: it counts. */
+  readonly countRunning = this.prepare<[]>(
+    `SELECT ${this.dialect.text('COUNT(*)')} AS running FROM ${this.instances.table} ` +
+      `WHERE seen_at BETWEEN ${this.dialect.now} - ${RENEWED_WITHIN} AND ${this.dialect.now} + ${RENEWED_WITHIN}`,
+  );
+
+  /** Raw: it reckons with the database's time. */
+  readonly list = this.prepare<[]>(
+    `SELECT ${this.instances.select('i', SEEN)}, ` +
+      `${this.dialect.text(`${this.dialect.now} - i.seen_at`)} AS seen_ago ` +
+      `FROM ${this.instances.table} i ORDER BY i.label, i.instance_id`,
+  );
+
+  /** With no time yet: {@link renew} in the same transaction writes the database's. */
+  insert(row: InstanceRow): Statement {
+    return this.insertRow({ ...row, seenAt: 0, clockAhead: 0 });
+  }
+
+  /** @param wall - What the host takes the time to be (epoch ms), to be compared with the database's. */
+  renew({ id, maxStaleness, maxTokenLife }: InstanceRow, wall: number): Statement {
+    return this.update(id, { maxStaleness, maxTokenLife, clockAhead: wall });
+  }
+}
+
 const readSeen = reader(AuthInstance, SEEN);
 
 /** A row of {@link InstanceStatements.list}. */

@@ -1,21 +1,15 @@
 import type { AuthClock } from '../platform/auth-clock.js';
-import type { Dialect } from './dialect.js';
 import { AuthHead, AuthLog } from './entities/auth-log.entity.js';
 import {
   type LogEvent,
   type LogEventKind,
   PendingEvent,
-  reasonOf,
+  REVOCATION_REASONS,
   RevocationEvent,
+  type RevocationReason,
 } from './entities/revocation-event.entity.js';
-import { bytesOf, columnsOf, integerOf, reader, valuesOf } from './entities/table.js';
-import {
-  Expression,
-  lessThan,
-  oneOf,
-  selected,
-  StatementRepository,
-} from './statement-repository.js';
+import { columnsOf, integerOf, reader } from './entities/table.js';
+import { columnValue, Expression, selected, Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 
 /** What every reader of the head needs of it. */
@@ -53,174 +47,173 @@ export interface Head extends Pick<AuthHead, (typeof HEAD_PROPERTIES)[number]> {
   readonly now: number;
 }
 
-/** Every statement of the log, written once for all dialects; rows come back as text. */
-export class LogStatements {
-  private readonly log: StatementRepository<AuthLog>;
-  private readonly head: StatementRepository<AuthHead>;
-  private readonly event: StatementRepository<RevocationEvent>;
-  private readonly pending: StatementRepository<PendingEvent>;
-  private readonly eventColumns: string;
-  private readonly pendingColumns: string;
-  private readonly headColumns: string;
+/** The one row of `auth_log`, and of `auth_head`. */
+const THE_ROW = ['id', new Expression('= 1')] as const;
 
-  constructor(readonly dialect: Dialect) {
-    const { text } = dialect;
-    this.log = new StatementRepository(dialect, AuthLog);
-    this.head = new StatementRepository(dialect, AuthHead);
-    this.event = new StatementRepository(dialect, RevocationEvent);
-    this.pending = new StatementRepository(dialect, PendingEvent);
-    this.headColumns = [
-      this.head.select('h', HEAD_PROPERTIES),
-      `${text(dialect.server)} AS server_now`,
-      `${text(dialect.isReadOnly)} AS read_only`,
-      `${text(dialect.now)} AS now`,
-    ].join(', ');
-    this.eventColumns = this.event.select('e', EVENT_PROPERTIES);
-    // A UNION needs the same columns in the same order: what a pending event does not have is NULL.
-    const known = new Map(columnsOf(PendingEvent).map((column) => [column.name, column]));
-    this.pendingColumns = columnsOf(RevocationEvent, EVENT_PROPERTIES)
-      .map(({ name, as }) => {
-        const column = known.get(name);
-        return column === undefined ? `${text('NULL')} AS ${as}` : selected(dialect, column, 'p');
-      })
-      .join(', ');
-  }
+/** Every statement of the log, written once for all dialects; rows come back as text. */
+export class LogStatements extends Statements {
+  private readonly log = this.table(AuthLog);
+  private readonly head = this.table(AuthHead);
+  private readonly event = this.table(RevocationEvent);
+  private readonly pending = this.table(PendingEvent);
+  private readonly eventColumns = this.event.select('e', EVENT_PROPERTIES);
+  private readonly headColumns = [
+    this.head.select('h', HEAD_PROPERTIES),
+    `${this.dialect.text(this.dialect.server)} AS server_now`,
+    `${this.dialect.text(this.dialect.isReadOnly)} AS read_only`,
+    `${this.dialect.text(this.dialect.now)} AS now`,
+  ].join(', ');
 
   /**
    * F1, C2: one statement, so one snapshot, with everything that a proof of freshness needs. The
    * event at the cursor comes along, to be compared with the one that is remembered.
+   *
+   * Raw: it joins the head with a UNION of two tables.
    */
-  poll(cursor: number, limit: number, pendingLimit: number): Statement {
-    return this.dialect.statement(
-      `SELECT l.log_id, ${this.headColumns}, e.* FROM ${this.head.table} h ` +
-        `JOIN ${this.log.table} l ON l.id = 1 LEFT JOIN (` +
-        `SELECT * FROM (SELECT ${this.eventColumns} FROM ${this.event.table} e ` +
-        `WHERE e.position >= ? ORDER BY e.position LIMIT ?) following ` +
-        `UNION ALL SELECT * FROM (SELECT ${this.pendingColumns} FROM ${this.pending.table} p ` +
-        `ORDER BY p.event_id LIMIT ?) waiting` +
-        `) e ON 1 = 1 WHERE h.id = 1`,
-      [cursor, limit, pendingLimit],
-    );
-  }
+  readonly poll = this.prepare<[cursor: number, limit: number, pendingLimit: number]>(
+    `SELECT l.log_id, ${this.headColumns}, e.* FROM ${this.head.table} h ` +
+      `JOIN ${this.log.table} l ON l.id = 1 LEFT JOIN (` +
+      `SELECT * FROM (SELECT ${this.eventColumns} FROM ${this.event.table} e ` +
+      `WHERE e.position >= ? ORDER BY e.position LIMIT ?) following ` +
+      `UNION ALL SELECT * FROM (SELECT ${this.pendingColumns()} FROM ${this.pending.table} p ` +
+      `ORDER BY p.event_id LIMIT ?) waiting` +
+      `) e ON 1 = 1 WHERE h.id = 1`,
+  );
 
-  /** F7: one keyset page of what can still end a token, up to the head that was read first. */
-  page(after: number, through: number, now: number, limit: number): Statement {
-    return this.dialect.statement(
-      `SELECT ${this.eventColumns} FROM ${this.event.table} e WHERE e.position > ? AND e.position <= ? ` +
-        `AND (e.keep_until IS NULL OR e.keep_until >= ?) ORDER BY e.position LIMIT ?`,
-      [after, through, now, limit],
-    );
-  }
+  /**
+   * F7: one keyset page of what can still end a token, up to the head that was read first. Raw: one of
+   * its conditions has an OR.
+   */
+  readonly page = this.prepare<[after: number, through: number, now: number, limit: number]>(
+    `SELECT ${this.eventColumns} FROM ${this.event.table} e WHERE e.position > ? AND e.position <= ? ` +
+      `AND (e.keep_until IS NULL OR e.keep_until >= ?) ORDER BY e.position LIMIT ?`,
+  );
 
-  /** G1, G2: the position, the time and whether an event waits to be numbered, in one snapshot. */
-  position(): Statement {
-    return this.dialect.statement(
-      `SELECT l.log_id, ${this.headColumns}, ${this.dialect.text(
-        `(SELECT COUNT(*) FROM ${this.pending.table} WHERE kind IN ('subject', 'issuer'))`,
-      )} AS pending_marks FROM ${this.head.table} h ` +
-        `JOIN ${this.log.table} l ON l.id = 1 WHERE h.id = 1`,
-      [],
-    );
-  }
+  /**
+   * G1, G2: the position, the time and whether an event waits to be numbered, in one snapshot. Raw: it
+   * reads three tables.
+   */
+  readonly position = this.prepare<[]>(
+    `SELECT l.log_id, ${this.headColumns}, ${this.dialect.text(
+      `(SELECT COUNT(*) FROM ${this.pending.table} WHERE kind IN ('subject', 'issuer'))`,
+    )} AS pending_marks FROM ${this.head.table} h ` +
+      `JOIN ${this.log.table} l ON l.id = 1 WHERE h.id = 1`,
+  );
 
-  logId(): Statement {
-    // Without placeholders: a caller's own manager runs it too.
-    return this.dialect.statement(`SELECT log_id FROM ${this.log.table} WHERE id = 1`, []);
-  }
+  /** Without placeholders: a caller's own manager runs it too. */
+  readonly logId = this.log.find([THE_ROW], { only: ['logId'] });
 
-  /** W1: taken last of all locks; from here on no other event can be numbered. */
-  lockHead(): Statement {
-    return this.dialect.statement(
-      `SELECT (SELECT l.log_id FROM ${this.log.table} l WHERE l.id = 1) AS log_id, ` +
-        `${this.headColumns} FROM ${this.head.table} h WHERE h.id = 1${this.dialect.forUpdate}`,
-      [],
-    );
-  }
-
-  private raiseHead(position: number, lastEventId: string): Statement {
-    return this.head.update(
-      { id: true, position: lessThan(position) },
-      { position, lastEventId, server: new Expression(this.dialect.server) },
-    );
-  }
+  /**
+   * W1: taken last of all locks; from here on no other event can be numbered. Raw: it locks one table
+   * and reads another.
+   */
+  readonly lockHead = this.prepare<[]>(
+    `SELECT (SELECT l.log_id FROM ${this.log.table} l WHERE l.id = 1) AS log_id, ` +
+      `${this.headColumns} FROM ${this.head.table} h WHERE h.id = 1${this.dialect.forUpdate}`,
+  );
 
   /** W1: which of these ids have a place already; a locking read, whatever the isolation level. */
-  findEvents(ids: readonly string[]): Statement {
-    return this.event.find({ id: oneOf(ids) }, { only: EVENT_PROPERTIES, lock: true });
-  }
+  readonly findEvents = this.event.find([['id', 'IN']], { only: EVENT_PROPERTIES, lock: true });
 
   /** One event, if it has its place; without a lock. */
-  findEvent(id: string): Statement {
-    return this.event.find({ id }, { only: EVENT_PROPERTIES });
-  }
+  readonly findEvent = this.event.find(['id'], { only: EVENT_PROPERTIES });
 
   /** The events that end one of these tokens or sessions, with the time at which each was written. */
-  findEnds(keys: readonly string[]): Statement {
-    return this.event.find({ key: oneOf(keys), kind: oneOf(['token', 'session']) });
-  }
+  readonly findEnds = this.event.find([
+    ['key', 'IN'],
+    ['kind', new Expression("IN ('token', 'session')")],
+  ]);
+
+  /** C4: what waits to be numbered: first what a login waits for, then the oldest. Raw for this order. */
+  readonly listPending = this.prepare<[limit: number]>(
+    `SELECT ${this.pending.select('p')} FROM ${this.pending.table} p ` +
+      `ORDER BY CASE WHEN p.kind IN ('subject', 'issuer') THEN 0 ELSE 1 END, p.event_id LIMIT ?`,
+  );
+
+  readonly deleteEvents = this.event.delete([['position', 'IN']]);
+
+  private readonly insert = this.event.insert();
+  private raiseAndInsert: string | undefined;
+  private readonly raise = this.head.update(
+    [THE_ROW, ['position', '<']],
+    ['position', 'lastEventId', ['server', new Expression(this.dialect.server)]],
+  );
+  private readonly raisePurged = this.head.update(
+    [THE_ROW, ['purgedThrough', '<']],
+    ['purgedThrough'],
+  );
+  private readonly raiseStaleness = this.head.update(
+    [THE_ROW, ['maxStaleness', '<']],
+    ['maxStaleness', 'maxStalenessBy'],
+  );
+  private readonly raiseTokenLife = this.head.update(
+    [THE_ROW, ['maxTokenLife', '<']],
+    ['maxTokenLife', 'maxTokenLifeBy'],
+  );
 
   /**
    * W1: raises the head by what is missing and inserts that, in one statement where the database can.
    * Each says how many rows it has to change.
    */
-  append(rows: readonly RevocationEvent[]): readonly { statement: Statement; changes: number }[] {
-    const last = rows.at(-1) as RevocationEvent;
-    const raise = this.raiseHead(last.position, last.id);
-    const insert = this.event.insert(rows);
-    const both = this.dialect.insertAfter?.(raise, insert);
-    if (both !== undefined) return [{ statement: both, changes: rows.length }];
-    return [
-      { statement: raise, changes: 1 },
-      { statement: insert, changes: rows.length },
-    ];
-  }
-
-  /** C4: what waits to be numbered: first what a login waits for, then the oldest. */
-  listPending(limit: number): Statement {
-    return this.dialect.statement(
-      `SELECT ${this.pending.select('p')} FROM ${this.pending.table} p ` +
-        `ORDER BY CASE WHEN p.kind IN ('subject', 'issuer') THEN 0 ELSE 1 END, p.event_id LIMIT ?`,
-      [limit],
-    );
+  append(
+    rows: readonly RevocationEvent[],
+  ): readonly { readonly statement: Statement; readonly changes: number }[] {
+    const { position, id } = rows.at(-1) as RevocationEvent;
+    const raise = this.raise(position, { position, lastEventId: id });
+    const insert = this.insert(...rows);
+    if (this.dialect.insertAfter === undefined) {
+      return [
+        { statement: raise, changes: 1 },
+        { statement: insert, changes: rows.length },
+      ];
+    }
+    this.raiseAndInsert ??= this.dialect.insertAfter(raise, insert);
+    const values = [...raise.values, ...insert.values];
+    return [{ statement: { sql: this.raiseAndInsert, values }, changes: rows.length }];
   }
 
   deletePending(ids: readonly string[]): Statement {
-    return this.dialect.statement(
-      this.dialect.deletePending(ids.length),
-      ids.map((id) => bytesOf(id)),
-    );
-  }
-
-  deleteEvents(positions: readonly number[]): Statement {
-    return this.event.delete({ position: oneOf(positions) });
+    const keys = ids.map((id) => Buffer.from(id, 'hex'));
+    return this.once(this.dialect.deletePending(ids.length), keys);
   }
 
   raisePurgedThrough(position: number): Statement {
-    return this.head.update(
-      { id: true, purgedThrough: lessThan(position) },
-      { purgedThrough: position },
-    );
+    return this.raisePurged(position, { purgedThrough: position });
   }
 
-  /** H4: raises the registered bounds, never lowers them; the head says who raised them. */
+  /** H4: raises the registered bounds, never lowers them; the head says which instance raised them. */
   registerBound(
     bound: 'maxStaleness' | 'maxTokenLife',
     value: number,
     instance: string,
   ): Statement {
-    return this.head.update(
-      { id: true, [bound]: lessThan(value) },
-      { [bound]: value, [`${bound}By`]: instance },
-    );
+    return bound === 'maxStaleness'
+      ? this.raiseStaleness(value, { maxStaleness: value, maxStalenessBy: instance })
+      : this.raiseTokenLife(value, { maxTokenLife: value, maxTokenLifeBy: instance });
   }
 
   /** What `{ manager }` writes in the caller's own transaction: column names and values. */
   static pendingValues(row: PendingEvent): Record<string, string | number | Buffer | null> {
     const columns = columnsOf(PendingEvent);
-    const values = valuesOf(row, columns);
-    return Object.fromEntries(columns.map(({ name }, index) => [name, values[index] ?? null]));
+    return Object.fromEntries(columns.map((column) => [column.name, columnValue(row, column)]));
+  }
+
+  /** A UNION needs the same columns in the same order: what a pending event does not have is NULL. */
+  private pendingColumns(): string {
+    const known = new Map(columnsOf(PendingEvent).map((column) => [column.name, column]));
+    const columns = columnsOf(RevocationEvent, EVENT_PROPERTIES).map(({ name, as }) => {
+      const column = known.get(name);
+      return column === undefined
+        ? `${this.dialect.text('NULL')} AS ${as}`
+        : selected(this.dialect, column, 'p');
+    });
+    return columns.join(', ');
   }
 }
+
+const REASONS: ReadonlyMap<string, RevocationReason> = new Map(
+  REVOCATION_REASONS.map((reason) => [reason, reason]),
+);
 
 const readHead = reader(AuthHead, HEAD_PROPERTIES);
 
@@ -252,7 +245,7 @@ export function eventOf(row: Row): LogEvent {
     accessOnly: row['access_only'] === '1',
     issuedBefore: optionalInteger(row['issued_before']),
     until: optionalInteger(row['keep_until']),
-    reason: reasonOf(row['reason']),
+    reason: REASONS.get(row['reason'] ?? '') ?? 'unspecified',
   };
 }
 

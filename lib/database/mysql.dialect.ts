@@ -1,7 +1,6 @@
 import type { Dialect, FailureKind } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-connection.js';
-import { type AuthTable, placeholders } from './entities/table.js';
-import type { SqlValue, Statement } from './statement.js';
+import type { AuthTable } from './entities/table.js';
 
 /** MariaDB's "record has changed since last read", lock wait timeout, deadlock. */
 const CONFLICTS = new Set(['ER_CHECKREAD', 'ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_DEADLOCK']);
@@ -20,16 +19,16 @@ const GOING_AWAY = new Set([
 
 /** MySQL and MariaDB. */
 export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
-  const statement = (sql: string, values: readonly SqlValue[]): Statement => ({ sql, values });
   const prefixed = (name: string): string => `${tablePrefix}${name}`;
   const table = (name: AuthTable): string =>
     `\`${database.replaceAll('`', '``')}\`.\`${prefixed(name)}\``;
-  const insert: Dialect['insert'] = (name, columns, rows) => ({
-    sql:
+  const insert: Dialect['insert'] = (name, columns, rows) => {
+    const row = `(${columns.map(() => '?').join(', ')})`;
+    return (
       `INSERT INTO ${table(name)} (${columns.map((column) => column.name).join(', ')}) VALUES ` +
-      rows.map(() => `(${columns.map(() => '?').join(', ')})`).join(', '),
-    values: rows.flat(),
-  });
+      Array(rows).fill(row).join(', ')
+    );
+  };
   return {
     name: 'mysql',
     types: {
@@ -81,30 +80,29 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
     table,
     text: (expression) => `CAST(${expression} AS CHAR)`,
     hex: (column) => `LOWER(HEX(${column}))`,
-    statement,
+    placeholder: () => '?',
+    insertsColumns: false,
     insert,
     // IGNORE would also cut what is too long, and takes a lock that two of them cannot both widen.
     insertMissing: (name, columns, rows) => {
-      const { sql, values } = insert(name, columns, rows);
-      const [{ name: key } = { name: '' }] = columns;
-      return { sql: `${sql} ON DUPLICATE KEY UPDATE ${key} = ${key}`, values };
+      const key = columns[0]?.name;
+      return `${insert(name, columns, rows)} ON DUPLICATE KEY UPDATE ${key} = ${key}`;
     },
     updateInOrder: (name, key, set, where) =>
-      statement(`UPDATE ${table(name)} SET ${set.sql} WHERE ${where.sql} ORDER BY ${key}`, [
-        ...set.values,
-        ...where.values,
-      ]),
-    existing: statement(
-      `SELECT CAST(table_name AS CHAR) AS name FROM information_schema.tables WHERE table_schema = ? ` +
+      `UPDATE ${table(name)} SET ${set} WHERE ${where} ORDER BY ${key}`,
+    existing: {
+      sql:
+        `SELECT CAST(table_name AS CHAR) AS name FROM information_schema.tables WHERE table_schema = ? ` +
         `UNION SELECT CAST(index_name AS CHAR) FROM information_schema.statistics WHERE table_schema = ?`,
-      [database, database],
-    ),
-    columnsOf: (tables) =>
-      statement(
+      values: [database, database],
+    },
+    columnsOf: (tables) => ({
+      sql:
         `SELECT CAST(table_name AS CHAR) AS table_name, CAST(column_name AS CHAR) AS column_name ` +
-          `FROM information_schema.columns WHERE table_schema = ? AND table_name IN (${placeholders(tables)})`,
-        [database, ...tables],
-      ),
+        `FROM information_schema.columns WHERE table_schema = ? ` +
+        `AND table_name IN (${tables.map(() => '?').join(', ')})`,
+      values: [database, ...tables],
+    }),
     // `IN (…)` becomes a scan that locks every row on its way, those of open transactions included.
     deletePending: (count) =>
       `DELETE p FROM (SELECT CAST(? AS BINARY(16)) AS id` +

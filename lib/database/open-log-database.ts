@@ -57,7 +57,11 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
   if (application !== undefined) refuseOurNames(application, location.tablePrefix);
   const options = derivedOptions(location);
   const feedOptions = derivedOptions(location, 1);
-  if (application !== undefined && isInMemory(options)) return openShared(application, location);
+  if (application !== undefined && isInMemory(options)) {
+    const shared = openShared(application, location);
+    await prepare(shared, location, () => migrateShared(application, location));
+    return shared;
+  }
 
   const dataSource = await connect(application, options);
   const { clock = new AuthClock() } = location;
@@ -82,7 +86,7 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
             clock,
             { mayBeStandby: location.migrations === 'none', onFailure: refused },
           );
-    await prepare(dataSource, database, location);
+    await prepare(database, location, () => migrate(dataSource, dialect));
     return database;
   } catch (error) {
     await dataSource.destroy();
@@ -164,25 +168,22 @@ function isInMemory(options: DataSourceOptions): boolean {
 }
 
 /** An in-memory database has one handle; ours is the application's, gated for reads too. */
-async function openShared(application: DataSource, location: LogLocation): Promise<LogDatabase> {
+function openShared(application: DataSource, location: LogLocation): LogDatabase {
   const handle = handleOf(application);
   if (handle === undefined) {
     throw new Error('The application’s in-memory DataSource is not initialised yet.');
   }
-  const dialect = dialectOf(application, location);
-  const database = new SqliteLogDatabase(undefined, handle, dialect, application);
-  await refuseForeignTables(database);
-  if (location.newLog !== true) await refuseSecondLog(database);
-  if (location.migrations === 'run') {
-    const runner = application.createQueryRunner();
-    try {
-      for (const Migration of authTables(location).migrations) await new Migration().up(runner);
-    } finally {
-      await runner.release();
-    }
+  return new SqliteLogDatabase(undefined, handle, dialectOf(application, location), application);
+}
+
+/** Each migration does nothing where its objects exist: so none has to be recorded. */
+async function migrateShared(application: DataSource, location: LogLocation): Promise<void> {
+  const runner = application.createQueryRunner();
+  try {
+    for (const Migration of authTables(location).migrations) await new Migration().up(runner);
+  } finally {
+    await runner.release();
   }
-  await checkTables(database);
-  return database;
 }
 
 /** Our own handle: it never waits inside SQLite, and a commit is on disk. */
@@ -194,15 +195,16 @@ function openedHandle(dataSource: DataSource): SqliteHandle {
   return handle;
 }
 
+/** Makes the tables, if that was asked for, and checks that they are complete and ours. */
 async function prepare(
-  dataSource: DataSource,
   database: LogDatabase,
   location: LogLocation,
+  migrate: () => Promise<void>,
 ): Promise<void> {
   if (location.migrations === 'none') return;
-  const { dialect } = database;
-  const isReadOnly = `SELECT ${dialect.text(dialect.isReadOnly)} AS is_standby`;
-  const { rows } = await database.read({ sql: isReadOnly, values: [] });
+  const { text, isReadOnly } = database.dialect;
+  const sql = `SELECT ${text(isReadOnly)} AS is_standby`;
+  const { rows } = await database.read({ sql, values: [] });
   if (rows[0]?.['is_standby'] === '1') {
     throw new AuthWiringError(
       'AuthModule: the database server is read-only (a replica?); a logout must be written.',
@@ -211,7 +213,7 @@ async function prepare(
   }
   await refuseForeignTables(database);
   if (location.newLog !== true) await refuseSecondLog(database);
-  if (location.migrations === 'run') await migrate(dataSource, database.dialect);
+  if (location.migrations === 'run') await migrate();
   await checkTables(database);
 }
 

@@ -1,7 +1,6 @@
-import type { Dialect } from './dialect.js';
 import { AuthHead } from './entities/auth-log.entity.js';
 import { type AuthTable, integerOf, reader } from './entities/table.js';
-import { StatementRepository } from './statement-repository.js';
+import { Expression, Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 
 /** The tables whose rows `status` counts. */
@@ -19,13 +18,18 @@ const SETTINGS = {
   flushAtCommit: 'CAST(@@innodb_flush_log_at_trx_commit AS CHAR)',
 } as const;
 
-/** The statements that only the command needs: what `status` and `doctor` read, and what operators set. */
-export class OperatorStatements {
-  private readonly head: StatementRepository<AuthHead>;
+/** The row of the head: there is one. */
+const THE_HEAD = [['id', new Expression('= 1')]] as const;
 
-  constructor(private readonly dialect: Dialect) {
-    this.head = new StatementRepository(dialect, AuthHead);
-  }
+/**
+ * The statements that only the command needs: what `status` and `doctor` read, and what operators set.
+ * What they read is raw: they count, and compare tables in one snapshot.
+ */
+export class OperatorStatements extends Statements {
+  private readonly head = this.table(AuthHead);
+  private readonly lowerStaleness = this.head.update(THE_HEAD, ['maxStaleness', 'maxStalenessBy']);
+  private readonly lowerTokenLife = this.head.update(THE_HEAD, ['maxTokenLife', 'maxTokenLifeBy']);
+  private readonly setFormat = this.head.update(THE_HEAD, ['format']);
 
   /**
    * The head and the log's id beside the last event, with the database's time in the same snapshot.
@@ -34,12 +38,11 @@ export class OperatorStatements {
   figures(): Statement {
     const { text, hex, table, now } = this.dialect;
     const last = `(SELECT MAX(m.position) FROM ${table('auth_event')} m)`;
-    return this.dialect.statement(
+    return this.once(
       `SELECT l.log_id, ${this.head.select('h', FIGURES)}, ${text(`COALESCE(${last}, 0)`)} AS last_position, ` +
         `${hex('e.event_id')} AS last_event, ${text(now)} AS now FROM ${table('auth_head')} h ` +
         `JOIN ${table('auth_log')} l ON l.id = 1 ` +
         `LEFT JOIN ${table('auth_event')} e ON e.position = ${last} WHERE h.id = 1`,
-      [],
     );
   }
 
@@ -50,13 +53,13 @@ export class OperatorStatements {
       name === 'auth_session'
         ? ` WHERE ended_at IS NULL AND idle_until > ${now} AND expires_at > ${now}`
         : '';
-    return this.dialect.statement(`SELECT ${text('COUNT(*)')} AS n FROM ${table(name)}${open}`, []);
+    return this.once(`SELECT ${text('COUNT(*)')} AS n FROM ${table(name)}${open}`);
   }
 
   /** A row, if the one row of the log or of the head exists. */
   hasRow(name: AuthTable & ('auth_log' | 'auth_head')): Statement {
     const { table } = this.dialect;
-    return this.dialect.statement(`SELECT 1 AS one FROM ${table(name)} WHERE id = 1`, []);
+    return this.once(`SELECT 1 AS one FROM ${table(name)} WHERE id = 1`);
   }
 
   /** One setting of the server, as `value`. */
@@ -68,28 +71,29 @@ export class OperatorStatements {
   cannotWrite(): Statement {
     // Not `read_only`: the connection refuses an answer of a standby that has this name.
     const { text, isReadOnly } = this.dialect;
-    return this.dialect.statement(`SELECT ${text(isReadOnly)} AS cannot_write`, []);
+    return this.once(`SELECT ${text(isReadOnly)} AS cannot_write`);
   }
 
   /** How many events there have to be above what was purged, and how many there are. */
   gaps(): Statement {
     const { text, table } = this.dialect;
     const found = `(SELECT COUNT(*) FROM ${table('auth_event')} e WHERE e.position > h.purged_through AND e.position <= h.position)`;
-    return this.dialect.statement(
+    return this.once(
       `SELECT ${text('h.position - h.purged_through')} AS wanted, ` +
         `${text('h.purged_through')} AS purged_through, ${text(found)} AS found ` +
         `FROM ${table('auth_head')} h WHERE h.id = 1`,
-      [],
     );
   }
 
   raiseFormat(format: number): Statement {
-    return this.head.update({ id: true }, { format });
+    return this.setFormat({ format });
   }
 
   /** Lowers a registered bound (ms); the head says who did it. */
   lowerBound(bound: LoweredBound, to: number, by: string): Statement {
-    return this.head.update({ id: true }, { [bound]: to, [`${bound}By`]: by });
+    return bound === 'maxStaleness'
+      ? this.lowerStaleness({ maxStaleness: to, maxStalenessBy: by })
+      : this.lowerTokenLife({ maxTokenLife: to, maxTokenLifeBy: by });
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Dialect, FailureKind } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-connection.js';
-import { type AuthTable, type ColumnKind, placeholders } from './entities/table.js';
-import type { Row, SqlValue, Statement } from './statement.js';
+import type { AuthTable, ColumnKind } from './entities/table.js';
+import type { Row } from './statement.js';
 
 /** As what the values of a column are sent, a row of the array each. */
 const ARRAYS: Readonly<Record<ColumnKind, string>> = {
@@ -37,22 +37,11 @@ interface PostgresClient {
 /** PostgreSQL: every name qualified, every value selected as text, READ COMMITTED by name. */
 export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
   const quoted = `"${schema.replaceAll('"', '""')}"`;
-  const numbered = (sql: string): string => {
-    let index = 0;
-    return sql.replaceAll('?', () => `$${++index}`);
-  };
-  const statement = (sql: string, values: readonly SqlValue[]): Statement => ({
-    sql: numbered(sql),
-    values,
-  });
   const prefixed = (name: string): string => `${tablePrefix}${name}`;
   const table = (name: AuthTable): string => `${quoted}."${prefixed(name)}"`;
-  const insert: Dialect['insert'] = (name, columns, rows) => ({
-    sql:
-      `INSERT INTO ${table(name)} (${columns.map((column) => column.name).join(', ')}) ` +
-      `SELECT * FROM unnest(${columns.map(({ kind }, i) => `$${i + 1}::${ARRAYS[kind]}`).join(', ')})`,
-    values: columns.map((_, column) => rows.map((row) => row[column] ?? null)),
-  });
+  const insert: Dialect['insert'] = (name, columns) =>
+    `INSERT INTO ${table(name)} (${columns.map((column) => column.name).join(', ')}) ` +
+    `SELECT * FROM unnest(${columns.map(({ kind }) => `?::${ARRAYS[kind]}`).join(', ')})`;
   return {
     name: 'postgres',
     types: {
@@ -98,43 +87,38 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
         /\$(\d+)/g,
         (_, index: string) => `$${Number(index) + update.values.length}`,
       );
-      return {
-        sql: `WITH changed AS (${update.sql} RETURNING 1) ${shifted} WHERE EXISTS (SELECT FROM changed)`,
-        values: [...update.values, ...insert.values],
-      };
+      return `WITH changed AS (${update.sql} RETURNING 1) ${shifted} WHERE EXISTS (SELECT FROM changed)`;
     },
     prepareConnection: [],
     prefixed,
     table,
     text: (expression) => `(${expression})::text`,
     hex: (column) => `encode(${column}, 'hex')`,
-    statement,
+    placeholder: (place) => `$${place}`,
+    insertsColumns: true,
     insert,
     insertMissing: (name, columns, rows) => {
-      const { sql, values } = insert(name, columns, rows);
-      const [{ name: key } = { name: '' }] = columns;
+      const key = columns[0]?.name;
       // DO NOTHING would lock nothing, and the row could go before it is read.
-      return { sql: `${sql} ON CONFLICT (${key}) DO UPDATE SET ${key} = EXCLUDED.${key}`, values };
+      return `${insert(name, columns, rows)} ON CONFLICT (${key}) DO UPDATE SET ${key} = EXCLUDED.${key}`;
     },
     updateInOrder: (name, key, set, where) =>
-      statement(
-        `WITH locked AS (SELECT ${key} FROM ${table(name)} WHERE ${where.sql} ORDER BY ${key} FOR UPDATE) ` +
-          `UPDATE ${table(name)} target SET ${set.sql} FROM locked WHERE target.${key} = locked.${key}`,
-        [...where.values, ...set.values],
-      ),
-    existing: statement(
-      `SELECT tablename::text AS name FROM pg_tables WHERE schemaname = ? ` +
-        `UNION ALL SELECT indexname::text FROM pg_indexes WHERE schemaname = ?`,
-      [schema, schema],
-    ),
-    columnsOf: (tables) =>
-      statement(
+      `WITH locked AS (SELECT ${key} FROM ${table(name)} WHERE ${where} ORDER BY ${key} FOR UPDATE) ` +
+      `UPDATE ${table(name)} target SET ${set} FROM locked WHERE target.${key} = locked.${key}`,
+    existing: {
+      sql:
+        `SELECT tablename::text AS name FROM pg_tables WHERE schemaname = $1 ` +
+        `UNION ALL SELECT indexname::text FROM pg_indexes WHERE schemaname = $1`,
+      values: [schema],
+    },
+    columnsOf: (tables) => ({
+      sql:
         `SELECT c.relname::text AS table_name, a.attname::text AS column_name FROM pg_class c ` +
-          `JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid ` +
-          `WHERE n.nspname = ? AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 ` +
-          `AND NOT a.attisdropped AND c.relname IN (${placeholders(tables)})`,
-        [schema, ...tables],
-      ),
+        `JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid ` +
+        `WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 ` +
+        `AND NOT a.attisdropped AND c.relname = ANY($2)`,
+      values: [schema, tables],
+    }),
     deletePending: (count) =>
       `DELETE FROM ${table('auth_pending')} WHERE event_id IN (${Array(count).fill('?').join(', ')})`,
     failure: (error): FailureKind => {

@@ -4,7 +4,13 @@ import { withinTime } from '../platform/async-calls.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 import { CONNECT_LIMIT, POOL_SIZE } from './derive-data-source-options.js';
 import type { Dialect } from './dialect.js';
-import { cut, cutAndRelease, type DriverConnection, isServerError } from './driver-connection.js';
+import {
+  cut,
+  cutAndRelease,
+  type DriverConnection,
+  isServerError,
+  LastAnswers,
+} from './driver-connection.js';
 import type { FeedConnection } from './feed-connection.js';
 import { type LogDatabase, StorageFailure, type Via } from './log-database.js';
 import type { Row, Statement, StatementResult, Transaction } from './statement.js';
@@ -31,21 +37,23 @@ interface Lease {
 
 /** PostgreSQL, MySQL and MariaDB: a small pool of our own DataSource, and the feed's connection. */
 export class ServerLogDatabase implements LogDatabase {
-  /** When each connection was given back, on both clocks; only those that are prepared are here. */
-  private readonly used = new WeakMap<object, { wall: number; monotonic: number }>();
+  /** Of connections of the pool; one that is not among them is not prepared yet. */
+  private readonly answers: LastAnswers;
 
   constructor(
     private dataSource: DataSource,
     readonly dialect: Dialect,
     private feed: FeedConnection,
-    private readonly clock: Pick<AuthClock, 'wall' | 'monotonic'>,
+    clock: Pick<AuthClock, 'wall' | 'monotonic'>,
     private readonly settings: {
       /** For who only looks: a standby may answer. */
       readonly mayBeStandby: boolean;
       /** Called with why a connection could not be had; it throws that again. */
       readonly onFailure: (error: unknown) => never;
     },
-  ) {}
+  ) {
+    this.answers = new LastAnswers(clock);
+  }
 
   read(statement: Statement, via: Via = 'pool'): Promise<StatementResult> {
     if (via === 'feed') return this.poll(statement, FEED_LIMIT, () => undefined);
@@ -162,7 +170,7 @@ export class ServerLogDatabase implements LogDatabase {
       if (!isRepeatable || !isDead) throw error;
     } finally {
       clearTimeout(timer);
-      this.used.set(connection, this.now());
+      this.answers.note(connection);
       await runner.release();
     }
     // Each round has used up one of the old connections.
@@ -173,11 +181,12 @@ export class ServerLogDatabase implements LogDatabase {
     for (let replaced = 0; ; replaced++) {
       const runner = this.dataSource.createQueryRunner('master');
       const connection = await this.connectionOf(runner);
-      if (replaced < POOL_SIZE && this.isWorn(connection)) {
+      const silence = this.answers.silenceOf(connection);
+      if (replaced < POOL_SIZE && silence !== undefined && silence > TRUSTED_FOR) {
         await cutAndRelease(runner, connection);
         continue;
       }
-      const isFresh = !this.used.has(connection);
+      const isFresh = silence === undefined;
       if (isFresh) await this.prepare(runner, connection);
       return { runner, connection, isFresh };
     }
@@ -193,30 +202,18 @@ export class ServerLogDatabase implements LogDatabase {
     return connection as DriverConnection;
   }
 
-  /** Not used for so long that it may be dead: the process was frozen, or a network forgot it. */
-  private isWorn(connection: DriverConnection): boolean {
-    const last = this.used.get(connection);
-    if (last === undefined) return false;
-    const { wall, monotonic } = this.now();
-    return Math.max(wall - last.wall, monotonic - last.monotonic) > TRUSTED_FOR;
-  }
-
   private async prepare(runner: QueryRunner, connection: DriverConnection): Promise<void> {
     const timer = setTimeout(() => cut(connection), ANSWER_LIMIT);
     timer.unref();
     try {
       for (const sql of this.dialect.prepareConnection) await runner.query(sql);
-      this.used.set(connection, this.now());
+      this.answers.note(connection);
     } catch (error) {
       await cutAndRelease(runner, connection);
       throw error;
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  private now(): { wall: number; monotonic: number } {
-    return { wall: this.clock.wall(), monotonic: this.clock.monotonic() };
   }
 
   private async run(runner: QueryRunner, { sql, values }: Statement): Promise<StatementResult> {

@@ -1,6 +1,6 @@
 import type { AccountRow } from './account.statements.js';
 import type { Dialect } from './dialect.js';
-import { bytesOf, placeholders } from './entities/table.js';
+import { bytesOf, statementOf } from './statement-repository.js';
 import type { SessionRow } from './session.statements.js';
 import type { Statement } from './statement.js';
 
@@ -35,7 +35,8 @@ export function sharingALimit(
   const table = dialect.table('auth_session');
   const by = (name: string): string => `${name}.created_at ${order}, ${name}.session_key ${order}`;
   const [counted, names] = countedClients(group.only, group.listed);
-  return dialect.statement(
+  return statementOf(
+    dialect,
     `SELECT o.sid FROM (SELECT s.* FROM ${table} s${dialect.ordered('auth_session_open')} ` +
       `WHERE s.subject_key = ? AND s.ended_at IS NULL ` +
       `ORDER BY ${dialect.behindNull('s.ended_at', order)}${by('s')} LIMIT ?) o ` +
@@ -69,7 +70,7 @@ function countedClients(
   if (only !== null) return [`o.client = ? AND o.client NOT LIKE '% '`, [only]];
   if (listed.length === 0) return ['1 = 1', []];
   return [
-    `(o.client IS NULL OR o.client NOT IN (${placeholders(listed)}) OR o.client LIKE '% ')`,
+    `(o.client IS NULL OR o.client NOT IN (${listed.map(() => '?').join(', ')}) OR o.client LIKE '% ')`,
     listed,
   ];
 }

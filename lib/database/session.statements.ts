@@ -1,15 +1,6 @@
-import type { Dialect } from './dialect.js';
 import { AuthSession, RefreshToken } from './entities/auth-session.entity.js';
-import { bytesOf, placeholders, reader } from './entities/table.js';
-import {
-  atMost,
-  Expression,
-  lessThan,
-  moreThan,
-  oneOf,
-  present,
-  StatementRepository,
-} from './statement-repository.js';
+import { reader } from './entities/table.js';
+import { Expression, NULL, Statements } from './statement-repository.js';
 import type { Statement } from './statement.js';
 
 /** One login. */
@@ -28,125 +19,186 @@ export interface RetryProof {
   readonly sealed: string;
 }
 
-/** Of one session, at one rotation. */
+/** Used tokens that one rotation deletes at most. */
 const FORGOTTEN_AT_ONCE = 50;
 
-const FORGOTTEN_SUCCESSOR = { sealedSuccessor: null, graceUntil: null } as const;
-
-/** What a rotation writes into the row of the token that was used. */
-export interface Replacement extends Pick<RefreshRow, 'graceUntil' | 'sealedSuccessor'> {
-  readonly replacedAt: number;
-  readonly proof: RetryProof | null;
-}
-
-/** What a refresh changes in the row of its session. */
-export interface SessionSighting {
-  readonly at: number;
-  readonly idleUntil: number;
-  readonly kid: string;
-  readonly ip: string | null;
-  readonly userAgent: string | null;
-}
-
 /** Every statement about sessions and refresh tokens, written once for all dialects. */
-export class SessionStatements {
-  private readonly session: StatementRepository<AuthSession>;
-  private readonly refresh: StatementRepository<RefreshToken>;
+export class SessionStatements extends Statements {
+  private readonly session = this.table(AuthSession);
+  private readonly refresh = this.table(RefreshToken);
+  private readonly tokens = `SELECT ${this.refresh.select('t')} FROM ${this.refresh.table} t`;
 
-  constructor(private readonly dialect: Dialect) {
-    this.session = new StatementRepository(dialect, AuthSession);
-    this.refresh = new StatementRepository(dialect, RefreshToken);
-  }
-
-  /** The database's time, after whatever was waited for before. */
-  now(): Statement {
-    return this.dialect.statement(`SELECT ${this.dialect.text(this.dialect.now)} AS now`, []);
-  }
+  /** The database's time, after whatever was waited for before. Raw: it reads no table. */
+  readonly now = this.prepare<[]>(`SELECT ${this.dialect.text(this.dialect.now)} AS now`);
 
   /** Does nothing when an earlier attempt, whose COMMIT was not answered, inserted it. */
-  insertSession(row: SessionRow): Statement {
-    return this.session.insertMissing([row]);
-  }
+  readonly insertSession = this.session.insertMissing();
+  readonly insertRefresh = this.refresh.insertMissing();
 
-  insertRefresh(row: RefreshRow): Statement {
-    return this.refresh.insertMissing([row]);
-  }
-
-  /** Sessions by their refresh tokens, and whether the end of each waits to be numbered. */
-  findByTokens(digests: readonly string[]): Statement {
-    const { dialect } = this;
-    return dialect.statement(
-      `SELECT ${this.session.select('s')}, ${this.refresh.select('r', ['digest'])}, ${dialect.text(
-        `(SELECT COUNT(*) FROM ${dialect.table('auth_pending')} p WHERE p.event_key = s.session_key)`,
-      )} AS pending_ends FROM ${this.refresh.table} r JOIN ${this.session.table} s ` +
-        `ON s.session_key = r.session_key WHERE r.token_digest IN (${placeholders(digests)})`,
-      digests.map((digest) => bytesOf(digest)),
-    );
-  }
+  /**
+   * Sessions by their refresh tokens, and whether the end of each waits to be numbered. Raw: it reads
+   * three tables.
+   */
+  readonly findByTokens = this.prepare<[digests: readonly string[]]>(
+    `SELECT ${this.session.select('s')}, ${this.refresh.select('r', ['digest'])}, ${this.dialect.text(
+      `(SELECT COUNT(*) FROM ${this.dialect.table('auth_pending')} p WHERE p.event_key = s.session_key)`,
+    )} AS pending_ends FROM ${this.refresh.table} r JOIN ${this.session.table} s ` +
+      `ON s.session_key = r.session_key WHERE r.token_digest IN (?)`,
+    'hexes',
+  );
 
   /** The one lock of a refresh; a logout of the session takes the same (RT-08). */
-  lockSession(key: string): Statement {
-    return this.session.find({ key }, { lock: true });
-  }
+  readonly lockSession = this.session.find(['key'], { lock: true });
 
   /** In a statement of its own, after the lock: what was read before may be old by then. */
-  findRefresh(digests: readonly string[]): Statement {
-    return this.refresh.find({ digest: oneOf(digests) });
-  }
+  readonly findRefresh = this.refresh.find(['digest']);
 
   /**
    * What a rotation looks at: the presented token, its successor from an attempt whose COMMIT was not
-   * answered, and the token so many rotations before.
+   * answered, and the token so many rotations before. Raw: which one that is says another row.
    */
-  findRotation(
-    sessionKey: string,
-    digest: string,
-    successorDigest: string,
-    steps: number,
-  ): Statement {
-    const { table } = this.refresh;
-    const select = `SELECT ${this.refresh.select('t')} FROM ${table} t`;
-    const number = `SELECT p.number - ? FROM ${table} p WHERE p.token_digest = ?`;
-    return this.dialect.statement(
-      `${select} WHERE t.token_digest IN (?, ?) ` +
-        `UNION ALL ${select} WHERE t.session_key = ? AND t.number = (${number})`,
-      [bytesOf(digest), bytesOf(successorDigest), bytesOf(sessionKey), steps, bytesOf(digest)],
-    );
-  }
+  readonly findRotation = this.prepare<
+    [sessionKey: string, digest: string, successorDigest: string, steps: number]
+  >(
+    `${this.tokens} WHERE t.token_digest IN (?2, ?3) UNION ALL ${this.tokens} WHERE t.session_key = ?1 ` +
+      `AND t.number = (SELECT p.number - ?4 FROM ${this.refresh.table} p WHERE p.token_digest = ?2)`,
+    'hex',
+    'hex',
+    'hex',
+    'plain',
+  );
+
+  private readonly findNumbered = this.prepare<[sessionKey: string, number: number]>(
+    `${this.tokens} WHERE t.session_key = ?1 AND (t.number = ?2 ` +
+      `OR t.number = (SELECT MAX(m.number) FROM ${this.refresh.table} m WHERE m.session_key = ?1))`,
+    'hex',
+    'plain',
+  );
+
+  /** RT-03: the one conditional write; the caller that changes the row has won. */
+  readonly replace = this.refresh.update(
+    ['digest', ['replacedAt', 'IS NULL']],
+    ['replacedAt', 'graceUntil', 'sealedSuccessor', 'retryDigest', 'retrySealed'],
+  );
+
+  /** A token that was presented in a logout: use of its predecessor is noticed afterwards (S17). */
+  readonly useUp = this.refresh.update(
+    ['digest', ['replacedAt', 'IS NULL']],
+    [['replacedAt', new Expression(this.dialect.now)]],
+  );
+
+  private readonly deleteNumbered = this.refresh.delete([
+    'sessionKey',
+    ['number', '>'],
+    ['number', '<='],
+  ]);
+
+  readonly countRetry = this.refresh.update(
+    ['digest'],
+    [['retries', new Expression('retries + 1')]],
+  );
+
+  /** A retry that proved to come from the same client; see {@link AuthSession.retriesUntil}. */
+  readonly countProvenRetry = this.session.update(['key'], ['retriesUntil']);
+
+  /** Sealed successors are kept for their grace and no longer. */
+  readonly forgetSuccessors = this.refresh.update(
+    ['sessionKey', ['graceUntil', '<']],
+    [
+      ['sealedSuccessor', NULL],
+      ['graceUntil', NULL],
+    ],
+  );
+
+  /** What a refresh changes in the row of its session. */
+  readonly see = this.session.update(
+    ['key'],
+    [
+      'lastSeenAt',
+      'idleUntil',
+      'kid',
+      ['ip', 'COALESCE(?, ip)'],
+      ['userAgent', 'COALESCE(?, user_agent)'],
+    ],
+  );
+
+  /** One session by its key, without a lock. */
+  readonly findByKey = this.session.find(['key']);
+
+  private readonly firstPage = this.prepare<[subjectKey: string, limit: number]>(
+    this.page(`s.subject_key = ?1`, '?2'),
+    'hex',
+    'plain',
+  );
+  private readonly nextPage = this.prepare<
+    [subjectKey: string, createdAt: number, key: string, limit: number]
+  >(
+    // Not as a comparison of rows, which MariaDB does not find in an index.
+    this.page(
+      's.subject_key = ?1 AND s.created_at <= ?2 AND (s.created_at < ?2 OR s.session_key < ?3)',
+      '?4',
+    ),
+    'hex',
+    'plain',
+    'hex',
+    'plain',
+  );
+
+  /** Open sessions whose last access token was signed by this key, page by page. */
+  readonly listByKey = this.session.findSome(
+    ['kid', ['key', '>'], ['endedAt', 'IS NULL'], ['idleUntil', '>']],
+    { only: ['sid', 'key'], orderBy: 'key' },
+  );
+
+  /** Logins of an account that started below a position, some at once. */
+  readonly findOfSubject = this.session.findSome(['subjectKey', ['gen', '<']], { only: ['key'] });
+
+  /** Sessions that ended, or could no longer be refreshed, before a time: each by its own index. */
+  readonly findOver = {
+    endedAt: this.session.findSome([['endedAt', '<']], { only: ['key'] }),
+    idleUntil: this.session.findSome([['idleUntil', '<']], { only: ['key'] }),
+  };
+
+  /** Sessions that a cut-off of their account ended before a time. Raw: it joins two tables. */
+  readonly findMarked = this.prepare<[before: number, limit: number]>(
+    `SELECT ${this.session.select('s', ['key'])} FROM ${this.dialect.table('auth_subject')} a ` +
+      `JOIN ${this.session.table} s ON s.subject_key = a.subject_key ` +
+      `WHERE a.marked_at < ? AND a.marked_at > 0 AND s.gen < ` +
+      `CASE WHEN s.session_key = a.except_key THEN a.spared_below ELSE a.kills_below END LIMIT ?`,
+  );
+
+  /** Sessions before their tokens, in the order in which a refresh locks them. */
+  readonly erase = [
+    this.session.delete([['key', 'IN']]),
+    this.refresh.delete([['sessionKey', 'IN']]),
+  ] as const;
+
+  /** Successors past their grace, and used tokens whose reuse would prove nothing any more. */
+  readonly findTraces = {
+    graceUntil: this.refresh.findSome([['graceUntil', '<']], { only: ['digest'] }),
+    expiresAt: this.refresh.findSome(
+      [
+        ['expiresAt', '<'],
+        ['replacedAt', 'IS NOT NULL'],
+      ],
+      { only: ['digest'] },
+    ),
+  };
+
+  readonly forgetTraces = {
+    graceUntil: this.refresh.update(
+      [['digest', 'IN']],
+      [
+        ['sealedSuccessor', NULL],
+        ['graceUntil', NULL],
+      ],
+    ),
+    expiresAt: this.refresh.delete([['digest', 'IN']]),
+  };
 
   /** The next token of a session after one of them, and the newest. */
   successors(sessionKey: string, number: number): Statement {
-    const { table } = this.refresh;
-    return this.dialect.statement(
-      `SELECT ${this.refresh.select('t')} FROM ${table} t WHERE t.session_key = ? ` +
-        `AND (t.number = ? OR t.number = (SELECT MAX(m.number) FROM ${table} m WHERE m.session_key = ?))`,
-      [bytesOf(sessionKey), number + 1, bytesOf(sessionKey)],
-    );
-  }
-
-  /** RT-03: the one conditional write; who changes the row has won. */
-  replace(
-    digest: string,
-    { replacedAt, graceUntil, sealedSuccessor, proof }: Replacement,
-  ): Statement {
-    return this.refresh.update(
-      { digest, replacedAt: null },
-      {
-        replacedAt,
-        graceUntil,
-        sealedSuccessor,
-        retryDigest: proof?.digest ?? null,
-        retrySealed: proof?.sealed ?? null,
-      },
-    );
-  }
-
-  /** A token that was presented in a logout: who presents its predecessor later is noticed (S17). */
-  useUp(digest: string): Statement {
-    return this.refresh.update(
-      { digest, replacedAt: null },
-      { replacedAt: new Expression(this.dialect.now) },
-    );
+    return this.findNumbered(sessionKey, number + 1);
   }
 
   /**
@@ -154,42 +206,7 @@ export class SessionStatements {
    * left a million of them, and these go when they expire.
    */
   forgetUsed(sessionKey: string, upTo: number): Statement {
-    return this.refresh.delete({
-      sessionKey,
-      number: [moreThan(upTo - FORGOTTEN_AT_ONCE), atMost(upTo)],
-    });
-  }
-
-  countRetry(digest: string): Statement {
-    return this.refresh.update({ digest }, { retries: new Expression('retries + 1') });
-  }
-
-  /** A retry that proved to come from the same client; see {@link SessionRow.retriesUntil}. */
-  countProvenRetry(key: string, retriesUntil: number): Statement {
-    return this.session.update({ key }, { retriesUntil });
-  }
-
-  /** Sealed successors are kept for their grace and no longer. */
-  forgetSuccessors(sessionKey: string, now: number): Statement {
-    return this.refresh.update({ sessionKey, graceUntil: lessThan(now) }, FORGOTTEN_SUCCESSOR);
-  }
-
-  see(key: string, { at, idleUntil, kid, ip, userAgent }: SessionSighting): Statement {
-    return this.session.update(
-      { key },
-      {
-        lastSeenAt: at,
-        idleUntil,
-        kid,
-        ip: new Expression('COALESCE(?, ip)', [ip]),
-        userAgent: new Expression('COALESCE(?, user_agent)', [userAgent]),
-      },
-    );
-  }
-
-  /** One session by its key, without a lock. */
-  findByKey(key: string): Statement {
-    return this.session.find({ key });
+    return this.deleteNumbered(sessionKey, upTo - FORGOTTEN_AT_ONCE, upTo);
   }
 
   /**
@@ -197,71 +214,19 @@ export class SessionStatements {
    * or be ended by a mark.
    */
   pageOpen(subjectKey: string, after: SessionPlace | undefined, limit: number): Statement {
-    // Not as a comparison of rows, which MariaDB does not find in an index.
-    const beyond = 's.created_at <= ? AND (s.created_at < ? OR s.session_key < ?)';
-    return this.dialect.statement(
-      `SELECT ${this.session.select('s')} FROM ${this.session.table} s` +
-        `${this.dialect.ordered('auth_session_open')} WHERE s.subject_key = ? AND s.ended_at IS NULL${after === undefined ? '' : ` AND ${beyond}`} ` +
-        `ORDER BY ${this.dialect.behindNull('s.ended_at', 'DESC')}` +
-        `s.created_at DESC, s.session_key DESC LIMIT ?`,
-      [
-        bytesOf(subjectKey),
-        ...(after === undefined ? [] : [after.createdAt, after.createdAt, bytesOf(after.key)]),
-        limit,
-      ],
+    return after === undefined
+      ? this.firstPage(subjectKey, limit)
+      : this.nextPage(subjectKey, after.createdAt, after.key, limit);
+  }
+
+  /** Raw: each database needs its own advice to take the order from the index. */
+  private page(condition: string, limit: string): string {
+    const { ordered, behindNull } = this.dialect;
+    return (
+      `SELECT ${this.session.select('s')} FROM ${this.session.table} s${ordered('auth_session_open')} ` +
+      `WHERE ${condition} AND s.ended_at IS NULL ORDER BY ${behindNull('s.ended_at', 'DESC')}` +
+      `s.created_at DESC, s.session_key DESC LIMIT ${limit}`
     );
-  }
-
-  /** Open sessions whose last access token was signed by this key, page by page. */
-  listByKey(kid: string, after: string, now: number, limit: number): Statement {
-    return this.session.find(
-      { kid, key: moreThan(after), endedAt: null, idleUntil: moreThan(now) },
-      { only: ['sid', 'key'], orderBy: 'key', limit },
-    );
-  }
-
-  /** Logins of an account that began below a position, some at once. */
-  findOfSubject(subjectKey: string, below: number, limit: number): Statement {
-    return this.session.find({ subjectKey, gen: lessThan(below) }, { only: ['key'], limit });
-  }
-
-  /** Sessions that ended, or could no longer be refreshed, before a time: each by its own index. */
-  findOver(what: 'endedAt' | 'idleUntil', before: number, limit: number): Statement {
-    return this.session.find({ [what]: lessThan(before) }, { only: ['key'], limit });
-  }
-
-  /** Sessions that a mark of their account ended before a time. */
-  findMarked(before: number, limit: number): Statement {
-    return this.dialect.statement(
-      `SELECT ${this.session.select('s', ['key'])} FROM ${this.dialect.table('auth_subject')} a ` +
-        `JOIN ${this.session.table} s ON s.subject_key = a.subject_key ` +
-        `WHERE a.marked_at < ? AND a.marked_at > 0 AND s.gen < ` +
-        `CASE WHEN s.session_key = a.except_key THEN a.spared_below ELSE a.kills_below END LIMIT ?`,
-      [before, limit],
-    );
-  }
-
-  /** Sessions before their tokens, in the order in which a refresh locks them. */
-  erase(keys: readonly string[]): readonly [sessions: Statement, tokens: Statement] {
-    return [
-      this.session.delete({ key: oneOf(keys) }),
-      this.refresh.delete({ sessionKey: oneOf(keys) }),
-    ];
-  }
-
-  /** Successors past their grace, and used tokens whose reuse would prove nothing any more. */
-  findTraces(what: 'graceUntil' | 'expiresAt', before: number, limit: number): Statement {
-    return this.refresh.find(
-      { [what]: lessThan(before), ...(what === 'expiresAt' ? { replacedAt: present() } : {}) },
-      { only: ['digest'], limit },
-    );
-  }
-
-  forgetTraces(what: 'graceUntil' | 'expiresAt', digests: readonly string[]): Statement {
-    const these = { digest: oneOf(digests) };
-    return what === 'expiresAt'
-      ? this.refresh.delete(these)
-      : this.refresh.update(these, FORGOTTEN_SUCCESSOR);
   }
 }
 

@@ -1,19 +1,18 @@
 import type { Dialect, FailureKind } from './dialect.js';
 import { errorCodeOf } from './driver-connection.js';
-import { type AuthTable, placeholders } from './entities/table.js';
-import type { SqlValue, Statement } from './statement.js';
+import type { AuthTable } from './entities/table.js';
 
 /** SQLite through better-sqlite3: one writer at a time, so no row locks and no isolation levels. */
 export function sqliteDialect(tablePrefix = ''): Dialect {
-  const statement = (sql: string, values: readonly SqlValue[]): Statement => ({ sql, values });
   const prefixed = (name: string): string => `${tablePrefix}${name}`;
   const table = (name: AuthTable): string => `"${prefixed(name)}"`;
-  const insert: Dialect['insert'] = (name, columns, rows) => ({
-    sql:
+  const insert: Dialect['insert'] = (name, columns, rows) => {
+    const row = `(${columns.map(() => '?').join(', ')})`;
+    return (
       `INSERT INTO ${table(name)} (${columns.map((column) => column.name).join(', ')}) VALUES ` +
-      rows.map(() => `(${columns.map(() => '?').join(', ')})`).join(', '),
-    values: rows.flat(),
-  });
+      Array(rows).fill(row).join(', ')
+    );
+  };
   return {
     name: 'sqlite',
     types: {
@@ -49,26 +48,24 @@ export function sqliteDialect(tablePrefix = ''): Dialect {
     text: (expression) => `CAST(${expression} AS TEXT)`,
     // hex(NULL) is an empty text here, and NULL must stay NULL: an event without an exception has none.
     hex: (column) => `CASE WHEN ${column} IS NOT NULL THEN lower(hex(${column})) END`,
-    statement,
+    placeholder: () => '?',
+    insertsColumns: false,
     insert,
-    insertMissing: (name, columns, rows) => {
-      const { sql, values } = insert(name, columns, rows);
-      return { sql: `${sql} ON CONFLICT DO NOTHING`, values };
-    },
+    insertMissing: (...given) => `${insert(...given)} ON CONFLICT DO NOTHING`,
     updateInOrder: (name, _key, set, where) =>
       // One writer at a time: there are no row locks to be ordered.
-      statement(`UPDATE ${table(name)} SET ${set.sql} WHERE ${where.sql}`, [
-        ...set.values,
-        ...where.values,
-      ]),
-    existing: statement(`SELECT name FROM sqlite_master WHERE type IN ('table', 'index')`, []),
-    columnsOf: (tables) =>
-      statement(
+      `UPDATE ${table(name)} SET ${set} WHERE ${where}`,
+    existing: {
+      sql: `SELECT name FROM sqlite_master WHERE type IN ('table', 'index')`,
+      values: [],
+    },
+    columnsOf: (tables) => ({
+      sql:
         `SELECT m.name AS table_name, c.name AS column_name FROM sqlite_master m ` +
-          `JOIN pragma_table_info(m.name) c WHERE m.type IN ('table', 'view') ` +
-          `AND m.name IN (${placeholders(tables)})`,
-        tables,
-      ),
+        `JOIN pragma_table_info(m.name) c WHERE m.type IN ('table', 'view') ` +
+        `AND m.name IN (${tables.map(() => '?').join(', ')})`,
+      values: tables,
+    }),
     deletePending: (count) =>
       `DELETE FROM ${table('auth_pending')} WHERE event_id IN (${Array(count).fill('?').join(', ')})`,
     failure: (error): FailureKind =>

@@ -1,60 +1,134 @@
 import type { Dialect } from './dialect.js';
-import {
-  type Column,
-  columnsOf,
-  type EntityClass,
-  placeholders,
-  tableOf,
-  valuesOf,
-} from './entities/table.js';
+import { type Column, columnsOf, type EntityClass, tableOf } from './entities/table.js';
 import type { SqlValue, Statement } from './statement.js';
 
-type Value = string | number | boolean | null;
+/** A statement whose text is kept: each call gives it values. */
+export type Prepared<V extends readonly unknown[]> = (...values: V) => Statement;
 
-/** A comparison in a {@link Where}; a plain value means "is equal to", and `null` "has none". */
-export class Comparison {
-  constructor(
-    readonly operator: '<' | '<=' | '>' | 'IN' | 'IS NOT NULL',
-    readonly values: readonly Value[],
-  ) {}
-}
-
-export const lessThan = (value: number): Comparison => new Comparison('<', [value]);
-export const atMost = (value: number): Comparison => new Comparison('<=', [value]);
-export const moreThan = (value: number | string): Comparison => new Comparison('>', [value]);
-export const oneOf = (values: readonly Value[]): Comparison => new Comparison('IN', values);
-export const present = (): Comparison => new Comparison('IS NOT NULL', []);
-
-/** An SQL expression as a new value. */
+/** SQL in place of a value: what a column is set to, or what follows it in a condition (`= 1`). */
 export class Expression {
-  constructor(
-    readonly sql: string,
-    readonly values: readonly SqlValue[] = [],
-  ) {}
+  constructor(readonly sql: string) {}
 }
 
-/** Conditions by property, all of which hold; two of one property are a list. */
-export type Where<T> = {
-  readonly [P in keyof T]?: T[P] | Comparison | readonly Comparison[];
-};
+/** A column is set to NULL. */
+export const NULL = new Expression('NULL');
 
-/** New values by property. */
-export type Changes<T> = { readonly [P in keyof T]?: T[P] | Expression };
+/** Conditions on a column, all of which hold; the name alone is "is equal to". */
+type Condition<T> =
+  keyof T | readonly [keyof T, '<' | '<=' | '>' | 'IN' | 'IS NULL' | 'IS NOT NULL' | Expression];
 
-/** What {@link StatementRepository.find} can do beside. */
-export interface FindOptions<T> {
+/** What the value of a condition is; some have none. */
+type ConditionValue<T, C> = C extends keyof T
+  ? [value: T[C]]
+  : C extends readonly [infer P extends keyof T, 'IN']
+    ? [values: readonly NonNullable<T[P]>[]]
+    : C extends readonly [infer P extends keyof T, '<' | '<=' | '>']
+      ? [limit: NonNullable<T[P]>]
+      : [];
+
+type ConditionValues<T, W extends readonly unknown[]> = W extends readonly [infer C, ...infer Rest]
+  ? [...ConditionValue<T, C>, ...ConditionValues<T, Rest>]
+  : [];
+
+/** A column that an UPDATE sets: to a value, to an expression of one (`?`), or to an expression without. */
+type Change<T> =
+  keyof T | readonly [keyof T, `${string}?${string}`] | readonly [keyof T, Expression];
+
+/** The properties that get a value. */
+type Changed<T, S extends readonly Change<T>[]> = {
+  [I in keyof S]: S[I] extends keyof T
+    ? S[I]
+    : S[I] extends readonly [infer P extends keyof T, string]
+      ? P
+      : never;
+}[number];
+
+type ChangeValues<T, P extends keyof T> = [P] extends [never]
+  ? []
+  : [changes: Readonly<Pick<T, P>>];
+
+interface FindOptions<T> {
   /** @default all columns */
   readonly only?: readonly (keyof T)[];
   readonly orderBy?: keyof T;
-  readonly limit?: number;
   /** Takes the locks of the rows. */
-  readonly lock?: boolean;
+  readonly lock?: true;
+}
+
+/** A placeholder: from which argument its value comes, or from which property of that, and how. */
+interface Slot {
+  readonly argument: number;
+  readonly property?: string;
+  /** For the error, should the value be missing. */
+  readonly name: string;
+  readonly isList?: boolean;
+  readonly write: (value: never) => SqlValue;
+}
+
+/** How a value of a raw statement is written: as it is, or hexadecimal digits as bytes; or a list of such. */
+type ValueKind = 'plain' | 'hex' | 'plains' | 'hexes';
+
+/** The kind of each value; none where all are numbers. */
+type ValueKinds<V extends readonly unknown[]> = V extends readonly number[]
+  ? []
+  : {
+      [I in keyof V]: V[I] extends readonly unknown[]
+        ? 'plains' | 'hexes'
+        : V[I] extends number
+          ? 'plain'
+          : 'plain' | 'hex';
+    };
+
+/** Texts for longer lists are made anew each time: such lists are rare, and of any length. */
+const LONGEST_KEPT = 100;
+
+/** Rows in one statement. */
+type Rows = readonly (readonly (string | number | Buffer | null)[])[];
+
+/**
+ * Statements whose texts are made once. A field of a subclass is one statement, and a call of it writes
+ * its values. So a transaction can be driven synchronously on SQLite, which no TypeORM repository can.
+ */
+export abstract class Statements {
+  constructor(readonly dialect: Dialect) {}
+
+  protected table<T extends object>(entity: EntityClass<T>): StatementRepository<T> {
+    return new StatementRepository(this.dialect, entity);
+  }
+
+  /**
+   * A statement that the declarations of one table cannot make. `?` is the next value, `?2` the second
+   * wherever it stands, and one of them may be a list.
+   */
+  protected prepare<V extends readonly unknown[]>(
+    sql: string,
+    ...kinds: ValueKinds<V>
+  ): Prepared<V> {
+    const given: readonly ValueKind[] =
+      kinds.length > 0 ? kinds : Array.from(sql.matchAll(/\?/g), () => 'plain');
+    const slots = given.map((kind, argument) => ({
+      argument,
+      name: `value ${argument + 1} of ${sql}`,
+      isList: kind === 'plains' || kind === 'hexes',
+      write: kind === 'hex' || kind === 'hexes' ? bytesOf : itself,
+    }));
+    return prepared<V>(this.dialect, sql, slots);
+  }
+
+  /** A statement whose text depends on its values, so that nothing of it is kept. */
+  protected once(sql: string, values: readonly SqlValue[] = []): Statement {
+    return statementOf(this.dialect, sql, values);
+  }
+}
+
+/** A statement of a text with `?`, which is not kept. */
+export function statementOf(dialect: Dialect, sql: string, values: readonly SqlValue[]): Statement {
+  return { sql: spelled(dialect, sql), values };
 }
 
 /**
  * Makes the plain statements on one table from the declarations of its class, as a TypeORM repository
- * would; it returns them instead of running them, so that a transaction can be driven synchronously on
- * SQLite. A repository call for each statement would cost 1.4 to 7 times as much.
+ * would.
  *
  * ORDER BY and WHERE qualify every column: PostgreSQL would else sort by what is selected under the same
  * name, which is a text that no index has.
@@ -62,7 +136,6 @@ export interface FindOptions<T> {
 export class StatementRepository<T extends object> {
   readonly table: string;
   private readonly columns: readonly Column[];
-  private readonly byProperty: ReadonlyMap<string, Column>;
 
   constructor(
     private readonly dialect: Dialect,
@@ -70,105 +143,213 @@ export class StatementRepository<T extends object> {
   ) {
     this.table = dialect.table(tableOf(entity).name);
     this.columns = columnsOf(entity);
-    this.byProperty = new Map(this.columns.map((column) => [column.property, column]));
   }
 
   /** All columns, or some, for a SELECT: each as text, under its own name. */
-  select(alias?: string, only?: readonly (keyof T)[]): string {
+  select(alias: string, only?: readonly (keyof T)[]): string {
     const columns = only === undefined ? this.columns : columnsOf(this.entity, only);
     return columns.map((column) => selected(this.dialect, column, alias)).join(', ');
   }
 
-  find(where: Where<T>, { only, orderBy, limit, lock }: FindOptions<T> = {}): Statement {
-    const condition = this.condition(where, 't.');
-    const order = orderBy === undefined ? '' : ` ORDER BY t.${this.column(orderBy).name}`;
-    return this.dialect.statement(
-      `SELECT ${this.select('t', only)} FROM ${this.table} t${condition.sql}${order}` +
-        `${limit === undefined ? '' : ' LIMIT ?'}${lock === true ? this.dialect.forUpdate : ''}`,
-      limit === undefined ? condition.values : [...condition.values, limit],
+  find<const W extends readonly Condition<T>[]>(
+    where: W,
+    options: FindOptions<T> = {},
+  ): Prepared<ConditionValues<T, W>> {
+    const { condition, slots } = this.where(where, 't.');
+    const { forUpdate } = this.dialect;
+    const sql = `${this.selection(options)}${condition}${this.order(options)}${options.lock === true ? forUpdate : ''}`;
+    return prepared(this.dialect, sql, slots);
+  }
+
+  /** The same, of which the last value says how many rows at most. */
+  findSome<const W extends readonly Condition<T>[]>(
+    where: W,
+    options: FindOptions<T> = {},
+  ): Prepared<[...ConditionValues<T, W>, limit: number]> {
+    const { condition, slots } = this.where(where, 't.');
+    const sql = `${this.selection(options)}${condition}${this.order(options)} LIMIT ?`;
+    const limit = { argument: slots.length, name: 'LIMIT', write: itself };
+    return prepared(this.dialect, sql, [...slots, limit]);
+  }
+
+  insert(): Prepared<T[]> {
+    return this.inserting((count) =>
+      this.dialect.insert(tableOf(this.entity).name, this.columns, count),
     );
   }
 
-  insert(rows: readonly T[]): Statement {
-    return this.dialect.insert(tableOf(this.entity).name, this.columns, this.values(rows));
-  }
-
   /** Of the rows whose key is not there yet: an earlier attempt may have inserted them. */
-  insertMissing(rows: readonly T[]): Statement {
-    return this.dialect.insertMissing(tableOf(this.entity).name, this.columns, this.values(rows));
+  insertMissing(): Prepared<T[]> {
+    return this.inserting((count) =>
+      this.dialect.insertMissing(tableOf(this.entity).name, this.columns, count),
+    );
   }
 
-  update(where: Where<T>, changes: Changes<T>): Statement {
-    const set: string[] = [];
-    const values: SqlValue[] = [];
-    for (const [property, value] of Object.entries(changes)) {
-      const column = this.column(property as keyof T);
-      if (value instanceof Expression) {
-        set.push(`${column.name} = ${value.sql}`);
-        values.push(...value.values);
-      } else {
-        set.push(`${column.name} = ?`);
-        values.push(column.write(value as never));
-      }
-    }
-    const condition = this.someRows(where);
-    return this.dialect.statement(`UPDATE ${this.table} SET ${set.join(', ')}${condition.sql}`, [
-      ...values,
-      ...condition.values,
+  /** Called with the values of the conditions, and then with those of the changes. */
+  update<const W extends readonly Condition<T>[], const S extends readonly Change<T>[]>(
+    where: W,
+    set: S,
+  ): Prepared<[...ConditionValues<T, W>, ...ChangeValues<T, Changed<T, S>>]> {
+    const { condition, slots } = this.where(where);
+    const argument = slots.length;
+    const changes: Slot[] = [];
+    const assigned = set.map((change) => {
+      const [property, value] = pairOf<keyof T>(change, '?');
+      const { name, write } = this.column(property);
+      if (value instanceof Expression) return `${name} = ${value.sql}`;
+      changes.push({ argument, property: String(property), name: `${this.table}.${name}`, write });
+      return `${name} = ${value}`;
+    });
+    return prepared(this.dialect, `UPDATE ${this.table} SET ${assigned.join(', ')}${condition}`, [
+      ...changes,
+      ...slots,
     ]);
   }
 
-  delete(where: Where<T>): Statement {
-    const { sql, values } = this.someRows(where);
-    return this.dialect.statement(`DELETE FROM ${this.table}${sql}`, values);
+  delete<const W extends readonly Condition<T>[]>(where: W): Prepared<ConditionValues<T, W>> {
+    const { condition, slots } = this.where(where);
+    return prepared(this.dialect, `DELETE FROM ${this.table}${condition}`, slots);
   }
 
-  private values(rows: readonly T[]): (string | number | Buffer | null)[][] {
-    return rows.map((row) => valuesOf(row, this.columns));
+  private selection({ only }: FindOptions<T>): string {
+    return `SELECT ${this.select('t', only)} FROM ${this.table} t`;
+  }
+
+  private order({ orderBy }: FindOptions<T>): string {
+    return orderBy === undefined ? '' : ` ORDER BY t.${this.column(orderBy).name}`;
   }
 
   private column(property: keyof T): Column {
-    const column = this.byProperty.get(String(property));
+    const column = this.columns.find((declared) => declared.property === property);
     if (column === undefined) throw new Error(`${this.table} has no ${String(property)}.`);
     return column;
   }
 
-  private someRows(where: Where<T>): Statement {
-    if (Object.keys(where).length === 0)
-      throw new Error(`A change of every row of ${this.table} was asked for.`);
-    return this.condition(where);
+  /** @throws Error without a condition: a statement must never mean every row. */
+  private where(
+    where: readonly Condition<T>[],
+    alias = '',
+  ): { readonly condition: string; readonly slots: readonly Slot[] } {
+    if (where.length === 0) throw new Error(`Every row of ${this.table} was asked for.`);
+    const slots: Slot[] = [];
+    const parts = where.map((each) => {
+      const [property, operator] = pairOf<keyof T>(each, '=');
+      const { name, write } = this.column(property);
+      const compared = `${alias}${name}`;
+      if (operator instanceof Expression) return `${compared} ${operator.sql}`;
+      if (operator.startsWith('IS')) return `${compared} ${operator}`;
+      const isList = operator === 'IN';
+      slots.push({ argument: slots.length, name: `${this.table}.${name}`, isList, write });
+      return `${compared} ${operator} ${isList ? '(?)' : '?'}`;
+    });
+    return { condition: ` WHERE ${parts.join(' AND ')}`, slots };
   }
 
-  /** @throws Error for a value that is undefined: it must never mean every row. */
-  private condition(where: Where<T>, alias = ''): Statement {
-    const parts: string[] = [];
-    const values: SqlValue[] = [];
-    for (const [property, given] of Object.entries(where)) {
-      const column = this.column(property as keyof T);
-      for (const wanted of Array.isArray(given) ? (given as unknown[]) : [given]) {
-        const { operator, given: operands } = comparisonOf(wanted);
-        if (operands.includes(undefined))
-          throw new Error(`A condition on ${this.table}.${column.name} is undefined.`);
-        parts.push(`${alias}${column.name} ${operator}`);
-        values.push(...operands.map((value) => column.write(value as never)));
-      }
-    }
-    return { sql: parts.length === 0 ? '' : ` WHERE ${parts.join(' AND ')}`, values };
+  private inserting(make: (count: number) => string): Prepared<T[]> {
+    const { dialect, columns } = this;
+    const texts: string[] = [];
+    return function insertion(...rows) {
+      const count = dialect.insertsColumns ? 1 : rows.length;
+      const sql = (texts[count] ??= spelled(dialect, make(count)));
+      const written = rows.map((row) => columns.map((column) => columnValue(row, column)));
+      return {
+        sql,
+        values: dialect.insertsColumns ? transposed(columns, written) : written.flat(),
+      };
+    };
   }
 }
 
 /** One column in a SELECT: as text, whatever type parsers the application has set. */
-export function selected(dialect: Dialect, { name, kind, as }: Column, alias?: string): string {
-  const column = alias === undefined ? name : `${alias}.${name}`;
+export function selected(dialect: Dialect, { name, kind, as }: Column, alias: string): string {
+  const column = `${alias}.${name}`;
   if (kind === 'text') return column;
   const isNumber = kind === 'position' || kind === 'flag';
   return `${isNumber ? dialect.text(column) : dialect.hex(column)} AS ${as}`;
 }
 
-function comparisonOf(wanted: unknown): { operator: string; given: readonly unknown[] } {
-  if (wanted === null) return { operator: 'IS NULL', given: [] };
-  if (!(wanted instanceof Comparison)) return { operator: '= ?', given: [wanted] };
-  const { operator, values } = wanted;
-  if (operator === 'IN') return { operator: `IN (${placeholders(values)})`, given: values };
-  return { operator: values.length === 0 ? operator : `${operator} ?`, given: values };
+/** The values of one column of a row, as a placeholder takes it. */
+export function columnValue(
+  row: object,
+  { property, write }: Column,
+): string | number | Buffer | null {
+  return write((row as Readonly<Record<string, never>>)[property] as never);
+}
+
+function transposed(columns: readonly Column[], rows: Rows): SqlValue[] {
+  return columns.map((_, index) => rows.map((row) => row[index] ?? null));
+}
+
+/**
+ * Makes the function of a statement. Its text is made at once, and again for each length of a list.
+ *
+ * @param sql - With `?` for the slots in their order, or `?2` for the second.
+ */
+function prepared<V extends readonly unknown[]>(
+  dialect: Dialect,
+  sql: string,
+  slots: readonly Slot[],
+): Prepared<V> {
+  const [start = '', ...rest] = sql.split(/\?(\d*)/);
+  const numbers = rest.filter((_, index) => index % 2 === 0);
+  const between = rest.filter((_, index) => index % 2 === 1);
+  const order = numbers.map(
+    (number, index) => slots[number === '' ? index : Number(number) - 1] as Slot,
+  );
+  const texts: string[] = [];
+  const textOf = (count: number): string => {
+    const others = order.filter(({ isList }) => isList !== true).length;
+    let index = 0;
+    const placeholders = order.map(({ isList }) => {
+      const length = isList === true ? count - others : 1;
+      return Array.from({ length }, () => dialect.placeholder(++index)).join(', ');
+    });
+    return start + placeholders.map((each, place) => each + (between[place] ?? '')).join('');
+  };
+  if (!order.some(({ isList }) => isList)) texts[order.length] = textOf(order.length);
+  return function statement(...given) {
+    const values: SqlValue[] = [];
+    for (const slot of order) {
+      const argument = given[slot.argument];
+      if (slot.isList === true) {
+        for (const each of argument as readonly unknown[]) values.push(valueOf(slot, each));
+      } else if (slot.property === undefined) values.push(valueOf(slot, argument));
+      else values.push(valueOf(slot, (argument as Record<string, unknown>)[slot.property]));
+    }
+    let text = texts[values.length];
+    if (text === undefined) {
+      text = textOf(values.length);
+      if (values.length <= LONGEST_KEPT) texts[values.length] = text;
+    }
+    return { sql: text, values };
+  };
+}
+
+/** @throws Error for a value that is undefined: a condition must never mean every row. */
+function valueOf({ name, write }: Slot, value: unknown): SqlValue {
+  if (value === undefined) throw new Error(`The value for ${name} is undefined.`);
+  return write(value as never);
+}
+
+/** `?` placeholders in the database's own spelling. */
+function spelled(dialect: Dialect, sql: string): string {
+  let index = 0;
+  return sql.replaceAll('?', () => dialect.placeholder(++index));
+}
+
+/** A property with what belongs to it. */
+function pairOf<P>(
+  given: P | readonly [P, string | Expression],
+  otherwise: string,
+): readonly [P, string | Expression] {
+  return Array.isArray(given) ? (given as [P, string]) : [given as P, otherwise];
+}
+
+/** Hexadecimal digits as the bytes of a binary column. */
+export function bytesOf(hex: string | null): Buffer | null {
+  return hex === null ? null : Buffer.from(hex, 'hex');
+}
+
+function itself<V>(value: V): V {
+  return value;
 }

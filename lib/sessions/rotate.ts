@@ -6,7 +6,6 @@ import {
   type RetryProof,
   sessionOf,
   type SessionRow,
-  type SessionSighting,
 } from '../database/session.statements.js';
 import type { Transaction } from '../database/statement.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
@@ -73,7 +72,7 @@ export interface Rotation {
   /** What identifies a later retry; `null` for a client that sent no idempotency key. */
   readonly proof: RetryProof | null;
   /** When, from where and with which key the session was last seen; its owner sees it in the list. */
-  readonly sighting: Omit<SessionSighting, 'at' | 'idleUntil'>;
+  readonly sighting: Pick<SessionRow, 'kid' | 'ip' | 'userAgent'>;
   /** Why this instance knows that the session ended: the database may have lost it (H1). */
   readonly knownEnd: RevocationReason | undefined;
 }
@@ -138,12 +137,13 @@ export function* rotate(
     replacedAt: now,
     graceUntil,
     sealedSuccessor: sealed,
-    proof,
+    retryDigest: proof?.digest ?? null,
+    retrySealed: proof?.sealed ?? null,
   });
   if (affected !== 1) throw new Error('A refresh token was replaced under the session’s lock.');
   const refresh = newRefreshRow(successorDigest, key, presented.number + 1, expiresAt);
   yield statements.insertRefresh(refresh);
-  yield statements.see(key, { ...rotation.sighting, at: now, idleUntil: expiresAt });
+  yield statements.see(key, { ...rotation.sighting, lastSeenAt: now, idleUntil: expiresAt });
   yield statements.forgetSuccessors(key, now);
   // S7: one row goes for each that comes; those of an earlier release in small portions.
   const tooOld = presented.number - MOST_USED;
@@ -160,7 +160,7 @@ export function* isReuseAfterEnd(
   digest: string,
   retryDigest: string | undefined,
 ): Transaction<boolean> {
-  const { rows } = yield of.statements.findRefresh([digest]);
+  const { rows } = yield of.statements.findRefresh(digest);
   if (rows[0] === undefined) return false;
   return yield* isReuse(of, refreshOf(rows[0]), retryDigest, yield* of.readNow());
 }
@@ -203,7 +203,7 @@ function* retry(
     if (now >= presented.expiresAt) return { kind: 'expired' };
     const due = nextRetry(session, now, accessTokenTtl);
     if (due.wait > 0) return { kind: 'too many', wait: due.wait };
-    yield of.statements.countProvenRetry(session.key, due.until);
+    yield of.statements.countProvenRetry(session.key, { retriesUntil: due.until });
     return { kind: 'retried', refresh: next, sealed: retrySealed, isProven: true };
   }
   if (next !== undefined && sealedSuccessor !== null && isInGrace(presented, now)) {

@@ -58,9 +58,9 @@ export function* eraseSessions(
   { statements }: SessionTables,
   keys: readonly string[],
 ): Transaction<number> {
-  const [sessions, tokens] = statements.erase(keys);
-  const { affected } = yield sessions;
-  yield tokens;
+  const [erase, eraseTokens] = statements.erase;
+  const { affected } = yield erase(keys);
+  yield eraseTokens(keys);
   return affected;
 }
 
@@ -76,15 +76,15 @@ function sweeps(
     erase: eraseSessions,
   });
   const traces = (what: 'graceUntil' | 'expiresAt'): Sweep => ({
-    find: ({ statements }) => statements.findTraces(what, now, RANGE),
+    find: ({ statements }) => statements.findTraces[what](now, RANGE),
     key: 'token_digest',
     *erase({ statements }, digests) {
-      return (yield statements.forgetTraces(what, digests)).affected;
+      return (yield statements.forgetTraces[what](digests)).affected;
     },
   });
   return [
-    sessions(({ statements }) => statements.findOver('endedAt', over, RANGE)),
-    sessions(({ statements }) => statements.findOver('idleUntil', over, RANGE)),
+    sessions(({ statements }) => statements.findOver.endedAt(over, RANGE)),
+    sessions(({ statements }) => statements.findOver.idleUntil(over, RANGE)),
     sessions(({ statements }) => statements.findMarked(over, RANGE)),
     traces('graceUntil'),
     traces('expiresAt'),

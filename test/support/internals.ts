@@ -14,7 +14,7 @@ export {
 } from '../../lib/database/derive-data-source-options.js';
 export { AuthSession } from '../../lib/database/entities/auth-session.entity.js';
 export { AUTH_TABLES, integerOf } from '../../lib/database/entities/table.js';
-export { newEventId } from '../../lib/database/entities/revocation-event.entity.js';
+export { newEventId } from '../../lib/revocation/log/event-draft.js';
 export { InstanceStatements } from '../../lib/database/instance.statements.js';
 export { type LogDatabase, StorageFailure } from '../../lib/database/log-database.js';
 export type { EventDraft } from '../../lib/revocation/log/event-draft.js';
@@ -29,7 +29,7 @@ export {
 export { ServerLogDatabase } from '../../lib/database/server-log-database.js';
 export { SessionStatements } from '../../lib/database/session.statements.js';
 export { SqliteLogDatabase } from '../../lib/database/sqlite-log-database.js';
-export { StatementRepository } from '../../lib/database/statement-repository.js';
+export { statementOf, StatementRepository } from '../../lib/database/statement-repository.js';
 export type { Row, Statement, StatementResult } from '../../lib/database/statement.js';
 export { importPeer } from '../../lib/errors/auth-wiring.error.js';
 export { AuthMeter } from '../../lib/events/auth-meter.service.js';

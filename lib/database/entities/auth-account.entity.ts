@@ -1,5 +1,5 @@
-import { reasonOf, type RevocationReason } from './revocation-event.entity.js';
-import { Bytes, Position, Table, Text } from './table.js';
+import { REVOCATION_REASONS, type RevocationReason } from './revocation-event.entity.js';
+import { Bytes, Choice, Position, Table } from './table.js';
 
 /**
  * What is stored of an account, or of an issuer as a whole: which of its sessions are revoked, and
@@ -25,11 +25,11 @@ export class AuthAccount {
   @Bytes({ name: 'subject_key', key: true }) readonly key!: string;
   /** Sessions whose `gen` is below are revoked. */
   @Position() readonly killsBelow!: number;
-  @Text({ read: reasonOf }) readonly reason!: RevocationReason;
+  @Choice(REVOCATION_REASONS) readonly reason!: RevocationReason;
   /** The key of the one session that is judged by `sparedBelow` instead. */
   @Bytes({ nullable: true }) readonly exceptKey!: string | null;
   @Position() readonly sparedBelow!: number;
-  @Text({ read: reasonOf }) readonly sparedReason!: RevocationReason;
+  @Choice(REVOCATION_REASONS) readonly sparedReason!: RevocationReason;
   /** When its sessions were last revoked (epoch ms); 0 = never. The purge deletes old rows by it. */
   @Position() readonly markedAt!: number;
   /** Until when it may not log in (epoch ms, the database's time). */

@@ -1,5 +1,5 @@
-import { reasonOf, type RevocationReason } from './revocation-event.entity.js';
-import { Bytes, Digest, Flag, Position, Sealed, Table, Text } from './table.js';
+import { REVOCATION_REASONS, type RevocationReason } from './revocation-event.entity.js';
+import { Bytes, Choice, Digest, Flag, Position, Sealed, Table, Text } from './table.js';
 
 /** How a refresh token was handed over, and the only way in which it is taken back. */
 export type Delivery = 'body' | 'cookie';
@@ -49,7 +49,7 @@ export class AuthSession {
   /** From where it logged in or last refreshed. */
   @Text({ nullable: true }) readonly ip!: string | null;
   @Text({ nullable: true }) readonly userAgent!: string | null;
-  @Text({ read: (text) => (text === 'cookie' ? 'cookie' : 'body') }) readonly delivery!: Delivery;
+  @Choice(['body', 'cookie']) readonly delivery!: Delivery;
   @Position() readonly createdAt!: number;
   /** When it logged in or last refreshed. */
   @Position() readonly lastSeenAt!: number;
@@ -59,8 +59,7 @@ export class AuthSession {
   @Position() readonly expiresAt!: number;
   /** When it was ended by a logout, or by the reuse of a refresh token. */
   @Position({ nullable: true }) readonly endedAt!: number | null;
-  @Text({ nullable: true, read: (text) => (text === null ? null : reasonOf(text)) })
-  readonly endReason!: RevocationReason | null;
+  @Choice(REVOCATION_REASONS, { nullable: true }) readonly endReason!: RevocationReason | null;
 
   @Text({ nullable: true, since: '0.2', reserved: true }) readonly grantId?: never;
   @Text({ nullable: true, since: '0.2', reserved: true }) readonly tenant?: never;
@@ -68,13 +67,7 @@ export class AuthSession {
   @Text({ nullable: true, since: '0.2', reserved: true }) readonly jkt?: never;
   @Bytes({ nullable: true, since: '0.2', reserved: true }) readonly network?: never;
   /** Whether its cookies outlive the browser; NULL, as release 0.1 writes it, is yes. */
-  @Flag({
-    name: 'persistent',
-    nullable: true,
-    since: '0.2',
-    read: (text) => text !== '0',
-    write: (isPersistent) => (isPersistent ? null : 0),
-  })
+  @Flag({ name: 'persistent', nullable: true, since: '0.2', absent: true })
   readonly isPersistent!: boolean;
   /** When all proven retries until now count no longer; `null` before the first. */
   @Position({ nullable: true, since: '0.2' }) readonly retriesUntil!: number | null;

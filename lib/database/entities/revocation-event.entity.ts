@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { Bytes, Flag, Position, Table, Text } from './table.js';
+import { Bytes, Choice, Flag, Position, Table, Text } from './table.js';
 
 /** What an event ends: one token, one login, an account's tokens, a key's tokens, or an issuer's. */
 export type RevocationKind = 'token' | 'session' | 'subject' | 'key' | 'issuer';
@@ -48,15 +47,6 @@ export const REVOCATION_REASONS = [
 
 /** One of {@link REVOCATION_REASONS}. */
 export type RevocationReason = (typeof REVOCATION_REASONS)[number];
-
-const REASONS: ReadonlyMap<string, RevocationReason> = new Map(
-  REVOCATION_REASONS.map((reason) => [reason, reason]),
-);
-
-/** A reason of a newer release is reported to no one; its event counts all the same. */
-export function reasonOf(text: string | null | undefined): RevocationReason {
-  return REASONS.get(text ?? '') ?? 'unspecified';
-}
 
 /** One row of the log, or one pending row, as the feed and the writers hand it to the index. */
 export interface LogEvent {
@@ -144,7 +134,7 @@ export class RevocationEvent {
   /** Until when it is kept (epoch ms); `null` = for ever. */
   @Position({ name: 'keep_until', nullable: true }) readonly until!: number | null;
   /** Why; a reason of a newer release reads as `unspecified`. */
-  @Text({ read: reasonOf }) readonly reason!: RevocationReason;
+  @Choice(REVOCATION_REASONS) readonly reason!: RevocationReason;
   /** Who did it, as the application said. */
   @Text({ nullable: true }) readonly actor!: string | null;
   /** When it was written (epoch ms, the database's time). */
@@ -168,18 +158,6 @@ export class PendingEvent {
   @Position({ nullable: true }) readonly life!: number | null;
   /** Milliseconds added to the database's time for `issuedBefore`. */
   @Position() readonly skew!: number;
-  @Text({ read: reasonOf }) readonly reason!: RevocationReason;
+  @Choice(REVOCATION_REASONS) readonly reason!: RevocationReason;
   @Text({ nullable: true }) readonly actor!: string | null;
-}
-
-/**
- * A new event id: 16 bytes as 32 hex digits, random and time-ordered (RFC 9562 section 5.7, UUIDv7),
- * so that neighbours in time are neighbours in the index. Its time decides nothing.
- */
-export function newEventId(now: number): string {
-  const bytes = randomBytes(16);
-  bytes.writeUIntBE(now, 0, 6);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return bytes.toString('hex');
 }

@@ -65,8 +65,8 @@ interface ColumnOptions {
   readonly reserved?: true;
   /** @default the name of the column; another where statements join a table with such a column */
   readonly as?: string;
-  readonly read?: Column['read'];
-  readonly write?: (value: never) => string | number | null;
+  /** The value that is written as NULL, where it is not `null`: a column that was added later. */
+  readonly absent?: true;
 }
 
 /** A table, as its class declares it. */
@@ -100,11 +100,17 @@ export const Sealed = columnOf('sealed', textOf, (hex: string) => Buffer.from(he
 /** Declares a column that holds a text. */
 export const Text = columnOf('text', textOf, (text: string) => text);
 /** Declares a column that holds true or false. */
-export const Flag = columnOf(
-  'flag',
-  (text) => text === '1',
-  (value: boolean) => (value ? 1 : 0),
-);
+export const Flag = columnOf('flag', flagOf, (value: boolean) => (value ? 1 : 0));
+
+/**
+ * Declares a column that holds one of some texts. Another one, which a newer release wrote, reads as the
+ * first.
+ */
+export function Choice(values: readonly string[], options?: ColumnOptions): PropertyDecorator {
+  const known = new Set<unknown>(values);
+  const read: Column['read'] = (text) => (known.has(text) ? text : values[0]);
+  return columnOf('text', read, (text: string) => text)(options);
+}
 
 /** @throws Error for a class that is none of our tables. */
 export function tableOf(entity: object): Table {
@@ -144,30 +150,12 @@ export function reader<T extends object>(
   };
 }
 
-/** The values of an entity, as placeholders of these columns take them. */
-export function valuesOf(
-  entity: object,
-  columns: readonly Column[],
-): (string | number | Buffer | null)[] {
-  return columns.map(({ property, write }) =>
-    write((entity as Readonly<Record<string, never>>)[property] as never),
-  );
-}
-
-/** Hexadecimal digits as the bytes of a binary column. */
-export function bytesOf(hex: string): Buffer;
-export function bytesOf(hex: string | null): Buffer | null;
-export function bytesOf(hex: string | null): Buffer | null {
-  return hex === null ? null : Buffer.from(hex, 'hex');
-}
-
-/** As many placeholders as there are values, for `IN (…)`. */
-export function placeholders(values: readonly unknown[]): string {
-  return values.map(() => '?').join(', ');
-}
-
 function textOf(text: string | null | undefined): string {
   return text ?? '';
+}
+
+function flagOf(text: string | null | undefined): boolean {
+  return text === '1';
 }
 
 function columnOf<V>(
@@ -180,8 +168,9 @@ function columnOf<V>(
       const property = String(key);
       const name =
         options.name ?? property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      const { absent = null } = options;
       const optional: Column['read'] = (text) =>
-        text === null || text === undefined ? null : read(text);
+        text === null || text === undefined ? absent : read(text);
       const column: Column = {
         property,
         name,
@@ -191,8 +180,8 @@ function columnOf<V>(
         since: options.since ?? '0.1',
         isReserved: options.reserved === true,
         as: options.as ?? name,
-        read: options.read ?? (options.nullable === true ? optional : read),
-        write: options.write ?? ((value: V | null) => (value === null ? null : write(value))),
+        read: options.nullable === true ? optional : read,
+        write: (value: V | null) => (value === null || value === absent ? null : write(value)),
       };
       const columns = declaredColumns.get(prototype.constructor) ?? [];
       declaredColumns.set(prototype.constructor, [...columns, column]);

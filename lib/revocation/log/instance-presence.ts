@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
 import type { Dialect } from '../../database/dialect.js';
-import { newEventId, SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
+import { SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
 import { type InstanceRow, InstanceStatements } from '../../database/instance.statements.js';
 import type { Via } from '../../database/log-database.js';
 import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { RELEASE } from '../../platform/release.js';
+import { newEventId } from './event-draft.js';
 import { jump } from './log-history.js';
 import type { OpenLog } from './open-log.js';
 

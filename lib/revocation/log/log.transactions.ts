@@ -6,7 +6,6 @@ import {
 } from '../../database/account.statements.js';
 import {
   type LogEvent,
-  newEventId,
   type RevocationEvent,
   type RevocationReason,
 } from '../../database/entities/revocation-event.entity.js';
@@ -19,7 +18,7 @@ import {
 } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import type { EventDraft } from './event-draft.js';
+import { type EventDraft, newEventId } from './event-draft.js';
 import type { LogHistory } from './log-history.js';
 import { RepeatedEnds } from './repeated-ends.js';
 import { keepUntil, RETENTION_MARGIN } from './retention.js';
@@ -239,7 +238,7 @@ export class LogTransactions {
         markedAt: draft.kind === 'issuer' ? now + LONGEST_SESSION : now,
       });
     }
-    for (const account of changed.values()) yield this.accounts.update(account);
+    for (const account of changed.values()) yield this.accounts.update(account.key, account);
   }
 
   private *number(head: Head, drafts: readonly EventDraft[]): Transaction<LogEvent[]> {

@@ -194,7 +194,7 @@ class PurgeClaim {
   }
 
   async release(): Promise<void> {
-    await isRowChanged(this.log, this.log.purge.releasePurge(this.until));
+    await isRowChanged(this.log, this.log.purge.renewPurge(this.until, 0));
   }
 }
 

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
+import { statementOf } from '../../database/statement-repository.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
@@ -141,7 +142,7 @@ export class PushLink {
       channel: `nestjs_logout_${id.replaceAll(/[^A-Za-z0-9]/g, '')}`.slice(0, 63),
       log: this.logConnection.dataSourceOptions,
       query: async (sql, values) => {
-        await database.read(database.dialect.statement(sql, values));
+        await database.read(statementOf(database.dialect, sql, values));
       },
       hear: (payload) => isCurrent() && this.receive(payload),
       lost: (error) => isCurrent() && this.lose(error),

@@ -4,7 +4,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { postgres, type TestDatabase } from '../../support/databases.js';
 import { describeWithHints } from '../../support/hint-kinds.js';
 import { startInstance, type Instance } from '../../support/instance.js';
-import { LogConnection } from '../../support/internals.js';
+import { LogConnection, statementOf } from '../../support/internals.js';
 import { clockOf, controlPolls, endSessions, knows } from '../../support/controlled-instance.js';
 import { eventually } from '../../support/eventually.js';
 
@@ -28,7 +28,7 @@ describeWithHints('a channel that anybody may write to', (kind) => {
     stranger = await kind.direct().connect({
       channel: `nestjs_logout_${id.replaceAll('-', '')}`,
       log: here.app.get(LogConnection, { strict: false }).dataSourceOptions,
-      query: async (sql, values) => void (await log.read(log.dialect.statement(sql, values))),
+      query: async (sql, values) => void (await log.read(statementOf(log.dialect, sql, values))),
       hear: (payload) => heard.push(payload),
       lost: () => undefined,
     });

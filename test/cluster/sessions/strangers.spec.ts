@@ -4,7 +4,7 @@ import { AuthException, type AuthKeySource, type LoginResult } from 'nestjs-logo
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { refreshTokenDigest, RefreshTokenLookup } from '../../support/internals.js';
+import { refreshTokenDigest, RefreshTokenLookup, statementOf } from '../../support/internals.js';
 import { codeOf, login } from '../../support/session-acts.js';
 
 const FLOOD = 2_000;
@@ -40,7 +40,7 @@ describeOn(databaseKinds, 'S1: refresh tokens and random texts', (kind) => {
     const table = log.dialect.table('auth_refresh');
     const digest = (token: string): Buffer => Buffer.from(refreshTokenDigest(token), 'hex');
     await log.read(
-      log.dialect.statement(`UPDATE ${table} SET token_digest = ? WHERE token_digest = ?`, [
+      statementOf(log.dialect, `UPDATE ${table} SET token_digest = ? WHERE token_digest = ?`, [
         digest(text),
         digest(refreshToken),
       ]),

@@ -41,11 +41,11 @@ describeOn(databaseKinds, 'the order of rows', (kind) => {
     });
     for (let done = 0; done < TRANSACTIONS; done++) {
       await log.transaction(function* () {
-        yield new StatementRepository(dialect, PendingEvent).insert(
-          Array.from({ length: ROWS }, () => ({ ...PENDING, id: digest(), key: digest() })),
+        yield new StatementRepository(dialect, PendingEvent).insert()(
+          ...Array.from({ length: ROWS }, () => ({ ...PENDING, id: digest(), key: digest() })),
         );
-        yield new StatementRepository(dialect, AuthSession).insert(
-          Array.from({ length: ROWS }, () => ({
+        yield new StatementRepository(dialect, AuthSession).insert()(
+          ...Array.from({ length: ROWS }, () => ({
             ...SESSION,
             // As wide as real rows are: the width of a row is part of what a plan costs.
             subject: digest(),

@@ -2,8 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { RevocationEvent } from '../../../lib/database/entities/revocation-event.entity.js';
 import { columnsOf, reader } from '../../../lib/database/entities/table.js';
 import { EVENT_PROPERTIES, eventOf } from '../../../lib/database/log.statements.js';
+import { postgresDialect } from '../../../lib/database/postgres.dialect.js';
 import { sqliteDialect } from '../../../lib/database/sqlite.dialect.js';
-import { oneOf, StatementRepository } from '../../../lib/database/statement-repository.js';
+import { Expression, StatementRepository } from '../../../lib/database/statement-repository.js';
+import type { Statement } from '../../../lib/database/statement.js';
 
 describe('rows of the log', () => {
   it('eventOf reads what the declarations of RevocationEvent say', () => {
@@ -20,13 +22,41 @@ describe('rows of the log', () => {
   it('a condition that is undefined is an error, never every row', () => {
     const events = new StatementRepository(sqliteDialect(), RevocationEvent);
     const id = undefined as unknown as string;
-    expect(() => events.delete({ id })).toThrow('auth_event".event_id is undefined');
-    expect(() => events.delete({ id: oneOf([id]) })).toThrow('is undefined');
+    expect(() => events.delete(['id'])(id)).toThrow('auth_event".event_id is undefined');
+    expect(() => events.delete([['id', 'IN']])([id])).toThrow('is undefined');
   });
 
-  it('no condition at all is an error for a change', () => {
+  it('no condition at all is an error', () => {
     const events = new StatementRepository(sqliteDialect(), RevocationEvent);
-    expect(() => events.delete({})).toThrow('every row');
-    expect(() => events.update({}, { actor: null })).toThrow('every row');
+    expect(() => events.delete([])).toThrow('Every row');
+    expect(() => events.update([], ['actor'])).toThrow('Every row');
+  });
+
+  it('a list has as many placeholders as values, and a text is made once for each length', () => {
+    const find = new StatementRepository(postgresDialect('public'), RevocationEvent).findSome(
+      [['position', 'IN'], 'reason'],
+      { only: ['position'] },
+    );
+    const condition = ({ sql }: Statement): string => sql.slice(sql.indexOf('WHERE'));
+    expect(condition(find([1, 2], 'logout', 5))).toBe(
+      'WHERE t.position IN ($1, $2) AND t.reason = $3 LIMIT $4',
+    );
+    expect(condition(find([1], 'logout', 5))).toBe(
+      'WHERE t.position IN ($1) AND t.reason = $2 LIMIT $3',
+    );
+    expect(find([1, 2], 'logout', 5).values).toEqual([1, 2, 'logout', 5]);
+  });
+
+  it('an update writes the values of its conditions behind those of its changes', () => {
+    const update = new StatementRepository(sqliteDialect(), RevocationEvent).update(
+      ['id', ['position', '<']],
+      ['until', ['actor', 'COALESCE(?, actor)'], ['reason', new Expression("'logout'")]],
+    );
+    expect(update('ab', 7, { until: null, actor: 'me' })).toEqual({
+      sql:
+        `UPDATE "auth_event" SET keep_until = ?, actor = COALESCE(?, actor), reason = 'logout' ` +
+        'WHERE event_id = ? AND position < ?',
+      values: [null, 'me', Buffer.from('ab', 'hex'), 7],
+    });
   });
 });
