@@ -9,7 +9,8 @@ import {
   type RevocationReason,
 } from './entities/revocation-event.entity.js';
 import { columnsOf, integerOf, reader } from './entities/table.js';
-import { columnValue, Expression, selected, Statements } from './statement-repository.js';
+import { columnValue } from './prepared-statement.js';
+import { Expression, selected, Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 
 /** What every reader of the head needs of it. */

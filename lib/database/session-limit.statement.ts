@@ -1,6 +1,6 @@
 import type { AccountRow } from './account.statements.js';
 import type { Dialect } from './dialect.js';
-import { bytesOf, statementOf } from './statement-repository.js';
+import { bytesOf, statementOf } from './prepared-statement.js';
 import type { SessionRow } from './session.statements.js';
 import type { Statement } from './statement.js';
 

@@ -22,6 +22,11 @@ export interface RetryProof {
 /** Used tokens that one rotation deletes at most. */
 const FORGOTTEN_AT_ONCE = 50;
 
+const FORGOTTEN_SUCCESSOR = [
+  ['sealedSuccessor', NULL],
+  ['graceUntil', NULL],
+] as const;
+
 /** Every statement about sessions and refresh tokens, written once for all dialects. */
 export class SessionStatements extends Statements {
   private readonly session = this.table(AuthSession);
@@ -104,10 +109,7 @@ export class SessionStatements extends Statements {
   /** Sealed successors are kept for their grace and no longer. */
   readonly forgetSuccessors = this.refresh.update(
     ['sessionKey', ['graceUntil', '<']],
-    [
-      ['sealedSuccessor', NULL],
-      ['graceUntil', NULL],
-    ],
+    FORGOTTEN_SUCCESSOR,
   );
 
   /** What a refresh changes in the row of its session. */
@@ -186,13 +188,7 @@ export class SessionStatements extends Statements {
   };
 
   readonly forgetTraces = {
-    graceUntil: this.refresh.update(
-      [['digest', 'IN']],
-      [
-        ['sealedSuccessor', NULL],
-        ['graceUntil', NULL],
-      ],
-    ),
+    graceUntil: this.refresh.update([['digest', 'IN']], FORGOTTEN_SUCCESSOR),
     expiresAt: this.refresh.delete([['digest', 'IN']]),
   };
 

@@ -1,9 +1,14 @@
 import type { Dialect } from './dialect.js';
 import { type Column, columnsOf, type EntityClass, tableOf } from './entities/table.js';
+import {
+  bytesOf,
+  insertion,
+  type Prepared,
+  prepared,
+  type Slot,
+  statementOf,
+} from './prepared-statement.js';
 import type { SqlValue, Statement } from './statement.js';
-
-/** A statement whose text is kept: each call gives it values. */
-export type Prepared<V extends readonly unknown[]> = (...values: V) => Statement;
 
 /** SQL in place of a value: what a column is set to, or what follows it in a condition (`= 1`). */
 export class Expression {
@@ -55,16 +60,6 @@ interface FindOptions<T> {
   readonly lock?: true;
 }
 
-/** A placeholder: from which argument its value comes, or from which property of that, and how. */
-interface Slot {
-  readonly argument: number;
-  readonly property?: string;
-  /** For the error, should the value be missing. */
-  readonly name: string;
-  readonly isList?: boolean;
-  readonly write: (value: never) => SqlValue;
-}
-
 /** How a value of a raw statement is written: as it is, or hexadecimal digits as bytes; or a list of such. */
 type ValueKind = 'plain' | 'hex' | 'plains' | 'hexes';
 
@@ -78,12 +73,6 @@ type ValueKinds<V extends readonly unknown[]> = V extends readonly number[]
           ? 'plain'
           : 'plain' | 'hex';
     };
-
-/** Texts for longer lists are made anew each time: such lists are rare, and of any length. */
-const LONGEST_KEPT = 100;
-
-/** Rows in one statement. */
-type Rows = readonly (readonly (string | number | Buffer | null)[])[];
 
 /**
  * Statements whose texts are made once. A field of a subclass is one statement, and a call of it writes
@@ -119,11 +108,6 @@ export abstract class Statements {
   protected once(sql: string, values: readonly SqlValue[] = []): Statement {
     return statementOf(this.dialect, sql, values);
   }
-}
-
-/** A statement of a text with `?`, which is not kept. */
-export function statementOf(dialect: Dialect, sql: string, values: readonly SqlValue[]): Statement {
-  return { sql: spelled(dialect, sql), values };
 }
 
 /**
@@ -173,15 +157,15 @@ export class StatementRepository<T extends object> {
   }
 
   insert(): Prepared<T[]> {
-    return this.inserting((count) =>
-      this.dialect.insert(tableOf(this.entity).name, this.columns, count),
+    return insertion(this.dialect, this.columns, (rows) =>
+      this.dialect.insert(tableOf(this.entity).name, this.columns, rows),
     );
   }
 
   /** Of the rows whose key is not there yet: an earlier attempt may have inserted them. */
   insertMissing(): Prepared<T[]> {
-    return this.inserting((count) =>
-      this.dialect.insertMissing(tableOf(this.entity).name, this.columns, count),
+    return insertion(this.dialect, this.columns, (rows) =>
+      this.dialect.insertMissing(tableOf(this.entity).name, this.columns, rows),
     );
   }
 
@@ -244,20 +228,6 @@ export class StatementRepository<T extends object> {
     });
     return { condition: ` WHERE ${parts.join(' AND ')}`, slots };
   }
-
-  private inserting(make: (count: number) => string): Prepared<T[]> {
-    const { dialect, columns } = this;
-    const texts: string[] = [];
-    return function insertion(...rows) {
-      const count = dialect.insertsColumns ? 1 : rows.length;
-      const sql = (texts[count] ??= spelled(dialect, make(count)));
-      const written = rows.map((row) => columns.map((column) => columnValue(row, column)));
-      return {
-        sql,
-        values: dialect.insertsColumns ? transposed(columns, written) : written.flat(),
-      };
-    };
-  }
 }
 
 /** One column in a SELECT: as text, whatever type parsers the application has set. */
@@ -268,86 +238,12 @@ export function selected(dialect: Dialect, { name, kind, as }: Column, alias: st
   return `${isNumber ? dialect.text(column) : dialect.hex(column)} AS ${as}`;
 }
 
-/** The values of one column of a row, as a placeholder takes it. */
-export function columnValue(
-  row: object,
-  { property, write }: Column,
-): string | number | Buffer | null {
-  return write((row as Readonly<Record<string, never>>)[property] as never);
-}
-
-function transposed(columns: readonly Column[], rows: Rows): SqlValue[] {
-  return columns.map((_, index) => rows.map((row) => row[index] ?? null));
-}
-
-/**
- * Makes the function of a statement. Its text is made at once, and again for each length of a list.
- *
- * @param sql - With `?` for the slots in their order, or `?2` for the second.
- */
-function prepared<V extends readonly unknown[]>(
-  dialect: Dialect,
-  sql: string,
-  slots: readonly Slot[],
-): Prepared<V> {
-  const [start = '', ...rest] = sql.split(/\?(\d*)/);
-  const numbers = rest.filter((_, index) => index % 2 === 0);
-  const between = rest.filter((_, index) => index % 2 === 1);
-  const order = numbers.map(
-    (number, index) => slots[number === '' ? index : Number(number) - 1] as Slot,
-  );
-  const texts: string[] = [];
-  const textOf = (count: number): string => {
-    const others = order.filter(({ isList }) => isList !== true).length;
-    let index = 0;
-    const placeholders = order.map(({ isList }) => {
-      const length = isList === true ? count - others : 1;
-      return Array.from({ length }, () => dialect.placeholder(++index)).join(', ');
-    });
-    return start + placeholders.map((each, place) => each + (between[place] ?? '')).join('');
-  };
-  if (!order.some(({ isList }) => isList)) texts[order.length] = textOf(order.length);
-  return function statement(...given) {
-    const values: SqlValue[] = [];
-    for (const slot of order) {
-      const argument = given[slot.argument];
-      if (slot.isList === true) {
-        for (const each of argument as readonly unknown[]) values.push(valueOf(slot, each));
-      } else if (slot.property === undefined) values.push(valueOf(slot, argument));
-      else values.push(valueOf(slot, (argument as Record<string, unknown>)[slot.property]));
-    }
-    let text = texts[values.length];
-    if (text === undefined) {
-      text = textOf(values.length);
-      if (values.length <= LONGEST_KEPT) texts[values.length] = text;
-    }
-    return { sql: text, values };
-  };
-}
-
-/** @throws Error for a value that is undefined: a condition must never mean every row. */
-function valueOf({ name, write }: Slot, value: unknown): SqlValue {
-  if (value === undefined) throw new Error(`The value for ${name} is undefined.`);
-  return write(value as never);
-}
-
-/** `?` placeholders in the database's own spelling. */
-function spelled(dialect: Dialect, sql: string): string {
-  let index = 0;
-  return sql.replaceAll('?', () => dialect.placeholder(++index));
-}
-
 /** A property with what belongs to it. */
 function pairOf<P>(
   given: P | readonly [P, string | Expression],
   otherwise: string,
 ): readonly [P, string | Expression] {
   return Array.isArray(given) ? (given as [P, string]) : [given as P, otherwise];
-}
-
-/** Hexadecimal digits as the bytes of a binary column. */
-export function bytesOf(hex: string | null): Buffer | null {
-  return hex === null ? null : Buffer.from(hex, 'hex');
 }
 
 function itself<V>(value: V): V {

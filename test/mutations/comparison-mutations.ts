@@ -275,7 +275,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     40,
     'a session was last seen at its login',
     'cluster/sessions/last-seen.spec.ts: when, from where and by what it was last seen',
-    edit(ROTATE, '...rotation.sighting, at: now,', '...rotation.sighting, at: session.lastSeenAt,'),
+    edit(ROTATE, 'lastSeenAt: now,', 'lastSeenAt: session.lastSeenAt,'),
   ),
   row(
     41,

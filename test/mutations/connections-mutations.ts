@@ -69,7 +69,7 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   one(
     'a connection that was silent for long is tried all the same',
     'database/feed-connection',
-    'silence <= trustedFor',
+    'silence <= this.options.trustedFor',
     'true',
     FEED,
   ),

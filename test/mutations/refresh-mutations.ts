@@ -60,7 +60,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'A28: a client that proves its retries may retry without end',
     ROTATE,
-    'yield of.statements.countProvenRetry(session.key, due.until);',
+    'yield of.statements.countProvenRetry(session.key, { retriesUntil: due.until });',
     '',
     'cluster/sessions/lost-answers',
   ),
@@ -95,8 +95,8 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'A28: the successor goes with its grace',
     'database/session.statements',
-    '{ sealedSuccessor: null, graceUntil: null }',
-    '{ sealedSuccessor: null, graceUntil: null, retrySealed: null }',
+    "['sealedSuccessor', NULL],",
+    "['sealedSuccessor', NULL], ['retrySealed', NULL],",
     'cluster/sessions/lost-answers',
   ),
   one(

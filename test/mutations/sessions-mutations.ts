@@ -26,8 +26,8 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   one(
     'a page of sessions forgets those of the same millisecond',
     'database/session.statements',
-    '(s.created_at < ? OR s.session_key < ?)',
-    '(s.created_at < ? AND s.session_key <> ?)',
+    '(s.created_at < ?2 OR s.session_key < ?3)',
+    '(s.created_at < ?2 AND s.session_key <> ?3)',
     'cluster/sessions/session-list',
   ),
   one(

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import { statementOf } from '../../database/statement-repository.js';
+import { statementOf } from '../../database/prepared-statement.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import {
   RESOLVED_AUTH_OPTIONS,
