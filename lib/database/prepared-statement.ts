@@ -105,6 +105,11 @@ export function bytesOf(hex: string | null): Buffer | null {
   return hex === null ? null : Buffer.from(hex, 'hex');
 }
 
+/** A value that needs no change. */
+export function itself<V>(value: V): V {
+  return value;
+}
+
 /** @throws Error for a value that is undefined: a condition must never mean every row. */
 function valueOf({ name, write }: Slot, value: unknown): SqlValue {
   if (value === undefined) throw new Error(`The value for ${name} is undefined.`);

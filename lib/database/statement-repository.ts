@@ -3,6 +3,7 @@ import { type Column, columnsOf, type EntityClass, tableOf } from './entities/ta
 import {
   bytesOf,
   insertion,
+  itself,
   type Prepared,
   prepared,
   type Slot,
@@ -244,8 +245,4 @@ function pairOf<P>(
   otherwise: string,
 ): readonly [P, string | Expression] {
   return Array.isArray(given) ? (given as [P, string]) : [given as P, otherwise];
-}
-
-function itself<V>(value: V): V {
-  return value;
 }

@@ -230,7 +230,10 @@ export class LogoutService {
     if (typeof token === 'string') return this.tokens.verify(token, { allowExpired: true });
     if (typeof token !== 'object' || token === null) throw nothingToRevoke('no token');
     if (!isIdentifier(token.iss)) throw nothingToRevoke('no iss');
-    return identityOf(token as VerifiedClaims & { iss: string }, text, this.options);
+    const claims = token as VerifiedClaims & { iss: string };
+    // Only the tokens of others have their ids in other claims, or none.
+    const isOurs = claims.iss === this.options.issuer && (claims.sid ?? claims.jti) !== undefined;
+    return isOurs ? claims : identityOf(claims, text, this.options);
   }
 }
 
