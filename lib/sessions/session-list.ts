@@ -117,7 +117,7 @@ export function* findLive(
   session: SessionRow,
   digest: string,
 ): Transaction<RefreshRow | undefined> {
-  const { rows } = yield of.statements.findRefresh([digest]);
+  const { rows } = yield of.statements.findRefresh(digest);
   const judgement = yield* of.judge(session.subjectKey);
   if (rows[0] === undefined || endOf(session, judgement) !== undefined) return undefined;
   if (refusalOf(judgement) !== undefined) return undefined;
