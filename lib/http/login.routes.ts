@@ -102,7 +102,9 @@ export class LoginRoutes implements OnModuleInit {
     credentials: Credentials,
     request: object,
   ): Promise<AuthenticatedSubject | null> {
-    const answer = (await this.verifier?.source?.verifyCredentials(credentials, request)) ?? null;
+    const { verifier } = this;
+    const source = verifier && (verifier.source ?? verifier.find());
+    const answer = (await source?.verifyCredentials(credentials, request)) ?? null;
     if (answer === null) return null;
     if (typeof answer === 'object' && answer.subject !== undefined) return answer;
     throw new AuthWiringError(

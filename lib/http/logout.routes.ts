@@ -105,19 +105,16 @@ export class LogoutRoutes {
   private async endPresented(request: HttpRequest): Promise<void> {
     const audit = auditOf(request);
     const ended = new Set<string>();
-    const errors: unknown[] = [];
-    const attempt = async (end: () => Promise<void>): Promise<void> => {
-      try {
-        await end();
-      } catch (error) {
-        errors.push(error);
-      }
-    };
-    const accessTokens = this.accessTokensOf(request, errors);
+    const refusals: unknown[] = []; // Of tokens that are not good.
+    const failures: unknown[] = []; // Of ends: whatever went wrong there, the client has to know.
+    const accessTokens = this.accessTokensOf(request, refusals);
     const refreshTokens = this.refreshTokensOf(request);
     for (const text of accessTokens) {
-      await attempt(async () => {
-        const claims = await this.tokens.verify(text, { allowExpired: true });
+      const claims = await attempt(refusals, () =>
+        this.tokens.verify(text, { allowExpired: true }),
+      );
+      if (claims === undefined) continue;
+      await attempt(failures, async () => {
         await this.logoutService.logout(claims, audit);
         ended.add(claims.sid ?? '');
       });
@@ -125,9 +122,12 @@ export class LogoutRoutes {
     // Looked up together, which is one statement; ended one after the other, each session once.
     const lookups = await Promise.allSettled(refreshTokens.map((text) => this.sessionOf(text)));
     for (const [index, lookup] of lookups.entries()) {
-      await attempt(async () => {
-        if (lookup.status === 'rejected') throw lookup.reason;
-        const { sid } = lookup.value;
+      if (lookup.status === 'rejected') {
+        refusals.push(lookup.reason);
+        continue;
+      }
+      const { sid } = lookup.value;
+      await attempt(failures, async () => {
         if (!ended.has(sid)) {
           await this.logoutService.logoutSession(sid, { reason: 'logout', ...audit });
           ended.add(sid);
@@ -135,9 +135,9 @@ export class LogoutRoutes {
         await this.refreshTokens.usedInLogout(refreshTokens[index] as string);
       });
     }
-    const failure = errors.find((error) => !isRefusal(error));
+    const failure = failures[0] ?? refusals.find((error) => !isRefusal(error));
     if (failure !== undefined) throw failure;
-    if (ended.size === 0) throw errors[0] ?? refusal('token_missing');
+    if (ended.size === 0) throw refusals[0] ?? refusal('token_missing');
   }
 
   /** A header that holds no token is one more bad token; anything else that is wrong is thrown. */
@@ -183,6 +183,16 @@ export class LogoutRoutes {
     }
     repeats.count++;
     this.repeats.set(key, repeats);
+  }
+}
+
+/** What an act gives; `undefined` if it failed, and its error goes into the list. */
+async function attempt<T>(errors: unknown[], act: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await act();
+  } catch (error) {
+    errors.push(error);
+    return undefined;
   }
 }
 

@@ -83,6 +83,20 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     'cluster/protocol/g5',
   ),
   one(
+    'of two tokens from beyond the head the last one counts',
+    'revocation/log/log-positions.service',
+    'this.wanted = Math.max(this.wanted, position);',
+    'this.wanted = position;',
+    'cluster/protocol/g5',
+  ),
+  one(
+    'a log that went on by itself counts as jumped',
+    'revocation/log/log-positions.service',
+    'if (!hasJumped)',
+    'if (false)',
+    'cluster/protocol/g5',
+  ),
+  one(
     'a hint that does not hear itself is believed',
     'revocation/push/push-link.service',
     'this.lose(new Error(`It connects',

@@ -40,7 +40,7 @@ export class LogPositions {
   private readonly logger = new Logger('RevocationLog');
   private readonly reads = new SharedCall(() => this.readAndMove());
   private readonly jumps = new SharedCall(() => this.jump());
-  /** The position of the last token from beyond the head. */
+  /** The highest position of a token from beyond the head. */
   private wanted = 0;
   private jumpedUntil = -Infinity;
   private jumpedTo = 0;
@@ -88,7 +88,7 @@ export class LogPositions {
   hasJumpedFor(position: number): boolean {
     // A position below the jump is decided by the next answer; the one at hand may be older than the jump.
     if (this.clock.monotonic() < this.jumpedUntil) return position > this.jumpedTo;
-    this.wanted = position;
+    this.wanted = Math.max(this.wanted, position);
     void this.jumps.join();
     return false;
   }
@@ -124,9 +124,12 @@ export class LogPositions {
   private async jump(): Promise<void> {
     try {
       const log = await this.connection.open();
-      await jump(log, undefined, (head) =>
+      const hasJumped = await jump(log, undefined, (head) =>
         head.position < this.wanted ? 'a token was signed after everything in it' : undefined,
       );
+      // Where the log had gone on by itself, a token from beyond that has to be asked about anew.
+      if (!hasJumped) return;
+      this.wanted = 0;
       this.jumpedTo = log.history.seen;
       this.jumpedUntil = this.clock.monotonic() + JUMP_REST;
     } catch (error) {

@@ -75,6 +75,7 @@ export class StalePolicies implements OnModuleInit {
     // A process that does not follow the log has no proof of any age, so no policy accepts anything.
     if (policy === 'closed' || !this.options.follow) return this.options.maxStaleness;
     const upTo = this.parse(policy, 'a call');
+    this.update(); // Observing may have ended since the last poll.
     if (upTo > this.widest) {
       throw new AuthWiringError(
         `The failure policy ${shown(policy)} is wider than what this instance registered at boot, so receipts would promise too much.`,

@@ -12,6 +12,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { deferred, eventually } from '../../support/eventually.js';
+import { LogPositions } from '../../support/internals.js';
 import { claimsIn, follow, headPosition } from '../../support/log-tables.js';
 
 describe('G5: a gen beyond the instance’s own position', () => {
@@ -132,6 +133,41 @@ describe('G5: a gen beyond the instance’s own position', () => {
       const lost = await ahead.sessions.login({ subject: 'alice' }, { since });
       await ahead.logout.logoutSession(lost.sessionId);
       expect(await behind.judge(lost.accessToken)).toBe('session_ended');
+    });
+  });
+
+  describeOn(databaseKinds, 'two tokens from beyond the head', (kind) => {
+    it('are one jump beyond the further one, in whatever order they come', async () => {
+      const database = await kind.migrated();
+      const here = await startInstance(database, { clock: new TestClock() });
+      const there = await startInstance(database, { clock: new TestClock() });
+      await follow(here);
+      const head = await headPosition(here.dataSource);
+      await there.logout.logoutSession('of somebody'); // the position of the second token
+      const positions = here.app.get(LogPositions);
+      expect(positions.hasJumpedFor(head + 50)).toBe(false);
+      expect(positions.hasJumpedFor(head + 1)).toBe(false);
+      await positions.drain();
+      expect(await headPosition(here.dataSource)).toBeGreaterThan(head + 50);
+      await Promise.all([here.close(), there.close()]);
+      await database.drop();
+    });
+
+    it('are asked about anew where another instance raised the head in between', async () => {
+      const database = await kind.migrated();
+      const here = await startInstance(database, { clock: new TestClock() });
+      const there = await startInstance(database, { clock: new TestClock() });
+      await follow(here);
+      const head = await headPosition(here.dataSource);
+      await there.logout.logoutSession('of somebody');
+      const positions = here.app.get(LogPositions);
+      positions.hasJumpedFor(head + 1);
+      await positions.drain(); // nothing to do: the head is there already
+      expect(positions.hasJumpedFor(head + 50)).toBe(false); // not invalid for an hour
+      await positions.drain();
+      expect(await headPosition(here.dataSource)).toBeGreaterThan(head + 50);
+      await Promise.all([here.close(), there.close()]);
+      await database.drop();
     });
   });
 });
