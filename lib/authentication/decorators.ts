@@ -56,7 +56,7 @@ export const AllowExpired = Reflector.createDecorator<boolean | undefined, boole
  * ```
  * @publicApi
  */
-// The type is said, because the one that would be inferred exists in Nest 12 only.
+// The type is written out, because the inferred one exists only in Nest 12.
 export const CurrentUser: (
   ...propertyOrPipes: (string | PipeTransform | Type<PipeTransform> | undefined)[]
 ) => ParameterDecorator = createParamDecorator(

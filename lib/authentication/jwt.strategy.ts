@@ -209,7 +209,7 @@ export class JwtAuthGuardOptions {
   }
 }
 
-/** A query of many an ORM is none of Promise's own; @nestjs/passport awaits it all the same. */
+/** The queries of many ORMs are thenables but not Promises; @nestjs/passport awaits them too. */
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }

@@ -175,6 +175,6 @@ function refuseTokenInQuery(request: AuthRequest & { readonly url?: unknown }): 
   if (typeof url === 'string' && !url.includes('?')) return;
   const { query } = request;
   if (typeof query === 'object' && query !== null && Object.hasOwn(query, 'access_token')) {
-    throw badlySentToken('An access token does not belong into the address.');
+    throw badlySentToken('Do not send an access token in the URL.');
   }
 }

@@ -9,7 +9,7 @@ import type { Statement } from './statement.js';
 export type AccountRow = AuthAccount;
 
 /**
- * What the events of an account (or of an issuer) that end **sessions** add up to, in one row: a
+ * The combined effect, in one row, of all events that end **sessions** of an account (or of an issuer): a
  * session can live for longer than any event is kept (protocol G6).
  *
  * The same three values as in the index (`mark.ts`, protocol G4): the highest limit, the one session

@@ -7,7 +7,7 @@ import { SUPPORTED_TYPES, type TableNames } from './dialect-of.js';
 /** One connection that writes and one that reads; the feed's own is outside of every pool. */
 export const POOL_SIZE = 2;
 
-/** For how long a new connection, or a free one of the pool, is waited for (ms). */
+/** How long to wait for a new connection, or for a free one of the pool (ms). */
 export const CONNECT_LIMIT = 3_000;
 
 const CREDENTIALS = ['url', 'host', 'port', 'username', 'password', 'database', 'socketPath'];

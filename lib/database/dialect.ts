@@ -61,8 +61,8 @@ export interface Dialect {
   /** An expression: 1 on a server that cannot be written to, a standby or a replica; else 0. */
   readonly isReadOnly: string;
   /**
-   * Behind a table's name: the index that serves the order of a page. MariaDB and SQLite else may prefer
-   * one that finds as few rows, and sort them all; PostgreSQL needs no advice.
+   * Behind a table's name: the index that serves the order of a page. Without it MariaDB and SQLite may
+   * choose another index that finds as few rows, and then sort them all. PostgreSQL needs no hint.
    */
   ordered(index: AuthIndex): string;
   /**
@@ -97,7 +97,7 @@ export interface Dialect {
   hex(column: string): string;
   /** The placeholder of a value by its place, from 1. */
   placeholder(place: number): string;
-  /** Whether the values of an INSERT are an array for each column, and not one row behind the other. */
+  /** Whether an INSERT takes one array per column instead of the values row by row. */
   readonly insertsColumns: boolean;
   /** Several rows in one statement; `columns` are written in this order. */
   insert(table: AuthTable, columns: readonly ColumnType[], rows: number): string;

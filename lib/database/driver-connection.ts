@@ -68,10 +68,10 @@ type PgClientClass = new (...given: unknown[]) => {
 };
 
 /**
- * Keeps a dying PostgreSQL from taking the process with it; to be called before `initialize()`.
+ * Keeps the process alive when PostgreSQL is killed. Call it before `initialize()`.
  *
  * pg hands a client out with no listener for its errors, and TypeORM adds one a tick later. A server
- * that is being killed can say so in the same piece of bytes as its greeting: an `error` event without
+ * that is being killed can report that in the same packet as its greeting: an `error` event without
  * a listener, which ends the process. These clients listen from the start, so that the client's next
  * statement fails instead, as for any other broken connection.
  */

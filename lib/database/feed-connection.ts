@@ -65,7 +65,7 @@ export class FeedConnection {
       if (isLate) {
         // The next poll has a connection of its own; this one would never be released.
         void discard(link);
-        throw new Error('The connection was had too late.');
+        throw new Error('The connection was established too late.');
       }
       this.link = link;
       return this.use(link, send);

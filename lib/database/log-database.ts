@@ -17,8 +17,8 @@ export interface LogDatabase {
    */
   read(statement: Statement, via?: Via): Promise<StatementResult>;
   /**
-   * One autocommit statement on the feed's own connection. `onSend` runs when the connection was
-   * had, at the moment before the statement is sent. A connection that has not answered after
+   * One autocommit statement on the feed's own connection. `onSend` runs once there is a connection, just
+   * before the statement is sent. A connection that has not answered after
    * `timeout` ms is destroyed, never reused (F5).
    */
   poll(statement: Statement, timeout: number, onSend: () => void): Promise<StatementResult>;
@@ -48,7 +48,7 @@ export class StorageFailure extends Error {
     /** Whether the same transaction may be tried again at once. */
     readonly retryable: boolean,
     cause?: unknown,
-    /** What the caller can do about it, in a sentence that may be told to him. */
+    /** What the caller can do about it, as a sentence for its error message. */
     readonly advice?: string,
   ) {
     super(message, cause === undefined ? undefined : { cause });

@@ -30,7 +30,7 @@ export interface LogLocation {
   readonly tablePrefix?: string | undefined;
   /** Whether an empty log may be started beside another one. */
   readonly newLog?: boolean | undefined;
-  /** `none`: for who looks at a database that may be damaged; nothing is checked. */
+  /** `none`: checks nothing, for commands that inspect a database that may be damaged. */
   readonly migrations: 'check' | 'run' | 'none';
   readonly clock?: Pick<AuthClock, 'wall' | 'monotonic'>;
   /** After how long a silence (ms) the feed takes a new connection instead of the one it has. */
@@ -42,7 +42,7 @@ export interface LogLocation {
 /** For a process that never polls, or whose interval was not set. */
 const FEED_TRUSTED_FOR = 10_000;
 
-/** The number of processes that may be making the tables at once is small; so is this wait. */
+/** How often the migration lock is tried. Few processes migrate at the same time, so the wait is short. */
 const MIGRATION_ATTEMPTS = 100;
 
 /**

@@ -3,7 +3,7 @@ import { errorCodeOf, isServerError } from './driver-connection.js';
 import type { AuthTable, ColumnKind } from './entities/table.js';
 import type { Row } from './statement.js';
 
-/** As what the values of a column are sent, a row of the array each. */
+/** The array type in which a column's values are sent, one element for each row. */
 const ARRAYS: Readonly<Record<ColumnKind, string>> = {
   position: 'bigint[]',
   bytes: 'bytea[]',

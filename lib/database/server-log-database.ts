@@ -46,7 +46,7 @@ export class ServerLogDatabase implements LogDatabase {
     private feed: FeedConnection,
     clock: Pick<AuthClock, 'wall' | 'monotonic'>,
     private readonly settings: {
-      /** For who only looks: a standby may answer. */
+      /** For commands that only read: a standby may answer. */
       readonly mayBeStandby: boolean;
       /** Called with why a connection could not be had; it throws that again. */
       readonly onFailure: (error: unknown) => never;
@@ -147,7 +147,7 @@ export class ServerLogDatabase implements LogDatabase {
   }
 
   /**
-   * Nobody waits for ever on a connection that is frozen: it is cut, and its statement fails.
+   * A connection that does not answer is cut, so that its statement fails and no caller waits for ever.
    *
    * @param isRepeatable - Whether `work` may run again on another connection, because the one it had
    * turned out to be dead.

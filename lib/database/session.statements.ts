@@ -60,7 +60,7 @@ export class SessionStatements extends Statements {
 
   /**
    * What a rotation looks at: the presented token, its successor from an attempt whose COMMIT was not
-   * answered, and the token so many rotations before. Raw: which one that is says another row.
+   * answered, and the token so many rotations before. Raw: another row determines which one that is.
    */
   readonly findRotation = this.prepare<
     [sessionKey: string, digest: string, successorDigest: string, steps: number]

@@ -37,8 +37,8 @@ export function handleOf(dataSource: DataSource | undefined): SqliteHandle | und
 
 /**
  * SQLite: every transaction runs within one tick, on a handle of its own, and only while the
- * application's handle has no transaction open; so the application meets no SQLITE_BUSY that it did
- * not meet before.
+ * application's handle has no transaction open; so the application gets no
+ * SQLITE_BUSY because of this library.
  */
 export class SqliteLogDatabase implements LogDatabase {
   private readonly prepared = new Map<string, ReturnType<SqliteHandle['prepare']>>();

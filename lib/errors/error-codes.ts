@@ -148,7 +148,7 @@ const CODES = {
   },
   no_signing_key: {
     status: 503,
-    message: 'No key is there to sign a token with.',
+    message: 'There is no key that can sign a token.',
     when: 'Every key that could sign is revoked or retired. Add a key.',
   },
   revocation_state_unknown: {

@@ -102,7 +102,7 @@ function pageOf({ url }: HttpRequest): {
 
 function single(parameters: URLSearchParams, name: string): string | undefined {
   const [value, second] = parameters.getAll(name);
-  if (second !== undefined) throw badRequest(`${name} is in the address twice.`);
+  if (second !== undefined) throw badRequest(`The query has ${name} twice.`);
   return value;
 }
 

@@ -65,7 +65,7 @@ export function readSecret(
   );
 }
 
-/** Why it can be no secret at all. */
+/** Why the value cannot be a secret. */
 function flawOfSecret(given: unknown): string | undefined {
   if (typeof given === 'string') {
     if (given.isWellFormed()) return undefined;
@@ -164,7 +164,7 @@ export function readKeyHalf(given: unknown, option: string, half: 'private' | 'p
   }
 }
 
-/** Why it can be no PEM text of this half. */
+/** Why the value cannot be the PEM text of this half. */
 function flawOfPem(pem: unknown, half: 'private' | 'public'): string | undefined {
   const create = half === 'private' ? 'createPrivateKey' : 'createPublicKey';
   if (typeof pem !== 'string')

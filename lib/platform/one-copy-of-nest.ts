@@ -3,7 +3,7 @@ import { BaseExceptionFilter } from '@nestjs/core';
 import { AuthUnauthorizedException } from '../errors/auth.exception.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 
-/** Nest's own answer to exceptions, without an answer. */
+/** Nest's own exception filter, without sending a response. */
 class Probe extends BaseExceptionFilter {
   isKnown = true;
 

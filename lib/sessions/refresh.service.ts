@@ -262,7 +262,7 @@ export class RefreshService {
 }
 
 /**
- * What a refresh answers with the successor that an earlier answer carried.
+ * The result of a refresh that gives the same successor again.
  *
  * Where that successor was replaced meanwhile, another tab is a step ahead. This one can catch up while
  * that step is within its grace. A browser's one cookie already holds the later token, and must not be

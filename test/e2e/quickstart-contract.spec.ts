@@ -121,12 +121,12 @@ describe('GET /me', () => {
     [
       'a token in the address',
       { path: `/me?access_token=${mintToken()}` } satisfies RawRequest,
-      'An access token does not belong into the address.',
+      'Do not send an access token in the URL.',
     ],
     [
       'a token in header and address',
       { ...withToken(mintToken()), path: '/me?access_token=x' } satisfies RawRequest,
-      'An access token does not belong into the address.',
+      'Do not send an access token in the URL.',
     ],
   ])('answers 400 to %s', async (_, request: RawRequest, message) => {
     const answer = await answerOfBoth(request);

@@ -188,7 +188,7 @@ export class LogTransactions {
     yield this.accounts.insertMissing(keys);
     const { rows } = yield this.accounts.lock(keys);
     const locked = new Map(rows.map(accountOf).map((account) => [account.key, account]));
-    // The insert holds them; were one gone all the same, its mark would be lost without a word.
+    // The insert holds them; if one were missing anyway, its cut-off would be lost silently.
     if (locked.size !== keys.length) throw new Error('A row of auth_subject went under its lock.');
     return locked;
   }
