@@ -100,7 +100,7 @@ export class LogoutRoutes {
    * An invalid token does not prevent the logout of a valid one, nor does one that cannot be looked up
    * now. Different access tokens in header and cookie are refused (400), and nothing ends.
    *
-   * @throws AuthException why none could be ended; 503 also when only some could.
+   * @throws AuthException why none could be ended, or why one that is valid could not.
    */
   private async endPresented(request: HttpRequest): Promise<void> {
     const audit = auditOf(request);

@@ -51,8 +51,8 @@ export function newRefreshToken(key: CheckKey | undefined): RefreshToken {
 }
 
 /**
- * Whether one of these keys made the check value. This only decides which queue a look-up joins: a token
- * of an earlier release has no check value and is as valid as any other.
+ * Whether one of these keys made the check value. It only decides which queue a look-up joins: a token of
+ * an earlier release has no check value, and is valid too.
  */
 export function hasCheckValueOf(token: RefreshToken, keys: readonly CheckKey[]): boolean {
   const bytes = Buffer.from(token, 'base64url');

@@ -20,7 +20,7 @@ export interface Health {
   readonly hint?: string;
 }
 
-/** The quick-start over HTTP, as any client calls it. No answer is status 0. */
+/** The quick-start over HTTP, as any client calls it. Status 0 means that no answer came. */
 export class QuickstartClient {
   constructor(private readonly url: string) {}
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { AuthUnavailableException } from 'nestjs-logout';
+import { AuthException, AuthUnavailableException, LogoutService } from 'nestjs-logout';
 import { type HttpApp, type HttpAppSettings, startBothHttp } from '../support/http-app.js';
 import { cookiesOf, PASSWORD } from '../support/http-client.js';
 import { RefreshTokenLookup, resolveHttpOptions } from '../support/internals.js';
@@ -184,6 +184,27 @@ describe('a logout with more than one token', () => {
       shed.mockRestore();
       const again = await client.send('POST /auth/logout', { headers: { cookie } });
       expect(again.status).toBe(204);
+    }
+  });
+
+  it('says so when one could not be ended, whatever the reason, and keeps the cookies', async () => {
+    await start(true);
+    for (const { app, client } of apps) {
+      const [access, refresh] = [
+        await client.loginWithCookies('alice'),
+        await client.loginWithCookies('bob'),
+      ];
+      const failed = jest
+        .spyOn(app.get(LogoutService), 'logout')
+        .mockRejectedValue(new AuthException(400, 'invalid_request', 'It cannot be ended.'));
+      const cookie = `__Host-access=${access['__Host-access']}; __Host-refresh=${refresh['__Host-refresh']}`;
+      const logout = await client.send('POST /auth/logout', { headers: { cookie } });
+      expect(logout).toMatchObject({ status: 400, cookies: [] });
+      failed.mockRestore();
+      expect((await client.send('GET /me', { cookies: access })).status).toBe(200);
+      expect((await client.send('GET /me', { cookies: refresh })).body).toMatchObject({
+        code: 'session_ended',
+      });
     }
   });
 

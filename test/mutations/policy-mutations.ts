@@ -75,6 +75,13 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
     BOUND,
   ),
   one(
+    'an observe period that is over still allows any policy until the next poll',
+    POLICIES,
+    'this.update(); // Observing',
+    '// Observing',
+    BOUND,
+  ),
+  one(
     'policies of providers are not found',
     POLICIES,
     '[...controllers.values(), ...providers.values()]',

@@ -198,7 +198,14 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'cluster/storage/refused-connection',
   ),
   one(
-    'a login lasts as long as any, whatever it asks for',
+    'a session that could not be ended is forgotten over one that was',
+    'http/logout.routes',
+    'failures[0] ??',
+    '',
+    'e2e/http-cookie-lives',
+  ),
+  one(
+    'the sessionTtl that a login asks for is ignored',
     'sessions/login-context',
     'return Math.min(life, longest);',
     'return longest;',

@@ -109,7 +109,7 @@ export class LegacyTokens {
     if (!this.options.isShort) return;
     logger.error(
       `The secret of legacy has only ${this.key.verify.symmetricKeySize} bytes (HS256 demands 32): ` +
-        `whoever has one token can guess it, and can then log in as any user until ${until}. ` +
+        `anyone who has one token can guess it, and can then log in as any user until ${until}. ` +
         'Choose the earliest date that your tokens allow.',
     );
   }

@@ -99,7 +99,8 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
       await follow(lagging);
       expect(lagging.cursor.position).toBe(1);
 
-      // Its row has expired. While it was pending, it counted for as long as any token could.
+      // The row of the logout has expired with its token. The pending event was kept for the longest life
+      // that a token may have.
       pass(5 * MINUTE);
       await endSessions(there, 2);
       await there.dataSource.query('UPDATE auth_event SET created_at = 1');

@@ -150,6 +150,17 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       expect(await registered(here)).toBe(120_000);
     });
 
+    it('is refused once observing is over, though no poll has come since', async () => {
+      const until = new Date(Date.now() + 3_600_000);
+      const here = await start({ options: { observe: { until }, accessTokenTtl: '1d' } });
+      const token = await here.login();
+      const verify = (): Promise<unknown> =>
+        here.tokens.verify(token, { whenStale: { staleFor: '7d' } });
+      await expect(verify()).resolves.toMatchObject({ sub: 'alice' });
+      clockOf(here).advance(3_601_000);
+      await expect(verify()).rejects.toThrow(/wider than what.*registered/);
+    });
+
     it('contradicts strict', async () => {
       const here = await start({ providers: [Gateway] });
       const claims = claimsIn(await here.login()) as { iss?: string };

@@ -137,37 +137,41 @@ describe('G5: a gen beyond the instance’s own position', () => {
   });
 
   describeOn(databaseKinds, 'two tokens from beyond the head', (kind) => {
-    it('are one jump beyond the further one, in whatever order they come', async () => {
-      const database = await kind.migrated();
-      const here = await startInstance(database, { clock: new TestClock() });
-      const there = await startInstance(database, { clock: new TestClock() });
+    let database: TestDatabase;
+    let here: Instance;
+    let there: Instance;
+    let positions: LogPositions;
+    let head: number;
+
+    beforeEach(async () => {
+      database = await kind.migrated();
+      here = await startInstance(database, { clock: new TestClock() });
+      there = await startInstance(database, { clock: new TestClock() });
       await follow(here);
-      const head = await headPosition(here.dataSource);
-      await there.logout.logoutSession('of somebody'); // the position of the second token
-      const positions = here.app.get(LogPositions);
+      positions = here.app.get(LogPositions);
+      head = await headPosition(here.dataSource);
+      await there.logout.logoutSession('of somebody'); // raises the head by one
+    });
+
+    afterEach(async () => {
+      await here?.close();
+      await there?.close();
+      await database?.drop();
+    });
+
+    it('make one jump beyond the further one, in whatever order they come', async () => {
       expect(positions.hasJumpedFor(head + 50)).toBe(false);
       expect(positions.hasJumpedFor(head + 1)).toBe(false);
       await positions.drain();
       expect(await headPosition(here.dataSource)).toBeGreaterThan(head + 50);
-      await Promise.all([here.close(), there.close()]);
-      await database.drop();
     });
 
-    it('are asked about anew where another instance raised the head in between', async () => {
-      const database = await kind.migrated();
-      const here = await startInstance(database, { clock: new TestClock() });
-      const there = await startInstance(database, { clock: new TestClock() });
-      await follow(here);
-      const head = await headPosition(here.dataSource);
-      await there.logout.logoutSession('of somebody');
-      const positions = here.app.get(LogPositions);
+    it('are judged one by one where another instance raised the head to the nearer one', async () => {
       positions.hasJumpedFor(head + 1);
-      await positions.drain(); // nothing to do: the head is there already
-      expect(positions.hasJumpedFor(head + 50)).toBe(false); // not invalid for an hour
+      await positions.drain(); // There was nothing to do.
+      expect(positions.hasJumpedFor(head + 50)).toBe(false); // It is not called invalid for an hour.
       await positions.drain();
       expect(await headPosition(here.dataSource)).toBeGreaterThan(head + 50);
-      await Promise.all([here.close(), there.close()]);
-      await database.drop();
     });
   });
 });
