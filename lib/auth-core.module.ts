@@ -1,6 +1,5 @@
 import {
   type DynamicModule,
-  Inject,
   Injectable,
   Module,
   type OnModuleInit,
@@ -17,8 +16,7 @@ import {
   RAW_AUTH_OPTIONS,
   type RegisteredCalls,
   resolveAuthOptions,
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
+  ResolvedAuthOptions,
 } from './options/resolved-auth-options.js';
 import { AuthClock } from './platform/auth-clock.js';
 import { type InjectedProvider, injectedInto } from './platform/module-graph.js';
@@ -97,7 +95,7 @@ function requestScoped(path: readonly string[]): AuthWiringError {
 /** Looks up the classes that options name (`claims`, `validate`), once all instances were made. */
 @Injectable()
 class ApplicationMethods implements OnModuleInit {
-  constructor(@Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions) {}
+  constructor(private readonly options: ResolvedAuthOptions) {}
 
   /** @throws AuthWiringError when a class is no provider, or has no such method. */
   onModuleInit(): void {
@@ -107,7 +105,7 @@ class ApplicationMethods implements OnModuleInit {
 }
 
 const EXPORTS = [
-  RESOLVED_AUTH_OPTIONS,
+  ResolvedAuthOptions,
   AuthClock,
   AuthEvents,
   AuthMeter,
@@ -134,7 +132,7 @@ const PROVIDERS: Provider[] = [
   AuthMeter,
   {
     provide: EventKeys,
-    inject: [RESOLVED_AUTH_OPTIONS],
+    inject: [ResolvedAuthOptions],
     useFactory: ({ issuer }: ResolvedAuthOptions) => new EventKeys(issuer),
   },
   {
@@ -144,12 +142,12 @@ const PROVIDERS: Provider[] = [
   },
   {
     provide: KeyRing,
-    inject: [RESOLVED_AUTH_OPTIONS, RevocationIndex, ProofClock],
+    inject: [ResolvedAuthOptions, RevocationIndex, ProofClock],
     useFactory: KeyRing.create,
   },
   {
     provide: PURGE_SWEEPS,
-    inject: [SessionStore, RESOLVED_AUTH_OPTIONS],
+    inject: [SessionStore, ResolvedAuthOptions],
     useFactory: (store: SessionStore, options: ResolvedAuthOptions) => [
       sessionSweep(store, options),
     ],
@@ -193,7 +191,7 @@ export function authCoreModule(
       InjectionCheck,
       ...providers,
       {
-        provide: RESOLVED_AUTH_OPTIONS,
+        provide: ResolvedAuthOptions,
         inject: [RAW_AUTH_OPTIONS, ModuleRef],
         useFactory: (options: AuthOptions, modules: ModuleRef) =>
           resolveAuthOptions(options, registered, modules),

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -7,10 +7,7 @@ import { ActIssuer } from '../logout/act-issuer.service.js';
 import type { SubjectLogoutOptions } from '../logout/logout-options.js';
 import { type LogoutReceipt, RevocationWriter } from '../revocation/revocation-writer.service.js';
 import { type Duration, lockTimeOf, LONGEST_LOCK } from '../options/duration.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import type { RevocationRequest } from '../revocation/log/event-draft.js';
@@ -69,7 +66,7 @@ export class AccountService {
     private readonly store: SessionStore,
     private readonly keys: EventKeys,
     private readonly events: AuthEvents,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /**

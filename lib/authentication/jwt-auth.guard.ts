@@ -3,10 +3,7 @@ import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { type AuthRequest, requestOf, setResponseHeaders } from '../platform/request.js';
 import {
   Freshness,
@@ -48,7 +45,7 @@ export class RoutePolicyReader {
 
   constructor(
     private readonly reflector: Reflector,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /** The policy of the route that is being called. */

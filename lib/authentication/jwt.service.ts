@@ -4,10 +4,7 @@ import { JwtService, type JwtSignOptions, type JwtVerifyOptions } from '@nestjs/
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthKey } from '../options/auth-key.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { exportedBy } from '../platform/module-graph.js';
 import { RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { ACTIVE, assertActive, exceptionOf, type Verdict } from '../revocation/verdict.js';
@@ -170,7 +167,7 @@ class OnlyGlobalJwtService implements OnModuleInit {
 
 const PROVIDER = {
   provide: JwtService,
-  inject: [KeyRing, RevocationDecider, RESOLVED_AUTH_OPTIONS],
+  inject: [KeyRing, RevocationDecider, ResolvedAuthOptions],
   useFactory: (ring: KeyRing, decider: RevocationDecider, options: ResolvedAuthOptions) =>
     new RingJwtService(ring, decider, options),
 };

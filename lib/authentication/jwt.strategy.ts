@@ -1,5 +1,4 @@
 import {
-  Inject,
   Injectable,
   type OnApplicationShutdown,
   type OnModuleDestroy,
@@ -11,10 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { type AuthRequest, rememberClaims } from '../platform/request.js';
 import { TokenSource } from './token-source.js';
@@ -66,7 +62,7 @@ export class JwtStrategy
   protected [CLOSING] = false;
 
   constructor(
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
     private readonly source: TokenSource,
     private readonly verifier: TokenVerifier,
   ) {

@@ -1,12 +1,9 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { KeyObject } from 'node:crypto';
 import { Strategy } from 'passport-jwt';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthKey } from '../options/auth-key.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { isIdentifier } from '../platform/identifier.js';
@@ -74,7 +71,7 @@ export class TokenVerifier {
   private readonly recipe = new PassportJwt({ algorithms: ['HS256'] });
 
   constructor(
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
     private readonly ring: KeyRing,
     private readonly decider: RevocationDecider,
     private readonly index: RevocationIndex,

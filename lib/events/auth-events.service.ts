@@ -1,10 +1,7 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Observable, Subject } from 'rxjs';
 import { createHmac, hash } from 'node:crypto';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 
 /** What happened. The set grows; a listener ignores what it does not know. */
 export type AuthEventType =
@@ -88,7 +85,7 @@ export class AuthEvents extends Observable<AuthEvent> implements OnApplicationSh
   private readonly sent = new Subject<AuthEvent>();
   private hasWarned = false;
 
-  constructor(@Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions) {
+  constructor(private readonly options: ResolvedAuthOptions) {
     super((subscriber) => this.sent.subscribe(subscriber));
   }
 

@@ -16,10 +16,7 @@ import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
 import { KeyRing, type PublicJwk } from '../authentication/key-ring.js';
 import { TokenService } from '../authentication/token.service.js';
 import { LogoutService } from '../logout/logout.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { RefreshService } from '../sessions/refresh.service.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
@@ -45,7 +42,7 @@ export class TokenIntrospector {
   constructor(
     private readonly tokens: TokenService,
     private readonly refreshes: RefreshService,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /** @throws AuthUnavailableException 503 when freshness cannot be proven. */

@@ -1,10 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { KeyRing } from '../authentication/key-ring.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
@@ -18,7 +15,7 @@ export class ActIssuer {
     private readonly store: SessionStore,
     private readonly keys: EventKeys,
     private readonly ring: KeyRing,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /**

@@ -1,13 +1,10 @@
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { VerifiedClaims } from '../options/token-claims.js';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { lockTimeOf } from '../options/duration.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { assertText, isIdentifier, subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import type { RevocationRequest } from '../revocation/log/event-draft.js';
@@ -60,7 +57,7 @@ export class LogoutService {
     private readonly positions: LogPositions,
     private readonly keys: EventKeys,
     private readonly issuers: ActIssuer,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /**

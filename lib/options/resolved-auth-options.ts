@@ -8,12 +8,14 @@ import { readOptions, type Resolved } from './option-checks.js';
 /** The injection token of what the application gave, which only the resolver reads. */
 export const RAW_AUTH_OPTIONS = Symbol('nestjs-logout:auth-options');
 
-/** The injection token of {@link ResolvedAuthOptions}: what everything but the resolver reads. */
-export const RESOLVED_AUTH_OPTIONS = Symbol('nestjs-logout:resolved-auth-options');
-
 type Values = Resolved<typeof AUTH_OPTIONS>;
 
-/** The options after the one check: complete, frozen, every duration in milliseconds. */
+/**
+ * The options after the one check: complete, frozen, every duration in milliseconds. Everything but the
+ * resolver has them injected by this class.
+ */
+// oxlint-disable-next-line no-unsafe-declaration-merging -- Nobody makes an instance: the class is the name by which Nest injects it.
+export abstract class ResolvedAuthOptions {}
 export interface ResolvedAuthOptions extends Omit<Values, 'secret' | 'keys' | 'observe'> {
   /** Asks the application for its keys and checks them; called at boot and by `KeyService.reload()`. */
   readonly loadKeys: () => Promise<readonly AuthKey[]>;

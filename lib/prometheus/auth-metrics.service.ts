@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, type Metric, register } from 'prom-client';
 import { SUPPORTED_FORMAT } from '../database/entities/revocation-event.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
-import { RESOLVED_AUTH_OPTIONS } from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { RELEASE } from '../platform/release.js';
 import { LogCursor } from '../revocation/feed/log-cursor.js';
 import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
@@ -72,7 +72,7 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
         proofs: this.modules.get(ProofClock, anywhere),
         index: this.modules.get(RevocationIndex, anywhere),
         log: this.modules.get(RevocationLog, anywhere),
-        options: this.modules.get(RESOLVED_AUTH_OPTIONS, anywhere),
+        options: this.modules.get(ResolvedAuthOptions, anywhere),
       };
     } catch {
       throw new AuthWiringError(

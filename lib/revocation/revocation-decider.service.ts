@@ -1,9 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { type StalePolicy, UNBOUNDED } from '../options/operation-settings.js';
 import type { TokenIdentity } from '../options/token-claims.js';
 import { LogCursor } from './feed/log-cursor.js';
@@ -60,7 +57,7 @@ export class RevocationDecider {
     private readonly policies: StalePolicies,
     private readonly overrides: StalenessOverrides,
     private readonly reporter: VerdictReporter,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {
     this.inDoubt = log.inDoubt;
     this.callers = log.callers;

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type {
   RevocationKind,
@@ -11,10 +11,7 @@ import {
   AuthEvents,
   type AuthEventType,
 } from '../events/auth-events.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { UNBOUNDED } from '../options/operation-settings.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
@@ -102,7 +99,7 @@ export class RevocationWriter {
     private readonly policies: StalePolicies,
     private readonly events: AuthEvents,
     private readonly clock: AuthClock,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /**

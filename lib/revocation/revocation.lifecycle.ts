@@ -1,6 +1,5 @@
 import {
   type BeforeApplicationShutdown,
-  Inject,
   Injectable,
   Logger,
   type OnApplicationBootstrap,
@@ -8,10 +7,7 @@ import {
 } from '@nestjs/common';
 import { isRefusal } from '../database/driver-connection.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
@@ -42,7 +38,7 @@ export class RevocationLifecycle
     private readonly purge: RevocationPurge,
     private readonly push: PushLink,
     private readonly clock: AuthClock,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /**

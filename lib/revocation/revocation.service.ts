@@ -1,9 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { AuthMeter } from '../events/auth-meter.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { HintState } from '../options/revocation-hint.js';
 import { type StalePolicy, stalePolicyOf } from '../options/operation-settings.js';
 import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
@@ -95,7 +92,7 @@ export class RevocationService {
     private readonly overrides: StalenessOverrides,
     private readonly proofs: ProofClock,
     private readonly push: PushLink,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /**

@@ -1,10 +1,7 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { AuthEvents } from '../events/auth-events.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenIdentity } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { logText, RepeatedWarning } from '../platform/log-text.js';
@@ -28,7 +25,7 @@ export class VerdictReporter {
     private readonly events: AuthEvents,
     private readonly meter: AuthMeter,
     clock: AuthClock,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {
     const logger = new Logger('RevocationService');
     const warn = (message: string): void => logger.warn(message);

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { KeyRing } from '../authentication/key-ring.js';
 import { inexactIn } from '../authentication/token-text.js';
@@ -6,10 +6,7 @@ import type { Delivery } from '../database/entities/auth-session.entity.js';
 import type { SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { ApplicationMethod } from '../options/application-method.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { ClaimsContext, ClaimsSource } from '../options/session-settings.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import type { LogPosition } from '../revocation/log/log-positions.service.js';
@@ -41,7 +38,7 @@ export class AccessTokenSigner {
   constructor(
     private readonly keys: KeyRing,
     private readonly clock: AuthClock,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /**

@@ -1,13 +1,10 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import type { RefreshRow, SessionRow } from '../database/session.statements.js';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import { ERROR_CODES } from '../errors/error-codes.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
@@ -72,7 +69,7 @@ export class RefreshService {
     private readonly index: RevocationIndex,
     private readonly writer: RevocationWriter,
     private readonly events: AuthEvents,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /** See {@link SessionService.refresh}. */

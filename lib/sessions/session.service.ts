@@ -1,14 +1,11 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import { AuthEvents } from '../events/auth-events.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
@@ -71,7 +68,7 @@ export class SessionService {
     private readonly keys: EventKeys,
     private readonly events: AuthEvents,
     private readonly meter: AuthMeter,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /**

@@ -26,8 +26,7 @@ import type { AuthKey, SigningAlgorithm } from '../../lib/options/auth-key.js';
 import type { ClaimsValidator } from '../../lib/options/auth-options.js';
 import {
   resolveAuthOptions,
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
+  ResolvedAuthOptions,
 } from '../../lib/options/resolved-auth-options.js';
 import type { TokenIdentity } from '../../lib/options/token-claims.js';
 import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
@@ -150,16 +149,16 @@ export function authentication(
   const core: DynamicModule = {
     module: class AuthCoreModule {},
     providers: [
-      { provide: RESOLVED_AUTH_OPTIONS, useValue: options },
+      { provide: ResolvedAuthOptions, useValue: options },
       ...REVOCATION.map((provide) => ({ provide, useValue: revocation })),
       AuthMeter,
       {
         provide: KeyRing,
         useFactory: KeyRing.create,
-        inject: [RESOLVED_AUTH_OPTIONS, RevocationIndex, ProofClock],
+        inject: [ResolvedAuthOptions, RevocationIndex, ProofClock],
       },
     ],
-    exports: [RESOLVED_AUTH_OPTIONS, ...REVOCATION, KeyRing, AuthMeter],
+    exports: [ResolvedAuthOptions, ...REVOCATION, KeyRing, AuthMeter],
   };
   return {
     module: class AuthModule {},

@@ -1,12 +1,9 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import type { Head } from '../../database/log.statements.js';
 import { AuthEvents } from '../../events/auth-events.service.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { RevocationIndex } from '../index/revocation-index.js';
 import { ClockCheck } from '../log/clock-check.service.js';
@@ -50,7 +47,7 @@ export class LogFollower {
     private readonly clocks: ClockCheck,
     private readonly events: AuthEvents,
     private readonly meter: AuthMeter,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {
     writer.commits.subscribe(({ events, head }) => cursor.expect(events, head));
   }

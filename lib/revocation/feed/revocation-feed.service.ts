@@ -1,10 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { RevocationIndex } from '../index/revocation-index.js';
 import { ClockCheck } from '../log/clock-check.service.js';
@@ -50,7 +47,7 @@ export class RevocationFeed {
     private readonly clock: AuthClock,
     private readonly clocks: ClockCheck,
     private readonly meter: AuthMeter,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {
     this.firstProof = new Promise((resolve) => (this.prove = resolve));
     this.booted = new Promise((resolve) => (this.endBoot = resolve));

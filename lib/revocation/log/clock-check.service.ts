@@ -1,10 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AuthEvents } from '../../events/auth-events.service.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 
 /** While two clocks differ by more than this (ms), one of them is wrong and nothing is forgotten. */
@@ -45,7 +42,7 @@ export class ClockCheck {
     private readonly clock: AuthClock,
     private readonly events: AuthEvents,
     private readonly meter: AuthMeter,
-    @Inject(RESOLVED_AUTH_OPTIONS)
+    @Inject(ResolvedAuthOptions)
     private readonly options: Pick<ResolvedAuthOptions, 'maxTokenLife'>,
   ) {}
 

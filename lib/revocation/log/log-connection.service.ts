@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
@@ -9,10 +9,7 @@ import { LogStatements } from '../../database/log.statements.js';
 import { openLogDatabase } from '../../database/open-log-database.js';
 import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { SharedCall, withinTime } from '../../platform/async-calls.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
@@ -50,7 +47,7 @@ export class LogConnection implements OnModuleInit {
   private closed = false;
 
   constructor(
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
     private readonly clock: AuthClock,
     private readonly moduleRef: ModuleRef,
     private readonly modules: ModulesContainer,

@@ -1,13 +1,10 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Subject } from 'rxjs';
 import { setImmediate } from 'node:timers/promises';
 import { StorageFailure, type Via } from '../../database/log-database.js';
 import { eventOf } from '../../database/log.statements.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { EventKeys } from '../index/event-key.js';
 import { RevocationIndex } from '../index/revocation-index.js';
@@ -66,7 +63,7 @@ export class RevocationLog {
     private readonly policies: StalePolicies,
     private readonly keys: EventKeys,
     private readonly clock: AuthClock,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
     private readonly meter: AuthMeter,
   ) {
     const writeAgain = async (drafts: readonly EventDraft[]): Promise<unknown> =>

@@ -1,11 +1,8 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { statementOf } from '../../database/prepared-statement.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { HintConnection, HintContext, HintState } from '../../options/revocation-hint.js';
 import { SharedCall, withinTime } from '../../platform/async-calls.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
@@ -69,7 +66,7 @@ export class PushLink {
     private readonly cursor: LogCursor,
     private readonly clock: AuthClock,
     private readonly meter: AuthMeter,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {
     this.pacer = new WakeUpPacer(clock, () => feed.request());
     if (options.hint === undefined) return;

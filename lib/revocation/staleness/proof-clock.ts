@@ -1,8 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 
 /** The moment before a statement was sent, on both clocks of this host. */
@@ -32,7 +29,7 @@ export class ProofClock {
 
   constructor(
     private readonly clock: AuthClock,
-    @Inject(RESOLVED_AUTH_OPTIONS)
+    @Inject(ResolvedAuthOptions)
     private readonly options: Pick<ResolvedAuthOptions, 'maxStaleness'>,
   ) {}
 

@@ -1,10 +1,7 @@
-import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import {
   isProduction,
   parseStalePolicy,
@@ -39,7 +36,7 @@ export class StalePolicies implements OnModuleInit {
   constructor(
     private readonly modules: ModulesContainer,
     private readonly clock: AuthClock,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /** @throws AuthWiringError for an invalid policy, and for 'open' in production without `openAcknowledgedBy`. */

@@ -1,12 +1,9 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import { AuthEvents } from '../../events/auth-events.service.js';
 import { DATE_FORMS, type Duration, timeOf } from '../../options/duration.js';
-import {
-  RESOLVED_AUTH_OPTIONS,
-  type ResolvedAuthOptions,
-} from '../../options/resolved-auth-options.js';
+import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { parseStaleFor, UNBOUNDED } from '../../options/operation-settings.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { isActor } from '../../platform/identifier.js';
@@ -53,7 +50,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
     private readonly proofs: ProofClock,
     private readonly clock: AuthClock,
     private readonly events: AuthEvents,
-    @Inject(RESOLVED_AUTH_OPTIONS) private readonly options: ResolvedAuthOptions,
+    private readonly options: ResolvedAuthOptions,
   ) {}
 
   /** Up to how much staleness (ms) an override accepts now; 0 without one. */
