@@ -28,7 +28,7 @@ import { assertOneCopyOfNest } from './platform/one-copy-of-nest.js';
 import { RevocationWriter } from './revocation/revocation-writer.service.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
-import { RefreshTokenLookup } from './sessions/refresh-token.js';
+import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
 import { RefreshService } from './sessions/refresh.service.js';
 import { SessionService } from './sessions/session.service.js';
 

@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { AuthException, refusal } from '../errors/auth.exception.js';
-import { networkOf } from '../sessions/session-store.service.js';
+import { networkOf } from '../platform/client-address.js';
 
 /**
  * Counts guesses at passwords: the option `http.limit`. The library calls it around each guess. The

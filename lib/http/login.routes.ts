@@ -8,7 +8,7 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { ApplicationMethod } from '../options/application-method.js';
 import type { CookieResponse } from '../platform/cookies.js';
 import type { AuthenticatedSubject, LoginResult } from '../sessions/login-context.js';
-import { RefreshTokenLookup } from '../sessions/refresh-token.js';
+import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { countWrongToken, limitGuesses } from './guess-limit.js';

@@ -9,7 +9,7 @@ import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import type { CookieResponse } from '../platform/cookies.js';
-import { RefreshTokenLookup } from '../sessions/refresh-token.js';
+import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
 import { OwnRoutes } from './own-routes.js';
 import { auditOf, type HttpRequest, textOf } from './request-body.js';

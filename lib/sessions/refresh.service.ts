@@ -26,10 +26,10 @@ import {
   openSuccessor,
   type RefreshToken,
   refreshTokenDigest,
-  RefreshTokenLookup,
   retryDigest,
   sealSuccessor,
 } from './refresh-token.js';
+import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import { isReuseAfterEnd, type RefreshOutcome, rotate } from './rotate.js';
 import { findLive } from './session-list.js';
 import { cut, SessionStore, storedClientOf } from './session-store.service.js';

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { isIPv4, isIPv6 } from 'node:net';
 import {
   accountOf,
   type AccountRow,
@@ -17,6 +16,7 @@ import type { AuthUnavailableException } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
+import { networkOf } from '../platform/client-address.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { LogConnection, storageUnavailable } from '../revocation/log/log-connection.service.js';
 import type { ClientContext } from './login-context.js';
@@ -176,7 +176,8 @@ export function storedClientOf({
   return {
     client: cut(client),
     device: cut(device),
-    ip: truncateAddress(ip),
+    // Without the part that identifies one household.
+    ip: ip === undefined ? null : networkOf(ip, 3, 3),
     userAgent: cut(userAgent),
   };
 }
@@ -187,37 +188,4 @@ export function cut(text: string | undefined): string | null {
   // Cut by characters, not in the middle of one, and by what a column can hold.
   const clean = text.replaceAll('\0', '').toWellFormed();
   return clean === '' ? null : clean.slice(0, LONGEST).toWellFormed();
-}
-
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
-
-/**
- * An address without the part that identifies one household: IPv4 without its last number, IPv6 by its
- * first 48 bits. Text that is not an address is not kept.
- */
-export function truncateAddress(ip: string | undefined): string | null {
-  return ip === undefined ? null : networkOf(ip, 3, 3);
-}
-
-/**
- * The network of an address, or `null` for text that is not an address.
- *
- * @param numbers - How many of the four of an IPv4 address count.
- * @param groups - How many of the eight of an IPv6 address count, 16 bits each.
- */
-export function networkOf(ip: string, numbers: number, groups: number): string | null {
-  const address = MAPPED.exec(ip)?.[1] ?? ip.split('%', 1)[0] ?? '';
-  if (isIPv4(address)) {
-    const parts = address.split('.');
-    return parts.map((part, i) => (i < numbers ? part : '0')).join('.');
-  }
-  if (!isIPv6(address)) return null;
-  const [head = [], tail = []] = address.split('::', 2).map((half) => half.split(':'));
-  const given = head[0] === '' ? [] : head;
-  const zeros = address.includes('::') ? Array<string>(8).fill('0') : [];
-  const known = zeros.slice(given.length + tail.filter(Boolean).length);
-  return `${[...given, ...known, ...tail]
-    .slice(0, groups)
-    .map((group) => Number.parseInt(group || '0', 16).toString(16))
-    .join(':')}::`;
 }

@@ -27,7 +27,8 @@ import {
   type RefreshContext,
   sessionLifeOf,
 } from './login-context.js';
-import { refreshTokenDigest, RefreshTokenLookup } from './refresh-token.js';
+import { refreshTokenDigest } from './refresh-token.js';
+import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import { RefreshService } from './refresh.service.js';
 import {
   cursorOf,

@@ -66,9 +66,6 @@ export { ProofClock } from '../../lib/revocation/staleness/proof-clock.js';
 export { StalePolicies } from '../../lib/revocation/staleness/stale-policies.service.js';
 export { codeOf } from '../../lib/revocation/verdict.js';
 export { assertSignable } from '../../lib/sessions/access-token.signer.js';
-export {
-  openSuccessor,
-  refreshTokenDigest,
-  RefreshTokenLookup,
-} from '../../lib/sessions/refresh-token.js';
+export { openSuccessor, refreshTokenDigest } from '../../lib/sessions/refresh-token.js';
+export { RefreshTokenLookup } from '../../lib/sessions/refresh-token-lookup.service.js';
 export { SessionStore } from '../../lib/sessions/session-store.service.js';

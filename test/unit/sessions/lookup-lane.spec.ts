@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { AuthUnavailableException } from '../../../lib/errors/auth.exception.js';
-import { LookupLane } from '../../../lib/sessions/refresh-token.js';
+import { LookupLane } from '../../../lib/sessions/refresh-token-lookup.service.js';
 
 interface Statement {
   readonly keys: readonly string[];

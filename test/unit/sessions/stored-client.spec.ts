@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { cut, truncateAddress } from '../../../lib/sessions/session-store.service.js';
+import { cut, storedClientOf } from '../../../lib/sessions/session-store.service.js';
 
 describe('what is kept of a client', () => {
   it.each([
@@ -14,7 +14,7 @@ describe('what is kept of a client', () => {
     ["1.2.3.4' OR 1", null],
     [undefined, null],
   ])('of the address %j: %j', (given, kept) => {
-    expect(truncateAddress(given)).toBe(kept);
+    expect(storedClientOf({ ip: given }).ip).toBe(kept);
   });
 
   it.each([
