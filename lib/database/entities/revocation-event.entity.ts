@@ -1,19 +1,14 @@
 import { Bytes, Choice, Flag, Position, Table, Text } from './table.js';
 
-/** What an event ends: one token, one login, an account's tokens, a key's tokens, or an issuer's. */
-export type RevocationKind = 'token' | 'session' | 'subject' | 'key' | 'issuer';
+const KINDS = ['token', 'session', 'subject', 'key', 'issuer', 'history'] as const;
 
 /** Every kind of the log; `history` marks the jump after a lost history and ends nothing. */
-export type LogEventKind = RevocationKind | 'history';
+export type LogEventKind = (typeof KINDS)[number];
 
-const KNOWN_KINDS: ReadonlySet<string> = new Set([
-  'token',
-  'session',
-  'subject',
-  'key',
-  'issuer',
-  'history',
-] satisfies LogEventKind[]);
+/** What an event ends: one token, one login, an account's tokens, a key's tokens, or an issuer's. */
+export type RevocationKind = Exclude<LogEventKind, 'history'>;
+
+const KNOWN_KINDS: ReadonlySet<string> = new Set(KINDS);
 
 /**
  * Whether this release knows what an event of this kind ends. It judges no token beside one that it does
@@ -47,34 +42,6 @@ export const REVOCATION_REASONS = [
 
 /** One of {@link REVOCATION_REASONS}. */
 export type RevocationReason = (typeof REVOCATION_REASONS)[number];
-
-/** One row of the log, or one pending row, as the feed and the writers hand it to the index. */
-export interface LogEvent {
-  /** The place in commit order; `null` while the event is pending. */
-  readonly position: number | null;
-  /** Random and time-ordered, 32 lower-case hex digits; names the event for ever. */
-  readonly id: string;
-  readonly kind: LogEventKind;
-  /** 128 bits as 32 lower-case hex digits, see `event-key.ts`. */
-  readonly key: string;
-  /**
-   * `subject` and `issuer`: tokens with a `gen` below this position are dead. `history`: the last
-   * position before the jump, or `null` where an older release jumped.
-   */
-  readonly killsBelow: number | null;
-  /**
-   * `subject`: the key (kind `session`) of the one session that is spared. `key`: the key (kind `issuer`)
-   * of the issuer whose key it is, or `null` for every issuer.
-   */
-  readonly except: string | null;
-  /** `subject`: ends access tokens but no session. */
-  readonly accessOnly: boolean;
-  /** `subject` and `issuer`: tokens without `gen` whose `iat` is not after this are dead (epoch ms). */
-  readonly issuedBefore: number | null;
-  /** Until when the event must be remembered (epoch ms, database time); `null` = for ever. */
-  readonly until: number | null;
-  readonly reason: RevocationReason;
-}
 
 /**
  * The newest format of the log that this release understands (H5). An instance closes on a newer one.
@@ -120,7 +87,7 @@ export class RevocationEvent {
   /** Its identity: random and time-ordered, 32 lower-case hexadecimal digits. */
   @Bytes({ name: 'event_id' }) readonly id!: string;
   /** What it ends; `history` ends nothing, it begins a new history of the log after a failover. */
-  @Text() readonly kind!: RevocationKind | 'history';
+  @Text() readonly kind!: LogEventKind;
   /** A digest of the kind, the issuer and the id of what it ends, 32 lower-case hexadecimal digits. */
   @Bytes({ name: 'event_key' }) readonly key!: string;
   /** `subject` and `issuer`: tokens with a `gen` below this position are revoked. */
@@ -139,6 +106,11 @@ export class RevocationEvent {
   @Text({ nullable: true }) readonly actor!: string | null;
   /** When it was written (epoch ms, the database's time). */
   @Position() readonly createdAt!: number;
+}
+
+/** An event as the feed and the writers hand it to the index; `position` is `null` while it is pending. */
+export interface LogEvent extends Omit<RevocationEvent, 'position' | 'actor' | 'createdAt'> {
+  readonly position: number | null;
 }
 
 /** An event that was written in a caller's transaction and has no position yet. */

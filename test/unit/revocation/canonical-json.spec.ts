@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { canonicalJson } from '../../../lib/platform/canonical-json.js';
+import { canonicalJson } from '../../../lib/revocation/token-identity.js';
 
 describe('canonicalJson writes the one spelling of RFC 8785', () => {
   it('of the example in section 3.2.2', () => {
