@@ -19,6 +19,7 @@ import { SessionStatements } from '../database/session.statements.js';
 import { integerOf } from '../database/entities/table.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { optionsOf } from '../options/data-source-option.js';
 import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
@@ -28,7 +29,7 @@ import type { Appended, LogTransactions } from '../revocation/log/log.transactio
 import { logOn, type OpenLog, openLogOn } from '../revocation/log/open-log.js';
 import type { SessionRows, SessionTables } from '../sessions/session-sweep.js';
 import { CommandFailure, type CommandHost, type CommandOutput, spanText } from './command.js';
-import { type LogTarget, optionsOf, readTarget, type TargetOptions } from './log-target.js';
+import { type LogTarget, readTarget, type TargetOptions } from './log-target.js';
 
 /** For how long a command retries what the database refuses for the moment (ms). */
 const PATIENCE = 15_000;
@@ -214,7 +215,7 @@ async function openLog(
 
 /** SQLite would create an empty database for a typo in a path. */
 function refuseMissingFile(target: LogTarget): void {
-  const options = optionsOf(target);
+  const options = optionsOf(target.source);
   if (options.type !== 'better-sqlite3' || existsSync(String(options.database))) return;
   throw new CommandFailure(
     `There is no file ${String(options.database)}.`,

@@ -1,8 +1,4 @@
-import { DataSource, type QueryRunner } from 'typeorm';
-import {
-  dataSourceClassOf,
-  deriveDataSourceOptions,
-} from '../database/derive-data-source-options.js';
+import type { QueryRunner } from 'typeorm';
 import { AUTH_ENTITIES } from '../database/entities/auth-entities.js';
 import {
   AUTH_TABLES,
@@ -11,11 +7,11 @@ import {
   tableOf,
 } from '../database/entities/table.js';
 import { StorageFailure } from '../database/log-database.js';
+import { connectTo } from '../database/open-log-database.js';
 import type { OperatorStatements } from '../database/operator.statements.js';
 import { AUTH_INDEXES, grants, privilegeProbe } from '../database/table-definitions.js';
 import type { CommandLog } from './command-log.js';
 import { type Check, type Finding, note, wrong } from './doctor-check.js';
-import { applicationOf, optionsOf } from './log-target.js';
 
 /**
  * How often two connections are asked for the backend that serves them: a pooler may give each of them a
@@ -119,10 +115,7 @@ async function sharesBackends({ operator, target }: CommandLog): Promise<boolean
     const [row] = (await runner.query(sql)) as { value: string }[];
     return row?.value ?? '';
   };
-  const application = applicationOf(target);
-  const options = deriveDataSourceOptions(optionsOf(target), target);
-  const Class = application === undefined ? DataSource : dataSourceClassOf(application);
-  const dataSource = await new Class(options).initialize();
+  const dataSource = await connectTo(target);
   const [one, other] = [
     dataSource.createQueryRunner('master'),
     dataSource.createQueryRunner('master'),

@@ -1,7 +1,7 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { isDataSource } from '../database/data-source.locator.js';
+import { isDataSource } from '../options/data-source-option.js';
 import { CommandFailure, CommandUsageError } from './command.js';
 
 /** The options that say where the log is; every command has them. */
@@ -17,16 +17,6 @@ export interface LogTarget {
   readonly source: DataSource | DataSourceOptions;
   readonly schema: string | undefined;
   readonly tablePrefix?: string | undefined;
-}
-
-/** The application's DataSource, where one was given. */
-export function applicationOf({ source }: LogTarget): DataSource | undefined {
-  return isDataSource(source) ? source : undefined;
-}
-
-/** The options of the database, however they were given. */
-export function optionsOf(target: LogTarget): DataSourceOptions {
-  return applicationOf(target)?.options ?? (target.source as DataSourceOptions);
 }
 
 /**
@@ -65,11 +55,10 @@ async function loadDataSource(path: string): Promise<DataSource> {
     );
   }
   // The exports of a CommonJS module are below `default`, and in part beside it.
-  const beneath = [module['default'], module['module.exports']].filter(isObject);
-  const values = [module, ...beneath.filter((value) => !isDataSource(value))].flatMap(
-    Object.values,
-  );
-  const found = new Set((await Promise.all(values)).filter(isDataSource));
+  const beneath = [module['default'], module['module.exports']];
+  const modules = [module, ...beneath.filter((value) => !isDataSource(value))];
+  const values = await Promise.all(modules.flatMap((each) => Object.values(each ?? {})));
+  const found = new Set(values.filter(isDataSource));
   const [only] = found;
   if (only !== undefined && found.size === 1) return refuseMemory(only);
   throw new CommandUsageError(
@@ -107,8 +96,4 @@ function memoryIsElsewhere(): CommandFailure {
     'An in-memory SQLite database exists only in the process of the application; no command can reach it.',
     'Give the path of a file, or another database.',
   );
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,17 +1,7 @@
 import { ModulesContainer, ModuleRef } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-
-const BRAND = Symbol.for('DataSource');
-
-/** By TypeORM's own brand, so that a second copy of the package does not hide a DataSource. */
-export function isDataSource(value: unknown): value is DataSource {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    (value as Record<string, unknown>)['@instanceof'] === BRAND
-  );
-}
+import { isDataSource } from '../options/data-source-option.js';
 
 /**
  * The application's DataSource: the one that is named, else the only one there is.

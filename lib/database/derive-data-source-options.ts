@@ -66,17 +66,15 @@ export function deriveDataSourceOptions(
     for (const field of CREDENTIALS) delete source[field];
     Object.assign(source, replication.master);
   }
-  const connection: Record<string, unknown> = {};
+  const connection: { extra?: object; [field: string]: unknown } = {};
   for (const field of ALLOWED[family] ?? []) {
     if (source[field] !== undefined) connection[field] = source[field];
   }
-  if (isRecord(connection['extra'])) {
-    const extra = { ...connection['extra'] };
-    for (const setting of POOL_SETTINGS) delete extra[setting];
-    connection['extra'] = extra;
-  }
+  const extra = Object.entries(connection.extra ?? {});
+  const kept = extra.filter(([setting]) => !POOL_SETTINGS.includes(setting));
+  if (connection.extra) connection.extra = Object.fromEntries(kept);
   if (type === 'postgres') {
-    connection['extra'] = { ...(connection['extra'] as object | undefined), allowExitOnIdle: true };
+    connection.extra = { ...connection.extra, allowExitOnIdle: true };
     if (schema !== undefined) connection['schema'] = schema;
     connection['connectTimeoutMS'] = CONNECT_LIMIT;
   }
@@ -131,10 +129,6 @@ function supported(given: Loose): (typeof SUPPORTED_TYPES)[number] {
     );
   }
   return type;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }
 
 /**

@@ -4,6 +4,7 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { isDataSource, optionsOf } from '../options/data-source-option.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { authTables } from './auth-migrations.js';
 import {
@@ -53,10 +54,11 @@ const MIGRATION_ATTEMPTS = 100;
  * the application with one of our names. Any other error: the database cannot be reached now.
  */
 export async function openLogDatabase(location: LogLocation): Promise<LogDatabase> {
-  const application = isLive(location.source) ? location.source : undefined;
+  const application = applicationOf(location);
   if (application !== undefined) refuseOurNames(application, location.tablePrefix);
-  const options = derivedOptions(location);
-  const feedOptions = derivedOptions(location, 1);
+  const given = optionsOf(location.source);
+  const options = deriveDataSourceOptions(given, location);
+  const feedOptions = deriveDataSourceOptions(given, location, 1);
   if (application !== undefined && isInMemory(options)) {
     const shared = openShared(application, location);
     await prepare(shared, location, () => migrateShared(application, location));
@@ -94,10 +96,16 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
   }
 }
 
-/** How the log connects, as the application's DataSource is set now. */
-function derivedOptions(location: LogLocation, poolSize?: number): DataSourceOptions {
-  const { source } = location;
-  return deriveDataSourceOptions(isLive(source) ? source.options : source, location, poolSize);
+/** A DataSource of our own on the same database, connected. */
+export function connectTo(
+  location: Pick<LogLocation, 'source' | 'schema' | 'tablePrefix'>,
+): Promise<DataSource> {
+  const options = deriveDataSourceOptions(optionsOf(location.source), location);
+  return connect(applicationOf(location), options);
+}
+
+function applicationOf({ source }: Pick<LogLocation, 'source'>): DataSource | undefined {
+  return isDataSource(source) ? source : undefined;
 }
 
 /** Connects a DataSource of the application's own class, with the drivers that the application has. */
@@ -154,10 +162,6 @@ async function namable(dataSource: DataSource, dialect: Dialect): Promise<Dialec
   } finally {
     await runner.release();
   }
-}
-
-function isLive(source: DataSource | DataSourceOptions): source is DataSource {
-  return 'options' in source && 'driver' in source;
 }
 
 function isInMemory(options: DataSourceOptions): boolean {

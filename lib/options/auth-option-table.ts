@@ -1,7 +1,7 @@
-import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isActor } from '../platform/identifier.js';
 import { applicationMethod } from './application-method.js';
 import type { AuthOptions, UserValidator } from './auth-options.js';
+import { dataSource } from './data-source-option.js';
 import { foreignIssuers, issuersWithoutKid } from './foreign-issuers.js';
 import { subjectHashKey } from './key-material.js';
 import { keySource } from './resolve-auth-keys.js';
@@ -224,41 +224,4 @@ function isHint(given: unknown): given is RevocationHint {
   if (typeof given !== 'object' || given === null) return false;
   const shape = { name: 'string', whenUnheard: 'string', prepare: 'function', connect: 'function' };
   return Object.entries(shape).every(([name, type]) => typeof Reflect.get(given, name) === type);
-}
-
-/** A name, a DataSource, or options for one. */
-function dataSource(
-  given: unknown,
-  path: string,
-): string | DataSource | DataSourceOptions | undefined {
-  if (given === undefined) return undefined;
-  if (typeof given === 'string' && given !== '' && !given.includes('://')) return given;
-  if (isDataSource(given) || isDataSourceOptions(given)) return given;
-  // By kind only: a URL holds the database's password.
-  throw wrongKind(
-    path,
-    given,
-    "Give the name of a DataSource, a DataSource, or options such as { type: 'postgres', url }.",
-  );
-}
-
-// By shape, not by instanceof: the application's typeorm may be another copy than ours.
-function isDataSource(given: unknown): given is DataSource {
-  return (
-    typeof given === 'object' &&
-    given !== null &&
-    'options' in given &&
-    isDataSourceOptions(given.options) &&
-    'createQueryRunner' in given
-  );
-}
-
-function isDataSourceOptions(given: unknown): given is DataSourceOptions {
-  return (
-    typeof given === 'object' &&
-    given !== null &&
-    'type' in given &&
-    typeof given.type === 'string' &&
-    given.type !== ''
-  );
 }

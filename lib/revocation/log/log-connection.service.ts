@@ -2,13 +2,14 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
-import { isDataSource, locateDataSource } from '../../database/data-source.locator.js';
+import { locateDataSource } from '../../database/data-source.locator.js';
 import { deriveDataSourceOptions } from '../../database/derive-data-source-options.js';
 import type { LogDatabase } from '../../database/log-database.js';
 import { LogStatements } from '../../database/log.statements.js';
 import { openLogDatabase } from '../../database/open-log-database.js';
 import { AuthUnavailableException } from '../../errors/auth.exception.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
+import { isDataSource, optionsOf } from '../../options/data-source-option.js';
 import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { SharedCall, withinTime } from '../../platform/async-calls.js';
 import { AuthClock } from '../../platform/auth-clock.js';
@@ -72,7 +73,7 @@ export class LogConnection implements OnModuleInit {
   get dataSourceOptions(): DataSourceOptions {
     const { source } = this;
     if (source === undefined) throw new Error('AuthModule was not initialised.');
-    return deriveDataSourceOptions(isDataSource(source) ? source.options : source, this.options);
+    return deriveDataSourceOptions(optionsOf(source), this.options);
   }
 
   /**
