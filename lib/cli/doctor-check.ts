@@ -1,3 +1,4 @@
+import type { MissingParts } from '../database/check-tables.js';
 import type { AuthTable } from '../database/entities/table.js';
 import type { SeenInstance } from '../database/instance.statements.js';
 import type { CommandLog } from './command-log.js';
@@ -13,8 +14,7 @@ export interface Finding {
 /** What is looked at. */
 export interface Patient {
   readonly log: CommandLog;
-  /** The names of our tables and indexes that are there, without the prefix. */
-  readonly present: ReadonlySet<string>;
+  readonly missing: MissingParts;
   readonly isReadOnly: boolean;
   /** Those that are running; none where the table is missing. */
   readonly running: readonly SeenInstance[];

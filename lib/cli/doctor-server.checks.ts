@@ -9,7 +9,7 @@ import {
 import { StorageFailure } from '../database/log-database.js';
 import { connectTo } from '../database/open-log-database.js';
 import type { OperatorStatements } from '../database/operator.statements.js';
-import { AUTH_INDEXES, grants, privilegeProbe } from '../database/table-definitions.js';
+import { grants, privilegeProbe } from '../database/table-definitions.js';
 import type { CommandLog } from './command-log.js';
 import { type Check, type Finding, note, wrong } from './doctor-check.js';
 
@@ -151,12 +151,11 @@ export const SCHEMA_CHECKS: readonly Check[] = [
   {
     name: 'tables',
     title: 'all tables are there',
-    look({ present, log: { target, database } }) {
-      const missing = AUTH_TABLES.filter((name) => !present.has(name));
-      if (missing.length === 0) return undefined;
+    look({ missing: { tables }, log: { target, database } }) {
+      if (tables.length === 0) return undefined;
       const where = target.schema === undefined ? '' : ` in the schema "${target.schema}"`;
       return wrong(
-        `These tables are missing${where}: ${missing.join(', ')}.`,
+        `These tables are missing${where}: ${tables.join(', ')}.`,
         'nestjs-logout migrate makes them (with the same --data-source, --schema and --table-prefix).',
         `Or run node_modules/nestjs-logout/docs/sql/${database.dialect.name}.up.sql, or ...authMigrations among your own migrations.`,
         'If the application finds them: is this the same database, and the same --schema and --table-prefix?',
@@ -164,27 +163,38 @@ export const SCHEMA_CHECKS: readonly Check[] = [
     },
   },
   {
+    name: 'columns',
+    title: 'all columns are there',
+    look({ missing: { columns } }) {
+      if (columns.length === 0) return undefined;
+      return wrong(
+        `These columns are missing: ${columns.join(', ')}. Instances of this release refuse to boot.`,
+        'nestjs-logout migrate adds those that came after release 0.1 (with the same --data-source, --schema and --table-prefix).',
+        'A table that lacks others was changed by hand, or belongs to another program: then give our tables a --table-prefix.',
+      );
+    },
+  },
+  {
     name: 'indexes',
     title: 'all indexes are there',
-    look({ present, log }) {
-      const { dialect } = log.database;
-      return AUTH_INDEXES.filter(({ name, table }) => present.has(table) && !present.has(name)).map(
-        (index) =>
-          wrong(
-            `The index ${dialect.prefixed(index.name)} is missing: every poll, retry or purge reads the whole of ${index.table}.`,
-            `${dialect.createIndex(index)};`,
-          ),
+    look({ missing: { indexes }, log: { database } }) {
+      const { dialect } = database;
+      return indexes.map((index) =>
+        wrong(
+          `The index ${dialect.prefixed(index.name)} is missing: every poll, retry or purge reads the whole of ${index.table}.`,
+          `${dialect.createIndex(index)};`,
+        ),
       );
     },
   },
   {
     name: 'privileges',
     title: 'the role may do all that the library does',
-    async look({ log, present, isReadOnly }) {
+    async look({ log, missing: { tables }, isReadOnly }) {
       if (isReadOnly) return 'the server is read-only';
       const { dialect } = log.database;
       const denied: { table: AuthTable; privilege: Privilege }[] = [];
-      for (const table of AUTH_TABLES.filter((name) => present.has(name))) {
+      for (const table of AUTH_TABLES.filter((name) => !tables.includes(name))) {
         for (const privilege of tableOf(AUTH_ENTITIES[table]).privileges) {
           if (await isDenied(log, table, privilege)) denied.push({ table, privilege });
         }

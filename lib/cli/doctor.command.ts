@@ -1,3 +1,4 @@
+import { findMissing } from '../database/check-tables.js';
 import { messageOf } from '../platform/log-text.js';
 import { type CommandContext, type CommandLog, isRunning, LostRow } from './command-log.js';
 import { EXIT, plural } from './command.js';
@@ -55,18 +56,15 @@ export async function doctor(context: CommandContext): Promise<number> {
 }
 
 async function examine(log: CommandLog): Promise<Patient> {
-  const { dialect } = log.database;
-  const prefix = dialect.prefixed('');
-  const names = (await log.rows(dialect.existing)).map(({ name }) => name ?? '');
-  const present = new Set(
-    names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
-  );
+  const missing = await findMissing(log.database);
   const [can] = await log.rows(log.operator.cannotWrite());
   // If the table may not be read, the check of the privileges reports it.
-  const instances = present.has('auth_instance') ? await log.listInstances().catch(() => []) : [];
+  const instances = missing.tables.includes('auth_instance')
+    ? []
+    : await log.listInstances().catch(() => []);
   return {
     log,
-    present,
+    missing,
     isReadOnly: can?.['cannot_write'] === '1',
     running: instances.filter(isRunning),
   };
@@ -74,7 +72,7 @@ async function examine(log: CommandLog): Promise<Patient> {
 
 /** A check that fails does not keep the others from being made. */
 async function make(check: Check, patient: Patient): Promise<Partial<Outcome>> {
-  const missing = (check.needs ?? []).filter((table) => !patient.present.has(table));
+  const missing = (check.needs ?? []).filter((table) => patient.missing.tables.includes(table));
   if (missing.length > 0) {
     return { skipped: `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing` };
   }

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { makeMissing } from '../database/auth-migrations.js';
+import { findMissing } from '../database/check-tables.js';
 import type { Dialect } from '../database/dialect.js';
 import { AUTH_TABLES } from '../database/entities/table.js';
 import { openLogDatabase } from '../database/open-log-database.js';
 import {
   addColumns,
-  AUTH_INDEXES,
   createInstances,
   createTables,
   grants,
@@ -72,16 +72,12 @@ async function makeAgain(target: LogTarget): Promise<string[]> {
   try {
     const { dialect } = database;
     const { rows } = await database.read(dialect.existing);
-    const present = new Set(rows.map(({ name }) => name));
-    const missing = (names: readonly string[]): string[] =>
-      names.map((name) => dialect.prefixed(name)).filter((name) => !present.has(name));
-    const tables = missing(AUTH_TABLES);
-    const hasLog = missing(['auth_migration']).length === 0;
-    if (!hasLog || tables.length + missing(AUTH_INDEXES.map(({ name }) => name)).length === 0)
-      return [];
+    if (!rows.some(({ name }) => name === dialect.prefixed('auth_migration'))) return [];
+    const { tables, columns, indexes } = await findMissing(database);
+    if (tables.length + columns.length + indexes.length === 0) return [];
     const run = (sql: string): Promise<unknown> => database.read({ sql, values: [] });
     await makeMissing(run, dialect, statementsOf(dialect, Date.now()));
-    return tables;
+    return tables.map(dialect.prefixed);
   } finally {
     await database.close();
   }

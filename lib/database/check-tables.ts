@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { Dialect } from './dialect.js';
+import type { Dialect, Index } from './dialect.js';
 import { isAuthEntity } from './entities/auth-entities.js';
 import { AUTH_TABLES, type AuthTable, integerOf } from './entities/table.js';
 import type { LogDatabase } from './log-database.js';
@@ -19,37 +19,53 @@ const OTHER_NAMES = [
  * @throws AuthWiringError that names the table and the columns that it lacks.
  */
 export async function refuseForeignTables(database: LogDatabase): Promise<void> {
-  const present = await presentColumns(database);
-  for (const table of AUTH_TABLES) {
-    const name = database.dialect.prefixed(table);
-    const columns = present.get(name);
-    if (columns === undefined) continue;
-    const missing = firstColumns(table).filter((column) => !columns.has(column));
-    if (missing.length === 0) continue;
+  for (const [table, present] of await presentColumns(database)) {
+    const missing = firstColumns(table).filter((column) => !present.has(column));
+    if (present.size === 0 || missing.length === 0) continue;
     throw new AuthWiringError(
-      `AuthModule: the table "${name}" is not one of the revocation log: it lacks the columns ` +
+      `AuthModule: the table "${database.dialect.prefixed(table)}" is not one of the revocation log: it lacks the columns ` +
         `${missing.join(', ')}. It belongs to another program, or its columns were dropped. Nothing was changed.`,
       ...OTHER_NAMES,
     );
   }
 }
 
-/** @throws AuthWiringError that names every table, column and index that is not there. */
-export async function checkTables(database: LogDatabase): Promise<void> {
+/** What the migrations of this release make and the database does not have; names are without the prefix. */
+export interface MissingParts {
+  readonly tables: readonly AuthTable[];
+  /** Of the tables that are there, each as `table.column`. */
+  readonly columns: readonly string[];
+  /** Of the tables that are there. */
+  readonly indexes: readonly Index[];
+}
+
+/** What is missing, for the boot check and for the command. */
+export async function findMissing(database: LogDatabase): Promise<MissingParts> {
   const { dialect } = database;
   const { rows } = await database.read(dialect.existing);
   const present = new Set(rows.map(({ name }) => name));
-  const columns = await presentColumns(database);
-  const tables = AUTH_TABLES.filter((table) => !present.has(dialect.prefixed(table)));
-  const missing = [
-    ...tables.map((table) => dialect.prefixed(table)),
-    ...AUTH_TABLES.flatMap((table) => missingColumns(dialect, table, columns)),
-    ...AUTH_INDEXES.map(({ name }) => dialect.prefixed(name)).filter((name) => !present.has(name)),
-  ];
+  const isThere = (name: string): boolean => present.has(dialect.prefixed(name));
+  const columns = [...(await presentColumns(database))].filter(([table]) => isThere(table));
+  return {
+    tables: AUTH_TABLES.filter((table) => !isThere(table)),
+    columns: columns.flatMap(([table, found]) =>
+      allColumns(table)
+        .filter((column) => !found.has(column))
+        .map((column) => `${table}.${column}`),
+    ),
+    indexes: AUTH_INDEXES.filter(({ name, table }) => isThere(table) && !isThere(name)),
+  };
+}
+
+/** @throws AuthWiringError that names every table, column and index that is not there. */
+export async function checkTables(database: LogDatabase): Promise<void> {
+  const { dialect } = database;
+  const { tables, columns, indexes } = await findMissing(database);
+  const missing = [...tables, ...columns, ...indexes.map(({ name }) => name)];
   if (missing.length === 0) return;
   const folder = 'node_modules/nestjs-logout/docs/sql';
   throw new AuthWiringError(
-    `AuthModule: the database lacks these tables, columns or indexes of the revocation log: ${missing.join(', ')}.`,
+    `AuthModule: the database lacks these tables, columns or indexes of the revocation log: ${missing.map(dialect.prefixed).join(', ')}.`,
     `Let the module make them: AuthModule.forRoot({ migrations: 'run', … }).`,
     'Add ...authMigrations to the migrations of your own DataSource and run them ' +
       '(with tablePrefix or schema: ...authTables({ tablePrefix, schema }).migrations).',
@@ -78,30 +94,15 @@ export function refuseOurNames(application: DataSource, tablePrefix = ''): void 
   );
 }
 
-function missingColumns(
-  dialect: Dialect,
-  table: AuthTable,
-  present: ReadonlyMap<string, ReadonlySet<string>>,
-): string[] {
-  const name = dialect.prefixed(table);
-  const columns = present.get(name);
-  if (columns === undefined) return [];
-  return allColumns(table)
-    .filter((column) => !columns.has(column))
-    .map((column) => `${name}.${column}`);
-}
-
-/** The columns of what has the names of our tables. */
-async function presentColumns(database: LogDatabase): Promise<Map<string, Set<string>>> {
+/** The columns of what has the names of our tables; none of what is not there. */
+async function presentColumns(
+  database: LogDatabase,
+): Promise<ReadonlyMap<AuthTable, ReadonlySet<unknown>>> {
   const { dialect } = database;
-  const tables = AUTH_TABLES.map((table) => dialect.prefixed(table));
-  const { rows } = await database.read(dialect.columnsOf(tables));
-  const found = new Map<string, Set<string>>();
-  for (const { table_name: table, column_name: column } of rows) {
-    if (table === null || table === undefined || column === null || column === undefined) continue;
-    found.set(table, (found.get(table) ?? new Set()).add(column));
-  }
-  return found;
+  const { rows } = await database.read(dialect.columnsOf(AUTH_TABLES.map(dialect.prefixed)));
+  const columnsOf = (name: string): unknown[] =>
+    rows.filter((row) => row['table_name'] === name).map((row) => row['column_name']);
+  return new Map(AUTH_TABLES.map((table) => [table, new Set(columnsOf(dialect.prefixed(table)))]));
 }
 
 /** What is known of a log before it is opened. */

@@ -104,9 +104,16 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   one(
     'a table of another program is taken for ours',
     'database/check-tables',
-    'if (missing.length === 0)\n            continue;',
-    'continue;',
+    'if (present.size === 0 || missing.length === 0)',
+    'if (true)',
     NAMES,
+  ),
+  one(
+    'a missing column is not found',
+    'database/check-tables',
+    '!found.has(column)',
+    'false',
+    'cluster/cli/doctor',
   ),
   one(
     'save() of an application changes a session',

@@ -97,6 +97,18 @@ describe('nestjs-logout doctor', () => {
       expect((await examine()).findings).toEqual([]);
     });
 
+    it('without a column: named, with the command that makes it', async () => {
+      await query('ALTER TABLE auth_session DROP COLUMN tenant');
+      expectOnly(
+        await examine(),
+        'columns',
+        /missing: auth_session\.tenant\. Instances .* refuse to boot/,
+        /nestjs-logout migrate/,
+      );
+      expect(await runJson(database, 'migrate')).toMatchObject({ code: 0, madeAgain: [] });
+      expect((await examine()).findings).toEqual([]);
+    });
+
     it('without an index: named, with the statement that makes it', async () => {
       await query(`DROP INDEX auth_event_keep_until${kind === mariadb ? ' ON auth_event' : ''}`);
       const report = await examine();
