@@ -2,7 +2,7 @@ import { AuthAccount } from './entities/auth-account.entity.js';
 import { AuthSession } from './entities/auth-session.entity.js';
 import type { LogEvent, RevocationReason } from './entities/revocation-event.entity.js';
 import { reader } from './entities/table.js';
-import { NULL, Statements } from './statement-repository.js';
+import { Statements } from './statement-repository.js';
 import type { Statement } from './statement.js';
 
 /** What is stored of an account: its marks, and whether it may log in. */
@@ -45,10 +45,10 @@ export class AccountStatements extends Statements {
   private readonly insert = this.accounts.insertMissing();
 
   /** W1: the first of all locks, in the order of their keys. */
-  readonly lock = this.accounts.find([['key', 'IN']], { orderBy: 'key', lock: true });
+  readonly lock = this.accounts.find(['key IN'], { orderBy: 'key', lock: true });
 
   /** The rows of those that have one. */
-  readonly select = this.accounts.find([['key', 'IN']]);
+  readonly select = this.accounts.find(['key IN']);
 
   /**
    * Whether anything is stored of an account: a row if it has a session, marks or a lock. Raw: it looks
@@ -79,8 +79,8 @@ export class AccountStatements extends Statements {
 
   /** Lets an account log in again; what was issued before stays revoked. */
   readonly allow = {
-    lockedUntil: this.accounts.update(['key'], [['lockedUntil', NULL]]),
-    disabledAt: this.accounts.update(['key'], [['disabledAt', NULL]]),
+    lockedUntil: this.accounts.update(['key'], ['lockedUntil = NULL']),
+    disabledAt: this.accounts.update(['key'], ['disabledAt = NULL']),
   };
 
   /**
@@ -99,13 +99,9 @@ export class AccountStatements extends Statements {
   );
 
   /** Which of these sessions have ended, and when. */
-  readonly findEnded = this.sessions.find(
-    [
-      ['key', 'IN'],
-      ['endedAt', 'IS NOT NULL'],
-    ],
-    { only: ['key', 'endedAt'] },
-  );
+  readonly findEnded = this.sessions.find(['key IN', 'endedAt IS NOT NULL'], {
+    only: ['key', 'endedAt'],
+  });
 
   /**
    * Those that can be forgotten: not marked for long, allowed to log in, and without a session. Raw, as

@@ -1,6 +1,6 @@
 import { AuthInstance } from './entities/auth-instance.entity.js';
 import { integerOf, reader } from './entities/table.js';
-import { Expression, Statements } from './statement-repository.js';
+import { Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 
 /** After so long without renewal a row belongs to no running instance (ms). */
@@ -39,8 +39,8 @@ export class InstanceStatements extends Statements {
     [
       'maxStaleness',
       'maxTokenLife',
-      ['seenAt', new Expression(this.dialect.now)],
-      ['clockAhead', `? - ${this.dialect.now}`],
+      `seenAt = ${this.dialect.now}`,
+      `clockAhead = ? - ${this.dialect.now}`,
     ],
   );
 

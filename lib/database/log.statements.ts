@@ -10,7 +10,7 @@ import {
 } from './entities/revocation-event.entity.js';
 import { columnsOf, integerOf, reader } from './entities/table.js';
 import { columnValue } from './prepared-statement.js';
-import { Expression, selected, Statements } from './statement-repository.js';
+import { selected, Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 
 /** What every reader of the head needs of it. */
@@ -47,9 +47,6 @@ export interface Head extends Pick<AuthHead, (typeof HEAD_PROPERTIES)[number]> {
   /** Database time, epoch ms. */
   readonly now: number;
 }
-
-/** The one row of `auth_log`, and of `auth_head`. */
-const THE_ROW = ['id', new Expression('= 1')] as const;
 
 /** Every statement of the log, written once for all dialects; rows come back as text. */
 export class LogStatements extends Statements {
@@ -102,7 +99,7 @@ export class LogStatements extends Statements {
   );
 
   /** Without placeholders: a caller's own manager runs it too. */
-  readonly logId = this.log.find([THE_ROW], { only: ['logId'] });
+  readonly logId = this.log.find(['id = 1'], { only: ['logId'] });
 
   /**
    * W1: taken last of all locks; from here on no other event can be numbered. Raw: it locks one table
@@ -114,16 +111,13 @@ export class LogStatements extends Statements {
   );
 
   /** W1: which of these ids have a place already; a locking read, whatever the isolation level. */
-  readonly findEvents = this.event.find([['id', 'IN']], { only: EVENT_PROPERTIES, lock: true });
+  readonly findEvents = this.event.find(['id IN'], { only: EVENT_PROPERTIES, lock: true });
 
   /** One event, if it has its place; without a lock. */
   readonly findEvent = this.event.find(['id'], { only: EVENT_PROPERTIES });
 
   /** The events that end one of these tokens or sessions, with the time at which each was written. */
-  readonly findEnds = this.event.find([
-    ['key', 'IN'],
-    ['kind', new Expression("IN ('token', 'session')")],
-  ]);
+  readonly findEnds = this.event.find(['key IN', "kind IN ('token', 'session')"]);
 
   /** C4: what waits to be numbered: first what a login waits for, then the oldest. Raw for this order. */
   readonly listPending = this.prepare<[limit: number]>(
@@ -131,24 +125,21 @@ export class LogStatements extends Statements {
       `ORDER BY CASE WHEN p.kind IN ('subject', 'issuer') THEN 0 ELSE 1 END, p.event_id LIMIT ?`,
   );
 
-  readonly deleteEvents = this.event.delete([['position', 'IN']]);
+  readonly deleteEvents = this.event.delete(['position IN']);
 
   private readonly insert = this.event.insert();
   private raiseAndInsert: string | undefined;
   private readonly raise = this.head.update(
-    [THE_ROW, ['position', '<']],
-    ['position', 'lastEventId', ['server', new Expression(this.dialect.server)]],
+    ['id = 1', 'position <'],
+    ['position', 'lastEventId', `server = ${this.dialect.server}`],
   );
-  private readonly raisePurged = this.head.update(
-    [THE_ROW, ['purgedThrough', '<']],
-    ['purgedThrough'],
-  );
+  private readonly raisePurged = this.head.update(['id = 1', 'purgedThrough <'], ['purgedThrough']);
   private readonly raiseStaleness = this.head.update(
-    [THE_ROW, ['maxStaleness', '<']],
+    ['id = 1', 'maxStaleness <'],
     ['maxStaleness', 'maxStalenessBy'],
   );
   private readonly raiseTokenLife = this.head.update(
-    [THE_ROW, ['maxTokenLife', '<']],
+    ['id = 1', 'maxTokenLife <'],
     ['maxTokenLife', 'maxTokenLifeBy'],
   );
 

@@ -1,6 +1,6 @@
 import { AuthHead } from './entities/auth-log.entity.js';
 import { type AuthTable, integerOf, reader } from './entities/table.js';
-import { Expression, Statements } from './statement-repository.js';
+import { Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 
 /** The tables whose rows `status` counts. */
@@ -18,18 +18,21 @@ const SETTINGS = {
   flushAtCommit: 'CAST(@@innodb_flush_log_at_trx_commit AS CHAR)',
 } as const;
 
-/** The row of the head: there is one. */
-const THE_HEAD = [['id', new Expression('= 1')]] as const;
-
 /**
  * The statements that only the command needs: what `status` and `doctor` read, and what operators set.
  * What they read is raw: they count, and compare tables in one snapshot.
  */
 export class OperatorStatements extends Statements {
   private readonly head = this.table(AuthHead);
-  private readonly lowerStaleness = this.head.update(THE_HEAD, ['maxStaleness', 'maxStalenessBy']);
-  private readonly lowerTokenLife = this.head.update(THE_HEAD, ['maxTokenLife', 'maxTokenLifeBy']);
-  private readonly setFormat = this.head.update(THE_HEAD, ['format']);
+  private readonly lowerStaleness = this.head.update(
+    ['id = 1'],
+    ['maxStaleness', 'maxStalenessBy'],
+  );
+  private readonly lowerTokenLife = this.head.update(
+    ['id = 1'],
+    ['maxTokenLife', 'maxTokenLifeBy'],
+  );
+  private readonly setFormat = this.head.update(['id = 1'], ['format']);
 
   /**
    * The head and the log's id beside the last event, with the database's time in the same snapshot.

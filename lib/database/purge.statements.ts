@@ -1,6 +1,6 @@
 import { AuthHead } from './entities/auth-log.entity.js';
 import { RevocationEvent } from './entities/revocation-event.entity.js';
-import { Expression, Statements } from './statement-repository.js';
+import { Statements } from './statement-repository.js';
 import type { Statement } from './statement.js';
 
 /** The statements by which one instance at a time finds the events that can be deleted. */
@@ -21,7 +21,7 @@ export class PurgeStatements extends Statements {
   );
 
   /** The first events above `after`, with the time at which each was written. */
-  readonly listAges = this.event.findSome([['position', '>']], {
+  readonly listAges = this.event.findSome(['position >'], {
     only: ['position', 'createdAt'],
     orderBy: 'position',
   });
@@ -45,16 +45,10 @@ export class PurgeStatements extends Statements {
   );
 
   private readonly claim = this.head.update(
-    [
-      ['id', new Expression('= 1')],
-      ['purgeClaimedUntil', '<'],
-    ],
+    ['id = 1', 'purgeClaimedUntil <'],
     ['purgeClaimedUntil'],
   );
-  private readonly renew = this.head.update(
-    [['id', new Expression('= 1')], 'purgeClaimedUntil'],
-    ['purgeClaimedUntil'],
-  );
+  private readonly renew = this.head.update(['id = 1', 'purgeClaimedUntil'], ['purgeClaimedUntil']);
 
   /** X2: one instance at a time; the claim expires by database time, should its holder crash. */
   claimPurge(now: number, until: number): Statement {

@@ -1,6 +1,6 @@
 import { AuthSession, RefreshToken } from './entities/auth-session.entity.js';
 import { reader } from './entities/table.js';
-import { Expression, NULL, Statements } from './statement-repository.js';
+import { Statements } from './statement-repository.js';
 import type { Statement } from './statement.js';
 
 /** One login. */
@@ -22,10 +22,7 @@ export interface RetryProof {
 /** Used tokens that one rotation deletes at most. */
 const FORGOTTEN_AT_ONCE = 50;
 
-const FORGOTTEN_SUCCESSOR = [
-  ['sealedSuccessor', NULL],
-  ['graceUntil', NULL],
-] as const;
+const FORGOTTEN_SUCCESSOR = ['sealedSuccessor = NULL', 'graceUntil = NULL'] as const;
 
 /** Every statement about sessions and refresh tokens, written once for all dialects. */
 export class SessionStatements extends Statements {
@@ -82,33 +79,26 @@ export class SessionStatements extends Statements {
 
   /** RT-03: the one conditional write; the caller that changes the row has won. */
   readonly replace = this.refresh.update(
-    ['digest', ['replacedAt', 'IS NULL']],
+    ['digest', 'replacedAt IS NULL'],
     ['replacedAt', 'graceUntil', 'sealedSuccessor', 'retryDigest', 'retrySealed'],
   );
 
   /** A token that was presented in a logout: use of its predecessor is noticed afterwards (S17). */
   readonly useUp = this.refresh.update(
-    ['digest', ['replacedAt', 'IS NULL']],
-    [['replacedAt', new Expression(this.dialect.now)]],
+    ['digest', 'replacedAt IS NULL'],
+    [`replacedAt = ${this.dialect.now}`],
   );
 
-  private readonly deleteNumbered = this.refresh.delete([
-    'sessionKey',
-    ['number', '>'],
-    ['number', '<='],
-  ]);
+  private readonly deleteNumbered = this.refresh.delete(['sessionKey', 'number >', 'number <=']);
 
-  readonly countRetry = this.refresh.update(
-    ['digest'],
-    [['retries', new Expression('retries + 1')]],
-  );
+  readonly countRetry = this.refresh.update(['digest'], ['retries = retries + 1']);
 
   /** A retry that proved to come from the same client; see {@link AuthSession.retriesUntil}. */
   readonly countProvenRetry = this.session.update(['key'], ['retriesUntil']);
 
   /** Sealed successors are kept for their grace and no longer. */
   readonly forgetSuccessors = this.refresh.update(
-    ['sessionKey', ['graceUntil', '<']],
+    ['sessionKey', 'graceUntil <'],
     FORGOTTEN_SUCCESSOR,
   );
 
@@ -119,8 +109,8 @@ export class SessionStatements extends Statements {
       'lastSeenAt',
       'idleUntil',
       'kid',
-      ['ip', 'COALESCE(?, ip)'],
-      ['userAgent', 'COALESCE(?, user_agent)'],
+      'ip = COALESCE(?, ip)',
+      'userAgent = COALESCE(?, user_agent)',
     ],
   );
 
@@ -147,18 +137,18 @@ export class SessionStatements extends Statements {
   );
 
   /** Open sessions whose last access token was signed by this key, page by page. */
-  readonly listByKey = this.session.findSome(
-    ['kid', ['key', '>'], ['endedAt', 'IS NULL'], ['idleUntil', '>']],
-    { only: ['sid', 'key'], orderBy: 'key' },
-  );
+  readonly listByKey = this.session.findSome(['kid', 'key >', 'endedAt IS NULL', 'idleUntil >'], {
+    only: ['sid', 'key'],
+    orderBy: 'key',
+  });
 
   /** Logins of an account that started below a position, some at once. */
-  readonly findOfSubject = this.session.findSome(['subjectKey', ['gen', '<']], { only: ['key'] });
+  readonly findOfSubject = this.session.findSome(['subjectKey', 'gen <'], { only: ['key'] });
 
   /** Sessions that ended, or could no longer be refreshed, before a time: each by its own index. */
   readonly findOver = {
-    endedAt: this.session.findSome([['endedAt', '<']], { only: ['key'] }),
-    idleUntil: this.session.findSome([['idleUntil', '<']], { only: ['key'] }),
+    endedAt: this.session.findSome(['endedAt <'], { only: ['key'] }),
+    idleUntil: this.session.findSome(['idleUntil <'], { only: ['key'] }),
   };
 
   /** Sessions that a cut-off of their account ended before a time. Raw: it joins two tables. */
@@ -171,25 +161,21 @@ export class SessionStatements extends Statements {
 
   /** Sessions before their tokens, in the order in which a refresh locks them. */
   readonly erase = [
-    this.session.delete([['key', 'IN']]),
-    this.refresh.delete([['sessionKey', 'IN']]),
+    this.session.delete(['key IN']),
+    this.refresh.delete(['sessionKey IN']),
   ] as const;
 
   /** Successors past their grace, and used tokens whose reuse would prove nothing any more. */
   readonly findTraces = {
-    graceUntil: this.refresh.findSome([['graceUntil', '<']], { only: ['digest'] }),
-    expiresAt: this.refresh.findSome(
-      [
-        ['expiresAt', '<'],
-        ['replacedAt', 'IS NOT NULL'],
-      ],
-      { only: ['digest'] },
-    ),
+    graceUntil: this.refresh.findSome(['graceUntil <'], { only: ['digest'] }),
+    expiresAt: this.refresh.findSome(['expiresAt <', 'replacedAt IS NOT NULL'], {
+      only: ['digest'],
+    }),
   };
 
   readonly forgetTraces = {
-    graceUntil: this.refresh.update([['digest', 'IN']], FORGOTTEN_SUCCESSOR),
-    expiresAt: this.refresh.delete([['digest', 'IN']]),
+    graceUntil: this.refresh.update(['digest IN'], FORGOTTEN_SUCCESSOR),
+    expiresAt: this.refresh.delete(['digest IN']),
   };
 
   /** The next token of a session after one of them, and the newest. */

@@ -11,40 +11,36 @@ import {
 } from './prepared-statement.js';
 import type { SqlValue, Statement } from './statement.js';
 
-/** SQL in place of a value: what a column is set to, or what follows it in a condition (`= 1`). */
-export class Expression {
-  constructor(readonly sql: string) {}
-}
+type Name<T> = keyof T & string;
 
-/** A column is set to NULL. */
-export const NULL = new Expression('NULL');
-
-/** Conditions on a column, all of which hold; the name alone is "is equal to". */
-type Condition<T> =
-  keyof T | readonly [keyof T, '<' | '<=' | '>' | 'IN' | 'IS NULL' | 'IS NOT NULL' | Expression];
+/**
+ * A condition on a column, by the name of its property: `'key'` and `'key IN'` get a value, as `<`, `<=` and
+ * `>` do; whatever else follows the name is SQL, as in `'endedAt IS NULL'`.
+ */
+type Condition<T> = Name<T> | `${Name<T>} ${string}`;
 
 /** What the value of a condition is; some have none. */
-type ConditionValue<T, C> = C extends keyof T
-  ? [value: T[C]]
-  : C extends readonly [infer P extends keyof T, 'IN']
-    ? [values: readonly NonNullable<T[P]>[]]
-    : C extends readonly [infer P extends keyof T, '<' | '<=' | '>']
-      ? [limit: NonNullable<T[P]>]
-      : [];
+type ConditionValue<T, C> =
+  C extends Name<T>
+    ? [value: T[C]]
+    : C extends `${infer P extends Name<T>} IN`
+      ? [values: readonly NonNullable<T[P]>[]]
+      : C extends `${infer P extends Name<T>} ${'<' | '<=' | '>'}`
+        ? [limit: NonNullable<T[P]>]
+        : [];
 
 type ConditionValues<T, W extends readonly unknown[]> = W extends readonly [infer C, ...infer Rest]
   ? [...ConditionValue<T, C>, ...ConditionValues<T, Rest>]
   : [];
 
-/** A column that an UPDATE sets: to a value, to an expression of one (`?`), or to an expression without. */
-type Change<T> =
-  keyof T | readonly [keyof T, `${string}?${string}`] | readonly [keyof T, Expression];
+/** A column that an UPDATE sets: to a value, or to SQL, in which `?` is the value: `'ip = COALESCE(?, ip)'`. */
+type Change<T> = Name<T> | `${Name<T>} = ${string}`;
 
 /** The properties that get a value. */
 type Changed<T, S extends readonly Change<T>[]> = {
-  [I in keyof S]: S[I] extends keyof T
+  [I in keyof S]: S[I] extends Name<T>
     ? S[I]
-    : S[I] extends readonly [infer P extends keyof T, string]
+    : S[I] extends `${infer P extends Name<T>} = ${string}?${string}`
       ? P
       : never;
 }[number];
@@ -56,7 +52,7 @@ type ChangeValues<T, P extends keyof T> = [P] extends [never]
 interface FindOptions<T> {
   /** @default all columns */
   readonly only?: readonly (keyof T)[];
-  readonly orderBy?: keyof T;
+  readonly orderBy?: Name<T>;
   /** Takes the locks of the rows. */
   readonly lock?: true;
 }
@@ -179,11 +175,10 @@ export class StatementRepository<T extends object> {
     const argument = slots.length;
     const changes: Slot[] = [];
     const assigned = set.map((change) => {
-      const [property, value] = pairOf<keyof T>(change, '?');
-      const { name, write } = this.column(property);
-      if (value instanceof Expression) return `${name} = ${value.sql}`;
-      changes.push({ argument, property: String(property), name: `${this.table}.${name}`, write });
-      return `${name} = ${value}`;
+      const { property, name, write, rest = '= ?' } = this.named(change);
+      const slot = { argument, property, name: `${this.table}.${name}`, write };
+      if (rest.includes('?')) changes.push(slot);
+      return `${name} ${rest}`;
     });
     return prepared(this.dialect, `UPDATE ${this.table} SET ${assigned.join(', ')}${condition}`, [
       ...changes,
@@ -201,13 +196,15 @@ export class StatementRepository<T extends object> {
   }
 
   private order({ orderBy }: FindOptions<T>): string {
-    return orderBy === undefined ? '' : ` ORDER BY t.${this.column(orderBy).name}`;
+    return orderBy === undefined ? '' : ` ORDER BY t.${this.named(orderBy).name}`;
   }
 
-  private column(property: keyof T): Column {
+  /** The column of a property, and what follows its name. */
+  private named(text: string): Column & { readonly rest: string | undefined } {
+    const [property = '', rest] = text.split(/ (.*)/);
     const column = this.columns.find((declared) => declared.property === property);
-    if (column === undefined) throw new Error(`${this.table} has no ${String(property)}.`);
-    return column;
+    if (column === undefined) throw new Error(`${this.table} has no ${property}.`);
+    return { ...column, rest };
   }
 
   /** @throws Error without a condition: a statement must never mean every row. */
@@ -218,14 +215,12 @@ export class StatementRepository<T extends object> {
     if (where.length === 0) throw new Error(`Every row of ${this.table} was asked for.`);
     const slots: Slot[] = [];
     const parts = where.map((each) => {
-      const [property, operator] = pairOf<keyof T>(each, '=');
-      const { name, write } = this.column(property);
-      const compared = `${alias}${name}`;
-      if (operator instanceof Expression) return `${compared} ${operator.sql}`;
-      if (operator.startsWith('IS')) return `${compared} ${operator}`;
-      const isList = operator === 'IN';
+      const { name, write, rest = '=' } = this.named(each);
+      const condition = `${alias}${name} ${rest}`;
+      const isList = rest === 'IN';
+      if (!isList && !/^[<=>]+$/.test(rest)) return condition;
       slots.push({ argument: slots.length, name: `${this.table}.${name}`, isList, write });
-      return `${compared} ${operator} ${isList ? '(?)' : '?'}`;
+      return `${condition} ${isList ? '(?)' : '?'}`;
     });
     return { condition: ` WHERE ${parts.join(' AND ')}`, slots };
   }
@@ -237,12 +232,4 @@ export function selected(dialect: Dialect, { name, kind, as }: Column, alias: st
   if (kind === 'text') return column;
   const isNumber = kind === 'position' || kind === 'flag';
   return `${isNumber ? dialect.text(column) : dialect.hex(column)} AS ${as}`;
-}
-
-/** A property with what belongs to it. */
-function pairOf<P>(
-  given: P | readonly [P, string | Expression],
-  otherwise: string,
-): readonly [P, string | Expression] {
-  return Array.isArray(given) ? (given as [P, string]) : [given as P, otherwise];
 }

@@ -95,8 +95,8 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'A28: the successor goes with its grace',
     'database/session.statements',
-    "['sealedSuccessor', NULL],",
-    "['sealedSuccessor', NULL], ['retrySealed', NULL],",
+    "'sealedSuccessor = NULL',",
+    "'sealedSuccessor = NULL', 'retrySealed = NULL',",
     'cluster/sessions/lost-answers',
   ),
   one(
