@@ -18,21 +18,79 @@ export interface CookieMode {
   readonly origins: ReadonlySet<string>;
 }
 
+/** One of the two cookies that hold tokens, under its name and its former names. */
+export class TokenCookie {
+  /** @param isKind - Whether a token belongs here: a former name does not say which of the two it was. */
+  constructor(
+    private readonly name: string,
+    private readonly mode: Pick<CookieMode, 'formerNames' | 'origins'>,
+    private readonly isKind: (value: string) => boolean,
+  ) {}
+
+  /**
+   * The token of the cookie. Call {@link refuseOtherOrigins} before it is used.
+   *
+   * @throws AuthException 400 where it is there twice, 401 where it is over-long.
+   */
+  read({ headers }: AuthRequest): string | undefined {
+    const header = headers['cookie'];
+    if (header === undefined) return undefined;
+    const [value, second] = cookieValues(String(header), this.name);
+    if (second !== undefined) throw badlySentToken('The request has the same cookie twice.');
+    if (value === undefined) return this.former(String(header))[0];
+    if (!fits(value)) throw refusal('token_malformed');
+    return value;
+  }
+
+  /**
+   * Every token, for a logout: also two of one name, of which a sibling subdomain may have planted one.
+   *
+   * @throws AuthException 403 `csrf_refused` where another site's page asked.
+   */
+  readAll(request: AuthRequest): string[] {
+    const header = String(request.headers['cookie'] ?? '');
+    const found = [...cookieValues(header, this.name).filter(fits), ...this.former(header)];
+    if (found.length > 0) this.refuseOtherOrigins(request);
+    return found;
+  }
+
+  /** @throws AuthException 403 `csrf_refused` where another site's page asked. */
+  refuseOtherOrigins(request: AuthRequest): void {
+    if (!mayActWithCookies(request, this.mode.origins)) throw refusal('csrf_refused');
+  }
+
+  private former(header: string): string[] {
+    const values = this.mode.formerNames.flatMap((name) => cookieValues(header, name));
+    return values.filter((value) => fits(value) && this.isKind(value));
+  }
+}
+
+function fits({ length }: string): boolean {
+  return length <= MAX_TOKEN_LENGTH;
+}
+
 /** Finds the access token of a request: in the header, and in its cookie where cookies are on. */
 @Injectable()
 export class TokenSource {
-  constructor(@Inject(COOKIE_MODE) private readonly cookies: CookieMode | null) {}
+  private readonly cookie: TokenCookie | undefined;
+
+  constructor(@Inject(COOKIE_MODE) mode: CookieMode | null) {
+    // A refresh token has no dot.
+    this.cookie =
+      mode === null
+        ? undefined
+        : new TokenCookie(mode.accessName, mode, (value) => value.includes('.'));
+  }
 
   /**
-   * Every access token of a request, each once, for a logout: also when a cookie is sent twice,
-   * because a sibling subdomain set one.
+   * Every access token of a request, each once, for a logout.
    *
    * @throws AuthException 400 `invalid_request` where header and cookie hold different ones, 401
    * `token_malformed` for a header that is none, 403 `csrf_refused`.
    */
   readAll(request: AuthRequest): string[] {
     const token = bearerToken(request);
-    const cookies = this.cookies === null ? [] : this.accessCookies(request, this.cookies);
+    const cookies = this.cookie?.readAll(request) ?? [];
     const found = [...new Set([...(token === undefined ? [] : [token]), ...cookies])];
     if (token !== undefined && found.length > 1) throw badlySentToken(TWO_TOKENS);
     return found;
@@ -47,74 +105,12 @@ export class TokenSource {
   read(request: AuthRequest): string | undefined {
     assertHeaders(request);
     const token = bearerToken(request);
-    const header = this.cookies === null ? undefined : request.headers['cookie'];
-    return header === undefined || this.cookies === null
-      ? token
-      : this.choose(request, token, String(header), this.cookies);
-  }
-
-  private choose(
-    request: AuthRequest,
-    token: string | undefined,
-    header: string,
-    { accessName, formerNames, origins }: CookieMode,
-  ): string | undefined {
-    const cookie = singleCookie(header, accessName) ?? formerCookie(header, formerNames, isJwtLike);
+    const cookie = this.cookie?.read(request);
     if (cookie === undefined) return token;
-    if (token !== undefined) {
-      throw badlySentToken(TWO_TOKENS);
-    }
-    if (!mayActWithCookies(request, origins)) throw refusal('csrf_refused');
+    if (token !== undefined) throw badlySentToken(TWO_TOKENS);
+    this.cookie?.refuseOtherOrigins(request);
     return cookie;
   }
-
-  private accessCookies(
-    request: AuthRequest,
-    { accessName, formerNames, origins }: CookieMode,
-  ): string[] {
-    const header = String(request.headers['cookie'] ?? '');
-    const found = allCookies(header, accessName, formerNames, isJwtLike);
-    if (found.length > 0 && !mayActWithCookies(request, origins)) throw refusal('csrf_refused');
-    return found;
-  }
-}
-
-/** The name of a former cookie does not say which kind its token is; a refresh token has no dot. */
-function isJwtLike(value: string): boolean {
-  return value.includes('.');
-}
-
-/** The first cookie of a former name that holds a token of this kind. */
-export function formerCookie(
-  header: string,
-  names: readonly string[],
-  isKind: (value: string) => boolean,
-): string | undefined {
-  return allCookies(header, '', names, isKind)[0];
-}
-
-/** The values of a cookie and of its former names; over-long ones are none. */
-export function allCookies(
-  header: string,
-  name: string,
-  formerNames: readonly string[],
-  isKind: (value: string) => boolean,
-): string[] {
-  const own = name === '' ? [] : cookieValues(header, name);
-  const former = formerNames.flatMap((each) => cookieValues(header, each)).filter(isKind);
-  return [...own, ...former].filter(({ length }) => length <= MAX_TOKEN_LENGTH);
-}
-
-/**
- * The value of a cookie that carries a token.
- *
- * @throws AuthException 400 where it is there twice, 401 where it is over-long.
- */
-export function singleCookie(header: string, name: string): string | undefined {
-  const [value, second] = cookieValues(header, name);
-  if (second !== undefined) throw badlySentToken('The request has the same cookie twice.');
-  if (value !== undefined && value.length > MAX_TOKEN_LENGTH) throw refusal('token_malformed');
-  return value;
 }
 
 const SCHEME = 'bearer';

@@ -1,13 +1,7 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { refusal } from '../errors/auth.exception.js';
-import {
-  allCookies,
-  COOKIE_MODE,
-  formerCookie,
-  singleCookie,
-} from '../authentication/token-source.js';
+import { COOKIE_MODE, TokenCookie } from '../authentication/token-source.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { type CookieResponse, mayActWithCookies, setCookies } from '../platform/cookies.js';
+import { type CookieResponse, setCookies } from '../platform/cookies.js';
 import type { AuthRequest } from '../platform/request.js';
 import type { LoginResult } from '../sessions/login-context.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
@@ -36,9 +30,12 @@ export class AuthCookies implements OnModuleInit {
   readonly isOn: boolean;
 
   private readonly cleared = new WeakSet<CookieResponse>();
+  private readonly refreshCookie: TokenCookie | undefined;
 
   constructor(@Inject(COOKIE_MODE) private readonly options: ResolvedCookies | null) {
     this.isOn = options !== null;
+    if (options === null) return;
+    this.refreshCookie = new TokenCookie(options.refreshName, options, isRefreshToken);
   }
 
   onModuleInit(): void {
@@ -94,12 +91,7 @@ export class AuthCookies implements OnModuleInit {
    * @throws AuthException 400 for two of them, 403 `csrf_refused` where another site's page asked.
    */
   refreshToken(request: AuthRequest): string | undefined {
-    const header = request.headers['cookie'];
-    if (this.options === null || header === undefined) return undefined;
-    const { refreshName, formerNames } = this.options;
-    const token =
-      singleCookie(String(header), refreshName) ??
-      formerCookie(String(header), formerNames, isRefreshToken);
+    const token = this.refreshCookie?.read(request);
     if (token !== undefined) this.refuseOtherOrigins(request);
     return token;
   }
@@ -111,18 +103,12 @@ export class AuthCookies implements OnModuleInit {
    * @throws AuthException 403 `csrf_refused` where another site's page asked.
    */
   refreshTokens(request: AuthRequest): string[] {
-    const header = request.headers['cookie'];
-    if (this.options === null || header === undefined) return [];
-    const { refreshName, formerNames } = this.options;
-    const tokens = allCookies(String(header), refreshName, formerNames, isRefreshToken);
-    if (tokens.length > 0) this.refuseOtherOrigins(request);
-    return tokens;
+    return this.refreshCookie?.readAll(request) ?? [];
   }
 
   /** Called before cookies are set: another site's page must not log a user in. */
   refuseOtherOrigins(request: AuthRequest): void {
-    if (this.options === null) return;
-    if (!mayActWithCookies(request, this.options.origins)) throw refusal('csrf_refused');
+    this.refreshCookie?.refuseOtherOrigins(request);
   }
 
   /** One line that deletes each cookie of the option `former`. */

@@ -137,8 +137,8 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   one(
     'a cookie of a former name is not read',
     'authentication/token-source',
-    'const former = formerNames.flatMap((each) => cookieValues(header, each)).filter(isKind);',
-    'const former = [];',
+    'return values.filter(',
+    'return [].filter(',
     'e2e/http-cookie-lives',
   ),
   one(
@@ -151,8 +151,8 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   one(
     'a planted cookie keeps its victim from logging out',
     'http/auth-cookies.service',
-    'const tokens = allCookies(String(header), refreshName, formerNames, isRefreshToken);',
-    'const tokens = [singleCookie(String(header), refreshName)].filter((token) => token !== undefined);',
+    'return this.refreshCookie?.readAll(request) ?? [];',
+    'return [this.refreshToken(request)].filter((token) => token !== undefined);',
     'e2e/http-cookie-lives',
   ),
   one(
