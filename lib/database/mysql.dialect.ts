@@ -1,6 +1,6 @@
 import type { Dialect, FailureKind } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-connection.js';
-import type { AuthTable } from './entities/table.js';
+import { standardDialect } from './standard.dialect.js';
 
 /** MariaDB's "record has changed since last read", lock wait timeout, deadlock. */
 const CONFLICTS = new Set(['ER_CHECKREAD', 'ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_DEADLOCK']);
@@ -19,17 +19,11 @@ const GOING_AWAY = new Set([
 
 /** MySQL and MariaDB. */
 export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
-  const prefixed = (name: string): string => `${tablePrefix}${name}`;
-  const table = (name: AuthTable): string =>
-    `\`${database.replaceAll('`', '``')}\`.\`${prefixed(name)}\``;
-  const insert: Dialect['insert'] = (name, columns, rows) => {
-    const row = `(${columns.map(() => '?').join(', ')})`;
-    return (
-      `INSERT INTO ${table(name)} (${columns.map((column) => column.name).join(', ')}) VALUES ` +
-      Array(rows).fill(row).join(', ')
-    );
-  };
+  const quoted = `\`${database.replaceAll('`', '``')}\``;
+  const standard = standardDialect((name) => `${quoted}.\`${name}\``, tablePrefix);
+  const { insert, prefixed, table } = standard;
   return {
+    ...standard,
     name: 'mysql',
     types: {
       position: 'bigint',
@@ -40,7 +34,6 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
       flag: 'smallint',
     },
     tableOptions: ' ENGINE = InnoDB',
-    canAddIfMissing: false,
     // MySQL has no CREATE INDEX IF NOT EXISTS.
     createIndex: ({ name, unique, table: on, columns }) =>
       `ALTER TABLE ${table(on)} ADD ${unique === true ? 'UNIQUE ' : ''}INDEX ${prefixed(name)} (${columns})`,
@@ -51,7 +44,6 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
       ['ER_TABLEACCESS_DENIED_ERROR', 'ER_COLUMNACCESS_DENIED_ERROR'].includes(
         errorCodeOf(error) ?? '',
       ),
-    hasRoles: true,
     migrationLock: {
       take: ["SELECT GET_LOCK('nestjs-logout', 60)"],
       release: "SELECT RELEASE_LOCK('nestjs-logout')",
@@ -64,8 +56,6 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
     // A number in one release, a word in another.
     isReadOnly: `(CAST(@@global.read_only AS CHAR) NOT IN ('0', 'OFF'))`,
     ordered: (index) => ` FORCE INDEX (\`${prefixed(index)}\`)`,
-    behindNull: () => '',
-    forUpdate: ' FOR UPDATE',
     begin: ['START TRANSACTION READ WRITE'],
     prepareConnection: [
       // The driver escapes quotes with backslashes: where they escape nothing, a client's text ends the
@@ -76,13 +66,8 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
       'SET SESSION innodb_lock_wait_timeout = 2 /*M!100300 , SESSION idle_transaction_timeout = 4 */',
       "SET SESSION time_zone = '+00:00'",
     ],
-    prefixed,
-    table,
     text: (expression) => `CAST(${expression} AS CHAR)`,
     hex: (column) => `LOWER(HEX(${column}))`,
-    placeholder: () => '?',
-    insertsColumns: false,
-    insert,
     // IGNORE would also cut what is too long, and takes a lock that two of them cannot both widen.
     insertMissing: (name, columns, rows) => {
       const key = columns[0]?.name;

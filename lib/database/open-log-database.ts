@@ -1,10 +1,9 @@
 import { DataSource, type DataSourceOptions, MigrationExecutor } from 'typeorm';
-import { randomInt } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { isDataSource, optionsOf } from '../options/data-source-option.js';
+import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { authTables } from './auth-migrations.js';
 import {
@@ -43,8 +42,8 @@ export interface LogLocation {
 /** For a process that never polls, or whose interval was not set. */
 const FEED_TRUSTED_FOR = 10_000;
 
-/** How often the migration lock is tried. Few processes migrate at the same time, so the wait is short. */
-const MIGRATION_ATTEMPTS = 100;
+/** For how long the migration lock is tried (ms): few processes migrate at the same time. */
+const MIGRATION_PATIENCE = 5_000;
 
 /**
  * Opens the log's own connections, makes its tables if that was asked for, and checks that they are
@@ -226,15 +225,13 @@ async function migrate(dataSource: DataSource, dialect: Dialect): Promise<void> 
   const runner = dataSource.createQueryRunner('master');
   const { take, release, undo } = dialect.migrationLock;
   try {
-    for (let attempt = 1; ; attempt++) {
-      try {
+    await retried(
+      async () => {
         for (const sql of take) await runner.query(sql);
-        break;
-      } catch (error) {
-        if (dialect.failure(error) !== 'conflict' || attempt === MIGRATION_ATTEMPTS) throw error;
-        await setTimeout(randomInt(5, 50));
-      }
-    }
+      },
+      MIGRATION_PATIENCE,
+      (error) => dialect.failure(error) === 'conflict',
+    );
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = 'none';
     try {

@@ -1,6 +1,7 @@
 import type { Dialect, FailureKind } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-connection.js';
-import type { AuthTable, ColumnKind } from './entities/table.js';
+import type { ColumnKind } from './entities/table.js';
+import { standardDialect } from './standard.dialect.js';
 import type { Row } from './statement.js';
 
 /** The array type in which a column's values are sent, one element for each row. */
@@ -37,12 +38,13 @@ interface PostgresClient {
 /** PostgreSQL: every name qualified, every value selected as text, READ COMMITTED by name. */
 export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
   const quoted = `"${schema.replaceAll('"', '""')}"`;
-  const prefixed = (name: string): string => `${tablePrefix}${name}`;
-  const table = (name: AuthTable): string => `${quoted}."${prefixed(name)}"`;
+  const standard = standardDialect((name) => `${quoted}."${name}"`, tablePrefix);
+  const { table } = standard;
   const insert: Dialect['insert'] = (name, columns) =>
     `INSERT INTO ${table(name)} (${columns.map((column) => column.name).join(', ')}) ` +
     `SELECT * FROM unnest(${columns.map(({ kind }) => `?::${ARRAYS[kind]}`).join(', ')})`;
   return {
+    ...standard,
     name: 'postgres',
     types: {
       position: 'bigint',
@@ -52,18 +54,11 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
       text: 'varchar(255)',
       flag: 'smallint',
     },
-    tableOptions: '',
     canAddIfMissing: true,
-    createIndex: ({ name, unique, table: on, columns }) =>
-      `CREATE ${unique === true ? 'UNIQUE ' : ''}INDEX IF NOT EXISTS ${prefixed(name)} ON ${table(on)} (${columns})`,
-    // An index is in the schema of its table, and is qualified like one.
-    dropIndex: ({ name, table: on }) =>
-      `DROP INDEX IF EXISTS ${table(on).replace(prefixed(on), prefixed(name))}`,
     isThereAlready: () => false,
     isDenied: (error) => errorCodeOf(error) === '42501',
     // Only who may update a column of a row may lock it.
     lockingColumn: 'event_id',
-    hasRoles: true,
     migrationLock: {
       take: ['BEGIN', 'SELECT pg_advisory_xact_lock(7355608)'],
       release: 'COMMIT',
@@ -73,9 +68,7 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
     // The timeline: it changes at a promotion, and reading it takes no privileges.
     server: `CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END`,
     isReadOnly: `CASE WHEN pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END`,
-    ordered: () => '',
     behindNull: (column, order) => `${column} ${order}, `,
-    forUpdate: ' FOR UPDATE',
     begin: [BEGIN],
     openWith: async (connection, sql) => {
       const results = await (connection as PostgresClient).query(`${BEGIN}; ${sql}`);
@@ -89,9 +82,6 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
       );
       return `WITH changed AS (${update.sql} RETURNING 1) ${shifted} WHERE EXISTS (SELECT FROM changed)`;
     },
-    prepareConnection: [],
-    prefixed,
-    table,
     text: (expression) => `(${expression})::text`,
     hex: (column) => `encode(${column}, 'hex')`,
     placeholder: (place) => `$${place}`,
@@ -119,8 +109,6 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
         `AND NOT a.attisdropped AND c.relname = ANY($2)`,
       values: [schema, tables],
     }),
-    deletePending: (count) =>
-      `DELETE FROM ${table('auth_pending')} WHERE event_id IN (${Array(count).fill('?').join(', ')})`,
     failure: (error): FailureKind => {
       if (!isServerError(error)) return 'connection';
       const code = errorCodeOf(error) ?? '';

@@ -1,19 +1,13 @@
 import type { Dialect, FailureKind } from './dialect.js';
 import { errorCodeOf } from './driver-connection.js';
-import type { AuthTable } from './entities/table.js';
+import { standardDialect } from './standard.dialect.js';
 
 /** SQLite through better-sqlite3: one writer at a time, so no row locks and no isolation levels. */
 export function sqliteDialect(tablePrefix = ''): Dialect {
-  const prefixed = (name: string): string => `${tablePrefix}${name}`;
-  const table = (name: AuthTable): string => `"${prefixed(name)}"`;
-  const insert: Dialect['insert'] = (name, columns, rows) => {
-    const row = `(${columns.map(() => '?').join(', ')})`;
-    return (
-      `INSERT INTO ${table(name)} (${columns.map((column) => column.name).join(', ')}) VALUES ` +
-      Array(rows).fill(row).join(', ')
-    );
-  };
+  const standard = standardDialect((name) => `"${name}"`, tablePrefix);
+  const { insert, prefixed, table } = standard;
   return {
+    ...standard,
     name: 'sqlite',
     types: {
       position: 'integer',
@@ -23,13 +17,6 @@ export function sqliteDialect(tablePrefix = ''): Dialect {
       text: 'text',
       flag: 'integer',
     },
-    tableOptions: '',
-    canAddIfMissing: false,
-    createIndex: ({ name, unique, table: on, columns }) =>
-      `CREATE ${unique === true ? 'UNIQUE ' : ''}INDEX IF NOT EXISTS ${prefixed(name)} ON ${table(on)} (${columns})`,
-    // An index is in the schema of its table, and is qualified like one.
-    dropIndex: ({ name, table: on }) =>
-      `DROP INDEX IF EXISTS ${table(on).replace(prefixed(on), prefixed(name))}`,
     isThereAlready: (error) =>
       errorCodeOf(error) === 'SQLITE_ERROR' && /duplicate column name/.test(String(error)),
     isDenied: () => false,
@@ -39,18 +26,11 @@ export function sqliteDialect(tablePrefix = ''): Dialect {
     server: 'NULL',
     isReadOnly: '(SELECT query_only FROM pragma_query_only)',
     ordered: (index) => ` INDEXED BY "${prefixed(index)}"`,
-    behindNull: () => '',
     forUpdate: '',
     begin: ['BEGIN IMMEDIATE'],
-    prepareConnection: [],
-    prefixed,
-    table,
     text: (expression) => `CAST(${expression} AS TEXT)`,
     // hex(NULL) is an empty text here, and NULL must stay NULL: an event without an exception has none.
     hex: (column) => `CASE WHEN ${column} IS NOT NULL THEN lower(hex(${column})) END`,
-    placeholder: () => '?',
-    insertsColumns: false,
-    insert,
     insertMissing: (...given) => `${insert(...given)} ON CONFLICT DO NOTHING`,
     updateInOrder: (name, _key, set, where) =>
       // One writer at a time: there are no row locks to be ordered.
@@ -66,8 +46,6 @@ export function sqliteDialect(tablePrefix = ''): Dialect {
         `AND m.name IN (${tables.map(() => '?').join(', ')})`,
       values: tables,
     }),
-    deletePending: (count) =>
-      `DELETE FROM ${table('auth_pending')} WHERE event_id IN (${Array(count).fill('?').join(', ')})`,
     failure: (error): FailureKind =>
       /^SQLITE_(BUSY|LOCKED)/.test(errorCodeOf(error) ?? '') ? 'conflict' : 'permanent',
   };
