@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { SUPPORTED_FORMAT } from '../database/entities/revocation-event.entity.js';
 import type { SeenInstance } from '../database/instance.statements.js';
 import type { LoweredBound } from '../database/operator.statements.js';
+import { passTime } from '../platform/auth-clock.js';
 import { agreedTime } from '../revocation/log/clock-check.service.js';
 import { purgeLog } from '../revocation/log/purge-log.js';
 import { sessionSweep } from '../sessions/session-sweep.js';
@@ -238,7 +239,7 @@ async function passOldBound(
   const finite = lowerings.map(({ from }) => from).filter((from) => !isUnbounded(from));
   const old = Math.max(0, ...finite);
   if (wait === true) {
-    if (finite.length === lowerings.length) return passTime(context, log, old * RATES);
+    if (finite.length === lowerings.length) return waitHere(context, log, old * RATES);
     throw new CommandFailure(
       'There is no bound to wait for: an instance without one may still run, cut off from the database and unseen.',
       'Make sure that it is stopped, and give the time: --stopped-at 2026-01-31T12:00Z',
@@ -266,7 +267,7 @@ async function passOldBound(
   );
 }
 
-async function passTime({ output }: CommandContext, log: CommandLog, time: number): Promise<void> {
+async function waitHere({ output }: CommandContext, log: CommandLog, time: number): Promise<void> {
   const { clock } = log;
   const end = clock.monotonic() + time;
   await output.during(
@@ -274,8 +275,7 @@ async function passTime({ output }: CommandContext, log: CommandLog, time: numbe
     async (update) => {
       for (let left = time; left > 0; left = end - clock.monotonic()) {
         update(`Waiting for another ${spanText(left)} …`);
-        const pause = Math.min(left, 1_000);
-        await new Promise<void>((resolve) => void clock.schedule(pause, resolve, true));
+        await passTime(clock, Math.min(left, 1_000));
       }
     },
     'One old setting has passed.',

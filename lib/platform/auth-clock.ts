@@ -54,3 +54,8 @@ export class AuthClock {
     return () => clearTimeout(timer);
   }
 }
+
+/** Resolves after `delay` milliseconds; see {@link AuthClock.schedule}. */
+export function passTime(clock: AuthClock, delay: number, keepAlive = true): Promise<void> {
+  return new Promise((resolve) => void clock.schedule(delay, resolve, keepAlive));
+}

@@ -13,7 +13,7 @@ import {
 } from '../events/auth-events.service.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { UNBOUNDED } from '../options/operation-settings.js';
-import { AuthClock } from '../platform/auth-clock.js';
+import { AuthClock, passTime } from '../platform/auth-clock.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { DEFAULT_REASONS, type RevocationRequest } from './log/event-draft.js';
 import { RevocationLog, type Written } from './log/revocation-log.service.js';
@@ -130,7 +130,7 @@ export class RevocationWriter {
     await act.afterCommit?.(receipt);
     if (wait === 'everywhere') {
       if (bound >= UNBOUNDED) throw cannotWait('another instance', 'It was ended, and counts.');
-      await this.pass(bound);
+      await passTime(this.clock, bound + TIMER_SLACK);
     }
     return receipt;
   }
@@ -179,14 +179,8 @@ export class RevocationWriter {
           message: 'The application shut down before the logout was seen to be in force here.',
         });
       }
-      await this.pass(this.options.maxStaleness / 4, false);
+      await passTime(this.clock, this.options.maxStaleness / 4, false);
     }
-  }
-
-  private pass(milliseconds: number, keepAlive = true): Promise<void> {
-    return new Promise((resolve) => {
-      this.clock.schedule(milliseconds + TIMER_SLACK, resolve, keepAlive);
-    });
   }
 }
 

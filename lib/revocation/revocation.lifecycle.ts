@@ -8,7 +8,7 @@ import {
 import { isRefusal } from '../database/driver-connection.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { AuthClock } from '../platform/auth-clock.js';
+import { AuthClock, passTime } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { LogConnection } from './log/log-connection.service.js';
@@ -88,7 +88,7 @@ export class RevocationLifecycle
       } catch (error) {
         if (!isRefusal(error) || this.clock.monotonic() + REFUSED_PAUSE >= deadline) throw error;
         this.logger.warn(`The database refuses the revocation log: ${messageOf(error)}`);
-        await new Promise<void>((resolve) => this.clock.schedule(REFUSED_PAUSE, resolve, true));
+        await passTime(this.clock, REFUSED_PAUSE);
       }
     }
   }
