@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuthException } from '../errors/auth.exception.js';
+import { AuthException, AuthUnavailableException } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
 
 /** A count of each code; a code that was never sent has none. */
@@ -76,6 +76,14 @@ export class AuthMeter {
     this.refuse(error);
     throw error;
   };
+
+  /** The same for one of several callers that share a failure: each gets an exception of its own, and counts. */
+  readonly refusedEach = (error: unknown): never =>
+    this.refused(
+      error instanceof AuthUnavailableException
+        ? new AuthUnavailableException('storage_unavailable', error.message, { cause: error.cause })
+        : error,
+    );
 
   /** Counts a round of the feed that reached the head, and reports how long it took (ms). */
   observePoll(milliseconds: number): void {

@@ -12,17 +12,18 @@ import { integerOf } from '../database/entities/table.js';
 import { isRetryable } from '../database/log-database.js';
 import { type SessionRow, SessionStatements } from '../database/session.statements.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
-import type { AuthUnavailableException } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { networkOf } from '../platform/client-address.js';
 import { EventKeys } from '../revocation/index/event-key.js';
-import { LogConnection, storageUnavailable } from '../revocation/log/log-connection.service.js';
+import { LogConnection, unavailable } from '../revocation/log/log-connection.service.js';
 import type { ClientContext } from './login-context.js';
 
 /** For how long one call is retried before it fails (ms). */
 const PATIENCE = 5_000;
+
+const FAILED = unavailable('The session could not be stored or read. Try again.');
 
 /** What a session is judged by: its account, its issuer, and the database's time. */
 export interface Judgement {
@@ -106,13 +107,12 @@ export class SessionStore {
    *
    * @throws AuthUnavailableException `storage_unavailable`.
    */
-  async read(statement: (of: StoredSessions) => Statement): Promise<readonly Row[]> {
-    try {
+  read(statement: (of: StoredSessions) => Statement): Promise<readonly Row[]> {
+    const rows = async (): Promise<readonly Row[]> => {
       const { database } = await this.connection.open();
       return (await database.read(statement(this.of(database.dialect)))).rows;
-    } catch (error) {
-      throw this.unavailable(error);
-    }
+    };
+    return rows().catch(FAILED).catch(this.meter.refused);
   }
 
   /**
@@ -121,12 +121,9 @@ export class SessionStore {
    *
    * @throws AuthUnavailableException `storage_unavailable` when it failed, or when the outcome is not known.
    */
-  async write<T>(body: (of: StoredSessions) => Transaction<T>): Promise<T> {
-    try {
-      return await retried(() => this.writeOnce(body), PATIENCE, isRetryable);
-    } catch (error) {
-      throw this.unavailable(error);
-    }
+  write<T>(body: (of: StoredSessions) => Transaction<T>): Promise<T> {
+    const written = retried(() => this.writeOnce(body), PATIENCE, isRetryable);
+    return written.catch(FAILED).catch(this.meter.refused);
   }
 
   /** Runs one statement once, and ignores a failure: the result does not matter. */
@@ -152,15 +149,6 @@ export class SessionStore {
       this.stored = new StoredSessions(dialect, this.clock, issuerKey);
     }
     return this.stored;
-  }
-
-  private unavailable(cause: unknown): AuthUnavailableException {
-    const refusal = storageUnavailable(
-      'The session could not be stored or read. Try again.',
-      cause,
-    );
-    this.meter.refuse(refusal);
-    return refusal;
   }
 }
 

@@ -8,12 +8,7 @@ import type { AuthClock } from '../../platform/auth-clock.js';
 import type { EventKeys } from '../index/event-key.js';
 import type { Moment, ProofClock } from '../staleness/proof-clock.js';
 import { draftsOf, type EventDraft, type RevocationRequest } from './event-draft.js';
-import {
-  type LogConnection,
-  ownRefusal,
-  reachLog,
-  storageUnavailable,
-} from './log-connection.service.js';
+import { type LogConnection, reachLog, storageUnavailable } from './log-connection.service.js';
 import type { Answer, OpenLog } from './open-log.js';
 import { RETENTION_MARGIN } from './retention.js';
 
@@ -75,10 +70,8 @@ export class CallerWrites {
       await this.write(manager, drafts, await reachLog(this.connection));
     } catch (error) {
       if (error instanceof AuthWiringError) throw error;
-      throw ownRefusal(
-        storageUnavailable('The revocation could not be written in the transaction given.', error),
-        this.meter,
-      );
+      const failed = 'The revocation could not be written in the transaction given.';
+      return this.meter.refused(storageUnavailable(failed, error));
     }
     return drafts;
   }

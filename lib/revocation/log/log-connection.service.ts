@@ -200,22 +200,15 @@ function poolOf(dataSource: DataSource | undefined): unknown {
  *
  * @throws AuthUnavailableException `storage_unavailable` when it cannot be reached.
  */
-export async function reachLog(connection: Pick<LogConnection, 'open'>): Promise<OpenLog> {
-  try {
-    return await connection.open();
-  } catch (error) {
-    throw storageUnavailable('The revocation log cannot be reached.', error);
-  }
+export function reachLog(connection: Pick<LogConnection, 'open'>): Promise<OpenLog> {
+  return connection.open().catch(unavailable('The revocation log cannot be reached.'));
 }
 
-/** The refusal of one of several callers that share a failure: each gets an exception of its own, and counts. */
-export function ownRefusal(error: unknown, meter: AuthMeter): unknown {
-  const own =
-    error instanceof AuthUnavailableException
-      ? new AuthUnavailableException('storage_unavailable', error.message, { cause: error.cause })
-      : error;
-  meter.refuse(own);
-  return own;
+/** For the `catch` of a promise: throws {@link storageUnavailable}. */
+export function unavailable(message: string): (cause: unknown) => never {
+  return (cause) => {
+    throw storageUnavailable(message, cause);
+  };
 }
 
 /** The 503 `storage_unavailable` for a failed read or write. A cause that is a 503 already is kept. */

@@ -5,13 +5,9 @@ import { SharedCall } from '../../platform/async-calls.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
 import { ProofClock } from '../staleness/proof-clock.js';
-import {
-  LogConnection,
-  ownRefusal,
-  reachLog,
-  storageUnavailable,
-} from './log-connection.service.js';
+import { LogConnection, reachLog, unavailable } from './log-connection.service.js';
 import { jump, readKeptHead } from './log-history.js';
+import type { OpenLog } from './open-log.js';
 import { RevocationLog } from './revocation-log.service.js';
 
 /**
@@ -35,7 +31,10 @@ export interface LogPosition {
 @Injectable()
 export class LogPositions {
   private readonly logger = new Logger('RevocationLog');
-  private readonly reads = new SharedCall(() => this.readAndMove());
+  private readonly reads = new SharedCall(async () => {
+    const log = await reachLog(this.connection);
+    return this.readAndMove(log).catch(unavailable('The revocation log could not be read.'));
+  });
   private readonly jumps = new SharedCall(() => this.jump());
   /** The highest position of a token from beyond the head. */
   private wanted = 0;
@@ -59,12 +58,8 @@ export class LogPositions {
    *
    * @throws AuthUnavailableException `storage_unavailable`: without a position nothing can be signed.
    */
-  async read(): Promise<LogPosition> {
-    try {
-      return await this.reads.run();
-    } catch (error) {
-      throw ownRefusal(error, this.meter);
-    }
+  read(): Promise<LogPosition> {
+    return this.reads.run().catch(this.meter.refusedEach);
   }
 
   /**
@@ -95,27 +90,22 @@ export class LogPositions {
     return this.jumps.idle();
   }
 
-  private async readAndMove(): Promise<LogPosition> {
-    const log = await reachLog(this.connection);
-    try {
-      let read = await readKeptHead(log, this.clock);
-      if (read.head.maxTokenLife < this.options.maxTokenLife) {
-        // H4: the log must keep events for as long as the tokens that are signed now.
-        await this.log.register();
-        read = await readKeptHead(log, this.clock);
-      }
-      for (let idle = 0; read.pendingMarks > 0 && idle < IDLE_MOVES;) {
-        const before = read.pendingMarks;
-        await this.log.mover.run();
-        read = await readKeptHead(log, this.clock);
-        if (read.pendingMarks >= before) idle++;
-      }
-      const { position, now } = read.head;
-      this.latest = { database: now, monotonic: this.clock.monotonic() };
-      return { position, now };
-    } catch (error) {
-      throw storageUnavailable('The revocation log could not be read.', error);
+  private async readAndMove(log: OpenLog): Promise<LogPosition> {
+    let read = await readKeptHead(log, this.clock);
+    if (read.head.maxTokenLife < this.options.maxTokenLife) {
+      // H4: the log must keep events for as long as the tokens that are signed now.
+      await this.log.register();
+      read = await readKeptHead(log, this.clock);
     }
+    for (let idle = 0; read.pendingMarks > 0 && idle < IDLE_MOVES;) {
+      const before = read.pendingMarks;
+      await this.log.mover.run();
+      read = await readKeptHead(log, this.clock);
+      if (read.pendingMarks >= before) idle++;
+    }
+    const { position, now } = read.head;
+    this.latest = { database: now, monotonic: this.clock.monotonic() };
+    return { position, now };
   }
 
   private async jump(): Promise<void> {

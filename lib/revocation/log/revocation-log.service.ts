@@ -16,9 +16,9 @@ import { InDoubtCommits } from './in-doubt-commits.js';
 import { registerInstance } from './instance-presence.js';
 import {
   LogConnection,
-  ownRefusal,
   reachLog,
   storageUnavailable,
+  unavailable,
 } from './log-connection.service.js';
 import { appendRetried, isInDoubt, readHead } from './log-history.js';
 import type { Appended, AppendedDrafts } from './log.transactions.js';
@@ -95,7 +95,7 @@ export class RevocationLog {
       return { head, events, isRepetition: written.length === 0 };
     } catch (error) {
       for (const { kind } of requests) this.meter.revocationFailures[kind]++;
-      throw ownRefusal(error, this.meter);
+      return this.meter.refusedEach(error);
     }
   }
 
@@ -130,11 +130,10 @@ export class RevocationLog {
    * @throws AuthUnavailableException `storage_unavailable`.
    */
   settlePending(): Promise<void> {
-    return this.orRefuse(
-      this.mover.run().catch((error: unknown) => {
-        throw storageUnavailable('A pending revocation could not be numbered.', error);
-      }),
-    );
+    return this.mover
+      .run()
+      .catch(unavailable('A pending revocation could not be numbered.'))
+      .catch(this.meter.refusedEach);
   }
 
   /**
@@ -157,7 +156,7 @@ export class RevocationLog {
    * @throws AuthUnavailableException `storage_unavailable` while that is not possible.
    */
   settleUnknown(): Promise<void> {
-    return this.orRefuse(this.inDoubt.settleAll());
+    return this.inDoubt.settleAll().catch(this.meter.refusedEach);
   }
 
   /** What an accepted answer of the feed shows about the writes of this instance. */
@@ -200,19 +199,7 @@ export class RevocationLog {
 
   private async read<T>(read: (log: OpenLog) => Promise<T>): Promise<T> {
     const log = await reachLog(this.connection);
-    try {
-      return await read(log);
-    } catch (error) {
-      throw storageUnavailable('The revocation log could not be read.', error);
-    }
-  }
-
-  private async orRefuse<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work;
-    } catch (error) {
-      throw ownRefusal(error, this.meter);
-    }
+    return read(log).catch(unavailable('The revocation log could not be read.'));
   }
 
   /** If the outcome of a COMMIT stays unknown, the events are in doubt. */
