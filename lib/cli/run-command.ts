@@ -2,15 +2,9 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { REVOCATION_REASONS } from '../database/entities/revocation-event.entity.js';
 import { parseDuration } from '../options/duration.js';
 import { RELEASE } from '../platform/release.js';
-import type { CommandContext } from './command-log.js';
 import { CommandFailure, type CommandHost, CommandOutput, EXIT } from './command.js';
+import type { COMMANDS } from './commands.js';
 import type { TargetOptions } from './log-target.js';
-
-/** A command's own part: options in, exit code out; `undefined` is 0. */
-type Run<T> = (context: CommandContext, options: T) => Promise<number | void>;
-
-/** Loads a command's own part when it is called, so that --help is fast. */
-type Load<T> = () => Promise<Run<T>>;
 
 /**
  * Runs `nestjs-logout` with the words that came after its name.
@@ -35,7 +29,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
         'Exit codes: 0 done, 1 something is wrong, 2 wrong usage.',
     );
 
-  const add = <T>(name: string, description: string, load: Load<T>): Command =>
+  const add = (name: keyof typeof COMMANDS, description: string): Command =>
     program
       .command(name)
       .description(description)
@@ -51,35 +45,27 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
       .option('--json', 'print one JSON object instead of lines')
       .action(async (...given: unknown[]) => {
         const command = given.at(-1) as Command;
-        const options = { ...command.opts<T & TargetOptions>(), ...argumentsOf(command) };
-        // Also TypeORM is loaded only now.
-        const [run, { CommandContext }] = await Promise.all([load(), import('./command-log.js')]);
+        const options = { ...command.opts<TargetOptions>(), ...argumentsOf(command) };
+        // Loaded only now, with TypeORM: --help is fast.
+        const [{ COMMANDS: commands }, { CommandContext }] = await Promise.all([
+          import('./commands.js'),
+          import('./command-log.js'),
+        ]);
         const context = new CommandContext(host, outputOf(options.json), options);
         try {
-          exitCode = (await run(context, options)) ?? EXIT.ok;
+          exitCode = (await commands[name](context, options as never)) ?? EXIT.ok;
         } finally {
           await context.close();
         }
       });
   const outputOf = (json = false): CommandOutput => new CommandOutput(host, json);
 
-  add(
-    'status',
-    'show the position of the log, what is registered, and the instances',
-    async () => (await import('./status.command.js')).status,
-  );
+  add('status', 'show the position of the log, what is registered, and the instances');
   add(
     'doctor',
     'make every check and print each mistake with its fix; exit code 1 if something is wrong',
-    async () => (await import('./doctor.command.js')).doctor,
   );
-  withEnd(
-    add(
-      'revoke',
-      'revoke tokens: of one session, one token, one account, or all of them',
-      async () => (await import('./revoke.command.js')).revoke,
-    ),
-  )
+  withEnd(add('revoke', 'revoke tokens: of one session, one token, one account, or all of them'))
     .option('--session <sid>', 'one login: its access tokens and its refresh token')
     .option('--token-id <jti>', 'one access token')
     .option('--expires <exp>', 'with --token-id: the token’s exp (seconds, or an ISO time)', time)
@@ -87,37 +73,19 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
     .option('--except <sid>', 'with --subject: the one session that is kept')
     .option('--lock-for <duration>', 'with --subject: also refuse logins, such as 15m', duration)
     .option('--everyone', 'every token of the issuer');
-  withEnd(
-    add(
-      'revoke-key',
-      'a signing key has leaked: refuse all that it signed, for ever',
-      async () => (await import('./revoke.command.js')).revokeKey,
-    ),
-  )
+  withEnd(add('revoke-key', 'a signing key has leaked: refuse all that it signed, for ever'))
     .requiredOption('--kid <kid>', 'the id of the key')
     .option('--sessions', 'also end the sessions whose last token it signed')
     .option('--dry-run', 'only count these sessions');
-  add(
-    'purge',
-    'delete what no token needs any more',
-    async () => (await import('./maintenance.commands.js')).purge,
-  ).option(
+  add('purge', 'delete what no token needs any more').option(
     '--history-for <duration>',
     'also delete the rows of ended logins after this time (your historyFor)',
     duration,
   );
-  add(
-    'migrate',
-    'create the tables of the log',
-    async () => (await import('./migrate.command.js')).migrate,
-  )
+  add('migrate', 'create the tables of the log')
     .option('--print', 'print the SQL instead')
     .option('--role <name>', 'with --print: also the GRANTs for this role');
-  add(
-    'lower-bound',
-    'lower a registered bound that no instance needs any more',
-    async () => (await import('./maintenance.commands.js')).lowerBound,
-  )
+  add('lower-bound', 'lower a registered bound that no instance needs any more')
     .option('--max-staleness <duration>', 'seconds, or such as 5s', duration)
     .option('--max-token-life <duration>', 'seconds, or such as 15m', duration)
     .addOption(
@@ -129,15 +97,10 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
   add(
     'raise-format',
     'let instances write what only newer releases understand, after the last older one has stopped',
-    async () => (await import('./maintenance.commands.js')).raiseFormat,
   )
     .argument('<format>', 'such as 2')
     .option('--yes', 'do not ask');
-  add(
-    'new-history',
-    'after a backup was restored, with every instance stopped',
-    async () => (await import('./maintenance.commands.js')).newHistory,
-  )
+  add('new-history', 'after a backup was restored, with every instance stopped')
     .option('--force', 'the instances that seem to run are certainly stopped')
     .option('--yes', 'do not ask');
 
