@@ -49,7 +49,6 @@ export class AuthException extends HttpException {
       status,
       details.cause === undefined ? undefined : { cause: details.cause },
     );
-    this.message = message;
     this.code = code;
     this.reason = details.reason;
     this.headers = details.headers ?? {};
@@ -64,7 +63,7 @@ export class AuthException extends HttpException {
  */
 export class AuthUnauthorizedException extends AuthException {
   constructor(code: AuthErrorCode, message: string, details: AuthExceptionDetails = {}) {
-    const error = ERROR_CODES[code]?.challenge === 'realm' ? undefined : 'invalid_token';
+    const error = code === 'token_missing' ? undefined : 'invalid_token';
     super(401, code, message, {
       ...details,
       headers: { ...details.headers, ...challenge(error, message), ...NO_STORE },
@@ -141,7 +140,7 @@ export function refusal(code: AuthErrorCode, details: RefusalDetails = {}): Auth
 /** 400: a way of sending the token that RFC 6750 section 2 or RFC 9700 section 4.3.2 rules out. */
 export function badlySentToken(message: string): AuthException {
   return new AuthException(400, 'invalid_request', message, {
-    headers: { ...challenge(ERROR_CODES.invalid_request.challenge, message), ...NO_STORE },
+    headers: { ...challenge('invalid_request', message), ...NO_STORE },
   });
 }
 

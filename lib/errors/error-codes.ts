@@ -3,104 +3,85 @@ interface ErrorCode {
   readonly status: 400 | 401 | 403 | 404 | 429 | 503;
   /** The sentence of the answer, where the call that refuses has none that is more precise. */
   readonly message: string;
-  /**
-   * The challenge in `WWW-Authenticate` (RFC 6750 section 3): `realm` names the realm only, any other
-   * is the challenge's `error`, with the sentence beside it.
-   */
-  readonly challenge?: 'realm' | 'invalid_token' | 'invalid_request';
   /** When the code is sent, and what the client does then. */
   readonly when: string;
 }
 
-const CODES = {
+/** Every refusal of the library: status and sentence by its code. */
+export const ERROR_CODES = {
   token_missing: {
     status: 401,
     message: 'The request carries no access token.',
-    challenge: 'realm',
     when: 'A guarded route was called without an access token. Log in.',
   },
   token_malformed: {
     status: 401,
     message: 'The token is malformed.',
-    challenge: 'invalid_token',
     when: 'The text in the place of the token is no JWT. Log in.',
   },
   token_invalid: {
     status: 401,
     message: 'The token is not valid.',
-    challenge: 'invalid_token',
     when: 'The signature, the key, the issuer, the audience, the type or a claim of the token is wrong. Log in.',
   },
   token_expired: {
     status: 401,
     message: 'The token has expired.',
-    challenge: 'invalid_token',
     when: 'The access token is past its `exp`. Refresh it.',
   },
   token_revoked: {
     status: 401,
     message: 'The token has been revoked.',
-    challenge: 'invalid_token',
     when: 'The token was logged out, or all tokens of its issuer were. Log in.',
   },
   session_ended: {
     status: 401,
     message: 'The session has ended.',
-    challenge: 'invalid_token',
     when: 'The session of the access token or of the refresh token was logged out; `reason` names the cause. Log in.',
   },
   account_locked: {
     status: 401,
     message: 'The account is locked.',
-    challenge: 'invalid_token',
     when: '`AccountService.lock()` is in force. Log in after the lock.',
   },
   account_disabled: {
     status: 401,
     message: 'The account is disabled.',
-    challenge: 'invalid_token',
     when: '`AccountService.disable()` or `remove()` is in force, or `claims` returned `null`. The user cannot log in.',
   },
   key_revoked: {
     status: 401,
     message: 'The key that signed the token has been revoked.',
-    challenge: 'invalid_token',
     when: 'The signing key leaked and `revokeKey()` was called. Refresh, else log in.',
   },
   binding_mismatch: {
     status: 401,
     message: 'The token is bound to another client.',
-    challenge: 'invalid_token',
     when: 'Reserved: nothing sends it yet.',
   },
   refresh_token_invalid: {
     status: 401,
     message: 'The refresh token is not valid.',
-    challenge: 'invalid_token',
     when: 'The refresh token is unknown or belongs to another application. Log in.',
   },
   refresh_token_expired: {
     status: 401,
     message: 'The refresh token has expired. Log in again.',
-    challenge: 'invalid_token',
     when: 'The refresh token or its session is past its lifetime. Log in.',
   },
   refresh_token_reused: {
     status: 401,
     message: 'The refresh token was used before; the session has ended. Log in again.',
-    challenge: 'invalid_token',
     when: 'The refresh token was used before, so it may be stolen and the session was ended. Log in.',
   },
   credentials_invalid: {
     status: 401,
     message: 'The user name or the password is wrong.',
-    challenge: 'invalid_token',
     when: 'A login with a wrong user name or password. Ask the user again.',
   },
   invalid_request: {
     status: 400,
     message: 'The request is not valid.',
-    challenge: 'invalid_request',
     when: 'A parameter is wrong, the request has two access tokens, or a token is in the address. The challenge is sent only where the token is sent in a wrong way. Fix the client.',
   },
   idempotency_key_invalid: {
@@ -169,7 +150,4 @@ const CODES = {
  * A code is never renamed within a major version. `binding_mismatch` is reserved: nothing answers with
  * it yet.
  */
-export type AuthErrorCode = keyof typeof CODES;
-
-/** Every refusal of the library: status, sentence and challenge by its code. */
-export const ERROR_CODES: Readonly<Record<AuthErrorCode, ErrorCode>> = CODES;
+export type AuthErrorCode = keyof typeof ERROR_CODES;
