@@ -1,4 +1,4 @@
-import type { DigestLayout } from './digest-table.js';
+import type { DigestLayout } from './digest-layout.js';
 
 /** The `until` of an entry that never expires. */
 export const FOREVER = 0xffffffff;

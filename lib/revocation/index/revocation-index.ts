@@ -1,4 +1,4 @@
-import type { LogEvent, RevocationKind } from '../../database/entities/revocation-event.entity.js';
+import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import type { TokenIdentity } from '../../options/token-claims.js';
 import { FOREVER } from './digest-shard.js';
 import { DigestTable } from './digest-table.js';
@@ -7,25 +7,7 @@ import { HistoryGaps } from './history-gaps.js';
 import { MarkTable } from './mark.js';
 import { RevokedKeys } from './revoked-keys.js';
 import { NOTES, REVOKED, type RevokedVerdict } from './revoked-verdict.js';
-import { WaitingEvents } from './waiting-events.js';
-
-/** What a pending event counts as until it is numbered, by the answer that contained it (C2, C3). */
-export interface PendingAt {
-  /** The head of that answer + 1. */
-  readonly killsBelow: number;
-  /** The time of the last proof that contained it + the longest token lifetime (epoch ms). */
-  readonly until: number;
-  /** The database time of that answer + the allowed skew (epoch ms), for tokens without `gen`. */
-  readonly issuedBefore?: number | undefined;
-}
-
-/** How full the index is. */
-export interface IndexStats {
-  readonly entries: number;
-  /** The bytes that the tables allocated, without `key` events. */
-  readonly bytes: number;
-  readonly byKind: Readonly<Record<RevocationKind, number>>;
-}
+import { type IndexStats, type PendingAt, WaitingEvents } from './waiting-events.js';
 
 /** One sweep looks at so many slots of a table: half a millisecond if all of them have expired. */
 const SWEEP_SLOTS = 4096;

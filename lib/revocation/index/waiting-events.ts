@@ -1,7 +1,28 @@
 import type { LogEvent, RevocationKind } from '../../database/entities/revocation-event.entity.js';
-import type { IndexStats, PendingAt, RevocationIndex } from './revocation-index.js';
 
-type Waiting = Pick<RevocationIndex, 'add' | 'stats'>;
+/** What a pending event counts as until it is numbered, by the answer that contained it (C2, C3). */
+export interface PendingAt {
+  /** The head of that answer + 1. */
+  readonly killsBelow: number;
+  /** The time of the last proof that contained it + the longest token lifetime (epoch ms). */
+  readonly until: number;
+  /** The database time of that answer + the allowed skew (epoch ms), for tokens without `gen`. */
+  readonly issuedBefore?: number | undefined;
+}
+
+/** How full the index is. */
+export interface IndexStats {
+  readonly entries: number;
+  /** The bytes that the tables allocated, without `key` events. */
+  readonly bytes: number;
+  readonly byKind: Readonly<Record<RevocationKind, number>>;
+}
+
+/** The part of an index that is used here. */
+interface EventIndex {
+  add(event: LogEvent): void;
+  stats(): IndexStats;
+}
 
 interface Entry {
   readonly event: LogEvent;
@@ -14,7 +35,7 @@ interface Entry {
  * last proof that contained it. Once it has a position, its row has an `until` of its own, and the pending
  * one is dropped: the later of the two would outlive the row, and a reload would report the event as lost.
  */
-export class WaitingEvents<Index extends Waiting> {
+export class WaitingEvents<Index extends EventIndex> {
   /** The number of pending events. A field: each request reads it. */
   size = 0;
   private readonly entries = new Map<string, Entry>();
