@@ -10,6 +10,7 @@ const ROUNDS = 5;
 const DIST = new URL('../dist/', import.meta.url).href;
 const ACTS = [
   { name: 'guarded request', limit: 14 },
+  { name: 'its token seen', limit: 10 },
   { name: 'login', limit: 28 },
   { name: 'refresh', limit: 28 },
   { name: 'logout', limit: 28 },
@@ -55,6 +56,7 @@ async function walk() {
     post('/auth/login', {}, { username: 'alice', password: 'correct horse battery staple' }),
   );
   await act('guarded request', () => get('/me', bearer(pair)));
+  await act('its token seen', () => get('/me', bearer(pair)));
   const next = await act('refresh', () =>
     post('/auth/refresh', {}, { refresh_token: pair.refresh_token }),
   );

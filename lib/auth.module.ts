@@ -11,12 +11,13 @@ import {
 } from './auth.module-definition.js';
 import { JwtAuthGuard, RoutePolicyReader } from './authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from './authentication/jwt.service.js';
-import { JwtAuthGuardOptions, JwtStrategy } from './authentication/jwt.strategy.js';
+import { JwtStrategy } from './authentication/jwt.strategy.js';
 import { KeyService } from './authentication/key-ring.js';
 import { AuthSelfTest } from './authentication/self-test.js';
 import { TokenSource } from './authentication/token-source.js';
 import { TokenVerifier } from './authentication/token-verifier.js';
 import { TokenService } from './authentication/token.service.js';
+import { VerifiedTokens } from './authentication/verified-tokens.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
 import { httpDefinition } from './http/http-definition.js';
@@ -48,7 +49,7 @@ const PROVIDERS = [
   TokenSource,
   JwtStrategy,
   RoutePolicyReader,
-  JwtAuthGuardOptions,
+  VerifiedTokens,
   AuthSelfTest,
   AccessTokenSigner,
   RevocationWriter,
@@ -154,6 +155,6 @@ function complete(
     imports: exportJwtService ? [core, jwtServiceModule(core)] : [core],
     controllers: routes.controllers,
     providers: [...PROVIDERS, ...routes.providers],
-    exports: [...PUBLIC, AuthCookies, JwtAuthGuardOptions, RoutePolicyReader, core],
+    exports: [...PUBLIC, AuthCookies, JwtStrategy, RoutePolicyReader, core],
   };
 }

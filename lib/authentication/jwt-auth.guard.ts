@@ -3,6 +3,7 @@ import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { type AuthRequest, requestOf, setResponseHeaders } from '../platform/request.js';
 import {
@@ -12,18 +13,14 @@ import {
   WhenStale,
 } from '../revocation/staleness/freshness.decorators.js';
 import { AllowExpired, OptionalAuth, Public } from './decorators.js';
-import { JwtAuthGuardOptions } from './jwt.strategy.js';
+import { isThenable, JwtStrategy, type Outcome } from './jwt.strategy.js';
 import type { TokenDemand } from './token-verifier.js';
 
 /** What the decorators of a route say: read once, at its first request. */
 export interface RoutePolicy {
   readonly isPublic: boolean;
   readonly isOptional: boolean;
-  /**
-   * What the strategy gets at each request; nothing for a route without special demands, because
-   * AuthGuard would copy it.
-   */
-  readonly authenticateOptions: { readonly demand: TokenDemand } | undefined;
+  readonly demand: TokenDemand;
 }
 
 interface KnownRoute {
@@ -71,16 +68,13 @@ export class RoutePolicyReader {
 
   private read(handler: Target, type: Target): RoutePolicy {
     const targets = [handler, type];
-    const demand: TokenDemand = Object.freeze({
-      allowExpired: this.reflector.getAllAndOverride(AllowExpired, targets) ?? false,
-      ...routeDemandOf(handler, type),
-    });
-    const isSpecial =
-      demand.allowExpired || demand.freshness !== undefined || demand.whenStale !== undefined;
     return Object.freeze({
       isPublic: this.isMarkedPublic(handler) ?? this.isPublicByClass(handler, type),
       isOptional: this.reflector.getAllAndOverride(OptionalAuth, targets) ?? false,
-      authenticateOptions: isSpecial ? { demand } : undefined,
+      demand: Object.freeze({
+        allowExpired: this.reflector.getAllAndOverride(AllowExpired, targets) ?? false,
+        ...routeDemandOf(handler, type),
+      }),
     });
   }
 
@@ -102,13 +96,18 @@ export class RoutePolicyReader {
   }
 }
 
-type AuthenticateOptions = Readonly<Record<string, unknown>> | undefined;
+/** What `getAuthenticateOptions` gives. */
+type Given = Readonly<Record<string, unknown>> | undefined;
 
 /**
  * Authenticates the request **and** checks that its token has not been revoked; there is no second
  * guard to forget. Use it on a controller, or for all routes by `APP_GUARD` with `useExisting`.
  *
- * A subclass may override `handleRequest` and `getAuthenticateOptions` as with any `AuthGuard`.
+ * The first request with a token goes through passport. The next ones are judged directly: by the same
+ * strategy, with everything but the signature checked anew.
+ *
+ * A subclass may override `handleRequest`, `getRequest` and `getAuthenticateOptions` as with any
+ * `AuthGuard`; they are called at each request.
  *
  * @example
  * ```ts
@@ -118,100 +117,96 @@ type AuthenticateOptions = Readonly<Record<string, unknown>> | undefined;
  */
 @Injectable()
 export class JwtAuthGuard extends AuthGuard() implements CanActivate {
-  /**
-   * The property that AuthGuard fills with the application's own `PassportModule.register()`, and so
-   * with its default strategy, unless it is declared anew.
-   */
-  @Inject(JwtAuthGuardOptions)
-  protected options!: JwtAuthGuardOptions;
+  // Properties, because the first parameter of a constructor would inherit @Optional() from AuthGuard.
+  @Inject(JwtStrategy)
+  protected readonly strategy!: JwtStrategy;
 
-  /** AuthGuard made `options` optional, for subclasses too; without this one the boot stops. */
   @Inject(RoutePolicyReader)
   protected readonly routes!: RoutePolicyReader;
 
-  private passport: PassportCall | undefined;
+  @Inject(AuthMeter)
+  protected readonly meter!: AuthMeter;
 
-  // No parameters: the first one would inherit @Optional() from AuthGuard, and be undefined.
   constructor() {
-    // A name that no strategy has: should it ever be used, passport refuses.
+    // A name that no strategy has: should AuthGuard ever use it, passport refuses.
     super({ defaultStrategy: 'nestjs-logout:unwired' });
   }
 
   override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    this.passport ??= this.wire();
-    const { isPublic, isOptional } = this.routes.of(context);
+    if (this.strategy === undefined || this.routes === undefined) throw unwired();
+    const { isPublic, isOptional, demand } = this.routes.of(context);
     if (isPublic || (isOptional && this.isAnonymous(context))) return true;
-    return this.passport.canActivate(context) as Promise<boolean>;
+    const options: unknown = this.getAuthenticateOptions(context);
+    return isThenable(options)
+      ? Promise.resolve(options).then((given) => this.authenticate(context, demand, given as Given))
+      : this.authenticate(context, demand, options as Given);
   }
 
   override getRequest(context: ExecutionContext): AuthRequest {
     return requestOf(context);
   }
 
-  /** Carries what the route demands to the strategy. */
-  override getAuthenticateOptions(
+  private authenticate(
     context: ExecutionContext,
-  ): AuthenticateOptions | Promise<AuthenticateOptions> {
-    return this.routes.of(context).authenticateOptions;
+    demand: TokenDemand,
+    options: Given,
+  ): boolean | Promise<boolean> {
+    const request = this.getRequest(context);
+    const token = this.strategy.verifiedTokenOf(request);
+    if (token === undefined) return this.askPassport(context, request, demand, options);
+    this.strategy.lendMethods(request);
+    const outcome = this.strategy.judge(request, token, demand);
+    return outcome instanceof Promise
+      ? outcome.then((later) => this.answer(context, request, later, options))
+      : this.answer(context, request, outcome, options);
   }
 
-  /** At the first call and not in the constructor: Nest injects properties after it. */
-  private wire(): PassportCall {
-    if (!(
-      this.options instanceof JwtAuthGuardOptions && this.routes instanceof RoutePolicyReader
-    )) {
-      throw new AuthWiringError(
-        'JwtAuthGuard was made without its collaborators, so it accepts no one.',
-        'Import AuthModule.forRoot() once, in the root module; it is global unless you said otherwise.',
-        'Let Nest make the guard (@UseGuards(JwtAuthGuard)) instead of `new JwtAuthGuard()`.',
-      );
-    }
-    return new PassportCall(this, this.options, this.routes);
+  /** The route's demand comes last: an override that gives options of its own does not lose it. */
+  private async askPassport(
+    context: ExecutionContext,
+    request: AuthRequest,
+    demand: TokenDemand,
+    options: Given,
+  ): Promise<boolean> {
+    // AuthGuard has getResponse(), but its types do not.
+    const response = (this as unknown as Responding).getResponse(context);
+    const asked = { session: false, ...options, demand };
+    return this.answer(
+      context,
+      request,
+      await this.strategy.askPassport(request, response, asked),
+      options,
+    );
   }
 
-  /** For `@OptionalAuth()`: whether the request has no token at all. */
-  private isAnonymous(context: ExecutionContext): boolean {
+  /** Has `handleRequest` decide, as AuthGuard does. It may be asynchronous. */
+  private answer(
+    context: ExecutionContext,
+    request: AuthRequest,
+    outcome: Outcome & { readonly status?: unknown },
+    options: Given,
+  ): boolean | Promise<boolean> {
+    const { error, user, info, status } = outcome;
+    // As AuthGuard does; `user` and the application's name for it are no part of AuthRequest.
+    const found = request as unknown as Record<string, unknown>;
+    const property = String(options?.['property'] ?? 'user');
+    found['authInfo'] = info;
     try {
-      return this.options.tokenOf(this.getRequest(context)) === undefined;
-    } catch {
-      return false; // Something is there and is bad: the strategy finds it again, and refuses.
+      const result: unknown = this.handleRequest(error, user, info, context, status);
+      if (isThenable(result)) {
+        return Promise.resolve(result).then(
+          (later) => {
+            found[property] = later;
+            return true;
+          },
+          (thrown: unknown) => this.refuse(thrown, outcome, context),
+        );
+      }
+      found[property] = result;
+      return true;
+    } catch (thrown) {
+      return this.refuse(thrown, outcome, context);
     }
-  }
-}
-
-/**
- * The call of passport on behalf of a guard. It asks the guard's methods, which an application may
- * have overridden, and adds what no override may lose: the demand of the route, and the code and the
- * headers of a refusal. A `catch` around the whole guard would cost a promise for each request.
- */
-class PassportCall extends AuthGuard() {
-  private readonly hasOwnOptions: boolean;
-
-  constructor(
-    private readonly guard: JwtAuthGuard,
-    private readonly wired: JwtAuthGuardOptions,
-    private readonly routes: RoutePolicyReader,
-  ) {
-    super(wired);
-    this.hasOwnOptions =
-      guard.getAuthenticateOptions !== JwtAuthGuard.prototype.getAuthenticateOptions;
-  }
-
-  override getRequest(context: ExecutionContext): AuthRequest {
-    return this.guard.getRequest(context);
-  }
-
-  /** AuthGuard has it, but its types do not. */
-  getResponse(context: ExecutionContext): unknown {
-    return (this.guard as unknown as PassportCall).getResponse(context);
-  }
-
-  /** A subclass that gives options of its own does not lose the route's @Freshness() by that. */
-  override getAuthenticateOptions(
-    context: ExecutionContext,
-  ): AuthenticateOptions | Promise<AuthenticateOptions> {
-    const ofRoute = this.routes.of(context).authenticateOptions;
-    return this.hasOwnOptions ? this.withOwnOptions(context, ofRoute) : ofRoute;
   }
 
   /**
@@ -219,55 +214,37 @@ class PassportCall extends AuthGuard() {
    * `error || new UnauthorizedException()` as in any AuthGuard; that exception says nothing of its
    * own, so the refusal takes its place.
    */
-  override handleRequest<TUser>(
-    error: unknown,
-    user: TUser,
-    info: unknown,
-    context: ExecutionContext,
-    status?: unknown,
-  ): TUser {
-    try {
-      const result: unknown = this.guard.handleRequest(error, user, info, context, status);
-      // An override may be asynchronous; AuthGuard waits for what it gives.
-      if (result instanceof Promise) return this.settle(result, [error, info], context) as TUser;
-      return result as TUser;
-    } catch (thrown) {
-      return this.refuse(thrown, [error, info], context);
-    }
-  }
-
-  /** The same for an override that is asynchronous. */
-  private async settle(
-    result: Promise<unknown>,
-    reported: unknown[],
-    context: ExecutionContext,
-  ): Promise<unknown> {
-    try {
-      return await result;
-    } catch (thrown) {
-      return this.refuse(thrown, reported, context);
-    }
-  }
-
-  /** The route's demand comes last, so that it wins. */
-  private async withOwnOptions(
-    context: ExecutionContext,
-    ofRoute: AuthenticateOptions,
-  ): Promise<AuthenticateOptions> {
-    return { ...(await this.guard.getAuthenticateOptions(context)), ...ofRoute };
-  }
-
-  /** @param reported - By the strategy: its error, and its challenge. */
-  private refuse(thrown: unknown, reported: unknown[], context: ExecutionContext): never {
-    const coded = reported.find((one) => one instanceof AuthException);
+  private refuse(thrown: unknown, { error, info }: Outcome, context: ExecutionContext): never {
+    const coded = [error, info].find((one) => one instanceof AuthException);
     const answer = coded !== undefined && isBareUnauthorized(thrown) ? coded : thrown;
     const known = answer instanceof AuthException ? answer : coded;
     if (known !== undefined) {
-      this.wired.count(known);
+      this.meter.refuse(known);
       setResponseHeaders(context, known.headers);
     }
     throw answer;
   }
+
+  /** For `@OptionalAuth()`: whether the request has no token at all. */
+  private isAnonymous(context: ExecutionContext): boolean {
+    try {
+      return this.strategy.tokenOf(this.getRequest(context)) === undefined;
+    } catch {
+      return false; // Something is there and is bad: the strategy finds it again, and refuses.
+    }
+  }
+}
+
+interface Responding {
+  getResponse(context: ExecutionContext): unknown;
+}
+
+function unwired(): AuthWiringError {
+  return new AuthWiringError(
+    'JwtAuthGuard was made without its collaborators, so it accepts no one.',
+    'Import AuthModule.forRoot() once, in the root module; it is global unless you said otherwise.',
+    'Let Nest make the guard (@UseGuards(JwtAuthGuard)) instead of `new JwtAuthGuard()`.',
+  );
 }
 
 /** `new UnauthorizedException()` of whichever copy of @nestjs/common: it has no words of its own. */

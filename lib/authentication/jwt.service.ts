@@ -9,7 +9,7 @@ import { exportedBy } from '../platform/module-graph.js';
 import { RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { ACTIVE, assertActive, exceptionOf, type Verdict } from '../revocation/verdict.js';
 import { KeyRing } from './key-ring.js';
-import { headerOf, isAccessTokenType } from './token-text.js';
+import { headerOf, isAccessTokenType } from './jws.js';
 
 type Payload = string | Buffer | object;
 
@@ -89,7 +89,7 @@ class RingJwtService extends JwtService {
   private judge({ kid }: AuthKey): Verdict | Promise<Verdict> {
     // A process that follows nothing knows of no revoked key, and says so in its option.
     if (!this.settings.follow) return ACTIVE;
-    return this.decider.decide(NO_CLAIMS, { kid });
+    return this.decider.decide(NO_CLAIMS, kid);
   }
 
   private keyOf(token: string, options: JwtVerifyOptions | undefined): AuthKey {
@@ -98,7 +98,8 @@ class RingJwtService extends JwtService {
     // A token that names no key cannot be refused once that key is revoked.
     if (typeof kid !== 'string') throw invalid('The token names no key.');
     const key =
-      this.ring.find(kid) ?? this.ring.verifyingKeys().find((other) => hasSigned(other, token));
+      this.ring.find(kid)?.key ??
+      this.ring.verifyingKeys().find((other) => hasSigned(other, token));
     if (key === undefined) throw invalid('No key of the application has signed the token.');
     // One key, one algorithm (RFC 8725 section 3.1), unless the caller says which it takes.
     if (alg !== key.alg && options?.algorithms === undefined) {

@@ -8,7 +8,6 @@ import { PassportStrategy } from '@nestjs/passport';
 import passport from 'passport';
 import { randomUUID } from 'node:crypto';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { AuthMeter } from '../events/auth-meter.service.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
@@ -20,6 +19,7 @@ import {
   type TokenDemand,
   TokenVerifier,
 } from './token-verifier.js';
+import type { VerifiedToken } from './verified-tokens.js';
 
 /** What passport gives to the object that it makes of a strategy for each request. */
 interface PassportActions {
@@ -28,11 +28,24 @@ interface PassportActions {
   error(error: unknown): void;
 }
 
-/** The part of passport's registry that is used; `_strategy` is how passport itself looks one up. */
+type Middleware = (request: object, response: unknown, next: (error?: unknown) => void) => void;
+
+/** What is used of passport; `_strategy` is how passport itself looks a strategy up. */
 interface PassportRegistry {
+  authenticate(strategy: unknown, options: object, done: (...answer: never[]) => void): Middleware;
   use(name: string, strategy: unknown): unknown;
   unuse(name: string): unknown;
   _strategy(name: string): unknown;
+}
+
+/** What a strategy reports for a request, in the form in which passport passes it on. */
+export interface Outcome {
+  /** Why the request is refused and no other strategy is asked, else `null`. */
+  readonly error: unknown;
+  /** What the request's `user` becomes; `false` where the token is not ours. */
+  readonly user: unknown;
+  /** Of `false`: the refusal. */
+  readonly info: unknown;
 }
 
 // Typed here, so that the package's types do not need @types/passport.
@@ -60,6 +73,8 @@ export class JwtStrategy
   readonly uniqueName = `nestjs-logout:${randomUUID()}`;
 
   protected [CLOSING] = false;
+
+  private lent: object | undefined;
 
   constructor(
     private readonly options: ResolvedAuthOptions,
@@ -104,7 +119,7 @@ export class JwtStrategy
    * strategy may accept it.
    */
   authenticate(request: AuthRequest, options?: { demand?: TokenDemand }): void {
-    let token: SignedToken;
+    let token: VerifiedToken | SignedToken;
     try {
       const text = this.tokenOf(request);
       if (text === undefined) throw refusal('token_missing');
@@ -119,7 +134,9 @@ export class JwtStrategy
         );
       return;
     }
-    void this.finish(request, token, options?.demand ?? DEFAULT_DEMAND);
+    const outcome = this.judge(request, token, options?.demand ?? DEFAULT_DEMAND);
+    if (outcome instanceof Promise) void outcome.then((later) => this.report(later));
+    else this.report(outcome);
   }
 
   /**
@@ -132,38 +149,100 @@ export class JwtStrategy
     return this.source.read(request);
   }
 
-  /** Waits only where there is something to wait for. */
-  private async finish(
-    request: AuthRequest,
-    token: SignedToken,
-    demand: TokenDemand,
-  ): Promise<void> {
+  /**
+   * The token of a request, if it was verified before and passport need not be asked.
+   *
+   * @internal
+   */
+  verifiedTokenOf(request: AuthRequest): VerifiedToken | undefined {
     try {
-      const claims = this.verifier.accept(token, demand);
-      const pending = this.verifier.decide(claims, token.key, demand);
-      if (pending !== undefined) await pending;
-      const user = this.userOf(claims, request);
-      this.letIn(isThenable(user) ? await user : user, request, claims, token.key.kid);
-    } catch (refused) {
-      this.error(refused);
+      const text = this.tokenOf(request);
+      return text === undefined ? undefined : this.verifier.find(text);
+    } catch {
+      return undefined; // It is sent in a way that is not allowed: authenticate() finds that again.
     }
   }
 
-  private userOf(claims: TokenClaims, request: AuthRequest): unknown {
-    const { validate } = this.options;
-    if (validate === undefined) return claims;
-    return (validate.source ?? validate.find()).validate(claims, request);
+  /**
+   * What becomes of a request with this token. A promise only where there is something to wait for.
+   *
+   * @internal
+   */
+  judge(
+    request: AuthRequest,
+    token: VerifiedToken | SignedToken,
+    demand: TokenDemand,
+  ): Outcome | Promise<Outcome> {
+    try {
+      const accepted = this.verifier.accept(token, demand);
+      const pending = this.verifier.decide(accepted, demand);
+      if (pending !== undefined) {
+        return pending.then(() => this.validate(request, accepted)).catch(toOutcome);
+      }
+      const outcome = this.validate(request, accepted);
+      return outcome instanceof Promise ? outcome.catch(toOutcome) : outcome;
+    } catch (error) {
+      return toOutcome(error);
+    }
   }
 
-  /** The claims are kept only for a user whom the application accepted: their readers rely on it. */
-  private letIn(result: unknown, request: AuthRequest, claims: TokenClaims, kid: string): void {
-    // As @nestjs/passport reads a list: the user, and information about it.
-    const [user, info] = Array.isArray(result) ? (result as unknown[]) : [result];
-    if (user) {
+  /**
+   * Asks passport, which calls {@link authenticate}.
+   *
+   * @internal
+   */
+  askPassport(
+    request: AuthRequest,
+    response: unknown,
+    options: object,
+  ): Promise<Outcome & { readonly status?: unknown }> {
+    return new Promise((resolve, reject) => {
+      const ask = registry().authenticate(
+        this.uniqueName,
+        options,
+        (error: unknown, user: unknown, info: unknown, status: unknown) =>
+          resolve({ error, user, info, status }),
+      );
+      // It is called only where no strategy has this name: the application is closing.
+      ask(request, response, (error) => reject(error ?? refusal('token_invalid')));
+    });
+  }
+
+  /**
+   * Gives a request the methods that passport gives (`isAuthenticated()` and others), where it was not
+   * asked: a handler cannot know whether its token was verified before.
+   *
+   * @internal
+   */
+  lendMethods(request: AuthRequest): void {
+    if (this.lent === undefined) {
+      this.lent = {};
+      registry().authenticate(NOBODY, {}, () => undefined)(this.lent, undefined, () => undefined);
+    }
+    if (!('isAuthenticated' in request)) Object.assign(request, this.lent);
+  }
+
+  private validate(request: AuthRequest, token: VerifiedToken): Outcome | Promise<Outcome> {
+    const { kid } = token.key;
+    const claims = this.verifier.copyClaims(token);
+    const { validate } = this.options;
+    if (validate === undefined) {
       rememberClaims(request, claims, kid);
-      this.success(user, info);
-    } else {
-      this.fail(info instanceof AuthException ? info : refusal('token_invalid', { cause: info }));
+      return { error: null, user: claims, info: undefined };
+    }
+    const result = (validate.source ?? validate.find()).validate(claims, request) as unknown;
+    return isThenable(result)
+      ? Promise.resolve(result).then((user) => letIn(user, request, claims, kid))
+      : letIn(result, request, claims, kid);
+  }
+
+  private report({ error, user, info }: Outcome): void {
+    try {
+      if (error !== null) this.error(error);
+      else if (user === false) this.fail(info);
+      else this.success(user, info);
+    } catch (thrown) {
+      this.error(thrown);
     }
   }
 
@@ -173,40 +252,29 @@ export class JwtStrategy
   }
 }
 
-/**
- * The options that `AuthGuard` of @nestjs/passport reads from `JwtAuthGuard`: the strategy's own name.
- *
- * AuthGuard copies its options twice at each request, and every property that it finds there costs
- * about 1 % of the request. A getter is read, but not copied.
- */
-@Injectable()
-export class JwtAuthGuardOptions {
-  readonly #strategy: JwtStrategy;
-  readonly #meter: AuthMeter;
+/** For {@link JwtStrategy.lendMethods}: passport asks it, and it answers nothing. */
+const NOBODY = { authenticate: () => undefined };
 
-  constructor(strategy: JwtStrategy, meter: AuthMeter) {
-    this.#strategy = strategy;
-    this.#meter = meter;
+/** The claims are kept only for a user whom the application accepted: their readers rely on it. */
+function letIn(result: unknown, request: AuthRequest, claims: TokenClaims, kid: string): Outcome {
+  // As @nestjs/passport reads a list: the user, and information about it.
+  const [user, info] = Array.isArray(result) ? (result as unknown[]) : [result];
+  if (user) {
+    rememberClaims(request, claims, kid);
+    return { error: null, user, info };
   }
+  const challenge =
+    info instanceof AuthException ? info : refusal('token_invalid', { cause: info });
+  return { error: null, user: false, info: challenge };
+}
 
-  /** What passport is asked for. */
-  get defaultStrategy(): string {
-    return this.#strategy.uniqueName;
-  }
-
-  /** The token that the strategy would find; a method of the class is not copied either. */
-  tokenOf(request: AuthRequest): string | undefined {
-    return this.#strategy.tokenOf(request);
-  }
-
-  /** Counts what the guard answers. */
-  count(refusal: AuthException): void {
-    this.#meter.refuse(refusal);
-  }
+function toOutcome(error: unknown): Outcome {
+  // Passport reads `null` as "no error".
+  return { error: error ?? refusal('token_invalid'), user: undefined, info: undefined };
 }
 
 /** The queries of many ORMs are thenables but not Promises; @nestjs/passport awaits them too. */
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 

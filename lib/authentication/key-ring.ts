@@ -46,6 +46,8 @@ export class KeyRing {
    * text needs no check.
    */
   byHeader: ReadonlyMap<string, RingEntry> = new Map();
+  /** Grows with each change of the ring: what was verified before it is verified again. */
+  revision = 0;
   private entries = new Map<string, RingEntry>();
   private readonly services = new WeakMap<AuthKey, JwtService>();
 
@@ -104,8 +106,9 @@ export class KeyRing {
   }
 
   /** The key that verifies tokens with this exact `kid`. */
-  find(kid: string): AuthKey | undefined {
-    return this.usable(this.entries.get(kid));
+  find(kid: string): RingEntry | undefined {
+    const entry = this.entries.get(kid);
+    return entry !== undefined && this.isUsable(entry) ? entry : undefined;
   }
 
   /**
@@ -122,7 +125,7 @@ export class KeyRing {
   /** The keys that verify tokens now, without the revoked ones. */
   verifyingKeys(): AuthKey[] {
     return [...this.entries.values()]
-      .filter((entry) => this.usable(entry) && !this.index.isKeyRevoked(entry.key.kid))
+      .filter((entry) => this.isUsable(entry) && !this.index.isKeyRevoked(entry.key.kid))
       .map(({ key }) => key);
   }
 
@@ -149,6 +152,7 @@ export class KeyRing {
     if (entry === undefined) {
       throw new AuthWiringError(`No key of this application has the kid "${kid}".`);
     }
+    this.revision++;
     entry.retired = true;
     entry.until ??= this.lastExpiry();
   }
@@ -167,10 +171,8 @@ export class KeyRing {
     return key.sign !== null && until === null && !this.index.isKeyRevoked(key.kid);
   }
 
-  private usable(entry: RingEntry | undefined): AuthKey | undefined {
-    if (entry === undefined) return undefined;
-    if (entry.until !== null && this.proofs.now() >= entry.until) return undefined;
-    return entry.key;
+  private isUsable({ until }: RingEntry): boolean {
+    return until === null || this.proofs.now() < until;
   }
 
   private replace(keys: readonly AuthKey[]): void {
@@ -193,6 +195,7 @@ export class KeyRing {
       if (next.has(kid) || (until !== null && until <= now)) continue;
       next.set(kid, { key, retired, until: until ?? this.lastExpiry() });
     }
+    this.revision++;
     this.entries = next;
     this.byHeader = new Map([...next.values()].map((entry) => [headerSegment(entry.key), entry]));
     const algorithms = new Set([...next.values()].map(({ key }) => key.alg));

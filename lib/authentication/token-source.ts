@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { badlySentToken, refusal } from '../errors/auth.exception.js';
-import { MAX_TOKEN_LENGTH } from './token-text.js';
+import { MAX_TOKEN_LENGTH } from './jws.js';
 import { cookieValues, mayActWithCookies } from '../platform/cookies.js';
 import { assertHeaders, type AuthRequest } from '../platform/request.js';
 

@@ -1,6 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { KeyObject } from 'node:crypto';
-import { Strategy } from 'passport-jwt';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthKey } from '../options/auth-key.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
@@ -19,9 +17,10 @@ import {
   hasCanonicalEnd,
   headerOf,
   isAccessTokenType,
-  isCompactToken,
   MAX_TOKEN_LENGTH,
-} from './token-text.js';
+  PassportJwt,
+} from './jws.js';
+import { VerifiedToken, VerifiedTokens } from './verified-tokens.js';
 
 /** What a caller demands of a token beyond the rules that hold for all. */
 export interface TokenDemand {
@@ -40,12 +39,15 @@ export const DEFAULT_DEMAND: TokenDemand = Object.freeze({
   whenStale: undefined,
 });
 
-/** A token with a good signature of ours. Whether it is still good has to be asked each time. */
+/** A token with a good signature of ours, whose claims are still to be checked. */
 export interface SignedToken {
+  readonly text: string;
   readonly payload: unknown;
   /** The payload as it was sent. */
   readonly segment: string;
   readonly key: AuthKey;
+  /** When the key stops verifying (epoch ms); `null` while it is in use. */
+  readonly until: number | null;
   /** A token of the passport recipe (option `legacy`): it has another key and fewer claims. */
   readonly isLegacy: boolean;
 }
@@ -57,7 +59,7 @@ type RawClaims = {
 
 /**
  * The one way from the text of an access token to trusted claims: guard, TokenService, introspection
- * and the tokens of `legacy` all take it. Rules JW-01 to JW-13.
+ * and the tokens of `legacy` all take it. Rules JW-01 to JW-15.
  *
  * Three steps, because they are answered differently: what fails in {@link verify} may be the token of
  * another strategy; what fails in {@link accept} or {@link decide} is ours, and bad now.
@@ -73,6 +75,7 @@ export class TokenVerifier {
   constructor(
     private readonly options: ResolvedAuthOptions,
     private readonly ring: KeyRing,
+    private readonly verified: VerifiedTokens,
     private readonly decider: RevocationDecider,
     private readonly index: RevocationIndex,
     private readonly proofs: ProofClock,
@@ -81,27 +84,23 @@ export class TokenVerifier {
     this.own = new PassportJwt({ algorithms: ring.algorithms, issuer, audience });
   }
 
+  /** A token that was verified before, by a key that is still in use; `undefined` for any other text. */
+  find(text: string): VerifiedToken | undefined {
+    const { verified, ring } = this;
+    if (verified.revision !== ring.revision) verified.clear(ring.revision);
+    const token = verified.byText?.get(text);
+    if (token === undefined || isPast(token.until, this.proofs)) return undefined;
+    verified.found++;
+    return token;
+  }
+
   /**
    * Step 1: the key, the signature, the issuer and the audience.
    *
    * @throws AuthUnauthorizedException `token_malformed` or `token_invalid`.
    */
-  verify(token: string): SignedToken {
-    const first = token.indexOf('.');
-    const second = token.indexOf('.', first + 1);
-    // Cheap refusals first: what is no token costs no signature.
-    if (first < 1 || second < first + 2 || token.length > MAX_TOKEN_LENGTH) {
-      throw refusal('token_malformed');
-    }
-    // A signature has other spellings that verify too; only one of them is accepted (JW-04).
-    if (!hasCanonicalEnd(token.slice(second + 1))) throw refusal('token_malformed');
-    const segment = token.slice(first + 1, second);
-    const known = this.ring.byHeader.get(token.slice(0, first));
-    if (known === undefined || (known.until !== null && this.proofs.now() >= known.until)) {
-      return this.verifyUnusual(token, segment);
-    }
-    const { key } = known;
-    return { payload: signedBy(this.own, key, token), segment, key, isLegacy: false };
+  verify(text: string): VerifiedToken | SignedToken {
+    return this.find(text) ?? this.verifySignature(text);
   }
 
   /**
@@ -110,7 +109,69 @@ export class TokenVerifier {
    *
    * @throws AuthUnauthorizedException `token_invalid` or `token_expired`.
    */
-  accept({ payload, segment, isLegacy }: SignedToken, { allowExpired }: TokenDemand): TokenClaims {
+  accept(token: VerifiedToken | SignedToken, { allowExpired }: TokenDemand): VerifiedToken {
+    const accepted = token instanceof VerifiedToken ? token : this.checkClaims(token);
+    this.checkTimes(accepted.claims, allowExpired);
+    return accepted;
+  }
+
+  /**
+   * Step 3: whether the token was revoked. Returns a promise only where a proof has to be waited for.
+   *
+   * With `allowExpired` a revoked token passes, so that a logout can be repeated. A token of a revoked
+   * key does not: the thief of a key must not be able to log users out.
+   *
+   * @throws AuthException the refusal.
+   */
+  decide({ claims, key, keys }: VerifiedToken, demand: TokenDemand): void | Promise<void> {
+    if (demand.allowExpired) {
+      if (this.index.isKeyRevoked(key.kid)) throw refusal('key_revoked');
+      return;
+    }
+    const verdict = this.decider.decide(claims, key.kid, demand, keys);
+    if (verdict === ACTIVE) return;
+    if (verdict instanceof Promise) return verdict.then(assertActive);
+    assertActive(verdict);
+  }
+
+  /** The claims of a token for one request, which may change its own without changing another's. */
+  copyClaims({ claims, isFlat }: VerifiedToken): TokenClaims {
+    return isFlat ? { ...claims } : (deepCopy(claims) as TokenClaims);
+  }
+
+  private verifySignature(text: string): SignedToken {
+    const first = text.indexOf('.');
+    const second = text.indexOf('.', first + 1);
+    // Cheap refusals first: what is no token costs no signature.
+    if (first < 1 || second < first + 2 || text.length > MAX_TOKEN_LENGTH) {
+      throw refusal('token_malformed');
+    }
+    // A signature has other spellings that verify too; only one of them is accepted (JW-04).
+    if (!hasCanonicalEnd(text.slice(second + 1))) throw refusal('token_malformed');
+    const segment = text.slice(first + 1, second);
+    const known = this.ring.byHeader.get(text.slice(0, first));
+    if (known === undefined || isPast(known.until, this.proofs)) {
+      return this.verifyUnusual(text, segment);
+    }
+    const { key, until } = known;
+    return {
+      text,
+      payload: this.own.verify(text, key.verify),
+      segment,
+      key,
+      until,
+      isLegacy: false,
+    };
+  }
+
+  private checkClaims({
+    text,
+    payload,
+    segment,
+    key,
+    until,
+    isLegacy,
+  }: SignedToken): VerifiedToken {
     if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
       throw invalid('The payload is not an object.');
     }
@@ -120,46 +181,36 @@ export class TokenVerifier {
       throw invalid(cause);
     }
     const recipe = isLegacy ? this.ring.legacy?.claimsOf(payload, segment) : undefined;
-    const claims = recipe ?? this.ownClaims(payload);
-    this.checkTimes(claims, allowExpired);
-    return claims;
-  }
-
-  /**
-   * Step 3: whether the claims were revoked. Returns a promise only where a proof has to be waited for.
-   *
-   * With `allowExpired` a revoked token passes, so that a logout can be repeated. A token of a revoked
-   * key does not: the thief of a key must not be able to log users out.
-   *
-   * @throws AuthException the refusal.
-   */
-  decide(claims: TokenClaims, { kid }: AuthKey, demand: TokenDemand): void | Promise<void> {
-    const { allowExpired, freshness, whenStale } = demand;
-    if (allowExpired) {
-      if (this.index.isKeyRevoked(kid)) throw refusal('key_revoked');
-      return;
-    }
-    const verdict = this.decider.decide(claims, { freshness, whenStale, kid });
-    if (verdict === ACTIVE) return;
-    if (verdict instanceof Promise) return verdict.then(assertActive);
-    assertActive(verdict);
+    const token = new VerifiedToken(recipe ?? this.ownClaims(payload), key, until);
+    // Tokens of the recipe are accepted until a date, which is asked for at each request.
+    if (!isLegacy) this.verified.add(text, token);
+    return token;
   }
 
   /** A header that is not spelt as the library spells its own. */
-  private verifyUnusual(token: string, segment: string): SignedToken {
-    const header = headerOf(token);
+  private verifyUnusual(text: string, segment: string): SignedToken {
+    const header = headerOf(text);
     const { legacy } = this.ring;
     if (legacy?.hasShape(header) === true && legacy.isOpen()) {
-      const payload = signedBy(this.recipe, legacy.key, token);
+      const { key } = legacy;
+      const payload = this.recipe.verify(text, key.verify);
       if (this.isForeign(payload)) throw invalid('The token is for another issuer or audience.');
-      return { payload, segment, key: legacy.key, isLegacy: true };
+      return { text, payload, segment, key, until: null, isLegacy: true };
     }
     const { alg, kid, typ } = header;
-    const key = typeof kid === 'string' ? this.ring.find(kid) : undefined;
-    if (key === undefined) throw invalid('No key has the kid of the token.');
+    const entry = typeof kid === 'string' ? this.ring.find(kid) : undefined;
+    if (entry === undefined) throw invalid('No key has the kid of the token.');
+    const { key, until } = entry;
     if (alg !== key.alg) throw invalid('The algorithm is not that of the key.');
     if (!isAccessTokenType(typ)) throw this.refuseType(typ);
-    return { payload: signedBy(this.own, key, token), segment, key, isLegacy: false };
+    return {
+      text,
+      payload: this.own.verify(text, key.verify),
+      segment,
+      key,
+      until,
+      isLegacy: false,
+    };
   }
 
   /** RFC 9068 section 4: a token of another type is no access token, even if the key fits. */
@@ -218,70 +269,6 @@ export class TokenVerifier {
   }
 }
 
-// Typed here, so that the package's types do not need @types/passport-jwt.
-const PassportJwtStrategy = Strategy as unknown as new (
-  options: Readonly<Record<string, unknown>>,
-  verified: (payload: unknown, done: (error: null, payload: unknown) => void) => void,
-) => { authenticate(question: SignatureQuestion): void };
-
-/** What passport-jwt is asked here, in place of a request. */
-interface SignatureQuestion {
-  readonly token: string;
-  readonly key: KeyObject;
-}
-
-/** passport-jwt for one token and one key. It answers before `authenticate` returns. */
-class PassportJwt extends PassportJwtStrategy {
-  private payload: unknown;
-
-  constructor(options: { algorithms: readonly string[]; issuer?: string; audience?: string }) {
-    super(
-      {
-        jwtFromRequest: ({ token }: SignatureQuestion) => token,
-        secretOrKeyProvider: (
-          { key }: SignatureQuestion,
-          _token: string,
-          done: (error: null, key: KeyObject) => void,
-        ) => done(null, key),
-        // These take effect only here: under jsonWebTokenOptions they would be overwritten.
-        ...options,
-        ignoreExpiration: true,
-        // Time is judged by the library's one clock.
-        jsonWebTokenOptions: { ignoreNotBefore: true },
-      },
-      (payload, done) => done(null, payload),
-    );
-  }
-
-  /** @throws Error of jsonwebtoken where the signature, the issuer or the audience is wrong. */
-  payloadOf(token: string, key: KeyObject): unknown {
-    this.payload = undefined;
-    this.authenticate({ token, key });
-    return this.payload;
-  }
-
-  protected success(payload: unknown): void {
-    this.payload = payload;
-  }
-
-  protected fail(cause?: unknown): never {
-    throw cause instanceof Error ? cause : new Error('The payload is empty.');
-  }
-
-  protected error(cause: unknown): never {
-    throw cause;
-  }
-}
-
-/** jsonwebtoken throws a TypeError or SyntaxError at some tokens: that must not become a 500. */
-function signedBy(passportJwt: PassportJwt, key: AuthKey, token: string): unknown {
-  try {
-    return passportJwt.payloadOf(token, key.verify);
-  } catch (cause) {
-    throw refusal(isCompactToken(token) ? 'token_invalid' : 'token_malformed', { cause });
-  }
-}
-
 /** The broken rule is in the `cause`, for the application's log. The client does not learn it. */
 function invalid(cause: unknown): AuthException {
   return refusal('token_invalid', { cause });
@@ -291,6 +278,20 @@ function refused(claim: string): AuthException {
   return invalid(`The claim "${claim}" is missing or not acceptable.`);
 }
 
+/** Whether a key has stopped verifying. */
+function isPast(until: number | null, proofs: ProofClock): boolean {
+  return until !== null && proofs.now() >= until;
+}
+
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
+}
+
+/** Claims are JSON, and no member of them has the name `__proto__` (rule JW-10). */
+function deepCopy(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(deepCopy);
+  const copy: Record<string, unknown> = {};
+  for (const name in value) copy[name] = deepCopy((value as Record<string, unknown>)[name]);
+  return copy;
 }

@@ -78,6 +78,7 @@ export const AUTH_OPTIONS = {
   follow: option(true, flag),
   /** Notifies other instances of a logout at once; `undefined`: they poll. */
   hint: option(undefined, hint),
+  verifiedTokens: option(10_000, integer(0, 1_000_000)),
 
   foreign: option([], foreignIssuers),
   /** Issuers whose tokens are accepted without a kid although a key of theirs was revoked. */

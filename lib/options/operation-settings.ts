@@ -83,6 +83,18 @@ export interface OperationSettings extends SessionSettings {
    * @default none: instances learn by polling, typically after an eighth of `maxStaleness`
    */
   hint?: RevocationHint | undefined;
+
+  /**
+   * How many verified tokens a process remembers, 0 to 1,000,000. The signature of such a token is not
+   * verified again at its next request; everything else is: expiry, key, revocation, freshness,
+   * `validate`. They take at most 16 MiB, and the least recently used go first.
+   *
+   * Set it to 0 if each request brings a new token. If most tokens are forgotten before they come again,
+   * one warning says so.
+   *
+   * @default 10000
+   */
+  verifiedTokens?: number | undefined;
 }
 
 /**

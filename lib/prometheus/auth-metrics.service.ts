@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { Counter, Gauge, Histogram, type Metric, register } from 'prom-client';
+import { VerifiedTokens } from '../authentication/verified-tokens.js';
 import { SUPPORTED_FORMAT } from '../database/entities/revocation-event.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
@@ -72,6 +73,7 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
         proofs: this.modules.get(ProofClock, anywhere),
         index: this.modules.get(RevocationIndex, anywhere),
         log: this.modules.get(RevocationLog, anywhere),
+        verified: this.modules.get(VerifiedTokens, anywhere),
         options: this.modules.get(ResolvedAuthOptions, anywhere),
       };
     } catch {

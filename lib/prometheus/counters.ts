@@ -14,6 +14,15 @@ export const COUNTERS: readonly MetricDefinition[] = [
   counter('polls_total', 'outcome', 'Rounds of the feed by outcome.', (meter) => meter.polls),
   counter('loads_total', 'cause', 'Complete readings of the log by cause.', (meter) => meter.loads),
   {
+    name: 'token_verifications_total',
+    help: 'Access tokens with a good signature, by how it was known: it was verified, or it is remembered.',
+    label: 'by',
+    read: ({ verified }) => [
+      ['memory', verified.found],
+      ['signature', verified.verified],
+    ],
+  },
+  {
     name: 'forks_total',
     help: 'How often the log turned out to have another history than the one that was followed.',
     read: ({ meter }) => meter.histories.fork,

@@ -61,6 +61,16 @@ export const GAUGES: readonly MetricDefinition[] = [
     read: ({ index }) => index.stats().bytes,
   },
   {
+    name: 'remembered_tokens',
+    help: 'Tokens that were verified and are remembered.',
+    read: ({ verified }) => verified.byText?.size ?? 0,
+  },
+  {
+    name: 'remembered_tokens_bytes',
+    help: 'The memory they use, estimated.',
+    read: ({ verified }) => verified.byText?.calculatedSize ?? 0,
+  },
+  {
     name: 'hint_state',
     help: 'Whether push notifications of other instances arrive: 1 for the current state.',
     label: 'state',

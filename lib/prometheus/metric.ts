@@ -1,3 +1,4 @@
+import type { VerifiedTokens } from '../authentication/verified-tokens.js';
 import type { AuthMeter } from '../events/auth-meter.service.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { LogCursor } from '../revocation/feed/log-cursor.js';
@@ -16,6 +17,7 @@ export interface Observed {
   readonly proofs: ProofClock;
   readonly index: RevocationIndex;
   readonly log: RevocationLog;
+  readonly verified: VerifiedTokens;
   readonly options: ResolvedAuthOptions;
 }
 

@@ -6,6 +6,7 @@ import type { TokenIdentity } from '../options/token-claims.js';
 import { LogCursor } from './feed/log-cursor.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { RevocationIndex } from './index/revocation-index.js';
+import type { TokenKeys } from './index/event-key.js';
 import type { CallerWrites } from './log/caller-writes.js';
 import type { InDoubtCommits } from './log/in-doubt-commits.js';
 import { LogPositions } from './log/log-positions.service.js';
@@ -23,12 +24,16 @@ const NEVER = 0;
 /** A request waits for so many proofs while transactions of its account end one after the other. */
 const MOST_PROOFS = 5;
 
-/** The options of a decision. */
-export interface DecisionOptions {
+/** What a caller demands of a decision. */
+export interface DecisionDemand {
   /** Only tightens `maxStaleness`. With it, no policy of the module applies. */
   readonly freshness?: Freshness | undefined;
   /** What happens to the token while freshness cannot be proven. @default the option `whenStale` */
   readonly whenStale?: StalePolicy | undefined;
+}
+
+/** The options of a decision. */
+export interface DecisionOptions extends DecisionDemand {
   /**
    * The `kid` of the key that verified the token; `kidOf(token)` reads it from the header. Without it,
    * every token is refused with `key_revoked` once a key of its issuer was revoked: it may be of that key.
@@ -67,10 +72,19 @@ export class RevocationDecider {
     });
   }
 
-  /** See {@link RevocationService.decide}; the claims are those by which the log knows the token. */
-  decide(claims: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
-    const kid = this.kidOf(claims, options?.kid);
-    const verdict = this.judge(claims, kid, options);
+  /**
+   * See {@link RevocationService.decide}; the claims are those by which the log knows the token.
+   *
+   * @param kept - The token's keys in the index, where the caller keeps them.
+   */
+  decide(
+    claims: TokenIdentity,
+    givenKid: string | undefined,
+    demand?: DecisionDemand,
+    kept?: TokenKeys,
+  ): Verdict | Promise<Verdict> {
+    const kid = this.kidOf(claims, givenKid);
+    const verdict = this.judge(claims, kid, demand, kept);
     // The steady state: nothing to report, and nothing to wait for.
     if (verdict === ACTIVE && kid !== null) return verdict;
     return verdict instanceof Promise
@@ -82,11 +96,12 @@ export class RevocationDecider {
   private judge(
     claims: TokenIdentity,
     kid: string | null | undefined,
-    options: DecisionOptions | undefined,
+    demand: DecisionDemand | undefined,
+    kept: TokenKeys | undefined,
   ): Verdict | Promise<Verdict> {
-    const freshness = options?.freshness;
-    const upTo = this.toleranceOf(freshness, options?.whenStale);
-    const known = this.look(claims, kid);
+    const freshness = demand?.freshness;
+    const upTo = this.toleranceOf(freshness, demand?.whenStale);
+    const known = this.look(claims, kid, kept);
     if (known !== undefined) return known;
     if (this.callers.size > 0 && this.callers.concerns(claims)) {
       // A caller's transaction may commit at any moment; only a proof from after that shows it (C5).
@@ -101,8 +116,12 @@ export class RevocationDecider {
   }
 
   /** What is known of the token without any proof. */
-  private look(claims: TokenIdentity, kid: string | null | undefined): Verdict | undefined {
-    const hit = this.index.find(claims, kid);
+  private look(
+    claims: TokenIdentity,
+    kid: string | null | undefined,
+    kept?: TokenKeys,
+  ): Verdict | undefined {
+    const hit = this.index.find(claims, kid, false, kept);
     if (hit !== undefined) return hit;
     if (this.inDoubt.size > 0 && this.inDoubt.concerns(claims, kid)) return this.unknown;
     return undefined;

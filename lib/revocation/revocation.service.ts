@@ -141,7 +141,7 @@ export class RevocationService {
    */
   decide(given: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
     const own = this.options.foreign.length === 0 || given.iss === this.options.issuer;
-    return this.decider.decide(own ? given : this.identify(given), options);
+    return this.decider.decide(own ? given : this.identify(given), options?.kid, options);
   }
 
   /** Whether our key of this `kid` was revoked: what it signed proves nothing, not even who logs out. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { KeyRing } from '../authentication/key-ring.js';
-import { inexactIn } from '../authentication/token-text.js';
+import { inexactIn } from '../authentication/jws.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
 import type { SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';

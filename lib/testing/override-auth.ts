@@ -1,22 +1,16 @@
-import { Injectable } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
 import type { MockFactory, TestingModuleBuilder } from '@nestjs/testing';
 import { RoutePolicyReader } from '../authentication/jwt-auth.guard.js';
-import { JwtAuthGuardOptions, JwtStrategy } from '../authentication/jwt.strategy.js';
+import { JwtStrategy } from '../authentication/jwt.strategy.js';
 import { AuthSelfTest } from '../authentication/self-test.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { AuthRequest } from '../platform/request.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import { LogConnection } from '../revocation/log/log-connection.service.js';
 import { RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { RevocationLifecycle } from '../revocation/revocation.lifecycle.js';
 import { RevocationService, type RevocationStatus } from '../revocation/revocation.service.js';
 import { ACTIVE } from '../revocation/verdict.js';
-import {
-  authenticateAs,
-  TestGuardOptions,
-  TestRoutes,
-  type TestUser,
-  userOf,
-} from './test-user.js';
+import { testStrategy, TestRoutes, type TestUser } from './test-user.js';
 
 /**
  * Lets every guarded route pass as this user, without a token, a secret or a database: for tests that
@@ -46,17 +40,8 @@ export function overrideAuth(
 ): TestingModuleBuilder {
   // The guard stays the real one: it may stand in `@UseGuards` or behind APP_GUARD, and a testing
   // module can override only one of the two. What it asks is overridden instead.
-  @Injectable()
-  class TestStrategy extends JwtStrategy {
-    override authenticate(request: AuthRequest): void {
-      authenticateAs(user, request, this);
-    }
-
-    override tokenOf(request: AuthRequest): string | undefined {
-      return userOf(user, request) === undefined ? undefined : 'a token of the test';
-    }
-  }
-  supplyWhatIsMissing(builder, user);
+  const TestStrategy = testStrategy(user);
+  supplyWhatIsMissing(builder, TestStrategy);
   return builder
     .overrideProvider(JwtStrategy)
     .useClass(TestStrategy)
@@ -75,9 +60,10 @@ export function overrideAuth(
 }
 
 /** Without AuthModule there is nothing to override: what a guard injects comes from the mocker. */
-function supplyWhatIsMissing(builder: TestingModuleBuilder, user: TestUser): void {
+function supplyWhatIsMissing(builder: TestingModuleBuilder, TestStrategy: Type): void {
   const supplied = new Map<unknown, () => unknown>([
-    [JwtAuthGuardOptions, () => new TestGuardOptions(user)],
+    [JwtStrategy, () => new TestStrategy({})],
+    [AuthMeter, () => new AuthMeter()],
     [RoutePolicyReader, () => TestRoutes.alone()],
     [RevocationService, () => NOTHING_REVOKED],
   ]);

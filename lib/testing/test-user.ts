@@ -1,9 +1,8 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import passport from 'passport';
-import { randomUUID } from 'node:crypto';
 import { type RoutePolicy, RoutePolicyReader } from '../authentication/jwt-auth.guard.js';
-import { JwtAuthGuardOptions } from '../authentication/jwt.strategy.js';
+import { JwtStrategy, type Outcome } from '../authentication/jwt.strategy.js';
+import { DEFAULT_DEMAND } from '../authentication/token-verifier.js';
 import { refusal } from '../errors/auth.exception.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
@@ -18,30 +17,42 @@ type User = Readonly<Record<string, unknown>>;
  */
 export type TestUser = User | ((request: AuthRequest) => User | null | undefined);
 
-/** What passport gives a strategy for each request. */
-export interface PassportActions {
-  success(user: unknown): void;
-  error(error: unknown): void;
-}
-
 /** The user of this request, or `undefined`. */
-export function userOf(test: TestUser, request: AuthRequest): User | undefined {
+function userOf(test: TestUser, request: AuthRequest): User | undefined {
   return (typeof test === 'function' ? test(request) : test) ?? undefined;
 }
 
-/** Accepts the request as the test's user, or refuses it as one without a token. */
-export function authenticateAs(
-  test: TestUser,
-  request: AuthRequest,
-  actions: PassportActions,
-): void {
+/** Accepts each request as the test's user, or refuses it as one without a token. */
+export function testStrategy(test: TestUser): Type<JwtStrategy> {
+  @Injectable()
+  class TestStrategy extends JwtStrategy {
+    override authenticate(request: AuthRequest): void {
+      const { error, user } = outcomeOf(test, request);
+      if (error === null) this.success(user);
+      else this.error(error);
+    }
+
+    override askPassport(request: AuthRequest): Promise<Outcome> {
+      this.lendMethods(request);
+      return Promise.resolve(outcomeOf(test, request));
+    }
+
+    override tokenOf(request: AuthRequest): string | undefined {
+      return userOf(test, request) === undefined ? undefined : 'a token of the test';
+    }
+
+    override verifiedTokenOf(): undefined {}
+  }
+  return TestStrategy;
+}
+
+function outcomeOf(test: TestUser, request: AuthRequest): Outcome {
   const user = userOf(test, request);
   if (user === undefined) {
-    actions.error(refusal('token_missing'));
-    return;
+    return { error: refusal('token_missing'), user: undefined, info: undefined };
   }
   rememberClaims(request, claimsFrom(user));
-  actions.success(user);
+  return { error: null, user, info: undefined };
 }
 
 /** Each route is authenticated as the user. An open route accepts requests without a user too. */
@@ -49,43 +60,12 @@ export function authenticateAs(
 export class TestRoutes extends RoutePolicyReader {
   override of(context: Parameters<RoutePolicyReader['of']>[0]): RoutePolicy {
     const { isPublic, isOptional } = super.of(context);
-    return { isPublic: false, isOptional: isPublic || isOptional, authenticateOptions: undefined };
+    return { isPublic: false, isOptional: isPublic || isOptional, demand: DEFAULT_DEMAND };
   }
 
   /** For a test without AuthModule: without its options, too. */
   static alone(): TestRoutes {
     return new TestRoutes(new Reflector(), { publicMetadataKey: undefined } as ResolvedAuthOptions);
-  }
-}
-
-/** What JwtAuthGuard needs in a test without AuthModule: a strategy that knows the user. */
-export class TestGuardOptions extends JwtAuthGuardOptions implements OnApplicationShutdown {
-  readonly #name = `nestjs-logout:testing:${randomUUID()}`;
-  readonly #user: TestUser;
-
-  constructor(user: TestUser) {
-    super(undefined as never, undefined as never);
-    this.#user = user;
-    const strategy = {
-      authenticate(this: PassportActions, request: AuthRequest): void {
-        authenticateAs(user, request, this);
-      },
-    };
-    passport.use(this.#name, strategy as unknown as passport.Strategy);
-  }
-
-  override get defaultStrategy(): string {
-    return this.#name;
-  }
-
-  override tokenOf(request: AuthRequest): string | undefined {
-    return userOf(this.#user, request) === undefined ? undefined : 'a token of the test';
-  }
-
-  override count(): void {}
-
-  onApplicationShutdown(): void {
-    passport.unuse(this.#name);
   }
 }
 

@@ -52,7 +52,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     1,
     'no revocation is looked up',
     'cluster/promises/p1-p2-p5-two-processes.spec.ts: P1 local',
-    edit(DECIDER, 'const hit = this.index.find(claims, kid);', 'const hit = undefined;'),
+    edit(DECIDER, 'const hit = this.index.find(claims, kid, false, kept);', 'const hit = undefined;'),
   ),
   row(
     2,
@@ -134,7 +134,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     'e2e/http-rfc.spec.ts: an access token after logout',
     edit(
       'authentication/token.service',
-      'await this.verifier.decide(claims, token.key, demand);',
+      'await this.verifier.decide(token, demand);',
       '',
     ),
   ),

@@ -43,7 +43,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   one(
     'JwtService accepts tokens of a revoked key',
     RING_JWT,
-    'return this.decider.decide(NO_CLAIMS, { kid });',
+    'return this.decider.decide(NO_CLAIMS, kid);',
     "return { state: 'active' };",
     JWT_SERVICE,
   ),
@@ -64,8 +64,8 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
       },
       {
         file: 'auth.module',
-        find: 'JwtAuthGuardOptions, RoutePolicyReader, core]',
-        replace: 'JwtAuthGuardOptions, RoutePolicyReader, core, globalThis.jwtServiceModule]',
+        find: 'JwtStrategy, RoutePolicyReader, core]',
+        replace: 'JwtStrategy, RoutePolicyReader, core, globalThis.jwtServiceModule]',
       },
     ],
     tests: JWT_WIRING,
@@ -87,8 +87,8 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   one(
     'a revoked token reaches the next strategy',
     STRATEGY,
-    'this.error(refused);',
-    'this.fail(refused);',
+    'return toOutcome(error);',
+    'return { error: null, user: false, info: error };',
     CHAINS,
   ),
   one(
@@ -261,7 +261,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'claims that are not exact are accepted',
-    'authentication/token-text',
+    'authentication/jws',
     'if (inexact !== undefined)',
     'if (false)',
     UNTRUSTED,

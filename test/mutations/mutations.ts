@@ -7,6 +7,7 @@ import { KEYS_MUTATIONS } from './keys-mutations.js';
 import { LOG_MUTATIONS } from './log-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
 import { REFRESH_MUTATIONS } from './refresh-mutations.js';
+import { REMEMBERED_MUTATIONS } from './remembered-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
 import { SESSION_LIST_MUTATIONS } from './sessions-mutations.js';
 import { WRITER_MUTATIONS } from './writer-mutations.js';
@@ -18,7 +19,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/revocation-decider.service',
-        find: 'const hit = this.index.find(claims, kid);',
+        find: 'const hit = this.index.find(claims, kid, false, kept);',
         replace: 'const hit = undefined;',
       },
     ],
@@ -157,9 +158,9 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'authentication/token.service',
-        find: 'await this.verifier.decide(claims, token.key, demand);',
+        find: 'await this.verifier.decide(token, demand);',
         replace:
-          'claims.sid = text; claims.jti = text; await this.verifier.decide(claims, token.key, demand);',
+          'token.claims.sid = text; token.claims.jti = text; await this.verifier.decide(token, demand);',
       },
       {
         file: 'platform/identifier',
@@ -174,9 +175,9 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'authentication/jwt.strategy',
-        find: 'const pending = this.verifier.decide(claims, token.key, demand);',
+        find: 'const pending = this.verifier.decide(accepted, demand);',
         replace:
-          'request.decideLater = () => this.verifier.decide(claims, token.key, demand); const pending = undefined;',
+          'request.decideLater = () => this.verifier.decide(accepted, demand); const pending = undefined;',
       },
       {
         file: 'authentication/jwt-auth.guard',
@@ -212,6 +213,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...WRITER_MUTATIONS,
   ...KEYS_MUTATIONS,
   ...REFRESH_MUTATIONS,
+  ...REMEMBERED_MUTATIONS,
   ...LOG_MUTATIONS,
   ...COMPARISON_MUTATIONS,
 ];

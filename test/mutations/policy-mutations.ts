@@ -42,8 +42,8 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   one(
     'what is known to be revoked goes by the policy',
     DECIDER,
-    'const known = this.look(claims, kid);\n        if (known !== undefined)\n            return known;\n        if (this.callers.size',
-    'const known = this.look(claims, kid);\n        if (known !== undefined && upTo <= this.options.maxStaleness)\n            return known;\n        if (this.callers.size',
+    'const known = this.look(claims, kid, kept);\n        if (known !== undefined)\n            return known;\n        if (this.callers.size',
+    'const known = this.look(claims, kid, kept);\n        if (known !== undefined && upTo <= this.options.maxStaleness)\n            return known;\n        if (this.callers.size',
     WHEN_STALE,
   ),
   one(

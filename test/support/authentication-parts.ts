@@ -15,11 +15,12 @@ import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { CurrentToken, CurrentUser } from '../../lib/authentication/decorators.js';
 import { JwtAuthGuard, RoutePolicyReader } from '../../lib/authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from '../../lib/authentication/jwt.service.js';
-import { JwtAuthGuardOptions, JwtStrategy } from '../../lib/authentication/jwt.strategy.js';
+import { JwtStrategy } from '../../lib/authentication/jwt.strategy.js';
 import { KeyRing, KeyService } from '../../lib/authentication/key-ring.js';
 import { AuthSelfTest } from '../../lib/authentication/self-test.js';
 import { COOKIE_MODE, TokenSource } from '../../lib/authentication/token-source.js';
 import { TokenVerifier } from '../../lib/authentication/token-verifier.js';
+import { VerifiedTokens } from '../../lib/authentication/verified-tokens.js';
 import { TokenService } from '../../lib/authentication/token.service.js';
 import { AuthMeter } from '../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../lib/options/auth-key.js';
@@ -31,6 +32,7 @@ import {
 import type { TokenIdentity } from '../../lib/options/token-claims.js';
 import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
 import {
+  type DecisionDemand,
   type DecisionOptions,
   RevocationDecider,
 } from '../../lib/revocation/revocation-decider.service.js';
@@ -46,14 +48,15 @@ export type Members = Record<string, unknown>;
 export class FakeRevocation {
   readonly revokedIds = new Set<string>();
   readonly revokedKeys = new Set<string>();
-  readonly asked: { claims: TokenIdentity; options: DecisionOptions | undefined }[] = [];
+  readonly asked: { claims: TokenIdentity; options: DecisionOptions }[] = [];
   verdict: Verdict = ACTIVE;
   isLate = false;
   time = 1_700_000_000_000;
 
-  decide(claims: TokenIdentity, options?: DecisionOptions): Verdict | Promise<Verdict> {
-    this.asked.push({ claims, options });
-    const verdict = this.verdictOf(claims, options?.kid);
+  decide(claims: TokenIdentity, kid?: string, demand?: DecisionDemand): Verdict | Promise<Verdict> {
+    const { freshness, whenStale } = demand ?? {};
+    this.asked.push({ claims, options: { kid, freshness, whenStale } });
+    const verdict = this.verdictOf(claims, kid);
     return this.isLate ? Promise.resolve(verdict) : verdict;
   }
 
@@ -167,24 +170,16 @@ export function authentication(
     providers: [
       KeyService,
       TokenVerifier,
+      VerifiedTokens,
       TokenSource,
       { provide: COOKIE_MODE, useValue: null },
       JwtStrategy,
       AuthSelfTest,
       RoutePolicyReader,
-      JwtAuthGuardOptions,
       JwtAuthGuard,
       TokenService,
     ],
-    exports: [
-      core,
-      KeyService,
-      JwtStrategy,
-      RoutePolicyReader,
-      JwtAuthGuardOptions,
-      JwtAuthGuard,
-      TokenService,
-    ],
+    exports: [core, KeyService, JwtStrategy, RoutePolicyReader, JwtAuthGuard, TokenService],
   };
 }
 

@@ -3,6 +3,11 @@ import type { DigestLayout } from './digest-layout.js';
 /** The `until` of an entry that never expires. */
 export const FOREVER = 0xffffffff;
 
+/** The second at which an entry expires. Rounded up: an entry must not expire too early. */
+export function toUntil(ms: number): number {
+  return Math.min(Math.max(Math.ceil(ms / 1000), 0), FOREVER);
+}
+
 /** The words of a slot before its payload: the key's four and `until`. */
 export const KEY_AND_UNTIL = 5;
 /** The index of `until` (seconds) among them. */

@@ -90,6 +90,13 @@ function digestPrefix(kind: RevocationKind, issuer: string): string {
   return `["nestjs-logout/event-key","${kind}",${stringify(issuer)},`;
 }
 
+/** The keys of one token, each made when it is first needed and kept with the token. */
+export class TokenKeys {
+  token: Uint32Array | undefined = undefined;
+  session: Uint32Array | undefined = undefined;
+  subject: Uint32Array | undefined = undefined;
+}
+
 /**
  * Makes the 128-bit keys of events in the log and in the index (W2).
  *
@@ -133,6 +140,19 @@ export class EventKeys {
     }
     const prefix = own ? this.prefixes[kind] : digestPrefix(kind, issuer);
     parseHexKey(digest(`${prefix}${stringify(id)}]`), out);
+  }
+
+  /** The key of (kind, issuer, id), kept if there is where; else it is in `scratch` until the next call. */
+  of(
+    kind: keyof TokenKeys,
+    issuer: string,
+    id: string,
+    scratch: Uint32Array,
+    kept: TokenKeys | undefined,
+  ): Uint32Array {
+    const out = kept === undefined ? scratch : (kept[kind] = new Uint32Array(4));
+    this.write(kind, issuer, id, out);
+    return out;
   }
 
   /** The key of (kind, issuer, id) as 32 lower-case hexadecimal digits, as the log stores it. */

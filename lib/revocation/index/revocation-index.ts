@@ -1,8 +1,8 @@
 import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import type { TokenIdentity } from '../../options/token-claims.js';
-import { FOREVER } from './digest-shard.js';
+import { FOREVER, toUntil } from './digest-shard.js';
 import { DigestTable } from './digest-table.js';
-import { type EventKeys, parseHexKey } from './event-key.js';
+import { type EventKeys, parseHexKey, type TokenKeys } from './event-key.js';
 import { HistoryGaps } from './history-gaps.js';
 import { MarkTable } from './mark.js';
 import { RevokedKeys } from './revoked-keys.js';
@@ -97,21 +97,24 @@ export class RevocationIndex {
    * @param kid - The token's key. `null`: it names none, and may be of any key of its issuer. Without it,
    * revoked keys are ignored.
    * @param loginOnly - For a login and its refresh token: events that revoke access tokens only are ignored.
+   * @param kept - The token's keys, where the caller asks about it often. What is missing is added.
    */
   find(
     identity: TokenIdentity,
     kid?: string | null,
     loginOnly = false,
+    kept?: TokenKeys,
   ): RevokedVerdict | undefined {
-    const hit = this.findNumbered(identity, kid, loginOnly);
+    const hit = this.findNumbered(identity, kid, loginOnly, kept);
     if (hit !== undefined || this.waiting.size === 0) return hit;
-    return this.waiting.current.find(identity, kid, loginOnly);
+    return this.waiting.current.find(identity, kid, loginOnly, kept);
   }
 
   private findNumbered(
     identity: TokenIdentity,
     kid: string | null | undefined,
     loginOnly: boolean,
+    kept: TokenKeys | undefined,
   ): RevokedVerdict | undefined {
     const { iss, jti, sid, sub } = identity;
     if (kid !== undefined && this.revokedKeys.size > 0) {
@@ -119,13 +122,15 @@ export class RevocationIndex {
       if (hit !== undefined) return hit;
     }
     if (jti !== undefined && this.tokens.size > 0) {
-      this.keys.write('token', iss, jti, this.key);
-      const place = this.tokens.find(this.key);
+      const place = this.tokens.find(
+        kept?.token ?? this.keys.of('token', iss, jti, this.key, kept),
+      );
       if (place >= 0) return REVOKED.token[this.tokens.noteAt(place)];
     }
     if (sid !== undefined && this.sessions.size > 0) {
-      this.keys.write('session', iss, sid, this.key);
-      const place = this.sessions.find(this.key);
+      const place = this.sessions.find(
+        kept?.session ?? this.keys.of('session', iss, sid, this.key, kept),
+      );
       if (place >= 0) return REVOKED.session[this.sessions.noteAt(place)];
     }
     const own = iss === this.keys.ownIssuer;
@@ -133,9 +138,9 @@ export class RevocationIndex {
     const subjects = byGen ? this.subjects : this.subjectTimes;
     const access = byGen && !loginOnly && this.accessSubjects.table.size > 0;
     if (sub !== undefined && (subjects.table.size > 0 || access)) {
-      this.keys.write('subject', iss, sub, this.key);
-      let note = this.judge(subjects, this.key, identity, byGen);
-      if (note < 0 && access) note = this.judge(this.accessSubjects, this.key, identity, true);
+      const key = kept?.subject ?? this.keys.of('subject', iss, sub, this.key, kept);
+      let note = this.judge(subjects, key, identity, byGen);
+      if (note < 0 && access) note = this.judge(this.accessSubjects, key, identity, true);
       if (note >= 0) return REVOKED.subject[note];
     }
     const issuers = byGen ? this.issuers : this.issuerTimes;
@@ -270,9 +275,4 @@ export class RevocationIndex {
   private parse(hex: string, out: Uint32Array, event: Pick<LogEvent, 'id'>): void {
     if (!parseHexKey(hex, out)) throw new TypeError(`event ${event.id} has a malformed key`);
   }
-}
-
-/** Rounded up: an entry must not expire too early. */
-function toUntil(ms: number): number {
-  return Math.min(Math.max(Math.ceil(ms / 1000), 0), FOREVER);
 }

@@ -2,6 +2,7 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { KeyRing, KeyService } from '../../../lib/authentication/key-ring.js';
 import { TokenVerifier } from '../../../lib/authentication/token-verifier.js';
+import { VerifiedTokens } from '../../../lib/authentication/verified-tokens.js';
 import type { AuthKey } from '../../../lib/options/auth-key.js';
 import {
   asymmetricKey,
@@ -27,7 +28,7 @@ describe('KeyRing', () => {
     const options = optionsWith([], { loadKeys: () => Promise.resolve(keys) });
     const fake = revocation as never;
     ring = await KeyRing.create(options, fake, fake);
-    verifier = new TokenVerifier(options, ring, fake, fake, fake);
+    verifier = new TokenVerifier(options, ring, new VerifiedTokens(options), fake, fake, fake);
     service = new KeyService(ring);
   });
 
@@ -43,11 +44,11 @@ describe('KeyRing', () => {
     keys = [{ ...one, sign: null }];
     await service.reload();
     expect(() => ring.signingKey()).toThrow(expect.objectContaining({ status: 503 }));
-    expect(ring.find('one')?.verify).toBe(one.verify);
+    expect(ring.find('one')?.key.verify).toBe(one.verify);
   });
 
   it('finds keys by the exact kid, and by the header that this library writes', () => {
-    expect(ring.find('one')).toBe(one);
+    expect(ring.find('one')?.key).toBe(one);
     for (const kid of ['ONE', 'one ', '__proto__', 'constructor', '']) {
       expect(ring.find(kid)).toBeUndefined();
     }
@@ -63,7 +64,7 @@ describe('KeyRing', () => {
     expect(ring.signingKey()).toBe(three);
     expect(ring.algorithms).toEqual(['HS512', 'HS256']);
     revocation.time += 304_999;
-    expect(ring.find('one')).toBe(one);
+    expect(ring.find('one')?.key).toBe(one);
     expect(verifier.verify(token).key).toBe(one);
     // A second reload does not begin the time again.
     await service.reload();
@@ -83,7 +84,7 @@ describe('KeyRing', () => {
     await service.reload();
     expect(ring.signingKey()).toBe(one);
     revocation.time += 86_400_000;
-    expect(ring.find('one')).toBe(one);
+    expect(ring.find('one')?.key).toBe(one);
   });
 
   it('bad new keys are an error, and leave the ring as it was', async () => {
@@ -97,13 +98,13 @@ describe('KeyRing', () => {
     });
     await expect(service.reload()).rejects.toThrow('vault');
     expect(ring.signingKey()).toBe(one);
-    expect(ring.find('two')).toBe(two);
+    expect(ring.find('two')?.key).toBe(two);
   });
 
   it('a retired key signs nothing more, verifies for a while, and stays retired', async () => {
     await service.retire('one');
     expect(ring.signingKey()).toBe(two);
-    expect(ring.find('one')).toBe(one);
+    expect(ring.find('one')?.key).toBe(one);
     await service.reload();
     expect(ring.signingKey()).toBe(two);
     revocation.time += 305_000;

@@ -311,6 +311,8 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   ['an empty schema', { schema: '' }, 'schema', 'plain identifier'],
   ['a schema that ends a statement', { schema: 'a"; --' }, 'schema', 'plain identifier'],
   ['a schema of 64', { schema: 's'.repeat(64) }, 'schema', 'plain identifier'],
+  ['verifiedTokens below 0', { verifiedTokens: -1 }, 'verifiedTokens', '0 to 1000000'],
+  ['verifiedTokens without an end', { verifiedTokens: Infinity }, 'verifiedTokens', '0 to 1000000'],
   ['an empty strategyName', { strategyName: '' }, 'strategyName', '1 to 64'],
   ["strategyName 'session'", { strategyName: 'session' }, 'strategyName', "passport's own"],
   ["strategyName 'constructor'", { strategyName: 'constructor' }, 'strategyName', '1 to 64'],

@@ -125,6 +125,7 @@ describe('good options', () => {
       tablePrefix: undefined,
       newLog: false,
       bootTimeout: 10_000,
+      verifiedTokens: 10_000,
       strategyName: undefined,
       publicMetadataKey: undefined,
       validate: undefined,

@@ -3,7 +3,7 @@ import {
   assertStrictSegment,
   hasCanonicalEnd,
   parseSegment,
-} from '../../../lib/authentication/token-text.js';
+} from '../../../lib/authentication/jws.js';
 
 const segment = (text: string): string => Buffer.from(text).toString('base64url');
 

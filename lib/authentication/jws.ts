@@ -1,3 +1,5 @@
+import type { KeyObject } from 'node:crypto';
+import { Strategy } from 'passport-jwt';
 import { refusal } from '../errors/auth.exception.js';
 
 /** The longest token that is looked at: whatever is longer is refused by its length alone. */
@@ -198,4 +200,69 @@ function addName(names: Set<string> | null | undefined, literal: string): void {
     throw new Error('an object has an ambiguous member name');
   }
   names.add(name);
+}
+
+// Typed here, so that the package's types do not need @types/passport-jwt.
+const PassportJwtStrategy = Strategy as unknown as new (
+  options: Readonly<Record<string, unknown>>,
+  verified: (payload: unknown, done: (error: null, payload: unknown) => void) => void,
+) => { authenticate(question: SignatureQuestion): void };
+
+/** What passport-jwt is asked here, in place of a request. */
+interface SignatureQuestion {
+  readonly token: string;
+  readonly key: KeyObject;
+}
+
+/** passport-jwt for one token and one key. It answers before `authenticate` returns. */
+export class PassportJwt extends PassportJwtStrategy {
+  private payload: unknown;
+
+  constructor(options: { algorithms: readonly string[]; issuer?: string; audience?: string }) {
+    super(
+      {
+        jwtFromRequest: ({ token }: SignatureQuestion) => token,
+        secretOrKeyProvider: (
+          { key }: SignatureQuestion,
+          _token: string,
+          done: (error: null, key: KeyObject) => void,
+        ) => done(null, key),
+        // These take effect only here: under jsonWebTokenOptions they would be overwritten.
+        ...options,
+        ignoreExpiration: true,
+        // Time is judged by the library's one clock.
+        jsonWebTokenOptions: { ignoreNotBefore: true },
+      },
+      (payload, done) => done(null, payload),
+    );
+  }
+
+  /**
+   * The payload of a token that this key signed.
+   *
+   * @throws AuthUnauthorizedException `token_invalid` where the signature, the issuer or the audience is
+   * wrong, else `token_malformed`. jsonwebtoken throws a TypeError or SyntaxError at some tokens: that
+   * must not become a 500.
+   */
+  verify(token: string, key: KeyObject): unknown {
+    this.payload = undefined;
+    try {
+      this.authenticate({ token, key });
+    } catch (cause) {
+      throw refusal(isCompactToken(token) ? 'token_invalid' : 'token_malformed', { cause });
+    }
+    return this.payload;
+  }
+
+  protected success(payload: unknown): void {
+    this.payload = payload;
+  }
+
+  protected fail(cause?: unknown): never {
+    throw cause instanceof Error ? cause : new Error('The payload is empty.');
+  }
+
+  protected error(cause: unknown): never {
+    throw cause;
+  }
 }

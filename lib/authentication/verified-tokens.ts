@@ -1,0 +1,116 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { AuthKey } from '../options/auth-key.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { TokenClaims } from '../options/token-claims.js';
+import { TokenKeys } from '../revocation/index/event-key.js';
+
+/** The most memory that the tokens may take (bytes). */
+const MOST_BYTES = 16 * 2 ** 20;
+
+/** Claims that are nested deeper are verified each time: to copy them might take more stack than there is. */
+const MOST_LEVELS = 20;
+
+/** About what a token takes beside its text and its claims (bytes): its index keys, its place in the list. */
+const OVERHEAD = 512;
+
+/**
+ * A token whose signature and claims were checked. Neither changes with time, so it need not be checked
+ * again; whether the token is good *now* is asked at each request.
+ */
+export class VerifiedToken {
+  /** What the index knows it by. */
+  readonly keys = new TokenKeys();
+  /** Whether no claim is an object or a list. */
+  readonly isFlat: boolean;
+
+  /**
+   * @param claims - As they were signed. They are not handed out: a request gets a copy.
+   * @param until - When the key stops verifying (epoch ms); `null` while it is in use.
+   */
+  constructor(
+    readonly claims: TokenClaims,
+    readonly key: AuthKey,
+    readonly until: number | null,
+  ) {
+    this.isFlat = levelsOf(claims) === 1;
+  }
+}
+
+/**
+ * The tokens that passport-jwt verified, by their text: each is verified once in a process, and then found
+ * here. The least recently used ones go when there are too many (option `verifiedTokens`).
+ *
+ * It holds no verdict: everything that can change is decided anew at each request. The whole text is
+ * compared, not a digest of it. Rule JW-15.
+ */
+@Injectable()
+export class VerifiedTokens {
+  /** `undefined` where the option is 0. */
+  readonly byText: LRUCache<string, VerifiedToken> | undefined;
+  /** {@link KeyRing.revision} of the keys that verified these tokens. */
+  revision = 0;
+  /** Tokens found here since the start of the process. */
+  found = 0;
+  /** Tokens that had to be verified, and were good. */
+  verified = 0;
+
+  private readonly logger = new Logger('JwtStrategy');
+  private readonly most: number;
+  private hasWarned = false;
+  private evicted = 0;
+  private foundBefore = 0;
+
+  constructor({ verifiedTokens }: ResolvedAuthOptions) {
+    this.most = verifiedTokens;
+    this.byText = verifiedTokens === 0 ? undefined : this.open();
+  }
+
+  /** Keeps a token for the next request that brings it. */
+  add(text: string, token: VerifiedToken): void {
+    this.verified++;
+    if (levelsOf(token.claims) <= MOST_LEVELS) this.byText?.set(text, token);
+  }
+
+  /** Forgets all tokens: the keys of this revision may not be those that verified them. */
+  clear(revision: number): void {
+    this.byText?.clear();
+    this.revision = revision;
+  }
+
+  private open(): LRUCache<string, VerifiedToken> {
+    return new LRUCache({
+      max: this.most,
+      maxSize: MOST_BYTES,
+      // The claims were read from a part of the text, and take about three times as much.
+      sizeCalculation: (_token, text) => 4 * text.length + OVERHEAD,
+      dispose: (_token, _text, reason) => {
+        if (reason === 'evict') this.checkUse();
+      },
+    });
+  }
+
+  /** Warns, once, if most tokens are forgotten before they come again. */
+  private checkUse(): void {
+    this.evicted++;
+    if (this.hasWarned || this.evicted < this.most) return;
+    const found = this.found - this.foundBefore;
+    if (found < this.evicted) {
+      this.hasWarned = true;
+      this.logger.warn(
+        `The memory of verified tokens is too small: ${this.evicted} tokens were forgotten to make room, and ` +
+          `only ${found} requests brought a token that was still there. Raise the option verifiedTokens ` +
+          `(now ${this.most}), or set it to 0 if each request brings a new token.`,
+      );
+    }
+    this.evicted = 0;
+    this.foundBefore = this.found;
+  }
+}
+
+/** How deep objects and lists are nested; no further than one level too many. */
+function levelsOf(value: unknown, most = MOST_LEVELS + 1): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (most <= 1) return 1;
+  return 1 + Math.max(0, ...Object.values(value).map((member) => levelsOf(member, most - 1)));
+}

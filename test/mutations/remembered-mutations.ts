@@ -1,0 +1,81 @@
+import type { Mutation } from './mutation.js';
+
+const VERIFIER = 'authentication/token-verifier';
+const GUARD = 'authentication/jwt-auth.guard';
+const MEMORY = 'authentication/verified-tokens';
+
+function one(name: string, file: string, find: string, replace: string): Mutation {
+  return { name, edits: [{ file, find, replace }], tests: 'security/remembered-tokens' };
+}
+
+/** What the memory of verified tokens rests on (JW-15). */
+export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
+  one(
+    'a remembered token is not judged again',
+    GUARD,
+    'const outcome = this.strategy.judge(request, token, demand);',
+    'const outcome = { error: null, user: token.claims, info: undefined };',
+  ),
+  one(
+    'a remembered token does not expire',
+    VERIFIER,
+    'this.checkTimes(accepted.claims, allowExpired);',
+    'if (accepted !== token) this.checkTimes(accepted.claims, allowExpired);',
+  ),
+  one('a remembered token outlives its key', VERIFIER, 'isPast(token.until, this.proofs)', 'false'),
+  one(
+    'a change of the keys drops no remembered token',
+    VERIFIER,
+    'if (verified.revision !== ring.revision)',
+    'if (false)',
+  ),
+  one(
+    'a retired key’s tokens stay remembered',
+    'authentication/key-ring',
+    'this.revision++;\n        entry.retired = true;',
+    'entry.retired = true;',
+  ),
+  one(
+    'requests with one token share its claims',
+    VERIFIER,
+    'return isFlat ? { ...claims } : deepCopy(claims);',
+    'return claims;',
+  ),
+  one(
+    'requests with one token share what its claims hold',
+    VERIFIER,
+    'return isFlat ? { ...claims } : deepCopy(claims);',
+    'return { ...claims };',
+  ),
+  one('tokens are remembered without a limit of their number', MEMORY, 'max: this.most,', ''),
+  one(
+    'tokens are remembered without a limit of their size',
+    MEMORY,
+    'maxSize: MOST_BYTES,',
+    'maxSize: 1e12,',
+  ),
+  one(
+    'claims of any depth are remembered',
+    MEMORY,
+    'if (levelsOf(token.claims) <= MOST_LEVELS)',
+    'if (true)',
+  ),
+  one(
+    'a memory that is too small raises no alarm',
+    MEMORY,
+    'if (found < this.evicted) {',
+    'if (false) {',
+  ),
+  one(
+    'a request of a remembered token lacks the methods of passport',
+    GUARD,
+    'this.strategy.lendMethods(request);',
+    '',
+  ),
+  one(
+    'a subclass cannot name the property for a remembered token',
+    GUARD,
+    "String(options?.['property'] ?? 'user')",
+    "'user'",
+  ),
+];
