@@ -52,7 +52,11 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     1,
     'no revocation is looked up',
     'cluster/promises/p1-p2-p5-two-processes.spec.ts: P1 local',
-    edit(DECIDER, 'const hit = this.index.find(claims, kid, false, kept);', 'const hit = undefined;'),
+    edit(
+      DECIDER,
+      'const hit = this.index.find(claims, kid, false, kept);',
+      'const hit = undefined;',
+    ),
   ),
   row(
     2,
@@ -132,11 +136,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     15,
     'introspection does not ask for revocations',
     'e2e/http-rfc.spec.ts: an access token after logout',
-    edit(
-      'authentication/token.service',
-      'await this.verifier.decide(token, demand);',
-      '',
-    ),
+    edit('authentication/token.service', 'await this.verifier.decide(token, demand);', ''),
   ),
   row(
     16,
