@@ -14,7 +14,7 @@ import {
   type LogFigures,
   OperatorStatements,
 } from '../database/operator.statements.js';
-import { openLogDatabase } from '../database/open-log-database.js';
+import { type LogPlace, openLogDatabase } from '../database/open-log-database.js';
 import { SessionStatements } from '../database/session.statements.js';
 import { integerOf } from '../database/entities/table.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
@@ -29,7 +29,7 @@ import type { Appended, LogTransactions } from '../revocation/log/log.transactio
 import { logOn, type OpenLog, openLogOn } from '../revocation/log/open-log.js';
 import type { SessionRows, SessionTables } from '../sessions/session-sweep.js';
 import { CommandFailure, type CommandHost, type CommandOutput, spanText } from './command.js';
-import { type LogTarget, readTarget, type TargetOptions } from './log-target.js';
+import { readTarget, type TargetOptions } from './log-target.js';
 
 /** For how long a command retries what the database refuses for the moment (ms). */
 const PATIENCE = 15_000;
@@ -81,7 +81,7 @@ export class CommandLog implements SessionRows {
   constructor(
     private readonly log: OpenLog,
     readonly clock: AuthClock,
-    readonly target: LogTarget,
+    readonly target: LogPlace,
   ) {
     this.database = log.database;
     this.statements = log.statements;
@@ -193,7 +193,7 @@ export class LostRow extends CommandFailure {
 }
 
 async function openLog(
-  target: LogTarget,
+  target: LogPlace,
   clock: AuthClock,
   migrations: 'check' | 'run' | 'none',
 ): Promise<OpenLog> {
@@ -214,7 +214,7 @@ async function openLog(
 }
 
 /** SQLite would create an empty database for a typo in a path. */
-function refuseMissingFile(target: LogTarget): void {
+function refuseMissingFile(target: LogPlace): void {
   const options = optionsOf(target.source);
   if (options.type !== 'better-sqlite3' || existsSync(String(options.database))) return;
   throw new CommandFailure(

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline/promises';
 import type { Readable, Writable } from 'node:stream';
+import { UNBOUNDED } from '../options/operation-settings.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 
 /** A stream that may be a terminal. */
@@ -124,12 +125,9 @@ export class CommandOutput {
   }
 }
 
-/** A staleness from here on (ms) is no bound: `observe` and the policy `open` register a century. */
-const UNBOUNDED_FROM = 366 * 86_400_000;
-
-/** Whether a registered staleness is no bound. */
+/** Whether a registered staleness is no bound: `observe` and the policy `open` register a century. */
 export function isUnbounded(milliseconds: number): boolean {
-  return milliseconds >= UNBOUNDED_FROM;
+  return milliseconds >= UNBOUNDED;
 }
 
 /** A bound for people: `5 s`, `1 h`, or that there is none. */

@@ -1,6 +1,7 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { LogPlace } from '../database/open-log-database.js';
 import { isDataSource } from '../options/data-source-option.js';
 import { CommandFailure, CommandUsageError } from './command.js';
 
@@ -12,13 +13,6 @@ export interface TargetOptions {
   readonly json?: boolean | undefined;
 }
 
-/** Where the log is. */
-export interface LogTarget {
-  readonly source: DataSource | DataSourceOptions;
-  readonly schema: string | undefined;
-  readonly tablePrefix?: string | undefined;
-}
-
 /**
  * The DataSource of `--data-source`, else the database of `DATABASE_URL`.
  *
@@ -27,7 +21,7 @@ export interface LogTarget {
 export async function readTarget(
   { dataSource, schema, tablePrefix }: TargetOptions,
   env: Readonly<Record<string, string | undefined>>,
-): Promise<LogTarget> {
+): Promise<LogPlace> {
   if (dataSource !== undefined)
     return { source: await loadDataSource(dataSource), schema, tablePrefix };
   // Not an option: a URL holds a password, and everyone on the host can list the words of a process.

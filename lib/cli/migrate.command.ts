@@ -3,7 +3,7 @@ import { makeMissing } from '../database/auth-migrations.js';
 import { findMissing } from '../database/check-tables.js';
 import type { Dialect } from '../database/dialect.js';
 import { AUTH_TABLES } from '../database/entities/table.js';
-import { openLogDatabase } from '../database/open-log-database.js';
+import { type LogPlace, openLogDatabase } from '../database/open-log-database.js';
 import {
   addColumns,
   createInstances,
@@ -12,7 +12,7 @@ import {
 } from '../database/table-definitions.js';
 import type { CommandContext } from './command-log.js';
 import { CommandUsageError } from './command.js';
-import { type LogTarget, readTarget, type TargetOptions } from './log-target.js';
+import { readTarget, type TargetOptions } from './log-target.js';
 
 /** The options of `nestjs-logout migrate`. */
 interface MigrateOptions extends TargetOptions {
@@ -67,7 +67,7 @@ async function printSql(context: CommandContext, role: string | undefined): Prom
  *
  * @returns the tables that were missing.
  */
-async function makeAgain(target: LogTarget): Promise<string[]> {
+async function makeAgain(target: LogPlace): Promise<string[]> {
   const database = await openLogDatabase({ ...target, migrations: 'none' });
   try {
     const { dialect } = database;

@@ -21,13 +21,17 @@ import type { LogDatabase } from './log-database.js';
 import { ServerLogDatabase } from './server-log-database.js';
 import { handleOf, type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
 
-/** Where the log lives and what may be done to make it. */
-export interface LogLocation {
+/** Where the log lives. */
+export interface LogPlace {
   /** The application's DataSource, or the options that were given for the log itself. */
   readonly source: DataSource | DataSourceOptions;
   readonly schema: string | undefined;
   /** What the names of our tables and indexes begin with. */
   readonly tablePrefix?: string | undefined;
+}
+
+/** Where it lives and what may be done to make it. */
+export interface LogLocation extends LogPlace {
   /** Whether an empty log may be started beside another one. */
   readonly newLog?: boolean | undefined;
   /** `none`: checks nothing, for commands that inspect a database that may be damaged. */
@@ -96,14 +100,12 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
 }
 
 /** A DataSource of our own on the same database, connected. */
-export function connectTo(
-  location: Pick<LogLocation, 'source' | 'schema' | 'tablePrefix'>,
-): Promise<DataSource> {
+export function connectTo(location: LogPlace): Promise<DataSource> {
   const options = deriveDataSourceOptions(optionsOf(location.source), location);
   return connect(applicationOf(location), options);
 }
 
-function applicationOf({ source }: Pick<LogLocation, 'source'>): DataSource | undefined {
+function applicationOf({ source }: LogPlace): DataSource | undefined {
   return isDataSource(source) ? source : undefined;
 }
 

@@ -19,7 +19,6 @@ export interface TokenIdentity {
  * @publicApi
  */
 export interface TokenClaims extends TokenIdentity {
-  readonly iss: string;
   readonly sub: string;
   readonly aud?: string | readonly string[];
   /** Expiry in seconds (RFC 7519 section 4.1.4). */
@@ -37,12 +36,7 @@ export interface TokenClaims extends TokenIdentity {
  *
  * @publicApi
  */
-export interface VerifiedClaims {
+export interface VerifiedClaims extends Omit<TokenIdentity, 'iss'> {
   readonly iss?: string | undefined;
-  readonly sub?: string | undefined;
-  readonly sid?: string | undefined;
-  readonly jti?: string | undefined;
-  readonly gen?: number | undefined;
-  readonly iat?: number | undefined;
   readonly exp?: number | undefined;
 }
