@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import type { Dialect, Index } from './dialect.js';
+import type { Index } from './dialect.js';
 import { isAuthEntity } from './entities/auth-entities.js';
 import { AUTH_TABLES, type AuthTable, integerOf } from './entities/table.js';
 import type { LogDatabase } from './log-database.js';
@@ -105,12 +105,6 @@ async function presentColumns(
   return new Map(AUTH_TABLES.map((table) => [table, new Set(columnsOf(dialect.prefixed(table)))]));
 }
 
-/** What is known of a log before it is opened. */
-interface FoundLog {
-  readonly createdAt: number;
-  readonly position: number;
-}
-
 /**
  * A log that is empty or not there yet, beside an older one that is in use: a changed `tablePrefix` would
  * make every token valid again that was logged out in the old one.
@@ -144,12 +138,15 @@ function wasPrefix(table: string): string {
 }
 
 /** @returns `undefined` for tables that only look like a log, and for those that may not be read. */
-async function findLog(database: LogDatabase, table: string): Promise<FoundLog | undefined> {
+async function findLog(
+  database: LogDatabase,
+  table: string,
+): Promise<{ readonly createdAt: number; readonly position: number } | undefined> {
   const { dialect } = database;
-  const { text } = dialect;
+  const { text, qualified } = dialect;
   const sql =
     `SELECT ${text('l.created_at')} AS created_at, ${text('h.position')} AS head_position ` +
-    `FROM ${called(dialect, table)} l JOIN ${called(dialect, table.replace(/log$/, 'head'))} h ON h.id = l.id`;
+    `FROM ${qualified(table)} l JOIN ${qualified(table.replace(/log$/, 'head'))} h ON h.id = l.id`;
   try {
     const { rows } = await database.read({ sql, values: [] });
     const [row] = rows;
@@ -161,9 +158,4 @@ async function findLog(database: LogDatabase, table: string): Promise<FoundLog |
     if (dialect.failure(cause) === 'connection') throw error;
     return undefined;
   }
-}
-
-/** A table beside ours, quoted and qualified as ours are. */
-function called(dialect: Dialect, table: string): string {
-  return dialect.table('auth_log').replace(dialect.prefixed('auth_log'), table);
 }

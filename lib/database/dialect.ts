@@ -89,7 +89,9 @@ export interface Dialect {
   readonly prepareConnection: readonly string[];
   /** The name of one of our tables or indexes with the `tablePrefix` before it, neither quoted nor qualified. */
   prefixed(name: string): string;
-  /** The table's quoted and, where there are schemas, qualified name. */
+  /** A name that is quoted and, where there are schemas, qualified. */
+  qualified(name: string): string;
+  /** The same of one of our tables, with the prefix. */
   table(name: AuthTable): string;
   /** An expression as text, whatever type parsers the application has set. */
   text(expression: string): string;

@@ -18,6 +18,7 @@ export function standardDialect(qualified: (name: string) => string, tablePrefix
     forUpdate: ' FOR UPDATE',
     prepareConnection: [],
     prefixed,
+    qualified,
     table,
     placeholder: () => '?',
     insertsColumns: false,
