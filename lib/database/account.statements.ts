@@ -15,13 +15,18 @@ export type AccountRow = AuthAccount;
  * The same three values as in the index (`mark.ts`, protocol G4): the highest limit, the one session
  * that it spares, and the highest limit of the events that spare another one or none.
  */
-type SubjectMarks = Pick<
-  AuthAccount,
-  'killsBelow' | 'reason' | 'exceptKey' | 'sparedBelow' | 'sparedReason'
->;
+export type SubjectMarks = Pick<AuthAccount, (typeof MARK_PROPERTIES)[number]>;
+
+export const MARK_PROPERTIES = [
+  'killsBelow',
+  'reason',
+  'exceptKey',
+  'sparedBelow',
+  'sparedReason',
+] as const satisfies readonly (keyof AuthAccount)[];
 
 /** An account that was never marked. */
-const UNMARKED: SubjectMarks = {
+export const UNMARKED: SubjectMarks = {
   killsBelow: 0,
   reason: 'unspecified',
   exceptKey: null,
@@ -30,7 +35,7 @@ const UNMARKED: SubjectMarks = {
 };
 
 /** An account of which nothing is stored. */
-export function unknownAccount(key: string): AccountRow {
+function unknownAccount(key: string): AccountRow {
   return { key, ...UNMARKED, markedAt: 0, lockedUntil: null, disabledAt: null };
 }
 
@@ -46,9 +51,6 @@ export class AccountStatements extends Statements {
 
   /** W1: the first of all locks, in the order of their keys. */
   readonly lock = this.accounts.find(['key IN'], { orderBy: 'key', lock: true });
-
-  /** The rows of those that have one. */
-  readonly select = this.accounts.find(['key IN']);
 
   /**
    * Whether anything is stored of an account: a row if it has a session, marks or a lock. Raw: it looks

@@ -1,16 +1,8 @@
-import type { AccountRow } from './account.statements.js';
 import type { Dialect } from './dialect.js';
+import type { Judgement } from './judgement.js';
 import { bytesOf, statementOf } from './prepared-statement.js';
 import type { SessionRow } from './session.statements.js';
 import type { Statement } from './statement.js';
-
-/** Below which positions sessions have ended, by the marks of their account and their issuer. */
-export interface Cutoffs {
-  readonly account: Pick<AccountRow, 'killsBelow' | 'exceptKey' | 'sparedBelow'>;
-  readonly issuer: Pick<AccountRow, 'killsBelow'>;
-  /** The database's time (epoch ms). */
-  readonly now: number;
-}
 
 /**
  * The ids of an account's open sessions that share a limit with `session`, without itself. Raw SQL,
@@ -23,7 +15,7 @@ export function sharingALimit(
   dialect: Dialect,
   session: Pick<SessionRow, 'key' | 'subjectKey'>,
   group: { readonly only: string | null; readonly listed: readonly string[] },
-  { account, issuer, now }: Cutoffs,
+  { account, issuer, now }: Judgement,
   page: {
     readonly order: 'ASC' | 'DESC';
     readonly passed: number;

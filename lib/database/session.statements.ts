@@ -1,7 +1,9 @@
 import { AuthSession, RefreshToken } from './entities/auth-session.entity.js';
-import { reader } from './entities/table.js';
+import { integerOf, reader } from './entities/table.js';
+import { type Judgement, judgedBy, judgementOf } from './judgement.js';
 import { Statements } from './statement-repository.js';
-import type { Statement } from './statement.js';
+import type { Row, Statement } from './statement.js';
+import type { AuthClock } from '../platform/auth-clock.js';
 
 /** One login. */
 export type SessionRow = AuthSession;
@@ -19,6 +21,20 @@ export interface RetryProof {
   readonly sealed: string;
 }
 
+/** A refresh token that was presented, with everything that decides about it, as one statement saw it. */
+export interface PresentedToken {
+  readonly session: SessionRow;
+  readonly refresh: RefreshRow;
+  readonly judgement: Judgement;
+  /** When the token so many rotations before was replaced; `null` for a session with fewer. */
+  readonly replacedBefore: number | null;
+  /** Whether the end of the session was committed and waits to be numbered (C5). */
+  readonly isEnding: boolean;
+}
+
+/** What the names of the token's columns begin with, beside those of its session. */
+const PRESENTED = 'token_';
+
 /** Used tokens that one rotation deletes at most. */
 const FORGOTTEN_AT_ONCE = 50;
 
@@ -28,50 +44,46 @@ const FORGOTTEN_SUCCESSOR = ['sealedSuccessor = NULL', 'graceUntil = NULL'] as c
 export class SessionStatements extends Statements {
   private readonly session = this.table(AuthSession);
   private readonly refresh = this.table(RefreshToken);
-  private readonly tokens = `SELECT ${this.refresh.select('t')} FROM ${this.refresh.table} t`;
-
-  /** The database's time, after whatever was waited for before. Raw: it reads no table. */
-  readonly now = this.prepare<[]>(`SELECT ${this.dialect.text(this.dialect.now)} AS now`);
+  private readonly judged = judgedBy(this.dialect, 's.subject_key', '?1');
 
   /** Does nothing when an earlier attempt, whose COMMIT was not answered, inserted it. */
   readonly insertSession = this.session.insertMissing();
   readonly insertRefresh = this.refresh.insertMissing();
 
+  /** Under the lock of its session, where an earlier attempt would have been seen. */
+  readonly insertSuccessor = this.refresh.insert();
+
+  /** What sessions of an account are judged by: always one row. Raw: it joins two rows of one table. */
+  readonly judge = this.prepare<[subjectKey: string, issuerKey: string]>(
+    `SELECT ${this.judged.columns} FROM (SELECT 1 AS one) o${judgedBy(this.dialect, '?1', '?2').joins}`,
+    'hex',
+    'hex',
+  );
+
   /**
-   * Sessions by their refresh tokens, and whether the end of each waits to be numbered. Raw: it reads
-   * three tables.
+   * Everything that decides about refresh tokens, in one snapshot: each with its session, what that is
+   * judged by, when the token so many rotations before was replaced, and whether the end of the session
+   * waits to be numbered. Raw: it reads four tables.
    */
-  readonly findByTokens = this.prepare<[digests: readonly string[]]>(
-    `SELECT ${this.session.select('s')}, ${this.refresh.select('r', ['digest'])}, ${this.dialect.text(
+  readonly findPresented = this.prepare<
+    [issuerKey: string, steps: number, digests: readonly string[]]
+  >(
+    `SELECT ${this.session.select('s')}, ${this.refresh.select('r', undefined, PRESENTED)}, ${this.dialect.text(
+      `(SELECT e.replaced_at FROM ${this.refresh.table} e WHERE e.session_key = r.session_key AND e.number = r.number - ?2)`,
+    )} AS replaced_before, ${this.dialect.text(
       `(SELECT COUNT(*) FROM ${this.dialect.table('auth_pending')} p WHERE p.event_key = s.session_key)`,
-    )} AS pending_ends FROM ${this.refresh.table} r JOIN ${this.session.table} s ` +
-      `ON s.session_key = r.session_key WHERE r.token_digest IN (?)`,
+    )} AS pending_ends, ${this.judged.columns} FROM ${this.refresh.table} r JOIN ${this.session.table} s ` +
+      `ON s.session_key = r.session_key${this.judged.joins} WHERE r.token_digest IN (?3)`,
+    'hex',
+    'plain',
     'hexes',
   );
 
   /** The one lock of a refresh; a logout of the session takes the same (RT-08). */
-  readonly lockSession = this.session.find(['key'], { lock: true });
-
-  /** In a statement of its own, after the lock: what was read before may be old by then. */
-  readonly findRefresh = this.refresh.find(['digest']);
-
-  /**
-   * What a rotation looks at: the presented token, its successor from an attempt whose COMMIT was not
-   * answered, and the token so many rotations before. Raw: another row determines which one that is.
-   */
-  readonly findRotation = this.prepare<
-    [sessionKey: string, digest: string, successorDigest: string, steps: number]
-  >(
-    `${this.tokens} WHERE t.token_digest IN (?2, ?3) UNION ALL ${this.tokens} WHERE t.session_key = ?1 ` +
-      `AND t.number = (SELECT p.number - ?4 FROM ${this.refresh.table} p WHERE p.token_digest = ?2)`,
-    'hex',
-    'hex',
-    'hex',
-    'plain',
-  );
+  readonly lockSession = this.session.find(['key'], { only: ['key'], lock: true });
 
   private readonly findNumbered = this.prepare<[sessionKey: string, number: number]>(
-    `${this.tokens} WHERE t.session_key = ?1 AND (t.number = ?2 ` +
+    `SELECT ${this.refresh.select('t')} FROM ${this.refresh.table} t WHERE t.session_key = ?1 AND (t.number = ?2 ` +
       `OR t.number = (SELECT MAX(m.number) FROM ${this.refresh.table} m WHERE m.session_key = ?1))`,
     'hex',
     'plain',
@@ -238,3 +250,17 @@ export const sessionOf = reader(AuthSession);
 
 /** One row of `auth_refresh`. */
 export const refreshOf = reader(RefreshToken);
+
+const presentedRefreshOf = reader(RefreshToken, undefined, PRESENTED);
+
+/** One row of {@link SessionStatements.findPresented}. */
+export function presentedOf(row: Row, clock: Pick<AuthClock, 'database'>): PresentedToken {
+  const { replaced_before: before = null, pending_ends: pendingEnds } = row;
+  return {
+    session: sessionOf(row),
+    refresh: presentedRefreshOf(row),
+    judgement: judgementOf(row, clock),
+    replacedBefore: before === null ? null : integerOf(before),
+    isEnding: integerOf(pendingEnds) > 0,
+  };
+}

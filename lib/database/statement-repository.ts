@@ -126,10 +126,10 @@ export class StatementRepository<T extends object> {
     this.columns = columnsOf(entity);
   }
 
-  /** All columns, or some, for a SELECT: each as text, under its own name. */
-  select(alias: string, only?: readonly (keyof T)[]): string {
+  /** All columns, or some, for a SELECT: each as text, under its own name behind a prefix. */
+  select(alias: string, only?: readonly (keyof T)[], prefix = ''): string {
     const columns = only === undefined ? this.columns : columnsOf(this.entity, only);
-    return columns.map((column) => selected(this.dialect, column, alias)).join(', ');
+    return columns.map((column) => selected(this.dialect, column, alias, prefix)).join(', ');
   }
 
   find<const W extends readonly Condition<T>[]>(
@@ -227,9 +227,14 @@ export class StatementRepository<T extends object> {
 }
 
 /** One column in a SELECT: as text, whatever type parsers the application has set. */
-export function selected(dialect: Dialect, { name, kind, as }: Column, alias: string): string {
+export function selected(
+  dialect: Dialect,
+  { name, kind, as }: Column,
+  alias: string,
+  prefix = '',
+): string {
   const column = `${alias}.${name}`;
-  if (kind === 'text') return column;
   const isNumber = kind === 'position' || kind === 'flag';
-  return `${isNumber ? dialect.text(column) : dialect.hex(column)} AS ${as}`;
+  const text = kind === 'text' ? column : isNumber ? dialect.text(column) : dialect.hex(column);
+  return `${text} AS ${prefix}${as}`;
 }

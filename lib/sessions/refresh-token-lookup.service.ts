@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type KeyObject, randomInt } from 'node:crypto';
 import { KeyRing } from '../authentication/key-ring.js';
-import { integerOf } from '../database/entities/table.js';
-import { sessionOf, type SessionRow } from '../database/session.statements.js';
-import type { Row } from '../database/statement.js';
+import type { PresentedToken, SessionRow } from '../database/session.statements.js';
 import { refusal } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
@@ -101,8 +99,8 @@ const STRANGERS = { batch: 100, queue: 200 } as const;
 @Injectable()
 export class RefreshTokenLookup {
   private readonly derived = new WeakMap<KeyObject, CheckKey>();
-  private readonly own = new LookupLane(this.look.bind(this), OWN);
-  private readonly strangers = new LookupLane(this.look.bind(this), STRANGERS);
+  private readonly own = new LookupLane((digests) => this.store.present(digests), OWN);
+  private readonly strangers = new LookupLane((digests) => this.store.present(digests), STRANGERS);
 
   constructor(
     private readonly log: RevocationLog,
@@ -117,24 +115,27 @@ export class RefreshTokenLookup {
   }
 
   /**
-   * The session that a token belongs to, whether it has ended or not; `undefined` for any other text.
+   * A token with its session, whether that has ended or not; `undefined` for any other text.
    *
    * @throws AuthUnavailableException `storage_unavailable`, also for a text without a right check value
    * while too many of those are waiting.
    */
-  async find(token: string): Promise<SessionRow | undefined> {
+  async present(token: string): Promise<PresentedToken | undefined> {
     if (!isRefreshToken(token)) return undefined;
-    const row = await this.rowOf(token);
-    if (row === undefined) return undefined;
-    if (integerOf(row['pending_ends']) === 0) return sessionOf(row);
+    const found = await this.look(token);
+    if (found?.isEnding !== true) return found;
     // Its end was committed in a caller's transaction and counts from then on (C5).
     await this.log.settlePending();
-    const again = await this.rowOf(token);
-    if (again === undefined) return undefined;
-    const session = sessionOf(again);
-    return integerOf(again['pending_ends']) === 0
-      ? session
-      : { ...session, endedAt: session.endedAt ?? 0, endReason: session.endReason ?? 'logout' };
+    const again = await this.look(token);
+    if (again?.isEnding !== true) return again;
+    const { endedAt, endReason } = again.session;
+    const ended = { endedAt: endedAt ?? 0, endReason: endReason ?? 'logout' };
+    return { ...again, session: { ...again.session, ...ended } };
+  }
+
+  /** The session that a token belongs to, as {@link present}. */
+  async find(token: string): Promise<SessionRow | undefined> {
+    return (await this.present(token))?.session;
   }
 
   /** The tokens that this application made, by their check values, and at most `others` other texts. */
@@ -155,15 +156,10 @@ export class RefreshTokenLookup {
     await this.store.attempt(({ statements }) => statements.useUp(digest));
   }
 
-  private rowOf(token: RefreshToken): Promise<Row | undefined> {
+  private look(token: RefreshToken): Promise<PresentedToken | undefined> {
     const isOwn = hasCheckValueOf(token, this.checkKeys());
     const lane = isOwn ? this.own : this.strangers;
     return lane.find(refreshTokenDigest(token)).catch(this.meter.refused);
-  }
-
-  private async look(digests: readonly string[]): Promise<ReadonlyMap<string, Row>> {
-    const rows = await this.store.read(({ statements }) => statements.findByTokens(digests));
-    return new Map(rows.map((row) => [row['token_digest'] ?? '', row]));
   }
 
   private checkKeys(): CheckKey[] {

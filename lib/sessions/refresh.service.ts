@@ -1,6 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
-import type { RefreshRow, SessionRow } from '../database/session.statements.js';
+import {
+  type PresentedToken,
+  refreshOf,
+  type RefreshRow,
+  type SessionRow,
+} from '../database/session.statements.js';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import { ERROR_CODES } from '../errors/error-codes.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
@@ -30,9 +35,8 @@ import {
   sealSuccessor,
 } from './refresh-token.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
-import { isReuseAfterEnd, type RefreshOutcome, rotate } from './rotate.js';
-import { findLive } from './session-list.js';
-import { cut, SessionStore, storedClientOf } from './session-store.service.js';
+import { isReuse, type RefreshOutcome, rotate } from './rotate.js';
+import { cut, endOf, refusalOf, SessionStore, storedClientOf } from './session-store.service.js';
 
 /** How often one call starts again because a cut-off of the account overtook its position. */
 const ATTEMPTS = 5;
@@ -80,7 +84,8 @@ export class RefreshService {
     const successor = this.lookup.issue();
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       // Looked up first: an unknown text costs no more than its share of one statement.
-      const session = await this.presentedSession(token, context);
+      const presented = await this.present(token, context);
+      const { session } = presented;
       // Before the claims are asked for: a role that changes meanwhile revokes this token (G1).
       const since = await this.positions.read();
       const claims = await this.claimsFor(session, context);
@@ -122,19 +127,20 @@ export class RefreshService {
   async inspect(token: string): Promise<LiveRefreshToken | undefined> {
     // What a caller's transaction has ended counts from its commit on (C5).
     await this.log.settlePending();
-    const session = await this.lookup.find(token);
-    if (session === undefined || session.endedAt !== null) return undefined;
-    const digest = refreshTokenDigest(token);
-    const row = await this.store.write((of) => findLive(of, session, digest));
-    return row && { session, expiresAt: row.expiresAt };
+    const presented = await this.lookup.present(token);
+    if (presented === undefined || presented.refresh.replacedAt !== null) return undefined;
+    const { session, refresh, judgement } = presented;
+    const isLive =
+      endOf(session, judgement) === undefined &&
+      refusalOf(judgement) === undefined &&
+      judgement.now < refresh.expiresAt;
+    return isLive ? { session, expiresAt: refresh.expiresAt } : undefined;
   }
 
-  private async presentedSession(
-    token: RefreshToken,
-    context: RefreshContext,
-  ): Promise<SessionRow> {
-    const session = await this.lookup.find(token);
-    if (session === undefined) throw refusal('refresh_token_invalid');
+  private async present(token: RefreshToken, context: RefreshContext): Promise<PresentedToken> {
+    const presented = await this.lookup.present(token);
+    if (presented === undefined) throw refusal('refresh_token_invalid');
+    const { session } = presented;
     const isForeign =
       session.delivery !== (context.delivery ?? 'body') ||
       (context.client !== undefined && cut(context.client) !== session.client);
@@ -142,12 +148,25 @@ export class RefreshService {
     if (isForeign) throw refusal('refresh_token_invalid');
     if (session.endedAt !== null) {
       const proof = context.idempotencyKey && retryDigest(token, context.idempotencyKey);
-      const isReused = await this.store.write((of) =>
-        isReuseAfterEnd(of, refreshTokenDigest(token), proof),
-      );
+      const { refresh, judgement } = presented;
+      const successors = await this.successorsOf(refresh);
+      const isReused = isReuse(refresh, successors, proof, judgement.now);
       throw this.ended(session, session.endReason ?? 'unspecified', isReused, context);
     }
-    return session;
+    return presented;
+  }
+
+  /** None of a token that was not used. */
+  private async successorsOf({
+    sessionKey,
+    number,
+    replacedAt,
+  }: RefreshRow): Promise<RefreshRow[]> {
+    if (replacedAt === null) return [];
+    const rows = await this.store.read(({ statements }) =>
+      statements.successors(sessionKey, number),
+    );
+    return rows.map(refreshOf);
   }
 
   /** @throws AuthException 401 `account_disabled` when the account is gone: then the session ends too. */
@@ -197,7 +216,7 @@ export class RefreshService {
         true,
       )?.reason,
     };
-    return this.store.write((of) => rotate(of, session, rotation, this.options));
+    return this.store.write((of) => rotate(of, session.key, rotation, this.options));
   }
 
   private async refuse(

@@ -1,15 +1,16 @@
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import {
   newRefreshRow,
+  type PresentedToken,
   refreshOf,
   type RefreshRow,
   type RetryProof,
-  sessionOf,
   type SessionRow,
 } from '../database/session.statements.js';
-import type { Transaction } from '../database/statement.js';
+import type { Judgement } from '../database/judgement.js';
+import type { Statement, Transaction } from '../database/statement.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { endOf, type Judgement, refusalOf, type StoredSessions } from './session-store.service.js';
+import { endOf, refusalOf, type StoredSessions } from './session-store.service.js';
 
 /**
  * What a refresh token that was used before says about who uses it again.
@@ -54,9 +55,6 @@ export type RefreshOutcome =
 /** Used tokens of a session that are kept, so that their reuse is noticed; older ones are deleted. */
 const MOST_USED = 100;
 
-/** Rotations of a session in the lifetime of one access token; a client needs one. */
-const MOST_ROTATIONS = 20;
-
 /** Retries with an idempotency key of a session in that time; many tabs may share a token and its key. */
 const MOST_PROVEN_RETRIES = 100;
 
@@ -93,87 +91,106 @@ type RotationOptions = Pick<
  */
 export function* rotate(
   of: StoredSessions,
-  { key, subjectKey }: SessionRow,
+  key: string,
   rotation: Rotation,
   options: RotationOptions,
 ): Transaction<RefreshOutcome> {
-  const { digest, successorDigest, since, sealed, proof } = rotation;
-  const { statements } = of;
-  const { rows: locked } = yield statements.lockSession(key);
-  const { rows } = yield statements.findRotation(key, digest, successorDigest, MOST_ROTATIONS);
-  const refreshes = rows.map(refreshOf);
-  const presented = refreshes.find((row) => row.digest === digest);
-  if (locked[0] === undefined || presented === undefined) return { kind: 'unknown' };
-  const session = sessionOf(locked[0]);
-  const judgement = yield* of.judge(subjectKey);
-  const { now } = judgement;
+  const { statements, dialect } = of;
+  // Where one writer excludes all others there is no row to lock.
+  if (dialect.forUpdate !== '') yield statements.lockSession(key);
+  // In a statement of its own, after the lock: what was read before may be old by then.
+  const presented = yield* of.present(rotation.digest);
+  if (presented === undefined) return { kind: 'unknown' };
+  const { refresh } = presented;
+  const isUsed = refresh.replacedAt !== null;
+  const found = isUsed ? (yield statements.successors(key, refresh.number)).rows : [];
+  const successors = found.map(refreshOf);
+  const decided = decide(presented, successors, rotation, options);
+  if (decided !== undefined) return decided;
+  if (isUsed) return yield* retry(of, presented, successors, rotation.proof?.digest, options);
+  const { successor, replace, others } = replacement(statements, presented, rotation, options);
+  const { affected } = yield replace;
+  if (affected !== 1) throw new Error('A refresh token was replaced under the session’s lock.');
+  for (const statement of others) yield statement;
+  return { kind: 'refreshed', refresh: successor };
+}
 
+/** What becomes of a refresh that changes nothing; `undefined` for one that replaces the token or retries. */
+function decide(
+  { session, refresh, judgement, replacedBefore }: PresentedToken,
+  successors: readonly RefreshRow[],
+  { since, successorDigest, proof, knownEnd }: Rotation,
+  { accessTokenTtl }: RotationOptions,
+): RefreshOutcome | undefined {
+  const { now } = judgement;
   // A locked account comes first: its owner should read that it is locked, not that the session has ended.
   const refusal = refusalOf(judgement);
   if (refusal !== undefined) return { kind: refusal };
-  const reason = endOf(session, judgement) ?? rotation.knownEnd;
+  const reason = endOf(session, judgement) ?? knownEnd;
   if (reason !== undefined) {
-    const isReused = yield* isReuse(of, presented, proof?.digest, now);
+    const isReused = isReuse(refresh, successors, proof?.digest, now);
     return { kind: 'ended', reason, isReused };
   }
   if (now >= session.expiresAt) return { kind: 'expired' };
   // An earlier attempt of this call has committed, and its answer was lost.
-  const own = refreshes.find((row) => row.digest === successorDigest);
+  const own = successors.find(({ digest }) => digest === successorDigest);
   if (own !== undefined) return { kind: 'refreshed', refresh: own };
   if (newestCutoff(judgement) > since) return { kind: 'superseded' };
-  if (presented.replacedAt !== null) {
-    return yield* retry(of, session, presented, proof?.digest, now, options);
-  }
+  if (refresh.replacedAt !== null) return undefined;
   // Only now: a token that was used and has expired since is judged as a reuse.
-  if (now >= presented.expiresAt) return { kind: 'expired' };
-  const wait = waitOf(refreshes, presented.number - MOST_ROTATIONS, now - options.accessTokenTtl);
-  if (wait > 0) return { kind: 'too many', wait };
+  if (now >= refresh.expiresAt) return { kind: 'expired' };
+  const after = now - accessTokenTtl;
+  const wait = (replacedBefore ?? after) - after;
+  return wait > 0 ? { kind: 'too many', wait } : undefined;
+}
 
+/** The successor of a token, and the statements that put it in its place. */
+function replacement(
+  statements: StoredSessions['statements'],
+  { session, refresh, judgement: { now } }: PresentedToken,
+  { digest, successorDigest, sealed, proof, sighting }: Rotation,
+  options: RotationOptions,
+): {
+  readonly successor: RefreshRow;
+  /** The one that changes a row only if no other caller was first (RT-03). */
+  readonly replace: Statement;
+  readonly others: readonly Statement[];
+} {
+  const { key } = session;
   // The idle time starts anew, the absolute end of the session stays (RT-09).
   const life = Math.min(options.refreshTokenTtl, options.sessionIdleTtl);
   const expiresAt = Math.min(now + life, session.expiresAt);
-  const graceUntil = sealed === null ? null : now + options.refreshGrace;
-  const { affected } = yield statements.replace(presented.digest, {
+  const successor = newRefreshRow(successorDigest, key, refresh.number + 1, expiresAt);
+  const replace = statements.replace(digest, {
     replacedAt: now,
-    graceUntil,
+    graceUntil: sealed === null ? null : now + options.refreshGrace,
     sealedSuccessor: sealed,
     retryDigest: proof?.digest ?? null,
     retrySealed: proof?.sealed ?? null,
   });
-  if (affected !== 1) throw new Error('A refresh token was replaced under the session’s lock.');
-  const refresh = newRefreshRow(successorDigest, key, presented.number + 1, expiresAt);
-  yield statements.insertRefresh(refresh);
-  yield statements.see(key, { ...rotation.sighting, lastSeenAt: now, idleUntil: expiresAt });
-  yield statements.forgetSuccessors(key, now);
+  const others = [
+    statements.insertSuccessor(successor),
+    statements.see(key, { ...sighting, lastSeenAt: now, idleUntil: expiresAt }),
+    statements.forgetSuccessors(key, now),
+  ];
   // S7: one row goes for each that comes; those of an earlier release in small portions.
-  const tooOld = presented.number - MOST_USED;
-  if (tooOld > 0) yield statements.forgetUsed(key, tooOld);
-  return { kind: 'refreshed', refresh };
+  const tooOld = refresh.number - MOST_USED;
+  if (tooOld > 0) others.push(statements.forgetUsed(key, tooOld));
+  return { successor, replace, others };
 }
 
 /**
  * Whether a token whose session has ended was used before by someone else: its successor was presented
  * too, or its grace is over and the caller does not prove to be the same client (S17).
  */
-export function* isReuseAfterEnd(
-  of: StoredSessions,
-  digest: string,
-  retryDigest: string | undefined,
-): Transaction<boolean> {
-  const { rows } = yield of.statements.findRefresh(digest);
-  if (rows[0] === undefined) return false;
-  return yield* isReuse(of, refreshOf(rows[0]), retryDigest, yield* of.readNow());
-}
-
-function* isReuse(
-  of: StoredSessions,
+export function isReuse(
   presented: RefreshRow,
+  successors: readonly RefreshRow[],
   retryDigest: string | undefined,
   now: number,
-): Transaction<boolean> {
+): boolean {
   if (presented.replacedAt === null) return false;
-  const { rows } = yield of.statements.successors(presented.sessionKey, presented.number);
-  const next = rows.map(refreshOf).find(({ number }) => number === presented.number + 1);
+  const next = successors.find(({ number }) => number === presented.number + 1);
   // One that was used up by a logout has no successor.
   if (next === undefined) return false;
   if (next.replacedAt !== null) return !isReplay(presented, next, retryDigest);
@@ -185,15 +202,12 @@ function* isReuse(
  * the client that proves to be the one which came first. From any other caller it counts as stolen.
  */
 function* retry(
-  of: StoredSessions,
-  session: SessionRow,
-  presented: RefreshRow,
+  { statements }: StoredSessions,
+  { session, refresh: presented, judgement: { now } }: PresentedToken,
+  successors: readonly RefreshRow[],
   retryDigest: string | undefined,
-  now: number,
   { accessTokenTtl, refreshGraceRetries }: RotationOptions,
 ): Transaction<RefreshOutcome> {
-  const { rows } = yield of.statements.successors(presented.sessionKey, presented.number);
-  const successors = rows.map(refreshOf);
   const newest = Math.max(...successors.map(({ number }) => number), presented.number);
   // Others as old are deleted already, and must get the same answer (S7).
   if (newest - presented.number > MOST_USED) return { kind: 'unknown' };
@@ -203,12 +217,12 @@ function* retry(
     if (now >= presented.expiresAt) return { kind: 'expired' };
     const due = nextRetry(session, now, accessTokenTtl);
     if (due.wait > 0) return { kind: 'too many', wait: due.wait };
-    yield of.statements.countProvenRetry(session.key, { retriesUntil: due.until });
+    yield statements.countProvenRetry(session.key, { retriesUntil: due.until });
     return { kind: 'retried', refresh: next, sealed: retrySealed, isProven: true };
   }
   if (next !== undefined && sealedSuccessor !== null && isInGrace(presented, now)) {
     if (presented.retries < refreshGraceRetries) {
-      yield of.statements.countRetry(presented.digest);
+      yield statements.countRetry(presented.digest);
       return { kind: 'retried', refresh: next, sealed: sealedSuccessor, isProven: false };
     }
   }
@@ -259,12 +273,6 @@ function nextRetry(
   const counted = retriesUntil !== null && retriesUntil <= now + span ? retriesUntil : now;
   const until = Math.max(counted, now) + Math.ceil(span / MOST_PROVEN_RETRIES);
   return { until, wait: until - now - span };
-}
-
-/** How long until one more rotation is allowed (ms), by when the one so many before was made. */
-function waitOf(refreshes: readonly RefreshRow[], number: number, after: number): number {
-  const before = refreshes.find((row) => row.number === number)?.replacedAt ?? after;
-  return before - after;
 }
 
 function newestCutoff({ account, issuer }: Judgement): number {

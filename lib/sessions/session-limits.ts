@@ -1,8 +1,8 @@
 import type { Dialect } from '../database/dialect.js';
+import type { Judgement } from '../database/judgement.js';
 import { sharingALimit } from '../database/session-limit.statement.js';
 import type { SessionRow } from '../database/session.statements.js';
 import type { Statement, Transaction } from '../database/statement.js';
-import type { Judgement } from './session-store.service.js';
 
 /** The name of the limit that unlisted and absent client names share. */
 export const SHARED_LIMIT = '*';

@@ -1,14 +1,8 @@
 import { type AuthException, refusal } from '../errors/auth.exception.js';
-import {
-  refreshOf,
-  type RefreshRow,
-  sessionOf,
-  type SessionPlace,
-  type SessionRow,
-} from '../database/session.statements.js';
+import { sessionOf, type SessionPlace, type SessionRow } from '../database/session.statements.js';
 import type { Transaction } from '../database/statement.js';
 import type { EventKeys } from '../revocation/index/event-key.js';
-import { endOf, isOpen, refusalOf, type StoredSessions } from './session-store.service.js';
+import { isOpen, type StoredSessions } from './session-store.service.js';
 import type { SessionRows } from './session-sweep.js';
 
 /** The default `limit` of {@link SessionService.list}. */
@@ -109,20 +103,6 @@ export function* findOpen(
   const session = sessionOf(rows[0]);
   if (session.subjectKey !== subjectKey) return false;
   return isOpen(session, yield* of.judge(subjectKey));
-}
-
-/** The row of a token that a refresh would replace now, judged as a refresh judges it, without its locks. */
-export function* findLive(
-  of: StoredSessions,
-  session: SessionRow,
-  digest: string,
-): Transaction<RefreshRow | undefined> {
-  const { rows } = yield of.statements.findRefresh(digest);
-  const judgement = yield* of.judge(session.subjectKey);
-  if (rows[0] === undefined || endOf(session, judgement) !== undefined) return undefined;
-  if (refusalOf(judgement) !== undefined) return undefined;
-  const row = refreshOf(rows[0]);
-  return judgement.now >= row.expiresAt || row.replacedAt !== null ? undefined : row;
 }
 
 /**

@@ -1,16 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import {
-  accountOf,
-  type AccountRow,
-  AccountStatements,
-  endedBy,
-  unknownAccount,
-} from '../database/account.statements.js';
+import { AccountStatements, endedBy } from '../database/account.statements.js';
 import type { Dialect } from '../database/dialect.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
-import { integerOf } from '../database/entities/table.js';
+import { type Judgement, judgementOf } from '../database/judgement.js';
 import { isRetryable } from '../database/log-database.js';
-import { type SessionRow, SessionStatements } from '../database/session.statements.js';
+import {
+  presentedOf,
+  type PresentedToken,
+  type SessionRow,
+  SessionStatements,
+} from '../database/session.statements.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { retried } from '../platform/async-calls.js';
@@ -25,12 +24,8 @@ const PATIENCE = 5_000;
 
 const FAILED = unavailable('The session could not be stored or read. Try again.');
 
-/** What a session is judged by: its account, its issuer, and the database's time. */
-export interface Judgement {
-  readonly account: AccountRow;
-  readonly issuer: AccountRow;
-  readonly now: number;
-}
+/** Rotations of a session in the lifetime of one access token; a client needs one (S7). */
+const MOST_ROTATIONS = 20;
 
 /** What transactions on sessions are made of. Nothing is awaited inside: SQLite runs them in one tick. */
 export class StoredSessions {
@@ -47,20 +42,20 @@ export class StoredSessions {
     this.accounts = new AccountStatements(dialect);
   }
 
-  /** Reads in statements of their own, so after every lock that was waited for. */
+  /** Reads in a statement of its own, so after every lock that was waited for. */
   *judge(subjectKey: string): Transaction<Judgement> {
-    const { rows } = yield this.accounts.select([subjectKey, this.issuerKey]);
-    const now = yield* this.readNow();
-    const found = rows.map(accountOf);
-    const of = (key: string): AccountRow =>
-      found.find((account) => account.key === key) ?? unknownAccount(key);
-    return { account: of(subjectKey), issuer: of(this.issuerKey), now };
+    const { rows } = yield this.statements.judge(subjectKey, this.issuerKey);
+    return judgementOf(rows[0], this.clock);
   }
 
-  /** The database's time. */
-  *readNow(): Transaction<number> {
-    const { rows } = yield this.statements.now();
-    return this.clock.database(integerOf(rows[0]?.['now']));
+  /** Looks a refresh token up, with everything that decides about it; also after a lock that was waited for. */
+  *present(digest: string): Transaction<PresentedToken | undefined> {
+    const { rows } = yield this.findPresented([digest]);
+    return rows[0] && presentedOf(rows[0], this.clock);
+  }
+
+  findPresented(digests: readonly string[]): Statement {
+    return this.statements.findPresented(this.issuerKey, MOST_ROTATIONS, digests);
   }
 }
 
@@ -113,6 +108,18 @@ export class SessionStore {
       return (await database.read(statement(this.of(database.dialect)))).rows;
     };
     return rows().catch(FAILED).catch(this.meter.refused);
+  }
+
+  /**
+   * Looks refresh tokens up in one statement on the primary.
+   *
+   * @returns Those that there are, by their digests.
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  async present(digests: readonly string[]): Promise<ReadonlyMap<string, PresentedToken>> {
+    const rows = await this.read((of) => of.findPresented(digests));
+    const found = rows.map((row) => presentedOf(row, this.clock));
+    return new Map(found.map((token) => [token.refresh.digest, token]));
   }
 
   /**

@@ -68,13 +68,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     'const isMoved = false;',
     'cluster/feed/f3',
   ),
-  one(
-    'a refresh forgets what the database has lost',
-    'sessions/rotate',
-    '?? rotation.knownEnd',
-    '',
-    H2,
-  ),
+  one('a refresh forgets what the database has lost', 'sessions/rotate', '?? knownEnd', '', H2),
   one(
     'a token from beyond the head is never decided',
     'revocation/log/log-positions.service',

@@ -255,7 +255,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     `${REFRESH}: RT-09`,
     edit(
       ROTATE,
-      "if (now >= presented.expiresAt)\n        return { kind: 'expired' };\n    const",
+      "if (now >= refresh.expiresAt)\n        return { kind: 'expired' };\n    const",
       'const',
     ),
   ),

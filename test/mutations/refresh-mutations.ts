@@ -60,7 +60,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'A28: a client that proves its retries may retry without end',
     ROTATE,
-    'yield of.statements.countProvenRetry(session.key, { retriesUntil: due.until });',
+    'yield statements.countProvenRetry(session.key, { retriesUntil: due.until });',
     '',
     'cluster/sessions/lost-answers',
   ),
@@ -123,8 +123,8 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'S7: a session rotates as often as it likes',
     ROTATE,
-    'if (wait > 0)',
-    'if (false)',
+    'return wait > 0 ?',
+    'return false ?',
     'cluster/sessions/bounds',
   ),
   one(
@@ -158,7 +158,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'S17: a reuse after a logout of the account is not reported',
     ROTATE,
-    'const isReused = yield* isReuse(of, presented, proof?.digest, now);',
+    'const isReused = isReuse(refresh, successors, proof?.digest, now);',
     'const isReused = false;',
     'cluster/sessions/reuse-after-end',
   ),

@@ -41,7 +41,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a retry is given a successor of its own',
     ROTATE,
-    'if (presented.replacedAt !== null)',
+    'if (isUsed)',
     'if (false)',
     'cluster/sessions/refresh',
   ),

@@ -27,7 +27,7 @@ export {
   SUPPORTED_FORMAT,
 } from '../../lib/database/entities/revocation-event.entity.js';
 export { ServerLogDatabase } from '../../lib/database/server-log-database.js';
-export { SessionStatements } from '../../lib/database/session.statements.js';
+export { newRefreshRow, SessionStatements } from '../../lib/database/session.statements.js';
 export { SqliteLogDatabase } from '../../lib/database/sqlite-log-database.js';
 export { statementOf } from '../../lib/database/prepared-statement.js';
 export { StatementRepository } from '../../lib/database/statement-repository.js';

@@ -132,17 +132,31 @@ export function columnsOf<T extends object>(
 /** A row as it was selected: every column as text. */
 type Cells = Readonly<Record<string, string | null>>;
 
-/** The function that makes an entity of a row in which its columns were selected. */
-export function reader<T extends object>(entity: EntityClass<T>): (row: Cells) => T;
+/**
+ * The function that makes an entity of a row in which its columns were selected.
+ *
+ * @param prefix - What their names begin with there: a row may hold several entities.
+ */
+export function reader<T extends object>(
+  entity: EntityClass<T>,
+  properties?: undefined,
+  prefix?: string,
+): (row: Cells) => T;
 export function reader<T extends object, P extends keyof T>(
   entity: EntityClass<T>,
   properties: readonly P[],
+  prefix?: string,
 ): (row: Cells) => Pick<T, P>;
 export function reader<T extends object>(
   entity: EntityClass<T>,
   properties?: readonly (keyof T)[],
+  prefix = '',
 ): (row: Cells) => T {
-  const columns = columnsOf(entity, properties);
+  const columns = columnsOf(entity, properties).map(({ property, read, as }) => ({
+    property,
+    read,
+    as: `${prefix}${as}`,
+  }));
   return (row) => {
     const read: Record<string, unknown> = {};
     for (const column of columns) read[column.property] = column.read(row[column.as]);
