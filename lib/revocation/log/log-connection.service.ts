@@ -200,8 +200,12 @@ function poolOf(dataSource: DataSource | undefined): unknown {
  *
  * @throws AuthUnavailableException `storage_unavailable` when it cannot be reached.
  */
-export function reachLog(connection: Pick<LogConnection, 'open'>): Promise<OpenLog> {
-  return connection.open().catch(unavailable('The revocation log cannot be reached.'));
+export async function reachLog(connection: Pick<LogConnection, 'open'>): Promise<OpenLog> {
+  try {
+    return await connection.open();
+  } catch (error) {
+    throw storageUnavailable('The revocation log cannot be reached.', error);
+  }
 }
 
 /** For the `catch` of a promise: throws {@link storageUnavailable}. */
