@@ -83,6 +83,7 @@ describe('a database whose driver is not installed', () => {
   it('stops the boot, and names the package', async () => {
     // As TypeORM's own class does where `import('pg')` fails.
     class WithoutDriver {
+      readonly '@instanceof' = Symbol.for('DataSource');
       readonly options = { type: 'postgres', url: 'postgres://nowhere/x' };
       readonly driver = {};
       readonly entityMetadatas = [];
