@@ -12,7 +12,7 @@ import {
   type AuthEventType,
 } from '../events/auth-events.service.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { UNBOUNDED } from '../options/operation-settings.js';
+import { secondsOf, UNBOUNDED } from '../options/operation-settings.js';
 import { AuthClock, passTime } from '../platform/auth-clock.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { DEFAULT_REASONS, type RevocationRequest } from './log/event-draft.js';
@@ -205,11 +205,6 @@ function receiptOf({ events }: Written, kind: RevocationKind, bound: number): Lo
     keptUntil: until === null ? null : new Date(until),
     applied: () => Promise.resolve(),
   };
-}
-
-/** A hundred years are no bound to wait for, or to read. */
-function secondsOf(bound: number): number {
-  return bound >= UNBOUNDED ? Infinity : bound / 1000;
 }
 
 function cannotWaitInTransaction(): AuthWiringError {

@@ -5,6 +5,7 @@ import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import {
   isProduction,
   parseStalePolicy,
+  toleranceText,
   type StalePolicy,
   UNBOUNDED,
 } from '../../options/operation-settings.js';
@@ -152,7 +153,7 @@ export class StalePolicies implements OnModuleInit {
     if (whenStale > maxStaleness) loose.unshift({ route: 'the module', upTo: whenStale });
     if (overrideCeiling !== undefined) loose.push({ route: 'an override', upTo: overrideCeiling });
     if (loose.length > 0) {
-      const places = loose.map(({ route, upTo }) => `${route} ${wordsFor(upTo)}`).join(', ');
+      const places = loose.map(({ route, upTo }) => `${route} ${toleranceText(upTo)}`).join(', ');
       const decided = openAcknowledgedBy === undefined ? '' : ` Decided by ${openAcknowledgedBy}.`;
       this.logger.warn(
         `Revoked tokens may be accepted while freshness cannot be proven: ${places}. Every receipt allows for it.${decided}`,
@@ -179,10 +180,6 @@ function classOf(instance: unknown): unknown {
 
 function isObject(given: unknown): given is object {
   return typeof given === 'object' && given !== null;
-}
-
-function wordsFor(upTo: number): string {
-  return upTo >= UNBOUNDED ? 'without a bound' : `for ${upTo / 1000} s`;
 }
 
 function shown(policy: unknown): string {

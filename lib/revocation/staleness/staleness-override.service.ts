@@ -4,7 +4,12 @@ import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import { AuthEvents } from '../../events/auth-events.service.js';
 import { DATE_FORMS, type Duration, timeOf } from '../../options/duration.js';
 import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
-import { parseStaleFor, UNBOUNDED } from '../../options/operation-settings.js';
+import {
+  parseStaleFor,
+  secondsOf,
+  toleranceText,
+  UNBOUNDED,
+} from '../../options/operation-settings.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { isActor } from '../../platform/identifier.js';
 import { logText } from '../../platform/log-text.js';
@@ -62,8 +67,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
     const running = this.current();
     if (running === undefined) return null;
     const { upTo, until, actor } = running;
-    const staleFor = upTo >= UNBOUNDED ? Infinity : upTo / 1000;
-    return { staleFor, until: new Date(until), actor };
+    return { staleFor: secondsOf(upTo), until: new Date(until), actor };
   }
 
   /** See {@link RevocationService.override}. */
@@ -85,9 +89,8 @@ export class StalenessOverrides implements OnApplicationShutdown {
       // Only for the log and the events: each decision looks at the time itself.
       cancel: this.clock.schedule(end - now, () => this.finish('expired', actor)),
     };
-    const bound = upTo >= UNBOUNDED ? 'without a bound' : `for ${upTo / 1000} s`;
     this.logger.warn(
-      `${logText(actor, 255)} allows this instance to accept tokens ${bound} without a proof, until ${new Date(end).toISOString()}.`,
+      `${logText(actor, 255)} allows this instance to accept tokens ${toleranceText(upTo)} without a proof, until ${new Date(end).toISOString()}.`,
     );
     this.events.tell({ type: 'staleness_override', reason: 'begun', actor });
   }
