@@ -39,7 +39,7 @@ const SEEN_WITHIN = 180_000;
 
 /** What every command works with: the process around it, its output, and the log that its options name. */
 export class CommandContext {
-  private readonly opened: CommandLog[] = [];
+  private log: CommandLog | undefined;
 
   constructor(
     readonly host: CommandHost,
@@ -48,7 +48,7 @@ export class CommandContext {
   ) {}
 
   /**
-   * Opens the log. {@link close} closes it when the command has ended.
+   * Opens the log, once. {@link close} closes it when the command has ended.
    *
    * @param migrations - `none` looks at whatever there is, also at tables of another release.
    * @throws CommandFailure for missing tables, read-only servers, a database that cannot be reached, and
@@ -59,13 +59,11 @@ export class CommandContext {
     const target = await readTarget(this.options, this.host.env);
     if (migrations !== 'run') refuseMissingFile(target);
     const clock = this.host.clock ?? new AuthClock();
-    const log = new CommandLog(await openLog(target, clock, migrations), clock, target);
-    this.opened.push(log);
-    return log;
+    return (this.log = new CommandLog(await openLog(target, clock, migrations), clock, target));
   }
 
   async close(): Promise<void> {
-    for (const { database } of this.opened) await database.close();
+    await this.log?.database.close();
   }
 }
 
