@@ -20,7 +20,7 @@ import {
   MAX_TOKEN_LENGTH,
   PassportJwt,
 } from './jws.js';
-import { VerifiedToken, VerifiedTokens } from './verified-tokens.js';
+import { TAIL, VerifiedToken, VerifiedTokens } from './verified-tokens.js';
 
 /** What a caller demands of a token beyond the rules that hold for all. */
 export interface TokenDemand {
@@ -88,8 +88,8 @@ export class TokenVerifier {
   find(text: string): VerifiedToken | undefined {
     const { verified, ring } = this;
     if (verified.revision !== ring.revision) verified.clear(ring.revision);
-    const token = verified.byText?.get(text);
-    if (token === undefined || isPast(token.until, this.proofs)) return undefined;
+    const token = verified.byTail?.get(text.slice(-TAIL));
+    if (token?.text !== text || isPast(token.until, this.proofs)) return undefined;
     verified.found++;
     return token;
   }
@@ -135,8 +135,10 @@ export class TokenVerifier {
   }
 
   /** The claims of a token for one request, which may change its own without changing another's. */
-  copyClaims({ claims, isFlat }: VerifiedToken): TokenClaims {
-    return isFlat ? { ...claims } : (deepCopy(claims) as TokenClaims);
+  copyClaims({ claims, nested }: VerifiedToken): TokenClaims {
+    const copy: Record<string, unknown> & TokenClaims = { ...claims };
+    for (const name of nested) copy[name] = deepCopy(copy[name]);
+    return copy;
   }
 
   private verifySignature(text: string): SignedToken {
@@ -181,9 +183,9 @@ export class TokenVerifier {
       throw invalid(cause);
     }
     const recipe = isLegacy ? this.ring.legacy?.claimsOf(payload, segment) : undefined;
-    const token = new VerifiedToken(recipe ?? this.ownClaims(payload), key, until);
+    const token = new VerifiedToken(text, recipe ?? this.ownClaims(payload), key, until);
     // Tokens of the recipe are accepted until a date, which is asked for at each request.
-    if (!isLegacy) this.verified.add(text, token);
+    if (!isLegacy) this.verified.add(token);
     return token;
   }
 

@@ -5,6 +5,12 @@ import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { TokenKeys } from '../revocation/index/event-key.js';
 
+/**
+ * Tokens are found by so many characters of their signature, which no one chooses who has no key. To hash
+ * the whole text for a look-up takes half a microsecond.
+ */
+export const TAIL = 32;
+
 /** The most memory that the tokens may take (bytes). */
 const MOST_BYTES = 16 * 2 ** 20;
 
@@ -21,19 +27,22 @@ const OVERHEAD = 512;
 export class VerifiedToken {
   /** What the index knows it by. */
   readonly keys = new TokenKeys();
-  /** Whether no claim is an object or a list. */
-  readonly isFlat: boolean;
+  /** The names of the claims that are objects or lists. */
+  readonly nested: readonly string[];
 
   /**
    * @param claims - As they were signed. They are not handed out: a request gets a copy.
    * @param until - When the key stops verifying (epoch ms); `null` while it is in use.
    */
   constructor(
+    readonly text: string,
     readonly claims: TokenClaims,
     readonly key: AuthKey,
     readonly until: number | null,
   ) {
-    this.isFlat = levelsOf(claims) === 1;
+    this.nested = Object.entries(claims)
+      .filter(([, value]) => levelsOf(value) > 0)
+      .map(([name]) => name);
   }
 }
 
@@ -41,13 +50,15 @@ export class VerifiedToken {
  * The tokens that passport-jwt verified, by their text: each is verified once in a process, and then found
  * here. The least recently used ones go when there are too many (option `verifiedTokens`).
  *
- * It holds no verdict: everything that can change is decided anew at each request. The whole text is
- * compared, not a digest of it. Rule JW-15.
+ * It holds no verdict: everything that can change is decided anew at each request. Rule JW-15.
  */
 @Injectable()
 export class VerifiedTokens {
-  /** `undefined` where the option is 0. */
-  readonly byText: LRUCache<string, VerifiedToken> | undefined;
+  /**
+   * By the last {@link TAIL} characters of their text; whoever finds one compares the whole text. `undefined` where the option
+   * is 0.
+   */
+  readonly byTail: LRUCache<string, VerifiedToken> | undefined;
   /** {@link KeyRing.revision} of the keys that verified these tokens. */
   revision = 0;
   /** Tokens found here since the start of the process. */
@@ -63,18 +74,18 @@ export class VerifiedTokens {
 
   constructor({ verifiedTokens }: ResolvedAuthOptions) {
     this.most = verifiedTokens;
-    this.byText = verifiedTokens === 0 ? undefined : this.open();
+    this.byTail = verifiedTokens === 0 ? undefined : this.open();
   }
 
   /** Keeps a token for the next request that brings it. */
-  add(text: string, token: VerifiedToken): void {
+  add(token: VerifiedToken): void {
     this.verified++;
-    if (levelsOf(token.claims) <= MOST_LEVELS) this.byText?.set(text, token);
+    if (levelsOf(token.claims) <= MOST_LEVELS) this.byTail?.set(token.text.slice(-TAIL), token);
   }
 
   /** Forgets all tokens: the keys of this revision may not be those that verified them. */
   clear(revision: number): void {
-    this.byText?.clear();
+    this.byTail?.clear();
     this.revision = revision;
   }
 
@@ -83,8 +94,8 @@ export class VerifiedTokens {
       max: this.most,
       maxSize: MOST_BYTES,
       // The claims were read from a part of the text, and take about three times as much.
-      sizeCalculation: (_token, text) => 4 * text.length + OVERHEAD,
-      dispose: (_token, _text, reason) => {
+      sizeCalculation: ({ text }) => 4 * text.length + OVERHEAD,
+      dispose: (_token, _tail, reason) => {
         if (reason === 'evict') this.checkUse();
       },
     });

@@ -22,6 +22,12 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
     'this.checkTimes(accepted.claims, allowExpired);',
     'if (accepted !== token) this.checkTimes(accepted.claims, allowExpired);',
   ),
+  one(
+    'a token is found by the end of its text alone',
+    VERIFIER,
+    'token?.text !== text',
+    'token === undefined',
+  ),
   one('a remembered token outlives its key', VERIFIER, 'isPast(token.until, this.proofs)', 'false'),
   one(
     'a change of the keys drops no remembered token',
@@ -38,14 +44,14 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
   one(
     'requests with one token share its claims',
     VERIFIER,
-    'return isFlat ? { ...claims } : deepCopy(claims);',
+    'const copy = { ...claims };',
     'return claims;',
   ),
   one(
     'requests with one token share what its claims hold',
     VERIFIER,
-    'return isFlat ? { ...claims } : deepCopy(claims);',
-    'return { ...claims };',
+    'copy[name] = deepCopy(copy[name]);',
+    ';',
   ),
   one('tokens are remembered without a limit of their number', MEMORY, 'max: this.most,', ''),
   one(

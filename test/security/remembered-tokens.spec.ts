@@ -136,7 +136,7 @@ describe.each<Platform>(['express', 'fastify'])(
         app.app.get(type as never, { strict: false });
       const verified = find(VerifiedTokens);
       // Without the token of the boot's self-test.
-      verified.byText?.clear();
+      verified.byTail?.clear();
       Object.assign(verified, { verified: 0, found: 0 });
       return { app, find, verified };
     }
@@ -157,8 +157,8 @@ describe.each<Platform>(['express', 'fastify'])(
 
     it('is not verified again', async () => {
       const { app, verified, token } = await seen();
-      const { byText } = verified;
-      expect(byText?.size).toBe(1);
+      const { byTail } = verified;
+      expect(byTail?.size).toBe(1);
       expect((await app.bearer(token, '/changes')).status).toBe(200);
       expect(verified.verified).toBe(1);
     });
@@ -314,7 +314,7 @@ describe.each<Platform>(['express', 'fastify'])(
       const token = mint(key, claimsAt(revocation.time));
       for (let round = 1; round <= 3; round++) {
         expect((await app.bearer(token, '/changes')).status).toBe(200);
-        expect(verified).toMatchObject({ verified: round, found: 0, byText: undefined });
+        expect(verified).toMatchObject({ verified: round, found: 0, byTail: undefined });
       }
     });
 
@@ -329,6 +329,9 @@ describe.each<Platform>(['express', 'fastify'])(
         }
       }
       expect(verifier.find(`${token} `)).toBeUndefined();
+      // The end by which it is looked up is not enough.
+      expect(verifier.find(token.slice(-32))).toBeUndefined();
+      expect(verifier.find(`${'x'.repeat(token.length - 32)}${token.slice(-32)}`)).toBeUndefined();
       expect(verifier.find(token.toLowerCase())).toBeUndefined();
       const flipped = token.at(-1) === 'A' ? 'E' : 'A';
       expect((await app.bearer(token.slice(0, -1) + flipped, '/changes')).status).toBe(401);
@@ -346,27 +349,27 @@ describe('the memory of verified tokens', () => {
     const verified = new VerifiedTokens(optionsWith([key]));
     const base = 'x'.repeat(500);
     for (let i = 0; i < 1_000_000; i++) {
-      verified.add(`${base}${i}`, new VerifiedToken(claims, key, null));
+      verified.add(new VerifiedToken(`${base}${i}`, claims, key, null));
     }
-    expect(verified.byText?.size).toBeLessThanOrEqual(10_000);
-    expect(verified.byText?.calculatedSize).toBeLessThanOrEqual(16 * 2 ** 20);
-    expect(verified.byText?.has(`${base}999999`)).toBe(true);
+    expect(verified.byTail?.size).toBeLessThanOrEqual(10_000);
+    expect(verified.byTail?.calculatedSize).toBeLessThanOrEqual(16 * 2 ** 20);
+    expect(verified.byTail?.get(`${base}999999`.slice(-32))?.text).toBe(`${base}999999`);
     const long = 'y'.repeat(8_000);
     for (let i = 0; i < 10_000; i++) {
-      verified.add(`${long}${i}`, new VerifiedToken(claims, key, null));
+      verified.add(new VerifiedToken(`${long}${i}`, claims, key, null));
     }
-    expect(verified.byText?.calculatedSize).toBeLessThanOrEqual(16 * 2 ** 20);
-    expect(verified.byText?.size).toBeLessThan(600);
+    expect(verified.byTail?.calculatedSize).toBeLessThanOrEqual(16 * 2 ** 20);
+    expect(verified.byTail?.size).toBeLessThan(600);
   });
 
   it('forgets the least recently used', () => {
     const verified = new VerifiedTokens(optionsWith([key], { verifiedTokens: 2 }));
-    const token = new VerifiedToken(claims, key, null);
-    verified.add('one', token);
-    verified.add('two', token);
-    verified.byText?.get('one');
-    verified.add('three', token);
-    expect(['one', 'two', 'three'].filter((text) => verified.byText?.has(text))).toEqual([
+    const add = (text: string): void => verified.add(new VerifiedToken(text, claims, key, null));
+    add('one');
+    add('two');
+    verified.byTail?.get('one');
+    add('three');
+    expect(['one', 'two', 'three'].filter((text) => verified.byTail?.has(text))).toEqual([
       'one',
       'three',
     ]);
@@ -375,9 +378,10 @@ describe('the memory of verified tokens', () => {
   it('warns once where fewer than half of the tokens are found again', () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const verified = new VerifiedTokens(optionsWith([key], { verifiedTokens: 10 }));
-    const token = new VerifiedToken(claims, key, null);
     const add = (from: number, count: number): void => {
-      for (let i = from; i < from + count; i++) verified.add(`token ${i}`, token);
+      for (let i = from; i < from + count; i++) {
+        verified.add(new VerifiedToken(`token ${i}`, claims, key, null));
+      }
     };
     // Each was found once before it was forgotten: that is what the memory is for.
     verified.found += 20;
@@ -393,7 +397,7 @@ describe('the memory of verified tokens', () => {
     const verified = new VerifiedTokens(optionsWith([key]));
     let nested: unknown = 1;
     for (let level = 0; level < 3_000; level++) nested = [nested];
-    verified.add('deep', new VerifiedToken({ ...claims, nested } as TokenClaims, key, null));
-    expect(verified.byText?.has('deep')).toBe(false);
+    verified.add(new VerifiedToken('deep', { ...claims, nested } as TokenClaims, key, null));
+    expect(verified.byTail?.has('deep')).toBe(false);
   });
 });

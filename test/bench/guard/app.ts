@@ -6,6 +6,7 @@ import { createSecretKey, randomUUID } from 'node:crypto';
 import type { DataSourceOptions } from 'typeorm';
 import { AuthModule } from '../../../lib/auth.module.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
+import { VerifiedTokens } from '../../../lib/authentication/verified-tokens.js';
 import { EventKeys } from '../../../lib/revocation/index/event-key.js';
 import { LogConnection } from '../../../lib/revocation/log/log-connection.service.js';
 import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
@@ -29,6 +30,8 @@ export interface GuardApp {
   readonly tokens: readonly string[];
   /** Marks this many accounts, so that from now on each request's subject has to be hashed. */
   readonly mark: (count: number) => void;
+  /** Forgets which tokens were verified, so that the next request with each is the first one. */
+  readonly forget: () => void;
 }
 
 /**
@@ -84,6 +87,7 @@ export async function startGuardApp(
     mark: (count) => {
       for (let i = 0; i < count; i++) add('subject', `a marked account ${i}`);
     },
+    forget: () => app.get(VerifiedTokens, { strict: false }).byTail?.clear(),
   };
 }
 

@@ -48,7 +48,9 @@ class EmptyDatabase implements LogDatabase {
 
 function answer({ sql }: Statement): StatementResult {
   if (!sql.includes('head_position')) {
-    const rows = sql.endsWith(' AS now') ? [{ now: String(Date.now()) }] : [];
+    // An account that nothing is known of.
+    const account = { account_kills_below: null, issuer_kills_below: null };
+    const rows = sql.includes(' AS now') ? [{ now: String(Date.now()), ...account }] : [];
     return { rows, affected: 1 };
   }
   const head: Row = {
