@@ -24,6 +24,16 @@ export type FailureKind =
   /** Anything else: rolled back, and it would fail again. */
   | 'permanent';
 
+/** How one statement can be a whole transaction: it locks, raises the head and inserts. */
+export interface OneStatement {
+  /** A condition: whether the settings are those of `begin`. It also limits the waiting for locks. */
+  readonly settingsAllow: string;
+  /** Sends it on the driver's own connection, under its name where that is possible. */
+  readonly run: (connection: unknown, statement: Statement) => Promise<StatementResult>;
+  /** Whether this error of the server says that the statement did nothing. */
+  readonly isUndone: (error: unknown) => boolean;
+}
+
 /** Everything in which the databases differ; one file each has all of it. */
 export interface Dialect {
   readonly name: 'postgres' | 'mysql' | 'sqlite';
@@ -85,6 +95,8 @@ export interface Dialect {
    * that the text is the same for any number of rows.
    */
   readonly insertAfter?: (update: Statement, insert: Statement) => string;
+  /** Absent where a transaction takes several statements. */
+  readonly oneStatement?: OneStatement;
   /** Said once to each new connection. */
   readonly prepareConnection: readonly string[];
   /** The name of one of our tables or indexes with the `tablePrefix` before it, neither quoted nor qualified. */

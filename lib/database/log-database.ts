@@ -31,6 +31,12 @@ export interface LogDatabase {
    */
   transaction<T>(body: () => Transaction<T>, via?: Via): Promise<T>;
   /**
+   * Runs one statement that is a transaction of its own; absent where `dialect.oneStatement` is.
+   *
+   * @throws StorageFailure as {@link transaction}; it may always be tried again, as several statements.
+   */
+  transactionOf?(statement: Statement): Promise<StatementResult>;
+  /**
    * Goes on with the connections of `next`, which no one else uses, and closes its own: the application's
    * DataSource got another password or another address, and the log is the same. What is under way on
    * the old connections may fail.

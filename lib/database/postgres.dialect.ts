@@ -1,8 +1,8 @@
-import type { Dialect, FailureKind } from './dialect.js';
+import type { Dialect, FailureKind, OneStatement } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-connection.js';
 import type { ColumnKind } from './entities/table.js';
 import { standardDialect } from './standard.dialect.js';
-import type { Row } from './statement.js';
+import type { Row, Statement } from './statement.js';
 
 /** The array type in which a column's values are sent, one element for each row. */
 const ARRAYS: Readonly<Record<ColumnKind, string>> = {
@@ -17,10 +17,13 @@ const ARRAYS: Readonly<Record<ColumnKind, string>> = {
 /** Lock timeout, serialisation failure, deadlock. */
 const CONFLICTS = new Set(['55P03', '40001', '40P01']);
 
+/** For how long a transaction waits for a lock. */
+const LOCK_TIMEOUT = '2s';
+
 // One round trip. A host that vanishes in between must not hold the head for ever. Somebody's role
 // default must not make a logout serializable or volatile.
 const BEGIN =
-  `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'; ` +
+  `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; ` +
   `SET LOCAL statement_timeout = '5s'; ` +
   `SET LOCAL idle_in_transaction_session_timeout = '4s'; SELECT set_config('synchronous_commit', 'on', true) ` +
   `WHERE current_setting('synchronous_commit') IN ('off', 'local')`;
@@ -33,6 +36,49 @@ interface PostgresResult {
 /** What of pg's client is used apart from TypeORM, which loses the answers to several statements. */
 interface PostgresClient {
   query(sql: string): Promise<PostgresResult | readonly PostgresResult[]>;
+  query(prepared: {
+    readonly name?: string | undefined;
+    readonly text: string;
+    readonly values: readonly unknown[];
+  }): Promise<PostgresResult>;
+}
+
+/** Where a pooler gives each transaction another connection: it lacks the plan, or another client made it. */
+const NOT_NAMED_HERE = new Set(['26000', '42P05']);
+
+/**
+ * A statement cannot choose its isolation, so it looks at it: a pooler's connection has what others left
+ * there, and a role has defaults. What it sets ends with it.
+ */
+function oneStatement(): OneStatement {
+  let mayName = true;
+  const send = async (
+    client: PostgresClient,
+    { sql, values, name }: Statement,
+  ): ReturnType<OneStatement['run']> => {
+    const given = { name: mayName ? name : undefined, text: sql, values };
+    const { rows, rowCount } = await client.query(given);
+    return { rows: rows ?? [], affected: rowCount ?? 0 };
+  };
+  return {
+    settingsAllow:
+      `current_setting('transaction_isolation') = 'read committed' ` +
+      `AND current_setting('synchronous_commit') NOT IN ('off', 'local') ` +
+      `AND set_config('lock_timeout', '${LOCK_TIMEOUT}', true) <> ''`,
+    run: async (connection, statement) => {
+      const client = connection as PostgresClient;
+      try {
+        return await send(client, statement);
+      } catch (error) {
+        if (!mayName || !NOT_NAMED_HERE.has(errorCodeOf(error) ?? '')) throw error;
+        mayName = false;
+        return send(client, statement);
+      }
+    },
+    // Not where the server ended the connection, or failed inside: it may have committed before that.
+    isUndone: (error) =>
+      isServerError(error) && !/^(57P|08|58|XX)/.test(errorCodeOf(error) ?? 'XX'),
+  };
 }
 
 /** PostgreSQL: every name qualified, every value selected as text, READ COMMITTED by name. */
@@ -82,6 +128,7 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
       );
       return `WITH changed AS (${update.sql} RETURNING 1) ${shifted} WHERE EXISTS (SELECT FROM changed)`;
     },
+    oneStatement: oneStatement(),
     text: (expression) => `(${expression})::text`,
     hex: (column) => `encode(${column}, 'hex')`,
     placeholder: (place) => `$${place}`,

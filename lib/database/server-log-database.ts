@@ -3,7 +3,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import { withinTime } from '../platform/async-calls.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 import { CONNECT_LIMIT, POOL_SIZE } from './derive-data-source-options.js';
-import type { Dialect } from './dialect.js';
+import type { Dialect, OneStatement } from './dialect.js';
 import {
   cut,
   cutAndRelease,
@@ -75,6 +75,26 @@ export class ServerLogDatabase implements LogDatabase {
       if (error instanceof StorageFailure) throw error;
       const outcome = via === 'feed' ? 'unknown' : 'rolled back';
       throw new StorageFailure(outcome, 'The database cannot be reached.', true, error);
+    }
+  }
+
+  async transactionOf(statement: Statement): Promise<StatementResult> {
+    const one = this.dialect.oneStatement as OneStatement;
+    let isSent = false;
+    try {
+      return await this.withConnection(async (runner) => {
+        const connection = (await runner.connect()) as DriverConnection;
+        isSent = true;
+        try {
+          return await one.run(connection, statement);
+        } catch (error) {
+          if (this.dialect.failure(error) === 'connection' || !one.isUndone(error)) cut(connection);
+          throw error;
+        }
+      });
+    } catch (error) {
+      const outcome = isSent && !one.isUndone(error) ? 'unknown' : 'rolled back';
+      throw new StorageFailure(outcome, 'The statement was not answered well.', true, error);
     }
   }
 

@@ -2,6 +2,8 @@
 export interface Statement {
   readonly sql: string;
   readonly values: readonly SqlValue[];
+  /** Under which a connection keeps its plan, where the driver can name one. */
+  readonly name?: string;
 }
 
 /** What a placeholder can carry on all three databases. */

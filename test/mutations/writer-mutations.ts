@@ -6,6 +6,8 @@ const ENDS = 'revocation/log/repeated-ends';
 const FOREIGN = 'e2e/revocation-guard';
 const RECEIPTS = 'cluster/sessions/account-receipts';
 const REPEATED = 'cluster/sessions/repeated-ends';
+const STATEMENT = 'database/append-at-once.statement';
+const ONE = 'cluster/protocol/w1-one-statement';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name, edits: [{ file, find, replace }], tests };
@@ -13,6 +15,90 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 
 /** What writing the log rests on (issue 9): callers' transactions, repeated ends, foreign issuers. */
 export const WRITER_MUTATIONS: readonly Mutation[] = [
+  one(
+    'one statement numbers from the head of its snapshot',
+    STATEMENT,
+    "AND e.kind IN ('token', 'session')) FOR UPDATE)",
+    "AND e.kind IN ('token', 'session')))",
+    ONE,
+  ),
+  one(
+    'one statement does not see that a session ended while it waited',
+    STATEMENT,
+    'AND NOT EXISTS (SELECT FROM locked WHERE ended_at IS NOT NULL) ',
+    '',
+    ONE,
+  ),
+  one(
+    'one statement does not look for an earlier end',
+    STATEMENT,
+    'AND NOT EXISTS (SELECT FROM ${event} e WHERE e.event_key = ANY(${keys})',
+    'AND NOT EXISTS (SELECT FROM ${event} e WHERE FALSE AND e.event_key = ANY(${keys})',
+    ONE,
+  ),
+  one(
+    'one statement leaves the session as it was',
+    STATEMENT,
+    'WHERE s.session_key = d.key AND EXISTS',
+    'WHERE FALSE AND s.session_key = d.key AND EXISTS',
+    ONE,
+  ),
+  one(
+    'one statement keeps an event for its writer’s token life only',
+    STATEMENT,
+    'GREATEST(d.life, head.life)',
+    'COALESCE(d.life, 0)',
+    ONE,
+  ),
+  one(
+    'one statement assigns positions on another server',
+    STATEMENT,
+    'AND COALESCE(h.server = ${server}, TRUE)',
+    '',
+    'cluster/protocol/h2-no-position-twice',
+  ),
+  one(
+    'one statement assigns positions below those that were seen',
+    STATEMENT,
+    'AND h.position >= $8::bigint',
+    'AND $8::bigint IS NOT NULL',
+    'cluster/protocol/h2-no-position-twice',
+  ),
+  one(
+    'one statement runs under any isolation',
+    'database/postgres.dialect',
+    "`current_setting('transaction_isolation') = 'read committed' `",
+    '`TRUE `',
+    ONE,
+  ),
+  one(
+    'one statement may be lost on a crash',
+    'database/postgres.dialect',
+    "`AND current_setting('synchronous_commit') NOT IN ('off', 'local') `",
+    '``',
+    ONE,
+  ),
+  one(
+    'one statement rests on its plan being there',
+    'database/postgres.dialect',
+    "new Set(['26000', '42P05'])",
+    'new Set()',
+    ONE,
+  ),
+  one(
+    'a lost answer to one statement counts as a failure',
+    'database/server-log-database',
+    "isSent && !one.isUndone(error) ? 'unknown' : 'rolled back'",
+    "'rolled back'",
+    'cluster/protocol/w4-lost-commit',
+  ),
+  one(
+    'a look proves that one statement never comes',
+    'revocation/log/log.transactions',
+    ' && draft.mayStillCome !== true',
+    '',
+    ONE,
+  ),
   one(
     'tokens that a caller’s open transaction concerns are decided by the lease',
     'revocation/revocation-decider.service',

@@ -51,6 +51,7 @@ export { RevocationFeed } from '../../lib/revocation/feed/revocation-feed.servic
 export { EventKeys } from '../../lib/revocation/index/event-key.js';
 export { MarkTable } from '../../lib/revocation/index/mark.js';
 export { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
+export { AppendAtOnce } from '../../lib/revocation/log/append-at-once.js';
 export { ClockCheck } from '../../lib/revocation/log/clock-check.service.js';
 export { InDoubtCommits } from '../../lib/revocation/log/in-doubt-commits.js';
 export { LogConnection } from '../../lib/revocation/log/log-connection.service.js';

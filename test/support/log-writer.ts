@@ -40,9 +40,9 @@ export class LogWriter {
   readonly database: LogDatabase;
   readonly transactions: LogTransactions;
 
-  private constructor({ database, transactions }: OpenLog) {
-    this.database = database;
-    this.transactions = transactions;
+  private constructor(readonly log: OpenLog) {
+    this.database = log.database;
+    this.transactions = log.transactions;
   }
 
   static async on({ options }: TestDatabase): Promise<LogWriter> {
@@ -61,6 +61,11 @@ export class LogWriter {
   /** One transaction, without a retry. */
   append(drafts: readonly EventDraft[], lookUp = false): Promise<Appended> {
     return this.database.transaction(() => this.transactions.append(drafts, lookUp));
+  }
+
+  /** The same in one statement; `undefined` where it declined. */
+  appendAtOnce(drafts: readonly EventDraft[]): Promise<Appended | undefined> {
+    return this.log.appendAtOnce?.run(this.database, drafts) ?? Promise.resolve(undefined);
   }
 
   close(): Promise<void> {

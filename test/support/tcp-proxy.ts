@@ -3,8 +3,11 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import type { DataSourceOptions } from 'typeorm';
 import type { TestDatabase } from './databases.js';
 
-/** The word that ends a transaction, and not the end of `READ COMMITTED`. */
-export const COMMIT = /COMMIT(?!TED)/;
+/**
+ * What ends a transaction: the word, and not the end of `READ COMMITTED`, or the name of the statement
+ * that is a whole one.
+ */
+export const COMMIT = /COMMIT(?!TED)|nestjs_logout_append/;
 
 /**
  * What becomes of bytes that a client sent.

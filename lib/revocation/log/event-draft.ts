@@ -20,6 +20,11 @@ export interface EventDraft extends PendingEvent {
   attemptedAt: number | null;
   /** A look under the head lock showed that no earlier attempt was committed. */
   provenAbsent: boolean;
+  /**
+   * The answer to one statement was lost. It may still wait for the lock on the head at the server, so that
+   * no look proves it absent.
+   */
+  mayStillCome?: boolean;
   /** It is written only while the format of the log is lower. */
   readonly belowFormat?: number | undefined;
   /** What the event does to its account beside ending its sessions. */

@@ -1,13 +1,10 @@
 import { Logger } from '@nestjs/common';
-import { isRetryable, StorageFailure, type Via } from '../../database/log-database.js';
+import { StorageFailure, type Via } from '../../database/log-database.js';
 import { integerOf } from '../../database/entities/table.js';
 import { type Head, headOf } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
-import { retried } from '../../platform/async-calls.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import { messageOf } from '../../platform/log-text.js';
-import type { EventDraft } from './event-draft.js';
-import type { Appended, AppendedDrafts } from './log.transactions.js';
+import type { Appended } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';
 
 /**
@@ -67,12 +64,23 @@ export class LogHistory {
   /** The head of an answer that contradicted what was known (H3). */
   private contradictedAt: number | undefined;
   private hasJumped = false;
+  /** Whether the head that was read last was that of the known history. */
+  private wasKept = false;
 
   constructor(private readonly settings: HistorySettings = {}) {}
 
   /** Whether no running instance vouches for the log, and it has not jumped since (H3). */
   get isUnknown(): boolean {
     return this.settings.isFollowed === false && !this.hasJumped;
+  }
+
+  /**
+   * What a write that cannot look at the head first may rest on. `undefined` while a look is needed: the
+   * log may have to jump.
+   */
+  get known(): { readonly logId: string; readonly seen: number } | undefined {
+    const { id, seen, wasKept } = this;
+    return id === undefined || !wasKept ? undefined : { logId: id, seen };
   }
 
   /**
@@ -101,6 +109,7 @@ export class LogHistory {
   /** An answer with this head contradicted what is known (H1). Only a jump ends that. */
   contradict(head: Head): void {
     this.contradictedAt = head.position;
+    this.wasKept = false;
   }
 
   /**
@@ -110,6 +119,12 @@ export class LogHistory {
    * late answer is no loss.
    */
   whyLost(head: Head, seen: number): string | undefined {
+    const why = this.lossOf(head, seen);
+    this.wasKept = why === undefined;
+    return why;
+  }
+
+  private lossOf(head: Head, seen: number): string | undefined {
     if (head.server !== null && head.serverNow !== null && head.server !== head.serverNow) {
       return `server ${head.serverNow} answers, and ${head.server} wrote it last`;
     }
@@ -173,40 +188,6 @@ export async function numbering<T extends Appended>(
       if (!isLost || jumps === MOST_JUMPS) throw error;
       await jumpOrFail(log);
     }
-  }
-}
-
-/**
- * Appends events, and tries again with the same ids.
- *
- * @param patience - Milliseconds after which an error is no longer retried.
- * @param isRetry - An earlier attempt may have committed them: it looks before it writes.
- * @throws StorageFailure with the outcome `unknown` while any attempt may have been committed (W4).
- */
-export async function appendRetried(
-  log: OpenLog,
-  drafts: readonly EventDraft[],
-  patience: number,
-  isRetry = false,
-): Promise<AppendedDrafts> {
-  let isUnknown = isRetry;
-  const once = async (): Promise<AppendedDrafts> => {
-    try {
-      return await numbering(log, () => log.transactions.append(drafts, isUnknown));
-    } catch (error) {
-      if (isInDoubt(error)) {
-        isUnknown = true;
-        for (const draft of drafts) draft.provenAbsent = false;
-      } else if (drafts.every(({ provenAbsent }) => provenAbsent)) isUnknown = false;
-      throw error;
-    }
-  };
-  try {
-    return await retried(once, patience, isRetryable);
-  } catch (error) {
-    if (!isUnknown || isInDoubt(error)) throw error;
-    const advice = error instanceof StorageFailure ? error.advice : undefined;
-    throw new StorageFailure('unknown', messageOf(error), false, error, advice);
   }
 }
 

@@ -20,11 +20,9 @@ import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { type EventDraft, newEventId } from './event-draft.js';
 import type { LogHistory } from './log-history.js';
+import { numbered } from './numbered-event.js';
 import { RepeatedEnds } from './repeated-ends.js';
-import { keepUntil, RETENTION_MARGIN } from './retention.js';
-
-/** A server may read its clock up to so long before it has the lock on the head (ms). */
-const LOCK_WAIT = 2_000;
+import { RETENTION_MARGIN } from './retention.js';
 
 /** The longest life that the option `sessionTtl` allows (ms). */
 const LONGEST_SESSION = 366 * 86_400_000;
@@ -89,7 +87,9 @@ export class LogTransactions {
     if (lookUp) {
       const found = yield this.statements.findEvents(drafts.map(({ id }) => id));
       for (const event of found.rows.map(eventOf)) known.set(event.id, event);
-      for (const draft of drafts) draft.provenAbsent = !known.has(draft.id);
+      for (const draft of drafts) {
+        draft.provenAbsent = !known.has(draft.id) && draft.mayStillCome !== true;
+      }
     }
     const missing = drafts.filter(
       ({ id, belowFormat = Infinity }) => !known.has(id) && head.format < belowFormat,
@@ -260,28 +260,4 @@ export class LogTransactions {
 /** Access tokens alone are the business of the index; sessions go on. */
 function isMark({ kind, accessOnly }: EventDraft): boolean {
   return (kind === 'subject' || kind === 'issuer') && !accessOnly;
-}
-
-function numbered(
-  draft: EventDraft,
-  head: Head,
-  position: number,
-  latest: number,
-): RevocationEvent {
-  draft.attemptedAt = position;
-  const isCutOff = draft.kind === 'subject' || draft.kind === 'issuer';
-  return {
-    position,
-    id: draft.id,
-    kind: draft.kind,
-    key: draft.key,
-    killsBelow: isCutOff ? (draft.killsBelow ?? position) : null,
-    except: draft.except,
-    accessOnly: draft.accessOnly,
-    issuedBefore: isCutOff ? head.now + Math.max(draft.skew, LOCK_WAIT) : null,
-    until: keepUntil(draft, head, latest),
-    reason: draft.reason,
-    actor: draft.actor,
-    createdAt: head.now,
-  };
 }

@@ -9,6 +9,7 @@ import { eventOf, type Head, headOf, LogStatements } from '../../database/log.st
 import type { Row } from '../../database/statement.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
+import { AppendAtOnce } from './append-at-once.js';
 import { InstancePresence } from './instance-presence.js';
 import { type HistorySettings, LogHistory, readHead } from './log-history.js';
 import { LogTransactions } from './log.transactions.js';
@@ -18,6 +19,8 @@ export interface OpenLog {
   readonly database: LogDatabase;
   readonly statements: LogStatements;
   readonly transactions: LogTransactions;
+  /** Writes in one statement, where the database can. */
+  readonly appendAtOnce: AppendAtOnce | undefined;
   /** Whether it is still the log that this process knows. */
   readonly history: LogHistory;
   /** The id of the log, from a row that is never updated. */
@@ -69,8 +72,9 @@ export function logOn(
   const statements = new LogStatements(database.dialect);
   const history = new LogHistory(settings);
   const transactions = new LogTransactions(statements, clock, history);
+  const appendAtOnce = AppendAtOnce.on(database.dialect, clock, history);
   const instance = new InstancePresence(database.dialect, clock);
-  return { database, statements, transactions, history, id, instance };
+  return { database, statements, transactions, appendAtOnce, history, id, instance };
 }
 
 /** Parses the rows of one poll: each holds the head, and an event where there is one. */

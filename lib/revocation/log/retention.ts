@@ -12,6 +12,9 @@ export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;
 /** The longest that any event but a key's is kept (ms), whatever a token says of its own end. */
 const LONGEST_KEPT = 367 * 86_400_000;
 
+/** What {@link keepUntil} adds and allows, for the statement that computes the same in SQL. */
+export const KEEPING = { longest: LONGEST_KEPT, margin: RETENTION_MARGIN };
+
 /**
  * W3: until no token that the event concerns can be accepted by any instance.
  *

@@ -10,6 +10,7 @@ import { EventKeys } from '../index/event-key.js';
 import { RevocationIndex } from '../index/revocation-index.js';
 import { type Moment, ProofClock } from '../staleness/proof-clock.js';
 import { StalePolicies } from '../staleness/stale-policies.service.js';
+import { appendRetried } from './append-retried.js';
 import { CallerWrites } from './caller-writes.js';
 import { draftsOf, type EventDraft, type RevocationRequest } from './event-draft.js';
 import { InDoubtCommits } from './in-doubt-commits.js';
@@ -20,7 +21,7 @@ import {
   storageUnavailable,
   unavailable,
 } from './log-connection.service.js';
-import { appendRetried, isInDoubt, readHead } from './log-history.js';
+import { isInDoubt, readHead } from './log-history.js';
 import type { Appended, AppendedDrafts } from './log.transactions.js';
 import type { Answer, OpenLog } from './open-log.js';
 import { PendingMover } from './pending-mover.js';

@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import { AuthHead } from './entities/auth-log.entity.js';
+import type { RevocationReason } from './entities/revocation-event.entity.js';
+import { HEAD_PROPERTIES } from './log.statements.js';
+import { bytesOf } from './prepared-statement.js';
+import { Statements } from './statement-repository.js';
+import type { Dialect, OneStatement } from './dialect.js';
+import type { Row, Statement } from './statement.js';
+
+/** The end of a token or a session, as the statement takes it. */
+export interface EndToAppend {
+  readonly id: string;
+  readonly kind: 'token' | 'session';
+  readonly key: string;
+  /** `token`: its own expiry (epoch ms), by which its event can be forgotten. */
+  readonly expiresAt: number | null;
+  /** Otherwise for how long after the latest of the times, at least (ms). */
+  readonly life: number | null;
+  readonly reason: RevocationReason;
+  readonly actor: string | null;
+}
+
+/** What must hold of the log, or the statement does nothing. */
+export interface ExpectedLog {
+  readonly logId: string;
+  /** The highest position that was seen. */
+  readonly seen: number;
+}
+
+/** How long an event is kept, for {@link AppendAtOnce}: the same as `keepUntil` of the log computes. */
+export interface KeepingTimes {
+  readonly longest: number;
+  readonly margin: number;
+}
+
+/**
+ * W1 in one statement, for the first ends of tokens and sessions. The parts of a WITH share one snapshot
+ * and run in no order of their own, so each waits for the rows of the one before:
+ *
+ * 1. `allowed` has a row if the settings are those of a transaction of ours.
+ * 2. `locked` locks the sessions, in the order of their keys, and reads them as they are then.
+ * 3. `head` locks the head, last of all, if no session had ended, no event ends one of the keys, and the
+ *    log is the one that is known. It reads the head as it is then, not as the snapshot has it.
+ * 4. `raised` raises the head, and only with its row do sessions end and events appear.
+ *
+ * So either everything is written or nothing. Raw, and PostgreSQL only.
+ */
+export class AppendAtOnceStatement extends Statements {
+  private readonly sql: string;
+  private readonly name: string;
+
+  constructor(dialect: Dialect, { settingsAllow }: OneStatement, keeping: KeepingTimes) {
+    super(dialect);
+    this.sql = this.text(settingsAllow, keeping);
+    // Another release may share a server connection behind a pooler: one name, one text.
+    const digest = createHash('sha256').update(this.sql).digest('hex').slice(0, 16);
+    this.name = `nestjs_logout_append_${digest}`;
+  }
+
+  /**
+   * The answer is one row: {@link wasAllowed}, and the head as it was, or NULL where nothing was written.
+   *
+   * @param latest - The latest time that this process knows (epoch ms).
+   * @param now - The database's time for a test; `null`: its own.
+   */
+  of(
+    ends: readonly EndToAppend[],
+    { logId, seen }: ExpectedLog,
+    latest: number,
+    now: number | null,
+  ): Statement {
+    return {
+      name: this.name,
+      sql: this.sql,
+      values: [
+        ends.map(({ id }) => bytesOf(id)),
+        ends.map(({ kind }) => kind),
+        ends.map(({ key }) => bytesOf(key)),
+        ends.map(({ expiresAt }) => expiresAt),
+        ends.map(({ life }) => life),
+        ends.map(({ reason }) => reason),
+        ends.map(({ actor }) => actor),
+        seen,
+        logId,
+        latest,
+        now,
+      ],
+    };
+  }
+
+  private text(settingsAllow: string, { longest, margin }: KeepingTimes): string {
+    const { now, server, isReadOnly, text } = this.dialect;
+    const [log, headTable, event, session] = (
+      ['auth_log', 'auth_head', 'auth_event', 'auth_session'] as const
+    ).map((name) => this.dialect.table(name));
+    const ids = '$1::bytea[]';
+    const keys = '$3::bytea[]';
+    const latest = 'GREATEST(head.time, $10::bigint)';
+    return (
+      `WITH allowed AS (SELECT 1 AS one WHERE ${settingsAllow}), ` +
+      `locked AS (SELECT s.ended_at FROM ${session} s WHERE s.session_key = ANY(${keys}) ` +
+      `AND EXISTS (SELECT FROM allowed) ORDER BY s.session_key FOR UPDATE), ` +
+      `head AS (SELECT h.position AS place, h.max_token_life AS life, ` +
+      `COALESCE($11::bigint, ${now}) AS time, ${this.table(AuthHead).select('h', HEAD_PROPERTIES)}, ` +
+      `${text(server)} AS server_now, ${text(isReadOnly)} AS read_only FROM ${headTable} h ` +
+      `WHERE h.id = 1 AND h.position >= $8::bigint AND COALESCE(h.server = ${server}, TRUE) ` +
+      `AND EXISTS (SELECT FROM ${log} l WHERE l.id = 1 AND l.log_id = $9::text) ` +
+      `AND EXISTS (SELECT FROM allowed) ` +
+      `AND NOT EXISTS (SELECT FROM locked WHERE ended_at IS NOT NULL) ` +
+      `AND NOT EXISTS (SELECT FROM ${event} e WHERE e.event_key = ANY(${keys}) ` +
+      `AND e.kind IN ('token', 'session')) FOR UPDATE), ` +
+      `raised AS (UPDATE ${headTable} h SET position = head.place + cardinality(${ids}), ` +
+      `last_event_id = (${ids})[cardinality(${ids})], server = ${server} ` +
+      `FROM head WHERE h.id = 1 RETURNING 1), ` +
+      `ended AS (UPDATE ${session} s SET ended_at = ${now}, end_reason = d.reason ` +
+      `FROM unnest(${keys}, $6::text[]) AS d(key, reason) ` +
+      `WHERE s.session_key = d.key AND EXISTS (SELECT FROM raised)), ` +
+      `added AS (INSERT INTO ${event} (position, event_id, kind, event_key, access_only, keep_until, reason, actor, created_at) ` +
+      `SELECT head.place + d.place, d.id, d.kind, d.key, 0, ` +
+      `LEAST(CASE WHEN d.expires_at IS NULL THEN ${latest} + GREATEST(d.life, head.life) ` +
+      `ELSE GREATEST(d.expires_at, ${latest}) END, head.time + ${longest}) + ${margin}, ` +
+      `d.reason, d.actor, head.time FROM head, ` +
+      `unnest(${ids}, $2::text[], ${keys}, $4::bigint[], $5::bigint[], $6::text[], $7::text[]) ` +
+      `WITH ORDINALITY AS d(id, kind, key, expires_at, life, reason, actor, place) ` +
+      `WHERE EXISTS (SELECT FROM raised)) ` +
+      `SELECT ${text('(SELECT COUNT(*) FROM allowed)')} AS allowed, head.*, ` +
+      `${text('head.time')} AS now FROM (SELECT 1) one LEFT JOIN head ON TRUE`
+    );
+  }
+}
+
+/** Whether the settings of the connection allow a transaction of one statement. */
+export function wasAllowed(row: Row): boolean {
+  return row['allowed'] === '1';
+}
+
+/** Whether it wrote. */
+export function wasWritten(row: Row): boolean {
+  return row['now'] !== null;
+}

@@ -1,0 +1,104 @@
+import {
+  AppendAtOnceStatement,
+  type EndToAppend,
+  wasAllowed,
+  wasWritten,
+} from '../../database/append-at-once.statement.js';
+import type { Dialect } from '../../database/dialect.js';
+import type { LogDatabase } from '../../database/log-database.js';
+import { headOf } from '../../database/log.statements.js';
+import type { Statement, StatementResult } from '../../database/statement.js';
+import type { AuthClock } from '../../platform/auth-clock.js';
+import type { EventDraft } from './event-draft.js';
+import { isInDoubt, type LogHistory } from './log-history.js';
+import type { AppendedDrafts } from './log.transactions.js';
+import { numbered } from './numbered-event.js';
+import { KEEPING } from './retention.js';
+
+/** For how long the several statements are used after the one failed, or was not allowed (ms). */
+const PAUSE = 10_000;
+
+/**
+ * W1 in one statement, so one round trip: the first attempt to write the first ends of tokens and
+ * sessions, which need no lock on an account. Whatever else there is to write takes
+ * {@link LogTransactions.append}, and so does every retry.
+ */
+export class AppendAtOnce {
+  private pausedUntil = -Infinity;
+
+  private constructor(
+    private readonly statement: AppendAtOnceStatement,
+    private readonly clock: AuthClock,
+    private readonly history: LogHistory,
+  ) {}
+
+  /** `undefined` where the database needs several statements. */
+  static on(dialect: Dialect, clock: AuthClock, history: LogHistory): AppendAtOnce | undefined {
+    const { oneStatement } = dialect;
+    if (oneStatement === undefined) return undefined;
+    return new AppendAtOnce(
+      new AppendAtOnceStatement(dialect, oneStatement, KEEPING),
+      clock,
+      history,
+    );
+  }
+
+  /**
+   * Writes all of them, or nothing and gives `undefined`: one of them may repeat an earlier end, the log may
+   * have to jump, or the connection has other settings.
+   *
+   * @throws StorageFailure after which the several statements can be tried.
+   */
+  async run(
+    database: LogDatabase,
+    drafts: readonly EventDraft[],
+  ): Promise<AppendedDrafts | undefined> {
+    const { clock, history } = this;
+    const { known } = history;
+    if (known === undefined || !drafts.every(isEnd) || !haveOwnKeys(drafts)) return undefined;
+    if (clock.monotonic() < this.pausedUntil) return undefined;
+    const host = Math.max(history.latestTime, clock.wall());
+    // A test's clock says what the database's time is; the real one hands on what it is given.
+    const now = clock.database(NaN);
+    const statement = this.statement.of(drafts, known, host, Number.isNaN(now) ? null : now);
+    const { rows } = await this.send(database, statement, drafts);
+    const [row] = rows;
+    if (row === undefined || !wasAllowed(row)) this.pause();
+    if (row === undefined || !wasWritten(row)) return undefined;
+    const head = headOf(row, clock);
+    history.noticeTime(head.now);
+    const latest = Math.max(head.now, host);
+    const events = drafts.map((draft, index) =>
+      numbered(draft, head, head.position + 1 + index, latest),
+    );
+    history.notice(head.position + events.length);
+    return { head, events, eventOf: new Map(events.map((event) => [event.id, event])) };
+  }
+
+  private async send(
+    database: LogDatabase,
+    statement: Statement,
+    drafts: readonly EventDraft[],
+  ): Promise<StatementResult> {
+    try {
+      return (await database.transactionOf?.(statement)) ?? { rows: [], affected: 0 };
+    } catch (error) {
+      this.pause();
+      if (isInDoubt(error)) for (const draft of drafts) draft.mayStillCome = true;
+      throw error;
+    }
+  }
+
+  private pause(): void {
+    this.pausedUntil = this.clock.monotonic() + PAUSE;
+  }
+}
+
+function isEnd(draft: EventDraft): draft is EventDraft & Pick<EndToAppend, 'kind'> {
+  return draft.kind === 'token' || draft.kind === 'session';
+}
+
+/** Two ends of one session: whether the later one repeats the earlier, the several statements judge. */
+function haveOwnKeys(drafts: readonly EventDraft[]): boolean {
+  return drafts.length === 1 || new Set(drafts.map(({ key }) => key)).size === drafts.length;
+}
