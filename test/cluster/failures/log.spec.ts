@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, postgres } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { ServerLogDatabase } from '../../support/internals.js';
+import { AppendAtOnce, ServerLogDatabase } from '../../support/internals.js';
 import { COMMIT } from '../../support/tcp-proxy.js';
 import {
   clockOf,
@@ -38,6 +38,8 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     const [quick, reader] = [await cluster.instance(), await cluster.instance()];
     const tokens = [await reader.login('alice'), await reader.login('bob')] as const;
 
+    // In several statements, so that it has its position before its commit.
+    jest.spyOn(AppendAtOnce.prototype, 'run').mockResolvedValueOnce(undefined);
     const frozen = network.next(COMMIT, 'freeze');
     const first = slow.logout.logout(tokens[0]);
     await frozen;

@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { TestClock } from 'nestjs-logout/testing';
 import { DataSource, type QueryRunner } from 'typeorm';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { startInstance } from '../../support/instance.js';
+import { AppendAtOnce } from '../../support/internals.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { countLockWaits, follow } from '../../support/log-tables.js';
@@ -72,6 +73,8 @@ describe('W1: why a cursor on `id > last` is not enough', () => {
       const follower = await startInstance(database, { clock: new TestClock() });
       const [one, two] = [await fast.login('alice'), await fast.login('bob')];
 
+      // In several statements, so that it has its position before its commit.
+      jest.spyOn(AppendAtOnce.prototype, 'run').mockResolvedValueOnce(undefined);
       const isCommitting = proxy.next(COMMIT, 'freeze');
       const first = slow.logout.logout(one);
       await isCommitting;
@@ -87,6 +90,7 @@ describe('W1: why a cursor on `id > last` is not enough', () => {
       expect(await follower.judge(one)).toBe('session_ended');
       expect(await follower.judge(two)).toBe('session_ended');
       for (const instance of [slow, fast, follower]) await instance.close();
+      jest.restoreAllMocks();
       await proxy.close();
     });
   });
