@@ -15,13 +15,13 @@ const ROLES: ReadonlyMap<string, Role> = new Map([
   ['admin', 'admin'],
 ]);
 
+const DEMO_DIGEST = digestOf(DEMO_PASSWORD);
+/** The hash of a password that no one knows. */
+const NOBODY = digestOf(randomBytes(32).toString('base64url'));
+
 /** The demo accounts; an application has its own users and its own password check. */
 @Injectable()
 export class Accounts implements CredentialsVerifier {
-  private readonly demoPassword = digestOf(DEMO_PASSWORD);
-  /** The hash of a password that no one knows. */
-  private readonly nobody = digestOf(randomBytes(32).toString('base64url'));
-
   constructor(private readonly passwords: PasswordTable) {}
 
   /** An unknown name takes as long as a wrong password. */
@@ -30,7 +30,7 @@ export class Accounts implements CredentialsVerifier {
     password,
   }: Credentials): Promise<AuthenticatedSubject | null> {
     const digest = await this.digestOf(username);
-    const isRight = await matches(password, digest ?? (await this.nobody));
+    const isRight = await matches(password, digest ?? (await NOBODY));
     return isRight && digest !== null ? { subject: username } : null;
   }
 
@@ -84,7 +84,7 @@ export class Accounts implements CredentialsVerifier {
     const isKnown = ROLES.has(name);
     const stored = await this.passwords.find(isKnown ? name : '');
     if (!isKnown || stored === null) return null;
-    return stored ?? this.demoPassword;
+    return stored ?? DEMO_DIGEST;
   }
 }
 
