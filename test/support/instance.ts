@@ -1,5 +1,5 @@
 import type { INestApplication, Provider, Type } from '@nestjs/common';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
@@ -90,7 +90,7 @@ export async function startInstance(
   const module = await builder.compile();
   const app =
     settings.platform === 'fastify'
-      ? module.createNestApplication(new FastifyAdapter(), { logger: false })
+      ? module.createNestApplication(await newFastify(), { logger: false })
       : module.createNestApplication({ logger: false });
   if (settings.jumpsAtLoad !== true) keepPositions(module.get(LogConnection, { strict: false }));
   try {
@@ -128,6 +128,12 @@ export async function startInstance(
     },
     close: () => app.close(),
   };
+}
+
+/** Loaded where it is asked for: few tests do, and it has a hundred modules. */
+async function newFastify(): Promise<FastifyAdapter> {
+  const { FastifyAdapter } = await import('@nestjs/platform-fastify');
+  return new FastifyAdapter();
 }
 
 function keepPositions(connection: LogConnection): void {
