@@ -83,7 +83,7 @@ async function runTests({ tests, title }: Mutation): Promise<Outcome> {
     {
       detached: true,
       execArgv: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
-      env: { ...process.env, OUTCOME_FILE: file },
+      env: { ...process.env, LONG_RUN: '1', OUTCOME_FILE: file },
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     },
   );

@@ -136,7 +136,7 @@ export class Load {
         answered: performance.now(),
         decision,
       });
-      await setTimeout(1);
+      await setTimeout(4);
     }
   }
 

@@ -3,9 +3,10 @@ import { setTimeout } from 'node:timers/promises';
 import { describeOn, postgres, sqlite, type TestDatabase } from '../../support/databases.js';
 import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
+import { rounds } from '../../support/rounds.js';
 
-const LOGOUTS = 200;
-const KILLS = 3;
+const KILLS = rounds(1, 3);
+const LOGOUTS = 50 * (KILLS + 1);
 const CLIENTS = 8;
 
 /** Printed, so that a run that failed can be made again: `KILL_SEED=… npm test`. */

@@ -9,9 +9,9 @@ import {
 import { SHARED_SECRET } from '../../support/mint-token.js';
 import { DEMO_PASSWORD } from '../../support/quickstart-client.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
+import { rounds } from '../../support/rounds.js';
 
-/** `npm run test:long` sets 100. */
-const ROUNDS = Number(process.env['P9_ROUNDS'] ?? 20);
+const ROUNDS = rounds(10, 100);
 const PARALLEL = 50;
 /** One less than what a session may rotate in the life of an access token. */
 const ROUNDS_OF_A_SESSION = 19;

@@ -12,8 +12,10 @@ import {
 import { type Instance, startInstance } from '../../support/instance.js';
 import { LogPositions, SessionStore } from '../../support/internals.js';
 import { deferred } from '../../support/eventually.js';
+import { rounds } from '../../support/rounds.js';
 import { ACTS, alive, codeOf, login } from '../../support/session-acts.js';
 
+const ROUNDS = rounds(200, 1_000);
 const SESSION_ROW = 'SELECT sid FROM auth_session WHERE sid = ';
 
 /** A way to hold a refresh where something else can overtake it. */
@@ -214,7 +216,7 @@ describe('who wins a race with the end of a session', () => {
     });
   });
 
-  describeOn([postgres], 'with 1,000 interleavings by chance', (kind) => {
+  describeOn([postgres], `with ${ROUNDS} interleavings by chance`, (kind) => {
     const seed = Number(process.env['RACE_SEED'] ?? randomBytes(4).readUInt32LE());
     let database: TestDatabase;
     let instances: Instance[];
@@ -257,7 +259,7 @@ describe('who wins a race with the end of a session', () => {
         ]);
         return alive([pick(instances)], results);
       };
-      for (let done = 0; done < 1_000; done += 8) {
+      for (let done = 0; done < ROUNDS; done += 8) {
         const found = await Promise.all(Array.from({ length: 8 }, round));
         expect(found.flat()).toEqual([]);
       }
