@@ -1,6 +1,6 @@
 import config from './jest.config.js';
 
-// What goes wrong by chance only, as often as is claimed; `npm test` has fewer rounds of the same files.
+// Races and loads with their full number of rounds; `npm test` has fewer of them, in the same files.
 process.env['LONG_RUN'] ??= '1';
 
 /** `npm run test:long`: what `npm run test:all` adds to `npm test`. */
@@ -8,7 +8,7 @@ export default {
   ...config,
   testMatch: [
     '<rootDir>/test/{explorer,faults,releases,browser}/**/*.spec.js',
-    '<rootDir>/test/cluster/promises/{p5-killed-while-logging-out,p9-one-successor,same-second}.spec.js',
-    '<rootDir>/test/cluster/sessions/races.spec.js',
+    '<rootDir>/test/cluster/promises/{p5-killed-while-logging-out,p9-one-successor,p11-free,same-second}.spec.js',
+    '<rootDir>/test/cluster/{failures/herd,sessions/races}.spec.js',
   ],
 };

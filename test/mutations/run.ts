@@ -82,7 +82,11 @@ async function runTests({ tests, title }: Mutation): Promise<Outcome> {
     ],
     {
       detached: true,
-      execArgv: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
+      execArgv: [
+        '--experimental-vm-modules',
+        '--disable-warning=ExperimentalWarning',
+        '--max-semi-space-size=64',
+      ],
       env: { ...process.env, LONG_RUN: '1', OUTCOME_FILE: file },
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     },

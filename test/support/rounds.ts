@@ -1,8 +1,8 @@
 /**
- * How often a test does what goes wrong by chance only.
+ * How often a test does something, where more of it finds more.
  *
  * @param short - In `npm test`.
- * @param long - In `npm run test:long`, and where mutations are looked for.
+ * @param long - In `npm run test:long`, and in `npm run test:mutations`.
  */
 export function rounds(short: number, long: number): number {
   return process.env['LONG_RUN'] === undefined ? short : long;
