@@ -13,7 +13,7 @@ import {
   WhenStale,
 } from '../revocation/staleness/freshness.decorators.js';
 import { AllowExpired, OptionalAuth, Public } from './decorators.js';
-import { isThenable, JwtStrategy, type Outcome } from './jwt.strategy.js';
+import { GuardQuestion, isThenable, JwtStrategy, type Outcome } from './jwt.strategy.js';
 import type { TokenDemand } from './token-verifier.js';
 
 /** What the decorators of a route say: read once, at its first request. */
@@ -146,37 +146,27 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
     return requestOf(context);
   }
 
+  /** The route's demand comes last: an override that gives options of its own does not lose it. */
   private authenticate(
     context: ExecutionContext,
     demand: TokenDemand,
     options: Given,
   ): boolean | Promise<boolean> {
     const request = this.getRequest(context);
-    const token = this.strategy.verifiedTokenOf(request);
-    if (token === undefined) return this.askPassport(context, request, demand, options);
+    const token = this.strategy.find(request);
+    if (typeof token !== 'object') {
+      const asked = new GuardQuestion(demand, token);
+      // AuthGuard has getResponse(), but its types do not.
+      const response = (this as unknown as Responding).getResponse(context);
+      return this.strategy
+        .askPassport(request, response, options, asked)
+        .then((outcome) => this.answer(context, request, outcome, options));
+    }
     this.strategy.lendMethods(request);
     const outcome = this.strategy.judge(request, token, demand);
     return outcome instanceof Promise
       ? outcome.then((later) => this.answer(context, request, later, options))
       : this.answer(context, request, outcome, options);
-  }
-
-  /** The route's demand comes last: an override that gives options of its own does not lose it. */
-  private async askPassport(
-    context: ExecutionContext,
-    request: AuthRequest,
-    demand: TokenDemand,
-    options: Given,
-  ): Promise<boolean> {
-    // AuthGuard has getResponse(), but its types do not.
-    const response = (this as unknown as Responding).getResponse(context);
-    const asked = { session: false, ...options, demand };
-    return this.answer(
-      context,
-      request,
-      await this.strategy.askPassport(request, response, asked),
-      options,
-    );
   }
 
   /** Has `handleRequest` decide, as AuthGuard does. It may be asynchronous. */

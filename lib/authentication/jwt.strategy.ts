@@ -4,14 +4,13 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import { PassportStrategy } from '@nestjs/passport';
-import passport from 'passport';
 import { randomUUID } from 'node:crypto';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { type AuthRequest, rememberClaims } from '../platform/request.js';
+import { BaseStrategy, holderOf, PASSPORT } from './passport.js';
 import { TokenSource } from './token-source.js';
 import {
   DEFAULT_DEMAND,
@@ -20,23 +19,6 @@ import {
   TokenVerifier,
 } from './token-verifier.js';
 import type { VerifiedToken } from './verified-tokens.js';
-
-/** What passport gives to the object that it makes of a strategy for each request. */
-interface PassportActions {
-  success(user: unknown, info?: unknown): void;
-  fail(challenge?: unknown, status?: number): void;
-  error(error: unknown): void;
-}
-
-type Middleware = (request: object, response: unknown, next: (error?: unknown) => void) => void;
-
-/** What is used of passport; `_strategy` is how passport itself looks a strategy up. */
-interface PassportRegistry {
-  authenticate(strategy: unknown, options: object, done: (...answer: never[]) => void): Middleware;
-  use(name: string, strategy: unknown): unknown;
-  unuse(name: string): unknown;
-  _strategy(name: string): unknown;
-}
 
 /** What a strategy reports for a request, in the form in which passport passes it on. */
 export interface Outcome {
@@ -48,8 +30,17 @@ export interface Outcome {
   readonly info: unknown;
 }
 
-// Typed here, so that the package's types do not need @types/passport.
-const BaseStrategy = passport.Strategy as unknown as new () => PassportActions;
+/** What JwtAuthGuard asks of the strategy. Passport hands it over among the options of the call. */
+export class GuardQuestion {
+  /** @param unseen - The token's text, where it was looked for and was not verified before. */
+  constructor(
+    readonly demand: TokenDemand,
+    readonly unseen: string | undefined,
+  ) {}
+}
+
+/** That of an `AuthGuard` by the strategy's name. */
+const DEFAULT_QUESTION = new GuardQuestion(DEFAULT_DEMAND, undefined);
 
 /** Known to every copy of this package: hot reload may evaluate it anew. */
 const CLOSING = Symbol.for('nestjs-logout:closing');
@@ -96,7 +87,7 @@ export class JwtStrategy
         'If another application of this process has it, close that one first: await app.close().',
       );
     }
-    for (const name of this.names()) registry().use(name, this);
+    for (const name of this.names()) PASSPORT.use(name, this);
   }
 
   /** From now on another application may take the names: hot reload does not await `close()`. */
@@ -107,7 +98,7 @@ export class JwtStrategy
   /** Gives the names back, unless another application has taken them in the meantime. */
   onApplicationShutdown(): void {
     for (const name of this.names()) {
-      if (holderOf(name) === this) registry().unuse(name);
+      if (holderOf(name) === this) PASSPORT.unuse(name);
     }
   }
 
@@ -118,12 +109,15 @@ export class JwtStrategy
    * is the challenge. A token of ours that is bad now is an error and ends the chain: no other
    * strategy may accept it.
    */
-  authenticate(request: AuthRequest, options?: { demand?: TokenDemand }): void {
+  authenticate(request: AuthRequest, options?: { readonly asked?: unknown }): void {
+    const asked = options?.asked;
+    const { demand, unseen } = asked instanceof GuardQuestion ? asked : DEFAULT_QUESTION;
     let token: VerifiedToken | SignedToken;
     try {
-      const text = this.tokenOf(request);
+      const text = unseen ?? this.tokenOf(request);
       if (text === undefined) throw refusal('token_missing');
-      token = this.verifier.verify(text);
+      token =
+        unseen === undefined ? this.verifier.verify(text) : this.verifier.verifyUnseen(unseen);
     } catch (error) {
       // A 400 for two tokens and a 403 for a forged request are answers to a token of any issuer.
       const isAnswer = error instanceof AuthException && error.getStatus() !== 401;
@@ -134,7 +128,7 @@ export class JwtStrategy
         );
       return;
     }
-    const outcome = this.judge(request, token, options?.demand ?? DEFAULT_DEMAND);
+    const outcome = this.judge(request, token, demand);
     if (outcome instanceof Promise) void outcome.then((later) => this.report(later));
     else this.report(outcome);
   }
@@ -150,14 +144,15 @@ export class JwtStrategy
   }
 
   /**
-   * The token of a request, if it was verified before and passport need not be asked.
+   * The token of a request if it was verified before, so that passport need not be asked; else its text,
+   * if it has one.
    *
    * @internal
    */
-  verifiedTokenOf(request: AuthRequest): VerifiedToken | undefined {
+  find(request: AuthRequest): VerifiedToken | string | undefined {
     try {
       const text = this.tokenOf(request);
-      return text === undefined ? undefined : this.verifier.find(text);
+      return text === undefined ? undefined : (this.verifier.find(text) ?? text);
     } catch {
       return undefined; // It is sent in a way that is not allowed: authenticate() finds that again.
     }
@@ -189,17 +184,19 @@ export class JwtStrategy
   /**
    * Asks passport, which calls {@link authenticate}.
    *
+   * @param given - What `getAuthenticateOptions` gave. It cannot replace the question.
    * @internal
    */
   askPassport(
     request: AuthRequest,
     response: unknown,
-    options: object,
+    given: object | undefined,
+    asked: GuardQuestion,
   ): Promise<Outcome & { readonly status?: unknown }> {
     return new Promise((resolve, reject) => {
-      const ask = registry().authenticate(
+      const ask = PASSPORT.authenticate(
         this.uniqueName,
-        options,
+        given === undefined ? { session: false, asked } : { session: false, ...given, asked },
         (error: unknown, user: unknown, info: unknown, status: unknown) =>
           resolve({ error, user, info, status }),
       );
@@ -217,7 +214,7 @@ export class JwtStrategy
   lendMethods(request: AuthRequest): void {
     if (this.lent === undefined) {
       this.lent = {};
-      registry().authenticate(NOBODY, {}, () => undefined)(this.lent, undefined, () => undefined);
+      PASSPORT.authenticate(NOBODY, {}, () => undefined)(this.lent, undefined, () => undefined);
     }
     if (!('isAuthenticated' in request)) Object.assign(request, this.lent);
   }
@@ -278,17 +275,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
-/** The passport that AuthGuard asks, even where the application has a second copy of it. */
-function registry(): PassportRegistry {
-  return PassportStrategy(passport.Strategy).prototype.getPassportInstance();
-}
-
 /** Whether it is a strategy of ours, of any copy of this package, whose application is closing. */
 function isClosing(holder: unknown): boolean {
   return (holder as { [CLOSING]?: unknown })[CLOSING] === true;
-}
-
-function holderOf(name: string): unknown {
-  // oxlint-disable-next-line no-underscore-dangle -- passport has no other way to ask.
-  return registry()._strategy(name);
 }

@@ -2,13 +2,15 @@ import { Injectable, Logger } from '@nestjs/common';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthKey } from '../options/auth-key.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { isIdentifier } from '../platform/identifier.js';
 import { logText } from '../platform/log-text.js';
+import { TokenKeys } from '../revocation/index/event-key.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
-import { RevocationDecider } from '../revocation/revocation-decider.service.js';
-import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
+import {
+  type DecisionDemand,
+  RevocationDecider,
+} from '../revocation/revocation-decider.service.js';
 import { ProofClock } from '../revocation/staleness/proof-clock.js';
 import { ACTIVE, assertActive } from '../revocation/verdict.js';
 import { KeyRing } from './key-ring.js';
@@ -23,13 +25,9 @@ import {
 import { TAIL, VerifiedToken, VerifiedTokens } from './verified-tokens.js';
 
 /** What a caller demands of a token beyond the rules that hold for all. */
-export interface TokenDemand {
+export interface TokenDemand extends DecisionDemand {
   /** `true`: an expired or revoked token is accepted, because it is about to be revoked anyway. */
   readonly allowExpired: boolean;
-  /** Only tightens what the module says. */
-  readonly freshness: Freshness | undefined;
-  /** What to do while freshness cannot be proven; `undefined`: what the module says. */
-  readonly whenStale: StalePolicy | undefined;
 }
 
 /** The demand where nothing else was said. */
@@ -91,6 +89,7 @@ export class TokenVerifier {
     const token = verified.byTail?.get(text.slice(-TAIL));
     if (token?.text !== text || isPast(token.until, this.proofs)) return undefined;
     verified.found++;
+    token.keys ??= new TokenKeys();
     return token;
   }
 
@@ -100,7 +99,33 @@ export class TokenVerifier {
    * @throws AuthUnauthorizedException `token_malformed` or `token_invalid`.
    */
   verify(text: string): VerifiedToken | SignedToken {
-    return this.find(text) ?? this.verifySignature(text);
+    return this.find(text) ?? this.verifyUnseen(text);
+  }
+
+  /** {@link verify} for a text that {@link find} does not know. */
+  verifyUnseen(text: string): SignedToken {
+    const first = text.indexOf('.');
+    const second = text.indexOf('.', first + 1);
+    // Cheap refusals first: what is no token costs no signature.
+    if (first < 1 || second < first + 2 || text.length > MAX_TOKEN_LENGTH) {
+      throw refusal('token_malformed');
+    }
+    // A signature has other spellings that verify too; only one of them is accepted (JW-04).
+    if (!hasCanonicalEnd(text.slice(second + 1))) throw refusal('token_malformed');
+    const segment = text.slice(first + 1, second);
+    const known = this.ring.byHeader.get(text.slice(0, first));
+    if (known === undefined || isPast(known.until, this.proofs)) {
+      return this.verifyUnusual(text, segment);
+    }
+    const { key, until } = known;
+    return {
+      text,
+      payload: this.own.verify(text, key.verify),
+      segment,
+      key,
+      until,
+      isLegacy: false,
+    };
   }
 
   /**
@@ -139,31 +164,6 @@ export class TokenVerifier {
     const copy: Record<string, unknown> & TokenClaims = { ...claims };
     for (const name of nested) copy[name] = deepCopy(copy[name]);
     return copy;
-  }
-
-  private verifySignature(text: string): SignedToken {
-    const first = text.indexOf('.');
-    const second = text.indexOf('.', first + 1);
-    // Cheap refusals first: what is no token costs no signature.
-    if (first < 1 || second < first + 2 || text.length > MAX_TOKEN_LENGTH) {
-      throw refusal('token_malformed');
-    }
-    // A signature has other spellings that verify too; only one of them is accepted (JW-04).
-    if (!hasCanonicalEnd(text.slice(second + 1))) throw refusal('token_malformed');
-    const segment = text.slice(first + 1, second);
-    const known = this.ring.byHeader.get(text.slice(0, first));
-    if (known === undefined || isPast(known.until, this.proofs)) {
-      return this.verifyUnusual(text, segment);
-    }
-    const { key, until } = known;
-    return {
-      text,
-      payload: this.own.verify(text, key.verify),
-      segment,
-      key,
-      until,
-      isLegacy: false,
-    };
   }
 
   private checkClaims({

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { AuthKey } from '../options/auth-key.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import { TokenKeys } from '../revocation/index/event-key.js';
+import type { TokenKeys } from '../revocation/index/event-key.js';
 
 /**
  * Tokens are found by so many characters of their signature, which no one chooses who has no key. To hash
@@ -25,10 +25,10 @@ const OVERHEAD = 512;
  * again; whether the token is good *now* is asked at each request.
  */
 export class VerifiedToken {
-  /** What the index knows it by. */
-  readonly keys = new TokenKeys();
+  /** What the index knows it by; not kept for a token that comes once. */
+  keys: TokenKeys | undefined = undefined;
   /** The names of the claims that are objects or lists. */
-  readonly nested: readonly string[];
+  readonly nested: string[] = [];
 
   /**
    * @param claims - As they were signed. They are not handed out: a request gets a copy.
@@ -40,9 +40,9 @@ export class VerifiedToken {
     readonly key: AuthKey,
     readonly until: number | null,
   ) {
-    this.nested = Object.entries(claims)
-      .filter(([, value]) => levelsOf(value) > 0)
-      .map(([name]) => name);
+    for (const name in claims) {
+      if (typeof claims[name] === 'object' && claims[name] !== null) this.nested.push(name);
+    }
   }
 }
 
@@ -79,8 +79,10 @@ export class VerifiedTokens {
 
   /** Keeps a token for the next request that brings it. */
   add(token: VerifiedToken): void {
+    const { text, claims, nested } = token;
     this.verified++;
-    if (levelsOf(token.claims) <= MOST_LEVELS) this.byTail?.set(token.text.slice(-TAIL), token);
+    const isShallow = nested.every((name) => levelsOf(claims[name]) < MOST_LEVELS);
+    if (isShallow) this.byTail?.set(text.slice(-TAIL), token);
   }
 
   /** Forgets all tokens: the keys of this revision may not be those that verified them. */

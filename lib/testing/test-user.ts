@@ -41,7 +41,7 @@ export function testStrategy(test: TestUser): Type<JwtStrategy> {
       return userOf(test, request) === undefined ? undefined : 'a token of the test';
     }
 
-    override verifiedTokenOf(): undefined {}
+    override find(): undefined {}
   }
   return TestStrategy;
 }

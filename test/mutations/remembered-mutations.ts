@@ -60,12 +60,7 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
     'maxSize: MOST_BYTES,',
     'maxSize: 1e12,',
   ),
-  one(
-    'claims of any depth are remembered',
-    MEMORY,
-    'if (levelsOf(token.claims) <= MOST_LEVELS)',
-    'if (true)',
-  ),
+  one('claims of any depth are remembered', MEMORY, 'if (isShallow)', 'if (true)'),
   one(
     'a memory that is too small raises no alarm',
     MEMORY,
