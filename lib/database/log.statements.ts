@@ -38,6 +38,8 @@ export const EVENT_PROPERTIES = [
   'reason',
 ] as const satisfies readonly (keyof RevocationEvent)[];
 
+const EVENT_COLUMNS = columnsOf(RevocationEvent, EVENT_PROPERTIES);
+
 /** The head of the log as one statement saw it. */
 export interface Head extends Pick<AuthHead, (typeof HEAD_PROPERTIES)[number]> {
   /** Which server answered; `null` where servers have no identity. */
@@ -79,12 +81,16 @@ export class LogStatements extends Statements {
   );
 
   /**
-   * F7: one keyset page of what can still end a token, up to the head that was read first. Raw: one of
-   * its conditions has an OR.
+   * F7: one keyset page of what can still end a token, up to the head that was read first, as the one row
+   * that `pageOf` reads. Raw: one of its conditions has an OR.
    */
   readonly page = this.prepare<[after: number, through: number, now: number, limit: number]>(
-    `SELECT ${this.eventColumns} FROM ${this.event.table} e WHERE e.position > ? AND e.position <= ? ` +
-      `AND (e.keep_until IS NULL OR e.keep_until >= ?) ORDER BY e.position LIMIT ?`,
+    `SELECT ${this.dialect.text('COUNT(*)')} AS event_count, ` +
+      `${this.dialect.text('MAX(e.position)')} AS last_position, ` +
+      `${this.event.lists('e', EVENT_PROPERTIES)} FROM (` +
+      `SELECT ${EVENT_COLUMNS.map(({ name }) => `e.${name}`).join(', ')} FROM ${this.event.table} e ` +
+      `WHERE e.position > ? AND e.position <= ? AND (e.keep_until IS NULL OR e.keep_until >= ?) ` +
+      `ORDER BY e.position LIMIT ?) e`,
   );
 
   /**
@@ -193,7 +199,7 @@ export class LogStatements extends Statements {
   /** A UNION needs the same columns in the same order: what a pending event does not have is NULL. */
   private pendingColumns(): string {
     const known = new Map(columnsOf(PendingEvent).map((column) => [column.name, column]));
-    const columns = columnsOf(RevocationEvent, EVENT_PROPERTIES).map(({ name, as }) => {
+    const columns = EVENT_COLUMNS.map(({ name, as }) => {
       const column = known.get(name);
       return column === undefined
         ? `${this.dialect.text('NULL')} AS ${as}`
@@ -223,7 +229,7 @@ export function headOf(row: Row | undefined, clock: Pick<AuthClock, 'database'>)
 }
 
 /**
- * An event of the log, or a pending one (position `null`). Written out: a cold start reads 100,000 of
+ * An event of the log, or a pending one (position `null`). Written out: a cold start reads millions of
  * them, and {@link reader} takes five times as long. `test/unit/database/log-statements.spec.ts` compares the two.
  */
 export function eventOf(row: Row): LogEvent {

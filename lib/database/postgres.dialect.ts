@@ -131,6 +131,7 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
     oneStatement: oneStatement(),
     text: (expression) => `(${expression})::text`,
     hex: (column) => `encode(${column}, 'hex')`,
+    list: (text) => `string_agg(${text} || ',', '')`,
     placeholder: (place) => `$${place}`,
     insertsColumns: true,
     insert,

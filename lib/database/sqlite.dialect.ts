@@ -31,6 +31,7 @@ export function sqliteDialect(tablePrefix = ''): Dialect {
     text: (expression) => `CAST(${expression} AS TEXT)`,
     // hex(NULL) is an empty text here, and NULL must stay NULL: an event without an exception has none.
     hex: (column) => `CASE WHEN ${column} IS NOT NULL THEN lower(hex(${column})) END`,
+    list: (text) => `group_concat(${text} || ',', '')`,
     insertMissing: (...given) => `${insert(...given)} ON CONFLICT DO NOTHING`,
     updateInOrder: (name, _key, set, where) =>
       // One writer at a time: there are no row locks to be ordered.

@@ -132,6 +132,16 @@ export class StatementRepository<T extends object> {
     return columns.map((column) => selected(this.dialect, column, alias, prefix)).join(', ');
   }
 
+  /** Some columns of all rows of a subquery, each as one text; an absent value is empty. */
+  lists(alias: string, only: readonly (keyof T)[]): string {
+    return columnsOf(this.entity, only)
+      .map((column) => {
+        const text = textOf(this.dialect, column, alias);
+        return `${this.dialect.list(column.isNullable ? `COALESCE(${text}, '')` : text)} AS ${column.as}`;
+      })
+      .join(', ');
+  }
+
   find<const W extends readonly Condition<T>[]>(
     where: W,
     options: FindOptions<T> = {},
@@ -227,14 +237,12 @@ export class StatementRepository<T extends object> {
 }
 
 /** One column in a SELECT: as text, whatever type parsers the application has set. */
-export function selected(
-  dialect: Dialect,
-  { name, kind, as }: Column,
-  alias: string,
-  prefix = '',
-): string {
+export function selected(dialect: Dialect, column: Column, alias: string, prefix = ''): string {
+  return `${textOf(dialect, column, alias)} AS ${prefix}${column.as}`;
+}
+
+function textOf(dialect: Dialect, { name, kind }: Column, alias: string): string {
   const column = `${alias}.${name}`;
-  const isNumber = kind === 'position' || kind === 'flag';
-  const text = kind === 'text' ? column : isNumber ? dialect.text(column) : dialect.hex(column);
-  return `${text} AS ${prefix}${as}`;
+  if (kind === 'text') return column;
+  return kind === 'position' || kind === 'flag' ? dialect.text(column) : dialect.hex(column);
 }

@@ -1,6 +1,7 @@
 import type { Mutation } from './mutation.js';
 
 const CLOCKS = 'cluster/feed/clocks-that-step';
+const LOAD = 'cluster/feed/f7-load-in-pages';
 const LOST_FUTURE = 'cluster/failover/lost-future';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
@@ -9,6 +10,41 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 
 /** Lost futures, clocks, keys of issuers and what is purged (issue 9). */
 export const LOG_MUTATIONS: readonly Mutation[] = [
+  one(
+    'the next page of a load begins one event too late',
+    'revocation/feed/log-loader',
+    'read(page.last)',
+    'read(page.last + 1)',
+    'cluster/feed/f7-cold-load',
+  ),
+  one(
+    'a list that was cut off is taken for a whole one',
+    'database/event-page',
+    "if (texts.length === count + 1 && texts[count] === '')",
+    'if (true)',
+    'unit/database/event-page',
+  ),
+  one(
+    'a load leaves out the event that it does not understand',
+    'revocation/index/revocation-index',
+    'throw new TypeError(`event ${event.id} has the unknown kind ${String(kind)}`);',
+    ';',
+    LOAD,
+  ),
+  one(
+    'a failed load leaves a statement on the connection of the feed',
+    'revocation/feed/log-loader',
+    'await Promise.allSettled([next, adding]);',
+    'void Promise.allSettled([next, adding]);',
+    LOAD,
+  ),
+  one(
+    'a long load says nothing',
+    'revocation/feed/log-loader',
+    'this.logger.log(',
+    '((line) => line)(',
+    LOAD,
+  ),
   one(
     'a log that no instance follows is loaded without a jump',
     'revocation/log/open-log',

@@ -18,7 +18,8 @@ export { newEventId } from '../../lib/revocation/log/event-draft.js';
 export { InstanceStatements } from '../../lib/database/instance.statements.js';
 export { type LogDatabase, StorageFailure } from '../../lib/database/log-database.js';
 export type { EventDraft } from '../../lib/revocation/log/event-draft.js';
-export { eventOf, type Head } from '../../lib/database/log.statements.js';
+export { pageOf } from '../../lib/database/event-page.js';
+export type { Head } from '../../lib/database/log.statements.js';
 export { LogStatements } from '../../lib/database/log.statements.js';
 export { openLogDatabase } from '../../lib/database/open-log-database.js';
 export {
@@ -46,6 +47,7 @@ export { assertOneCopyOfNest } from '../../lib/platform/one-copy-of-nest.js';
 export { RELEASE } from '../../lib/platform/release.js';
 export { claimsOf } from '../../lib/platform/request.js';
 export { LogCursor } from '../../lib/revocation/feed/log-cursor.js';
+export { loadLog } from '../../lib/revocation/feed/log-loader.js';
 export { LogFollower } from '../../lib/revocation/feed/log-follower.js';
 export { RevocationFeed } from '../../lib/revocation/feed/revocation-feed.service.js';
 export { EventKeys } from '../../lib/revocation/index/event-key.js';

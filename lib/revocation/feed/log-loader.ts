@@ -1,13 +1,18 @@
+import { Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
-import { eventOf, type Head } from '../../database/log.statements.js';
+import { type EventPage, pageOf } from '../../database/event-page.js';
+import type { Head } from '../../database/log.statements.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import type { RevocationIndex } from '../index/revocation-index.js';
 import type { ClockCheck } from '../log/clock-check.service.js';
 import { readKeptHead } from '../log/log-history.js';
 import type { OpenLog } from '../log/open-log.js';
 
-/** Rows of one page. More block the event loop while the driver reads them: 2,000 took 110 ms on PostgreSQL. */
-const PAGE = 1_000;
+/** Events of one page: adding them takes a few milliseconds, in which nothing else runs. */
+const PAGE = 2_500;
+
+/** After so long (ms), and each time after as long again, a load says how far it is. */
+const QUIET = 5_000;
 
 /** The result of a load. */
 export interface LoadedLog {
@@ -21,7 +26,8 @@ export interface LoadedLog {
 
 /**
  * Reads all events that can still revoke a token into the index (F7): pages up to a head that is read
- * first, with a turn of the event loop between them, so that a million rows block nothing.
+ * first. While one is added, the database makes the next; between two, others get a turn of the event
+ * loop.
  *
  * It reads on the feed's connection, so that it does not wait behind callers. It merges and never
  * replaces: what is known stays known (H1). If the log may not be the known one, it jumps first (H2, H3).
@@ -35,17 +41,52 @@ export async function loadLog(
   const { database, statements } = log;
   const { head, logId } = await readKeptHead(log, clock, 'feed');
   const forgettable = clocks.forgettingTime(head.now);
-  let after = 0;
+  const read = async (after: number): Promise<EventPage> => {
+    const statement = statements.page(after, head.position, forgettable ?? 0, PAGE);
+    return pageOf((await database.read(statement, 'feed')).rows[0]);
+  };
+  const progress = new LoadProgress(clock);
+  let page = await read(0);
   let count = 0;
   for (;;) {
-    const statement = statements.page(after, head.position, forgettable ?? 0, PAGE);
-    const page = await database.read(statement, 'feed');
-    for (const event of page.rows.map(eventOf)) {
-      index.add(event);
-      after = event.position ?? after;
-    }
-    count += page.rows.length;
-    if (page.rows.length < PAGE) return { head, logId, count, forgettable };
-    await setImmediate();
+    const isLast = page.count < PAGE;
+    const next = isLast ? undefined : read(page.last);
+    const adding = addAll(page, index);
+    // One that fails leaves no statement behind on the feed's connection.
+    await Promise.allSettled([next, adding]);
+    await adding;
+    count += page.count;
+    progress.tell(count, isLast);
+    if (next === undefined) return { head, logId, count, forgettable };
+    page = await next;
+  }
+}
+
+/** The turn of the event loop also sends the statement of the next page. */
+async function addAll(page: EventPage, index: RevocationIndex): Promise<void> {
+  await setImmediate();
+  for (const event of page.events()) index.add(event);
+}
+
+/** Says how far a load is that takes long; a short one prints nothing. */
+class LoadProgress {
+  private readonly logger = new Logger('RevocationFeed');
+  private readonly started: number;
+  private due: number;
+
+  constructor(private readonly clock: Pick<AuthClock, 'monotonic'>) {
+    this.started = clock.monotonic();
+    this.due = this.started + QUIET;
+  }
+
+  tell(count: number, isDone: boolean): void {
+    const now = this.clock.monotonic();
+    const isLong = now >= this.started + QUIET;
+    if (now < this.due && !(isLong && isDone)) return;
+    this.due = now + QUIET;
+    const seconds = Math.round((now - this.started) / 1_000);
+    this.logger.log(
+      `The revocation log ${isDone ? 'is loaded' : 'is being loaded'}: ${count} events in ${seconds} s.`,
+    );
   }
 }

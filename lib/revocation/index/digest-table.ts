@@ -91,23 +91,26 @@ export class DigestTable {
     const hash = this.layout.hash(key, 0);
     const index = this.layout.shard(hash);
     if (this.shards.length === 0) this.open();
-    const known = this.seek(index, hash, key);
-    if (known >= 0) {
-      const { words, notes } = this.shards[index]!;
-      const at = known * this.stride + UNTIL;
-      const old = notes[known]! & NOTE;
-      words[at] = max(words[at]!, untilSeconds);
-      notes[known] = (old === 0 ? note : old) | SEEN;
-      return this.place(index, known);
+    let slot = this.seek(index, hash, key);
+    if (slot < 0 && isFull(this.shards[index]!)) {
+      this.makeRoom(index);
+      slot = this.seek(index, hash, key);
     }
-    const shard = this.shardWithRoom(index);
-    const slot = ~this.seek(index, hash, key);
+    const shard = this.shards[index]!;
+    const { words, notes } = shard;
+    if (slot >= 0) {
+      const at = slot * this.stride + UNTIL;
+      words[at] = max(words[at]!, untilSeconds);
+      notes[slot] = (notes[slot]! & NOTE || note) | SEEN;
+      return this.place(index, slot);
+    }
+    slot = ~slot;
     const at = slot * this.stride;
-    shard.words.set(key, at);
-    shard.words[at + UNTIL] = untilSeconds;
-    shard.words.fill(0, at + KEY_AND_UNTIL, at + this.stride);
+    for (let i = 0; i < UNTIL; i++) words[at + i] = key[i]!;
+    words[at + UNTIL] = untilSeconds;
+    for (let i = KEY_AND_UNTIL; i < this.stride; i++) words[at + i] = 0;
     shard.tags[slot] = this.layout.tag(hash, key[3]!);
-    shard.notes[slot] = note | SEEN;
+    notes[slot] = note | SEEN;
     shard.count++;
     shard.earliest = min(shard.earliest, untilSeconds);
     this.size++;
@@ -191,12 +194,12 @@ export class DigestTable {
     }
   }
 
-  private shardWithRoom(index: number): DigestShard {
+  private makeRoom(index: number): void {
     let shard = this.shards[index]!;
     // Expired entries make room first, so that rare sweeps do not make the table grow.
-    if (isFull(shard) && shard.earliest < this.now) shard = this.sweepShard(index, shard);
-    if (!isFull(shard)) return shard;
-    return this.resize(index, shard, max(FIRST_CAPACITY, ceil(shard.capacity * GROWTH)));
+    if (shard.earliest < this.now) shard = this.sweepShard(index, shard);
+    const more = max(FIRST_CAPACITY, ceil(shard.capacity * GROWTH));
+    if (isFull(shard)) this.resize(index, shard, more);
   }
 
   private sweepShard(index: number, shard: DigestShard): DigestShard {

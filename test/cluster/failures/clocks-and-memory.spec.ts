@@ -4,7 +4,7 @@ import { AccountService } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, postgres } from '../../support/databases.js';
 import type { Instance } from '../../support/instance.js';
-import { EventKeys, eventOf, type LogEvent, RevocationIndex } from '../../support/internals.js';
+import { EventKeys, type LogEvent, pageOf, RevocationIndex } from '../../support/internals.js';
 import { clockOf, eventAt, ISSUER, NEVER_WAIT } from '../../support/controlled-instance.js';
 import { claimsIn, follow } from '../../support/log-tables.js';
 import { alive, login } from '../../support/session-acts.js';
@@ -99,7 +99,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
     const third = await instance.login('alice');
     const { database, statements } = await instance.open();
     const { rows } = await database.read(statements.page(0, instance.cursor.position, 0, 100));
-    const events = rows.map(eventOf);
+    const events = pageOf(rows[0]).events();
     expect(events.map(({ kind }) => kind)).toEqual(['subject', 'subject']);
     for (const order of permutations(events)) {
       const index = new RevocationIndex(new EventKeys(ISSUER));

@@ -7,7 +7,7 @@ import { deferred } from '../../support/eventually.js';
 import { follow } from '../../support/log-tables.js';
 import { clockOf, endSessions, ISSUER, knows } from '../../support/controlled-instance.js';
 
-const PAGE = 1_000;
+const PAGE = 2_500;
 
 describe('F7: a cold load reads pages, and the instance is closed until its first proof (P4)', () => {
   describeOn(databaseKinds, 'an instance that starts', (kind) => {
