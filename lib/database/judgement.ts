@@ -28,7 +28,8 @@ const readIssuer = reader(AuthAccount, MARK_PROPERTIES, ISSUER);
 const UNLOCKED: Locks = { lockedUntil: null, disabledAt: null };
 
 /**
- * The part of a SELECT that reads a judgement: its columns, and the joins that go behind the other tables.
+ * The part of a SELECT that reads a judgement, beside the time as `now`: its columns, and the joins that go
+ * behind the other tables.
  * Two joins by equality: no database finds one join to either of two keys by the index.
  *
  * @param subject - The key of the account: a column, or a placeholder.
@@ -43,7 +44,7 @@ export function judgedBy(
   return {
     columns:
       `${accounts.select('a', ACCOUNT_PROPERTIES, ACCOUNT)}, ` +
-      `${accounts.select('i', MARK_PROPERTIES, ISSUER)}, ${dialect.text(dialect.now)} AS now`,
+      accounts.select('i', MARK_PROPERTIES, ISSUER),
     joins:
       ` LEFT JOIN ${accounts.table} a ON a.subject_key = ${subject}` +
       ` LEFT JOIN ${accounts.table} i ON i.subject_key = ${issuer}`,

@@ -50,6 +50,14 @@ export interface Head extends Pick<AuthHead, (typeof HEAD_PROPERTIES)[number]> {
   readonly now: number;
 }
 
+/** What one read of the head gave. */
+export interface ReadHead {
+  readonly head: Head;
+  readonly logId: string;
+  /** How many pending events will end tokens of whole accounts (G1). */
+  readonly pendingMarks: number;
+}
+
 /** Every statement of the log, written once for all dialects; rows come back as text. */
 export class LogStatements extends Statements {
   private readonly log = this.table(AuthLog);
@@ -94,14 +102,19 @@ export class LogStatements extends Statements {
   );
 
   /**
-   * G1, G2: the position, the time and whether an event waits to be numbered, in one snapshot. Raw: it
-   * reads three tables.
+   * G1, G2: the position, the time and whether an event waits to be numbered, in one snapshot: the columns
+   * and the tables of a SELECT, which may read other tables too. Always one row.
    */
-  readonly position = this.prepare<[]>(
-    `SELECT l.log_id, ${this.headColumns}, ${this.dialect.text(
+  readonly positioned = {
+    columns: `l.log_id, ${this.headColumns}, ${this.dialect.text(
       `(SELECT COUNT(*) FROM ${this.pending.table} WHERE kind IN ('subject', 'issuer'))`,
-    )} AS pending_marks FROM ${this.head.table} h ` +
-      `JOIN ${this.log.table} l ON l.id = 1 WHERE h.id = 1`,
+    )} AS pending_marks`,
+    tables: `${this.head.table} h JOIN ${this.log.table} l ON h.id = 1 AND l.id = 1`,
+  };
+
+  /** Raw: it reads three tables. */
+  readonly position = this.prepare<[]>(
+    `SELECT ${this.positioned.columns} FROM ${this.positioned.tables}`,
   );
 
   /** Without placeholders: a caller's own manager runs it too. */
@@ -226,6 +239,12 @@ export function headOf(row: Row | undefined, clock: Pick<AuthClock, 'database'>)
     isReadOnly: row['read_only'] === '1',
     now: clock.database(integerOf(row['now'])),
   };
+}
+
+/** One row of {@link LogStatements.position}. */
+export function readHeadOf(row: Row | undefined, clock: Pick<AuthClock, 'database'>): ReadHead {
+  const head = headOf(row, clock);
+  return { head, logId: row?.['log_id'] ?? '', pendingMarks: integerOf(row?.['pending_marks']) };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { AuthSession, RefreshToken } from './entities/auth-session.entity.js';
 import { integerOf, reader } from './entities/table.js';
 import { type Judgement, judgedBy, judgementOf } from './judgement.js';
+import { LogStatements, type ReadHead, readHeadOf } from './log.statements.js';
 import { Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 import type { AuthClock } from '../platform/auth-clock.js';
@@ -30,6 +31,8 @@ export interface PresentedToken {
   readonly replacedBefore: number | null;
   /** Whether the end of the session was committed and waits to be numbered (C5). */
   readonly isEnding: boolean;
+  /** The head of the log at that moment. */
+  readonly read: ReadHead;
 }
 
 /** What the names of the token's columns begin with, beside those of its session. */
@@ -45,25 +48,23 @@ export class SessionStatements extends Statements {
   private readonly session = this.table(AuthSession);
   private readonly refresh = this.table(RefreshToken);
   private readonly judged = judgedBy(this.dialect, 's.subject_key', '?1');
+  private readonly positioned = new LogStatements(this.dialect).positioned;
 
   /** Does nothing when an earlier attempt, whose COMMIT was not answered, inserted it. */
   readonly insertSession = this.session.insertMissing();
   readonly insertRefresh = this.refresh.insertMissing();
 
-  /** Under the lock of its session, where an earlier attempt would have been seen. */
-  readonly insertSuccessor = this.refresh.insert();
-
   /** What sessions of an account are judged by: always one row. Raw: it joins two rows of one table. */
   readonly judge = this.prepare<[subjectKey: string, issuerKey: string]>(
-    `SELECT ${this.judged.columns} FROM (SELECT 1 AS one) o${judgedBy(this.dialect, '?1', '?2').joins}`,
+    `SELECT ${this.judged.columns}, ${this.dialect.text(this.dialect.now)} AS now FROM (SELECT 1 AS one) o${judgedBy(this.dialect, '?1', '?2').joins}`,
     'hex',
     'hex',
   );
 
   /**
    * Everything that decides about refresh tokens, in one snapshot: each with its session, what that is
-   * judged by, when the token so many rotations before was replaced, and whether the end of the session
-   * waits to be numbered. Raw: it reads four tables.
+   * judged by, when the token so many rotations before was replaced, whether the end of the session waits
+   * to be numbered, and the position of the log (G1). Raw: it reads most of the tables.
    */
   readonly findPresented = this.prepare<
     [issuerKey: string, steps: number, digests: readonly string[]]
@@ -72,8 +73,9 @@ export class SessionStatements extends Statements {
       `(SELECT e.replaced_at FROM ${this.refresh.table} e WHERE e.session_key = r.session_key AND e.number = r.number - ?2)`,
     )} AS replaced_before, ${this.dialect.text(
       `(SELECT COUNT(*) FROM ${this.dialect.table('auth_pending')} p WHERE p.event_key = s.session_key)`,
-    )} AS pending_ends, ${this.judged.columns} FROM ${this.refresh.table} r JOIN ${this.session.table} s ` +
-      `ON s.session_key = r.session_key${this.judged.joins} WHERE r.token_digest IN (?3)`,
+    )} AS pending_ends, ${this.judged.columns}, ${this.positioned.columns} FROM ${this.positioned.tables} ` +
+      `JOIN ${this.refresh.table} r ON r.token_digest IN (?3) JOIN ${this.session.table} s ` +
+      `ON s.session_key = r.session_key${this.judged.joins}`,
     'hex',
     'plain',
     'hexes',
@@ -262,5 +264,6 @@ export function presentedOf(row: Row, clock: Pick<AuthClock, 'database'>): Prese
     judgement: judgementOf(row, clock),
     replacedBefore: before === null ? null : integerOf(before),
     isEnding: integerOf(pendingEnds) > 0,
+    read: readHeadOf(row, clock),
   };
 }

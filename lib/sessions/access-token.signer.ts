@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { KeyRing } from '../authentication/key-ring.js';
 import { inexactIn } from '../authentication/jws.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
-import type { SessionRow } from '../database/session.statements.js';
+import type { RefreshRow, SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { ApplicationMethod } from '../options/application-method.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
@@ -138,6 +138,27 @@ export function loginResultOf(
           refreshExpiresIn: Math.max(0, Math.floor((tokenEnd - now) / 1000)),
         }),
   };
+}
+
+/**
+ * The result of a refresh that gives the same successor again.
+ *
+ * Where that successor was replaced meanwhile, another tab is a step ahead. This one can catch up while
+ * that step is within its grace. A browser's one cookie already holds the later token, and must not be
+ * set back.
+ */
+export function repeatedResultOf(
+  signed: SignedAccessToken,
+  session: SessionRow,
+  token: RefreshToken,
+  { expiresAt, replacedAt }: RefreshRow,
+  { now }: LogPosition,
+): LoginResult {
+  const result = loginResultOf(signed, session, token, expiresAt, now);
+  if (replacedAt === null) return result;
+  if (session.delivery === 'body') return { ...result, refreshAt: now };
+  const { refreshToken: _, ...access } = result;
+  return access;
 }
 
 /** The claims that the library itself sets; an application cannot set them. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type KeyObject, randomInt } from 'node:crypto';
 import { KeyRing } from '../authentication/key-ring.js';
-import type { PresentedToken, SessionRow } from '../database/session.statements.js';
+import type { SessionRow } from '../database/session.statements.js';
 import { refusal } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
@@ -14,7 +14,7 @@ import {
   type RefreshToken,
   refreshTokenDigest,
 } from './refresh-token.js';
-import { SessionStore } from './session-store.service.js';
+import { type LookedUpToken, SessionStore } from './session-store.service.js';
 
 /** How much of a database one kind of look-up may take. */
 interface LaneLimits {
@@ -120,7 +120,7 @@ export class RefreshTokenLookup {
    * @throws AuthUnavailableException `storage_unavailable`, also for a text without a right check value
    * while too many of those are waiting.
    */
-  async present(token: string): Promise<PresentedToken | undefined> {
+  async present(token: string): Promise<LookedUpToken | undefined> {
     if (!isRefreshToken(token)) return undefined;
     const found = await this.look(token);
     if (found?.isEnding !== true) return found;
@@ -156,7 +156,7 @@ export class RefreshTokenLookup {
     await this.store.attempt(({ statements }) => statements.useUp(digest));
   }
 
-  private look(token: RefreshToken): Promise<PresentedToken | undefined> {
+  private look(token: RefreshToken): Promise<LookedUpToken | undefined> {
     const isOwn = hasCheckValueOf(token, this.checkKeys());
     const lane = isOwn ? this.own : this.strangers;
     return lane.find(refreshTokenDigest(token)).catch(this.meter.refused);

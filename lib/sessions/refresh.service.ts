@@ -19,6 +19,7 @@ import {
   assertFitsCookie,
   claimsOf,
   loginResultOf,
+  repeatedResultOf,
   type SignedAccessToken,
 } from './access-token.signer.js';
 import {
@@ -35,8 +36,16 @@ import {
   sealSuccessor,
 } from './refresh-token.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
-import { isReuse, type RefreshOutcome, rotate } from './rotate.js';
-import { cut, endOf, refusalOf, SessionStore, storedClientOf } from './session-store.service.js';
+import { isReuse, type RefreshOutcome } from './rotate.js';
+import { rotationOf } from './rotate-at-once.js';
+import {
+  cut,
+  endOf,
+  type LookedUpToken,
+  refusalOf,
+  SessionStore,
+  storedClientOf,
+} from './session-store.service.js';
 
 /** How often one call starts again because a cut-off of the account overtook its position. */
 const ATTEMPTS = 5;
@@ -87,7 +96,7 @@ export class RefreshService {
       const presented = await this.present(token, context);
       const { session } = presented;
       // Before the claims are asked for: a role that changes meanwhile revokes this token (G1).
-      const since = await this.positions.read();
+      const since = presented.since ?? (await this.positions.read());
       const claims = await this.claimsFor(session, context);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
       const signed = await this.signer.sign(
@@ -98,7 +107,7 @@ export class RefreshService {
         session.expiresAt,
       );
       assertFitsCookie(signed, session.delivery);
-      const outcome = await this.rotate(token, successor, session, since, signed, context);
+      const outcome = await this.rotate(token, successor, presented, since, signed, context);
       if (outcome.kind === 'refreshed') {
         this.tell('refresh', session, context);
         const { expiresAt } = outcome.refresh;
@@ -137,7 +146,7 @@ export class RefreshService {
     return isLive ? { session, expiresAt: refresh.expiresAt } : undefined;
   }
 
-  private async present(token: RefreshToken, context: RefreshContext): Promise<PresentedToken> {
+  private async present(token: RefreshToken, context: RefreshContext): Promise<LookedUpToken> {
     const presented = await this.lookup.present(token);
     if (presented === undefined) throw refusal('refresh_token_invalid');
     const { session } = presented;
@@ -189,11 +198,12 @@ export class RefreshService {
   private rotate(
     token: RefreshToken,
     successor: RefreshToken,
-    session: SessionRow,
+    presented: PresentedToken,
     { position: since }: LogPosition,
     { kid }: SignedAccessToken,
     context: RefreshContext,
   ): Promise<RefreshOutcome> {
+    const { session } = presented;
     const { ip, userAgent } = storedClientOf(context);
     const { idempotencyKey } = context;
     const rotation = {
@@ -216,7 +226,8 @@ export class RefreshService {
         true,
       )?.reason,
     };
-    return this.store.write((of) => rotate(of, session.key, rotation, this.options));
+    const now = Math.floor(this.positions.databaseNow());
+    return this.store.writeAtOnce(rotationOf(presented, rotation, this.options, now));
   }
 
   private async refuse(
@@ -275,25 +286,4 @@ export class RefreshService {
   ): void {
     this.events.tell({ type, subject, sessionId: sid, requestId, ...details });
   }
-}
-
-/**
- * The result of a refresh that gives the same successor again.
- *
- * Where that successor was replaced meanwhile, another tab is a step ahead. This one can catch up while
- * that step is within its grace. A browser's one cookie already holds the later token, and must not be
- * set back.
- */
-function repeatedResultOf(
-  signed: SignedAccessToken,
-  session: SessionRow,
-  token: RefreshToken,
-  { expiresAt, replacedAt }: RefreshRow,
-  { now }: LogPosition,
-): LoginResult {
-  const result = loginResultOf(signed, session, token, expiresAt, now);
-  if (replacedAt === null) return result;
-  if (session.delivery === 'body') return { ...result, refreshAt: now };
-  const { refreshToken: _, ...access } = result;
-  return access;
 }

@@ -76,7 +76,7 @@ export interface Rotation {
 }
 
 /** The options that a rotation depends on. */
-type RotationOptions = Pick<
+export type RotationOptions = Pick<
   ResolvedAuthOptions,
   'accessTokenTtl' | 'refreshGrace' | 'refreshGraceRetries' | 'refreshTokenTtl' | 'sessionIdleTtl'
 >;
@@ -116,7 +116,7 @@ export function* rotate(
 }
 
 /** What becomes of a refresh that changes nothing; `undefined` for one that replaces the token or retries. */
-function decide(
+export function decide(
   { session, refresh, judgement, replacedBefore }: PresentedToken,
   successors: readonly RefreshRow[],
   { since, successorDigest, proof, knownEnd }: Rotation,
@@ -145,7 +145,7 @@ function decide(
 }
 
 /** The successor of a token, and the statements that put it in its place. */
-function replacement(
+export function replacement(
   statements: StoredSessions['statements'],
   { session, refresh, judgement: { now } }: PresentedToken,
   { digest, successorDigest, sealed, proof, sighting }: Rotation,
@@ -169,7 +169,7 @@ function replacement(
     retrySealed: proof?.sealed ?? null,
   });
   const others = [
-    statements.insertSuccessor(successor),
+    statements.insertRefresh(successor),
     statements.see(key, { ...sighting, lastSeenAt: now, idleUntil: expiresAt }),
     statements.forgetSuccessors(key, now),
   ];
@@ -275,7 +275,8 @@ function nextRetry(
   return { until, wait: until - now - span };
 }
 
-function newestCutoff({ account, issuer }: Judgement): number {
+/** No later cut-off has a lower position. */
+export function newestCutoff({ account, issuer }: Judgement): number {
   return Math.max(account.killsBelow, issuer.killsBelow);
 }
 

@@ -38,13 +38,17 @@ export class SessionLimiter {
   }
 
   /**
-   * Whether so few sessions share the limit that none has to end, even if some logins at the same moment
-   * do not see each other. Otherwise the account has to be locked first.
+   * With fewer sessions none has to end, even if some logins at the same moment do not see each other.
+   * Otherwise the account has to be locked first.
    */
+  get near(): number {
+    return Math.max(0, this.limit - MOST_ENDED);
+  }
+
+  /** Whether fewer sessions than that share the limit. */
   *isFar(judgement: Judgement): Transaction<boolean> {
-    const near = this.limit - MOST_ENDED;
-    if (near <= 0) return false;
-    return (yield this.find(judgement, 'DESC', near - 1, 1)).rows.length === 0;
+    const { near } = this;
+    return near > 0 && (yield this.find(judgement, 'DESC', near - 1, 1)).rows.length === 0;
   }
 
   /** The ids of those beyond the limit: the oldest, {@link MOST_ENDED} at most, never the new one. */

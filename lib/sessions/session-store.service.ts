@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { AccountStatements, endedBy } from '../database/account.statements.js';
+import { AtOnceStatements } from '../database/at-once.statements.js';
 import type { Dialect } from '../database/dialect.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import { type Judgement, judgementOf } from '../database/judgement.js';
@@ -14,9 +15,11 @@ import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
+import { messageOf } from '../platform/log-text.js';
 import { networkOf } from '../platform/client-address.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { LogConnection, unavailable } from '../revocation/log/log-connection.service.js';
+import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import type { ClientContext } from './login-context.js';
 
 /** For how long one call is retried before it fails (ms). */
@@ -27,19 +30,51 @@ const FAILED = unavailable('The session could not be stored or read. Try again.'
 /** Rotations of a session in the lifetime of one access token; a client needs one (S7). */
 const MOST_ROTATIONS = 20;
 
+/** For how long several statements are used after the one failed, or was not allowed (ms). */
+const PAUSE = 10_000;
+
+/** A token as it was looked up, and the position at that moment if it is good for a login (G1). */
+export interface LookedUpToken extends PresentedToken {
+  readonly since: LogPosition | undefined;
+}
+
+/** A write that can be one statement where the database allows it. */
+export interface SessionWrite<T> {
+  /** In several statements: it decides by what it reads under its locks. */
+  readonly steps: (of: StoredSessions) => Transaction<T>;
+  /**
+   * In one, and what came of it then. It writes only while what was read before holds; `undefined` where
+   * that is known not to be enough.
+   */
+  readonly atOnce: (
+    of: StoredSessions,
+    once: AtOnceStatements,
+  ) => { readonly statement: Statement; readonly outcome: T } | undefined;
+}
+
 /** What transactions on sessions are made of. Nothing is awaited inside: SQLite runs them in one tick. */
 export class StoredSessions {
   readonly statements: SessionStatements;
   readonly accounts: AccountStatements;
+  /** Absent where a transaction takes several statements. */
+  readonly once: AtOnceStatements | undefined;
 
   /** @param issuerKey - The row of our issuer among the accounts; it has the cut-off of all users. */
   constructor(
     readonly dialect: Dialect,
     private readonly clock: AuthClock,
-    private readonly issuerKey: string,
+    readonly issuerKey: string,
   ) {
+    const { oneStatement } = dialect;
     this.statements = new SessionStatements(dialect);
     this.accounts = new AccountStatements(dialect);
+    this.once = oneStatement && new AtOnceStatements(dialect, oneStatement);
+  }
+
+  /** What a test's clock says in place of the database, or `null`: the real one hands on what it is given. */
+  testTime(): number | null {
+    const time = this.clock.database(NaN);
+    return Number.isNaN(time) ? null : time;
   }
 
   /** Reads in a statement of its own, so after every lock that was waited for. */
@@ -88,13 +123,16 @@ export function refusalOf({
  */
 @Injectable()
 export class SessionStore {
+  private readonly logger = new Logger('SessionService');
   private stored: StoredSessions | undefined;
+  private pausedUntil = -Infinity;
 
   constructor(
     private readonly connection: LogConnection,
     private readonly clock: AuthClock,
     private readonly keys: EventKeys,
     private readonly meter: AuthMeter,
+    private readonly positions: LogPositions,
   ) {}
 
   /**
@@ -116,10 +154,17 @@ export class SessionStore {
    * @returns Those that there are, by their digests.
    * @throws AuthUnavailableException `storage_unavailable`.
    */
-  async present(digests: readonly string[]): Promise<ReadonlyMap<string, PresentedToken>> {
+  async present(digests: readonly string[]): Promise<ReadonlyMap<string, LookedUpToken>> {
+    const log = await this.connection.open().catch(FAILED).catch(this.meter.refused);
+    const { seen } = log.history;
     const rows = await this.read((of) => of.findPresented(digests));
     const found = rows.map((row) => presentedOf(row, this.clock));
-    return new Map(found.map((token) => [token.refresh.digest, token]));
+    return new Map(
+      found.map((token) => {
+        const since = this.positions.accept(log, token.read, seen);
+        return [token.refresh.digest, { ...token, since }];
+      }),
+    );
   }
 
   /**
@@ -131,6 +176,36 @@ export class SessionStore {
   write<T>(body: (of: StoredSessions) => Transaction<T>): Promise<T> {
     const written = retried(() => this.writeOnce(body), PATIENCE, isRetryable);
     return written.catch(FAILED).catch(this.meter.refused);
+  }
+
+  /**
+   * The same in one statement where that is possible, and in several where that did nothing: these find
+   * out why, and whether an attempt that was not answered was committed.
+   *
+   * @throws AuthUnavailableException as {@link write}.
+   */
+  async writeAtOnce<T>({ steps, atOnce }: SessionWrite<T>): Promise<T> {
+    const { stored } = this;
+    const one = stored?.once && atOnce(stored, stored.once);
+    const isDone =
+      one !== undefined &&
+      (await this.tryAtOnce(one.statement).catch(FAILED).catch(this.meter.refused));
+    return isDone ? one.outcome : this.write(steps);
+  }
+
+  /** Whether the statement did everything; if not, nothing is lost. */
+  private async tryAtOnce(statement: Statement): Promise<boolean> {
+    if (this.clock.monotonic() < this.pausedUntil) return false;
+    const { database } = await this.connection.open();
+    try {
+      const [row] = (await database.transactionOf?.(statement))?.rows ?? [];
+      if (row?.['allowed'] === '1') return row['changed'] === '1';
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      this.logger.debug(`Several statements are used in place of one: ${messageOf(error)}`);
+    }
+    this.pausedUntil = this.clock.monotonic() + PAUSE;
+    return false;
   }
 
   /** Runs one statement once, and ignores a failure: the result does not matter. */

@@ -40,7 +40,7 @@ import {
   type SessionPage,
 } from './session-list.js';
 import { SessionStore, storedClientOf } from './session-store.service.js';
-import { startSession } from './start-session.js';
+import { newSession } from './start-session.js';
 
 /**
  * For how long a position is good for a login (ms). The cut-offs of an account are kept for longer, so a
@@ -228,7 +228,7 @@ export class SessionService {
     const session = this.sessionRow(subject, sid, since, signed, context, end);
     const token = refreshTokenTtl > 0 ? this.refreshTokens.issue() : undefined;
     const digest = token && refreshTokenDigest(token);
-    const outcome = await this.store.write((of) => startSession(of, session, digest, maxSessions));
+    const outcome = await this.store.writeAtOnce(newSession(session, digest, maxSessions));
     if (outcome === 'locked' || outcome === 'disabled') {
       throw this.refuse(`account_${outcome}`, subject, context);
     }

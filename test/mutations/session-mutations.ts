@@ -2,6 +2,7 @@ import type { Mutation } from './mutation.js';
 
 const STORE = 'sessions/session-store.service';
 const ROTATE = 'sessions/rotate';
+const AT_ONCE = 'database/at-once.statements';
 const ACCOUNTS = 'revocation/log/log.transactions';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
@@ -150,6 +151,62 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     'async refresh(token, context) {',
     'async refresh(token, context) { this.events.tell({ type: `refresh`, actor: token });',
     'security/nothing-leaks',
+  ),
+  one(
+    'a refresh in one statement does not look for later cut-offs',
+    AT_ONCE,
+    'a.kills_below > ?4::bigint)',
+    'FALSE)',
+    'cluster/sessions/statements',
+  ),
+  one(
+    'a refresh in one statement continues a session that has ended',
+    AT_ONCE,
+    'AND s.ended_at IS NULL AND COALESCE',
+    'AND COALESCE',
+    'cluster/sessions/statements',
+  ),
+  one(
+    'a refresh in one statement takes its own word for the time',
+    AT_ONCE,
+    'BETWEEN ?6::bigint AND ?7::bigint',
+    '> 0',
+    'cluster/sessions/statements',
+  ),
+  one(
+    'a refresh in one statement locks nothing',
+    AT_ONCE,
+    ' FOR UPDATE SKIP LOCKED',
+    '',
+    'cluster/sessions/races',
+  ),
+  one(
+    'a login in one statement lets a locked account in',
+    AT_ONCE,
+    'OR a.locked_until IS NOT NULL',
+    '',
+    'cluster/sessions/(statements|accounts)',
+  ),
+  one(
+    'a login in one statement is not counted',
+    'sessions/start-session',
+    'const most = near === undefined ? 0 : 1;',
+    'const most = 0;',
+    'cluster/sessions/session-limits',
+  ),
+  one(
+    'a session is always written in several statements',
+    STORE,
+    'stored?.once && atOnce(stored, stored.once)',
+    'undefined',
+    'cluster/sessions/statements',
+  ),
+  one(
+    'a judgement on SQLite and MariaDB is read twice',
+    ROTATE,
+    'const { refresh } = presented;',
+    'yield* of.present(rotation.digest); const { refresh } = presented;',
+    'cluster/sessions/statements',
   ),
   one(
     'a legacy token is good for ever',

@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { StorageFailure, type Via } from '../../database/log-database.js';
-import { integerOf } from '../../database/entities/table.js';
-import { type Head, headOf } from '../../database/log.statements.js';
+import { type Head, type ReadHead, readHeadOf } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import type { Appended } from './log.transactions.js';
@@ -101,6 +100,12 @@ export class LogHistory {
     if (position > this.seen) this.seen = position;
   }
 
+  /** Records the position and the time of a head that is that of the known history. */
+  noticeHead({ position, now }: Head): void {
+    this.notice(position);
+    this.noticeTime(now);
+  }
+
   /** Records a time of the database: tokens may have been signed by it. */
   noticeTime(now: number): void {
     if (now > this.latestTime) this.latestTime = now;
@@ -196,14 +201,6 @@ export function isInDoubt(error: unknown): boolean {
   return error instanceof StorageFailure && error.outcome === 'unknown';
 }
 
-/** What one read of the head gave. */
-export interface ReadHead {
-  readonly head: Head;
-  readonly logId: string;
-  /** How many pending events will end tokens of whole accounts (G1). */
-  readonly pendingMarks: number;
-}
-
 /**
  * Reads the head on the primary.
  *
@@ -213,8 +210,7 @@ export async function readHead(log: OpenLog, clock: AuthClock, via?: Via): Promi
   const { rows } = await log.database.read(log.statements.position(), via);
   const [row] = rows;
   log.history.identify(row?.['log_id']);
-  const head = headOf(row, clock);
-  return { head, logId: row?.['log_id'] ?? '', pendingMarks: integerOf(row?.['pending_marks']) };
+  return readHeadOf(row, clock);
 }
 
 /**
@@ -228,8 +224,7 @@ export async function readKeptHead(log: OpenLog, clock: AuthClock, via?: Via): P
     const read = await readHead(log, clock, via);
     const why = history.whyLost(read.head, seen);
     if (why === undefined) {
-      history.notice(read.head.position);
-      history.noticeTime(read.head.now);
+      history.noticeHead(read.head);
       return read;
     }
     if (jumps === MOST_JUMPS) throw new HistoryLost(`The revocation log changes: ${why}.`);

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { Head, ReadHead } from '../../database/log.statements.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { SharedCall } from '../../platform/async-calls.js';
@@ -63,6 +64,22 @@ export class LogPositions {
   }
 
   /**
+   * The position that a statement read beside other things, without a second read; `undefined` where that
+   * has to look again: events have to be numbered first, or the log may have to jump.
+   *
+   * @param seen - {@link LogHistory.seen} as it was before that statement was sent.
+   */
+  accept({ history, id }: OpenLog, read: ReadHead, seen: number): LogPosition | undefined {
+    const { head, logId, pendingMarks } = read;
+    if (logId !== id || pendingMarks > 0 || head.maxTokenLife < this.options.maxTokenLife) {
+      return undefined;
+    }
+    if (history.whyLost(head, seen) !== undefined) return undefined;
+    history.noticeHead(head);
+    return this.noted(head);
+  }
+
+  /**
    * The database's time (epoch ms), counted on from the last read here; before that from the last poll.
    * Times of the database are compared with it: a host whose clock is ahead must refuse no login, and
    * find every session.
@@ -103,7 +120,10 @@ export class LogPositions {
       read = await readKeptHead(log, this.clock);
       if (read.pendingMarks >= before) idle++;
     }
-    const { position, now } = read.head;
+    return this.noted(read.head);
+  }
+
+  private noted({ position, now }: Head): LogPosition {
     this.latest = { database: now, monotonic: this.clock.monotonic() };
     return { position, now };
   }

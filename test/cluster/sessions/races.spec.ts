@@ -10,7 +10,7 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { LogPositions, SessionStore } from '../../support/internals.js';
+import { RefreshTokenLookup, SessionStore } from '../../support/internals.js';
 import { deferred } from '../../support/eventually.js';
 import { rounds } from '../../support/rounds.js';
 import { ACTS, alive, codeOf, login } from '../../support/session-acts.js';
@@ -19,7 +19,11 @@ const ROUNDS = rounds(200, 1_000);
 const SESSION_ROW = 'SELECT sid FROM auth_session WHERE sid = ';
 
 /** A way to hold a refresh where something else can overtake it. */
-const POINTS = ['before its position', 'while it asks for claims', 'before it is stored'] as const;
+const POINTS = [
+  'after it looked at its token',
+  'while it asks for claims',
+  'before it is stored',
+] as const;
 
 describe('who wins a race with the end of a session', () => {
   describeOn(databaseKinds, 'with barriers', (kind) => {
@@ -57,12 +61,13 @@ describe('who wins a race with the end of a session', () => {
         arrived.resolve();
         await goOn.promise;
       };
-      if (point === 'before its position') {
-        const positions = here.app.get(LogPositions, { strict: false });
-        const read = positions.read.bind(positions);
-        jest.spyOn(positions, 'read').mockImplementationOnce(async () => {
+      if (point === 'after it looked at its token') {
+        const lookup = here.app.get(RefreshTokenLookup, { strict: false });
+        const present = lookup.present.bind(lookup);
+        jest.spyOn(lookup, 'present').mockImplementationOnce(async (token) => {
+          const found = await present(token);
           await wait();
-          return read();
+          return found;
         });
       } else if (point === 'while it asks for claims') {
         claims = async () => {
@@ -71,11 +76,11 @@ describe('who wins a race with the end of a session', () => {
         };
       } else {
         const store = here.app.get(SessionStore, { strict: false });
-        const write = store.write.bind(store);
-        jest.spyOn(store, 'write').mockImplementationOnce((async (body: never) => {
+        const write = store.writeAtOnce.bind(store);
+        jest.spyOn(store, 'writeAtOnce').mockImplementationOnce((async (given: never) => {
           await wait();
-          return write(body);
-        }) as typeof store.write);
+          return write(given);
+        }) as typeof store.writeAtOnce);
       }
       const working = work();
       working.catch(() => undefined);

@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import type { Dialect, OneStatement } from './dialect.js';
+import { Statements } from './statement-repository.js';
+import type { Statement } from './statement.js';
+
+/** Some statements that are made one: all of them change what they have to, or none does. */
+export interface AllOrNothing {
+  /** A SELECT that ends with a condition; it gives a row if what was read before still holds. */
+  readonly given: Statement;
+  /** Changes a row, or nothing is changed at all. */
+  readonly change: Statement;
+  readonly others: readonly Statement[];
+}
+
+const CHANGED = 'EXISTS (SELECT FROM changed)';
+
+/**
+ * Starts and refreshes sessions in one statement that is a transaction of its own. Its parts share one
+ * snapshot and run in no order of their own, so each waits for a row of the one before: `allowed` if the
+ * settings are those of our transactions, `given`, `changed`, and then the others.
+ *
+ * `given` locks what it finds, and does not wait for a lock: its snapshot would be old by then.
+ */
+export class AtOnceStatements extends Statements {
+  private readonly kept = new Map<string, { readonly sql: string; readonly name: string }>();
+
+  /**
+   * A session that goes on, while no cut-off is above the one that was seen, and the database's time is
+   * between these two.
+   *
+   * @param testTime - What a test's clock says instead of the database; `null`: the database's time.
+   */
+  readonly sessionGoesOn = this.prepare<
+    [
+      key: string,
+      subjectKey: string,
+      issuerKey: string,
+      seen: number,
+      testTime: number | null,
+      from: number,
+      to: number,
+    ]
+  >(
+    `SELECT s.session_key FROM ${this.dialect.table('auth_session')} s WHERE s.session_key = ?1 ` +
+      `AND s.ended_at IS NULL AND COALESCE(?5::bigint, ${this.dialect.now}) BETWEEN ?6::bigint AND ?7::bigint ` +
+      `AND NOT EXISTS (SELECT FROM ${this.dialect.table('auth_subject')} a ` +
+      `WHERE a.subject_key IN (?2, ?3) AND a.kills_below > ?4::bigint)`,
+    'hex',
+    'hex',
+    'hex',
+    'plain',
+    'plain',
+    'plain',
+    'plain',
+  );
+
+  /**
+   * An account that has no lock and no cut-off above the position, and fewer sessions than `few` that have
+   * not ended.
+   *
+   * @param most - 1, or 0 where it may have any number.
+   */
+  readonly accountIsFree = this.prepare<
+    [subjectKey: string, issuerKey: string, since: number, most: number, few: number]
+  >(
+    `SELECT 1 WHERE NOT EXISTS (SELECT FROM ${this.dialect.table('auth_subject')} a ` +
+      `WHERE a.subject_key IN (?1, ?2) AND (a.kills_below > ?3::bigint ` +
+      `OR a.locked_until IS NOT NULL OR a.disabled_at IS NOT NULL)) ` +
+      `AND NOT EXISTS (SELECT FROM (SELECT 1 FROM ${this.dialect.table('auth_session')} s ` +
+      `WHERE s.subject_key = ?1 AND s.ended_at IS NULL LIMIT ?4::bigint OFFSET ?5::bigint) enough)`,
+    'hex',
+    'hex',
+    'plain',
+    'plain',
+    'plain',
+  );
+
+  constructor(
+    dialect: Dialect,
+    private readonly one: OneStatement,
+  ) {
+    super(dialect);
+  }
+
+  /**
+   * Gives one row, `{ allowed, changed }`: both `'1'` where everything was done.
+   *
+   * @param name - Says which statements these are. Of one name and number they always have the same texts.
+   */
+  of(name: string, { given, change, others }: AllOrNothing): Statement {
+    const parts = [given, change, ...others];
+    const id = `${name}_${parts.length}`;
+    let text = this.kept.get(id);
+    if (text === undefined) {
+      const sql = this.join(parts);
+      // Another release may share a server connection behind a pooler: one name, one text.
+      const digest = createHash('sha256').update(sql).digest('hex').slice(0, 16);
+      this.kept.set(id, (text = { sql, name: `nestjs_logout_${id}_${digest}` }));
+    }
+    return { ...text, values: parts.flatMap(({ values }) => values) };
+  }
+
+  private join(parts: readonly Statement[]): string {
+    let before = 0;
+    const [given = '', change = '', ...others] = parts.map(({ sql, values }) => {
+      const shift = before;
+      before += values.length;
+      return sql.replaceAll(/\$(\d+)/g, (_, place: string) => `$${Number(place) + shift}`);
+    });
+    return (
+      `WITH allowed AS (SELECT 1 WHERE ${this.one.settingsAllow}), ` +
+      `given AS (${given} AND EXISTS (SELECT FROM allowed) FOR UPDATE SKIP LOCKED), ` +
+      `changed AS (${onlyIf('EXISTS (SELECT FROM given)', change)} RETURNING 1)` +
+      others.map((other, index) => `, other${index} AS (${onlyIf(CHANGED, other)})`).join('') +
+      ` SELECT ${this.dialect.text('(SELECT COUNT(*) FROM allowed)')} AS allowed, ` +
+      `${this.dialect.text('(SELECT COUNT(*) FROM changed)')} AS changed`
+    );
+  }
+}
+
+/** An INSERT of rows that are selected has no condition yet, and says behind it what a conflict does. */
+function onlyIf(condition: string, sql: string): string {
+  if (!sql.startsWith('INSERT')) return `${sql} AND ${condition}`;
+  const [insert = '', conflict] = sql.split(' ON CONFLICT ');
+  const otherwise = conflict === undefined ? '' : ` ON CONFLICT ${conflict}`;
+  return `${insert} WHERE ${condition}${otherwise}`;
+}

@@ -1,0 +1,62 @@
+import type { AtOnceStatements } from '../database/at-once.statements.js';
+import type { PresentedToken } from '../database/session.statements.js';
+import {
+  decide,
+  newestCutoff,
+  type RefreshOutcome,
+  replacement,
+  rotate,
+  type Rotation,
+  type RotationOptions,
+} from './rotate.js';
+import type { SessionWrite, StoredSessions } from './session-store.service.js';
+
+/** By how much the database's time may differ from what was computed of it (ms): a process may be paused. */
+const MOST_DRIFT = 1_000;
+
+/**
+ * A rotation, in one statement where what was read before its claims were asked for allows it and still
+ * holds: the session goes on, its token was not replaced, and its account has no cut-off that was not seen.
+ * Whatever else there is, {@link rotate} decides under the lock.
+ *
+ * @param now - The database's time, as counted on from a read of it.
+ */
+export function rotationOf(
+  seen: PresentedToken,
+  rotation: Rotation,
+  options: RotationOptions,
+  now: number,
+): SessionWrite<RefreshOutcome> {
+  const presented = { ...seen, judgement: { ...seen.judgement, now } };
+  return {
+    steps: (of) => rotate(of, seen.session.key, rotation, options),
+    atOnce(of, once) {
+      const isUsed = presented.refresh.replacedAt !== null;
+      if (isUsed || decide(presented, [], rotation, options) !== undefined) return undefined;
+      return atOnce(of, once, presented, rotation, options);
+    },
+  };
+}
+
+function atOnce(
+  of: StoredSessions,
+  once: AtOnceStatements,
+  presented: PresentedToken,
+  rotation: Rotation,
+  options: RotationOptions,
+): ReturnType<SessionWrite<RefreshOutcome>['atOnce']> {
+  const { key, subjectKey } = presented.session;
+  const { now } = presented.judgement;
+  const { successor, replace, others } = replacement(of.statements, presented, rotation, options);
+  const given = once.sessionGoesOn(
+    key,
+    subjectKey,
+    of.issuerKey,
+    newestCutoff(presented.judgement),
+    of.testTime(),
+    now - MOST_DRIFT,
+    now + MOST_DRIFT,
+  );
+  const statement = once.of('refresh', { given, change: replace, others });
+  return { statement, outcome: { kind: 'refreshed', refresh: successor } };
+}
