@@ -80,6 +80,8 @@ export interface ScopePlan {
   readonly foreignTransaction?: boolean;
   /** Whether the answer to a COMMIT comes in a step of its own. Default true. */
   readonly answersLate?: boolean;
+  /** Whether the server may do a statement whose answer was lost, while it was given up and retried. Default false. */
+  readonly writesLate?: boolean;
   /** Whether loads read the head and the rows in two steps. Default false. */
   readonly loadsInSteps?: boolean;
   readonly feed?: Feed;
@@ -159,6 +161,7 @@ export function scopeOf(plan: ScopePlan): Scope {
     old: plan.old,
     foreignTransaction: plan.foreignTransaction ?? false,
     answersLate: plan.answersLate ?? true,
+    writesLate: plan.writesLate ?? false,
     loadsInSteps: plan.loadsInSteps ?? false,
     feed: plan.feed ?? 'head row',
     slots: kinds.length,

@@ -12,6 +12,19 @@ export const SCOPES = {
     commitsLost: 1,
     restarts: 1,
   }),
+  'a session event whose one statement comes late, a restart': scopeOf({
+    ...oneEvent,
+    commitsLost: 1,
+    restarts: 1,
+    writesLate: true,
+  }),
+  'two writers, one of which comes late': scopeOf({
+    events: [{ kind: 'session' }, { kind: 'token', writers: [0, 1] }],
+    commitsLost: 1,
+    writesLate: true,
+    answersLate: false,
+    ticks: 1,
+  }),
   'a token event': scopeOf({ events: [{ kind: 'token' }], ticks: 2, restarts: 1 }),
   'a key event, and a login': scopeOf({
     sessions: ['in', 'out'],

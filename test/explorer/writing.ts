@@ -21,6 +21,7 @@ export function offerWrites(model: Model, step: Step): void {
     const slot = index + 1;
     const event = world.events[slot]!;
     if (plan.manager === true) continue;
+    if (scope.writesLate) offerLateWrite(model, step, slot, event);
     if (event.stage === UNUSED) {
       for (const writer of plan.writers ?? [0]) {
         const instance = world.instances[writer]!;
@@ -122,6 +123,18 @@ function loseAnswer(model: Model, slot: number, instance: Instance): void {
   if (event.until <= model.now && model.rules['W4 settled']) return;
   if (model.rules['W4 provisional']) instance.own.provisional |= only(slot);
   else addToIndex(instance, slot, event);
+}
+
+/** W4: one statement that was given up waited for its lock at the server. No process needs to be there any more. */
+function offerLateWrite(model: Model, step: Step, slot: number, { stage, by }: EventCells): void {
+  if ((stage !== UNKNOWN && stage !== ABANDONED) || isNumbered(model.world, slot)) return;
+  step(
+    () => `the server writes ${eventName(model, slot)} after all`,
+    () => {
+      numberEvent(model, slot, by);
+      takeEffect(model, slot);
+    },
+  );
 }
 
 /** W4, G3: a retry with the same id settles it. It makes no promise to a caller any more. */
