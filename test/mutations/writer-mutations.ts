@@ -62,7 +62,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
     STATEMENT,
     'AND h.position >= $8::bigint',
     'AND $8::bigint IS NOT NULL',
-    'cluster/protocol/h2-no-position-twice',
+    ONE,
   ),
   one(
     'one statement runs under any isolation',

@@ -11,6 +11,7 @@ import {
   countLockWaits,
   follow,
   headPosition,
+  loseAllAfter,
   readEvents,
 } from '../../support/log-tables.js';
 import { LogWriter, sessionEnd } from '../../support/log-writer.js';
@@ -86,6 +87,7 @@ describe('W1: a logout in one statement', () => {
 
     it('writes what several statements write: retention, head and order', async () => {
       const one = await writer();
+      await watcher.query(`UPDATE auth_head SET max_token_life = ${30 * DAY}`);
       const now = Date.now();
       const token = { kind: 'token' as const, actor: 'Ann "the" O’Neil \\' };
       const drafts: EventDraft[] = [
@@ -219,6 +221,17 @@ describe('W1: a logout in one statement', () => {
         expect(again.events).toEqual(first.events);
         expect(await headPosition(watcher)).toBe(before + 1);
       }
+    });
+
+    it('assigns no position that was seen: it does nothing, and the log jumps', async () => {
+      const here = await instance();
+      const tokens = await Promise.all(Array.from({ length: 3 }, () => here.login()));
+      const [one = '', two = '', three = ''] = tokens;
+      await here.logout.logout(one);
+      await here.logout.logout(two);
+      await loseAllAfter(here, 1);
+      const receipt = await here.logout.logout(three);
+      expect(receipt.events[0]?.position).toBeGreaterThan(1_000);
     });
 
     it('is a repetition where another statement ended the session while it waited for its row', async () => {
