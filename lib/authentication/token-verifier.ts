@@ -5,7 +5,6 @@ import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { isIdentifier } from '../platform/identifier.js';
 import { logText } from '../platform/log-text.js';
-import { TokenKeys } from '../revocation/index/event-key.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import {
   type DecisionDemand,
@@ -89,7 +88,6 @@ export class TokenVerifier {
     const token = verified.byTail?.get(text.slice(-TAIL));
     if (token?.text !== text || isPast(token.until, this.proofs)) return undefined;
     verified.found++;
-    token.keys ??= new TokenKeys();
     return token;
   }
 

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { AuthKey } from '../options/auth-key.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import type { TokenKeys } from '../revocation/index/event-key.js';
+import { TokenKeys } from '../revocation/index/event-key.js';
 
 /**
  * Tokens are found by so many characters of their signature, which no one chooses who has no key. To hash
@@ -25,8 +25,8 @@ const OVERHEAD = 512;
  * again; whether the token is good *now* is asked at each request.
  */
 export class VerifiedToken {
-  /** What the index knows it by; not kept for a token that comes once. */
-  keys: TokenKeys | undefined = undefined;
+  /** What the index knows it by. */
+  readonly keys = new TokenKeys();
   /** The names of the claims that are objects or lists. */
   readonly nested: string[] = [];
 

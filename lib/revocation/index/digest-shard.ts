@@ -1,12 +1,5 @@
-import type { DigestLayout } from './digest-layout.js';
-
 /** The `until` of an entry that never expires. */
 export const FOREVER = 0xffffffff;
-
-/** The second at which an entry expires. Rounded up: an entry must not expire too early. */
-export function toUntil(ms: number): number {
-  return Math.min(Math.max(Math.ceil(ms / 1000), 0), FOREVER);
-}
 
 /** The words of a slot before its payload: the key's four and `until`. */
 export const KEY_AND_UNTIL = 5;
@@ -16,6 +9,14 @@ export const UNTIL = 4;
 /** The note byte: the low bits belong to the caller, the highest means "seen again since `unsee()`". */
 export const SEEN = 0x80;
 export const NOTE = 0x7f;
+
+/** Where the entries of a shard are. */
+export interface SlotLayout {
+  /** The words of a slot. */
+  readonly stride: number;
+  hash(words: Uint32Array, at: number): number;
+  home(hash: number, capacity: number): number;
+}
 
 /** One small open-addressing table of a `DigestTable`; the entry of a slot is spread over its arrays. */
 export interface DigestShard {
@@ -46,7 +47,7 @@ const MIN_LOAD = 0.3;
 const LOAD_AFTER_SHRINKING = 0.6;
 
 /** Copies all entries of a shard into an empty one of another capacity. */
-export function copyAll(from: DigestShard, to: DigestShard, layout: DigestLayout): void {
+export function copyAll(from: DigestShard, to: DigestShard, layout: SlotLayout): void {
   for (let slot = 0; slot < from.capacity; slot++) {
     if (from.tags[slot] === 0) continue;
     let target = homeOf(from, slot, to.capacity, layout);
@@ -62,7 +63,7 @@ export function copyAll(from: DigestShard, to: DigestShard, layout: DigestLayout
  *
  * @returns the capacity that the shard should have from now on.
  */
-export function sweepShard(shard: DigestShard, now: number, layout: DigestLayout): number {
+export function sweepShard(shard: DigestShard, now: number, layout: SlotLayout): number {
   let earliest = FOREVER;
   for (let slot = 0; slot < shard.capacity;) {
     const until = shard.words[slot * layout.stride + UNTIL]!;
@@ -82,7 +83,7 @@ export function sweepShard(shard: DigestShard, now: number, layout: DigestLayout
 }
 
 /** How many entries that expire at `now` or later were not seen since the last `unsee()`. */
-export function countUnseenIn(shard: DigestShard, now: number, { stride }: DigestLayout): number {
+export function countUnseenIn(shard: DigestShard, now: number, { stride }: SlotLayout): number {
   const { tags, notes, words } = shard;
   let unseen = 0;
   for (let slot = 0; slot < tags.length; slot++) {
@@ -93,7 +94,7 @@ export function countUnseenIn(shard: DigestShard, now: number, { stride }: Diges
 }
 
 /** Empties a slot without a tombstone: the entries after it move up as far as their home slots allow. */
-function remove(shard: DigestShard, slot: number, layout: DigestLayout): void {
+function remove(shard: DigestShard, slot: number, layout: SlotLayout): void {
   const { capacity, tags } = shard;
   let hole = slot;
   for (let next = slot; ;) {
@@ -129,7 +130,7 @@ function homeOf(
   { words }: DigestShard,
   slot: number,
   capacity: number,
-  layout: DigestLayout,
+  layout: SlotLayout,
 ): number {
   return layout.home(layout.hash(words, slot * layout.stride), capacity);
 }

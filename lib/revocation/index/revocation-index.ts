@@ -1,6 +1,6 @@
 import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import type { TokenIdentity } from '../../options/token-claims.js';
-import { FOREVER, toUntil } from './digest-shard.js';
+import { FOREVER } from './digest-shard.js';
 import { DigestTable } from './digest-table.js';
 import { type EventKeys, parseHexKey, type TokenKeys } from './event-key.js';
 import { HistoryGaps } from './history-gaps.js';
@@ -275,4 +275,9 @@ export class RevocationIndex {
   private parse(hex: string, out: Uint32Array, event: Pick<LogEvent, 'id'>): void {
     if (!parseHexKey(hex, out)) throw new TypeError(`event ${event.id} has a malformed key`);
   }
+}
+
+/** The second at which an entry expires, rounded up: an entry must not expire too early. */
+function toUntil(ms: number): number {
+  return Math.min(Math.max(Math.ceil(ms / 1000), 0), FOREVER);
 }
