@@ -7,7 +7,7 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { SHARED_SECRET } from '../../support/mint-token.js';
-import { DEMO_PASSWORD } from '../../support/quickstart-client.js';
+import { type Answer, DEMO_PASSWORD } from '../../support/quickstart-client.js';
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { rounds } from '../../support/rounds.js';
 
@@ -33,7 +33,12 @@ describe('P9: a refresh token has one successor, whoever asks how often', () => 
 
     beforeAll(async () => {
       database = await kind.migrated();
-      const env = { DATABASE_URL: database.url, AUTH_SECRET: SHARED_SECRET };
+      // On a busy machine the last of those that ask at once may be answered after the usual 10 s.
+      const env = {
+        DATABASE_URL: database.url,
+        AUTH_SECRET: SHARED_SECRET,
+        REFRESH_GRACE: '600',
+      };
       for (let i = 0; i < count; i++) processes.push(await QuickstartProcess.start(env));
     });
 
@@ -55,14 +60,9 @@ describe('P9: a refresh token has one successor, whoever asks how often', () => 
         }
         const body = { refresh_token };
         const answers = await Promise.all(
-          Array.from({ length: PARALLEL }, async (_, i) => {
-            // A process that gets no turn answers 503; a client then asks again.
-            for (let tries = 0; ; tries++) {
-              const answer = await at(i).post('/auth/refresh', { body });
-              if (answer.status !== 503 || tries === 5) return answer;
-              await setTimeout(1_000);
-            }
-          }),
+          Array.from({ length: PARALLEL }, (_, i) =>
+            persist(() => at(i).post('/auth/refresh', { body })),
+          ),
         );
         const refused = answers.filter(({ status }) => status !== 200);
         expect(refused.map(({ status, body: why }) => [status, why])).toEqual([]);
@@ -72,7 +72,9 @@ describe('P9: a refresh token has one successor, whoever asks how often', () => 
         refresh_token = tokens[0]?.refresh_token ?? '';
         if (round % 25 > 0) continue;
         for (const [i, { access_token }] of tokens.entries()) {
-          expect(await at(i + 1).me(access_token)).toBe(200);
+          expect(await persist(() => at(i + 1).get('/me', access_token))).toMatchObject({
+            status: 200,
+          });
         }
       }
       const { access_token } = (await at(0).post('/auth/refresh', { body: { refresh_token } }))
@@ -84,3 +86,12 @@ describe('P9: a refresh token has one successor, whoever asks how often', () => 
     });
   });
 });
+
+/** A process that gets no turn answers 503; a client then asks again. */
+async function persist(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let tries = 0; ; tries++) {
+    const answer = await ask();
+    if (answer.status !== 503 || tries === 5) return answer;
+    await setTimeout(1_000);
+  }
+}
