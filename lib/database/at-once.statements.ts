@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Dialect, OneStatement } from './dialect.js';
+import type { OneStatement } from './dialect.js';
 import { Statements } from './statement-repository.js';
-import type { Statement } from './statement.js';
+import type { Statement, Transaction } from './statement.js';
 
-/** Some statements that are made one: all of them change what they have to, or none does. */
+/** Some statements: all of them change what they have to, or none does. */
 export interface AllOrNothing {
+  /** Comes first where they are several, if rows can be locked: what was waited for is seen by the others. */
+  readonly lock?: Statement;
   /** A SELECT that ends with a condition; it gives a row if what was read before still holds. */
   readonly given: Statement;
   /** Changes a row, or nothing is changed at all. */
@@ -15,11 +17,12 @@ export interface AllOrNothing {
 const CHANGED = 'EXISTS (SELECT FROM changed)';
 
 /**
- * Starts and refreshes sessions in one statement that is a transaction of its own. Its parts share one
- * snapshot and run in no order of their own, so each waits for a row of the one before: `allowed` if the
- * settings are those of our transactions, `given`, `changed`, and then the others.
+ * Starts and refreshes sessions if what was read before still holds: in one transaction, and in one
+ * statement where that can be one.
  *
- * `given` locks what it finds, and does not wait for a lock: its snapshot would be old by then.
+ * The parts of one statement share one snapshot and run in no order of their own, so each waits for a row
+ * of the one before: `allowed` if the settings are those of our transactions, `given`, `changed`, and then
+ * the others. `given` locks what it finds, and does not wait for a lock: its snapshot would be old by then.
  */
 export class AtOnceStatements extends Statements {
   private readonly kept = new Map<string, { readonly sql: string; readonly name: string }>();
@@ -42,9 +45,9 @@ export class AtOnceStatements extends Statements {
     ]
   >(
     `SELECT s.session_key FROM ${this.dialect.table('auth_session')} s WHERE s.session_key = ?1 ` +
-      `AND s.ended_at IS NULL AND COALESCE(?5::bigint, ${this.dialect.now}) BETWEEN ?6::bigint AND ?7::bigint ` +
-      `AND NOT EXISTS (SELECT FROM ${this.dialect.table('auth_subject')} a ` +
-      `WHERE a.subject_key IN (?2, ?3) AND a.kills_below > ?4::bigint)`,
+      `AND s.ended_at IS NULL AND COALESCE(?5, ${this.dialect.now}) BETWEEN ?6 AND ?7 ` +
+      `AND NOT EXISTS (SELECT 1 FROM ${this.dialect.table('auth_subject')} a ` +
+      `WHERE a.subject_key IN (?2, ?3) AND a.kills_below > ?4)`,
     'hex',
     'hex',
     'hex',
@@ -63,11 +66,11 @@ export class AtOnceStatements extends Statements {
   readonly accountIsFree = this.prepare<
     [subjectKey: string, issuerKey: string, since: number, most: number, few: number]
   >(
-    `SELECT 1 WHERE NOT EXISTS (SELECT FROM ${this.dialect.table('auth_subject')} a ` +
-      `WHERE a.subject_key IN (?1, ?2) AND (a.kills_below > ?3::bigint ` +
+    `SELECT one FROM (SELECT 1 AS one) o WHERE NOT EXISTS (SELECT 1 FROM ${this.dialect.table('auth_subject')} a ` +
+      `WHERE a.subject_key IN (?1, ?2) AND (a.kills_below > ?3 ` +
       `OR a.locked_until IS NOT NULL OR a.disabled_at IS NOT NULL)) ` +
-      `AND NOT EXISTS (SELECT FROM (SELECT 1 FROM ${this.dialect.table('auth_session')} s ` +
-      `WHERE s.subject_key = ?1 AND s.ended_at IS NULL LIMIT ?4::bigint OFFSET ?5::bigint) enough)`,
+      `AND NOT EXISTS (SELECT 1 FROM (SELECT s.sid FROM ${this.dialect.table('auth_session')} s ` +
+      `WHERE s.subject_key = ?1 AND s.ended_at IS NULL LIMIT ?4 OFFSET ?5) enough)`,
     'hex',
     'hex',
     'plain',
@@ -75,24 +78,29 @@ export class AtOnceStatements extends Statements {
     'plain',
   );
 
-  constructor(
-    dialect: Dialect,
-    private readonly one: OneStatement,
-  ) {
-    super(dialect);
+  /** One after the other; `false` where nothing was changed. */
+  *inSteps({ lock, given, change, others }: AllOrNothing): Transaction<boolean> {
+    if (lock !== undefined && this.dialect.forUpdate !== '') yield lock;
+    if ((yield given).rows.length === 0 || (yield change).affected !== 1) return false;
+    for (const statement of others) yield statement;
+    return true;
   }
 
   /**
-   * Gives one row, `{ allowed, changed }`: both `'1'` where everything was done.
+   * One statement. It gives one row, `{ allowed, changed }`: both `'1'` where everything was done.
    *
    * @param name - Says which statements these are. Of one name and number they always have the same texts.
    */
-  of(name: string, { given, change, others }: AllOrNothing): Statement {
+  asOne(
+    { settingsAllow }: OneStatement,
+    name: string,
+    { given, change, others }: AllOrNothing,
+  ): Statement {
     const parts = [given, change, ...others];
     const id = `${name}_${parts.length}`;
     let text = this.kept.get(id);
     if (text === undefined) {
-      const sql = this.join(parts);
+      const sql = this.join(settingsAllow, parts);
       // Another release may share a server connection behind a pooler: one name, one text.
       const digest = createHash('sha256').update(sql).digest('hex').slice(0, 16);
       this.kept.set(id, (text = { sql, name: `nestjs_logout_${id}_${digest}` }));
@@ -100,7 +108,7 @@ export class AtOnceStatements extends Statements {
     return { ...text, values: parts.flatMap(({ values }) => values) };
   }
 
-  private join(parts: readonly Statement[]): string {
+  private join(settingsAllow: string, parts: readonly Statement[]): string {
     let before = 0;
     const [given = '', change = '', ...others] = parts.map(({ sql, values }) => {
       const shift = before;
@@ -108,7 +116,7 @@ export class AtOnceStatements extends Statements {
       return sql.replaceAll(/\$(\d+)/g, (_, place: string) => `$${Number(place) + shift}`);
     });
     return (
-      `WITH allowed AS (SELECT 1 WHERE ${this.one.settingsAllow}), ` +
+      `WITH allowed AS (SELECT 1 WHERE ${settingsAllow}), ` +
       `given AS (${given} AND EXISTS (SELECT FROM allowed) FOR UPDATE SKIP LOCKED), ` +
       `changed AS (${onlyIf('EXISTS (SELECT FROM given)', change)} RETURNING 1)` +
       others.map((other, index) => `, other${index} AS (${onlyIf(CHANGED, other)})`).join('') +

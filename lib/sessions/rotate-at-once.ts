@@ -1,4 +1,3 @@
-import type { AtOnceStatements } from '../database/at-once.statements.js';
 import type { PresentedToken } from '../database/session.statements.js';
 import {
   decide,
@@ -9,13 +8,13 @@ import {
   type Rotation,
   type RotationOptions,
 } from './rotate.js';
-import type { SessionWrite, StoredSessions } from './session-store.service.js';
+import type { SessionWrite, StoredSessions, WriteAtOnce } from './session-store.service.js';
 
 /** By how much the database's time may differ from what was computed of it (ms): a process may be paused. */
 const MOST_DRIFT = 1_000;
 
 /**
- * A rotation, in one statement where what was read before its claims were asked for allows it and still
+ * A rotation, without another look where what was read before its claims were asked for allows it and still
  * holds: the session goes on, its token was not replaced, and its account has no cut-off that was not seen.
  * Whatever else there is, {@link rotate} decides under the lock.
  *
@@ -30,25 +29,24 @@ export function rotationOf(
   const presented = { ...seen, judgement: { ...seen.judgement, now } };
   return {
     steps: (of) => rotate(of, seen.session.key, rotation, options),
-    atOnce(of, once) {
+    atOnce(of) {
       const isUsed = presented.refresh.replacedAt !== null;
       if (isUsed || decide(presented, [], rotation, options) !== undefined) return undefined;
-      return atOnce(of, once, presented, rotation, options);
+      return atOnce(of, presented, rotation, options);
     },
   };
 }
 
 function atOnce(
   of: StoredSessions,
-  once: AtOnceStatements,
   presented: PresentedToken,
   rotation: Rotation,
   options: RotationOptions,
-): ReturnType<SessionWrite<RefreshOutcome>['atOnce']> {
+): WriteAtOnce<RefreshOutcome> {
   const { key, subjectKey } = presented.session;
   const { now } = presented.judgement;
   const { successor, replace, others } = replacement(of.statements, presented, rotation, options);
-  const given = once.sessionGoesOn(
+  const given = of.once.sessionGoesOn(
     key,
     subjectKey,
     of.issuerKey,
@@ -57,6 +55,12 @@ function atOnce(
     now - MOST_DRIFT,
     now + MOST_DRIFT,
   );
-  const statement = once.of('refresh', { given, change: replace, others });
-  return { statement, outcome: { kind: 'refreshed', refresh: successor } };
+  return {
+    name: 'refresh',
+    lock: of.statements.lockSession(key),
+    given,
+    change: replace,
+    others,
+    outcome: { kind: 'refreshed', refresh: successor },
+  };
 }

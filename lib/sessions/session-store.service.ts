@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AccountStatements, endedBy } from '../database/account.statements.js';
-import { AtOnceStatements } from '../database/at-once.statements.js';
+import { type AllOrNothing, AtOnceStatements } from '../database/at-once.statements.js';
 import type { Dialect } from '../database/dialect.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import { type Judgement, judgementOf } from '../database/judgement.js';
@@ -38,26 +38,26 @@ export interface LookedUpToken extends PresentedToken {
   readonly since: LogPosition | undefined;
 }
 
-/** A write that can be one statement where the database allows it. */
+/** Statements that write only while what was read before holds, and what has come of it then. */
+export interface WriteAtOnce<T> extends AllOrNothing {
+  /** For {@link AtOnceStatements.asOne}. */
+  readonly name: string;
+  readonly outcome: T;
+}
+
+/** A write that reads nothing first, if it can. */
 export interface SessionWrite<T> {
-  /** In several statements: it decides by what it reads under its locks. */
+  /** Decides by what it reads under its locks. */
   readonly steps: (of: StoredSessions) => Transaction<T>;
-  /**
-   * In one, and what came of it then. It writes only while what was read before holds; `undefined` where
-   * that is known not to be enough.
-   */
-  readonly atOnce: (
-    of: StoredSessions,
-    once: AtOnceStatements,
-  ) => { readonly statement: Statement; readonly outcome: T } | undefined;
+  /** `undefined` where what was read before is known not to be enough. */
+  readonly atOnce: (of: StoredSessions) => WriteAtOnce<T> | undefined;
 }
 
 /** What transactions on sessions are made of. Nothing is awaited inside: SQLite runs them in one tick. */
 export class StoredSessions {
   readonly statements: SessionStatements;
   readonly accounts: AccountStatements;
-  /** Absent where a transaction takes several statements. */
-  readonly once: AtOnceStatements | undefined;
+  readonly once: AtOnceStatements;
 
   /** @param issuerKey - The row of our issuer among the accounts; it has the cut-off of all users. */
   constructor(
@@ -65,10 +65,9 @@ export class StoredSessions {
     private readonly clock: AuthClock,
     readonly issuerKey: string,
   ) {
-    const { oneStatement } = dialect;
     this.statements = new SessionStatements(dialect);
     this.accounts = new AccountStatements(dialect);
-    this.once = oneStatement && new AtOnceStatements(dialect, oneStatement);
+    this.once = new AtOnceStatements(dialect);
   }
 
   /** What a test's clock says in place of the database, or `null`: the real one hands on what it is given. */
@@ -179,30 +178,34 @@ export class SessionStore {
   }
 
   /**
-   * The same in one statement where that is possible, and in several where that did nothing: these find
-   * out why, and whether an attempt that was not answered was committed.
+   * The same without reading first, and then as {@link write} where that did nothing: it finds out why, and
+   * whether an attempt that was not answered was committed.
    *
    * @throws AuthUnavailableException as {@link write}.
    */
   async writeAtOnce<T>({ steps, atOnce }: SessionWrite<T>): Promise<T> {
     const { stored } = this;
-    const one = stored?.once && atOnce(stored, stored.once);
-    const isDone =
-      one !== undefined &&
-      (await this.tryAtOnce(one.statement).catch(FAILED).catch(this.meter.refused));
-    return isDone ? one.outcome : this.write(steps);
+    const write = stored && atOnce(stored);
+    if (stored === undefined || write === undefined) return this.write(steps);
+    const tried = this.tryAtOnce(write, stored.once);
+    const isDone = await tried.catch(FAILED).catch(this.meter.refused);
+    return isDone ? write.outcome : this.write(steps);
   }
 
-  /** Whether the statement did everything; if not, nothing is lost. */
-  private async tryAtOnce(statement: Statement): Promise<boolean> {
-    if (this.clock.monotonic() < this.pausedUntil) return false;
+  /** Whether everything was done; if not, nothing is lost. */
+  private async tryAtOnce(write: WriteAtOnce<unknown>, once: AtOnceStatements): Promise<boolean> {
     const { database } = await this.connection.open();
+    const { oneStatement } = database.dialect;
     try {
+      if (oneStatement === undefined || this.clock.monotonic() < this.pausedUntil) {
+        return await database.transaction(() => once.inSteps(write));
+      }
+      const statement = once.asOne(oneStatement, write.name, write);
       const [row] = (await database.transactionOf?.(statement))?.rows ?? [];
       if (row?.['allowed'] === '1') return row['changed'] === '1';
     } catch (error) {
       if (!isRetryable(error)) throw error;
-      this.logger.debug(`Several statements are used in place of one: ${messageOf(error)}`);
+      this.logger.debug(`A session is written by what is read first: ${messageOf(error)}`);
     }
     this.pausedUntil = this.clock.monotonic() + PAUSE;
     return false;

@@ -15,7 +15,7 @@ import {
 export type LoginOutcome = readonly string[] | 'locked' | 'disabled' | 'overtaken';
 
 /**
- * Stores a new session, unless its account may not log in: in one statement where the account has no lock,
+ * Stores a new session, unless its account may not log in: without a look where the account has no lock,
  * no cut-off above the position, and few sessions of any client.
  *
  * An account that is far from its limit takes no lock, so logins of one account do not wait for each other.
@@ -31,13 +31,13 @@ export function newSession(
   const { subjectKey, gen } = session;
   return {
     steps: (of) => inSteps(of, session, refreshDigest, limits),
-    atOnce(of, once) {
+    atOnce(of) {
       const near = limits && new SessionLimiter(of.dialect, session, limits).near;
       if (near === 0) return undefined;
       const most = near === undefined ? 0 : 1;
-      const given = once.accountIsFree(subjectKey, of.issuerKey, gen, most, (near ?? 1) - 1);
+      const given = of.once.accountIsFree(subjectKey, of.issuerKey, gen, most, (near ?? 1) - 1);
       const [change, ...others] = rowsOf(of, session, refreshDigest);
-      return { statement: once.of('login', { given, change, others }), outcome: [] };
+      return { name: 'login', given, change, others, outcome: [] };
     },
   };
 }

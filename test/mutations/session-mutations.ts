@@ -155,7 +155,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a refresh in one statement does not look for later cut-offs',
     AT_ONCE,
-    'a.kills_below > ?4::bigint)',
+    'a.kills_below > ?4)',
     'FALSE)',
     'cluster/sessions/statements',
   ),
@@ -169,7 +169,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a refresh in one statement takes its own word for the time',
     AT_ONCE,
-    'BETWEEN ?6::bigint AND ?7::bigint',
+    'BETWEEN ?6 AND ?7',
     '> 0',
     'cluster/sessions/statements',
   ),
@@ -197,16 +197,16 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a session is always written in several statements',
     STORE,
-    'stored?.once && atOnce(stored, stored.once)',
+    'stored && atOnce(stored)',
     'undefined',
     'cluster/sessions/statements',
   ),
   one(
-    'a judgement on SQLite and MariaDB is read twice',
-    ROTATE,
-    'const { refresh } = presented;',
-    'yield* of.present(rotation.digest); const { refresh } = presented;',
-    'cluster/sessions/statements',
+    'a refresh in several statements does not lock its session',
+    AT_ONCE,
+    "if (lock !== undefined && this.dialect.forUpdate !== '')",
+    'if (false)',
+    'cluster/sessions/races',
   ),
   one(
     'a legacy token is good for ever',
