@@ -60,6 +60,7 @@ async function walk() {
   const next = await act('refresh', () =>
     post('/auth/refresh', {}, { refresh_token: pair.refresh_token }),
   );
+  await get('/me', bearer(next)); // A client uses its token before it logs out.
   await act('logout', () => post('/auth/logout', bearer(next)));
 }
 

@@ -1,5 +1,5 @@
 import type { Dialect } from './dialect.js';
-import type { Judgement } from './judgement.js';
+import type { Judgement } from './account.statements.js';
 import { bytesOf, statementOf } from './prepared-statement.js';
 import type { SessionRow } from './session.statements.js';
 import type { Statement } from './statement.js';

@@ -1,6 +1,6 @@
 import { AuthSession, RefreshToken } from './entities/auth-session.entity.js';
 import { integerOf, reader } from './entities/table.js';
-import { type Judgement, judgedBy, judgementOf } from './judgement.js';
+import { type Judgement, judgedBy, judgementOf } from './account.statements.js';
 import { LogStatements, type ReadHead, readHeadOf } from './log.statements.js';
 import { Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';

@@ -18,7 +18,6 @@ import {
   RESOLVED_HTTP_OPTIONS,
   type ResolvedHttpOptions,
 } from './http-options.js';
-import { OwnRoutes } from './own-routes.js';
 import {
   badRequest,
   clientOf,
@@ -27,7 +26,8 @@ import {
   idempotencyKeyIn,
   persistentOf,
   textOf,
-} from './request-body.js';
+  OwnRoutes,
+} from './own-routes.js';
 
 /** What login and refresh answer, in the words of RFC 6749 section 5.1 and a few of our own. */
 export interface TokenAnswer {

@@ -11,8 +11,7 @@ import { AuthClock } from '../platform/auth-clock.js';
 import type { CookieResponse } from '../platform/cookies.js';
 import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import { OwnRoutes } from './own-routes.js';
-import { auditOf, type HttpRequest, textOf } from './request-body.js';
+import { auditOf, type HttpRequest, textOf, OwnRoutes } from './own-routes.js';
 
 /** How often an account may ask for `logout-others` in {@link SPAN}, on each instance. */
 const MOST_REPEATS = 30;

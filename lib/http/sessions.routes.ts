@@ -8,8 +8,7 @@ import type { CookieResponse } from '../platform/cookies.js';
 import type { SessionInfo } from '../sessions/session-list.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import { OwnRoutes } from './own-routes.js';
-import { auditOf, badRequest, type HttpRequest } from './request-body.js';
+import { auditOf, badRequest, type HttpRequest, OwnRoutes } from './own-routes.js';
 
 const DEFAULT_LIMIT = 50;
 const LARGEST_LIMIT = 100;

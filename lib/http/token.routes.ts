@@ -21,8 +21,7 @@ import type { TokenClaims } from '../options/token-claims.js';
 import { RefreshService } from '../sessions/refresh.service.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './http-options.js';
-import { OwnRoutes } from './own-routes.js';
-import { auditOf, badRequest, type HttpRequest, textOf } from './request-body.js';
+import { auditOf, badRequest, type HttpRequest, textOf, OwnRoutes } from './own-routes.js';
 
 /** RFC 7662 section 2.2. */
 export type Introspection =

@@ -156,16 +156,6 @@ export function stalePolicyOf(upTo: number, maxStaleness: number): StalePolicy {
   return upTo > maxStaleness ? { staleFor: upTo / 1000 } : 'closed';
 }
 
-/** A staleness in seconds, for receipts and reports; Infinity is no bound. @internal */
-export function secondsOf(milliseconds: number): number {
-  return milliseconds >= UNBOUNDED ? Infinity : milliseconds / 1000;
-}
-
-/** A tolerated staleness, for log lines: `for 5 s`, or `without a bound`. @internal */
-export function toleranceText(milliseconds: number): string {
-  return milliseconds >= UNBOUNDED ? 'without a bound' : `for ${milliseconds / 1000} s`;
-}
-
 /** Whether this is a production process, as Nest applications say it. There `'open'` needs a name. */
 export function isProduction(): boolean {
   return process.env['NODE_ENV'] === 'production';

@@ -12,12 +12,13 @@ import {
   type AuthEventType,
 } from '../events/auth-events.service.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { secondsOf, UNBOUNDED } from '../options/operation-settings.js';
+import { UNBOUNDED } from '../options/operation-settings.js';
 import { AuthClock, passTime } from '../platform/auth-clock.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { DEFAULT_REASONS, type RevocationRequest } from './log/event-draft.js';
 import { RevocationLog, type Written } from './log/revocation-log.service.js';
 import { StalePolicies } from './staleness/stale-policies.service.js';
+import { secondsOf } from './staleness/proof-clock.js';
 
 /** What every verb of {@link LogoutService} takes. */
 export interface LogoutOptions {

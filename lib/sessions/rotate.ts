@@ -7,7 +7,7 @@ import {
   type RetryProof,
   type SessionRow,
 } from '../database/session.statements.js';
-import type { Judgement } from '../database/judgement.js';
+import type { Judgement } from '../database/account.statements.js';
 import type { Statement, Transaction } from '../database/statement.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { endOf, refusalOf, type StoredSessions } from './session-store.service.js';

@@ -1,5 +1,5 @@
 import type { Dialect } from '../database/dialect.js';
-import type { Judgement } from '../database/judgement.js';
+import type { Judgement } from '../database/account.statements.js';
 import { sharingALimit } from '../database/session-limit.statement.js';
 import type { SessionRow } from '../database/session.statements.js';
 import type { Statement, Transaction } from '../database/statement.js';

@@ -9,10 +9,9 @@ import type { LogDatabase } from '../../database/log-database.js';
 import { headOf } from '../../database/log.statements.js';
 import type { Statement, StatementResult } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import type { EventDraft } from './event-draft.js';
+import { type EventDraft, numbered } from './event-draft.js';
 import { isInDoubt, type LogHistory } from './log-history.js';
 import type { AppendedDrafts } from './log.transactions.js';
-import { numbered } from './numbered-event.js';
 import { KEEPING } from './retention.js';
 
 /** For how long the several statements are used after the one failed, or was not allowed (ms). */

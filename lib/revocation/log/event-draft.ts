@@ -3,13 +3,16 @@ import {
   KEYS_OF_ISSUERS,
   type PendingEvent,
   REVOCATION_REASONS,
+  type RevocationEvent,
   type RevocationKind,
   type RevocationReason,
 } from '../../database/entities/revocation-event.entity.js';
+import type { Head } from '../../database/log.statements.js';
 import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { isIdentifier, subjectOf } from '../../platform/identifier.js';
 import type { EventKeys } from '../index/event-key.js';
+import { keepUntil } from './retention.js';
 
 /** An event on its way into the log. */
 export interface EventDraft extends PendingEvent {
@@ -197,4 +200,36 @@ export function newEventId(now: number): string {
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   return bytes.toString('hex');
+}
+
+/** A server may read its clock up to so long before it has the lock on the head (ms). */
+const LOCK_WAIT = 2_000;
+
+/**
+ * The row of an event with its position.
+ *
+ * @param latest - The latest time by which a token that it ends can have been signed.
+ */
+export function numbered(
+  draft: EventDraft,
+  head: Head,
+  position: number,
+  latest: number,
+): RevocationEvent {
+  draft.attemptedAt = position;
+  const isCutOff = draft.kind === 'subject' || draft.kind === 'issuer';
+  return {
+    position,
+    id: draft.id,
+    kind: draft.kind,
+    key: draft.key,
+    killsBelow: isCutOff ? (draft.killsBelow ?? position) : null,
+    except: draft.except,
+    accessOnly: draft.accessOnly,
+    issuedBefore: isCutOff ? head.now + Math.max(draft.skew, LOCK_WAIT) : null,
+    until: keepUntil(draft, head, latest),
+    reason: draft.reason,
+    actor: draft.actor,
+    createdAt: head.now,
+  };
 }

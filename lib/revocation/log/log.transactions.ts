@@ -18,9 +18,8 @@ import {
 } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import { type EventDraft, newEventId } from './event-draft.js';
+import { type EventDraft, newEventId, numbered } from './event-draft.js';
 import type { LogHistory } from './log-history.js';
-import { numbered } from './numbered-event.js';
 import { RepeatedEnds } from './repeated-ends.js';
 import { RETENTION_MARGIN } from './retention.js';
 

@@ -1,4 +1,4 @@
-import type { EventDraft } from './event-draft.js';
+import type { PendingEvent } from '../../database/entities/revocation-event.entity.js';
 import type { Head } from '../../database/log.statements.js';
 import { LARGEST_TOLERANCE } from '../../options/auth-option-table.js';
 
@@ -21,7 +21,7 @@ export const KEEPING = { longest: LONGEST_KEPT, margin: RETENTION_MARGIN };
  * @param latest - The latest time by which such a token can have been signed.
  */
 export function keepUntil(
-  draft: Pick<EventDraft, 'kind' | 'expiresAt' | 'life'>,
+  draft: Pick<PendingEvent, 'kind' | 'expiresAt' | 'life'>,
   head: Pick<Head, 'now' | 'maxTokenLife'>,
   latest: number,
 ): number | null {

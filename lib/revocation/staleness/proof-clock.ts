@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { UNBOUNDED } from '../../options/operation-settings.js';
 import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 
@@ -106,4 +107,14 @@ export class ProofClock {
   latestNow(): number {
     return this.databaseTime === 0 ? Infinity : this.now();
   }
+}
+
+/** A staleness in seconds, for receipts and reports; Infinity is no bound. */
+export function secondsOf(milliseconds: number): number {
+  return milliseconds >= UNBOUNDED ? Infinity : milliseconds / 1000;
+}
+
+/** A tolerated staleness, for log lines: `for 5 s`, or `without a bound`. */
+export function toleranceText(milliseconds: number): string {
+  return milliseconds >= UNBOUNDED ? 'without a bound' : `for ${milliseconds / 1000} s`;
 }

@@ -5,12 +5,12 @@ import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import {
   isProduction,
   parseStalePolicy,
-  toleranceText,
   type StalePolicy,
   UNBOUNDED,
 } from '../../options/operation-settings.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { policyOn, routeDemandOf, type RouteTarget } from './freshness.decorators.js';
+import { toleranceText } from './proof-clock.js';
 
 /** A failure policy of the application, and where it was found. */
 interface FoundPolicy {

@@ -4,16 +4,11 @@ import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import { AuthEvents } from '../../events/auth-events.service.js';
 import { DATE_FORMS, type Duration, timeOf } from '../../options/duration.js';
 import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
-import {
-  parseStaleFor,
-  secondsOf,
-  toleranceText,
-  UNBOUNDED,
-} from '../../options/operation-settings.js';
+import { parseStaleFor, UNBOUNDED } from '../../options/operation-settings.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { isActor } from '../../platform/identifier.js';
 import { logText } from '../../platform/log-text.js';
-import { ProofClock } from './proof-clock.js';
+import { ProofClock, secondsOf, toleranceText } from './proof-clock.js';
 
 /** No override lasts longer than this (ms): after a day an operator has to decide again. */
 const LONGEST = 86_400_000;
