@@ -31,6 +31,9 @@ interface Logout {
 
 const READERS = 4;
 const WRITERS = 2;
+/** Hundreds of reads a second see each change; more would only keep the machine busy (ms). */
+const READ_PAUSE = 8;
+const WRITE_PAUSE = 20;
 
 /**
  * Clients that read with every token and log some of them out, on every instance, while something
@@ -136,7 +139,7 @@ export class Load {
         answered: performance.now(),
         decision,
       });
-      await setTimeout(4);
+      await setTimeout(READ_PAUSE);
     }
   }
 
@@ -156,7 +159,7 @@ export class Load {
         } else {
           this.unresolved++;
         }
-        await setTimeout(5);
+        await setTimeout(WRITE_PAUSE);
       }
     }
   }
