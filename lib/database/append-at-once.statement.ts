@@ -46,15 +46,19 @@ export interface KeepingTimes {
  * So either everything is written or nothing. Raw, and PostgreSQL only.
  */
 export class AppendAtOnceStatement extends Statements {
-  private readonly sql: string;
-  private readonly name: string;
+  /** For one event, whose plan a connection keeps: by a unique key it is the same for any size of the tables. */
+  private readonly one: { readonly sql: string; readonly name: string };
+  /** For several, planned each time: a kept plan for a list is a scan of what was a small table. */
+  private readonly several: { readonly sql: string };
 
   constructor(dialect: Dialect, { settingsAllow }: OneStatement, keeping: KeepingTimes) {
     super(dialect);
-    this.sql = this.text(settingsAllow, keeping);
+    const keys = '$3::bytea[]';
+    const sql = this.text(settingsAllow, keeping, `= (${keys})[1]`);
+    this.several = { sql: this.text(settingsAllow, keeping, `= ANY(${keys})`) };
     // Another release may share a server connection behind a pooler: one name, one text.
-    const digest = createHash('sha256').update(this.sql).digest('hex').slice(0, 16);
-    this.name = `nestjs_logout_append_${digest}`;
+    const digest = createHash('sha256').update(sql).digest('hex').slice(0, 16);
+    this.one = { sql, name: `nestjs_logout_append_${digest}` };
   }
 
   /**
@@ -70,8 +74,7 @@ export class AppendAtOnceStatement extends Statements {
     now: number | null,
   ): Statement {
     return {
-      name: this.name,
-      sql: this.sql,
+      ...(ends.length === 1 ? this.one : this.several),
       values: [
         ends.map(({ id }) => bytesOf(id)),
         ends.map(({ kind }) => kind),
@@ -88,7 +91,8 @@ export class AppendAtOnceStatement extends Statements {
     };
   }
 
-  private text(settingsAllow: string, { longest, margin }: KeepingTimes): string {
+  /** @param among - A condition: a key is one of those that are to end. */
+  private text(settingsAllow: string, { longest, margin }: KeepingTimes, among: string): string {
     const { now, server, isReadOnly, text } = this.dialect;
     const [log, headTable, event, session] = (
       ['auth_log', 'auth_head', 'auth_event', 'auth_session'] as const
@@ -98,7 +102,7 @@ export class AppendAtOnceStatement extends Statements {
     const latest = 'GREATEST(head.time, $10::bigint)';
     return (
       `WITH allowed AS (SELECT 1 AS one WHERE ${settingsAllow}), ` +
-      `locked AS (SELECT s.ended_at FROM ${session} s WHERE s.session_key = ANY(${keys}) ` +
+      `locked AS (SELECT s.ended_at FROM ${session} s WHERE s.session_key ${among} ` +
       `AND EXISTS (SELECT FROM allowed) ORDER BY s.session_key FOR UPDATE), ` +
       `head AS (SELECT h.position AS place, h.max_token_life AS life, ` +
       `COALESCE($11::bigint, ${now}) AS time, ${this.table(AuthHead).select('h', HEAD_PROPERTIES)}, ` +
@@ -107,14 +111,14 @@ export class AppendAtOnceStatement extends Statements {
       `AND EXISTS (SELECT FROM ${log} l WHERE l.id = 1 AND l.log_id = $9::text) ` +
       `AND EXISTS (SELECT FROM allowed) ` +
       `AND NOT EXISTS (SELECT FROM locked WHERE ended_at IS NOT NULL) ` +
-      `AND NOT EXISTS (SELECT FROM ${event} e WHERE e.event_key = ANY(${keys}) ` +
+      `AND NOT EXISTS (SELECT FROM ${event} e WHERE e.event_key ${among} ` +
       `AND e.kind IN ('token', 'session')) FOR UPDATE), ` +
       `raised AS (UPDATE ${headTable} h SET position = head.place + cardinality(${ids}), ` +
       `last_event_id = (${ids})[cardinality(${ids})], server = ${server} ` +
       `FROM head WHERE h.id = 1 RETURNING 1), ` +
       `ended AS (UPDATE ${session} s SET ended_at = ${now}, end_reason = d.reason ` +
       `FROM unnest(${keys}, $6::text[]) AS d(key, reason) ` +
-      `WHERE s.session_key = d.key AND EXISTS (SELECT FROM raised)), ` +
+      `WHERE s.session_key = d.key AND s.session_key ${among} AND EXISTS (SELECT FROM raised)), ` +
       `added AS (INSERT INTO ${event} (position, event_id, kind, event_key, access_only, keep_until, reason, actor, created_at) ` +
       `SELECT head.place + d.place, d.id, d.kind, d.key, 0, ` +
       `LEAST(CASE WHEN d.expires_at IS NULL THEN ${latest} + GREATEST(d.life, head.life) ` +

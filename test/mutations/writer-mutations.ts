@@ -32,15 +32,15 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'one statement does not look for an earlier end',
     STATEMENT,
-    'AND NOT EXISTS (SELECT FROM ${event} e WHERE e.event_key = ANY(${keys})',
-    'AND NOT EXISTS (SELECT FROM ${event} e WHERE FALSE AND e.event_key = ANY(${keys})',
+    'AND NOT EXISTS (SELECT FROM ${event} e WHERE e.event_key ${among}',
+    'AND NOT EXISTS (SELECT FROM ${event} e WHERE FALSE AND e.event_key ${among}',
     ONE,
   ),
   one(
     'one statement leaves the session as it was',
     STATEMENT,
-    'WHERE s.session_key = d.key AND EXISTS',
-    'WHERE FALSE AND s.session_key = d.key AND EXISTS',
+    'WHERE s.session_key = d.key AND s.session_key',
+    'WHERE FALSE AND s.session_key = d.key AND s.session_key',
     ONE,
   ),
   one(

@@ -5,9 +5,9 @@ import type { TestDatabase } from './databases.js';
 
 /**
  * What ends a transaction: the word, and not the end of `READ COMMITTED`, or the name of the statement
- * that is a whole one.
+ * that is a whole one, or that statement.
  */
-export const COMMIT = /COMMIT(?!TED)|nestjs_logout_append/;
+export const COMMIT = /COMMIT(?!TED)|nestjs_logout_append|WITH allowed AS/;
 
 /**
  * What becomes of bytes that a client sent.
