@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { GCProfiler } from 'node:v8';
 import { atLeast, atMost, median, runIfMain, type BenchTable, type Figure } from './bench.js';
 import { startGuardApp, type GuardApp, type Platform } from './guard/app.js';
-import { hasSqlite, openBlacklist, type Opened } from './guard/blacklist.js';
+import { hasSqlite, openBlacklist, type Opened, openRedisBlacklist } from './guard/blacklist.js';
 import { countCalls } from './guard/count-calls.js';
 import { injectDriver, socketDriver, type Driver } from './guard/drivers.js';
 import { pairedBlocks, throughput, type Blocks, type Ratio } from './paired.js';
@@ -17,6 +17,12 @@ const BLOCK = 96;
 const CLOSE_ROUNDS = times(300, 25);
 /** Of what is many times slower, where two digits are plenty. */
 const FAR_ROUNDS = times(40, 4);
+
+const LOOK_UPS: Readonly<Record<string, string>> = {
+  'blacklist-sqlite': 'a TypeORM findOne() on SQLite',
+  'blacklist-pg': 'a TypeORM findOne() on PostgreSQL',
+  'blacklist-redis': 'a GET in Redis',
+};
 
 /** How many requests the bytes of one are taken from. */
 const COUNTED = times(100_000, 5_000);
@@ -43,6 +49,8 @@ export async function run(): Promise<BenchTable> {
       );
     }
     if (server !== undefined) opened.push(await openBlacklist('blacklist-pg', server.options));
+    const redis = await openRedisBlacklist('blacklist-redis');
+    if (redis !== undefined) opened.push(redis);
     const figures: Figure[] = [];
     for (const platform of ['fastify', 'express'] as const) {
       const log = sqlite
@@ -206,7 +214,7 @@ async function besideRecipe(
       : { ...plain(name, versus), peer },
     ...blacklists.map((blacklist) => ({
       ...plain(
-        `${platform}: against the recipe and a TypeORM findOne() on ${blacklist.endsWith('pg') ? 'PostgreSQL' : 'SQLite'}`,
+        `${platform}: against the recipe and ${LOOK_UPS[blacklist] ?? blacklist}`,
         over(blacklist),
       ),
       peer: each(blocks[blacklist] as Blocks),

@@ -67,7 +67,7 @@ export async function startGuardApp(
     providers: [
       recipe('jwt', createSecretKey(Buffer.from(SECRET))),
       recipe('recipe', SECRET),
-      ...blacklists.map(({ name, rows }) => recipeWithBlacklist(name, SECRET, rows)),
+      ...blacklists.map(({ name, isRevoked }) => recipeWithBlacklist(name, SECRET, isRevoked)),
     ],
   });
   if (log === undefined) builder.overrideProvider(LogConnection).useValue(memoryLog());

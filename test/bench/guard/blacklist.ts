@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { DataSource, type DataSourceOptions, type Repository } from 'typeorm';
+import { createClient } from 'redis';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import { RevokedToken } from './recipe.js';
 
 /** How many rows the peers' tables hold; ours is asked with ten times as many. */
 const ROWS = 100_000;
 
-/** A table of revoked tokens as the peers ask it. */
+/** Revoked tokens as the peers ask for them. */
 export interface Blacklist {
   readonly name: string;
-  readonly rows: Repository<RevokedToken>;
+  readonly isRevoked: (jti: string) => Promise<boolean>;
 }
 
 /** A database of this bench and the way to be rid of it. */
@@ -30,7 +31,32 @@ export async function openBlacklist(name: string, options: DataSourceOptions): P
     const page = Array.from({ length: 1_000 }, () => ({ jti: randomUUID(), expiresAt }));
     await rows.insert(page);
   }
-  return { blacklist: { name, rows }, close: () => dataSource.destroy() };
+  const isRevoked = async (jti: string): Promise<boolean> =>
+    (await rows.findOne({ where: { jti } })) !== null;
+  return { blacklist: { name, isRevoked }, close: () => dataSource.destroy() };
+}
+
+/** Fills a Redis on this machine; `undefined` where none answers. */
+export async function openRedisBlacklist(name: string): Promise<Opened | undefined> {
+  const prefix = `nestjs-logout:bench:${randomUUID()}:`;
+  const redis = createClient({ socket: { connectTimeout: 1_000, reconnectStrategy: false } });
+  // What fails is reported by the call.
+  redis.on('error', () => undefined);
+  try {
+    await redis.connect();
+  } catch {
+    return undefined;
+  }
+  for (let written = 0; written < ROWS; written += 1_000) {
+    await Promise.all(
+      Array.from({ length: 1_000 }, () =>
+        redis.set(prefix + randomUUID(), '1', { expiration: { type: 'EX', value: 3_600 } }),
+      ),
+    );
+  }
+  const isRevoked = async (jti: string): Promise<boolean> =>
+    (await redis.get(prefix + jti)) !== null;
+  return { blacklist: { name, isRevoked }, close: async () => redis.destroy() };
 }
 
 /** Whether better-sqlite3 was compiled for the Node that runs. */

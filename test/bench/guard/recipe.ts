@@ -2,7 +2,7 @@ import { Injectable, type Provider, UnauthorizedException } from '@nestjs/common
 import { PassportStrategy } from '@nestjs/passport';
 import type { KeyObject } from 'node:crypto';
 import { ExtractJwt, Strategy } from 'passport-jwt';
-import { Column, Entity, PrimaryColumn, type Repository } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 /** What the strategies read of a token. */
 interface Payload {
@@ -43,11 +43,11 @@ export function recipe(name: string, secret: string | KeyObject): Provider {
   return RecipeStrategy;
 }
 
-/** The recipe with what most add to it for a logout: a look into a table at each request. */
+/** The recipe with what most add to it for a logout: a look-up in a store at each request. */
 export function recipeWithBlacklist(
   name: string,
   secret: string,
-  revoked: Repository<RevokedToken>,
+  isRevoked: (jti: string) => Promise<boolean>,
 ): Provider {
   @Injectable()
   class BlacklistStrategy extends PassportStrategy(Strategy, name) {
@@ -56,9 +56,7 @@ export function recipeWithBlacklist(
     }
 
     async validate(payload: Payload): Promise<unknown> {
-      if ((await revoked.findOne({ where: { jti: payload.jti } })) !== null) {
-        throw new UnauthorizedException();
-      }
+      if (await isRevoked(payload.jti)) throw new UnauthorizedException();
       return { userId: payload.sub, username: payload.name };
     }
   }
