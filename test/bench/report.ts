@@ -99,7 +99,7 @@ function row(node: string, { name, value, unit, peer = '', target = '', met }: F
 
 /** The rows of the README, by a part of the figure's name. */
 const README_ROWS = [
-  ["`AuthGuard('jwt')` with a KeyObject and no revocation, tokens seen before", 'tokens seen, 1e6'],
+  ["`AuthGuard('jwt')` with a KeyObject and no revocation, tokens seen", 'tokens seen, 1e6'],
   ['the same, tokens never seen', 'tokens never seen, throughput'],
   ['the recipe of the Nest documentation (string secret)', 'against the recipe of the Nest'],
   ['that recipe and a TypeORM `findOne()` on PostgreSQL', 'findOne() on PostgreSQL'],
