@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { AuthHead } from './entities/auth-log.entity.js';
 import type { RevocationReason } from './entities/revocation-event.entity.js';
 import { HEAD_PROPERTIES } from './log.statements.js';
-import { bytesOf } from './prepared-statement.js';
+import { bytesOf, planName } from './prepared-statement.js';
 import { Statements } from './statement-repository.js';
 import type { Dialect, OneStatement } from './dialect.js';
 import type { Row, Statement } from './statement.js';
@@ -56,9 +55,7 @@ export class AppendAtOnceStatement extends Statements {
     const keys = '$3::bytea[]';
     const sql = this.text(settingsAllow, keeping, `= (${keys})[1]`);
     this.several = { sql: this.text(settingsAllow, keeping, `= ANY(${keys})`) };
-    // Another release may share a server connection behind a pooler: one name, one text.
-    const digest = createHash('sha256').update(sql).digest('hex').slice(0, 16);
-    this.one = { sql, name: `nestjs_logout_append_${digest}` };
+    this.one = { sql, name: planName('append', sql) };
   }
 
   /**

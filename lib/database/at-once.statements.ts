@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { OneStatement } from './dialect.js';
+import { planName } from './prepared-statement.js';
 import { Statements } from './statement-repository.js';
 import type { Statement, Transaction } from './statement.js';
 
@@ -101,9 +101,7 @@ export class AtOnceStatements extends Statements {
     let text = this.kept.get(id);
     if (text === undefined) {
       const sql = this.join(settingsAllow, parts);
-      // Another release may share a server connection behind a pooler: one name, one text.
-      const digest = createHash('sha256').update(sql).digest('hex').slice(0, 16);
-      this.kept.set(id, (text = { sql, name: `nestjs_logout_${id}_${digest}` }));
+      this.kept.set(id, (text = { sql, name: planName(id, sql) }));
     }
     return { ...text, values: parts.flatMap(({ values }) => values) };
   }

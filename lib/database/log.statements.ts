@@ -78,14 +78,17 @@ export class LogStatements extends Statements {
    *
    * Raw: it joins the head with a UNION of two tables.
    */
-  readonly poll = this.prepare<[cursor: number, limit: number, pendingLimit: number]>(
-    `SELECT l.log_id, ${this.headColumns}, e.* FROM ${this.head.table} h ` +
-      `JOIN ${this.log.table} l ON l.id = 1 LEFT JOIN (` +
-      `SELECT * FROM (SELECT ${this.eventColumns} FROM ${this.event.table} e ` +
-      `WHERE e.position >= ? ORDER BY e.position LIMIT ?) following ` +
-      `UNION ALL SELECT * FROM (SELECT ${this.pendingColumns()} FROM ${this.pending.table} p ` +
-      `ORDER BY p.event_id LIMIT ?) waiting` +
-      `) e ON 1 = 1 WHERE h.id = 1`,
+  readonly poll = this.keep(
+    'poll',
+    this.prepare<[cursor: number, limit: number, pendingLimit: number]>(
+      `SELECT l.log_id, ${this.headColumns}, e.* FROM ${this.head.table} h ` +
+        `JOIN ${this.log.table} l ON l.id = 1 LEFT JOIN (` +
+        `SELECT * FROM (SELECT ${this.eventColumns} FROM ${this.event.table} e ` +
+        `WHERE e.position >= ? ORDER BY e.position LIMIT ?) following ` +
+        `UNION ALL SELECT * FROM (SELECT ${this.pendingColumns()} FROM ${this.pending.table} p ` +
+        `ORDER BY p.event_id LIMIT ?) waiting` +
+        `) e ON 1 = 1 WHERE h.id = 1`,
+    ),
   );
 
   /**

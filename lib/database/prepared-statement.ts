@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Dialect } from './dialect.js';
 import type { Column } from './entities/table.js';
 import type { SqlValue, Statement } from './statement.js';
@@ -90,6 +91,14 @@ export function statementOf(
   values: readonly SqlValue[] = [],
 ): Statement {
   return { sql: spelled(dialect, sql), values };
+}
+
+/**
+ * Under which a connection keeps the plan of a text. Another release may share a server's connection
+ * behind a pooler: one name, one text.
+ */
+export function planName(id: string, sql: string): string {
+  return `nestjs_logout_${id}_${createHash('sha256').update(sql).digest('hex').slice(0, 16)}`;
 }
 
 /** The value of one column of a row, as a placeholder takes it. */

@@ -236,17 +236,25 @@ export class ServerLogDatabase implements LogDatabase {
     }
   }
 
-  private async run(runner: QueryRunner, { sql, values }: Statement): Promise<StatementResult> {
-    const result = await runner.query(sql, values as unknown[], true);
-    const [first] = (result.records ?? []) as Row[];
-    if (first?.['read_only'] === '1' && !this.settings.mayBeStandby) {
+  private async run(runner: QueryRunner, statement: Statement): Promise<StatementResult> {
+    const result = await this.send(runner, statement);
+    if (result.rows[0]?.['read_only'] === '1' && !this.settings.mayBeStandby) {
       // Its address may lead to the new primary by now, but only a new connection finds out.
       cut(await runner.connect());
       throw new Error(
         'A standby answered: it cannot be written to, and what it says of the log may be old.',
       );
     }
-    return { rows: (result.records ?? []) as Row[], affected: result.affected ?? 0 };
+    return result;
+  }
+
+  private async send(runner: QueryRunner, statement: Statement): Promise<StatementResult> {
+    const { oneStatement } = this.dialect;
+    if (statement.name !== undefined && oneStatement !== undefined) {
+      return oneStatement.run(await runner.connect(), statement);
+    }
+    const { records, affected } = await runner.query(statement.sql, [...statement.values], true);
+    return { rows: (records ?? []) as Row[], affected: affected ?? 0 };
   }
 }
 

@@ -4,6 +4,7 @@ import {
   bytesOf,
   insertion,
   itself,
+  planName,
   type Prepared,
   prepared,
   type Slot,
@@ -99,6 +100,16 @@ export abstract class Statements {
       write: kind === 'hex' || kind === 'hexes' ? bytesOf : itself,
     }));
     return prepared<V>(this.dialect, sql, slots);
+  }
+
+  /** The same statement, whose plan a connection keeps where it can. */
+  protected keep<V extends readonly unknown[]>(id: string, make: Prepared<V>): Prepared<V> {
+    let name: string | undefined;
+    return function kept(...values) {
+      const statement = make(...values);
+      name ??= planName(id, statement.sql);
+      return { ...statement, name };
+    };
   }
 
   /** A statement whose text depends on its values, so that nothing of it is kept. */

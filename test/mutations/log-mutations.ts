@@ -11,6 +11,13 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 /** Lost futures, clocks, keys of issuers and what is purged (issue 9). */
 export const LOG_MUTATIONS: readonly Mutation[] = [
   one(
+    'the plan of a poll is made anew each time',
+    'database/log.statements',
+    "this.keep('poll', this",
+    "((_, make) => make)('poll', this",
+    'cluster/feed/kept-plan',
+  ),
+  one(
     'the next page of a load begins one event too late',
     'revocation/feed/log-loader',
     'read(page.last)',

@@ -47,7 +47,7 @@ export { assertOneCopyOfNest } from '../../lib/platform/one-copy-of-nest.js';
 export { RELEASE } from '../../lib/platform/release.js';
 export { claimsOf } from '../../lib/platform/request.js';
 export { LogCursor } from '../../lib/revocation/feed/log-cursor.js';
-export { loadLog } from '../../lib/revocation/feed/log-loader.js';
+export { LOAD_PAGE, loadLog } from '../../lib/revocation/feed/log-loader.js';
 export { LogFollower } from '../../lib/revocation/feed/log-follower.js';
 export { RevocationFeed } from '../../lib/revocation/feed/revocation-feed.service.js';
 export { EventKeys } from '../../lib/revocation/index/event-key.js';

@@ -9,6 +9,9 @@ import type { TestDatabase } from './databases.js';
  */
 export const COMMIT = /COMMIT(?!TED)|nestjs_logout_append|WITH allowed AS/;
 
+/** What only a poll sends: a column that no write reads, or the name under which its plan is kept. */
+export const POLL = /log_id.*UNION ALL|nestjs_logout_poll/s;
+
 /**
  * What becomes of bytes that a client sent.
  *

@@ -9,7 +9,7 @@ import { readKeptHead } from '../log/log-history.js';
 import type { OpenLog } from '../log/open-log.js';
 
 /** Events of one page: adding them takes a few milliseconds, in which nothing else runs. */
-const PAGE = 2_500;
+export const LOAD_PAGE = 2_500;
 
 /** After so long (ms), and each time after as long again, a load says how far it is. */
 const QUIET = 5_000;
@@ -42,14 +42,14 @@ export async function loadLog(
   const { head, logId } = await readKeptHead(log, clock, 'feed');
   const forgettable = clocks.forgettingTime(head.now);
   const read = async (after: number): Promise<EventPage> => {
-    const statement = statements.page(after, head.position, forgettable ?? 0, PAGE);
+    const statement = statements.page(after, head.position, forgettable ?? 0, LOAD_PAGE);
     return pageOf((await database.read(statement, 'feed')).rows[0]);
   };
   const progress = new LoadProgress(clock);
   let page = await read(0);
   let count = 0;
   for (;;) {
-    const isLast = page.count < PAGE;
+    const isLast = page.count < LOAD_PAGE;
     const next = isLast ? undefined : read(page.last);
     const adding = addAll(page, index);
     // One that fails leaves no statement behind on the feed's connection.

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, postgres } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { AppendAtOnce, ServerLogDatabase } from '../../support/internals.js';
+import { AppendAtOnce, LOAD_PAGE, ServerLogDatabase } from '../../support/internals.js';
 import { COMMIT } from '../../support/tcp-proxy.js';
 import {
   clockOf,
@@ -18,7 +18,6 @@ import { deferred, eventually } from '../../support/eventually.js';
 import { claimsIn, countLockWaits, follow, readEvents } from '../../support/log-tables.js';
 import { Cluster } from './cluster.js';
 
-const PAGE = 1_000;
 const DAY = 86_400_000;
 
 describeOn([postgres], 'failures of the log and its readers', () => {
@@ -59,7 +58,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
   it('E6: cold start, half-loaded index: 503 for every token until the last page and a poll', async () => {
     const old = await cluster.instance();
     const [good, ended] = [await old.login('alice'), await old.login('bob')];
-    await endSessions(old, PAGE);
+    await endSessions(old, LOAD_PAGE);
     await old.logout.logout(ended); // on the second page
 
     const { network, through } = await cluster.network();
@@ -75,7 +74,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     await isHeld.promise;
     clock.advance(10_000); // bootTimeout: it goes on, closed
     const young = cluster.keep(await booting);
-    expect(young.index.stats().entries).toBe(PAGE); // half of it is there
+    expect(young.index.stats().entries).toBe(LOAD_PAGE); // half of it is there
     expect(young.revocation.status()).toMatchObject({ ready: false });
     expect(await judgeAll(young, [good, ended])).toEqual([
       'revocation_state_unknown',
@@ -92,7 +91,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     const clock = new TestClock();
     const old = await cluster.instance({ clock });
     const errors = listenForErrors();
-    await endSessions(old, PAGE + 1);
+    await endSessions(old, LOAD_PAGE + 1);
     const mayGoOn = deferred();
     const isHeld = deferred();
     const read = ServerLogDatabase.prototype.read;
@@ -101,7 +100,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
       this: ServerLogDatabase,
       statement,
     ) {
-      if (statement.values.at(-1) === PAGE && ++pages === 2) {
+      if (statement.values.at(-1) === LOAD_PAGE && ++pages === 2) {
         isHeld.resolve();
         await mayGoOn.promise;
       }
@@ -112,11 +111,11 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     letTimePass(clock, DAY);
     const live = await endSessions(old, 3);
     await old.dataSource.query('UPDATE auth_event SET created_at = 1');
-    expect(await old.purge.purge()).toBeGreaterThan(PAGE);
+    expect(await old.purge.purge()).toBeGreaterThan(LOAD_PAGE);
     mayGoOn.resolve();
     const young = await booting;
     expect(live.filter((sid) => !knows(young, sid))).toEqual([]);
-    expect(young.revocation.status()).toMatchObject({ ready: true, position: PAGE + 4 });
+    expect(young.revocation.status()).toMatchObject({ ready: true, position: LOAD_PAGE + 4 });
     expect(errors()).toEqual([]);
   });
 

@@ -7,7 +7,7 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
+import { POLL, TcpProxy } from '../../support/tcp-proxy.js';
 import { clockOf, controlPolls, NEVER_WAIT } from '../../support/controlled-instance.js';
 
 describe('F4: a proof is dated to the moment before its statement was sent', () => {
@@ -61,7 +61,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
       const { proxy, through } = await TcpProxy.before(database);
       const here = await startInstance(through, { clock: new TestClock(), options: NEVER_WAIT });
       try {
-        const frozen = proxy.next(/log_id/, 'freeze');
+        const frozen = proxy.next(POLL, 'freeze');
         const proven = here.feed.proofWithin(Infinity, 60_000);
         await frozen;
         clockOf(here).advance(4_901);

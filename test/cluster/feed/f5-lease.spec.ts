@@ -3,7 +3,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, serverKinds, sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { ProofClock } from '../../support/internals.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
+import { POLL, TcpProxy } from '../../support/tcp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import {
   clockOf,
@@ -86,7 +86,7 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
       });
       try {
         const before = proxy.connections;
-        void proxy.next(/log_id/, 'freeze');
+        void proxy.next(POLL, 'freeze');
         expect(await here.feed.strictProof(60_000)).toBe(false);
         expect(here.feed.failing).toBe(true);
         expect(String(here.feed.failure)).toContain('250 ms');

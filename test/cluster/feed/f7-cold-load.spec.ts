@@ -2,12 +2,10 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { ServerLogDatabase, SqliteLogDatabase } from '../../support/internals.js';
+import { LOAD_PAGE, ServerLogDatabase, SqliteLogDatabase } from '../../support/internals.js';
 import { deferred } from '../../support/eventually.js';
 import { follow } from '../../support/log-tables.js';
 import { clockOf, endSessions, ISSUER, knows } from '../../support/controlled-instance.js';
-
-const PAGE = 2_500;
 
 describe('F7: a cold load reads pages, and the instance is closed until its first proof (P4)', () => {
   describeOn(databaseKinds, 'an instance that starts', (kind) => {
@@ -30,10 +28,10 @@ describe('F7: a cold load reads pages, and the instance is closed until its firs
     });
 
     it('loads more than one page, whole and in pages', async () => {
-      const sids = await endSessions(there, PAGE + 1);
+      const sids = await endSessions(there, LOAD_PAGE + 1);
       const read = jest.spyOn(Log.prototype, 'read');
       here = await startInstance(database, { clock: new TestClock() });
-      const pages = read.mock.calls.filter(([{ values }]) => values.at(-1) === PAGE);
+      const pages = read.mock.calls.filter(([{ values }]) => values.at(-1) === LOAD_PAGE);
       expect(pages).toHaveLength(2);
       expect(here.cursor.position).toBe(sids.length);
       expect(sids.filter((sid) => !knows(here as Instance, sid))).toEqual([]);
@@ -92,7 +90,7 @@ describe('F7: a cold load reads pages, and the instance is closed until its firs
         this: ServerLogDatabase & SqliteLogDatabase,
         ...given
       ) {
-        if (given[0].values.at(-1) === PAGE) {
+        if (given[0].values.at(-1) === LOAD_PAGE) {
           isAsked.resolve();
           await mayGoOn.promise;
         }

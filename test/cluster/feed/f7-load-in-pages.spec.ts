@@ -7,6 +7,7 @@ import { deferred } from '../../support/eventually.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import {
   EventKeys,
+  LOAD_PAGE,
   loadLog,
   type OpenLog,
   RevocationIndex,
@@ -15,8 +16,6 @@ import {
 } from '../../support/internals.js';
 import { endSessions, ISSUER, knows, listenForErrors } from '../../support/controlled-instance.js';
 import { follow } from '../../support/log-tables.js';
-
-const PAGE = 2_500;
 
 describe('F7: the pages of a cold load', () => {
   describeOn(databaseKinds, 'a log of more than one page', (kind) => {
@@ -29,7 +28,7 @@ describe('F7: the pages of a cold load', () => {
     beforeEach(async () => {
       database = await kind.migrated();
       here = await startInstance(database, { clock: new TestClock() });
-      sids = await endSessions(here, PAGE + 1);
+      sids = await endSessions(here, LOAD_PAGE + 1);
       log = await here.open();
       clock = new TestClock();
     });
@@ -46,7 +45,7 @@ describe('F7: the pages of a cold load', () => {
       const read = log.database.read.bind(log.database);
       let page = 0;
       jest.spyOn(log.database, 'read').mockImplementation(async (...given) => {
-        const isPage = given[0].values.at(-1) === PAGE;
+        const isPage = given[0].values.at(-1) === LOAD_PAGE;
         if (isPage) await before(++page);
         return (await read(...given)) as StatementResult;
       });
@@ -63,7 +62,7 @@ describe('F7: the pages of a cold load', () => {
       const { head, count } = await load(index);
       expect(later).toHaveLength(3);
       expect(count).toBe(index.stats().entries);
-      expect(count).toBe(PAGE + 1);
+      expect(count).toBe(LOAD_PAGE + 1);
       expect(head.position).toBe(here.cursor.position - 3);
       jest.restoreAllMocks();
       const other = await startInstance(database, { clock: new TestClock() });
@@ -76,7 +75,7 @@ describe('F7: the pages of a cold load', () => {
     });
 
     it('is not loaded when one event in the middle of a page is not understood', async () => {
-      const position = here.cursor.position - PAGE / 2;
+      const position = here.cursor.position - LOAD_PAGE / 2;
       const isAsked = deferred();
       const mayGoOn = deferred();
       beforePages(async (page) => {
@@ -111,7 +110,7 @@ describe('F7: the pages of a cold load', () => {
         this: ServerLogDatabase,
         ...given
       ) {
-        if (given[0].values.at(-1) === PAGE) isAsked.resolve();
+        if (given[0].values.at(-1) === LOAD_PAGE) isAsked.resolve();
         return read.apply(this, given);
       });
       const starting = startInstance(database, { clock });
@@ -139,8 +138,8 @@ describe('F7: the pages of a cold load', () => {
       const long = jest.spyOn(Logger.prototype, 'log').mockReturnValue();
       await load();
       expect(long.mock.calls.flat()).toEqual([
-        `The revocation log is being loaded: ${PAGE} events in 5 s.`,
-        `The revocation log is loaded: ${PAGE + 1} events in 5 s.`,
+        `The revocation log is being loaded: ${LOAD_PAGE} events in 5 s.`,
+        `The revocation log is loaded: ${LOAD_PAGE + 1} events in 5 s.`,
       ]);
     });
   });

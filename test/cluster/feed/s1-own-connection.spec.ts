@@ -4,12 +4,9 @@ import { TestClock } from 'nestjs-logout/testing';
 import { describeOn, postgres, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { POOL_SIZE } from '../../support/internals.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
+import { POLL, TcpProxy } from '../../support/tcp-proxy.js';
 import { follow, headPosition, loseAllAfter } from '../../support/log-tables.js';
 import { clockOf, followAgain } from '../../support/controlled-instance.js';
-
-/** What a poll sends, and nothing else of ours. */
-const POLL = /AS event_position.*UNION ALL/s;
 
 /** So many callers wait for a connection of the pool, two seconds each. */
 const FLOOD = 30;

@@ -2,12 +2,9 @@ import { setTimeout } from 'node:timers/promises';
 import type { HistoryRecorder } from '../history/history-recorder.js';
 import { INSTANCES } from '../load/scenario.js';
 import { Random } from '../random.js';
-import { COMMIT, type Fate } from '../../support/tcp-proxy.js';
+import { COMMIT, type Fate, POLL } from '../../support/tcp-proxy.js';
 import type { FaultCluster, Member } from './fault-cluster.js';
 import type { Fault } from './fault-plan.js';
-
-/** A poll, as it goes through the wire for the first time; later ones name a prepared statement or not. */
-const POLL = /following/;
 
 /** Lets a round's faults happen, each at its time, and takes each back at its end. */
 export class FaultInjector {

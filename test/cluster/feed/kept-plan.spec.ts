@@ -1,0 +1,45 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { TestClock } from 'nestjs-logout/testing';
+import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { follow } from '../../support/log-tables.js';
+
+describeOn([postgres], 'the plan of a poll', (kind) => {
+  let database: TestDatabase;
+  let here: Instance;
+
+  beforeEach(async () => {
+    database = await kind.migrated();
+    here = await startInstance(database, { clock: new TestClock() });
+    await follow(here);
+  });
+
+  afterEach(async () => {
+    await here?.close();
+    await database?.drop();
+  });
+
+  /** What the feed's own connection answers. */
+  const ask = async (sql: string): Promise<unknown[]> => {
+    const { database: log } = await here.open();
+    const { rows } = await log.poll({ sql, values: [] }, 2_000, () => undefined);
+    return rows.map((row) => ({ ...row }));
+  };
+
+  it('is kept by the connection of the feed', async () => {
+    const name = expect.stringMatching(/^nestjs_logout_poll_[0-9a-f]{16}$/);
+    expect(await ask('SELECT name::text AS name FROM pg_prepared_statements')).toEqual([{ name }]);
+  });
+
+  it('is done without where it is gone, as where a pooler takes another connection', async () => {
+    const token = await here.login('alice');
+    await ask('DEALLOCATE ALL');
+    const there = await startInstance(database, { clock: new TestClock() });
+    await there.logout.logout(token);
+    await there.close();
+    await follow(here);
+    expect(here.feed.failing).toBe(false);
+    expect(await here.judge(token)).toBe('session_ended');
+    expect(await ask('SELECT name::text AS name FROM pg_prepared_statements')).toEqual([]);
+  });
+});
