@@ -57,7 +57,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   one(
     'a standby is believed',
     'database/server-log-database',
-    "first?.['read_only'] === '1'",
+    "result.rows[0]?.['read_only'] === '1'",
     'false',
     'cluster/failover/standby',
   ),
