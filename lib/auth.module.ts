@@ -1,4 +1,13 @@
-import { type DynamicModule, Module, type NestModule, type OnModuleInit } from '@nestjs/common';
+import {
+  Controller,
+  type DynamicModule,
+  Module,
+  type NestModule,
+  type OnModuleInit,
+  type Provider,
+  type Type,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
 import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { AccountEraser } from './accounts/account-eraser.service.js';
 import { AccountService } from './accounts/account.service.js';
@@ -14,18 +23,25 @@ import { jwtServiceModule } from './authentication/jwt.service.js';
 import { JwtStrategy } from './authentication/jwt.strategy.js';
 import { KeyService } from './authentication/key-ring.js';
 import { AuthSelfTest } from './authentication/self-test.js';
-import { TokenSource } from './authentication/token-source.js';
+import { COOKIE_MODE, TokenSource } from './authentication/token-source.js';
 import { TokenVerifier } from './authentication/token-verifier.js';
 import { TokenService } from './authentication/token.service.js';
 import { VerifiedTokens } from './authentication/verified-tokens.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
-import { httpDefinition } from './http/http-definition.js';
+import {
+  type AuthHttpOptions,
+  RESOLVED_HTTP_OPTIONS,
+  resolveHttpOptions,
+} from './http/http-options.js';
+import { LoginRoutes, RefreshRoutes } from './http/login.routes.js';
+import { LogoutRoutes } from './http/logout.routes.js';
 import { acceptUnreadBodies } from './http/own-routes.js';
+import { SessionsRoutes } from './http/sessions.routes.js';
+import { JwksController, TokenIntrospector, TokenRoutes } from './http/token.routes.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
 import { LogoutService } from './logout/logout.service.js';
-import { AuthExceptionFilter } from './platform/auth-exception.filter.js';
-import { assertOneCopyOfNest } from './platform/one-copy-of-nest.js';
+import { assertOneCopyOfNest, AuthExceptionFilter } from './platform/auth-exception.filter.js';
 import { RevocationWriter } from './revocation/revocation-writer.service.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
@@ -157,4 +173,54 @@ function complete(
     providers: [...PROVIDERS, ...routes.providers],
     exports: [...PUBLIC, AuthCookies, JwtStrategy, RoutePolicyReader, core],
   };
+}
+
+/** What the option `http` adds to AuthModule. */
+interface HttpDefinition {
+  readonly controllers: Type[];
+  readonly providers: Provider[];
+}
+
+/**
+ * The routes, and what they need; without the option only that no token is read from a cookie.
+ *
+ * @throws InvalidAuthOptionsError when the option is wrong.
+ */
+function httpDefinition(given: AuthHttpOptions | undefined): HttpDefinition {
+  if (given === undefined) {
+    return { controllers: [], providers: [{ provide: COOKIE_MODE, useValue: null }, AuthCookies] };
+  }
+  const options = resolveHttpOptions(given);
+  const { prefix, verifyCredentials } = options;
+  const routes = [
+    ...(verifyCredentials === undefined ? [] : [LoginRoutes]),
+    RefreshRoutes,
+    LogoutRoutes,
+    SessionsRoutes,
+    TokenRoutes,
+  ];
+  return {
+    controllers: [...routes.map((each) => controllerAt(prefix, each)), JwksController],
+    providers: [
+      { provide: COOKIE_MODE, useValue: options.cookies },
+      { provide: RESOLVED_HTTP_OPTIONS, useValue: options },
+      AuthCookies,
+      TokenIntrospector,
+    ],
+  };
+}
+
+/**
+ * A controller of its own for each registration, because its path is in a decorator and two applications
+ * in one process may have different prefixes.
+ */
+function controllerAt(path: string, routes: Type): Type {
+  const controller = class extends routes {};
+  // Nest logs it at boot.
+  Object.defineProperty(controller, 'name', {
+    value: `Auth${routes.name.replace('Routes', 'Controller')}`,
+  });
+  // The version of an application's own API says nothing about its logout.
+  Controller({ path, version: VERSION_NEUTRAL })(controller);
+  return controller;
 }

@@ -33,7 +33,7 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'login is mounted without verifyCredentials',
-    'http/http-definition',
+    'auth.module',
     'verifyCredentials === undefined ? [] : [LoginRoutes]',
     '[LoginRoutes]',
     'e2e/http-options',
@@ -96,7 +96,7 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a second copy of Nest is not noticed',
-    'platform/one-copy-of-nest',
+    'platform/auth-exception.filter',
     'this.isKnown = false;',
     '',
     'security/jwt-wiring',

@@ -131,7 +131,7 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'an index has no prefix',
-    'database/standard.dialect',
+    'database/dialect',
     'INDEX IF NOT EXISTS ${prefixed(name)} ON',
     'INDEX IF NOT EXISTS ${name} ON',
     NAMES,

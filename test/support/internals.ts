@@ -43,7 +43,7 @@ export type { ResolvedAuthOptions } from '../../lib/options/resolved-auth-option
 export { UNBOUNDED } from '../../lib/options/operation-settings.js';
 export { requestOf } from '../../lib/platform/request.js';
 export { logText, messageOf } from '../../lib/platform/log-text.js';
-export { assertOneCopyOfNest } from '../../lib/platform/one-copy-of-nest.js';
+export { assertOneCopyOfNest } from '../../lib/platform/auth-exception.filter.js';
 export { RELEASE } from '../../lib/platform/release.js';
 export { claimsOf } from '../../lib/platform/request.js';
 export { LogCursor } from '../../lib/revocation/feed/log-cursor.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { PollFailures } from '../../../../lib/revocation/feed/poll-failures.js';
+import { PollFailures } from '../../../../lib/revocation/feed/revocation-feed.service.js';
 
 jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
 jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
