@@ -12,12 +12,17 @@ export interface EventPage {
 }
 
 /**
- * The row of one page. It has a list for each column: the drivers make one text of each, and not ten of
- * each event, which took half the time of a load.
+ * The answer to one page: its events as rows, or one row with a list for each column. Of a list the
+ * driver makes one text, and not one for each event, which took half the time of a load.
  */
-export function pageOf(row: Row | undefined): EventPage {
-  const count = integerOf(row?.['event_count']);
-  if (row === undefined || count === 0) return { count, last: 0, events: () => [] };
+export function pageOf(rows: readonly Row[]): EventPage {
+  const [row] = rows;
+  if (row === undefined || row['event_count'] === undefined) {
+    const last = Number(rows.at(-1)?.['event_position'] ?? 0);
+    return { count: rows.length, last, events: () => rows.map(eventOf) };
+  }
+  const count = integerOf(row['event_count']);
+  if (count === 0) return { count, last: 0, events: () => [] };
   return { count, last: integerOf(row['last_position']), events: () => eventsOf(row, count) };
 }
 

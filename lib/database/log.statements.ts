@@ -92,16 +92,14 @@ export class LogStatements extends Statements {
   );
 
   /**
-   * F7: one keyset page of what can still end a token, up to the head that was read first, as the one row
-   * that `pageOf` reads. Raw: one of its conditions has an OR.
+   * F7: one keyset page of what can still end a token, up to the head that was read first, as
+   * `pageOf` reads it. Raw: one of its conditions has an OR.
    */
   readonly page = this.prepare<[after: number, through: number, now: number, limit: number]>(
-    `SELECT ${this.dialect.text('COUNT(*)')} AS event_count, ` +
-      `${this.dialect.text('MAX(e.position)')} AS last_position, ` +
-      `${this.event.lists('e', EVENT_PROPERTIES)} FROM (` +
-      `SELECT ${EVENT_COLUMNS.map(({ name }) => `e.${name}`).join(', ')} FROM ${this.event.table} e ` +
-      `WHERE e.position > ? AND e.position <= ? AND (e.keep_until IS NULL OR e.keep_until >= ?) ` +
-      `ORDER BY e.position LIMIT ?) e`,
+    this.pageOfLists(
+      `FROM ${this.event.table} e WHERE e.position > ? AND e.position <= ? ` +
+        `AND (e.keep_until IS NULL OR e.keep_until >= ?) ORDER BY e.position LIMIT ?`,
+    ),
   );
 
   /**
@@ -210,6 +208,17 @@ export class LogStatements extends Statements {
   static pendingValues(row: PendingEvent): Record<string, string | number | Buffer | null> {
     const columns = columnsOf(PendingEvent);
     return Object.fromEntries(columns.map((column) => [column.name, columnValue(row, column)]));
+  }
+
+  private pageOfLists(from: string): string {
+    const { dialect, event } = this;
+    if (dialect.list === undefined) return `SELECT ${this.eventColumns} ${from}`;
+    return (
+      `SELECT ${dialect.text('COUNT(*)')} AS event_count, ` +
+      `${dialect.text('MAX(e.position)')} AS last_position, ` +
+      `${event.lists('e', EVENT_PROPERTIES, dialect.list)} FROM (` +
+      `SELECT ${EVENT_COLUMNS.map(({ name }) => `e.${name}`).join(', ')} ${from}) e`
+    );
   }
 
   /** A UNION needs the same columns in the same order: what a pending event does not have is NULL. */

@@ -65,12 +65,9 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
       // A host that vanishes inside a transaction must not hold the head for ever (MariaDB can say so).
       'SET SESSION innodb_lock_wait_timeout = 2 /*M!100300 , SESSION idle_transaction_timeout = 4 */',
       "SET SESSION time_zone = '+00:00'",
-      // A longer list is cut off without an error: MySQL's own limit is 1,024 bytes.
-      'SET SESSION group_concat_max_len = 4194304',
     ],
     text: (expression) => `CAST(${expression} AS CHAR)`,
     hex: (column) => `LOWER(HEX(${column}))`,
-    list: (text) => `GROUP_CONCAT(CONCAT(${text}, ',') SEPARATOR '')`,
     // IGNORE would also cut what is too long, and takes a lock that two of them cannot both widen.
     insertMissing: (name, columns, rows) => {
       const key = columns[0]?.name;

@@ -144,11 +144,11 @@ export class StatementRepository<T extends object> {
   }
 
   /** Some columns of all rows of a subquery, each as one text; an absent value is empty. */
-  lists(alias: string, only: readonly (keyof T)[]): string {
+  lists(alias: string, only: readonly (keyof T)[], list: (text: string) => string): string {
     return columnsOf(this.entity, only)
       .map((column) => {
         const text = textOf(this.dialect, column, alias);
-        return `${this.dialect.list(column.isNullable ? `COALESCE(${text}, '')` : text)} AS ${column.as}`;
+        return `${list(column.isNullable ? `COALESCE(${text}, '')` : text)} AS ${column.as}`;
       })
       .join(', ');
   }

@@ -43,7 +43,7 @@ export async function loadLog(
   const forgettable = clocks.forgettingTime(head.now);
   const read = async (after: number): Promise<EventPage> => {
     const statement = statements.page(after, head.position, forgettable ?? 0, LOAD_PAGE);
-    return pageOf((await database.read(statement, 'feed')).rows[0]);
+    return pageOf((await database.read(statement, 'feed')).rows);
   };
   const progress = new LoadProgress(clock);
   let page = await read(0);

@@ -99,7 +99,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
     const third = await instance.login('alice');
     const { database, statements } = await instance.open();
     const { rows } = await database.read(statements.page(0, instance.cursor.position, 0, 100));
-    const events = pageOf(rows[0]).events();
+    const events = pageOf(rows).events();
     expect(events.map(({ kind }) => kind)).toEqual(['subject', 'subject']);
     for (const order of permutations(events)) {
       const index = new RevocationIndex(new EventKeys(ISSUER));
