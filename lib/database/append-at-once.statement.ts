@@ -1,6 +1,6 @@
 import { AuthHead } from './entities/auth-log.entity.js';
 import type { RevocationReason } from './entities/revocation-event.entity.js';
-import { HEAD_PROPERTIES } from './log.statements.js';
+import { HEAD_PROPERTIES, NOT_RAISED } from './log.statements.js';
 import { bytesOf, planName } from './prepared-statement.js';
 import { Statements } from './statement-repository.js';
 import type { Dialect, OneStatement } from './dialect.js';
@@ -42,7 +42,8 @@ export interface KeepingTimes {
  *    log is the one that is known. It reads the head as it is then, not as the snapshot has it.
  * 4. `raised` raises the head, and only with its row do sessions end and events appear.
  *
- * So either everything is written or nothing. Raw, and PostgreSQL only.
+ * So either everything is written or nothing. A trigger can leave a row out without an error: the last
+ * SELECT counts the rows and fails, which undoes all. Raw, and PostgreSQL only.
  */
 export class AppendAtOnceStatement extends Statements {
   /** For one event, whose plan a connection keeps: by a unique key it is the same for any size of the tables. */
@@ -97,6 +98,7 @@ export class AppendAtOnceStatement extends Statements {
     const ids = '$1::bytea[]';
     const keys = '$3::bytea[]';
     const latest = 'GREATEST(head.time, $10::bigint)';
+    const isDone = `head.time IS NULL OR (SELECT COUNT(*) FROM added) = cardinality(${ids})`;
     return (
       `WITH allowed AS (SELECT 1 AS one WHERE ${settingsAllow}), ` +
       `locked AS (SELECT s.ended_at FROM ${session} s WHERE s.session_key ${among} ` +
@@ -123,9 +125,11 @@ export class AppendAtOnceStatement extends Statements {
       `d.reason, d.actor, head.time FROM head, ` +
       `unnest(${ids}, $2::text[], ${keys}, $4::bigint[], $5::bigint[], $6::text[], $7::text[]) ` +
       `WITH ORDINALITY AS d(id, kind, key, expires_at, life, reason, actor, place) ` +
-      `WHERE EXISTS (SELECT FROM raised)) ` +
+      `WHERE EXISTS (SELECT FROM raised) RETURNING 1) ` +
       `SELECT ${text('(SELECT COUNT(*) FROM allowed)')} AS allowed, head.*, ` +
-      `${text('head.time')} AS now FROM (SELECT 1) one LEFT JOIN head ON TRUE`
+      // A text that is no number fails, and the server's message has it.
+      `${text(`CASE WHEN ${isDone} THEN ${text('head.time')} ELSE '${NOT_RAISED}' END::bigint`)} AS now ` +
+      `FROM (SELECT 1) one LEFT JOIN head ON TRUE`
     );
   }
 }

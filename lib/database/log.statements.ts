@@ -13,6 +13,9 @@ import { columnValue } from './prepared-statement.js';
 import { selected, Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 
+/** Why nothing is committed where the head was not raised, or not every event was added. */
+export const NOT_RAISED = 'The head of the revocation log was not raised.';
+
 /** What every reader of the head needs of it. */
 export const HEAD_PROPERTIES = [
   'position',

@@ -14,6 +14,7 @@ import {
   type Head,
   headOf,
   type LogStatements,
+  NOT_RAISED,
   pendingOf,
 } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
@@ -167,7 +168,7 @@ export class LogTransactions {
       actor: null,
       createdAt: head.now,
     };
-    for (const { statement } of this.statements.append([event])) yield statement;
+    yield* this.write([event]);
     // What a lost history numbered in between is not missing.
     yield this.statements.raisePurgedThrough(position - 1);
     return { head, events: [event] };
@@ -248,11 +249,16 @@ export class LogTransactions {
     const rows = drafts.map((draft, index) =>
       numbered(draft, head, head.position + 1 + index, latest),
     );
+    yield* this.write(rows);
+    return rows;
+  }
+
+  /** A trigger may leave a row out without an error: then nothing is committed. */
+  private *write(rows: readonly RevocationEvent[]): Transaction<void> {
     for (const { statement, changes } of this.statements.append(rows)) {
       const { affected } = yield statement;
-      if (affected !== changes) throw new Error('The head of the revocation log was not raised.');
+      if (affected !== changes) throw new Error(NOT_RAISED);
     }
-    return rows;
   }
 }
 
