@@ -3,7 +3,7 @@ import { AuthClock } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import type { DataSourceOptions } from 'typeorm';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
-import { ServerLogDatabase } from '../../support/internals.js';
+import { LOAD_PAGE, ServerLogDatabase } from '../../support/internals.js';
 import { mintToken } from '../../support/mint-token.js';
 import { PostgresPair } from '../../support/postgres-pair.js';
 import { describeOnServer } from '../../support/describe-on-server.js';
@@ -19,7 +19,6 @@ import { codeOf, login } from '../../support/session-acts.js';
 import { tellsOf } from './lost-history.js';
 import { Load, peerOf } from './load.js';
 
-const PAGE = 1_000;
 const REFUSALS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked']);
 const AUDIENCE = 'https://audience.test';
 
@@ -81,7 +80,7 @@ describeOnServer('a promoted standby', () => {
 
     expect(load.violations(2_000)).toEqual([]);
     expect(errors()).toEqual([]);
-    expect(read.mock.calls.filter(([{ values }]) => values.at(-1) === PAGE)).toEqual([]);
+    expect(read.mock.calls.filter(([{ values }]) => values.at(-1) === LOAD_PAGE)).toEqual([]);
     // Everything that was answered is on the new primary.
     const young = await start();
     for (const token of load.resolved) expect(await young.judge(token)).toBe('session_ended');

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { ServerLogDatabase, SqliteLogDatabase } from '../../support/internals.js';
+import { LOAD_PAGE, ServerLogDatabase, SqliteLogDatabase } from '../../support/internals.js';
 import { deferred } from '../../support/eventually.js';
 import { follow, headPosition, readEvents } from '../../support/log-tables.js';
 import {
@@ -14,7 +14,6 @@ import {
 } from '../../support/controlled-instance.js';
 
 const DAY = 86_400_000;
-const PAGE = 1_000;
 
 describe('X2: range by range, and said in the deleting transaction', () => {
   describeOn(databaseKinds, 'a purge', (kind) => {
@@ -68,7 +67,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
       const errors = listenForErrors();
       await endSessions(here, 600);
       letADayPass();
-      const live = await endSessions(here, PAGE + 100);
+      const live = await endSessions(here, LOAD_PAGE + 100);
       const isAtFirstPage = deferred();
       const mayGoOn = deferred();
       const read = Log.prototype.read;
@@ -78,7 +77,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
         ...given
       ) {
         const answer = await read.apply(this, given);
-        if (given[0].values.at(-1) === PAGE && pages++ === 0) {
+        if (given[0].values.at(-1) === LOAD_PAGE && pages++ === 0) {
           isAtFirstPage.resolve();
           await mayGoOn.promise;
         }
@@ -93,7 +92,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
       const cold = await starting;
       await follow(cold);
       expect(live.filter((sid) => !knows(cold, sid))).toEqual([]);
-      expect(cold.cursor.position).toBe(PAGE + 700);
+      expect(cold.cursor.position).toBe(LOAD_PAGE + 700);
       expect(errors()).toEqual([]);
       await cold.close();
     });
