@@ -28,8 +28,11 @@ export class AtOnceStatements extends Statements {
   private readonly kept = new Map<string, { readonly sql: string; readonly name: string }>();
 
   /**
-   * A session that goes on, while no cut-off is above the one that was seen, and the database's time is
-   * between these two.
+   * A session that goes on: its account has no lock, and neither that nor the issuer has a cut-off that ends
+   * it or is above the position. And the database's time is between these two.
+   *
+   * Compared with the session, not with what was seen: an act that is settled late sets a lock or a cut-off
+   * below the highest one (G3).
    *
    * @param testTime - What a test's clock says instead of the database; `null`: the database's time.
    */
@@ -38,7 +41,7 @@ export class AtOnceStatements extends Statements {
       key: string,
       subjectKey: string,
       issuerKey: string,
-      seen: number,
+      since: number,
       testTime: number | null,
       from: number,
       to: number,
@@ -47,7 +50,9 @@ export class AtOnceStatements extends Statements {
     `SELECT s.session_key FROM ${this.dialect.table('auth_session')} s WHERE s.session_key = ?1 ` +
       `AND s.ended_at IS NULL AND COALESCE(?5, ${this.dialect.now}) BETWEEN ?6 AND ?7 ` +
       `AND NOT EXISTS (SELECT 1 FROM ${this.dialect.table('auth_subject')} a ` +
-      `WHERE a.subject_key IN (?2, ?3) AND a.kills_below > ?4)`,
+      `WHERE a.subject_key IN (?2, ?3) AND (a.kills_below > ?4 OR a.disabled_at IS NOT NULL ` +
+      `OR a.locked_until > COALESCE(?5, ${this.dialect.now}) ` +
+      `OR s.gen < CASE WHEN s.session_key = a.except_key THEN a.spared_below ELSE a.kills_below END))`,
     'hex',
     'hex',
     'hex',

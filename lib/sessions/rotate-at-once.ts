@@ -1,7 +1,6 @@
 import type { PresentedToken } from '../database/session.statements.js';
 import {
   decide,
-  newestCutoff,
   type RefreshOutcome,
   replacement,
   rotate,
@@ -15,7 +14,8 @@ const MOST_DRIFT = 1_000;
 
 /**
  * A rotation, without another look where what was read before its claims were asked for allows it and still
- * holds: the session goes on, its token was not replaced, and its account has no cut-off that was not seen.
+ * holds: the session goes on, its token was not replaced, and its account has no lock and no cut-off that
+ * decides otherwise.
  * Whatever else there is, {@link rotate} decides under the lock.
  *
  * @param now - The database's time, as counted on from a read of it.
@@ -50,7 +50,7 @@ function atOnce(
     key,
     subjectKey,
     of.issuerKey,
-    newestCutoff(presented.judgement),
+    rotation.since,
     of.testTime(),
     now - MOST_DRIFT,
     now + MOST_DRIFT,

@@ -276,7 +276,7 @@ function nextRetry(
 }
 
 /** No later cut-off has a lower position. */
-export function newestCutoff({ account, issuer }: Judgement): number {
+function newestCutoff({ account, issuer }: Judgement): number {
   return Math.max(account.killsBelow, issuer.killsBelow);
 }
 
