@@ -96,6 +96,10 @@ export class RoutePolicyReader {
   }
 }
 
+const STRATEGY = Symbol('nestjs-logout:strategy');
+const ROUTES = Symbol('nestjs-logout:routes');
+const METER = Symbol('nestjs-logout:meter');
+
 /** What `getAuthenticateOptions` gives. */
 type Given = Readonly<Record<string, unknown>> | undefined;
 
@@ -118,14 +122,15 @@ type Given = Readonly<Record<string, unknown>> | undefined;
 @Injectable()
 export class JwtAuthGuard extends AuthGuard() implements CanActivate {
   // Properties, because the first parameter of a constructor would inherit @Optional() from AuthGuard.
+  // No name of them, and of what is below, can be that of a member of a subclass.
   @Inject(JwtStrategy)
-  protected readonly strategy!: JwtStrategy;
+  readonly [STRATEGY]!: JwtStrategy;
 
   @Inject(RoutePolicyReader)
-  protected readonly routes!: RoutePolicyReader;
+  readonly [ROUTES]!: RoutePolicyReader;
 
   @Inject(AuthMeter)
-  protected readonly meter!: AuthMeter;
+  readonly [METER]!: AuthMeter;
 
   constructor() {
     // A name that no strategy has: should AuthGuard ever use it, passport refuses.
@@ -133,95 +138,120 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
   }
 
   override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    if (this.strategy === undefined || this.routes === undefined) throw unwired();
-    const { isPublic, isOptional, demand } = this.routes.of(context);
-    if (isPublic || (isOptional && this.isAnonymous(context))) return true;
-    const options: unknown = this.getAuthenticateOptions(context);
-    return isThenable(options)
-      ? Promise.resolve(options).then((given) => this.authenticate(context, demand, given as Given))
-      : this.authenticate(context, demand, options as Given);
+    if (this[STRATEGY] === undefined || this[ROUTES] === undefined) throw unwired();
+    const { isPublic, isOptional, demand } = this[ROUTES].of(context);
+    if (isPublic || (isOptional && isAnonymous(this, context))) return true;
+    // An override that calls this may expect a promise, as AuthGuard gives one at each request.
+    const isOverridden = this.canActivate !== JwtAuthGuard.prototype.canActivate;
+    return isOverridden ? activateLater(this, context, demand) : activate(this, context, demand);
   }
 
   override getRequest(context: ExecutionContext): AuthRequest {
     return requestOf(context);
   }
+}
 
-  /** The route's demand comes last: an override that gives options of its own does not lose it. */
-  private authenticate(
-    context: ExecutionContext,
-    demand: TokenDemand,
-    options: Given,
-  ): boolean | Promise<boolean> {
-    const request = this.getRequest(context);
-    const token = this.strategy.find(request);
-    if (typeof token !== 'object') {
-      const asked = new GuardQuestion(demand, token);
-      // AuthGuard has getResponse(), but its types do not.
-      const response = (this as unknown as Responding).getResponse(context);
-      return this.strategy
-        .askPassport(request, response, options, asked)
-        .then((outcome) => this.answer(context, request, outcome, options));
-    }
-    this.strategy.lendMethods(request);
-    const outcome = this.strategy.judge(request, token, demand);
-    return outcome instanceof Promise
-      ? outcome.then((later) => this.answer(context, request, later, options))
-      : this.answer(context, request, outcome, options);
+async function activateLater(
+  guard: JwtAuthGuard,
+  context: ExecutionContext,
+  demand: TokenDemand,
+): Promise<boolean> {
+  return activate(guard, context, demand);
+}
+
+function activate(
+  guard: JwtAuthGuard,
+  context: ExecutionContext,
+  demand: TokenDemand,
+): boolean | Promise<boolean> {
+  const options: unknown = guard.getAuthenticateOptions(context);
+  return isThenable(options)
+    ? Promise.resolve(options).then((given) => authenticate(guard, context, demand, given as Given))
+    : authenticate(guard, context, demand, options as Given);
+}
+
+/** The route's demand comes last: an override that gives options of its own does not lose it. */
+function authenticate(
+  guard: JwtAuthGuard,
+  context: ExecutionContext,
+  demand: TokenDemand,
+  options: Given,
+): boolean | Promise<boolean> {
+  const request = guard.getRequest(context);
+  const token = guard[STRATEGY].find(request);
+  if (typeof token !== 'object') {
+    const asked = new GuardQuestion(demand, token);
+    // AuthGuard has getResponse(), but its types do not.
+    const response = (guard as unknown as Responding).getResponse(context);
+    return guard[STRATEGY].askPassport(request, response, options, asked).then((outcome) =>
+      answer(guard, context, request, outcome, options),
+    );
   }
+  guard[STRATEGY].lendMethods(request);
+  const outcome = guard[STRATEGY].judge(request, token, demand);
+  return outcome instanceof Promise
+    ? outcome.then((later) => answer(guard, context, request, later, options))
+    : answer(guard, context, request, outcome, options);
+}
 
-  /** Has `handleRequest` decide, as AuthGuard does. It may be asynchronous. */
-  private answer(
-    context: ExecutionContext,
-    request: AuthRequest,
-    outcome: Outcome & { readonly status?: unknown },
-    options: Given,
-  ): boolean | Promise<boolean> {
-    const { error, user, info, status } = outcome;
-    // As AuthGuard does; `user` and the application's name for it are no part of AuthRequest.
-    const found = request as unknown as Record<string, unknown>;
-    const property = String(options?.['property'] ?? 'user');
-    found['authInfo'] = info;
-    try {
-      const result: unknown = this.handleRequest(error, user, info, context, status);
-      if (isThenable(result)) {
-        return Promise.resolve(result).then(
-          (later) => {
-            found[property] = later;
-            return true;
-          },
-          (thrown: unknown) => this.refuse(thrown, outcome, context),
-        );
-      }
-      found[property] = result;
-      return true;
-    } catch (thrown) {
-      return this.refuse(thrown, outcome, context);
+/** Has `handleRequest` decide, as AuthGuard does. It may be asynchronous. */
+function answer(
+  guard: JwtAuthGuard,
+  context: ExecutionContext,
+  request: AuthRequest,
+  outcome: Outcome & { readonly status?: unknown },
+  options: Given,
+): boolean | Promise<boolean> {
+  const { error, user, info, status } = outcome;
+  // As AuthGuard does; `user` and the application's name for it are no part of AuthRequest.
+  const found = request as unknown as Record<string, unknown>;
+  const property = String(options?.['property'] ?? 'user');
+  found['authInfo'] = info;
+  try {
+    const result: unknown = guard.handleRequest(error, user, info, context, status);
+    if (isThenable(result)) {
+      return Promise.resolve(result).then(
+        (later) => {
+          found[property] = later;
+          return true;
+        },
+        (thrown: unknown) => refuse(guard, thrown, outcome, context),
+      );
     }
+    found[property] = result;
+    return true;
+  } catch (thrown) {
+    return refuse(guard, thrown, outcome, context);
   }
+}
 
-  /**
-   * The strategy's refusal is an error, or the challenge (`info`) where it failed. An override throws
-   * `error || new UnauthorizedException()` as in any AuthGuard; that exception says nothing of its
-   * own, so the refusal takes its place.
-   */
-  private refuse(thrown: unknown, { error, info }: Outcome, context: ExecutionContext): never {
-    const coded = [error, info].find((one) => one instanceof AuthException);
-    const answer = coded !== undefined && isBareUnauthorized(thrown) ? coded : thrown;
-    const known = answer instanceof AuthException ? answer : coded;
-    if (known !== undefined) {
-      this.meter.refuse(known);
-      setResponseHeaders(context, known.headers);
-    }
-    throw answer;
+/**
+ * The strategy's refusal is an error, or the challenge (`info`) where it failed. An override throws
+ * `error || new UnauthorizedException()` as in any AuthGuard; that exception says nothing of its
+ * own, so the refusal takes its place.
+ */
+function refuse(
+  guard: JwtAuthGuard,
+  thrown: unknown,
+  { error, info }: Outcome,
+  context: ExecutionContext,
+): never {
+  const coded = [error, info].find((one) => one instanceof AuthException);
+  const answer = coded !== undefined && isBareUnauthorized(thrown) ? coded : thrown;
+  const known = answer instanceof AuthException ? answer : coded;
+  if (known !== undefined) {
+    guard[METER].refuse(known);
+    setResponseHeaders(context, known.headers);
   }
+  throw answer;
+}
 
-  /** For `@OptionalAuth()`: whether the request has no token at all. */
-  private isAnonymous(context: ExecutionContext): boolean {
-    try {
-      return this.strategy.tokenOf(this.getRequest(context)) === undefined;
-    } catch {
-      return false; // Something is there and is bad: the strategy finds it again, and refuses.
-    }
+/** For `@OptionalAuth()`: whether the request has no token at all. */
+function isAnonymous(guard: JwtAuthGuard, context: ExecutionContext): boolean {
+  try {
+    return guard[STRATEGY].tokenOf(guard.getRequest(context)) === undefined;
+  } catch {
+    return false; // Something is there and is bad: the strategy finds it again, and refuses.
   }
 }
 

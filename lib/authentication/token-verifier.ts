@@ -158,7 +158,8 @@ export class TokenVerifier {
   }
 
   /** The claims of a token for one request, which may change its own without changing another's. */
-  copyClaims({ claims, nested }: VerifiedToken): TokenClaims {
+  copyClaims({ claims, nested, isTooDeep }: VerifiedToken): TokenClaims {
+    if (isTooDeep) return claims;
     const copy: Record<string, unknown> & TokenClaims = { ...claims };
     for (const name of nested) copy[name] = deepCopy(copy[name]);
     return copy;

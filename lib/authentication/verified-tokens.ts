@@ -29,6 +29,8 @@ export class VerifiedToken {
   readonly keys = new TokenKeys();
   /** The names of the claims that are objects or lists. */
   readonly nested: string[] = [];
+  /** Its claims cannot be copied, so it is not remembered, and its one request gets the claims themselves. */
+  readonly isTooDeep: boolean;
 
   /**
    * @param claims - As they were signed. They are not handed out: a request gets a copy.
@@ -43,6 +45,7 @@ export class VerifiedToken {
     for (const name in claims) {
       if (typeof claims[name] === 'object' && claims[name] !== null) this.nested.push(name);
     }
+    this.isTooDeep = this.nested.some((name) => levelsOf(claims[name]) >= MOST_LEVELS);
   }
 }
 
@@ -79,10 +82,8 @@ export class VerifiedTokens {
 
   /** Keeps a token for the next request that brings it. */
   add(token: VerifiedToken): void {
-    const { text, claims, nested } = token;
     this.verified++;
-    const isShallow = nested.every((name) => levelsOf(claims[name]) < MOST_LEVELS);
-    if (isShallow) this.byTail?.set(text.slice(-TAIL), token);
+    if (!token.isTooDeep) this.byTail?.set(token.text.slice(-TAIL), token);
   }
 
   /** Forgets all tokens: the keys of this revision may not be those that verified them. */

@@ -13,7 +13,7 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
   one(
     'a remembered token is not judged again',
     GUARD,
-    'const outcome = this.strategy.judge(request, token, demand);',
+    'const outcome = guard[STRATEGY].judge(request, token, demand);',
     'const outcome = { error: null, user: token.claims, info: undefined };',
   ),
   one(
@@ -60,7 +60,7 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
     'maxSize: MOST_BYTES,',
     'maxSize: 1e12,',
   ),
-  one('claims of any depth are remembered', MEMORY, 'if (isShallow)', 'if (true)'),
+  one('claims of any depth are remembered', MEMORY, 'if (!token.isTooDeep)', 'if (true)'),
   one(
     'a memory that is too small raises no alarm',
     MEMORY,
@@ -70,9 +70,16 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
   one(
     'a request of a remembered token lacks the methods of passport',
     GUARD,
-    'this.strategy.lendMethods(request);',
+    'guard[STRATEGY].lendMethods(request);',
     '',
   ),
+  one(
+    'an override of canActivate gets no promise for a remembered token',
+    GUARD,
+    'return isOverridden ?',
+    'return false ?',
+  ),
+  one('claims of any depth are copied', VERIFIER, 'if (isTooDeep)', 'if (false)'),
   one(
     'a subclass cannot name the property for a remembered token',
     GUARD,

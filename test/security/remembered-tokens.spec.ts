@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import {
   Controller,
   type ExecutionContext,
+  ForbiddenException,
   Get,
   Injectable,
   Logger,
@@ -96,6 +97,65 @@ class OwnGuard extends JwtAuthGuard {
   }
 }
 
+/** Its members have names that a guard of the library might use for its own. */
+@Injectable()
+class BusyGuard extends JwtAuthGuard {
+  strategy = 'none';
+  routes = ['none'];
+  meter = 0;
+
+  authenticate(): boolean {
+    return true;
+  }
+
+  activate(): boolean {
+    return true;
+  }
+
+  answer(): boolean {
+    return true;
+  }
+
+  refuse(): boolean {
+    return true;
+  }
+
+  isAnonymous(): boolean {
+    return true;
+  }
+}
+
+/** As many write it: what AuthGuard gives at each request is a promise. */
+@Injectable()
+class ChainingGuard extends JwtAuthGuard {
+  override canActivate(context: ExecutionContext): Promise<boolean> {
+    return (super.canActivate(context) as Promise<boolean>).then(
+      (isAllowed) => isAllowed,
+      () => {
+        throw new ForbiddenException();
+      },
+    );
+  }
+}
+
+@Controller('busy')
+@UseGuards(BusyGuard)
+class BusyController {
+  @Get()
+  busy(): unknown {
+    return {};
+  }
+}
+
+@Controller('chaining')
+@UseGuards(ChainingGuard)
+class ChainingController {
+  @Get()
+  chaining(): unknown {
+    return {};
+  }
+}
+
 @Controller('own')
 @UseGuards(OwnGuard)
 class OwnController {
@@ -129,7 +189,7 @@ describe.each<Platform>(['express', 'fastify'])(
       revocation = new FakeRevocation();
       const options = optionsWith([key], { loadKeys: () => Promise.resolve(keys), ...overrides });
       const app = await startApp(platform, options, revocation, {
-        controllers: [ChangesController, OwnController],
+        controllers: [ChangesController, OwnController, BusyController, ChainingController],
       });
       opened.push(app);
       const find = <T>(type: abstract new (...args: never[]) => T): T =>
@@ -297,6 +357,33 @@ describe.each<Platform>(['express', 'fastify'])(
       const before = refusals.session_ended ?? 0;
       expect(await answerOf(app.bearer(token, '/own'))).toEqual([401, 'session_ended']);
       expect(refusals.session_ended).toBe(before + 1);
+    });
+
+    it('is judged by the guard, whatever the members of a subclass are called', async () => {
+      const { app, token } = await seen();
+      expect(await answerOf(app.get('/busy'))).toEqual([401, 'token_missing']);
+      expect((await app.bearer(token, '/busy')).status).toBe(200);
+      revocation.revokedIds.add('session-1');
+      expect(await answerOf(app.bearer(token, '/busy'))).toEqual([401, 'session_ended']);
+    });
+
+    it('gives an override of canActivate a promise, as its first request did', async () => {
+      const { app } = await start();
+      const token = mint(key, claimsAt(revocation.time));
+      expect((await app.bearer(token, '/chaining')).status).toBe(200);
+      expect((await app.bearer(token, '/chaining')).status).toBe(200);
+      revocation.revokedIds.add('session-1');
+      expect((await app.bearer(token, '/chaining')).status).toBe(403);
+    });
+
+    it('is let in with claims that are nested deeper than can be copied', async () => {
+      const { app, verified } = await start();
+      const nested = JSON.parse(`${'['.repeat(2_900)}${']'.repeat(2_900)}`) as unknown;
+      const token = mint(key, claimsAt(revocation.time, { nested }));
+      for (let round = 1; round <= 2; round++) {
+        expect((await app.bearer(token, '/changes/strict')).status).toBe(200);
+        expect(verified).toMatchObject({ verified: round, found: 0 });
+      }
     });
 
     it('finds the same on the request as one that passport saw', async () => {
