@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuthException, AuthUnavailableException } from '../errors/auth.exception.js';
+import { AuthException, AuthUnavailableException, refusal } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
 
 /** A count of each code; a code that was never sent has none. */
@@ -78,12 +78,12 @@ export class AuthMeter {
   };
 
   /** The same for one of several callers that share a failure: each gets an exception of its own, and counts. */
-  readonly refusedEach = (error: unknown): never =>
-    this.refused(
-      error instanceof AuthUnavailableException
-        ? new AuthUnavailableException('storage_unavailable', error.message, { cause: error.cause })
-        : error,
-    );
+  readonly refusedEach = (error: unknown): never => {
+    if (!(error instanceof AuthUnavailableException)) return this.refused(error);
+    const { code, message, cause, headers } = error;
+    const own = refusal(code, { message, cause, retryAfter: Number(headers['Retry-After']) });
+    return this.refused(own);
+  };
 
   /** Counts a round of the feed that reached the head, and reports how long it took (ms). */
   observePoll(milliseconds: number): void {

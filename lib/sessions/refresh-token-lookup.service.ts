@@ -159,7 +159,7 @@ export class RefreshTokenLookup {
   private look(token: RefreshToken): Promise<LookedUpToken | undefined> {
     const isOwn = hasCheckValueOf(token, this.checkKeys());
     const lane = isOwn ? this.own : this.strangers;
-    return lane.find(refreshTokenDigest(token)).catch(this.meter.refused);
+    return lane.find(refreshTokenDigest(token)).catch(this.meter.refusedEach);
   }
 
   private checkKeys(): CheckKey[] {

@@ -148,15 +148,17 @@ export class SessionStore {
   }
 
   /**
-   * Looks refresh tokens up in one statement on the primary.
+   * Looks refresh tokens up in one statement on the primary. A failure is not counted here: several callers
+   * share it.
    *
    * @returns Those that there are, by their digests.
    * @throws AuthUnavailableException `storage_unavailable`.
    */
   async present(digests: readonly string[]): Promise<ReadonlyMap<string, LookedUpToken>> {
-    const log = await this.connection.open().catch(FAILED).catch(this.meter.refused);
+    const log = await this.connection.open().catch(FAILED);
     const { seen } = log.history;
-    const rows = await this.read((of) => of.findPresented(digests));
+    const statement = this.of(log.database.dialect).findPresented(digests);
+    const { rows } = await log.database.read(statement).catch(FAILED);
     const found = rows.map((row) => presentedOf(row, this.clock));
     return new Map(
       found.map((token) => {

@@ -51,6 +51,27 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     'cluster/sessions/strangers',
   ),
   one(
+    'S1: all callers of a look-up that fails get one exception',
+    'sessions/refresh-token-lookup.service',
+    '.catch(this.meter.refusedEach)',
+    '.catch(this.meter.refused)',
+    'cluster/sessions/strangers',
+  ),
+  one(
+    'S1: a look-up that fails is counted once more than it has callers',
+    'sessions/session-store.service',
+    'read(statement).catch(FAILED)',
+    'read(statement).catch(FAILED).catch(this.meter.refused)',
+    'cluster/sessions/strangers',
+  ),
+  one(
+    'S1: a shared 503 loses when to try again',
+    'events/auth-meter.service',
+    "retryAfter: Number(headers['Retry-After'])",
+    '',
+    'unit/events/auth-meter',
+  ),
+  one(
     'A28: any key proves that a retry is a retry',
     ROTATE,
     'return retryDigest !== null && retryDigest === presented;',

@@ -4,7 +4,12 @@ import { AuthException, type AuthKeySource, type LoginResult } from 'nestjs-logo
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { refreshTokenDigest, RefreshTokenLookup, statementOf } from '../../support/internals.js';
+import {
+  AuthMeter,
+  refreshTokenDigest,
+  RefreshTokenLookup,
+  statementOf,
+} from '../../support/internals.js';
 import { codeOf, login } from '../../support/session-acts.js';
 
 const FLOOD = 2_000;
@@ -101,6 +106,26 @@ describeOn(databaseKinds, 'S1: refresh tokens and random texts', (kind) => {
     expect(await codeOf(instance.sessions.refresh(refreshToken))).toBe('good');
     expect(await counted).toEqual(new Map([['refresh_token_invalid', FLOOD]]));
     expect(reads).toBeLessThanOrEqual(10);
+  });
+
+  it('a look-up that fails gives each of its callers an exception of its own, and counts each', async () => {
+    await start();
+    const { database: log } = await instance.open();
+    const { read } = log;
+    log.read = () => Promise.reject(new Error('the database is away'));
+    const [one = '', ...others] = Array.from({ length: 4 }, () =>
+      instance.app.get(RefreshTokenLookup).issue(),
+    );
+    const errors = await Promise.all(
+      [one, one, ...others].map((text) =>
+        instance.sessions.refresh(text).catch((error: unknown) => error),
+      ),
+    );
+    log.read = read;
+    for (const error of errors) expect(error).toMatchObject({ code: 'storage_unavailable' });
+    expect(new Set(errors).size).toBe(5);
+    const { unavailable } = instance.app.get(AuthMeter, { strict: false });
+    expect(unavailable.storage_unavailable).toBe(5);
   });
 
   it('a token of the previous release is as good as ever, and its successor is recognised', async () => {

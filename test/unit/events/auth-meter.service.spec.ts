@@ -23,6 +23,22 @@ describe('AuthMeter', () => {
     expect(meter.refusals).not.toHaveProperty('storage_unavailable');
   });
 
+  it('gives each caller that shares a 503 one of its own, which says the same, and counts it', async () => {
+    const meter = new AuthMeter();
+    const cause = new Error('the database is away');
+    const details = { cause, retryAfter: 4 };
+    const shared = new AuthUnavailableException('no_signing_key', 'No key signs now.', details);
+    const refused = (): Promise<unknown> =>
+      Promise.reject(shared)
+        .catch(meter.refusedEach)
+        .catch((error: unknown) => error);
+    const [one, two] = [await refused(), await refused()];
+    expect(new Set([shared, one, two]).size).toBe(3);
+    const { code, message, headers } = shared;
+    for (const own of [one, two]) expect(own).toMatchObject({ code, message, headers, cause });
+    expect(meter.unavailable.no_signing_key).toBe(2);
+  });
+
   it('counts no error of others', () => {
     const meter = new AuthMeter();
     meter.refuse(new Error('of the application'));
