@@ -83,7 +83,7 @@ function oneStatement(): OneStatement {
 
 /** PostgreSQL: every name qualified, every value selected as text, READ COMMITTED by name. */
 export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
-  const quoted = `"${schema.replaceAll('"', '""')}"`;
+  const quoted = quotedSchema(schema);
   const standard = standardDialect((name) => `${quoted}."${name}"`, tablePrefix);
   const { table } = standard;
   const insert: Dialect['insert'] = (name, columns) =>
@@ -166,4 +166,14 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
       return /^(57P|08|25006|0A000)/.test(code) ? 'connection' : 'permanent';
     },
   };
+}
+
+/**
+ * A schema as statements have it. One of the application's DataSource may have any name, and `$1` or `?` in it
+ * would be taken for a placeholder: such a name is written with Unicode escapes.
+ */
+function quotedSchema(schema: string): string {
+  const quoted = `"${schema.replaceAll('"', '""')}"`;
+  if (!/[$?]/.test(schema)) return quoted;
+  return `U&${quoted.replaceAll('\\', '\\\\').replaceAll('$', '\\0024').replaceAll('?', '\\003F')}`;
 }

@@ -164,6 +164,13 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     "',ANOTHER,'",
     'cluster/storage/server-settings',
   ),
+  one(
+    'a placeholder in the name of a schema is counted on',
+    'database/postgres.dialect',
+    'if (!/[$?]/.test(schema))',
+    'if (true)',
+    'cluster/storage/table-names',
+  ),
   {
     name: 'a connection that the server ended fails the poll',
     edits: [

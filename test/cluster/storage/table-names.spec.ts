@@ -2,9 +2,10 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { authTables, AuthWiringError } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { databaseKinds, describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { follow } from '../../support/log-tables.js';
+import { login } from '../../support/session-acts.js';
 
 jest.setTimeout(60_000);
 
@@ -116,6 +117,33 @@ describeOn(databaseKinds, 'the names of our tables', (kind) => {
     for (const options of [{ tablePrefix: 'shop_' }, {}]) {
       const instance = await start({ ...options, migrations: 'check' });
       expect(await instance.judge(await instance.login())).toBe('active');
+    }
+  });
+});
+
+describeOn([postgres], 'a schema of the application’s DataSource', (kind) => {
+  it.each(['my-app', 'app$1', 'app\\$12 of ?1'])('may be called %s', async (schema) => {
+    const database = await kind.create();
+    const quoted = `"${schema.replaceAll('"', '""')}"`;
+    const dataSource = await new DataSource(database.options).initialize();
+    await dataSource.query(`CREATE SCHEMA ${quoted}`);
+    const options = { ...database.options, schema } as DataSourceOptions;
+    const instance = await startInstance({ ...database, options }, { clock: new TestClock() });
+    try {
+      const [alice, bob] = [await login(instance, 'alice'), await login(instance, 'bob')];
+      const next = await instance.sessions.refresh(alice.refreshToken);
+      await instance.logout.logout(next.accessToken);
+      await instance.logout.logoutAll('bob');
+      expect(await instance.judge(next.accessToken)).toBe('session_ended');
+      expect(await instance.judge(bob.accessToken)).toBe('session_ended');
+      const [row] = await dataSource.query<{ count: string }[]>(
+        `SELECT COUNT(*) AS count FROM ${quoted}.auth_event`,
+      );
+      expect(row?.count).toBe('2');
+    } finally {
+      await instance.close();
+      await dataSource.destroy();
+      await database.drop();
     }
   });
 });
