@@ -1,4 +1,5 @@
 import type { OneStatement } from './dialect.js';
+import { StorageFailure } from './log-database.js';
 import { planName } from './prepared-statement.js';
 import { Statements } from './statement-repository.js';
 import type { Statement, Transaction } from './statement.js';
@@ -11,10 +12,23 @@ export interface AllOrNothing {
   readonly given: Statement;
   /** Changes a row, or nothing is changed at all. */
   readonly change: Statement;
+  /** Each changes a row then; else all of it fails. */
   readonly others: readonly Statement[];
+  /** Change any number of rows. */
+  readonly sweeps: readonly Statement[];
 }
 
 const CHANGED = 'EXISTS (SELECT FROM changed)';
+
+/** Why nothing is committed of a login or a refresh that was not stored as a whole. */
+const LEFT_OUT = 'A row of a session was not written.';
+
+/** A trigger may leave a row out without an error: then nothing is committed. */
+export function* writeEach(statements: readonly Statement[]): Transaction<void> {
+  for (const statement of statements) {
+    if ((yield statement).affected !== 1) throw new StorageFailure('rolled back', LEFT_OUT, false);
+  }
+}
 
 /**
  * Starts and refreshes sessions if what was read before still holds: in one transaction, and in one
@@ -84,10 +98,11 @@ export class AtOnceStatements extends Statements {
   );
 
   /** One after the other; `false` where nothing was changed. */
-  *inSteps({ lock, given, change, others }: AllOrNothing): Transaction<boolean> {
+  *inSteps({ lock, given, change, others, sweeps }: AllOrNothing): Transaction<boolean> {
     if (lock !== undefined && this.dialect.forUpdate !== '') yield lock;
     if ((yield given).rows.length === 0 || (yield change).affected !== 1) return false;
-    for (const statement of others) yield statement;
+    yield* writeEach(others);
+    for (const statement of sweeps) yield statement;
     return true;
   }
 
@@ -99,32 +114,45 @@ export class AtOnceStatements extends Statements {
   asOne(
     { settingsAllow }: OneStatement,
     name: string,
-    { given, change, others }: AllOrNothing,
+    { given, change, others, sweeps }: AllOrNothing,
   ): Statement {
-    const parts = [given, change, ...others];
+    const parts = [given, change, ...others, ...sweeps];
     const id = `${name}_${parts.length}`;
     let text = this.kept.get(id);
     if (text === undefined) {
-      const sql = this.join(settingsAllow, parts);
+      const sql = this.join(settingsAllow, parts, others.length);
       this.kept.set(id, (text = { sql, name: planName(id, sql) }));
     }
     return { ...text, values: parts.flatMap(({ values }) => values) };
   }
 
-  private join(settingsAllow: string, parts: readonly Statement[]): string {
+  /** @param counted - Of how many parts behind the change the rows are counted. */
+  private join(settingsAllow: string, parts: readonly Statement[], counted: number): string {
     let before = 0;
     const [given = '', change = '', ...others] = parts.map(({ sql, values }) => {
       const shift = before;
       before += values.length;
       return sql.replaceAll(/\$(\d+)/g, (_, place: string) => `$${Number(place) + shift}`);
     });
+    const isWhole = others
+      .slice(0, counted)
+      .map((_, index) => `(SELECT COUNT(*) FROM other${index}) = changed.count AND `)
+      .join('');
+    const { text } = this.dialect;
     return (
       `WITH allowed AS (SELECT 1 WHERE ${settingsAllow}), ` +
       `given AS (${given} AND EXISTS (SELECT FROM allowed) FOR UPDATE SKIP LOCKED), ` +
       `changed AS (${onlyIf('EXISTS (SELECT FROM given)', change)} RETURNING 1)` +
-      others.map((other, index) => `, other${index} AS (${onlyIf(CHANGED, other)})`).join('') +
-      ` SELECT ${this.dialect.text('(SELECT COUNT(*) FROM allowed)')} AS allowed, ` +
-      `${this.dialect.text('(SELECT COUNT(*) FROM changed)')} AS changed`
+      others
+        .map((other, index) => {
+          const returning = index < counted ? ' RETURNING 1' : '';
+          return `, other${index} AS (${onlyIf(CHANGED, other)}${returning})`;
+        })
+        .join('') +
+      ` SELECT ${text('(SELECT COUNT(*) FROM allowed)')} AS allowed, ` +
+      // A text that is no number fails, and the server's message has it.
+      `${text(`CASE WHEN ${isWhole}TRUE THEN ${text('changed.count')} ELSE '${LEFT_OUT}' END::bigint`)} AS changed ` +
+      `FROM (SELECT COUNT(*) FROM changed) changed`
     );
   }
 }

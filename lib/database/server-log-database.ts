@@ -129,6 +129,7 @@ export class ServerLogDatabase implements LogDatabase {
       const kind = this.dialect.failure(error);
       if (kind === 'connection' && isServerError(error)) cut(await runner.connect());
       else await this.rollBack(runner);
+      if (error instanceof StorageFailure) throw error;
       throw new StorageFailure(
         'rolled back',
         'The database refused the transaction.',

@@ -45,7 +45,7 @@ function atOnce(
 ): WriteAtOnce<RefreshOutcome> {
   const { key, subjectKey } = presented.session;
   const { now } = presented.judgement;
-  const { successor, replace, others } = replacement(of.statements, presented, rotation, options);
+  const { successor, replace, ...more } = replacement(of.statements, presented, rotation, options);
   const given = of.once.sessionGoesOn(
     key,
     subjectKey,
@@ -60,7 +60,7 @@ function atOnce(
     lock: of.statements.lockSession(key),
     given,
     change: replace,
-    others,
+    ...more,
     outcome: { kind: 'refreshed', refresh: successor },
   };
 }

@@ -1,3 +1,4 @@
+import { type AllOrNothing, writeEach } from '../database/at-once.statements.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import {
   newRefreshRow,
@@ -108,10 +109,16 @@ export function* rotate(
   const decided = decide(presented, successors, rotation, options);
   if (decided !== undefined) return decided;
   if (isUsed) return yield* retry(of, presented, successors, rotation.proof?.digest, options);
-  const { successor, replace, others } = replacement(statements, presented, rotation, options);
+  const { successor, replace, others, sweeps } = replacement(
+    statements,
+    presented,
+    rotation,
+    options,
+  );
   const { affected } = yield replace;
   if (affected !== 1) throw new Error('A refresh token was replaced under the session’s lock.');
-  for (const statement of others) yield statement;
+  yield* writeEach(others);
+  for (const statement of sweeps) yield statement;
   return { kind: 'refreshed', refresh: successor };
 }
 
@@ -154,8 +161,7 @@ export function replacement(
   readonly successor: RefreshRow;
   /** The one that changes a row only if no other caller was first (RT-03). */
   readonly replace: Statement;
-  readonly others: readonly Statement[];
-} {
+} & Pick<AllOrNothing, 'others' | 'sweeps'> {
   const { key } = session;
   // The idle time starts anew, the absolute end of the session stays (RT-09).
   const life = Math.min(options.refreshTokenTtl, options.sessionIdleTtl);
@@ -171,12 +177,12 @@ export function replacement(
   const others = [
     statements.insertRefresh(successor),
     statements.see(key, { ...sighting, lastSeenAt: now, idleUntil: expiresAt }),
-    statements.forgetSuccessors(key, now),
   ];
+  const sweeps = [statements.forgetSuccessors(key, now)];
   // S7: one row goes for each that comes; those of an earlier release in small portions.
   const tooOld = refresh.number - MOST_USED;
-  if (tooOld > 0) others.push(statements.forgetUsed(key, tooOld));
-  return { successor, replace, others };
+  if (tooOld > 0) sweeps.push(statements.forgetUsed(key, tooOld));
+  return { successor, replace, others, sweeps };
 }
 
 /**

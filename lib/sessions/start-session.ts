@@ -1,3 +1,4 @@
+import { writeEach } from '../database/at-once.statements.js';
 import { newRefreshRow, type SessionRow } from '../database/session.statements.js';
 import type { Statement, Transaction } from '../database/statement.js';
 import { SessionLimiter, type SessionLimits } from './session-limits.js';
@@ -37,7 +38,7 @@ export function newSession(
       const most = near === undefined ? 0 : 1;
       const given = of.once.accountIsFree(subjectKey, of.issuerKey, gen, most, (near ?? 1) - 1);
       const [change, ...others] = rowsOf(of, session, refreshDigest);
-      return { name: 'login', given, change, others, outcome: [] };
+      return { name: 'login', given, change, others, sweeps: [], outcome: [] };
     },
   };
 }
@@ -73,6 +74,6 @@ function* inSteps(
   if (refusal !== undefined) return refusal;
   // A cut-off above its position revokes it from the start (G1), so nothing of it is stored.
   if (endOf(session, judgement) !== undefined) return 'overtaken';
-  for (const statement of rowsOf(of, session, refreshDigest)) yield statement;
+  yield* writeEach(rowsOf(of, session, refreshDigest));
   return mayExceed ? yield* limiter.surplus(judgement) : [];
 }

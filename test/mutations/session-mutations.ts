@@ -230,6 +230,20 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     'cluster/sessions/statements',
   ),
   one(
+    'a login or a refresh in one statement does not count the rows that it wrote',
+    AT_ONCE,
+    '(SELECT COUNT(*) FROM other${index}) = changed.count AND ',
+    '',
+    'cluster/sessions/suppressed-rows',
+  ),
+  one(
+    'a login or a refresh in several statements does not count the rows that it wrote',
+    AT_ONCE,
+    'if ((yield statement).affected !== 1)',
+    'if ((yield statement).affected === -1)',
+    'cluster/sessions/suppressed-rows',
+  ),
+  one(
     'a refresh in several statements does not lock its session',
     AT_ONCE,
     "if (lock !== undefined && this.dialect.forUpdate !== '')",
