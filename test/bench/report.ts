@@ -48,15 +48,15 @@ How to read it:
   base differ, and by more than the launches differ.
 `;
 
-/** Makes the report; writes it into docs, with its picture, and between its marks into the README. */
+/** The report; a full run is written into docs, with its picture, and between its marks into the README. */
 export async function writeReport(tables: readonly BenchTable[], write: boolean): Promise<string> {
-  const short = summary(tables);
   const report = [
     '# Benchmarks',
     '',
     machine(),
     '',
-    short,
+    ...SUMMARY_HEAD,
+    ...summary(tables),
     '',
     HOW_TO_READ,
     '## Every figure',
@@ -65,29 +65,60 @@ export async function writeReport(tables: readonly BenchTable[], write: boolean)
   ].join('\n');
   if (!write) return report;
   await writeFile(REPORT, report);
-  const rows = readmeRatios(tables);
-  await writeFile(PICTURE, ratioPicture(rows));
-  if (existsSync(README)) {
-    const readme = await readFile(README, 'utf8');
-    await writeFile(
-      README,
-      readme.replace(MARKED, (_, start: string, end: string) =>
-        [start, machine(), '', readmeTable(rows), end].join('\n'),
-      ),
-    );
-  }
+  await writeReadme(tables);
   return report;
 }
 
+/** Replaces the figures of some benches in the report. The others keep theirs, and the date of the page. */
+export async function updateReport(tables: readonly BenchTable[]): Promise<string> {
+  const page = tables.reduce(replaced, await readFile(REPORT, 'utf8'));
+  await writeFile(REPORT, page);
+  await writeReadme(tables);
+  return page;
+}
+
+function replaced(page: string, table: BenchTable): string {
+  const written = format(table);
+  const heading = written.slice(0, written.indexOf('\n'));
+  const start = page.indexOf(heading);
+  if (start < 0) return `${page.trimEnd()}\n\n${dated(written)}`;
+  const next = page.indexOf('\n### ', start);
+  const former = page.slice(start, next < 0 ? undefined : next);
+  const names = [...former.matchAll(/^\| (.+?) \|/gm)].map(([, name]) => name);
+  const [major] = table.node.split('.');
+  const isOf = (line: string): boolean =>
+    names.some((name) => line.startsWith(`| ${name} | ${major} |`));
+  const lines = page.replace(former, dated(written).trimEnd() + '\n').split('\n');
+  const first = lines.findIndex(isOf);
+  const kept = lines.filter((line) => !isOf(line));
+  return kept.toSpliced(first, 0, ...summary([table])).join('\n');
+}
+
+function dated(written: string): string {
+  return written.replace('\n\n', `\n\n${machine()}\n\n`);
+}
+
+async function writeReadme(tables: readonly BenchTable[]): Promise<void> {
+  const rows = readmeRatios(tables);
+  if (!existsSync(README) || rows.some(({ fastify }) => Number.isNaN(fastify))) return;
+  await writeFile(PICTURE, ratioPicture(rows));
+  const readme = await readFile(README, 'utf8');
+  await writeFile(
+    README,
+    readme.replace(MARKED, (_, start: string, end: string) =>
+      [start, machine(), '', readmeTable(rows), end].join('\n'),
+    ),
+  );
+}
+
+const SUMMARY_HEAD = ['| figure | Node | ours | peer | target | |', '|---|---|---|---|---|---|'];
+
 /** What was promised, and whether it was kept; of other Node versions what they are compared by. */
-function summary(tables: readonly BenchTable[]): string {
-  const rows = tables.flatMap(({ node, figures }) =>
+function summary(tables: readonly BenchTable[]): string[] {
+  return tables.flatMap(({ node, figures }) =>
     figures
       .filter(({ target, peer }) => target !== undefined || peer !== undefined)
       .map((figure) => row(node, figure)),
-  );
-  return ['| figure | Node | ours | peer | target | |', '|---|---|---|---|---|---|', ...rows].join(
-    '\n',
   );
 }
 

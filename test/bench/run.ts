@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import type { BenchTable } from './bench.js';
 import { installOtherNodes } from './nodes.js';
-import { writeReport } from './report.js';
+import { updateReport, writeReport } from './report.js';
 import { progress } from './progress.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -19,11 +19,12 @@ const BENCHES = [
   'flood',
   'growth',
 ];
-const USAGE = `npm run bench [-- --quick] [-- --all-nodes] [-- --only=guard,write]
+const USAGE = `npm run bench [-- --quick] [-- --all-nodes] [-- --only=guard,write [--update]]
 
   --quick      a short run, to see that everything works; its figures prove nothing and are not written
   --all-nodes  the requests on Node 22, 24 and 26 as well
-  --only       some of ${BENCHES.join(', ')}; the report is printed and not written`;
+  --only       some of ${BENCHES.join(', ')}; the report is printed and not written
+  --update     writes what --only measured into the report, in place of its former figures`;
 
 const flags = process.argv.slice(2);
 const only = flags
@@ -50,7 +51,10 @@ async function main(): Promise<void> {
       folder.remove();
     }
   }
-  const report = await writeReport(tables, !isQuick && only === undefined);
+  const isUpdate = flags.includes('--update') && !isQuick;
+  const report = isUpdate
+    ? await updateReport(tables)
+    : await writeReport(tables, !isQuick && only === undefined);
   console.log(report);
   // A target that is missed stays missed in the table; a figure is no reason for a build to fail.
 }
