@@ -49,6 +49,17 @@ export class VerifiedToken {
   }
 }
 
+/** What is used of the `LRUCache`. The types of this package name no other one. */
+interface TokenMemory {
+  readonly size: number;
+  /** Bytes, as they were estimated. */
+  readonly calculatedSize: number;
+  get(tail: string): VerifiedToken | undefined;
+  has(tail: string): boolean;
+  set(tail: string, token: VerifiedToken): unknown;
+  clear(): void;
+}
+
 /**
  * The tokens that passport-jwt verified, by their text: each is verified once in a process, and then found
  * here. The least recently used ones go when there are too many (option `verifiedTokens`).
@@ -61,7 +72,7 @@ export class VerifiedTokens {
    * By the last {@link TAIL} characters of their text; whoever finds one compares the whole text. `undefined` where the option
    * is 0.
    */
-  readonly byTail: LRUCache<string, VerifiedToken> | undefined;
+  readonly byTail: TokenMemory | undefined;
   /** {@link KeyRing.revision} of the keys that verified these tokens. */
   revision = 0;
   /** Tokens found here since the start of the process. */
@@ -92,8 +103,8 @@ export class VerifiedTokens {
     this.revision = revision;
   }
 
-  private open(): LRUCache<string, VerifiedToken> {
-    return new LRUCache({
+  private open(): TokenMemory {
+    return new LRUCache<string, VerifiedToken>({
       max: this.most,
       maxSize: MOST_BYTES,
       // The claims were read from a part of the text, and take about three times as much.
