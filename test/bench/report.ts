@@ -42,6 +42,7 @@ How to read it:
 - **Asking twice**: rows and bytes are counted by PostgreSQL, time is simulated.
 - **Cold start**: the longest time in which the event loop answered nothing. On a shared machine another process can delay the loop too: the control beside it is the same clock in an idle process.
 - A target that is missed says **missed**, and stays.
+- **Dates**: single tables are measured anew with \`--update\`. Such a table names its machine and day under its heading, and they hold for its rows in the list above too; everything else is of the day at the top.
 - **Two builds**: \`npm run bench:gate -- --base main\` compares a checkout with another commit, for a pull
   request. Base, head and a second copy of the base run in turn in processes of their own; it counts
   CPU time, and exits with 1 where the head is slower by more than 5 %, by more than both copies of the
