@@ -12,7 +12,7 @@ import {
 } from '../revocation/revocation-decider.service.js';
 import { ProofClock } from '../revocation/staleness/proof-clock.js';
 import { ACTIVE, assertActive } from '../revocation/verdict.js';
-import { KeyRing } from './key-ring.js';
+import { KeyRing, type RingEntry } from './key-ring.js';
 import {
   assertStrictSegment,
   hasCanonicalEnd,
@@ -115,15 +115,12 @@ export class TokenVerifier {
     if (known === undefined || isPast(known.until, this.proofs)) {
       return this.verifyUnusual(text, segment);
     }
-    const { key, until } = known;
-    return {
-      text,
-      payload: this.own.verify(text, key.verify),
-      segment,
-      key,
-      until,
-      isLegacy: false,
-    };
+    return this.signedBy(known, text, segment);
+  }
+
+  private signedBy({ key, until }: RingEntry, text: string, segment: string): SignedToken {
+    const payload = this.own.verify(text, key.verify);
+    return { text, payload, segment, key, until, isLegacy: false };
   }
 
   /**
@@ -201,17 +198,9 @@ export class TokenVerifier {
     const { alg, kid, typ } = header;
     const entry = typeof kid === 'string' ? this.ring.find(kid) : undefined;
     if (entry === undefined) throw invalid('No key has the kid of the token.');
-    const { key, until } = entry;
-    if (alg !== key.alg) throw invalid('The algorithm is not that of the key.');
+    if (alg !== entry.key.alg) throw invalid('The algorithm is not that of the key.');
     if (!isAccessTokenType(typ)) throw this.refuseType(typ);
-    return {
-      text,
-      payload: this.own.verify(text, key.verify),
-      segment,
-      key,
-      until,
-      isLegacy: false,
-    };
+    return this.signedBy(entry, text, segment);
   }
 
   /** RFC 9068 section 4: a token of another type is no access token, even if the key fits. */

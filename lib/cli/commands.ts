@@ -8,7 +8,7 @@ import { status } from './status.command.js';
 /** Options in, exit code out; `undefined` is 0. */
 type Run = (context: CommandContext, options: never) => Promise<number | void>;
 
-/** What each command does, by its name on the command line. */
+/** What each command does, by its name. A file of its own, loaded when one runs: `--help` needs no TypeORM. */
 export const COMMANDS = {
   status,
   doctor,

@@ -1,6 +1,5 @@
-import type { Dialect, FailureKind } from './dialect.js';
+import { type Dialect, type FailureKind, standardDialect } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-connection.js';
-import { standardDialect } from './dialect.js';
 
 /** MariaDB's "record has changed since last read", lock wait timeout, deadlock. */
 const CONFLICTS = new Set(['ER_CHECKREAD', 'ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_DEADLOCK']);

@@ -1,7 +1,6 @@
-import type { Dialect, FailureKind, OneStatement } from './dialect.js';
+import { type Dialect, type FailureKind, type OneStatement, standardDialect } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-connection.js';
 import type { ColumnKind } from './entities/table.js';
-import { standardDialect } from './dialect.js';
 import type { Row, Statement } from './statement.js';
 
 /** The array type in which a column's values are sent, one element for each row. */

@@ -1,6 +1,5 @@
-import type { Dialect, FailureKind } from './dialect.js';
+import { type Dialect, type FailureKind, standardDialect } from './dialect.js';
 import { errorCodeOf } from './driver-connection.js';
-import { standardDialect } from './dialect.js';
 
 /** SQLite through better-sqlite3: one writer at a time, so no row locks and no isolation levels. */
 export function sqliteDialect(tablePrefix = ''): Dialect {

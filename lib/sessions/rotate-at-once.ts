@@ -13,10 +13,9 @@ import type { SessionWrite, StoredSessions, WriteAtOnce } from './session-store.
 const MOST_DRIFT = 1_000;
 
 /**
- * A rotation, without another look where what was read before its claims were asked for allows it and still
- * holds: the session goes on, its token was not replaced, and its account has no lock and no cut-off that
- * decides otherwise.
- * Whatever else there is, {@link rotate} decides under the lock.
+ * A rotation that is written without a second look, if what was read before the claims still holds: the
+ * session goes on, its token was not replaced, and no lock and no cut-off of its account ends it. In every
+ * other case {@link rotate} decides under the lock.
  *
  * @param now - The database's time, as counted on from a read of it.
  */

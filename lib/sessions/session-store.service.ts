@@ -1,9 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { AccountStatements, endedBy } from '../database/account.statements.js';
+import {
+  AccountStatements,
+  endedBy,
+  type Judgement,
+  judgementOf,
+} from '../database/account.statements.js';
 import { type AllOrNothing, AtOnceStatements } from '../database/at-once.statements.js';
 import type { Dialect } from '../database/dialect.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
-import { type Judgement, judgementOf } from '../database/account.statements.js';
 import { isRetryable } from '../database/log-database.js';
 import {
   presentedOf,
