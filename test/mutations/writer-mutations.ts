@@ -80,6 +80,13 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
     SUPPRESSED,
   ),
   one(
+    'an account is not marked, and no one looks',
+    'revocation/log/log.transactions',
+    'if (affected !== 1)',
+    'if (false)',
+    SUPPRESSED,
+  ),
+  one(
     'several statements do not count the events that they added',
     'revocation/log/log.transactions',
     'if (affected !== changes)',

@@ -238,7 +238,11 @@ export class LogTransactions {
         markedAt: draft.kind === 'issuer' ? now + LONGEST_SESSION : now,
       });
     }
-    for (const account of changed.values()) yield this.accounts.update(account.key, account);
+    for (const account of changed.values()) {
+      const { affected } = yield this.accounts.update(account.key, account);
+      // Without it a session would go on once the event is purged.
+      if (affected !== 1) throw new Error('A row of auth_subject was not marked.');
+    }
   }
 
   private *number(head: Head, drafts: readonly EventDraft[]): Transaction<LogEvent[]> {

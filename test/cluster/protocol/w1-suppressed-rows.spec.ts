@@ -71,6 +71,16 @@ describe('W1: a write of which a trigger leaves a row out', () => {
       expect(await here.judge(token)).toBe('session_ended');
     });
 
+    it('leaves no account without its mark', async () => {
+      const here = await startInstance(database);
+      instances.push(here);
+      const token = await here.login();
+      await leaveOut('UPDATE', 'auth_subject');
+      await expect(here.logout.logoutAll('alice')).rejects.toMatchObject({ status: 503 });
+      expect(await stored()).toEqual([1, 1]);
+      expect(await here.judge(token)).toBe('active');
+    });
+
     it('leaves no jump half done', async () => {
       await leaveOut('INSERT', 'auth_event');
       const jumped = writer.database.transaction(() => writer.transactions.jump(() => true));
