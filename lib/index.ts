@@ -86,7 +86,12 @@ export type { LogPosition } from './revocation/log/log-positions.service.js';
 
 export { JwtStrategy } from './authentication/jwt.strategy.js';
 export { JwtAuthGuard } from './authentication/jwt-auth.guard.js';
-export { TokenService, type VerifyTokenOptions } from './authentication/token.service.js';
+export {
+  type TokenExplanation,
+  TokenService,
+  type VerifyTokenOptions,
+} from './authentication/token.service.js';
+export type { TokenEnding } from './revocation/log/token-endings.js';
 export { KeyService } from './authentication/key-ring.js';
 export {
   AllowExpired,

@@ -1,10 +1,16 @@
 import { Injectable } from '@nestjs/common';
-import { refusal } from '../errors/auth.exception.js';
+import { AuthException, AuthUnavailableException, refusal } from '../errors/auth.exception.js';
+import type { AuthErrorCode } from '../errors/error-codes.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
+import { INSTANCE_LABEL } from '../revocation/log/instance-presence.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import type { TokenEnding } from '../revocation/log/token-endings.js';
+import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
-import { TokenVerifier } from './token-verifier.js';
+import { DEFAULT_DEMAND, type SignedToken, TokenVerifier } from './token-verifier.js';
+import type { VerifiedToken } from './verified-tokens.js';
 
 /** What {@link TokenService.verify} can be asked beside the token. */
 export interface VerifyTokenOptions {
@@ -19,6 +25,31 @@ export interface VerifyTokenOptions {
   whenStale?: StalePolicy | undefined;
   /** As `@AllowExpired()`: for a call that is about to revoke the session anyway. */
   allowExpired?: boolean | undefined;
+}
+
+/** What {@link TokenService.explain} knows of a token. @publicApi */
+export interface TokenExplanation {
+  /** Whether this instance would accept it now. */
+  readonly accepted: boolean;
+  /** The code with which the guard would refuse it; `null` where it is accepted. */
+  readonly code: AuthErrorCode | null;
+  /** The verified claims; `null` where no key of ours signed the token, or its claims break a rule. */
+  readonly claims: TokenClaims | null;
+  /** The key that signed it; `null` where there are no claims. */
+  readonly kid: string | null;
+  /** When it expires; `null` where there are no claims. */
+  readonly validUntil: Date | null;
+  /** What revoked it, oldest first; `null` while the log cannot be read, or where there are no claims. */
+  readonly endedBy: readonly TokenEnding[] | null;
+  /** Who answers, and how much it knows: another instance may know less for `maxStaleness`. */
+  readonly instance: {
+    /** `host:pid`. */
+    readonly label: string;
+    /** The last position of the log that was applied here. */
+    readonly position: number;
+    /** Seconds since the last proof of freshness; `null` while there is none. */
+    readonly staleness: number | null;
+  };
 }
 
 /**
@@ -42,6 +73,8 @@ export class TokenService {
   constructor(
     private readonly verifier: TokenVerifier,
     private readonly meter: AuthMeter,
+    private readonly revocation: RevocationService,
+    private readonly log: RevocationLog,
   ) {}
 
   /**
@@ -54,13 +87,69 @@ export class TokenService {
     const { freshness, whenStale, allowExpired = false } = options;
     const demand = { allowExpired, freshness, whenStale };
     try {
-      if (text === undefined || text === null) throw refusal('token_missing');
-      if (typeof text !== 'string') throw refusal('token_malformed');
-      const token = this.verifier.accept(this.verifier.verify(text), demand);
+      const token = this.verifier.accept(this.signed(text), demand);
       await this.verifier.decide(token, demand);
       return this.verifier.copyClaims(token);
     } catch (error) {
       this.meter.refuse(error);
+      throw error;
+    }
+  }
+
+  /**
+   * What is known of a token, for whoever asks why a user is logged out: whether it would be accepted
+   * now, and what revoked it, when and by whom. It reads the log, so it is not for each request.
+   *
+   * It names the actor of a logout: show it to operators, not to the holder of the token.
+   *
+   * @example
+   * ```ts
+   * const { code, endedBy } = await tokens.explain(token);
+   * // 'session_ended', [{ kind: 'subject', reason: 'password_changed', actor: 'alice', at, position }]
+   * ```
+   */
+  async explain(text: string): Promise<TokenExplanation> {
+    const { position, staleness } = this.revocation.status();
+    const instance = { label: INSTANCE_LABEL, position, staleness };
+    let kid: string | null = null;
+    let claims: TokenClaims | null = null;
+    let code: AuthErrorCode | null = null;
+    try {
+      const token = this.verifier.accept(this.signed(text), {
+        ...DEFAULT_DEMAND,
+        allowExpired: true,
+      });
+      kid = token.key.kid;
+      claims = this.verifier.copyClaims(token);
+      this.verifier.accept(token, DEFAULT_DEMAND);
+      await this.verifier.decide(token, DEFAULT_DEMAND);
+    } catch (error) {
+      if (!(error instanceof AuthException)) throw error;
+      ({ code } = error);
+    }
+    return {
+      accepted: code === null,
+      code,
+      claims,
+      kid,
+      validUntil: claims === null ? null : new Date(claims.exp * 1000),
+      endedBy: claims === null || kid === null ? null : await this.endingsOf(claims, kid),
+      instance,
+    };
+  }
+
+  /** A caller's own types may say less than its text. */
+  private signed(text: unknown): VerifiedToken | SignedToken {
+    if (text === undefined || text === null) throw refusal('token_missing');
+    if (typeof text !== 'string') throw refusal('token_malformed');
+    return this.verifier.verify(text);
+  }
+
+  private async endingsOf(claims: TokenClaims, kid: string): Promise<TokenEnding[] | null> {
+    try {
+      return await this.log.endingsOf(claims, kid);
+    } catch (error) {
+      if (error instanceof AuthUnavailableException) return null;
       throw error;
     }
   }

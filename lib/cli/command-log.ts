@@ -20,14 +20,17 @@ import { integerOf } from '../database/entities/table.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { optionsOf } from '../options/data-source-option.js';
+import type { TokenIdentity } from '../options/token-claims.js';
 import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
+import type { EventKeys } from '../revocation/index/event-key.js';
 import type { EventDraft } from '../revocation/log/event-draft.js';
 import { appendRetried } from '../revocation/log/append-retried.js';
 import { isInDoubt } from '../revocation/log/log-history.js';
 import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
 import { logOn, type OpenLog, openLogOn } from '../revocation/log/open-log.js';
+import { endingsOf, type TokenEnding } from '../revocation/log/token-endings.js';
 import type { SessionRows, SessionTables } from '../sessions/session-sweep.js';
 import { CommandFailure, type CommandHost, type CommandOutput, spanText } from './command.js';
 import { readTarget, type TargetOptions } from './log-target.js';
@@ -122,6 +125,11 @@ export class CommandLog implements SessionRows {
       if (this.database.dialect.failure(error) === 'connection') return undefined;
       throw error;
     }
+  }
+
+  /** The events that revoke a token, as an instance finds them. */
+  endingsOf(keys: EventKeys, identity: TokenIdentity, kid: string | null): Promise<TokenEnding[]> {
+    return endingsOf(this.log, keys, identity, kid);
   }
 
   /** Every instance that has a row: the running ones, and those that crashed. */

@@ -1,5 +1,6 @@
 import type { CommandContext } from './command-log.js';
 import { doctor } from './doctor.command.js';
+import { explain } from './explain.command.js';
 import { lowerBound, newHistory, purge, raiseFormat } from './maintenance.commands.js';
 import { migrate } from './migrate.command.js';
 import { revoke, revokeKey } from './revoke.command.js';
@@ -12,6 +13,7 @@ type Run = (context: CommandContext, options: never) => Promise<number | void>;
 export const COMMANDS = {
   status,
   doctor,
+  explain,
   revoke,
   'revoke-key': revokeKey,
   purge,

@@ -142,6 +142,9 @@ export class LogStatements extends Statements {
   /** The events that end one of these tokens or sessions, with the time at which each was written. */
   readonly findEnds = this.event.find(['key IN', "kind IN ('token', 'session')"]);
 
+  /** Everything that the log says of these keys, with its writer and time. */
+  readonly findByKeys = this.event.find(['key IN']);
+
   /** C4: what waits to be numbered: first what a login waits for, then the oldest. Raw for this order. */
   readonly listPending = this.prepare<[limit: number]>(
     `SELECT ${this.pending.select('p')} FROM ${this.pending.table} p ` +

@@ -190,6 +190,27 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     RAISE_FORMAT,
   ),
   one(
+    'a token is explained by events that do not revoke it',
+    'revocation/log/token-endings',
+    'index.find(identity, kid) !== undefined',
+    'true',
+    'cluster/cli/explain',
+  ),
+  one(
+    'the command does not find the events of a revoked key',
+    'revocation/log/token-endings',
+    'if (kid !== null)',
+    'if (false)',
+    'cluster/cli/explain',
+  ),
+  one(
+    'a token that has expired is explained as good',
+    'authentication/token.service',
+    'this.verifier.accept(token, DEFAULT_DEMAND);',
+    '',
+    'cluster/cli/explain',
+  ),
+  one(
     'the format is lowered',
     'cli/maintenance.commands',
     'if (format > to)',

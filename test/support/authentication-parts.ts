@@ -36,6 +36,8 @@ import {
   type DecisionOptions,
   RevocationDecider,
 } from '../../lib/revocation/revocation-decider.service.js';
+import { RevocationLog } from '../../lib/revocation/log/revocation-log.service.js';
+import { RevocationService } from '../../lib/revocation/revocation.service.js';
 import { ProofClock } from '../../lib/revocation/staleness/proof-clock.js';
 import { ACTIVE, type Verdict } from '../../lib/revocation/verdict.js';
 import { fetchOnce } from './fetch-once.js';
@@ -142,7 +144,13 @@ export function mint(key: SigningKey, claims: unknown, header: unknown = headerO
 }
 
 /** What the authentication asks of the revocation. */
-const REVOCATION = [RevocationDecider, RevocationIndex, ProofClock];
+const REVOCATION = [
+  RevocationDecider,
+  RevocationIndex,
+  ProofClock,
+  RevocationService,
+  RevocationLog,
+];
 
 /** What AuthModule will wire, in its order. */
 export function authentication(

@@ -14,19 +14,21 @@ export interface CommandRun {
 export interface RunSettings {
   readonly clock?: AuthClock;
   readonly env?: Readonly<Record<string, string>>;
+  /** What is piped into it. */
+  readonly stdin?: string;
 }
 
 /** Runs the command in this process, off a terminal, on this database. */
 export async function run(
   database: TestDatabase | undefined,
   words: string,
-  { clock, env }: RunSettings = {},
+  { clock, env, stdin }: RunSettings = {},
 ): Promise<CommandRun> {
   const [stdout, stderr] = [new Ear(), new Ear()];
   const code = await runCommand(words === '' ? [] : words.split(' '), {
     stdout,
     stderr,
-    stdin: new PassThrough(),
+    stdin: stdin === undefined ? new PassThrough() : new PassThrough().end(stdin),
     env: { ...(database === undefined ? {} : { DATABASE_URL: database.url }), ...env },
     clock,
   });

@@ -10,6 +10,9 @@ import { newEventId } from './event-draft.js';
 import { jump } from './log-history.js';
 import type { OpenLog } from './open-log.js';
 
+/** `host:pid`, by which operators know this instance. */
+export const INSTANCE_LABEL = `${hostname()}:${process.pid}`;
+
 /** What an instance registers before it serves (H4), in milliseconds. */
 export interface RegisteredBounds {
   readonly maxStaleness: number;
@@ -23,8 +26,7 @@ export interface RegisteredBounds {
  * decision about a token depends on it.
  */
 export class InstancePresence {
-  /** `host:pid`. */
-  readonly label = `${hostname()}:${process.pid}`;
+  readonly label = INSTANCE_LABEL;
   private readonly id: string;
   private readonly statements: InstanceStatements;
   private row: InstanceRow | undefined;

@@ -5,6 +5,7 @@ import { StorageFailure, type Via } from '../../database/log-database.js';
 import { eventOf } from '../../database/log.statements.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
+import type { TokenIdentity } from '../../options/token-claims.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 import { EventKeys } from '../index/event-key.js';
 import { RevocationIndex } from '../index/revocation-index.js';
@@ -25,6 +26,7 @@ import { isInDoubt, readHead } from './log-history.js';
 import type { Appended, AppendedDrafts } from './log.transactions.js';
 import type { Answer, OpenLog } from './open-log.js';
 import { PendingMover } from './pending-mover.js';
+import { endingsOf, type TokenEnding } from './token-endings.js';
 
 /** A call retries for so long before it fails (ms). */
 const WRITE_PATIENCE = 5_000;
@@ -149,6 +151,15 @@ export class RevocationLog {
       database.read(statements.findEvent(eventId)),
     );
     return rows[0] === undefined ? undefined : (eventOf(rows[0]).position ?? undefined);
+  }
+
+  /**
+   * The events that revoke a token, read from the database.
+   *
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  endingsOf(identity: TokenIdentity, kid: string): Promise<TokenEnding[]> {
+    return this.read((log) => endingsOf(log, this.keys, identity, kid, this.index.gaps));
   }
 
   /**
