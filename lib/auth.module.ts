@@ -39,6 +39,7 @@ import { LogoutRoutes } from './http/logout.routes.js';
 import { acceptUnreadBodies } from './http/own-routes.js';
 import { SessionsRoutes } from './http/sessions.routes.js';
 import { JwksController, TokenIntrospector, TokenRoutes } from './http/token.routes.js';
+import { LiveTokens } from './live/live-tokens.service.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
 import { LogoutService } from './logout/logout.service.js';
 import { assertOneCopyOfNest, AuthExceptionFilter } from './platform/auth-exception.filter.js';
@@ -54,6 +55,7 @@ const PUBLIC = [
   JwtAuthGuard,
   RevocationGuard,
   TokenService,
+  LiveTokens,
   KeyService,
   SessionService,
   LogoutService,

@@ -92,6 +92,8 @@ export {
   type VerifyTokenOptions,
 } from './authentication/token.service.js';
 export type { TokenEnding } from './revocation/log/token-endings.js';
+export type { LiveToken } from './live/watch.js';
+export { LiveTokens, type WatchOptions } from './live/live-tokens.service.js';
 export { KeyService } from './authentication/key-ring.js';
 export {
   AllowExpired,

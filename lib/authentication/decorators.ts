@@ -6,7 +6,8 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { TokenClaims } from '../options/token-claims.js';
-import { claimsOf, requestOf } from '../platform/request.js';
+import { claimsOf, kidOfRequest, requestOf } from '../platform/request.js';
+import { rememberKid } from './kid-of-claims.js';
 
 /**
  * The route needs no token; one that is sent is not read.
@@ -82,5 +83,11 @@ export const CurrentUser: (
 export const CurrentToken: (
   ...pipes: (PipeTransform | Type<PipeTransform>)[]
 ) => ParameterDecorator = createParamDecorator(
-  (_: unknown, context: ExecutionContext): TokenClaims | undefined => claimsOf(requestOf(context)),
+  (_: unknown, context: ExecutionContext): TokenClaims | undefined => {
+    const request = requestOf(context);
+    const claims = claimsOf<TokenClaims>(request);
+    const kid = kidOfRequest(request);
+    if (claims !== undefined && kid !== undefined) rememberKid(claims, kid);
+    return claims;
+  },
 );

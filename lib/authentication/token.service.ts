@@ -9,6 +9,7 @@ import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { TokenEnding } from '../revocation/log/token-endings.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
+import { rememberKid } from './kid-of-claims.js';
 import { DEFAULT_DEMAND, type SignedToken, TokenVerifier } from './token-verifier.js';
 import type { VerifiedToken } from './verified-tokens.js';
 
@@ -89,7 +90,9 @@ export class TokenService {
     try {
       const token = this.verifier.accept(this.signed(text), demand);
       await this.verifier.decide(token, demand);
-      return this.verifier.copyClaims(token);
+      const claims = this.verifier.copyClaims(token);
+      rememberKid(claims, token.key.kid);
+      return claims;
     } catch (error) {
       this.meter.refuse(error);
       throw error;

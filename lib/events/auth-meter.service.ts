@@ -52,6 +52,16 @@ export class AuthMeter {
   /** Push notifications sent, received, and those that could not be sent. */
   readonly hints = { told: 0, heard: 0, failed: 0 };
 
+  /** Watched tokens (`LiveTokens`) that ended, by code. */
+  readonly liveEnded: CodeCounts = {
+    token_expired: 0,
+    token_revoked: 0,
+    session_ended: 0,
+    revocation_state_unknown: 0,
+  };
+  /** Tokens that are watched now. */
+  watched = 0;
+
   /** Known live events that the last change of the history had lost. */
   eventsLost = 0;
   /** Pending revocations that the database refuses to number; they stay in force. */

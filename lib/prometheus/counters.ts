@@ -11,6 +11,12 @@ export const COUNTERS: readonly MetricDefinition[] = [
     'Requests accepted without a fresh proof, by the policy that allowed it.',
     (meter) => meter.staleAccepted,
   ),
+  counter(
+    'live_ended_total',
+    'code',
+    'Watched tokens (sockets, streams, subscriptions) that ended, by code.',
+    (meter) => meter.liveEnded,
+  ),
   counter('polls_total', 'outcome', 'Rounds of the feed by outcome.', (meter) => meter.polls),
   counter('loads_total', 'cause', 'Complete readings of the log by cause.', (meter) => meter.loads),
   {

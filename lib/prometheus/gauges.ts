@@ -71,6 +71,11 @@ export const GAUGES: readonly MetricDefinition[] = [
     read: ({ verified }) => verified.byTail?.calculatedSize ?? 0,
   },
   {
+    name: 'live_tokens',
+    help: 'Tokens that are watched: those of open sockets, streams and subscriptions.',
+    read: ({ meter }) => meter.watched,
+  },
+  {
     name: 'hint_state',
     help: 'Whether push notifications of other instances arrive: 1 for the current state.',
     label: 'state',

@@ -6,6 +6,7 @@ import type { TokenIdentity } from '../options/token-claims.js';
 import { LogCursor } from './feed/log-cursor.js';
 import { RevocationFeed } from './feed/revocation-feed.service.js';
 import { RevocationIndex } from './index/revocation-index.js';
+import type { RevokedVerdict } from './index/revoked-verdict.js';
 import type { TokenKeys } from './index/event-key.js';
 import type { CallerWrites } from './log/caller-writes.js';
 import type { InDoubtCommits } from './log/in-doubt-commits.js';
@@ -90,6 +91,34 @@ export class RevocationDecider {
     return verdict instanceof Promise
       ? verdict.then((decided) => this.reporter.pronounce(decided, claims, kid))
       : this.reporter.pronounce(verdict, claims, kid);
+  }
+
+  /**
+   * The revocation that ends an open connection of this token, as {@link decide} would report it;
+   * `undefined` while none is known, or revocations are only observed. It waits for nothing.
+   */
+  ending(claims: TokenIdentity, givenKid: string | undefined): RevokedVerdict | undefined {
+    const kid = this.kidOf(claims, givenKid);
+    const hit = this.index.find(claims, kid);
+    if (hit === undefined) return undefined;
+    return this.reporter.pronounce(hit, claims, kid).state === 'active' ? undefined : hit;
+  }
+
+  /** Whether revocations are only observed now: nothing ends (option `observe`). */
+  get isObserving(): boolean {
+    return this.reporter.observingUntil !== undefined;
+  }
+
+  /**
+   * How old the last proof may become while a connection stays open (ms).
+   *
+   * @param upTo - From {@link toleranceOf}. After a contradiction no policy counts (H1).
+   */
+  openFor(upTo: number): number {
+    const { maxStaleness } = this.options;
+    if (this.isObserving) return UNBOUNDED;
+    if (upTo === NEVER || this.proofs.isContradicted) return maxStaleness;
+    return Math.max(maxStaleness, upTo, this.overrides.upTo);
   }
 
   /** By the index, by a proof, or by the policy: in this order. */
@@ -205,7 +234,7 @@ export class RevocationDecider {
   }
 
   /** Up to how much staleness (ms) is accepted while there is no proof; the nearest policy decides. */
-  private toleranceOf(freshness: Freshness | undefined, policy: StalePolicy | undefined): number {
+  toleranceOf(freshness: Freshness | undefined, policy: StalePolicy | undefined): number {
     if (policy === undefined) return freshness === undefined ? this.options.whenStale : NEVER;
     if (policy === 'closed') return NEVER;
     if (freshness === 'strict') {

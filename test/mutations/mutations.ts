@@ -4,6 +4,7 @@ import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
 import { COMPARISON_MUTATIONS } from './comparison-mutations.js';
 import { CONNECTIONS_MUTATIONS } from './connections-mutations.js';
 import { KEYS_MUTATIONS } from './keys-mutations.js';
+import { LIVE_MUTATIONS } from './live-mutations.js';
 import { LOG_MUTATIONS } from './log-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
 import { REFRESH_MUTATIONS } from './refresh-mutations.js';
@@ -215,5 +216,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...REFRESH_MUTATIONS,
   ...REMEMBERED_MUTATIONS,
   ...LOG_MUTATIONS,
+  ...LIVE_MUTATIONS,
   ...COMPARISON_MUTATIONS,
 ];

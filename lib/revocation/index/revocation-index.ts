@@ -42,6 +42,9 @@ export class RevocationIndex {
   private readonly session = new Uint32Array(4);
   private readonly ownIssuerKey = new Uint32Array(4);
 
+  /** Called after each event was added, with its key, while connections are watched (L1). */
+  added: ((event: LogEvent, key: Uint32Array) => void) | undefined = undefined;
+
   /** The highest position that was added: the start of an older release's jump, which does not record it. */
   private highest = 0;
 
@@ -65,6 +68,11 @@ export class RevocationIndex {
    * would accept the tokens that it revokes.
    */
   add(event: LogEvent, pendingAt?: PendingAt): void {
+    this.put(event, pendingAt);
+    if (this.added !== undefined) this.added(event, this.key);
+  }
+
+  private put(event: LogEvent, pendingAt: PendingAt | undefined): void {
     const { kind } = event;
     if (kind === 'history') return this.addGap(event);
     this.parse(event.key, this.key, event);

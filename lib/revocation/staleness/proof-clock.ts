@@ -23,6 +23,8 @@ export const LEASE_SHARE = 0.98;
 @Injectable()
 export class ProofClock {
   private proof: Moment | undefined;
+  /** The same, but kept by {@link discard}: what open connections have their lease from (L4). */
+  private last: Moment | undefined;
   private moments = 0;
   private contradicted = false;
   private databaseTime = 0;
@@ -43,6 +45,7 @@ export class ProofClock {
   /** Records an accepted answer: when its poll was sent, and the database's time in it. */
   prove(sent: Moment, databaseNow: number): void {
     this.proof = sent;
+    this.last = sent;
     this.contradicted = false;
     this.databaseTime = databaseNow;
     this.databaseSeen = sent.monotonic;
@@ -64,16 +67,24 @@ export class ProofClock {
 
   /** Milliseconds since the proof, by the clock that advanced more; Infinity without a proof. */
   age(): number {
-    const { proof } = this;
-    if (proof === undefined) return Infinity;
-    const monotonic = this.clock.monotonic() - proof.monotonic;
-    const wall = this.clock.wall() - proof.wall;
-    return wall > monotonic ? wall : monotonic;
+    return this.since(this.proof);
+  }
+
+  /** {@link age} of the last proof, also after a contradiction: for connections that are open already. */
+  lastAge(): number {
+    return this.since(this.last);
   }
 
   /** Whether this instance may accept now, by a proof of at most `staleness` ms (F5). */
   isFresh(staleness = this.options.maxStaleness): boolean {
     return this.age() <= staleness * LEASE_SHARE;
+  }
+
+  private since(proof: Moment | undefined): number {
+    if (proof === undefined) return Infinity;
+    const monotonic = this.clock.monotonic() - proof.monotonic;
+    const wall = this.clock.wall() - proof.wall;
+    return wall > monotonic ? wall : monotonic;
   }
 
   /** Whether the poll of the proof was sent at or after this monotonic time. */

@@ -14,6 +14,7 @@ const ORDERS: Readonly<Record<string, readonly string[]>> = {
     'database',
     'revocation',
     'authentication',
+    'live',
     'sessions',
     'logout',
     'accounts',

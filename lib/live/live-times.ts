@@ -1,0 +1,154 @@
+import { type AuthException, refusal } from '../errors/auth.exception.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { AuthClock, CancelSchedule } from '../platform/auth-clock.js';
+import type { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
+import type { RevocationDecider } from '../revocation/revocation-decider.service.js';
+import { LEASE_SHARE, type ProofClock } from '../revocation/staleness/proof-clock.js';
+import type { Watch, WatchGroup } from './watch.js';
+import type { WatchTable } from './watch-table.js';
+
+/** Closing because of a lapsing lease is spread over the last fifth of the lease, at most so long (ms). */
+const LONGEST_SPREAD = 30_000;
+
+/** While they close, so much time is between two looks (ms). */
+const STEP = 25;
+
+/** What the clock acts on. */
+interface Watched {
+  readonly table: WatchTable<Watch>;
+  readonly groups: ReadonlyMap<string, WatchGroup>;
+  readonly askAll: () => void;
+  readonly end: (watch: Watch, end: AuthException) => void;
+}
+
+/**
+ * What ends watched tokens without an event: their expiry, and the lease (L3, L4). It has one timer for all
+ * of them, which runs at each full second while anything is watched, and more often while a lease lapses.
+ */
+export class LiveTimes {
+  private cancel: CancelSchedule | undefined;
+  private isClosed = false;
+  /** Everything that expires up to this second has ended. */
+  private second = 0;
+  private wasObserving = false;
+  /** Whether a lapsing lease waits for a poll, or has waited for one. */
+  private recovery: 'none' | 'waiting' | 'over' = 'none';
+
+  constructor(
+    private readonly watched: Watched,
+    private readonly clock: AuthClock,
+    private readonly proofs: ProofClock,
+    private readonly feed: RevocationFeed,
+    private readonly decider: RevocationDecider,
+    private readonly options: ResolvedAuthOptions,
+  ) {}
+
+  /** The first full second at which a token with this `exp` has expired for a guard. */
+  secondOf(exp: number): number {
+    return Math.ceil((exp * 1000 + this.options.clockTolerance) / 1000);
+  }
+
+  isPast(exp: number): boolean {
+    return this.proofs.now() >= exp * 1000 + this.options.clockTolerance;
+  }
+
+  /** Called with each new watch. */
+  start(): void {
+    const now = this.nowSecond();
+    const isRunning = this.cancel !== undefined;
+    this.second = isRunning ? Math.min(this.second, now) : now;
+    this.wasObserving ||= this.decider.isObserving;
+    if (!isRunning) this.plan();
+  }
+
+  /** Nothing is watched any more. */
+  stop(): void {
+    this.cancel?.();
+    this.cancel = undefined;
+  }
+
+  /** The application shuts down. */
+  close(): void {
+    this.isClosed = true;
+    this.stop();
+  }
+
+  private readonly run = (): void => {
+    this.cancel = undefined;
+    if (this.watched.table.size === 0) return;
+    this.expire();
+    this.lapse();
+    const { isObserving } = this.decider;
+    if (this.wasObserving && !isObserving) this.watched.askAll();
+    this.wasObserving = isObserving;
+    this.plan();
+  };
+
+  private plan(): void {
+    if (this.isClosed || this.watched.table.size === 0) return;
+    const untilSecond = 1_000 - (this.proofs.now() % 1_000);
+    const isWaiting = this.recovery === 'waiting';
+    const untilLapse = isWaiting ? Infinity : this.lapsesFrom() - this.proofs.lastAge();
+    this.cancel = this.clock.schedule(Math.min(untilSecond, Math.max(STEP, untilLapse)), this.run);
+  }
+
+  private expire(): void {
+    const now = this.nowSecond();
+    this.watched.table.expiring(this.second, now, (watch) =>
+      this.watched.end(watch, refusal('token_expired')),
+    );
+    // It goes back with the database's clock; what has ended stays ended.
+    this.second = now;
+  }
+
+  private lapse(): void {
+    const age = this.proofs.lastAge();
+    if (age < this.lapsesFrom()) {
+      this.recovery = 'none';
+      return;
+    }
+    if (this.recovery === 'none' && this.canRecover()) void this.recover();
+    if (this.recovery === 'waiting') return;
+    const retryAfter = Math.max(1, Math.ceil(this.options.maxStaleness / 4_000));
+    this.watched.table.all((watch) => {
+      const limit = this.decider.openFor(watch.group.upTo) * LEASE_SHARE;
+      // Evenly spread, and never after the lease.
+      const share = (watch.row * 0.618_033_988_75) % 1;
+      if (age > limit - share * spreadOf(limit)) {
+        this.watched.end(watch, refusal('revocation_state_unknown', { retryAfter }));
+      }
+    });
+  }
+
+  /** F6: a process that was paused waits for one poll, as a request does, before it closes everything. */
+  private canRecover(): boolean {
+    return !this.feed.failing && this.options.staleWait > 0;
+  }
+
+  private async recover(): Promise<void> {
+    this.recovery = 'waiting';
+    const { maxStaleness, staleWait } = this.options;
+    await this.feed.proofWithin(maxStaleness / 2, staleWait);
+    this.recovery = 'over';
+    this.stop();
+    this.run();
+  }
+
+  /** The age of the last proof from which the first connections close. */
+  private lapsesFrom(): number {
+    let first = Infinity;
+    for (const { upTo } of this.watched.groups.values()) {
+      const limit = this.decider.openFor(upTo) * LEASE_SHARE;
+      first = Math.min(first, limit - spreadOf(limit));
+    }
+    return first;
+  }
+
+  private nowSecond(): number {
+    return Math.floor(this.proofs.now() / 1_000);
+  }
+}
+
+function spreadOf(limit: number): number {
+  return Math.min(limit / 5, LONGEST_SPREAD);
+}

@@ -1,0 +1,217 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { kidOfClaims } from '../authentication/kid-of-claims.js';
+import type { LogEvent } from '../database/entities/revocation-event.entity.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { AuthException, refusal } from '../errors/auth.exception.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
+import type { StalePolicy } from '../options/operation-settings.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
+import { AuthClock } from '../platform/auth-clock.js';
+import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
+import { EventKeys } from '../revocation/index/event-key.js';
+import { RevocationIndex } from '../revocation/index/revocation-index.js';
+import { RevocationDecider } from '../revocation/revocation-decider.service.js';
+import { ProofClock } from '../revocation/staleness/proof-clock.js';
+import { assertDecidable, identityOf } from '../revocation/token-identity.js';
+import { exceptionOf } from '../revocation/verdict.js';
+import { EndingQueue } from './ending-queue.js';
+import { LiveTimes } from './live-times.js';
+import { type LiveToken, Watch, type WatchGroup } from './watch.js';
+import { type Chain, CHAINS, WatchTable } from './watch-table.js';
+
+/** What {@link LiveTokens.watch} may be told beside the claims. @publicApi */
+export interface WatchOptions {
+  /** Called once when the token ends. It must not throw. */
+  readonly onEnd?: ((end: AuthException) => void) | undefined;
+  /**
+   * What happens to the connection while freshness cannot be proven; see `@WhenStale()`.
+   *
+   * @default the option `whenStale`
+   */
+  readonly whenStale?: StalePolicy | undefined;
+  /**
+   * The `kid` of the key that verified the token. It is known for claims of `TokenService` and of
+   * `@CurrentToken()`. Without it the connection ends when any key of its issuer is revoked.
+   */
+  readonly kid?: string | undefined;
+  /** The token's text, for one that has neither `jti` nor `sid`; see `assertActive()`. */
+  readonly token?: string | undefined;
+}
+
+/**
+ * Ends what is open already: sockets, event streams, subscriptions, long handlers. A watched token ends, on
+ * every instance, when it is revoked, when it expires, and when freshness cannot be proven.
+ *
+ * Nothing is asked in between: the index reports each revocation, and only what it may concern is judged.
+ *
+ * @example
+ * ```ts
+ * const live = this.liveTokens.watch(claims, { onEnd: ({ code }) => socket.close(4401, code) });
+ * socket.once('close', () => live.release());
+ * ```
+ * @publicApi
+ */
+@Injectable()
+export class LiveTokens implements OnApplicationShutdown {
+  private readonly table = new WatchTable<Watch>();
+  private readonly groups = new Map<string, WatchGroup>();
+  private readonly queue = new EndingQueue();
+  private readonly times: LiveTimes;
+  private readonly key = new Uint32Array(4);
+  /** The claims of the watch that is judged: a judgement allocates nothing. */
+  private readonly identity: { -readonly [Name in keyof TokenIdentity]: TokenIdentity[Name] } = {
+    iss: '',
+    sub: undefined,
+    sid: undefined,
+    jti: undefined,
+    gen: undefined,
+    iat: undefined,
+  };
+
+  constructor(
+    private readonly index: RevocationIndex,
+    private readonly keys: EventKeys,
+    private readonly decider: RevocationDecider,
+    private readonly proofs: ProofClock,
+    private readonly meter: AuthMeter,
+    private readonly options: ResolvedAuthOptions,
+    clock: AuthClock,
+    feed: RevocationFeed,
+  ) {
+    const watched = {
+      table: this.table,
+      groups: this.groups,
+      askAll: () => this.table.all(this.ask),
+      end: (watch: Watch, end: AuthException) => this.end(watch, end),
+    };
+    this.times = new LiveTimes(watched, clock, proofs, feed, decider, options);
+  }
+
+  /**
+   * Watches the token of these claims until it ends or is released. Release it when the connection closes:
+   * an unreleased one is kept until the token expires.
+   *
+   * A token that has ended already, also between its verification and this call, ends at once.
+   *
+   * @param claims - As they were verified: from `TokenService.verify()`, `@CurrentToken()`, or your strategy.
+   * @throws AuthWiringError for a failure policy that is wider than any that was found at boot.
+   */
+  watch(claims: VerifiedClaims, options: WatchOptions = {}): LiveToken {
+    if (typeof claims !== 'object' || claims === null) {
+      throw new AuthWiringError(
+        'LiveTokens.watch() was called without claims.',
+        'Pass what TokenService.verify() resolved to, or what @CurrentToken() gives; on a @Public() route there are none.',
+      );
+    }
+    const kid = options.kid ?? kidOfClaims(claims);
+    const upTo = this.decider.toleranceOf(undefined, options.whenStale);
+    const own = identityOf(claims, options.token, this.options);
+    const { sub, sid, jti, iss = '' } = own;
+    const group = this.groupOf(iss, kid, upTo);
+    const watch = new Watch(group, sub, sid, jti, options.onEnd);
+    this.register(watch, own);
+    // First registered, then asked: an event between the verification and this call is not missed (L2).
+    if (this.isDecidable(watch, own)) this.ask(watch);
+    this.times.start();
+    return watch;
+  }
+
+  onApplicationShutdown(): void {
+    this.times.close();
+    this.index.added = undefined;
+  }
+
+  private register(watch: Watch, { iss = '', gen, iat, exp = 0 }: VerifiedClaims): void {
+    const { table } = this;
+    table.add(watch);
+    watch.group.size++;
+    const byGen = gen !== undefined && iss === this.options.issuer;
+    table.numbers[watch.row] = byGen ? gen : -1 - (iat ?? Number.NaN);
+    this.link(watch, 'token', CHAINS.token, watch.jti);
+    this.link(watch, 'session', CHAINS.session, watch.sid);
+    this.link(watch, 'subject', CHAINS.subject, watch.sub);
+    table.link(watch, CHAINS.expiry, this.times.secondOf(exp));
+    this.index.added = this.added;
+    this.meter.watched = table.size;
+  }
+
+  private link(
+    watch: Watch,
+    kind: 'token' | 'session' | 'subject',
+    chain: Chain,
+    id: string | undefined,
+  ): void {
+    if (typeof id !== 'string') return;
+    this.keys.write(kind, watch.group.iss, id, this.key);
+    this.table.link(watch, chain, this.key[0]!);
+  }
+
+  /** What the log can say nothing about, and what has expired, ends at once. */
+  private isDecidable(watch: Watch, claims: VerifiedClaims): boolean {
+    const { exp = 0 } = claims;
+    try {
+      assertDecidable(claims, this.options, this.proofs.now(), this.proofs.latestNow());
+      if (!this.times.isPast(exp)) return true;
+      this.end(watch, refusal('token_expired'));
+    } catch (error) {
+      if (!(error instanceof AuthException)) throw error;
+      this.end(watch, error);
+    }
+    return false;
+  }
+
+  /** L1: an event says whom to ask, by its key. */
+  private readonly added = ({ kind }: LogEvent, key: Uint32Array): void => {
+    const { table } = this;
+    if (kind === 'token') table.each(CHAINS.token, key[0]!, this.ask);
+    else if (kind === 'session') table.each(CHAINS.session, key[0]!, this.ask);
+    else if (kind === 'subject') table.each(CHAINS.subject, key[0]!, this.ask);
+    else table.all(this.ask);
+  };
+
+  /** L1: what the guard's decision refuses ends, and nothing else. */
+  private readonly ask = (watch: Watch): void => {
+    const { identity } = this;
+    const { group, sub, sid, jti, row } = watch;
+    const number = this.table.numbers[row]!;
+    identity.iss = group.iss;
+    identity.sub = sub;
+    identity.sid = sid;
+    identity.jti = jti;
+    identity.gen = number >= 0 ? number : undefined;
+    identity.iat = number < 0 ? -1 - number : undefined;
+    const verdict = this.decider.ending(identity, group.kid);
+    if (verdict !== undefined) this.end(watch, exceptionOf(verdict));
+  };
+
+  private end(watch: Watch, end: AuthException): void {
+    this.remove(watch);
+    this.meter.liveEnded[end.code] = (this.meter.liveEnded[end.code] ?? 0) + 1;
+    this.queue.add(watch, end);
+  }
+
+  private remove(watch: Watch): void {
+    this.table.remove(watch);
+    if (--watch.group.size === 0) this.groups.delete(watch.group.name);
+    this.meter.watched = this.table.size;
+    if (this.table.size > 0) return;
+    this.index.added = undefined;
+    this.times.stop();
+  }
+
+  private readonly release = (watch: Watch): void => {
+    if (watch.row !== 0) this.remove(watch);
+    else this.queue.forget(watch);
+  };
+
+  private groupOf(iss: string, kid: string | undefined, upTo: number): WatchGroup {
+    const name = JSON.stringify([iss, kid, upTo]);
+    let group = this.groups.get(name);
+    if (group === undefined) {
+      group = { name, iss, kid, upTo, release: this.release, size: 0 };
+      this.groups.set(name, group);
+    }
+    return group;
+  }
+}

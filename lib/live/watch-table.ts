@@ -1,0 +1,146 @@
+/** The chains in which a watch is linked: by the key of its token, session, subject; by its expiry. */
+export const CHAINS = { token: 0, session: 1, subject: 2, expiry: 3 } as const;
+
+/** One of {@link CHAINS}. */
+export type Chain = (typeof CHAINS)[keyof typeof CHAINS];
+
+const WIDTH = 4;
+const FIRST_ROWS = 64;
+/** Each growth adds a quarter: at most a fifth of the rows is unused. */
+const GROWTH = 1.25;
+
+/** What the table holds: it keeps its own row, so that removing it needs no search. */
+export interface Row {
+  row: number;
+}
+
+/**
+ * The watched tokens, found by 32 bits of a key: an event that ends one of them costs no scan of the
+ * others. Two keys may share those bits, so the caller asks the index about whatever is found.
+ *
+ * Each chain is a hash table whose entries are linked through typed arrays, about 80 bytes a watch and
+ * nothing for the garbage collector to trace. Links go both ways: a subject may have 100,000 of them.
+ */
+export class WatchTable<Item extends Row> {
+  size = 0;
+  /** One number for each row, for whoever uses the table. */
+  numbers = new Float64Array(FIRST_ROWS);
+  private items: (Item | undefined)[] = Array.from({ length: FIRST_ROWS });
+  private words = new Uint32Array(FIRST_ROWS * WIDTH);
+  // Row 0 is never used: 0 ends a chain.
+  private next = new Uint32Array(FIRST_ROWS * WIDTH);
+  private previous = new Uint32Array(FIRST_ROWS * WIDTH);
+  private heads = new Uint32Array(FIRST_ROWS * WIDTH);
+  private mask = FIRST_ROWS - 1;
+  /** The first of the rows that were freed; the first chain links them. */
+  private free = 0;
+  private top = 1;
+
+  /** Puts an item into a row of its own; {@link link} makes it found. */
+  add(item: Item): void {
+    if (this.free === 0 && this.top === this.items.length) this.grow();
+    item.row = this.free === 0 ? this.top++ : this.free;
+    this.free = item.row === this.free ? this.next[item.row * WIDTH]! : 0;
+    this.next.fill(0, item.row * WIDTH, (item.row + 1) * WIDTH);
+    this.items[item.row] = item;
+    this.size++;
+  }
+
+  /** Makes an item found in a chain by this word, once for each chain. */
+  link({ row }: Row, chain: Chain, word: number): void {
+    const at = row * WIDTH + chain;
+    this.words[at] = word;
+    const head = this.headOf(chain, this.words[at]!);
+    const first = this.heads[head]!;
+    this.next[at] = first;
+    this.previous[at] = 0;
+    if (first !== 0) this.previous[first * WIDTH + chain] = row;
+    this.heads[head] = row;
+  }
+
+  remove(item: Item): void {
+    const { row } = item;
+    for (let chain = 0; chain < WIDTH; chain++) this.unlink(row, chain as Chain);
+    this.items[row] = undefined;
+    this.next[row * WIDTH] = this.free;
+    this.free = row;
+    item.row = 0;
+    this.size--;
+  }
+
+  /** Visits what is linked by this word; the visitor may remove what it is given, and nothing else. */
+  each(chain: Chain, word: number, visit: (item: Item) => void): void {
+    let row = this.heads[this.headOf(chain, word)]!;
+    while (row !== 0) {
+      const at = row * WIDTH + chain;
+      const following = this.next[at]!;
+      if (this.words[at] === word) visit(this.items[row]!);
+      row = following;
+    }
+  }
+
+  /** Visits everything; the visitor may remove what it is given. */
+  all(visit: (item: Item) => void): void {
+    for (let row = 1; row < this.top; row++) {
+      const item = this.items[row];
+      if (item !== undefined) visit(item);
+    }
+  }
+
+  /** Visits what expires after the first second and up to the last. */
+  expiring(after: number, upTo: number, visit: (item: Item) => void): void {
+    if (upTo - after > this.mask) {
+      this.all((item) => {
+        if (this.words[item.row * WIDTH + CHAINS.expiry]! <= upTo) visit(item);
+      });
+      return;
+    }
+    for (let second = after + 1; second <= upTo; second++) this.each(CHAINS.expiry, second, visit);
+  }
+
+  private headOf(chain: number, word: number): number {
+    return chain * (this.mask + 1) + (word & this.mask);
+  }
+
+  private unlink(row: number, chain: Chain): void {
+    const at = row * WIDTH + chain;
+    const [next, previous] = [this.next[at]!, this.previous[at]!];
+    if (previous !== 0) this.next[previous * WIDTH + chain] = next;
+    else {
+      const head = this.headOf(chain, this.words[at]!);
+      if (this.heads[head] !== row) return; // It has no such key.
+      this.heads[head] = next;
+    }
+    if (next !== 0) this.previous[next * WIDTH + chain] = previous;
+    this.previous[at] = 0;
+  }
+
+  private grow(): void {
+    const length = Math.ceil(this.items.length * GROWTH);
+    this.items.length = length;
+    this.numbers = widened(this.numbers, new Float64Array(length));
+    this.words = widened(this.words, new Uint32Array(length * WIDTH));
+    this.next = widened(this.next, new Uint32Array(length * WIDTH));
+    this.previous = widened(this.previous, new Uint32Array(length * WIDTH));
+    if (length > (this.mask + 1) * 1.5) this.rehash();
+  }
+
+  /** Twice as many heads: every chain is linked anew. No row is free then. */
+  private rehash(): void {
+    const { heads, next, mask } = this;
+    this.mask = mask * 2 + 1;
+    this.heads = new Uint32Array((this.mask + 1) * WIDTH);
+    this.next = new Uint32Array(next.length);
+    for (let at = 0; at < heads.length; at++) {
+      const chain = Math.floor(at / (mask + 1)) as Chain;
+      for (let row = heads[at]!; row !== 0; row = next[row * WIDTH + chain]!) {
+        this.link({ row }, chain, this.words[row * WIDTH + chain]!);
+      }
+    }
+  }
+}
+
+function widened<A extends Float64Array | Uint32Array>(old: A, wide: A): A {
+  wide.set(old);
+  return wide;
+}

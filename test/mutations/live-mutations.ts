@@ -1,0 +1,83 @@
+import type { Mutation } from './mutation.js';
+
+const TOKENS = 'live/live-tokens.service';
+const TIMES = 'live/live-times';
+const REGISTRY = 'unit/live/live-tokens';
+
+function one(
+  name: string,
+  file: string,
+  find: string,
+  replace: string,
+  tests = REGISTRY,
+): Mutation {
+  return { name, edits: [{ file, find, replace }], tests };
+}
+
+/** What live connections rest on (rules L1 to L4). */
+export const LIVE_MUTATIONS: readonly Mutation[] = [
+  one(
+    'the index reports no event to open connections',
+    'revocation/index/revocation-index',
+    'if (this.added !== undefined)',
+    'if (false)',
+  ),
+  one(
+    'an event ends all connections of its account without a decision',
+    TOKENS,
+    'this.decider.ending(identity, group.kid)',
+    "this.decider.ending(identity, group.kid) ?? { kind: 'subject', reason: 'logout' }",
+  ),
+  one(
+    'a lost history asks no open connection',
+    TOKENS,
+    'table.all(this.ask);\n        };',
+    "if (kind !== 'history') table.all(this.ask);\n    };",
+  ),
+  one(
+    'a token is not asked about after it was registered',
+    TOKENS,
+    'if (this.isDecidable(watch, own))\n            this.ask(watch);',
+    'this.isDecidable(watch, own);',
+  ),
+  one(
+    'an open connection is judged without the key of its token',
+    TOKENS,
+    'this.decider.ending(identity, group.kid)',
+    'this.decider.ending(identity, undefined)',
+  ),
+  one('a connection outlives its token', TIMES, 'this.expire();', ''),
+  one('a connection has no lease', TIMES, 'this.lapse();', ''),
+  one(
+    'all connections close in one moment when the lease lapses',
+    TIMES,
+    'limit - share * spreadOf(limit)',
+    'limit',
+  ),
+  one(
+    'a contradiction closes every connection at once',
+    'revocation/staleness/proof-clock',
+    'return this.since(this.last);',
+    'return this.since(this.proof);',
+  ),
+  one(
+    'a policy keeps connections open after a contradiction',
+    'revocation/revocation-decider.service',
+    'if (upTo === NEVER || this.proofs.isContradicted)',
+    'if (upTo === NEVER)',
+  ),
+  one('a paused process closes before it has polled', TIMES, "this.recovery === 'none'", 'false'),
+  one('what fires while observing is over was never asked', TIMES, 'this.watched.askAll();', ''),
+  one(
+    'a callback that throws stops the others',
+    'live/ending-queue',
+    'this.logger.error(',
+    'throw new Error(',
+  ),
+  one(
+    'a released connection is told',
+    'live/ending-queue',
+    'forget(watch) {\n        this.waiting.delete(watch);',
+    'forget(watch) {',
+  ),
+];
