@@ -1,7 +1,4 @@
-import {
-  KEYS_OF_ISSUERS,
-  type RevocationReason,
-} from '../database/entities/revocation-event.entity.js';
+import { type RevocationReason } from '../database/entities/revocation-event.entity.js';
 import { AUTH_OPTIONS } from '../options/auth-option-table.js';
 import { lockTimeOf } from '../options/duration.js';
 import { isIdentifier } from '../platform/identifier.js';
@@ -106,7 +103,7 @@ export async function revokeKey(context: CommandContext, options: RevokeKeyOptio
     'Below format 2 of the log it counts for keys of this name of every issuer (nestjs-logout raise-format).';
   report(context, appended, {
     lines: [
-      ...(appended.head.format < KEYS_OF_ISSUERS ? [scope] : []),
+      ...(appended.events.length > 1 ? [scope] : []),
       ...(ended === undefined ? [] : [`${plural(ended, 'session')} ended.`]),
     ],
     values: ended === undefined ? {} : { sessions: ended },

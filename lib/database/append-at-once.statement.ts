@@ -1,6 +1,7 @@
-import { AuthHead } from './entities/auth-log.entity.js';
+import type { AuthClock } from '../platform/auth-clock.js';
 import type { RevocationReason } from './entities/revocation-event.entity.js';
-import { HEAD_PROPERTIES, NOT_RAISED } from './log.statements.js';
+import { integerOf } from './entities/table.js';
+import { type HeadBefore, NOT_RAISED } from './log.statements.js';
 import { bytesOf, planName } from './prepared-statement.js';
 import { Statements } from './statement-repository.js';
 import type { Dialect, OneStatement } from './dialect.js';
@@ -43,20 +44,22 @@ export interface KeepingTimes {
  * 4. `raised` raises the head, and only with its row do sessions end and events appear.
  *
  * So either everything is written or nothing. A trigger can leave a row out without an error: the last
- * SELECT counts the rows and fails, which undoes all. Raw, and PostgreSQL only.
+ * SELECT looks at the rows and fails, which undoes all. Raw, and PostgreSQL only.
+ *
+ * A connection keeps the plans, because making one takes the server longer than all the rest: 1 ms. A kept
+ * plan must not scan what was a small table: the look at earlier events takes the order of the index.
  */
 export class AppendAtOnceStatement extends Statements {
-  /** For one event, whose plan a connection keeps: by a unique key it is the same for any size of the tables. */
-  private readonly one: { readonly sql: string; readonly name: string };
-  /** For several, planned each time: a kept plan for a list is a scan of what was a small table. */
-  private readonly several: { readonly sql: string };
+  private readonly one: Kept;
+  private readonly several: Kept;
 
   constructor(dialect: Dialect, { settingsAllow }: OneStatement, keeping: KeepingTimes) {
     super(dialect);
-    const keys = '$3::bytea[]';
-    const sql = this.text(settingsAllow, keeping, `= (${keys})[1]`);
-    this.several = { sql: this.text(settingsAllow, keeping, `= ANY(${keys})`) };
-    this.one = { sql, name: planName('append', sql) };
+    const texts = formsOf(dialect).map((form) => this.text(form, settingsAllow, keeping));
+    [this.one, this.several] = texts.map((sql) => ({ sql, name: planName('append', sql) })) as [
+      Kept,
+      Kept,
+    ];
   }
 
   /**
@@ -71,67 +74,115 @@ export class AppendAtOnceStatement extends Statements {
     latest: number,
     now: number | null,
   ): Statement {
-    return {
-      ...(ends.length === 1 ? this.one : this.several),
-      values: [
-        ends.map(({ id }) => bytesOf(id)),
-        ends.map(({ kind }) => kind),
-        ends.map(({ key }) => bytesOf(key)),
-        ends.map(({ expiresAt }) => expiresAt),
-        ends.map(({ life }) => life),
-        ends.map(({ reason }) => reason),
-        ends.map(({ actor }) => actor),
-        seen,
-        logId,
-        latest,
-        now,
-      ],
-    };
+    const log = [seen, logId, latest, now];
+    const [first] = ends;
+    if (ends.length === 1 && first !== undefined) {
+      const { id, kind, key, expiresAt, life, reason, actor } = first;
+      const values = [bytesOf(id), kind, bytesOf(key), expiresAt, life, reason, actor, ...log];
+      return { ...this.one, values };
+    }
+    const values = [
+      bytesList(ends.map(({ id }) => id)),
+      ends.map(({ kind }) => kind),
+      bytesList(ends.map(({ key }) => key)),
+      ends.map(({ expiresAt }) => expiresAt),
+      ends.map(({ life }) => life),
+      ends.map(({ reason }) => reason),
+      ends.map(({ actor }) => actor),
+      ...log,
+    ];
+    return { ...this.several, values };
   }
 
-  /** @param among - A condition: a key is one of those that are to end. */
-  private text(settingsAllow: string, { longest, margin }: KeepingTimes, among: string): string {
-    const { now, server, isReadOnly, text } = this.dialect;
+  private text(form: Form, settingsAllow: string, { longest, margin }: KeepingTimes): string {
+    const { now, server, text, hex } = this.dialect;
     const [log, headTable, event, session] = (
       ['auth_log', 'auth_head', 'auth_event', 'auth_session'] as const
     ).map((name) => this.dialect.table(name));
-    const ids = '$1::bytea[]';
-    const keys = '$3::bytea[]';
     const latest = 'GREATEST(head.time, $10::bigint)';
-    const isDone = `head.time IS NULL OR (SELECT COUNT(*) FROM added) = cardinality(${ids})`;
     return (
-      `WITH allowed AS (SELECT 1 AS one WHERE ${settingsAllow}), ` +
-      `locked AS (SELECT s.ended_at FROM ${session} s WHERE s.session_key ${among} ` +
+      `WITH allowed AS (SELECT '1' AS one WHERE ${settingsAllow}), ` +
+      `locked AS (SELECT s.ended_at FROM ${session} s WHERE s.session_key ${form.among} ` +
       `AND EXISTS (SELECT FROM allowed) ORDER BY s.session_key FOR UPDATE), ` +
-      `head AS (SELECT h.position AS place, h.max_token_life AS life, ` +
-      `COALESCE($11::bigint, ${now}) AS time, ${this.table(AuthHead).select('h', HEAD_PROPERTIES)}, ` +
-      `${text(server)} AS server_now, ${text(isReadOnly)} AS read_only FROM ${headTable} h ` +
+      `head AS (SELECT h.position AS place, h.max_token_life AS life, h.max_staleness AS staleness, ` +
+      `h.last_event_id AS last_id, COALESCE($11::bigint, ${now}) AS time, ${server} AS server ` +
+      `FROM ${headTable} h ` +
       `WHERE h.id = 1 AND h.position >= $8::bigint AND COALESCE(h.server = ${server}, TRUE) ` +
       `AND EXISTS (SELECT FROM ${log} l WHERE l.id = 1 AND l.log_id = $9::text) ` +
       `AND EXISTS (SELECT FROM allowed) ` +
       `AND NOT EXISTS (SELECT FROM locked WHERE ended_at IS NOT NULL) ` +
-      `AND NOT EXISTS (SELECT FROM ${event} e WHERE e.event_key ${among} ` +
-      `AND e.kind IN ('token', 'session')) FOR UPDATE), ` +
-      `raised AS (UPDATE ${headTable} h SET position = head.place + cardinality(${ids}), ` +
-      `last_event_id = (${ids})[cardinality(${ids})], server = ${server} ` +
-      `FROM head WHERE h.id = 1 RETURNING 1), ` +
-      `ended AS (UPDATE ${session} s SET ended_at = ${now}, end_reason = d.reason ` +
-      `FROM unnest(${keys}, $6::text[]) AS d(key, reason) ` +
-      `WHERE s.session_key = d.key AND s.session_key ${among} AND EXISTS (SELECT FROM raised)), ` +
+      // Of any kind: keys of two kinds differ, and else the several statements decide.
+      `AND (SELECT e.event_key FROM ${event} e WHERE e.event_key ${form.among} ` +
+      `ORDER BY e.event_key LIMIT 1) IS NULL FOR UPDATE), ` +
+      `raised AS (UPDATE ${headTable} h SET position = head.place + ${form.count}, ` +
+      `last_event_id = ${form.last}, server = head.server FROM head WHERE h.id = 1 RETURNING 1), ` +
+      `ended AS (UPDATE ${session} s SET ended_at = ${now}, end_reason = ${form.ended} ` +
+      `AND s.session_key ${form.among} AND EXISTS (SELECT FROM raised)), ` +
       `added AS (INSERT INTO ${event} (position, event_id, kind, event_key, access_only, keep_until, reason, actor, created_at) ` +
       `SELECT head.place + d.place, d.id, d.kind, d.key, 0, ` +
       `LEAST(CASE WHEN d.expires_at IS NULL THEN ${latest} + GREATEST(d.life, head.life) ` +
       `ELSE GREATEST(d.expires_at, ${latest}) END, head.time + ${longest}) + ${margin}, ` +
-      `d.reason, d.actor, head.time FROM head, ` +
-      `unnest(${ids}, $2::text[], ${keys}, $4::bigint[], $5::bigint[], $6::text[], $7::text[]) ` +
-      `WITH ORDINALITY AS d(id, kind, key, expires_at, life, reason, actor, place) ` +
+      `d.reason, d.actor, head.time FROM head, ${form.rows} ` +
       `WHERE EXISTS (SELECT FROM raised) RETURNING 1) ` +
-      `SELECT ${text('(SELECT COUNT(*) FROM allowed)')} AS allowed, head.*, ` +
+      `SELECT (SELECT one FROM allowed) AS allowed, ${text('head.place')} AS place, ` +
+      `${hex('head.last_id')} AS last_id, ${text('head.life')} AS life, ` +
+      `${text('head.staleness')} AS staleness, ` +
       // A text that is no number fails, and the server's message has it.
-      `${text(`CASE WHEN ${isDone} THEN ${text('head.time')} ELSE '${NOT_RAISED}' END::bigint`)} AS now ` +
+      `${text(`CASE WHEN head.time IS NULL OR ${form.isAll} THEN ${text('head.time')} ELSE '${NOT_RAISED}' END::bigint`)} AS now ` +
       `FROM (SELECT 1) one LEFT JOIN head ON TRUE`
     );
   }
+}
+
+/** A text whose plan a connection keeps. */
+type Kept = Required<Pick<Statement, 'sql' | 'name'>>;
+
+/** In what the text for one event differs from that for several, which takes a list of each value. */
+interface Form {
+  /** A condition: a key is one of those that are to end. */
+  readonly among: string;
+  /** The reason why a session ends, and behind it whatever this needs, up to a condition. */
+  readonly ended: string;
+  readonly count: string;
+  /** The id of the last event. */
+  readonly last: string;
+  /** What is to be ended, with its place from 1. */
+  readonly rows: string;
+  /** Whether all of it was added. */
+  readonly isAll: string;
+}
+
+/** For one event without any list: each list takes the server as long as a look into an index. */
+function formsOf(dialect: Dialect): readonly [one: Form, several: Form] {
+  const types = ['bytea', 'text', 'bytea', 'bigint', 'bigint', 'text', 'text'];
+  const names = ['id', 'kind', 'key', 'expires_at', 'life', 'reason', 'actor'];
+  const scalars = types.map((type, index) => `${dialect.placeholder(index + 1)}::${type}`);
+  const lists = scalars.map((scalar) => `${scalar}[]`);
+  const [ids = '', , keys = '', , , reasons = ''] = lists;
+  const columns = scalars.map((scalar, index) => `${scalar} AS ${names[index]}`).join(', ');
+  return [
+    {
+      among: `= ${scalars[2]}`,
+      ended: `${scalars[5]} WHERE TRUE`,
+      count: '1',
+      last: `${scalars[0]}`,
+      rows: `(SELECT ${columns}, 1 AS place) d`,
+      isAll: 'EXISTS (SELECT FROM added)',
+    },
+    {
+      among: `= ANY(${keys})`,
+      ended: `d.reason FROM unnest(${keys}, ${reasons}) AS d(key, reason) WHERE s.session_key = d.key`,
+      count: `cardinality(${ids})`,
+      last: `(${ids})[cardinality(${ids})]`,
+      rows: `unnest(${lists.join(', ')}) WITH ORDINALITY AS d(${names.join(', ')}, place)`,
+      isAll: `(SELECT COUNT(*) FROM added) = cardinality(${ids})`,
+    },
+  ];
+}
+
+/** A list of binary values in PostgreSQL's spelling, without a buffer for each of them. */
+function bytesList(hexes: readonly string[]): string {
+  return `{\\\\x${hexes.join(',\\\\x')}}`;
 }
 
 /** Whether the settings of the connection allow a transaction of one statement. */
@@ -139,7 +190,17 @@ export function wasAllowed(row: Row): boolean {
   return row['allowed'] === '1';
 }
 
-/** Whether it wrote. */
-export function wasWritten(row: Row): boolean {
-  return row['now'] !== null;
+/** The head under which it wrote, as it was before; `undefined` where it wrote nothing. */
+export function writtenUnder(
+  { place, last_id, life, staleness, now }: Row,
+  clock: Pick<AuthClock, 'database'>,
+): HeadBefore | undefined {
+  if (now === null) return undefined;
+  return {
+    position: integerOf(place),
+    lastEventId: last_id ?? null,
+    maxTokenLife: integerOf(life),
+    maxStaleness: integerOf(staleness),
+    now: clock.database(integerOf(now)),
+  };
 }

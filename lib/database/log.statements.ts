@@ -53,6 +53,12 @@ export interface Head extends Pick<AuthHead, (typeof HEAD_PROPERTIES)[number]> {
   readonly now: number;
 }
 
+/** What a writer knows of the head under which it wrote, as it was before. */
+export type HeadBefore = Pick<
+  Head,
+  'position' | 'lastEventId' | 'maxStaleness' | 'maxTokenLife' | 'now'
+>;
+
 /** What one read of the head gave. */
 export interface ReadHead {
   readonly head: Head;

@@ -19,8 +19,8 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'one statement numbers from the head of its snapshot',
     STATEMENT,
-    "AND e.kind IN ('token', 'session')) FOR UPDATE)",
-    "AND e.kind IN ('token', 'session')))",
+    'ORDER BY e.event_key LIMIT 1) IS NULL FOR UPDATE), ',
+    'ORDER BY e.event_key LIMIT 1) IS NULL), ',
     ONE,
   ),
   one(
@@ -33,15 +33,22 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'one statement does not look for an earlier end',
     STATEMENT,
-    'AND NOT EXISTS (SELECT FROM ${event} e WHERE e.event_key ${among}',
-    'AND NOT EXISTS (SELECT FROM ${event} e WHERE FALSE AND e.event_key ${among}',
+    'FROM ${event} e WHERE e.event_key ${form.among}',
+    'FROM ${event} e WHERE FALSE AND e.event_key ${form.among}',
+    ONE,
+  ),
+  one(
+    'one statement scans the log for earlier ends',
+    STATEMENT,
+    'ORDER BY e.event_key LIMIT 1) IS NULL',
+    'LIMIT 1) IS NULL',
     ONE,
   ),
   one(
     'one statement leaves the session as it was',
     STATEMENT,
-    'WHERE s.session_key = d.key AND s.session_key',
-    'WHERE FALSE AND s.session_key = d.key AND s.session_key',
+    'AND s.session_key ${form.among} AND EXISTS (SELECT FROM raised)',
+    'AND FALSE AND s.session_key ${form.among} AND EXISTS (SELECT FROM raised)',
     ONE,
   ),
   one(
@@ -75,7 +82,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'one statement does not count the events that it added',
     STATEMENT,
-    'head.time IS NULL OR (SELECT COUNT(*) FROM added) = cardinality(${ids})',
+    'head.time IS NULL OR ${form.isAll}',
     'TRUE',
     SUPPRESSED,
   ),

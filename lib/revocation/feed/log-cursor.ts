@@ -4,7 +4,7 @@ import {
   type LogEvent,
   SUPPORTED_FORMAT,
 } from '../../database/entities/revocation-event.entity.js';
-import type { Head } from '../../database/log.statements.js';
+import type { Head, HeadBefore } from '../../database/log.statements.js';
 import type { Answer } from '../log/open-log.js';
 
 /** If more events are pending, they are numbered before they are read. */
@@ -77,7 +77,7 @@ export class LogCursor {
    * If the head was at the cursor, the cursor advances over the writes. Otherwise only a poll shows what
    * is in between.
    */
-  expect(events: readonly LogEvent[], head: Head): void {
+  expect(events: readonly LogEvent[], head: HeadBefore): void {
     if (this.logId === undefined) return;
     const continues = head.position === this.position && head.lastEventId === this.eventId;
     for (const { id, position } of events.toSorted(byPosition)) {

@@ -2,11 +2,10 @@ import {
   AppendAtOnceStatement,
   type EndToAppend,
   wasAllowed,
-  wasWritten,
+  writtenUnder,
 } from '../../database/append-at-once.statement.js';
 import type { Dialect } from '../../database/dialect.js';
 import type { LogDatabase } from '../../database/log-database.js';
-import { headOf } from '../../database/log.statements.js';
 import type { Statement, StatementResult } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
 import { type EventDraft, numbered } from './event-draft.js';
@@ -63,8 +62,8 @@ export class AppendAtOnce {
     const { rows } = await this.send(database, statement, drafts);
     const [row] = rows;
     if (row === undefined || !wasAllowed(row)) this.pause();
-    if (row === undefined || !wasWritten(row)) return undefined;
-    const head = headOf(row, clock);
+    const head = row && writtenUnder(row, clock);
+    if (head === undefined) return undefined;
     history.noticeTime(head.now);
     const latest = Math.max(head.now, host);
     const events = drafts.map((draft, index) =>

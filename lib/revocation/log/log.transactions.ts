@@ -12,6 +12,7 @@ import {
 import {
   eventOf,
   type Head,
+  type HeadBefore,
   headOf,
   type LogStatements,
   NOT_RAISED,
@@ -35,7 +36,7 @@ export const PENDING_PAGE = 500;
 
 /** The result of an append: the head it was written under, and the events that are in the log now. */
 export interface Appended {
-  readonly head: Head;
+  readonly head: HeadBefore;
   readonly events: readonly LogEvent[];
 }
 

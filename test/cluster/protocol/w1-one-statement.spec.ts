@@ -5,7 +5,7 @@ import { DataSource, type QueryRunner } from 'typeorm';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { eventually } from '../../support/eventually.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import type { Appended, EventDraft } from '../../support/internals.js';
+import type { Appended, EventDraft, Statement } from '../../support/internals.js';
 import {
   claimsIn,
   countLockWaits,
@@ -313,6 +313,22 @@ describe('W1: a logout in one statement', () => {
       refused.mockRestore();
       await eventually(async () => (await here.judge(token)) === 'session_ended');
       expect(await readEvents(watcher)).toHaveLength(1);
+    });
+
+    it('looks for earlier ends in the index, also while the server has no statistics', async () => {
+      const one = await writer();
+      await watcher.query(
+        `INSERT INTO auth_event (position, event_id, kind, event_key, access_only, reason, created_at)
+         SELECT -n, decode(md5('id' || n), 'hex'), 'session', decode(md5('key' || n), 'hex'), 0, 'logout', 1
+         FROM generate_series(1, 20000) AS n`,
+      );
+      const sent = jest.spyOn(one.database, 'transactionOf');
+      await one.appendAtOnce(Array.from({ length: 64 }, (_, n) => sessionEnd(`${n}`)));
+      const [{ sql, values }] = sent.mock.calls[0] as [Statement];
+      const rows: Record<string, string>[] = await watcher.query(`EXPLAIN ${sql}`, [...values]);
+      const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+      expect(plan).toContain('auth_event_key on auth_event');
+      expect(plan).not.toContain('Seq Scan on auth_event');
     });
 
     const logOutSix = async (here: Instance, between: () => Promise<unknown>): Promise<void> => {
