@@ -1,4 +1,14 @@
-import { pathToFileURL } from 'node:url';
+/** Where a figure is drawn, and as what. */
+export interface Plot {
+  readonly chart: 'requests' | 'growth' | 'rates';
+  /** The bars of one row are drawn together; the points of one row are a line. */
+  readonly row: string;
+  /** Which of the row's bars it is. */
+  readonly series?: string;
+  /** Where the point is on the axis below. */
+  readonly x?: number;
+  readonly value: number;
+}
 
 /** One line of a table. */
 export interface Figure {
@@ -11,6 +21,7 @@ export interface Figure {
   readonly note?: string;
   /** What it is compared with, in words and figures. */
   readonly peer?: string;
+  readonly plots?: readonly Plot[];
 }
 
 /** What a bench hands back: its figures, good only beside each other. */
@@ -88,29 +99,6 @@ export function usedBytes(): number {
   globalThis.gc();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
-}
-
-/** The table as Markdown, a missed target in plain sight. */
-export function format({ title, node, figures }: BenchTable): string {
-  const rows = figures.map(({ name, value, unit, target = '', met, note = '' }) => {
-    const verdict = met === undefined ? '' : met ? 'met' : '**missed**';
-    return `| ${name} | ${amount(value, unit)} | ${target} | ${verdict} | ${note} |`;
-  });
-  return [
-    `### ${title} (Node ${node})`,
-    '',
-    '| what | figure | target | | note |',
-    '|---|---|---|---|---|',
-    ...rows,
-    '',
-  ].join('\n');
-}
-
-/** Runs a bench if its file was started by itself; called at the end of each of them. */
-export async function runIfMain(url: string, run: () => Promise<BenchTable>): Promise<void> {
-  const started = process.argv[1];
-  if (started === undefined || pathToFileURL(started).href !== url) return;
-  console.log(format(await run()));
 }
 
 /** A value with its unit; a ratio has two digits, everything else three. */

@@ -7,11 +7,12 @@ import { LogoutService } from '../../lib/logout/logout.service.js';
 import { postgresHint } from '../../lib/postgres/postgres.hint.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
 import { hasPostgresPrograms, PostgresServer } from '../support/postgres-server.js';
-import { type BenchTable, type Figure, median, runIfMain } from './bench.js';
+import { type BenchTable, type Figure, median } from './bench.js';
 import { Distribution } from './distribution.js';
 import { progress, times } from './progress.js';
 import { untilHeard } from './support/bench-hints.js';
 import { FeedsProcess } from './support/feeds-process.js';
+import { runIfMain } from './run-if-main.js';
 
 const INSTANCES = times(100, 20);
 const ROUNDS = times(3, 1);

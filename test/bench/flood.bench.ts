@@ -1,12 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 import { hasPostgresPrograms, PostgresServer } from '../support/postgres-server.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
+import { atMost, type BenchTable, type Figure } from './bench.js';
 import { Distribution } from './distribution.js';
 import { progress, times } from './progress.js';
 import { FloodProcess, type FloodSettings, type FloodTally } from './support/flood-process.js';
 import { InstanceProcess } from './support/instance-process.js';
 import { Probe } from './support/probe.js';
+import { runIfMain } from './run-if-main.js';
 
 const SOCKETS = times(1_000, 200);
 /** How long each phase lasts (ms); in its middle the feed's connection is killed. */

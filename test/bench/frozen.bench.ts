@@ -2,12 +2,13 @@ import { setTimeout } from 'node:timers/promises';
 import { AUTH_OPTIONS } from '../../lib/options/auth-option-table.js';
 import { mintToken } from '../support/mint-token.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
+import { atMost, type BenchTable, type Figure } from './bench.js';
 import { Distribution } from './distribution.js';
 import { progress, times } from './progress.js';
 import { InstanceProcess, TIGHT } from './support/instance-process.js';
 import { type BenchPostgres, startPostgres } from './support/postgres.js';
 import { Probe } from './support/probe.js';
+import { runIfMain } from './run-if-main.js';
 
 const CYCLES = times(6, 1);
 /** Seconds. */

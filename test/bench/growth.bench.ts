@@ -1,139 +1,172 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { TestClock } from '../../lib/testing/test-clock.js';
+import { hasPostgresPrograms, PostgresServer } from '../support/postgres-server.js';
 import { type Instance, startInstance } from '../support/instance.js';
-import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
-import { progress, times } from './progress.js';
-import { startPostgres } from './support/postgres.js';
+import { atMost, type BenchTable, type Figure, median } from './bench.js';
+import { startGuardApp } from './guard/app.js';
+import { type Driver, injectDriver } from './guard/drivers.js';
+import { BLOCK } from './guard/variants.js';
+import { type Blocks, pairedBlocks, throughput } from './paired.js';
+import { isLarge, isQuick, progress, times } from './progress.js';
+import { fillSessions, type KnownSession } from './support/many-sessions.js';
+import { runIfMain } from './run-if-main.js';
 
-const REPEATS = times(1_000, 100);
-const SESSIONS = times(20_000, 500);
-const PAGES = times(100, 10);
-/** Used refresh tokens of a session that are kept. */
-const MOST_USED = 100;
-const ACCESS_TTL = 900_000;
+const MOST = 1.5;
+const REVOKED = isQuick ? [1e3, 1e4, 1e5] : [1e3, 1e4, 1e5, 1e6, 1e7];
+/** 1e7 sessions take some minutes to fill in, and are measured with `--large`. */
+const SESSIONS = isQuick ? [1e4, 2e4] : [1e4, 1e5, 1e6, ...(isLarge ? [1e7] : [])];
+const ISSUER = 'https://issuer.test';
+const SECRET = 'a secret of the tests: 32 bytes or more';
+const ACCOUNTS = 400;
+/** Refreshes, lists or logouts of one block, one at a time. */
+const ACTS = 32;
+const ROUNDS = times(25, 4);
 
-/** What grows in the database, and what one request reads, when somebody asks again and again (S5-S7). */
+/** Whether what grows makes anything slower: revocations, and sessions. */
 export async function run(): Promise<BenchTable> {
-  const postgres = await startPostgres();
-  const title = 'Asking twice';
-  const { node } = process.versions;
-  if (postgres === undefined) return { title, node, figures: [] };
-  const clock = new TestClock();
-  const instance = await startInstance(
-    { url: postgres.url, options: postgres.options, drop: postgres.stop },
-    { clock, options: { maxSessions: false } },
-  );
+  const figures = [...(await requests()), ...(hasPostgresPrograms ? await sessions() : [])];
+  return { title: 'Growth', node: process.versions.node, figures };
+}
+
+/** Guarded requests, each size in an application of its own in this process. */
+async function requests(): Promise<Figure[]> {
+  const drives: Driver[] = [];
+  const closing: (() => Promise<void>)[] = [];
   try {
-    return {
-      title,
-      node,
-      figures: [
-        ...(await repeatedLogouts(instance)),
-        ...(await rotations(instance, clock)),
-        ...(await lists(instance)),
-      ],
-    };
+    for (const revoked of [...REVOKED, REVOKED[0] ?? 0]) {
+      const guard = await startGuardApp('fastify', { revoked });
+      drives.push(injectDriver(guard));
+      closing.push(() => guard.app.close());
+    }
+    const rounds = times(150, 10);
+    progress(`guarded requests at each size (${rounds} rounds)`);
+    const ask = (drive: Driver) => (): Promise<void> => drive('/ours', BLOCK);
+    const blocks = await pairedBlocks(variantsOf(drives.map(ask)), rounds);
+    return curve(
+      { act: 'guarded request', of: 'live revocations', sizes: REVOKED, count: BLOCK },
+      blocks,
+    );
   } finally {
-    await instance.close();
-    await postgres.stop();
+    for (const close of closing) await close();
   }
 }
 
-/** S5: ending what has ended writes nothing. */
-async function repeatedLogouts(instance: Instance): Promise<Figure[]> {
-  progress(`${REPEATS} times the same logout`);
-  const token = await instance.login('alice');
-  await instance.logout.logout(token);
-  const before = await sizeOf(instance, 'auth_event');
-  for (let i = 0; i < REPEATS; i++) await instance.logout.logout(token);
-  const after = await sizeOf(instance, 'auth_event');
-  return [
-    atMost(
-      `rows in the log after ${REPEATS} repeats of a logout`,
-      after.rows - before.rows,
-      'rows',
-      0,
-      `${after.bytes - before.bytes} bytes of rows`,
-    ),
-  ];
-}
-
-/** S7: used refresh tokens are bounded. */
-async function rotations(instance: Instance, clock: TestClock): Promise<Figure[]> {
-  progress(`${REPEATS} rotations of one session`);
-  const result = await instance.sessions.login(() => ({ subject: 'bob' }));
-  const before = await sizeOf(instance, 'auth_refresh');
-  let token = result?.refreshToken ?? '';
-  for (let i = 0; i < REPEATS; i++) {
-    // As often as a session may be refreshed.
-    clock.advance(ACCESS_TTL / 20 + 1);
-    token = (await instance.sessions.refresh(token)).refreshToken ?? '';
+/** Refreshes, lists and logouts, each size in a database of its own on one server. */
+async function sessions(): Promise<Figure[]> {
+  const server = await PostgresServer.create({
+    fsync: 'on',
+    max_connections: '100',
+    shared_buffers: '512MB',
+    max_wal_size: '16GB',
+    maintenance_work_mem: '512MB',
+  });
+  const scenes: Scene[] = [];
+  try {
+    await server.start();
+    for (const [i, count] of SESSIONS.entries()) scenes.push(await openScene(server, i, count));
+    const acts = scenes.map((scene) => actsOn(scene));
+    const figures: Figure[] = [];
+    for (const act of ['list', 'refresh', 'logout'] as const) {
+      progress(`${act} at each size (${ROUNDS} rounds)`);
+      // The smallest once more: the A/A control.
+      const bodies = [...acts, acts[0]].map((each) => async (): Promise<void> => {
+        for (let i = 0; i < ACTS; i++) await each?.[act]();
+      });
+      const blocks = await pairedBlocks(variantsOf(bodies), ROUNDS);
+      figures.push(...curve({ act, of: 'sessions', sizes: SESSIONS, count: ACTS }, blocks));
+    }
+    return figures;
+  } finally {
+    for (const { instance } of scenes) await instance.close();
+    await server.remove();
   }
-  const after = await sizeOf(instance, 'auth_refresh');
-  const refusal = await instance.sessions
-    .refresh(token)
-    .catch(({ code }: { code: string }) => code);
+}
+
+interface Scene {
+  readonly instance: Instance;
+  readonly accounts: readonly (readonly KnownSession[])[];
+}
+
+async function openScene(server: PostgresServer, i: number, count: number): Promise<Scene> {
+  const name = `growth_${i}`;
+  await server.query(`CREATE DATABASE ${name}`);
+  const url = server.url(name);
+  const instance = await startInstance({
+    url,
+    options: { type: 'postgres', url },
+    drop: async () => undefined,
+  });
+  await instance.login('template');
+  const sampled = Math.min(ACCOUNTS, count / 10);
+  const given = { issuer: ISSUER, secret: SECRET, count, sampled };
+  return { instance, accounts: await fillSessions(instance.dataSource, given) };
+}
+
+/** Each call takes the next account, or the next session: the first half to refresh, the other to log out. */
+function actsOn({
+  instance,
+  accounts,
+}: Scene): Record<'list' | 'refresh' | 'logout', () => Promise<unknown>> {
+  const refreshed = accounts.flatMap((all) => all.slice(0, 5)).map((session) => ({ ...session }));
+  const ended = accounts.flatMap((all) => all.slice(5));
+  const next = { list: 0, refresh: 0, logout: 0 };
+  return {
+    list: () => instance.sessions.list(accounts[next.list++ % accounts.length]?.[0]?.subject ?? ''),
+    refresh: async () => {
+      const session = refreshed[next.refresh++ % refreshed.length];
+      if (session === undefined) throw new Error('There is no session to refresh.');
+      const { refreshToken } = await instance.sessions.refresh(session.refreshToken);
+      Object.assign(session, { refreshToken });
+    },
+    logout: async () => {
+      const session = ended[next.logout++];
+      if (session === undefined) throw new Error('No session is left to log out.');
+      const iat = Math.floor(Date.now() / 1000);
+      const { sid, subject } = session;
+      await instance.logout.logout({ iss: ISSUER, sub: subject, sid, gen: 0, iat, exp: iat + 300 });
+    },
+  };
+}
+
+function variantsOf(bodies: readonly (() => Promise<void>)[]): Record<string, () => Promise<void>> {
+  return Object.fromEntries(bodies.map((body, i) => [`variant ${i}`, body]));
+}
+
+/** What was done, so often in each block, beside a growing number of what. */
+interface Curve {
+  readonly act: string;
+  readonly of: string;
+  readonly sizes: readonly number[];
+  readonly count: number;
+}
+
+/** What one costs at each size against the smallest; the last blocks are the smallest again. */
+function curve(
+  { act, of, sizes, count }: Curve,
+  blocks: Readonly<Record<string, Blocks>>,
+): Figure[] {
+  const all = Object.values(blocks);
+  const [smallest, control] = [all[0] as Blocks, all.at(-1) as Blocks];
+  const label = (size: number): string => size.toExponential(0).replace('+', '');
+  const figures = sizes.map((size, i): Figure => {
+    const these = all[i] as Blocks;
+    // The time of this size over that of the smallest.
+    const { median: ratio, low, high } = throughput(smallest, these);
+    const cost = ((median(these.wall) * 1_000) / count).toFixed(1);
+    const note = `${cost} µs each; half of the rounds ${low.toFixed(2)}-${high.toFixed(2)}`;
+    const name = `${act}: ${label(size)} ${of} against ${label(sizes[0] ?? NaN)}`;
+    const plots = [{ chart: 'growth', row: act, x: size, value: ratio }] as const;
+    if (i < sizes.length - 1) return { name, value: ratio, unit: 'x', note, plots };
+    return { ...atMost(name, ratio, 'x', MOST, note), plots };
+  });
+  const again = throughput(smallest, control);
   return [
-    atMost(
-      `rows of refresh tokens after ${REPEATS} rotations of a session`,
-      after.rows - before.rows,
-      'rows',
-      MOST_USED,
-      `${after.bytes - before.bytes} bytes of rows; one more at once: ${String(refusal)}`,
-    ),
+    ...figures,
+    {
+      name: `${act}: the smallest again (A/A control)`,
+      value: again.median,
+      unit: 'x',
+      note: `half of the rounds ${again.low.toFixed(2)}-${again.high.toFixed(2)}`,
+    },
   ];
-}
-
-/** S6: a request reads a page, however many sessions an account has. */
-async function lists(instance: Instance): Promise<Figure[]> {
-  progress(`an account with ${SESSIONS} sessions`);
-  for (let i = 0; i < 10; i++) await instance.login('few');
-  await instance.login('many');
-  await instance.dataSource.query(
-    `INSERT INTO auth_session (session_key, sid, subject_key, subject, gen, kid, delivery, ` +
-      `created_at, last_seen_at, idle_until, expires_at) ` +
-      `SELECT decode(md5(n::text), 'hex'), n::text, subject_key, subject, gen, kid, delivery, ` +
-      `created_at - n, last_seen_at, idle_until, expires_at FROM auth_session, ` +
-      `generate_series(1, ${SESSIONS}) n WHERE subject = 'many'`,
-  );
-  await instance.dataSource.query('ANALYZE auth_session');
-  const few = await pages(instance, 'few');
-  const many = await pages(instance, 'many');
-  return [
-    atMost(
-      `a page of ${SESSIONS} sessions, as a multiple of a list of 10`,
-      many.each / few.each,
-      'x',
-      10,
-      `${many.rows} rows; the event loop stood still for ${many.stall.toFixed(1)} ms at most, ` +
-        `beside the short list ${few.stall.toFixed(1)} ms`,
-    ),
-  ];
-}
-
-async function pages(
-  { sessions }: Instance,
-  subject: string,
-): Promise<{ each: number; stall: number; rows: number }> {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  await sessions.list(subject);
-  delay.enable();
-  const started = performance.now();
-  let rows = 0;
-  for (let i = 0; i < PAGES; i++) rows = (await sessions.list(subject)).length;
-  const each = (performance.now() - started) / PAGES;
-  delay.disable();
-  return { each, stall: delay.max / 1e6, rows };
-}
-
-async function sizeOf(
-  { dataSource }: Instance,
-  table: string,
-): Promise<{ rows: number; bytes: number }> {
-  const [row] = (await dataSource.query(
-    `SELECT COUNT(*) AS rows, COALESCE(SUM(pg_column_size(t)), 0) AS bytes FROM ${table} t`,
-  )) as { rows: unknown; bytes: unknown }[];
-  return { rows: Number(row?.rows), bytes: Number(row?.bytes) };
 }
 
 await runIfMain(import.meta.url, run);

@@ -1,29 +1,22 @@
 import { join } from 'node:path';
 import { GCProfiler } from 'node:v8';
-import { atLeast, atMost, median, runIfMain, type BenchTable, type Figure } from './bench.js';
-import { startGuardApp, type GuardApp, type Platform } from './guard/app.js';
-import { hasSqlite, openBlacklist, type Opened, openRedisBlacklist } from './guard/blacklist.js';
+import { atLeast, atMost, type BenchTable, type Figure } from './bench.js';
+import { type GuardApp, type Platform, startGuardApp } from './guard/app.js';
+import { hasSqlite } from './guard/blacklist.js';
 import { countCalls } from './guard/count-calls.js';
-import { injectDriver, socketDriver, type Driver } from './guard/drivers.js';
-import { pairedBlocks, throughput, type Blocks, type Ratio } from './paired.js';
+import { type Driver, injectDriver, socketDriver } from './guard/drivers.js';
+import { bar, BLOCK, each, plain, raceRoutes, spread } from './guard/variants.js';
+import { throughput } from './paired.js';
 import { progress, times } from './progress.js';
-import { startPostgres } from './support/postgres.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { runIfMain } from './run-if-main.js';
 
 const REVOKED = times(1_000_000, 100_000);
 const MARKS = 1_000;
-const BLOCK = 96;
 /** Of what is nearly equal, so that the median is worth three digits. */
 const CLOSE_ROUNDS = times(300, 25);
 /** Of what is many times slower, where two digits are plenty. */
 const FAR_ROUNDS = times(40, 4);
-
-const LOOK_UPS: Readonly<Record<string, string>> = {
-  'blacklist-sqlite': 'a TypeORM findOne() on SQLite',
-  'blacklist-pg': 'a TypeORM findOne() on PostgreSQL',
-  'blacklist-redis': 'a GET in Redis',
-};
-
 /** How many requests the bytes of one are taken from. */
 const COUNTED = times(100_000, 5_000);
 
@@ -39,49 +32,23 @@ const RECIPE = process.versions.node.startsWith('20.') ? 12 : 2.4;
 export async function run(): Promise<BenchTable> {
   const folder = temporaryFolder();
   const sqlite = await hasSqlite();
-  const server = await startPostgres();
-  const opened: Opened[] = [];
   try {
-    if (sqlite) {
-      const file = join(folder.path, 'peers.sqlite');
-      opened.push(
-        await openBlacklist('blacklist-sqlite', { type: 'better-sqlite3', database: file }),
-      );
-    }
-    if (server !== undefined) opened.push(await openBlacklist('blacklist-pg', server.options));
-    const redis = await openRedisBlacklist('blacklist-redis');
-    if (redis !== undefined) opened.push(redis);
     const figures: Figure[] = [];
     for (const platform of ['fastify', 'express'] as const) {
       const log = sqlite
         ? ({ type: 'better-sqlite3', database: join(folder.path, `${platform}.sqlite`) } as const)
         : undefined;
-      const blacklists = opened.map(({ blacklist }) => blacklist);
-      const guard = await startGuardApp(platform, log, blacklists, REVOKED);
-      figures.push(
-        ...(await measure(
-          platform,
-          guard,
-          blacklists.map(({ name }) => name),
-          sqlite,
-        )),
-      );
+      const guard = await startGuardApp(platform, { log, revoked: REVOKED });
+      figures.push(...(await measure(platform, guard, sqlite)));
       await guard.app.close();
     }
     return { title: 'A request', node: process.versions.node, figures };
   } finally {
-    for (const { close } of opened) await close();
-    await server?.stop();
     folder.remove();
   }
 }
 
-async function measure(
-  platform: Platform,
-  guard: GuardApp,
-  blacklists: readonly string[],
-  sqlite: boolean,
-): Promise<Figure[]> {
+async function measure(platform: Platform, guard: GuardApp, sqlite: boolean): Promise<Figure[]> {
   const { drive, close } =
     platform === 'fastify'
       ? { drive: injectDriver(guard), close: () => undefined }
@@ -91,7 +58,7 @@ async function measure(
       ...(await besideBare(platform, drive)),
       ...(await neverSeen(platform, guard, drive)),
       ...(platform === 'fastify' ? await allocations(drive) : []),
-      ...(await besideRecipe(platform, drive, blacklists)),
+      ...(await besideRecipe(platform, drive)),
       ...(platform === 'fastify' && sqlite ? await calls(guard, drive) : []),
     ];
     guard.mark(MARKS);
@@ -102,54 +69,68 @@ async function measure(
 }
 
 async function besideBare(platform: Platform, drive: Driver): Promise<Figure[]> {
-  const blocks = await race(`${platform}: beside bare AuthGuard('jwt')`, drive, CLOSE_ROUNDS, [
-    'bare',
-    'again',
-    'ours',
-    'none',
-  ]);
-  const [bare, again, ours, none] = ['bare', 'again', 'ours', 'none'].map(
-    (name) => blocks[name] as Blocks,
-  ) as [Blocks, Blocks, Blocks, Blocks];
-  const figure = atLeast(
-    `${platform}: tokens seen, 1e6 live revocations, throughput against AuthGuard('jwt') with a KeyObject and no revocation`,
-    throughput(ours, bare).median,
-    'x',
-    TARGETS[platform].seen,
-    `${spread(throughput(ours, bare))}; by CPU time ${spread(throughput(ours, bare, 'cpu'))}`,
+  const { bare, again, ours, none } = await raceRoutes(
+    `${platform}: beside bare AuthGuard('jwt')`,
+    drive,
+    CLOSE_ROUNDS,
+    {
+      bare: { path: 'bare' },
+      again: { path: 'again' },
+      ours: { path: 'ours' },
+      none: { path: 'none' },
+    },
   );
+  const ratio = throughput(ours, bare);
+  const control = throughput(again, bare);
+  const open = throughput(none, bare);
   return [
-    { ...figure, peer: `${each(bare)}, ours ${each(ours)}` },
-    plain(`${platform}: AuthGuard('jwt') against itself (A/A control)`, throughput(again, bare)),
-    plain(`${platform}: no authentication at all`, throughput(none, bare)),
+    {
+      ...atLeast(
+        `${platform}: tokens seen, 1e6 live revocations, throughput against AuthGuard('jwt') with a KeyObject and no revocation`,
+        ratio.median,
+        'x',
+        TARGETS[platform].seen,
+        `${spread(ratio)}; by CPU time ${spread(throughput(ours, bare, 'cpu'))}`,
+      ),
+      peer: `${each(bare)}, ours ${each(ours)}`,
+      ...bar(platform, 'nestjs-logout, token seen before', ratio),
+    },
+    plain(`${platform}: AuthGuard('jwt') against itself (A/A control)`, control),
+    {
+      ...plain(`${platform}: no authentication at all`, open),
+      ...bar(platform, 'no authentication at all', open),
+    },
   ];
 }
 
-/** Each request brings a token that this process has not verified before. */
+/** Each request brings a token that is not in the memory, which is full. */
 async function neverSeen(platform: Platform, guard: GuardApp, drive: Driver): Promise<Figure[]> {
   const what = `${platform}: tokens never seen`;
-  progress(`${what} (${CLOSE_ROUNDS} rounds)`);
-  const blocks = await pairedBlocks(
-    {
-      bare: () => drive('/bare', BLOCK),
-      again: () => drive('/again', BLOCK),
-      ours: () => {
-        guard.forget();
-        return drive('/ours', BLOCK);
-      },
-    },
-    CLOSE_ROUNDS,
-  );
-  const ratio = throughput(blocks.ours, blocks.bare);
+  const { unseen } = guard;
+  // The memory fills up before the first round.
+  for (let sent = 0; sent < guard.memorySize; sent += BLOCK) await drive('/ours', BLOCK, unseen);
+  const found = guard.countFound();
+  // Each has a rotation of its own, so that none finds the strings as another left them.
+  const { bare, again, ours } = await raceRoutes(what, drive, CLOSE_ROUNDS, {
+    bare: { path: 'bare', credentials: unseen.ahead(BLOCK * 30) },
+    again: { path: 'again', credentials: unseen.ahead(BLOCK * 60) },
+    ours: { path: 'ours', credentials: unseen },
+  });
+  if (guard.countFound() > found) throw new Error('A token that was to be new was remembered.');
+  const ratio = throughput(ours, bare);
   return [
-    atLeast(
-      `${what}, throughput against AuthGuard('jwt') with a KeyObject and no revocation`,
-      ratio.median,
-      'x',
-      TARGETS[platform].unseen,
-      `${spread(ratio)}; by CPU time ${spread(throughput(blocks.ours, blocks.bare, 'cpu'))}`,
-    ),
-    plain(`${what}: its A/A control`, throughput(blocks.again, blocks.bare)),
+    {
+      ...atLeast(
+        `${what}, throughput against AuthGuard('jwt') with a KeyObject and no revocation`,
+        ratio.median,
+        'x',
+        TARGETS[platform].unseen,
+        `${spread(ratio)}; by CPU time ${spread(throughput(ours, bare, 'cpu'))}`,
+      ),
+      peer: `${each(bare)}, ours ${each(ours)}`,
+      ...bar(platform, 'nestjs-logout, token never seen', ratio),
+    },
+    plain(`${what}: its A/A control`, throughput(again, bare)),
   ];
 }
 
@@ -164,15 +145,13 @@ async function allocations(drive: Driver): Promise<Figure[]> {
   const { bare = NaN, again = NaN, ours = NaN, none = NaN } = bytes;
   const beyond = (value: number): string => `${Math.round(value - none)} B`;
   return [
-    {
-      ...atMost(
-        "bytes allocated by a request with a token seen, beyond one with AuthGuard('jwt')",
-        Math.round(ours - bare),
-        'B',
-        0,
-        `beyond no authentication: ours ${beyond(ours)}, AuthGuard ${beyond(bare)}, again ${beyond(again)}`,
-      ),
-    },
+    atMost(
+      "bytes allocated by a request with a token seen, beyond one with AuthGuard('jwt')",
+      Math.round(ours - bare),
+      'B',
+      0,
+      `beyond no authentication: ours ${beyond(ours)}, AuthGuard ${beyond(bare)}, again ${beyond(again)}`,
+    ),
   ];
 }
 
@@ -192,87 +171,49 @@ async function allocated(work: () => Promise<void>): Promise<number> {
   return process.memoryUsage().heapUsed - before + collected;
 }
 
-async function besideRecipe(
-  platform: Platform,
-  drive: Driver,
-  blacklists: readonly string[],
-): Promise<Figure[]> {
-  const blocks = await race(
+async function besideRecipe(platform: Platform, drive: Driver): Promise<Figure[]> {
+  const { ours, recipe, again } = await raceRoutes(
     `${platform}: beside the recipe of the documentation`,
     drive,
     FAR_ROUNDS,
-    ['ours', 'recipe', ...blacklists],
+    { ours: { path: 'ours' }, recipe: { path: 'recipe' }, again: { path: 'recipe' } },
   );
-  const ours = blocks['ours'] as Blocks;
-  const over = (name: string): Ratio => throughput(ours, blocks[name] as Blocks);
   const name = `${platform}: against the recipe of the Nest documentation (string secret)`;
-  const peer = each(blocks['recipe'] as Blocks);
-  const versus = over('recipe');
-  return [
+  const ratio = throughput(ours, recipe);
+  const figure =
     platform === 'fastify'
-      ? { ...atLeast(name, versus.median, 'x', RECIPE, spread(versus)), peer }
-      : { ...plain(name, versus), peer },
-    ...blacklists.map((blacklist) => ({
-      ...plain(
-        `${platform}: against the recipe and ${LOOK_UPS[blacklist] ?? blacklist}`,
-        over(blacklist),
-      ),
-      peer: each(blocks[blacklist] as Blocks),
-    })),
+      ? atLeast(name, ratio.median, 'x', RECIPE, spread(ratio))
+      : plain(name, ratio);
+  return [
+    { ...figure, peer: each(recipe) },
+    plain(`${platform}: the recipe against itself (A/A control)`, throughput(again, recipe)),
   ];
 }
 
 /** The subject is hashed as soon as one account is marked: what "log out everywhere" costs the others. */
 async function withMarks(platform: Platform, drive: Driver): Promise<Figure[]> {
-  const blocks = await race(`${platform}: with ${MARKS} marked accounts`, drive, CLOSE_ROUNDS, [
-    'bare',
-    'again',
-    'ours',
-  ]);
-  const bare = blocks['bare'] as Blocks;
+  const { bare, again, ours } = await raceRoutes(
+    `${platform}: with ${MARKS} marked accounts`,
+    drive,
+    CLOSE_ROUNDS,
+    { bare: { path: 'bare' }, again: { path: 'again' }, ours: { path: 'ours' } },
+  );
   return [
     plain(
       `${platform}: the same with ${MARKS.toLocaleString('en-US')} accounts logged out everywhere as well`,
-      throughput(blocks['ours'] as Blocks, bare),
+      throughput(ours, bare),
     ),
-    plain(`${platform}: its A/A control`, throughput(blocks['again'] as Blocks, bare)),
+    plain(`${platform}: its A/A control`, throughput(again, bare)),
   ];
 }
 
 async function calls(guard: GuardApp, drive: Driver): Promise<Figure[]> {
   progress('fastify: counting calls');
   const { database, network } = await countCalls(guard.app, () => drive('/ours', 4_800));
-  const peer = await countCalls(guard.app, () => drive('/blacklist-sqlite', 480));
   return [
-    {
-      ...atMost('database calls in 4,800 requests', database, '', 0),
-      peer: `${peer.database} in 480 requests with a blacklist`,
-    },
+    atMost('database calls in 4,800 requests', database, '', 0),
     atMost('network calls in 4,800 requests', network, '', 0),
   ];
-}
-
-function race(
-  what: string,
-  drive: Driver,
-  rounds: number,
-  names: readonly string[],
-): Promise<Record<string, Blocks>> {
-  progress(`${what} (${rounds} rounds)`);
-  const variants = names.map((name) => [name, () => drive(`/${name}`, BLOCK)] as const);
-  return pairedBlocks(Object.fromEntries(variants), rounds);
-}
-
-function plain(name: string, ratio: Ratio): Figure {
-  return { name, value: ratio.median, unit: 'x', note: spread(ratio) };
-}
-
-function spread({ median, low, high }: Ratio): string {
-  return `${median.toFixed(3)} (half of the rounds ${low.toFixed(2)}-${high.toFixed(2)})`;
-}
-
-function each({ wall }: Blocks): string {
-  return `${((median(wall) * 1000) / BLOCK).toFixed(1)} µs a request`;
 }
 
 await runIfMain(import.meta.url, run);

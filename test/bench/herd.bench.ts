@@ -1,9 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
 import { hasPostgresPrograms, PostgresServer } from '../support/postgres-server.js';
-import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
+import { atMost, type BenchTable, type Figure } from './bench.js';
 import { progress, times } from './progress.js';
 import { FeedsProcess } from './support/feeds-process.js';
 import { STATEMENT_LOG, StatementLog } from './support/statement-log.js';
+import { runIfMain } from './run-if-main.js';
 
 const INSTANCES = times(100, 20);
 /** Milliseconds of each part: before, away, and back. */

@@ -4,11 +4,12 @@ import { setTimeout } from 'node:timers/promises';
 import { AuthModule } from '../../lib/auth.module.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
 import { hasPostgresPrograms, PostgresServer } from '../support/postgres-server.js';
-import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
+import { atMost, type BenchTable, type Figure } from './bench.js';
 import { Distribution } from './distribution.js';
 import { progress, times } from './progress.js';
 import { type HintName, hintOf, untilHeard } from './support/bench-hints.js';
 import { type LoggedStatement, STATEMENT_LOG, StatementLog } from './support/statement-log.js';
+import { runIfMain } from './run-if-main.js';
 
 /** How long nothing happens (ms). */
 const WINDOW = times(40_000, 5_000);

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { progress } from './progress.js';
 
-/** The other versions that are measured with `--all-nodes`. */
-const OTHERS = ['22', '24', '26'];
+/** The other versions that guarded requests are measured on. */
+export const OTHER_NODES: readonly string[] = ['22', '24', '26'];
 
 /** A Node to run a bench with. */
 export interface OtherNode {
@@ -17,7 +17,7 @@ export interface OtherNode {
  */
 export function installOtherNodes(folder: string): OtherNode[] {
   const name = `node-${process.platform}-${process.arch}`;
-  return OTHERS.flatMap((version) => {
+  return OTHER_NODES.flatMap((version) => {
     const prefix = join(folder, version);
     try {
       progress(`installing Node ${version}`);

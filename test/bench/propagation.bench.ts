@@ -1,12 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 import { mintToken } from '../support/mint-token.js';
-import { atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
+import { atMost, type BenchTable, type Figure } from './bench.js';
 import { Distribution } from './distribution.js';
 import { progress, times } from './progress.js';
 import { hasServer, type HintName } from './support/bench-hints.js';
 import { InstanceProcess } from './support/instance-process.js';
 import { startPostgres } from './support/postgres.js';
 import { Probe } from './support/probe.js';
+import { runIfMain } from './run-if-main.js';
 
 const ROUNDS = times(180, 20);
 /** Without a hint: how long one logs out, and how far apart (ms). */

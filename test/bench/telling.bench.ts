@@ -9,12 +9,13 @@ import { postgresHint } from '../../lib/postgres/postgres.hint.js';
 import { readMessage } from '../../lib/revocation/push/push-message.js';
 import type { RevocationHint } from '../../lib/options/revocation-hint.js';
 import { RevocationService } from '../../lib/revocation/revocation.service.js';
-import { atLeast, atMost, type BenchTable, type Figure, runIfMain } from './bench.js';
+import { atLeast, atMost, type BenchTable, type Figure } from './bench.js';
 import { Distribution } from './distribution.js';
 import { progress } from './progress.js';
 import { against, describe, race, type Write } from './race.js';
 import { untilHeard } from './support/bench-hints.js';
 import { type BenchPostgres, startPostgres } from './support/postgres.js';
+import { runIfMain } from './run-if-main.js';
 
 const CALLERS = 64;
 const ISSUER = 'https://issuer.bench';

@@ -1,4 +1,14 @@
-import { Controller, Get, type INestApplication, type Type, UseGuards } from '@nestjs/common';
+import {
+  type CanActivate,
+  Controller,
+  Get,
+  type INestApplication,
+  type MiddlewareConsumer,
+  Module,
+  type NestModule,
+  type Type,
+  UseGuards,
+} from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AuthGuard } from '@nestjs/passport';
 import { Test } from '@nestjs/testing';
@@ -13,12 +23,16 @@ import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.
 import { SessionService } from '../../../lib/sessions/session.service.js';
 import { progress } from '../progress.js';
 import { memoryLog } from '../support/memory-log.js';
+import type { Peer } from '../peers/peer.js';
 import type { Blacklist } from './blacklist.js';
+import { Credentials, tokensLike } from './credentials.js';
 import { recipe, recipeWithBlacklist } from './recipe.js';
 
-const SECRET = 'a secret of the benches: 32 bytes or more';
+export const SECRET = 'a secret of the benches: 32 bytes or more';
 const ISSUER = 'https://issuer.bench';
 const TOKENS = 2_048;
+/** More than the memory of verified tokens holds: until one comes again, it has been forgotten. */
+const STRANGERS = 16_384;
 const LIFE = 3_600;
 
 export type Platform = 'express' | 'fastify';
@@ -26,26 +40,36 @@ export type Platform = 'express' | 'fastify';
 /** One application in which every variant is a route, so that all of them share everything else. */
 export interface GuardApp {
   readonly app: INestApplication;
-  /** Good tokens, each of a login and an account of its own. */
-  readonly tokens: readonly string[];
+  /** Good tokens, each of a login and an account of its own, all of which fit into the memory. */
+  readonly seen: Credentials;
+  /** More good tokens than the memory holds. */
+  readonly unseen: Credentials;
+  /** How many requests brought a token that was in the memory. */
+  readonly countFound: () => number;
+  /** How many of {@link unseen} it takes to fill the memory. */
+  readonly memorySize: number;
   /** Marks this many accounts, so that from now on each request's subject has to be hashed. */
   readonly mark: (count: number) => void;
-  /** Forgets which tokens were verified, so that the next request with each is the first one. */
-  readonly forget: () => void;
 }
 
-/**
- * @param log - Where our log lives; without it there is none, and the index is all the same.
- * @param revoked - How many live revocations the index holds.
- */
+/** What is measured beside our guard. */
+export interface GuardSettings {
+  /** Where our log lives; without it there is none, and the index is all the same. */
+  readonly log?: DataSourceOptions | undefined;
+  readonly blacklists?: readonly Blacklist[];
+  readonly peers?: readonly Peer[];
+  /** How many live revocations the index holds. */
+  readonly revoked: number;
+}
+
+/** Starts an application with all routes that are to be compared. */
 export async function startGuardApp(
   platform: Platform,
-  log: DataSourceOptions | undefined,
-  blacklists: readonly Blacklist[],
-  revoked: number,
+  { log, blacklists = [], peers = [], revoked }: GuardSettings,
 ): Promise<GuardApp> {
   const builder = Test.createTestingModule({
     imports: [
+      ...peers.map(moduleOf),
       AuthModule.forRoot({
         secret: SECRET,
         issuer: ISSUER,
@@ -62,6 +86,7 @@ export async function startGuardApp(
       route('again', AuthGuard('jwt')),
       route('ours', JwtAuthGuard),
       route('recipe', AuthGuard('recipe')),
+      ...peers.map(({ name, guard }) => route(name, guard)),
       ...blacklists.map(({ name }) => route(name, AuthGuard(name))),
     ],
     providers: [
@@ -74,24 +99,39 @@ export async function startGuardApp(
   const module = await builder.compile();
   const app =
     platform === 'fastify'
-      ? module.createNestApplication(new FastifyAdapter(), { logger: ['error', 'warn'] })
-      : module.createNestApplication({ logger: ['error', 'warn'] });
+      ? module.createNestApplication(new FastifyAdapter(), { logger: ['error'] })
+      : module.createNestApplication({ logger: ['error'] });
   await app.init();
 
   const add = addTo(app);
   progress(`filling the index with ${revoked.toLocaleString('en-US')} revoked sessions`);
   for (let i = 0; i < revoked; i++) add('session', randomUUID());
+  const tokens = await logIn(app.get(SessionService));
+  const verified = app.get(VerifiedTokens, { strict: false });
   return {
     app,
-    tokens: await logIn(app.get(SessionService)),
+    seen: Credentials.ofTokens(tokens),
+    unseen: Credentials.ofTokens(tokensLike(tokens[0] ?? '', SECRET, STRANGERS)),
+    countFound: () => verified.found,
+    memorySize: STRANGERS / 2,
     mark: (count) => {
       for (let i = 0; i < count; i++) add('subject', `a marked account ${i}`);
     },
-    forget: () => app.get(VerifiedTokens, { strict: false }).byTail?.clear(),
   };
 }
 
-function route(path: string, guard?: Type): Type {
+/** A peer's middleware, for its route alone. */
+function moduleOf({ name, middleware }: Peer): Type {
+  @Module({})
+  class PeerModule implements NestModule {
+    configure(consumer: MiddlewareConsumer): void {
+      if (middleware !== undefined) consumer.apply(middleware).forRoutes(name);
+    }
+  }
+  return PeerModule;
+}
+
+function route(path: string, guard?: Type<CanActivate>): Type {
   @Controller(path)
   class RouteController {
     @Get()

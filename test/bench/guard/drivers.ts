@@ -2,29 +2,24 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { once } from 'node:events';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { GuardApp } from './app.js';
+import type { Credentials } from './credentials.js';
 
 /** Sends `count` requests to a route and resolves when all were answered with 200. */
-export type Driver = (path: string, count: number) => Promise<void>;
+export type Driver = (path: string, count: number, credentials?: Credentials) => Promise<void>;
 
 /** How many requests are under way at a time. */
 const CONCURRENCY = 16;
 
 /** Requests of the whole application without a socket: nothing but the application's own work. */
-export function injectDriver({ app, tokens }: GuardApp): Driver {
+export function injectDriver({ app, seen }: Pick<GuardApp, 'app' | 'seen'>): Driver {
   const fastify = app as NestFastifyApplication;
-  const headers = tokens.map((token) => ({ authorization: `Bearer ${token}` }));
-  let next = 0;
-  const send = async (url: string, share: number): Promise<void> => {
+  return spread(seen, async (url, share, credentials) => {
     for (let i = 0; i < share; i++) {
-      const response = await fastify.inject({
-        method: 'GET',
-        url,
-        headers: headers[next++ % headers.length] ?? {},
-      });
+      const { header, value } = credentials.take();
+      const response = await fastify.inject({ method: 'GET', url, headers: { [header]: value } });
       if (response.statusCode !== 200) throw refused(url, response.statusCode);
     }
-  };
-  return spread(send);
+  });
 }
 
 /**
@@ -33,7 +28,7 @@ export function injectDriver({ app, tokens }: GuardApp): Driver {
  */
 export async function socketDriver({
   app,
-  tokens,
+  seen,
 }: GuardApp): Promise<{ drive: Driver; close: () => void }> {
   await app.listen(0, '127.0.0.1');
   const { port } = (app.getHttpServer() as { address(): AddressInfo }).address();
@@ -44,12 +39,11 @@ export async function socketDriver({
       return socket;
     }),
   );
-  let next = 0;
-  const drive = spread(async (path, share, lane) => {
+  const drive = spread(seen, async (path, share, credentials, lane) => {
     const socket = sockets[lane] as Socket;
     for (let i = 0; i < share; i++) {
-      const token = tokens[next++ % tokens.length] ?? '';
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+      const { header, value } = credentials.take();
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: bench\r\n${header}: ${value}\r\n\r\n`);
       const status = await answerOf(socket);
       if (status !== 200) throw refused(path, status);
     }
@@ -57,10 +51,15 @@ export async function socketDriver({
   return { drive, close: () => sockets.forEach((socket) => socket.destroy()) };
 }
 
-function spread(send: (path: string, share: number, lane: number) => Promise<void>): Driver {
-  return async (path, count) => {
+function spread(
+  seen: Credentials,
+  send: (path: string, share: number, credentials: Credentials, lane: number) => Promise<void>,
+): Driver {
+  return async (path, count, credentials = seen) => {
     const share = Math.ceil(count / CONCURRENCY);
-    await Promise.all(Array.from({ length: CONCURRENCY }, (_, lane) => send(path, share, lane)));
+    await Promise.all(
+      Array.from({ length: CONCURRENCY }, (_, lane) => send(path, share, credentials, lane)),
+    );
   };
 }
 

@@ -14,7 +14,7 @@ const LIVE = 6 * 3_600_000;
 export async function fillLog(options: DataSourceOptions, count: number): Promise<void> {
   progress(`${count.toLocaleString('en-US')} events`);
   if (options.type === 'better-sqlite3') fillSqlite(options.database as string, count);
-  else await fillPostgres(options, count);
+  else await fillServer(options, count);
 }
 
 function fillSqlite(file: string, count: number): void {
@@ -29,21 +29,21 @@ function fillSqlite(file: string, count: number): void {
   handle.close();
 }
 
-async function fillPostgres(options: DataSourceOptions, count: number): Promise<void> {
+/** One statement, in which the server counts. */
+async function fillServer(options: DataSourceOptions, count: number): Promise<void> {
   const dataSource = await new DataSource(options).initialize();
-  for (const rows of pages(count)) {
-    await dataSource.query(
-      `INSERT INTO auth_event (${COLUMNS}) SELECT p, e, 'session', k, 0, u, 'logout', c ` +
-        'FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[]) t(p, e, k, u, c)',
-      [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column])),
-    );
-  }
-  let index = 0;
-  await dataSource.query(
-    RAISE.replaceAll('?', () => `$${++index}`),
-    [count, eventId(count)],
-  );
-  await dataSource.query('ANALYZE auth_event');
+  const now = Date.now();
+  const rest = `0, ${now + LIVE}, 'logout', ${now}`;
+  const rows =
+    options.type === 'postgres'
+      ? `SELECT n, decode(lpad(to_hex(n), 32, '0'), 'hex'), 'session', decode(md5(n || 'key'), 'hex'), ${rest} ` +
+        `FROM generate_series(1, ${count}) n`
+      : `SELECT seq, UNHEX(LPAD(HEX(seq), 32, '0')), 'session', UNHEX(MD5(CONCAT(seq, 'key'))), ${rest} ` +
+        `FROM seq_1_to_${count}`;
+  const [place, other] = options.type === 'postgres' ? ['$1', '$2'] : ['?', '?'];
+  await dataSource.query(`INSERT INTO auth_event (${COLUMNS}) ${rows}`);
+  await dataSource.query(RAISE.replace('?', place).replace('?', other), [count, eventId(count)]);
+  await dataSource.query(`ANALYZE ${options.type === 'postgres' ? '' : 'TABLE '}auth_event`);
   await dataSource.destroy();
 }
 
