@@ -9,6 +9,6 @@ export default {
   testMatch: [
     '<rootDir>/test/{explorer,faults,releases,browser}/**/*.spec.js',
     '<rootDir>/test/cluster/promises/{p5-killed-while-logging-out,p9-one-successor,p11-free,same-second}.spec.js',
-    '<rootDir>/test/cluster/{failures/herd,sessions/races}.spec.js',
+    '<rootDir>/test/cluster/{failures/herd,sessions/races,live/random-acts}.spec.js',
   ],
 };

@@ -39,6 +39,7 @@ import { LogoutRoutes } from './http/logout.routes.js';
 import { acceptUnreadBodies } from './http/own-routes.js';
 import { SessionsRoutes } from './http/sessions.routes.js';
 import { JwksController, TokenIntrospector, TokenRoutes } from './http/token.routes.js';
+import { LiveSockets } from './live/live-sockets.service.js';
 import { LiveTokens } from './live/live-tokens.service.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
 import { LogoutService } from './logout/logout.service.js';
@@ -56,6 +57,7 @@ const PUBLIC = [
   RevocationGuard,
   TokenService,
   LiveTokens,
+  LiveSockets,
   KeyService,
   SessionService,
   LogoutService,

@@ -93,7 +93,20 @@ export {
 } from './authentication/token.service.js';
 export type { TokenEnding } from './revocation/log/token-endings.js';
 export type { LiveToken } from './live/watch.js';
-export { LiveTokens, type WatchOptions } from './live/live-tokens.service.js';
+export {
+  LiveTokens,
+  type UntilRevokedOptions,
+  type WatchOptions,
+} from './live/live-tokens.service.js';
+export {
+  type AcceptSocketOptions,
+  type LiveSocket,
+  LiveSockets,
+  type SocketIoSocket,
+  type WsSocket,
+} from './live/live-sockets.service.js';
+export { RevocationSignal } from './live/revocation-signal.decorator.js';
+export type { StreamEnd } from './live/until-revoked.js';
 export { KeyService } from './authentication/key-ring.js';
 export {
   AllowExpired,

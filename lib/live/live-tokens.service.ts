@@ -1,4 +1,5 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { MonoTypeOperatorFunction } from 'rxjs';
 import { kidOfClaims } from '../authentication/kid-of-claims.js';
 import type { LogEvent } from '../database/entities/revocation-event.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -17,6 +18,7 @@ import { assertDecidable, identityOf } from '../revocation/token-identity.js';
 import { exceptionOf } from '../revocation/verdict.js';
 import { EndingQueue } from './ending-queue.js';
 import { LiveTimes } from './live-times.js';
+import { iterateUntil, observeUntil, type StreamEnd } from './until-revoked.js';
 import { type LiveToken, Watch, type WatchGroup } from './watch.js';
 import { type Chain, CHAINS, WatchTable } from './watch-table.js';
 
@@ -37,6 +39,17 @@ export interface WatchOptions {
   readonly kid?: string | undefined;
   /** The token's text, for one that has neither `jti` nor `sid`; see `assertActive()`. */
   readonly token?: string | undefined;
+}
+
+/** What {@link LiveTokens.untilRevoked} may be told beside the claims. @publicApi */
+export interface UntilRevokedOptions extends Omit<WatchOptions, 'onEnd'> {
+  /**
+   * `'complete'`: the stream completes. A client of server-sent events reconnects then, and gets the 401.
+   * `'error'`: it fails with the refusal.
+   *
+   * @default 'complete'
+   */
+  readonly end?: StreamEnd | undefined;
 }
 
 /**
@@ -115,6 +128,42 @@ export class LiveTokens implements OnApplicationShutdown {
     if (this.isDecidable(watch, own)) this.ask(watch);
     this.times.start();
     return watch;
+  }
+
+  /**
+   * An rxjs operator that ends a stream with the token. Each subscription watches it and releases it.
+   *
+   * @example
+   * ```ts
+   * @Sse('orders') orders(@CurrentToken() claims: TokenClaims): Observable<MessageEvent> {
+   *   return this.changes.pipe(this.liveTokens.untilRevoked(claims));
+   * }
+   * ```
+   */
+  untilRevoked<T>(
+    claims: VerifiedClaims,
+    { end = 'complete', ...options }: UntilRevokedOptions = {},
+  ): MonoTypeOperatorFunction<T> {
+    return (source) => observeUntil(source, () => this.watch(claims, options), end);
+  }
+
+  /**
+   * The same for the AsyncIterator of a GraphQL subscription. It is returned when the token ends, even if it
+   * waits for a value that never comes.
+   *
+   * @example
+   * ```ts
+   * @Subscription(() => Order) orders(@CurrentToken() claims: TokenClaims) {
+   *   return this.liveTokens.iterateUntilRevoked(claims, this.pubSub.asyncIterableIterator('orders'));
+   * }
+   * ```
+   */
+  iterateUntilRevoked<T>(
+    claims: VerifiedClaims,
+    source: AsyncIterable<T>,
+    { end = 'complete', ...options }: UntilRevokedOptions = {},
+  ): AsyncIterableIterator<T> {
+    return iterateUntil(source, this.watch(claims, options), end);
   }
 
   onApplicationShutdown(): void {

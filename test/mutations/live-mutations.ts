@@ -2,6 +2,10 @@ import type { Mutation } from './mutation.js';
 
 const TOKENS = 'live/live-tokens.service';
 const TIMES = 'live/live-times';
+const STREAMS = 'live/until-revoked';
+const STREAM_TESTS = 'unit/live/until-revoked';
+const SOCKETS = 'live/live-sockets.service';
+const SOCKET_TESTS = 'cluster/live/endings';
 const REGISTRY = 'unit/live/live-tokens';
 
 function one(
@@ -80,4 +84,61 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     'forget(watch) {\n        this.waiting.delete(watch);',
     'forget(watch) {',
   ),
+  one(
+    'a stream does not end with its token',
+    STREAMS,
+    'subscriber.add(live.ended.subscribe(',
+    'void ((',
+    STREAM_TESTS,
+  ),
+  one(
+    'a stream that was left is watched until its token expires',
+    STREAMS,
+    'subscriber.add(() => live.release());',
+    '',
+    STREAM_TESTS,
+  ),
+  one(
+    'an iterator waits for a value that never comes',
+    STREAMS,
+    'resolve(over);\n        }',
+    ';\n        }',
+    STREAM_TESTS,
+  ),
+  one(
+    'a signal is not released with its answer',
+    'live/revocation-signal.decorator',
+    "response?.once('close', () => live.release());",
+    '{ }',
+    'cluster/live/streams',
+  ),
+  one(
+    'a renewed token may be of another account',
+    SOCKETS,
+    'claims.sub !== known.sub',
+    'false',
+    SOCKET_TESTS,
+  ),
+  one(
+    'the old token of a socket is watched after its renewal',
+    SOCKETS,
+    'former?.live.release();',
+    '',
+    SOCKET_TESTS,
+  ),
+  one(
+    'a socket that left is watched until its token expires',
+    SOCKETS,
+    'this.held.get(socket)?.live.release();',
+    '',
+    SOCKET_TESTS,
+  ),
+  one(
+    'a socket that left during its handshake is watched',
+    SOCKETS,
+    '!isOpen(socket)',
+    'false',
+    SOCKET_TESTS,
+  ),
+  one('a socket does not close with its token', SOCKETS, 'onEnd });', '});', SOCKET_TESTS),
 ];

@@ -1,13 +1,13 @@
 import { jest, afterEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { firstValueFrom } from 'rxjs';
 import type { LiveToken } from '../../../lib/live/watch.js';
 import type { TokenClaims } from '../../../lib/options/token-claims.js';
 import { codeOf } from '../../../lib/revocation/verdict.js';
 import { rounds } from '../../support/rounds.js';
-import { fired, FOREIGN, LiveParts, OWN } from './live-parts.js';
+import { fired, FOREIGN, LiveParts, OWN } from '../../support/live-parts.js';
 
 const pick = fc.integer({ min: 0, max: 4 });
 const act = fc.oneof(
@@ -136,7 +136,7 @@ describe('LiveTokens', () => {
       for (const { live } of open) live.release();
       expect([parts.meter.watched, parts.index.added]).toEqual([0, undefined]);
     });
-    await fc.assert(check, { numRuns: rounds(50, 2_000) });
+    await fc.assert(check, { numRuns: rounds(50, 300) });
   });
 
   it('asks only about those that an event may concern', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { CHAINS, WatchTable } from '../../../lib/live/watch-table.js';
 
 interface Item {

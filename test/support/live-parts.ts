@@ -1,26 +1,26 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
+import { AuthMeter } from '../../lib/events/auth-meter.service.js';
 import type {
   LogEvent,
   RevocationKind,
-} from '../../../lib/database/entities/revocation-event.entity.js';
-import { LiveTokens } from '../../../lib/live/live-tokens.service.js';
-import { resolveAuthOptions } from '../../../lib/options/resolved-auth-options.js';
-import type { TokenClaims } from '../../../lib/options/token-claims.js';
-import type { RevocationFeed } from '../../../lib/revocation/feed/revocation-feed.service.js';
-import { EventKeys } from '../../../lib/revocation/index/event-key.js';
-import { RevocationIndex } from '../../../lib/revocation/index/revocation-index.js';
-import type { PendingAt } from '../../../lib/revocation/index/waiting-events.js';
-import type { LogCursor } from '../../../lib/revocation/feed/log-cursor.js';
-import type { LogPositions } from '../../../lib/revocation/log/log-positions.service.js';
-import type { RevocationLog } from '../../../lib/revocation/log/revocation-log.service.js';
-import { RevocationDecider } from '../../../lib/revocation/revocation-decider.service.js';
-import { ProofClock } from '../../../lib/revocation/staleness/proof-clock.js';
-import type { StalePolicies } from '../../../lib/revocation/staleness/stale-policies.service.js';
-import type { StalenessOverrides } from '../../../lib/revocation/staleness/staleness-override.service.js';
-import type { VerdictReporter } from '../../../lib/revocation/verdict-reporter.service.js';
-import { UNBOUNDED } from '../../../lib/options/operation-settings.js';
-import { TestClock } from '../../../lib/testing/test-clock.js';
+} from '../../lib/database/entities/revocation-event.entity.js';
+import { LiveTokens } from '../../lib/live/live-tokens.service.js';
+import { resolveAuthOptions } from '../../lib/options/resolved-auth-options.js';
+import type { TokenClaims } from '../../lib/options/token-claims.js';
+import type { RevocationFeed } from '../../lib/revocation/feed/revocation-feed.service.js';
+import { EventKeys } from '../../lib/revocation/index/event-key.js';
+import { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
+import type { PendingAt } from '../../lib/revocation/index/waiting-events.js';
+import type { LogCursor } from '../../lib/revocation/feed/log-cursor.js';
+import type { LogPositions } from '../../lib/revocation/log/log-positions.service.js';
+import type { RevocationLog } from '../../lib/revocation/log/revocation-log.service.js';
+import { RevocationDecider } from '../../lib/revocation/revocation-decider.service.js';
+import { ProofClock } from '../../lib/revocation/staleness/proof-clock.js';
+import type { StalePolicies } from '../../lib/revocation/staleness/stale-policies.service.js';
+import type { StalenessOverrides } from '../../lib/revocation/staleness/staleness-override.service.js';
+import type { VerdictReporter } from '../../lib/revocation/verdict-reporter.service.js';
+import { UNBOUNDED } from '../../lib/options/operation-settings.js';
+import { TestClock } from '../../lib/testing/test-clock.js';
 
 export const OWN = 'https://own.example';
 export const FOREIGN = 'https://foreign.example';

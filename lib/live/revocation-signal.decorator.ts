@@ -1,0 +1,99 @@
+import {
+  createParamDecorator,
+  type ExecutionContext,
+  Injectable,
+  type PipeTransform,
+} from '@nestjs/common';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import type { StalePolicy } from '../options/operation-settings.js';
+import type { TokenClaims } from '../options/token-claims.js';
+import { claimsOf, kidOfRequest, requestOf } from '../platform/request.js';
+import { routeDemandOf } from '../revocation/staleness/freshness.decorators.js';
+import { LiveTokens } from './live-tokens.service.js';
+
+/** The part of an answer by which its end is seen. */
+interface Closing {
+  readonly destroyed?: boolean;
+  readonly writableFinished?: boolean;
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/** What a parameter needs of its request; a pipe can be given the registry, a decorator cannot. */
+interface WatchedRequest {
+  readonly claims: TokenClaims | undefined;
+  readonly kid: string | undefined;
+  readonly whenStale: StalePolicy | undefined;
+  readonly response: Closing | undefined;
+}
+
+/** Watches the token of the request until its answer is closed. */
+@Injectable()
+export class RevocationSignalPipe implements PipeTransform<WatchedRequest, AbortSignal> {
+  constructor(private readonly live: LiveTokens) {}
+
+  transform({ claims, kid, whenStale, response }: WatchedRequest): AbortSignal {
+    // Anonymous (@OptionalAuth, @Public): there is nothing that could be revoked.
+    if (claims === undefined) return new AbortController().signal;
+    const live = this.live.watch(claims, { kid, whenStale });
+    const { signal } = live;
+    if (response?.destroyed === true || response?.writableFinished === true) live.release();
+    else response?.once('close', () => live.release());
+    return signal;
+  }
+}
+
+const WatchedRequest = createParamDecorator(
+  (_: unknown, context: ExecutionContext): WatchedRequest => {
+    const request = requestOf(context);
+    const { freshness, whenStale } = routeDemandOf(context.getHandler(), context.getClass());
+    return {
+      claims: claimsOf(request),
+      kid: kidOfRequest(request),
+      // As for the request: a route that demands freshness is closed.
+      whenStale: whenStale ?? (freshness === undefined ? undefined : 'closed'),
+      response: responseOf(context),
+    };
+  },
+);
+
+/**
+ * An AbortSignal that aborts when the request's token is revoked, expires, or freshness cannot be proven
+ * (`@WhenStale()` counts). Its `reason` is the `AuthException`.
+ *
+ * It is released when the answer is closed. Without a token (`@OptionalAuth()`) it never aborts. In a
+ * GraphQL subscription over a socket no answer closes: there use `LiveTokens.untilRevoked()`.
+ *
+ * @example A long download stops within the bound of a logout:
+ * ```ts
+ * @Get('export')
+ * async export(@RevocationSignal() signal: AbortSignal, @Res() response: Response) {
+ *   await pipeline(this.orders.stream(), response, { signal });
+ * }
+ * ```
+ * @publicApi
+ */
+export const RevocationSignal = (): ParameterDecorator => WatchedRequest(RevocationSignalPipe);
+
+function responseOf(context: ExecutionContext): Closing | undefined {
+  const type: string = context.getType();
+  if (type === 'graphql') {
+    const graphql = context.getArgByIndex<{
+      req?: { res?: unknown };
+      res?: unknown;
+      reply?: unknown;
+    }>(2);
+    return closingOf(graphql.res ?? graphql.reply ?? graphql.req?.res);
+  }
+  if (type === 'http') return closingOf(context.switchToHttp().getResponse());
+  throw new AuthWiringError(
+    `@RevocationSignal() is used in a "${type}" context, where no answer closes.`,
+    'Behind a gateway use LiveSockets of nestjs-logout/websockets, or LiveTokens.watch(claims).signal.',
+  );
+}
+
+/** Fastify keeps Node's response in `raw`. */
+function closingOf(response: unknown): Closing | undefined {
+  if (typeof response !== 'object' || response === null) return undefined;
+  const raw = 'raw' in response ? response.raw : response;
+  return typeof (raw as Closing).once === 'function' ? (raw as Closing) : undefined;
+}

@@ -1,0 +1,85 @@
+import { Observable } from 'rxjs';
+import type { LiveToken } from './watch.js';
+
+/** How a stream ends with its token. */
+export type StreamEnd = 'complete' | 'error';
+
+/** @param watch - Starts to watch the token; called at each subscription, and released with it. */
+export function observeUntil<T>(
+  source: Observable<T>,
+  watch: () => LiveToken,
+  how: StreamEnd,
+): Observable<T> {
+  return new Observable((subscriber) => {
+    const live = watch();
+    subscriber.add(() => live.release());
+    subscriber.add(
+      live.ended.subscribe((end) =>
+        how === 'error' ? subscriber.error(end) : subscriber.complete(),
+      ),
+    );
+    if (!subscriber.closed) subscriber.add(source.subscribe(subscriber));
+  });
+}
+
+/**
+ * The same for an iterator. It is wrapped by hand, not by a generator: a generator that waits for a value
+ * that never comes cannot be returned from.
+ */
+export function iterateUntil<T>(
+  source: AsyncIterable<T>,
+  live: LiveToken,
+  how: StreamEnd,
+): AsyncIterableIterator<T> {
+  const values = source[Symbol.asyncIterator]();
+  const over: IteratorReturnResult<undefined> = { done: true, value: undefined };
+  /** Those that wait for a value. Not a race with one promise: that would keep every value. */
+  const waiting = new Set<{
+    resolve: (over: IteratorResult<T>) => void;
+    reject: (end: unknown) => void;
+  }>();
+  let isOver = false;
+  const close = async (): Promise<void> => {
+    if (isOver) return;
+    isOver = true;
+    live.release();
+    await values.return?.();
+  };
+  const pull = async (): Promise<IteratorResult<T>> => {
+    const result = await values.next();
+    if (result.done === true) await close();
+    return result;
+  };
+  live.ended.subscribe((end) => {
+    for (const { resolve, reject } of waiting) {
+      if (how === 'error') reject(end);
+      else resolve(over);
+    }
+    // The source may never answer; nothing waits for it.
+    close().catch(() => undefined);
+  });
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next() {
+      if (live.end !== undefined && how === 'error') return Promise.reject(live.end);
+      if (isOver) return Promise.resolve(over);
+      return new Promise((resolve, reject) => {
+        const waiter = { resolve, reject };
+        waiting.add(waiter);
+        void pull()
+          .then(resolve, reject)
+          .finally(() => waiting.delete(waiter));
+      });
+    },
+    async return() {
+      await close();
+      return over;
+    },
+    async throw(error: unknown) {
+      await close();
+      throw error;
+    },
+  };
+}

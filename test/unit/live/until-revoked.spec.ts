@@ -1,0 +1,95 @@
+import { describe, expect, it } from '@jest/globals';
+import { concat, NEVER, of, Subject, toArray, firstValueFrom } from 'rxjs';
+import { fired, LiveParts } from '../../support/live-parts.js';
+
+/** An iterator as a PubSub has it: it waits for a value that may never come. */
+class Waiting<T> implements AsyncIterableIterator<T> {
+  isReturned = false;
+  private waiting: ((result: IteratorResult<T>) => void)[] = [];
+
+  next(): Promise<IteratorResult<T>> {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  push(value: T): void {
+    this.waiting.shift()?.({ done: false, value });
+  }
+
+  return(): Promise<IteratorResult<T>> {
+    this.isReturned = true;
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+describe('LiveTokens.untilRevoked and iterateUntilRevoked', () => {
+  it('completes an Observable with its token, and releases the watch with each subscription', async () => {
+    const parts = new LiveParts();
+    const claims = parts.claims();
+    const stream = concat(of(1, 2), NEVER).pipe(parts.live.untilRevoked(claims));
+    const closed = stream.subscribe();
+    const all = firstValueFrom(stream.pipe(toArray()));
+    expect(parts.meter.watched).toBe(2);
+    closed.unsubscribe();
+    expect(parts.meter.watched).toBe(1);
+    parts.event('subject', 'alice');
+    expect(await all).toEqual([1, 2]);
+    expect(parts.meter.watched).toBe(0);
+  });
+
+  it('releases the watch when the source ends first', () => {
+    const parts = new LiveParts();
+    of(1).pipe(parts.live.untilRevoked(parts.claims())).subscribe();
+    expect(parts.meter.watched).toBe(0);
+  });
+
+  it('fails with the refusal where it is asked to', async () => {
+    const parts = new LiveParts();
+    const source = new Subject<number>();
+    const ended = firstValueFrom(
+      source.pipe(parts.live.untilRevoked(parts.claims(), { end: 'error' })),
+    );
+    parts.event('subject', 'alice');
+    await expect(ended).rejects.toMatchObject({ code: 'session_ended' });
+    expect(source.observed).toBe(false);
+  });
+
+  it('ends an AsyncIterator that waits for a value, and returns it', async () => {
+    const parts = new LiveParts();
+    const source = new Waiting<number>();
+    const values = parts.live.iterateUntilRevoked(parts.claims(), source);
+    const first = values.next();
+    source.push(1);
+    expect(await first).toEqual({ done: false, value: 1 });
+    const second = values.next();
+    parts.event('subject', 'alice');
+    expect(await second).toEqual({ done: true, value: undefined });
+    expect([source.isReturned, (await values.next()).done]).toEqual([true, true]);
+  });
+
+  it('lets an AsyncIterator throw the refusal where it is asked to, once it is waited for', async () => {
+    const parts = new LiveParts();
+    const values = parts.live.iterateUntilRevoked(parts.claims(), new Waiting(), {
+      end: 'error',
+    });
+    parts.event('subject', 'alice');
+    await fired();
+    await expect(values.next()).rejects.toMatchObject({ code: 'session_ended' });
+  });
+
+  it('releases the watch of an AsyncIterator that its consumer leaves', async () => {
+    const parts = new LiveParts();
+    const source = new Waiting<number>();
+    const values = parts.live.iterateUntilRevoked(parts.claims(), source);
+    expect(parts.meter.watched).toBe(1);
+    await values.return?.();
+    expect([parts.meter.watched, source.isReturned, (await values.next()).done]).toEqual([
+      0,
+      true,
+      true,
+    ]);
+  });
+});
