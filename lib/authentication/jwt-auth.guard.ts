@@ -13,7 +13,7 @@ import {
   WhenStale,
 } from '../revocation/staleness/freshness.decorators.js';
 import { AllowExpired, OptionalAuth, Public } from './decorators.js';
-import { GuardQuestion, isThenable, JwtStrategy, type Outcome } from './jwt.strategy.js';
+import { isThenable, JwtStrategy, type Outcome } from './jwt.strategy.js';
 import type { TokenDemand } from './token-verifier.js';
 
 /** What the decorators of a route say: read once, at its first request. */
@@ -107,8 +107,8 @@ type Given = Readonly<Record<string, unknown>> | undefined;
  * Authenticates the request **and** checks that its token has not been revoked; there is no second
  * guard to forget. Use it on a controller, or for all routes by `APP_GUARD` with `useExisting`.
  *
- * The first request with a token goes through passport. The next ones are judged directly: by the same
- * strategy, with everything but the signature checked anew.
+ * It asks the strategy itself, without passport's middleware; a handler finds on the request what that
+ * one would have put there.
  *
  * A subclass may override `handleRequest`, `getRequest` and `getAuthenticateOptions` as with any
  * `AuthGuard`; they are called at each request.
@@ -170,7 +170,6 @@ function activate(
     : authenticate(guard, context, demand, options as Given);
 }
 
-/** The route's demand comes last: an override that gives options of its own does not lose it. */
 function authenticate(
   guard: JwtAuthGuard,
   context: ExecutionContext,
@@ -178,17 +177,8 @@ function authenticate(
   options: Given,
 ): boolean | Promise<boolean> {
   const request = guard.getRequest(context);
-  const token = guard[STRATEGY].find(request);
-  if (typeof token !== 'object') {
-    const asked = new GuardQuestion(demand, token);
-    // AuthGuard has getResponse(), but its types do not.
-    const response = (guard as unknown as Responding).getResponse(context);
-    return guard[STRATEGY].askPassport(request, response, options, asked).then((outcome) =>
-      answer(guard, context, request, outcome, options),
-    );
-  }
   guard[STRATEGY].lendMethods(request);
-  const outcome = guard[STRATEGY].judge(request, token, demand);
+  const outcome = guard[STRATEGY].outcomeOf(request, demand);
   return outcome instanceof Promise
     ? outcome.then((later) => answer(guard, context, request, later, options))
     : answer(guard, context, request, outcome, options);
@@ -199,16 +189,16 @@ function answer(
   guard: JwtAuthGuard,
   context: ExecutionContext,
   request: AuthRequest,
-  outcome: Outcome & { readonly status?: unknown },
+  outcome: Outcome,
   options: Given,
 ): boolean | Promise<boolean> {
-  const { error, user, info, status } = outcome;
+  const { error, user, info } = outcome;
   // As AuthGuard does; `user` and the application's name for it are no part of AuthRequest.
   const found = request as unknown as Record<string, unknown>;
   const property = String(options?.['property'] ?? 'user');
   found['authInfo'] = info;
   try {
-    const result: unknown = guard.handleRequest(error, user, info, context, status);
+    const result: unknown = guard.handleRequest(error, user, info, context);
     if (isThenable(result)) {
       return Promise.resolve(result).then(
         (later) => {
@@ -253,10 +243,6 @@ function isAnonymous(guard: JwtAuthGuard, context: ExecutionContext): boolean {
   } catch {
     return false; // Something is there and is bad: the strategy finds it again, and refuses.
   }
-}
-
-interface Responding {
-  getResponse(context: ExecutionContext): unknown;
 }
 
 function unwired(): AuthWiringError {

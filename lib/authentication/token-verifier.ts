@@ -5,6 +5,7 @@ import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { isIdentifier } from '../platform/identifier.js';
 import { logText } from '../platform/log-text.js';
+import { TokenKeys } from '../revocation/index/event-key.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import {
   type DecisionDemand,
@@ -88,6 +89,7 @@ export class TokenVerifier {
     const token = verified.byTail?.get(text.slice(-TAIL));
     if (token?.text !== text || isPast(token.until, this.proofs)) return undefined;
     verified.found++;
+    token.keys ??= new TokenKeys();
     return token;
   }
 
@@ -216,6 +218,8 @@ export class TokenVerifier {
   private ownClaims(payload: RawClaims): TokenClaims {
     const { iss, aud, sub, sid, jti, gen, iat, exp } = payload;
     if (iss !== this.options.issuer) throw refused('iss');
+    // One text for all tokens: it is compared at each request, and equal texts are slower than the same one.
+    (payload as { iss: unknown }).iss = this.options.issuer;
     if (!this.isOurs(aud)) throw refused('aud');
     if (!isIdentifier(sub)) throw refused('sub');
     if (!isIdentifier(sid)) throw refused('sid');
@@ -236,7 +240,7 @@ export class TokenVerifier {
   ): void {
     const { maxTokenLife, clockTolerance } = this.options;
     const now = this.proofs.now();
-    const latest = this.proofs.latestNow() + clockTolerance;
+    const latest = this.proofs.latestNow(now) + clockTolerance;
     if ((exp - iat) * 1000 > maxTokenLife) throw refused('exp');
     if (iat * 1000 > latest) throw refused('iat');
     if (nbf !== undefined && !(isTime(nbf) && nbf * 1000 <= latest)) throw refused('nbf');

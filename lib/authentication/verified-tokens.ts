@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { AuthKey } from '../options/auth-key.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import { TokenKeys } from '../revocation/index/event-key.js';
+import type { TokenKeys } from '../revocation/index/event-key.js';
 
 /**
  * Tokens are found by so many characters of their signature, which no one chooses who has no key. To hash
@@ -25,8 +25,8 @@ const OVERHEAD = 512;
  * again; whether the token is good *now* is asked at each request.
  */
 export class VerifiedToken {
-  /** What the index knows it by. */
-  readonly keys = new TokenKeys();
+  /** What the index knows it by: kept once the token has come a second time. */
+  keys: TokenKeys | undefined = undefined;
   /** The names of the claims that are objects or lists. */
   readonly nested: string[] = [];
   /** Its claims cannot be copied, so it is not remembered, and its one request gets the claims themselves. */
@@ -137,5 +137,9 @@ export class VerifiedTokens {
 function levelsOf(value: unknown, most = MOST_LEVELS + 1): number {
   if (typeof value !== 'object' || value === null) return 0;
   if (most <= 1) return 1;
-  return 1 + Math.max(0, ...Object.values(value).map((member) => levelsOf(member, most - 1)));
+  let deepest = 0;
+  for (const member of Object.values(value)) {
+    deepest = Math.max(deepest, levelsOf(member, most - 1));
+  }
+  return 1 + deepest;
 }

@@ -80,8 +80,8 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   one(
     'a token that is not ours ends the chain of strategies',
     STRATEGY,
-    'this.fail(error instanceof AuthException',
-    'this.error(error instanceof AuthException',
+    'toOutcome(error) : notOurs(error)',
+    'toOutcome(error) : toOutcome(error)',
     CHAINS,
   ),
   one(

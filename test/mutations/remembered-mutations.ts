@@ -2,6 +2,7 @@ import type { Mutation } from './mutation.js';
 
 const VERIFIER = 'authentication/token-verifier';
 const GUARD = 'authentication/jwt-auth.guard';
+const STRATEGY = 'authentication/jwt.strategy';
 const MEMORY = 'authentication/verified-tokens';
 
 function one(name: string, file: string, find: string, replace: string): Mutation {
@@ -12,9 +13,9 @@ function one(name: string, file: string, find: string, replace: string): Mutatio
 export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
   one(
     'a remembered token is not judged again',
-    GUARD,
-    'const outcome = guard[STRATEGY].judge(request, token, demand);',
-    'const outcome = { error: null, user: token.claims, info: undefined };',
+    STRATEGY,
+    'return this.judge(request, token, demand);',
+    'return token.keys ? { error: null, user: token.claims, info: undefined } : this.judge(request, token, demand);',
   ),
   one(
     'a remembered token does not expire',
@@ -68,7 +69,7 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
     'if (false) {',
   ),
   one(
-    'a request of a remembered token lacks the methods of passport',
+    'a request lacks the methods of passport',
     GUARD,
     'guard[STRATEGY].lendMethods(request);',
     '',
