@@ -22,7 +22,7 @@ import {
   MAX_TOKEN_LENGTH,
   PassportJwt,
 } from './jws.js';
-import { TAIL, VerifiedToken, VerifiedTokens } from './verified-tokens.js';
+import { VerifiedToken, VerifiedTokens } from './verified-tokens.js';
 
 /** What a caller demands of a token beyond the rules that hold for all. */
 export interface TokenDemand extends DecisionDemand {
@@ -86,7 +86,7 @@ export class TokenVerifier {
   find(text: string): VerifiedToken | undefined {
     const { verified, ring } = this;
     if (verified.revision !== ring.revision) verified.clear(ring.revision);
-    const token = verified.byTail?.get(text.slice(-TAIL));
+    const token = verified.byTail?.get(text);
     if (token?.text !== text || isPast(token.until, this.proofs)) return undefined;
     verified.found++;
     token.keys ??= new TokenKeys();

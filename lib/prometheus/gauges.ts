@@ -68,7 +68,7 @@ export const GAUGES: readonly MetricDefinition[] = [
   {
     name: 'remembered_tokens_bytes',
     help: 'The memory they use, estimated.',
-    read: ({ verified }) => verified.byTail?.calculatedSize ?? 0,
+    read: ({ verified }) => verified.byTail?.bytes ?? 0,
   },
   {
     name: 'live_tokens',

@@ -54,12 +54,18 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
     'copy[name] = deepCopy(copy[name]);',
     ';',
   ),
-  one('tokens are remembered without a limit of their number', MEMORY, 'max: this.most,', ''),
+  one(
+    'tokens are remembered without a limit of their number',
+    MEMORY,
+    'this.tokens.size >= this.most || ',
+    '',
+  ),
+  one('a token that came again makes room first', MEMORY, 'if (token.wasUsed && ', 'if (false && '),
   one(
     'tokens are remembered without a limit of their size',
     MEMORY,
-    'maxSize: MOST_BYTES,',
-    'maxSize: 1e12,',
+    ' || this.bytes + bytes > MOST_BYTES',
+    '',
   ),
   one('claims of any depth are remembered', MEMORY, 'if (!token.isTooDeep)', 'if (true)'),
   one(
