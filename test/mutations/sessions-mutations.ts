@@ -214,7 +214,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   one(
     'a host that is behind calls new tokens invalid before its first proof',
     'revocation/staleness/proof-clock',
-    'return this.databaseTime === 0 ? Infinity : this.now();',
+    'return this.databaseTime === 0 ? Infinity : now;',
     'return this.now();',
     'cluster/feed/boot-waits',
   ),
