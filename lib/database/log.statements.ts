@@ -123,8 +123,9 @@ export class LogStatements extends Statements {
   };
 
   /** Raw: it reads three tables. */
-  readonly position = this.prepare<[]>(
-    `SELECT ${this.positioned.columns} FROM ${this.positioned.tables}`,
+  readonly position = this.keep(
+    'position',
+    this.prepare<[]>(`SELECT ${this.positioned.columns} FROM ${this.positioned.tables}`),
   );
 
   /** Without placeholders: a caller's own manager runs it too. */

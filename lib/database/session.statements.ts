@@ -66,7 +66,7 @@ export class SessionStatements extends Statements {
    * judged by, when the token so many rotations before was replaced, whether the end of the session waits
    * to be numbered, and the position of the log (G1). Raw: it reads most of the tables.
    */
-  readonly findPresented = this.prepare<
+  private readonly findEach = this.prepare<
     [issuerKey: string, steps: number, digests: readonly string[]]
   >(
     `SELECT ${this.session.select('s')}, ${this.refresh.select('r', undefined, PRESENTED)}, ${this.dialect.text(
@@ -80,6 +80,9 @@ export class SessionStatements extends Statements {
     'plain',
     'hexes',
   );
+
+  /** Of one token. A kept plan for a list would scan what was a small table. */
+  private readonly findOne = this.keep('presented', this.findEach);
 
   /** The one lock of a refresh; a logout of the session takes the same (RT-08). */
   readonly lockSession = this.session.find(['key'], { only: ['key'], lock: true });
@@ -191,6 +194,11 @@ export class SessionStatements extends Statements {
     graceUntil: this.refresh.update(['digest IN'], FORGOTTEN_SUCCESSOR),
     expiresAt: this.refresh.delete(['digest IN']),
   };
+
+  /** Each of these tokens that there is, with everything that decides about it; read with `presentedOf`. */
+  findPresented(issuerKey: string, steps: number, digests: readonly string[]): Statement {
+    return (digests.length === 1 ? this.findOne : this.findEach)(issuerKey, steps, digests);
+  }
 
   /** The next token of a session after one of them, and the newest. */
   successors(sessionKey: string, number: number): Statement {
