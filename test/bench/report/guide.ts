@@ -30,7 +30,7 @@ export const GUIDE = `How to read it:
   wait for each answer: their time includes the database's. 1e7 sessions are filled in with \`--large\`.
 - **The primary**: the server itself logs each statement and how long it took. Instances that have nothing to do poll.
 - **16 B an entry**: a slot of the index is 22 B (a key of 128 bits, the expiry, a tag and the reason), and tables are
-  filled to 0.53-0.8. 16 B would need keys of 64 bits and tables filled to 0.88. Then a miss would read about 40 tags
+  filled to 0.53-0.8. 16 B would need keys of 64 bits and tables filled to 0.88. Then a miss would read about 35 tags
   instead of 13, and the answer would not be exact any more: with 1e6 live revocations one valid token in 1.8e13
   requests would be refused. So the entry stays larger.
 - **Writing**: 64 callers that log out as fast as they are answered, each logout durable before it is

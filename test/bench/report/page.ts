@@ -1,8 +1,11 @@
-import { chartsOf } from '../charts/charts.js';
+import { chartsOf, README_CHART } from '../charts/charts.js';
 import { GUIDE } from './guide.js';
 import { fits, type Reason, reasonOf } from './reasons.js';
 import type { Results } from './results.js';
 import { majorOf, summaryOf, tableOf } from './table.js';
+
+/** Where the charts are that the package, which has the page, leaves out. */
+const DOCS = 'https://raw.githubusercontent.com/nestjs-logout/nestjs-logout/main/docs/';
 
 /** docs/benchmarks.md, written from the results alone. */
 export function pageOf({ versions, parts }: Results): string {
@@ -17,7 +20,10 @@ export function pageOf({ versions, parts }: Results): string {
     '',
     `${versions}.`,
     '',
-    ...charts.flatMap(({ file, alt }) => [`![${alt}](${file})`, '']),
+    ...charts.flatMap(({ file, alt }) => [
+      `![${alt}](${file === README_CHART ? '' : DOCS}${file})`,
+      '',
+    ]),
     '## Targets',
     '',
     summaryOf(tables),

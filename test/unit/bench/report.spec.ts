@@ -49,6 +49,20 @@ describe('the page of the benches', () => {
     expect(page.split('Node 20.1.0, here, today.')).toHaveLength(2);
   });
 
+  it('shows the chart that is in the package by its name, and the others by their address', () => {
+    const plots = [
+      { chart: 'requests', row: 'none', series: 'Fastify', value: 1 },
+      { chart: 'rates', row: 'login', series: 'SQLite', value: 900 },
+    ] as const;
+    const drawn = { ...result('guard', 1), table: { ...table('A request', 1) } };
+    const figures = [{ name: 'a', value: 1, unit: 'x', plots }];
+    const page = pageOf(results({ ...drawn, table: { ...drawn.table, figures } }));
+    expect(page).toContain('](benchmarks.svg)');
+    expect(page).toMatch(
+      /\]\(https:\/\/raw\.githubusercontent\.com\/[^)]+\/docs\/benchmarks-rates\.svg\)/,
+    );
+  });
+
   it('keeps the former figures of what was not measured, in the order of the page', () => {
     const former = results(
       result('guard', 1),
