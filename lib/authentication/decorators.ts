@@ -7,7 +7,7 @@ import {
 import { Reflector } from '@nestjs/core';
 import type { TokenClaims } from '../options/token-claims.js';
 import { claimsOf, kidOfRequest, requestOf } from '../platform/request.js';
-import { rememberKid } from './kid-of-claims.js';
+import { KID_OF_CLAIMS } from './kid-of-claims.js';
 
 /**
  * The route needs no token; one that is sent is not read.
@@ -87,7 +87,7 @@ export const CurrentToken: (
     const request = requestOf(context);
     const claims = claimsOf<TokenClaims>(request);
     const kid = kidOfRequest(request);
-    if (claims !== undefined && kid !== undefined) rememberKid(claims, kid);
+    if (claims !== undefined && kid !== undefined) KID_OF_CLAIMS.set(claims, kid);
     return claims;
   },
 );

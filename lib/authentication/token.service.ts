@@ -9,7 +9,7 @@ import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { TokenEnding } from '../revocation/log/token-endings.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
-import { rememberKid } from './kid-of-claims.js';
+import { KID_OF_CLAIMS } from './kid-of-claims.js';
 import { DEFAULT_DEMAND, type SignedToken, TokenVerifier } from './token-verifier.js';
 import type { VerifiedToken } from './verified-tokens.js';
 
@@ -91,7 +91,7 @@ export class TokenService {
       const token = this.verifier.accept(this.signed(text), demand);
       await this.verifier.decide(token, demand);
       const claims = this.verifier.copyClaims(token);
-      rememberKid(claims, token.key.kid);
+      KID_OF_CLAIMS.set(claims, token.key.kid);
       return claims;
     } catch (error) {
       this.meter.refuse(error);

@@ -4,6 +4,7 @@ import type { AuthClock, CancelSchedule } from '../platform/auth-clock.js';
 import type { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import type { RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { LEASE_SHARE, type ProofClock } from '../revocation/staleness/proof-clock.js';
+import type { Ending } from './ending-queue.js';
 import type { Watch, WatchGroup } from './watch.js';
 import type { WatchTable } from './watch-table.js';
 
@@ -18,7 +19,7 @@ interface Watched {
   readonly table: WatchTable<Watch>;
   readonly groups: ReadonlyMap<string, WatchGroup>;
   readonly askAll: () => void;
-  readonly end: (watch: Watch, end: AuthException) => void;
+  readonly end: (watch: Watch, ending: Ending) => void;
 }
 
 /**
@@ -94,9 +95,8 @@ export class LiveTimes {
 
   private expire(): void {
     const now = this.nowSecond();
-    this.watched.table.expiring(this.second, now, (watch) =>
-      this.watched.end(watch, refusal('token_expired')),
-    );
+    const { table, end } = this.watched;
+    table.expiring(this.second, now, (watch) => end(watch, expired));
     // It goes back with the database's clock; what has ended stays ended.
     this.second = now;
   }
@@ -110,12 +110,13 @@ export class LiveTimes {
     if (this.recovery === 'none' && this.canRecover()) void this.recover();
     if (this.recovery === 'waiting') return;
     const retryAfter = Math.max(1, Math.ceil(this.options.maxStaleness / 4_000));
+    const stale = (): AuthException => refusal('revocation_state_unknown', { retryAfter });
     this.watched.table.all((watch) => {
       const limit = this.decider.openFor(watch.group.upTo) * LEASE_SHARE;
       // Evenly spread, and never after the lease.
       const share = (watch.row * 0.618_033_988_75) % 1;
       if (age > limit - share * spreadOf(limit)) {
-        this.watched.end(watch, refusal('revocation_state_unknown', { retryAfter }));
+        this.watched.end(watch, stale);
       }
     });
   }
@@ -151,4 +152,8 @@ export class LiveTimes {
 
 function spreadOf(limit: number): number {
   return Math.min(limit / 5, LONGEST_SPREAD);
+}
+
+function expired(): AuthException {
+  return refusal('token_expired');
 }

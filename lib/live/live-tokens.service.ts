@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { setImmediate } from 'node:timers';
 import type { MonoTypeOperatorFunction } from 'rxjs';
-import { kidOfClaims } from '../authentication/kid-of-claims.js';
+import { KID_OF_CLAIMS } from '../authentication/kid-of-claims.js';
 import type { LogEvent } from '../database/entities/revocation-event.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
@@ -16,11 +17,14 @@ import { RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { ProofClock } from '../revocation/staleness/proof-clock.js';
 import { assertDecidable, identityOf } from '../revocation/token-identity.js';
 import { exceptionOf } from '../revocation/verdict.js';
-import { EndingQueue } from './ending-queue.js';
+import { type Ending, EndingQueue } from './ending-queue.js';
 import { LiveTimes } from './live-times.js';
 import { iterateUntil, observeUntil, type StreamEnd } from './until-revoked.js';
 import { type LiveToken, Watch, type WatchGroup } from './watch.js';
 import { type Chain, CHAINS, WatchTable } from './watch-table.js';
+
+/** So many are asked in one turn of the event loop, where an event concerns all of them. */
+const SLICE = 5_000;
 
 /** What {@link LiveTokens.watch} may be told beside the claims. @publicApi */
 export interface WatchOptions {
@@ -69,7 +73,7 @@ export interface UntilRevokedOptions extends Omit<WatchOptions, 'onEnd'> {
 export class LiveTokens implements OnApplicationShutdown {
   private readonly table = new WatchTable<Watch>();
   private readonly groups = new Map<string, WatchGroup>();
-  private readonly queue = new EndingQueue();
+  private readonly queue: EndingQueue;
   private readonly times: LiveTimes;
   private readonly key = new Uint32Array(4);
   /** The claims of the watch that is judged: a judgement allocates nothing. */
@@ -95,9 +99,10 @@ export class LiveTokens implements OnApplicationShutdown {
     const watched = {
       table: this.table,
       groups: this.groups,
-      askAll: () => this.table.all(this.ask),
-      end: (watch: Watch, end: AuthException) => this.end(watch, end),
+      askAll: () => this.askFrom(1),
+      end: (watch: Watch, ending: Ending) => this.end(watch, ending),
     };
+    this.queue = new EndingQueue(meter);
     this.times = new LiveTimes(watched, clock, proofs, feed, decider, options);
   }
 
@@ -117,7 +122,7 @@ export class LiveTokens implements OnApplicationShutdown {
         'Pass what TokenService.verify() resolved to, or what @CurrentToken() gives; on a @Public() route there are none.',
       );
     }
-    const kid = options.kid ?? kidOfClaims(claims);
+    const kid = options.kid ?? KID_OF_CLAIMS.get(claims);
     const upTo = this.decider.toleranceOf(undefined, options.whenStale);
     const own = identityOf(claims, options.token, this.options);
     const { sub, sid, jti, iss = '' } = own;
@@ -202,10 +207,10 @@ export class LiveTokens implements OnApplicationShutdown {
     try {
       assertDecidable(claims, this.options, this.proofs.now(), this.proofs.latestNow());
       if (!this.times.isPast(exp)) return true;
-      this.end(watch, refusal('token_expired'));
+      this.end(watch, () => refusal('token_expired'));
     } catch (error) {
       if (!(error instanceof AuthException)) throw error;
-      this.end(watch, error);
+      this.end(watch, () => error);
     }
     return false;
   }
@@ -216,8 +221,14 @@ export class LiveTokens implements OnApplicationShutdown {
     if (kind === 'token') table.each(CHAINS.token, key[0]!, this.ask);
     else if (kind === 'session') table.each(CHAINS.session, key[0]!, this.ask);
     else if (kind === 'subject') table.each(CHAINS.subject, key[0]!, this.ask);
-    else table.all(this.ask);
+    else this.askFrom(1);
   };
+
+  /** All of them, some in each turn of the event loop; who comes later was asked when it came. */
+  private askFrom(first: number): void {
+    const next = this.table.some(first, SLICE, this.ask);
+    if (next > 0) setImmediate(() => this.askFrom(next));
+  }
 
   /** L1: what the guard's decision refuses ends, and nothing else. */
   private readonly ask = (watch: Watch): void => {
@@ -231,13 +242,12 @@ export class LiveTokens implements OnApplicationShutdown {
     identity.gen = number >= 0 ? number : undefined;
     identity.iat = number < 0 ? -1 - number : undefined;
     const verdict = this.decider.ending(identity, group.kid);
-    if (verdict !== undefined) this.end(watch, exceptionOf(verdict));
+    if (verdict !== undefined) this.end(watch, () => exceptionOf(verdict));
   };
 
-  private end(watch: Watch, end: AuthException): void {
+  private end(watch: Watch, ending: Ending): void {
     this.remove(watch);
-    this.meter.liveEnded[end.code] = (this.meter.liveEnded[end.code] ?? 0) + 1;
-    this.queue.add(watch, end);
+    this.queue.add(watch, ending);
   }
 
   private remove(watch: Watch): void {

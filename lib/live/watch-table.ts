@@ -81,10 +81,17 @@ export class WatchTable<Item extends Row> {
 
   /** Visits everything; the visitor may remove what it is given. */
   all(visit: (item: Item) => void): void {
-    for (let row = 1; row < this.top; row++) {
+    this.some(1, this.top, visit);
+  }
+
+  /** {@link all} in parts: visits so many rows from the first on, and gives the next, or 0 at the end. */
+  some(first: number, rows: number, visit: (item: Item) => void): number {
+    const end = Math.min(this.top, first + rows);
+    for (let row = first; row < end; row++) {
       const item = this.items[row];
       if (item !== undefined) visit(item);
     }
+    return end < this.top ? end : 0;
   }
 
   /** Visits what expires after the first second and up to the last. */

@@ -16,6 +16,7 @@ const BENCHES = [
   'rates',
   'growth',
   'index',
+  'live',
   'write',
   'telling',
   'load',

@@ -35,8 +35,8 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
   one(
     'a lost history asks no open connection',
     TOKENS,
-    'table.all(this.ask);\n        };',
-    "if (kind !== 'history') table.all(this.ask);\n    };",
+    'this.askFrom(1);\n        };',
+    "if (kind !== 'history') this.askFrom(1);\n        };",
   ),
   one(
     'a token is not asked about after it was registered',
@@ -141,4 +141,11 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     SOCKET_TESTS,
   ),
   one('a socket does not close with its token', SOCKETS, 'onEnd });', '});', SOCKET_TESTS),
+  one('only the first part of all connections is asked', TOKENS, 'if (next > 0)', 'if (false)'),
+  one(
+    'all connections are told in one turn',
+    'live/ending-queue',
+    'if (left-- === 0)',
+    'if (false)',
+  ),
 ];

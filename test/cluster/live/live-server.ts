@@ -1,4 +1,10 @@
-import { Controller, type MessageEvent, Sse, UseGuards } from '@nestjs/common';
+import {
+  Controller,
+  type INestApplication,
+  type MessageEvent,
+  Sse,
+  UseGuards,
+} from '@nestjs/common';
 import {
   ConnectedSocket,
   MessageBody,
@@ -22,6 +28,7 @@ import {
   LiveTokens,
   type SocketIoSocket,
   type TokenClaims,
+  TokenService,
 } from 'nestjs-logout';
 import { eventually } from '../../support/eventually.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
@@ -90,74 +97,88 @@ async function renewed(
   }
 }
 
-/** An instance with an event stream, a gateway of socket.io, a server of ws and one of graphql-ws. */
-export class LiveServer {
-  private readonly closing: (() => unknown)[] = [];
+/** Where a server is reached, in this process or in another. */
+export interface LiveUrls {
+  readonly http: string;
+  readonly ws: string;
+  readonly graphql: string;
+  readonly subscription: string;
+}
 
-  private constructor(
-    readonly instance: Instance,
-    private readonly urls: { http: string; ws: string; graphql: string; subscription: string },
-    private readonly servers: readonly WebSocketServer[],
-  ) {}
+/** What an application needs for {@link serveLive}. */
+export const LIVE_PARTS = { controllers: [EventsController], providers: [EventsGateway] };
 
-  static async start(database: TestDatabase, settings: InstanceSettings): Promise<LiveServer> {
-    const instance = await startInstance(database, {
-      ...settings,
-      controllers: [EventsController],
-      providers: [EventsGateway],
-    });
-    await instance.app.listen(0, '127.0.0.1');
-    const servers = [0, 1, 2].map(() => new WebSocketServer({ port: 0, host: '127.0.0.1' }));
-    const [plain, graphql, subscription] = servers as [
-      WebSocketServer,
-      WebSocketServer,
-      WebSocketServer,
-    ];
-    await Promise.all(servers.map((server) => once(server, 'listening')));
-    serveWs(instance, plain);
-    serveGraphql(instance, graphql, true);
-    serveGraphql(instance, subscription, false);
-    const urls = {
-      http: await instance.app.getUrl(),
+/** Opens the servers of an application that listens: one of ws, two of graphql-ws. */
+export async function serveLive(
+  app: INestApplication,
+): Promise<{ readonly urls: LiveUrls; readonly close: () => void }> {
+  const open = async (): Promise<WebSocketServer> => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(server, 'listening');
+    return server;
+  };
+  const [plain, graphql, subscription] = [await open(), await open(), await open()];
+  serveWs(app, plain);
+  serveGraphql(app, graphql, true);
+  serveGraphql(app, subscription, false);
+  return {
+    urls: {
+      http: await app.getUrl(),
       ws: urlOf(plain),
       graphql: urlOf(graphql),
       subscription: urlOf(subscription),
-    };
-    return new LiveServer(instance, urls, servers);
+    },
+    close: () => {
+      for (const server of [plain, graphql, subscription]) {
+        for (const client of server.clients) client.terminate();
+        server.close();
+      }
+    },
+  };
+}
+
+/** An instance with an event stream, a gateway of socket.io, a server of ws and two of graphql-ws. */
+export class LiveServer {
+  private readonly connections: Connection[] = [];
+
+  private constructor(
+    readonly instance: Instance,
+    private readonly served: Awaited<ReturnType<typeof serveLive>>,
+  ) {}
+
+  static async start(database: TestDatabase, settings: InstanceSettings): Promise<LiveServer> {
+    const instance = await startInstance(database, { ...settings, ...LIVE_PARTS });
+    await instance.app.listen(0, '127.0.0.1');
+    return new LiveServer(instance, await serveLive(instance.app));
   }
 
-  /** Opens a connection and waits until it is accepted. */
+  /** Opens a connection and waits until it is accepted or refused. */
   async connect(kind: Kind, token: string): Promise<Connection> {
-    const connection = await this.open(kind, token);
-    this.closing.push(() => connection.close());
+    const connection = await connectTo(this.served.urls, kind, token);
+    this.connections.push(connection);
     return connection;
   }
 
   async close(): Promise<void> {
-    for (const close of this.closing) close();
-    for (const server of this.servers) {
-      for (const client of server.clients) client.terminate();
-      server.close();
-    }
+    for (const connection of this.connections) connection.close();
+    this.served.close();
     await this.instance.close();
   }
+}
 
-  private open(kind: Kind, token: string): Promise<Connection> {
-    if (kind === 'sse') return openEvents(`${this.urls.http}/events`, token);
-    if (kind === 'socket.io') return openSocketIo(this.urls.http, token);
-    if (kind === 'ws') return openWs(this.urls.ws, token);
-    return openSubscription(
-      kind === 'graphql-ws' ? this.urls.graphql : this.urls.subscription,
-      token,
-    );
-  }
+/** Opens a connection and waits until it is accepted or refused. */
+export function connectTo(urls: LiveUrls, kind: Kind, token: string): Promise<Connection> {
+  if (kind === 'sse') return openEvents(`${urls.http}/events`, token);
+  if (kind === 'socket.io') return openSocketIo(urls.http, token);
+  if (kind === 'ws') return openWs(urls.ws, token);
+  return openSubscription(kind === 'graphql-ws' ? urls.graphql : urls.subscription, token);
 }
 
 function urlOf(server: WebSocketServer): string {
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function serveWs({ app }: Instance, server: WebSocketServer): void {
+function serveWs(app: INestApplication, server: WebSocketServer): void {
   const sockets = app.get(LiveSockets);
   server.on('connection', async (socket, request) => {
     const token = request.headers.authorization?.slice('Bearer '.length);
@@ -171,11 +192,12 @@ function serveWs({ app }: Instance, server: WebSocketServer): void {
 
 /** @param closesSockets - By LiveSockets; else each subscription ends by itself. */
 function serveGraphql(
-  { app, tokens }: Instance,
+  app: INestApplication,
   server: WebSocketServer,
   closesSockets: boolean,
 ): void {
   const [sockets, live] = [app.get(LiveSockets), app.get(LiveTokens)];
+  const tokens = app.get(TokenService);
   const claimsBy = new WeakMap<object, TokenClaims>();
   useServer<{ token?: string }, Extra & Record<PropertyKey, unknown>>(
     {

@@ -6,6 +6,7 @@ import { firstValueFrom } from 'rxjs';
 import type { LiveToken } from '../../../lib/live/watch.js';
 import type { TokenClaims } from '../../../lib/options/token-claims.js';
 import { codeOf } from '../../../lib/revocation/verdict.js';
+import { eventually } from '../../support/eventually.js';
 import { rounds } from '../../support/rounds.js';
 import { fired, FOREIGN, LiveParts, OWN } from '../../support/live-parts.js';
 
@@ -139,7 +140,7 @@ describe('LiveTokens', () => {
     await fc.assert(check, { numRuns: rounds(50, 300) });
   });
 
-  it('asks only about those that an event may concern', () => {
+  it('asks only about those that an event may concern', async () => {
     const parts = new LiveParts();
     const all = Array.from({ length: 2_000 }, (_, i) => parts.claims({ sub: `subject ${i}` }));
     for (const claims of all) parts.live.watch(claims);
@@ -148,11 +149,28 @@ describe('LiveTokens', () => {
     parts.event('session', all[6]?.sid ?? '');
     parts.event('subject', 'subject 7');
     for (let i = 0; i < 100; i++) parts.event('session', randomUUID());
+    await fired();
     expect(asked).toHaveBeenCalledTimes(3);
     expect(parts.meter).toMatchObject({
       watched: 1_997,
       liveEnded: { session_ended: 2, token_revoked: 1 },
     });
+  });
+
+  it('asks all about an event of their issuer, in parts, and tells them in parts', async () => {
+    const parts = new LiveParts();
+    let told = 0;
+    const options = { kid: 'key', onEnd: () => void told++ };
+    for (let i = 0; i < 12_000; i++) parts.live.watch(parts.claims(), options);
+    const asked = jest.spyOn(parts.decider, 'ending');
+    parts.event('issuer', '');
+    expect(asked.mock.calls.length).toBeLessThan(12_000);
+    await Promise.resolve();
+    expect(told).toBeGreaterThan(0);
+    expect(told).toBeLessThan(1_000);
+    await eventually(() => told === 12_000);
+    expect(asked).toHaveBeenCalledTimes(12_000);
+    expect(parts.meter.watched).toBe(0);
   });
 
   it('ends a token at once that was revoked between its verification and the watch', async () => {
