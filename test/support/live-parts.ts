@@ -105,10 +105,10 @@ export class LiveParts {
   }
 
   /** A jump: whatever has a `gen` from there on is of a lost history. */
-  jump(after: number): void {
+  jump(after: number, position = ++this.position): void {
     const id = randomBytes(16).toString('hex');
     const key = '0'.repeat(32);
-    const [position, none] = [++this.position, null];
+    const none = null;
     const rest = {
       except: none,
       accessOnly: false,

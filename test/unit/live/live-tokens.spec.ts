@@ -221,6 +221,17 @@ describe('LiveTokens', () => {
     ]);
   });
 
+  it('asks anew about a token whose position turns out to be of a lost history', async () => {
+    const parts = new LiveParts();
+    const live = parts.live.watch(parts.claims({ gen: 5_000 }), { kid: 'key' });
+    parts.event('subject', 'alice');
+    await fired();
+    expect(live.end).toBeUndefined();
+    parts.jump(2_000, 9_000);
+    await fired();
+    expect(live.end).toMatchObject({ code: 'session_ended' });
+  });
+
   it('ends at the moment at which a guard calls the token expired, by the later of both clocks', async () => {
     const parts = new LiveParts();
     const live = parts.live.watch(parts.claims());
