@@ -7,8 +7,8 @@ import type { CommandContext, CommandLog } from './command-log.js';
 import { CommandUsageError, spanText } from './command.js';
 
 /**
- * `nestjs-logout explain`: what the log says of the token on stdin. A process list shows arguments, so a
- * token is none. The command has no key: it reads what the token says, and says that this is not proven.
+ * `nestjs-logout explain`: what the log has about the token on stdin, which is no argument because a
+ * process list shows those. The command has no key, so it prints that the signature is not checked.
  */
 export async function explain(context: CommandContext): Promise<void> {
   const text = await readToken(context);

@@ -65,10 +65,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
     'doctor',
     'make every check and print each mistake with its fix; exit code 1 if something is wrong',
   );
-  add(
-    'explain',
-    'what the log says of the access token on stdin: what revoked it, when and by whom',
-  );
+  add('explain', 'show what revoked the access token on stdin, when and by whom');
   withEnd(add('revoke', 'revoke tokens: of one session, one token, one account, or all of them'))
     .option('--session <sid>', 'one login: its access tokens and its refresh token')
     .option('--token-id <jti>', 'one access token')

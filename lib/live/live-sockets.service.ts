@@ -7,7 +7,7 @@ import { AuthClock } from '../platform/auth-clock.js';
 import { LiveTokens } from './live-tokens.service.js';
 import type { LiveToken } from './watch.js';
 
-/** A client that does not answer the close frame is cut off after so long (ms). */
+/** How long a client may take to answer the close frame before its socket is terminated (ms). */
 const CLOSE_TIMEOUT = 1_000;
 /** WebSocket: an error of the application (RFC 6455 section 7.4.1). */
 const INTERNAL_ERROR = 1011;
@@ -31,9 +31,9 @@ export interface SocketIoSocket {
 /** A socket of either library. @publicApi */
 export type LiveSocket = WsSocket | SocketIoSocket;
 
-/** What {@link LiveSockets.accept} may be told beside the token. @publicApi */
+/** Options of {@link LiveSockets.accept}. @publicApi */
 export interface AcceptSocketOptions {
-  /** See `@WhenStale()`; it holds for the handshake and for as long as the socket is open. */
+  /** See `@WhenStale()`. It holds for the handshake and while the socket is open. */
   readonly whenStale?: StalePolicy | undefined;
 }
 
@@ -44,10 +44,10 @@ interface Held {
 }
 
 /**
- * Authenticates sockets at their handshake and closes them with their token, on every instance: sockets of
- * socket.io, of ws, and of graphql-ws (which are those of ws).
+ * Authenticates sockets of socket.io, ws and graphql-ws at their handshake. When the token is revoked or
+ * expires, every instance closes its sockets.
  *
- * A client of ws sees the close code 4401 (4503 while freshness cannot be proven) and the error code as
+ * A client of ws gets the close code 4401 (4503 while freshness cannot be proven) with the error code as
  * reason. A client of socket.io gets the event `exception` with the body of the refusal, and is
  * disconnected.
  *
@@ -83,12 +83,12 @@ export class LiveSockets {
   ) {}
 
   /**
-   * Verifies the token of a handshake and watches it until the socket closes. A refused socket is told and
-   * closed, and the result is `undefined`: Nest does not catch what `handleConnection` throws.
+   * Verifies the token of a handshake and watches it until the socket closes. A refused socket gets the
+   * refusal and is closed. Then the result is `undefined`: Nest does not catch what `handleConnection` throws.
    *
-   * Messages may arrive before this resolves: a handler asks {@link claimsOf}.
+   * Messages may arrive before this resolves, so check {@link claimsOf} in each handler.
    *
-   * @param token - Whatever the client sent in its place; `undefined` is `token_missing`.
+   * @param token - What the client sent as token; `undefined` is `token_missing`.
    */
   async accept(
     socket: LiveSocket,
@@ -111,10 +111,10 @@ export class LiveSockets {
   }
 
   /**
-   * Replaces the token of an open socket by a renewed one of the same account, without a reconnect.
+   * Replaces the token of an open socket with a renewed one of the same account, without a reconnect.
    *
-   * @throws AuthException for a bad token, which leaves the socket with the one that it has:
-   * `token_invalid` for a token of another account. Once the socket's own token has ended: its refusal.
+   * @throws AuthException for a bad token, and `token_invalid` for one of another account; the socket keeps
+   * its token. Once its token has ended: the refusal that ended it.
    */
   async renew(socket: LiveSocket, token: unknown): Promise<TokenClaims> {
     const { claims: known, live, options } = this.accepted(socket);
@@ -128,7 +128,7 @@ export class LiveSockets {
     return claims;
   }
 
-  /** The claims of the token that an open socket was accepted with; `undefined` before, and once it ended. */
+  /** The claims of the token of an open socket; `undefined` before it is accepted, and once its token has ended. */
   claimsOf(socket: LiveSocket): TokenClaims | undefined {
     const held = this.held.get(socket);
     return held?.live.end === undefined ? held?.claims : undefined;
@@ -137,13 +137,13 @@ export class LiveSockets {
   private accepted(socket: LiveSocket): Held {
     const held = this.held.get(socket);
     if (held === undefined) {
-      throw refusal('token_missing', { message: 'The socket has no token that could be renewed.' });
+      throw refusal('token_missing', { message: 'The socket has no token to renew.' });
     }
     if (held.live.end !== undefined) throw held.live.end;
     return held;
   }
 
-  /** Whether the socket is still open, and held from now on. */
+  /** Watches the token, unless the socket has closed: then `false`. */
   private hold(socket: LiveSocket, claims: TokenClaims, options: AcceptSocketOptions): boolean {
     if (!isOpen(socket)) return false;
     const former = this.held.get(socket);

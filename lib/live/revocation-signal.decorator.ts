@@ -11,14 +11,14 @@ import { claimsOf, kidOfRequest, requestOf } from '../platform/request.js';
 import { routeDemandOf } from '../revocation/staleness/freshness.decorators.js';
 import { LiveTokens } from './live-tokens.service.js';
 
-/** The part of an answer by which its end is seen. */
+/** What is used of Node's response to see that it is closed. */
 interface Closing {
   readonly destroyed?: boolean;
   readonly writableFinished?: boolean;
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** What a parameter needs of its request; a pipe can be given the registry, a decorator cannot. */
+/** What the decorator passes to its pipe. Nest injects the registry into a pipe, not into a decorator. */
 interface WatchedRequest {
   readonly claims: TokenClaims | undefined;
   readonly kid: string | undefined;
@@ -26,13 +26,13 @@ interface WatchedRequest {
   readonly response: Closing | undefined;
 }
 
-/** Watches the token of the request until its answer is closed. */
+/** Watches the token of the request until its response is closed. */
 @Injectable()
 export class RevocationSignalPipe implements PipeTransform<WatchedRequest, AbortSignal> {
   constructor(private readonly live: LiveTokens) {}
 
   transform({ claims, kid, whenStale, response }: WatchedRequest): AbortSignal {
-    // Anonymous (@OptionalAuth, @Public): there is nothing that could be revoked.
+    // Anonymous (@OptionalAuth, @Public): nothing can be revoked.
     if (claims === undefined) return new AbortController().signal;
     const live = this.live.watch(claims, { kid, whenStale });
     const { signal } = live;
@@ -42,14 +42,14 @@ export class RevocationSignalPipe implements PipeTransform<WatchedRequest, Abort
   }
 }
 
-const WatchedRequest = createParamDecorator(
+const watchedRequest = createParamDecorator(
   (_: unknown, context: ExecutionContext): WatchedRequest => {
     const request = requestOf(context);
     const { freshness, whenStale } = routeDemandOf(context.getHandler(), context.getClass());
     return {
       claims: claimsOf(request),
       kid: kidOfRequest(request),
-      // As for the request: a route that demands freshness is closed.
+      // As for the request: a route that demands freshness fails closed.
       whenStale: whenStale ?? (freshness === undefined ? undefined : 'closed'),
       response: responseOf(context),
     };
@@ -60,10 +60,10 @@ const WatchedRequest = createParamDecorator(
  * An AbortSignal that aborts when the request's token is revoked, expires, or freshness cannot be proven
  * (`@WhenStale()` counts). Its `reason` is the `AuthException`.
  *
- * It is released when the answer is closed. Without a token (`@OptionalAuth()`) it never aborts. In a
- * GraphQL subscription over a socket no answer closes: there use `LiveTokens.untilRevoked()`.
+ * It is released when the response is closed. Without a token (`@OptionalAuth()`) it never aborts. A
+ * GraphQL subscription over a socket has no response: use `LiveTokens.iterateUntilRevoked()` there.
  *
- * @example A long download stops within the bound of a logout:
+ * @example A long download stops within `maxStaleness` of a logout:
  * ```ts
  * @Get('export')
  * async export(@RevocationSignal() signal: AbortSignal, @Res() response: Response) {
@@ -72,7 +72,7 @@ const WatchedRequest = createParamDecorator(
  * ```
  * @publicApi
  */
-export const RevocationSignal = (): ParameterDecorator => WatchedRequest(RevocationSignalPipe);
+export const RevocationSignal = (): ParameterDecorator => watchedRequest(RevocationSignalPipe);
 
 function responseOf(context: ExecutionContext): Closing | undefined {
   const type: string = context.getType();
@@ -86,8 +86,8 @@ function responseOf(context: ExecutionContext): Closing | undefined {
   }
   if (type === 'http') return closingOf(context.switchToHttp().getResponse());
   throw new AuthWiringError(
-    `@RevocationSignal() is used in a "${type}" context, where no answer closes.`,
-    'Behind a gateway use LiveSockets of nestjs-logout/websockets, or LiveTokens.watch(claims).signal.',
+    `@RevocationSignal() is used in a "${type}" context, which has no response.`,
+    'Behind a gateway let LiveSockets close the socket. Anywhere else use LiveTokens.watch(claims).signal.',
   );
 }
 

@@ -4,7 +4,11 @@ import type { LiveToken } from './watch.js';
 /** How a stream ends with its token. */
 export type StreamEnd = 'complete' | 'error';
 
-/** @param watch - Starts to watch the token; called at each subscription, and released with it. */
+/**
+ * Ends an Observable with its token.
+ *
+ * @param watch - Starts to watch the token: called at each subscription, released at its end.
+ */
 export function observeUntil<T>(
   source: Observable<T>,
   watch: () => LiveToken,
@@ -23,8 +27,8 @@ export function observeUntil<T>(
 }
 
 /**
- * The same for an iterator. It is wrapped by hand, not by a generator: a generator that waits for a value
- * that never comes cannot be returned from.
+ * Ends an iterator with its token. It is no generator: `return()` of a generator waits for the value that
+ * it awaits, which may never come.
  */
 export function iterateUntil<T>(
   source: AsyncIterable<T>,
@@ -33,7 +37,7 @@ export function iterateUntil<T>(
 ): AsyncIterableIterator<T> {
   const values = source[Symbol.asyncIterator]();
   const over: IteratorReturnResult<undefined> = { done: true, value: undefined };
-  /** Those that wait for a value. Not a race with one promise: that would keep every value. */
+  /** Calls of `next()` that wait for a value. A race with one promise would keep every value in memory. */
   const waiting = new Set<{
     resolve: (over: IteratorResult<T>) => void;
     reject: (end: unknown) => void;

@@ -2,12 +2,12 @@ import { Observable } from 'rxjs';
 import type { AuthException } from '../errors/auth.exception.js';
 import type { Row } from './watch-table.js';
 
-/** What many watched tokens have in common, held once: the registry, the issuer, the key and the policy. */
+/** What many watched tokens share: the registry, the issuer, the key and the policy. */
 export interface WatchGroup {
   readonly name: string;
   readonly iss: string;
   readonly kid: string | undefined;
-  /** The tolerated staleness (ms), as the decider counts it. */
+  /** The tolerated staleness (ms), from `RevocationDecider.toleranceOf()`. */
   readonly upTo: number;
   readonly release: (watch: Watch) => void;
   /** Watched tokens of this group. */
@@ -22,17 +22,17 @@ export interface WatchGroup {
  * @publicApi
  */
 export interface LiveToken {
-  /** What ended the token, with `code` and `reason`; `undefined` while it is good. */
+  /** The refusal that ended the token, with `code` and `reason`; `undefined` while it is good. */
   readonly end: AuthException | undefined;
   /** Aborts when the token ends; its `reason` is the {@link AuthException}. */
   readonly signal: AbortSignal;
   /** Emits the {@link AuthException} once, when the token ends, and completes. */
   readonly ended: Observable<AuthException>;
-  /** Stops watching, because the connection is closed. Nothing fires any more. Calling it twice is harmless. */
+  /** Stops watching, because the connection is closed. Nothing fires afterwards. A second call does nothing. */
   release(): void;
 }
 
-/** What the registry holds of one token: its ids and what is to be told, nothing else. */
+/** What the registry holds of one token: its ids, and whom to notify. */
 export class Watch implements LiveToken, Row {
   row = 0;
   private controller: AbortController | undefined = undefined;
@@ -59,13 +59,13 @@ export class Watch implements LiveToken, Row {
   get ended(): Observable<AuthException> {
     const { signal } = this;
     return new Observable((subscriber) => {
-      const tell = (): void => {
+      const notify = (): void => {
         subscriber.next(signal.reason as AuthException);
         subscriber.complete();
       };
-      if (signal.aborted) return tell();
-      signal.addEventListener('abort', tell, { once: true });
-      return () => signal.removeEventListener('abort', tell);
+      if (signal.aborted) return notify();
+      signal.addEventListener('abort', notify, { once: true });
+      return () => signal.removeEventListener('abort', notify);
     });
   }
 

@@ -87,7 +87,7 @@ export interface OperationSettings extends SessionSettings {
   /**
    * How many verified tokens a process remembers, 0 to 1,000,000. The signature of such a token is not
    * verified again at its next request; everything else is: expiry, key, revocation, freshness,
-   * `validate`. They take at most 16 MiB, and the least recently used go first.
+   * `validate`. They take at most 16 MiB; those that did not come again are forgotten first.
    *
    * Set it to 0 if each request brings a new token. If most tokens are forgotten before they come again,
    * one warning says so.

@@ -23,7 +23,7 @@ export const LEASE_SHARE = 0.98;
 @Injectable()
 export class ProofClock {
   private proof: Moment | undefined;
-  /** The same, but kept by {@link discard}: what open connections have their lease from (L4). */
+  /** The same, but {@link discard} keeps it: the lease of open connections starts there (L4). */
   private last: Moment | undefined;
   private moments = 0;
   private contradicted = false;
@@ -70,7 +70,7 @@ export class ProofClock {
     return this.since(this.proof);
   }
 
-  /** {@link age} of the last proof, also after a contradiction: for connections that are open already. */
+  /** {@link age} of the last proof, also after a contradiction: for open connections. */
   lastAge(): number {
     return this.since(this.last);
   }
