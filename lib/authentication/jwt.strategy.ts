@@ -108,10 +108,10 @@ export class JwtStrategy
   }
 
   /**
-   * What becomes of a request. A promise only where there is something to wait for. `JwtAuthGuard` asks
-   * this directly, and passport through {@link authenticate}.
+   * Authenticates a request; a promise only where there is something to wait for. `JwtAuthGuard` calls it
+   * directly, passport through {@link authenticate}.
    *
-   * What is not a token of ours fails, so that passport asks the next strategy of a chain; the refusal
+   * What is not a token of ours fails, so that passport calls the next strategy of a chain; the refusal
    * is the challenge. A token of ours that is bad now is an error and ends the chain: no other
    * strategy may accept it.
    *
@@ -132,8 +132,8 @@ export class JwtStrategy
   }
 
   /**
-   * Gives a request the methods that passport gives (`isAuthenticated()` and others), because
-   * `JwtAuthGuard` does not call passport's middleware.
+   * Gives a request the methods of passport's middleware (`isAuthenticated()` and others), which
+   * `JwtAuthGuard` does not call.
    *
    * @internal
    */
@@ -199,24 +199,24 @@ export class JwtStrategy
 }
 
 /** What passport's middleware puts on a request. */
-type Lent = {
-  [
-    name in
-      | 'login'
-      | 'logIn'
-      | 'logout'
-      | 'logOut'
-      | 'isAuthenticated'
-      | 'isUnauthenticated'
-      | '_sessionManager'
-  ]?: unknown;
-};
+type Lent = Partial<
+  Record<
+    | 'login'
+    | 'logIn'
+    | 'logout'
+    | 'logOut'
+    | 'isAuthenticated'
+    | 'isUnauthenticated'
+    | '_sessionManager',
+    unknown
+  >
+>;
 
-/** Passport asks a strategy that answers nothing, and leaves the methods. */
+/** Taken from passport's middleware, called with a strategy that does nothing. */
 function methodsOfPassport(): Lent {
   const request = {};
-  const nobody = { authenticate: () => undefined };
-  PASSPORT.authenticate(nobody, {}, () => undefined)(request, undefined, () => undefined);
+  const idle = { authenticate: () => undefined };
+  PASSPORT.authenticate(idle, {}, () => undefined)(request, undefined, () => undefined);
   return request;
 }
 
@@ -233,7 +233,7 @@ function letIn(result: unknown, request: AuthRequest, claims: TokenClaims, kid: 
   return { error: null, user: false, info: challenge };
 }
 
-/** Whatever was sent is not a token of ours. */
+/** What was sent is not a token of ours. */
 function notOurs(error: unknown): Outcome {
   const info = error instanceof AuthException ? error : refusal('token_invalid', { cause: error });
   return { error: null, user: false, info };

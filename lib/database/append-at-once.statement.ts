@@ -46,8 +46,8 @@ export interface KeepingTimes {
  * So either everything is written or nothing. A trigger can leave a row out without an error: the last
  * SELECT looks at the rows and fails, which undoes all. Raw, and PostgreSQL only.
  *
- * A connection keeps the plans, because making one takes the server longer than all the rest: 1 ms. A kept
- * plan must not scan what was a small table: the look at earlier events takes the order of the index.
+ * A connection keeps the plans, because planning takes the server longer than all the rest: 1 ms. A kept
+ * plan must not scan what was a small table, so the search for earlier events is ordered as the index is.
  */
 export class AppendAtOnceStatement extends Statements {
   private readonly one: Kept;
@@ -55,11 +55,13 @@ export class AppendAtOnceStatement extends Statements {
 
   constructor(dialect: Dialect, { settingsAllow }: OneStatement, keeping: KeepingTimes) {
     super(dialect);
-    const texts = formsOf(dialect).map((form) => this.text(form, settingsAllow, keeping));
-    [this.one, this.several] = texts.map((sql) => ({ sql, name: planName('append', sql) })) as [
-      Kept,
-      Kept,
-    ];
+    const kept = (form: Form): Kept => {
+      const sql = this.text(form, settingsAllow, keeping);
+      return { sql, name: planName('append', sql) };
+    };
+    const { one, several } = formsOf(dialect);
+    this.one = kept(one);
+    this.several = kept(several);
   }
 
   /**
@@ -134,14 +136,14 @@ export class AppendAtOnceStatement extends Statements {
   }
 }
 
-/** A text whose plan a connection keeps. */
+/** A statement whose plan a connection keeps. */
 type Kept = Required<Pick<Statement, 'sql' | 'name'>>;
 
-/** In what the text for one event differs from that for several, which takes a list of each value. */
+/** What differs between the text for one event and that for several, which takes lists. */
 interface Form {
   /** A condition: a key is one of those that are to end. */
   readonly among: string;
-  /** The reason why a session ends, and behind it whatever this needs, up to a condition. */
+  /** The reason why a session ends, and the rest of its UPDATE up to a condition. */
   readonly ended: string;
   readonly count: string;
   /** The id of the last event. */
@@ -152,16 +154,16 @@ interface Form {
   readonly isAll: string;
 }
 
-/** For one event without any list: each list takes the server as long as a look into an index. */
-function formsOf(dialect: Dialect): readonly [one: Form, several: Form] {
+/** The one for one event has no lists: each takes the server as long as a search in an index. */
+function formsOf(dialect: Dialect): Readonly<Record<'one' | 'several', Form>> {
   const types = ['bytea', 'text', 'bytea', 'bigint', 'bigint', 'text', 'text'];
   const names = ['id', 'kind', 'key', 'expires_at', 'life', 'reason', 'actor'];
   const scalars = types.map((type, index) => `${dialect.placeholder(index + 1)}::${type}`);
   const lists = scalars.map((scalar) => `${scalar}[]`);
   const [ids = '', , keys = '', , , reasons = ''] = lists;
   const columns = scalars.map((scalar, index) => `${scalar} AS ${names[index]}`).join(', ');
-  return [
-    {
+  return {
+    one: {
       among: `= ${scalars[2]}`,
       ended: `${scalars[5]} WHERE TRUE`,
       count: '1',
@@ -169,7 +171,7 @@ function formsOf(dialect: Dialect): readonly [one: Form, several: Form] {
       rows: `(SELECT ${columns}, 1 AS place) d`,
       isAll: 'EXISTS (SELECT FROM added)',
     },
-    {
+    several: {
       among: `= ANY(${keys})`,
       ended: `d.reason FROM unnest(${keys}, ${reasons}) AS d(key, reason) WHERE s.session_key = d.key`,
       count: `cardinality(${ids})`,
@@ -177,10 +179,10 @@ function formsOf(dialect: Dialect): readonly [one: Form, several: Form] {
       rows: `unnest(${lists.join(', ')}) WITH ORDINALITY AS d(${names.join(', ')}, place)`,
       isAll: `(SELECT COUNT(*) FROM added) = cardinality(${ids})`,
     },
-  ];
+  };
 }
 
-/** A list of binary values in PostgreSQL's spelling, without a buffer for each of them. */
+/** A list of binary values as PostgreSQL writes it, without a buffer for each of them. */
 function bytesList(hexes: readonly string[]): string {
   return `{\\\\x${hexes.join(',\\\\x')}}`;
 }

@@ -26,7 +26,6 @@ export interface RegisteredBounds {
  * decision about a token depends on it.
  */
 export class InstancePresence {
-  readonly label = INSTANCE_LABEL;
   private readonly id: string;
   private readonly statements: InstanceStatements;
   private row: InstanceRow | undefined;
@@ -48,7 +47,7 @@ export class InstancePresence {
   *register(bounds: RegisteredBounds): Transaction<void> {
     this.row = {
       id: this.id,
-      label: this.label,
+      label: INSTANCE_LABEL,
       ...bounds,
       release: RELEASE,
       format: SUPPORTED_FORMAT,
@@ -90,8 +89,8 @@ export async function registerInstance(
   const { database, instance, statements, transactions } = log;
   const write = function* (): Transaction<void> {
     yield* transactions.lockHead();
-    yield statements.registerBound('maxStaleness', bounds.maxStaleness, instance.label);
-    yield statements.registerBound('maxTokenLife', bounds.maxTokenLife, instance.label);
+    yield statements.registerBound('maxStaleness', bounds.maxStaleness, INSTANCE_LABEL);
+    yield statements.registerBound('maxTokenLife', bounds.maxTokenLife, INSTANCE_LABEL);
     yield* instance.register(bounds);
   };
   await database.transaction(write, via);
