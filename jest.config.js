@@ -1,13 +1,15 @@
 /** Tests are compiled by tsc and run as plain ESM: what is tested is what ships. */
 export default {
   rootDir: 'build',
-  testMatch: ['<rootDir>/test/{unit,e2e,security,cluster}/**/*.spec.js'],
+  testMatch: ['<rootDir>/test/{unit,e2e,security,cluster,transports}/**/*.spec.js'],
   testEnvironment: 'node',
   transform: {},
   moduleNameMapper: {
     '^nestjs-logout$': '<rootDir>/lib/index.js',
     '^nestjs-logout/(testing|terminus|prometheus|postgres|redis|nats)$':
       '<rootDir>/lib/$1/index.js',
+    // @fastify/static, which Mercurius requires, has one that is ESM: Jest cannot require that before Node 24.9.
+    '^content-disposition$': '<rootDir>/../node_modules/content-disposition',
   },
   setupFiles: ['reflect-metadata'],
   testSequencer: '<rootDir>/test/support/longest-first.js',

@@ -1,6 +1,8 @@
 export { AuthModule } from './auth.module.js';
 export type { AuthModuleExtras } from './auth.module-definition.js';
 
+export { AuthExceptionFilter } from './platform/auth-exception.filter.js';
+export { type HandshakeRequest, rememberHandshake } from './platform/handshake.js';
 export { AuthClock, type CancelSchedule } from './platform/auth-clock.js';
 
 export {

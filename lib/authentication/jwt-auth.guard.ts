@@ -6,6 +6,7 @@ import { AuthException } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { type AuthRequest, requestOf, setResponseHeaders } from '../platform/request.js';
+import { throwTo } from '../platform/transport-refusal.js';
 import {
   Freshness,
   routeDemandOf,
@@ -225,7 +226,7 @@ function refuse(
   thrown: unknown,
   { error, info }: Outcome,
   context: ExecutionContext,
-): never {
+): Promise<never> {
   const coded = [error, info].find((one) => one instanceof AuthException);
   const answer = coded !== undefined && isBareUnauthorized(thrown) ? coded : thrown;
   const known = answer instanceof AuthException ? answer : coded;
@@ -233,7 +234,7 @@ function refuse(
     guard[METER].refuse(known);
     setResponseHeaders(context, known.headers);
   }
-  throw answer;
+  return throwTo(context, answer);
 }
 
 /** For `@OptionalAuth()`: whether the request has no token at all. */

@@ -4,6 +4,8 @@ import type { AuthErrorCode } from '../errors/error-codes.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
+import { type HandshakeRequest, readHandshake } from '../platform/handshake.js';
+import { assertHeaders } from '../platform/request.js';
 import { INSTANCE_LABEL } from '../revocation/log/instance-presence.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { TokenEnding } from '../revocation/log/token-endings.js';
@@ -11,6 +13,7 @@ import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
 import { KID_OF_CLAIMS } from './kid-of-claims.js';
 import { DEFAULT_DEMAND, type SignedToken, TokenVerifier } from './token-verifier.js';
+import { TokenSource } from './token-source.js';
 import type { VerifiedToken } from './verified-tokens.js';
 
 /** What {@link TokenService.verify} can be asked beside the token. */
@@ -54,14 +57,14 @@ export interface TokenExplanation {
 }
 
 /**
- * Verifies access tokens that did not come in a guarded HTTP request: those of sockets and jobs. It has the
- * guard's rules, check for revocation and exceptions.
+ * Verifies access tokens where no guard runs: at the handshake of a socket, in a job. It has the guard's
+ * rules, check for revocation and exceptions.
  *
  * @example
  * ```ts
  * async handleConnection(socket: Socket) {
  *   try {
- *     socket.data.claims = await this.tokens.verify(socket.handshake.auth.token);
+ *     socket.data.claims = await this.tokens.verifyRequest(socket.handshake);
  *   } catch {
  *     socket.disconnect(true); // Nest does not catch what handleConnection throws
  *   }
@@ -74,6 +77,7 @@ export class TokenService {
   constructor(
     private readonly verifier: TokenVerifier,
     private readonly meter: AuthMeter,
+    private readonly source: TokenSource,
     private readonly revocation: RevocationService,
     private readonly log: RevocationLog,
   ) {}
@@ -85,10 +89,42 @@ export class TokenService {
    * `revocation_state_unknown`.
    */
   async verify(text: string, options: VerifyTokenOptions = {}): Promise<TokenClaims> {
-    const { freshness, whenStale, allowExpired = false } = options;
+    return this.verifyFound(() => text, options);
+  }
+
+  /**
+   * The claims of the token of a handshake: the upgrade request of ws, `socket.handshake` of socket.io, or
+   * an object with `headers`. The token is in the header `Authorization`, in the cookie where cookies are
+   * on, or in what the client sent beside the headers (`auth`).
+   *
+   * A cookie counts only where a page of our own origin, or of the option `cookies.origins`, opened the
+   * connection: a browser sends it along with the handshake of any page (ASVS 5.0 4.4.2).
+   *
+   * @throws AuthException as {@link TokenService.verify}, 400 `invalid_request` for two tokens, 403
+   * `csrf_refused` for a cookie that another site's page sent along.
+   * @throws AuthWiringError for what has no headers.
+   * @example
+   * ```ts
+   * server.on('upgrade', async (request, socket) => {
+   *   await tokens.verifyRequest(request).catch(() => socket.destroy());
+   * });
+   * ```
+   */
+  async verifyRequest(
+    handshake: HandshakeRequest,
+    options: VerifyTokenOptions = {},
+  ): Promise<TokenClaims> {
+    assertHeaders(handshake);
+    return this.verifyFound(() => this.source.read(readHandshake(handshake)), options);
+  }
+
+  private async verifyFound(
+    find: () => string | undefined,
+    { freshness, whenStale, allowExpired = false }: VerifyTokenOptions,
+  ): Promise<TokenClaims> {
     const demand = { allowExpired, freshness, whenStale };
     try {
-      const token = this.verifier.accept(this.signed(text), demand);
+      const token = this.verifier.accept(this.signed(find()), demand);
       await this.verifier.decide(token, demand);
       const claims = this.verifier.copyClaims(token);
       KID_OF_CLAIMS.set(claims, token.key.kid);

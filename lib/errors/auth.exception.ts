@@ -53,7 +53,31 @@ export class AuthException extends HttpException {
     this.reason = details.reason;
     this.headers = details.headers ?? {};
   }
+
+  /**
+   * What a GraphQL error shows beside the message, as @nestjs/apollo writes it of any HttpException:
+   * Apollo's code, and our body with code and reason as `originalError`. graphql-js takes it from here,
+   * so that Mercurius and graphql-ws say the same.
+   */
+  get extensions(): {
+    readonly code: string;
+    readonly status: number;
+    readonly originalError: object;
+  } {
+    const status = this.getStatus();
+    return {
+      code: GRAPHQL_CODES[status] ?? 'INTERNAL_SERVER_ERROR',
+      status,
+      originalError: this.getResponse() as object,
+    };
+  }
 }
+
+const GRAPHQL_CODES: Readonly<Record<number, string>> = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+};
 
 /**
  * A 401 with the challenge of RFC 6750 section 3: without credentials it names only the realm, with

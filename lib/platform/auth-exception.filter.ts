@@ -4,32 +4,52 @@ import { throwError } from 'rxjs';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, AuthUnauthorizedException } from '../errors/auth.exception.js';
 import { setResponseHeaders } from './request.js';
+import { callerError, socketBody } from './transport-refusal.js';
 
 /**
  * Gives the answer to an {@link AuthException} its headers (`Retry-After`, `WWW-Authenticate`) when a
- * service threw it; the body is Nest's own rendering of the exception. Message handlers and gateways,
- * which have no HTTP, send their client the same body.
+ * service threw it; the body is Nest's own rendering of the exception. Clients of gateways and message
+ * handlers get it in the form of their transport.
+ *
+ * `AuthModule` makes it a global filter, so controllers and resolvers have it. Nest asks no global filter
+ * behind gateways, nor behind message handlers of a hybrid application without `inheritAppConfig`: put
+ * `@UseFilters(AuthExceptionFilter)` on those that call services of this library. The guards do not need it.
  *
  * An application filter that also catches these exceptions takes over; the guard sets the headers of
  * its own refusals itself, so that they survive it.
+ *
+ * @example
+ * ```ts
+ * @UseFilters(AuthExceptionFilter) @WebSocketGateway() export class OrdersGateway { … }
+ * ```
+ * @publicApi
  */
 @Catch(AuthException)
 export class AuthExceptionFilter extends BaseExceptionFilter {
   override catch(exception: AuthException, host: ArgumentsHost): unknown {
     const type: string = host.getType();
-    if (type === 'rpc') return throwError(() => exception.getResponse());
-    if (type === 'ws') {
-      const client = host
-        .switchToWs()
-        .getClient<{ emit?(event: string, body: unknown): unknown }>();
-      return client.emit?.('exception', exception.getResponse());
-    }
+    if (type === 'rpc') return throwError(() => callerError(host, exception));
+    if (type === 'ws') return tell(host.switchToWs().getClient<SocketClient>(), exception);
     if (type === 'http' || type === 'graphql') {
       setResponseHeaders(host as ExecutionContext, exception.headers);
     }
     if (type !== 'http') throw exception;
     return super.catch(exception, host);
   }
+}
+
+/** A socket of socket.io, or of ws, whose `emit` tells nobody but the server. */
+interface SocketClient {
+  readonly readyState?: unknown;
+  send?(text: string): unknown;
+  emit?(event: string, body: unknown): unknown;
+}
+
+function tell(client: SocketClient, exception: AuthException): unknown {
+  const data = socketBody(exception);
+  return typeof client.readyState === 'number'
+    ? client.send?.(JSON.stringify({ event: 'exception', data }))
+    : client.emit?.('exception', data);
 }
 
 /** Nest's own exception filter, without sending a response. */

@@ -91,14 +91,19 @@ interface OriginRequest extends AuthRequest {
  * `Sec-Fetch-Site` decides where a browser sends it; else `Origin`, compared with the request's host.
  * A request with neither comes from no browser of this decade, so it abuses no one's cookies.
  *
+ * The upgrade to a WebSocket is a GET, but what it opens can act. Every browser sends `Origin` with it.
+ * `Sec-Fetch-Site` is not asked: Mercurius puts what the client says over the socket among the headers
+ * that the browser did not send.
+ *
  * @param origins - Other origins that may act, such as `https://app.example.com`.
  */
 export function mayActWithCookies(request: AuthRequest, origins: ReadonlySet<string>): boolean {
   const { method, headers } = request as OriginRequest;
-  if (typeof method === 'string' && SAFE.has(method.toUpperCase())) return true;
+  const isUpgrade = headers['upgrade'] !== undefined;
+  if (typeof method === 'string' && SAFE.has(method.toUpperCase()) && !isUpgrade) return true;
   const { origin } = headers;
   if (typeof origin === 'string' && origins.has(origin)) return true;
-  const site = headers['sec-fetch-site'];
+  const site = isUpgrade ? undefined : headers['sec-fetch-site'];
   // "none": typed into the address bar, from a bookmark; no page had a hand in it.
   if (site !== undefined) return site === 'same-origin' || site === 'none';
   return origin === undefined || (typeof origin === 'string' && isOwn(origin, hostOf(request)));

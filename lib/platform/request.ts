@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { connectionRequest, messageRequest, socketRequest } from './message-request.js';
 
 /** What the library needs of a request: its headers, and room for what authentication found. */
 export interface AuthRequest {
@@ -15,20 +16,37 @@ interface HeaderWriter {
 }
 
 /**
- * The HTTP request behind a controller (Express, Fastify) or a GraphQL resolver.
+ * The HTTP request behind a controller (Express, Fastify) or a GraphQL resolver; what stands for it behind
+ * a subscription, a gateway or a message handler.
  *
- * @throws AuthWiringError behind a gateway or a message handler, where there is no such request.
+ * @throws AuthWiringError where there is neither a request nor a place for a token.
  */
 export function requestOf(context: ExecutionContext): AuthRequest {
   const type: string = context.getType();
   if (type === 'http') return context.switchToHttp().getRequest<AuthRequest>();
-  const graphql = context.getArgByIndex<{ req?: AuthRequest } | undefined>(2);
-  if (type === 'graphql' && graphql?.req !== undefined) return graphql.req;
+  if (type === 'ws') return socketRequest(context);
+  if (type === 'rpc') return messageRequest(context);
+  const found = type === 'graphql' ? operationRequest(context) : undefined;
+  if (found !== undefined) return found;
   throw new AuthWiringError(
     `A guard of nestjs-logout ran in a "${type}" context that has no HTTP request.`,
-    'Behind a gateway or a message handler call TokenService.verify(token) yourself.',
     'In GraphQL let the context hold the request: context: ({ req }) => ({ req }).',
+    'Behind anything else call TokenService.verify(token) yourself.',
   );
+}
+
+/** What GraphQL's `context` may have returned: `request` is that of Mercurius over graphql-ws. */
+interface GraphqlContext {
+  readonly req?: AuthRequest;
+  readonly request?: AuthRequest;
+  readonly res?: HeaderWriter;
+  readonly reply?: HeaderWriter;
+}
+
+function operationRequest(context: ExecutionContext): AuthRequest | undefined {
+  const operation = context.getArgByIndex<GraphqlContext | undefined>(2);
+  if (operation === undefined || operation.req?.headers !== undefined) return operation?.req;
+  return connectionRequest(operation as object) ?? operation.req ?? operation.request;
 }
 
 /**
@@ -44,25 +62,28 @@ export function assertHeaders({ headers }: { readonly headers?: unknown }): void
     isPlain
       ? 'A guard of nestjs-logout was given a Fetch request; it reads headers as properties.'
       : 'A guard of nestjs-logout was given a request without headers, so it cannot find a token.',
-    'In GraphQL return the HTTP request from `context`, for queries and for subscriptions over graphql-ws: ' +
+    'In GraphQL return the HTTP request from `context`; over graphql-ws the connection, or its request: ' +
       'context: ({ req, extra }) => ({ req: extra?.request ?? req }).',
-    'Where the token is in connectionParams: ' +
-      'context: ({ req, connectionParams }) => ({ req: connectionParams ? { headers: { authorization: connectionParams.authorization } } : req }).',
     'In a subclass of JwtAuthGuard let getRequest() return an object with `headers`.',
   );
 }
 
-/** Sets headers on the answer, on Express and Fastify alike. Without an answer (a socket) it does nothing. */
+/** Sets headers on the answer, on Express and Fastify alike. Where none is HTTP it does nothing. */
 export function setResponseHeaders(
   context: ExecutionContext,
   headers: Readonly<Record<string, string>>,
 ): void {
-  const response =
-    context.getType<string>() === 'graphql'
-      ? context.getArgByIndex<{ res?: HeaderWriter } | undefined>(2)?.res
-      : context.switchToHttp().getResponse<HeaderWriter | undefined>();
+  const response = responseOf(context);
   if (typeof response?.header !== 'function') return;
   for (const [name, value] of Object.entries(headers)) response.header(name, value);
+}
+
+function responseOf(context: ExecutionContext): HeaderWriter | undefined {
+  const type: string = context.getType();
+  if (type === 'http') return context.switchToHttp().getResponse<HeaderWriter | undefined>();
+  if (type !== 'graphql') return undefined;
+  const operation = context.getArgByIndex<GraphqlContext | undefined>(2);
+  return operation?.res ?? operation?.reply;
 }
 
 /** Our own place on the request: `user` belongs to the application, which may put anything there. */

@@ -3,12 +3,14 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
 import type { TokenClaims, VerifiedClaims } from '../options/token-claims.js';
 import {
+  type AuthRequest,
   claimsOf,
   kidOfRequest,
   rememberClaims,
   requestOf,
   setResponseHeaders,
 } from '../platform/request.js';
+import { throwTo } from '../platform/transport-refusal.js';
 import { RevocationService } from './revocation.service.js';
 import { routeDemandOf } from './staleness/freshness.decorators.js';
 import { kidOf } from './token-identity.js';
@@ -66,7 +68,7 @@ export class RevocationGuard implements CanActivate {
       return true;
     } catch (error) {
       if (error instanceof AuthException) setResponseHeaders(context, error.headers);
-      throw error;
+      return throwTo(context, error);
     }
   }
 
@@ -96,7 +98,7 @@ export class RevocationGuard implements CanActivate {
    */
   protected getToken(context: ExecutionContext): string | undefined {
     if (!hasRequest(context)) return undefined;
-    const header = requestOf(context).headers['authorization'];
+    const header = headersOf(requestOf(context))['authorization'];
     if (typeof header !== 'string') return undefined;
     const [scheme = '', token] = header.split(' ', 2);
     return scheme.toLowerCase() === 'bearer' ? token : undefined;
@@ -111,5 +113,15 @@ export class RevocationGuard implements CanActivate {
 }
 
 function hasRequest(context: ExecutionContext): boolean {
-  return ['http', 'graphql'].includes(context.getType<string>());
+  return ['http', 'graphql', 'ws', 'rpc'].includes(context.getType<string>());
+}
+
+/** Where an authentication of somebody else knows the token of a socket, we may not know its handshake. */
+function headersOf(request: AuthRequest): AuthRequest['headers'] {
+  try {
+    return request.headers;
+  } catch (error) {
+    if (error instanceof AuthWiringError) return {};
+    throw error;
+  }
 }

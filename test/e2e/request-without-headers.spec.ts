@@ -69,15 +69,18 @@ describe('a request without headers is a mistake of the wiring, never a refused 
     connectionParams: { authorization: bearer },
   });
 
-  it.each([
-    ['JwtAuthGuard', JwtAuthGuard],
-    ['a subclass with a getRequest() of its own', GraphqlGuard],
-  ])('%s names what context has to return for graphql-ws', async (_name, guard) => {
+  it('a subclass with a getRequest() of its own names what context has to return for graphql-ws', async () => {
     for (const handler of ['me', 'hello'] as const) {
-      const error = await answerTo(connection(), guard, handler);
+      const error = await answerTo(connection(), GraphqlGuard, handler);
       expect(error).toBeInstanceOf(AuthWiringError);
       expect(String(error)).toContain('req: extra?.request ?? req');
     }
+  });
+
+  it('a context without a request and without a connection is told so', async () => {
+    const error = await answerTo(undefined);
+    expect(error).toBeInstanceOf(AuthWiringError);
+    expect(String(error)).toContain('context: ({ req }) => ({ req })');
   });
 
   it('a Fetch request is named as one', async () => {
@@ -88,6 +91,7 @@ describe('a request without headers is a mistake of the wiring, never a refused 
   });
 
   it('each of the advised contexts is let in', async () => {
+    expect(await answerTo(connection())).toBe(true);
     expect(await answerTo(socket())).toBe(true);
     expect(await answerTo({ headers: { authorization: bearer } }, GraphqlGuard)).toBe(true);
   });

@@ -10,12 +10,15 @@ import { type Instance, startInstance } from '../support/instance.js';
 /** What a gateway uses of a socket of socket.io. */
 class Socket {
   readonly data: { claims?: TokenClaims } = {};
-  readonly handshake: { readonly auth: { readonly token: string } };
+  readonly handshake: {
+    readonly headers: Record<string, string>;
+    readonly auth: { readonly token: string };
+  };
   readonly sent: unknown[] = [];
   connected = true;
 
   constructor(token: unknown) {
-    this.handshake = { auth: { token: token as string } };
+    this.handshake = { headers: {}, auth: { token: token as string } };
   }
 
   emit(event: string, body: { code?: string }): void {
@@ -34,7 +37,7 @@ class OrdersGateway {
 
   async handleConnection(socket: Socket): Promise<void> {
     try {
-      socket.data.claims = await this.tokens.verify(socket.handshake.auth.token);
+      socket.data.claims = await this.tokens.verifyRequest(socket.handshake);
     } catch (error) {
       this.turnOut(socket, error);
     }

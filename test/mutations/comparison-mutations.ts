@@ -355,4 +355,14 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     'e2e/testing-helpers.spec.ts: issueTestToken gives a token',
     edit('testing/issue-test-token', 'return login.accessToken;', 'return login.sessionId;'),
   ),
+  row(
+    61,
+    'a socket is judged once',
+    'transports/open-sockets.spec.ts: is refused at its next message',
+    edit(
+      'authentication/jwt-auth.guard',
+      'const request = guard.getRequest(context);',
+      "const request = guard.getRequest(context); if (context.getType() === 'ws') { const [client] = context.getArgs(); if (client.judged) return true; client.judged = true; }",
+    ),
+  ),
 ];

@@ -11,6 +11,7 @@ import { REFRESH_MUTATIONS } from './refresh-mutations.js';
 import { REMEMBERED_MUTATIONS } from './remembered-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
 import { SESSION_LIST_MUTATIONS } from './sessions-mutations.js';
+import { TRANSPORT_MUTATIONS } from './transport-mutations.js';
 import { WRITER_MUTATIONS } from './writer-mutations.js';
 
 /** The list of issue 2, "Shown by" 7. */
@@ -217,5 +218,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...REMEMBERED_MUTATIONS,
   ...LOG_MUTATIONS,
   ...LIVE_MUTATIONS,
+  ...TRANSPORT_MUTATIONS,
   ...COMPARISON_MUTATIONS,
 ];

@@ -7,6 +7,7 @@ export const DOCUMENTED: readonly string[] = [
   'AuthCookies',
   'AuthEvents',
   'AuthException',
+  'AuthExceptionFilter',
   'AuthModule',
   'AuthSession',
   'AuthTooManyAttemptsException',
@@ -36,6 +37,7 @@ export const DOCUMENTED: readonly string[] = [
   'authTables',
   'kidOf',
   'limitGuesses',
+  'rememberHandshake',
   'secretKid',
 ];
 

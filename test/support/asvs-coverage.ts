@@ -83,8 +83,8 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '4.4.3',
     asks: 'WebSockets use the sessions of the application, or tokens that are as good.',
-    test: 'e2e/sockets.spec.ts: is refused with the stable code once the login was ended',
-    but: 'The gateway calls `TokenService.verify()` itself; open sockets are not closed for it.',
+    test: 'transports/open-sockets.spec.ts: is refused at its next message once its login was ended',
+    but: 'The guards refuse the next message; they do not close the socket.',
   },
   {
     number: '4.4.4',

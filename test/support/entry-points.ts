@@ -116,6 +116,8 @@ export function entryPointsMarkdown(): string {
     '',
     ...reasons.map((reason, index) => `${index + 1}. ${REASONS[reason]}`),
     '',
+    'The guards refuse the same in GraphQL subscriptions, gateways and message handlers ([transports.md](transports.md)), and `TokenService.verifyRequest` the same as `verify`.',
+    '',
     'Shown by `test/security/entry-points.spec.ts`, cell by cell, which also checks this page.',
     '',
   ].join('\n');

@@ -16,7 +16,7 @@ declare global {
 
 /**
  * Starts the PostgreSQL and the MariaDB that all test files share, each with a database of its own,
- * and looks whether a Redis and a NATS run. `TEST_POSTGRES_URL` and `MARIADB_URL` name servers to use
+ * and looks whether a Redis, a NATS and a RabbitMQ run. `TEST_POSTGRES_URL` and `MARIADB_URL` name servers to use
  * instead. Tests of a server that is missing are skipped by name.
  */
 export default async function globalSetup(): Promise<void> {
@@ -26,6 +26,7 @@ export default async function globalSetup(): Promise<void> {
     startMariaDb(),
     look('REDIS_URL', 'redis://127.0.0.1:6379'),
     look('NATS_URL', 'nats://127.0.0.1:4222'),
+    look('RABBITMQ_URL', 'amqp://127.0.0.1:5672'),
   ]);
   const removeFiles = makeFolder();
   await makeTemplates();

@@ -1,4 +1,4 @@
-import type { INestApplication, Provider, Type } from '@nestjs/common';
+import type { INestApplication, ModuleMetadata, Provider, Type } from '@nestjs/common';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -34,6 +34,9 @@ export interface InstanceSettings {
   readonly keys?: AuthKeySource;
   readonly controllers?: Type[];
   readonly providers?: Provider[];
+  readonly imports?: NonNullable<ModuleMetadata['imports']>;
+  /** What `main.ts` does between the making of the application and `init()`. */
+  readonly beforeInit?: (app: INestApplication) => void;
   readonly platform?: 'express' | 'fastify';
   /**
    * Whether it jumps at its load on SQLite, as every real one does (H3). Most tests count positions
@@ -82,6 +85,7 @@ export async function startInstance(
         migrations: 'run',
         ...settings.options,
       }),
+      ...(settings.imports ?? []),
     ],
     controllers: settings.controllers ?? [],
     providers: settings.providers ?? [],
@@ -93,6 +97,7 @@ export async function startInstance(
       ? module.createNestApplication(await newFastify(), { logger: false })
       : module.createNestApplication({ logger: false });
   if (settings.jumpsAtLoad !== true) keepPositions(module.get(LogConnection, { strict: false }));
+  settings.beforeInit?.(app);
   try {
     await app.init();
   } catch (error) {

@@ -23,7 +23,7 @@ export function referencesIn(markdown: string): string[] {
   return [...markdown.matchAll(/`([^`\n]+)`/g)]
     .map(([, span]) => span ?? '')
     .filter((span) =>
-      /^(?:unit|e2e|cluster|security|package|types|bench|explorer|faults|releases|browser)\/.*\.ts(?::|$)/.test(
+      /^(?:unit|e2e|cluster|security|transports|package|types|bench|explorer|faults|releases|browser)\/.*\.ts(?::|$)/.test(
         span,
       ),
     );

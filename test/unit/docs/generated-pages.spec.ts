@@ -4,6 +4,7 @@ import { COOKIE_OPTIONS } from '../../../lib/http/cookie-options.js';
 import { HTTP_OPTIONS } from '../../../lib/http/http-options.js';
 import { AUTH_OPTIONS } from '../../../lib/options/auth-option-table.js';
 import { errorCodesPage } from '../../support/error-codes-page.js';
+import { transportsTables } from '../../transports/support/table.js';
 import { optionsOf, optionsPage, SECTIONS } from '../../support/options-page.js';
 
 describe('a generated page of the documentation', () => {
@@ -12,6 +13,12 @@ describe('a generated page of the documentation', () => {
     ['docs/error-codes.md', errorCodesPage],
   ])('%s is up to date (else: node build/test/support/write-generated-pages.js)', (file, page) => {
     expect(readFileSync(file, 'utf8')).toBe(page());
+  });
+});
+
+describe('docs/transports.md', () => {
+  it('has the tables of what the tests show (else: node build/test/support/write-generated-pages.js)', () => {
+    expect(readFileSync('docs/transports.md', 'utf8')).toContain(`\n\n${transportsTables()}\n\n`);
   });
 });
 

@@ -59,6 +59,11 @@ const CASES: readonly [number: string, right: string, test: string][] = [
     'e2e/http-csrf.spec.ts: an own page is one by the host that its browser named',
   ],
   [
+    '15',
+    'the code of a refusal arrives in a hybrid application without inheritAppConfig',
+    'transports/refusals.spec.ts: passes on what a service refuses by AuthExceptionFilter (cases/15)',
+  ],
+  [
     '17',
     'a table of another program stops the boot and stays as it is',
     'cluster/storage/table-names.spec.ts: taken by another program stop the boot and name the columns',

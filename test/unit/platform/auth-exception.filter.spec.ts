@@ -78,7 +78,15 @@ describe('AuthExceptionFilter', () => {
     const told: unknown[] = [];
     const client = { emit: (...message: unknown[]) => told.push(message) };
     expect(() => caught(ended, 'ws', client, { token: 'x' })).not.toThrow();
-    expect(told).toEqual([['exception', ENDED_BODY]]);
+    expect(told).toEqual([['exception', { status: 'error', ...ENDED_BODY }]]);
+  });
+
+  it('behind a gateway of ws sends it as a frame: `emit` of its sockets tells only the server', () => {
+    const told: string[] = [];
+    const client = { readyState: 1, send: (text: string) => told.push(text), emit: () => false };
+    caught(ended, 'ws', client, {});
+    const frame = { event: 'exception', data: { status: 'error', ...ENDED_BODY } };
+    expect(told.map((text) => JSON.parse(text))).toEqual([frame]);
   });
 
   it('behind a gateway whose client cannot be told does not break the process', () => {

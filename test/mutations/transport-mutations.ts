@@ -1,0 +1,112 @@
+import type { Mutation } from './mutation.js';
+
+function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
+  return { name, edits: [{ file, find, replace }], tests: `transports/${tests}` };
+}
+
+const REQUEST = 'platform/message-request';
+const HANDSHAKE = 'platform/handshake';
+const REFUSAL = 'platform/transport-refusal';
+
+/** Guards behind gateways, subscriptions and message handlers (issue 12). */
+export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
+  one(
+    'messages of one socket share a request',
+    REQUEST,
+    'const known = args.find((each) => each instanceof MessageRequest);',
+    'const known = args[0].shared; args[0].shared ??= new MessageRequest(() => readHandshake(handshakeOf(args[0])));',
+    'open-sockets',
+  ),
+  one(
+    'the handshake of a socket is read once',
+    REQUEST,
+    'const remembered = rememberedHandshake(client);',
+    'const remembered = (client.first ??= rememberedHandshake(client));',
+    'open-sockets',
+  ),
+  one(
+    'an upgrade with cookies is a GET like any other',
+    'platform/cookies',
+    "headers['upgrade'] !== undefined",
+    'false',
+    'open-sockets',
+  ),
+  one(
+    'what Mercurius writes among the headers decides about cookies',
+    'platform/cookies',
+    "isUpgrade ? undefined : headers['sec-fetch-site']",
+    "headers['sec-fetch-site']",
+    'open-sockets',
+  ),
+  one(
+    'the first of two tokens is taken',
+    HANDSHAKE,
+    'distinct.length > 1 ? distinct : distinct[0]',
+    'distinct[0]',
+    'open-sockets',
+  ),
+  one(
+    'what is no text is no token',
+    HANDSHAKE,
+    "(typeof each === 'string' ? each : NO_TOKEN)",
+    'String(each)',
+    'sockets',
+  ),
+  one(
+    'verifyRequest keeps the method of a handshake',
+    HANDSHAKE,
+    'return { headers: { ...headers, authorization }, rawHeaders, query };',
+    'return { ...handshake, headers: { ...headers, authorization }, rawHeaders, query };',
+    'open-sockets',
+  ),
+  one(
+    'connectionParams are not read',
+    REQUEST,
+    'readHandshake({ headers, rawHeaders, auth })',
+    'readHandshake({ headers, rawHeaders })',
+    'graphql',
+  ),
+  one(
+    'headers of NATS are read by one spelling',
+    REQUEST,
+    'return names.flatMap(',
+    "return names.filter((name) => name === 'authorization').flatMap(",
+    'microservices',
+  ),
+  one(
+    'a gateway is refused by an HttpException',
+    REFUSAL,
+    "if (type === 'ws')",
+    "if (type === 'none')",
+    'sockets',
+  ),
+  one(
+    'a message handler is refused by an HttpException',
+    REFUSAL,
+    "if (type === 'rpc')",
+    "if (type === 'none')",
+    'microservices',
+  ),
+  one('gRPC gets the body', REFUSAL, 'if (sent === undefined)', 'if (true)', 'microservices'),
+  one(
+    'GraphQL errors have no extensions of their own',
+    'errors/auth.exception',
+    'get extensions()',
+    'get others()',
+    'graphql',
+  ),
+  one(
+    'RevocationGuard refuses messages by an HttpException',
+    'revocation/revocation.guard',
+    'return throwTo(context, error);',
+    'throw error;',
+    'refusals',
+  ),
+  one(
+    'RevocationGuard remembers nobody behind a message',
+    'revocation/revocation.guard',
+    "['http', 'graphql', 'ws', 'rpc']",
+    "['http', 'graphql']",
+    'refusals',
+  ),
+];
