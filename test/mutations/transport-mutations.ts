@@ -1,7 +1,11 @@
 import type { Mutation } from './mutation.js';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
-  return { name, edits: [{ file, find, replace }], tests: `transports/${tests}` };
+  return {
+    name: `transports: ${name}`,
+    edits: [{ file, find, replace }],
+    tests: `transports/${tests}`,
+  };
 }
 
 const REQUEST = 'platform/message-request';
@@ -48,8 +52,8 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
   one(
     'what is no text is no token',
     HANDSHAKE,
-    "(typeof each === 'string' ? each : NO_TOKEN)",
-    'String(each)',
+    "values.map((each) => (typeof each === 'string' ? each : NO_TOKEN))",
+    "values.filter((each) => typeof each === 'string')",
     'sockets',
   ),
   one(
