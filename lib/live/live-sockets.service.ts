@@ -4,6 +4,7 @@ import { AuthException, refusal } from '../errors/auth.exception.js';
 import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
+import { rememberHandshake } from '../platform/handshake.js';
 import { LiveTokens } from './live-tokens.service.js';
 import type { LiveToken } from './watch.js';
 
@@ -97,7 +98,9 @@ export class LiveSockets {
   ): Promise<TokenClaims | undefined> {
     try {
       const claims = await this.tokens.verify(token as string, options);
-      return this.hold(socket, claims, options) ? claims : undefined;
+      if (!this.hold(socket, claims, options)) return undefined;
+      showToGuards(socket, token);
+      return claims;
     } catch (error) {
       if (error instanceof AuthException) {
         this.close(socket, error);
@@ -125,6 +128,7 @@ export class LiveSockets {
     // It may have ended while the new one was verified, and must not come back.
     if (live.end !== undefined) throw live.end;
     if (!this.hold(socket, claims, options)) throw refusal('token_missing');
+    showToGuards(socket, token);
     return claims;
   }
 
@@ -175,6 +179,11 @@ export class LiveSockets {
     const cancel = this.clock.schedule(CLOSE_TIMEOUT, () => socket.terminate());
     socket.once('close', cancel);
   }
+}
+
+/** A guard of a gateway judges this token at the next message, and no longer that of the handshake. */
+function showToGuards(socket: LiveSocket, token: unknown): void {
+  rememberHandshake(socket, { headers: { authorization: `Bearer ${token as string}` } });
 }
 
 function isOfWs(socket: LiveSocket): socket is WsSocket {

@@ -113,4 +113,11 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
     "['http', 'graphql']",
     'refusals',
   ),
+  one(
+    'a renewed socket is guarded by its first token',
+    'live/live-sockets.service',
+    "throw refusal('token_missing');\n        showToGuards(socket, token);",
+    "throw refusal('token_missing');",
+    'open-sockets',
+  ),
 ];

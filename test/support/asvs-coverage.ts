@@ -84,7 +84,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '4.4.3',
     asks: 'WebSockets use the sessions of the application, or tokens that are as good.',
     test: 'transports/open-sockets.spec.ts: is refused at its next message once its login was ended',
-    but: 'The guards refuse the next message; they do not close the socket.',
+    but: 'The guards refuse the next message; `LiveSockets` closes the socket, if the gateway uses it.',
   },
   {
     number: '4.4.4',

@@ -4,7 +4,14 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { IncomingMessage } from 'node:http';
 import { once } from 'node:events';
-import { type HandshakeRequest, Public, rememberHandshake, TokenService } from 'nestjs-logout';
+import {
+  type HandshakeRequest,
+  type LiveSocket,
+  LiveSockets,
+  Public,
+  rememberHandshake,
+  TokenService,
+} from 'nestjs-logout';
 import { WebSocket } from 'ws';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { type Instance, startInstance } from '../support/instance.js';
@@ -14,7 +21,12 @@ import { type Handler, handlersOf } from './support/handlers.js';
 const OWN = 'https://app.example.com';
 
 const Handlers = handlersOf('@UseGuards', (name) => SubscribeMessage(name));
+@WebSocketGateway()
 class Gateway extends Handlers {
+  constructor(private readonly sockets: LiveSockets) {
+    super();
+  }
+
   handleConnection(client: object, request: IncomingMessage): void {
     rememberHandshake(client, request);
   }
@@ -26,8 +38,19 @@ class Gateway extends Handlers {
     rememberHandshake(client, { headers: { authorization: `Bearer ${token}` } });
     return 'renewed';
   }
+
+  @Public()
+  @SubscribeMessage('accept')
+  async accept(client: LiveSocket, token: string): Promise<unknown> {
+    return (await this.sockets.accept(client, token))?.sub;
+  }
+
+  @Public()
+  @SubscribeMessage('renewLive')
+  async renewLive(client: LiveSocket, token: string): Promise<unknown> {
+    return (await this.sockets.renew(client, token)).sub;
+  }
 }
-WebSocketGateway()(Gateway);
 
 let database: TestDatabase;
 let instance: Instance;
@@ -58,7 +81,9 @@ async function open(headers: Record<string, string>) {
     answers.push(typeof answer === 'string' ? answer : answer.data.code);
     socket.emit('answered');
   });
-  const ask = async (...messages: (Handler | ['renew', string])[]): Promise<unknown[]> => {
+  const ask = async (
+    ...messages: (Handler | [event: string, token: string])[]
+  ): Promise<unknown[]> => {
     answers.splice(0);
     for (const message of messages) {
       const [event, data] = typeof message === 'string' ? [message, 'x'] : message;
@@ -110,6 +135,18 @@ describe('an open socket', () => {
     await instance.logout.logout(first);
     expect(await ask('guarded')).toEqual(['session_ended']);
     expect(await ask(['renew', await instance.login('alice')])).toEqual(['renewed']);
+    expect(await ask('guarded')).toEqual(['alice']);
+    close();
+  });
+});
+
+describe('a socket that LiveSockets holds', () => {
+  it('is guarded by the token that it was renewed with', async () => {
+    const first = await instance.login('alice');
+    const { ask, close } = await open({ authorization: `Bearer ${first}` });
+    expect(await ask(['accept', first])).toEqual(['alice']);
+    expect(await ask(['renewLive', await instance.login('alice')])).toEqual(['alice']);
+    await instance.logout.logout(first);
     expect(await ask('guarded')).toEqual(['alice']);
     close();
   });
