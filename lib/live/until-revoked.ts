@@ -50,9 +50,16 @@ export function iterateUntil<T>(
     await values.return?.();
   };
   const pull = async (): Promise<IteratorResult<T>> => {
-    const result = await values.next();
-    if (result.done === true) await close();
-    return result;
+    try {
+      const result = await values.next();
+      if (result.done === true) await close();
+      return result;
+    } catch (error) {
+      // An iterator that has thrown is over: its consumer does not return it.
+      isOver = true;
+      live.release();
+      throw error;
+    }
   };
   live.ended.subscribe((end) => {
     for (const { resolve, reject } of waiting) {

@@ -106,6 +106,13 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     STREAM_TESTS,
   ),
   one(
+    'an iterator that has thrown is watched until its token expires',
+    STREAMS,
+    'isOver = true;\n            live.release();\n            throw error;',
+    'throw error;',
+    STREAM_TESTS,
+  ),
+  one(
     'a signal is not released with its answer',
     'live/revocation-signal.decorator',
     "response?.once('close', () => live.release());",

@@ -92,4 +92,14 @@ describe('LiveTokens.untilRevoked and iterateUntilRevoked', () => {
       true,
     ]);
   });
+
+  it('releases the watch of an AsyncIterator that throws', async () => {
+    const parts = new LiveParts();
+    const source = {
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error('lost')) }),
+    };
+    const values = parts.live.iterateUntilRevoked(parts.claims(), source);
+    await expect(values.next()).rejects.toThrow('lost');
+    expect([parts.meter.watched, (await values.next()).done]).toEqual([0, true]);
+  });
 });
