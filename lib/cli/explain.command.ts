@@ -69,7 +69,7 @@ function claimsOf(text: string): VerifiedClaims & { readonly iss: string } {
     const claims = JSON.parse(
       Buffer.from(parts[1] ?? '', 'base64url').toString(),
     ) as VerifiedClaims | null;
-    if (parts.length === 3 && typeof claims?.iss === 'string') {
+    if (parts.length === 3 && typeof claims?.iss === 'string' && hasTextsAsIds(claims)) {
       return claims as VerifiedClaims & { readonly iss: string };
     }
   } catch {
@@ -78,9 +78,13 @@ function claimsOf(text: string): VerifiedClaims & { readonly iss: string } {
   throw noToken();
 }
 
+function hasTextsAsIds({ sub = '', sid = '', jti = '' }: VerifiedClaims): boolean {
+  return [sub, sid, jti].every((id) => typeof id === 'string');
+}
+
 function noToken(): CommandUsageError {
   return new CommandUsageError(
-    'What came on stdin is no JWT with an issuer.',
+    'What came on stdin is no JWT with an issuer and texts as ids.',
     'Pass the text of one access token, without "Bearer". Refresh tokens cannot be explained.',
   );
 }

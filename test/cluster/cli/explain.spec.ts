@@ -139,8 +139,9 @@ describe('what is known of a token', () => {
   });
 
   it('the command refuses what is no JWT as wrong usage', async () => {
-    const numbered = `a.${Buffer.from('{"iss":7}').toString('base64url')}.c`;
-    for (const stdin of ['', 'hello', 'a.bnVsbA.c', numbered, 'x'.repeat(100_000)]) {
+    const ofClaims = (json: string): string => `a.${Buffer.from(json).toString('base64url')}.c`;
+    const numbered = ['{"iss":7}', '{"iss":"a","jti":7}', '{"iss":"a","sub":null}'].map(ofClaims);
+    for (const stdin of ['', 'hello', 'a.bnVsbA.c', ...numbered, 'x'.repeat(100_000)]) {
       const { code, stderr, stdout } = await run(undefined, 'explain', { stdin });
       expect([code, stdout]).toEqual([2, '']);
       expect(stderr).toContain('no JWT');
