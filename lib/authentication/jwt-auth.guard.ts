@@ -197,7 +197,7 @@ function answer(
   // As AuthGuard does; `user` and the application's name for it are no part of AuthRequest.
   const found = request as unknown as Record<string, unknown>;
   const property = String(options?.['property'] ?? 'user');
-  found['authInfo'] = info;
+  if (found['authInfo'] !== info) found['authInfo'] = info;
   try {
     const result: unknown = guard.handleRequest(error, user, info, context);
     if (isThenable(result)) {

@@ -86,23 +86,29 @@ function responseOf(context: ExecutionContext): HeaderWriter | undefined {
   return operation?.res ?? operation?.reply;
 }
 
-/** Our own place on the request: `user` belongs to the application, which may put anything there. */
-const CLAIMS = Symbol.for('nestjs-logout:claims');
+/** What authenticated a request: the verified claims, and the key that verified them if it was one of ours. */
+interface Authenticated {
+  readonly claims: object;
+  readonly kid: string | undefined;
+}
 
-const KID = Symbol.for('nestjs-logout:kid');
+/**
+ * Our own place on the request: `user` belongs to the application, which may put anything there. One place
+ * for both, because each one more costs Express 5 µs on Node 20.
+ */
+const AUTHENTICATED = Symbol.for('nestjs-logout:authenticated');
 
 /** The verified claims of the token that authenticated a request; `undefined` where none did. */
 export function claimsOf<Claims extends object>(request: AuthRequest): Claims | undefined {
-  return request[CLAIMS] as Claims | undefined;
+  return (request[AUTHENTICATED] as Authenticated | undefined)?.claims as Claims | undefined;
 }
 
 /** The kid of the key that verified these claims; `undefined` where our strategy did not. */
 export function kidOfRequest(request: AuthRequest): string | undefined {
-  return request[KID] as string | undefined;
+  return (request[AUTHENTICATED] as Authenticated | undefined)?.kid;
 }
 
 /** Called by whatever authenticated a request, after the last check. */
 export function rememberClaims(request: AuthRequest, claims: object, kid?: string): void {
-  request[CLAIMS] = claims;
-  request[KID] = kid;
+  request[AUTHENTICATED] = { claims, kid } satisfies Authenticated;
 }

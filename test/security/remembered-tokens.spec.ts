@@ -1,3 +1,4 @@
+import { IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import {
   Controller,
@@ -66,9 +67,11 @@ class ChangesController {
 
   @Get('passport')
   passport(@Req() request: { isAuthenticated?(): boolean; authInfo?: unknown }): unknown {
+    const names: string[] = [];
+    for (const name in request) names.push(name);
     return {
       isAuthenticated: request.isAuthenticated?.() ?? null,
-      methods: Object.keys(request).filter((name) => /^(_session|log|is[AU])/.test(name)),
+      methods: names.filter((name) => /^(log[io]|is[AU])/i.test(name)).toSorted(),
       hasInfo: 'authInfo' in request,
     };
   }
@@ -392,8 +395,15 @@ describe.each<Platform>(['express', 'fastify'])(
       const first = await (await app.bearer(token, '/changes/passport')).json();
       const second = await (await app.bearer(token, '/changes/passport')).json();
       expect(verified).toMatchObject({ verified: 1, found: 1 });
-      expect(first).toMatchObject({ isAuthenticated: true, hasInfo: true });
+      expect(first).toEqual({
+        isAuthenticated: true,
+        methods: ['isAuthenticated', 'isUnauthenticated', 'logIn', 'logOut', 'login', 'logout'],
+        hasInfo: true,
+      });
       expect(second).toEqual(first);
+      // Given to the requests of this application, and to nothing else of the process.
+      expect('isAuthenticated' in IncomingMessage.prototype).toBe(false);
+      expect('isAuthenticated' in {}).toBe(false);
     });
 
     it('is verified each time where verifiedTokens is 0', async () => {
