@@ -5,15 +5,15 @@ import type { AuthMeter } from '../events/auth-meter.service.js';
 import { messageOf } from '../platform/log-text.js';
 import type { Watch } from './watch.js';
 
-/** So many fire in one turn of the event loop: closing 100,000 sockets must not keep the next poll waiting. */
+/** How many fire in one turn of the event loop: closing 100,000 sockets must not delay the next poll. */
 const TURN = 200;
 
-/** Makes the refusal when it is needed: an exception costs more than all the rest. */
+/** Makes the refusal when it is needed: creating an exception costs more than all the rest. */
 export type Ending = () => AuthException;
 
 /**
- * The tokens that have ended and whose connections are to be told. They fire after the event was applied,
- * never within it: what a callback does, or throws, cannot disturb the feed.
+ * The tokens that have ended and have not fired. They fire after the event was applied, never within it:
+ * what a callback does, or throws, cannot disturb the feed.
  */
 export class EndingQueue {
   private readonly logger = new Logger('LiveTokens');

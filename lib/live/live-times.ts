@@ -4,14 +4,15 @@ import type { AuthClock, CancelSchedule } from '../platform/auth-clock.js';
 import type { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import type { RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { LEASE_SHARE, type ProofClock } from '../revocation/staleness/proof-clock.js';
+import { exceptionOf } from '../revocation/verdict.js';
 import type { Ending } from './ending-queue.js';
 import type { Watch, WatchGroup } from './watch.js';
 import type { WatchTable } from './watch-table.js';
 
-/** Closing because of a lapsing lease is spread over the last fifth of the lease, at most so long (ms). */
+/** Connections close in the last fifth of a lease that lapses, spread over at most this time (ms). */
 const LONGEST_SPREAD = 30_000;
 
-/** While they close, so much time is between two looks (ms). */
+/** The time between two rounds of closing (ms). */
 const STEP = 25;
 
 /** What the clock acts on. */
@@ -23,8 +24,8 @@ interface Watched {
 }
 
 /**
- * What ends watched tokens without an event: their expiry, and the lease (L3, L4). It has one timer for all
- * of them, which runs at each full second while anything is watched, and more often while a lease lapses.
+ * Ends watched tokens without an event: by their expiry, and by the lease (L3, L4). One timer for all of
+ * them runs at each full second while anything is watched, and more often while a lease lapses.
  */
 export class LiveTimes {
   private cancel: CancelSchedule | undefined;
@@ -62,13 +63,13 @@ export class LiveTimes {
     if (!isRunning) this.plan();
   }
 
-  /** Nothing is watched any more. */
+  /** Called when nothing is watched any more. */
   stop(): void {
     this.cancel?.();
     this.cancel = undefined;
   }
 
-  /** The application shuts down. */
+  /** Called when the application shuts down. */
   close(): void {
     this.isClosed = true;
     this.stop();
@@ -109,8 +110,7 @@ export class LiveTimes {
     }
     if (this.recovery === 'none' && this.canRecover()) void this.recover();
     if (this.recovery === 'waiting') return;
-    const retryAfter = Math.max(1, Math.ceil(this.options.maxStaleness / 4_000));
-    const stale = (): AuthException => refusal('revocation_state_unknown', { retryAfter });
+    const stale = (): AuthException => exceptionOf(this.decider.unknown);
     this.watched.table.all((watch) => {
       const limit = this.decider.openFor(watch.group.upTo) * LEASE_SHARE;
       // Evenly spread, and never after the lease.

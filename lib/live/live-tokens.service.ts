@@ -1,8 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { setImmediate } from 'node:timers';
-import type { MonoTypeOperatorFunction } from 'rxjs';
+import type { MonoTypeOperatorFunction, Subscription } from 'rxjs';
 import { KID_OF_CLAIMS } from '../authentication/kid-of-claims.js';
-import type { LogEvent } from '../database/entities/revocation-event.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
@@ -12,7 +11,7 @@ import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import { EventKeys } from '../revocation/index/event-key.js';
-import { RevocationIndex } from '../revocation/index/revocation-index.js';
+import { type AddedEvent, RevocationIndex } from '../revocation/index/revocation-index.js';
 import { RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { ProofClock } from '../revocation/staleness/proof-clock.js';
 import { assertDecidable, identityOf } from '../revocation/token-identity.js';
@@ -23,10 +22,10 @@ import { iterateUntil, observeUntil, type StreamEnd } from './until-revoked.js';
 import { type LiveToken, Watch, type WatchGroup } from './watch.js';
 import { type Chain, CHAINS, WatchTable } from './watch-table.js';
 
-/** So many are asked in one turn of the event loop, where an event concerns all of them. */
+/** How many are decided in one turn of the event loop, where an event concerns all of them. */
 const SLICE = 5_000;
 
-/** What {@link LiveTokens.watch} may be told beside the claims. @publicApi */
+/** Options of {@link LiveTokens.watch}. @publicApi */
 export interface WatchOptions {
   /** Called once when the token ends. It must not throw. */
   readonly onEnd?: ((end: AuthException) => void) | undefined;
@@ -45,11 +44,11 @@ export interface WatchOptions {
   readonly token?: string | undefined;
 }
 
-/** What {@link LiveTokens.untilRevoked} may be told beside the claims. @publicApi */
+/** Options of {@link LiveTokens.untilRevoked}. @publicApi */
 export interface UntilRevokedOptions extends Omit<WatchOptions, 'onEnd'> {
   /**
-   * `'complete'`: the stream completes. A client of server-sent events reconnects then, and gets the 401.
-   * `'error'`: it fails with the refusal.
+   * `'complete'`: the stream completes. A client of server-sent events then reconnects, and gets the 401.
+   * `'error'`: the stream fails with the refusal.
    *
    * @default 'complete'
    */
@@ -57,10 +56,11 @@ export interface UntilRevokedOptions extends Omit<WatchOptions, 'onEnd'> {
 }
 
 /**
- * Ends what is open already: sockets, event streams, subscriptions, long handlers. A watched token ends, on
- * every instance, when it is revoked, when it expires, and when freshness cannot be proven.
+ * Ends open connections with their token: sockets, event streams, subscriptions, long handlers. A watched
+ * token ends, on every instance, when it is revoked, when it expires, and when freshness cannot be proven.
  *
- * Nothing is asked in between: the index reports each revocation, and only what it may concern is judged.
+ * Nothing is polled for each connection: the index reports each revocation, and only the tokens that it may
+ * concern are decided again.
  *
  * @example
  * ```ts
@@ -75,8 +75,9 @@ export class LiveTokens implements OnApplicationShutdown {
   private readonly groups = new Map<string, WatchGroup>();
   private readonly queue: EndingQueue;
   private readonly times: LiveTimes;
+  private additions: Subscription | undefined;
   private readonly key = new Uint32Array(4);
-  /** The claims of the watch that is judged: a judgement allocates nothing. */
+  /** The claims of the watch that is decided: a decision allocates nothing. */
   private readonly identity: { -readonly [Name in keyof TokenIdentity]: TokenIdentity[Name] } = {
     iss: '',
     sub: undefined,
@@ -173,7 +174,7 @@ export class LiveTokens implements OnApplicationShutdown {
 
   onApplicationShutdown(): void {
     this.times.close();
-    this.index.added = undefined;
+    this.unsubscribe();
   }
 
   private register(watch: Watch, { iss = '', gen, iat, exp = 0 }: VerifiedClaims): void {
@@ -186,7 +187,7 @@ export class LiveTokens implements OnApplicationShutdown {
     this.link(watch, 'session', CHAINS.session, watch.sid);
     this.link(watch, 'subject', CHAINS.subject, watch.sub);
     table.link(watch, CHAINS.expiry, this.times.secondOf(exp));
-    this.index.added = this.added;
+    this.additions ??= this.index.additions.subscribe(this.added);
     this.meter.watched = table.size;
   }
 
@@ -201,7 +202,7 @@ export class LiveTokens implements OnApplicationShutdown {
     this.table.link(watch, chain, this.key[0]!);
   }
 
-  /** What the log can say nothing about, and what has expired, ends at once. */
+  /** A token that the log cannot decide, and one that has expired, end at once. */
   private isDecidable(watch: Watch, claims: VerifiedClaims): boolean {
     const { exp = 0 } = claims;
     try {
@@ -215,8 +216,8 @@ export class LiveTokens implements OnApplicationShutdown {
     return false;
   }
 
-  /** L1: an event says whom to ask, by its key. */
-  private readonly added = ({ kind }: LogEvent, key: Uint32Array): void => {
+  /** L1: the key of an event selects the watched tokens. */
+  private readonly added = ({ kind, key }: AddedEvent): void => {
     const { table } = this;
     if (kind === 'token') table.each(CHAINS.token, key[0]!, this.ask);
     else if (kind === 'session') table.each(CHAINS.session, key[0]!, this.ask);
@@ -224,13 +225,13 @@ export class LiveTokens implements OnApplicationShutdown {
     else this.askFrom(1);
   };
 
-  /** All of them, some in each turn of the event loop; who comes later was asked when it came. */
+  /** All of them, some in each turn of the event loop. What is registered meanwhile was decided then. */
   private askFrom(first: number): void {
     const next = this.table.some(first, SLICE, this.ask);
     if (next > 0) setImmediate(() => this.askFrom(next));
   }
 
-  /** L1: what the guard's decision refuses ends, and nothing else. */
+  /** L1: only what the guard's decision refuses ends. */
   private readonly ask = (watch: Watch): void => {
     const { identity } = this;
     const { group, sub, sid, jti, row } = watch;
@@ -255,8 +256,13 @@ export class LiveTokens implements OnApplicationShutdown {
     if (--watch.group.size === 0) this.groups.delete(watch.group.name);
     this.meter.watched = this.table.size;
     if (this.table.size > 0) return;
-    this.index.added = undefined;
+    this.unsubscribe();
     this.times.stop();
+  }
+
+  private unsubscribe(): void {
+    this.additions?.unsubscribe();
+    this.additions = undefined;
   }
 
   private readonly release = (watch: Watch): void => {

@@ -9,7 +9,7 @@ const FIRST_ROWS = 64;
 /** Each growth adds a quarter: at most a fifth of the rows is unused. */
 const GROWTH = 1.25;
 
-/** What the table holds: it keeps its own row, so that removing it needs no search. */
+/** An item of the table. It keeps its own row, so that removing it needs no search. */
 export interface Row {
   row: number;
 }
@@ -23,7 +23,7 @@ export interface Row {
  */
 export class WatchTable<Item extends Row> {
   size = 0;
-  /** One number for each row, for whoever uses the table. */
+  /** One number for each row, for the user of the table. */
   numbers = new Float64Array(FIRST_ROWS);
   private items: (Item | undefined)[] = Array.from({ length: FIRST_ROWS });
   private words = new Uint32Array(FIRST_ROWS * WIDTH);
@@ -36,7 +36,7 @@ export class WatchTable<Item extends Row> {
   private free = 0;
   private top = 1;
 
-  /** Puts an item into a row of its own; {@link link} makes it found. */
+  /** Puts an item into a row of its own. {@link each} finds it after {@link link}. */
   add(item: Item): void {
     if (this.free === 0 && this.top === this.items.length) this.grow();
     item.row = this.free === 0 ? this.top++ : this.free;
@@ -46,7 +46,7 @@ export class WatchTable<Item extends Row> {
     this.size++;
   }
 
-  /** Makes an item found in a chain by this word, once for each chain. */
+  /** Links an item into a chain under this word, once for each chain. */
   link({ row }: Row, chain: Chain, word: number): void {
     const at = row * WIDTH + chain;
     this.words[at] = word;
@@ -68,7 +68,7 @@ export class WatchTable<Item extends Row> {
     this.size--;
   }
 
-  /** Visits what is linked by this word; the visitor may remove what it is given, and nothing else. */
+  /** Visits the items under this word. The visitor may remove the item that it is given, and no other. */
   each(chain: Chain, word: number, visit: (item: Item) => void): void {
     let row = this.heads[this.headOf(chain, word)]!;
     while (row !== 0) {
@@ -79,12 +79,12 @@ export class WatchTable<Item extends Row> {
     }
   }
 
-  /** Visits everything; the visitor may remove what it is given. */
+  /** Visits all items. The visitor may remove the item that it is given. */
   all(visit: (item: Item) => void): void {
     this.some(1, this.top, visit);
   }
 
-  /** {@link all} in parts: visits so many rows from the first on, and gives the next, or 0 at the end. */
+  /** {@link all} in parts: visits `rows` rows from `first` on, and returns the next row, or 0 at the end. */
   some(first: number, rows: number, visit: (item: Item) => void): number {
     const end = Math.min(this.top, first + rows);
     for (let row = first; row < end; row++) {
@@ -94,7 +94,7 @@ export class WatchTable<Item extends Row> {
     return end < this.top ? end : 0;
   }
 
-  /** Visits what expires after the first second and up to the last. */
+  /** Visits what expires after the second `after`, up to the second `upTo`. */
   expiring(after: number, upTo: number, visit: (item: Item) => void): void {
     if (upTo - after > this.mask) {
       this.all((item) => {

@@ -49,7 +49,8 @@ export interface DecisionOptions extends DecisionDemand {
  */
 @Injectable()
 export class RevocationDecider {
-  private readonly unknown: UnknownVerdict;
+  /** The verdict while freshness cannot be proven. */
+  readonly unknown: UnknownVerdict;
   private readonly inDoubt: InDoubtCommits;
   private readonly callers: CallerWrites;
 
@@ -94,8 +95,8 @@ export class RevocationDecider {
   }
 
   /**
-   * The revocation that ends an open connection of this token, as {@link decide} would report it;
-   * `undefined` while none is known, or revocations are only observed. It waits for nothing.
+   * The revocation that ends an open connection of this token, by the rules of {@link decide}; `undefined`
+   * if none is known, or while revocations are only observed. It waits for nothing.
    */
   ending(claims: TokenIdentity, givenKid: string | undefined): RevokedVerdict | undefined {
     const kid = this.kidOf(claims, givenKid);

@@ -23,7 +23,7 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
   one(
     'the index reports no event to open connections',
     'revocation/index/revocation-index',
-    'if (this.added !== undefined)',
+    'if (this.additions.observed)',
     'if (false)',
   ),
   one(

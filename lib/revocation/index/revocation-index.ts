@@ -1,3 +1,4 @@
+import { Subject } from 'rxjs';
 import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import type { TokenIdentity } from '../../options/token-claims.js';
 import { FOREVER } from './digest-shard.js';
@@ -11,6 +12,11 @@ import { type IndexStats, type PendingAt, WaitingEvents } from './waiting-events
 
 /** One sweep looks at so many slots of a table: half a millisecond if all of them have expired. */
 const SWEEP_SLOTS = 4096;
+
+/** An event that was added. Its key is overwritten by the next one. */
+export interface AddedEvent extends Pick<LogEvent, 'kind'> {
+  readonly key: Uint32Array;
+}
 
 /**
  * The denylist: every live revocation, in memory. Each request asks it.
@@ -42,8 +48,8 @@ export class RevocationIndex {
   private readonly session = new Uint32Array(4);
   private readonly ownIssuerKey = new Uint32Array(4);
 
-  /** Called after each event was added, with its key, while connections are watched (L1). */
-  added: ((event: LogEvent, key: Uint32Array) => void) | undefined = undefined;
+  /** Each event, once it counts (L1). */
+  readonly additions = new Subject<AddedEvent>();
 
   /** The highest position that was added: the start of an older release's jump, which does not record it. */
   private highest = 0;
@@ -69,7 +75,7 @@ export class RevocationIndex {
    */
   add(event: LogEvent, pendingAt?: PendingAt): void {
     this.put(event, pendingAt);
-    if (this.added !== undefined) this.added(event, this.key);
+    if (this.additions.observed) this.additions.next({ kind: event.kind, key: this.key });
   }
 
   private put(event: LogEvent, pendingAt: PendingAt | undefined): void {

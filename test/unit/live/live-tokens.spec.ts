@@ -135,7 +135,7 @@ describe('LiveTokens', () => {
       const open = all.filter(({ told, isReleased }) => told.length === 0 && !isReleased);
       expect(parts.meter.watched).toBe(open.length);
       for (const { live } of open) live.release();
-      expect([parts.meter.watched, parts.index.added]).toEqual([0, undefined]);
+      expect([parts.meter.watched, parts.index.additions.observed]).toEqual([0, false]);
     });
     await fc.assert(check, { numRuns: rounds(50, 300) });
   });
