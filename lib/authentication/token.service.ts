@@ -31,7 +31,7 @@ export interface VerifyTokenOptions {
   allowExpired?: boolean | undefined;
 }
 
-/** What {@link TokenService.explain} knows of a token. @publicApi */
+/** The result of {@link TokenService.explain}. @publicApi */
 export interface TokenExplanation {
   /** Whether this instance would accept it now. */
   readonly accepted: boolean;
@@ -45,7 +45,7 @@ export interface TokenExplanation {
   readonly validUntil: Date | null;
   /** What revoked it, oldest first; `null` while the log cannot be read, or where there are no claims. */
   readonly endedBy: readonly TokenEnding[] | null;
-  /** Who answers, and how much it knows: another instance may know less for `maxStaleness`. */
+  /** The instance that answers, and its state. Another one may be up to `maxStaleness` behind. */
   readonly instance: {
     /** `host:pid`. */
     readonly label: string;
@@ -136,10 +136,10 @@ export class TokenService {
   }
 
   /**
-   * What is known of a token, for whoever asks why a user is logged out: whether it would be accepted
-   * now, and what revoked it, when and by whom. It reads the log, so it is not for each request.
+   * Explains why a user is logged out: whether the token would be accepted now, and what revoked it, when
+   * and by whom. It reads the log, so do not call it for each request.
    *
-   * It names the actor of a logout: show it to operators, not to the holder of the token.
+   * The result names the actor of a logout: show it to operators, not to the holder of the token.
    *
    * @example
    * ```ts
@@ -177,7 +177,7 @@ export class TokenService {
     };
   }
 
-  /** A caller's own types may say less than its text. */
+  /** A caller in JavaScript may pass anything. */
   private signed(text: unknown): VerifiedToken | SignedToken {
     if (text === undefined || text === null) throw refusal('token_missing');
     if (typeof text !== 'string') throw refusal('token_malformed');

@@ -57,7 +57,7 @@ export class AuthException extends HttpException {
   /**
    * What a GraphQL error shows beside the message, as @nestjs/apollo writes it of any HttpException:
    * Apollo's code, and our body with code and reason as `originalError`. graphql-js takes it from here,
-   * so that Mercurius and graphql-ws say the same.
+   * so that Mercurius and graphql-ws send the same.
    */
   get extensions(): {
     readonly code: string;

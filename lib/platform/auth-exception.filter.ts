@@ -11,7 +11,7 @@ import { callerError, socketBody } from './transport-refusal.js';
  * service threw it; the body is Nest's own rendering of the exception. Clients of gateways and message
  * handlers get it in the form of their transport.
  *
- * `AuthModule` makes it a global filter, so controllers and resolvers have it. Nest asks no global filter
+ * `AuthModule` makes it a global filter, so controllers and resolvers have it. Nest calls no global filter
  * behind gateways, nor behind message handlers of a hybrid application without `inheritAppConfig`: put
  * `@UseFilters(AuthExceptionFilter)` on those that call services of this library. The guards do not need it.
  *
@@ -29,7 +29,7 @@ export class AuthExceptionFilter extends BaseExceptionFilter {
   override catch(exception: AuthException, host: ArgumentsHost): unknown {
     const type: string = host.getType();
     if (type === 'rpc') return throwError(() => callerError(host, exception));
-    if (type === 'ws') return tell(host.switchToWs().getClient<SocketClient>(), exception);
+    if (type === 'ws') return sendTo(host.switchToWs().getClient<SocketClient>(), exception);
     if (type === 'http' || type === 'graphql') {
       setResponseHeaders(host as ExecutionContext, exception.headers);
     }
@@ -38,14 +38,14 @@ export class AuthExceptionFilter extends BaseExceptionFilter {
   }
 }
 
-/** A socket of socket.io, or of ws, whose `emit` tells nobody but the server. */
+/** A socket of socket.io, or of ws, whose `emit` reaches only listeners in this process. */
 interface SocketClient {
   readonly readyState?: unknown;
   send?(text: string): unknown;
   emit?(event: string, body: unknown): unknown;
 }
 
-function tell(client: SocketClient, exception: AuthException): unknown {
+function sendTo(client: SocketClient, exception: AuthException): unknown {
   const data = socketBody(exception);
   return typeof client.readyState === 'number'
     ? client.send?.(JSON.stringify({ event: 'exception', data }))

@@ -92,7 +92,7 @@ interface OriginRequest extends AuthRequest {
  * A request with neither comes from no browser of this decade, so it abuses no one's cookies.
  *
  * The upgrade to a WebSocket is a GET, but what it opens can act. Every browser sends `Origin` with it.
- * `Sec-Fetch-Site` is not asked: Mercurius puts what the client says over the socket among the headers
+ * `Sec-Fetch-Site` is not read there: Mercurius adds what the client sends over the socket to the headers
  * that the browser did not send.
  *
  * @param origins - Other origins that may act, such as `https://app.example.com`.

@@ -2,7 +2,7 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
  * What opened a connection: the upgrade request of Node, a handshake of socket.io, or any object with
- * headers.
+ * headers. @publicApi
  */
 export interface HandshakeRequest {
   readonly headers: Headers;
@@ -42,11 +42,11 @@ export function onlyOne(values: readonly string[]): string | string[] | undefine
   return distinct.length > 1 ? distinct : distinct[0];
 }
 
-/** What stands under `authorization` in metadata, in any case; what is no text is a malformed token. */
+/** The values of `authorization` in metadata, in any spelling. A value that is no text is a malformed token. */
 export function authorizationIn(metadata: unknown): string[] {
   if (typeof metadata !== 'object' || metadata === null) return [];
   return Object.entries(metadata)
-    .filter(([name]) => name.length === 13 && name.toLowerCase() === 'authorization')
+    .filter(([name]) => name.toLowerCase() === 'authorization')
     .flatMap(([, value]) => valuesOf(value));
 }
 
@@ -65,11 +65,11 @@ function valuesOf(value: unknown): string[] {
 const REMEMBERED = new WeakMap<object, HandshakeRequest>();
 
 /**
- * Says with which request a client's socket was opened. Nest's `WsAdapter` gives it to
- * `handleConnection()` only, so the guards find it there for every later message.
+ * Remembers the request that opened a client's socket. Nest's `WsAdapter` passes it to
+ * `handleConnection()` only, and the guards need it at each later message.
  *
- * Call it again with other headers to replace the token, also on a socket of socket.io. Nothing is
- * checked here: the guards judge the token anew at each message.
+ * Call it again with other headers to replace the token, also on a socket of socket.io. It checks
+ * nothing: the guards judge the token anew at each message.
  *
  * @example
  * ```ts

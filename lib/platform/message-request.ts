@@ -11,9 +11,9 @@ import {
 type Sent = ReturnType<typeof readHandshake>;
 
 /**
- * Stands for the request where there is none: behind a gateway, a message handler, or a subscription.
- * What authentication finds is kept on it, so each message has one of its own. The token is looked for
- * when it is needed: `@CurrentUser()` of a public handler asks for nobody's.
+ * Replaces the request where there is none: behind a gateway, a message handler, or a subscription. Each
+ * message has one of its own, which keeps what authentication found. The token is read when it is first
+ * needed, because `@CurrentUser()` of a public handler needs none.
  */
 export class MessageRequest {
   [key: symbol]: unknown;
@@ -45,8 +45,8 @@ interface SocketClient {
 }
 
 /**
- * The request of a message to a gateway. The only things that a guard and a parameter of one message
- * share, and no other message has, are the elements of the list of arguments: so it becomes one of them.
+ * The request of a message to a gateway. It becomes an element of the list of arguments, because only those
+ * are shared by the guards and the parameters of one message, and by no other message.
  */
 export function socketRequest(context: ExecutionContext): MessageRequest {
   const args = context.getArgs<unknown[]>();
@@ -67,9 +67,9 @@ function handshakeOf(client: SocketClient): HandshakeRequest {
     return { headers, query, auth, rawHeaders: client.request?.rawHeaders ?? [] };
   }
   throw new AuthWiringError(
-    'A guard of nestjs-logout ran in a gateway, and does not know the request that opened the socket.',
-    "With Nest's WsAdapter say it in the gateway: handleConnection(client, request) { rememberHandshake(client, request); }",
-    'Where the token comes in another way: rememberHandshake(client, { headers: { authorization: `Bearer ${token}` } }).',
+    'A guard of nestjs-logout ran in a gateway and does not know the request that opened the socket.',
+    "With Nest's WsAdapter, pass it in the gateway: handleConnection(client, request) { rememberHandshake(client, request); }",
+    'If the token comes in another way: rememberHandshake(client, { headers: { authorization: `Bearer ${token}` } }).',
   );
 }
 
@@ -109,17 +109,17 @@ function isConnection(each: unknown): boolean {
 const OF_MESSAGE = new WeakMap<object, MessageRequest>();
 
 /**
- * The request of a message to a microservice, by what its transport gives with each message.
+ * The request of a message to a microservice, from what its transport passes with each message.
  *
- * @throws AuthWiringError for a transport that gives nothing in which a token could be.
+ * @throws AuthWiringError for a transport that passes nothing in which a token could be.
  */
 export function messageRequest(context: ExecutionContext): MessageRequest {
   const [data, given] = context.getArgs<unknown[]>();
   const message = [given, data].find(isObject);
   if (message === undefined) {
     throw new AuthWiringError(
-      'A guard of nestjs-logout ran in a message handler whose transport gives neither a context nor an object as data.',
-      'Let the transport strategy call handler(data, context) with an object of its own for each message.',
+      'A guard of nestjs-logout ran in a message handler whose transport passes neither a context nor an object as data.',
+      'Let the transport strategy call handler(data, context) with a new object for each message.',
       'Or put the token into the data: { authorization: `Bearer ${token}` }.',
     );
   }

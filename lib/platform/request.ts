@@ -68,7 +68,7 @@ export function assertHeaders({ headers }: { readonly headers?: unknown }): void
   );
 }
 
-/** Sets headers on the answer, on Express and Fastify alike. Where none is HTTP it does nothing. */
+/** Sets headers on the answer, on Express and Fastify alike. Without an HTTP response it does nothing. */
 export function setResponseHeaders(
   context: ExecutionContext,
   headers: Readonly<Record<string, string>>,

@@ -3,8 +3,8 @@ import { AuthException } from '../errors/auth.exception.js';
 import { grpcMetadata } from './message-request.js';
 
 /**
- * Throws a refusal in the form that the transport passes on to its client. Nest asks no global filter behind
- * a gateway, and none behind a message handler of a hybrid application without `inheritAppConfig`: there an
+ * Throws a refusal in the form that the transport passes on to its client. Nest calls no global filter behind
+ * a gateway, and none behind a message handler of a hybrid application without `inheritAppConfig`. There an
  * HttpException would become "Internal server error".
  */
 export function throwTo(host: ArgumentsHost, thrown: unknown): Promise<never> {
@@ -78,7 +78,7 @@ async function throwToCaller(host: ArgumentsHost, refusal: AuthException): Promi
 
 /**
  * Refuses what `@GrpcStreamCall()` handles, where the only argument is the call, or the call and a callback.
- * Nest lets what is thrown there become an unhandled rejection: each anonymous call would end the process.
+ * What is thrown there becomes an unhandled rejection: each anonymous call would end the process.
  */
 function endStreamCall([call, done]: readonly unknown[], error: object): boolean {
   if (grpcMetadata([call]) === undefined) return false;

@@ -116,7 +116,7 @@ function hasRequest(context: ExecutionContext): boolean {
   return ['http', 'graphql', 'ws', 'rpc'].includes(context.getType<string>());
 }
 
-/** Where an authentication of somebody else knows the token of a socket, we may not know its handshake. */
+/** Another library may have authenticated the socket, so its handshake may be unknown here. */
 function headersOf(request: AuthRequest): AuthRequest['headers'] {
   try {
     return request.headers;
