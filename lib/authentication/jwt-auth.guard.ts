@@ -108,8 +108,7 @@ type Given = Readonly<Record<string, unknown>> | undefined;
  * Authenticates the request **and** checks that its token has not been revoked; there is no second
  * guard to forget. Use it on a controller, or for all routes by `APP_GUARD` with `useExisting`.
  *
- * It asks the strategy itself, without passport's middleware; a handler finds on the request what that
- * one would have put there.
+ * It calls the strategy itself, without passport's middleware. A handler finds the same on the request.
  *
  * A subclass may override `handleRequest`, `getRequest` and `getAuthenticateOptions` as with any
  * `AuthGuard`; they are called at each request.

@@ -23,8 +23,8 @@ interface ReadableHandshake {
   readonly [key: symbol]: unknown;
 }
 
-/** A scheme without a token: it is refused as malformed. */
-const NO_TOKEN = 'Bearer';
+/** The scheme of access tokens. Alone it is a malformed token. */
+const BEARER = 'Bearer';
 
 /**
  * A handshake as a request from which a token is read. It has no method: an upgrade is a GET, but what
@@ -53,13 +53,13 @@ export function authorizationIn(metadata: unknown): string[] {
 function sentBeside(auth: unknown): string[] {
   if (typeof auth !== 'object' || auth === null) return [];
   const tokens = Object.hasOwn(auth, 'token') ? valuesOf((auth as { token: unknown }).token) : [];
-  return [...authorizationIn(auth), ...tokens.map((token) => `${NO_TOKEN} ${token}`)];
+  return [...authorizationIn(auth), ...tokens.map((token) => `${BEARER} ${token}`)];
 }
 
 function valuesOf(value: unknown): string[] {
   if (value === undefined || value === null) return [];
   const values: unknown[] = Array.isArray(value) ? value : [value];
-  return values.map((each) => (typeof each === 'string' ? each : NO_TOKEN));
+  return values.map((each) => (typeof each === 'string' ? each : BEARER));
 }
 
 const REMEMBERED = new WeakMap<object, HandshakeRequest>();

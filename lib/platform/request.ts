@@ -16,8 +16,8 @@ interface HeaderWriter {
 }
 
 /**
- * The HTTP request behind a controller (Express, Fastify) or a GraphQL resolver; what stands for it behind
- * a subscription, a gateway or a message handler.
+ * The HTTP request behind a controller (Express, Fastify) or a GraphQL resolver; a `MessageRequest` behind a
+ * subscription, a gateway or a message handler.
  *
  * @throws AuthWiringError where there is neither a request nor a place for a token.
  */

@@ -52,7 +52,7 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
   one(
     'what is no text is no token',
     HANDSHAKE,
-    "values.map((each) => (typeof each === 'string' ? each : NO_TOKEN))",
+    "values.map((each) => (typeof each === 'string' ? each : BEARER))",
     "values.filter((each) => typeof each === 'string')",
     'sockets',
   ),
