@@ -108,7 +108,7 @@ export class LiveTimes {
       this.recovery = 'none';
       return;
     }
-    if (this.recovery === 'none' && this.canRecover()) void this.recover();
+    if (this.recovery === 'none' && this.canRecover()) void this.recover(age);
     if (this.recovery === 'waiting') return;
     const stale = (): AuthException => exceptionOf(this.decider.unknown);
     this.watched.table.all((watch) => {
@@ -126,10 +126,15 @@ export class LiveTimes {
     return !this.feed.failing && this.options.staleWait > 0;
   }
 
-  private async recover(): Promise<void> {
+  private async recover(age: number): Promise<void> {
     this.recovery = 'waiting';
     const { maxStaleness, staleWait } = this.options;
-    await this.feed.proofWithin(maxStaleness / 2, staleWait);
+    const left = this.shortestLease() - age;
+    // While the lease is not over, the wait must leave time to close within it.
+    await this.feed.proofWithin(
+      maxStaleness / 2,
+      left > 0 ? Math.min(staleWait, left / 2) : staleWait,
+    );
     this.recovery = 'over';
     this.stop();
     this.run();
@@ -137,12 +142,16 @@ export class LiveTimes {
 
   /** The age of the last proof from which the first connections close. */
   private lapsesFrom(): number {
-    let first = Infinity;
+    const lease = this.shortestLease();
+    return lease - spreadOf(lease);
+  }
+
+  private shortestLease(): number {
+    let shortest = Infinity;
     for (const { upTo } of this.watched.groups.values()) {
-      const limit = this.decider.openFor(upTo) * LEASE_SHARE;
-      first = Math.min(first, limit - spreadOf(limit));
+      shortest = Math.min(shortest, this.decider.openFor(upTo) * LEASE_SHARE);
     }
-    return first;
+    return shortest;
   }
 
   private nowSecond(): number {

@@ -130,9 +130,10 @@ export class LiveTokens implements OnApplicationShutdown {
     const group = this.groupOf(iss, kid, upTo);
     const watch = new Watch(group, sub, sid, jti, options.onEnd);
     this.register(watch, own);
-    // First registered, then asked: an event between the verification and this call is not missed (L2).
-    if (this.isDecidable(watch, own)) this.ask(watch);
+    // First registered, then asked: an event between the verification and this call is not missed (L2), and
+    // no second that starts meanwhile.
     this.times.start();
+    if (this.isDecidable(watch, own)) this.ask(watch);
     return watch;
   }
 

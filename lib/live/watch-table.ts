@@ -68,15 +68,18 @@ export class WatchTable<Item extends Row> {
     this.size--;
   }
 
-  /** Visits the items under this word. The visitor may remove the item that it is given, and no other. */
+  /**
+   * Visits the items under this word. A visit may remove any item: a judgement can notify a subscriber of
+   * AuthEvents that closes other connections at once.
+   */
   each(chain: Chain, word: number, visit: (item: Item) => void): void {
-    let row = this.heads[this.headOf(chain, word)]!;
-    while (row !== 0) {
+    const found: Item[] = [];
+    for (let row = this.heads[this.headOf(chain, word)]!; row !== 0;) {
       const at = row * WIDTH + chain;
-      const following = this.next[at]!;
-      if (this.words[at] === word) visit(this.items[row]!);
-      row = following;
+      if (this.words[at] === word) found.push(this.items[row]!);
+      row = this.next[at]!;
     }
+    for (const item of found) if (item.row !== 0) visit(item);
   }
 
   /** Visits all items. The visitor may remove the item that it is given. */

@@ -51,6 +51,19 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     'this.decider.ending(identity, undefined)',
   ),
   one('a connection outlives its token', TIMES, 'this.expire();', ''),
+  one(
+    'a connection waits for a poll past its lease',
+    TIMES,
+    'left > 0 ? Math.min(staleWait, left / 2) : staleWait',
+    'staleWait',
+  ),
+  one(
+    'a watch that another judgement removed is visited',
+    'live/watch-table',
+    'if (item.row !== 0)',
+    'if (true)',
+    'unit/live/watch-table',
+  ),
   one('a connection has no lease', TIMES, 'this.lapse();', ''),
   one(
     'all connections close in one moment when the lease lapses',

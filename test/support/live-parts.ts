@@ -45,7 +45,10 @@ export class LiveParts {
     pronounce: <T>(verdict: T): T | { state: 'active' } =>
       this.reporter.observingUntil === undefined ? verdict : { state: 'active' },
   };
-  readonly feed = { failing: false, proofWithin: (): Promise<boolean> => Promise.resolve(false) };
+  readonly feed = {
+    failing: false,
+    proofWithin: (_staleness: number, _timeout: number): Promise<boolean> => Promise.resolve(false),
+  };
   readonly decider = new RevocationDecider(
     this.index,
     { position: 0 } as LogCursor,

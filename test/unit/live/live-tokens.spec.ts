@@ -251,6 +251,21 @@ describe('LiveTokens', () => {
     expect(live.end).toMatchObject({ code: 'token_expired' });
   });
 
+  it('ends at its expiry what is watched at the last moment before', async () => {
+    const parts = new LiveParts();
+    const claims = parts.claims({ exp: parts.claims().iat + 1 });
+    parts.clock.advance(999);
+    const ending = parts.decider.ending.bind(parts.decider);
+    jest.spyOn(parts.decider, 'ending').mockImplementation((...asked) => {
+      parts.clock.advance(1);
+      return ending(...asked);
+    });
+    const live = parts.live.watch(claims);
+    parts.clock.advance(2_000);
+    await fired();
+    expect(live.end).toMatchObject({ code: 'token_expired' });
+  });
+
   it('ends what the log can say nothing about', async () => {
     const parts = new LiveParts();
     const stranger = parts.live.watch(parts.claims({ iss: 'https://stranger.example' }));
@@ -306,6 +321,19 @@ describe('LiveTokens', () => {
       parts.clock.advance(3_600_000 / 60);
       await fired();
       expect(open(all)).toBe(200);
+    });
+
+    it('waits for no poll past the lease', async () => {
+      const parts = new LiveParts();
+      parts.clock.advance(4_750);
+      const all = watchMany(parts);
+      parts.feed.proofWithin = (_, timeout) =>
+        new Promise((resolve) => void parts.clock.schedule(timeout, () => resolve(false)));
+      parts.clock.advance(100);
+      await fired();
+      parts.clock.advance(50);
+      await fired();
+      expect(open(all)).toBe(0);
     });
 
     it('keeps its lease through a contradiction, which then ends even what a policy names', async () => {

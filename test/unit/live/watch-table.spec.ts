@@ -75,4 +75,16 @@ describe('WatchTable', () => {
     });
     expect([visited, table.size]).toEqual([1_000, 0]);
   });
+
+  it('visits nothing that an earlier visit removed', () => {
+    const table = new WatchTable<Item>();
+    const given = { session: 7, subject: 1, expiry: 1 };
+    const items = Array.from({ length: 3 }, () => add(table, given));
+    const visited: Item[] = [];
+    table.each(CHAINS.session, 7, (item) => {
+      visited.push(item);
+      for (const each of items) if (each.row !== 0) table.remove(each);
+    });
+    expect([visited, table.size]).toEqual([[items[2]], 0]);
+  });
 });
