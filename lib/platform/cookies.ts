@@ -106,18 +106,22 @@ export function mayActWithCookies(request: AuthRequest, origins: ReadonlySet<str
   const site = isUpgrade ? undefined : headers['sec-fetch-site'];
   // "none": typed into the address bar, from a bookmark; no page had a hand in it.
   if (site !== undefined) return site === 'same-origin' || site === 'none';
-  return origin === undefined || (typeof origin === 'string' && isOwn(origin, hostOf(request)));
+  return (
+    origin === undefined ||
+    (typeof origin === 'string' && isOwn(origin, hostOf(request, isUpgrade)))
+  );
 }
 
-function hostOf({ host, ips, headers }: OriginRequest): string {
-  const forwarded = headers['x-forwarded-host'];
+function hostOf({ host, ips, headers }: OriginRequest, isUpgrade: boolean): string {
+  // A handshake has no forwarded host: Mercurius would take it, too, from what the client sends.
+  const forwarded = isUpgrade ? undefined : headers['x-forwarded-host'];
   // Of the hosts that several proxies list, Express takes the first, which the browser named; Fastify
   // takes the last. It has `ips` only where it trusts a proxy.
   if (typeof forwarded === 'string' && Array.isArray(ips) && ips.length > 0) {
     const [first = '', ...others] = forwarded.split(',');
     if (others.at(-1)?.trim() === host) return first.trim();
   }
-  const own = host ?? headers['host'];
+  const own = (isUpgrade ? undefined : host) ?? headers['host'];
   return typeof own === 'string' ? own : '';
 }
 
