@@ -5,7 +5,6 @@ import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { isIdentifier } from '../platform/identifier.js';
 import { logText } from '../platform/log-text.js';
-import { TokenKeys } from '../revocation/index/event-key.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import {
   type DecisionDemand,
@@ -22,7 +21,7 @@ import {
   MAX_TOKEN_LENGTH,
   PassportJwt,
 } from './jws.js';
-import { VerifiedToken, VerifiedTokens } from './verified-tokens.js';
+import { TAIL, VerifiedToken, VerifiedTokens } from './verified-tokens.js';
 
 /** What a caller demands of a token beyond the rules that hold for all. */
 export interface TokenDemand extends DecisionDemand {
@@ -86,10 +85,10 @@ export class TokenVerifier {
   find(text: string): VerifiedToken | undefined {
     const { verified, ring } = this;
     if (verified.revision !== ring.revision) verified.clear(ring.revision);
-    const token = verified.byTail?.get(text);
+    const token = verified.byTail.get(text.slice(-TAIL));
     if (token?.text !== text || isPast(token.until, this.proofs)) return undefined;
+    token.wasUsed = true;
     verified.found++;
-    token.keys ??= new TokenKeys();
     return token;
   }
 

@@ -2,13 +2,13 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { AuthKey } from '../options/auth-key.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import type { TokenKeys } from '../revocation/index/event-key.js';
+import { TokenKeys } from '../revocation/index/event-key.js';
 
 /**
  * Tokens are found by so many characters of their signature, which no one chooses who has no key. To hash
  * the whole text for a look-up takes half a microsecond.
  */
-const TAIL = 12;
+export const TAIL = 12;
 
 /** The most memory that the tokens may take (bytes). */
 const MOST_BYTES = 16 * 2 ** 20;
@@ -27,14 +27,12 @@ const OVERHEAD = 512;
  * again; whether the token is good *now* is asked at each request.
  */
 export class VerifiedToken {
-  /** What the index knows it by: kept once the token has come a second time. */
-  keys: TokenKeys | undefined = undefined;
+  /** What the index knows it by. */
+  readonly keys = new TokenKeys();
   /** The names of the claims that are objects or lists. */
   readonly nested: string[] = [];
   /** Its claims cannot be copied, so it is not remembered, and its one request gets the claims themselves. */
   readonly isTooDeep: boolean;
-  /** Where it is kept. */
-  readonly tail: number;
   /** It came again since the last search for one that makes room. */
   wasUsed = false;
 
@@ -51,77 +49,7 @@ export class VerifiedToken {
     for (const name in claims) {
       if (typeof claims[name] === 'object' && claims[name] !== null) this.nested.push(name);
     }
-    this.tail = tailOf(text);
     this.isTooDeep = this.nested.some((name) => levelsOf(claims[name]) >= MOST_LEVELS);
-  }
-}
-
-/**
- * Tokens by the end of their text, within bounds. One that did not come again makes room first.
- *
- * Not an LRU list: that one writes six places far from each other at each look-up, where this one writes
- * nothing (second chance, "clock"). With it, finding a token took three times as long.
- */
-class TokenMemory {
-  /** As they were estimated. */
-  bytes = 0;
-  /** In the order in which they are looked at for one that makes room. */
-  private readonly tokens = new Map<number, VerifiedToken>();
-  /** Goes on where the last search ended. It stays valid while tokens are added and removed. */
-  private hand: Iterator<VerifiedToken> | undefined;
-
-  constructor(
-    private readonly most: number,
-    private readonly onEviction: () => void,
-  ) {}
-
-  get size(): number {
-    return this.tokens.size;
-  }
-
-  /** The token with the end of this text. Whoever calls it compares the whole text. */
-  get(text: string): VerifiedToken | undefined {
-    const token = this.tokens.get(tailOf(text));
-    if (token?.wasUsed === false) token.wasUsed = true;
-    return token;
-  }
-
-  add(token: VerifiedToken): void {
-    const former = this.tokens.get(token.tail);
-    if (former !== undefined) this.remove(former);
-    const bytes = bytesOf(token);
-    while (this.tokens.size >= this.most || this.bytes + bytes > MOST_BYTES) this.makeRoom();
-    this.tokens.set(token.tail, token);
-    this.bytes += bytes;
-  }
-
-  clear(): void {
-    this.tokens.clear();
-    this.bytes = 0;
-    this.hand = undefined;
-  }
-
-  private makeRoom(): void {
-    for (let looked = 1; ; looked++) {
-      this.hand ??= this.tokens.values();
-      const { value: token, done } = this.hand.next();
-      if (done === true) this.hand = undefined;
-      else if (token.wasUsed && looked < MOST_LOOKED_AT) {
-        token.wasUsed = false;
-        // To the end.
-        this.tokens.delete(token.tail);
-        this.tokens.set(token.tail, token);
-      } else {
-        this.remove(token);
-        this.onEviction();
-        return;
-      }
-    }
-  }
-
-  private remove(token: VerifiedToken): void {
-    this.tokens.delete(token.tail);
-    this.bytes -= bytesOf(token);
   }
 }
 
@@ -130,11 +58,19 @@ class TokenMemory {
  * here. Those that were not used for long go when there are too many (option `verifiedTokens`).
  *
  * It holds no verdict: everything that can change is decided anew at each request. Rule JW-15.
+ *
+ * Not an LRU list: that one writes six places far from each other at each look-up, where a token here is
+ * marked, and is passed over once by the search for one that makes room (second chance, "clock").
  */
 @Injectable()
 export class VerifiedTokens {
-  /** `undefined` where the option is 0. */
-  readonly byTail: TokenMemory | undefined;
+  /**
+   * By the last {@link TAIL} characters of their text, in the order of the search. Whoever finds one
+   * compares the whole text, and marks it as used.
+   */
+  readonly byTail = new Map<string, VerifiedToken>();
+  /** The memory that they take, estimated. */
+  bytes = 0;
   /** {@link KeyRing.revision} of the keys that verified these tokens. */
   revision = 0;
   /** Tokens found here since the start of the process. */
@@ -144,26 +80,58 @@ export class VerifiedTokens {
 
   private readonly logger = new Logger('JwtStrategy');
   private readonly most: number;
+  /** Goes on where the last search ended. It stays valid while tokens are added and removed. */
+  private hand: Iterator<VerifiedToken> | undefined;
   private hasWarned = false;
   private evicted = 0;
   private foundBefore = 0;
 
   constructor({ verifiedTokens }: ResolvedAuthOptions) {
     this.most = verifiedTokens;
-    this.byTail =
-      verifiedTokens === 0 ? undefined : new TokenMemory(verifiedTokens, () => this.checkUse());
   }
 
   /** Keeps a token for the next request that brings it. */
   add(token: VerifiedToken): void {
     this.verified++;
-    if (!token.isTooDeep) this.byTail?.add(token);
+    if (token.isTooDeep || this.most === 0) return;
+    const tail = token.text.slice(-TAIL);
+    const former = this.byTail.get(tail);
+    if (former !== undefined) this.remove(tail, former);
+    const bytes = bytesOf(token);
+    while (this.byTail.size >= this.most || this.bytes + bytes > MOST_BYTES) this.makeRoom();
+    this.byTail.set(tail, token);
+    this.bytes += bytes;
   }
 
   /** Forgets all tokens: the keys of this revision may not be those that verified them. */
   clear(revision: number): void {
-    this.byTail?.clear();
+    this.byTail.clear();
+    this.bytes = 0;
+    this.hand = undefined;
     this.revision = revision;
+  }
+
+  private makeRoom(): void {
+    for (let looked = 1; ; looked++) {
+      this.hand ??= this.byTail.values();
+      const { value: token, done } = this.hand.next();
+      if (done === true) {
+        this.hand = undefined;
+        continue;
+      }
+      const tail = token.text.slice(-TAIL);
+      this.remove(tail, token);
+      if (!token.wasUsed || looked >= MOST_LOOKED_AT) return this.checkUse();
+      token.wasUsed = false;
+      // To the end.
+      this.byTail.set(tail, token);
+      this.bytes += bytesOf(token);
+    }
+  }
+
+  private remove(tail: string, token: VerifiedToken): void {
+    this.byTail.delete(tail);
+    this.bytes -= bytesOf(token);
   }
 
   /** Warns, once, if most tokens are forgotten before they come again. */
@@ -182,15 +150,6 @@ export class VerifiedTokens {
     this.evicted = 0;
     this.foundBefore = this.found;
   }
-}
-
-/** A number of 30 bits, which V8 keeps in the map itself. */
-function tailOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = text.length - TAIL; at < text.length; at++) {
-    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  }
-  return hash >>> 2;
 }
 
 /** The claims were read from a part of the text, and take about three times as much. */

@@ -101,6 +101,16 @@ export function planName(id: string, sql: string): string {
   return `nestjs_logout_${id}_${createHash('sha256').update(sql).digest('hex').slice(0, 16)}`;
 }
 
+/** The same statement under a name, by which a connection keeps its plan. */
+export function named<V extends readonly unknown[]>(id: string, make: Prepared<V>): Prepared<V> {
+  let name: string | undefined;
+  return function kept(...values) {
+    const statement = make(...values);
+    name ??= planName(id, statement.sql);
+    return { ...statement, name };
+  };
+}
+
 /** The value of one column of a row, as a placeholder takes it. */
 export function columnValue(
   row: object,

@@ -4,7 +4,7 @@ import {
   bytesOf,
   insertion,
   itself,
-  planName,
+  named,
   type Prepared,
   prepared,
   type Slot,
@@ -104,12 +104,7 @@ export abstract class Statements {
 
   /** The same statement, whose plan a connection keeps where it can. */
   protected keep<V extends readonly unknown[]>(id: string, make: Prepared<V>): Prepared<V> {
-    let name: string | undefined;
-    return function kept(...values) {
-      const statement = make(...values);
-      name ??= planName(id, statement.sql);
-      return { ...statement, name };
-    };
+    return named(id, make);
   }
 
   /** A statement whose text depends on its values, so that nothing of it is kept. */

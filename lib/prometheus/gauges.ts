@@ -63,12 +63,12 @@ export const GAUGES: readonly MetricDefinition[] = [
   {
     name: 'remembered_tokens',
     help: 'Tokens that were verified and are remembered.',
-    read: ({ verified }) => verified.byTail?.size ?? 0,
+    read: ({ verified }) => verified.byTail.size,
   },
   {
     name: 'remembered_tokens_bytes',
     help: 'The memory they use, estimated.',
-    read: ({ verified }) => verified.byTail?.bytes ?? 0,
+    read: ({ verified }) => verified.bytes,
   },
   {
     name: 'live_tokens',

@@ -57,17 +57,17 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
   one(
     'tokens are remembered without a limit of their number',
     MEMORY,
-    'this.tokens.size >= this.most || ',
+    'this.byTail.size >= this.most || ',
     '',
   ),
-  one('a token that came again makes room first', MEMORY, 'if (token.wasUsed && ', 'if (false && '),
+  one('a token that came again makes room first', MEMORY, 'if (!token.wasUsed ||', 'if (true ||'),
   one(
     'tokens are remembered without a limit of their size',
     MEMORY,
     ' || this.bytes + bytes > MOST_BYTES',
     '',
   ),
-  one('claims of any depth are remembered', MEMORY, 'if (!token.isTooDeep)', 'if (true)'),
+  one('claims of any depth are remembered', MEMORY, 'if (token.isTooDeep ||', 'if (false ||'),
   one(
     'a memory that is too small raises no alarm',
     MEMORY,
