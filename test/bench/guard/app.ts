@@ -30,7 +30,8 @@ import { recipe, recipeWithBlacklist } from './recipe.js';
 
 export const SECRET = 'a secret of the benches: 32 bytes or more';
 const ISSUER = 'https://issuer.bench';
-const TOKENS = 2_048;
+/** So many tokens are in rotation where they are to be found in the memory. */
+export const SEEN_TOKENS = 2_048;
 /** More than the memory of verified tokens holds: until one comes again, it has been forgotten. */
 const STRANGERS = 16_384;
 const LIFE = 3_600;
@@ -166,7 +167,7 @@ function addTo(app: INestApplication): (kind: 'session' | 'subject', id: string)
 
 async function logIn(sessions: SessionService): Promise<string[]> {
   const tokens: string[] = [];
-  for (let i = 0; i < TOKENS; i++) {
+  for (let i = 0; i < SEEN_TOKENS; i++) {
     const login = await sessions.login(async () => ({
       subject: `user-${i}`,
       claims: { name: `The user number ${i}`, roles: ['reader', 'writer'] },

