@@ -91,12 +91,22 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     'this.logger.error(',
     'throw new Error(',
   ),
-  one(
-    'a released connection is told',
-    'live/ending-queue',
-    'forget(watch) {\n        this.waiting.delete(watch);',
-    'forget(watch) {',
-  ),
+  {
+    name: 'a released connection is told',
+    edits: [
+      {
+        file: 'live/ending-queue',
+        find: 'forget(watch) {\n        this.waiting.delete(watch);',
+        replace: 'forget(watch) {',
+      },
+      {
+        file: 'live/watch',
+        find: 'this.group.release(this);\n        this.onEnd = undefined;',
+        replace: 'this.group.release(this);',
+      },
+    ],
+    tests: REGISTRY,
+  },
   one(
     'a stream does not end with its token',
     STREAMS,

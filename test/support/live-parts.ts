@@ -111,11 +111,10 @@ export class LiveParts {
   jump(after: number, position = ++this.position): void {
     const id = randomBytes(16).toString('hex');
     const key = '0'.repeat(32);
-    const none = null;
     const rest = {
-      except: none,
+      except: null,
       accessOnly: false,
-      issuedBefore: none,
+      issuedBefore: null,
       reason: 'unspecified',
     } as const;
     const until = this.clock.wall() + 3_600_000;
