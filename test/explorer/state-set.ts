@@ -1,8 +1,11 @@
+/** So many states are in one block: an array of all of them could not be longer than 4 GB. */
+const BLOCK_BITS = 16;
+const BLOCK = 1 << BLOCK_BITS;
+
 /** A set of states of one length, in the order in which they were found. */
 export class StateSet {
   size = 0;
-  private bytes: Uint8Array;
-  private words: Int32Array;
+  private readonly blocks: Int32Array[] = [];
   private parents = new Int32Array(1 << 12);
   /** Open addressing: the number of a state + 1, or 0 for a free slot. */
   private table = new Int32Array(1 << 14);
@@ -13,8 +16,6 @@ export class StateSet {
   /** @param width - Bytes of each state; a multiple of 4. */
   constructor(private readonly width: number) {
     this.length = width / 4;
-    this.bytes = new Uint8Array(width * (1 << 12));
-    this.words = new Int32Array(this.bytes.buffer);
     this.soughtBytes = new Uint8Array(width);
     this.sought = new Int32Array(this.soughtBytes.buffer);
   }
@@ -30,7 +31,7 @@ export class StateSet {
       place = (place + 1) & mask;
     }
     this.grow();
-    this.words.set(sought, this.size * length);
+    this.blockOf(this.size).set(sought, (this.size % BLOCK) * length);
     this.parents[this.size] = parent;
     table[place] = ++this.size;
     if (this.size * 2 > table.length) this.rehash();
@@ -38,7 +39,8 @@ export class StateSet {
   }
 
   read(index: number, target: Uint8Array): void {
-    target.set(this.bytes.subarray(index * this.width, (index + 1) * this.width));
+    const { buffer } = this.blockOf(index);
+    target.set(new Uint8Array(buffer, (index % BLOCK) * this.width, this.width));
   }
 
   parentOf(index: number): number {
@@ -46,29 +48,32 @@ export class StateSet {
   }
 
   private equals(index: number): boolean {
-    const { words, sought, length } = this;
-    const start = index * length;
+    const { sought, length } = this;
+    const words = this.blockOf(index);
+    const start = (index % BLOCK) * length;
     for (let i = 0; i < length; i++) if (words[start + i] !== sought[i]) return false;
     return true;
   }
 
   private grow(): void {
+    if (this.size % BLOCK === 0) this.blocks.push(new Int32Array(BLOCK * this.length));
     if (this.size < this.parents.length) return;
     const parents = new Int32Array(this.parents.length * 2);
     parents.set(this.parents);
     this.parents = parents;
-    const bytes = new Uint8Array(this.bytes.length * 2);
-    bytes.set(this.bytes);
-    this.bytes = bytes;
-    this.words = new Int32Array(bytes.buffer);
+  }
+
+  private blockOf(index: number): Int32Array {
+    return this.blocks[index >>> BLOCK_BITS] as Int32Array;
   }
 
   private rehash(): void {
     const table = new Int32Array(this.table.length * 2);
     const mask = table.length - 1;
     for (let index = 0; index < this.size; index++) {
-      const start = index * this.length;
-      let place = hashOf(this.words.subarray(start, start + this.length), this.length) & mask;
+      const start = (index % BLOCK) * this.length;
+      const words = this.blockOf(index).subarray(start, start + this.length);
+      let place = hashOf(words, this.length) & mask;
       while (table[place] !== 0) place = (place + 1) & mask;
       table[place] = index + 1;
     }
