@@ -58,6 +58,8 @@ export class FaultCluster {
       MAX_STALENESS: String(settings.maxStaleness),
       REFRESH_GRACE: String(settings.refreshGrace),
       ACCESS_TOKEN_TTL: '3600',
+      // All clients have one address, and a frozen database keeps many logins of one account open at once.
+      LOGIN_LIMIT: '100000',
       PLATFORM: i === 1 ? 'fastify' : 'express',
       NODE_OPTIONS: `--import=${PRELOAD}`,
       CLOCK_SKEW: String(skew),
