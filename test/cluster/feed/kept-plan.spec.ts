@@ -26,9 +26,12 @@ describeOn([postgres], 'the plan of a poll', (kind) => {
     return rows.map((row) => ({ ...row }));
   };
 
-  it('is kept by the connection of the feed', async () => {
-    const name = expect.stringMatching(/^nestjs_logout_poll_[0-9a-f]{16}$/);
-    expect(await ask('SELECT name::text AS name FROM pg_prepared_statements')).toEqual([{ name }]);
+  it('is kept by the connection of the feed, beside that of the position', async () => {
+    const rows = await ask('SELECT name::text AS name FROM pg_prepared_statements ORDER BY name');
+    expect(rows).toEqual([
+      { name: expect.stringMatching(/^nestjs_logout_poll_[0-9a-f]{16}$/) },
+      { name: expect.stringMatching(/^nestjs_logout_position_[0-9a-f]{16}$/) },
+    ]);
   });
 
   it('is done without where it is gone, as where a pooler takes another connection', async () => {
