@@ -48,6 +48,7 @@ import { RevocationWriter } from './revocation/revocation-writer.service.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
 import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
+import { LoginService } from './sessions/login.service.js';
 import { RefreshService } from './sessions/refresh.service.js';
 import { SessionService } from './sessions/session.service.js';
 
@@ -76,6 +77,7 @@ const PROVIDERS = [
   ActIssuer,
   AccountEraser,
   RefreshTokenLookup,
+  LoginService,
   RefreshService,
   { provide: APP_FILTER, useClass: AuthExceptionFilter },
 ];

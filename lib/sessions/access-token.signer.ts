@@ -42,27 +42,25 @@ export class AccessTokenSigner {
   ) {}
 
   /**
+   * @param session - Its absolute end is one that no token outlives (RT-09).
    * @param since - The `gen` and the times of the token: read before its authority was checked (G1, G2).
-   * @param end - The absolute end of the session (epoch ms), which no token outlives (RT-09).
    * @throws AuthWiringError for claims that look like secrets or that are the library's own.
    * @throws AuthUnavailableException `no_signing_key`.
    */
   async sign(
-    subject: string,
-    sessionId: string,
+    { subject, sid, expiresAt }: Pick<SessionRow, 'subject' | 'sid' | 'expiresAt'>,
     claims: Readonly<Record<string, unknown>>,
     { position, now }: LogPosition,
-    end: number,
   ): Promise<SignedAccessToken> {
     assertSignable(claims, this.options.allowedClaims);
     const iat = Math.floor(now / 1000);
     const life = this.options.accessTokenTtl / 1000;
     const longest = iat + life - this.clock.jitter(life * JITTER);
-    const exp = Math.max(iat + 1, Math.min(longest, Math.floor(end / 1000)));
+    const exp = Math.max(iat + 1, Math.min(longest, Math.floor(expiresAt / 1000)));
     const payload = {
       ...claims,
       sub: subject,
-      sid: sessionId,
+      sid,
       jti: randomUUID(),
       gen: position,
       iat,

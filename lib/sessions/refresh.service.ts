@@ -99,13 +99,7 @@ export class RefreshService {
       const since = presented.since ?? (await this.positions.read());
       const claims = await this.claimsFor(session, context);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
-      const signed = await this.signer.sign(
-        session.subject,
-        session.sid,
-        claims,
-        since,
-        session.expiresAt,
-      );
+      const signed = await this.signer.sign(session, claims, since);
       assertFitsCookie(signed, session.delivery);
       const outcome = await this.rotate(token, successor, presented, since, signed, context);
       if (outcome.kind === 'refreshed') {

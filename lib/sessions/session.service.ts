@@ -1,34 +1,19 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { randomUUID } from 'node:crypto';
-import type { SessionRow } from '../database/session.statements.js';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { type AuthException, refusal } from '../errors/auth.exception.js';
-import { AuthEvents } from '../events/auth-events.service.js';
+import { Injectable } from '@nestjs/common';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
-import { RevocationWriter } from '../revocation/revocation-writer.service.js';
-import {
-  AccessTokenSigner,
-  assertFitsCookie,
-  claimsOf,
-  loginResultOf,
-  type SignedAccessToken,
-} from './access-token.signer.js';
-import {
-  type Authenticate,
-  type AuthenticatedSubject,
-  type LoginContext,
-  type LoginResult,
-  type LoginSince,
-  type RefreshContext,
-  sessionLifeOf,
+import type {
+  Authenticate,
+  AuthenticatedSubject,
+  LoginContext,
+  LoginResult,
+  LoginSince,
+  RefreshContext,
 } from './login-context.js';
-import { refreshTokenDigest } from './refresh-token.js';
-import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
+import { LoginService } from './login.service.js';
 import { RefreshService } from './refresh.service.js';
 import {
   cursorOf,
@@ -39,14 +24,7 @@ import {
   type SessionListOptions,
   type SessionPage,
 } from './session-list.js';
-import { SessionStore, storedClientOf } from './session-store.service.js';
-import { newSession } from './start-session.js';
-
-/**
- * For how long a position is good for a login (ms). The cut-offs of an account are kept for longer, so a
- * login never misses one that revoked its account in the meantime.
- */
-const POSITION_LIFE = 3_600_000;
+import { SessionStore } from './session-store.service.js';
 
 /**
  * Sessions: login, refresh and the list of an account's sessions (docs/requirements.md: RT, RV, S).
@@ -55,19 +33,13 @@ const POSITION_LIFE = 3_600_000;
  */
 @Injectable()
 export class SessionService {
-  private readonly logger = new Logger('SessionService');
-  private hasWarned = false;
-
   constructor(
     private readonly log: RevocationLog,
     private readonly positions: LogPositions,
     private readonly store: SessionStore,
-    private readonly refreshTokens: RefreshTokenLookup,
+    private readonly logins: LoginService,
     private readonly refreshes: RefreshService,
-    private readonly signer: AccessTokenSigner,
-    private readonly writer: RevocationWriter,
     private readonly keys: EventKeys,
-    private readonly events: AuthEvents,
     private readonly meter: AuthMeter,
     private readonly options: ResolvedAuthOptions,
   ) {}
@@ -111,7 +83,7 @@ export class SessionService {
     who: AuthenticatedSubject | Authenticate,
     context: LoginContext | LoginSince = {},
   ): Promise<LoginResult | null> {
-    return this.authenticate(who, context).catch(this.meter.refused);
+    return this.logins.login(who, context).catch(this.meter.refused);
   }
 
   /**
@@ -177,122 +149,5 @@ export class SessionService {
     const subjectKey = this.keys.hex('subject', issuer, subjectOf(subject, 'isOpen()'));
     await this.log.settlePending();
     return this.store.write((of) => findOpen(of, key, subjectKey));
-  }
-
-  private async authenticate(
-    who: AuthenticatedSubject | Authenticate,
-    context: LoginContext | LoginSince,
-  ): Promise<LoginResult | null> {
-    if (typeof who === 'function') {
-      const since = await this.positions.read();
-      const subject = await who();
-      if (subject !== null && subject !== undefined) return this.start(subject, since, context);
-      const { requestId } = context;
-      this.meter.refusals.credentials_invalid++;
-      this.events.tell({ type: 'login_refused', reason: 'credentials_invalid', requestId });
-      return null;
-    }
-    if ('since' in context && context.since !== undefined) {
-      return this.start(who, context.since, context);
-    }
-    throw new AuthWiringError(
-      'login(subject) was called without the position at which its authority was checked.',
-      'Pass a function that checks the password: login(async () => …).',
-      'Or take `since = await sessions.position()` before the check: login(subject, { since }).',
-    );
-  }
-
-  private async start(
-    { subject: given, claims }: AuthenticatedSubject,
-    since: LogPosition,
-    context: LoginContext,
-  ): Promise<LoginResult> {
-    if (this.positions.databaseNow() - since.now > POSITION_LIFE) {
-      throw refusal('storage_unavailable', {
-        message: 'The login took too long since its position was read. Log in again.',
-      });
-    }
-    const { claims: loader, maxSessions, refreshTokenTtl, sessionTtl } = this.options;
-    const { client, delivery, replaces, requestId, sessionTtl: asked } = context;
-    const subject = subjectOf(given, 'sessions.login()');
-    const sid = randomUUID();
-    const ownClaims =
-      claims ?? (await claimsOf(loader, subject, { sessionId: sid, on: 'login', client }));
-    if (ownClaims === null) throw this.refuse('account_disabled', subject, context);
-    const life = asked === undefined ? sessionTtl : sessionLifeOf(asked, sessionTtl);
-    const end = since.now + life;
-    // Signed before it is stored: without a signing key, or with bad claims, no session is left over.
-    const signed = await this.signer.sign(subject, sid, ownClaims, since, end);
-    assertFitsCookie(signed, delivery);
-    this.warnOfLostClaims(claims);
-    const session = this.sessionRow(subject, sid, since, signed, context, end);
-    const token = refreshTokenTtl > 0 ? this.refreshTokens.issue() : undefined;
-    const digest = token && refreshTokenDigest(token);
-    const outcome = await this.store.writeAtOnce(newSession(session, digest, maxSessions));
-    if (outcome === 'locked' || outcome === 'disabled') {
-      throw this.refuse(`account_${outcome}`, subject, context);
-    }
-    // A login that a logout everywhere overtook is revoked, and ends no other session.
-    if (outcome !== 'overtaken') {
-      // RT-10: and the session that the same browser held before.
-      const others = replaces === undefined ? outcome : [...outcome, replaces];
-      const why = { reason: 'newer_login', requestId } as const;
-      if (others.length > 0) await this.writer.endSessions(others, why);
-    }
-    this.events.tell({ type: 'login', subject, sessionId: sid, requestId });
-    return loginResultOf(signed, session, token, session.idleUntil, since.now);
-  }
-
-  /** All times of the row start where its position was read (G2). */
-  private sessionRow(
-    subject: string,
-    sid: string,
-    { position, now }: LogPosition,
-    signed: SignedAccessToken,
-    context: LoginContext,
-    end: number,
-  ): SessionRow {
-    const { issuer, sessionIdleTtl, refreshTokenTtl } = this.options;
-    // Without refresh tokens a session lasts as long as its one access token.
-    const expiresAt = refreshTokenTtl > 0 ? end : now + signed.expiresIn * 1000;
-    const idleTtl = refreshTokenTtl > 0 ? Math.min(refreshTokenTtl, sessionIdleTtl) : Infinity;
-    return {
-      key: this.keys.hex('session', issuer, sid),
-      sid,
-      subjectKey: this.keys.hex('subject', issuer, subject),
-      subject,
-      gen: position,
-      kid: signed.kid,
-      ...storedClientOf(context),
-      delivery: context.delivery ?? 'body',
-      createdAt: now,
-      lastSeenAt: now,
-      idleUntil: Math.min(now + idleTtl, expiresAt),
-      expiresAt,
-      endedAt: null,
-      endReason: null,
-      isPersistent: context.persistent !== false,
-      retriesUntil: null,
-    };
-  }
-
-  private refuse(
-    reason: 'account_locked' | 'account_disabled',
-    subject: string,
-    { requestId }: LoginContext,
-  ): AuthException {
-    this.events.tell({ type: 'login_refused', subject, reason, requestId });
-    return refusal(reason);
-  }
-
-  private warnOfLostClaims(claims: Readonly<Record<string, unknown>> | undefined): void {
-    const { claims: loader, refreshTokenTtl } = this.options;
-    if (this.hasWarned || claims === undefined || Object.keys(claims).length === 0) return;
-    if (loader !== undefined || refreshTokenTtl === 0) return;
-    this.hasWarned = true;
-    this.logger.warn(
-      'login() brought claims, but refreshed tokens will have none: nothing is copied from an old ' +
-        'token. Give AuthModule.forRoot() the option claims: (subject) => ({ … }), or refreshTokenTtl: 0.',
-    );
   }
 }

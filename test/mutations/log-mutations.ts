@@ -145,7 +145,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a login is timed by the host’s clock',
-    'sessions/session.service',
+    'sessions/login.service',
     'this.positions.databaseNow() - since.now',
     'this.positions.proofs.now() - since.now',
     CLOCKS,

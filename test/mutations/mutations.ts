@@ -103,7 +103,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the position is read after the password check',
     edits: [
       {
-        file: 'sessions/session.service',
+        file: 'sessions/login.service',
         find: 'const since = await this.positions.read();\n            const subject = await who();',
         replace:
           'const subject = await who();\n            const since = await this.positions.read();',

@@ -91,7 +91,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a late login is taken',
-    'sessions/session.service',
+    'sessions/login.service',
     'if (this.positions.databaseNow() - since.now > POSITION_LIFE)',
     'if (false)',
     'cluster/sessions/review-findings',
@@ -99,7 +99,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'an access token outlives its session',
     'sessions/access-token.signer',
-    'Math.min(longest, Math.floor(end / 1000))',
+    'Math.min(longest, Math.floor(expiresAt / 1000))',
     'longest',
     'cluster/sessions/review-findings',
   ),
