@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { compatibilityTables } from '../transports/support/compatibility.js';
 import { transportsTables } from '../transports/support/table.js';
 import { errorCodesPage } from './error-codes-page.js';
 import { optionsPage } from './options-page.js';
@@ -13,5 +14,12 @@ writeFileSync(
   readFileSync('docs/transports.md', 'utf8').replace(
     /(?<=\n\n)\|[^]*?\n\n\|[^]*?(?=\n\n)/,
     transportsTables,
+  ),
+);
+writeFileSync(
+  'docs/compatibility.md',
+  readFileSync('docs/compatibility.md', 'utf8').replace(
+    /(?<=<!-- tables -->\n)[^]*?(?=<!-- \/tables -->)/,
+    () => `\n${compatibilityTables()}\n\n`,
   ),
 );

@@ -2,6 +2,7 @@ import type { Type } from '@nestjs/common';
 import { ApolloDriver } from '@nestjs/apollo';
 import { GraphQLModule, Mutation, Query, Resolver, Subscription } from '@nestjs/graphql';
 import { MercuriusDriver } from '@nestjs/mercurius';
+import { expectLines } from './support/asked.js';
 import { graphqlClient, graphqlWsClient } from './support/graphql-clients.js';
 import { handlersOf, type Placement } from './support/handlers.js';
 import { describeMatrix, type Line } from './support/matrix.js';
@@ -89,3 +90,5 @@ describeMatrix(
   }),
   lines('Mercurius'),
 );
+
+expectLines('transports/graphql.spec.ts');

@@ -1,5 +1,6 @@
 import { describe } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
+import { expectLines } from './support/asked.js';
 import { handlersOf } from './support/handlers.js';
 import { httpClient } from './support/http-client.js';
 import { describeMatrix } from './support/matrix.js';
@@ -14,3 +15,5 @@ describe.each([
     { name, connect: httpClient, form: (body) => body },
   ]);
 });
+
+expectLines('transports/http.spec.ts');

@@ -9,6 +9,7 @@ import {
 import { randomUUID } from 'node:crypto';
 import { freePort } from '../support/free-port.js';
 import type { InstanceSettings } from '../support/instance.js';
+import { expectLines } from './support/asked.js';
 import { handlersOf, type Placement } from './support/handlers.js';
 import { describeMatrix, type Line } from './support/matrix.js';
 import type { RowName } from './support/table.js';
@@ -120,3 +121,5 @@ function describeHybrid(
 describeHybrid('@UseGuards', false, [...(await ways()), ...brokers()]);
 describeHybrid('APP_GUARD', true, await ways());
 describeHybrid('useGlobalGuards', true, (await ways()).slice(0, 1));
+
+expectLines('transports/microservices.spec.ts');

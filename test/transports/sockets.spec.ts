@@ -3,6 +3,7 @@ import type { INestApplication } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import type { IncomingMessage } from 'node:http';
 import { rememberHandshake } from 'nestjs-logout';
+import { expectLines } from './support/asked.js';
 import { handlersOf } from './support/handlers.js';
 import { describeMatrix } from './support/matrix.js';
 import { socketIoClient, wsClient } from './support/socket-clients.js';
@@ -43,3 +44,5 @@ describeMatrix(
     },
   ],
 );
+
+expectLines('transports/sockets.spec.ts');

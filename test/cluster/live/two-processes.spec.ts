@@ -3,14 +3,14 @@ import { AccountService } from 'nestjs-logout';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
+import { describeOn, serverKinds, type TestDatabase } from '../../support/databases.js';
 import { eventually } from '../../support/eventually.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 import { type Connection, connectTo, KINDS, type LiveUrls } from './live-server.js';
 
 const PROCESS = fileURLToPath(new URL('live-process.js', import.meta.url));
 
-describeOn([postgres], 'connections of another process', (kind) => {
+describeOn(serverKinds, 'connections of another process', (kind) => {
   let database: TestDatabase;
   let here: Instance;
   let other: ChildProcess;

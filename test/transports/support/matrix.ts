@@ -7,6 +7,7 @@ import { clockOf, controlPolls, letTimePass } from '../../support/controlled-ins
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { mintToken } from '../../support/mint-token.js';
+import { asked as noteLine } from './asked.js';
 import type { Handler, Placement } from './handlers.js';
 import { type RowName, ROWS } from './table.js';
 
@@ -96,6 +97,7 @@ export function describeMatrix(
     const bearer = (token: string): Sent => ({ authorization: `${BEARER}${token}` });
 
     for (const line of lines) {
+      noteLine(line.name);
       (line.available === false ? describe.skip : describe)(line.name, () => asked(line));
     }
 

@@ -4,6 +4,13 @@ import { COOKIE_OPTIONS } from '../../../lib/http/cookie-options.js';
 import { HTTP_OPTIONS } from '../../../lib/http/http-options.js';
 import { AUTH_OPTIONS } from '../../../lib/options/auth-option-table.js';
 import { errorCodesPage } from '../../support/error-codes-page.js';
+import { problemOfReference } from '../../support/test-references.js';
+import {
+  compatibilityTables,
+  NEST,
+  rowsWithoutSpec,
+  SHOWN,
+} from '../../transports/support/compatibility.js';
 import { transportsTables } from '../../transports/support/table.js';
 import { optionsOf, optionsPage, SECTIONS } from '../../support/options-page.js';
 
@@ -19,6 +26,22 @@ describe('a generated page of the documentation', () => {
 describe('docs/transports.md', () => {
   it('has the tables of what the tests show (else: node build/test/support/write-generated-pages.js)', () => {
     expect(readFileSync('docs/transports.md', 'utf8')).toContain(`\n\n${transportsTables()}\n\n`);
+  });
+});
+
+describe('docs/compatibility.md', () => {
+  it('has the tables of what the tests show (else: node build/test/support/write-generated-pages.js)', () => {
+    const page = readFileSync('docs/compatibility.md', 'utf8');
+    expect(page).toContain(`<!-- tables -->\n\n${compatibilityTables()}\n\n<!-- /tables -->`);
+  });
+
+  it('names tests that exist, and each transport has a spec', () => {
+    const named = [
+      ...Object.values(SHOWN).flatMap((evidence) => evidence.map(({ test }) => test)),
+      ...Object.values(NEST).flatMap((by) => Object.values(by) as string[]),
+    ];
+    expect(named.map(problemOfReference).filter((problem) => problem !== undefined)).toEqual([]);
+    expect(rowsWithoutSpec()).toEqual([]);
   });
 });
 
