@@ -21,11 +21,12 @@ import {
 import { JwtAuthGuard, RoutePolicyReader } from './authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from './authentication/jwt.service.js';
 import { JwtStrategy } from './authentication/jwt.strategy.js';
-import { KeyService } from './authentication/key-ring.js';
+import { KeyRing, KeyService } from './authentication/key-ring.js';
 import { AuthSelfTest } from './authentication/self-test.js';
 import { COOKIE_MODE, TokenSource } from './authentication/token-source.js';
 import { TokenVerifier } from './authentication/token-verifier.js';
 import { TokenService } from './authentication/token.service.js';
+import { TOKEN_BINDING, TokenBinding } from './binding/token-binding.js';
 import { VerifiedTokens } from './authentication/verified-tokens.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
@@ -44,6 +45,8 @@ import { LiveTokens } from './live/live-tokens.service.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
 import { LogoutService } from './logout/logout.service.js';
 import { assertOneCopyOfNest, AuthExceptionFilter } from './platform/auth-exception.filter.js';
+import { ResolvedAuthOptions } from './options/resolved-auth-options.js';
+import { AuthClock } from './platform/auth-clock.js';
 import { RevocationWriter } from './revocation/revocation-writer.service.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
@@ -79,6 +82,12 @@ const PROVIDERS = [
   RefreshTokenLookup,
   LoginService,
   RefreshService,
+  {
+    provide: TOKEN_BINDING,
+    inject: [ResolvedAuthOptions, KeyRing, AuthClock],
+    useFactory: ({ binding }: ResolvedAuthOptions, keys: KeyRing, clock: AuthClock) =>
+      TokenBinding.create(binding, keys, clock),
+  },
   { provide: APP_FILTER, useClass: AuthExceptionFilter },
 ];
 

@@ -45,6 +45,8 @@ export type {
   OperationSettings,
   StalePolicy,
 } from './options/operation-settings.js';
+export type { BindingOptions, ClientBinding } from './options/binding-option.js';
+export type { DpopRequest } from './binding/client-request.js';
 export type {
   ClaimsContext,
   ClaimsLoader,

@@ -1,10 +1,12 @@
 import {
+  Inject,
   Injectable,
   type OnApplicationShutdown,
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
+import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
@@ -59,6 +61,7 @@ export class JwtStrategy
     private readonly options: ResolvedAuthOptions,
     private readonly source: TokenSource,
     private readonly verifier: TokenVerifier,
+    @Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null,
   ) {
     super();
   }
@@ -164,15 +167,30 @@ export class JwtStrategy
   ): Outcome | Promise<Outcome> {
     try {
       const accepted = this.verifier.accept(token, demand);
-      const pending = this.verifier.decide(accepted, demand);
-      if (pending !== undefined) {
-        return pending.then(() => this.validate(request, accepted)).catch(toOutcome);
+      // A logout needs no proof: the token is about to be revoked anyway.
+      if (this.binding !== null && !demand.allowExpired) {
+        const proving = this.binding.check(request, accepted);
+        if (proving !== undefined) {
+          return proving.then(() => this.decide(request, accepted, demand)).catch(toOutcome);
+        }
       }
-      const outcome = this.validate(request, accepted);
-      return outcome instanceof Promise ? outcome.catch(toOutcome) : outcome;
+      return this.decide(request, accepted, demand);
     } catch (error) {
       return toOutcome(error);
     }
+  }
+
+  private decide(
+    request: AuthRequest,
+    token: VerifiedToken,
+    demand: TokenDemand,
+  ): Outcome | Promise<Outcome> {
+    const pending = this.verifier.decide(token, demand);
+    if (pending !== undefined) {
+      return pending.then(() => this.validate(request, token)).catch(toOutcome);
+    }
+    const outcome = this.validate(request, token);
+    return outcome instanceof Promise ? outcome.catch(toOutcome) : outcome;
   }
 
   private validate(request: AuthRequest, token: VerifiedToken): Outcome | Promise<Outcome> {

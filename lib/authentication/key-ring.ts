@@ -100,6 +100,12 @@ export class KeyRing {
     return [...signing, ...others];
   }
 
+  /** The secret half of a key that is known, whether it is in use or not. */
+  secretHalfOf(kid: string): KeyObject | undefined {
+    const key = this.entries.get(kid)?.key ?? this.legacy?.key;
+    return (key?.kid === kid ? key.secretHalf : null) ?? undefined;
+  }
+
   /** Whether it is one of our keys, retired ones and that of the option `legacy` included. */
   has(kid: string): boolean {
     return this.entries.has(kid) || this.legacy?.key.kid === kid;

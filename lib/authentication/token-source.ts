@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
 import { badlySentToken, refusal } from '../errors/auth.exception.js';
 import { MAX_TOKEN_LENGTH } from './jws.js';
 import { cookieValues, mayActWithCookies } from '../platform/cookies.js';
@@ -73,8 +74,13 @@ function fits({ length }: string): boolean {
 @Injectable()
 export class TokenSource {
   private readonly cookie: TokenCookie | undefined;
+  private readonly readsDpopScheme: boolean;
 
-  constructor(@Inject(COOKIE_MODE) mode: CookieMode | null) {
+  constructor(
+    @Inject(COOKIE_MODE) mode: CookieMode | null,
+    @Inject(TOKEN_BINDING) binding: TokenBinding | null,
+  ) {
+    this.readsDpopScheme = binding?.readsDpopScheme ?? false;
     // A refresh token has no dot.
     this.cookie =
       mode === null
@@ -89,7 +95,7 @@ export class TokenSource {
    * `token_malformed` for a header that is none, 403 `csrf_refused`.
    */
   readAll(request: AuthRequest): string[] {
-    const token = bearerToken(request);
+    const token = bearerToken(request, this.readsDpopScheme);
     const cookies = this.cookie?.readAll(request) ?? [];
     const found = [...new Set([...(token === undefined ? [] : [token]), ...cookies])];
     if (token !== undefined && found.length > 1) throw badlySentToken(TWO_TOKENS);
@@ -104,7 +110,7 @@ export class TokenSource {
    */
   read(request: AuthRequest): string | undefined {
     assertHeaders(request);
-    const token = bearerToken(request);
+    const token = bearerToken(request, this.readsDpopScheme);
     const cookie = this.cookie?.read(request);
     if (cookie === undefined) return token;
     if (token !== undefined) throw badlySentToken(TWO_TOKENS);
@@ -114,6 +120,7 @@ export class TokenSource {
 }
 
 const SCHEME = 'bearer';
+const DPOP_SCHEME = 'dpop';
 const SPACE = 0x20;
 const TAB = 0x09;
 
@@ -123,33 +130,39 @@ const TAB = 0x09;
  * Written as comparisons of single characters: the usual `(\S+)\s+(\S+)` is quadratic, and one header
  * of 16 KB stops the event loop for 130 ms.
  *
+ * @param readsDpop - Whether `Authorization: DPoP …` counts too (RFC 9449 section 7.1).
  * @throws AuthException 400 for two headers or a token in the query, 401 for an empty or over-long one.
  */
-export function bearerToken(request: AuthRequest): string | undefined {
+export function bearerToken(request: AuthRequest, readsDpop = false): string | undefined {
   refuseTokenInQuery(request);
   const header = request.headers['authorization'];
   if (header === undefined) return undefined;
   if (typeof header !== 'string' || hasSecondHeader(request)) {
     throw badlySentToken('The request has more than one Authorization header.');
   }
-  if (!hasBearerScheme(header)) return undefined;
-  const length = header.length - SCHEME.length - 1;
-  if (length < 1 || length > MAX_TOKEN_LENGTH) throw refusal('token_malformed');
-  // Exactly one space (RFC 6750 section 2.1); a second one would be the token's first character.
-  const first = header.charCodeAt(SCHEME.length + 1);
-  if (header.charCodeAt(SCHEME.length) !== SPACE || first === SPACE || first === TAB) {
-    throw refusal('token_malformed');
-  }
-  return header.slice(SCHEME.length + 1);
+  if (hasScheme(header, SCHEME)) return afterScheme(header, SCHEME.length);
+  if (readsDpop && hasScheme(header, DPOP_SCHEME)) return afterScheme(header, DPOP_SCHEME.length);
+  return undefined;
 }
 
-function hasBearerScheme(header: string): boolean {
-  for (let index = 0; index < SCHEME.length; index += 1) {
-    // Setting bit 5 lowers ASCII letters, and makes no other character into one of these six.
-    if ((header.charCodeAt(index) | 0x20) !== SCHEME.charCodeAt(index)) return false;
+function afterScheme(header: string, end: number): string {
+  const length = header.length - end - 1;
+  if (length < 1 || length > MAX_TOKEN_LENGTH) throw refusal('token_malformed');
+  // Exactly one space (RFC 6750 section 2.1); a second one would be the token's first character.
+  const first = header.charCodeAt(end + 1);
+  if (header.charCodeAt(end) !== SPACE || first === SPACE || first === TAB) {
+    throw refusal('token_malformed');
   }
-  if (header.length === SCHEME.length) return true;
-  const next = header.charCodeAt(SCHEME.length);
+  return header.slice(end + 1);
+}
+
+function hasScheme(header: string, scheme: string): boolean {
+  for (let index = 0; index < scheme.length; index += 1) {
+    // Setting bit 5 lowers ASCII letters, and makes no other character into one of these.
+    if ((header.charCodeAt(index) | 0x20) !== scheme.charCodeAt(index)) return false;
+  }
+  if (header.length === scheme.length) return true;
+  const next = header.charCodeAt(scheme.length);
   return next === SPACE || next === TAB;
 }
 

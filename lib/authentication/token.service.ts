@@ -1,11 +1,12 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
 import { AuthException, AuthUnavailableException, refusal } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { type HandshakeRequest, readHandshake } from '../platform/handshake.js';
-import { assertHeaders } from '../platform/request.js';
+import { assertHeaders, type AuthRequest } from '../platform/request.js';
 import { INSTANCE_LABEL } from '../revocation/log/instance-presence.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { TokenEnding } from '../revocation/log/token-endings.js';
@@ -29,6 +30,17 @@ export interface VerifyTokenOptions {
   whenStale?: StalePolicy | undefined;
   /** As `@AllowExpired()`: for a call that is about to revoke the session anyway. */
   allowExpired?: boolean | undefined;
+  /**
+   * The request that brought the token, or that opened the connection. Without it a token that is bound to
+   * its client is refused, because the client is not known.
+   */
+  request?: HandshakeRequest | undefined;
+  /**
+   * Accepts a bound token without its client: for a look at the token that lets no one act on it.
+   *
+   * @default false
+   */
+  ignoreBinding?: boolean | undefined;
 }
 
 /** The result of {@link TokenService.explain}. @publicApi */
@@ -80,16 +92,22 @@ export class TokenService {
     private readonly source: TokenSource,
     private readonly revocation: RevocationService,
     private readonly log: RevocationLog,
+    @Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null,
   ) {}
 
   /**
    * The claims of a token that is good now.
    *
+   * A token that is bound to its client (option `binding`) needs `request`; without it the token is refused
+   * with `binding_mismatch`, unless `ignoreBinding` says otherwise. `allowExpired` does not ask for the client.
+   *
    * @throws AuthException as the guard: 401 with a code (`token_missing` for `undefined`), or 503
    * `revocation_state_unknown`.
    */
   async verify(text: string, options: VerifyTokenOptions = {}): Promise<TokenClaims> {
-    return this.verifyFound(() => text, options);
+    const { request } = options;
+    const isNeeded = this.binding !== null && request !== undefined;
+    return this.verifyFound(() => text, options, isNeeded ? readHandshake(request) : undefined);
   }
 
   /**
@@ -115,16 +133,21 @@ export class TokenService {
     options: VerifyTokenOptions = {},
   ): Promise<TokenClaims> {
     assertHeaders(handshake);
-    return this.verifyFound(() => this.source.read(readHandshake(handshake)), options);
+    const request = readHandshake(handshake);
+    return this.verifyFound(() => this.source.read(request), options, request);
   }
 
   private async verifyFound(
     find: () => string | undefined,
-    { freshness, whenStale, allowExpired = false }: VerifyTokenOptions,
+    { freshness, whenStale, allowExpired = false, ignoreBinding = false }: VerifyTokenOptions,
+    request: AuthRequest | undefined,
   ): Promise<TokenClaims> {
     const demand = { allowExpired, freshness, whenStale };
     try {
       const token = this.verifier.accept(this.signed(find()), demand);
+      if (this.binding !== null && !allowExpired && !ignoreBinding) {
+        await this.binding.check(request, token);
+      }
       await this.verifier.decide(token, demand);
       const claims = this.verifier.copyClaims(token);
       KID_OF_CLAIMS.set(claims, token.key.kid);

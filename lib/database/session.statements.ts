@@ -126,6 +126,8 @@ export class SessionStatements extends Statements {
       'lastSeenAt',
       'idleUntil',
       'kid',
+      'jkt',
+      'network',
       'ip = COALESCE(?, ip)',
       'userAgent = COALESCE(?, user_agent)',
     ],

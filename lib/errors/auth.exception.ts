@@ -90,7 +90,7 @@ export class AuthUnauthorizedException extends AuthException {
     const error = code === 'token_missing' ? undefined : 'invalid_token';
     super(401, code, message, {
       ...details,
-      headers: { ...details.headers, ...challenge(error, message), ...NO_STORE },
+      headers: { ...challenge(error, message), ...details.headers, ...NO_STORE },
     });
   }
 }

@@ -57,7 +57,17 @@ export const ERROR_CODES = {
   binding_mismatch: {
     status: 401,
     message: 'The token is bound to another client.',
-    when: 'Reserved: nothing sends it yet.',
+    when: 'The request comes from another address or network than the login, or without the key that the token is bound to. Log in.',
+  },
+  dpop_proof_invalid: {
+    status: 401,
+    message: 'The DPoP proof is not valid for this request.',
+    when: 'The header `DPoP` is missing, or its proof is of another request, too old, used before or malformed. Send the request again with a new proof.',
+  },
+  dpop_nonce_required: {
+    status: 401,
+    message: 'The DPoP proof needs the nonce of the header DPoP-Nonce.',
+    when: 'The option `binding.nonce` is on. Send the request again with a proof that contains the nonce of `DPoP-Nonce`.',
   },
   refresh_token_invalid: {
     status: 401,
@@ -90,6 +100,11 @@ export const ERROR_CODES = {
       'The idempotency key is not a text of 22 to 255 visible ASCII characters. ' +
       'Make a random one, such as a UUID, and store it before the request is sent.',
     when: '`Idempotency-Key` of a refresh is too short, or differs from the one in the body. Fix the client.',
+  },
+  dpop_proof_required: {
+    status: 400,
+    message: 'A DPoP proof is required. Send one in the header DPoP.',
+    when: 'A login or a refresh without a proof, where `binding.dpop` is `required`. Fix the client.',
   },
   invalid_subject: {
     status: 400,
@@ -147,7 +162,6 @@ export const ERROR_CODES = {
 /**
  * The stable codes that a client can act on. Each answer that refuses has one in its body.
  *
- * A code is never renamed within a major version. `binding_mismatch` is reserved: nothing answers with
- * it yet.
+ * A code is never renamed within a major version.
  */
 export type AuthErrorCode = keyof typeof ERROR_CODES;

@@ -33,7 +33,7 @@ import {
 export interface TokenAnswer {
   /** Not where the tokens are in cookies, and neither are the next one and `refresh_token`. */
   readonly access_token?: string;
-  readonly token_type?: 'Bearer';
+  readonly token_type?: 'Bearer' | 'DPoP';
   /** Seconds. */
   readonly expires_in: number;
   readonly refresh_token?: string;
@@ -185,9 +185,10 @@ export class RefreshRoutes {
 /** @param delivery - `'cookie'` leaves the tokens out: a page's script has no business with them. */
 function tokenAnswer(login: LoginResult, delivery: 'body' | 'cookie'): TokenAnswer {
   const { accessToken, expiresIn, refreshToken, refreshExpiresIn, refreshAt, sessionId } = login;
+  const token_type = login.tokenType ?? 'Bearer';
   const inBody = delivery === 'body';
   return {
-    ...(inBody ? { access_token: accessToken, token_type: 'Bearer' } : {}),
+    ...(inBody ? { access_token: accessToken, token_type } : {}),
     expires_in: expiresIn,
     ...(inBody && refreshToken !== undefined ? { refresh_token: refreshToken } : {}),
     ...(refreshExpiresIn === undefined ? {} : { refresh_expires_in: refreshExpiresIn }),

@@ -172,6 +172,7 @@ export function clientOf(request: HttpRequest): Omit<ClientContext, 'delivery'> 
     device: labelOf(request, 'device'),
     ip: typeof request.ip === 'string' ? request.ip : undefined,
     userAgent: typeof userAgent === 'string' ? userAgent : undefined,
+    dpop: request,
     ...auditOf(request),
   };
 }

@@ -28,8 +28,8 @@ export type Introspection =
   | { readonly active: false }
   | {
       readonly active: true;
-      /** `Bearer` for an access token. A refresh token has another type, so that no API takes it. */
-      readonly token_type: 'Bearer' | 'refresh_token';
+      /** `Bearer` for an access token, `DPoP` for one that is bound to a key (`cnf`). A refresh token has another type, so that no API takes it. */
+      readonly token_type: 'Bearer' | 'DPoP' | 'refresh_token';
       readonly [member: string]: unknown;
     };
 
@@ -52,7 +52,9 @@ export class TokenIntrospector {
   private async ofAccess(token: string): Promise<Introspection> {
     try {
       // Ours last: a claim of the application cannot say them differently.
-      return { ...(await this.tokens.verify(token)), active: true, token_type: 'Bearer' };
+      const claims = await this.tokens.verify(token, { ignoreBinding: true });
+      const isBound = (claims['cnf'] as { readonly jkt?: unknown } | undefined)?.jkt !== undefined;
+      return { ...claims, active: true, token_type: isBound ? 'DPoP' : 'Bearer' };
     } catch (error) {
       if (error instanceof AuthException && error.getStatus() === 401) return INACTIVE;
       throw error;

@@ -4,7 +4,7 @@ import { AuthException, refusal } from '../errors/auth.exception.js';
 import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
-import { rememberHandshake } from '../platform/handshake.js';
+import { type HandshakeRequest, rememberHandshake } from '../platform/handshake.js';
 import { LiveTokens } from './live-tokens.service.js';
 import type { LiveToken } from './watch.js';
 
@@ -36,6 +36,11 @@ export type LiveSocket = WsSocket | SocketIoSocket;
 export interface AcceptSocketOptions {
   /** See `@WhenStale()`. It holds for the handshake and while the socket is open. */
   readonly whenStale?: StalePolicy | undefined;
+  /**
+   * The request that opened the socket, for a token that is bound to its client (option `binding`). That of
+   * socket.io is known.
+   */
+  readonly request?: HandshakeRequest | undefined;
 }
 
 interface Held {
@@ -94,12 +99,13 @@ export class LiveSockets {
   async accept(
     socket: LiveSocket,
     token: unknown,
-    options: AcceptSocketOptions = {},
+    { whenStale, request = handshakeOf(socket) }: AcceptSocketOptions = {},
   ): Promise<TokenClaims | undefined> {
+    const options = { whenStale, request };
     try {
       const claims = await this.tokens.verify(token as string, options);
       if (!this.hold(socket, claims, options)) return undefined;
-      showToGuards(socket, token);
+      showToGuards(socket, token, request);
       return claims;
     } catch (error) {
       if (error instanceof AuthException) {
@@ -128,7 +134,7 @@ export class LiveSockets {
     // It may have ended while the new one was verified, and must not come back.
     if (live.end !== undefined) throw live.end;
     if (!this.hold(socket, claims, options)) throw refusal('token_missing');
-    showToGuards(socket, token);
+    showToGuards(socket, token, options.request);
     return claims;
   }
 
@@ -182,8 +188,17 @@ export class LiveSockets {
 }
 
 /** A guard of a gateway judges this token at the next message, and no longer that of the handshake. */
-function showToGuards(socket: LiveSocket, token: unknown): void {
-  rememberHandshake(socket, { headers: { authorization: `Bearer ${token as string}` } });
+function showToGuards(
+  socket: LiveSocket,
+  token: unknown,
+  opened: HandshakeRequest | undefined,
+): void {
+  rememberHandshake(socket, { headers: { authorization: `Bearer ${token as string}` }, opened });
+}
+
+/** What a socket of socket.io knows of the request that opened it. */
+function handshakeOf(socket: LiveSocket): HandshakeRequest | undefined {
+  return (socket as { readonly handshake?: HandshakeRequest }).handshake;
 }
 
 function isOfWs(socket: LiveSocket): socket is WsSocket {

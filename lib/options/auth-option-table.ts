@@ -1,6 +1,7 @@
 import { isActor } from '../platform/identifier.js';
 import { applicationMethod } from './application-method.js';
 import type { AuthOptions, UserValidator } from './auth-options.js';
+import { binding } from './binding-option.js';
 import { dataSource } from './data-source-option.js';
 import { foreignIssuers, issuersWithoutKid } from './foreign-issuers.js';
 import { subjectHashKey } from './key-material.js';
@@ -65,6 +66,8 @@ export const AUTH_OPTIONS = {
   historyFor: option('1d', duration('0s', '366d')),
   /** By client name; `'*'`, which all others share, is always there. `undefined`: no limit. */
   maxSessions: option(100, maxSessions),
+  /** `undefined`: nothing is bound. */
+  binding: option(undefined, binding),
 
   // Below half a second the polls, one every quarter, would be the application's main load.
   maxStaleness: option(5, duration('500ms', '1h')),

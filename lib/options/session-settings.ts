@@ -1,4 +1,5 @@
 import type { Type } from '@nestjs/common';
+import type { BindingOptions } from './binding-option.js';
 import type { Duration } from './duration.js';
 
 /** What the application learns when it is asked for the claims of a token. @publicApi */
@@ -152,4 +153,12 @@ export interface SessionSettings {
    * @default the claims of the login, once: a refreshed token then has no claims of the application
    */
   claims?: ClaimsLoader | Type<ClaimsSource> | undefined;
+
+  /**
+   * Binds tokens to the address of their client, or to a key that it has (DPoP): see
+   * {@link BindingOptions}. Tokens that were issued before stay as they are until they expire.
+   *
+   * @default none: whoever has a token can use it
+   */
+  binding?: BindingOptions | undefined;
 }

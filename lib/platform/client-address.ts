@@ -1,6 +1,23 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+
+/**
+ * An address in its one spelling, or `null` for text that is not an address. An IPv4 address that is
+ * written as one of IPv6 (`::ffff:203.0.113.7`) is the IPv4 address.
+ */
+export function addressOf(ip: string): string | null {
+  const [address = ''] = ip.split('%', 1);
+  if (isIPv4(address)) return address;
+  if (!isIPv6(address)) return null;
+  const text = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [, high, low] = MAPPED.exec(text) ?? [];
+  if (high === undefined || low === undefined) return text;
+  return [high, low]
+    .map((group) => Number.parseInt(group, 16))
+    .flatMap((group) => [group >> 8, group & 255])
+    .join('.');
+}
 
 /**
  * The network of an address, or `null` for text that is not an address.
@@ -9,18 +26,17 @@ const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
  * @param groups - How many of the eight of an IPv6 address count, 16 bits each.
  */
 export function networkOf(ip: string, numbers: number, groups: number): string | null {
-  const address = MAPPED.exec(ip)?.[1] ?? ip.split('%', 1)[0] ?? '';
+  const address = addressOf(ip);
+  if (address === null) return null;
   if (isIPv4(address)) {
     const parts = address.split('.');
     return parts.map((part, i) => (i < numbers ? part : '0')).join('.');
   }
-  if (!isIPv6(address)) return null;
-  const [head = [], tail = []] = address.split('::', 2).map((half) => half.split(':'));
-  const given = head[0] === '' ? [] : head;
-  const zeros = address.includes('::') ? Array<string>(8).fill('0') : [];
-  const known = zeros.slice(given.length + tail.filter(Boolean).length);
-  return `${[...given, ...known, ...tail]
-    .slice(0, groups)
-    .map((group) => Number.parseInt(group || '0', 16).toString(16))
-    .join(':')}::`;
+  const [head = [], tail = []] = address
+    .split('::', 2)
+    .map((half) => half.split(':').filter(Boolean));
+  const zeros = address.includes('::')
+    ? Array<string>(8 - head.length - tail.length).fill('0')
+    : [];
+  return `${[...head, ...zeros, ...tail].slice(0, groups).join(':')}::`;
 }

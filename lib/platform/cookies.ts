@@ -77,7 +77,7 @@ function nameOf(line: string): string {
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** What Express and Fastify say beside the headers; `host` follows their trusted-proxy settings. */
-interface OriginRequest extends AuthRequest {
+export interface OriginRequest extends AuthRequest {
   readonly method?: unknown;
   readonly host?: unknown;
   readonly ips?: unknown;
@@ -112,7 +112,8 @@ export function mayActWithCookies(request: AuthRequest, origins: ReadonlySet<str
   );
 }
 
-function hostOf({ host, ips, headers }: OriginRequest, isUpgrade: boolean): string {
+/** The host and port that the client named, by the framework's trusted-proxy setting. */
+export function hostOf({ host, ips, headers }: OriginRequest, isUpgrade: boolean): string {
   // A handshake has no forwarded host: Mercurius would take it, too, from what the client sends.
   const forwarded = isUpgrade ? undefined : headers['x-forwarded-host'];
   // Of the hosts that several proxies list, Express takes the first, which the browser named; Fastify

@@ -13,6 +13,13 @@ export interface HandshakeRequest {
    * graphql-ws: `authorization` (or `Authorization`) as in HTTP, or `token`, without a scheme.
    */
   readonly auth?: unknown;
+  /**
+   * The address of the client, for tokens that are bound to it: give it behind a proxy, by your rule of which
+   * proxies are trusted. Otherwise it is that of the connection.
+   */
+  readonly ip?: unknown;
+  /** The request that opened the connection, where this one only brings another token. */
+  readonly opened?: object | undefined;
 }
 
 /** A handshake in the form of a request. */
@@ -20,6 +27,8 @@ interface ReadableHandshake {
   readonly headers: Headers;
   readonly rawHeaders: readonly string[];
   readonly query: unknown;
+  /** What a token of it is bound to is looked for there. */
+  readonly opened?: object | undefined;
   readonly [key: symbol]: unknown;
 }
 
@@ -33,7 +42,8 @@ const BEARER = 'Bearer';
 export function readHandshake(handshake: HandshakeRequest): ReadableHandshake {
   const { headers, rawHeaders = [], query, auth } = handshake;
   const authorization = onlyOne([...valuesOf(headers['authorization']), ...sentBeside(auth)]);
-  return { headers: { ...headers, authorization }, rawHeaders, query };
+  const opened = handshake.opened ?? handshake;
+  return { headers: { ...headers, authorization }, rawHeaders, query, opened };
 }
 
 /** `authorization` as a header: none, one, or a list, which is refused. The same one twice is one. */

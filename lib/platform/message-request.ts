@@ -33,6 +33,11 @@ export class MessageRequest {
     return this.sent.query;
   }
 
+  /** What opened the connection; `undefined` for a message that came without one. */
+  get opened(): object | undefined {
+    return this.sent.opened;
+  }
+
   private get sent(): Sent {
     return (this.found ??= this.find());
   }
@@ -64,7 +69,8 @@ function handshakeOf(client: SocketClient): HandshakeRequest {
   if (remembered !== undefined) return remembered;
   if (client.handshake !== undefined) {
     const { headers, query, auth } = client.handshake;
-    return { headers, query, auth, rawHeaders: client.request?.rawHeaders ?? [] };
+    const rawHeaders = client.request?.rawHeaders ?? [];
+    return { headers, query, auth, rawHeaders, opened: client.handshake };
   }
   throw new AuthWiringError(
     'A guard of nestjs-logout ran in a gateway and does not know the request that opened the socket.',
@@ -97,7 +103,8 @@ export function connectionRequest(
   if (connection === undefined) return undefined;
   const { connectionParams: auth, extra, request = extra?.request } = connection;
   const { headers = {}, rawHeaders = [] } = request ?? {};
-  const found = new MessageRequest(() => readHandshake({ headers, rawHeaders, auth }));
+  const sent = { headers, rawHeaders, auth, opened: request };
+  const found = new MessageRequest(() => readHandshake(sent));
   OF_OPERATION.set(operation, found);
   return found;
 }

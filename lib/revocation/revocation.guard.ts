@@ -101,7 +101,7 @@ export class RevocationGuard implements CanActivate {
     const header = headersOf(requestOf(context))['authorization'];
     if (typeof header !== 'string') return undefined;
     const [scheme = '', token] = header.split(' ', 2);
-    return scheme.toLowerCase() === 'bearer' ? token : undefined;
+    return ['bearer', 'dpop'].includes(scheme.toLowerCase()) ? token : undefined;
   }
 
   /** For `@CurrentToken()`: with the ids by which `logout()` ends this token. */

@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
+import type { BoundClient, BoundRow } from '../binding/bound-client.js';
 import { KeyRing } from '../authentication/key-ring.js';
 import { inexactIn } from '../authentication/jws.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
 import type { RefreshRow, SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import type { AuthKey } from '../options/auth-key.js';
 import type { ApplicationMethod } from '../options/application-method.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { ClaimsContext, ClaimsSource } from '../options/session-settings.js';
@@ -27,6 +29,8 @@ export interface SignedAccessToken {
   readonly expiresIn: number;
   /** Epoch ms. */
   readonly refreshAt: number;
+  /** What the row of the session keeps of its client; `undefined` where nothing is bound. */
+  readonly bound: BoundRow | undefined;
 }
 
 /**
@@ -44,6 +48,7 @@ export class AccessTokenSigner {
   /**
    * @param session - Its absolute end is one that no token outlives (RT-09).
    * @param since - The `gen` and the times of the token: read before its authority was checked (G1, G2).
+   * @param client - What the token is bound to.
    * @throws AuthWiringError for claims that look like secrets or that are the library's own.
    * @throws AuthUnavailableException `no_signing_key`.
    */
@@ -51,6 +56,7 @@ export class AccessTokenSigner {
     { subject, sid, expiresAt }: Pick<SessionRow, 'subject' | 'sid' | 'expiresAt'>,
     claims: Readonly<Record<string, unknown>>,
     { position, now }: LogPosition,
+    client?: BoundClient,
   ): Promise<SignedAccessToken> {
     assertSignable(claims, this.options.allowedClaims);
     const iat = Math.floor(now / 1000);
@@ -67,26 +73,38 @@ export class AccessTokenSigner {
       exp,
     };
     // The kid is stored with the session, so that a leaked key shows which sessions it signed for.
-    const { text, kid } = await this.signPayload(payload, exp);
+    const signed = await this.signPayload(payload, exp, client);
     const expiresIn = exp - iat;
-    return { text, kid, expiresIn, refreshAt: (iat + expiresIn * REFRESH_AT) * 1000 };
+    return { ...signed, expiresIn, refreshAt: (iat + expiresIn * REFRESH_AT) * 1000 };
   }
 
   private async signPayload(
     payload: Record<string, unknown>,
     exp: number,
-  ): Promise<Pick<SignedAccessToken, 'text' | 'kid'>> {
+    client: BoundClient | undefined,
+  ): Promise<Pick<SignedAccessToken, 'text' | 'kid' | 'bound'>> {
     const { legacy } = this.keys;
     if (legacy?.signsUntil(exp * 1000) === true) {
       const { issuer: iss, audience: aud } = this.options;
-      return { text: await legacy.sign({ ...payload, iss, aud }), kid: legacy.key.kid };
+      const text = await legacy.sign(boundBy(client, legacy.key, { ...payload, iss, aud }));
+      return { text, kid: legacy.key.kid, bound: client?.rowBy(legacy.key) };
     }
     const key = this.keys.signingKey();
     // It adds iss, aud and kid.
     const header = { alg: key.alg, typ: 'at+jwt' };
-    const text = await this.keys.jwtOf(key).signAsync(payload, { header });
-    return { text, kid: key.kid };
+    const text = await this.keys.jwtOf(key).signAsync(boundBy(client, key, payload), { header });
+    return { text, kid: key.kid, bound: client?.rowBy(key) };
   }
+}
+
+/** The claims with what they are bound to, as a digest under the key that signs them. */
+function boundBy(
+  client: BoundClient | undefined,
+  key: AuthKey,
+  payload: Record<string, unknown>,
+): Record<string, unknown> {
+  const cnf = client?.confirmation(key);
+  return cnf === undefined ? payload : { ...payload, cnf };
 }
 
 /** What a cookie of 4,096 bytes holds beside its name and attributes. */
@@ -117,7 +135,7 @@ export function assertFitsCookie(
  * @param now - The database's time (epoch ms).
  */
 export function loginResultOf(
-  { text, expiresIn, refreshAt }: SignedAccessToken,
+  { text, expiresIn, refreshAt, bound }: SignedAccessToken,
   { sid, isPersistent }: SessionRow,
   token: RefreshToken | undefined,
   tokenEnd: number,
@@ -128,6 +146,7 @@ export function loginResultOf(
     expiresIn,
     refreshAt,
     sessionId: sid,
+    ...(bound?.jkt ? { tokenType: 'DPoP' as const } : {}),
     ...(isPersistent ? {} : { persistent: false as const }),
     ...(token === undefined
       ? {}

@@ -1,3 +1,4 @@
+import type { DpopRequest } from '../binding/client-request.js';
 import { refusal } from '../errors/auth.exception.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -32,7 +33,10 @@ export interface ClientContext {
   readonly client?: string | undefined;
   /** What its owner calls the device; at most 255 characters are kept. */
   readonly device?: string | undefined;
-  /** The address by the framework's trusted-proxy setting; it is stored without its last part. */
+  /**
+   * The address by the framework's trusted-proxy setting; it is stored without its last part. The option
+   * `binding.ip` needs it.
+   */
   readonly ip?: string | undefined;
   /** At most 255 characters are kept. */
   readonly userAgent?: string | undefined;
@@ -40,6 +44,11 @@ export interface ClientContext {
   readonly delivery?: Delivery | undefined;
   /** The request in which it happens, for the audit. */
   readonly requestId?: string | undefined;
+  /**
+   * The HTTP request, whose header `DPoP` binds the tokens to the client's key (option `binding.dpop`).
+   * Without it they are bearer tokens.
+   */
+  readonly dpop?: DpopRequest | undefined;
 }
 
 /**
@@ -103,6 +112,8 @@ export interface LoginResult {
   readonly refreshToken?: string;
   /** Seconds until the refresh token expires. */
   readonly refreshExpiresIn?: number;
+  /** `'DPoP'` where the tokens are bound to the client's key; absent for bearer tokens. */
+  readonly tokenType?: 'DPoP';
   /** `false` where its cookies expire when the browser closes; absent otherwise. */
   readonly persistent?: false;
 }

@@ -1,5 +1,7 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
+import type { BoundClient } from '../binding/bound-client.js';
+import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
 import type { SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
@@ -52,6 +54,7 @@ export class LoginService {
     private readonly events: AuthEvents,
     private readonly meter: AuthMeter,
     private readonly options: ResolvedAuthOptions,
+    @Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null,
   ) {}
 
   /** See {@link SessionService.login}. */
@@ -59,17 +62,21 @@ export class LoginService {
     who: AuthenticatedSubject | Authenticate,
     context: LoginContext | LoginSince,
   ): Promise<LoginResult | null> {
+    // Before the password: a client that cannot be bound learns nothing of it.
+    const bound =
+      this.binding === null ? undefined : await this.boundClientOf(this.binding, context);
     if (typeof who === 'function') {
       const since = await this.positions.read();
       const subject = await who();
-      if (subject !== null && subject !== undefined) return this.start(subject, since, context);
+      if (subject !== null && subject !== undefined)
+        return this.start(subject, since, context, bound);
       const { requestId } = context;
       this.meter.refusals.credentials_invalid++;
       this.events.tell({ type: 'login_refused', reason: 'credentials_invalid', requestId });
       return null;
     }
     if ('since' in context && context.since !== undefined) {
-      return this.start(who, context.since, context);
+      return this.start(who, context.since, context, bound);
     }
     throw new AuthWiringError(
       'login(subject) was called without the position at which its authority was checked.',
@@ -82,6 +89,7 @@ export class LoginService {
     { subject: given, claims }: AuthenticatedSubject,
     since: LogPosition,
     context: LoginContext,
+    bound: BoundClient | undefined,
   ): Promise<LoginResult> {
     if (this.positions.databaseNow() - since.now > POSITION_LIFE) {
       throw refusal('storage_unavailable', {
@@ -98,7 +106,7 @@ export class LoginService {
     const life = asked === undefined ? sessionTtl : sessionLifeOf(asked, sessionTtl);
     const row = this.sessionRow(subject, sid, since, context, since.now + life);
     // Signed before it is stored: without a signing key, or with bad claims, no session is left over.
-    const signed = await this.signer.sign(row, ownClaims, since);
+    const signed = await this.signer.sign(row, ownClaims, since, bound);
     assertFitsCookie(signed, delivery);
     this.warnOfLostClaims(claims);
     const session = signedRow(row, signed, refreshTokenTtl);
@@ -119,6 +127,10 @@ export class LoginService {
     return loginResultOf(signed, session, token, session.idleUntil, since.now);
   }
 
+  private async boundClientOf(binding: TokenBinding, context: LoginContext): Promise<BoundClient> {
+    return binding.ofLogin(context, await binding.proveKey(context));
+  }
+
   /** All times of the row start where its position was read (G2). */
   private sessionRow(
     subject: string,
@@ -126,7 +138,7 @@ export class LoginService {
     { position, now }: LogPosition,
     context: LoginContext,
     expiresAt: number,
-  ): Omit<SessionRow, 'kid'> {
+  ): UnsignedRow {
     const { issuer, sessionIdleTtl, refreshTokenTtl } = this.options;
     const idleTtl = refreshTokenTtl > 0 ? Math.min(refreshTokenTtl, sessionIdleTtl) : Infinity;
     return {
@@ -169,13 +181,16 @@ export class LoginService {
   }
 }
 
+type UnsignedRow = Omit<SessionRow, 'kid' | 'jkt' | 'network'>;
+
 /** The row with what its first access token decides. Without refresh tokens the session is as long as that. */
 function signedRow(
-  row: Omit<SessionRow, 'kid'>,
-  { kid, expiresIn }: SignedAccessToken,
+  unsigned: UnsignedRow,
+  { kid, expiresIn, bound }: SignedAccessToken,
   refreshTokenTtl: number,
 ): SessionRow {
-  if (refreshTokenTtl > 0) return { ...row, kid };
+  const row = { ...unsigned, kid, jkt: bound?.jkt ?? null, network: bound?.network ?? null };
+  if (refreshTokenTtl > 0) return row;
   const expiresAt = row.createdAt + expiresIn * 1000;
-  return { ...row, kid, idleUntil: expiresAt, expiresAt };
+  return { ...row, idleUntil: expiresAt, expiresAt };
 }

@@ -8,6 +8,7 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
+import { deriveKey } from '../platform/derived-key.js';
 
 /** 192 random bits: not a UUID and not a JWT (ASVS 5.0 7.2.3). */
 const RANDOM_BYTES = 24;
@@ -26,8 +27,7 @@ export type CheckKey = Buffer;
 
 /** Derives the key of check values from a secret or a private key: the same on every instance. */
 export function checkKeyOf(key: KeyObject): CheckKey {
-  const bytes = key.type === 'secret' ? key.export() : key.export({ type: 'pkcs8', format: 'der' });
-  return Buffer.from(hkdfSync('sha256', bytes, '', 'nestjs-logout/refresh-check', 32));
+  return deriveKey(key, 'refresh-check');
 }
 
 /**

@@ -1,4 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type { BoundClient } from '../binding/bound-client.js';
+import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import {
   type PresentedToken,
@@ -83,25 +85,30 @@ export class RefreshService {
     private readonly writer: RevocationWriter,
     private readonly events: AuthEvents,
     private readonly options: ResolvedAuthOptions,
+    @Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null,
   ) {}
 
   /** See {@link SessionService.refresh}. */
   async refresh(token: string, context: RefreshContext): Promise<LoginResult> {
-    const { idempotencyKey: key } = context;
-    if (key !== undefined) idempotencyKeyOf(key);
+    const { idempotencyKey } = context;
+    if (idempotencyKey !== undefined) idempotencyKeyOf(idempotencyKey);
+    // Once, because a proof cannot be used twice.
+    const jkt = this.binding === null ? undefined : await this.binding.proveKey(context);
     // The same in every attempt, so that an attempt whose answer was lost is recognised.
     const successor = this.lookup.issue();
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       // Looked up first: an unknown text costs no more than its share of one statement.
-      const presented = await this.present(token, context);
-      const { session } = presented;
+      const presented = await this.present(token, context, jkt);
+      const { session, bound } = presented;
+      // Whoever proves to have the key of the session is the same client, as with an idempotency key.
+      const key = bound?.retryKey ?? idempotencyKey;
       // Before the claims are asked for: a role that changes meanwhile revokes this token (G1).
       const since = presented.since ?? (await this.positions.read());
       const claims = await this.claimsFor(session, context);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
-      const signed = await this.signer.sign(session, claims, since);
+      const signed = await this.signer.sign(session, claims, since, bound);
       assertFitsCookie(signed, session.delivery);
-      const outcome = await this.rotate(token, successor, presented, since, signed, context);
+      const outcome = await this.rotate(token, successor, presented, since, signed, context, key);
       if (outcome.kind === 'refreshed') {
         this.tell('refresh', session, context);
         const { expiresAt } = outcome.refresh;
@@ -140,7 +147,11 @@ export class RefreshService {
     return isLive ? { session, expiresAt: refresh.expiresAt } : undefined;
   }
 
-  private async present(token: RefreshToken, context: RefreshContext): Promise<LookedUpToken> {
+  private async present(
+    token: RefreshToken,
+    context: RefreshContext,
+    jkt: string | undefined,
+  ): Promise<LookedUpToken & { readonly bound: BoundClient | undefined }> {
     const presented = await this.lookup.present(token);
     if (presented === undefined) throw refusal('refresh_token_invalid');
     const { session } = presented;
@@ -149,14 +160,17 @@ export class RefreshService {
       (context.client !== undefined && cut(context.client) !== session.client);
     // RT-11: refused without a trace; the session of its owner continues.
     if (isForeign) throw refusal('refresh_token_invalid');
+    const bound = this.binding?.ofRefresh(session, context, jkt);
     if (session.endedAt !== null) {
-      const proof = context.idempotencyKey && retryDigest(token, context.idempotencyKey);
+      const key = bound?.retryKey ?? context.idempotencyKey;
+      const proof = key && retryDigest(token, key);
       const { refresh, judgement } = presented;
       const successors = await this.successorsOf(refresh);
       const isReused = isReuse(refresh, successors, proof, judgement.now);
       throw this.ended(session, session.endReason ?? 'unspecified', isReused, context);
     }
-    return presented;
+    this.binding?.checkAddress(session, context);
+    return { ...presented, bound };
   }
 
   /** None of a token that was not used. */
@@ -194,25 +208,26 @@ export class RefreshService {
     successor: RefreshToken,
     presented: PresentedToken,
     { position: since }: LogPosition,
-    { kid }: SignedAccessToken,
+    { kid, bound }: SignedAccessToken,
     context: RefreshContext,
+    key: string | undefined,
   ): Promise<RefreshOutcome> {
     const { session } = presented;
     const { ip, userAgent } = storedClientOf(context);
-    const { idempotencyKey } = context;
     const rotation = {
       digest: refreshTokenDigest(token),
       successorDigest: refreshTokenDigest(successor),
       since,
       sealed: this.options.refreshGrace === 0 ? null : sealSuccessor(token, successor),
       proof:
-        idempotencyKey === undefined
+        key === undefined
           ? null
           : {
-              digest: retryDigest(token, idempotencyKey),
-              sealed: sealSuccessor(token, successor, idempotencyKey),
+              digest: retryDigest(token, key),
+              sealed: sealSuccessor(token, successor, key),
             },
       sighting: { kid, ip, userAgent },
+      bound,
       // H1: a failover may have lost events that this instance knows; they still count.
       knownEnd: this.index.find(
         { iss: this.options.issuer, sub: session.subject, sid: session.sid, gen: session.gen },

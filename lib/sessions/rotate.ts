@@ -1,3 +1,4 @@
+import { type BoundRow, boundRowOf, isForeignKey } from '../binding/bound-client.js';
 import { type AllOrNothing, writeEach } from '../database/at-once.statements.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import {
@@ -72,6 +73,8 @@ export interface Rotation {
   readonly proof: RetryProof | null;
   /** When, from where and with which key the session was last seen; its owner sees it in the list. */
   readonly sighting: Pick<SessionRow, 'kid' | 'ip' | 'userAgent'>;
+  /** What its client showed; `undefined` where nothing is bound. */
+  readonly bound: BoundRow | undefined;
   /** Why this instance knows that the session ended: the database may have lost it (H1). */
   readonly knownEnd: RevocationReason | undefined;
 }
@@ -126,13 +129,14 @@ export function* rotate(
 export function decide(
   { session, refresh, judgement, replacedBefore }: PresentedToken,
   successors: readonly RefreshRow[],
-  { since, successorDigest, proof, knownEnd }: Rotation,
+  { since, successorDigest, proof, knownEnd, bound }: Rotation,
   { accessTokenTtl }: RotationOptions,
 ): RefreshOutcome | undefined {
   const { now } = judgement;
   // A locked account comes first: its owner should read that it is locked, not that the session has ended.
   const refusal = refusalOf(judgement);
   if (refusal !== undefined) return { kind: refusal };
+  if (bound && isForeignKey(session, bound)) return { kind: 'unknown' };
   const reason = endOf(session, judgement) ?? knownEnd;
   if (reason !== undefined) {
     const isReused = isReuse(refresh, successors, proof?.digest, now);
@@ -155,7 +159,7 @@ export function decide(
 export function replacement(
   statements: StoredSessions['statements'],
   { session, refresh, judgement: { now } }: PresentedToken,
-  { digest, successorDigest, sealed, proof, sighting }: Rotation,
+  { digest, successorDigest, sealed, proof, sighting, bound }: Rotation,
   options: RotationOptions,
 ): {
   readonly successor: RefreshRow;
@@ -174,9 +178,10 @@ export function replacement(
     retryDigest: proof?.digest ?? null,
     retrySealed: proof?.sealed ?? null,
   });
+  const { jkt, network } = bound === undefined ? session : boundRowOf(session, bound);
   const others = [
     statements.insertRefresh(successor),
-    statements.see(key, { ...sighting, lastSeenAt: now, idleUntil: expiresAt }),
+    statements.see(key, { ...sighting, jkt, network, lastSeenAt: now, idleUntil: expiresAt }),
   ];
   const sweeps = [statements.forgetSuccessors(key, now)];
   // S7: one row goes for each that comes; those of an earlier release in small portions.

@@ -1,4 +1,5 @@
 import type { Mutation } from './mutation.js';
+import { BINDING_MUTATIONS } from './binding-mutations.js';
 import { BOOT_MUTATIONS } from './boot-mutations.js';
 import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
 import { COMPARISON_MUTATIONS } from './comparison-mutations.js';
@@ -177,9 +178,9 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'authentication/jwt.strategy',
-        find: 'const pending = this.verifier.decide(accepted, demand);',
+        find: 'const pending = this.verifier.decide(token, demand);',
         replace:
-          'request.decideLater = () => this.verifier.decide(accepted, demand); const pending = undefined;',
+          'request.decideLater = () => this.verifier.decide(token, demand); const pending = undefined;',
       },
       {
         file: 'authentication/jwt-auth.guard',
@@ -219,5 +220,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...LOG_MUTATIONS,
   ...LIVE_MUTATIONS,
   ...TRANSPORT_MUTATIONS,
+  ...BINDING_MUTATIONS,
   ...COMPARISON_MUTATIONS,
 ];

@@ -109,7 +109,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   one(
     'A28: the successor that is kept can be opened without the key',
     'sessions/refresh.service',
-    'sealed: sealSuccessor(token, successor, idempotencyKey),',
+    'sealed: sealSuccessor(token, successor, key),',
     'sealed: sealSuccessor(token, successor),',
     'cluster/sessions/lost-answers',
   ),

@@ -59,15 +59,15 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
   one(
     'verifyRequest keeps the method of a handshake',
     HANDSHAKE,
-    'return { headers: { ...headers, authorization }, rawHeaders, query };',
-    'return { ...handshake, headers: { ...headers, authorization }, rawHeaders, query };',
+    'return { headers: { ...headers, authorization }, rawHeaders, query, opened };',
+    'return { ...handshake, headers: { ...headers, authorization }, rawHeaders, query, opened };',
     'open-sockets',
   ),
   one(
     'connectionParams are not read',
     REQUEST,
-    'readHandshake({ headers, rawHeaders, auth })',
-    'readHandshake({ headers, rawHeaders })',
+    'const sent = { headers, rawHeaders, auth,',
+    'const sent = { headers, rawHeaders,',
     'graphql',
   ),
   one(
@@ -116,7 +116,7 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
   one(
     'a renewed socket is guarded by its first token',
     'live/live-sockets.service',
-    "throw refusal('token_missing');\n        showToGuards(socket, token);",
+    "throw refusal('token_missing');\n        showToGuards(socket, token, options.request);",
     "throw refusal('token_missing');",
     'open-sockets',
   ),

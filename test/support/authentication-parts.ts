@@ -21,6 +21,7 @@ import { AuthSelfTest } from '../../lib/authentication/self-test.js';
 import { COOKIE_MODE, TokenSource } from '../../lib/authentication/token-source.js';
 import { TokenVerifier } from '../../lib/authentication/token-verifier.js';
 import { VerifiedTokens } from '../../lib/authentication/verified-tokens.js';
+import { TOKEN_BINDING } from '../../lib/binding/token-binding.js';
 import { TokenService } from '../../lib/authentication/token.service.js';
 import { AuthMeter } from '../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../lib/options/auth-key.js';
@@ -181,6 +182,7 @@ export function authentication(
       VerifiedTokens,
       TokenSource,
       { provide: COOKIE_MODE, useValue: null },
+      { provide: TOKEN_BINDING, useValue: null },
       JwtStrategy,
       AuthSelfTest,
       RoutePolicyReader,

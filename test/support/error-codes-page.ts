@@ -14,7 +14,7 @@ export function errorCodesPage(): string {
     '# Error codes',
     '<!-- Generated from lib/errors/error-codes.ts: node build/test/support/write-generated-pages.js -->',
     'Every refusal has the body `{ statusCode, error, message, code, reason? }`. Programs use `code`, which is not renamed within a major version; `message` is for people and may be more precise than the sentence here. `reason` is only sent to the owner of a validly signed token.',
-    'Every 401 has `WWW-Authenticate: Bearer …` (RFC 6750); every 429 and 503 has `Retry-After`.',
+    'Every 401 has `WWW-Authenticate: Bearer …` (RFC 6750), or `DPoP …` (RFC 9449); every 429 and 503 has `Retry-After`.',
     table.join('\n'),
   ].join('\n\n')}\n`;
 }

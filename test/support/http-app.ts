@@ -44,8 +44,8 @@ export interface HttpAppSettings {
   /** By `forRootAsync`, with `http` beside the factory. */
   readonly viaFactory?: boolean;
   readonly controllers?: Type[];
-  /** Believes `X-Forwarded-For` and `X-Forwarded-Host`, as behind a proxy. */
-  readonly trustProxy?: boolean;
+  /** Believes `X-Forwarded-For` and `X-Forwarded-Host`, as behind a proxy, or behind those. */
+  readonly trustProxy?: boolean | string[];
   readonly configure?: (app: INestApplication) => void;
 }
 

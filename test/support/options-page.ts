@@ -87,6 +87,15 @@ export const SECTIONS: readonly Section[] = [
     of: [['lib/options/legacy-options.ts', 'LegacyOptions']],
   },
   {
+    title: '`binding`',
+    intro: 'See [binding](binding.md).',
+    isShort: true,
+    of: [
+      ['lib/options/binding-option.ts', 'ClientBinding'],
+      ['lib/options/binding-option.ts', 'BindingOptions'],
+    ],
+  },
+  {
     title: '`observe`',
     intro: 'For the first week in production.',
     isShort: true,

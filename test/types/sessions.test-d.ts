@@ -35,6 +35,7 @@ expectTrue<
     | 'refreshToken'
     | 'refreshExpiresIn'
     | 'persistent'
+    | 'tokenType'
   >
 >();
 

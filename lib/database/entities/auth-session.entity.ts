@@ -64,8 +64,10 @@ export class AuthSession {
   @Text({ nullable: true, since: '0.2', reserved: true }) readonly grantId?: never;
   @Text({ nullable: true, since: '0.2', reserved: true }) readonly tenant?: never;
   @Position({ nullable: true, since: '0.2', reserved: true }) readonly authTime?: never;
-  @Text({ nullable: true, since: '0.2', reserved: true }) readonly jkt?: never;
-  @Bytes({ nullable: true, since: '0.2', reserved: true }) readonly network?: never;
+  /** The thumbprint of the key that its tokens are bound to (option `binding.dpop`); `null` for none. */
+  @Text({ nullable: true, since: '0.2' }) readonly jkt!: string | null;
+  /** A keyed digest of the address or network that it is bound to (option `binding.ip`); `null` for none. */
+  @Bytes({ nullable: true, since: '0.2' }) readonly network!: string | null;
   /** Whether its cookies outlive the browser; NULL, as release 0.1 writes it, is yes. */
   @Flag({ name: 'persistent', nullable: true, since: '0.2', absent: true })
   readonly isPersistent!: boolean;

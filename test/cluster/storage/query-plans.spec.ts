@@ -211,4 +211,6 @@ const SESSION: Omit<
   endReason: null,
   isPersistent: true,
   retriesUntil: null,
+  jkt: null,
+  network: null,
 };

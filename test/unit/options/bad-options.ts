@@ -34,6 +34,28 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   ['a history of years', { historyFor: '1000d' }, 'historyFor', "'366d'"],
   ['no session at all', { maxSessions: 0 }, 'maxSessions', '1 to'],
   ['a limit that is none', { maxSessions: { web: '5' } }, 'maxSessions', 'web: 5'],
+  ['a binding that is true', { binding: true }, 'binding', 'Give an object with ip, dpop'],
+  ['a binding to a mask', { binding: { ip: '/24' } }, 'binding.ip', "'network'"],
+  [
+    'a binding of an unknown kind',
+    { binding: { dPop: 'on' } },
+    "binding.'dPop'",
+    'Did you mean dpop?',
+  ],
+  [
+    'a binding of a client that is a word',
+    { binding: { clients: { web: 'off' } } },
+    'binding.clients.web',
+    'Give an object with ip, dpop',
+  ],
+  ['a nonce without proofs', { binding: { nonce: true } }, 'binding.nonce', 'part of a proof'],
+  ['a proof of an hour', { binding: { proofWindow: '1h' } }, 'binding.proofWindow', "'5m'"],
+  [
+    'an origin with a path',
+    { binding: { dpop: 'optional', origins: ['https://api.example.com/'] } },
+    'binding.origins[0]',
+    'without a path',
+  ],
   ['claims that are no function', { claims: { role: 'admin' } }, 'claims', 'Give a function'],
   // secret
   ['neither secret nor keys', { secret: undefined }, 'secret', 'is the variable set?'],

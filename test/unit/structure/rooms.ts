@@ -13,6 +13,7 @@ const ORDERS: Readonly<Record<string, readonly string[]>> = {
     'events',
     'database',
     'revocation',
+    'binding',
     'authentication',
     'live',
     'sessions',

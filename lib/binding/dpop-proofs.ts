@@ -1,0 +1,145 @@
+import { hash } from 'node:crypto';
+import { importPeer } from '../errors/auth-wiring.error.js';
+import { AuthException, refusal } from '../errors/auth.exception.js';
+import type { ResolvedBinding } from '../options/binding-option.js';
+import type { AuthClock } from '../platform/auth-clock.js';
+import { type DpopRequest, plainUrlOf, requestUrlOf } from './client-request.js';
+import type { DpopNonces } from './dpop-nonces.js';
+import { dpopRefusal, PROOF_ALGORITHMS } from './dpop-refusal.js';
+import { SeenProofs } from './seen-proofs.js';
+
+type Jose = typeof import('jose');
+
+/** The longest proof that is looked at: the largest key in it has 1,100 characters. */
+const LONGEST = 4_096;
+
+/** How many proofs are remembered for each purpose; about 15 MB. */
+const MOST_SEEN = 100_000;
+
+/** Members of private and symmetric keys (RFC 7518 section 6). */
+const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+/** What a proof says; whether it does is still to be checked. */
+interface ProofClaims {
+  readonly jti?: unknown;
+  readonly htm?: unknown;
+  readonly htu?: unknown;
+  readonly iat?: unknown;
+  readonly ath?: unknown;
+  readonly nonce?: unknown;
+}
+
+/** Loads the library that verifies proofs. @throws AuthWiringError when it is not installed. */
+export function loadJose(): Promise<Jose> {
+  return importPeer('binding.dpop', 'jose', () => import('jose'));
+}
+
+/** Verifies DPoP proofs: RFC 9449 section 4.3. */
+export class DpopProofs {
+  /** Of tokens that we signed. */
+  private readonly seen: SeenProofs;
+  /** Of logins and refreshes: anyone can send those, and must not crowd out the others. */
+  private readonly seenOfStrangers: SeenProofs;
+
+  constructor(
+    private readonly jose: Jose,
+    private readonly clock: AuthClock,
+    private readonly options: ResolvedBinding,
+    private readonly nonces: DpopNonces | undefined,
+  ) {
+    // From the earliest moment at which a proof is accepted to the latest.
+    const life = 2 * options.proofWindow + 1_000;
+    this.seen = new SeenProofs(clock, life, MOST_SEEN);
+    this.seenOfStrangers = new SeenProofs(clock, life, MOST_SEEN);
+  }
+
+  /**
+   * The thumbprint (RFC 7638) of the key that a request proves to have.
+   *
+   * @param token - The access token that the proof must be for; `undefined` at a login or a refresh.
+   * @param jkt - The key that the token is bound to.
+   * @throws AuthException 401 `dpop_proof_invalid`, `dpop_nonce_required` or `binding_mismatch`, 429 where
+   * too many proofs are remembered.
+   */
+  async verify(request: DpopRequest, token?: string, jkt?: string): Promise<string> {
+    try {
+      return await this.verified(request, token, jkt);
+    } catch (error) {
+      if (error instanceof AuthException) throw error;
+      throw dpopRefusal('dpop_proof_invalid', error, this.nonces?.newest());
+    }
+  }
+
+  private async verified(request: DpopRequest, token?: string, jkt?: string): Promise<string> {
+    const proof = proofIn(request);
+    const { jwtVerify, EmbeddedJWK, calculateJwkThumbprint } = this.jose;
+    const now = this.clock.wall();
+    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
+      algorithms: PROOF_ALGORITHMS,
+      typ: 'dpop+jwt',
+      currentDate: new Date(now),
+    });
+    const { jwk } = protectedHeader;
+    if (jwk === undefined || PRIVATE.some((name) => name in jwk)) throw wrong('jwk');
+    const { jti } = payload;
+    if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw wrong('jti');
+    this.checkRequest(payload, request);
+    this.checkTime(payload, now);
+    if (token !== undefined && payload['ath'] !== hash('sha256', token, 'base64url'))
+      throw wrong('ath');
+    const thumbprint = await calculateJwkThumbprint(jwk, 'sha256');
+    if (jkt !== undefined && thumbprint !== jkt) {
+      throw dpopRefusal('binding_mismatch', 'The proof is of another key than the token.');
+    }
+    this.remember(hash('sha256', `${thumbprint}.${jti}`, 'base64'), token !== undefined);
+    return thumbprint;
+  }
+
+  private checkRequest({ htm, htu }: ProofClaims, request: DpopRequest): void {
+    // A handshake of socket.io does not say its method, which is GET.
+    if (htm !== (request.method ?? 'GET')) throw wrong('htm');
+    const url = requestUrlOf(request);
+    const named = typeof htu === 'string' ? plainUrlOf(htu) : undefined;
+    if (url === undefined || named === undefined) throw wrong('htu');
+    const { origins } = this.options;
+    if (origins.length === 0) {
+      if (named !== url) throw wrong('htu');
+      return;
+    }
+    const { origin, pathname } = new URL(named);
+    if (!origins.includes(origin) || pathname !== new URL(url).pathname) throw wrong('htu');
+  }
+
+  private checkTime({ iat, nonce }: ProofClaims, now: number): void {
+    const age = typeof iat === 'number' ? now - iat * 1000 : NaN;
+    if (!(Math.abs(age) <= this.options.proofWindow)) throw wrong('iat');
+    if (this.nonces === undefined || this.nonces.accepts(nonce)) return;
+    throw dpopRefusal(
+      'dpop_nonce_required',
+      'The proof has no nonce of ours.',
+      this.nonces.newest(),
+    );
+  }
+
+  /** At last: what is refused for another reason is not remembered. */
+  private remember(id: string, isOurs: boolean): void {
+    const remembered = (isOurs ? this.seen : this.seenOfStrangers).add(id);
+    if (remembered === 'seen') throw new Error('The proof was used before.');
+    if (remembered === 'full') {
+      throw refusal('too_many_attempts', { retryAfter: this.options.proofWindow / 1000 });
+    }
+  }
+}
+
+/** @throws Error unless there is exactly one, and no longer than a proof can be. */
+function proofIn({ headers }: DpopRequest): string {
+  const proof = headers['dpop'];
+  // Node joins two headers of one name.
+  if (typeof proof !== 'string' || proof.includes(',')) throw new Error('There is not one proof.');
+  if (proof.length > LONGEST) throw new Error('The proof is too long.');
+  return proof;
+}
+
+function wrong(member: string): Error {
+  return new Error(`The member "${member}" of the proof is missing or not acceptable.`);
+}

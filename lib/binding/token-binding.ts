@@ -1,0 +1,248 @@
+import type { KeyObject } from 'node:crypto';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
+import type { AuthKey } from '../options/auth-key.js';
+import {
+  bindsAddresses,
+  bindsKeys,
+  type BindingRule,
+  demandsKeys,
+  type ResolvedBinding,
+} from '../options/binding-option.js';
+import type { TokenClaims } from '../options/token-claims.js';
+import type { AuthClock } from '../platform/auth-clock.js';
+import { networkOf } from '../platform/client-address.js';
+import type { AuthRequest } from '../platform/request.js';
+import { isDigestOf } from './bound-address.js';
+import { BoundClient, type Confirmation } from './bound-client.js';
+import { clientAddressOf, type DpopRequest, hasDpopScheme, openingOf } from './client-request.js';
+import { DpopNonces } from './dpop-nonces.js';
+import { DpopProofs, loadJose } from './dpop-proofs.js';
+import { dpopRefusal } from './dpop-refusal.js';
+
+/** Injected with a {@link TokenBinding}, or `null` where the option `binding` binds nothing. */
+export const TOKEN_BINDING = Symbol('nestjs-logout:token-binding');
+
+/** The keys of the ring. */
+export interface BindingKeys {
+  /** Secrets and private keys, the one that signs now first. */
+  secretHalves(): readonly KeyObject[];
+  /** That of any key that is known, whether it is in use or not. */
+  secretHalfOf(kid: string): KeyObject | undefined;
+}
+
+/** A token that was verified. */
+interface BoundToken {
+  readonly text: string;
+  readonly claims: TokenClaims;
+  readonly key: AuthKey;
+}
+
+/** What is known of the client of a login or a refresh. */
+interface ShownClient {
+  readonly client?: string | undefined;
+  readonly ip?: string | undefined;
+  readonly dpop?: DpopRequest | undefined;
+}
+
+/** What the row of a session says of its client. */
+interface BoundSession {
+  readonly client: string | null;
+  readonly kid: string;
+  readonly ip: string | null;
+  readonly jkt: string | null;
+  readonly network: string | null;
+}
+
+/**
+ * Binds tokens and sessions to the client that logged in, and refuses them from any other: the option
+ * `binding` (docs/binding.md).
+ */
+export class TokenBinding {
+  private readonly bindsAddresses: boolean;
+  private readonly demandsKeys: boolean;
+  /** The key that the handshake of a socket proved. */
+  private readonly proven = new WeakMap<object, string>();
+
+  private constructor(
+    private readonly options: ResolvedBinding,
+    private readonly keys: BindingKeys,
+    /** `undefined` where no client is bound to a key. */
+    private readonly proofs: DpopProofs | undefined,
+  ) {
+    this.bindsAddresses = bindsAddresses(options);
+    this.demandsKeys = demandsKeys(options);
+  }
+
+  /**
+   * @returns `null` where nothing is bound.
+   * @throws AuthWiringError where the package jose is missing, or the ring cannot make a digest.
+   */
+  static async create(
+    options: ResolvedBinding | undefined,
+    keys: BindingKeys,
+    clock: AuthClock,
+  ): Promise<TokenBinding | null> {
+    if (options === undefined) return null;
+    const name = options.nonce ? 'nonce' : 'ip';
+    if ((options.nonce || bindsAddresses(options)) && keys.secretHalves().length === 0) {
+      throw new AuthWiringError(
+        `The option binding.${name} needs a secret or a private key, and every key of this application is public.`,
+        'Give this instance a key that signs, or leave the option out.',
+      );
+    }
+    const nonces = options.nonce ? new DpopNonces(() => keys.secretHalves(), clock) : undefined;
+    const proofs = bindsKeys(options)
+      ? new DpopProofs(await loadJose(), clock, options, nonces)
+      : undefined;
+    return new TokenBinding(options, keys, proofs);
+  }
+
+  /** Whether a token may come as `Authorization: DPoP …`. */
+  get readsDpopScheme(): boolean {
+    return this.proofs !== undefined;
+  }
+
+  /**
+   * Checks that a token comes from the client that it is bound to.
+   *
+   * @param request - `undefined` where the token came without one.
+   * @throws AuthException 401 `binding_mismatch`, `dpop_proof_invalid` or `dpop_nonce_required`; a promise
+   * only where there is a proof.
+   */
+  check(request: AuthRequest | undefined, token: BoundToken): void | Promise<void> {
+    const { cnf } = token.claims as { readonly cnf?: Confirmation };
+    const { ip, net, jkt } = cnf ?? {};
+    const digest = ip ?? net;
+    if (digest !== undefined && this.bindsAddresses) {
+      const address = request && clientAddressOf(request);
+      const key = token.key.secretHalf;
+      const kind = ip === undefined ? 'network' : 'exact';
+      const isSame =
+        address !== undefined &&
+        key !== null &&
+        isDigestOf(address, Buffer.from(digest, 'base64url'), key, [kind]);
+      if (!isSame) throw mismatch(address === undefined);
+    }
+    if (this.proofs === undefined) return undefined;
+    const isDpop = request !== undefined && hasDpopScheme(request);
+    if (jkt === undefined) {
+      if (isDpop || this.demandsKeys) {
+        throw dpopRefusal('binding_mismatch', 'The token is bound to no key.');
+      }
+      return undefined;
+    }
+    return this.checkProof(this.proofs, request, token.text, jkt, isDpop);
+  }
+
+  /**
+   * The key that the client of a login or a refresh proves to have; `undefined` where it sends no proof. Asked
+   * once for each request: a proof cannot be used twice.
+   *
+   * @throws AuthException as {@link check}.
+   */
+  async proveKey({ dpop: request }: ShownClient): Promise<string | undefined> {
+    const hasProof = request?.headers['dpop'] !== undefined;
+    return hasProof && this.proofs !== undefined ? this.proofs.verify(request) : undefined;
+  }
+
+  /**
+   * What a new session is bound to.
+   *
+   * @param jkt - That of {@link proveKey}.
+   * @throws AuthException 400 `dpop_proof_required`; 401 `binding_mismatch` where there is no address.
+   */
+  ofLogin({ client, ip }: ShownClient, jkt: string | undefined): BoundClient {
+    const rule = this.ruleOf(client);
+    return new BoundClient(this.keyBy(rule, jkt), addressBy(rule, ip));
+  }
+
+  /**
+   * What a session is bound to after a refresh.
+   *
+   * @throws AuthException as {@link ofLogin}, and 401 `refresh_token_invalid` for another key than that of the
+   * session: its owner continues.
+   */
+  ofRefresh(session: BoundSession, { ip }: ShownClient, jkt: string | undefined): BoundClient {
+    const rule = this.ruleOf(session.client ?? undefined);
+    if (this.proofs !== undefined && session.jkt !== null) {
+      if (jkt !== session.jkt) throw refusal('refresh_token_invalid');
+      return new BoundClient(jkt, addressBy(rule, ip));
+    }
+    return new BoundClient(this.keyBy(rule, jkt), addressBy(rule, ip));
+  }
+
+  /**
+   * Refuses a refresh from another address than that to which the session is bound.
+   *
+   * @throws AuthException 401 `binding_mismatch`.
+   */
+  checkAddress(session: BoundSession, { ip }: ShownClient): void {
+    const { client, kid, network, ip: lastNetwork } = session;
+    if (network === null || this.ruleOf(client ?? undefined).ip === 'off') return;
+    if (ip === undefined) throw mismatch(true);
+    const digest = Buffer.from(network, 'hex');
+    const own = this.keys.secretHalfOf(kid);
+    const keys = own === undefined ? this.keys.secretHalves() : [own, ...this.keys.secretHalves()];
+    if (keys.some((key) => isDigestOf(ip, digest, key))) return;
+    // The key has left the ring: what is left is the coarser network that the owner sees in the list.
+    if (own === undefined && lastNetwork !== null && networkOf(ip, 3, 3) === lastNetwork) return;
+    throw mismatch(false);
+  }
+
+  private async checkProof(
+    proofs: DpopProofs,
+    request: AuthRequest | undefined,
+    text: string,
+    jkt: string,
+    isDpop: boolean,
+  ): Promise<void> {
+    if (request === undefined) {
+      throw dpopRefusal(
+        'binding_mismatch',
+        'The token is bound to a key, and came without a request.',
+      );
+    }
+    const opening = openingOf(request);
+    const isSocket = opening !== (request as unknown);
+    // A message of a socket has no proof of its own: that of the handshake counts while it is open, also for a
+    // renewed token of the same key.
+    if (isSocket && this.proven.get(opening) === jkt) return;
+    // A cookie has no scheme, so its proof is enough.
+    if (!isDpop && request.headers['authorization'] !== undefined) {
+      throw dpopRefusal(
+        'binding_mismatch',
+        'The token is bound to a key, and came as a bearer token.',
+      );
+    }
+    await proofs.verify(opening, text, jkt);
+    if (isSocket) this.proven.set(opening, jkt);
+  }
+
+  private keyBy({ dpop }: BindingRule, jkt: string | undefined): string | null | undefined {
+    if (this.proofs === undefined) return undefined;
+    if (dpop === 'required' && jkt === undefined) throw refusal('dpop_proof_required');
+    return dpop === 'off' ? null : (jkt ?? null);
+  }
+
+  private ruleOf(client: string | undefined): BindingRule {
+    const { rule, clients } = this.options;
+    return (client === undefined ? undefined : clients.get(client)) ?? rule;
+  }
+}
+
+function addressBy(
+  { ip: kind }: BindingRule,
+  ip: string | undefined,
+): ConstructorParameters<typeof BoundClient>[1] {
+  if (kind === 'off') return undefined;
+  if (ip === undefined || networkOf(ip, 4, 8) === null) throw mismatch(true);
+  return { kind, ip };
+}
+
+function mismatch(isUnknown: boolean): AuthException {
+  const message = isUnknown
+    ? 'The token is bound to the address of its client, which is not known here.'
+    : 'The token is bound to another address.';
+  return refusal('binding_mismatch', { message });
+}

@@ -1,0 +1,174 @@
+import type { Duration } from './duration.js';
+import {
+  duration,
+  flag,
+  list,
+  oneOf,
+  option,
+  OptionProblems,
+  readOptions,
+  wrong,
+  wrongKind,
+} from './option-checks.js';
+
+/** What the tokens of one kind of client are bound to. @publicApi */
+export interface ClientBinding {
+  /**
+   * Binds tokens to the client's address, `'exact'`, or to its network, `'network'`: the first three
+   * numbers of an IPv4 address, the first 64 bits of an IPv6 address. The address is `request.ip`, so set
+   * the framework's `trust proxy` before.
+   *
+   * @default 'off'
+   */
+  ip?: 'off' | 'exact' | 'network' | undefined;
+  /**
+   * DPoP (RFC 9449): binds tokens to a key that the client proves to have at each request. With
+   * `'optional'` a client that sends a proof gets bound tokens, and any other gets bearer tokens; with
+   * `'required'` a login or a refresh without a proof is refused.
+   *
+   * @default 'off'
+   */
+  dpop?: 'off' | 'optional' | 'required' | undefined;
+}
+
+/**
+ * Binds tokens to the client that logged in, so that they are of no use to anyone who stole them.
+ *
+ * @example
+ * ```ts
+ * const binding: BindingOptions = { ip: 'network', dpop: 'optional', clients: { kiosk: { ip: 'exact' } } };
+ * ```
+ * @publicApi
+ */
+export interface BindingOptions extends ClientBinding {
+  /**
+   * Other rules for the `client` that a login names. What an entry leaves out is as for all clients.
+   *
+   * The address of a phone changes all the time: `mobile`, `phone`, `tablet`, `ios` and `android` are not
+   * bound to one unless an entry here says so.
+   *
+   * @default {}
+   */
+  clients?: Readonly<Record<string, ClientBinding>> | undefined;
+  /**
+   * Whether a proof must contain a nonce of ours, at most ten minutes old (RFC 9449 section 8). Then a
+   * proof that was made in advance is of no use. Each client sends one more request at its start.
+   *
+   * @default false
+   */
+  nonce?: boolean | undefined;
+  /**
+   * How old a proof may be, and how far ahead of our clock: seconds or `'10s'`, from 1 s to 5 minutes. For so
+   * long a stolen proof can be used once at each other instance.
+   *
+   * @default 10 (seconds)
+   */
+  proofWindow?: Duration | undefined;
+  /**
+   * The origins of this API, such as `['https://api.example.com']`: a proof must be for one of them. Give
+   * them where the server answers whatever host a request names; otherwise another service, to which the
+   * client sends its token, could pass token and proof on.
+   *
+   * @default [] (the scheme and the host of the request)
+   */
+  origins?: readonly string[] | undefined;
+}
+
+/** The rule for a client. */
+export type BindingRule = {
+  readonly [Name in keyof ClientBinding]-?: NonNullable<ClientBinding[Name]>;
+};
+
+/** The option `binding`, complete. */
+export interface ResolvedBinding {
+  readonly nonce: boolean;
+  /** Milliseconds. */
+  readonly proofWindow: number;
+  readonly origins: readonly string[];
+  /** For clients that have no rule of their own. */
+  readonly rule: BindingRule;
+  readonly clients: ReadonlyMap<string, BindingRule>;
+}
+
+/** Their addresses change with each cell and each Wi-Fi. */
+const MOBILE = ['mobile', 'phone', 'tablet', 'ios', 'android'];
+
+const RULE = {
+  ip: option('off', oneOf('off', 'exact', 'network')),
+  dpop: option('off', oneOf('off', 'optional', 'required')),
+};
+
+const BINDING = {
+  ...RULE,
+  nonce: option(false, flag),
+  proofWindow: option(10, duration('1s', '5m')),
+  origins: option([], list(origin, "Give a list: ['https://api.example.com'].")),
+  clients: option({}, clients),
+};
+
+/** The option `binding`; `undefined` where nothing is bound, so that nothing is checked. */
+export function binding(given: unknown, path: string): ResolvedBinding | undefined {
+  if (given === undefined) return undefined;
+  const { ip, dpop, ...others } = readOptions(given, path, BINDING);
+  const resolved: ResolvedBinding = { ...others, rule: { ip, dpop } };
+  if (bindsAddresses(resolved) || bindsKeys(resolved)) return Object.freeze(resolved);
+  if (!others.nonce) return undefined;
+  throw wrong(
+    `${path}.nonce`,
+    true,
+    "Add dpop: 'optional' or 'required': a nonce is part of a proof.",
+  );
+}
+
+/** Whether any client is bound to its address. */
+export function bindsAddresses(resolved: ResolvedBinding): boolean {
+  return rulesOf(resolved).some(({ ip }) => ip !== 'off');
+}
+
+/** Whether any client can be bound to a key. */
+export function bindsKeys(resolved: ResolvedBinding): boolean {
+  return rulesOf(resolved).some(({ dpop }) => dpop !== 'off');
+}
+
+/** Whether no client gets tokens without a key. */
+export function demandsKeys(resolved: ResolvedBinding): boolean {
+  return rulesOf(resolved).every(({ dpop }) => dpop === 'required');
+}
+
+function rulesOf({ rule, clients: own }: ResolvedBinding): BindingRule[] {
+  return [rule, ...own.values()];
+}
+
+/** @param earlier - The rule for all clients. */
+function clients(
+  given: unknown,
+  path: string,
+  { ip = 'off', dpop = 'off' }: Partial<BindingRule>,
+): ReadonlyMap<string, BindingRule> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw wrongKind(path, given, "Give rules by client: { kiosk: { ip: 'exact' } }.");
+  }
+  const rules = new Map<string, BindingRule>(MOBILE.map((name) => [name, { ip: 'off', dpop }]));
+  const problems = new OptionProblems();
+  for (const [name, each] of Object.entries(given)) {
+    const usual = rules.get(name) ?? { ip, dpop };
+    const table = {
+      ip: { ...RULE.ip, default: usual.ip },
+      dpop: { ...RULE.dpop, default: usual.dpop },
+    };
+    const rule = problems.attempt(() => readOptions(each, `${path}.${name}`, table));
+    if (rule !== undefined) rules.set(name, rule);
+  }
+  problems.throwIfAny();
+  return rules;
+}
+
+function origin(given: unknown, path: string): string {
+  const isOne = typeof given === 'string' && URL.canParse(given) && new URL(given).origin === given;
+  if (isOne && /^https?:/.test(given)) return given;
+  throw wrong(
+    path,
+    given,
+    "Give scheme, host and port, without a path: 'https://api.example.com'.",
+  );
+}

@@ -1,0 +1,141 @@
+import type { Mutation } from './mutation.js';
+
+const BINDING = 'binding/token-binding';
+const PROOFS = 'binding/dpop-proofs';
+const PROOF_TESTS = 'unit/binding';
+const IP_TESTS = 'e2e/client-binding';
+const DPOP_TESTS = 'e2e/dpop';
+
+function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
+  return { name: `binding: ${name}`, edits: [{ file, find, replace }], tests };
+}
+
+/** What binds a token to its client (docs/binding.md). */
+export const BINDING_MUTATIONS: readonly Mutation[] = [
+  one(
+    'a guard does not ask for the client',
+    'authentication/jwt.strategy',
+    'if (this.binding !== null && !demand.allowExpired)',
+    'if (false)',
+    IP_TESTS,
+  ),
+  one('another address is accepted', BINDING, 'if (!isSame)', 'if (false)', IP_TESTS),
+  one(
+    'the address is taken from X-Forwarded-For',
+    'binding/client-request',
+    '[opening.ip]',
+    "[String(request.headers['x-forwarded-for'] ?? opening.ip).split(',')[0]]",
+    IP_TESTS,
+  ),
+  one(
+    'an unknown address passes',
+    BINDING,
+    'const isSame = address !== undefined &&',
+    'const isSame = address === undefined ||',
+    IP_TESTS,
+  ),
+  one(
+    'a network is compared as an address',
+    'binding/bound-address',
+    "kind === 'exact' ? addressOf(ip) : networkOf(ip, 3, 4)",
+    'addressOf(ip)',
+    IP_TESTS,
+  ),
+  one(
+    'a refresh does not ask for the address',
+    'sessions/refresh.service',
+    'this.binding?.checkAddress(session, context);',
+    '',
+    IP_TESTS,
+  ),
+  one(
+    'a session whose key is gone is bound no longer',
+    BINDING,
+    'networkOf(ip, 3, 3) === lastNetwork',
+    'true',
+    IP_TESTS,
+  ),
+  one(
+    'a phone is bound to its address',
+    'options/binding-option',
+    "{ ip: 'off', dpop }",
+    '{ ip, dpop }',
+    IP_TESTS,
+  ),
+  one('the time of a proof is not looked at', PROOFS, "throw wrong('iat')", '', PROOF_TESTS),
+  one('the method of a proof is not looked at', PROOFS, "throw wrong('htm')", '', PROOF_TESTS),
+  one(
+    'the URL of a proof is not looked at',
+    PROOFS,
+    "if (named !== url)\n                throw wrong('htu');",
+    '',
+    PROOF_TESTS,
+  ),
+  one('the token of a proof is not looked at', PROOFS, "throw wrong('ath')", '', PROOF_TESTS),
+  one(
+    'a private key is accepted',
+    PROOFS,
+    'PRIVATE.some((name) => name in jwk)',
+    'false',
+    PROOF_TESTS,
+  ),
+  one('a type is not looked at', PROOFS, "typ: 'dpop+jwt',", '', PROOF_TESTS),
+  one('a proof is used twice', PROOFS, "if (remembered === 'seen')", 'if (false)', PROOF_TESTS),
+  one(
+    'proofs are forgotten to make room',
+    'binding/seen-proofs',
+    'if (this.size >= this.most)',
+    'if (false)',
+    PROOF_TESTS,
+  ),
+  one('another key is accepted', PROOFS, 'thumbprint !== jkt', 'false', PROOF_TESTS),
+  one(
+    'the host of a request moves its path',
+    'binding/client-request',
+    "if (host === '' || /[/?#\\\\@\\s]/.test(host))",
+    'if (false)',
+    PROOF_TESTS,
+  ),
+  one(
+    'a bound token is accepted as Bearer',
+    BINDING,
+    "if (!isDpop && request.headers['authorization'] !== undefined)",
+    'if (false)',
+    DPOP_TESTS,
+  ),
+  one(
+    'an unbound token is accepted as DPoP',
+    BINDING,
+    'if (isDpop || this.demandsKeys)',
+    'if (this.demandsKeys)',
+    DPOP_TESTS,
+  ),
+  one(
+    'a refresh with another key is accepted',
+    BINDING,
+    'if (jkt !== session.jkt)',
+    'if (false)',
+    DPOP_TESTS,
+  ),
+  one(
+    'a late retry with the key counts as another client',
+    'binding/bound-client',
+    'return this.jkt ? `dpop:${this.jkt}` : undefined;',
+    'return undefined;',
+    DPOP_TESTS,
+  ),
+  one(
+    'a login without a proof is accepted where one is required',
+    BINDING,
+    "dpop === 'required' && jkt === undefined",
+    'false',
+    DPOP_TESTS,
+  ),
+  one(
+    'a nonce is not looked at',
+    PROOFS,
+    'this.nonces === undefined || this.nonces.accepts(nonce)',
+    'true',
+    DPOP_TESTS,
+  ),
+];
