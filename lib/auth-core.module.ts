@@ -7,6 +7,7 @@ import {
   Scope,
 } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
+import { apiTokenSweep } from './api-tokens/api-token-sweep.js';
 import { KeyRing } from './authentication/key-ring.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
 import { AuthEvents } from './events/auth-events.service.js';
@@ -149,6 +150,8 @@ const PROVIDERS: Provider[] = [
     provide: PURGE_SWEEPS,
     inject: [SessionStore, ResolvedAuthOptions],
     useFactory: (store: SessionStore, options: ResolvedAuthOptions) => [
+      // First: the sweep of sessions forgets cut-offs.
+      ...(options.apiTokens === undefined ? [] : [apiTokenSweep(store, options)]),
       sessionSweep(store, options),
     ],
   },

@@ -11,6 +11,8 @@ import {
 import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { AccountEraser } from './accounts/account-eraser.service.js';
 import { AccountService } from './accounts/account.service.js';
+import { ApiTokenService } from './api-tokens/api-token.service.js';
+import { OpaqueTokenLookup } from './api-tokens/opaque-token-lookup.service.js';
 import { authCoreModule } from './auth-core.module.js';
 import {
   type ASYNC_OPTIONS_TYPE,
@@ -18,10 +20,12 @@ import {
   ConfigurableModuleClass,
   type OPTIONS_TYPE,
 } from './auth.module-definition.js';
+import { AccessTokenGuard, AccessTokenStrategy } from './authentication/access-token.guard.js';
 import { JwtAuthGuard, RoutePolicyReader } from './authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from './authentication/jwt.service.js';
 import { JwtStrategy } from './authentication/jwt.strategy.js';
 import { KeyRing, KeyService } from './authentication/key-ring.js';
+import { OpaqueTokens } from './authentication/opaque-tokens.js';
 import { AuthSelfTest } from './authentication/self-test.js';
 import { COOKIE_MODE, TokenSource } from './authentication/token-source.js';
 import { TokenVerifier } from './authentication/token-verifier.js';
@@ -57,6 +61,8 @@ import { SessionService } from './sessions/session.service.js';
 
 const PUBLIC = [
   AccountService,
+  ApiTokenService,
+  AccessTokenGuard,
   JwtAuthGuard,
   RevocationGuard,
   TokenService,
@@ -72,6 +78,15 @@ const PROVIDERS = [
   TokenVerifier,
   TokenSource,
   JwtStrategy,
+  AccessTokenStrategy,
+  OpaqueTokenLookup,
+  {
+    provide: OpaqueTokens,
+    inject: [ResolvedAuthOptions, OpaqueTokenLookup],
+    // Where they are off, nothing of them is on the way of a request.
+    useFactory: ({ apiTokens }: ResolvedAuthOptions, lookup: OpaqueTokenLookup) =>
+      apiTokens === undefined ? undefined : lookup,
+  },
   RoutePolicyReader,
   VerifiedTokens,
   AuthSelfTest,
@@ -186,7 +201,7 @@ function complete(
     imports: exportJwtService ? [core, jwtServiceModule(core)] : [core],
     controllers: routes.controllers,
     providers: [...PROVIDERS, ...routes.providers],
-    exports: [...PUBLIC, AuthCookies, JwtStrategy, RoutePolicyReader, core],
+    exports: [...PUBLIC, AuthCookies, AccessTokenStrategy, JwtStrategy, RoutePolicyReader, core],
   };
 }
 

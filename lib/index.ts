@@ -28,6 +28,7 @@ export type {
   WithKeys,
   WithSecret,
 } from './options/auth-options.js';
+export type { ApiTokenOptions, ApiTokenSettings } from './options/api-token-options.js';
 export type { ForeignIssuerOptions } from './options/foreign-issuers.js';
 export type {
   AuthKeyOptions,
@@ -89,6 +90,7 @@ export { authMigrations, authTables, type AuthTables } from './database/auth-mig
 export type { LogPosition } from './revocation/log/log-positions.service.js';
 
 export { JwtStrategy } from './authentication/jwt.strategy.js';
+export { AccessTokenGuard } from './authentication/access-token.guard.js';
 export { JwtAuthGuard } from './authentication/jwt-auth.guard.js';
 export {
   type TokenExplanation,
@@ -126,6 +128,14 @@ export {
   type AuthEventScope,
   type AuthEventType,
 } from './events/auth-events.service.js';
+
+export {
+  ApiTokenService,
+  type IssuedApiToken,
+  type RevokeApiTokenOptions,
+} from './api-tokens/api-token.service.js';
+export type { IssueApiToken } from './api-tokens/api-token-input.js';
+export type { ApiTokenInfo, ApiTokenPage } from './api-tokens/api-token-list.js';
 
 export { SessionService } from './sessions/session.service.js';
 export type {

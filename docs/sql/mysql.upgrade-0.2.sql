@@ -33,3 +33,30 @@ ALTER TABLE auth_session ADD INDEX auth_session_open (subject_key, ended_at, cre
 ALTER TABLE auth_pending ADD INDEX auth_pending_key (event_key);
 
 ALTER TABLE auth_session ADD INDEX auth_session_grant (grant_id);
+
+CREATE TABLE IF NOT EXISTS auth_api_token (
+  token_digest binary(32) NOT NULL,
+  token_key binary(16) NOT NULL,
+  token_id varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  subject_key binary(16) NOT NULL,
+  subject varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  gen bigint NOT NULL,
+  sid varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  token_name varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  scope text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  claims text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  created_at bigint NOT NULL,
+  last_used_at bigint,
+  expires_at bigint NOT NULL,
+  ended_at bigint,
+  end_reason varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  PRIMARY KEY (token_digest)
+) ENGINE = InnoDB;
+
+ALTER TABLE auth_api_token ADD UNIQUE INDEX auth_api_token_key (token_key);
+
+ALTER TABLE auth_api_token ADD INDEX auth_api_token_subject (subject_key, created_at, token_key);
+
+ALTER TABLE auth_api_token ADD INDEX auth_api_token_expires (expires_at);
+
+ALTER TABLE auth_api_token ADD INDEX auth_api_token_ended (ended_at);

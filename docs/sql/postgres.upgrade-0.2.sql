@@ -33,3 +33,30 @@ CREATE INDEX IF NOT EXISTS auth_session_open ON auth_session (subject_key, ended
 CREATE INDEX IF NOT EXISTS auth_pending_key ON auth_pending (event_key);
 
 CREATE INDEX IF NOT EXISTS auth_session_grant ON auth_session (grant_id);
+
+CREATE TABLE IF NOT EXISTS auth_api_token (
+  token_digest bytea NOT NULL,
+  token_key bytea NOT NULL,
+  token_id varchar(255) NOT NULL,
+  subject_key bytea NOT NULL,
+  subject varchar(255) NOT NULL,
+  gen bigint NOT NULL,
+  sid varchar(255),
+  token_name varchar(255) NOT NULL,
+  scope text,
+  claims text,
+  created_at bigint NOT NULL,
+  last_used_at bigint,
+  expires_at bigint NOT NULL,
+  ended_at bigint,
+  end_reason varchar(255),
+  PRIMARY KEY (token_digest)
+);
+
+CREATE UNIQUE INDEX IF NOT EXISTS auth_api_token_key ON auth_api_token (token_key);
+
+CREATE INDEX IF NOT EXISTS auth_api_token_subject ON auth_api_token (subject_key, created_at, token_key);
+
+CREATE INDEX IF NOT EXISTS auth_api_token_expires ON auth_api_token (expires_at);
+
+CREATE INDEX IF NOT EXISTS auth_api_token_ended ON auth_api_token (ended_at);

@@ -169,3 +169,30 @@ CREATE INDEX IF NOT EXISTS auth_session_open ON auth_session (subject_key, ended
 CREATE INDEX IF NOT EXISTS auth_pending_key ON auth_pending (event_key);
 
 CREATE INDEX IF NOT EXISTS auth_session_grant ON auth_session (grant_id);
+
+CREATE TABLE IF NOT EXISTS auth_api_token (
+  token_digest blob NOT NULL,
+  token_key blob NOT NULL,
+  token_id text NOT NULL,
+  subject_key blob NOT NULL,
+  subject text NOT NULL,
+  gen integer NOT NULL,
+  sid text,
+  token_name text NOT NULL,
+  scope text,
+  claims text,
+  created_at integer NOT NULL,
+  last_used_at integer,
+  expires_at integer NOT NULL,
+  ended_at integer,
+  end_reason text,
+  PRIMARY KEY (token_digest)
+);
+
+CREATE UNIQUE INDEX IF NOT EXISTS auth_api_token_key ON auth_api_token (token_key);
+
+CREATE INDEX IF NOT EXISTS auth_api_token_subject ON auth_api_token (subject_key, created_at, token_key);
+
+CREATE INDEX IF NOT EXISTS auth_api_token_expires ON auth_api_token (expires_at);
+
+CREATE INDEX IF NOT EXISTS auth_api_token_ended ON auth_api_token (ended_at);

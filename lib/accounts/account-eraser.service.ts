@@ -4,6 +4,7 @@ import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import { eraseApiTokens } from '../api-tokens/api-token-sweep.js';
 import { eraseSessions } from '../sessions/session-sweep.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
@@ -29,7 +30,7 @@ export class AccountEraser {
   ) {}
 
   /**
-   * Erases the sessions that started before a position: a new account of this name may have logged in
+   * Erases the sessions and API tokens that started before a position: a new account of this name may have logged in
    * after it.
    */
   async eraseBelow(subjectKey: string, position: number): Promise<void> {
@@ -41,6 +42,8 @@ export class AccountEraser {
       const sessions = rows.map((row) => row['session_key'] ?? '').toSorted();
       if (found > 0) await this.store.write((of) => eraseSessions(of, sessions));
     }
+    if (this.options.apiTokens === undefined) return;
+    await eraseApiTokens(this.store, subjectKey, position);
   }
 
   /**

@@ -97,7 +97,8 @@ export class RoutePolicyReader {
   }
 }
 
-const STRATEGY = Symbol('nestjs-logout:strategy');
+/** Where a guard has the strategy that it asks. */
+export const STRATEGY = Symbol('nestjs-logout:strategy');
 const ROUTES = Symbol('nestjs-logout:routes');
 const METER = Symbol('nestjs-logout:meter');
 
@@ -124,7 +125,7 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
   // Properties, because the first parameter of a constructor would inherit @Optional() from AuthGuard.
   // No name of them, and of what is below, can be that of a member of a subclass.
   @Inject(JwtStrategy)
-  readonly [STRATEGY]!: JwtStrategy;
+  readonly [STRATEGY]!: Pick<JwtStrategy, 'lendMethods' | 'outcomeOf' | 'tokenOf'>;
 
   @Inject(RoutePolicyReader)
   readonly [ROUTES]!: RoutePolicyReader;

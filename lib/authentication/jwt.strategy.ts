@@ -127,9 +127,7 @@ export class JwtStrategy
       if (text === undefined) throw refusal('token_missing');
       token = this.verifier.verify(text);
     } catch (error) {
-      // A 400 for two tokens and a 403 for a forged request are answers to a token of any issuer.
-      const isAnswer = error instanceof AuthException && error.getStatus() !== 401;
-      return isAnswer || error instanceof AuthWiringError ? toOutcome(error) : notOurs(error);
+      return unread(error);
     }
     return this.judge(request, token, demand);
   }
@@ -160,7 +158,12 @@ export class JwtStrategy
     to.authInfo = undefined;
   }
 
-  private judge(
+  /**
+   * The outcome for a token whose signature is good, or whose row was read.
+   *
+   * @internal
+   */
+  judge(
     request: AuthRequest,
     token: VerifiedToken | SignedToken,
     demand: TokenDemand,
@@ -259,13 +262,21 @@ function letIn(result: unknown, request: AuthRequest, claims: TokenClaims, kid: 
   return { error: null, user: false, info: challenge };
 }
 
+/** The outcome where no token could be read, or it is none of ours. */
+export function unread(error: unknown): Outcome {
+  // A 400 for two tokens and a 403 for a forged request are answers to a token of any issuer.
+  const isAnswer = error instanceof AuthException && error.getStatus() !== 401;
+  return isAnswer || error instanceof AuthWiringError ? toOutcome(error) : notOurs(error);
+}
+
 /** What was sent is not a token of ours. */
-function notOurs(error: unknown): Outcome {
+export function notOurs(error: unknown): Outcome {
   const info = error instanceof AuthException ? error : refusal('token_invalid', { cause: error });
   return { error: null, user: false, info };
 }
 
-function toOutcome(error: unknown): Outcome {
+/** A refusal that ends a chain of strategies. */
+export function toOutcome(error: unknown): Outcome {
   // Passport reads `null` as "no error".
   return { error: error ?? refusal('token_invalid'), user: undefined, info: undefined };
 }

@@ -180,7 +180,10 @@ export class TokenVerifier {
       throw invalid(cause);
     }
     const recipe = isLegacy ? this.ring.legacy?.claimsOf(payload, segment) : undefined;
-    const token = new VerifiedToken(text, recipe ?? this.ownClaims(payload), key, until);
+    const claims = recipe ?? this.ownClaims(payload);
+    // An event that revokes it must be remembered for longer than it can be used.
+    if ((claims.exp - claims.iat) * 1000 > this.options.maxTokenLife) throw refused('exp');
+    const token = new VerifiedToken(text, claims, key, until);
     // Tokens of the recipe are accepted until a date, which is asked for at each request.
     if (!isLegacy) this.verified.add(token);
     return token;
@@ -237,10 +240,9 @@ export class TokenVerifier {
     { iat, exp, nbf }: { readonly iat: number; readonly exp: number; readonly nbf?: unknown },
     allowExpired: boolean,
   ): void {
-    const { maxTokenLife, clockTolerance } = this.options;
+    const { clockTolerance } = this.options;
     const now = this.proofs.now();
     const latest = this.proofs.latestNow(now) + clockTolerance;
-    if ((exp - iat) * 1000 > maxTokenLife) throw refused('exp');
     if (iat * 1000 > latest) throw refused('iat');
     if (nbf !== undefined && !(isTime(nbf) && nbf * 1000 <= latest)) throw refused('nbf');
     if (!allowExpired && now >= exp * 1000 + clockTolerance) throw refusal('token_expired');

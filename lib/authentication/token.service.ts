@@ -10,10 +10,17 @@ import { assertHeaders, type AuthRequest } from '../platform/request.js';
 import { INSTANCE_LABEL } from '../revocation/log/instance-presence.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { TokenEnding } from '../revocation/log/token-endings.js';
+import { NO_KEY } from '../revocation/revocation-decider.service.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
 import { KID_OF_CLAIMS } from './kid-of-claims.js';
-import { DEFAULT_DEMAND, type SignedToken, TokenVerifier } from './token-verifier.js';
+import { OpaqueTokens } from './opaque-tokens.js';
+import {
+  DEFAULT_DEMAND,
+  type SignedToken,
+  type TokenDemand,
+  TokenVerifier,
+} from './token-verifier.js';
 import { TokenSource } from './token-source.js';
 import type { VerifiedToken } from './verified-tokens.js';
 
@@ -51,7 +58,7 @@ export interface TokenExplanation {
   readonly code: AuthErrorCode | null;
   /** The verified claims; `null` where no key of ours signed the token, or its claims break a rule. */
   readonly claims: TokenClaims | null;
-  /** The key that signed it; `null` where there are no claims. */
+  /** The key that signed it; `null` where there are no claims, and for an opaque token. */
   readonly kid: string | null;
   /** When it expires; `null` where there are no claims. */
   readonly validUntil: Date | null;
@@ -93,6 +100,7 @@ export class TokenService {
     private readonly revocation: RevocationService,
     private readonly log: RevocationLog,
     @Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null,
+    @Inject(OpaqueTokens) private readonly opaque: OpaqueTokens | undefined,
   ) {}
 
   /**
@@ -144,7 +152,7 @@ export class TokenService {
   ): Promise<TokenClaims> {
     const demand = { allowExpired, freshness, whenStale };
     try {
-      const token = this.verifier.accept(this.signed(find()), demand);
+      const token = this.verifier.accept(await this.read(find(), demand), demand);
       if (this.binding !== null && !allowExpired && !ignoreBinding) {
         await this.binding.check(request, token);
       }
@@ -177,13 +185,11 @@ export class TokenService {
     let claims: TokenClaims | null = null;
     let code: AuthErrorCode | null = null;
     try {
-      const token = this.verifier.accept(this.signed(text), {
-        ...DEFAULT_DEMAND,
-        allowExpired: true,
-      });
-      kid = token.key.kid;
-      claims = this.verifier.copyClaims(token);
-      this.verifier.accept(token, DEFAULT_DEMAND);
+      const any = { ...DEFAULT_DEMAND, allowExpired: true };
+      const found = this.verifier.accept(await this.read(text, any), any);
+      kid = found.key.kid;
+      claims = this.verifier.copyClaims(found);
+      const token = this.verifier.accept(await this.read(text, DEFAULT_DEMAND), DEFAULT_DEMAND);
       await this.verifier.decide(token, DEFAULT_DEMAND);
     } catch (error) {
       if (!(error instanceof AuthException)) throw error;
@@ -193,7 +199,7 @@ export class TokenService {
       accepted: code === null,
       code,
       claims,
-      kid,
+      kid: kid === NO_KEY ? null : kid,
       validUntil: claims === null ? null : new Date(claims.exp * 1000),
       endedBy: claims === null || kid === null ? null : await this.endingsOf(claims, kid),
       instance,
@@ -201,10 +207,13 @@ export class TokenService {
   }
 
   /** A caller in JavaScript may pass anything. */
-  private signed(text: unknown): VerifiedToken | SignedToken {
+  private read(
+    text: unknown,
+    demand: TokenDemand,
+  ): VerifiedToken | SignedToken | Promise<VerifiedToken> {
     if (text === undefined || text === null) throw refusal('token_missing');
     if (typeof text !== 'string') throw refusal('token_malformed');
-    return this.verifier.verify(text);
+    return this.opaque?.verify(text, demand) ?? this.verifier.verify(text);
   }
 
   private async endingsOf(claims: TokenClaims, kid: string): Promise<TokenEnding[] | null> {

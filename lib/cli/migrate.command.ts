@@ -6,6 +6,7 @@ import { AUTH_TABLES } from '../database/entities/table.js';
 import { type LogPlace, openLogDatabase } from '../database/open-log-database.js';
 import {
   addColumns,
+  createApiTokens,
   createInstances,
   createTables,
   grants,
@@ -89,5 +90,6 @@ function statementsOf(dialect: Dialect, now: number): string[] {
     ...createTables(dialect, randomUUID(), now),
     createInstances(dialect),
     ...addColumns(dialect),
+    ...createApiTokens(dialect),
   ];
 }

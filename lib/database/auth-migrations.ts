@@ -6,8 +6,10 @@ import { authEntities, entitySchemas } from './entities/auth-entities.js';
 import { StorageFailure } from './log-database.js';
 import {
   addColumns,
+  createApiTokens,
   createInstances,
   createTables,
+  dropApiTokens,
   dropColumns,
   dropInstances,
   dropTables,
@@ -60,6 +62,13 @@ class AddSessionColumns1795824000000 extends AuthMigration {
   protected remove = dropColumns;
 }
 
+/** Adds the table of opaque tokens (option `apiTokens`); nothing else changes. */
+class CreateAuthApiToken1795910400000 extends AuthMigration {
+  readonly name: string = 'CreateAuthApiToken1795910400000';
+  protected make = createApiTokens;
+  protected remove = (dialect: Dialect) => [dropApiTokens(dialect)];
+}
+
 /** Runs statements of which some may have run before: not every database can say IF NOT EXISTS. */
 export async function makeMissing(
   run: (sql: string) => Promise<unknown>,
@@ -90,6 +99,7 @@ export const authMigrations = [
   CreateAuthLog1763683200000,
   CreateAuthInstance1763769600000,
   AddSessionColumns1795824000000,
+  CreateAuthApiToken1795910400000,
 ] as const;
 
 /** What {@link authTables} gives. @publicApi */

@@ -57,10 +57,17 @@ export async function findMissing(database: LogDatabase): Promise<MissingParts> 
   };
 }
 
-/** @throws AuthWiringError that names every table, column and index that is not there. */
-export async function checkTables(database: LogDatabase): Promise<void> {
+/**
+ * @param unused - Tables of options that are off, which may be missing.
+ * @throws AuthWiringError that names every table, column and index that is not there.
+ */
+export async function checkTables(
+  database: LogDatabase,
+  unused: readonly AuthTable[] = [],
+): Promise<void> {
   const { dialect } = database;
-  const { tables, columns, indexes } = await findMissing(database);
+  const { tables: absent, columns, indexes } = await findMissing(database);
+  const tables = absent.filter((table) => !unused.includes(table));
   const missing = [...tables, ...columns, ...indexes.map(({ name }) => name)];
   if (missing.length === 0) return;
   const folder = 'node_modules/nestjs-logout/docs/sql';
@@ -69,7 +76,7 @@ export async function checkTables(database: LogDatabase): Promise<void> {
     `Let the module make them: AuthModule.forRoot({ migrations: 'run', … }).`,
     'Add ...authMigrations to the migrations of your own DataSource and run them ' +
       '(with tablePrefix or schema: ...authTables({ tablePrefix, schema }).migrations).',
-    tables.length > 0
+    tables.some((table) => table !== 'auth_api_token')
       ? `Run ${folder}/${dialect.name}.up.sql.`
       : `If the tables were made by release 0.1, run ${folder}/${dialect.name}.upgrade-0.2.sql.`,
   );

@@ -30,6 +30,7 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
       digest: 'binary(32)',
       sealed: 'varbinary(64)',
       text: 'varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
+      long: 'text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
       flag: 'smallint',
     },
     tableOptions: ' ENGINE = InnoDB',

@@ -16,6 +16,7 @@ import { dataSourceClassOf, deriveDataSourceOptions } from './derive-data-source
 import { dialectOf } from './dialect-of.js';
 import type { Dialect } from './dialect.js';
 import { errorCodeOf, isRefusal, isServerError, surviveDyingClients } from './driver-connection.js';
+import type { AuthTable } from './entities/table.js';
 import { FeedConnection } from './feed-connection.js';
 import type { LogDatabase } from './log-database.js';
 import { ServerLogDatabase } from './server-log-database.js';
@@ -36,6 +37,8 @@ export interface LogLocation extends LogPlace {
   readonly newLog?: boolean | undefined;
   /** `none`: checks nothing, for commands that inspect a database that may be damaged. */
   readonly migrations: 'check' | 'run' | 'none';
+  /** Tables that may be missing, because an option that needs them is off. */
+  readonly unused?: readonly AuthTable[];
   readonly clock?: Pick<AuthClock, 'wall' | 'monotonic'>;
   /** After how long a silence (ms) the feed takes a new connection instead of the one it has. */
   readonly feedTrustedFor?: number;
@@ -219,7 +222,7 @@ async function prepare(
   await refuseForeignTables(database);
   if (location.newLog !== true) await refuseSecondLog(database);
   if (location.migrations === 'run') await migrate();
-  await checkTables(database);
+  await checkTables(database, location.unused);
 }
 
 /** Several processes may do this at once: one works, the others wait and then find nothing to do. */

@@ -10,6 +10,7 @@ const ARRAYS: Readonly<Record<ColumnKind, string>> = {
   digest: 'bytea[]',
   sealed: 'bytea[]',
   text: 'text[]',
+  long: 'text[]',
   flag: 'bigint[]',
 };
 
@@ -97,6 +98,7 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
       digest: 'bytea',
       sealed: 'bytea',
       text: 'varchar(255)',
+      long: 'text',
       flag: 'smallint',
     },
     canAddIfMissing: true,

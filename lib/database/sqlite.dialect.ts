@@ -14,6 +14,7 @@ export function sqliteDialect(tablePrefix = ''): Dialect {
       digest: 'blob',
       sealed: 'blob',
       text: 'text',
+      long: 'text',
       flag: 'integer',
     },
     isThereAlready: (error) =>

@@ -249,6 +249,6 @@ export function selected(dialect: Dialect, column: Column, alias: string, prefix
 
 function textOf(dialect: Dialect, { name, kind }: Column, alias: string): string {
   const column = `${alias}.${name}`;
-  if (kind === 'text') return column;
+  if (kind === 'text' || kind === 'long') return column;
   return kind === 'position' || kind === 'flag' ? dialect.text(column) : dialect.hex(column);
 }

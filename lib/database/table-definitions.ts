@@ -36,11 +36,29 @@ const ADDED_INDEXES: readonly Index[] = [
   { name: 'auth_session_grant', table: 'auth_session', columns: 'grant_id' },
 ];
 
-/** The indexes that polls, retries, lists and the purge rest on; the boot check asks for them by name. */
-export const AUTH_INDEXES: readonly Index[] = [...FIRST_INDEXES, ...ADDED_INDEXES];
+/** The indexes of `auth_api_token`. */
+const API_TOKEN_INDEXES: readonly Index[] = [
+  { name: 'auth_api_token_key', table: 'auth_api_token', columns: 'token_key', unique: true },
+  {
+    name: 'auth_api_token_subject',
+    table: 'auth_api_token',
+    columns: 'subject_key, created_at, token_key',
+  },
+  { name: 'auth_api_token_expires', table: 'auth_api_token', columns: 'expires_at' },
+  { name: 'auth_api_token_ended', table: 'auth_api_token', columns: 'ended_at' },
+];
 
-/** What the first migration made; `auth_instance` has a migration of its own. */
-const FIRST_TABLES = AUTH_TABLES.filter((table) => table !== 'auth_instance');
+/** The indexes that polls, retries, lists and the purge rest on; the boot check asks for them by name. */
+export const AUTH_INDEXES: readonly Index[] = [
+  ...FIRST_INDEXES,
+  ...ADDED_INDEXES,
+  ...API_TOKEN_INDEXES,
+];
+
+/** What the first migration made; the others have a migration of their own. */
+const FIRST_TABLES = AUTH_TABLES.filter(
+  (table) => table !== 'auth_instance' && table !== 'auth_api_token',
+);
 
 /** The columns of each release of our tables: without one of them it is somebody else's table. */
 export function firstColumns(table: AuthTable): string[] {
@@ -125,6 +143,19 @@ function added(): (readonly [AuthTable, Column])[] {
 /** The statement that removes it again; no revocation is lost. */
 export function dropInstances(dialect: Dialect): string {
   return `DROP TABLE IF EXISTS ${dialect.table('auth_instance')}`;
+}
+
+/** Statements that make the table of opaque tokens. */
+export function createApiTokens(dialect: Dialect): string[] {
+  return [
+    createTable(dialect, 'auth_api_token'),
+    ...API_TOKEN_INDEXES.map((index) => dialect.createIndex(index)),
+  ];
+}
+
+/** The statement that removes it again: every opaque token is refused from then on. */
+export function dropApiTokens(dialect: Dialect): string {
+  return `DROP TABLE IF EXISTS ${dialect.table('auth_api_token')}`;
 }
 
 /** The least privileges that a role of the application needs on our tables. */

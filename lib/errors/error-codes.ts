@@ -17,12 +17,12 @@ export const ERROR_CODES = {
   token_malformed: {
     status: 401,
     message: 'The token is malformed.',
-    when: 'The text in the place of the token is no JWT. Log in.',
+    when: 'The text in the place of the token is no JWT, and no opaque token of this application. Log in.',
   },
   token_invalid: {
     status: 401,
     message: 'The token is not valid.',
-    when: 'The signature, the key, the issuer, the audience, the type or a claim of the token is wrong. Log in.',
+    when: 'The signature, the key, the issuer, the audience, the type or a claim of the token is wrong, or an opaque token is unknown. Log in.',
   },
   token_expired: {
     status: 401,
@@ -135,7 +135,7 @@ export const ERROR_CODES = {
   not_found: {
     status: 404,
     message: 'There is no such session.',
-    when: 'The session does not exist, has ended, or belongs to another account.',
+    when: 'The session or API token does not exist, has ended, or belongs to another account.',
   },
   too_many_attempts: {
     status: 429,

@@ -5,6 +5,7 @@ import { KID_OF_CLAIMS } from '../authentication/kid-of-claims.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
+import { LONGEST_API_TOKEN } from '../options/api-token-options.js';
 import type { StalePolicy } from '../options/operation-settings.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
@@ -12,7 +13,7 @@ import { AuthClock } from '../platform/auth-clock.js';
 import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { type AddedEvent, RevocationIndex } from '../revocation/index/revocation-index.js';
-import { RevocationDecider } from '../revocation/revocation-decider.service.js';
+import { NO_KEY, RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { ProofClock } from '../revocation/staleness/proof-clock.js';
 import { assertDecidable, identityOf } from '../revocation/token-identity.js';
 import { exceptionOf } from '../revocation/verdict.js';
@@ -207,7 +208,12 @@ export class LiveTokens implements OnApplicationShutdown {
   private isDecidable(watch: Watch, claims: VerifiedClaims): boolean {
     const { exp = 0 } = claims;
     try {
-      assertDecidable(claims, this.options, this.proofs.now(), this.proofs.latestNow());
+      // An opaque token may live for longer: its end is in its row.
+      const isOpaque = watch.group.kid === NO_KEY;
+      const options = isOpaque
+        ? { ...this.options, maxTokenLife: LONGEST_API_TOKEN }
+        : this.options;
+      assertDecidable(claims, options, this.proofs.now(), this.proofs.latestNow());
       if (!this.times.isPast(exp)) return true;
       this.end(watch, () => refusal('token_expired'));
     } catch (error) {

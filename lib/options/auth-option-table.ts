@@ -1,4 +1,5 @@
 import { isActor } from '../platform/identifier.js';
+import { apiTokens } from './api-token-options.js';
 import { applicationMethod } from './application-method.js';
 import type { AuthOptions, UserValidator } from './auth-options.js';
 import { binding } from './binding-option.js';
@@ -68,6 +69,9 @@ export const AUTH_OPTIONS = {
   maxSessions: option(100, maxSessions),
   /** `undefined`: nothing is bound. */
   binding: option(undefined, binding),
+
+  /** Opaque tokens; `undefined`: there are none. */
+  apiTokens: option(false, apiTokens),
 
   // Below half a second the polls, one every quarter, would be the application's main load.
   maxStaleness: option(5, duration('500ms', '1h')),

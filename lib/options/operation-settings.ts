@@ -1,3 +1,4 @@
+import type { ApiTokenSettings } from './api-token-options.js';
 import { type Duration, parseDuration } from './duration.js';
 import type { RevocationHint } from './revocation-hint.js';
 import type { SessionSettings } from './session-settings.js';
@@ -17,7 +18,7 @@ export interface ObserveOptions {
  *
  * @publicApi
  */
-export interface OperationSettings extends SessionSettings {
+export interface OperationSettings extends SessionSettings, ApiTokenSettings {
   /**
    * What guards do while this instance cannot prove that it is fresh; see {@link StalePolicy}. Override
    * it for a class or a handler with `@WhenStale()`. It never loosens a route with `@Freshness()`.

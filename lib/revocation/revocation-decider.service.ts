@@ -22,6 +22,12 @@ import { ACTIVE, INVALID, LENIENT, type UnknownVerdict, type Verdict } from './v
 /** The tolerated staleness of a decision that no policy may loosen. */
 const NEVER = 0;
 
+/**
+ * The `kid` of an opaque token: no key signed it, and no key has this name. Without a session it is an API
+ * token, which lives longer than the events that end access tokens only: these end no login and none of it.
+ */
+export const NO_KEY = '';
+
 /** A request waits for so many proofs while transactions of its account end one after the other. */
 const MOST_PROOFS = 5;
 
@@ -100,9 +106,14 @@ export class RevocationDecider {
    */
   ending(claims: TokenIdentity, givenKid: string | undefined): RevokedVerdict | undefined {
     const kid = this.kidOf(claims, givenKid);
-    const hit = this.index.find(claims, kid);
+    const hit = this.index.find(claims, kid, isApiToken(claims, kid));
     if (hit === undefined) return undefined;
     return this.reporter.pronounce(hit, claims, kid).state === 'active' ? undefined : hit;
+  }
+
+  /** What is left of a revocation that the row of a token shows: while they are only observed, it is accepted. */
+  ended(hit: RevokedVerdict, claims: TokenIdentity): Verdict {
+    return this.reporter.pronounce(hit, claims, NO_KEY);
   }
 
   /** Whether revocations are only observed now: nothing ends (option `observe`). */
@@ -151,7 +162,7 @@ export class RevocationDecider {
     kid: string | null | undefined,
     kept?: TokenKeys,
   ): Verdict | undefined {
-    const hit = this.index.find(claims, kid, false, kept);
+    const hit = this.index.find(claims, kid, isApiToken(claims, kid), kept);
     if (hit !== undefined) return hit;
     if (this.inDoubt.size > 0 && this.inDoubt.concerns(claims, kid)) return this.unknown;
     return undefined;
@@ -257,4 +268,8 @@ export class RevocationDecider {
   private kidOf({ iss }: TokenIdentity, kid: string | undefined): string | null | undefined {
     return kid ?? (this.options.acceptWithoutKid.includes(iss) ? undefined : null);
   }
+}
+
+function isApiToken({ sid }: TokenIdentity, kid: string | null | undefined): boolean {
+  return kid === NO_KEY && sid === undefined;
 }

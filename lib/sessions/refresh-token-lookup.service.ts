@@ -84,10 +84,10 @@ export class LookupLane<T> {
 }
 
 /** Tokens that this application made: the queue holds as many as its clients present at once. */
-const OWN = { batch: 500, queue: 10_000 } as const;
+export const OWN = { batch: 500, queue: 10_000 } as const;
 
 /** All other texts: few at a time, so that a flood of them costs the database almost nothing. */
-const STRANGERS = { batch: 100, queue: 200 } as const;
+export const STRANGERS = { batch: 100, queue: 200 } as const;
 
 /**
  * Looks refresh tokens up, and makes new ones that it will recognise.
@@ -162,7 +162,8 @@ export class RefreshTokenLookup {
     return lane.find(refreshTokenDigest(token)).catch(this.meter.refusedEach);
   }
 
-  private checkKeys(): CheckKey[] {
+  /** The keys of check values, the one of new tokens first. @internal */
+  checkKeys(): CheckKey[] {
     return this.keys.secretHalves().map((key) => {
       let derived = this.derived.get(key);
       if (derived === undefined) this.derived.set(key, (derived = checkKeyOf(key)));

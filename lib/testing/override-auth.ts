@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { MockFactory, TestingModuleBuilder } from '@nestjs/testing';
+import { AccessTokenStrategy } from '../authentication/access-token.guard.js';
 import { RoutePolicyReader } from '../authentication/jwt-auth.guard.js';
 import { JwtStrategy } from '../authentication/jwt.strategy.js';
 import { AuthSelfTest } from '../authentication/self-test.js';
@@ -45,6 +46,8 @@ export function overrideAuth(
   return builder
     .overrideProvider(JwtStrategy)
     .useClass(TestStrategy)
+    .overrideProvider(AccessTokenStrategy)
+    .useFactory({ factory: (strategy: unknown) => strategy, inject: [JwtStrategy] })
     .overrideProvider(RoutePolicyReader)
     .useClass(TestRoutes)
     .overrideProvider(AuthSelfTest)
@@ -63,6 +66,7 @@ export function overrideAuth(
 function supplyWhatIsMissing(builder: TestingModuleBuilder, TestStrategy: Type): void {
   const supplied = new Map<unknown, () => unknown>([
     [JwtStrategy, () => new TestStrategy({})],
+    [AccessTokenStrategy, () => new TestStrategy({})],
     [AuthMeter, () => new AuthMeter()],
     [RoutePolicyReader, () => TestRoutes.alone()],
     [RevocationService, () => NOTHING_REVOKED],

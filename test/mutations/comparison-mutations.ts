@@ -54,7 +54,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     'cluster/promises/p1-p2-p5-two-processes.spec.ts: P1 local',
     edit(
       DECIDER,
-      'const hit = this.index.find(claims, kid, false, kept);',
+      'const hit = this.index.find(claims, kid, isApiToken(claims, kid), kept);',
       'const hit = undefined;',
     ),
   ),

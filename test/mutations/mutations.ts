@@ -5,6 +5,7 @@ import { CLUSTER_MUTATIONS } from './cluster-mutations.js';
 import { COMPARISON_MUTATIONS } from './comparison-mutations.js';
 import { CONNECTIONS_MUTATIONS } from './connections-mutations.js';
 import { KEYS_MUTATIONS } from './keys-mutations.js';
+import { API_TOKEN_MUTATIONS } from './api-token-mutations.js';
 import { LIVE_MUTATIONS } from './live-mutations.js';
 import { LOG_MUTATIONS } from './log-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
@@ -22,7 +23,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'revocation/revocation-decider.service',
-        find: 'const hit = this.index.find(claims, kid, false, kept);',
+        find: 'const hit = this.index.find(claims, kid, isApiToken(claims, kid), kept);',
         replace: 'const hit = undefined;',
       },
     ],
@@ -219,6 +220,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...REMEMBERED_MUTATIONS,
   ...LOG_MUTATIONS,
   ...LIVE_MUTATIONS,
+  ...API_TOKEN_MUTATIONS,
   ...TRANSPORT_MUTATIONS,
   ...BINDING_MUTATIONS,
   ...COMPARISON_MUTATIONS,

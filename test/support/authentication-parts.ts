@@ -22,6 +22,7 @@ import { COOKIE_MODE, TokenSource } from '../../lib/authentication/token-source.
 import { TokenVerifier } from '../../lib/authentication/token-verifier.js';
 import { VerifiedTokens } from '../../lib/authentication/verified-tokens.js';
 import { TOKEN_BINDING } from '../../lib/binding/token-binding.js';
+import { OpaqueTokens } from '../../lib/authentication/opaque-tokens.js';
 import { TokenService } from '../../lib/authentication/token.service.js';
 import { AuthMeter } from '../../lib/events/auth-meter.service.js';
 import type { AuthKey, SigningAlgorithm } from '../../lib/options/auth-key.js';
@@ -184,6 +185,7 @@ export function authentication(
       { provide: COOKIE_MODE, useValue: null },
       { provide: TOKEN_BINDING, useValue: null },
       JwtStrategy,
+      { provide: OpaqueTokens, useValue: undefined },
       AuthSelfTest,
       RoutePolicyReader,
       JwtAuthGuard,

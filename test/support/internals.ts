@@ -3,6 +3,7 @@
  * below test/unit, which follow the folders of lib, import it by path.
  */
 
+export { newApiToken } from '../../lib/api-tokens/api-token.js';
 export { KeyRing } from '../../lib/authentication/key-ring.js';
 export { bearerToken } from '../../lib/authentication/token-source.js';
 export { CommandLog } from '../../lib/cli/command-log.js';

@@ -43,6 +43,11 @@ export const SECTIONS: readonly Section[] = [
     of: [['lib/options/session-settings.ts', 'SessionSettings']],
   },
   {
+    title: 'Opaque tokens',
+    intro: 'See [opaque or JWT](opaque-tokens.md).',
+    of: [['lib/options/api-token-options.ts', 'ApiTokenSettings']],
+  },
+  {
     title: 'Many instances',
     intro: 'What an instance does while it cannot know, and how it learns of a logout elsewhere.',
     of: [[OPERATION, 'OperationSettings']],
@@ -79,6 +84,12 @@ export const SECTIONS: readonly Section[] = [
     intro: 'An issuer whose tokens `RevocationGuard` and `assertActive()` judge beside our own.',
     isShort: true,
     of: [['lib/options/foreign-issuers.ts', 'ForeignIssuerOptions']],
+  },
+  {
+    title: '`apiTokens`',
+    intro: '`true` takes the defaults.',
+    isShort: true,
+    of: [['lib/options/api-token-options.ts', 'ApiTokenOptions']],
   },
   {
     title: '`legacy`',

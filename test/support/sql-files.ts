@@ -1,7 +1,9 @@
 import {
   addColumns,
+  createApiTokens,
   createInstances,
   createTables,
+  dropApiTokens,
   dropInstances,
   dropTables,
   grants,
@@ -71,6 +73,7 @@ function up(dialect: Dialect): string {
     ...createTables(dialect, LOG_ID, 0),
     createInstances(dialect),
     ...addColumns(dialect),
+    ...createApiTokens(dialect),
   ];
   const statements = made.map((statement) =>
     statement.replace(`'${LOG_ID}', 0 `, `${NEW_LOG_ID[dialect.name]}, ${NOW[dialect.name]} `),
@@ -92,7 +95,7 @@ function upgrade(dialect: Dialect): string {
     `-- Adds to the tables of nestjs-logout 0.1 what 0.2 needs. Generated; see test/support/sql-files.ts.\n` +
     `-- ${TITLES[dialect.name]}\n` +
     `-- Run it once, before the first instance of 0.2 starts; instances of 0.1 go on beside it.\n\n` +
-    script(addColumns(dialect))
+    script([...addColumns(dialect), ...createApiTokens(dialect)])
   );
 }
 
@@ -100,7 +103,7 @@ function down(dialect: Dialect): string {
   return (
     `-- Removes the tables of nestjs-logout. Generated; see test/support/sql-files.ts.\n` +
     `-- Every token that was logged out and has not expired is accepted again.\n\n` +
-    script([dropInstances(dialect), ...dropTables(dialect)])
+    script([dropApiTokens(dialect), dropInstances(dialect), ...dropTables(dialect)])
   );
 }
 

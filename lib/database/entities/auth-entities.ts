@@ -1,5 +1,6 @@
 import type { EntitySchema, EntitySchemaColumnOptions } from 'typeorm';
 import { AuthAccount } from './auth-account.entity.js';
+import { ApiToken } from './auth-api-token.entity.js';
 import { AuthInstance } from './auth-instance.entity.js';
 import { AuthHead, AuthLog } from './auth-log.entity.js';
 import { AuthSession, RefreshToken } from './auth-session.entity.js';
@@ -16,6 +17,7 @@ export const AUTH_ENTITIES: Readonly<Record<AuthTable, EntityClass>> = {
   auth_session: AuthSession,
   auth_refresh: RefreshToken,
   auth_instance: AuthInstance,
+  auth_api_token: ApiToken,
 };
 
 /**

@@ -8,6 +8,7 @@ export const AUTH_TABLES = [
   'auth_session',
   'auth_refresh',
   'auth_instance',
+  'auth_api_token',
 ] as const;
 
 /** One of {@link AUTH_TABLES}. */
@@ -19,9 +20,10 @@ export type AuthTable = (typeof AUTH_TABLES)[number];
  * - `position`: a position of the log, a time (epoch ms) or a duration (ms); a safe integer
  * - `bytes`, `digest`, `sealed`: 16 bytes, 32 bytes, at most 64 bytes; hexadecimal digits here
  * - `text`: at most 255 characters, compared exactly
+ * - `long`: a longer text, in no index
  * - `flag`: true or false, 1 or 0 in the database
  */
-export type ColumnKind = 'position' | 'bytes' | 'digest' | 'sealed' | 'text' | 'flag';
+export type ColumnKind = 'position' | 'bytes' | 'digest' | 'sealed' | 'text' | 'long' | 'flag';
 
 /** The releases that added tables or columns, the oldest first. A migration of one never changes again. */
 export type Release = '0.1' | '0.2';
@@ -99,6 +101,8 @@ export const Digest = columnOf('digest', textOf, (hex: string) => Buffer.from(he
 export const Sealed = columnOf('sealed', textOf, (hex: string) => Buffer.from(hex, 'hex'));
 /** Declares a column that holds a text. */
 export const Text = columnOf('text', textOf, (text: string) => text);
+/** Declares a column that holds a long text. */
+export const Long = columnOf('long', textOf, (text: string) => text);
 /** Declares a column that holds true or false. */
 export const Flag = columnOf('flag', flagOf, (value: boolean) => (value ? 1 : 0));
 

@@ -162,7 +162,7 @@ export class LogConnection implements OnModuleInit {
   }
 
   private openDatabase(): Promise<LogDatabase> {
-    const { schema, tablePrefix, newLog, migrations, maxStaleness } = this.options;
+    const { schema, tablePrefix, newLog, migrations, maxStaleness, apiTokens } = this.options;
     const location = {
       source: this.source as DataSource | DataSourceOptions,
       schema,
@@ -170,6 +170,7 @@ export class LogConnection implements OnModuleInit {
       newLog,
       // The log that is followed has its tables. A database without them is another one.
       migrations: this.opened === undefined ? migrations : ('check' as const),
+      unused: apiTokens === undefined ? (['auth_api_token'] as const) : [],
       clock: this.clock,
       // After two missed polls the process was frozen, and its connections may be gone.
       feedTrustedFor: maxStaleness / 2,

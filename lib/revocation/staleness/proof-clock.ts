@@ -80,10 +80,11 @@ export class ProofClock {
     return this.age() <= staleness * LEASE_SHARE;
   }
 
-  private since(proof: Moment | undefined): number {
-    if (proof === undefined) return Infinity;
-    const monotonic = this.clock.monotonic() - proof.monotonic;
-    const wall = this.clock.wall() - proof.wall;
+  /** Milliseconds since a moment, by the clock that advanced more. */
+  since(moment: Moment | undefined): number {
+    if (moment === undefined) return Infinity;
+    const monotonic = this.clock.monotonic() - moment.monotonic;
+    const wall = this.clock.wall() - moment.wall;
     return wall > monotonic ? wall : monotonic;
   }
 

@@ -59,7 +59,7 @@ describe('the docstrings of the options', () => {
   });
 
   it.each([
-    ['AUTH_OPTIONS', AUTH_OPTIONS, /^(With|(Auth|Session|Operation)Settings$)/],
+    ['AUTH_OPTIONS', AUTH_OPTIONS, /^(With|(Auth|Session|Operation|ApiToken)Settings$)/],
     ['HTTP_OPTIONS', HTTP_OPTIONS, /^AuthHttpOptions$/],
     ['COOKIE_OPTIONS', COOKIE_OPTIONS, /^CookieOptions$/],
   ])('give the options and the defaults of the table %s', (_name, table, types) => {

@@ -7,7 +7,7 @@ const protocol = readFileSync('docs/protocol.md', 'utf8');
 const requirements = readFileSync('docs/requirements.md', 'utf8');
 
 /** A rule of the log, or a numbered requirement; `[1-9]` keeps `T00:00:00Z` out. */
-const TAG = /\b(?:[GWCHFTXLS][1-9]\d?|[A-Z]{2}-\d{2})\b/g;
+const TAG = /\b(?:[GWCHFTXLSO][1-9]\d?|[A-Z]{2}-\d{2})\b/g;
 
 const cited = new Set(
   ['lib', 'test'].flatMap((folder) =>

@@ -57,6 +57,16 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
     'without a path',
   ],
   ['claims that are no function', { claims: { role: 'admin' } }, 'claims', 'Give a function'],
+  ['opaque tokens as text', { apiTokens: 'nlt_' }, 'apiTokens', 'acme_'],
+  [
+    'a prefix without an end',
+    { apiTokens: { prefix: 'acme' } },
+    'apiTokens.prefix',
+    '_ at the end',
+  ],
+  ['no prefix', { apiTokens: { prefix: '' } }, 'apiTokens.prefix', '_ at the end'],
+  ['a prefix like a JWT', { apiTokens: { prefix: 'eyJ.' } }, 'apiTokens.prefix', '_ at the end'],
+  ['an unknown name in it', { apiTokens: { prefx: 'a_' } }, "apiTokens.'prefx'", 'prefix'],
   // secret
   ['neither secret nor keys', { secret: undefined }, 'secret', 'is the variable set?'],
   ['both secret and keys', { keys: [] }, 'secret', 'Give one of them'],

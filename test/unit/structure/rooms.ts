@@ -17,6 +17,7 @@ const ORDERS: Readonly<Record<string, readonly string[]>> = {
     'authentication',
     'live',
     'sessions',
+    'api-tokens',
     'logout',
     'accounts',
     'http',

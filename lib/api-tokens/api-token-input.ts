@@ -1,0 +1,97 @@
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
+import type { ApiToken } from '../database/entities/auth-api-token.entity.js';
+import { LONGEST_API_TOKEN } from '../options/api-token-options.js';
+import { type Duration, parseDuration } from '../options/duration.js';
+import { isActor } from '../platform/identifier.js';
+import type { LogPosition } from '../revocation/log/log-positions.service.js';
+import { assertSignable } from '../sessions/access-token.signer.js';
+
+/** What an API token is issued with. @publicApi */
+export interface IssueApiToken {
+  /** What its owner calls it, 1 to 255 characters. It is shown in the list. */
+  readonly name: string;
+  /**
+   * What it may do: the claim `scope`, with a blank between two (RFC 6749 section 3.3, RFC 9068 section
+   * 2.2.3). The application decides what a scope means.
+   *
+   * @default [] (no claim `scope`)
+   */
+  readonly scopes?: readonly string[] | undefined;
+  /** Its lifetime: seconds or `'30d'`, from 1 s to 366 days. @default '90d' */
+  readonly expiresIn?: Duration | undefined;
+  /**
+   * Further claims, as those of a login. They stay as they are until the token expires: put nothing in that
+   * the account may lose.
+   *
+   * @default {}
+   */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * `await sessions.position()`, taken before the account was authenticated. Then whatever revoked the
+   * account in the meantime revokes this token too.
+   *
+   * @default the position at this call
+   */
+  readonly since?: LogPosition | undefined;
+}
+
+const DEFAULT_LIFE = '90d';
+const SHORTEST = 1_000;
+/** What the columns of scopes and of claims hold, with room to spare. */
+const LONGEST_TEXT = 8_000;
+/** RFC 6749 section 3.3. */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
+/**
+ * Checks what a token is to be issued with.
+ *
+ * @throws AuthException 400 `invalid_request` for what a user may have typed.
+ * @throws AuthWiringError for claims, which only the application gives.
+ */
+export function readIssue(
+  { name, scopes = [], expiresIn = DEFAULT_LIFE, claims = {} }: IssueApiToken,
+  allowedClaims: readonly string[],
+): Pick<ApiToken, 'name' | 'scope' | 'claims'> & { readonly life: number } {
+  if (!isActor(name)) throw invalid('its name is not 1 to 255 characters of plain text');
+  if (!Array.isArray(scopes) || !scopes.every((each) => SCOPE.test(String(each)))) {
+    throw invalid('a scope is visible ASCII without blanks, quotes and backslashes');
+  }
+  const scope = [...new Set(scopes)].join(' ');
+  if (scope.length > LONGEST_TEXT) throw invalid('its scopes are too long');
+  const life = parseDuration(expiresIn);
+  if (typeof life !== 'number' || life < SHORTEST || life > LONGEST_API_TOKEN) {
+    throw invalid('it lives from 1 s to 366 days, in seconds or as "30d"');
+  }
+  return {
+    name,
+    scope: scope === '' ? null : scope,
+    claims: claimsText(claims, allowedClaims),
+    // `exp` has no fraction of a second.
+    life: Math.floor(life / 1_000) * 1_000,
+  };
+}
+
+function claimsText(
+  claims: Readonly<Record<string, unknown>>,
+  allowedClaims: readonly string[],
+): string | null {
+  assertSignable(claims, allowedClaims);
+  if (Object.hasOwn(claims, 'scope')) {
+    throw new AuthWiringError(
+      'The claim "scope" of an API token is made of its scopes.',
+      "Give issue(subject, { scopes: ['files:read'] }) instead.",
+    );
+  }
+  const text = JSON.stringify(claims);
+  if (text === '{}') return null;
+  if (text.length <= LONGEST_TEXT) return text;
+  throw new AuthWiringError(
+    `The claims of an API token take ${text.length} characters, and there is room for ${LONGEST_TEXT}.`,
+    'Look up in the handler what belongs to the account.',
+  );
+}
+
+function invalid(why: string): AuthException {
+  return refusal('invalid_request', { message: `No API token was issued: ${why}.` });
+}

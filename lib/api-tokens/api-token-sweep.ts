@@ -1,0 +1,92 @@
+import { setImmediate } from 'node:timers/promises';
+import { apiTokens } from '../database/api-token.statements.js';
+import { AuthAccount } from '../database/entities/auth-account.entity.js';
+import { integerOf, reader } from '../database/entities/table.js';
+import type { Row, Statement, Transaction } from '../database/statement.js';
+import type { PurgeSweep } from '../revocation/log/purge-log.js';
+import type { SessionRows, SessionTables } from '../sessions/session-sweep.js';
+
+/** Rows chosen without locks and changed by key in one transaction. */
+const RANGE = 500;
+
+/**
+ * How much older cut-offs are looked at again (ms): a token may be stored a little after the cut-off that
+ * ends it, and clocks may differ by a minute.
+ */
+const OVERLAP = 3_600_000;
+
+/**
+ * Ends the rows of tokens that an event of their own or a cut-off of their account has ended, whichever
+ * process wrote it, and deletes rows after `historyFor`. It runs before the sweep that forgets cut-offs: without them such a token would be good
+ * again (O4).
+ */
+export function apiTokenSweep(
+  rows: SessionRows,
+  { historyFor }: { readonly historyFor: number },
+): PurgeSweep {
+  // The first run of a process looks at every event and every cut-off.
+  let after = 0;
+  let since = 1;
+  return async (now, isStopped, onDeleted) => {
+    const each = async (
+      find: (of: SessionTables) => Statement,
+      change: (of: SessionTables, found: readonly Row[]) => Transaction<number>,
+    ): Promise<void> => {
+      for (let found = RANGE; found === RANGE && !isStopped();) {
+        const these = await rows.read(find);
+        found = these.length;
+        if (found === 0) break;
+        await onDeleted(await rows.write((of) => change(of, these)));
+        await setImmediate();
+      }
+    };
+    const [head] = await rows.read(({ statements }) => apiTokens(statements.dialect).position());
+    await each(({ statements }) => apiTokens(statements.dialect).findRevoked(after, RANGE), end);
+    await each(({ statements }) => apiTokens(statements.dialect).findMarked(since, RANGE), end);
+    if (!isStopped()) {
+      after = integerOf(head?.['head_position']);
+      since = Math.max(1, now - OVERLAP);
+    }
+    for (const what of ['endedAt', 'expiresAt'] as const) {
+      await each(
+        ({ statements }) => apiTokens(statements.dialect).findOver[what](now - historyFor, RANGE),
+        erase,
+      );
+    }
+  };
+}
+
+/** Deletes the API tokens of an account that were issued below a position. */
+export async function eraseApiTokens(
+  rows: SessionRows,
+  subjectKey: string,
+  position: number,
+): Promise<void> {
+  for (let found = RANGE; found === RANGE;) {
+    const these = await rows.read(({ statements }) =>
+      apiTokens(statements.dialect).findOfSubject(subjectKey, position, RANGE),
+    );
+    found = these.length;
+    if (found > 0) await rows.write((of) => erase(of, these));
+  }
+}
+
+const readMark = reader(AuthAccount, ['reason']);
+
+/** Nothing is deleted. */
+function* end({ statements }: SessionTables, found: readonly Row[]): Transaction<number> {
+  for (const endReason of new Set(found.map((row) => readMark(row).reason))) {
+    const some = found.filter((row) => readMark(row).reason === endReason);
+    yield apiTokens(statements.dialect).end(digestsOf(some), { endReason });
+  }
+  return 0;
+}
+
+function* erase({ statements }: SessionTables, found: readonly Row[]): Transaction<number> {
+  return (yield apiTokens(statements.dialect).erase(digestsOf(found))).affected;
+}
+
+/** In one order, so that two sweeps never deadlock. */
+function digestsOf(rows: readonly Row[]): string[] {
+  return rows.map((row) => row['token_digest'] ?? '').toSorted();
+}

@@ -1,0 +1,222 @@
+import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { OpaqueTokens } from '../authentication/opaque-tokens.js';
+import type { TokenDemand } from '../authentication/token-verifier.js';
+import { TAIL, VerifiedToken, VerifiedTokens } from '../authentication/verified-tokens.js';
+import { judgementOf, type Judgement } from '../database/account.statements.js';
+import { apiTokenOf, apiTokens } from '../database/api-token.statements.js';
+import type { ApiToken } from '../database/entities/auth-api-token.entity.js';
+import { readHeadOf } from '../database/log.statements.js';
+import type { Row } from '../database/statement.js';
+import { refusal } from '../errors/auth.exception.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
+import type { AuthKey } from '../options/auth-key.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { TokenClaims } from '../options/token-claims.js';
+import { AuthClock, type CancelSchedule } from '../platform/auth-clock.js';
+import { EventKeys } from '../revocation/index/event-key.js';
+import { RevocationIndex } from '../revocation/index/revocation-index.js';
+import { LogConnection, unavailable } from '../revocation/log/log-connection.service.js';
+import { RETENTION_MARGIN } from '../revocation/log/retention.js';
+import { NO_KEY, RevocationDecider } from '../revocation/revocation-decider.service.js';
+import { type Moment, ProofClock } from '../revocation/staleness/proof-clock.js';
+import { assertActive } from '../revocation/verdict.js';
+import { hasCheckValueOf } from '../sessions/refresh-token.js';
+import {
+  LookupLane,
+  OWN,
+  RefreshTokenLookup,
+  STRANGERS,
+} from '../sessions/refresh-token-lookup.service.js';
+import { SessionStore } from '../sessions/session-store.service.js';
+import { endOfToken } from './api-token-end.js';
+import { apiTokenDigest, isApiToken, randomPartOf } from './api-token.js';
+
+/** The last use of a token is noted in steps of this (ms), and a token is remembered for no longer. */
+const USE_STEP = 3_600_000;
+
+/** Uses are noted together, after so long (ms). */
+const NOTE_AFTER = 60_000;
+
+/** What an opaque token has in place of the key that signed it. */
+const NONE = Object.freeze({ kid: NO_KEY }) as AuthKey;
+
+const FAILED = unavailable('The token could not be looked up. Try again.');
+
+/** A row as one statement saw it, with what it is judged by. */
+interface FoundToken {
+  readonly token: ApiToken;
+  readonly judgement: Judgement;
+  /** Before that statement was sent. */
+  readonly sent: Moment;
+}
+
+/** A token whose row was read, and had not ended then. */
+class RememberedToken extends VerifiedToken {
+  constructor(
+    text: string,
+    claims: TokenClaims,
+    readonly sent: Moment,
+  ) {
+    super(text, claims, NONE, null);
+  }
+}
+
+/**
+ * Looks opaque tokens up and remembers them. Rules O1 to O3 of docs/protocol.md.
+ *
+ * A row that was read is exact as of the moment before the statement was sent. Whatever ends the token
+ * later is an event that the index of this instance gets, and keeps for longer than the token is remembered.
+ */
+@Injectable()
+export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplicationShutdown {
+  private readonly memory: VerifiedTokens;
+  private readonly own = new LookupLane((digests) => this.look(digests), OWN);
+  private readonly strangers = new LookupLane((digests) => this.look(digests), STRANGERS);
+  private readonly prefix: string;
+  /** For how long a row counts (ms). Events are kept for twice as long, at least. */
+  private readonly rememberFor: number;
+  private uses = new Set<string>();
+  private cancel: CancelSchedule | undefined;
+
+  constructor(
+    private readonly connection: LogConnection,
+    private readonly store: SessionStore,
+    private readonly refreshTokens: RefreshTokenLookup,
+    private readonly index: RevocationIndex,
+    private readonly decider: RevocationDecider,
+    private readonly proofs: ProofClock,
+    private readonly keys: EventKeys,
+    private readonly clock: AuthClock,
+    private readonly meter: AuthMeter,
+    private readonly options: ResolvedAuthOptions,
+  ) {
+    super();
+    this.memory = new VerifiedTokens(options);
+    this.prefix = options.apiTokens?.prefix ?? '';
+    this.rememberFor = Math.min((options.maxTokenLife + RETENTION_MARGIN) / 2, USE_STEP);
+  }
+
+  override verify(
+    text: string,
+    demand: TokenDemand,
+  ): VerifiedToken | Promise<VerifiedToken> | undefined {
+    if (!text.startsWith(this.prefix)) return undefined;
+    const token = this.memory.byTail.get(text.slice(-TAIL));
+    if (token?.text === text && this.isExact(token)) {
+      token.wasUsed = true;
+      this.memory.found++;
+      return token;
+    }
+    if (!isApiToken(text, this.prefix)) throw refusal('token_malformed');
+    return this.read(text, demand);
+  }
+
+  /** The row of a token, whether it has ended or not. */
+  async find(text: string): Promise<ApiToken | undefined> {
+    return isApiToken(text, this.prefix) ? (await this.lookUp(text))?.token : undefined;
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.cancel?.();
+    await this.noteUses();
+  }
+
+  /** O2: whether every event that may have ended it since its row was read is still in the index. */
+  private isExact(token: VerifiedToken): boolean {
+    const { sent } = token as RememberedToken;
+    return this.proofs.since(sent) < this.rememberFor;
+  }
+
+  private async read(text: string, { allowExpired }: TokenDemand): Promise<VerifiedToken> {
+    const found = await this.lookUp(text);
+    if (found === undefined) throw refusal('token_invalid', { cause: 'No such opaque token.' });
+    const claims = this.claimsOf(found.token);
+    const token = new RememberedToken(text, claims, found.sent);
+    const end = endOfToken(found.token, found.judgement);
+    if (end === undefined) {
+      // Remembered first, and decided by the index after that: no event falls between the two (O1).
+      this.memory.add(token);
+      this.noteUse(found.token);
+      this.keepEnd(found.token, claims);
+    } else if (!allowExpired) {
+      assertActive(this.decider.ended(end, claims));
+    }
+    return token;
+  }
+
+  /**
+   * O3: what this instance knows as revoked stays so when the event is forgotten. Usually the row shows it
+   * already; it does not where the database has lost the event, or where an older release wrote it.
+   */
+  private keepEnd({ digest }: ApiToken, claims: TokenClaims): void {
+    if (this.decider.isObserving) return;
+    const hit = this.index.find(claims, NO_KEY, claims.sid === undefined);
+    if (hit === undefined) return;
+    void this.store.attempt(({ dialect }) =>
+      apiTokens(dialect).end([digest], { endReason: hit.reason }),
+    );
+  }
+
+  private lookUp(text: string): Promise<FoundToken | undefined> {
+    const random = randomPartOf(text, this.prefix);
+    const isOwn = hasCheckValueOf(random, this.refreshTokens.checkKeys());
+    const lane = isOwn ? this.own : this.strangers;
+    return lane.find(apiTokenDigest(text)).catch(this.meter.refusedEach);
+  }
+
+  private async look(digests: readonly string[]): Promise<ReadonlyMap<string, FoundToken>> {
+    const log = await this.connection.open().catch(FAILED);
+    const { database, history, id } = log;
+    const { seen } = history;
+    const issuerKey = this.keys.hex('issuer', this.keys.ownIssuer, '');
+    const sent = this.proofs.moment();
+    const statement = apiTokens(database.dialect).present(issuerKey, digests);
+    const { rows } = await database.read(statement).catch(FAILED);
+    const [row] = rows;
+    if (row !== undefined) {
+      // A server that is behind what was seen may show a token as it was before its end.
+      const { head, logId } = readHeadOf(row, this.clock);
+      if (logId !== id || history.whyLost(head, seen) !== undefined) {
+        throw refusal('revocation_state_unknown', { retryAfter: 1 });
+      }
+    }
+    return new Map(rows.map((each) => [apiTokenOf(each).digest, this.foundOf(each, sent)]));
+  }
+
+  private foundOf(row: Row, sent: Moment): FoundToken {
+    return { token: apiTokenOf(row), judgement: judgementOf(row, this.clock), sent };
+  }
+
+  private claimsOf(token: ApiToken): TokenClaims {
+    const { claims, scope, subject, sid, id, gen, createdAt, expiresAt } = token;
+    const { issuer: iss, audience: aud } = this.options;
+    return {
+      ...(claims === null ? {} : (JSON.parse(claims) as object)),
+      iss,
+      aud,
+      sub: subject,
+      ...(sid === null ? {} : { sid }),
+      jti: id,
+      gen,
+      iat: Math.floor(createdAt / 1000),
+      exp: Math.floor(expiresAt / 1000),
+      ...(scope === null ? {} : { scope }),
+    };
+  }
+
+  private noteUse({ digest, lastUsedAt }: ApiToken): void {
+    if (lastUsedAt !== null && this.proofs.now() - lastUsedAt < USE_STEP) return;
+    this.uses.add(digest);
+    this.cancel ??= this.clock.schedule(NOTE_AFTER, () => void this.noteUses());
+  }
+
+  private async noteUses(): Promise<void> {
+    const digests = [...this.uses].toSorted();
+    this.uses = new Set();
+    this.cancel = undefined;
+    for (let from = 0; from < digests.length; from += OWN.batch) {
+      const some = digests.slice(from, from + OWN.batch);
+      await this.store.attempt(({ dialect }) => apiTokens(dialect).use(some));
+    }
+  }
+}

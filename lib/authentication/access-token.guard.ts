@@ -1,0 +1,68 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { AuthException, refusal } from '../errors/auth.exception.js';
+import type { AuthRequest } from '../platform/request.js';
+import { JwtAuthGuard, STRATEGY } from './jwt-auth.guard.js';
+import { JwtStrategy, notOurs, type Outcome, toOutcome, unread } from './jwt.strategy.js';
+import { OpaqueTokens } from './opaque-tokens.js';
+import { type SignedToken, type TokenDemand, TokenVerifier } from './token-verifier.js';
+import type { VerifiedToken } from './verified-tokens.js';
+
+/** Authenticates a request by a JWT or an opaque token, whichever its text is. */
+@Injectable()
+export class AccessTokenStrategy {
+  constructor(
+    private readonly jwt: JwtStrategy,
+    private readonly verifier: TokenVerifier,
+    @Inject(OpaqueTokens) private readonly opaque: OpaqueTokens | undefined,
+  ) {}
+
+  /** See {@link JwtStrategy.lendMethods}. */
+  lendMethods(request: AuthRequest): void {
+    this.jwt.lendMethods(request);
+  }
+
+  /** See {@link JwtStrategy.tokenOf}. */
+  tokenOf(request: AuthRequest): string | undefined {
+    return this.jwt.tokenOf(request);
+  }
+
+  /** See {@link JwtStrategy.outcomeOf}. */
+  outcomeOf(request: AuthRequest, demand: TokenDemand): Outcome | Promise<Outcome> {
+    let token: VerifiedToken | SignedToken | Promise<VerifiedToken>;
+    try {
+      const text = this.tokenOf(request);
+      if (text === undefined) throw refusal('token_missing');
+      token = this.opaque?.verify(text, demand) ?? this.verifier.verify(text);
+    } catch (error) {
+      return unread(error);
+    }
+    if (!(token instanceof Promise)) return this.jwt.judge(request, token, demand);
+    return token.then((found) => this.jwt.judge(request, found, demand), refused);
+  }
+}
+
+/** An unknown token may be another strategy's; one that is ours and bad now is not. */
+function refused(error: unknown): Outcome {
+  const isUnknown = error instanceof AuthException && error.code === 'token_invalid';
+  return isUnknown ? notOurs(error) : toOutcome(error);
+}
+
+/**
+ * As {@link JwtAuthGuard}, and accepts opaque tokens too (option `apiTokens`): the form of the text says
+ * which of the two it is. Decorators, claims on the request and refusals are the same.
+ *
+ * The first request with an opaque token reads one row. Later ones read nothing, and are refused as soon as
+ * this instance learns of the revocation, within `maxStaleness`.
+ *
+ * @example
+ * ```ts
+ * @UseGuards(AccessTokenGuard) @Controller('v1/orders') export class OrdersApiController { … }
+ * ```
+ * @publicApi
+ */
+@Injectable()
+export class AccessTokenGuard extends JwtAuthGuard {
+  // Injected after the property of JwtAuthGuard, whose place it takes.
+  @Inject(AccessTokenStrategy)
+  override readonly [STRATEGY]!: AccessTokenStrategy;
+}

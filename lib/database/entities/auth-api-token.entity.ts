@@ -1,0 +1,33 @@
+import { REVOCATION_REASONS, type RevocationReason } from './revocation-event.entity.js';
+import { Bytes, Choice, Digest, Long, Position, Table, Text } from './table.js';
+
+/** One opaque token. The token itself is not in the database. All times are epoch ms of the database. */
+@Table('auth_api_token', ['SELECT', 'INSERT', 'UPDATE', 'DELETE'])
+export class ApiToken {
+  /** SHA-256 of the token. */
+  @Digest({ name: 'token_digest', key: true }) readonly digest!: string;
+  /** A digest of the issuer and `id`: the key of the event that revokes this one token. */
+  @Bytes() readonly tokenKey!: string;
+  /** The `jti` of its claims; not a secret. */
+  @Text({ name: 'token_id' }) readonly id!: string;
+  /** The key of its {@link AuthAccount}. */
+  @Bytes() readonly subjectKey!: string;
+  @Text() readonly subject!: string;
+  /** The log's position before it was issued (G1). */
+  @Position() readonly gen!: number;
+  /** The session whose access token it is; `null` for an API token. */
+  @Text({ nullable: true }) readonly sid!: string | null;
+  /** What its owner calls it. */
+  @Text({ name: 'token_name' }) readonly name!: string;
+  /** Scopes with a blank between two (RFC 6749 section 3.3); `null` for none. */
+  @Long({ nullable: true }) readonly scope!: string | null;
+  /** Further claims as JSON; `null` for none. */
+  @Long({ nullable: true }) readonly claims!: string | null;
+  @Position() readonly createdAt!: number;
+  /** In steps of an hour. */
+  @Position({ nullable: true }) readonly lastUsedAt!: number | null;
+  @Position() readonly expiresAt!: number;
+  /** The log decides about a token; this is for lists, and for when its events were purged. */
+  @Position({ nullable: true }) readonly endedAt!: number | null;
+  @Choice(REVOCATION_REASONS, { nullable: true }) readonly endReason!: RevocationReason | null;
+}

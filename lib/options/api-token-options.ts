@@ -1,0 +1,63 @@
+import { option, readOptions, text, wrongKind } from './option-checks.js';
+
+/**
+ * How opaque tokens look.
+ *
+ * @example
+ * ```ts
+ * const apiTokens: ApiTokenOptions = { prefix: 'acme_' };
+ * ```
+ * @publicApi
+ */
+export interface ApiTokenOptions {
+  /**
+   * What the text of a token begins with: 1 to 20 letters and digits, a letter first, and `_` at the end.
+   * By it a scanner for leaked secrets knows whose token it is. Tokens with another prefix are refused, so
+   * do not change it while there are any.
+   *
+   * @default 'nlt_'
+   */
+  prefix?: string | undefined;
+}
+
+/** The option of opaque tokens. @publicApi */
+export interface ApiTokenSettings {
+  /**
+   * Turns opaque tokens on: `ApiTokenService` issues them, and `AccessTokenGuard`, `TokenService` and
+   * introspection accept them beside JWTs. It needs the table `auth_api_token`, which the migrations make.
+   *
+   * `JwtAuthGuard` refuses them, and a request with a JWT costs nothing more.
+   *
+   * @default false
+   */
+  apiTokens?: boolean | ApiTokenOptions | undefined;
+}
+
+/** The longest lifetime of an opaque token (ms). */
+export const LONGEST_API_TOKEN = 366 * 86_400_000;
+
+/** The option, complete. */
+export interface ResolvedApiTokens {
+  readonly prefix: string;
+}
+
+const OPTIONS = {
+  prefix: option(
+    'nlt_',
+    text(
+      (prefix) => /^[A-Za-z][A-Za-z0-9]{0,19}_$/.test(prefix),
+      "Give 1 to 20 letters and digits, a letter first, and _ at the end: 'acme_'.",
+    ),
+  ),
+};
+
+/** The option `apiTokens`; `undefined` where it is off. */
+export function apiTokens(given: unknown, path: string): ResolvedApiTokens | undefined {
+  if (given === false) return undefined;
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) {
+    const { prefix = '' } = readOptions(given, path, OPTIONS);
+    return Object.freeze({ prefix });
+  }
+  if (given === true) return apiTokens({}, path);
+  throw wrongKind(path, given, "Write true, false or { prefix: 'acme_' }.");
+}

@@ -1,0 +1,250 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { AccountService, type ApiTokenInfo, ApiTokenService } from 'nestjs-logout';
+import { TestClock } from 'nestjs-logout/testing';
+import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import { clockOf, controlPolls, NEVER_WAIT } from '../../support/controlled-instance.js';
+import { eventually } from '../../support/eventually.js';
+import { type Instance, startInstance } from '../../support/instance.js';
+import { follow, loseAllAfter } from '../../support/log-tables.js';
+import { codeOf } from '../../support/session-acts.js';
+
+const DAY = 86_400_000;
+const OPTIONS = { ...NEVER_WAIT, apiTokens: true } as const;
+
+/** Counts the statements of an instance, without those of the feed. */
+async function countStatements(instance: Instance): Promise<() => number> {
+  const { database } = await instance.open();
+  const spies = [jest.spyOn(database, 'read'), jest.spyOn(database, 'transaction')];
+  return () => spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
+}
+
+type Remembered = { readonly token: string } & ApiTokenInfo;
+type Act = (instance: Instance, subject: string) => Promise<unknown>;
+
+const ACTS: readonly (readonly [name: string, act: Act, code: string])[] = [
+  ['logoutAll', ({ logout }, subject) => logout.logoutAll(subject), 'session_ended'],
+  ['lock', ({ app }, subject) => app.get(AccountService).lock(subject, '1h'), 'account_locked'],
+  ['disable', ({ app }, subject) => app.get(AccountService).disable(subject), 'account_disabled'],
+  ['remove', ({ app }, subject) => app.get(AccountService).remove(subject), 'session_ended'],
+  ['revokeEveryone', ({ logout }) => logout.revokeEveryone(), 'token_revoked'],
+];
+
+describe('API tokens', () => {
+  describeOn(databaseKinds, 'what ends them', (kind) => {
+    let database: TestDatabase;
+    let here: Instance;
+    let there: Instance;
+
+    beforeEach(async () => {
+      database = await kind.migrated();
+      here = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
+      there = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
+    });
+
+    afterEach(async () => {
+      jest.restoreAllMocks();
+      await here?.close();
+      await there?.close();
+      await database?.drop();
+    });
+
+    const issue = (subject = 'alice', instance = here) =>
+      instance.app.get(ApiTokenService).issue(subject, { name: 'backup' });
+
+    /** Issues a token that both instances have accepted, and remember. */
+    async function remembered(subject = 'alice'): Promise<Remembered> {
+      const { token, info } = await issue(subject);
+      await follow(there);
+      expect([await here.judge(token), await there.judge(token)]).toEqual(['active', 'active']);
+      return { token, ...info };
+    }
+
+    it('revoke() is refused here at once, and there by the next poll, though both remember it', async () => {
+      const { token, id, expiresAt } = await remembered();
+      const other = await issue();
+      const receipt = await here.app.get(ApiTokenService).revoke(id);
+      expect(receipt.events).toMatchObject([{ kind: 'token' }]);
+      // Whoever writes it: O3.
+      expect(receipt.keptUntil?.getTime()).toBeGreaterThan(expiresAt.getTime());
+      expect(await here.judge(token)).toBe('token_revoked');
+      await follow(there);
+      const statements = await countStatements(there);
+      expect(await there.judge(token)).toBe('token_revoked');
+      expect(statements()).toBe(0);
+      expect(await there.judge(other.token)).toBe('active');
+      // Again: nothing is written, and the receipt names the same event.
+      const { events } = await there.app.get(ApiTokenService).revoke(token);
+      expect(events).toEqual(receipt.events);
+    });
+
+    it.each(ACTS)(
+      '%s ends them as it ends sessions, and none of later',
+      async (name, act, code) => {
+        const { token } = await remembered();
+        await act(here, 'alice');
+        expect(await here.judge(token)).toBe(code);
+        await follow(there);
+        expect(await there.judge(token)).toBe(code);
+        const isShut = name === 'lock' || name === 'disable';
+        if (isShut) {
+          expect(await codeOf(issue())).toBe(code);
+          return;
+        }
+        // In the same second.
+        const next = await issue();
+        expect([await here.judge(next.token), await there.judge(next.token)]).toEqual([
+          'active',
+          'active',
+        ]);
+        expect(await here.judge(token)).not.toBe('active');
+      },
+    );
+
+    it('a password change ends them all; changed claims end none', async () => {
+      const { token } = await remembered();
+      const accounts = here.app.get(AccountService);
+      await accounts.claimsChanged('alice');
+      await follow(there);
+      expect([await here.judge(token), await there.judge(token)]).toEqual(['active', 'active']);
+      const session = await here.tokens.verify(await here.login('alice'));
+      await accounts.passwordChanged('alice', { keepSession: session.sid });
+      await follow(there);
+      expect([await here.judge(token), await there.judge(token)]).toEqual([
+        'session_ended',
+        'session_ended',
+      ]);
+    });
+
+    it('a revoked signing key ends none of them', async () => {
+      const { token } = await remembered();
+      await here.logout.revokeKey('a key that leaked');
+      await follow(there);
+      expect([await here.judge(token), await there.judge(token)]).toEqual(['active', 'active']);
+    });
+
+    it('the first request reads one row, the next ones read nothing', async () => {
+      const { token } = await issue();
+      const statements = await countStatements(there);
+      expect(await there.judge(token)).toBe('active');
+      expect(statements()).toBe(1);
+      for (let round = 0; round < 20; round++) expect(await there.judge(token)).toBe('active');
+      expect(statements()).toBe(1);
+    });
+
+    it('it is refused after a restart', async () => {
+      const { token, id } = await remembered();
+      await here.app.get(ApiTokenService).revoke(id);
+      await there.close();
+      there = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
+      expect(await there.judge(token)).toBe('token_revoked');
+    });
+
+    it('an instance that cannot prove that it is fresh answers 503, and 401 for what it knows', async () => {
+      const { token } = await remembered();
+      const ended = await remembered();
+      await here.app.get(ApiTokenService).revoke(ended.id);
+      await follow(there);
+      const polls = await controlPolls(there);
+      polls.fail();
+      clockOf(there).advance(6_000);
+      await eventually(() => there.feed.failing);
+      expect(await there.judge(token)).toBe('revocation_state_unknown');
+      expect(await there.judge(ended.token)).toBe('token_revoked');
+    });
+
+    it('a revocation that cannot be stored is an error, and the token goes on', async () => {
+      const { token, id } = await remembered();
+      const { database: connections } = await here.open();
+      for (const method of ['transaction', 'transactionOf'] as const) {
+        if (connections[method] === undefined) continue;
+        jest.spyOn(connections, method).mockRejectedValue(new Error('The disk is full.'));
+      }
+      expect(await codeOf(here.app.get(ApiTokenService).revoke(id))).toBe('storage_unavailable');
+      expect(await there.judge(token)).toBe('active');
+    });
+
+    it('an account that was logged out since the position was read gets none', async () => {
+      const since = await here.sessions.position();
+      await there.logout.logoutAll('alice');
+      const late = here.app.get(ApiTokenService).issue('alice', { name: 'late', since });
+      expect(await codeOf(late)).toBe('session_ended');
+    });
+
+    it('a token goes on being refused when its event and the cut-off were purged', async () => {
+      const [alices, bobs] = [await remembered('alice'), await remembered('bob')];
+      await here.app.get(ApiTokenService).revoke(alices.id);
+      await here.logout.logoutAll('bob');
+      await follow(there);
+      for (const instance of [here, there]) clockOf(instance).advance(3 * DAY);
+      await Promise.all([follow(here), follow(there)]);
+      const count = async (table: string): Promise<number> => {
+        const rows = (await here.dataSource.query(`SELECT COUNT(*) AS n FROM ${table}`)) as {
+          n: string;
+        }[];
+        return Number(rows[0]?.n);
+      };
+      // Another event, so that the one of bob is not the last.
+      await here.logout.logoutAll('carol');
+      await eventually(async () => {
+        await here.purge.purge();
+        return (await count('auth_subject')) === 1;
+      });
+      for (const instance of [here, there]) {
+        const { index, proofs } = instance;
+        while (index.sweep(proofs.now()) > 0);
+        expect(await instance.judge(bobs.token)).toBe('token_invalid');
+        expect(await instance.judge(alices.token)).toMatch(/token_revoked|token_invalid/);
+      }
+      const clock = new TestClock();
+      clock.advance(3 * DAY);
+      const fresh = await startInstance(database, { clock, options: OPTIONS });
+      expect(await fresh.judge(bobs.token)).toBe('token_invalid');
+      expect(await fresh.judge(alices.token)).toMatch(/token_revoked|token_invalid/);
+      await fresh.close();
+    });
+
+    it('a row is read again before the log may forget what ended its token', async () => {
+      const { token } = await remembered();
+      await here.logout.logoutAll('alice');
+      await follow(there);
+      // The event is kept for as long as access tokens live, and two minutes more.
+      for (const instance of [here, there]) clockOf(instance).advance(20 * 60_000);
+      await follow(there);
+      while (there.index.sweep(there.proofs.now()) > 0);
+      const { sub, jti, gen } = { sub: 'alice', jti: undefined, gen: 0 };
+      expect(
+        there.index.find({ iss: 'https://issuer.test', sub, jti, gen }, '', true),
+      ).toBeUndefined();
+      expect(await there.judge(token)).toBe('session_ended');
+    });
+
+    it('what the database lost and this instance knows is noted in the row again', async () => {
+      const { token, info } = await issue();
+      await there.app.get(ApiTokenService).revoke(info.id);
+      await follow(here);
+      await loseAllAfter(there, 0);
+      await there.dataSource.query('UPDATE auth_api_token SET ended_at = NULL, end_reason = NULL');
+      await follow(here);
+      expect(await here.judge(token)).toBe('token_revoked');
+      await eventually(async () => {
+        const rows = (await there.dataSource.query('SELECT ended_at FROM auth_api_token')) as {
+          ended_at: unknown;
+        }[];
+        return rows[0]?.ended_at !== null;
+      });
+      await there.close();
+      there = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
+      expect(await there.judge(token)).toBe('token_revoked');
+    });
+
+    it('expires', async () => {
+      const { token } = await here.app
+        .get(ApiTokenService)
+        .issue('alice', { name: 'short', expiresIn: '10s' });
+      expect(await here.judge(token)).toBe('active');
+      clockOf(here).advance(16_000);
+      await follow(here);
+      expect(await here.judge(token)).toBe('token_expired');
+    });
+  });
+});
