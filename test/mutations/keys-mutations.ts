@@ -206,8 +206,8 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
   one(
     'a token that has expired is explained as good',
     'authentication/token.service',
-    'this.verifier.accept(token, DEFAULT_DEMAND);',
-    '',
+    'this.verifier.accept(await this.read(text, DEFAULT_DEMAND), DEFAULT_DEMAND)',
+    'this.verifier.accept(await this.read(text, any), any)',
     'cluster/cli/explain',
   ),
   one(
