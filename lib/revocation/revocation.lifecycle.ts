@@ -51,10 +51,11 @@ export class RevocationLifecycle
     await this.push.prepare();
     if (!this.options.follow) return this.startWriting();
     await this.within(this.options.bootTimeout, this.feed.start());
-    const { failure } = this.feed;
-    const isOver = failure instanceof AuthWiringError || (!this.feed.ready && isRefusal(failure));
-    if (isOver) throw await this.bootError(failure);
-    if (!this.feed.ready) {
+    const { failure, ready } = this.feed;
+    const reason = this.fatalOf(failure);
+    const isOver = reason instanceof AuthWiringError || (!ready && reason !== undefined);
+    if (isOver) throw await this.bootError(reason);
+    if (!ready) {
       this.logger.warn(
         'The revocation log is not loaded yet; guarded routes answer 503 until it is. It is tried again.',
       );
@@ -70,13 +71,16 @@ export class RevocationLifecycle
     this.logger.log(
       'This process only writes (follow: false): it follows no log, and its guards answer 503.',
     );
+    let failure: unknown;
     try {
-      const isDone = await this.within(this.options.bootTimeout, this.register());
-      if (!isDone) this.logger.warn('The revocation log cannot be reached yet.');
+      if (await this.within(this.options.bootTimeout, this.register())) return;
     } catch (error) {
-      if (error instanceof AuthWiringError || isRefusal(error)) throw await this.bootError(error);
-      this.logger.warn(`The revocation log cannot be reached yet: ${messageOf(error)}`);
+      failure = error;
     }
+    const reason = this.fatalOf(failure);
+    if (reason !== undefined) throw await this.bootError(reason);
+    const why = failure === undefined ? '.' : `: ${messageOf(failure)}`;
+    this.logger.warn(`The revocation log cannot be reached yet${why}`);
   }
 
   /** Refused credentials may be corrected while the boot waits. */
@@ -86,11 +90,22 @@ export class RevocationLifecycle
       try {
         return await this.log.register();
       } catch (error) {
-        if (!isRefusal(error) || this.clock.monotonic() + REFUSED_PAUSE >= deadline) throw error;
-        this.logger.warn(`The database refuses the revocation log: ${messageOf(error)}`);
+        const isRefused = isRefusal(error) || this.connection.refusal !== undefined;
+        const isOver = this.clock.monotonic() + REFUSED_PAUSE >= deadline;
+        if (!isRefused || isOver || error instanceof AuthWiringError) throw error;
+        this.logger.warn(`The revocation log cannot be opened yet: ${messageOf(error)}`);
         await passTime(this.clock, REFUSED_PAUSE);
       }
     }
+  }
+
+  /**
+   * Why the boot stops now: what no retry can fix, or that the database refused the log. A later attempt that
+   * got no answer, or has none yet, is no reason to believe that it would accept the log.
+   */
+  private fatalOf(failure: unknown): unknown {
+    const isFatal = failure instanceof AuthWiringError || isRefusal(failure);
+    return isFatal ? failure : this.connection.refusal;
   }
 
   /** What stops the boot. Nest does not close an application that did not start, so it is done here. */

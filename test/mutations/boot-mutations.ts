@@ -101,4 +101,11 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
     '',
     'security/jwt-wiring',
   ),
+  one(
+    'a boot forgets a refusal when a later attempt gets no answer',
+    'revocation/revocation.lifecycle',
+    'return isFatal ? failure : this.connection.refusal;',
+    'return isFatal ? failure : undefined;',
+    'cluster/storage/refused-connection',
+  ),
 ];

@@ -153,7 +153,7 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   one(
     'refused credentials start an application that is closed',
     'revocation/revocation.lifecycle',
-    '(!this.feed.ready && isRefusal(failure))',
+    '(!ready && reason !== undefined)',
     'false',
     'cluster/storage/refused-connection',
   ),

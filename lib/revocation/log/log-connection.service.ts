@@ -4,6 +4,7 @@ import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
 import { locateDataSource } from '../../database/data-source.locator.js';
 import { deriveDataSourceOptions } from '../../database/derive-data-source-options.js';
+import { isRefusal } from '../../database/driver-connection.js';
 import type { LogDatabase } from '../../database/log-database.js';
 import { LogStatements } from '../../database/log.statements.js';
 import { openLogDatabase } from '../../database/open-log-database.js';
@@ -45,6 +46,11 @@ export class LogConnection implements OnModuleInit {
   private current: Promise<OpenLog> | undefined;
   private opened: Opened | undefined;
   private isRefused = false;
+  /**
+   * Why the database last refused to let the log in; `undefined` once the log was opened. A later attempt
+   * that the database did not answer takes nothing back.
+   */
+  refusal: unknown;
   private closed = false;
 
   constructor(
@@ -122,7 +128,11 @@ export class LogConnection implements OnModuleInit {
   private async connect(): Promise<OpenLog> {
     const made = { pool: poolOf(this.application), options: this.dataSourceOptions };
     const { opened } = this;
-    const database = await this.openDatabase();
+    const database = await this.openDatabase().catch((error: unknown) => {
+      if (isRefusal(error)) this.refusal = error;
+      throw error;
+    });
+    this.refusal = undefined;
     try {
       if (opened !== undefined) {
         await this.follow(opened, database, made);

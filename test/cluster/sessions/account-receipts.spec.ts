@@ -86,8 +86,11 @@ describe('acts on accounts', () => {
     it('waits for all instances where it is asked to', async () => {
       for (const [, act] of ending()) {
         let receipt: LogoutReceipt | undefined;
-        const before = clockOf(here).monotonic();
+        const position = await headPosition(here.dataSource);
         void act({ wait: 'everywhere' }).then((one) => (receipt = one));
+        // Only then: a clock that moves during the write would have moved far enough without any wait.
+        await eventually(async () => (await headPosition(here.dataSource)) !== position);
+        const before = clockOf(here).monotonic();
         await eventually(() => {
           clockOf(here).advance(100);
           return receipt !== undefined;

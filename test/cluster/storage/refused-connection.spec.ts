@@ -8,6 +8,7 @@ import { describeOn, serverKinds, type TestDatabase } from '../../support/databa
 import { type Instance, startInstance } from '../../support/instance.js';
 import { openLogDatabase } from '../../support/internals.js';
 import { eventually } from '../../support/eventually.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 
 jest.setTimeout(60_000);
 
@@ -15,11 +16,12 @@ describeOn(serverKinds, 'a boot with a password that the database refuses', (kin
   let database: TestDatabase;
   let user: DatabaseUser;
   let clock: TestClock;
-  let warnings: () => number;
+  let refusals: () => number;
 
   beforeEach(async () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-    warnings = () => warn.mock.calls.length;
+    refusals = () =>
+      warn.mock.calls.filter(([message]) => /password|denied/i.test(String(message))).length;
     database = await kind.create();
     user = await createUser(database, 'right');
     clock = new TestClock();
@@ -41,7 +43,7 @@ describeOn(serverKinds, 'a boot with a password that the database refuses', (kin
   const refusedOnce = (): Promise<void> =>
     eventually(() => {
       clock.advance(1);
-      return warnings() > 0;
+      return refusals() > 0;
     });
   const outcomeOf = async (starting: Promise<unknown>): Promise<unknown> => {
     let outcome: unknown;
@@ -50,7 +52,7 @@ describeOn(serverKinds, 'a boot with a password that the database refuses', (kin
       (error: unknown) => (outcome = error),
     );
     await eventually(() => {
-      clock.advance(20);
+      clock.advance(100);
       return outcome !== undefined;
     });
     return outcome;
@@ -65,11 +67,35 @@ describeOn(serverKinds, 'a boot with a password that the database refuses', (kin
       expect(outcome).toBeInstanceOf(AuthWiringError);
       expect(String(outcome)).toMatch(/the database refuses .*(password|denied)/i);
     });
+
+    for (const fate of ['freeze', 'refuse'] as const) {
+      it(`is stopped too if later attempts get no answer (follow: ${follow}, ${fate})`, async () => {
+        const { host, port } = user.options as { host: string; port: number };
+        const proxy = await TcpProxy.to(host, port);
+        const options = { ...user.options, port: proxy.port, password: 'wrong' };
+        const starting = start(options, { follow });
+        starting.catch(() => undefined);
+        await refusedOnce();
+        proxy[fate]();
+        const made = proxy.connections + proxy.refused;
+        await eventually(() => {
+          clock.advance(20);
+          return proxy.connections + proxy.refused > made;
+        });
+        clock.advance(10_000);
+        // A boot that stops waits for its attempt, so that it leaves no connection behind.
+        await proxy.close();
+        const outcome = await outcomeOf(starting);
+        expect(outcome).toBeInstanceOf(AuthWiringError);
+        expect(String(outcome)).toMatch(/the database refuses .*(password|denied)/i);
+      });
+    }
   }
 
   it('succeeds when the password is corrected in the options before bootTimeout', async () => {
     const options = { ...user.options, password: 'wrong' };
-    const starting = start(options);
+    // Longer than a busy machine can take to connect while the clock moves.
+    const starting = start(options, { bootTimeout: '10m' });
     starting.catch(() => undefined);
     await refusedOnce();
     Object.assign(options, { password: 'right' });
