@@ -47,6 +47,7 @@ import { JwksController, TokenIntrospector, TokenRoutes } from './http/token.rou
 import { LiveSockets } from './live/live-sockets.service.js';
 import { LiveTokens } from './live/live-tokens.service.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
+import { ScopedLogout } from './logout/scoped-logout.service.js';
 import { LogoutService } from './logout/logout.service.js';
 import { assertOneCopyOfNest, AuthExceptionFilter } from './platform/auth-exception.filter.js';
 import { ResolvedAuthOptions } from './options/resolved-auth-options.js';
@@ -93,6 +94,7 @@ const PROVIDERS = [
   AccessTokenSigner,
   RevocationWriter,
   ActIssuer,
+  ScopedLogout,
   AccountEraser,
   RefreshTokenLookup,
   LoginService,

@@ -175,6 +175,7 @@ export type { TokenAnswer } from './http/login.routes.js';
 
 export { LogoutService } from './logout/logout.service.js';
 export type {
+  GrantLogoutOptions,
   KeyRevocationPreview,
   LogoutAllOptions,
   RevokeKeyOptions,

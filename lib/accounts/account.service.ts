@@ -29,7 +29,7 @@ export type AccountActOptions = Omit<SubjectLogoutOptions, 'manager'>;
  */
 export type AccountChangeOptions = SubjectLogoutOptions;
 
-type SubjectRequest = Extract<RevocationRequest, { kind: 'subject' }>;
+type SubjectRequest = Extract<RevocationRequest, { subject: string }>;
 
 /**
  * Acts on accounts. Each act revokes every older token at once and everywhere, and no newer one. What was

@@ -1,33 +1,19 @@
-import { type RevocationReason } from '../database/entities/revocation-event.entity.js';
-import { AUTH_OPTIONS } from '../options/auth-option-table.js';
 import { lockTimeOf } from '../options/duration.js';
 import { isIdentifier } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
-import {
-  DEFAULT_REASONS,
-  draftsOf,
-  type EventDraft,
-  type RevocationRequest,
-} from '../revocation/log/event-draft.js';
+import { DEFAULT_REASONS, type RevocationRequest } from '../revocation/log/event-draft.js';
 import type { Appended } from '../revocation/log/log.transactions.js';
 import { sessionsOfKey } from '../sessions/session-list.js';
+import { clientOf, grantOf, sessionsOfScope } from '../sessions/session-scope.js';
 import { type CommandContext, type CommandLog, parseRetryId } from './command-log.js';
 import { boundText, CommandUsageError, isUnbounded, plural } from './command.js';
-
-/** The options that say whose tokens are meant. */
-interface IssuerOptions {
-  readonly issuer?: string | undefined;
-  readonly foreign?: boolean | undefined;
-}
-
-/** What every command that ends tokens takes; lengths of time are milliseconds. */
-interface EndOptions extends IssuerOptions {
-  readonly reason?: RevocationReason | undefined;
-  readonly actor?: string | undefined;
-  readonly id?: string | undefined;
-  readonly keepFor?: number | undefined;
-  readonly yes?: boolean | undefined;
-}
+import {
+  draftsFor,
+  type EndOptions,
+  endSessions,
+  type IssuerOptions,
+  type NamedIssuer,
+} from './end-sessions.js';
 
 /** The options of `nestjs-logout revoke`. */
 interface RevokeOptions extends EndOptions {
@@ -36,6 +22,8 @@ interface RevokeOptions extends EndOptions {
   /** The token's `exp` (epoch ms). */
   readonly expires?: number | undefined;
   readonly subject?: string | undefined;
+  readonly client?: string | undefined;
+  readonly grant?: string | undefined;
   readonly except?: string | undefined;
   readonly lockFor?: number | undefined;
   readonly everyone?: boolean | undefined;
@@ -48,7 +36,10 @@ interface RevokeKeyOptions extends EndOptions {
   readonly sessions?: boolean | undefined;
 }
 
-/** `nestjs-logout revoke`: one event, written as `LogoutService` writes it. */
+/**
+ * `nestjs-logout revoke`: one event, written as `LogoutService` writes it. Of a client or a grant it is the
+ * cut-off, and each session gets an event of its own.
+ */
 export async function revoke(context: CommandContext, options: RevokeOptions): Promise<void> {
   checkRevoke(options);
   const { output } = context;
@@ -66,7 +57,13 @@ export async function revoke(context: CommandContext, options: RevokeOptions): P
       output.note('No such session is stored here. Its tokens are revoked all the same.');
     }
   }
-  report(context, await end(log, own, options, request));
+  const appended = await end(log, own, options, request);
+  if (request.kind !== 'subject' || request.scope === undefined) return report(context, appended);
+  const cutOff = appended.events[0]?.position ?? 0;
+  const pages = sessionsOfScope(log, own.keys, request.scope, cutOff);
+  const whose = 'grant' in request.scope ? 'the grant' : 'the client';
+  const ended = await endSessions(context, log, own, options, whose, pages);
+  report(context, appended, sessionsEnded(ended));
 }
 
 /**
@@ -98,22 +95,24 @@ export async function revokeKey(context: CommandContext, options: RevokeKeyOptio
   const request = { kind: 'key', issuer: own.issuer, kid } as const;
   // The key first: until it is revoked, refreshes go on to sign with it.
   const appended = await end(log, own, options, request);
-  const ended = sessions ? await endSessions(context, log, own, options) : undefined;
+  const reason = DEFAULT_REASONS.key;
+  const ended = sessions
+    ? await endSessions(
+        context,
+        log,
+        own,
+        { ...options, reason },
+        'the key',
+        await pages(log, own, kid),
+      )
+    : undefined;
+  const { lines, values } = ended === undefined ? NOTHING_MORE : sessionsEnded(ended);
   const scope =
     'Below format 2 of the log it counts for keys of this name of every issuer (nestjs-logout raise-format).';
   report(context, appended, {
-    lines: [
-      ...(appended.events.length > 1 ? [scope] : []),
-      ...(ended === undefined ? [] : [`${plural(ended, 'session')} ended.`]),
-    ],
-    values: ended === undefined ? {} : { sessions: ended },
+    lines: [...(appended.events.length > 1 ? [scope] : []), ...lines],
+    values,
   });
-}
-
-/** An issuer with the keys of its events. */
-interface NamedIssuer {
-  readonly issuer: string;
-  readonly keys: EventKeys;
 }
 
 /**
@@ -155,11 +154,11 @@ async function readIssuer(
 }
 
 function checkRevoke(options: RevokeOptions): void {
-  const { session, tokenId, subject, everyone, expires, except, lockFor } = options;
-  const named = [session, tokenId, subject, everyone].filter((value) => value !== undefined);
+  const { session, tokenId, subject, grant, everyone, expires, except, lockFor, client } = options;
+  const named = [session, tokenId, subject, grant, everyone].filter((value) => value !== undefined);
   if (named.length !== 1) {
     throw new CommandUsageError(
-      'Say what to end: give exactly one of --session, --token-id, --subject and --everyone.',
+      'Say what to end: give exactly one of --session, --token-id, --subject, --grant and --everyone.',
     );
   }
   // An option that would have no effect is a misunderstanding, and the act cannot be undone.
@@ -167,9 +166,18 @@ function checkRevoke(options: RevokeOptions): void {
     ['--expires', expires, '--token-id', tokenId],
     ['--except', except, '--subject', subject],
     ['--lock-for', lockFor, '--subject', subject],
+    ['--client', client, '--subject', subject],
   ] as const) {
     if (given === undefined || other !== undefined) continue;
     throw new CommandUsageError(`${name} only goes with ${needed}.`);
+  }
+  if (client !== undefined && (except !== undefined || lockFor !== undefined)) {
+    throw new CommandUsageError('--client does not go with --except and --lock-for.');
+  }
+  if (options.foreign === true && (client !== undefined || grant !== undefined)) {
+    throw new CommandUsageError(
+      '--foreign does not go with --client and --grant: the sessions here are of our own issuer.',
+    );
   }
   if (options.foreign === true && options.keepFor === undefined && expires === undefined) {
     throw new CommandUsageError(
@@ -179,11 +187,17 @@ function checkRevoke(options: RevokeOptions): void {
 }
 
 function requestOf(options: RevokeOptions, issuer: string): RevocationRequest {
-  const { session, tokenId, expires, subject, except, lockFor } = options;
+  const { session, tokenId, expires, subject, client, grant, except, lockFor } = options;
   if (session !== undefined) return { kind: 'session', issuer, sid: session };
   if (tokenId !== undefined) {
     const expiresAt = expires === undefined ? undefined : expires / 1000;
     return { kind: 'token', issuer, jti: tokenId, expiresAt };
+  }
+  if (grant !== undefined) {
+    return { kind: 'subject', issuer, scope: { grant: grantOf(grant, '--grant') } };
+  }
+  if (subject !== undefined && client !== undefined) {
+    return { kind: 'subject', issuer, scope: { subject, client: clientOf(client, '--client') } };
   }
   // What is left is --everyone.
   if (subject === undefined) return { kind: 'issuer', issuer };
@@ -209,25 +223,6 @@ async function end(
   throw new CommandUsageError('--id takes what an earlier run printed, unchanged.');
 }
 
-/**
- * The same drafts as an instance makes. The command does not know the application's `accessTokenTtl`, and
- * need not: the event is kept for the longest lifetime that any instance has registered in the head.
- */
-function draftsFor(
-  log: CommandLog,
-  { keys }: NamedIssuer,
-  { reason, actor, keepFor = 0 }: EndOptions,
-  request: RevocationRequest,
-): EventDraft[] {
-  const clockTolerance = Number(AUTH_OPTIONS.clockTolerance.default) * 1000;
-  return draftsOf(
-    { reason: reason ?? DEFAULT_REASONS[request.kind], actor, ...request },
-    keys,
-    { clockTolerance, foreign: [], maxTokenLife: keepFor },
-    log.clock.wall(),
-  );
-}
-
 /** By the database's time: this host's clock may be wrong. */
 async function pages(
   log: CommandLog,
@@ -237,34 +232,23 @@ async function pages(
   return sessionsOfKey(log, keys, issuer, kid, (await log.figures()).now);
 }
 
-/** Page by page; run again after a failure, it continues with those that are left. */
-async function endSessions(
-  { output }: CommandContext,
-  log: CommandLog,
-  own: NamedIssuer,
-  { kid, ...options }: RevokeKeyOptions,
-): Promise<number> {
-  const reason = DEFAULT_REASONS.key;
-  const work = async (update: (text: string) => void): Promise<number> => {
-    let ended = 0;
-    for await (const sids of await pages(log, own, kid)) {
-      if (sids.length === 0) continue;
-      const drafts = sids.flatMap((sid) =>
-        draftsFor(log, own, options, { kind: 'session', issuer: own.issuer, sid, reason }),
-      );
-      await log.append(drafts);
-      update(`${plural((ended += drafts.length), 'session')} ended …`);
-    }
-    return ended;
-  };
-  return output.during('Ending the sessions of the key …', work, 'All of them have ended.');
+/** What is printed beside the events. */
+interface More {
+  readonly lines: readonly string[];
+  readonly values: object;
+}
+
+const NOTHING_MORE: More = { lines: [], values: {} };
+
+function sessionsEnded(sessions: number): More {
+  return { lines: [`${plural(sessions, 'session')} ended.`], values: { sessions } };
 }
 
 /** Prints what was written, from when it counts and how long it is remembered. */
 function report(
   { output }: CommandContext,
   { head, events }: Appended,
-  more: { readonly lines: readonly string[]; readonly values: object } = { lines: [], values: {} },
+  more: More = NOTHING_MORE,
 ): void {
   const isBound = !isUnbounded(head.maxStaleness);
   const kept = events.map((event) => ({

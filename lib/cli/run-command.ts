@@ -66,11 +66,15 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
     'make every check and print each mistake with its fix; exit code 1 if something is wrong',
   );
   add('explain', 'show what revoked the access token on stdin, when and by whom');
-  withEnd(add('revoke', 'revoke tokens: of one session, one token, one account, or all of them'))
+  withEnd(
+    add('revoke', 'revoke tokens: of one session, token, account, client or grant, or all of them'),
+  )
     .option('--session <sid>', 'one login: its access tokens and its refresh token')
     .option('--token-id <jti>', 'one access token')
     .option('--expires <exp>', 'with --token-id: the token’s exp (seconds, or an ISO time)', time)
     .option('--subject <sub>', 'every token of an account')
+    .option('--client <name>', 'with --subject: only the sessions of this client')
+    .option('--grant <id>', 'every session of a grant, of all accounts')
     .option('--except <sid>', 'with --subject: the one session that is kept')
     .option('--lock-for <duration>', 'with --subject: also refuse logins, such as 15m', duration)
     .option('--everyone', 'every token of the issuer');

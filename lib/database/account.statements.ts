@@ -41,6 +41,9 @@ function unknownAccount(key: string): AccountRow {
   return { key, ...UNMARKED, markedAt: 0, lockedUntil: null, disabledAt: null };
 }
 
+/** One row of {@link AccountStatements.findCutOffs}. */
+export const cutOffOf = reader(AuthAccount, ['killsBelow', 'reason']);
+
 /** One row of `auth_subject`. */
 export const accountOf = reader(AuthAccount);
 
@@ -63,6 +66,9 @@ export class AccountStatements extends Statements {
       `UNION ALL SELECT 1 FROM ${this.sessions.table} WHERE subject_key = ?1 LIMIT 1`,
     'hex',
   );
+
+  /** What is stored of these keys, of accounts or of scopes. */
+  readonly findCutOffs = this.accounts.find(['key IN'], { only: ['killsBelow', 'reason'] });
 
   /** Whether there is a row of a session. */
   readonly findSession = this.sessions.find(['key'], { only: ['sid'] });

@@ -161,6 +161,12 @@ export class SessionStatements extends Statements {
     orderBy: 'key',
   });
 
+  /** Logins of a grant that started below a position and have not ended, page by page. */
+  readonly listByGrant = this.session.findSome(['grantId', 'key >', 'endedAt IS NULL', 'gen <'], {
+    only: ['sid', 'key', 'grantId'],
+    orderBy: 'key',
+  });
+
   /** Logins of an account that started below a position, some at once. */
   readonly findOfSubject = this.session.findSome(['subjectKey', 'gen <'], { only: ['key'] });
 

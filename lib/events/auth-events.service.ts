@@ -27,7 +27,8 @@ export type AuthEventType =
   | 'clocks_differ';
 
 /** How much an act ended. */
-export type AuthEventScope = 'token' | 'session' | 'subject' | 'key' | 'issuer';
+export type AuthEventScope =
+  'token' | 'session' | 'client' | 'grant' | 'subject' | 'key' | 'issuer';
 
 /**
  * One thing that happened to a user's tokens, for an audit. It holds no token, secret, cookie or name

@@ -23,7 +23,15 @@ export interface LogoutAllOptions extends SubjectLogoutOptions {
    * stolen. Not together with `manager`.
    */
   readonly lockFor?: Duration | undefined;
+  /**
+   * Ends only the sessions whose login named this client, such as `'tv'`. Not together with `manager`,
+   * `lockFor` or the issuer of others.
+   */
+  readonly client?: string | undefined;
 }
+
+/** What {@link LogoutService.logoutGrant} takes. `manager` is not among it: see there. */
+export type GrantLogoutOptions = Omit<LogoutOptions, 'manager'>;
 
 /** What {@link LogoutService.revokeKey} takes beside {@link LogoutOptions}. */
 export interface RevokeKeyOptions extends LogoutOptions {

@@ -15,7 +15,9 @@ import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js'
 import { sessionsOfKey } from '../sessions/session-list.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 import { ActIssuer } from './act-issuer.service.js';
+import { ScopedLogout } from './scoped-logout.service.js';
 import type {
+  GrantLogoutOptions,
   KeyRevocationPreview,
   LogoutAllOptions,
   RevokeKeyOptions,
@@ -58,6 +60,7 @@ export class LogoutService {
     private readonly positions: LogPositions,
     private readonly keys: EventKeys,
     private readonly issuers: ActIssuer,
+    private readonly scoped: ScopedLogout,
     private readonly options: ResolvedAuthOptions,
   ) {}
 
@@ -129,20 +132,30 @@ export class LogoutService {
    * Where the option `foreign` has an issuer, `issuer` may be left out only for an account that has a
    * session or a row of ours.
    *
+   * With `client` it ends only the sessions of that client, also those of a login whose password is being
+   * checked now, which is refused with `session_ended`. The receipt names the cut-off; each session has an
+   * event of its own. After a 503 call it again: it continues with what is left.
+   *
    * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; where `issuer` is
-   * needed; for an `issuer` that is not registered; for `lockFor` of a foreign issuer.
-   * @throws AuthException 400 `invalid_subject` for a text that cannot be a `sub`.
+   * needed; for an `issuer` that is not registered; for `lockFor` of a foreign issuer; for `client` together
+   * with `manager`, `lockFor` or a foreign issuer.
+   * @throws AuthException 400 `invalid_subject` for a text that cannot be a `sub`, `invalid_request` for an
+   * empty client.
    * @example
    * ```ts
    * await this.logoutService.logoutAll('auth0|123', { issuer: 'https://tenant.eu.auth0.com/' });
+   * await this.logoutService.logoutAll(user.id, { client: 'tv', actor: admin.id });
    * ```
    */
   async logoutAll(
     given: string | number | bigint,
-    { lockFor, ...options }: LogoutAllOptions = {},
+    { lockFor, client, ...options }: LogoutAllOptions = {},
   ): Promise<LogoutReceipt> {
     const call = 'logoutAll()';
     const subject = subjectOf(given, call);
+    if (client !== undefined) {
+      return this.scoped.logoutClient(subject, client, { ...options, lockFor });
+    }
     const account = lockFor === undefined ? undefined : { lockFor: lockTimeOf(lockFor) };
     const issuer =
       account === undefined
@@ -150,6 +163,22 @@ export class LogoutService {
         : await this.issuers.ofLogins(subject, options.issuer, 'logoutAll({ lockFor })');
     const request = { kind: 'subject', issuer, subject, account } as const;
     return this.writer.end({ request, reason: 'logged_out_elsewhere' }, options);
+  }
+
+  /**
+   * Ends every session whose login had this `grant`, of all accounts: an OAuth grant that is withdrawn, an
+   * agent that is switched off. Like {@link logoutAll} with `client`, also for `manager`, which is refused:
+   * the sessions can only be found once the cut-off is committed.
+   *
+   * @throws AuthException 400 `invalid_request` for a text that cannot be a grant.
+   * @example
+   * ```ts
+   * await this.sessions.login(authenticate, { grant: approval.id });
+   * await this.logoutService.logoutGrant(approval.id, { actor: userId, reason: 'administrator' });
+   * ```
+   */
+  async logoutGrant(grant: string, options: GrantLogoutOptions = {}): Promise<LogoutReceipt> {
+    return this.scoped.logoutGrant(grant, options);
   }
 
   /**

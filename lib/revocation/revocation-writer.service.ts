@@ -190,12 +190,18 @@ function reportOf(
   request: RevocationRequest,
   type: AuthEventType | undefined,
 ): Omit<AuthEventDraft, 'reason'> {
-  return {
-    type: type ?? (request.kind === 'key' ? 'key_revoked' : 'logout'),
-    scope: request.kind,
-    subject: request.kind === 'subject' ? request.subject : undefined,
-    sessionId: request.kind === 'session' ? request.sid : undefined,
-  };
+  const what = type ?? (request.kind === 'key' ? 'key_revoked' : 'logout');
+  if (request.kind !== 'subject' || request.scope === undefined) {
+    return {
+      type: what,
+      scope: request.kind,
+      subject: request.kind === 'subject' ? request.subject : undefined,
+      sessionId: request.kind === 'session' ? request.sid : undefined,
+    };
+  }
+  // Several accounts may have one grant.
+  if ('grant' in request.scope) return { type: what, scope: 'grant' };
+  return { type: what, scope: 'client', subject: request.scope.subject };
 }
 
 function receiptOf({ events }: Written, kind: RevocationKind, bound: number): LogoutReceipt {

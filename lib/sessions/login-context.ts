@@ -74,6 +74,15 @@ export interface RefreshContext extends ClientContext {
 
 /** What a login can have beside its subject. @publicApi */
 export interface LoginContext extends ClientContext {
+  /**
+   * What the login was granted for: the id of an OAuth grant, an agent or an MCP approval, 1 to 255
+   * characters. Several logins may have one grant, of several accounts too, and
+   * {@link LogoutService.logoutGrant} ends them all. Take it from your own records, never from the client:
+   * one that chooses its grant is not ended with it. Its refreshes keep it.
+   *
+   * @throws AuthException 400 `invalid_request` for an empty or longer text.
+   */
+  readonly grant?: string | undefined;
   /** The session that this browser held before: it ends, which prevents session fixation. */
   readonly replaces?: string | undefined;
   /**

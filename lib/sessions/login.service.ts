@@ -4,7 +4,7 @@ import type { BoundClient } from '../binding/bound-client.js';
 import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
 import type { SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { type AuthException, refusal } from '../errors/auth.exception.js';
+import { type AuthException, refusal, type RefusalDetails } from '../errors/auth.exception.js';
 import { AuthEvents } from '../events/auth-events.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
@@ -29,6 +29,7 @@ import {
 } from './login-context.js';
 import { refreshTokenDigest } from './refresh-token.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
+import { grantOf, overtakenBy } from './session-scope.js';
 import { SessionStore, storedClientOf } from './session-store.service.js';
 import { newSession } from './start-session.js';
 
@@ -37,6 +38,8 @@ import { newSession } from './start-session.js';
  * login never misses one that revoked its account in the meantime.
  */
 const POSITION_LIFE = 3_600_000;
+
+const OVERTAKEN = 'The client or the grant was logged out during this login. Log in again.';
 
 /** Starts sessions: RT, G1 and G2 of docs/requirements.md and docs/protocol.md. */
 @Injectable()
@@ -118,6 +121,9 @@ export class LoginService {
     }
     // A login that a logout everywhere overtook is revoked, and ends no other session.
     if (outcome !== 'overtaken') {
+      if (session.client !== null || session.grantId !== null) {
+        await this.refuseOvertaken(session, context);
+      }
       // RT-10: and the session that the same browser held before.
       const others = replaces === undefined ? outcome : [...outcome, replaces];
       const why = { reason: 'newer_login', requestId } as const;
@@ -148,6 +154,7 @@ export class LoginService {
       subject,
       gen: position,
       ...storedClientOf(context),
+      grantId: context.grant === undefined ? null : grantOf(context.grant, 'sessions.login()'),
       delivery: context.delivery ?? 'body',
       createdAt: now,
       lastSeenAt: now,
@@ -160,13 +167,26 @@ export class LoginService {
     };
   }
 
+  /**
+   * G1: a logout of its client or grant that came while the credentials were checked. The session ends, and
+   * its tokens are never handed out.
+   */
+  private async refuseOvertaken(session: SessionRow, context: LoginContext): Promise<void> {
+    const reason = await overtakenBy(this.store, this.keys, session);
+    if (reason === undefined) return;
+    const { subject, sid } = session;
+    await this.writer.endSessions([sid], { reason, subject, requestId: context.requestId });
+    throw this.refuse('session_ended', subject, context, { reason, message: OVERTAKEN });
+  }
+
   private refuse(
-    reason: 'account_locked' | 'account_disabled',
+    code: 'account_locked' | 'account_disabled' | 'session_ended',
     subject: string,
     { requestId }: LoginContext,
+    details?: RefusalDetails,
   ): AuthException {
-    this.events.tell({ type: 'login_refused', subject, reason, requestId });
-    return refusal(reason);
+    this.events.tell({ type: 'login_refused', subject, reason: code, requestId });
+    return refusal(code, details);
   }
 
   private warnOfLostClaims(claims: Readonly<Record<string, unknown>> | undefined): void {

@@ -162,6 +162,8 @@ export interface SessionInfo {
   /** The claim `sid`. */
   readonly id: string;
   readonly client: string | null;
+  /** What the login was granted for; see {@link LoginContext}. */
+  readonly grant: string | null;
   readonly device: string | null;
   /** Without its last part. */
   readonly ip: string | null;
@@ -178,6 +180,7 @@ export function sessionInfoOf(row: SessionRow): SessionInfo {
   return {
     id: row.sid,
     client: row.client,
+    grant: row.grantId,
     device: row.device,
     ip: row.ip,
     userAgent: row.userAgent,

@@ -81,6 +81,12 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     ),
   ),
   row(
+    5,
+    'no session of a client is found',
+    'cluster/sessions/logout-scopes.spec.ts: end for the client alone',
+    edit('sessions/session-scope', 'session.client === client', 'false'),
+  ),
+  row(
     6,
     'the end of everybody is not looked up',
     'e2e/logout-service.spec.ts: logoutAll, revokeEveryone',

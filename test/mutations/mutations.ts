@@ -11,6 +11,7 @@ import { LOG_MUTATIONS } from './log-mutations.js';
 import { POLICY_MUTATIONS } from './policy-mutations.js';
 import { REFRESH_MUTATIONS } from './refresh-mutations.js';
 import { REMEMBERED_MUTATIONS } from './remembered-mutations.js';
+import { SCOPE_MUTATIONS } from './scope-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
 import { SESSION_LIST_MUTATIONS } from './sessions-mutations.js';
 import { TRANSPORT_MUTATIONS } from './transport-mutations.js';
@@ -210,6 +211,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CORE_MUTATIONS,
   ...SESSION_MUTATIONS,
   ...SESSION_LIST_MUTATIONS,
+  ...SCOPE_MUTATIONS,
   ...POLICY_MUTATIONS,
   ...BOOT_MUTATIONS,
   ...CLUSTER_MUTATIONS,

@@ -3,7 +3,7 @@ import { Bytes, Choice, Position, Table } from './table.js';
 
 /**
  * What is stored of an account, or of an issuer as a whole: which of its sessions are revoked, and
- * whether it may log in. Read-only; use `AccountService` and `LogoutService` to change it.
+ * whether it may log in. A row can also be the cut-off of one client of an account, or of a grant. Read-only; use `AccountService` and `LogoutService` to change it.
  *
  * An account without a row was never revoked, locked or disabled. Join it with your users through
  * {@link AuthSession}: `subjectKey` is a digest of the issuer and the subject.

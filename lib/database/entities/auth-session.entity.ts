@@ -61,7 +61,8 @@ export class AuthSession {
   @Position({ nullable: true }) readonly endedAt!: number | null;
   @Choice(REVOCATION_REASONS, { nullable: true }) readonly endReason!: RevocationReason | null;
 
-  @Text({ nullable: true, since: '0.2', reserved: true }) readonly grantId?: never;
+  /** What the login was granted for, as the application said; `logoutGrant` ends all of a grant. */
+  @Text({ nullable: true, since: '0.2' }) readonly grantId!: string | null;
   @Text({ nullable: true, since: '0.2', reserved: true }) readonly tenant?: never;
   @Position({ nullable: true, since: '0.2', reserved: true }) readonly authTime?: never;
   /** The thumbprint of the key that its tokens are bound to (option `binding.dpop`); `null` for none. */

@@ -90,6 +90,10 @@ function digestPrefix(kind: RevocationKind, issuer: string): string {
   return `["nestjs-logout/event-key","${kind}",${stringify(issuer)},`;
 }
 
+/** Sessions of our issuer that end together: those of one client of an account, or of one grant. */
+export type SessionScope =
+  { readonly subject: string; readonly client: string } | { readonly grant: string };
+
 /** The keys of one token, each made when it is first needed and kept with the token. */
 export class TokenKeys {
   token: Uint32Array | undefined = undefined;
@@ -159,6 +163,19 @@ export class EventKeys {
   hex(kind: RevocationKind, issuer: string, id: string): string {
     this.write(kind, issuer, id, this.scratch);
     return formatHexKey(this.scratch);
+  }
+
+  /** The key of the cut-off of a scope of our issuer, as {@link hex} gives it. No token has such a key. */
+  hexOfScope(scope: SessionScope): string {
+    const { ownIssuer } = this;
+    return digest(
+      stringify([
+        'nestjs-logout/event-key',
+        ...('grant' in scope
+          ? ['grant', ownIssuer, scope.grant]
+          : ['client', ownIssuer, scope.subject, scope.client]),
+      ]),
+    );
   }
 
   private salt(kind: 'token' | 'session'): Uint32Array {

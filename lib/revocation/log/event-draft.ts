@@ -11,7 +11,7 @@ import type { HeadBefore } from '../../database/log.statements.js';
 import { type AuthException, refusal } from '../../errors/auth.exception.js';
 import type { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { isIdentifier, subjectOf } from '../../platform/identifier.js';
-import type { EventKeys } from '../index/event-key.js';
+import type { EventKeys, SessionScope } from '../index/event-key.js';
 import { keepUntil } from './retention.js';
 
 /** An event on its way into the log. */
@@ -79,6 +79,13 @@ export type RevocationRequest =
       readonly accessOnly?: boolean | undefined;
       /** Whether the account may log in again; not in a caller's transaction. */
       readonly account?: AccountChange | undefined;
+      readonly scope?: undefined;
+    })
+  | (Common & {
+      /** The cut-off of a scope: it ends no token, but logins that it overtakes (G1). */
+      readonly kind: 'subject';
+      readonly issuer: string;
+      readonly scope: SessionScope;
     })
   | (Common & { readonly kind: 'key'; readonly issuer: string; readonly kid: string })
   | (Common & { readonly kind: 'issuer'; readonly issuer: string });
@@ -124,11 +131,11 @@ function draftOf(
     throw badRequest(`reason must be one of ${REVOCATION_REASONS.join(', ')}`);
   }
   if (actor !== null && !isIdentifier(actor)) throw badRequest('actor');
-  const ofAccount = kind === 'subject' ? request : undefined;
+  const ofAccount = kind === 'subject' && request.scope === undefined ? request : undefined;
   return {
     id: newEventId(now),
     kind,
-    key: keys.hex(kind, issuer, idOf(request)),
+    key: keyOf(request, keys),
     except: exceptionOf(request, keys),
     accessOnly: ofAccount?.accessOnly ?? false,
     account: ofAccount?.account,
@@ -143,8 +150,15 @@ function draftOf(
   };
 }
 
+function keyOf(request: RevocationRequest, keys: EventKeys): string {
+  if (request.kind === 'subject' && request.scope !== undefined) {
+    return keys.hexOfScope(request.scope);
+  }
+  return keys.hex(request.kind, request.issuer, idOf(request));
+}
+
 /** What identifies the ended thing within its issuer. */
-function idOf(request: RevocationRequest): string {
+function idOf(request: Exclude<RevocationRequest, { readonly scope: SessionScope }>): string {
   switch (request.kind) {
     case 'token':
       return id('jti', request.jti);
@@ -162,7 +176,8 @@ function idOf(request: RevocationRequest): string {
 /** The session that is spared; of a key the issuer whose tokens it ends. */
 function exceptionOf(request: RevocationRequest, keys: EventKeys): string | null {
   if (request.kind === 'key') return keys.hex('issuer', request.issuer, '');
-  if (request.kind !== 'subject' || request.exceptSession === undefined) return null;
+  if (request.kind !== 'subject' || request.scope !== undefined) return null;
+  if (request.exceptSession === undefined) return null;
   return keys.hex('session', request.issuer, id('sid', request.exceptSession));
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import type { LoginContext } from 'nestjs-logout';
 import {
   databaseKinds,
   describeOn,
@@ -48,8 +49,9 @@ describe('nestjs-logout revoke', () => {
 
     const login = async (
       subject: string,
+      context?: LoginContext,
     ): Promise<{ token: string; sid: string; refresh: string }> => {
-      const result = await here.sessions.login(async () => ({ subject }));
+      const result = await here.sessions.login(async () => ({ subject }), context);
       return {
         token: result?.accessToken ?? '',
         sid: result?.sessionId ?? '',
@@ -103,6 +105,24 @@ describe('nestjs-logout revoke', () => {
       await run(database, 'revoke --subject alice --lock-for 15m --reason account_locked');
       expect(await judge(other.token)).toBe('account_locked');
       await expect(login('alice')).rejects.toMatchObject({ code: 'account_locked' });
+    });
+
+    it('--client ends the sessions of that client, and --grant those of a grant', async () => {
+      const [tv, web] = [
+        await login('alice', { client: 'tv' }),
+        await login('alice', { client: 'web', grant: 'g1' }),
+      ];
+      const ofBob = await login('bob', { client: 'tv', grant: 'g1' });
+      const client = await runJson(database, 'revoke --subject alice --client tv --actor ops');
+      expect(client).toMatchObject({ code: 0, sessions: 1, events: [{ kind: 'subject' }] });
+      expect([await judge(tv.token), await judge(web.token)]).toEqual(['session_ended', 'active']);
+      const { code, stdout } = await run(database, 'revoke --grant g1');
+      expect([code, stdout]).toEqual([0, expect.stringContaining('2 sessions ended')]);
+      expect([await judge(web.token), await judge(ofBob.token)]).toEqual([
+        'session_ended',
+        'session_ended',
+      ]);
+      expect(await runJson(database, 'revoke --grant g1')).toMatchObject({ code: 0, sessions: 0 });
     });
 
     it('--everyone asks for --yes, and then ends all that was issued before', async () => {
@@ -175,6 +195,10 @@ describe('nestjs-logout revoke', () => {
         '--foreign does',
       ],
       ['two things', 'revoke --session a --subject b', 'exactly one of'],
+      ['--client alone', 'revoke --client tv', 'exactly one of'],
+      ['--client and a session', 'revoke --session a --client tv', '--client only goes with'],
+      ['--client and a lock', 'revoke --subject a --client tv --lock-for 1h', 'does not go with'],
+      ['a grant of others', 'revoke --grant a --foreign --keep-for 1d', '--foreign does not go'],
       ['--except alone', 'revoke --session a --except b', '--except only goes with --subject'],
       ['a reason of its own', 'revoke --session a --reason because', 'Allowed choices are'],
       [

@@ -73,5 +73,19 @@ describe('what is left of a login', () => {
       await purged(async () => (await count('auth_subject')) === 1);
       expect(await codeOf(login(here, 'mallory'))).toBe('account_disabled');
     });
+
+    it('keeps the cut-off of a grant for longer than a login may take', async () => {
+      const since = await here.sessions.position();
+      await here.logout.logoutGrant('a');
+      clock.advance(3_500_000);
+      await here.purge.purge();
+      const late = here.sessions.login({ subject: 'alice' }, { grant: 'a', since });
+      expect(await codeOf(late)).toBe('session_ended');
+      clock.advance(2 * DAY);
+      await purged(async () => (await count('auth_subject')) === 0);
+      expect(await codeOf(here.sessions.login(() => ({ subject: 'alice' }), { grant: 'a' }))).toBe(
+        'good',
+      );
+    });
   });
 });

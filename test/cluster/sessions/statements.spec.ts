@@ -87,6 +87,15 @@ describeOn(databaseKinds, 'the statements of a session', (kind) => {
     expect(counts).toEqual(COUNTS[kind.name]);
   });
 
+  it('are one more for a login with a client or a grant, which looks for a cut-off', async () => {
+    for (const context of [{ client: 'tv' }, { grant: 'a' }, { client: 'tv', grant: 'a' }]) {
+      const count = await countOf(() =>
+        instance.sessions.login(() => ({ subject: 'alice' }), context),
+      );
+      expect({ context, count }).toEqual({ context, count: COUNTS[kind.name].login + 1 });
+    }
+  });
+
   it('RT-08: refuse a session that a logout ended after its token was looked at', async () => {
     const { refreshToken, accessToken } = await login(instance, 'alice');
     meanwhile = () => other.logout.logout(accessToken);

@@ -210,6 +210,7 @@ const SESSION: Omit<
   endedAt: null,
   endReason: null,
   isPersistent: true,
+  grantId: null,
   retriesUntil: null,
   jkt: null,
   network: null,
