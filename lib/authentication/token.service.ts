@@ -63,7 +63,7 @@ export interface TokenExplanation {
   /** When it expires; `null` where there are no claims. */
   readonly validUntil: Date | null;
   /** What revoked it, oldest first; `null` while the log cannot be read, or where there are no claims. */
-  readonly endedBy: readonly TokenEnding[] | null;
+  readonly revokedBy: readonly TokenEnding[] | null;
   /** The instance that answers, and its state. Another one may be up to `maxStaleness` behind. */
   readonly instance: {
     /** `host:pid`. */
@@ -174,7 +174,7 @@ export class TokenService {
    *
    * @example
    * ```ts
-   * const { code, endedBy } = await tokens.explain(token);
+   * const { code, revokedBy } = await tokens.explain(token);
    * // 'session_ended', [{ kind: 'subject', reason: 'password_changed', actor: 'alice', at, position }]
    * ```
    */
@@ -201,7 +201,7 @@ export class TokenService {
       claims,
       kid: kid === NO_KEY ? null : kid,
       validUntil: claims === null ? null : new Date(claims.exp * 1000),
-      endedBy: claims === null || kid === null ? null : await this.endingsOf(claims, kid),
+      revokedBy: claims === null || kid === null ? null : await this.endingsOf(claims, kid),
       instance,
     };
   }

@@ -17,7 +17,7 @@ export async function explain(context: CommandContext): Promise<void> {
   const log = await context.open();
   const identity = { ...identityOf(claims, text, { foreign: [] }), iss: claims.iss };
   const keys = await keysFor(log, claims.iss);
-  const endedBy = await log.endingsOf(keys, identity, kid);
+  const revokedBy = await log.endingsOf(keys, identity, kid);
   const { now, position } = await log.figures();
   const end = timeOf(claims.exp);
   const { sub, sid, jti } = claims;
@@ -30,8 +30,8 @@ export async function explain(context: CommandContext): Promise<void> {
         .join(', ')}`,
       `expires     ${end === undefined ? 'never' : `${timeText(end)}, ${agoText(end - now)}`}`,
       `log         read at position ${position}`,
-      ...(endedBy.length === 0 ? ['revoked by  nothing in the log'] : []),
-      ...endedBy.map(
+      ...(revokedBy.length === 0 ? ['revoked by  nothing in the log'] : []),
+      ...revokedBy.map(
         (event) =>
           `revoked by  ${event.kind} event at position ${event.position}, ${event.at.toISOString()}: ` +
           `${event.reason}${event.actor === null ? '' : `, by ${logText(event.actor)}`}`,
@@ -43,7 +43,7 @@ export async function explain(context: CommandContext): Promise<void> {
       validUntil: end === undefined ? null : timeText(end),
       isExpired: end !== undefined && end <= now,
       position,
-      revokedBy: endedBy,
+      revokedBy,
     },
   );
 }

@@ -108,10 +108,8 @@ export class AccountStatements extends Statements {
     'plain',
   );
 
-  /** Which of these sessions have ended, and when. */
-  readonly findEnded = this.sessions.find(['key IN', 'endedAt IS NOT NULL'], {
-    only: ['key', 'endedAt'],
-  });
+  /** Which of these sessions have a row, and when they have ended. */
+  readonly findEnded = this.sessions.find(['key IN'], { only: ['key', 'endedAt'] });
 
   /**
    * Those that can be forgotten: not marked for long, allowed to log in, and without a session. Raw, as

@@ -119,7 +119,7 @@ export class AppendAtOnceStatement extends Statements {
       `raised AS (UPDATE ${headTable} h SET position = head.place + ${form.count}, ` +
       `last_event_id = ${form.last}, server = head.server FROM head WHERE h.id = 1 RETURNING 1), ` +
       `ended AS (UPDATE ${session} s SET ended_at = ${now}, end_reason = ${form.ended} ` +
-      `AND s.session_key ${form.among} AND EXISTS (SELECT FROM raised)), ` +
+      `AND s.session_key ${form.among} AND EXISTS (SELECT FROM raised) RETURNING 1), ` +
       `added AS (INSERT INTO ${event} (position, event_id, kind, event_key, access_only, keep_until, reason, actor, created_at) ` +
       `SELECT head.place + d.place, d.id, d.kind, d.key, 0, ` +
       `LEAST(CASE WHEN d.expires_at IS NULL THEN ${latest} + GREATEST(d.life, head.life) ` +
@@ -130,11 +130,14 @@ export class AppendAtOnceStatement extends Statements {
       `${hex('head.last_id')} AS last_id, ${text('head.life')} AS life, ` +
       `${text('head.staleness')} AS staleness, ` +
       // A text that is no number fails, and the server's message has it.
-      `${text(`CASE WHEN head.time IS NULL OR ${form.isAll} THEN ${text('head.time')} ELSE '${NOT_RAISED}' END::bigint`)} AS now ` +
+      `${text(`CASE WHEN head.time IS NULL OR (${form.isAll} AND ${ALL_ENDED}) THEN ${text('head.time')} ELSE '${NOT_RAISED}' END::bigint`)} AS now ` +
       `FROM (SELECT 1) one LEFT JOIN head ON TRUE`
     );
   }
 }
+
+/** Each session that has a row was ended: a trigger may leave one out without an error. */
+const ALL_ENDED = '(SELECT COUNT(*) FROM ended) = (SELECT COUNT(*) FROM locked)';
 
 /** A statement whose plan a connection keeps. */
 type Kept = Required<Pick<Statement, 'sql' | 'name'>>;

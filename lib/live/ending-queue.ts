@@ -26,6 +26,15 @@ export class EndingQueue {
     this.waiting.set(watch, ending);
   }
 
+  /** What it is going to fire; `undefined` for one that does not wait. */
+  find(watch: Watch): AuthException | undefined {
+    const ending = this.waiting.get(watch);
+    if (ending === undefined) return undefined;
+    const end = ending();
+    this.waiting.set(watch, () => end);
+    return end;
+  }
+
   /** It was released before it fired. */
   forget(watch: Watch): void {
     this.waiting.delete(watch);

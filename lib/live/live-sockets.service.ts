@@ -5,6 +5,7 @@ import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { type HandshakeRequest, rememberHandshake } from '../platform/handshake.js';
+import { socketBody } from '../platform/transport-refusal.js';
 import { LiveTokens } from './live-tokens.service.js';
 import type { LiveToken } from './watch.js';
 
@@ -177,7 +178,7 @@ export class LiveSockets {
 
   private close(socket: LiveSocket, end: AuthException): void {
     if (!isOfWs(socket)) {
-      socket.emit('exception', end.getResponse());
+      socket.emit('exception', socketBody(end));
       socket.disconnect(true);
       return;
     }

@@ -272,6 +272,8 @@ export class LiveTokens implements OnApplicationShutdown {
     this.additions = undefined;
   }
 
+  private readonly endingOf = (watch: Watch): AuthException | undefined => this.queue.find(watch);
+
   private readonly release = (watch: Watch): void => {
     if (watch.row !== 0) this.remove(watch);
     else this.queue.forget(watch);
@@ -281,7 +283,8 @@ export class LiveTokens implements OnApplicationShutdown {
     const name = JSON.stringify([iss, kid, upTo]);
     let group = this.groups.get(name);
     if (group === undefined) {
-      group = { name, iss, kid, upTo, release: this.release, size: 0 };
+      const { release, endingOf } = this;
+      group = { name, iss, kid, upTo, release, endingOf, size: 0 };
       this.groups.set(name, group);
     }
     return group;

@@ -7,7 +7,7 @@ import {
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
-import { claimsOf, kidOfRequest, requestOf } from '../platform/request.js';
+import { claimsOf, kidOfRequest, requestOf, responseOf } from '../platform/request.js';
 import { routeDemandOf } from '../revocation/staleness/freshness.decorators.js';
 import { LiveTokens } from './live-tokens.service.js';
 
@@ -51,7 +51,7 @@ const watchedRequest = createParamDecorator(
       kid: kidOfRequest(request),
       // As for the request: a route that demands freshness fails closed.
       whenStale: whenStale ?? (freshness === undefined ? undefined : 'closed'),
-      response: responseOf(context),
+      response: closingFor(context),
     };
   },
 );
@@ -74,17 +74,9 @@ const watchedRequest = createParamDecorator(
  */
 export const RevocationSignal = (): ParameterDecorator => watchedRequest(RevocationSignalPipe);
 
-function responseOf(context: ExecutionContext): Closing | undefined {
+function closingFor(context: ExecutionContext): Closing | undefined {
   const type: string = context.getType();
-  if (type === 'graphql') {
-    const graphql = context.getArgByIndex<{
-      req?: { res?: unknown };
-      res?: unknown;
-      reply?: unknown;
-    }>(2);
-    return closingOf(graphql.res ?? graphql.reply ?? graphql.req?.res);
-  }
-  if (type === 'http') return closingOf(context.switchToHttp().getResponse());
+  if (type === 'http' || type === 'graphql') return closingOf(responseOf(context));
   throw new AuthWiringError(
     `@RevocationSignal() is used in a "${type}" context, which has no response.`,
     'Behind a gateway let LiveSockets close the socket. Anywhere else use LiveTokens.watch(claims).signal.',
@@ -92,8 +84,8 @@ function responseOf(context: ExecutionContext): Closing | undefined {
 }
 
 /** Fastify keeps Node's response in `raw`. */
-function closingOf(response: unknown): Closing | undefined {
-  if (typeof response !== 'object' || response === null) return undefined;
+function closingOf(response: object | undefined): Closing | undefined {
+  if (response === undefined) return undefined;
   const raw = 'raw' in response ? response.raw : response;
   return typeof (raw as Closing).once === 'function' ? (raw as Closing) : undefined;
 }

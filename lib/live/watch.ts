@@ -10,6 +10,8 @@ export interface WatchGroup {
   /** The tolerated staleness (ms), from `RevocationDecider.toleranceOf()`. */
   readonly upTo: number;
   readonly release: (watch: Watch) => void;
+  /** What a watch that was ended and has not fired is going to fire. */
+  readonly endingOf: (watch: Watch) => AuthException | undefined;
   /** Watched tokens of this group. */
   size: number;
 }
@@ -47,7 +49,7 @@ export class Watch implements LiveToken, Row {
   ) {}
 
   get end(): AuthException | undefined {
-    return this.result;
+    return this.result ?? (this.row === 0 ? this.group.endingOf(this) : undefined);
   }
 
   get signal(): AbortSignal {

@@ -37,10 +37,10 @@ export function requestOf(context: ExecutionContext): AuthRequest {
 
 /** What GraphQL's `context` may have returned: `request` is that of Mercurius over graphql-ws. */
 interface GraphqlContext {
-  readonly req?: AuthRequest;
+  readonly req?: AuthRequest & { readonly res?: object };
   readonly request?: AuthRequest;
-  readonly res?: HeaderWriter;
-  readonly reply?: HeaderWriter;
+  readonly res?: object;
+  readonly reply?: object;
 }
 
 function operationRequest(context: ExecutionContext): AuthRequest | undefined {
@@ -73,17 +73,18 @@ export function setResponseHeaders(
   context: ExecutionContext,
   headers: Readonly<Record<string, string>>,
 ): void {
-  const response = responseOf(context);
+  const response = responseOf(context) as HeaderWriter | undefined;
   if (typeof response?.header !== 'function') return;
   for (const [name, value] of Object.entries(headers)) response.header(name, value);
 }
 
-function responseOf(context: ExecutionContext): HeaderWriter | undefined {
+/** The response to a controller's request or a resolver's; `undefined` behind a socket. */
+export function responseOf(context: ExecutionContext): object | undefined {
   const type: string = context.getType();
-  if (type === 'http') return context.switchToHttp().getResponse<HeaderWriter | undefined>();
+  if (type === 'http') return context.switchToHttp().getResponse<object | undefined>();
   if (type !== 'graphql') return undefined;
   const operation = context.getArgByIndex<GraphqlContext | undefined>(2);
-  return operation?.res ?? operation?.reply;
+  return operation?.res ?? operation?.reply ?? operation?.req?.res;
 }
 
 /** What authenticated a request: the verified claims, and the key that verified them if it was one of ours. */

@@ -173,6 +173,32 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
   one('a socket does not close with its token', SOCKETS, 'onEnd });', '});', SOCKET_TESTS),
   one('only the first part of all connections is asked', TOKENS, 'if (next > 0)', 'if (false)'),
   one(
+    'a token that expires while it is registered is watched for ever',
+    TOKENS,
+    'this.times.start();\n        if (this.isDecidable(watch, own))\n            this.ask(watch);',
+    'if (this.isDecidable(watch, own))\n            this.ask(watch);\n        this.times.start();',
+  ),
+  one(
+    'a token that has ended and not fired counts as good',
+    'live/watch',
+    'this.group.endingOf(this)',
+    'undefined',
+  ),
+  one(
+    'socket.io gets another body from LiveSockets than from a guard',
+    SOCKETS,
+    'socketBody(end)',
+    'end.getResponse()',
+    SOCKET_TESTS,
+  ),
+  one(
+    'explain takes ids that are no texts',
+    'cli/explain.command',
+    '[sub, sid, jti].every(',
+    '[].every(',
+    'cluster/cli/explain',
+  ),
+  one(
     'all connections are told in one turn',
     'live/ending-queue',
     'if (left-- === 0)',

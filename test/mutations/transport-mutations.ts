@@ -120,4 +120,22 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
     "throw refusal('token_missing');",
     'open-sockets',
   ),
+  {
+    name: 'transports: the client of a handshake names its host',
+    edits: [
+      {
+        file: 'platform/cookies',
+        find: "isUpgrade ? undefined : headers['x-forwarded-host']",
+        replace: "headers['x-forwarded-host']",
+      },
+    ],
+    tests: 'unit/platform/cookies',
+  },
+  {
+    name: 'transports: the host of a handshake is that which the framework computed',
+    edits: [
+      { file: 'platform/cookies', find: '(isUpgrade ? undefined : host) ??', replace: 'host ??' },
+    ],
+    tests: 'unit/platform/cookies',
+  },
 ];

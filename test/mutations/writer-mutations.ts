@@ -82,8 +82,8 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'one statement does not count the events that it added',
     STATEMENT,
-    'head.time IS NULL OR ${form.isAll}',
-    'TRUE',
+    'head.time IS NULL OR (${form.isAll} AND ',
+    'head.time IS NULL OR (',
     SUPPRESSED,
   ),
   one(
@@ -314,5 +314,19 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
     'this.remember(context, this.revocation.identify(claims, token));',
     '',
     FOREIGN,
+  ),
+  one(
+    'a logout does not notice that a row of a session was left out (one statement)',
+    STATEMENT,
+    "'(SELECT COUNT(*) FROM ended) = (SELECT COUNT(*) FROM locked)'",
+    "'TRUE'",
+    SUPPRESSED,
+  ),
+  one(
+    'a logout does not notice that a row of a session was left out (several)',
+    ENDS,
+    'if (time === null)',
+    'if (time === null) continue; if (false)',
+    SUPPRESSED,
   ),
 ];

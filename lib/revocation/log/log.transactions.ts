@@ -124,7 +124,8 @@ export class LogTransactions {
       .filter(({ id }) => listed.has(id))
       .map((row) => ({ ...row, killsBelow: null, attemptedAt: null, provenAbsent: false }));
     const locked = yield* this.lockAccounts(drafts);
-    yield* this.endSessions(drafts);
+    const sessions = yield* this.endSessions(drafts);
+    if (sessions.length > 0) yield* this.ended.look(sessions, []);
     const head = yield* this.lockHead();
     this.history.assertKept(head, seen);
     // Another mover may have been here while this one waited for the locks.

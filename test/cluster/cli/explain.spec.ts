@@ -34,12 +34,12 @@ describe('what is known of a token', () => {
 
     /** The kinds of what ended it, which API and command must agree on. */
     const endings = async (token: string): Promise<string[]> => {
-      const { endedBy } = await here.tokens.explain(token);
-      const { revokedBy } = await command(token);
-      expect(revokedBy).toEqual(
-        endedBy?.map((event) => ({ ...event, at: event.at.toISOString() })),
+      const { revokedBy } = await here.tokens.explain(token);
+      const printed = await command(token);
+      expect(printed.revokedBy).toEqual(
+        revokedBy?.map((event) => ({ ...event, at: event.at.toISOString() })),
       );
-      return endedBy?.map((event) => event.kind) ?? ['unknown'];
+      return revokedBy?.map((event) => event.kind) ?? ['unknown'];
     };
 
     it('says of a good token until when it is valid, and that nothing ended it', async () => {
@@ -49,7 +49,7 @@ describe('what is known of a token', () => {
         accepted: true,
         code: null,
         claims: { sub: 'alice' },
-        endedBy: [],
+        revokedBy: [],
         instance: { label: expect.stringMatching(/:\d+$/), position: here.cursor.position },
       });
       const { claims, kid, validUntil } = explained;
@@ -72,7 +72,7 @@ describe('what is known of a token', () => {
       await here.logout.logoutAll('bob');
       const explained = await here.tokens.explain(token);
       expect(explained).toMatchObject({ accepted: false, code: 'session_ended' });
-      expect(explained.endedBy).toMatchObject([
+      expect(explained.revokedBy).toMatchObject([
         { kind: 'session', reason: 'logout', actor: 'alice', at: expect.any(Date) },
         { kind: 'subject', reason: 'password_changed', actor: 'dora' },
       ]);
@@ -104,7 +104,7 @@ describe('what is known of a token', () => {
         accepted: false,
         code: 'token_expired',
         claims: { sub: 'alice' },
-        endedBy: [],
+        revokedBy: [],
       });
     });
 
@@ -120,7 +120,7 @@ describe('what is known of a token', () => {
           claims: null,
           kid: null,
           validUntil: null,
-          endedBy: null,
+          revokedBy: null,
         });
       }
     });
@@ -132,7 +132,7 @@ describe('what is known of a token', () => {
       expect(await here.tokens.explain(forged)).toMatchObject({
         code: 'token_invalid',
         claims: null,
-        endedBy: null,
+        revokedBy: null,
       });
       expect(JSON.stringify(await here.tokens.explain(forged))).not.toContain(payload);
     });

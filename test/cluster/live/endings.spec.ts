@@ -34,7 +34,10 @@ describe('connections on one instance, and what is ended on another', () => {
 
   it.each([
     ['sse', undefined],
-    ['socket.io', { statusCode: 401, code: 'session_ended', reason: 'password_changed' }],
+    [
+      'socket.io',
+      { status: 'error', statusCode: 401, code: 'session_ended', reason: 'password_changed' },
+    ],
     ['ws', '4401 session_ended'],
     ['graphql-ws', '4401 session_ended'],
     ['subscription', undefined],
@@ -82,7 +85,7 @@ describe('connections on one instance, and what is ended on another', () => {
   ])('socket.io: a handshake with %s is refused by its code', async (_, token, code) => {
     const connection = await server.connect('socket.io', token as string);
     await eventually(() => !connection.isOpen);
-    expect(connection.why).toMatchObject({ code });
+    expect(connection.why).toMatchObject({ status: 'error', code });
     expect(watched()).toBe(0);
   });
 

@@ -81,6 +81,23 @@ describe('W1: a write of which a trigger leaves a row out', () => {
       expect(await here.judge(token)).toBe('active');
     });
 
+    it('leaves no session that goes on after its logout', async () => {
+      const here = await startInstance(database);
+      instances.push(here);
+      const token = await here.login();
+      await leaveOut('UPDATE', 'auth_session');
+      // In one statement, and then in several, which are used for a while after a failure.
+      for (const _ of ['one', 'several']) {
+        await expect(here.logout.logout(token)).rejects.toMatchObject({ status: 503 });
+      }
+      await here.dataSource.transaction((manager) => here.logout.logout(token, { manager }));
+      await expect(here.log.settlePending()).rejects.toMatchObject({ status: 503 });
+      expect(await stored()).toEqual([1, 1]);
+      await watcher.query('DROP TRIGGER leaves_out ON auth_session');
+      await here.logout.logout(token);
+      expect(await here.judge(token)).toBe('session_ended');
+    });
+
     it('leaves no jump half done', async () => {
       await leaveOut('INSERT', 'auth_event');
       const jumped = writer.database.transaction(() => writer.transactions.jump(() => true));

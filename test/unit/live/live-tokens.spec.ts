@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { firstValueFrom } from 'rxjs';
+import type { AuthException } from '../../../lib/errors/auth.exception.js';
 import type { LiveToken } from '../../../lib/live/watch.js';
 import type { TokenClaims } from '../../../lib/options/token-claims.js';
 import { codeOf } from '../../../lib/revocation/verdict.js';
@@ -264,6 +265,24 @@ describe('LiveTokens', () => {
     parts.clock.advance(2_000);
     await fired();
     expect(live.end).toMatchObject({ code: 'token_expired' });
+  });
+
+  it('has ended for whoever asks before its callback runs', async () => {
+    const parts = new LiveParts();
+    const told: AuthException[] = [];
+    const watched = Array.from({ length: 300 }, () =>
+      parts.live.watch(parts.claims(), { onEnd: (end) => told.push(end) }),
+    );
+    const good = parts.live.watch(parts.claims({ sub: 'bob' }));
+    parts.event('subject', 'alice');
+    expect(told).toEqual([]);
+    const ends = watched.map(({ end }) => end);
+    expect(new Set(ends.map((end) => end?.code))).toEqual(new Set(['session_ended']));
+    expect(good.end).toBeUndefined();
+    watched[299]?.release();
+    expect(watched[299]?.end).toBeUndefined();
+    await eventually(() => told.length === 299);
+    expect(told).toEqual(ends.slice(0, 299));
   });
 
   it('ends what the log can say nothing about', async () => {
