@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { request as openRequest } from 'node:http';
 import { createSecretKey, randomBytes } from 'node:crypto';
-import { type AuthKeyOptions, KeyService, TokenService } from 'nestjs-logout';
+import { type AuthKeyOptions, JwtStrategy, KeyService, TokenService } from 'nestjs-logout';
 import { useBothPlatforms } from '../support/http-both.js';
 import { type HttpAnswer, type HttpClient, PASSWORD, type Pair } from '../support/http-client.js';
 
@@ -54,7 +54,7 @@ function sendFrom(
   });
 }
 
-describe('ip check, behind one proxy', () => {
+describe('TB-01: ip check, behind one proxy', () => {
   const both = useBothPlatforms({ trustProxy: [PROXY], options: { binding: { ip: 'exact' } } });
 
   it('a token is good at the address of its login, in every spelling of it', async () => {
@@ -131,6 +131,16 @@ describe('ip check, behind one proxy', () => {
       const rows = JSON.stringify([claims, await sql('SELECT * FROM auth_session')]);
       expect(claims).toMatchObject({ cnf: { ip: expect.stringMatching(/^[\w-]{22}$/) } });
       expect(rows).not.toContain(HOME);
+    }
+  });
+
+  it('no other strategy of a chain is asked: the refusal is an error, not a failure', async () => {
+    for (const { client, app } of both.apps) {
+      const { access_token } = await login(client, from(HOME));
+      const request = { headers: { authorization: `Bearer ${access_token}` }, ip: AWAY };
+      const demand = { allowExpired: false, freshness: undefined, whenStale: undefined };
+      const outcome = await app.get(JwtStrategy).outcomeOf(request, demand);
+      expect(outcome).toMatchObject({ error: { code: 'binding_mismatch' }, user: undefined });
     }
   });
 

@@ -118,6 +118,20 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
     DPOP_TESTS,
   ),
   one(
+    'a handshake proves any key',
+    BINDING,
+    'this.proven.get(opening) === jkt',
+    'this.proven.has(opening)',
+    'transports/bound-sockets',
+  ),
+  one(
+    'a session that was bound meanwhile takes another key',
+    'sessions/rotate',
+    'bound && isForeignKey(session, bound)',
+    'false',
+    'cluster/sessions/bound-sessions',
+  ),
+  one(
     'a late retry with the key counts as another client',
     'binding/bound-client',
     'return this.jkt ? `dpop:${this.jkt}` : undefined;',

@@ -272,6 +272,12 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     same('the successor is kept as it is'),
   ),
   row(
+    38,
+    'a key that a token is bound to is not asked for',
+    'e2e/dpop.spec.ts: a bound token that is sent as Bearer is refused',
+    edit('binding/token-binding', 'if (jkt === undefined) {', 'if (true) {'),
+  ),
+  row(
     39,
     'no session is the current one',
     'e2e/http-contract.spec.ts: the list of sessions',

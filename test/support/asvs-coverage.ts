@@ -285,7 +285,10 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '10.3.5',
     asks: 'Access tokens are bound to their sender (DPoP or mutual TLS).',
-    not: 'Tokens are bearer tokens: binding them to a sender is between the client, the proxy that ends TLS and a guard of the application. The standard asks for it at level 3.',
+    test: [
+      'e2e/dpop.spec.ts: a bound token that is sent as Bearer is refused',
+      'e2e/dpop.spec.ts: a refresh needs a proof of the key of the login',
+    ],
   },
   {
     number: '10.4.5',

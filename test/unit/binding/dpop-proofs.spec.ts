@@ -75,7 +75,7 @@ describe('the examples of RFC 9449', () => {
   });
 });
 
-describe('a proof', () => {
+describe('TB-02: a proof', () => {
   const good = (claims: object = {}, header: object = {}): string =>
     key.proof('GET', URL, {
       token: TOKEN,
