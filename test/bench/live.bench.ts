@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { LiveToken } from '../../lib/live/watch.js';
 import { LiveParts } from '../support/live-parts.js';
 import { atMost, type BenchTable, type Figure, interleave, usedBytes } from './bench.js';
+import { closing } from './closing.js';
 import { runIfMain } from './run-if-main.js';
 
 const MANY = 100_000;
@@ -153,6 +154,7 @@ export async function run(): Promise<BenchTable> {
     { name: 'an AbortSignal more, once it is asked for', value: signals(), unit: 'B' },
     ...(await events()),
     ...(await everyone()),
+    ...(await closing()),
   ];
   return { title: 'Live connections', node: process.versions.node, figures };
 }

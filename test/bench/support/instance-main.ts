@@ -1,11 +1,22 @@
-import { Controller, Get, HttpCode, Logger, Post, UseGuards } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  HttpCode,
+  Logger,
+  type MessageEvent,
+  Post,
+  Sse,
+  UseGuards,
+} from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
+import { NEVER, type Observable, startWith } from 'rxjs';
 import { AuthModule } from '../../../lib/auth.module.js';
 import { CurrentToken } from '../../../lib/authentication/decorators.js';
 import { JwtAuthGuard } from '../../../lib/authentication/jwt-auth.guard.js';
+import { LiveTokens } from '../../../lib/live/live-tokens.service.js';
 import { LogoutService } from '../../../lib/logout/logout.service.js';
 import type { TokenClaims } from '../../../lib/options/token-claims.js';
 import { RevocationService } from '../../../lib/revocation/revocation.service.js';
@@ -16,7 +27,10 @@ import { type InstanceSettings, TIGHT } from './instance-process.js';
 
 @Controller()
 class BenchController {
-  constructor(private readonly logouts: LogoutService) {}
+  constructor(
+    private readonly logouts: LogoutService,
+    private readonly live: LiveTokens,
+  ) {}
 
   @Get('me')
   @UseGuards(JwtAuthGuard)
@@ -30,6 +44,13 @@ class BenchController {
   @UseGuards(JwtAuthGuard)
   tight(): string {
     return 'ok';
+  }
+
+  /** Open until its token ends. */
+  @Sse('open')
+  @UseGuards(JwtAuthGuard)
+  open(@CurrentToken() token: TokenClaims): Observable<MessageEvent> {
+    return NEVER.pipe(startWith({ data: 'open' }), this.live.untilRevoked(token));
   }
 
   @Post('logout')

@@ -14,8 +14,8 @@ export interface InstanceSettings {
 }
 
 /**
- * An application with our module in a process of its own: `GET /me`, `GET /tight`, `POST /logout`, and
- * the routes of the option `http`, where any password will do.
+ * An application with our module in a process of its own: `GET /me`, `GET /tight`, the event stream
+ * `GET /open`, `POST /logout`, and the routes of the option `http`, where any password will do.
  */
 export class InstanceProcess {
   private constructor(
