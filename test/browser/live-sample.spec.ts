@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
+import { describeOn, postgres } from '../support/databases.js';
 import { LiveSampleProcess } from './live-sample-process.js';
 import { Chromium, findChromium, type Tab } from './page-chromium.js';
 
@@ -26,33 +27,41 @@ const LOGGED_OUT = {
   messages: ended('session_ended', 'logout'),
 };
 
+let browser: Chromium;
+
+beforeAll(() => {
+  if (path !== undefined) browser = new Chromium(path);
+});
+afterAll(() => browser?.close());
+
+async function logIn(url: string): Promise<Tab> {
+  const tab = await browser.open(url);
+  await tab.until(`document.readyState === 'complete' && globalThis.io && globalThis.graphqlWs`);
+  await press(tab, '#login button');
+  await tab.until(ALL_OPEN);
+  return tab;
+}
+
+const press = (tab: Tab, selector: string): Promise<unknown> =>
+  tab.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
+
+const allWith = (code: string) => ({
+  events: { code },
+  socket: { code },
+  subscription: { code },
+  messages: { code },
+});
+
 (path === undefined ? describe.skip : describe)('sample/03-live, in Chromium', () => {
-  let browser: Chromium;
   let sample: LiveSampleProcess;
 
   beforeAll(async () => {
-    browser = new Chromium(path ?? '');
     sample = await LiveSampleProcess.start();
   });
-
-  afterAll(async () => {
-    await browser?.close();
-    await sample?.end();
-  });
-
-  async function logIn(url = sample.url): Promise<Tab> {
-    const tab = await browser.open(url);
-    await tab.until(`document.readyState === 'complete' && globalThis.io && globalThis.graphqlWs`);
-    await press(tab, '#login button');
-    await tab.until(ALL_OPEN);
-    return tab;
-  }
-
-  const press = (tab: Tab, selector: string): Promise<unknown> =>
-    tab.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
+  afterAll(() => sample?.end());
 
   it('four connections end with "Log out", each with its code; those of another login do not', async () => {
-    const [mine, others] = [await logIn(), await logIn()];
+    const [mine, others] = [await logIn(sample.url), await logIn(sample.url)];
     await press(mine, '#logout');
     await mine.until(ALL_ENDED);
     expect(await mine.evaluate(CARDS)).toEqual(LOGGED_OUT);
@@ -64,12 +73,7 @@ const LOGGED_OUT = {
     await others.until(ALL_OPEN);
     await press(others, '#logout-all');
     await others.until(ALL_ENDED);
-    expect(await others.evaluate(CARDS)).toMatchObject({
-      events: { code: 'session_ended' },
-      socket: { code: 'session_ended' },
-      subscription: { code: 'session_ended' },
-      messages: { code: 'session_ended' },
-    });
+    expect(await others.evaluate(CARDS)).toMatchObject(allWith('session_ended'));
   });
 
   it('four connections end when their token expires', async () => {
@@ -77,14 +81,29 @@ const LOGGED_OUT = {
     try {
       const tab = await logIn(shortLived.url);
       await tab.until(ALL_ENDED);
-      expect(await tab.evaluate(CARDS)).toMatchObject({
-        events: { code: 'token_expired' },
-        socket: { code: 'token_expired' },
-        subscription: { code: 'token_expired' },
-        messages: { code: 'token_expired' },
-      });
+      expect(await tab.evaluate(CARDS)).toMatchObject(allWith('token_expired'));
     } finally {
       await shortLived.end();
+    }
+  });
+});
+
+describeOn(path === undefined ? [] : [postgres], 'two processes of sample/03-live', (kind) => {
+  it('"Log out everywhere" on the page of one ends what is open on the other', async () => {
+    const database = await kind.migrated();
+    const env = { DATABASE_URL: database.url, AUTH_SECRET: 'of both instances: 32 bytes or more' };
+    const samples: LiveSampleProcess[] = [];
+    try {
+      for (const each of [env, env]) samples.push(await LiveSampleProcess.start(each));
+      const [here, there] = [await logIn(samples[0]!.url), await logIn(samples[1]!.url)];
+      await press(here, '#logout-all');
+      for (const tab of [here, there]) {
+        await tab.until(ALL_ENDED);
+        expect(await tab.evaluate(CARDS)).toMatchObject(allWith('session_ended'));
+      }
+    } finally {
+      for (const each of samples) await each.end();
+      await database.drop();
     }
   });
 });

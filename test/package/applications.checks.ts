@@ -68,6 +68,19 @@ export async function checkNest11(checks: Checks, app: string): Promise<void> {
   await checks.run('Nest 11 in CommonJS with TypeORM 0.3: login, read, logout, 401', () =>
     tryOut(app, 'dist/main.js'),
   );
+  await checks.run(
+    'Nest 11: a gateway of socket.io and a TCP handler accept, refuse, and end with their token',
+    async () => {
+      const printed = await node(app, 'dist/transports.main.js');
+      const asked = ['token_missing', 'john', 'session_ended'];
+      const ends = ['session_ended', 'session_ended'];
+      expectEqual(
+        'what each answers without a token, with it, and after the logout; how what was open ends',
+        JSON.parse(printed),
+        { socket: asked, message: asked, ends },
+      );
+    },
+  );
   await checks.run('Nest 11: a cycle of the options stops the boot, with the fix', async () => {
     const boot = startApp(app, 'dist/cyclic.main.js');
     const output = await boot.then(

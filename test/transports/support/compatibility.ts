@@ -107,7 +107,11 @@ export const NEST: Readonly<Record<string, { readonly 12?: string; readonly 11?:
   '`ts-jest` in CommonJS': {
     11: `${CHECKS}: Nest 11: the stock ts-jest spec passes with the line of docs/testing.md`,
   },
-  'the transports above': { 12: 'transports/microservices.spec.ts' },
+  'a gateway of socket.io, a message handler over TCP': {
+    12: 'transports/sockets.spec.ts',
+    11: `${CHECKS}: Nest 11: a gateway of socket.io and a TCP handler accept, refuse, and end with their token`,
+  },
+  'the other transports': { 12: 'transports/microservices.spec.ts' },
 };
 
 /** The columns of which no line has a spec that asks it. */
