@@ -64,8 +64,13 @@ export const SHOWN: Readonly<Record<string, readonly Evidence[]>> = {
   '`@RevocationSignal()`': [
     { test: 'cluster/live/streams.spec.ts: has a signal that says code and reason', rows: HTTP },
   ],
+  '`AccessTokenGuard`, opaque tokens': [
+    { test: 'e2e/access-token-guard.spec.ts: AT-04 opaque token and allowlist', rows: HTTP },
+  ],
   'IP binding': [{ test: 'e2e/client-binding.spec.ts: ip check, behind one proxy', rows: HTTP }],
-  DPoP: [{ test: 'e2e/dpop.spec.ts: a login with a proof gives tokens that are bound', rows: HTTP }],
+  DPoP: [
+    { test: 'e2e/dpop.spec.ts: a login with a proof gives tokens that are bound', rows: HTTP },
+  ],
   'tokens in cookies, with their Origin check': [
     { test: 'e2e/http-csrf.spec.ts: acts that another site’s page asks for', rows: HTTP },
     {
