@@ -73,25 +73,25 @@ export class DpopProofs {
   private async verified(request: DpopRequest, token?: string, jkt?: string): Promise<string> {
     const proof = proofIn(request);
     const { jwtVerify, EmbeddedJWK, calculateJwkThumbprint } = this.jose;
-    const now = this.clock.wall();
     const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
       algorithms: PROOF_ALGORITHMS,
       typ: 'dpop+jwt',
-      currentDate: new Date(now),
+      currentDate: new Date(this.clock.wall()),
     });
     const { jwk } = protectedHeader;
     if (jwk === undefined || PRIVATE.some((name) => name in jwk)) throw wrong('jwk');
     const { jti } = payload;
     if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw wrong('jti');
     this.checkRequest(payload, request);
-    this.checkTime(payload, now);
     if (token !== undefined && payload['ath'] !== hash('sha256', token, 'base64url'))
       throw wrong('ath');
     const thumbprint = await calculateJwkThumbprint(jwk, 'sha256');
     if (jkt !== undefined && thumbprint !== jkt) {
       throw dpopRefusal('binding_mismatch', 'The proof is of another key than the token.');
     }
-    this.remember(hash('sha256', `${thumbprint}.${jti}`, 'base64'), token !== undefined);
+    // Nothing waits from here on: a process that paused before would have forgotten what was used meanwhile.
+    const iat = this.timeOf(payload);
+    this.remember(hash('sha256', `${thumbprint}.${jti}`, 'base64'), iat, token !== undefined);
     return thumbprint;
   }
 
@@ -110,10 +110,11 @@ export class DpopProofs {
     if (!origins.includes(origin) || pathname !== new URL(url).pathname) throw wrong('htu');
   }
 
-  private checkTime({ iat, nonce }: ProofClaims, now: number): void {
-    const age = typeof iat === 'number' ? now - iat * 1000 : NaN;
+  private timeOf({ iat, nonce }: ProofClaims): number {
+    const time = typeof iat === 'number' ? iat : NaN;
+    const age = this.clock.wall() - time * 1000;
     if (!(Math.abs(age) <= this.options.proofWindow)) throw wrong('iat');
-    if (this.nonces === undefined || this.nonces.accepts(nonce)) return;
+    if (this.nonces === undefined || this.nonces.accepts(nonce)) return time;
     throw dpopRefusal(
       'dpop_nonce_required',
       'The proof has no nonce of ours.',
@@ -122,8 +123,8 @@ export class DpopProofs {
   }
 
   /** At last: what is refused for another reason is not remembered. */
-  private remember(id: string, isOurs: boolean): void {
-    const remembered = (isOurs ? this.seen : this.seenOfStrangers).add(id);
+  private remember(id: string, iat: number, isOurs: boolean): void {
+    const remembered = (isOurs ? this.seen : this.seenOfStrangers).add(id, iat);
     if (remembered === 'seen') throw new Error('The proof was used before.');
     if (remembered === 'full') {
       throw refusal('too_many_attempts', { retryAfter: this.options.proofWindow / 1000 });

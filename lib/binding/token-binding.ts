@@ -38,6 +38,12 @@ interface BoundToken {
   readonly key: AuthKey;
 }
 
+interface Proving {
+  readonly jkt: string;
+  /** Rejected where it is not proven. */
+  readonly done: Promise<void>;
+}
+
 /** What is known of the client of a login or a refresh. */
 interface ShownClient {
   readonly client?: string | undefined;
@@ -61,8 +67,8 @@ interface BoundSession {
 export class TokenBinding {
   private readonly bindsAddresses: boolean;
   private readonly demandsKeys: boolean;
-  /** The key that the handshake of a socket proved. */
-  private readonly proven = new WeakMap<object, string>();
+  /** The key that a request, or the handshake of a socket, proves. */
+  private readonly proving = new WeakMap<object, Proving>();
 
   private constructor(
     private readonly options: ResolvedBinding,
@@ -172,6 +178,15 @@ export class TokenBinding {
     return new BoundClient(this.keyBy(rule, jkt), addressBy(rule, ip));
   }
 
+  /** What the client of a session proves to be with at a retry; `undefined` where this caller has its key. */
+  retryKeyOfOther(
+    { jkt }: Pick<BoundSession, 'jkt'>,
+    shown: string | undefined,
+  ): string | undefined {
+    const isOther = this.proofs !== undefined && jkt !== null && shown !== jkt;
+    return isOther ? new BoundClient(jkt, undefined).retryKey : undefined;
+  }
+
   /**
    * Refuses a refresh from another address than that to which the session is bound.
    *
@@ -204,10 +219,10 @@ export class TokenBinding {
       );
     }
     const opening = openingOf(request);
-    const isSocket = opening !== (request as unknown);
-    // A message of a socket has no proof of its own: that of the handshake counts while it is open, also for a
-    // renewed token of the same key.
-    if (isSocket && this.proven.get(opening) === jkt) return;
+    // Several guards or resolvers ask for one request, maybe at once. A message of a socket has no proof of its
+    // own: that of the handshake counts while it is open, also for a renewed token of the same key.
+    const earlier = this.proving.get(opening);
+    if (earlier?.jkt === jkt) return earlier.done;
     // A cookie has no scheme, so its proof is enough.
     if (!isDpop && request.headers['authorization'] !== undefined) {
       throw dpopRefusal(
@@ -215,8 +230,24 @@ export class TokenBinding {
         'The token is bound to a key, and came as a bearer token.',
       );
     }
-    await proofs.verify(opening, text, jkt);
-    if (isSocket) this.proven.set(opening, jkt);
+    const done = this.prove(proofs, opening, text, jkt);
+    this.proving.set(opening, { jkt, done });
+    return done;
+  }
+
+  private async prove(
+    proofs: DpopProofs,
+    opening: DpopRequest,
+    text: string,
+    jkt: string,
+  ): Promise<void> {
+    try {
+      await proofs.verify(opening, text, jkt);
+    } catch (error) {
+      // It may be good for another token.
+      this.proving.delete(opening);
+      throw error;
+    }
   }
 
   private keyBy({ dpop }: BindingRule, jkt: string | undefined): string | null | undefined {

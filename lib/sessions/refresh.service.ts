@@ -2,12 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { BoundClient } from '../binding/bound-client.js';
 import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
-import {
-  type PresentedToken,
-  refreshOf,
-  type RefreshRow,
-  type SessionRow,
-} from '../database/session.statements.js';
+import { type PresentedToken, refreshOf, type SessionRow } from '../database/session.statements.js';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import { ERROR_CODES } from '../errors/error-codes.js';
 import { type AuthEventDraft, AuthEvents } from '../events/auth-events.service.js';
@@ -38,7 +33,7 @@ import {
   sealSuccessor,
 } from './refresh-token.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
-import { isReuse, type RefreshOutcome } from './rotate.js';
+import { classOf, isReuse, type RefreshOutcome, type ReuseClass } from './rotate.js';
 import { rotationOf } from './rotate-at-once.js';
 import {
   cut,
@@ -100,8 +95,9 @@ export class RefreshService {
       // Looked up first: an unknown text costs no more than its share of one statement.
       const presented = await this.present(token, context, jkt);
       const { session, bound } = presented;
-      // Whoever proves to have the key of the session is the same client, as with an idempotency key.
-      const key = bound?.retryKey ?? idempotencyKey;
+      // Whoever proves to have the key of the session is the same client, as with an idempotency key. The one
+      // who binds it first may be a thief.
+      const key = (session.jkt === null ? undefined : bound?.retryKey) ?? idempotencyKey;
       // Before the claims are asked for: a role that changes meanwhile revokes this token (G1).
       const since = presented.since ?? (await this.positions.read());
       const claims = await this.claimsFor(session, context);
@@ -160,30 +156,35 @@ export class RefreshService {
       (context.client !== undefined && cut(context.client) !== session.client);
     // RT-11: refused without a trace; the session of its owner continues.
     if (isForeign) throw refusal('refresh_token_invalid');
+    const otherKey = this.binding?.retryKeyOfOther(session, jkt);
+    if (otherKey !== undefined && session.endedAt === null) {
+      // RT-04: used before the session had its key, which may be a thief's.
+      const reuse = await this.reuseOf(token, presented, otherKey);
+      if (reuse !== undefined) throw await this.refuse({ kind: 'reused', reuse }, session, context);
+    }
     const bound = this.binding?.ofRefresh(session, context, jkt);
     if (session.endedAt !== null) {
       const key = bound?.retryKey ?? context.idempotencyKey;
-      const proof = key && retryDigest(token, key);
-      const { refresh, judgement } = presented;
-      const successors = await this.successorsOf(refresh);
-      const isReused = isReuse(refresh, successors, proof, judgement.now);
+      const isReused = (await this.reuseOf(token, presented, key)) !== undefined;
       throw this.ended(session, session.endReason ?? 'unspecified', isReused, context);
     }
     this.binding?.checkAddress(session, context);
     return { ...presented, bound };
   }
 
-  /** None of a token that was not used. */
-  private async successorsOf({
-    sessionKey,
-    number,
-    replacedAt,
-  }: RefreshRow): Promise<RefreshRow[]> {
-    if (replacedAt === null) return [];
-    const rows = await this.store.read(({ statements }) =>
-      statements.successors(sessionKey, number),
-    );
-    return rows.map(refreshOf);
+  /** @param key - What the client that used the token proves to be with. */
+  private async reuseOf(
+    token: RefreshToken,
+    { refresh, judgement }: PresentedToken,
+    key: string | undefined,
+  ): Promise<ReuseClass | undefined> {
+    const { sessionKey, number, replacedAt } = refresh;
+    if (replacedAt === null) return undefined;
+    const rows = await this.store.read((of) => of.statements.successors(sessionKey, number));
+    const successors = rows.map(refreshOf);
+    const isReused = isReuse(refresh, successors, key && retryDigest(token, key), judgement.now);
+    const newest = Math.max(...successors.map((each) => each.number));
+    return isReused ? classOf(newest - number) : undefined;
   }
 
   /** @throws AuthException 401 `account_disabled` when the account is gone: then the session ends too. */

@@ -291,7 +291,7 @@ function newestCutoff({ account, issuer }: Judgement): number {
   return Math.max(account.killsBelow, issuer.killsBelow);
 }
 
-function classOf(steps: number): ReuseClass {
+export function classOf(steps: number): ReuseClass {
   if (steps <= 1) return 'recent';
   return steps === 2 ? 'orphaned' : 'stale';
 }
