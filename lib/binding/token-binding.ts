@@ -38,12 +38,6 @@ interface BoundToken {
   readonly key: AuthKey;
 }
 
-interface Proving {
-  readonly jkt: string;
-  /** Rejected where it is not proven. */
-  readonly done: Promise<void>;
-}
-
 /** What is known of the client of a login or a refresh. */
 interface ShownClient {
   readonly client?: string | undefined;
@@ -67,8 +61,8 @@ interface BoundSession {
 export class TokenBinding {
   private readonly bindsAddresses: boolean;
   private readonly demandsKeys: boolean;
-  /** The key that a request, or the handshake of a socket, proves. */
-  private readonly proving = new WeakMap<object, Proving>();
+  /** By request, or handshake of a socket: the thumbprints of keys that it proves, each until it fails. */
+  private readonly proving = new WeakMap<object, Map<string, Promise<void>>>();
 
   private constructor(
     private readonly options: ResolvedBinding,
@@ -221,8 +215,9 @@ export class TokenBinding {
     const opening = openingOf(request);
     // Several guards or resolvers ask for one request, maybe at once. A message of a socket has no proof of its
     // own: that of the handshake counts while it is open, also for a renewed token of the same key.
-    const earlier = this.proving.get(opening);
-    if (earlier?.jkt === jkt) return earlier.done;
+    const keys = this.proving.get(opening) ?? new Map<string, Promise<void>>();
+    const earlier = keys.get(jkt);
+    if (earlier !== undefined) return earlier;
     // A cookie has no scheme, so its proof is enough.
     if (!isDpop && request.headers['authorization'] !== undefined) {
       throw dpopRefusal(
@@ -230,24 +225,16 @@ export class TokenBinding {
         'The token is bound to a key, and came as a bearer token.',
       );
     }
-    const done = this.prove(proofs, opening, text, jkt);
-    this.proving.set(opening, { jkt, done });
-    return done;
-  }
-
-  private async prove(
-    proofs: DpopProofs,
-    opening: DpopRequest,
-    text: string,
-    jkt: string,
-  ): Promise<void> {
-    try {
-      await proofs.verify(opening, text, jkt);
-    } catch (error) {
-      // It may be good for another token.
-      this.proving.delete(opening);
-      throw error;
-    }
+    const proving = proofs.verify(opening, text, jkt).then(
+      () => undefined,
+      (error: unknown) => {
+        // It may be good for another token of that key.
+        keys.delete(jkt);
+        throw error;
+      },
+    );
+    this.proving.set(opening, keys.set(jkt, proving));
+    return proving;
   }
 
   private keyBy({ dpop }: BindingRule, jkt: string | undefined): string | null | undefined {

@@ -66,6 +66,10 @@ describe('binding.dpop where a guard of all routes meets a guard of the route', 
           ({ code }: { code: string }) => code,
         );
       expect(await Promise.all([ask(one), ask(one)])).toEqual(['alice', 'alice']);
+      const { access_token: foreign } = await login(client, new DpopKey(), now, 'bob');
+      const asked = tokens.verify(foreign, { request: one as { headers: Record<string, string> } });
+      await expect(asked).rejects.toMatchObject({ code: 'dpop_proof_invalid' });
+      expect(await ask(one)).toBe('alice');
       const races = await Promise.all([ask(other), ask({ ...other })]);
       expect(races.sort()).toEqual(['alice', 'dpop_proof_invalid']);
     }

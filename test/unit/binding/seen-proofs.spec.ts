@@ -1,5 +1,8 @@
 import { expect, it } from '@jest/globals';
 import { TestClock } from 'nestjs-logout/testing';
+import { DpopProofs, loadJose } from '../../../lib/binding/dpop-proofs.js';
+import { binding, type ResolvedBinding } from '../../../lib/options/binding-option.js';
+import { DpopKey } from '../../support/dpop-key.js';
 import { SeenProofs } from '../../../lib/binding/seen-proofs.js';
 
 it('a proof is remembered for its whole life, and forgotten soon after', () => {
@@ -34,4 +37,18 @@ it('a proof that was forgotten is not new again once the wall clock was set back
   expect(seen.add('b', clock.wall())).toBe('new');
   clock.skewWall(-60_000);
   expect([seen.add('a', at), seen.add('c', at + 1)]).toEqual(['seen', 'new']);
+});
+
+it('a process that pauses while it verifies a proof does not forget meanwhile that it was used', async () => {
+  const clock = new TestClock();
+  const options = binding({ dpop: 'optional' }, 'binding') as ResolvedBinding;
+  const proofs = new DpopProofs(await loadJose(), clock, options, undefined);
+  const key = new DpopKey();
+  const dpop = key.proof('POST', 'https://a.example/login', { now: clock.wall() });
+  const headers = { host: 'a.example', dpop };
+  const request = { headers, method: 'POST', url: '/login', protocol: 'https' };
+  expect(await proofs.verify(request)).toBe(key.jkt);
+  const again = proofs.verify(request);
+  clock.advance(60_000);
+  await expect(again).rejects.toMatchObject({ code: 'dpop_proof_invalid' });
 });
