@@ -13,6 +13,7 @@ import type { TokenClaims } from '../options/token-claims.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 import { networkOf } from '../platform/client-address.js';
 import type { AuthRequest } from '../platform/request.js';
+import { NO_KEY } from '../revocation/revocation-decider.service.js';
 import { isDigestOf } from './bound-address.js';
 import { BoundClient, type Confirmation } from './bound-client.js';
 import { clientAddressOf, type DpopRequest, hasDpopScheme, openingOf } from './client-request.js';
@@ -116,18 +117,18 @@ export class TokenBinding {
     const digest = ip ?? net;
     if (digest !== undefined && this.bindsAddresses) {
       const address = request && clientAddressOf(request);
-      const key = token.key.secretHalf;
+      const key = token.key.secretHalf ?? undefined;
       const kind = ip === undefined ? 'network' : 'exact';
       const isSame =
         address !== undefined &&
-        key !== null &&
+        key !== undefined &&
         isDigestOf(address, Buffer.from(digest, 'base64url'), key, [kind]);
       if (!isSame) throw mismatch(address === undefined);
     }
     if (this.proofs === undefined) return undefined;
     const isDpop = request !== undefined && hasDpopScheme(request);
     if (jkt === undefined) {
-      if (isDpop || this.demandsKeys) {
+      if (isDpop || (this.demandsKeys && !isApiToken(token))) {
         throw dpopRefusal('binding_mismatch', 'The token is bound to no key.');
       }
       return undefined;
@@ -247,6 +248,11 @@ export class TokenBinding {
     const { rule, clients } = this.options;
     return (client === undefined ? undefined : clients.get(client)) ?? rule;
   }
+}
+
+/** It is issued to no client that could have a key. */
+function isApiToken({ key, claims: { sid } }: BoundToken): boolean {
+  return key.kid === NO_KEY && sid === undefined;
 }
 
 function addressBy(

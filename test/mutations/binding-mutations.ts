@@ -134,8 +134,8 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
   one(
     'an unbound token is accepted as DPoP',
     BINDING,
-    'if (isDpop || this.demandsKeys)',
-    'if (this.demandsKeys)',
+    'if (isDpop || (this.demandsKeys && !isApiToken(token)))',
+    'if (this.demandsKeys && !isApiToken(token))',
     DPOP_TESTS,
   ),
   one(

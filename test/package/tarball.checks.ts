@@ -5,7 +5,7 @@ import type { Workplace } from './support/consumer.js';
 import { node, shell } from './support/shell.js';
 
 /** The tarball may not grow beyond this without somebody deciding it (bytes). */
-const SIZE_BUDGET = 550_000;
+const SIZE_BUDGET = 650_000;
 
 const ALLOWED = [
   /^dist\/[\w./-]+\.(js|d\.ts)$/,

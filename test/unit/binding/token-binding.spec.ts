@@ -2,6 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { TestClock } from 'nestjs-logout/testing';
 import { TokenBinding } from '../../../lib/binding/token-binding.js';
+import type { AuthException } from '../../../lib/errors/auth.exception.js';
+import type { AuthKey } from '../../../lib/options/auth-key.js';
 import { binding, type BindingOptions } from '../../../lib/options/binding-option.js';
 
 /** As the module makes it, with a ring of so many secrets. */
@@ -29,5 +31,31 @@ describe('the option binding at boot', () => {
 
   it('DPoP needs none: a proof is verified with the key in it', async () => {
     expect(await create({ dpop: 'required' }, 0)).not.toBeNull();
+  });
+});
+
+describe('a token', () => {
+  const claims = { iss: 'i', sub: 'alice', jti: 'j', exp: 2, iat: 1 };
+  const check = async (given: BindingOptions, more: object, kid: string): Promise<unknown> => {
+    const binder = await create(given, 1);
+    const key = { kid } as AuthKey;
+    const request = { headers: {}, ip: '203.0.113.7' };
+    try {
+      await binder?.check(request, { text: 'a.b.c', claims: { ...claims, ...more }, key });
+      return 'accepted';
+    } catch (error) {
+      return (error as AuthException).code;
+    }
+  };
+
+  it('whose digest was made by a key that is not known is refused, and is no error', async () => {
+    const cnf = { net: 'A'.repeat(22) };
+    expect(await check({ ip: 'network' }, { sid: 's', cnf }, '')).toBe('binding_mismatch');
+  });
+
+  it('of a login needs a key where all clients must have one; an API token has no client', async () => {
+    expect(await check({ dpop: 'required' }, { sid: 's' }, 'kid')).toBe('binding_mismatch');
+    expect(await check({ dpop: 'required' }, { sid: 's' }, '')).toBe('binding_mismatch');
+    expect(await check({ dpop: 'required' }, {}, '')).toBe('accepted');
   });
 });
