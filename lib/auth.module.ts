@@ -39,6 +39,7 @@ import {
   RESOLVED_HTTP_OPTIONS,
   resolveHttpOptions,
 } from './http/http-options.js';
+import { ConfirmRoutes } from './http/confirm.routes.js';
 import { LoginRoutes, RefreshRoutes } from './http/login.routes.js';
 import { LogoutRoutes } from './http/logout.routes.js';
 import { acceptUnreadBodies } from './http/own-routes.js';
@@ -53,8 +54,10 @@ import { assertOneCopyOfNest, AuthExceptionFilter } from './platform/auth-except
 import { ResolvedAuthOptions } from './options/resolved-auth-options.js';
 import { AuthClock } from './platform/auth-clock.js';
 import { RevocationWriter } from './revocation/revocation-writer.service.js';
+import { RecentLogin } from './revocation/recent-login.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
+import { ConfirmService } from './sessions/confirm.service.js';
 import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
 import { LoginService } from './sessions/login.service.js';
 import { RefreshService } from './sessions/refresh.service.js';
@@ -99,6 +102,7 @@ const PROVIDERS = [
   RefreshTokenLookup,
   LoginService,
   RefreshService,
+  ConfirmService,
   {
     provide: TOKEN_BINDING,
     inject: [ResolvedAuthOptions, KeyRing, AuthClock],
@@ -223,16 +227,17 @@ function httpDefinition(given: AuthHttpOptions | undefined): HttpDefinition {
     return { controllers: [], providers: [{ provide: COOKIE_MODE, useValue: null }, AuthCookies] };
   }
   const options = resolveHttpOptions(given);
-  const { prefix, verifyCredentials } = options;
+  const { prefix, verifyCredentials, recentLogin } = options;
   const routes = [
-    ...(verifyCredentials === undefined ? [] : [LoginRoutes]),
+    ...(verifyCredentials === undefined ? [] : [LoginRoutes, ConfirmRoutes]),
     RefreshRoutes,
     LogoutRoutes,
-    SessionsRoutes,
     TokenRoutes,
-  ];
+  ].map((each) => controllerAt(prefix, each));
+  const sessions = controllerAt(prefix, SessionsRoutes);
+  if (recentLogin !== undefined) RecentLogin(recentLogin / 1000)(sessions);
   return {
-    controllers: [...routes.map((each) => controllerAt(prefix, each)), JwksController],
+    controllers: [...routes, sessions, JwksController],
     providers: [
       { provide: COOKIE_MODE, useValue: options.cookies },
       { provide: RESOLVED_HTTP_OPTIONS, useValue: options },

@@ -74,6 +74,7 @@ export type {
   HintState,
   RevocationHint,
 } from './options/revocation-hint.js';
+export { RecentLogin } from './revocation/recent-login.js';
 export { RevocationGuard } from './revocation/revocation.guard.js';
 export { Freshness } from './revocation/staleness/freshness.decorators.js';
 export { WhenStale } from './revocation/staleness/freshness.decorators.js';
@@ -137,6 +138,8 @@ export {
 export type { IssueApiToken } from './api-tokens/api-token-input.js';
 export type { ApiTokenInfo, ApiTokenPage } from './api-tokens/api-token-list.js';
 
+export type { ClientLifetimes } from './options/client-lifetimes.js';
+export type { ConfirmContext } from './sessions/confirm.service.js';
 export { SessionService } from './sessions/session.service.js';
 export type {
   AuthenticatedSubject,

@@ -13,6 +13,7 @@ import {
   type RouteTarget as Target,
   WhenStale,
 } from '../revocation/staleness/freshness.decorators.js';
+import { RecentLogin } from '../revocation/recent-login.js';
 import { AllowExpired, OptionalAuth, Public } from './decorators.js';
 import { isThenable, JwtStrategy, type Outcome } from './jwt.strategy.js';
 import type { TokenDemand } from './token-verifier.js';
@@ -69,11 +70,13 @@ export class RoutePolicyReader {
 
   private read(handler: Target, type: Target): RoutePolicy {
     const targets = [handler, type];
+    for (const target of targets) this.refuseOpenDoor(target);
     return Object.freeze({
       isPublic: this.isMarkedPublic(handler) ?? this.isPublicByClass(handler, type),
       isOptional: this.reflector.getAllAndOverride(OptionalAuth, targets) ?? false,
       demand: Object.freeze({
         allowExpired: this.reflector.getAllAndOverride(AllowExpired, targets) ?? false,
+        recentLogin: this.reflector.getAllAndOverride(RecentLogin, targets),
         ...routeDemandOf(handler, type),
       }),
     });
@@ -81,10 +84,20 @@ export class RoutePolicyReader {
 
   /** A handler that says how its token is to be read is not public because its class is. */
   private isPublicByClass(handler: Target, type: Target): boolean {
-    const readsToken = [OptionalAuth, AllowExpired, Freshness, WhenStale].some(
+    const readsToken = [OptionalAuth, AllowExpired, RecentLogin, Freshness, WhenStale].some(
       (decorator) => this.reflector.get<unknown>(decorator.KEY, handler) !== undefined,
     );
     return !readsToken && (this.isMarkedPublic(type) ?? false);
+  }
+
+  /** @throws AuthWiringError where a place asks for a recent login and for none at all. */
+  private refuseOpenDoor(target: Target): void {
+    if (this.isMarkedPublic(target) !== true) return;
+    if (this.reflector.get<unknown>(RecentLogin.KEY, target) === undefined) return;
+    throw new AuthWiringError(
+      `${target.name} is public and demands @RecentLogin(): no one would be asked for a login.`,
+      'Remove one of the two. With @OptionalAuth() a request without a token is accepted, and one with a token needs a recent login.',
+    );
   }
 
   /** `@Public()`, else the mark of another library that the option `publicMetadataKey` names. */

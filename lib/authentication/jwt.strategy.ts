@@ -12,6 +12,8 @@ import { AuthException, refusal } from '../errors/auth.exception.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { type AuthRequest, rememberClaims } from '../platform/request.js';
+import { assertRecentLogin } from '../revocation/recent-login.js';
+import { ProofClock } from '../revocation/staleness/proof-clock.js';
 import { BaseStrategy, holderOf, PASSPORT } from './passport.js';
 import { TokenSource } from './token-source.js';
 import {
@@ -62,6 +64,7 @@ export class JwtStrategy
     private readonly source: TokenSource,
     private readonly verifier: TokenVerifier,
     @Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null,
+    private readonly proofs: ProofClock,
   ) {
     super();
   }
@@ -190,13 +193,18 @@ export class JwtStrategy
   ): Outcome | Promise<Outcome> {
     const pending = this.verifier.decide(token, demand);
     if (pending !== undefined) {
-      return pending.then(() => this.validate(request, token)).catch(toOutcome);
+      return pending.then(() => this.validate(request, token, demand)).catch(toOutcome);
     }
-    const outcome = this.validate(request, token);
+    const outcome = this.validate(request, token, demand);
     return outcome instanceof Promise ? outcome.catch(toOutcome) : outcome;
   }
 
-  private validate(request: AuthRequest, token: VerifiedToken): Outcome | Promise<Outcome> {
+  private validate(
+    request: AuthRequest,
+    token: VerifiedToken,
+    { recentLogin }: TokenDemand,
+  ): Outcome | Promise<Outcome> {
+    if (recentLogin !== undefined) assertRecentLogin(token.claims, recentLogin, this.proofs.now());
     const { kid } = token.key;
     const claims = this.verifier.copyClaims(token);
     const { validate } = this.options;

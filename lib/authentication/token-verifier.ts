@@ -27,11 +27,14 @@ import { TAIL, VerifiedToken, VerifiedTokens } from './verified-tokens.js';
 export interface TokenDemand extends DecisionDemand {
   /** `true`: an expired or revoked token is accepted, because it is about to be revoked anyway. */
   readonly allowExpired: boolean;
+  /** `@RecentLogin()` (ms). The strategy checks it once the token is accepted. */
+  readonly recentLogin?: number | undefined;
 }
 
 /** The demand where nothing else was said. */
 export const DEFAULT_DEMAND: TokenDemand = Object.freeze({
   allowExpired: false,
+  recentLogin: undefined,
   freshness: undefined,
   whenStale: undefined,
 });

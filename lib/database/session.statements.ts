@@ -133,6 +133,9 @@ export class SessionStatements extends Statements {
     ],
   );
 
+  /** What a confirmed login changes in the row of its session. */
+  readonly confirm = this.session.update(['key'], ['authTime', 'kid', 'network']);
+
   /** One session by its key, without a lock. */
   readonly findByKey = this.session.find(['key']);
 

@@ -8,6 +8,8 @@ const NO_STORE = { 'Cache-Control': 'no-store' };
 export interface AuthExceptionDetails {
   /** Why a rightly signed token was ended; only its owner sees it. */
   reason?: string | undefined;
+  /** Of `login_too_old`: how many seconds ago the login may be (RFC 9470 section 3). */
+  maxAge?: number | undefined;
   /** Response headers that belong to this refusal, such as `WWW-Authenticate` or `Retry-After`. */
   headers?: Readonly<Record<string, string>>;
   /** The error underneath; it is logged, never sent. */
@@ -16,7 +18,7 @@ export interface AuthExceptionDetails {
 
 /**
  * The base of every error that this library sends to a client: an `HttpException` with a stable
- * {@link AuthErrorCode} and the body `{ statusCode, error, message, code, reason? }`.
+ * {@link AuthErrorCode} and the body `{ statusCode, error, message, code, reason?, max_age? }`.
  *
  * The message never holds a token, a secret or a database error.
  *
@@ -34,6 +36,8 @@ export class AuthException extends HttpException {
   readonly code: AuthErrorCode;
   /** Why the token was ended, when the holder may know. */
   readonly reason: string | undefined;
+  /** Of `login_too_old`: how many seconds ago the login may be. */
+  readonly maxAge: number | undefined;
   /** Set on the response by the guard and by {@link AuthExceptionFilter}. */
   readonly headers: Readonly<Record<string, string>>;
 
@@ -43,14 +47,22 @@ export class AuthException extends HttpException {
     message: string,
     details: AuthExceptionDetails = {},
   ) {
-    const body = { statusCode: status, error: STATUS_CODES[status] ?? 'Error', message, code };
+    const { reason, maxAge } = details;
     super(
-      details.reason === undefined ? body : { ...body, reason: details.reason },
+      {
+        statusCode: status,
+        error: STATUS_CODES[status] ?? 'Error',
+        message,
+        code,
+        ...(reason === undefined ? {} : { reason }),
+        ...(maxAge === undefined ? {} : { max_age: maxAge }),
+      },
       status,
       details.cause === undefined ? undefined : { cause: details.cause },
     );
     this.code = code;
-    this.reason = details.reason;
+    this.reason = reason;
+    this.maxAge = maxAge;
     this.headers = details.headers ?? {};
   }
 
@@ -81,16 +93,20 @@ const GRAPHQL_CODES: Readonly<Record<number, string>> = {
 
 /**
  * A 401 with the challenge of RFC 6750 section 3: without credentials it names only the realm, with
- * bad ones `error="invalid_token"` and the sentence of the body.
+ * bad ones `error="invalid_token"` and the sentence of the body. A login that is too old is
+ * `error="insufficient_user_authentication"` with `max_age` (RFC 9470 section 3).
  *
  * @publicApi
  */
 export class AuthUnauthorizedException extends AuthException {
   constructor(code: AuthErrorCode, message: string, details: AuthExceptionDetails = {}) {
-    const error = code === 'token_missing' ? undefined : 'invalid_token';
     super(401, code, message, {
       ...details,
-      headers: { ...challenge(error, message), ...details.headers, ...NO_STORE },
+      headers: {
+        ...challenge(challengeOf(code), message, details.maxAge),
+        ...details.headers,
+        ...NO_STORE,
+      },
     });
   }
 }
@@ -143,14 +159,17 @@ export interface RefusalDetails {
   cause?: unknown;
   /** Seconds, for a 429 or 503. */
   retryAfter?: number;
+  /** Seconds, for `login_too_old`. */
+  maxAge?: number;
 }
 
 /** The exception for a code, as the table {@link ERROR_CODES} describes it. */
 export function refusal(code: AuthErrorCode, details: RefusalDetails = {}): AuthException {
   const { status, message: usual } = ERROR_CODES[code];
-  const { message = usual, cause, retryAfter: wait = 1 } = details;
+  const { message = usual, cause, retryAfter: wait = 1, maxAge } = details;
   const reason = details.reason === 'unspecified' ? undefined : details.reason;
-  if (status === 401) return new AuthUnauthorizedException(code, message, { reason, cause });
+  if (status === 401)
+    return new AuthUnauthorizedException(code, message, { reason, cause, maxAge });
   if (status === 429) return new AuthTooManyAttemptsException(message, wait);
   if (status === 503) {
     return new AuthUnavailableException(code as 'storage_unavailable', message, {
@@ -168,14 +187,24 @@ export function badlySentToken(message: string): AuthException {
   });
 }
 
-function challenge(error: string | undefined, sentence: string): Record<string, string> {
+function challengeOf(code: AuthErrorCode): string | undefined {
+  if (code === 'token_missing') return undefined;
+  return code === 'login_too_old' ? 'insufficient_user_authentication' : 'invalid_token';
+}
+
+function challenge(
+  error: string | undefined,
+  sentence: string,
+  maxAge?: number,
+): Record<string, string> {
   const description = sentence.replace(/["\\]/g, "'");
   const realm = 'Bearer realm="api"';
+  const age = maxAge === undefined ? '' : `, max_age="${maxAge}"`;
   return {
     'WWW-Authenticate':
       error === undefined
         ? realm
-        : `${realm}, error="${error}", error_description="${description}"`,
+        : `${realm}, error="${error}", error_description="${description}"${age}`,
   };
 }
 

@@ -69,6 +69,11 @@ export const ERROR_CODES = {
     message: 'The DPoP proof needs the nonce of the header DPoP-Nonce.',
     when: 'The option `binding.nonce` is on. Send the request again with a proof that contains the nonce of `DPoP-Nonce`.',
   },
+  login_too_old: {
+    status: 401,
+    message: 'The login is too long ago for this request. Confirm it, or log in again.',
+    when: 'The route has `@RecentLogin()`, and the user authenticated longer ago than the `max_age` seconds of the answer. The token is still good elsewhere. Ask for the password and send it to `POST confirm`.',
+  },
   refresh_token_invalid: {
     status: 401,
     message: 'The refresh token is not valid.',

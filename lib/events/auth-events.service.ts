@@ -7,6 +7,7 @@ import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 export type AuthEventType =
   | 'login'
   | 'login_refused'
+  | 'login_confirmed'
   | 'refresh'
   | 'refresh_refused'
   | 'refresh_reused'

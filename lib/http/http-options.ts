@@ -1,6 +1,14 @@
 import type { Type } from '@nestjs/common';
 import { applicationMethod } from '../options/application-method.js';
-import { option, readOptions, type Resolved, wrong, wrongKind } from '../options/option-checks.js';
+import type { Duration } from '../options/duration.js';
+import {
+  duration,
+  option,
+  readOptions,
+  type Resolved,
+  wrong,
+  wrongKind,
+} from '../options/option-checks.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { AuthenticatedSubject } from '../sessions/login-context.js';
 import { type CookieOptions, cookies } from './cookie-options.js';
@@ -28,7 +36,7 @@ export interface CredentialsVerifier {
 export type VerifyCredentials = CredentialsVerifier['verifyCredentials'];
 
 /**
- * The library's own routes: below the prefix `POST login` (with `verifyCredentials`), `refresh`,
+ * The library's own routes: below the prefix `POST login` and `confirm` (with `verifyCredentials`), `refresh`,
  * `logout`, `logout-others`, `logout-all`, `revoke` (RFC 7009), `introspect` (RFC 7662), `GET sessions`
  * and `DELETE sessions/:id`; at the root `GET /.well-known/jwks.json`.
  *
@@ -44,10 +52,10 @@ export type VerifyCredentials = CredentialsVerifier['verifyCredentials'];
  */
 export interface AuthHttpOptions {
   /**
-   * Checks the credentials of `POST login`: a function, or a {@link CredentialsVerifier} among the
+   * Checks the credentials of `POST login` and `POST confirm`: a function, or a {@link CredentialsVerifier} among the
    * providers of the application, which may inject what AuthModule exports.
    *
-   * @default none: `POST login` is not mounted, and the application calls `SessionService.login()`
+   * @default none: these two are not mounted, and the application calls `SessionService.login()`
    * itself (with `AuthCookies.set()` where tokens are in cookies)
    */
   readonly verifyCredentials?: VerifyCredentials | Type<CredentialsVerifier> | undefined;
@@ -64,7 +72,7 @@ export interface AuthHttpOptions {
    */
   readonly cookies?: boolean | CookieOptions | undefined;
   /**
-   * Limits wrong guesses at `POST login`, by account and address together, and wrong tokens at `POST
+   * Limits wrong guesses at `POST login` and `POST confirm`, by account and address together, and wrong tokens at `POST
    * refresh`, by address: 429 `too_many_attempts` with `Retry-After`.
    *
    * A valid refresh token is never refused. In your own routes that check a password, call
@@ -73,6 +81,16 @@ export interface AuthHttpOptions {
    * @default none: the application or its proxy limits them
    */
   readonly limit?: GuessLimit | undefined;
+  /**
+   * How long ago a user may have authenticated to see the list of sessions and to end other ones: `GET
+   * sessions`, `DELETE sessions/:id` and `POST logout-others` (ASVS 5.0 7.5.2). Seconds or `'10m'`. With an
+   * older login they answer 401 `login_too_old`, as {@link RecentLogin} does. `POST confirm` renews it.
+   *
+   * `POST logout` and `logout-all` never ask.
+   *
+   * @default any time
+   */
+  readonly recentLogin?: Duration | undefined;
   /**
    * Whether a caller with these claims may introspect tokens.
    *
@@ -98,6 +116,7 @@ export const HTTP_OPTIONS = {
   prefix: option('auth', prefix),
   cookies: option(false, cookies),
   limit: option(undefined, limit),
+  recentLogin: option(undefined, recentLogin),
   mayIntrospect: option(() => false, mayIntrospect),
 } satisfies Record<keyof AuthHttpOptions, unknown>;
 
@@ -134,6 +153,10 @@ function limit(given: unknown, path: string): GuessLimit | undefined {
     given,
     'Give an object with take(key), which counts a guess and gives the seconds to wait, and giveBack(key).',
   );
+}
+
+function recentLogin(given: unknown, path: string): number | undefined {
+  return given === undefined ? undefined : duration('1s', '366d', 'whole seconds')(given, path, {});
 }
 
 function mayIntrospect(

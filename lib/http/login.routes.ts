@@ -6,12 +6,14 @@ import { TokenSource } from '../authentication/token-source.js';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import type { ApplicationMethod } from '../options/application-method.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { CookieResponse } from '../platform/cookies.js';
-import type { AuthenticatedSubject, LoginResult } from '../sessions/login-context.js';
+import type { Authenticate, AuthenticatedSubject, LoginResult } from '../sessions/login-context.js';
+import { type AskedLifetimes, mostOfAnyClient } from '../sessions/login-lifetimes.js';
 import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import { countWrongToken, limitGuesses } from './guess-limit.js';
+import { countWrongToken, type GuessLimit, limitGuesses } from './guess-limit.js';
 import {
   type Credentials,
   type CredentialsVerifier,
@@ -39,6 +41,10 @@ export interface TokenAnswer {
   readonly refresh_token?: string;
   /** Seconds. */
   readonly refresh_expires_in?: number;
+  /** Seconds until the session expires without a refresh: a page warns its user before. */
+  readonly idle_expires_in: number;
+  /** Seconds until the session expires, however often it is refreshed. */
+  readonly session_expires_in: number;
   /** When to renew, a little before the expiry (ISO 8601). */
   readonly refresh_at: string;
   readonly session_id: string;
@@ -49,6 +55,7 @@ export interface TokenAnswer {
 @OwnRoutes()
 export class LoginRoutes implements OnModuleInit {
   private readonly verifier: ApplicationMethod<CredentialsVerifier> | undefined;
+  private readonly most: AskedLifetimes | undefined;
 
   constructor(
     private readonly sessions: SessionService,
@@ -58,8 +65,10 @@ export class LoginRoutes implements OnModuleInit {
     private readonly refreshTokens: RefreshTokenLookup,
     modules: ModuleRef,
     @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
+    { lifetimes }: ResolvedAuthOptions,
   ) {
     this.verifier = options.verifyCredentials?.in(modules);
+    this.most = mostOfAnyClient(lifetimes);
   }
 
   /** @throws AuthWiringError when the verifier's class is no provider, or has no such method. */
@@ -79,38 +88,22 @@ export class LoginRoutes implements OnModuleInit {
   ): Promise<TokenAnswer> {
     const { isOn: hasCookies } = this.cookies;
     if (hasCookies) this.cookies.refuseOtherOrigins(request);
-    const credentials = credentialsOf(request);
+    const authenticate = guessOf(request, this.verifier, this.options.limit);
     const delivery = hasCookies ? 'cookie' : 'body';
     const client = clientOf(request);
     const persistent = persistentOf(request);
     const replaces = hasCookies ? await this.heldSession(request) : undefined;
-    const { limit } = this.options;
-    const verify = (): Promise<AuthenticatedSubject | null> => this.verify(credentials, request);
-    const login = await this.sessions.login(
-      limit === undefined
-        ? verify
-        : () => limitGuesses(limit, credentials.username, request, verify),
-      { ...client, delivery, persistent, replaces },
-    );
+    // The request names its client, so that name alone makes nothing longer.
+    const login = await this.sessions.login(authenticate, {
+      ...client,
+      delivery,
+      persistent,
+      replaces,
+      ...this.most,
+    });
     if (login === null) throw refusal('credentials_invalid');
     if (hasCookies) this.cookies.set(response, login);
     return tokenAnswer(login, delivery);
-  }
-
-  /** @throws AuthWiringError for an answer that is neither `null` nor `{ subject }`. */
-  private async verify(
-    credentials: Credentials,
-    request: object,
-  ): Promise<AuthenticatedSubject | null> {
-    const { verifier } = this;
-    const source = verifier && (verifier.source ?? verifier.find());
-    const answer = (await source?.verifyCredentials(credentials, request)) ?? null;
-    if (answer === null) return null;
-    if (typeof answer === 'object' && answer.subject !== undefined) return answer;
-    throw new AuthWiringError(
-      'verifyCredentials gave something that is neither null nor { subject }.',
-      'Return { subject: user.id, claims: { … } }, or null for wrong credentials.',
-    );
   }
 
   /** The session that this browser holds: a login replaces it (RT-10). */
@@ -128,6 +121,39 @@ export class LoginRoutes implements OnModuleInit {
       throw error;
     }
   }
+}
+
+/**
+ * Checks the credentials that a request has, under the limit of guesses.
+ *
+ * @throws AuthException 400 `credentials_missing`, at once.
+ */
+export function guessOf(
+  request: HttpRequest,
+  verifier: ApplicationMethod<CredentialsVerifier> | undefined,
+  limit: GuessLimit | undefined,
+): Authenticate {
+  const credentials = credentialsOf(request);
+  const verify = (): Promise<AuthenticatedSubject | null> =>
+    subjectBy(verifier, credentials, request);
+  if (limit === undefined) return verify;
+  return () => limitGuesses(limit, credentials.username, request, verify);
+}
+
+/** @throws AuthWiringError for an answer that is neither `null` nor `{ subject }`. */
+async function subjectBy(
+  verifier: ApplicationMethod<CredentialsVerifier> | undefined,
+  credentials: Credentials,
+  request: object,
+): Promise<AuthenticatedSubject | null> {
+  const source = verifier && (verifier.source ?? verifier.find());
+  const answer = (await source?.verifyCredentials(credentials, request)) ?? null;
+  if (answer === null) return null;
+  if (typeof answer === 'object' && answer.subject !== undefined) return answer;
+  throw new AuthWiringError(
+    'verifyCredentials gave something that is neither null nor { subject }.',
+    'Return { subject: user.id, claims: { … } }, or null for wrong credentials.',
+  );
 }
 
 /** `POST refresh`; also without `verifyCredentials`, because a login of the application needs it. */
@@ -183,8 +209,8 @@ export class RefreshRoutes {
 }
 
 /** @param delivery - `'cookie'` leaves the tokens out: a page's script has no business with them. */
-function tokenAnswer(login: LoginResult, delivery: 'body' | 'cookie'): TokenAnswer {
-  const { accessToken, expiresIn, refreshToken, refreshExpiresIn, refreshAt, sessionId } = login;
+export function tokenAnswer(login: LoginResult, delivery: 'body' | 'cookie'): TokenAnswer {
+  const { accessToken, expiresIn, refreshToken, refreshExpiresIn } = login;
   const token_type = login.tokenType ?? 'Bearer';
   const inBody = delivery === 'body';
   return {
@@ -192,7 +218,9 @@ function tokenAnswer(login: LoginResult, delivery: 'body' | 'cookie'): TokenAnsw
     expires_in: expiresIn,
     ...(inBody && refreshToken !== undefined ? { refresh_token: refreshToken } : {}),
     ...(refreshExpiresIn === undefined ? {} : { refresh_expires_in: refreshExpiresIn }),
-    refresh_at: new Date(refreshAt).toISOString(),
-    session_id: sessionId,
+    idle_expires_in: login.idleExpiresIn,
+    session_expires_in: login.sessionExpiresIn,
+    refresh_at: new Date(login.refreshAt).toISOString(),
+    session_id: login.sessionId,
   };
 }

@@ -1,4 +1,4 @@
-import { HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { CurrentToken, Public } from '../authentication/decorators.js';
 import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
@@ -9,8 +9,11 @@ import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import type { CookieResponse } from '../platform/cookies.js';
+import { assertRecentLogin } from '../revocation/recent-login.js';
+import { RevocationService } from '../revocation/revocation.service.js';
 import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
+import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './http-options.js';
 import { auditOf, type HttpRequest, textOf, OwnRoutes } from './own-routes.js';
 
 /** How often an account may ask for `logout-others` in {@link SPAN}, on each instance. */
@@ -37,6 +40,8 @@ export class LogoutRoutes {
     private readonly logoutService: LogoutService,
     private readonly cookies: AuthCookies,
     private readonly clock: AuthClock,
+    private readonly revocation: RevocationService,
+    @Inject(RESOLVED_HTTP_OPTIONS) private readonly options: ResolvedHttpOptions,
   ) {}
 
   /**
@@ -65,7 +70,10 @@ export class LogoutRoutes {
     this.cookies.clear(response);
   }
 
-  /** @throws AuthTooManyAttemptsException 429 beyond 30 in a minute; nothing is written. */
+  /**
+   * @throws AuthUnauthorizedException `login_too_old` by the option `recentLogin`.
+   * @throws AuthTooManyAttemptsException 429 beyond 30 in a minute; nothing is written.
+   */
   @Post('logout-others')
   @HttpCode(204)
   @UseGuards(JwtAuthGuard)
@@ -73,6 +81,9 @@ export class LogoutRoutes {
     @Req() request: HttpRequest,
     @CurrentToken() token: TokenClaims,
   ): Promise<void> {
+    // Not by a decorator: the class is shared by applications whose options differ.
+    const { recentLogin } = this.options;
+    if (recentLogin !== undefined) assertRecentLogin(token, recentLogin, this.revocation.now());
     this.refuseFlood(token);
     await this.logoutService.logoutOthers(token, auditOf(request));
   }

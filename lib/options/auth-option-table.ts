@@ -3,6 +3,7 @@ import { apiTokens } from './api-token-options.js';
 import { applicationMethod } from './application-method.js';
 import type { AuthOptions, UserValidator } from './auth-options.js';
 import { binding } from './binding-option.js';
+import { clientLifetimes } from './client-lifetimes.js';
 import { dataSource } from './data-source-option.js';
 import { foreignIssuers, issuersWithoutKid } from './foreign-issuers.js';
 import { subjectHashKey } from './key-material.js';
@@ -61,6 +62,8 @@ export const AUTH_OPTIONS = {
   /** 0 = no refresh tokens. */
   refreshTokenTtl: option('14d', duration('0s', '366d', 'whole seconds')),
   sessionIdleTtl: option(undefined, idleTtl),
+  /** By client name; `undefined`: the four options above hold for all. */
+  lifetimes: option(undefined, clientLifetimes),
   // Whoever stole a used refresh token can use it for this long.
   refreshGrace: option(10, duration('0s', '10m')),
   refreshGraceRetries: option(100, integer(0, 1_000)),

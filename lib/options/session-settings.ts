@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { BindingOptions } from './binding-option.js';
+import type { ClientLifetimes } from './client-lifetimes.js';
 import type { Duration } from './duration.js';
 
 /** What the application learns when it is asked for the claims of a token. @publicApi */
@@ -97,6 +98,20 @@ export interface SessionSettings {
    * @default '14d'
    */
   refreshTokenTtl?: Duration | undefined;
+
+  /**
+   * Other lifetimes by the `client` that a login names: `{ tv: { sessionTtl: '365d', sessionIdleTtl: '90d' },
+   * web: { sessionIdleTtl: '30m' } }`. They are decided at the login and stored with the session, so a
+   * refresh on an instance with other options does not change them. What an entry leaves out is the option of
+   * the same name; an access token can only be shorter-lived.
+   *
+   * All other logins, also those without a `client`, share the entry `'*'`: by default the shortest lifetimes
+   * of the list and of the options. At `POST login` the request names its client, so there no login is longer
+   * than `'*'`. In a call of `login()` the name is trusted: do not pass one that a request chose.
+   *
+   * @default none: all logins have the same lifetimes
+   */
+  lifetimes?: Readonly<Record<string, ClientLifetimes>> | undefined;
 
   /**
    * How long a refresh token that was just used gives **the same** successor again, to a client that

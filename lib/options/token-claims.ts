@@ -25,6 +25,11 @@ export interface TokenClaims extends TokenIdentity {
   readonly exp: number;
   /** Issue time in seconds (RFC 7519 section 4.1.6). */
   readonly iat: number;
+  /**
+   * When the user authenticated, in seconds (RFC 9068 section 2.2.1): at the login, or in the last
+   * `sessions.confirm()`. A refresh does not change it. `@RecentLogin()` reads it.
+   */
+  readonly auth_time?: number | undefined;
   readonly [claim: string]: unknown;
 }
 

@@ -27,9 +27,10 @@ export function callerError(host: ArgumentsHost, refusal: AuthException): object
   if (sent === undefined) return refusal.getResponse() as object;
   // The application's copy of the class.
   const metadata = new (sent.constructor as new () => { set(name: string, value: string): void })();
-  const { code, reason, headers, message } = refusal;
+  const { code, reason, maxAge, headers, message } = refusal;
   metadata.set('code', code);
   if (reason !== undefined) metadata.set('reason', reason);
+  if (maxAge !== undefined) metadata.set('max-age', String(maxAge));
   const wait = headers['Retry-After'];
   if (wait !== undefined) metadata.set('retry-after', wait);
   return {

@@ -11,6 +11,7 @@ import {
   setResponseHeaders,
 } from '../platform/request.js';
 import { throwTo } from '../platform/transport-refusal.js';
+import { assertRecentLogin, recentLoginOf } from './recent-login.js';
 import { RevocationService } from './revocation.service.js';
 import { routeDemandOf } from './staleness/freshness.decorators.js';
 import { kidOf } from './token-identity.js';
@@ -19,7 +20,7 @@ import { kidOf } from './token-identity.js';
  * Refuses revoked tokens behind any other authentication: an own strategy, an API gateway, another
  * library. {@link JwtAuthGuard} does not need it: it asks the same question itself.
  *
- * It obeys `@Freshness()` and `@WhenStale()`. The issuer must be `issuer` or one of the option `foreign`.
+ * It obeys `@Freshness()`, `@WhenStale()` and, by the claim `auth_time`, `@RecentLogin()`. The issuer must be `issuer` or one of the option `foreign`.
  *
  * It looks for revocation and nothing else: signature, `exp` and `nbf` are checked by the
  * authentication in front of it. An expired token is refused here only a minute after its end.
@@ -61,9 +62,14 @@ export class RevocationGuard implements CanActivate {
       );
     }
     try {
-      const demand = routeDemandOf(context.getHandler(), context.getClass());
+      const [handler, type] = [context.getHandler(), context.getClass()];
+      const demand = routeDemandOf(handler, type);
       const token = this.getToken(context);
       await this.revocation.assertActive(claims, { ...demand, kid: this.getKid(context), token });
+      const recentLogin = recentLoginOf(handler, type);
+      if (recentLogin !== undefined) {
+        assertRecentLogin(claims, recentLogin, this.revocation.now());
+      }
       this.remember(context, this.revocation.identify(claims, token));
       return true;
     } catch (error) {

@@ -14,6 +14,7 @@ import { AuthClock } from '../platform/auth-clock.js';
 import type { LogPosition } from '../revocation/log/log-positions.service.js';
 import type { LoginResult } from './login-context.js';
 import type { RefreshToken } from './refresh-token.js';
+import { accessTtlOf } from './session-store.service.js';
 
 /** Lifetimes are shortened by up to this share, so that clients that logged in together refresh apart. */
 const JITTER = 0.02;
@@ -53,24 +54,26 @@ export class AccessTokenSigner {
    * @throws AuthUnavailableException `no_signing_key`.
    */
   async sign(
-    { subject, sid, expiresAt }: Pick<SessionRow, 'subject' | 'sid' | 'expiresAt'>,
+    session: Omit<SessionRow, 'kid' | 'jkt' | 'network'>,
     claims: Readonly<Record<string, unknown>>,
     { position, now }: LogPosition,
     client?: BoundClient,
   ): Promise<SignedAccessToken> {
     assertSignable(claims, this.options.allowedClaims);
     const iat = Math.floor(now / 1000);
-    const life = this.options.accessTokenTtl / 1000;
+    const { subject: sub, sid, expiresAt, createdAt, authTime } = session;
+    const life = accessTtlOf(session, this.options) / 1000;
     const longest = iat + life - this.clock.jitter(life * JITTER);
     const exp = Math.max(iat + 1, Math.min(longest, Math.floor(expiresAt / 1000)));
     const payload = {
       ...claims,
-      sub: subject,
+      sub,
       sid,
       jti: randomUUID(),
       gen: position,
       iat,
       exp,
+      auth_time: Math.floor((authTime ?? createdAt) / 1000),
     };
     // The kid is stored with the session, so that a leaked key shows which sessions it signed for.
     const signed = await this.signPayload(payload, exp, client);
@@ -131,30 +134,32 @@ export function assertFitsCookie(
  * Makes the answer of a login or a refresh.
  *
  * @param token - The refresh token; `undefined` where there are none (`refreshTokenTtl: 0`).
- * @param tokenEnd - When it expires (epoch ms).
+ * @param tokenEnd - When it expires (epoch ms), and the session with it if it is not refreshed.
  * @param now - The database's time (epoch ms).
  */
 export function loginResultOf(
   { text, expiresIn, refreshAt, bound }: SignedAccessToken,
-  { sid, isPersistent }: SessionRow,
+  { sid, isPersistent, expiresAt }: SessionRow,
   token: RefreshToken | undefined,
   tokenEnd: number,
   now: number,
 ): LoginResult {
+  const idleExpiresIn = secondsUntil(tokenEnd, now);
   return {
     accessToken: text,
     expiresIn,
     refreshAt,
     sessionId: sid,
+    idleExpiresIn,
+    sessionExpiresIn: secondsUntil(expiresAt, now),
     ...(bound?.jkt ? { tokenType: 'DPoP' as const } : {}),
     ...(isPersistent ? {} : { persistent: false as const }),
-    ...(token === undefined
-      ? {}
-      : {
-          refreshToken: token,
-          refreshExpiresIn: Math.max(0, Math.floor((tokenEnd - now) / 1000)),
-        }),
+    ...(token === undefined ? {} : { refreshToken: token, refreshExpiresIn: idleExpiresIn }),
   };
+}
+
+function secondsUntil(end: number, now: number): number {
+  return Math.max(0, Math.floor((end - now) / 1000));
 }
 
 /**
@@ -179,7 +184,7 @@ export function repeatedResultOf(
 }
 
 /** The claims that the library itself sets; an application cannot set them. */
-const REGISTERED = new Set(['iss', 'aud', 'sub', 'sid', 'jti', 'gen', 'iat', 'exp', 'nbf', 'cnf']);
+const REGISTERED = new Set('iss aud sub sid jti gen iat exp nbf cnf auth_time'.split(' '));
 
 /**
  * Checks the claims that an application wants signed.

@@ -1,11 +1,8 @@
 import type { DpopRequest } from '../binding/client-request.js';
 import { refusal } from '../errors/auth.exception.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
-import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { type Duration, parseDuration } from '../options/duration.js';
+import type { Duration } from '../options/duration.js';
 import type { LogPosition } from '../revocation/log/log-positions.service.js';
-
-const SECOND = 1_000;
 
 /** The account that logged in, as the application's own check found it. */
 export interface AuthenticatedSubject {
@@ -29,7 +26,7 @@ export type Authenticate = () =>
  * @publicApi
  */
 export interface ClientContext {
-  /** The kind of client, such as `'web'` or `'tv'`: limits and refreshes are bound to it. */
+  /** The kind of client, such as `'web'` or `'tv'`: limits, lifetimes and refreshes are bound to it. */
   readonly client?: string | undefined;
   /** What its owner calls the device; at most 255 characters are kept. */
   readonly device?: string | undefined;
@@ -94,12 +91,30 @@ export interface LoginContext extends ClientContext {
    */
   readonly persistent?: boolean | undefined;
   /**
-   * How long this login can last, seconds or `'12h'`, from 1 s; more than the option `sessionTtl` has
-   * no effect.
+   * How long this login can last: whole seconds or `'12h'`, from 1 s. It can only shorten what the options
+   * `sessionTtl` and `lifetimes` say.
    *
    * @default the option
    */
   readonly sessionTtl?: Duration | undefined;
+  /**
+   * After how long without a refresh this login expires, as {@link sessionTtl}; it can only shorten.
+   *
+   * @default the option
+   */
+  readonly sessionIdleTtl?: Duration | undefined;
+  /**
+   * The lifetime of its refresh tokens; it can only shorten. 0: this login gets none.
+   *
+   * @default the option
+   */
+  readonly refreshTokenTtl?: Duration | undefined;
+  /**
+   * The lifetime of its access tokens, also of refreshed ones; it can only shorten.
+   *
+   * @default the option
+   */
+  readonly accessTokenTtl?: Duration | undefined;
 }
 
 /** For a subject whose password was checked before `login` could read the position. */
@@ -121,24 +136,14 @@ export interface LoginResult {
   readonly refreshToken?: string;
   /** Seconds until the refresh token expires. */
   readonly refreshExpiresIn?: number;
+  /** Seconds until the session expires if it is not refreshed: warn the user before. */
+  readonly idleExpiresIn: number;
+  /** Seconds until the session expires however often it is refreshed. */
+  readonly sessionExpiresIn: number;
   /** `'DPoP'` where the tokens are bound to the client's key; absent for bearer tokens. */
   readonly tokenType?: 'DPoP';
   /** `false` where its cookies expire when the browser closes; absent otherwise. */
   readonly persistent?: false;
-}
-
-/**
- * How long a login can last (ms): what it asks for, but at most `longest`.
- *
- * @throws AuthWiringError for what is no duration, and for less than a second.
- */
-export function sessionLifeOf(given: Duration, longest: number): number {
-  const life = parseDuration(given);
-  if (typeof life === 'number' && life >= SECOND) return Math.min(life, longest);
-  throw new AuthWiringError(
-    'login(…, { sessionTtl }) needs a duration of at least one second.',
-    typeof life === 'number' ? "Write seconds, such as 43200, or '12h'." : life.fix,
-  );
 }
 
 /** Visible ASCII; 22 random characters of base64url hold 128 bits. */

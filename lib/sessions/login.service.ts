@@ -25,8 +25,8 @@ import {
   type LoginContext,
   type LoginResult,
   type LoginSince,
-  sessionLifeOf,
 } from './login-context.js';
+import { lifetimesOf, type LoginLifetimes } from './login-lifetimes.js';
 import { refreshTokenDigest } from './refresh-token.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import { grantOf, overtakenBy } from './session-scope.js';
@@ -40,6 +40,14 @@ import { newSession } from './start-session.js';
 const POSITION_LIFE = 3_600_000;
 
 const OVERTAKEN = 'The client or the grant was logged out during this login. Log in again.';
+
+/** @throws AuthUnavailableException `storage_unavailable` where it is too long ago that the position was read. */
+export function assertCurrent(since: LogPosition, now: number): void {
+  if (now - since.now <= POSITION_LIFE) return;
+  throw refusal('storage_unavailable', {
+    message: 'The login took too long since its position was read. Log in again.',
+  });
+}
 
 /** Starts sessions: RT, G1 and G2 of docs/requirements.md and docs/protocol.md. */
 @Injectable()
@@ -94,26 +102,22 @@ export class LoginService {
     context: LoginContext,
     bound: BoundClient | undefined,
   ): Promise<LoginResult> {
-    if (this.positions.databaseNow() - since.now > POSITION_LIFE) {
-      throw refusal('storage_unavailable', {
-        message: 'The login took too long since its position was read. Log in again.',
-      });
-    }
-    const { claims: loader, maxSessions, refreshTokenTtl, sessionTtl } = this.options;
-    const { client, delivery, replaces, requestId, sessionTtl: asked } = context;
+    assertCurrent(since, this.positions.databaseNow());
+    const { claims: loader, maxSessions } = this.options;
+    const { client, delivery, replaces, requestId } = context;
     const subject = subjectOf(given, 'sessions.login()');
     const sid = randomUUID();
     const ownClaims =
       claims ?? (await claimsOf(loader, subject, { sessionId: sid, on: 'login', client }));
     if (ownClaims === null) throw this.refuse('account_disabled', subject, context);
-    const life = asked === undefined ? sessionTtl : sessionLifeOf(asked, sessionTtl);
-    const row = this.sessionRow(subject, sid, since, context, since.now + life);
+    const row = this.sessionRow(subject, sid, since, context);
     // Signed before it is stored: without a signing key, or with bad claims, no session is left over.
     const signed = await this.signer.sign(row, ownClaims, since, bound);
     assertFitsCookie(signed, delivery);
     this.warnOfLostClaims(claims);
-    const session = signedRow(row, signed, refreshTokenTtl);
-    const token = refreshTokenTtl > 0 ? this.refreshTokens.issue() : undefined;
+    const hasRefresh = row.idleUntil > since.now;
+    const session = signedRow(row, signed, hasRefresh);
+    const token = hasRefresh ? this.refreshTokens.issue() : undefined;
     const digest = token && refreshTokenDigest(token);
     const outcome = await this.store.writeAtOnce(newSession(session, digest, maxSessions));
     if (outcome === 'locked' || outcome === 'disabled') {
@@ -137,26 +141,29 @@ export class LoginService {
     return binding.ofLogin(context, await binding.proveKey(context));
   }
 
-  /** All times of the row start where its position was read (G2). */
+  /** All times of the row start where its position was read (G2). Without refresh tokens it is idle at once. */
   private sessionRow(
     subject: string,
     sid: string,
     { position, now }: LogPosition,
     context: LoginContext,
-    expiresAt: number,
   ): UnsignedRow {
-    const { issuer, sessionIdleTtl, refreshTokenTtl } = this.options;
-    const idleTtl = refreshTokenTtl > 0 ? Math.min(refreshTokenTtl, sessionIdleTtl) : Infinity;
+    const { issuer, sessionTtl, sessionIdleTtl, refreshTokenTtl } = this.options;
+    const client = storedClientOf(context);
+    const own = this.ownLifetimes(client.client, context);
+    const expiresAt = now + (own?.sessionTtl ?? sessionTtl);
+    const idleTtl = own?.idleTtl ?? Math.min(refreshTokenTtl, sessionIdleTtl);
     return {
       key: this.keys.hex('session', issuer, sid),
       sid,
       subjectKey: this.keys.hex('subject', issuer, subject),
       subject,
       gen: position,
-      ...storedClientOf(context),
+      ...client,
       grantId: context.grant === undefined ? null : grantOf(context.grant, 'sessions.login()'),
       delivery: context.delivery ?? 'body',
       createdAt: now,
+      authTime: now,
       lastSeenAt: now,
       idleUntil: Math.min(now + idleTtl, expiresAt),
       expiresAt,
@@ -164,6 +171,8 @@ export class LoginService {
       endReason: null,
       isPersistent: context.persistent !== false,
       retriesUntil: null,
+      accessTtl: own?.accessTtl ?? null,
+      idleTtl: own?.storedIdleTtl ?? null,
     };
   }
 
@@ -177,6 +186,14 @@ export class LoginService {
     const { subject, sid } = session;
     await this.writer.endSessions([sid], { reason, subject, requestId: context.requestId });
     throw this.refuse('session_ended', subject, context, { reason, message: OVERTAKEN });
+  }
+
+  /** `undefined`: those of the options, and nothing of them is stored. */
+  private ownLifetimes(client: string | null, context: LoginContext): LoginLifetimes | undefined {
+    const { sessionTtl, sessionIdleTtl, refreshTokenTtl, accessTokenTtl } = context;
+    const asked = sessionTtl ?? sessionIdleTtl ?? refreshTokenTtl ?? accessTokenTtl;
+    if (asked === undefined && this.options.lifetimes === undefined) return undefined;
+    return lifetimesOf(client, context, this.options);
   }
 
   private refuse(
@@ -207,10 +224,10 @@ type UnsignedRow = Omit<SessionRow, 'kid' | 'jkt' | 'network'>;
 function signedRow(
   unsigned: UnsignedRow,
   { kid, expiresIn, bound }: SignedAccessToken,
-  refreshTokenTtl: number,
+  hasRefresh: boolean,
 ): SessionRow {
   const row = { ...unsigned, kid, jkt: bound?.jkt ?? null, network: bound?.network ?? null };
-  if (refreshTokenTtl > 0) return row;
+  if (hasRefresh) return row;
   const expiresAt = row.createdAt + expiresIn * 1000;
   return { ...row, idleUntil: expiresAt, expiresAt };
 }

@@ -12,7 +12,7 @@ import {
 import type { Judgement } from '../database/account.statements.js';
 import type { Statement, Transaction } from '../database/statement.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { endOf, refusalOf, type StoredSessions } from './session-store.service.js';
+import { accessTtlOf, endOf, refusalOf, type StoredSessions } from './session-store.service.js';
 
 /**
  * What a refresh token that was used before says about who uses it again.
@@ -130,7 +130,7 @@ export function decide(
   { session, refresh, judgement, replacedBefore }: PresentedToken,
   successors: readonly RefreshRow[],
   { since, successorDigest, proof, knownEnd, bound }: Rotation,
-  { accessTokenTtl }: RotationOptions,
+  options: RotationOptions,
 ): RefreshOutcome | undefined {
   const { now } = judgement;
   // A locked account comes first: its owner should read that it is locked, not that the session has ended.
@@ -150,7 +150,7 @@ export function decide(
   if (refresh.replacedAt !== null) return undefined;
   // Only now: a token that was used and has expired since is judged as a reuse.
   if (now >= refresh.expiresAt) return { kind: 'expired' };
-  const after = now - accessTokenTtl;
+  const after = now - accessTtlOf(session, options);
   const wait = (replacedBefore ?? after) - after;
   return wait > 0 ? { kind: 'too many', wait } : undefined;
 }
@@ -168,7 +168,7 @@ export function replacement(
 } & Pick<AllOrNothing, 'others' | 'sweeps'> {
   const { key } = session;
   // The idle time starts anew, the absolute end of the session stays (RT-09).
-  const life = Math.min(options.refreshTokenTtl, options.sessionIdleTtl);
+  const life = session.idleTtl ?? Math.min(options.refreshTokenTtl, options.sessionIdleTtl);
   const expiresAt = Math.min(now + life, session.expiresAt);
   const successor = newRefreshRow(successorDigest, key, refresh.number + 1, expiresAt);
   const replace = statements.replace(digest, {
@@ -217,7 +217,7 @@ function* retry(
   { session, refresh: presented, judgement: { now } }: PresentedToken,
   successors: readonly RefreshRow[],
   retryDigest: string | undefined,
-  { accessTokenTtl, refreshGraceRetries }: RotationOptions,
+  options: RotationOptions,
 ): Transaction<RefreshOutcome> {
   const newest = Math.max(...successors.map(({ number }) => number), presented.number);
   // Others as old are deleted already, and must get the same answer (S7).
@@ -226,13 +226,13 @@ function* retry(
   const { retrySealed, sealedSuccessor } = presented;
   if (next !== undefined && retrySealed !== null && isSameClient(presented, next, retryDigest)) {
     if (now >= presented.expiresAt) return { kind: 'expired' };
-    const due = nextRetry(session, now, accessTokenTtl);
+    const due = nextRetry(session, now, accessTtlOf(session, options));
     if (due.wait > 0) return { kind: 'too many', wait: due.wait };
     yield statements.countProvenRetry(session.key, { retriesUntil: due.until });
     return { kind: 'retried', refresh: next, sealed: retrySealed, isProven: true };
   }
   if (next !== undefined && sealedSuccessor !== null && isInGrace(presented, now)) {
-    if (presented.retries < refreshGraceRetries) {
+    if (presented.retries < options.refreshGraceRetries) {
       yield statements.countRetry(presented.digest);
       return { kind: 'retried', refresh: next, sealed: sealedSuccessor, isProven: false };
     }
@@ -287,7 +287,7 @@ function nextRetry(
 }
 
 /** No later cut-off has a lower position. */
-function newestCutoff({ account, issuer }: Judgement): number {
+export function newestCutoff({ account, issuer }: Judgement): number {
   return Math.max(account.killsBelow, issuer.killsBelow);
 }
 

@@ -17,6 +17,7 @@ import {
 } from '../database/session.statements.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { retried } from '../platform/async-calls.js';
 import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
@@ -109,6 +110,14 @@ export function endOf(
 /** Whether a session can still be refreshed. */
 export function isOpen(session: SessionRow, judgement: Judgement): boolean {
   return session.idleUntil > judgement.now && endOf(session, judgement) === undefined;
+}
+
+/** How long an access token of a session is valid (ms): never longer than the signing instance accepts. */
+export function accessTtlOf(
+  { accessTtl }: Pick<SessionRow, 'accessTtl'>,
+  { accessTokenTtl }: Pick<ResolvedAuthOptions, 'accessTokenTtl'>,
+): number {
+  return Math.min(accessTtl ?? accessTokenTtl, accessTokenTtl);
 }
 
 /** Why the account may not log in, or `undefined`. */

@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { VerifiedClaims } from '../options/token-claims.js';
 import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import { type ConfirmContext, ConfirmService } from './confirm.service.js';
 import type {
   Authenticate,
   AuthenticatedSubject,
@@ -39,6 +41,7 @@ export class SessionService {
     private readonly store: SessionStore,
     private readonly logins: LoginService,
     private readonly refreshes: RefreshService,
+    private readonly confirmations: ConfirmService,
     private readonly keys: EventKeys,
     private readonly meter: AuthMeter,
     private readonly options: ResolvedAuthOptions,
@@ -111,6 +114,40 @@ export class SessionService {
    */
   refresh(token: string, context: RefreshContext = {}): Promise<LoginResult> {
     return this.refreshes.refresh(token, context).catch(this.meter.refused);
+  }
+
+  /**
+   * Has the user of a session authenticate again, for routes with `@RecentLogin()` (RFC 9470): the result
+   * has a new access token whose `auth_time` is now, and no refresh token. Later refreshes keep that time.
+   *
+   * The account that `authenticate` gives must be that of the token. If anything fails nothing is changed.
+   * The old access token stays valid until it expires, with its older `auth_time`: a copy of it can do no
+   * more than before.
+   *
+   * @param token - The session's access token, or its verified claims (`@CurrentToken()`). Of a token that is
+   * bound to its client (option `binding`) pass the claims.
+   * @returns `null` when `authenticate` gave `null` or another account.
+   * @throws AuthUnauthorizedException `session_ended`, `account_locked`, `account_disabled`; for a text all
+   * that `TokenService.verify()` throws; `token_invalid` for a token of no session of ours.
+   * @throws AuthUnavailableException `storage_unavailable`, `no_signing_key`: confirm again.
+   * @throws AuthWiringError as {@link SessionService.login}.
+   *
+   * @example
+   * ```ts
+   * const confirmed = await this.sessions.confirm(token, async () => {
+   *   const user = await this.users.verify(name, password);
+   *   return user && { subject: user.id };
+   * });
+   * if (confirmed === null) throw new UnauthorizedException();
+   * return { access_token: confirmed.accessToken };
+   * ```
+   */
+  confirm(
+    token: string | VerifiedClaims,
+    authenticate: Authenticate,
+    context: ConfirmContext = {},
+  ): Promise<LoginResult | null> {
+    return this.confirmations.confirm(token, authenticate, context).catch(this.meter.refused);
   }
 
   /**

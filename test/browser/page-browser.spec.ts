@@ -135,6 +135,22 @@ const NOTE_RENEWALS = `
     }
   });
 
+  it('lists the sessions page by page', async () => {
+    const body = { username: 'alice', password: DEMO_PASSWORD };
+    for (let i = 0; i < 51; i++) {
+      expect((await server.post('/auth/login', { body })).status).toBe(200);
+    }
+    const tab = await logIn();
+    const shown = `document.querySelectorAll('#sessions li').length`;
+    const isLast = `document.getElementById('more-sessions').hidden`;
+    await tab.until(`${shown} === 50 && !${isLast}`);
+    await press(tab, 'more-sessions');
+    await tab.until(`${shown} === 52 && ${isLast}`);
+    expect(
+      await tab.evaluate(`document.querySelectorAll('[data-current]:not([hidden])').length`),
+    ).toBe(1);
+  });
+
   it('logs out everywhere', async () => {
     const tab = await logIn();
     const elsewhere = await server.login('alice');

@@ -92,6 +92,21 @@ describe('binding.dpop', () => {
     expect(answer).toMatchObject({ status: 200 });
   });
 
+  it('a confirmed login keeps the key of its session', async () => {
+    const answer = await both.answer(async (to, app) => {
+      const client = new DpopClient(to, app);
+      const { access_token: token } = await client.login();
+      const dpop = client.proof('POST /auth/confirm', { token });
+      const headers = { authorization: `DPoP ${token}`, dpop };
+      const confirmed = await to.send('POST /auth/confirm', { json: LOGIN, headers });
+      expect(confirmed).toMatchObject({ status: 200, body: { token_type: 'DPoP' } });
+      const { access_token: fresh } = confirmed.body as Pair;
+      expect(codeOf(await to.send('GET /me', { token: fresh }))).toBe('401 binding_mismatch');
+      return client.me(fresh);
+    });
+    expect(answer).toMatchObject({ status: 200, body: { sub: 'alice' } });
+  });
+
   it('a bearer token that is sent as DPoP is refused', async () => {
     const answer = await both.answer(async (to, app) =>
       new DpopClient(to, app).me((await to.login()).access_token),

@@ -7,6 +7,8 @@ const LOGIN: LoginResult = {
   accessToken: 'access',
   expiresIn: 900,
   refreshAt: 0,
+  idleExpiresIn: 5_000,
+  sessionExpiresIn: 9_000,
   sessionId: '11111111-2222-4333-8444-555555555555',
 };
 

@@ -15,6 +15,8 @@ describe('good answers', () => {
     expires_in: 0,
     refresh_token: '<refresh>',
     refresh_expires_in: 1_209_600,
+    idle_expires_in: 1_209_600,
+    session_expires_in: 2_592_000,
     refresh_at: '<time>',
     session_id: '<id>',
   };

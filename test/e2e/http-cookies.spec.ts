@@ -20,6 +20,8 @@ describe('the bytes of the cookies', () => {
   const BODY = {
     expires_in: 0,
     refresh_expires_in: 1_209_600,
+    idle_expires_in: 1_209_600,
+    session_expires_in: 2_592_000,
     refresh_at: '<time>',
     session_id: '<id>',
   };

@@ -18,7 +18,10 @@ interface PageSession {
   listen(): void;
   leave(): void;
   login(username: string, password: string, device: string): Promise<void>;
-  send(method: string, path: string): Promise<{ body: { sub: string; sid: string } }>;
+  send(
+    method: string,
+    path: string,
+  ): Promise<{ body: { sub: string; sid: string }; next: string | undefined }>;
   logout(): Promise<void>;
   logoutEverywhere(): Promise<void>;
   renew(): Promise<void>;
@@ -217,6 +220,21 @@ describe('a logout', () => {
     hold = undefined;
     await tab.session.logout();
     expect(tab.session.isOpen).toBe(false);
+  });
+});
+
+describe('the list of sessions', () => {
+  it('is followed page by page', async () => {
+    const { client } = both[0];
+    for (let i = 0; i < 51; i++) await client.login('alice');
+    const tab = openTab();
+    await logIn(tab);
+    const first = await tab.session.send('GET', '/auth/sessions');
+    expect(first.body).toHaveLength(50);
+    expect(first.next).toMatch(/^\/auth\/sessions\?limit=50&after=/);
+    const second = await tab.session.send('GET', first.next ?? '');
+    expect(second.body).not.toHaveLength(0);
+    expect(second.next).toBeUndefined();
   });
 });
 

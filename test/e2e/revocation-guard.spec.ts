@@ -10,7 +10,13 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { CurrentToken, LogoutService, RevocationGuard, type TokenClaims } from 'nestjs-logout';
+import {
+  CurrentToken,
+  LogoutService,
+  RecentLogin,
+  RevocationGuard,
+  type TokenClaims,
+} from 'nestjs-logout';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { fetchOnce } from '../support/fetch-once.js';
 import { type Instance, startInstance } from '../support/instance.js';
@@ -43,6 +49,13 @@ class GatewayController {
   @Get('good')
   @UseGuards(GatewayGuard, GatewayRevocationGuard)
   good(): string {
+    return 'in';
+  }
+
+  @Get('recent')
+  @RecentLogin('5m')
+  @UseGuards(GatewayGuard, GatewayRevocationGuard)
+  recent(): string {
     return 'in';
   }
 
@@ -113,6 +126,13 @@ describe('RevocationGuard behind other authentication', () => {
     await instance.logout.logout(token);
     expect(await ask(token)).toEqual([401, 'token_revoked']);
     expect(await ask(claims())).toEqual([200, undefined]);
+  });
+
+  it('obeys @RecentLogin() by the auth_time of the other issuer', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    expect(await ask(claims({ auth_time: now - 200 }), 'recent')).toEqual([200, undefined]);
+    expect(await ask(claims({ auth_time: now - 400 }), 'recent')).toEqual([401, 'login_too_old']);
+    expect(await ask(claims(), 'recent')).toEqual([401, 'login_too_old']);
   });
 
   it('ends by jti, by sid and by sub, each for this issuer only', async () => {

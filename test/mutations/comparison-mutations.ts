@@ -223,7 +223,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     30,
     'retries are not counted',
     `${REFRESH}: after the retries that were allowed`,
-    edit(ROTATE, 'if (presented.retries < refreshGraceRetries) {', 'if (true) {'),
+    edit(ROTATE, 'if (presented.retries < options.refreshGraceRetries) {', 'if (true) {'),
   ),
   row(
     31,
@@ -298,6 +298,12 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
       "'DESC', this.limit - 1, MOST_ENDED)",
       "'DESC', this.limit, MOST_ENDED)",
     ),
+  ),
+  row(
+    42,
+    'the list of sessions needs no recent login',
+    'e2e/http-step-up.spec.ts: by option the list of sessions',
+    edit('auth.module', 'RecentLogin(recentLogin / 1000)(sessions);', ';'),
   ),
   row(
     45,

@@ -146,8 +146,8 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   one(
     'a login is timed by the host’s clock',
     'sessions/login.service',
-    'this.positions.databaseNow() - since.now',
-    'this.positions.proofs.now() - since.now',
+    'assertCurrent(since, this.positions.databaseNow())',
+    'assertCurrent(since, this.positions.proofs.now())',
     CLOCKS,
   ),
   one(

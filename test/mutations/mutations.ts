@@ -14,6 +14,7 @@ import { REMEMBERED_MUTATIONS } from './remembered-mutations.js';
 import { SCOPE_MUTATIONS } from './scope-mutations.js';
 import { SESSION_MUTATIONS } from './session-mutations.js';
 import { SESSION_LIST_MUTATIONS } from './sessions-mutations.js';
+import { STEP_UP_MUTATIONS } from './step-up-mutations.js';
 import { TRANSPORT_MUTATIONS } from './transport-mutations.js';
 import { WRITER_MUTATIONS } from './writer-mutations.js';
 
@@ -223,6 +224,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...LOG_MUTATIONS,
   ...LIVE_MUTATIONS,
   ...API_TOKEN_MUTATIONS,
+  ...STEP_UP_MUTATIONS,
   ...TRANSPORT_MUTATIONS,
   ...BINDING_MUTATIONS,
   ...COMPARISON_MUTATIONS,

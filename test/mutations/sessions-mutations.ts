@@ -206,9 +206,9 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'the sessionTtl that a login asks for is ignored',
-    'sessions/login-context',
-    'return Math.min(life, longest);',
-    'return longest;',
+    'sessions/login-lifetimes',
+    "sessionTtl: durationOf('sessionTtl', asked.sessionTtl)",
+    "sessionTtl: durationOf('sessionTtl', asked.sessionTtl) && Infinity",
     'cluster/sessions/lives',
   ),
   one(

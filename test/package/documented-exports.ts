@@ -29,6 +29,7 @@ export const DOCUMENTED: readonly string[] = [
   'OptionalAuth',
   'Public',
   'REVOCATION_REASONS',
+  'RecentLogin',
   'RevocationEvent',
   'RevocationGuard',
   'RevocationService',

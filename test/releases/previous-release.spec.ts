@@ -11,8 +11,8 @@ import {
 } from '../support/previous-release.js';
 import { QuickstartProcess } from '../support/quickstart-process.js';
 import { run } from '../support/command.js';
-import { headPosition, readEvents } from '../support/log-tables.js';
-import { adminToken, Crossing, expectAnswer, logIn, until } from './crossing.js';
+import { claimsIn, headPosition, readEvents } from '../support/log-tables.js';
+import { adminToken, Crossing, expectAnswer, logIn, type Login, until } from './crossing.js';
 
 /** Verified by every instance and used for no login, so that each step can revoke one. */
 const OTHER_SECRETS = ['second', 'third', 'fourth', 'fifth'].map(
@@ -140,6 +140,19 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
   it('is heard by this one', () => crossOver(crossing, unused, ['previous', older], newer));
 
   it('hears this one', () => crossOver(crossing, unused, ['new', newer], older));
+
+  it('signs no auth_time, and this one finds it in the row of the session', async () => {
+    for (const first of [older, newer]) {
+      const login = await logIn(first, 'admin');
+      const refresh = async (at: QuickstartProcess, { refresh_token }: Login): Promise<Login> =>
+        (await expectAnswer(at, '/auth/refresh', 200, { refresh_token })) as Login;
+      const atOlder = await refresh(older, login);
+      expect(claimsIn(atOlder.access_token)['auth_time']).toBeUndefined();
+      const atNewer = await refresh(newer, atOlder);
+      const started = claimsIn(login.access_token)['iat'];
+      expect(claimsIn(atNewer.access_token)['auth_time']).toBe(started);
+    }
+  });
 
   it('goes on refusing what this one has purged because a later event covers it', async () => {
     // Three logouts everywhere of one account; the purge leaves the last of them.

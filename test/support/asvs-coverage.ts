@@ -188,7 +188,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '7.5.1',
     asks: 'Changing e-mail, phone or factors needs a new authentication.',
-    not: 'Routes of the application; the library keeps no such attributes.',
+    not: 'Routes of the application, which put `@RecentLogin()` on them (`e2e/http-step-up.spec.ts: a login that is too old`).',
   },
   {
     number: '7.5.2',
@@ -197,8 +197,9 @@ export const asvsCoverage: readonly AsvsEntry[] = [
       'e2e/http-contract.spec.ts: the list of sessions',
       'e2e/http-contract.spec.ts: logging out there leaves here alone',
       'e2e/http-bad-input.spec.ts: leaves another account’s session alone',
+      'e2e/http-step-up.spec.ts: by option the list of sessions',
     ],
-    but: 'Re-authentication is not built: a guard of the application must require it.',
+    but: 'The new authentication is asked for where `http.recentLogin` is set.',
   },
   {
     number: '7.5.3',

@@ -108,6 +108,6 @@ export function alike(answer: HttpAnswer): HttpAnswer {
     .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{21}/g, '<id>')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
     .replaceAll(/(?<![\w-])[\w-]{43}(?![\w-])/g, '<refresh>')
-    .replaceAll(/(?<="(?:expires_in|exp|iat|gen)":)\d+/g, '0');
+    .replaceAll(/(?<="(?:expires_in|exp|iat|gen|auth_time)":)\d+/g, '0');
   return JSON.parse(text) as HttpAnswer;
 }

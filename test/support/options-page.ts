@@ -107,6 +107,13 @@ export const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: 'An entry of `lifetimes`',
+    intro:
+      'By the `client` of the login, or `*` for all others. See [choosing lifetimes](choosing-lifetimes.md#lifetimes-by-client-and-by-login).',
+    isShort: true,
+    of: [['lib/options/client-lifetimes.ts', 'ClientLifetimes']],
+  },
+  {
     title: '`observe`',
     intro: 'For the first week in production.',
     isShort: true,

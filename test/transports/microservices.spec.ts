@@ -57,8 +57,9 @@ async function ways(): Promise<readonly Way[]> {
         connect: grpcClient(url),
         status: (http) => GRPC_STATUS[http],
         form: (body) => {
-          const { message: details, code, reason } = body as Record<string, unknown>;
-          return { status: 16, details, code, reason };
+          const { message: details, code, reason, max_age } = body as Record<string, unknown>;
+          const maxAge = max_age === undefined ? undefined : String(max_age);
+          return { status: 16, details, code, reason, maxAge };
         },
       },
     },

@@ -34,6 +34,8 @@ expectTrue<
     | 'sessionId'
     | 'refreshToken'
     | 'refreshExpiresIn'
+    | 'idleExpiresIn'
+    | 'sessionExpiresIn'
     | 'persistent'
     | 'tokenType'
   >

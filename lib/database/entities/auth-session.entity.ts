@@ -64,7 +64,8 @@ export class AuthSession {
   /** What the login was granted for, as the application said; `logoutGrant` ends all of a grant. */
   @Text({ nullable: true, since: '0.2' }) readonly grantId!: string | null;
   @Text({ nullable: true, since: '0.2', reserved: true }) readonly tenant?: never;
-  @Position({ nullable: true, since: '0.2', reserved: true }) readonly authTime?: never;
+  /** When its user last authenticated: at the login, or in a `confirm()`. `null`, as release 0.1 writes it: `createdAt`. */
+  @Position({ nullable: true, since: '0.2' }) readonly authTime!: number | null;
   /** The thumbprint of the key that its tokens are bound to (option `binding.dpop`); `null` for none. */
   @Text({ nullable: true, since: '0.2' }) readonly jkt!: string | null;
   /** A keyed digest of the address or network that it is bound to (option `binding.ip`); `null` for none. */
@@ -74,9 +75,11 @@ export class AuthSession {
   readonly isPersistent!: boolean;
   /** When all proven retries until now count no longer; `null` before the first. */
   @Position({ nullable: true, since: '0.2' }) readonly retriesUntil!: number | null;
-  @Position({ nullable: true, since: '0.2', reserved: true }) readonly accessTtl?: never;
+  /** How long its access tokens are valid; `null`: as the options say at each refresh. */
+  @Position({ nullable: true, since: '0.2' }) readonly accessTtl!: number | null;
   @Position({ nullable: true, since: '0.2', reserved: true }) readonly refreshTtl?: never;
-  @Position({ nullable: true, since: '0.2', reserved: true }) readonly idleTtl?: never;
+  /** How long it goes on without a refresh; `null`: as the options say at each refresh. */
+  @Position({ nullable: true, since: '0.2' }) readonly idleTtl!: number | null;
 }
 
 /** One refresh token of a session; the token itself is not in the database. */

@@ -214,4 +214,7 @@ const SESSION: Omit<
   retriesUntil: null,
   jkt: null,
   network: null,
+  authTime: 9e12,
+  accessTtl: null,
+  idleTtl: null,
 };

@@ -7,6 +7,7 @@ import {
   JwtAuthGuard,
   OptionalAuth,
   Public,
+  RecentLogin,
   RevocationGuard,
   type TokenClaims,
   WhenStale,
@@ -20,6 +21,7 @@ export const HANDLERS = [
   'strict',
   'lenient',
   'last',
+  'recent',
   'twice',
 ] as const;
 export type Handler = (typeof HANDLERS)[number];
@@ -65,6 +67,11 @@ export function handlersOf(
 
     @AllowExpired()
     last(@CurrentUser('sub') user?: string, @CurrentToken() token?: TokenClaims): unknown {
+      return say(nameOf(user, token));
+    }
+
+    @RecentLogin('5m')
+    recent(@CurrentUser('sub') user?: string, @CurrentToken() token?: TokenClaims): unknown {
       return say(nameOf(user, token));
     }
 

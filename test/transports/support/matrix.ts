@@ -67,6 +67,8 @@ export function describeMatrix(
     let good: string;
     let ended: string;
     let expired: string;
+    let old: string;
+    let silent: string;
     const clients = new Map<Line, Client>();
     const here = lines.filter(({ available }) => available !== false);
 
@@ -80,12 +82,10 @@ export function describeMatrix(
       ended = await instance.login('alice');
       await instance.logout.logout(ended);
       const now = Math.floor(Date.now() / 1000);
-      expired = mintToken({
-        iss: 'https://issuer.test',
-        aud: 'https://audience.test',
-        iat: now - 600,
-        exp: now - 300,
-      });
+      const ours = { iss: 'https://issuer.test', aud: 'https://audience.test' };
+      expired = mintToken({ ...ours, iat: now - 600, exp: now - 300 });
+      old = mintToken({ ...ours, auth_time: now - 310 });
+      silent = mintToken(ours);
     });
     afterAll(async () => {
       for (const client of clients.values()) await client.close?.();
@@ -149,6 +149,25 @@ export function describeMatrix(
         expect(await ask('optional', bearer(ended))).toEqual(refused(401, 'session_ended'));
         expect(await ask('twice', bearer(ended))).toEqual(refused(401, 'session_ended'));
         expect(await ask('last', bearer(ended))).toEqual({ who: 'alice' });
+      });
+
+      it('refuses a login that is too old, and says how old it may be', async () => {
+        expect(await ask('recent', bearer(good))).toEqual({ who: 'alice' });
+        expect(await ask('recent', bearer(ended))).toEqual(refused(401, 'session_ended'));
+        expect(await ask('guarded', bearer(old))).toEqual({ who: 'alice' });
+        const answer = await ask('recent', bearer(old));
+        expect(answer).toEqual(refused(401, 'login_too_old'));
+        expect((answer as { refusal: Refusal }).refusal.raw).toEqual(
+          line.form({
+            statusCode: 401,
+            error: 'Unauthorized',
+            message: expect.any(String),
+            code: 'login_too_old',
+            max_age: 300,
+          }),
+        );
+        // A token that does not say when its user logged in, as one of release 0.1.
+        expect(await ask('recent', bearer(silent))).toEqual(refused(401, 'login_too_old'));
       });
 
       it('refuses two tokens, and what is none', async () => {

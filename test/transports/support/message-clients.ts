@@ -106,6 +106,6 @@ export function grpcClient(url: string) {
 }
 
 export function grpcRefusal({ code: status, details, metadata }: grpc.ServiceError) {
-  const { code, reason } = metadata.getMap();
-  return { code, reason, status, raw: { status, details, code, reason } };
+  const { code, reason, 'max-age': maxAge } = metadata.getMap();
+  return { code, reason, status, raw: { status, details, code, reason, maxAge } };
 }

@@ -74,6 +74,7 @@ export const FEATURES: Readonly<Record<Handler, string>> = {
   open: '`@Public()`',
   optional: '`@OptionalAuth()`',
   last: '`@AllowExpired()`',
+  recent: '`@RecentLogin()`',
   strict: '`@Freshness()`',
   lenient: '`@WhenStale()`',
 };

@@ -21,6 +21,26 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   ['a session of a bare number text', { sessionTtl: '900' }, 'sessionTtl', 'unit'],
   ['an endless session', { sessionTtl: Infinity }, 'sessionTtl', ''],
   ['an idle time of 0', { sessionIdleTtl: 0 }, 'sessionIdleTtl', "'1s'"],
+  ['lifetimes that are none', { lifetimes: '30m' }, 'lifetimes', 'tv:'],
+  ['a client without lifetimes', { lifetimes: { tv: '30d' } }, 'lifetimes.tv', 'sessionTtl'],
+  [
+    'an idle time of a client',
+    { lifetimes: { tv: { sessionIdleTtl: 0 } } },
+    'lifetimes.tv.sessionIdleTtl',
+    "'1s'",
+  ],
+  [
+    'a misspelt lifetime',
+    { lifetimes: { tv: { sessionTTL: 1 } } },
+    "lifetimes.tv.'sessionTTL'",
+    'sessionTtl',
+  ],
+  [
+    'an access token of a client that outlives the others',
+    { lifetimes: { tv: { accessTokenTtl: '1d' } } },
+    'lifetimes.tv.accessTokenTtl',
+    'raise that',
+  ],
   [
     'half a second of refresh token',
     { refreshTokenTtl: '500ms' },

@@ -1,0 +1,56 @@
+import { Reflector } from '@nestjs/core';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { refusal } from '../errors/auth.exception.js';
+import { type Duration, parseDuration } from '../options/duration.js';
+import type { RouteTarget } from './staleness/freshness.decorators.js';
+
+const SECOND = 1_000;
+
+/**
+ * Demands that the user authenticated within this time, by a login or by `sessions.confirm()`: step-up
+ * authentication (RFC 9470). A token can be good and its login old, because a refresh asks for no password.
+ *
+ * Seconds or `'5m'`, whole seconds from 1. If the login is older, or the token has no claim `auth_time`, the
+ * answer is 401 `login_too_old` with the challenge `error="insufficient_user_authentication"` and `max_age`.
+ *
+ * On a handler or a class; the handler's wins. `JwtAuthGuard` and `RevocationGuard` obey it, passport's own
+ * `AuthGuard('jwt')` does not. With `@OptionalAuth()` a request without a token is accepted, and one with a
+ * token needs a recent login; `@AllowExpired()` does not change the age. With `@Public()` on the same place
+ * each request is an AuthWiringError.
+ *
+ * @throws AuthWiringError for what is no such duration, when the class is loaded.
+ * @example
+ * ```ts
+ * @RecentLogin('5m') @Post('password') changePassword() { … }
+ * ```
+ * @publicApi
+ */
+export const RecentLogin = Reflector.createDecorator<Duration, number>({
+  key: 'nestjs-logout:recent-login',
+  transform: (given) => {
+    const parsed = parseDuration(given);
+    if (typeof parsed === 'number' && parsed >= SECOND && parsed % SECOND === 0) return parsed;
+    throw new AuthWiringError(
+      `@RecentLogin(${JSON.stringify(given) ?? ''}) cannot be used.`,
+      typeof parsed === 'number' ? "Give whole seconds from 1, such as 300, or '5m'." : parsed.fix,
+    );
+  },
+});
+
+const reflector = new Reflector();
+
+/** How long ago a login may be for a route (ms); `undefined`: any time. */
+export function recentLoginOf(handler: RouteTarget, type: RouteTarget): number | undefined {
+  return reflector.getAllAndOverride(RecentLogin, [handler, type]);
+}
+
+/**
+ * @param maxAge - How long ago the login may be (ms).
+ * @param now - The library's one `now` (epoch ms), by which tokens expire.
+ * @throws AuthUnauthorizedException `login_too_old`, also for claims that do not say when it was.
+ */
+export function assertRecentLogin(claims: object, maxAge: number, now: number): void {
+  const { auth_time: time } = claims as { readonly auth_time?: unknown };
+  if (typeof time === 'number' && now <= time * SECOND + maxAge) return;
+  throw refusal('login_too_old', { maxAge: maxAge / SECOND });
+}

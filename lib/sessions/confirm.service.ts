@@ -1,0 +1,198 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { TokenService } from '../authentication/token.service.js';
+import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
+import { writeEach } from '../database/at-once.statements.js';
+import type { Delivery } from '../database/entities/auth-session.entity.js';
+import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
+import { sessionOf, type SessionRow } from '../database/session.statements.js';
+import type { Transaction } from '../database/statement.js';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
+import { AuthEvents } from '../events/auth-events.service.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
+import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { VerifiedClaims } from '../options/token-claims.js';
+import { isIdentifier, subjectOf } from '../platform/identifier.js';
+import { EventKeys } from '../revocation/index/event-key.js';
+import { RevocationIndex } from '../revocation/index/revocation-index.js';
+import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
+import { RevocationLog } from '../revocation/log/revocation-log.service.js';
+import {
+  AccessTokenSigner,
+  assertFitsCookie,
+  claimsOf,
+  loginResultOf,
+  type SignedAccessToken,
+} from './access-token.signer.js';
+import type { Authenticate, AuthenticatedSubject, LoginResult } from './login-context.js';
+import { assertCurrent } from './login.service.js';
+import { newestCutoff } from './rotate.js';
+import { endOf, refusalOf, SessionStore, type StoredSessions } from './session-store.service.js';
+
+/** What a {@link SessionService.confirm} can have beside its token. @publicApi */
+export interface ConfirmContext {
+  /**
+   * How the new access token is delivered. Where the login was delivered in another way it is refused.
+   *
+   * @default as at the login
+   */
+  readonly delivery?: Delivery | undefined;
+  /** The address of the client, where the option `binding.ip` binds tokens to it. */
+  readonly ip?: string | undefined;
+  /** The request in which it happens, for the audit. */
+  readonly requestId?: string | undefined;
+}
+
+/** A session that is confirmed, or why nothing was changed. */
+type ConfirmOutcome =
+  | { readonly kind: 'confirmed' | 'locked' | 'disabled' | 'superseded' }
+  | { readonly kind: 'ended'; readonly reason: RevocationReason };
+
+/** Renews the authentication of a session that goes on: step-up (RFC 9470). */
+@Injectable()
+export class ConfirmService {
+  constructor(
+    private readonly log: RevocationLog,
+    private readonly positions: LogPositions,
+    private readonly store: SessionStore,
+    private readonly tokens: TokenService,
+    private readonly signer: AccessTokenSigner,
+    private readonly index: RevocationIndex,
+    private readonly keys: EventKeys,
+    private readonly events: AuthEvents,
+    private readonly meter: AuthMeter,
+    private readonly options: ResolvedAuthOptions,
+    @Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null,
+  ) {}
+
+  /** See {@link SessionService.confirm}. */
+  async confirm(
+    token: string | VerifiedClaims,
+    authenticate: Authenticate,
+    context: ConfirmContext,
+  ): Promise<LoginResult | null> {
+    const { iss, sub, sid } = typeof token === 'string' ? await this.tokens.verify(token) : token;
+    if (iss !== this.options.issuer || !isIdentifier(sub) || !isIdentifier(sid)) {
+      throw refusal('token_invalid', { message: 'The token belongs to no session of ours.' });
+    }
+    // Before the password is compared, as at a login: a change of it revokes what is signed here (G1).
+    const since = await this.positions.read();
+    const who = await authenticate();
+    // The password of another account proves nothing about this one.
+    const isSame = who && subjectOf(who.subject, 'sessions.confirm()') === sub;
+    if (!isSame) {
+      this.meter.refusals.credentials_invalid++;
+      this.tell('login_refused', sub, sid, context, 'credentials_invalid');
+      return null;
+    }
+    assertCurrent(since, this.positions.databaseNow());
+    const session = await this.find(sub, sid);
+    if (session === undefined) throw this.refuse('session_ended', sub, sid, context);
+    const { delivery } = session;
+    if (context.delivery !== undefined && context.delivery !== delivery) {
+      throw refusal('token_invalid', { message: 'The session has its tokens in another place.' });
+    }
+    const claims = await this.claimsFor(who, session);
+    if (claims === null) throw this.refuse('account_disabled', sub, sid, context);
+    // The new token is bound as the session is: whoever has the old one alone gains nothing.
+    const bound = this.binding?.ofRefresh(session, context, session.jkt ?? undefined);
+    this.binding?.checkAddress(session, context);
+    // Signed before anything is written: without a key, or with bad claims, nothing is changed.
+    const again = { ...session, authTime: since.now };
+    const signed = await this.signer.sign(again, claims, since, bound);
+    assertFitsCookie(signed, delivery);
+    const { gen } = session;
+    // H1: a failover may have lost events that this instance knows; they still count.
+    const known = this.index.find({ iss, sub, sid, gen }, undefined, true)?.reason;
+    const outcome = await this.store.write((of) => confirmed(of, session, since, signed, known));
+    if (outcome.kind === 'confirmed') {
+      this.tell('login_confirmed', sub, sid, context);
+      const result = loginResultOf(signed, session, undefined, session.idleUntil, since.now);
+      // No refresh token, but the access cookie lasts as long as that of the one there is.
+      return { ...result, refreshExpiresIn: result.idleExpiresIn };
+    }
+    if (outcome.kind === 'ended') {
+      throw this.refuse('session_ended', sub, sid, context, outcome.reason);
+    }
+    if (outcome.kind !== 'superseded') {
+      throw this.refuse(`account_${outcome.kind}`, sub, sid, context);
+    }
+    throw refusal('storage_unavailable', {
+      message: 'The account is being changed at this moment. Try again.',
+    });
+  }
+
+  private async find(sub: string, sid: string): Promise<SessionRow | undefined> {
+    // What a caller's transaction has ended counts from its commit on (C5).
+    await this.log.settlePending();
+    const { issuer } = this.options;
+    const key = this.keys.hex('session', issuer, sid);
+    const [row] = await this.store.read(({ statements }) => statements.findByKey(key));
+    const session = row && sessionOf(row);
+    return session?.subjectKey === this.keys.hex('subject', issuer, sub) ? session : undefined;
+  }
+
+  private claimsFor(
+    { claims }: AuthenticatedSubject,
+    { subject, sid, client }: SessionRow,
+  ): Promise<Readonly<Record<string, unknown>> | null> {
+    if (claims !== undefined) return Promise.resolve(claims);
+    const context = { sessionId: sid, on: 'login', client: client ?? undefined } as const;
+    return claimsOf(this.options.claims, subject, context);
+  }
+
+  private refuse(
+    code: 'session_ended' | 'account_locked' | 'account_disabled',
+    subject: string,
+    sessionId: string,
+    context: ConfirmContext,
+    reason?: RevocationReason,
+  ): AuthException {
+    this.tell('login_refused', subject, sessionId, context, code);
+    return refusal(code, { reason });
+  }
+
+  private tell(
+    type: 'login_confirmed' | 'login_refused',
+    subject: string,
+    sessionId: string,
+    { requestId }: ConfirmContext,
+    reason?: string,
+  ): void {
+    this.events.tell({ type, subject, sessionId, requestId, reason });
+  }
+}
+
+/**
+ * Raises the session's time of authentication if the session goes on. It takes the lock that a logout and a
+ * refresh take, so a logout is either seen here or waits until this has committed (RT-08). Run again after
+ * a lost answer to COMMIT it writes the same.
+ */
+function* confirmed(
+  of: StoredSessions,
+  { key, subjectKey }: SessionRow,
+  since: LogPosition,
+  { kid, bound }: SignedAccessToken,
+  knownEnd: RevocationReason | undefined,
+): Transaction<ConfirmOutcome> {
+  const { statements, dialect } = of;
+  if (dialect.forUpdate !== '') yield statements.lockSession(key);
+  // In statements of their own, after the lock: what was read before may be old by then.
+  const { rows } = yield statements.findByKey(key);
+  const session = rows[0] && sessionOf(rows[0]);
+  const judgement = yield* of.judge(subjectKey);
+  const refused = refusalOf(judgement);
+  if (refused !== undefined) return { kind: refused };
+  if (session === undefined) return { kind: 'ended', reason: 'unspecified' };
+  const reason = endOf(session, judgement) ?? knownEnd;
+  if (reason !== undefined) return { kind: 'ended', reason };
+  // Too long without a refresh: nothing was revoked, but the session is over.
+  if (session.idleUntil <= judgement.now) return { kind: 'ended', reason: 'unspecified' };
+  // The account changed while the password was compared, and spared this session: compare again.
+  if (newestCutoff(judgement) > since.position) return { kind: 'superseded' };
+  // Another confirmation may have read its position later and come first.
+  const authTime = Math.max(session.authTime ?? session.createdAt, since.now);
+  // The digest of the address is under the key that signs.
+  const { network } = bound ?? session;
+  yield* writeEach([statements.confirm(key, { authTime, kid, network })]);
+  return { kind: 'confirmed' };
+}
