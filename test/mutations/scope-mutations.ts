@@ -50,7 +50,7 @@ export const SCOPE_MUTATIONS: readonly Mutation[] = [
     'a logout of a scope looks for sessions before its cut-off',
     SCOPED,
     'return this.writer.end({ request, reason: REASON, afterCommit }, options);',
-    'await afterCommit({ events: [{ position: 9e15 }] }); return this.writer.end({ request, reason: REASON }, options);',
+    'return afterCommit({ events: [{ position: 9e15 }] }).then(() => this.writer.end({ request, reason: REASON }, options));',
   ),
   one(
     'a logout of a scope ends what logged in after it',

@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { EventEmitter } from 'node:events';
+import type { TokenService } from '../../../lib/authentication/token.service.js';
+import { LiveSockets } from '../../../lib/live/live-sockets.service.js';
+import type { TokenClaims } from '../../../lib/options/token-claims.js';
+import { eventually } from '../../support/eventually.js';
+import { LiveParts } from '../../support/live-parts.js';
+
+/** More than fire in one turn of the event loop. */
+const MANY = 500;
+
+/** A socket as ws has it. */
+class FakeSocket extends EventEmitter {
+  readyState = 1;
+  closed: string | undefined;
+
+  close(code: number, reason: string): void {
+    this.closed ??= `${code} ${reason}`;
+    this.readyState = 3;
+    this.emit('close');
+  }
+
+  terminate(): void {}
+}
+
+describe('LiveSockets', () => {
+  it('closes a socket whose token has ended, though it is renewed before its turn comes', async () => {
+    const parts = new LiveParts();
+    let claims = (): TokenClaims => parts.claims();
+    const tokens = { verify: () => Promise.resolve(claims()) } as unknown as TokenService;
+    const sockets = new LiveSockets(tokens, parts.live, parts.clock);
+    const all = Array.from({ length: MANY }, () => new FakeSocket());
+    for (const socket of all) await sockets.accept(socket, 'old', { request: { headers: {} } });
+    // That of a later login, which no event revokes.
+    claims = () => parts.claims({ gen: 9_000 });
+    parts.event('subject', 'alice');
+    const last = all.at(-1) as FakeSocket;
+    await expect(sockets.renew(last, 'new')).rejects.toMatchObject({ code: 'session_ended' });
+    await eventually(() => all.every(({ closed }) => closed !== undefined));
+    expect(new Set(all.map(({ closed }) => closed))).toEqual(new Set(['4401 session_ended']));
+  });
+});
