@@ -27,6 +27,13 @@ export const ASKED = {
     'RabbitMQ',
     'gRPC',
   ],
+  'transports/opaque-tokens.spec.ts': [
+    'GraphQL, Apollo, Express',
+    'graphql-ws, Apollo, Express',
+    'gateway, socket.io',
+    'TCP',
+    'gRPC',
+  ],
 } as const satisfies Record<string, readonly RowName[]>;
 
 export type AskingSpec = keyof typeof ASKED;
@@ -48,7 +55,10 @@ const MATRIX = (
 ).map((test): Evidence => ({ test, rows: ASKED[test] }));
 
 const OPEN = 'transports/open-streams.spec.ts';
+const OPAQUE = 'transports/opaque-tokens.spec.ts';
 const HTTP: readonly RowName[] = ['HTTP, Express', 'HTTP, Fastify'];
+
+const SOCKETS: readonly RowName[] = ['gateway, socket.io', 'gateway, ws'];
 
 /** The lines of the first table. */
 export const SHOWN: Readonly<Record<string, readonly Evidence[]>> = {
@@ -58,7 +68,7 @@ export const SHOWN: Readonly<Record<string, readonly Evidence[]>> = {
   'a renewed token on the open connection': [
     {
       test: 'cluster/live/endings.spec.ts: a renewed token replaces the old one on the open socket',
-      rows: ['gateway, socket.io', 'gateway, ws'],
+      rows: SOCKETS,
     },
   ],
   '`@RevocationSignal()`': [
@@ -66,10 +76,21 @@ export const SHOWN: Readonly<Record<string, readonly Evidence[]>> = {
   ],
   '`AccessTokenGuard`, opaque tokens': [
     { test: 'e2e/access-token-guard.spec.ts: AT-04 opaque token and allowlist', rows: HTTP },
+    { test: OPAQUE, rows: ASKED[OPAQUE] },
   ],
-  'IP binding': [{ test: 'e2e/client-binding.spec.ts: ip check, behind one proxy', rows: HTTP }],
+  'IP binding': [
+    { test: 'e2e/client-binding.spec.ts: ip check, behind one proxy', rows: HTTP },
+    {
+      test: 'transports/bound-sockets.spec.ts: accepts a token at the address of its login',
+      rows: SOCKETS,
+    },
+  ],
   DPoP: [
     { test: 'e2e/dpop.spec.ts: a login with a proof gives tokens that are bound', rows: HTTP },
+    {
+      test: 'transports/bound-sockets.spec.ts: accepts the proof of the handshake for each message',
+      rows: SOCKETS,
+    },
   ],
   'tokens in cookies, with their Origin check': [
     { test: 'e2e/http-csrf.spec.ts: acts that another site’s page asks for', rows: HTTP },
