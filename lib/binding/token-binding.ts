@@ -173,13 +173,9 @@ export class TokenBinding {
     return new BoundClient(this.keyBy(rule, jkt), addressBy(rule, ip));
   }
 
-  /** What the client of a session proves to be with at a retry; `undefined` where this caller has its key. */
-  retryKeyOfOther(
-    { jkt }: Pick<BoundSession, 'jkt'>,
-    shown: string | undefined,
-  ): string | undefined {
-    const isOther = this.proofs !== undefined && jkt !== null && shown !== jkt;
-    return isOther ? new BoundClient(jkt, undefined).retryKey : undefined;
+  /** What the client of a session proves to be with at a retry; `undefined` where it has no key. */
+  retryKeyOf({ jkt }: Pick<BoundSession, 'jkt'>): string | undefined {
+    return this.proofs && new BoundClient(jkt, undefined).retryKey;
   }
 
   /**

@@ -97,7 +97,7 @@ export class RefreshService {
       const { session, bound } = presented;
       // Whoever proves to have the key of the session is the same client, as with an idempotency key. The one
       // who binds it first may be a thief.
-      const key = (session.jkt === null ? undefined : bound?.retryKey) ?? idempotencyKey;
+      const key = this.binding?.retryKeyOf(session) ?? idempotencyKey;
       // Before the claims are asked for: a role that changes meanwhile revokes this token (G1).
       const since = presented.since ?? (await this.positions.read());
       const claims = await this.claimsFor(session, context);
@@ -156,18 +156,18 @@ export class RefreshService {
       (context.client !== undefined && cut(context.client) !== session.client);
     // RT-11: refused without a trace; the session of its owner continues.
     if (isForeign) throw refusal('refresh_token_invalid');
-    const otherKey = this.binding?.retryKeyOfOther(session, jkt);
-    if (otherKey !== undefined && session.endedAt === null) {
+    const sessionKey = this.binding?.retryKeyOf(session);
+    const isOther = sessionKey !== undefined && session.jkt !== jkt;
+    if (isOther || session.endedAt !== null) {
+      const reuse = await this.reuseOf(token, presented, sessionKey ?? context.idempotencyKey);
+      if (session.endedAt !== null) {
+        const reason = session.endReason ?? 'unspecified';
+        throw this.ended(session, reason, reuse !== undefined, context);
+      }
       // RT-04: used before the session had its key, which may be a thief's.
-      const reuse = await this.reuseOf(token, presented, otherKey);
       if (reuse !== undefined) throw await this.refuse({ kind: 'reused', reuse }, session, context);
     }
     const bound = this.binding?.ofRefresh(session, context, jkt);
-    if (session.endedAt !== null) {
-      const key = bound?.retryKey ?? context.idempotencyKey;
-      const isReused = (await this.reuseOf(token, presented, key)) !== undefined;
-      throw this.ended(session, session.endReason ?? 'unspecified', isReused, context);
-    }
     this.binding?.checkAddress(session, context);
     return { ...presented, bound };
   }

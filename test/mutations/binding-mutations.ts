@@ -105,15 +105,15 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
   one(
     'a thief who binds a session is not found out',
     'sessions/refresh.service',
-    'otherKey !== undefined && session.endedAt === null',
+    'sessionKey !== undefined && session.jkt !== jkt',
     'false',
     'e2e/dpop-once',
   ),
   one(
     'a thief who binds a session counts as its client',
     'sessions/refresh.service',
-    'session.jkt === null ? undefined : bound?.retryKey',
-    'bound?.retryKey',
+    'const key = this.binding?.retryKeyOf(session) ??',
+    'const key = bound?.retryKey ??',
     'e2e/dpop-once',
   ),
   one('another key is accepted', PROOFS, 'thumbprint !== jkt', 'false', PROOF_TESTS),
