@@ -29,7 +29,7 @@ export interface IssueApiToken {
   readonly claims?: Readonly<Record<string, unknown>> | undefined;
   /**
    * `await sessions.position()`, taken before the account was authenticated. Then whatever revoked the
-   * account in the meantime revokes this token too.
+   * account in the meantime revokes this token too. It is good for an hour.
    *
    * @default the position at this call
    */

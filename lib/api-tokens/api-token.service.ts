@@ -18,6 +18,7 @@ import {
   type LogoutReceipt,
   RevocationWriter,
 } from '../revocation/revocation-writer.service.js';
+import { assertCurrent } from '../sessions/login.service.js';
 import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { cursorOf, readListOptions, type SessionListOptions } from '../sessions/session-list.js';
 import { refusalOf, SessionStore } from '../sessions/session-store.service.js';
@@ -89,7 +90,9 @@ export class ApiTokenService {
     const { prefix } = this.isOn('issue()');
     const sub = subjectOf(subject, 'apiTokens.issue()');
     const { life, ...said } = readIssue(given, this.options.allowedClaims);
-    const { position, now } = given.since ?? (await this.positions.read());
+    const since = given.since ?? (await this.positions.read());
+    assertCurrent(since, this.positions.databaseNow());
+    const { position, now } = since;
     const { issuer } = this.options;
     const id = randomUUID();
     const token = newApiToken(prefix, this.refreshTokens.checkKeys()[0]);

@@ -132,6 +132,8 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     if (found === undefined) throw refusal('token_invalid', { cause: 'No such opaque token.' });
     const claims = this.claimsOf(found.token);
     const token = new RememberedToken(text, claims, found.sent);
+    // The process was paused since the answer, and what ended the token may be forgotten (O2).
+    if (!this.isExact(token)) throw refusal('revocation_state_unknown', { retryAfter: 1 });
     const end = endOfToken(found.token, found.judgement);
     if (end === undefined) {
       // Remembered first, and decided by the index after that: no event falls between the two (O1).
@@ -172,15 +174,13 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     const sent = this.proofs.moment();
     const statement = apiTokens(database.dialect).present(issuerKey, digests);
     const { rows } = await database.read(statement).catch(FAILED);
-    const [row] = rows;
-    if (row !== undefined) {
-      // A server that is behind what was seen may show a token as it was before its end.
-      const { head, logId } = readHeadOf(row, this.clock);
-      if (logId !== id || history.whyLost(head, seen) !== undefined) {
-        throw refusal('revocation_state_unknown', { retryAfter: 1 });
-      }
+    // A server that is behind what was seen may show a token as it was before its end, or before its issue.
+    const { head, logId } = readHeadOf(rows[0], this.clock);
+    if (logId !== id || history.whyLost(head, seen) !== undefined) {
+      throw refusal('revocation_state_unknown', { retryAfter: 1 });
     }
-    return new Map(rows.map((each) => [apiTokenOf(each).digest, this.foundOf(each, sent)]));
+    const found = rows.filter((row) => row['token_digest'] !== null);
+    return new Map(found.map((row) => [apiTokenOf(row).digest, this.foundOf(row, sent)]));
   }
 
   private foundOf(row: Row, sent: Moment): FoundToken {

@@ -1,4 +1,5 @@
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
+import { LONGEST_API_TOKEN } from '../options/api-token-options.js';
 import { AUTH_OPTIONS } from '../options/auth-option-table.js';
 import type { EventKeys } from '../revocation/index/event-key.js';
 import {
@@ -33,19 +34,22 @@ export interface NamedIssuer {
 
 /**
  * The same drafts as an instance makes. The command does not know the application's `accessTokenTtl`, and
- * need not: the event is kept for the longest lifetime that any instance has registered in the head.
+ * need not: the event is kept for the longest lifetime that any instance has registered in the head. That of
+ * one token whose expiry is not given is kept for longer: it may be an API token (O3).
  */
 export function draftsFor(
   log: CommandLog,
   { keys }: NamedIssuer,
-  { reason, actor, keepFor = 0 }: EndOptions,
+  { reason, actor, keepFor }: EndOptions,
   request: RevocationRequest,
 ): EventDraft[] {
+  const mayLiveLong = request.kind === 'token' && request.expiresAt === undefined;
+  const maxTokenLife = keepFor ?? (mayLiveLong ? LONGEST_API_TOKEN : 0);
   const clockTolerance = Number(AUTH_OPTIONS.clockTolerance.default) * 1000;
   return draftsOf(
     { reason: reason ?? DEFAULT_REASONS[request.kind], actor, ...request },
     keys,
-    { clockTolerance, foreign: [], maxTokenLife: keepFor },
+    { clockTolerance, foreign: [], maxTokenLife },
     log.clock.wall(),
   );
 }

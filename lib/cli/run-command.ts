@@ -70,7 +70,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
     add('revoke', 'revoke tokens: of one session, token, account, client or grant, or all of them'),
   )
     .option('--session <sid>', 'one login: its access tokens and its refresh token')
-    .option('--token-id <jti>', 'one access token')
+    .option('--token-id <jti>', 'one access token or API token')
     .option('--expires <exp>', 'with --token-id: the token’s exp (seconds, or an ISO time)', time)
     .option('--subject <sub>', 'every token of an account')
     .option('--client <name>', 'with --subject: only the sessions of this client')

@@ -31,11 +31,11 @@ export class ApiTokenStatements extends Statements {
 
   /**
    * Tokens by their digests, with what they are judged by and the position of the log, in one snapshot.
-   * Raw: it reads four tables.
+   * At least one row, so that the position is always known. Raw: it reads four tables.
    */
   readonly present = this.prepare<[issuerKey: string, digests: readonly string[]]>(
     `SELECT ${this.token.select('t')}, ${this.judged.columns}, ${this.positioned.columns} ` +
-      `FROM ${this.positioned.tables} JOIN ${this.token.table} t ON t.token_digest IN (?2)${this.judged.joins}`,
+      `FROM ${this.positioned.tables} LEFT JOIN ${this.token.table} t ON t.token_digest IN (?2)${this.judged.joins}`,
     'hex',
     'hexes',
   );

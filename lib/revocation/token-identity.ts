@@ -127,7 +127,8 @@ export function kidOf(token: string | null | undefined): string | undefined {
   try {
     const text = Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString();
     const header = JSON.parse(text) as { kid?: unknown } | null;
-    return typeof header?.kid === 'string' ? header.kid : undefined;
+    // An empty one names no key that could be revoked.
+    return typeof header?.kid === 'string' && header.kid !== '' ? header.kid : undefined;
   } catch {
     return undefined;
   }

@@ -12,6 +12,7 @@ import {
   LogoutService,
   OptionalAuth,
   Public,
+  RevocationGuard,
   type TokenClaims,
   TokenService,
 } from 'nestjs-logout';
@@ -39,6 +40,12 @@ class BothController {
   @Public()
   open(): string {
     return 'open';
+  }
+
+  @Get('twice')
+  @UseGuards(RevocationGuard)
+  twice(): string {
+    return 'twice';
   }
 
   @Get('optional')
@@ -123,6 +130,8 @@ describe.each([
     const { token } = await issue();
     expect(await call('/both/open')).toEqual([200, 'open']);
     expect(await call('/both/strict', token)).toEqual([200, 'strict']);
+    // RevocationGuard reads no row, and the events of an account are kept for minutes only (O2).
+    expect(await call('/both/twice', token)).toEqual([401, 'token_invalid']);
     expect(await call('/both/optional')).toEqual([200, { sub: null }]);
     expect(await call('/both/optional', token)).toEqual([200, { sub: 'alice' }]);
     expect(await call('/both/optional', 'nlt_x')).toEqual([401, 'token_malformed']);

@@ -205,6 +205,7 @@ describe('kidOf', () => {
     ['garbage', 'x.y.z'],
     ['a header that is null', `${Buffer.from('null').toString('base64url')}.e30.x`],
     ['a kid that is no text', `${Buffer.from('{"kid":7}').toString('base64url')}.e30.x`],
+    ['an empty kid', `${Buffer.from('{"kid":""}').toString('base64url')}.e30.x`],
     ['a header without a kid', `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.e30.x`],
   ])('gives undefined for %s', (_, token) => {
     expect(kidOf(token)).toBeUndefined();

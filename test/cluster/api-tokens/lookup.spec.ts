@@ -227,7 +227,7 @@ describe('API tokens of an account', () => {
         accepted: false,
         code: 'token_revoked',
         kid: null,
-        endedBy: [{ kind: 'token', reason: 'logout' }],
+        revokedBy: [{ kind: 'token', reason: 'logout' }],
       });
     });
 

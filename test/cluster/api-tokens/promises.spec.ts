@@ -218,6 +218,81 @@ describe('API tokens', () => {
       expect(await there.judge(token)).toBe('session_ended');
     });
 
+    it('a process that was paused between the answer and the decision does not trust it', async () => {
+      const { token } = await issue();
+      const { database: connections } = await there.open();
+      const read = connections.read.bind(connections);
+      let goOn = (): void => undefined;
+      const held = new Promise<void>((resolve) => (goOn = resolve));
+      let isHeld = false;
+      jest.spyOn(connections, 'read').mockImplementationOnce(async (statement) => {
+        const answer = await read(statement);
+        isHeld = true;
+        await held;
+        return answer;
+      });
+      const verdict = there.judge(token);
+      await eventually(() => isHeld);
+      await here.logout.logoutAll('alice');
+      await follow(there);
+      for (const instance of [here, there]) clockOf(instance).advance(20 * 60_000);
+      await follow(there);
+      while (there.index.sweep(there.proofs.now()) > 0);
+      goOn();
+      expect(await verdict).toBe('revocation_state_unknown');
+      expect(await there.judge(token)).toBe('session_ended');
+    });
+
+    it.each(['lock', 'disable'] as const)(
+      'what a %s ended stays ended when the account is let in again, also after a restart',
+      async (act) => {
+        const { token } = await remembered();
+        const accounts = here.app.get(AccountService);
+        if (act === 'lock') {
+          await accounts.lock('alice', '1h');
+          await there.app.get(AccountService).unlock('alice');
+        } else {
+          await accounts.disable('alice');
+          await there.app.get(AccountService).enable('alice');
+        }
+        await Promise.all([follow(here), follow(there)]);
+        await there.close();
+        there = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
+        for (const instance of [here, there]) {
+          expect(await instance.judge(token)).toMatch(/^account_(locked|disabled)$/);
+        }
+        const next = await issue();
+        expect([await here.judge(next.token), await there.judge(next.token)]).toEqual([
+          'active',
+          'active',
+        ]);
+      },
+    );
+
+    it('100 first requests at once read one row', async () => {
+      const { token } = await issue();
+      const statements = await countStatements(there);
+      const verdicts = await Promise.all(Array.from({ length: 100 }, () => there.judge(token)));
+      expect(new Set(verdicts)).toEqual(new Set(['active']));
+      // The first is on its way already; the others wait for one together.
+      expect(statements()).toBeLessThanOrEqual(2);
+    });
+
+    it('a position is as good for a token as for a login: for an hour', async () => {
+      const since = await here.sessions.position();
+      await there.logout.logoutAll('alice');
+      clockOf(here).advance(3 * DAY);
+      await follow(here);
+      await here.logout.logoutAll('carol');
+      await eventually(async () => {
+        await here.purge.purge();
+        const rows = (await here.dataSource.query('SELECT 1 FROM auth_subject')) as unknown[];
+        return rows.length === 1;
+      });
+      const late = here.app.get(ApiTokenService).issue('alice', { name: 'late', since });
+      expect(await codeOf(late)).toBe('storage_unavailable');
+    });
+
     it('what the database lost and this instance knows is noted in the row again', async () => {
       const { token, info } = await issue();
       await there.app.get(ApiTokenService).revoke(info.id);
@@ -235,6 +310,15 @@ describe('API tokens', () => {
       await there.close();
       there = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
       expect(await there.judge(token)).toBe('token_revoked');
+    });
+
+    it('a server that is behind what was seen does not say that a token is unknown', async () => {
+      const { token } = await issue();
+      await here.logout.logoutAll('bob');
+      await follow(here);
+      await loseAllAfter(there, 0);
+      await there.dataSource.query('DELETE FROM auth_api_token');
+      expect(await here.judge(token)).toBe('revocation_state_unknown');
     });
 
     it('expires', async () => {

@@ -95,6 +95,15 @@ describe('nestjs-logout revoke', () => {
       expect(event?.until).toBe(claims.exp * 1000 + 120_000);
     });
 
+    it('--token-id without --expires is remembered for as long as an API token may live', async () => {
+      const { position, now } = await here.sessions.position();
+      expect(await runJson(database, `revoke --token-id ${randomUUID()}`)).toMatchObject({
+        code: 0,
+      });
+      const event = (await revoked(here)).find((each) => each.position > position);
+      expect(event?.until ?? 0).toBeGreaterThan(now + 366 * 86_400_000);
+    });
+
     it('--subject --except spares that session; --lock-for refuses the next login', async () => {
       const [one, other] = [await login('alice'), await login('alice')];
       await run(database, `revoke --subject alice --except ${other.sid}`);
