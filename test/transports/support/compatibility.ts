@@ -92,6 +92,12 @@ export const SHOWN: Readonly<Record<string, readonly Evidence[]>> = {
       rows: SOCKETS,
     },
   ],
+  '`@RecentLogin()`': [
+    {
+      test: 'e2e/http-step-up.spec.ts: a login that is too old gets the challenge of RFC 9470',
+      rows: HTTP,
+    },
+  ],
   'tokens in cookies, with their Origin check': [
     { test: 'e2e/http-csrf.spec.ts: acts that another site’s page asks for', rows: HTTP },
     {
