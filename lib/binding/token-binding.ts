@@ -12,7 +12,7 @@ import {
 import type { TokenClaims } from '../options/token-claims.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 import { networkOf } from '../platform/client-address.js';
-import type { AuthRequest } from '../platform/request.js';
+import { assertHeaders, type AuthRequest } from '../platform/request.js';
 import { NO_KEY } from '../revocation/revocation-decider.service.js';
 import { isDigestOf } from './bound-address.js';
 import { BoundClient, type Confirmation } from './bound-client.js';
@@ -141,10 +141,13 @@ export class TokenBinding {
    * once for each request: a proof cannot be used twice.
    *
    * @throws AuthException as {@link check}.
+   * @throws AuthWiringError for what is no request of Node, Express or Fastify.
    */
   async proveKey({ dpop: request }: ShownClient): Promise<string | undefined> {
-    const hasProof = request?.headers['dpop'] !== undefined;
-    return hasProof && this.proofs !== undefined ? this.proofs.verify(request) : undefined;
+    if (request === undefined || this.proofs === undefined) return undefined;
+    // The proof of a Fetch request would not be seen, and the client would get tokens that are not bound.
+    assertHeaders(request);
+    return request.headers['dpop'] === undefined ? undefined : this.proofs.verify(request);
   }
 
   /**

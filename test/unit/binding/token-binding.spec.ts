@@ -59,3 +59,12 @@ describe('a token', () => {
     expect(await check({ dpop: 'required' }, {}, '')).toBe('accepted');
   });
 });
+
+describe('a login', () => {
+  it('with a Fetch request, whose proof would not be seen, is an error of the application', async () => {
+    const binder = await create({ dpop: 'optional' }, 1);
+    const request = new Request('https://shop.example/login', { headers: { DPoP: 'a.b.c' } });
+    const shown = { dpop: request as never };
+    await expect(binder?.proveKey(shown)).rejects.toThrow('Fetch request');
+  });
+});
