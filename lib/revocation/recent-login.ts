@@ -47,10 +47,12 @@ export function recentLoginOf(handler: RouteTarget, type: RouteTarget): number |
 /**
  * @param maxAge - How long ago the login may be (ms).
  * @param now - The library's one `now` (epoch ms), by which tokens expire.
- * @throws AuthUnauthorizedException `login_too_old`, also for claims that do not say when it was.
+ * @throws AuthUnauthorizedException `login_too_old`, also for claims that do not say when it was,
+ * or name a time as far ahead.
  */
 export function assertRecentLogin(claims: object, maxAge: number, now: number): void {
   const { auth_time: time } = claims as { readonly auth_time?: unknown };
-  if (typeof time === 'number' && now <= time * SECOND + maxAge) return;
+  // What is further ahead than that says nothing: in milliseconds it would be recent for ever.
+  if (typeof time === 'number' && Math.abs(now - time * SECOND) <= maxAge) return;
   throw refusal('login_too_old', { maxAge: maxAge / SECOND });
 }

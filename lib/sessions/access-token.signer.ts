@@ -135,7 +135,7 @@ export function assertFitsCookie(
  *
  * @param token - The refresh token; `undefined` where there are none (`refreshTokenTtl: 0`).
  * @param tokenEnd - When it expires (epoch ms), and the session with it if it is not refreshed.
- * @param now - The database's time (epoch ms).
+ * @param now - The database's time of the answer (epoch ms): passwords and claims may take long.
  */
 export function loginResultOf(
   { text, expiresIn, refreshAt, bound }: SignedAccessToken,
@@ -159,7 +159,7 @@ export function loginResultOf(
 }
 
 function secondsUntil(end: number, now: number): number {
-  return Math.max(0, Math.floor((end - now) / 1000));
+  return Math.max(0, Math.round((end - now) / 1000));
 }
 
 /**
@@ -174,11 +174,11 @@ export function repeatedResultOf(
   session: SessionRow,
   token: RefreshToken,
   { expiresAt, replacedAt }: RefreshRow,
-  { now }: LogPosition,
+  now: number,
 ): LoginResult {
   const result = loginResultOf(signed, session, token, expiresAt, now);
   if (replacedAt === null) return result;
-  if (session.delivery === 'body') return { ...result, refreshAt: now };
+  if (session.delivery === 'body') return { ...result, refreshAt: Math.floor(now) };
   const { refreshToken: _, ...access } = result;
   return access;
 }

@@ -106,7 +106,13 @@ export class ConfirmService {
     const outcome = await this.store.write((of) => confirmed(of, session, since, signed, known));
     if (outcome.kind === 'confirmed') {
       this.tell('login_confirmed', sub, sid, context);
-      const result = loginResultOf(signed, session, undefined, session.idleUntil, since.now);
+      const result = loginResultOf(
+        signed,
+        session,
+        undefined,
+        session.idleUntil,
+        this.positions.databaseNow(),
+      );
       // No refresh token, but the access cookie lasts as long as that of the one there is.
       return { ...result, refreshExpiresIn: result.idleExpiresIn };
     }
@@ -189,8 +195,10 @@ function* confirmed(
   if (session.idleUntil <= judgement.now) return { kind: 'ended', reason: 'unspecified' };
   // The account changed while the password was compared, and spared this session: compare again.
   if (newestCutoff(judgement) > since.position) return { kind: 'superseded' };
-  // Another confirmation may have read its position later and come first.
-  const authTime = Math.max(session.authTime ?? session.createdAt, since.now);
+  // Another confirmation may have read its position later and come first. A time that is still ahead was
+  // written before the database's clock was set back.
+  const before = Math.min(session.authTime ?? session.createdAt, judgement.now);
+  const authTime = Math.max(before, since.now);
   // The digest of the address is under the key that signs.
   const { network } = bound ?? session;
   yield* writeEach([statements.confirm(key, { authTime, kid, network })]);

@@ -134,7 +134,7 @@ export class LoginService {
       if (others.length > 0) await this.writer.endSessions(others, why);
     }
     this.events.tell({ type: 'login', subject, sessionId: sid, requestId });
-    return loginResultOf(signed, session, token, session.idleUntil, since.now);
+    return loginResultOf(signed, session, token, session.idleUntil, this.positions.databaseNow());
   }
 
   private async boundClientOf(binding: TokenBinding, context: LoginContext): Promise<BoundClient> {

@@ -108,12 +108,13 @@ export class RefreshService {
       if (outcome.kind === 'refreshed') {
         this.tell('refresh', session, context);
         const { expiresAt } = outcome.refresh;
-        return loginResultOf(signed, session, successor, expiresAt, since.now);
+        return loginResultOf(signed, session, successor, expiresAt, this.positions.databaseNow());
       }
       if (outcome.kind === 'retried') {
         const same = openSuccessor(token, outcome.sealed, outcome.isProven ? key : undefined);
         this.tell('refresh', session, context);
-        return repeatedResultOf(signed, session, same, outcome.refresh, since);
+        const now = this.positions.databaseNow();
+        return repeatedResultOf(signed, session, same, outcome.refresh, now);
       }
       // A cut-off that overtook the position would revoke the new token at once: start again above it.
       if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);

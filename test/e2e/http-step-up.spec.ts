@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Post, UseGuards } from '@nestjs/common';
-import { AllowExpired, JwtAuthGuard, OptionalAuth, Public, RecentLogin } from 'nestjs-logout';
+import {
+  AccessTokenGuard,
+  AllowExpired,
+  ApiTokenService,
+  JwtAuthGuard,
+  OptionalAuth,
+  Public,
+  RecentLogin,
+} from 'nestjs-logout';
 import { GuessCounter } from '../../sample/01-quickstart/guess-counter.js';
 import { type HttpApp, startBothHttp } from '../support/http-app.js';
 import { cookiesOf, type HttpAnswer, PASSWORD } from '../support/http-client.js';
@@ -45,6 +53,22 @@ class OpenController {
   @Public()
   @RecentLogin('5m')
   wrong(): void {}
+}
+
+@Controller('api')
+@UseGuards(AccessTokenGuard)
+class ApiController {
+  @Get('any')
+  any(): void {}
+
+  @Get('recent')
+  @RecentLogin('5m')
+  recent(): void {}
+
+  @Get('optional')
+  @RecentLogin('5m')
+  @OptionalAuth()
+  optional(): void {}
 }
 
 /** A token of no session, which is good however far the clock has been moved. */
@@ -153,7 +177,14 @@ describe('@RecentLogin() and POST confirm', () => {
       ]) {
         expect([call, await client.send(call, { token })]).toEqual([
           call,
-          expect.objectContaining({ status: 401, body: expect.objectContaining(TOO_OLD.body) }),
+          expect.objectContaining({
+            status: 401,
+            headers: expect.objectContaining({
+              'cache-control': 'no-store',
+              'www-authenticate': expect.stringContaining('max_age="300"'),
+            }),
+            body: expect.objectContaining(TOO_OLD.body),
+          }),
         ]);
       }
       const { access_token: fresh } = (await confirm(at(), token)).body as {
@@ -188,6 +219,33 @@ describe('@RecentLogin() and POST confirm', () => {
 });
 
 describe('POST confirm elsewhere', () => {
+  it('an API token is no login, and can neither be confirmed nor say that it is one', async () => {
+    const apps = await startBothHttp({
+      controllers: [ApiController],
+      options: { apiTokens: true },
+    });
+    for (const { app, client } of apps) {
+      const tokens = app.get(ApiTokenService);
+      const { token } = await tokens.issue('alice', { name: 'ci' });
+      const { access_token: login } = await client.login();
+      const status = async (path: string, given: string): Promise<number> =>
+        (await client.send(`GET /api/${path}`, { token: given })).status;
+      // Twice: from its row, and remembered.
+      for (const time of ['first', 'second']) {
+        expect([time, await status('any', token)]).toEqual([time, 200]);
+        expect([time, await status('recent', token)]).toEqual([time, 401]);
+        expect([time, await status('optional', token)]).toEqual([time, 401]);
+        expect([time, await status('recent', login)]).toEqual([time, 200]);
+      }
+      const json = { username: 'alice', password: PASSWORD };
+      const confirmed = await client.send('POST /auth/confirm', { token, json });
+      expect(confirmed).toMatchObject({ status: 401, body: { code: 'token_malformed' } });
+      const claims = { auth_time: Math.floor(Date.now() / 1000) };
+      await expect(tokens.issue('alice', { name: 'forged', claims })).rejects.toThrow('auth_time');
+    }
+    await Promise.all(apps.map(({ close }) => close()));
+  });
+
   it('limits guesses together with POST login', async () => {
     const apps = await startBothHttp({ http: { limit: new GuessCounter(2) } });
     const [{ client }] = apps;

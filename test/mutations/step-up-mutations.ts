@@ -32,8 +32,29 @@ export const STEP_UP_MUTATIONS: readonly Mutation[] = [
   one(
     'an earlier confirmation that is stored later counts',
     CONFIRM,
-    'Math.max(session.authTime ?? session.createdAt, since.now)',
+    'Math.max(before, since.now)',
     'since.now',
+    'cluster/sessions/step-up',
+  ),
+  one(
+    'a time that lies ahead stays',
+    CONFIRM,
+    'Math.min(session.authTime ?? session.createdAt, judgement.now)',
+    'session.authTime ?? session.createdAt',
+    'cluster/sessions/step-up',
+  ),
+  one(
+    'a login that lies ahead is recent',
+    'revocation/recent-login',
+    'Math.abs(now - time * SECOND) <= maxAge',
+    'now - time * SECOND <= maxAge',
+    'unit/revocation/recent-login',
+  ),
+  one(
+    'the times of an answer count from before the claims were asked for',
+    'sessions/refresh.service',
+    'expiresAt, this.positions.databaseNow())',
+    'expiresAt, since.now)',
     'cluster/sessions/step-up',
   ),
   one(
@@ -102,8 +123,8 @@ export const STEP_UP_MUTATIONS: readonly Mutation[] = [
   one(
     'a token that does not say when its user logged in is recent',
     'revocation/recent-login',
-    "typeof time === 'number' && now",
-    "typeof time !== 'number' || now",
+    "typeof time === 'number' && Math.abs",
+    "typeof time !== 'number' || Math.abs",
     'unit/revocation/recent-login',
   ),
   one(

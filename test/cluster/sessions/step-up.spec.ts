@@ -115,6 +115,26 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     expect(await stored()).toBe(authTime(login) + 2 * MINUTE);
   });
 
+  it('a time that the clock of the database was ahead by is replaced', async () => {
+    const ahead = (claimsIn(login.accessToken)['iat'] as number) + 3_600;
+    await here.dataSource.query(`UPDATE auth_session SET auth_time = ${ahead * 1_000}`);
+    const confirmed = await confirm();
+    expect(await stored()).toBe(authTime(confirmed));
+  });
+
+  it('says how long the session goes on from the answer on', async () => {
+    meanwhile = () => Promise.resolve(later(10));
+    const [next, confirmed] = [
+      await here.sessions.refresh(login.refreshToken ?? ''),
+      await confirm(),
+    ];
+    const [idle, most] = [7_200, login.sessionExpiresIn];
+    expect(next).toMatchObject({ idleExpiresIn: idle, sessionExpiresIn: most - 10 });
+    expect(confirmed).toMatchObject({ idleExpiresIn: idle - 10, sessionExpiresIn: most - 20 });
+    const slow = await here.sessions.login(() => ({ subject }));
+    expect(slow).toMatchObject({ idleExpiresIn: idle - 10, sessionExpiresIn: most - 10 });
+  });
+
   it('a session of an older release counts from its start', async () => {
     await here.dataSource.query('UPDATE auth_session SET auth_time = NULL');
     later(10 * MINUTE);
@@ -146,6 +166,8 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     const ends: readonly [string, string, () => Promise<unknown>][] = [
       ['logout', 'session_ended', () => here.logout.logout(login.accessToken)],
       ['logoutAll', 'session_ended', () => here.logout.logoutAll(subject)],
+      ['client', 'session_ended', () => here.logout.logoutAll(subject, { client: 'tv' })],
+      ['grant', 'session_ended', () => here.logout.logoutGrant(subject)],
       ['lock', 'account_locked', () => here.app.get(AccountService).lock(subject, '1h')],
       ['disable', 'account_disabled', () => here.app.get(AccountService).disable(subject)],
     ];
@@ -153,7 +175,7 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
       // While the password is compared, and after the session was looked up.
       for (const moment of ['password', 'claims'] as const) {
         subject = randomUUID();
-        login = await start();
+        login = await start({ client: 'tv', grant: subject });
         later(MINUTE);
         const authenticate = async (): Promise<{ subject: string }> => {
           if (moment === 'password') await end();

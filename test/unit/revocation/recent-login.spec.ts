@@ -22,11 +22,14 @@ describe('@RecentLogin()', () => {
     [1, 2, 'login_too_old'],
     // The clocks of two hosts may differ a little.
     [300, -5, 'accepted'],
+    // What is further ahead says nothing: it would stay recent until its time has come.
+    [300, -301, 'login_too_old'],
   ])('of %i s judges a login %i s ago: %s', (most, ago, expected) => {
     expect(judge({ auth_time: NOW / 1_000 - ago }, most)).toBe(expected);
   });
 
-  it.each([undefined, null, '1800000000', NaN, {}, true])(
+  // The last as another issuer may write it, in milliseconds.
+  it.each([undefined, null, '1800000000', NaN, {}, true, NOW])(
     'refuses a token whose auth_time is %p',
     (time) => {
       expect(judge({ auth_time: time }, 300)).toBe('login_too_old');
