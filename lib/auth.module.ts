@@ -12,6 +12,7 @@ import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { AccountEraser } from './accounts/account-eraser.service.js';
 import { AccountService } from './accounts/account.service.js';
 import { ApiTokenService } from './api-tokens/api-token.service.js';
+import { OpaqueAccessTokens } from './api-tokens/opaque-access-tokens.service.js';
 import { OpaqueTokenLookup } from './api-tokens/opaque-token-lookup.service.js';
 import { authCoreModule } from './auth-core.module.js';
 import {
@@ -25,6 +26,7 @@ import { JwtAuthGuard, RoutePolicyReader } from './authentication/jwt-auth.guard
 import { jwtServiceModule } from './authentication/jwt.service.js';
 import { JwtStrategy } from './authentication/jwt.strategy.js';
 import { KeyRing, KeyService } from './authentication/key-ring.js';
+import { LOGIN_STRATEGY, LoginTokenStrategy } from './authentication/login.guard.js';
 import { OpaqueTokens } from './authentication/opaque-tokens.js';
 import { AuthSelfTest } from './authentication/self-test.js';
 import { COOKIE_MODE, TokenSource } from './authentication/token-source.js';
@@ -58,6 +60,7 @@ import { RecentLogin } from './revocation/recent-login.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
 import { ConfirmService } from './sessions/confirm.service.js';
+import { OpaqueIssuer } from './sessions/opaque-issuer.js';
 import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
 import { LoginService } from './sessions/login.service.js';
 import { RefreshService } from './sessions/refresh.service.js';
@@ -84,6 +87,23 @@ const PROVIDERS = [
   JwtStrategy,
   AccessTokenStrategy,
   OpaqueTokenLookup,
+  OpaqueAccessTokens,
+  {
+    provide: OpaqueIssuer,
+    inject: [ResolvedAuthOptions, OpaqueAccessTokens],
+    useFactory: ({ accessTokens }: ResolvedAuthOptions, issuer: OpaqueAccessTokens) =>
+      accessTokens === 'opaque' ? issuer : undefined,
+  },
+  {
+    provide: LOGIN_STRATEGY,
+    inject: [ResolvedAuthOptions, JwtStrategy, TokenVerifier, OpaqueTokens],
+    useFactory: (
+      { accessTokens }: ResolvedAuthOptions,
+      jwt: JwtStrategy,
+      verifier: TokenVerifier,
+      opaque: OpaqueTokens | undefined,
+    ) => (accessTokens === 'opaque' ? new LoginTokenStrategy(jwt, verifier, opaque) : jwt),
+  },
   {
     provide: OpaqueTokens,
     inject: [ResolvedAuthOptions, OpaqueTokenLookup],

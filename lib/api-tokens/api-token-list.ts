@@ -55,7 +55,6 @@ export function* findTokens(
 ): Transaction<{ readonly tokens: ApiToken[]; readonly next: ApiTokenPlace | undefined }> {
   const judgement = yield* of.judge(subjectKey);
   const isOpen = (token: ApiToken): boolean =>
-    token.sid === null &&
     token.expiresAt > judgement.now &&
     endOfToken(token, judgement) === undefined &&
     !isEnded(token);

@@ -4,6 +4,7 @@ import { AuthAccount } from '../database/entities/auth-account.entity.js';
 import { integerOf, reader } from '../database/entities/table.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
 import type { PurgeSweep } from '../revocation/log/purge-log.js';
+import { RETENTION_MARGIN } from '../revocation/log/retention.js';
 import type { SessionRows, SessionTables } from '../sessions/session-sweep.js';
 
 /** Rows chosen without locks and changed by key in one transaction. */
@@ -47,9 +48,10 @@ export function apiTokenSweep(
       after = integerOf(head?.['head_position']);
       since = Math.max(1, now - OVERLAP);
     }
-    for (const what of ['endedAt', 'expiresAt'] as const) {
+    for (const what of ['endedAt', 'expiresAt', 'ofSession'] as const) {
+      const before = now - (what === 'ofSession' ? RETENTION_MARGIN : historyFor);
       await each(
-        ({ statements }) => apiTokens(statements.dialect).findOver[what](now - historyFor, RANGE),
+        ({ statements }) => apiTokens(statements.dialect).findOver[what](before, RANGE),
         erase,
       );
     }

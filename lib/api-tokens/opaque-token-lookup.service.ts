@@ -1,4 +1,5 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { KeyRing } from '../authentication/key-ring.js';
 import { OpaqueTokens } from '../authentication/opaque-tokens.js';
 import type { TokenDemand } from '../authentication/token-verifier.js';
 import { TAIL, VerifiedToken, VerifiedTokens } from '../authentication/verified-tokens.js';
@@ -55,9 +56,10 @@ class RememberedToken extends VerifiedToken {
   constructor(
     text: string,
     claims: TokenClaims,
+    key: AuthKey,
     readonly sent: Moment,
   ) {
-    super(text, claims, NONE, null);
+    super(text, claims, key, null);
   }
 }
 
@@ -82,6 +84,7 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     private readonly connection: LogConnection,
     private readonly store: SessionStore,
     private readonly refreshTokens: RefreshTokenLookup,
+    private readonly ring: KeyRing,
     private readonly index: RevocationIndex,
     private readonly decider: RevocationDecider,
     private readonly proofs: ProofClock,
@@ -131,15 +134,18 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     const found = await this.lookUp(text);
     if (found === undefined) throw refusal('token_invalid', { cause: 'No such opaque token.' });
     const claims = this.claimsOf(found.token);
-    const token = new RememberedToken(text, claims, found.sent);
+    const token = new RememberedToken(text, claims, this.keyOf(found.token), found.sent);
     // The process was paused since the answer, and what ended the token may be forgotten (O2).
     if (!this.isExact(token)) throw refusal('revocation_state_unknown', { retryAfter: 1 });
     const end = endOfToken(found.token, found.judgement);
     if (end === undefined) {
       // Remembered first, and decided by the index after that: no event falls between the two (O1).
       this.memory.add(token);
-      this.noteUse(found.token);
-      this.keepEnd(found.token, claims);
+      // The access token of a session is gone before its events are forgotten.
+      if (found.token.sid === null) {
+        this.noteUse(found.token);
+        this.keepEnd(found.token, claims);
+      }
     } else if (!allowExpired) {
       assertActive(this.decider.ended(end, claims));
     }
@@ -152,11 +158,17 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
    */
   private keepEnd({ digest }: ApiToken, claims: TokenClaims): void {
     if (this.decider.isObserving) return;
-    const hit = this.index.find(claims, NO_KEY, claims.sid === undefined);
+    const hit = this.index.find(claims, NO_KEY, true);
     if (hit === undefined) return;
     void this.store.attempt(({ dialect }) =>
       apiTokens(dialect).end([digest], { endReason: hit.reason }),
     );
+  }
+
+  /** What binds the access token of a session to its client is a digest under a key of the ring. */
+  private keyOf({ sid, name: kid }: ApiToken): AuthKey {
+    const entry = sid === null ? undefined : this.ring.find(kid);
+    return entry === undefined ? NONE : { ...entry.key, kid: NO_KEY };
   }
 
   private lookUp(text: string): Promise<FoundToken | undefined> {

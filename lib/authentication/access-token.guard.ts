@@ -32,12 +32,19 @@ export class AccessTokenStrategy {
     try {
       const text = this.tokenOf(request);
       if (text === undefined) throw refusal('token_missing');
-      token = this.opaque?.verify(text, demand) ?? this.verifier.verify(text);
+      token = this.verify(text, demand);
     } catch (error) {
       return unread(error);
     }
     if (!(token instanceof Promise)) return this.jwt.judge(request, token, demand);
     return token.then((found) => this.jwt.judge(request, found, demand), refused);
+  }
+
+  protected verify(
+    text: string,
+    demand: TokenDemand,
+  ): VerifiedToken | SignedToken | Promise<VerifiedToken> {
+    return this.opaque?.verify(text, demand) ?? this.verifier.verify(text);
   }
 }
 

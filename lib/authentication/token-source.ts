@@ -81,11 +81,11 @@ export class TokenSource {
     @Inject(TOKEN_BINDING) binding: TokenBinding | null,
   ) {
     this.readsDpopScheme = binding?.readsDpopScheme ?? false;
-    // A refresh token has no dot.
+    // A refresh token has 43 characters and no dot; an opaque access token has more.
     this.cookie =
       mode === null
         ? undefined
-        : new TokenCookie(mode.accessName, mode, (value) => value.includes('.'));
+        : new TokenCookie(mode.accessName, mode, (value) => /\.|^.{44}/.test(value));
   }
 
   /**

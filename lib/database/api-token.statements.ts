@@ -94,11 +94,13 @@ export class ApiTokenStatements extends Statements {
   readonly findOver = {
     endedAt: this.token.findSome(['endedAt <'], { only: ['digest'] }),
     expiresAt: this.token.findSome(['expiresAt <'], { only: ['digest'] }),
+    /** Those of sessions: there is one for each login and refresh. */
+    ofSession: this.token.findSome(['expiresAt <', 'sid IS NOT NULL'], { only: ['digest'] }),
   };
 
   readonly erase = this.token.delete(['digest IN']);
 
-  /** Tokens of an account whose rows have not ended, the newest first; some of them may have expired. */
+  /** API tokens of an account whose rows have not ended, the newest first; some of them may have expired. */
   pageOpen(subjectKey: string, after: ApiTokenPlace | undefined, limit: number): Statement {
     return after === undefined
       ? this.firstPage(subjectKey, limit)
@@ -108,7 +110,7 @@ export class ApiTokenStatements extends Statements {
   private page(condition: string, limit: string): string {
     return (
       `SELECT ${this.token.select('t')} FROM ${this.token.table} t WHERE ${condition} ` +
-      `AND t.ended_at IS NULL ORDER BY t.created_at DESC, t.token_key DESC LIMIT ${limit}`
+      `AND t.ended_at IS NULL AND t.sid IS NULL ORDER BY t.created_at DESC, t.token_key DESC LIMIT ${limit}`
     );
   }
 }

@@ -1,7 +1,7 @@
 import { HttpCode, Inject, type OnModuleInit, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { CurrentToken } from '../authentication/decorators.js';
-import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
+import { LoginGuard } from '../authentication/login.guard.js';
 import { bearerToken } from '../authentication/token-source.js';
 import { refusal } from '../errors/auth.exception.js';
 import type { ApplicationMethod } from '../options/application-method.js';
@@ -18,7 +18,7 @@ import { guessOf, type TokenAnswer, tokenAnswer } from './login.routes.js';
 import { clientOf, type HttpRequest, OwnRoutes } from './own-routes.js';
 
 /** `POST confirm`; mounted only where the application gives `verifyCredentials`. */
-@UseGuards(JwtAuthGuard)
+@UseGuards(LoginGuard)
 @OwnRoutes()
 export class ConfirmRoutes implements OnModuleInit {
   private readonly verifier: ApplicationMethod<CredentialsVerifier> | undefined;

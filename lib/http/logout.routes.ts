@@ -1,7 +1,7 @@
 import { HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { CurrentToken, Public } from '../authentication/decorators.js';
-import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
+import { LoginGuard } from '../authentication/login.guard.js';
 import { TokenSource } from '../authentication/token-source.js';
 import { TokenService } from '../authentication/token.service.js';
 import type { SessionRow } from '../database/session.statements.js';
@@ -76,7 +76,7 @@ export class LogoutRoutes {
    */
   @Post('logout-others')
   @HttpCode(204)
-  @UseGuards(JwtAuthGuard)
+  @UseGuards(LoginGuard)
   async logoutOthers(
     @Req() request: HttpRequest,
     @CurrentToken() token: TokenClaims,
@@ -90,7 +90,7 @@ export class LogoutRoutes {
 
   @Post('logout-all')
   @HttpCode(204)
-  @UseGuards(JwtAuthGuard)
+  @UseGuards(LoginGuard)
   async logoutAll(
     @Req() request: HttpRequest,
     @CurrentToken() token: TokenClaims,

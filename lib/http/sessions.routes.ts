@@ -1,7 +1,7 @@
 import { Delete, Get, HttpCode, Param, Req, Res, UseGuards } from '@nestjs/common';
 import { refusal } from '../errors/auth.exception.js';
 import { CurrentToken } from '../authentication/decorators.js';
-import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
+import { LoginGuard } from '../authentication/login.guard.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { CookieResponse } from '../platform/cookies.js';
@@ -27,7 +27,7 @@ export interface SessionAnswer {
 }
 
 /** `GET sessions` and `DELETE sessions/:id`: an account's own logins. */
-@UseGuards(JwtAuthGuard)
+@UseGuards(LoginGuard)
 @OwnRoutes()
 export class SessionsRoutes {
   constructor(

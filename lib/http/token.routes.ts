@@ -12,7 +12,7 @@ import {
 } from '@nestjs/common';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { CurrentToken, Public } from '../authentication/decorators.js';
-import { JwtAuthGuard } from '../authentication/jwt-auth.guard.js';
+import { LoginGuard } from '../authentication/login.guard.js';
 import { KeyRing, type PublicJwk } from '../authentication/key-ring.js';
 import { TokenService } from '../authentication/token.service.js';
 import { LogoutService } from '../logout/logout.service.js';
@@ -104,7 +104,7 @@ export class TokenRoutes {
   /** @throws AuthException 403 `forbidden` unless `mayIntrospect` says yes to the caller's claims. */
   @Post('introspect')
   @HttpCode(200)
-  @UseGuards(JwtAuthGuard)
+  @UseGuards(LoginGuard)
   async introspect(
     @Req() request: HttpRequest,
     @CurrentToken() caller: TokenClaims,

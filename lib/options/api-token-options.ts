@@ -1,4 +1,4 @@
-import { option, readOptions, text, wrongKind } from './option-checks.js';
+import { oneOf, option, readOptions, text, wrong, wrongKind } from './option-checks.js';
 
 /**
  * How opaque tokens look.
@@ -20,7 +20,7 @@ export interface ApiTokenOptions {
   prefix?: string | undefined;
 }
 
-/** The option of opaque tokens. @publicApi */
+/** The options of opaque tokens. @publicApi */
 export interface ApiTokenSettings {
   /**
    * Turns opaque tokens on: `ApiTokenService` issues them, and `AccessTokenGuard`, `TokenService` and
@@ -31,6 +31,15 @@ export interface ApiTokenSettings {
    * @default false
    */
   apiTokens?: boolean | ApiTokenOptions | undefined;
+
+  /**
+   * What `login()` and `refresh()` give as access token. With `'opaque'` they give an opaque token in place
+   * of a JWT, each of them a row more; it needs `apiTokens`. Routes then need `AccessTokenGuard`. JWTs that
+   * were signed before are accepted until they expire.
+   *
+   * @default 'jwt'
+   */
+  accessTokens?: 'jwt' | 'opaque' | undefined;
 }
 
 /** The longest lifetime of an opaque token (ms). */
@@ -60,4 +69,15 @@ export function apiTokens(given: unknown, path: string): ResolvedApiTokens | und
   }
   if (given === true) return apiTokens({}, path);
   throw wrongKind(path, given, "Write true, false or { prefix: 'acme_' }.");
+}
+
+/** The option `accessTokens`. */
+export function accessTokens(
+  given: unknown,
+  path: string,
+  earlier: { readonly apiTokens?: ResolvedApiTokens | undefined },
+): 'jwt' | 'opaque' {
+  const kind = oneOf('jwt', 'opaque')(given, path, earlier);
+  if (kind === 'jwt' || earlier.apiTokens !== undefined) return kind;
+  throw wrong(path, given, 'Turn opaque tokens on as well: apiTokens: true.');
 }

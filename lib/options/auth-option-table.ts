@@ -1,5 +1,5 @@
 import { isActor } from '../platform/identifier.js';
-import { apiTokens } from './api-token-options.js';
+import { accessTokens, apiTokens } from './api-token-options.js';
 import { applicationMethod } from './application-method.js';
 import type { AuthOptions, UserValidator } from './auth-options.js';
 import { binding } from './binding-option.js';
@@ -75,6 +75,7 @@ export const AUTH_OPTIONS = {
 
   /** Opaque tokens; `undefined`: there are none. */
   apiTokens: option(false, apiTokens),
+  accessTokens: option('jwt', accessTokens),
 
   // Below half a second the polls, one every quarter, would be the application's main load.
   maxStaleness: option(5, duration('500ms', '1h')),

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { BoundClient, BoundRow } from '../binding/bound-client.js';
 import { KeyRing } from '../authentication/key-ring.js';
@@ -13,6 +13,7 @@ import type { ClaimsContext, ClaimsSource } from '../options/session-settings.js
 import { AuthClock } from '../platform/auth-clock.js';
 import type { LogPosition } from '../revocation/log/log-positions.service.js';
 import type { LoginResult } from './login-context.js';
+import { OpaqueIssuer } from './opaque-issuer.js';
 import type { RefreshToken } from './refresh-token.js';
 import { accessTtlOf } from './session-store.service.js';
 
@@ -35,7 +36,7 @@ export interface SignedAccessToken {
 }
 
 /**
- * Signs the access tokens of sessions. It is the only place that makes tokens of the type `at+jwt`, or,
+ * Signs the access tokens of sessions, or has opaque ones issued (option `accessTokens`). It is the only place that makes tokens of the type `at+jwt`, or,
  * for old instances during a migration, tokens as the recipe makes them (option `legacy`).
  */
 @Injectable()
@@ -44,6 +45,7 @@ export class AccessTokenSigner {
     private readonly keys: KeyRing,
     private readonly clock: AuthClock,
     private readonly options: ResolvedAuthOptions,
+    @Inject(OpaqueIssuer) private readonly opaque: OpaqueIssuer | undefined,
   ) {}
 
   /**
@@ -87,15 +89,16 @@ export class AccessTokenSigner {
     client: BoundClient | undefined,
   ): Promise<Pick<SignedAccessToken, 'text' | 'kid' | 'bound'>> {
     const { legacy } = this.keys;
-    if (legacy?.signsUntil(exp * 1000) === true) {
+    if (this.opaque === undefined && legacy?.signsUntil(exp * 1000) === true) {
       const { issuer: iss, audience: aud } = this.options;
       const text = await legacy.sign(boundBy(client, legacy.key, { ...payload, iss, aud }));
       return { text, kid: legacy.key.kid, bound: client?.rowBy(legacy.key) };
     }
     const key = this.keys.signingKey();
-    // It adds iss, aud and kid.
-    const header = { alg: key.alg, typ: 'at+jwt' };
-    const text = await this.keys.jwtOf(key).signAsync(boundBy(client, key, payload), { header });
+    const bound = boundBy(client, key, payload);
+    const header = { alg: key.alg, typ: 'at+jwt' }; // JwtService adds iss, aud and kid.
+    const text = await (this.opaque?.issue(bound, key.kid) ??
+      this.keys.jwtOf(key).signAsync(bound, { header }));
     return { text, kid: key.kid, bound: client?.rowBy(key) };
   }
 }

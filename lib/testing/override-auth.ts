@@ -2,6 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { MockFactory, TestingModuleBuilder } from '@nestjs/testing';
 import { AccessTokenStrategy } from '../authentication/access-token.guard.js';
 import { RoutePolicyReader } from '../authentication/jwt-auth.guard.js';
+import { LOGIN_STRATEGY } from '../authentication/login.guard.js';
 import { JwtStrategy } from '../authentication/jwt.strategy.js';
 import { AuthSelfTest } from '../authentication/self-test.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -47,6 +48,8 @@ export function overrideAuth(
     .overrideProvider(JwtStrategy)
     .useClass(TestStrategy)
     .overrideProvider(AccessTokenStrategy)
+    .useFactory({ factory: (strategy: unknown) => strategy, inject: [JwtStrategy] })
+    .overrideProvider(LOGIN_STRATEGY)
     .useFactory({ factory: (strategy: unknown) => strategy, inject: [JwtStrategy] })
     .overrideProvider(RoutePolicyReader)
     .useClass(TestRoutes)

@@ -120,4 +120,28 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'an open connection with it ends when it is revoked',
     'e2e/access-token-guard',
   ),
+  one(
+    'an API token may end its owner’s sessions',
+    'authentication/login.guard',
+    'if (isApiToken)',
+    'if (false)',
+    'the routes of the library take them',
+    'e2e/opaque-logins',
+  ),
+  one(
+    'logins give JWTs where opaque tokens were asked for',
+    'sessions/access-token.signer',
+    'this.opaque?.issue(',
+    'undefined?.issue(',
+    'login and refresh give opaque access tokens',
+    'e2e/opaque-logins',
+  ),
+  one(
+    'the row of an opaque access token stays for as long as that of an API token',
+    'api-tokens/api-token-sweep',
+    "'endedAt', 'expiresAt', 'ofSession'",
+    "'endedAt', 'expiresAt'",
+    'one expires, is refreshed, and its row goes',
+    'e2e/opaque-logins',
+  ),
 ];

@@ -17,7 +17,7 @@ export class ApiToken {
   @Position() readonly gen!: number;
   /** The session whose access token it is; `null` for an API token. */
   @Text({ nullable: true }) readonly sid!: string | null;
-  /** What its owner calls it. */
+  /** What its owner calls it; of the access token of a session the `kid` that binds it to a client. */
   @Text({ name: 'token_name' }) readonly name!: string;
   /** Scopes with a blank between two (RFC 6749 section 3.3); `null` for none. */
   @Long({ nullable: true }) readonly scope!: string | null;

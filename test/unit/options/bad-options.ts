@@ -87,6 +87,8 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   ['no prefix', { apiTokens: { prefix: '' } }, 'apiTokens.prefix', '_ at the end'],
   ['a prefix like a JWT', { apiTokens: { prefix: 'eyJ.' } }, 'apiTokens.prefix', '_ at the end'],
   ['an unknown name in it', { apiTokens: { prefx: 'a_' } }, "apiTokens.'prefx'", 'prefix'],
+  ['opaque logins alone', { accessTokens: 'opaque' }, 'accessTokens', 'apiTokens: true'],
+  ['another kind', { accessTokens: 'paseto' }, 'accessTokens', "'jwt' or 'opaque'"],
   // secret
   ['neither secret nor keys', { secret: undefined }, 'secret', 'is the variable set?'],
   ['both secret and keys', { keys: [] }, 'secret', 'Give one of them'],

@@ -98,6 +98,7 @@ describe('good options', () => {
       issuer: 'shop',
       audience: 'shop-api',
       accessTokenTtl: 900_000,
+      accessTokens: 'jwt',
       sessionTtl: 2_592_000_000,
       sessionIdleTtl: 1_209_600_000,
       refreshTokenTtl: 1_209_600_000,
