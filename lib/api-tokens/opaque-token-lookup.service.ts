@@ -17,7 +17,7 @@ import { AuthClock, type CancelSchedule } from '../platform/auth-clock.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import { LogConnection, unavailable } from '../revocation/log/log-connection.service.js';
-import { RETENTION_MARGIN } from '../revocation/log/retention.js';
+import { exactFor } from '../revocation/log/retention.js';
 import { NO_KEY, RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { type Moment, ProofClock } from '../revocation/staleness/proof-clock.js';
 import { assertActive } from '../revocation/verdict.js';
@@ -75,7 +75,7 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
   private readonly own = new LookupLane((digests) => this.look(digests), OWN);
   private readonly strangers = new LookupLane((digests) => this.look(digests), STRANGERS);
   private readonly prefix: string;
-  /** For how long a row counts (ms). Events are kept for twice as long, at least. */
+  /** For how long a row counts (ms). */
   private readonly rememberFor: number;
   private uses = new Set<string>();
   private cancel: CancelSchedule | undefined;
@@ -96,7 +96,7 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     super();
     this.memory = new VerifiedTokens(options);
     this.prefix = options.apiTokens?.prefix ?? '';
-    this.rememberFor = Math.min((options.maxTokenLife + RETENTION_MARGIN) / 2, USE_STEP);
+    this.rememberFor = Math.min(exactFor(options), USE_STEP);
   }
 
   override verify(

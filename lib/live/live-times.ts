@@ -2,8 +2,9 @@ import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { AuthClock, CancelSchedule } from '../platform/auth-clock.js';
 import type { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
-import type { RevocationDecider } from '../revocation/revocation-decider.service.js';
-import { LEASE_SHARE, type ProofClock } from '../revocation/staleness/proof-clock.js';
+import { exactFor } from '../revocation/log/retention.js';
+import { NO_KEY, type RevocationDecider } from '../revocation/revocation-decider.service.js';
+import { LEASE_SHARE, type Moment, type ProofClock } from '../revocation/staleness/proof-clock.js';
 import { exceptionOf } from '../revocation/verdict.js';
 import type { Ending } from './ending-queue.js';
 import type { Watch, WatchGroup } from './watch.js';
@@ -33,6 +34,8 @@ export class LiveTimes {
   /** Everything that expires up to this second has ended. */
   private second = 0;
   private wasObserving = false;
+  /** Before the last run. */
+  private ran: Moment | undefined;
   /** Whether a lapsing lease waits for a poll, or has waited for one. */
   private recovery: 'none' | 'waiting' | 'over' = 'none';
 
@@ -60,7 +63,9 @@ export class LiveTimes {
     const isRunning = this.cancel !== undefined;
     this.second = isRunning ? Math.min(this.second, now) : now;
     this.wasObserving ||= this.decider.isObserving;
-    if (!isRunning) this.plan();
+    if (isRunning) return;
+    this.ran = this.proofs.moment();
+    this.plan();
   }
 
   /** Called when nothing is watched any more. */
@@ -79,6 +84,7 @@ export class LiveTimes {
     this.cancel = undefined;
     if (this.watched.table.size === 0) return;
     this.expire();
+    this.forget();
     this.lapse();
     const { isObserving } = this.decider;
     if (this.wasObserving && !isObserving) this.watched.askAll();
@@ -102,6 +108,19 @@ export class LiveTimes {
     this.second = now;
   }
 
+  /**
+   * O2: after a long pause, or a long time without a proof, the event that ended an opaque token may be
+   * forgotten, while the token is good for months. A JWT has expired by then.
+   */
+  private forget(): void {
+    const { watched, proofs, ran } = this;
+    this.ran = proofs.moment();
+    if (Math.max(proofs.since(ran), proofs.lastAge()) < exactFor(this.options)) return;
+    watched.table.all((watch) => {
+      if (watch.group.kid === NO_KEY) watched.end(watch, this.stale);
+    });
+  }
+
   private lapse(): void {
     const age = this.proofs.lastAge();
     if (age < this.lapsesFrom()) {
@@ -110,16 +129,17 @@ export class LiveTimes {
     }
     if (this.recovery === 'none' && this.canRecover()) void this.recover(age);
     if (this.recovery === 'waiting') return;
-    const stale = (): AuthException => exceptionOf(this.decider.unknown);
     this.watched.table.all((watch) => {
       const limit = this.decider.openFor(watch.group.upTo) * LEASE_SHARE;
       // Evenly spread, and never after the lease.
       const share = (watch.row * 0.618_033_988_75) % 1;
       if (age > limit - share * spreadOf(limit)) {
-        this.watched.end(watch, stale);
+        this.watched.end(watch, this.stale);
       }
     });
   }
+
+  private readonly stale = (): AuthException => exceptionOf(this.decider.unknown);
 
   /** F6: a process that was paused waits for one poll, as a request does, before it closes everything. */
   private canRecover(): boolean {

@@ -32,3 +32,11 @@ export function keepUntil(
       : latest + Math.max(head.maxTokenLife, draft.life ?? 0);
   return Math.min(end, head.now + LONGEST_KEPT) + RETENTION_MARGIN;
 }
+
+/**
+ * O2: for how long (ms) what was known of an opaque token is exact without another look at its row. Events are
+ * kept for twice as long, at least.
+ */
+export function exactFor({ maxTokenLife }: { readonly maxTokenLife: number }): number {
+  return (maxTokenLife + RETENTION_MARGIN) / 2;
+}

@@ -6,6 +6,7 @@ import { firstValueFrom } from 'rxjs';
 import type { AuthException } from '../../../lib/errors/auth.exception.js';
 import type { LiveToken } from '../../../lib/live/watch.js';
 import type { TokenClaims } from '../../../lib/options/token-claims.js';
+import { exactFor } from '../../../lib/revocation/log/retention.js';
 import { codeOf } from '../../../lib/revocation/verdict.js';
 import { eventually } from '../../support/eventually.js';
 import { rounds } from '../../support/rounds.js';
@@ -340,6 +341,30 @@ describe('LiveTokens', () => {
       parts.clock.advance(3_600_000 / 60);
       await fired();
       expect(open(all)).toBe(200);
+    });
+
+    it('ends what an opaque token opened after a pause in which its end may have been forgotten', async () => {
+      const parts = new LiveParts();
+      const told: string[] = [];
+      const onEnd = (name: string) => ({
+        onEnd: ({ code }: AuthException) => void told.push(`${name}: ${code}`),
+      });
+      const { maxTokenLife } = parts.options;
+      const exp = Math.floor((parts.clock.wall() + maxTokenLife) / 1000);
+      parts.live.watch(parts.claims({ sid: undefined, exp }), { kid: '', ...onEnd('opaque') });
+      parts.live.watch(parts.claims({ exp }), { kid: 'key', ...onEnd('JWT') });
+      for (let i = 0; i < 10; i++) {
+        parts.clock.advance(3_000);
+        parts.prove();
+      }
+      await fired();
+      expect(told).toEqual([]);
+      // The poll comes first, and its reload lacks what has expired meanwhile.
+      parts.clock.skewWall(exactFor(parts.options));
+      parts.prove();
+      parts.clock.advance(1_000);
+      await fired();
+      expect(told).toEqual(['opaque: revocation_state_unknown']);
     });
 
     it('waits for no poll past the lease', async () => {
