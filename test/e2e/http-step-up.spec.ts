@@ -77,6 +77,11 @@ function longLived(): string {
   return mintToken({ iat: now, exp: now + 3 * 3_600 });
 }
 
+function expired(): string {
+  const now = Math.floor(Date.now() / 1000);
+  return mintToken({ iat: now - 7_200, exp: now - 3_600 });
+}
+
 const TOO_OLD = {
   status: 401,
   headers: { 'cache-control': 'no-store' },
@@ -208,6 +213,7 @@ describe('@RecentLogin() and POST confirm', () => {
         [confirm(at(), token, []), 400, 'credentials_missing'],
         [confirm(at(), gone.access_token), 401, 'session_ended'],
         [confirm(at(), 'a.b.c'), 401, 'token_malformed'],
+        [confirm(at(), expired()), 401, 'token_expired'],
         [client.send('POST /auth/confirm', { json: {} }), 401, 'token_missing'],
         [confirm(at(), longLived()), 401, 'session_ended'],
       ];
