@@ -5,7 +5,6 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import { randomUUID } from 'node:crypto';
 import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
@@ -42,8 +41,8 @@ const CLOSING = Symbol.for('nestjs-logout:closing');
  * checks its claims, and asks whether it has been revoked, **before** it reports success.
  * `AuthGuard.handleRequest` is too late for that question: applications override it.
  *
- * It is registered with passport under a name of its own, because passport is shared by all
- * applications of a process, and under the option `strategyName` where that is given.
+ * It is registered with passport where the option `strategyName` names it: passport is shared by all
+ * applications of a process. `JwtAuthGuard` calls it without passport.
  *
  * @publicApi
  */
@@ -52,9 +51,6 @@ export class JwtStrategy
   extends BaseStrategy
   implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown
 {
-  /** Its name in passport; nothing else can have taken it. */
-  readonly uniqueName = `nestjs-logout:${randomUUID()}`;
-
   protected [CLOSING] = false;
 
   private lent: Lent | undefined;
@@ -72,8 +68,10 @@ export class JwtStrategy
   /** After every provider was made, so that a strategy of the same name is there to be found. */
   onModuleInit(): void {
     const { strategyName } = this.options;
-    const holder = strategyName === undefined ? undefined : holderOf(strategyName);
-    if (holder !== undefined && !isClosing(holder)) {
+    if (strategyName === undefined) return;
+    const holder = holderOf(strategyName);
+    // Nest calls this once for each provider that gives this strategy.
+    if (holder !== undefined && holder !== this && !isClosing(holder)) {
       throw new AuthWiringError(
         `The passport strategy "${strategyName}" exists already, and would be replaced by JwtStrategy.`,
         "Remove the application's own strategy of that name.",
@@ -81,19 +79,18 @@ export class JwtStrategy
         'If another application of this process has it, close that one first: await app.close().',
       );
     }
-    for (const name of this.names()) PASSPORT.use(name, this);
+    PASSPORT.use(strategyName, this);
   }
 
-  /** From now on another application may take the names: hot reload does not await `close()`. */
+  /** From now on another application may take the name: hot reload does not await `close()`. */
   onModuleDestroy(): void {
     this[CLOSING] = true;
   }
 
-  /** Gives the names back, unless another application has taken them in the meantime. */
+  /** Gives the name back, unless another application has taken it in the meantime. */
   onApplicationShutdown(): void {
-    for (const name of this.names()) {
-      if (holderOf(name) === this) PASSPORT.unuse(name);
-    }
+    const { strategyName } = this.options;
+    if (strategyName !== undefined && holderOf(strategyName) === this) PASSPORT.unuse(strategyName);
   }
 
   /** Called by passport, on an object of its own for each request. */
@@ -226,11 +223,6 @@ export class JwtStrategy
     } catch (thrown) {
       this.error(thrown);
     }
-  }
-
-  private names(): string[] {
-    const { strategyName } = this.options;
-    return strategyName === undefined ? [this.uniqueName] : [this.uniqueName, strategyName];
   }
 }
 

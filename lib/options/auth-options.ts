@@ -216,7 +216,7 @@ export interface AuthSettings extends OperationSettings {
    * The name under which the strategy is registered with passport, for `AuthGuard('name')`. A name
    * that is taken stops the boot; `'session'` is passport's own.
    *
-   * @default a name of its own for each application, so that two in one process stay apart
+   * @default none: it is not registered, and JwtAuthGuard finds it without a name
    */
   strategyName?: string | undefined;
 
