@@ -152,7 +152,9 @@ export class TokenService {
   ): Promise<TokenClaims> {
     const demand = { allowExpired, freshness, whenStale };
     try {
-      const token = this.verifier.accept(await this.read(find(), demand), demand);
+      const found = this.read(find(), demand);
+      // A JWT is decided in the call, as the guard does it; only a row is waited for.
+      const token = this.verifier.accept(found instanceof Promise ? await found : found, demand);
       if (this.binding !== null && !allowExpired && !ignoreBinding) {
         await this.binding.check(request, token);
       }

@@ -48,9 +48,11 @@ describe('POST /auth/login', () => {
       expect(Object.keys(body).toSorted()).toEqual([
         'access_token',
         'expires_in',
+        'idle_expires_in',
         'refresh_at',
         'refresh_expires_in',
         'refresh_token',
+        'session_expires_in',
         'session_id',
         'token_type',
       ]);
@@ -68,7 +70,7 @@ describe('POST /auth/login', () => {
         sid: body['session_id'],
       });
       expect(Object.keys(me.body as object).toSorted()).toEqual(
-        ['aud', 'exp', 'gen', 'iat', 'iss', 'jti', 'role', 'sid', 'sub'].toSorted(),
+        ['aud', 'auth_time', 'exp', 'gen', 'iat', 'iss', 'jti', 'role', 'sid', 'sub'].toSorted(),
       );
     }
   });
