@@ -157,7 +157,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
         replace: '',
       },
     ],
-    tests: 'test/security/jwt-wiring',
+    tests: 'test/security/entry-points',
   },
   {
     name: 'the digest is taken over the token’s text',
