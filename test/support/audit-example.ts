@@ -34,7 +34,7 @@ export class LoginAuditor implements OnModuleInit, BeforeApplicationShutdown {
   ) {}
 
   onModuleInit(): void {
-    // One after the other, so that rows stand in the order of the events.
+    // One after the other, so that the rows are in the order of the events.
     this.events.subscribe((event) => {
       this.writing = this.writing.then(() => this.write(event));
     });
@@ -51,7 +51,7 @@ export class LoginAuditor implements OnModuleInit, BeforeApplicationShutdown {
         reason: reuse === undefined ? reason : `${reason}: ${reuse}`,
       });
     } catch (error) {
-      // The logout has happened already; a log line is all that is left to do.
+      // The logout has already happened, so write a log line instead.
       this.logger.error(`An event was not written: ${JSON.stringify(event)}`, error);
     }
   }

@@ -33,14 +33,14 @@ export type EntryPoint = keyof typeof ENTRY_POINTS;
 /** Why an entry point accepts what was ended, deliberately. */
 export const REASONS = {
   verifier:
-    'It judges claims that something else has verified: that verifier checks `exp` and `nbf`. `assertActive` checks them with `checkTimes: true`; a minute after `exp` it refuses in any case.',
+    'It receives claims that your own code has verified, and that code checks `exp` and `nbf`. `assertActive` checks them with `checkTimes: true`. A minute after `exp` it refuses in any case.',
   purpose:
-    'A token of `JwtService` is for a purpose of the application (a mail, a password reset), not a login: access tokens are refused by their type, and what revokes logins does not revoke it. Give it a short `expiresIn`.',
+    '`JwtService` signs tokens for purposes other than a login, such as a password reset. A logout does not revoke them, so use a short `expiresIn`. It refuses access tokens, because of their type.',
   oneToken: 'One access token was revoked, not its session.',
-  nextClaims: 'Only access tokens are revoked; the next one has the new claims.',
+  nextClaims: 'Only access tokens are revoked. The refreshed one has the new claims.',
   nextKey:
-    'A refresh token is not signed. The session continues under the next key; `revokeKey(kid, { sessions: true })` revokes those that started under the old one.',
-  noSuchTime: 'A refresh token has no such time.',
+    'A refresh token is not signed, so the session continues with the next key. `revokeKey(kid, { sessions: true })` also revokes the sessions that started with the old key.',
+  noSuchTime: 'A refresh token has no `nbf`.',
   database: 'A refresh reads the session in the database, so it needs no proof.',
 } as const;
 
@@ -106,7 +106,7 @@ export function entryPointsMarkdown(): string {
   return [
     '# What each entry point refuses',
     '',
-    'Every place that accepts a token, against everything that can revoke one. A code is the refusal; a number refers to the reason for accepting. `inactive` is `{ "active": false }`. The names that end in `Error` are those of jsonwebtoken.',
+    'The table shows what each place that accepts tokens does with a token that was revoked or has expired. A code means that it refuses the token with this code. *Accepted* has the number of a reason below the table. `inactive` is `{ "active": false }`. The names that end in `Error` come from jsonwebtoken.',
     '',
     row(['revoked by', ...points.map((point) => ENTRY_POINTS[point])]),
     row(['---', ...points.map(() => '---')]),
@@ -116,9 +116,9 @@ export function entryPointsMarkdown(): string {
     '',
     ...reasons.map((reason, index) => `${index + 1}. ${REASONS[reason]}`),
     '',
-    'The guards refuse the same in GraphQL subscriptions, gateways and message handlers ([transports.md](transports.md)), and `TokenService.verifyRequest` the same as `verify`.',
+    'The guards refuse the same tokens in GraphQL subscriptions, gateways and message handlers ([transports.md](transports.md)). `TokenService.verifyRequest` refuses the same as `verify`.',
     '',
-    'Shown by `test/security/entry-points.spec.ts`, cell by cell, which also checks this page.',
+    '`test/security/entry-points.spec.ts` tests every cell of the table.',
     '',
   ].join('\n');
 }

@@ -87,7 +87,7 @@ export function transportsTables(): string {
   return [
     line('transport', 'the token is in', 'a refusal arrives as', 'two tokens are 400'),
     line('---', '---', '---', '---'),
-    ...rows.map(([name, { place, form, second = 'no room for two' }]) =>
+    ...rows.map(([name, { place, form, second = 'not possible' }]) =>
       line(name, place, form, second),
     ),
     '',
