@@ -10,7 +10,8 @@ import { claimsOf, kidOfRequest, requestOf } from '../platform/request.js';
 import { KID_OF_CLAIMS } from './kid-of-claims.js';
 
 /**
- * The route needs no token; one that is sent is not read.
+ * The route needs no token; one that is sent is not read. So `@OptionalAuth()`, `@AllowExpired()` or
+ * `@RecentLogin()` on the same handler or class stops the boot.
  *
  * @example
  * ```ts

@@ -1,10 +1,17 @@
-import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import {
+  type CanActivate,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { ModulesContainer, Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import { handlerClassesOf } from '../platform/module-graph.js';
 import { type AuthRequest, requestOf, setResponseHeaders } from '../platform/request.js';
 import { throwTo } from '../platform/transport-refusal.js';
 import {
@@ -32,20 +39,34 @@ interface KnownRoute {
 }
 
 /**
+ * What contradicts `@Public()`. `@Freshness()` and `@WhenStale()` do not: a RevocationGuard obeys them on a
+ * route that another library authenticates.
+ */
+const READS_TOKEN = Object.entries({ OptionalAuth, AllowExpired, RecentLogin });
+
+/**
  * Reads the decorators of a route at its first request and remembers them: they cannot change, and
  * the look-ups of Reflector would cost more than the check of the token's revocation.
  *
  * A decorator of the handler wins over one of its class.
  */
 @Injectable()
-export class RoutePolicyReader {
+export class RoutePolicyReader implements OnModuleInit {
   private readonly known = new WeakMap<Target, WeakMap<Target, KnownRoute>>();
   private last: KnownRoute | undefined;
 
   constructor(
     private readonly reflector: Reflector,
     private readonly options: ResolvedAuthOptions,
+    private readonly modules: ModulesContainer,
   ) {}
+
+  /** @throws AuthWiringError for decorators that contradict each other, on any class or method. */
+  onModuleInit(): void {
+    for (const { type, methods } of handlerClassesOf(this.modules)) {
+      for (const method of methods.values()) this.refuseContradiction(method, type);
+    }
+  }
 
   /** The policy of the route that is being called. */
   of(context: ExecutionContext): RoutePolicy {
@@ -70,7 +91,7 @@ export class RoutePolicyReader {
 
   private read(handler: Target, type: Target): RoutePolicy {
     const targets = [handler, type];
-    for (const target of targets) this.refuseOpenDoor(target);
+    this.refuseContradiction(handler, type); // of a module that was loaded later
     return Object.freeze({
       isPublic: this.isMarkedPublic(handler) ?? this.isPublicByClass(handler, type),
       isOptional: this.reflector.getAllAndOverride(OptionalAuth, targets) ?? false,
@@ -90,14 +111,19 @@ export class RoutePolicyReader {
     return !readsToken && (this.isMarkedPublic(type) ?? false);
   }
 
-  /** @throws AuthWiringError where a place asks for a recent login and for none at all. */
-  private refuseOpenDoor(target: Target): void {
-    if (this.isMarkedPublic(target) !== true) return;
-    if (this.reflector.get<unknown>(RecentLogin.KEY, target) === undefined) return;
-    throw new AuthWiringError(
-      `${target.name} is public and demands @RecentLogin(): no one would be asked for a login.`,
-      'Remove one of the two. With @OptionalAuth() a request without a token is accepted, and one with a token needs a recent login.',
-    );
+  /** @throws AuthWiringError where the handler or its class is public, and says how its token is read. */
+  private refuseContradiction(handler: Target, type: Target): void {
+    for (const target of [handler, type]) {
+      if (this.isMarkedPublic(target) !== true) continue;
+      const other = READS_TOKEN.find(([, { KEY }]) => this.reflector.get<unknown>(KEY, target));
+      if (other === undefined) continue;
+      const place = target === type ? type.name : `${type.name}.${handler.name}`;
+      throw new AuthWiringError(
+        `${place} is public, so its token is not read, and has @${other[0]}(), which is about the token.`,
+        `Remove @${other[0]}() if no token is needed.`,
+        'Or remove @Public(). With @OptionalAuth() a request without a token is accepted, and one with a token is checked.',
+      );
+    }
   }
 
   /** `@Public()`, else the mark of another library that the option `publicMetadataKey` names. */

@@ -1,4 +1,5 @@
-import type { ModulesContainer } from '@nestjs/core';
+import type { ExecutionContext } from '@nestjs/common';
+import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 
 /** A module, as Nest keeps it. */
 type NestModule = ModulesContainer extends Map<string, infer Module> ? Module : never;
@@ -83,4 +84,43 @@ export function exportedBy(
   if (wrapper !== undefined) return { module, wrapper };
   const exportedAgain = [...module.imports].filter(({ metatype }) => module.exports.has(metatype));
   return firstExported(token, exportedAgain, seen);
+}
+
+/** A class of the application, and its methods: any of them may be a handler. */
+export interface HandlerClass {
+  readonly type: ReturnType<ExecutionContext['getClass']>;
+  readonly methods: ReadonlyMap<string, ReturnType<ExecutionContext['getHandler']>>;
+}
+
+/** The classes of all controllers, gateways, resolvers and other providers. */
+export function* handlerClassesOf(modules: ModulesContainer): Iterable<HandlerClass> {
+  const seen = new Set<unknown>();
+  for (const { controllers, providers } of modules.values()) {
+    for (const { metatype, instance } of [...controllers.values(), ...providers.values()]) {
+      for (const type of [metatype, classOf(instance)]) {
+        if (seen.has(type) || typeof type !== 'function' || !isObject(type.prototype)) continue;
+        seen.add(type);
+        yield { type: type as HandlerClass['type'], methods: methodsOf(type.prototype) };
+      }
+    }
+  }
+}
+
+function methodsOf(prototype: object): HandlerClass['methods'] {
+  const names = new MetadataScanner().getAllMethodNames(prototype);
+  return new Map(names.map((name) => [name, Reflect.get(prototype, name)]));
+}
+
+/** The class of a value, or of what a factory made. A proxy may have none. */
+function classOf(instance: unknown): unknown {
+  if (!isObject(instance)) return undefined;
+  try {
+    return Object.getPrototypeOf(instance)?.constructor;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(given: unknown): given is object {
+  return typeof given === 'object' && given !== null;
 }

@@ -15,8 +15,8 @@ const SECOND = 1_000;
  *
  * On a handler or a class; the handler's wins. `JwtAuthGuard` and `RevocationGuard` obey it, passport's own
  * `AuthGuard('jwt')` does not. With `@OptionalAuth()` a request without a token is accepted, and one with a
- * token needs a recent login; `@AllowExpired()` does not change the age. With `@Public()` on the same place
- * each request is an AuthWiringError.
+ * token needs a recent login; `@AllowExpired()` does not change the age. `@Public()` on the same handler or
+ * class stops the boot with an AuthWiringError.
  *
  * @throws AuthWiringError for what is no such duration, when the class is loaded.
  * @example

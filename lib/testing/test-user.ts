@@ -1,5 +1,5 @@
 import { Injectable, type Type } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import { ModulesContainer, Reflector } from '@nestjs/core';
 import { type RoutePolicy, RoutePolicyReader } from '../authentication/jwt-auth.guard.js';
 import { JwtStrategy, type Outcome } from '../authentication/jwt.strategy.js';
 import { DEFAULT_DEMAND } from '../authentication/token-verifier.js';
@@ -56,7 +56,8 @@ export class TestRoutes extends RoutePolicyReader {
 
   /** For a test without AuthModule: without its options, too. */
   static alone(): TestRoutes {
-    return new TestRoutes(new Reflector(), { publicMetadataKey: undefined } as ResolvedAuthOptions);
+    const options = { publicMetadataKey: undefined } as ResolvedAuthOptions;
+    return new TestRoutes(new Reflector(), options, new ModulesContainer());
   }
 }
 

@@ -135,11 +135,11 @@ export const STEP_UP_MUTATIONS: readonly Mutation[] = [
     'e2e/http-step-up',
   ),
   one(
-    'a handler may be public and ask for a recent login',
+    'a handler that is public and asks for a recent login is found at its first request',
     'authentication/jwt-auth.guard',
-    'this.refuseOpenDoor(target);',
-    '',
-    'e2e/http-step-up',
+    'for (const method of methods.values())',
+    'for (const method of [])',
+    'unit/authentication/contradicting-decorators',
   ),
   one(
     'logout-others needs no recent login',

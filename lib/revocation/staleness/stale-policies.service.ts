@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { ModulesContainer } from '@nestjs/core';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import {
@@ -9,6 +9,7 @@ import {
   UNBOUNDED,
 } from '../../options/operation-settings.js';
 import { AuthClock } from '../../platform/auth-clock.js';
+import { handlerClassesOf } from '../../platform/module-graph.js';
 import { policyOn, routeDemandOf, type RouteTarget } from './freshness.decorators.js';
 import { toleranceText } from './proof-clock.js';
 
@@ -114,11 +115,9 @@ export class StalePolicies implements OnModuleInit {
   /** Looks at controllers, gateways, resolvers and all other providers: at their classes and methods. */
   private find(): FoundPolicy[] {
     const found: FoundPolicy[] = [];
-    for (const type of this.types()) {
+    for (const { type, methods } of handlerClassesOf(this.modules)) {
       this.note(type, type.name, found);
-      const prototype = type.prototype as Record<string, unknown>;
-      for (const name of new MetadataScanner().getAllMethodNames(prototype)) {
-        const method = prototype[name] as RouteTarget;
+      for (const [name, method] of methods) {
         routeDemandOf(method, type); // throws if @Freshness() and @WhenStale() contradict each other
         this.note(method, `${type.name}.${name}`, found);
       }
@@ -130,20 +129,6 @@ export class StalePolicies implements OnModuleInit {
     const policy = policyOn(target);
     if (policy === undefined || policy === 'closed') return;
     found.push({ route, upTo: this.parse(policy, route) });
-  }
-
-  private types(): Set<RouteTarget & { readonly prototype: unknown }> {
-    const types = new Set<RouteTarget & { readonly prototype: unknown }>();
-    for (const { controllers, providers } of this.modules.values()) {
-      for (const { metatype, instance } of [...controllers.values(), ...providers.values()]) {
-        for (const type of [metatype, classOf(instance)]) {
-          if (typeof type === 'function' && isObject(type.prototype)) {
-            types.add(type as RouteTarget & { readonly prototype: unknown });
-          }
-        }
-      }
-    }
-    return types;
   }
 
   private announce(found: readonly FoundPolicy[]): void {
@@ -166,20 +151,6 @@ export class StalePolicies implements OnModuleInit {
       );
     }
   }
-}
-
-/** The class of a value, or of what a factory made. A proxy may have none. */
-function classOf(instance: unknown): unknown {
-  if (!isObject(instance)) return undefined;
-  try {
-    return Object.getPrototypeOf(instance)?.constructor;
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(given: unknown): given is object {
-  return typeof given === 'object' && given !== null;
 }
 
 function shown(policy: unknown): string {
