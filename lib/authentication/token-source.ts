@@ -78,7 +78,7 @@ export class TokenSource {
 
   constructor(
     @Inject(COOKIE_MODE) mode: CookieMode | null,
-    @Inject(TOKEN_BINDING) binding: TokenBinding | null,
+    @Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null,
   ) {
     this.readsDpopScheme = binding?.readsDpopScheme ?? false;
     // A refresh token has 43 characters and no dot; an opaque access token has more.
@@ -110,6 +110,7 @@ export class TokenSource {
    */
   read(request: AuthRequest): string | undefined {
     assertHeaders(request);
+    this.binding?.noteClient(request);
     const token = bearerToken(request, this.readsDpopScheme);
     const cookie = this.cookie?.read(request);
     if (cookie === undefined) return token;

@@ -12,14 +12,14 @@ import {
 import type { TokenClaims } from '../options/token-claims.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 import { networkOf } from '../platform/client-address.js';
-import { assertHeaders, type AuthRequest } from '../platform/request.js';
+import { assertHeaders, type AuthRequest, challengeWithDpop } from '../platform/request.js';
 import { NO_KEY } from '../revocation/revocation-decider.service.js';
 import { isDigestOf } from './bound-address.js';
 import { BoundClient, type Confirmation } from './bound-client.js';
 import { clientAddressOf, type DpopRequest, hasDpopScheme, openingOf } from './client-request.js';
 import { DpopNonces } from './dpop-nonces.js';
 import { DpopProofs, loadJose } from './dpop-proofs.js';
-import { dpopRefusal } from './dpop-refusal.js';
+import { dpopRefusal, PROOF_ALGORITHMS } from './dpop-refusal.js';
 
 /** Injected with a {@link TokenBinding}, or `null` where the option `binding` binds nothing. */
 export const TOKEN_BINDING = Symbol('nestjs-logout:token-binding');
@@ -104,6 +104,14 @@ export class TokenBinding {
     return this.proofs !== undefined;
   }
 
+  /** Called before anything is refused: whoever sends proofs, or must, is challenged for them. */
+  noteClient(request: AuthRequest | DpopRequest): void {
+    if (this.proofs === undefined) return;
+    const { dpop } = request.headers;
+    const isDpop = this.demandsKeys || dpop !== undefined || hasDpopScheme(request);
+    if (isDpop) challengeWithDpop(request, PROOF_ALGORITHMS);
+  }
+
   /**
    * Checks that a token comes from the client that it is bound to.
    *
@@ -147,6 +155,7 @@ export class TokenBinding {
     if (request === undefined || this.proofs === undefined) return undefined;
     // The proof of a Fetch request would not be seen, and the client would get tokens that are not bound.
     assertHeaders(request);
+    this.noteClient(request);
     return request.headers['dpop'] === undefined ? undefined : this.proofs.verify(request);
   }
 

@@ -96,6 +96,8 @@ const GRAPHQL_CODES: Readonly<Record<number, string>> = {
  * bad ones `error="invalid_token"` and the sentence of the body. A login that is too old is
  * `error="insufficient_user_authentication"` with `max_age` (RFC 9470 section 3).
  *
+ * A client that uses DPoP gets it with the scheme `DPoP`.
+ *
  * @publicApi
  */
 export class AuthUnauthorizedException extends AuthException {
@@ -206,6 +208,13 @@ function challenge(
         ? realm
         : `${realm}, error="${error}", error_description="${description}"${age}`,
   };
+}
+
+/** The same challenge for a client that uses DPoP (RFC 9449 section 7.1). */
+export function dpopChallenge(challenge: string, algorithms: readonly string[]): string {
+  if (!challenge.startsWith('Bearer ')) return challenge;
+  const algs = algorithms.length === 0 ? '' : `, algs="${algorithms.join(' ')}"`;
+  return challenge.replace('Bearer', 'DPoP') + algs;
 }
 
 function retryAfter(seconds: number): Record<string, string> {

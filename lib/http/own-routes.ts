@@ -2,6 +2,7 @@ import {
   applyDecorators,
   type CanActivate,
   type ExecutionContext,
+  Inject,
   Injectable,
   SetMetadata,
   type Type,
@@ -9,6 +10,7 @@ import {
 } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
 import type { AuthRequest } from '../platform/request.js';
@@ -52,15 +54,18 @@ interface FastifyRoute {
 
 /** What all routes of the library share, set on their class. Guards that may refuse are put above it. */
 export function OwnRoutes(): ClassDecorator {
-  return applyDecorators(UseGuards(NoStoreGuard), markRoutes as ClassDecorator);
+  return applyDecorators(UseGuards(OwnRoutesGuard), markRoutes as ClassDecorator);
 }
 
-/** Accepts all requests, and sets the header that refusals need as much as answers. */
+/** Accepts all requests, and prepares what refusals need as much as answers. */
 @Injectable()
-class NoStoreGuard implements CanActivate {
+class OwnRoutesGuard implements CanActivate {
+  constructor(@Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null) {}
+
   canActivate(context: ExecutionContext): boolean {
-    const response = context.switchToHttp().getResponse<Pick<CookieResponse, 'header'>>();
-    response.header('Cache-Control', 'no-store');
+    const http = context.switchToHttp();
+    http.getResponse<Pick<CookieResponse, 'header'>>().header('Cache-Control', 'no-store');
+    this.binding?.noteClient(http.getRequest<AuthRequest>());
     return true;
   }
 }

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { dpopChallenge } from '../errors/auth.exception.js';
 import { connectionRequest, messageRequest, socketRequest } from './message-request.js';
 
 /** What the library needs of a request: its headers, and room for what authentication found. */
@@ -68,14 +69,40 @@ export function assertHeaders({ headers }: { readonly headers?: unknown }): void
   );
 }
 
-/** Sets headers on the answer, on Express and Fastify alike. Without an HTTP response it does nothing. */
+const CHALLENGE = 'WWW-Authenticate';
+
+/** Requests whose client proves its key, with the algorithms of its proofs. */
+const DPOP_CLIENTS = new WeakMap<object, readonly string[]>();
+
+/**
+ * Notes that a refusal of this request challenges with the scheme `DPoP` (RFC 9449 section 7.1).
+ *
+ * @param algorithms - Those of proofs, where they are known.
+ */
+export function challengeWithDpop(request: object, algorithms: readonly string[] = []): void {
+  if (!DPOP_CLIENTS.has(request)) DPOP_CLIENTS.set(request, algorithms);
+}
+
+/**
+ * Sets the headers of a refusal on the answer, on Express and Fastify alike. Without an HTTP response it does
+ * nothing.
+ */
 export function setResponseHeaders(
   context: ExecutionContext,
   headers: Readonly<Record<string, string>>,
 ): void {
   const response = responseOf(context) as HeaderWriter | undefined;
   if (typeof response?.header !== 'function') return;
-  for (const [name, value] of Object.entries(headers)) response.header(name, value);
+  for (const [name, value] of Object.entries(headers)) {
+    response.header(name, name === CHALLENGE ? challengeTo(context, value) : value);
+  }
+}
+
+function challengeTo(context: ExecutionContext, challenge: string): string {
+  const isHttp = context.getType() === 'http';
+  const request = isHttp ? requestOf(context) : operationRequest(context);
+  const algorithms = request && DPOP_CLIENTS.get(request);
+  return algorithms === undefined ? challenge : dpopChallenge(challenge, algorithms);
 }
 
 /** The response to a controller's request or a resolver's; `undefined` behind a socket. */

@@ -4,6 +4,7 @@ import { AuthException } from '../errors/auth.exception.js';
 import type { TokenClaims, VerifiedClaims } from '../options/token-claims.js';
 import {
   type AuthRequest,
+  challengeWithDpop,
   claimsOf,
   kidOfRequest,
   rememberClaims,
@@ -73,7 +74,13 @@ export class RevocationGuard implements CanActivate {
       this.remember(context, this.revocation.identify(claims, token));
       return true;
     } catch (error) {
-      if (error instanceof AuthException) setResponseHeaders(context, error.headers);
+      if (error instanceof AuthException) {
+        // It was accepted by the authentication in front of this guard.
+        if (hasRequest(context) && isDpop(requestOf(context))) {
+          challengeWithDpop(requestOf(context));
+        }
+        setResponseHeaders(context, error.headers);
+      }
       return throwTo(context, error);
     }
   }
@@ -120,6 +127,10 @@ export class RevocationGuard implements CanActivate {
 
 function hasRequest(context: ExecutionContext): boolean {
   return ['http', 'graphql', 'ws', 'rpc'].includes(context.getType<string>());
+}
+
+function isDpop(request: AuthRequest): boolean {
+  return /^dpop /i.test(String(headersOf(request)['authorization'] ?? ''));
 }
 
 /** Another library may have authenticated the socket, so its handshake may be unknown here. */

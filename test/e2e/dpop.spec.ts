@@ -1,68 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { TokenService } from 'nestjs-logout';
-import { DpopKey, type ProofChange } from '../support/dpop-key.js';
-import type { HttpApp } from '../support/http-app.js';
+import { codeOf, DpopClient, LOGIN } from '../support/dpop-client.js';
+import { DpopKey } from '../support/dpop-key.js';
 import { useBothPlatforms } from '../support/http-both.js';
-import {
-  cookiesOf,
-  type HttpAnswer,
-  type HttpClient,
-  PASSWORD,
-  type Pair,
-} from '../support/http-client.js';
+import { cookiesOf, type HttpAnswer, type Pair } from '../support/http-client.js';
 
 const HOUR = 3_600_000;
-const LOGIN = { username: 'alice', password: PASSWORD };
-
-/** A client that has a key, and proves it to one application. */
-class DpopClient {
-  constructor(
-    private readonly to: HttpClient,
-    private readonly app: HttpApp,
-    readonly key = new DpopKey(),
-  ) {}
-
-  now(): number {
-    return this.app.clock.wall();
-  }
-
-  url(path: string): string {
-    return this.to.url + path;
-  }
-
-  proof(call: string, change: ProofChange = {}): string {
-    const [method = '', path = ''] = call.split(' ');
-    return this.key.proof(method, this.to.url + path, { now: this.app.clock.wall(), ...change });
-  }
-
-  post(path: string, json: object, change?: ProofChange, more: object = {}): Promise<HttpAnswer> {
-    const call = `POST ${path}`;
-    return this.to.send(call, { json, headers: { dpop: this.proof(call, change), ...more } });
-  }
-
-  async login(more: object = {}): Promise<Pair> {
-    const answer = await this.post('/auth/login', { ...LOGIN, ...more });
-    if (answer.status === 200) return answer.body as Pair;
-    throw new Error(`login answered ${answer.status}: ${JSON.stringify(answer.body)}`);
-  }
-
-  refresh({ refresh_token }: Pair, change?: ProofChange): Promise<HttpAnswer> {
-    return this.post('/auth/refresh', { refresh_token }, change);
-  }
-
-  me(
-    token: string,
-    proof = this.proof('GET /me', { token }),
-    scheme = 'DPoP',
-  ): Promise<HttpAnswer> {
-    return this.to.send('GET /me', {
-      headers: { authorization: `${scheme} ${token}`, dpop: proof },
-    });
-  }
-}
-
-const codeOf = ({ status, body }: HttpAnswer): string =>
-  `${status} ${(body as { code?: string }).code ?? 'ok'}`;
 
 describe('binding.dpop', () => {
   const both = useBothPlatforms({ options: { binding: { dpop: 'optional' } } });

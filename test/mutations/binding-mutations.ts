@@ -180,4 +180,25 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
     'true',
     DPOP_TESTS,
   ),
+  one(
+    'a client that uses DPoP is challenged with Bearer',
+    BINDING,
+    'if (isDpop)\n            challengeWithDpop',
+    'if (false)\n            challengeWithDpop',
+    DPOP_TESTS,
+  ),
+  one(
+    'a route of the library that needs no token challenges with Bearer',
+    'http/own-routes',
+    'this.binding?.noteClient(http.getRequest());',
+    '',
+    DPOP_TESTS,
+  ),
+  one(
+    'RevocationGuard challenges with Bearer what came as DPoP',
+    'revocation/revocation.guard',
+    'isDpop(requestOf(context))',
+    'false',
+    DPOP_TESTS,
+  ),
 ];

@@ -83,7 +83,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'policies of providers are not found',
-    POLICIES,
+    'platform/module-graph',
     '[...controllers.values(), ...providers.values()]',
     '[...controllers.values()]',
     BOUND,
