@@ -35,6 +35,7 @@ import { TokenService } from './authentication/token.service.js';
 import { TOKEN_BINDING, TokenBinding } from './binding/token-binding.js';
 import { VerifiedTokens } from './authentication/verified-tokens.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
+import { AuthMeter } from './events/auth-meter.service.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
 import {
   type AuthHttpOptions,
@@ -52,7 +53,11 @@ import { LiveTokens } from './live/live-tokens.service.js';
 import { ActIssuer } from './logout/act-issuer.service.js';
 import { ScopedLogout } from './logout/scoped-logout.service.js';
 import { LogoutService } from './logout/logout.service.js';
-import { assertOneCopyOfNest, AuthExceptionFilter } from './platform/auth-exception.filter.js';
+import {
+  assertOneCopyOfNest,
+  AuthExceptionFilter,
+  REFUSAL_COUNTER,
+} from './platform/auth-exception.filter.js';
 import { ResolvedAuthOptions } from './options/resolved-auth-options.js';
 import { AuthClock } from './platform/auth-clock.js';
 import { RevocationWriter } from './revocation/revocation-writer.service.js';
@@ -130,6 +135,7 @@ const PROVIDERS = [
       TokenBinding.create(binding, keys, clock),
   },
   { provide: APP_FILTER, useClass: AuthExceptionFilter },
+  { provide: REFUSAL_COUNTER, useExisting: AuthMeter },
 ];
 
 /**
@@ -227,7 +233,15 @@ function complete(
     imports: exportJwtService ? [core, jwtServiceModule(core)] : [core],
     controllers: routes.controllers,
     providers: [...PROVIDERS, ...routes.providers],
-    exports: [...PUBLIC, AuthCookies, AccessTokenStrategy, JwtStrategy, RoutePolicyReader, core],
+    exports: [
+      ...PUBLIC,
+      AuthCookies,
+      AccessTokenStrategy,
+      JwtStrategy,
+      RoutePolicyReader,
+      REFUSAL_COUNTER,
+      core,
+    ],
   };
 }
 

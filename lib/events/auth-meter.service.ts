@@ -5,6 +5,15 @@ import type { AuthErrorCode } from '../errors/error-codes.js';
 /** A count of each code; a code that was never sent has none. */
 type CodeCounts = Partial<Record<AuthErrorCode, number>>;
 
+/** A refusal passes several callers on its way out, and is counted at the first. */
+const COUNTED = new WeakSet<AuthException>();
+
+/** For a refusal whose reason was counted before there was an exception. */
+export function alreadyCounted(refused: AuthException): AuthException {
+  COUNTED.add(refused);
+  return refused;
+}
+
 /**
  * Counts what this instance does since the start of the process. The counts are plain fields, so that
  * counting costs nothing: `meter.polls.failed++`. Their names become labels of metrics, and never
@@ -15,7 +24,10 @@ type CodeCounts = Partial<Record<AuthErrorCode, number>>;
  */
 @Injectable()
 export class AuthMeter {
-  /** Refusals (4xx) by code. */
+  /**
+   * Refusals (4xx) by code: what this library refused, in a guard, a route or a call, and every AuthException
+   * that a handler answers with.
+   */
   readonly refusals: CodeCounts & { credentials_invalid: number } = {
     token_missing: 0,
     token_invalid: 0,
@@ -69,14 +81,12 @@ export class AuthMeter {
   /** By how much this host's clock is ahead of the database's (ms); negative: behind. */
   clockAhead = 0;
 
-  /** A refusal passes several callers on its way out, and is counted at the first. */
-  private readonly counted = new WeakSet<AuthException>();
   private readonly watchers = new Set<(milliseconds: number) => void>();
 
   /** Counts a refusal, once for each exception; any other error is not counted. */
   refuse(error: unknown): void {
-    if (!(error instanceof AuthException) || this.counted.has(error)) return;
-    this.counted.add(error);
+    if (!(error instanceof AuthException) || COUNTED.has(error)) return;
+    COUNTED.add(error);
     const counts = error.getStatus() === 503 ? this.unavailable : this.refusals;
     counts[error.code] = (counts[error.code] ?? 0) + 1;
   }

@@ -4,6 +4,7 @@ import { CurrentToken } from '../authentication/decorators.js';
 import { LoginGuard } from '../authentication/login.guard.js';
 import { bearerToken } from '../authentication/token-source.js';
 import { refusal } from '../errors/auth.exception.js';
+import { alreadyCounted } from '../events/auth-meter.service.js';
 import type { ApplicationMethod } from '../options/application-method.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { CookieResponse } from '../platform/cookies.js';
@@ -54,7 +55,7 @@ export class ConfirmRoutes implements OnModuleInit {
     const { ip, requestId } = clientOf(request);
     const context = { delivery, ip, requestId } as const;
     const confirmed = await this.sessions.confirm(token, authenticate, context);
-    if (confirmed === null) throw refusal('credentials_invalid');
+    if (confirmed === null) throw alreadyCounted(refusal('credentials_invalid'));
     if (delivery === 'cookie') this.cookies.set(response, confirmed);
     return tokenAnswer(confirmed, delivery);
   }

@@ -5,6 +5,7 @@ import { Public } from '../authentication/decorators.js';
 import { TokenSource } from '../authentication/token-source.js';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
+import { alreadyCounted } from '../events/auth-meter.service.js';
 import type { ApplicationMethod } from '../options/application-method.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { CookieResponse } from '../platform/cookies.js';
@@ -101,7 +102,7 @@ export class LoginRoutes implements OnModuleInit {
       replaces,
       ...this.most,
     });
-    if (login === null) throw refusal('credentials_invalid');
+    if (login === null) throw alreadyCounted(refusal('credentials_invalid'));
     if (hasCookies) this.cookies.set(response, login);
     return tokenAnswer(login, delivery);
   }

@@ -1,4 +1,4 @@
-import { type ArgumentsHost, Catch, type ExecutionContext } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExecutionContext, Inject, Optional } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { throwError } from 'rxjs';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -6,17 +6,20 @@ import { AuthException, AuthUnauthorizedException } from '../errors/auth.excepti
 import { setResponseHeaders } from './request.js';
 import { callerError, socketBody } from './transport-refusal.js';
 
+/** Injected with what counts refusals, such as the metrics. */
+export const REFUSAL_COUNTER = Symbol('nestjs-logout:refusal-counter');
+
 /**
  * Gives the answer to an {@link AuthException} its headers (`Retry-After`, `WWW-Authenticate`) when a
  * service threw it; the body is Nest's own rendering of the exception. Clients of gateways and message
- * handlers get it in the form of their transport.
+ * handlers get it in the form of their transport. The metrics count it, once.
  *
  * `AuthModule` makes it a global filter, so controllers and resolvers have it. Nest calls no global filter
  * behind gateways, nor behind message handlers of a hybrid application without `inheritAppConfig`: put
  * `@UseFilters(AuthExceptionFilter)` on those that call services of this library. The guards do not need it.
  *
- * An application filter that also catches these exceptions takes over; the guard sets the headers of
- * its own refusals itself, so that they survive it.
+ * An application filter that also catches these exceptions takes over. The guard sets the headers of its own
+ * refusals and counts them, so that both survive it.
  *
  * @example
  * ```ts
@@ -26,7 +29,12 @@ import { callerError, socketBody } from './transport-refusal.js';
  */
 @Catch(AuthException)
 export class AuthExceptionFilter extends BaseExceptionFilter {
+  @Optional()
+  @Inject(REFUSAL_COUNTER)
+  private readonly refusalCounter?: { refuse(error: unknown): void };
+
   override catch(exception: AuthException, host: ArgumentsHost): unknown {
+    this.refusalCounter?.refuse(exception);
     const type: string = host.getType();
     if (type === 'rpc') return throwError(() => callerError(host, exception));
     if (type === 'ws') return sendTo(host.switchToWs().getClient<SocketClient>(), exception);

@@ -3,8 +3,18 @@ import type { MetricDefinition } from './metric.js';
 
 /** What only grows, since the start of the process; those with a label have one series for each. */
 export const COUNTERS: readonly MetricDefinition[] = [
-  counter('refusals_total', 'code', 'Refusals (4xx) by code.', (meter) => meter.refusals),
-  counter('unavailable_total', 'code', '503s by code.', (meter) => meter.unavailable),
+  counter(
+    'refusals_total',
+    'code',
+    'Refusals (4xx) by code, of guards, routes, handlers and calls of services, each counted once.',
+    (meter) => meter.refusals,
+  ),
+  counter(
+    'unavailable_total',
+    'code',
+    '503s by code, counted alike.',
+    (meter) => meter.unavailable,
+  ),
   counter(
     'stale_accepted_total',
     'policy',

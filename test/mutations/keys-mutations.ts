@@ -64,8 +64,8 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
       },
       {
         file: 'auth.module',
-        find: 'JwtStrategy, RoutePolicyReader, core]',
-        replace: 'JwtStrategy, RoutePolicyReader, core, globalThis.jwtServiceModule]',
+        find: 'REFUSAL_COUNTER,\n            core,',
+        replace: 'REFUSAL_COUNTER, core, globalThis.jwtServiceModule,',
       },
     ],
     tests: JWT_WIRING,

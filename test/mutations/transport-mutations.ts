@@ -138,4 +138,26 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
     ],
     tests: 'unit/platform/cookies',
   },
+  {
+    name: 'transports: what a handler refuses is not counted',
+    edits: [
+      {
+        file: 'platform/auth-exception.filter',
+        find: 'this.refusalCounter?.refuse(exception);',
+        replace: '',
+      },
+    ],
+    tests: 'e2e/counted-refusals',
+  },
+  {
+    name: 'transports: a wrong login is counted twice',
+    edits: [
+      {
+        file: 'http/login.routes',
+        find: "alreadyCounted(refusal('credentials_invalid'))",
+        replace: "refusal('credentials_invalid')",
+      },
+    ],
+    tests: 'e2e/counted-refusals',
+  },
 ];
