@@ -35,6 +35,7 @@ import { TokenService } from './authentication/token.service.js';
 import { TOKEN_BINDING, TokenBinding } from './binding/token-binding.js';
 import { VerifiedTokens } from './authentication/verified-tokens.js';
 import { AuthWiringError } from './errors/auth-wiring.error.js';
+import { AuthEvents } from './events/auth-events.service.js';
 import { AuthMeter } from './events/auth-meter.service.js';
 import { AuthCookies } from './http/auth-cookies.service.js';
 import {
@@ -130,9 +131,8 @@ const PROVIDERS = [
   ConfirmService,
   {
     provide: TOKEN_BINDING,
-    inject: [ResolvedAuthOptions, KeyRing, AuthClock],
-    useFactory: ({ binding }: ResolvedAuthOptions, keys: KeyRing, clock: AuthClock) =>
-      TokenBinding.create(binding, keys, clock),
+    inject: [ResolvedAuthOptions, KeyRing, AuthClock, AuthEvents],
+    useFactory: TokenBinding.create,
   },
   { provide: APP_FILTER, useClass: AuthExceptionFilter },
   { provide: REFUSAL_COUNTER, useExisting: AuthMeter },

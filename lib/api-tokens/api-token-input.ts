@@ -34,6 +34,10 @@ export interface IssueApiToken {
    * @default the position at this call
    */
   readonly since?: LogPosition | undefined;
+  /** Who issued it, for the audit. It is not stored. */
+  readonly actor?: string | undefined;
+  /** The request in which it happened, for the audit. */
+  readonly requestId?: string | undefined;
 }
 
 const DEFAULT_LIFE = '90d';

@@ -3,9 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { endedBy } from '../database/account.statements.js';
 import { apiTokenOf, apiTokens } from '../database/api-token.statements.js';
 import type { ApiToken } from '../database/entities/auth-api-token.entity.js';
+import { integerOf } from '../database/entities/table.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { refusal } from '../errors/auth.exception.js';
+import { AuthEvents } from '../events/auth-events.service.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
+import type { ResolvedApiTokens } from '../options/api-token-options.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { assertText, subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
@@ -73,6 +76,7 @@ export class ApiTokenService {
     private readonly refreshTokens: RefreshTokenLookup,
     private readonly index: RevocationIndex,
     private readonly keys: EventKeys,
+    private readonly events: AuthEvents,
     private readonly meter: AuthMeter,
     private readonly options: ResolvedAuthOptions,
   ) {}
@@ -83,11 +87,11 @@ export class ApiTokenService {
    * @throws AuthUnauthorizedException `account_locked`, `account_disabled`; `session_ended` for an account
    * that was logged out everywhere since the position `since` was read.
    * @throws AuthException 400 `invalid_subject`, and `invalid_request` for a name, a scope or a lifetime
-   * that is not valid.
+   * that is not valid; 409 `too_many_api_tokens` beyond `apiTokens.limit`.
    * @throws AuthWiringError for claims that look like secrets or that the library sets.
    */
   async issue(subject: string | number | bigint, given: IssueApiToken): Promise<IssuedApiToken> {
-    const { prefix } = this.isOn('issue()');
+    const { prefix, limit } = this.isOn('issue()');
     const sub = subjectOf(subject, 'apiTokens.issue()');
     const { life, ...said } = readIssue(given, this.options.allowedClaims);
     const since = given.since ?? (await this.positions.read());
@@ -111,7 +115,9 @@ export class ApiTokenService {
       endedAt: null,
       endReason: null,
     };
-    await this.insert(row);
+    await this.insert(row, limit);
+    const { actor, requestId } = given;
+    this.events.tell({ type: 'api_token_issued', scope: 'token', subject: sub, actor, requestId });
     return { token, info: apiTokenInfoOf(row) };
   }
 
@@ -167,7 +173,8 @@ export class ApiTokenService {
     } as const;
     const afterCommit = (): Promise<void> =>
       this.store.attempt(({ dialect }) => apiTokens(dialect).end([digest], { endReason: reason }));
-    return this.writer.end({ request, reason, afterCommit }, options);
+    const type = 'api_token_revoked';
+    return this.writer.end({ request, reason, type, subject: row.subject, afterCommit }, options);
   }
 
   private async findById(id: string): Promise<ApiToken | undefined> {
@@ -181,15 +188,27 @@ export class ApiTokenService {
     return this.index.find({ iss: this.options.issuer, sub, jti, gen }, NO_KEY, true) !== undefined;
   }
 
-  private async insert(row: ApiToken): Promise<void> {
-    const { gen, subjectKey } = row;
+  private async insert(row: ApiToken, limit: number): Promise<void> {
+    const { digest, gen, subjectKey } = row;
     const refused = await this.store.write(function* (of) {
+      // It locks the account: two that are issued at once would not see each other.
+      if (limit < Infinity) yield of.accounts.insertMissing([subjectKey]);
       const judgement = yield* of.judge(subjectKey);
       const lock = refusalOf(judgement);
       if (lock !== undefined) return `account_${lock}` as const;
       const { account, issuer } = judgement;
       // It would be ended from the start (G1), so nothing of it is stored.
       if (endedBy(account, gen, '') ?? endedBy(issuer, gen, '')) return 'session_ended' as const;
+      if (limit < Infinity) {
+        const killsBelow = Math.max(account.killsBelow, issuer.killsBelow);
+        const { rows } = yield apiTokens(of.dialect).countOthers(
+          subjectKey,
+          digest,
+          judgement.now,
+          killsBelow,
+        );
+        if (integerOf(rows[0]?.['open']) >= limit) return 'too_many_api_tokens' as const;
+      }
       yield apiTokens(of.dialect).insert(row);
       return undefined;
     });
@@ -199,7 +218,7 @@ export class ApiTokenService {
     throw error;
   }
 
-  private isOn(call: string): { readonly prefix: string } {
+  private isOn(call: string): ResolvedApiTokens {
     const { apiTokens: on } = this.options;
     if (on !== undefined) return on;
     throw new AuthWiringError(

@@ -1,4 +1,5 @@
 import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { BindingRule } from '../options/binding-option.js';
 import { addressOf, networkOf } from '../platform/client-address.js';
 import { deriveKey } from '../platform/derived-key.js';
@@ -10,6 +11,12 @@ const KEYS = new WeakMap<KeyObject, Buffer>();
 
 /** What an address is bound by: itself, or its network. */
 export type AddressKind = Exclude<BindingRule['ip'], 'off'>;
+
+/** The address of a client, and what is bound of it. */
+export interface BoundAddress {
+  readonly kind: AddressKind;
+  readonly ip: string;
+}
 
 /** What a rule says of an address: the address itself or its network; `null` for what is no address. */
 export function boundPartOf(ip: string, kind: AddressKind): string | null {
@@ -40,4 +47,26 @@ export function isDigestOf(
     if (part === null || digest.length !== BYTES) return false;
     return timingSafeEqual(digest, addressDigest(part, kind, key));
   });
+}
+
+/**
+ * What is bound of the address of a login or a refresh.
+ *
+ * @throws AuthException 401 `binding_mismatch` where it is needed and not known.
+ */
+export function boundAddressBy(
+  { ip: kind }: BindingRule,
+  ip: string | undefined,
+): BoundAddress | undefined {
+  if (kind === 'off') return undefined;
+  if (ip === undefined || networkOf(ip, 4, 8) === null) throw addressMismatch(true);
+  return { kind, ip };
+}
+
+/** 401 for a client at another address. */
+export function addressMismatch(isUnknown: boolean): AuthException {
+  const message = isUnknown
+    ? 'The token is bound to the address of its client, which is not known here.'
+    : 'The token is bound to another address.';
+  return refusal('binding_mismatch', { message });
 }

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { AuthKey } from '../options/auth-key.js';
-import { type AddressKind, addressDigest, boundPartOf } from './bound-address.js';
+import { addressDigest, type BoundAddress, boundPartOf } from './bound-address.js';
 
 /** The claim `cnf` (RFC 7800) of a bound token. */
 export interface Confirmation {
@@ -42,7 +42,7 @@ export class BoundClient {
    */
   constructor(
     readonly jkt: string | null | undefined,
-    private readonly address: { readonly kind: AddressKind; readonly ip: string } | undefined,
+    private readonly address: BoundAddress | undefined,
   ) {}
 
   /** Stands for an idempotency key: whoever proves to have the key is the same client. */

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
-import { type AuthException, refusal } from '../errors/auth.exception.js';
+import { AuthException, refusal } from '../errors/auth.exception.js';
+import type { AuthEvents } from '../events/auth-events.service.js';
 import type { AuthKey } from '../options/auth-key.js';
 import {
   bindsAddresses,
@@ -9,12 +10,13 @@ import {
   demandsKeys,
   type ResolvedBinding,
 } from '../options/binding-option.js';
+import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 import { networkOf } from '../platform/client-address.js';
 import { assertHeaders, type AuthRequest, challengeWithDpop } from '../platform/request.js';
 import { NO_KEY } from '../revocation/revocation-decider.service.js';
-import { isDigestOf } from './bound-address.js';
+import { addressMismatch, boundAddressBy, isDigestOf } from './bound-address.js';
 import { BoundClient, type Confirmation } from './bound-client.js';
 import { clientAddressOf, type DpopRequest, hasDpopScheme, openingOf } from './client-request.js';
 import { DpopNonces } from './dpop-nonces.js';
@@ -48,6 +50,8 @@ interface ShownClient {
 
 /** What the row of a session says of its client. */
 interface BoundSession {
+  readonly subject: string;
+  readonly sid: string;
   readonly client: string | null;
   readonly kid: string;
   readonly ip: string | null;
@@ -70,6 +74,7 @@ export class TokenBinding {
     private readonly keys: BindingKeys,
     /** `undefined` where no client is bound to a key. */
     private readonly proofs: DpopProofs | undefined,
+    private readonly events: Pick<AuthEvents, 'tell'>,
   ) {
     this.bindsAddresses = bindsAddresses(options);
     this.demandsKeys = demandsKeys(options);
@@ -80,9 +85,10 @@ export class TokenBinding {
    * @throws AuthWiringError where the package jose is missing, or the ring cannot make a digest.
    */
   static async create(
-    options: ResolvedBinding | undefined,
+    { binding: options }: Pick<ResolvedAuthOptions, 'binding'>,
     keys: BindingKeys,
     clock: AuthClock,
+    events: Pick<AuthEvents, 'tell'>,
   ): Promise<TokenBinding | null> {
     if (options === undefined) return null;
     const name = options.nonce ? 'nonce' : 'ip';
@@ -96,7 +102,7 @@ export class TokenBinding {
     const proofs = bindsKeys(options)
       ? new DpopProofs(await loadJose(), clock, options, nonces)
       : undefined;
-    return new TokenBinding(options, keys, proofs);
+    return new TokenBinding(options, keys, proofs, events);
   }
 
   /** Whether a token may come as `Authorization: DPoP …`. */
@@ -120,6 +126,18 @@ export class TokenBinding {
    * only where there is a proof.
    */
   check(request: AuthRequest | undefined, token: BoundToken): void | Promise<void> {
+    const refuse = (error: unknown): never => this.refuse(error, token.claims);
+    try {
+      return this.checkClient(request, token)?.catch(refuse);
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  private checkClient(
+    request: AuthRequest | undefined,
+    token: BoundToken,
+  ): Promise<void> | undefined {
     const { cnf } = token.claims as { readonly cnf?: Confirmation };
     const { ip, net, jkt } = cnf ?? {};
     const digest = ip ?? net;
@@ -131,7 +149,7 @@ export class TokenBinding {
         address !== undefined &&
         key !== undefined &&
         isDigestOf(address, Buffer.from(digest, 'base64url'), key, [kind]);
-      if (!isSame) throw mismatch(address === undefined);
+      if (!isSame) throw addressMismatch(address === undefined);
     }
     if (this.proofs === undefined) return undefined;
     const isDpop = request !== undefined && hasDpopScheme(request);
@@ -167,7 +185,7 @@ export class TokenBinding {
    */
   ofLogin({ client, ip }: ShownClient, jkt: string | undefined): BoundClient {
     const rule = this.ruleOf(client);
-    return new BoundClient(this.keyBy(rule, jkt), addressBy(rule, ip));
+    return new BoundClient(this.keyBy(rule, jkt), boundAddressBy(rule, ip));
   }
 
   /**
@@ -180,9 +198,9 @@ export class TokenBinding {
     const rule = this.ruleOf(session.client ?? undefined);
     if (this.proofs !== undefined && session.jkt !== null) {
       if (jkt !== session.jkt) throw refusal('refresh_token_invalid');
-      return new BoundClient(jkt, addressBy(rule, ip));
+      return new BoundClient(jkt, boundAddressBy(rule, ip));
     }
-    return new BoundClient(this.keyBy(rule, jkt), addressBy(rule, ip));
+    return new BoundClient(this.keyBy(rule, jkt), boundAddressBy(rule, ip));
   }
 
   /** What the client of a session proves to be with at a retry; `undefined` where it has no key. */
@@ -198,14 +216,25 @@ export class TokenBinding {
   checkAddress(session: BoundSession, { ip }: ShownClient): void {
     const { client, kid, network, ip: lastNetwork } = session;
     if (network === null || this.ruleOf(client ?? undefined).ip === 'off') return;
-    if (ip === undefined) throw mismatch(true);
+    if (ip === undefined) {
+      this.refuse(addressMismatch(true), { sub: session.subject, sid: session.sid });
+    }
     const digest = Buffer.from(network, 'hex');
     const own = this.keys.secretHalfOf(kid);
     const keys = own === undefined ? this.keys.secretHalves() : [own, ...this.keys.secretHalves()];
     if (keys.some((key) => isDigestOf(ip, digest, key))) return;
     // The key has left the ring: what is left is the coarser network that the owner sees in the list.
     if (own === undefined && lastNetwork !== null && networkOf(ip, 3, 3) === lastNetwork) return;
-    throw mismatch(false);
+    this.refuse(addressMismatch(false), { sub: session.subject, sid: session.sid });
+  }
+
+  /** Reports what another client tried to use. */
+  private refuse(error: unknown, { sub, sid }: Pick<TokenClaims, 'sub' | 'sid'>): never {
+    if (error instanceof AuthException && error.code === 'binding_mismatch') {
+      const { code: type } = error;
+      this.events.tell({ type, subject: sub, sessionId: sid, reason: type });
+    }
+    throw error;
   }
 
   private async checkProof(
@@ -261,20 +290,4 @@ export class TokenBinding {
 /** It is issued to no client that could have a key. */
 function isApiToken({ key, claims: { sid } }: BoundToken): boolean {
   return key.kid === NO_KEY && sid === undefined;
-}
-
-function addressBy(
-  { ip: kind }: BindingRule,
-  ip: string | undefined,
-): ConstructorParameters<typeof BoundClient>[1] {
-  if (kind === 'off') return undefined;
-  if (ip === undefined || networkOf(ip, 4, 8) === null) throw mismatch(true);
-  return { kind, ip };
-}
-
-function mismatch(isUnknown: boolean): AuthException {
-  const message = isUnknown
-    ? 'The token is bound to the address of its client, which is not known here.'
-    : 'The token is bound to another address.';
-  return refusal('binding_mismatch', { message });
 }

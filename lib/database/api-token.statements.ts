@@ -2,7 +2,7 @@ import { judgedBy } from './account.statements.js';
 import type { Dialect } from './dialect.js';
 import { AuthAccount } from './entities/auth-account.entity.js';
 import { ApiToken } from './entities/auth-api-token.entity.js';
-import { RevocationEvent } from './entities/revocation-event.entity.js';
+import { PendingEvent, RevocationEvent } from './entities/revocation-event.entity.js';
 import { reader } from './entities/table.js';
 import { LogStatements } from './log.statements.js';
 import { Statements } from './statement-repository.js';
@@ -38,6 +38,26 @@ export class ApiTokenStatements extends Statements {
       `FROM ${this.positioned.tables} LEFT JOIN ${this.token.table} t ON t.token_digest IN (?2)${this.judged.joins}`,
     'hex',
     'hexes',
+  );
+
+  /**
+   * How many other API tokens of an account are good. Raw: it counts, and looks for events whose row was not
+   * marked yet.
+   */
+  readonly countOthers = this.prepare<
+    [subjectKey: string, digest: string, now: number, killsBelow: number]
+  >(
+    `SELECT COUNT(*) AS open FROM ${this.token.table} t WHERE t.subject_key = ?1 AND t.token_digest <> ?2 ` +
+      `AND t.sid IS NULL AND t.ended_at IS NULL AND t.expires_at > ?3 AND t.gen >= ?4` +
+      [this.event.table, this.table(PendingEvent).table]
+        .map(
+          (table) => ` AND NOT EXISTS (SELECT 1 FROM ${table} e WHERE e.event_key = t.token_key)`,
+        )
+        .join(''),
+    'hex',
+    'hex',
+    'plain',
+    'plain',
   );
 
   readonly findByDigest = this.token.find(['digest']);

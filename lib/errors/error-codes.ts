@@ -1,6 +1,6 @@
 /** What one code means. The page of error codes in docs is generated from this table. */
 interface ErrorCode {
-  readonly status: 400 | 401 | 403 | 404 | 429 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 409 | 429 | 503;
   /** The sentence of the answer, where the call that refuses has none that is more precise. */
   readonly message: string;
   /** When the code is sent, and what the client does then. */
@@ -141,6 +141,11 @@ export const ERROR_CODES = {
     status: 404,
     message: 'There is no such session.',
     when: 'The session or API token does not exist, has ended, or belongs to another account.',
+  },
+  too_many_api_tokens: {
+    status: 409,
+    message: 'The account has as many API tokens as it may have. Revoke one first.',
+    when: '`ApiTokenService.issue()` for an account with as many good API tokens as `apiTokens.limit` allows. Nothing was issued. Revoke one that is no longer needed.',
   },
   too_many_attempts: {
     status: 429,

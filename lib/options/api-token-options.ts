@@ -1,4 +1,4 @@
-import { oneOf, option, readOptions, text, wrong, wrongKind } from './option-checks.js';
+import { isInteger, oneOf, option, readOptions, text, wrong, wrongKind } from './option-checks.js';
 
 /**
  * How opaque tokens look.
@@ -18,6 +18,14 @@ export interface ApiTokenOptions {
    * @default 'nlt_'
    */
   prefix?: string | undefined;
+  /**
+   * How many good API tokens an account may have, 1 to 10,000; `false` is no limit. One more is refused with
+   * 409 `too_many_api_tokens`, also where several are issued at once. Tokens that have expired or were
+   * revoked do not count, nor do the access tokens of logins.
+   *
+   * @default 100
+   */
+  limit?: number | false | undefined;
 }
 
 /** The options of opaque tokens. @publicApi */
@@ -48,6 +56,8 @@ export const LONGEST_API_TOKEN = 366 * 86_400_000;
 /** The option, complete. */
 export interface ResolvedApiTokens {
   readonly prefix: string;
+  /** Infinity: none. */
+  readonly limit: number;
 }
 
 const OPTIONS = {
@@ -58,14 +68,23 @@ const OPTIONS = {
       "Give 1 to 20 letters and digits, a letter first, and _ at the end: 'acme_'.",
     ),
   ),
+  limit: option(100, limit),
 };
+
+const MOST = 10_000;
+
+function limit(given: unknown, path: string): number {
+  if (given === false) return Infinity;
+  if (isInteger(given, 1, MOST)) return given;
+  throw wrong(path, given, `Give 1 to ${MOST}, or false for no limit.`);
+}
 
 /** The option `apiTokens`; `undefined` where it is off. */
 export function apiTokens(given: unknown, path: string): ResolvedApiTokens | undefined {
   if (given === false) return undefined;
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) {
-    const { prefix = '' } = readOptions(given, path, OPTIONS);
-    return Object.freeze({ prefix });
+    const { prefix = '', limit: most } = readOptions(given, path, OPTIONS);
+    return Object.freeze({ prefix, limit: most });
   }
   if (given === true) return apiTokens({}, path);
   throw wrongKind(path, given, "Write true, false or { prefix: 'acme_' }.");

@@ -74,6 +74,8 @@ export interface Act {
   readonly reason?: RevocationReason | undefined;
   /** Default: `logout`, and `key_revoked` for a key. */
   readonly type?: AuthEventType | undefined;
+  /** Of a token: its account, for the audit. */
+  readonly subject?: string | undefined;
   /** Runs after the commit and before other instances are waited for; not with `{ manager }`. */
   readonly afterCommit?: ((receipt: LogoutReceipt) => Promise<void>) | undefined;
 }
@@ -115,7 +117,7 @@ export class RevocationWriter {
     const { wait, manager, requestId, actor } = options;
     const reason = options.reason ?? act.reason ?? DEFAULT_REASONS[act.request.kind];
     const request = { ...act.request, reason, actor };
-    const report = { ...reportOf(request, act.type), reason, actor, requestId };
+    const report = { ...reportOf(request, act), reason, actor, requestId };
     if (manager !== undefined) {
       if (wait !== undefined) throw cannotWaitInTransaction();
       return this.endWith(manager, request, report);
@@ -188,14 +190,14 @@ export class RevocationWriter {
 /** What an audit may learn about it: the account or the session, hashed, but never a token's id. */
 function reportOf(
   request: RevocationRequest,
-  type: AuthEventType | undefined,
+  { type, subject }: Pick<Act, 'type' | 'subject'>,
 ): Omit<AuthEventDraft, 'reason'> {
   const what = type ?? (request.kind === 'key' ? 'key_revoked' : 'logout');
   if (request.kind !== 'subject' || request.scope === undefined) {
     return {
       type: what,
       scope: request.kind,
-      subject: request.kind === 'subject' ? request.subject : undefined,
+      subject: request.kind === 'subject' ? request.subject : subject,
       sessionId: request.kind === 'session' ? request.sid : undefined,
     };
   }

@@ -1,7 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { request as openRequest } from 'node:http';
 import { createSecretKey, randomBytes } from 'node:crypto';
-import { type AuthKeyOptions, JwtStrategy, KeyService, TokenService } from 'nestjs-logout';
+import {
+  type AuthEvent,
+  AuthEvents,
+  type AuthKeyOptions,
+  JwtStrategy,
+  KeyService,
+  TokenService,
+} from 'nestjs-logout';
 import { useBothPlatforms } from '../support/http-both.js';
 import { type HttpAnswer, type HttpClient, PASSWORD, type Pair } from '../support/http-client.js';
 
@@ -98,6 +105,27 @@ describe('TB-01: ip check, behind one proxy', () => {
       expect(next).toMatchObject({ status: 200 });
       expect(await me(to, next.body as Pair, from(AWAY))).toMatchObject(MISMATCH);
       return me(to, next.body as Pair, from(HOME));
+    });
+  });
+
+  it('AuthEvents reports what another client tried to use, without its address', async () => {
+    await both.answer(async (to, { app }) => {
+      const events: AuthEvent[] = [];
+      const about = app.get(AuthEvents);
+      const subscription = about.subscribe((event) => events.push(event));
+      const pair = await login(to, from(HOME));
+      await me(to, pair, from(HOME));
+      await me(to, pair, from(AWAY));
+      await refresh(to, pair, from(AWAY));
+      await expect(app.get(TokenService).verify(pair.access_token)).rejects.toThrow();
+      subscription.unsubscribe();
+      const [{ session } = {}, ...mismatches] = events;
+      const subject = about.subjectHash('alice');
+      const type = 'binding_mismatch';
+      const one = { type, reason: type, at: expect.any(Date), subject, session };
+      expect(mismatches).toEqual([one, one, one]);
+      expect(session).toEqual(expect.any(String));
+      return me(to, pair, from(HOME));
     });
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { TokenService } from 'nestjs-logout';
+import { type AuthEvent, AuthEvents, TokenService } from 'nestjs-logout';
 import { codeOf, DpopClient, LOGIN } from '../support/dpop-client.js';
 import { DpopKey } from '../support/dpop-key.js';
 import { useBothPlatforms } from '../support/http-both.js';
@@ -62,7 +62,13 @@ describe('binding.dpop', () => {
       const client = new DpopClient(to, app);
       const { access_token: token } = await client.login();
       const proof = client.proof('GET /me', { token });
+      const events: AuthEvent[] = [];
+      const subscription = app.app.get(AuthEvents).subscribe((event) => events.push(event));
       expect(codeOf(await client.me(token, proof, 'Bearer'))).toBe('401 binding_mismatch');
+      const other = new DpopKey().proof('GET', client.url('/me'), { token, now: client.now() });
+      expect(codeOf(await client.me(token, other))).toBe('401 binding_mismatch');
+      subscription.unsubscribe();
+      expect(events.map(({ type }) => type)).toEqual(['binding_mismatch', 'binding_mismatch']);
       return to.send('GET /me', { token });
     });
     expect(codeOf(answer)).toBe('401 binding_mismatch');

@@ -4,6 +4,7 @@ const LOOKUP = 'api-tokens/opaque-token-lookup.service';
 const SERVICE = 'api-tokens/api-token.service';
 const PROMISES = 'cluster/api-tokens/promises';
 const TEXTS = 'cluster/api-tokens/lookup';
+const LIMIT = 'cluster/api-tokens/limit';
 
 function one(
   name: string,
@@ -188,5 +189,45 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     '0',
     'API token',
     'cluster/cli/revoke',
+  ),
+  one(
+    'an API token is issued without a lock of its account',
+    SERVICE,
+    'yield of.accounts.insertMissing([subjectKey]);',
+    '',
+    'counts exactly where two instances issue at once',
+    LIMIT,
+  ),
+  one(
+    'a retry of an API token counts itself',
+    'database/api-token.statements',
+    ' AND t.token_digest <> ?2',
+    ' AND ?2 = ?2',
+    'was stored and not answered is not counted twice',
+    LIMIT,
+  ),
+  one(
+    'the limit of API tokens counts those whose row does not show their end',
+    'database/api-token.statements',
+    'AND NOT EXISTS (SELECT 1 FROM ${table} e WHERE e.event_key = t.token_key)',
+    '',
+    'does not count what has ended',
+    LIMIT,
+  ),
+  one(
+    'the issue of an API token is not reported',
+    SERVICE,
+    "this.events.tell({ type: 'api_token_issued'",
+    "void ({ type: 'api_token_issued'",
+    'who issued and who revoked',
+    'cluster/api-tokens/audit',
+  ),
+  one(
+    'a bound token that another client sends is not reported',
+    'binding/token-binding',
+    'this.events.tell({ type, subject: sub',
+    'void ({ type, subject: sub',
+    'what another client tried to use',
+    'e2e/client-binding',
   ),
 ];

@@ -10,7 +10,8 @@ import { binding, type BindingOptions } from '../../../lib/options/binding-optio
 function create(given: BindingOptions, secrets: number): Promise<TokenBinding | null> {
   const halves = Array.from({ length: secrets }, () => createSecretKey(randomBytes(32)));
   const keys = { secretHalves: () => halves, secretHalfOf: () => undefined };
-  return TokenBinding.create(binding(given, 'binding'), keys, new TestClock());
+  const events = { tell: () => undefined };
+  return TokenBinding.create({ binding: binding(given, 'binding') }, keys, new TestClock(), events);
 }
 
 describe('the option binding at boot', () => {
