@@ -110,6 +110,7 @@ describe('TB-01: ip check, behind one proxy', () => {
 
   it('AuthEvents reports what another client tried to use, without its address', async () => {
     await both.answer(async (to, { app }) => {
+      const type = 'binding_mismatch';
       const events: AuthEvent[] = [];
       const about = app.get(AuthEvents);
       const subscription = about.subscribe((event) => events.push(event));
@@ -117,11 +118,12 @@ describe('TB-01: ip check, behind one proxy', () => {
       await me(to, pair, from(HOME));
       await me(to, pair, from(AWAY));
       await refresh(to, pair, from(AWAY));
-      await expect(app.get(TokenService).verify(pair.access_token)).rejects.toThrow();
+      await expect(app.get(TokenService).verify(pair.access_token)).rejects.toMatchObject({
+        code: type,
+      });
       subscription.unsubscribe();
       const [{ session } = {}, ...mismatches] = events;
       const subject = about.subjectHash('alice');
-      const type = 'binding_mismatch';
       const one = { type, reason: type, at: expect.any(Date), subject, session };
       expect(mismatches).toEqual([one, one, one]);
       expect(session).toEqual(expect.any(String));
