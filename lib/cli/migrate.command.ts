@@ -1,16 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { makeMissing } from '../database/auth-migrations.js';
 import { findMissing } from '../database/check-tables.js';
-import type { Dialect } from '../database/dialect.js';
 import { AUTH_TABLES } from '../database/entities/table.js';
 import { type LogPlace, openLogDatabase } from '../database/open-log-database.js';
-import {
-  addColumns,
-  createApiTokens,
-  createInstances,
-  createTables,
-  grants,
-} from '../database/table-definitions.js';
+import { grants, makeAll } from '../database/table-definitions.js';
 import type { CommandContext } from './command-log.js';
 import { CommandUsageError } from './command.js';
 import { readTarget, type TargetOptions } from './log-target.js';
@@ -53,7 +46,7 @@ async function printSql(context: CommandContext, role: string | undefined): Prom
   const log = await context.open('none');
   const { dialect } = log.database;
   const statements = [
-    ...statementsOf(dialect, log.clock.wall()),
+    ...makeAll(dialect, randomUUID(), log.clock.wall()),
     ...(role === undefined ? [] : grants(dialect, role)),
   ];
   context.output.print(
@@ -77,19 +70,9 @@ async function makeAgain(target: LogPlace): Promise<string[]> {
     const { tables, columns, indexes } = await findMissing(database);
     if (tables.length + columns.length + indexes.length === 0) return [];
     const run = (sql: string): Promise<unknown> => database.read({ sql, values: [] });
-    await makeMissing(run, dialect, statementsOf(dialect, Date.now()));
+    await makeMissing(run, dialect, makeAll(dialect, randomUUID(), Date.now()));
     return tables.map(dialect.prefixed);
   } finally {
     await database.close();
   }
-}
-
-/** All that the migrations run, on an empty database. */
-function statementsOf(dialect: Dialect, now: number): string[] {
-  return [
-    ...createTables(dialect, randomUUID(), now),
-    createInstances(dialect),
-    ...addColumns(dialect),
-    ...createApiTokens(dialect),
-  ];
 }

@@ -4,69 +4,34 @@ import { dialectOf, type TableNames } from './dialect-of.js';
 import type { Dialect } from './dialect.js';
 import { authEntities, entitySchemas } from './entities/auth-entities.js';
 import { StorageFailure } from './log-database.js';
-import {
-  addColumns,
-  createApiTokens,
-  createInstances,
-  createTables,
-  dropApiTokens,
-  dropColumns,
-  dropInstances,
-  dropTables,
-} from './table-definitions.js';
-
-/** A migration of our tables; safe to run where its objects exist already. */
-abstract class AuthMigration implements MigrationInterface {
-  abstract readonly name: string;
-
-  /** @param names - Where the tables are; TypeORM gives none, and `authTables()` those of its own. */
-  constructor(private readonly names: TableNames = {}) {}
-
-  async up(queryRunner: QueryRunner): Promise<void> {
-    const dialect = dialectOf(queryRunner.connection, this.names);
-    await makeMissing((sql) => queryRunner.query(sql), dialect, this.make(dialect));
-  }
-
-  async down(queryRunner: QueryRunner): Promise<void> {
-    const dialect = dialectOf(queryRunner.connection, this.names);
-    for (const sql of this.remove(dialect)) await queryRunner.query(sql);
-  }
-
-  protected abstract make(dialect: Dialect): readonly string[];
-  protected abstract remove(dialect: Dialect): readonly string[];
-}
+import { makeChange, TABLE_CHANGES, type TableChange, undoChange } from './table-definitions.js';
 
 /**
- * Makes the tables of the revocation log.
+ * The migration that makes a change; safe to run where its objects exist already. `down` of the first one
+ * drops the log: every token that was logged out and has not expired is accepted again, and the log that a
+ * later `up` makes is a new one.
  *
- * `down` drops them: every token that was logged out and has not expired is accepted again, and the
- * log that a later `up` makes is a new one.
+ * @param names - Where the tables are; TypeORM gives none, and `authTables()` those of its own.
  */
-class CreateAuthLog1763683200000 extends AuthMigration {
-  readonly name: string = 'CreateAuthLog1763683200000';
-  protected make = (dialect: Dialect) => createTables(dialect, randomUUID(), Date.now());
-  protected remove = dropTables;
-}
+function migrationOf(
+  change: TableChange,
+  name: string,
+  names: TableNames = {},
+): new () => MigrationInterface {
+  return class implements MigrationInterface {
+    readonly name = name;
 
-/** Makes the table in which each instance reports its settings, so that operators see contradictions. */
-class CreateAuthInstance1763769600000 extends AuthMigration {
-  readonly name: string = 'CreateAuthInstance1763769600000';
-  protected make = (dialect: Dialect) => [createInstances(dialect)];
-  protected remove = (dialect: Dialect) => [dropInstances(dialect)];
-}
+    async up(queryRunner: QueryRunner): Promise<void> {
+      const dialect = dialectOf(queryRunner.connection, names);
+      const statements = makeChange(dialect, change, randomUUID(), Date.now());
+      await makeMissing((sql) => queryRunner.query(sql), dialect, statements);
+    }
 
-/** Adds the nullable columns and the indexes of release 0.2, while instances of 0.1 use the tables. */
-class AddSessionColumns1795824000000 extends AuthMigration {
-  readonly name: string = 'AddSessionColumns1795824000000';
-  protected make = addColumns;
-  protected remove = dropColumns;
-}
-
-/** Adds the table of opaque tokens (option `apiTokens`); nothing else changes. */
-class CreateAuthApiToken1795910400000 extends AuthMigration {
-  readonly name: string = 'CreateAuthApiToken1795910400000';
-  protected make = createApiTokens;
-  protected remove = (dialect: Dialect) => [dropApiTokens(dialect)];
+    async down(queryRunner: QueryRunner): Promise<void> {
+      const dialect = dialectOf(queryRunner.connection, names);
+      for (const sql of undoChange(dialect, change)) await queryRunner.query(sql);
+    }
+  };
 }
 
 /** Runs statements of which some may have run before: not every database can say IF NOT EXISTS. */
@@ -95,12 +60,9 @@ export async function makeMissing(
  * ```
  * @publicApi
  */
-export const authMigrations = [
-  CreateAuthLog1763683200000,
-  CreateAuthInstance1763769600000,
-  AddSessionColumns1795824000000,
-  CreateAuthApiToken1795910400000,
-] as const;
+export const authMigrations: readonly (new () => MigrationInterface)[] = TABLE_CHANGES.map(
+  (change) => migrationOf(change, change.migration),
+);
 
 /** What {@link authTables} gives. @publicApi */
 export interface AuthTables {
@@ -133,19 +95,13 @@ export function authTables(names: TableNames = {}): AuthTables {
   }
   return {
     entities: entitySchemas(tablePrefix, schema),
-    migrations: authMigrations.map((Migration) => {
-      const { name } = Migration;
-      const timestamp = name.slice(-TIMESTAMP);
-      const renamed =
-        tablePrefix === '' ? name : `${name.slice(0, -TIMESTAMP)}_${tablePrefix}${timestamp}`;
-      const Base: new (names: TableNames) => MigrationInterface = Migration;
-      return class extends Base {
-        override readonly name = renamed;
-
-        constructor() {
-          super({ schema, tablePrefix });
-        }
-      };
+    migrations: TABLE_CHANGES.map((change) => {
+      const [name, time] = [
+        change.migration.slice(0, -TIMESTAMP),
+        change.migration.slice(-TIMESTAMP),
+      ];
+      const renamed = tablePrefix === '' ? change.migration : `${name}_${tablePrefix}${time}`;
+      return migrationOf(change, renamed, { schema, tablePrefix });
     }),
   };
 }

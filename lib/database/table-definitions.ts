@@ -10,55 +10,78 @@ import {
 } from './entities/table.js';
 import type { Dialect, Index } from './dialect.js';
 
-/** The indexes of the first migration. */
-const FIRST_INDEXES: readonly Index[] = [
-  { name: 'auth_event_id', table: 'auth_event', columns: 'event_id', unique: true },
-  { name: 'auth_event_keep_until', table: 'auth_event', columns: 'keep_until' },
-  { name: 'auth_subject_marked', table: 'auth_subject', columns: 'marked_at' },
-  { name: 'auth_session_kid', table: 'auth_session', columns: 'kid' },
-  { name: 'auth_session_subject', table: 'auth_session', columns: 'subject_key' },
-  { name: 'auth_session_idle', table: 'auth_session', columns: 'idle_until' },
-  { name: 'auth_session_ended', table: 'auth_session', columns: 'ended_at' },
-  { name: 'auth_refresh_session', table: 'auth_refresh', columns: 'session_key' },
-  { name: 'auth_refresh_grace', table: 'auth_refresh', columns: 'grace_until' },
-  { name: 'auth_refresh_expires', table: 'auth_refresh', columns: 'expires_at' },
-];
+/** What one migration makes. It never changes once it was released. */
+export interface TableChange {
+  readonly migration: string;
+  readonly tables: readonly AuthTable[];
+  /** The release whose columns it adds to tables that are there. */
+  readonly addsColumnsOf?: Release;
+  readonly indexes: readonly Index[];
+}
 
-/** The indexes of 0.2: for its columns, for pages of sessions, and for repeated acts. */
-const ADDED_INDEXES: readonly Index[] = [
-  { name: 'auth_event_key', table: 'auth_event', columns: 'event_key' },
+/** All that the migrations make, in their order. TypeORM reads the time of one from the last digits of its name. */
+export const TABLE_CHANGES: readonly TableChange[] = [
   {
-    name: 'auth_session_open',
-    table: 'auth_session',
-    columns: 'subject_key, ended_at, created_at, session_key',
+    migration: 'CreateAuthLog1763683200000',
+    tables: [
+      'auth_log',
+      'auth_head',
+      'auth_event',
+      'auth_pending',
+      'auth_subject',
+      'auth_session',
+      'auth_refresh',
+    ],
+    indexes: [
+      { name: 'auth_event_id', table: 'auth_event', columns: 'event_id', unique: true },
+      { name: 'auth_event_keep_until', table: 'auth_event', columns: 'keep_until' },
+      { name: 'auth_subject_marked', table: 'auth_subject', columns: 'marked_at' },
+      { name: 'auth_session_kid', table: 'auth_session', columns: 'kid' },
+      { name: 'auth_session_subject', table: 'auth_session', columns: 'subject_key' },
+      { name: 'auth_session_idle', table: 'auth_session', columns: 'idle_until' },
+      { name: 'auth_session_ended', table: 'auth_session', columns: 'ended_at' },
+      { name: 'auth_refresh_session', table: 'auth_refresh', columns: 'session_key' },
+      { name: 'auth_refresh_grace', table: 'auth_refresh', columns: 'grace_until' },
+      { name: 'auth_refresh_expires', table: 'auth_refresh', columns: 'expires_at' },
+    ],
   },
-  { name: 'auth_pending_key', table: 'auth_pending', columns: 'event_key' },
-  { name: 'auth_session_grant', table: 'auth_session', columns: 'grant_id' },
-];
-
-/** The indexes of `auth_api_token`. */
-const API_TOKEN_INDEXES: readonly Index[] = [
-  { name: 'auth_api_token_key', table: 'auth_api_token', columns: 'token_key', unique: true },
+  // In it each instance reports its settings, so that operators see contradictions.
+  { migration: 'CreateAuthInstance1763769600000', tables: ['auth_instance'], indexes: [] },
+  // The nullable columns of 0.2, while instances of 0.1 use the tables, and indexes for pages and repeated acts.
   {
-    name: 'auth_api_token_subject',
-    table: 'auth_api_token',
-    columns: 'subject_key, created_at, token_key',
+    migration: 'AddSessionColumns1795824000000',
+    tables: [],
+    addsColumnsOf: '0.2',
+    indexes: [
+      { name: 'auth_event_key', table: 'auth_event', columns: 'event_key' },
+      {
+        name: 'auth_session_open',
+        table: 'auth_session',
+        columns: 'subject_key, ended_at, created_at, session_key',
+      },
+      { name: 'auth_pending_key', table: 'auth_pending', columns: 'event_key' },
+      { name: 'auth_session_grant', table: 'auth_session', columns: 'grant_id' },
+    ],
   },
-  { name: 'auth_api_token_expires', table: 'auth_api_token', columns: 'expires_at' },
-  { name: 'auth_api_token_ended', table: 'auth_api_token', columns: 'ended_at' },
+  // Opaque tokens (option `apiTokens`).
+  {
+    migration: 'CreateAuthApiToken1795910400000',
+    tables: ['auth_api_token'],
+    indexes: [
+      { name: 'auth_api_token_key', table: 'auth_api_token', columns: 'token_key', unique: true },
+      {
+        name: 'auth_api_token_subject',
+        table: 'auth_api_token',
+        columns: 'subject_key, created_at, token_key',
+      },
+      { name: 'auth_api_token_expires', table: 'auth_api_token', columns: 'expires_at' },
+      { name: 'auth_api_token_ended', table: 'auth_api_token', columns: 'ended_at' },
+    ],
+  },
 ];
 
 /** The indexes that polls, retries, lists and the purge rest on; the boot check asks for them by name. */
-export const AUTH_INDEXES: readonly Index[] = [
-  ...FIRST_INDEXES,
-  ...ADDED_INDEXES,
-  ...API_TOKEN_INDEXES,
-];
-
-/** What the first migration made; the others have a migration of their own. */
-const FIRST_TABLES = AUTH_TABLES.filter(
-  (table) => table !== 'auth_instance' && table !== 'auth_api_token',
-);
+export const AUTH_INDEXES: readonly Index[] = TABLE_CHANGES.flatMap(({ indexes }) => indexes);
 
 /** The columns of each release of our tables: without one of them it is somebody else's table. */
 export function firstColumns(table: AuthTable): string[] {
@@ -90,72 +113,65 @@ function createTable(dialect: Dialect, table: AuthTable): string {
   return `CREATE TABLE IF NOT EXISTS ${dialect.table(table)} (${defined.join(', ')}, PRIMARY KEY (${key.join(', ')}))${dialect.tableOptions}`;
 }
 
-/** Statements that make the log; each does nothing where its object exists already. */
-export function createTables(dialect: Dialect, logId: string, now: number): string[] {
-  const tables = FIRST_TABLES.map((table) => createTable(dialect, table));
-  const indexes = FIRST_INDEXES.map((index) => dialect.createIndex(index));
+/** Statements that make a change; each does nothing, or fails as known, where its object exists already. */
+export function makeChange(
+  dialect: Dialect,
+  { tables, addsColumnsOf, indexes }: TableChange,
+  logId: string,
+  now: number,
+): string[] {
+  const ifMissing = dialect.canAddIfMissing ? 'IF NOT EXISTS ' : '';
+  return [
+    ...tables.map((table) => createTable(dialect, table)),
+    ...added(addsColumnsOf).map(
+      ([table, column]) =>
+        `ALTER TABLE ${dialect.table(table)} ADD COLUMN ${ifMissing}${definition(column, dialect)}`,
+    ),
+    ...indexes.map((index) => dialect.createIndex(index)),
+    ...(tables.includes('auth_log') ? firstRows(dialect, logId, now) : []),
+  ];
+}
+
+/** All that the migrations run, on an empty database. */
+export function makeAll(dialect: Dialect, logId: string, now: number): string[] {
+  return TABLE_CHANGES.flatMap((change) => makeChange(dialect, change, logId, now));
+}
+
+/**
+ * Statements that take a change back. Without the tables of the log every revocation is gone: all
+ * logged-out tokens revive.
+ */
+export function undoChange(
+  dialect: Dialect,
+  { tables, addsColumnsOf, indexes }: TableChange,
+): string[] {
+  return [
+    // Those of its own tables go with them.
+    ...indexes
+      .filter(({ table }) => !tables.includes(table))
+      .map((index) => dialect.dropIndex(index)),
+    ...added(addsColumnsOf).map(
+      ([table, { name }]) => `ALTER TABLE ${dialect.table(table)} DROP COLUMN ${name}`,
+    ),
+    ...tables.toReversed().map((table) => `DROP TABLE IF EXISTS ${dialect.table(table)}`),
+  ];
+}
+
+function firstRows(dialect: Dialect, logId: string, now: number): string[] {
   const once = (table: AuthTable): string =>
     `FROM (SELECT 1 AS one) seed WHERE NOT EXISTS (SELECT 1 FROM ${dialect.table(table)})`;
   return [
-    ...tables,
-    ...indexes,
     `INSERT INTO ${dialect.table('auth_log')} (id, log_id, created_at) SELECT 1, '${logId}', ${now} ${once('auth_log')}`,
     `INSERT INTO ${dialect.table('auth_head')} (id, position, purged_through, format, max_staleness, max_token_life, purge_claimed_until) ` +
       `SELECT 1, 0, 0, 1, 0, 0, 0 ${once('auth_head')}`,
   ];
 }
 
-/** Statements that remove the log and with it every revocation: all logged-out tokens revive. */
-export function dropTables(dialect: Dialect): string[] {
-  return FIRST_TABLES.toReversed().map((table) => `DROP TABLE IF EXISTS ${dialect.table(table)}`);
-}
-
-/** The statement that makes the table in which instances say what they are set to. */
-export function createInstances(dialect: Dialect): string {
-  return createTable(dialect, 'auth_instance');
-}
-
-/** Statements that add the columns and indexes of 0.2. */
-export function addColumns(dialect: Dialect): string[] {
-  const ifMissing = dialect.canAddIfMissing ? 'IF NOT EXISTS ' : '';
-  const columns = added().map(
-    ([table, column]) =>
-      `ALTER TABLE ${dialect.table(table)} ADD COLUMN ${ifMissing}${definition(column, dialect)}`,
-  );
-  return [...columns, ...ADDED_INDEXES.map((index) => dialect.createIndex(index))];
-}
-
-/** Statements that remove them again; 0.1 goes on with what is left. */
-export function dropColumns(dialect: Dialect): string[] {
-  const indexes = ADDED_INDEXES.map((index) => dialect.dropIndex(index));
-  const columns = added().map(
-    ([table, { name }]) => `ALTER TABLE ${dialect.table(table)} DROP COLUMN ${name}`,
-  );
-  return [...indexes, ...columns];
-}
-
-function added(): (readonly [AuthTable, Column])[] {
+function added(release: Release | undefined): (readonly [AuthTable, Column])[] {
+  if (release === undefined) return [];
   return AUTH_TABLES.flatMap((table) =>
-    columnsSince(table, '0.2').map((column) => [table, column] as const),
+    columnsSince(table, release).map((column) => [table, column] as const),
   );
-}
-
-/** The statement that removes it again; no revocation is lost. */
-export function dropInstances(dialect: Dialect): string {
-  return `DROP TABLE IF EXISTS ${dialect.table('auth_instance')}`;
-}
-
-/** Statements that make the table of opaque tokens. */
-export function createApiTokens(dialect: Dialect): string[] {
-  return [
-    createTable(dialect, 'auth_api_token'),
-    ...API_TOKEN_INDEXES.map((index) => dialect.createIndex(index)),
-  ];
-}
-
-/** The statement that removes it again: every opaque token is refused from then on. */
-export function dropApiTokens(dialect: Dialect): string {
-  return `DROP TABLE IF EXISTS ${dialect.table('auth_api_token')}`;
 }
 
 /** The least privileges that a role of the application needs on our tables. */

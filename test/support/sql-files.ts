@@ -1,12 +1,9 @@
 import {
-  addColumns,
-  createApiTokens,
-  createInstances,
-  createTables,
-  dropApiTokens,
-  dropInstances,
-  dropTables,
   grants,
+  makeAll,
+  makeChange,
+  TABLE_CHANGES,
+  undoChange,
 } from '../../lib/database/table-definitions.js';
 import type { Dialect } from '../../lib/database/dialect.js';
 import { mysqlDialect } from '../../lib/database/mysql.dialect.js';
@@ -69,13 +66,7 @@ export function grantsIn(script: string, role: string): string[] {
 }
 
 function up(dialect: Dialect): string {
-  const made = [
-    ...createTables(dialect, LOG_ID, 0),
-    createInstances(dialect),
-    ...addColumns(dialect),
-    ...createApiTokens(dialect),
-  ];
-  const statements = made.map((statement) =>
+  const statements = makeAll(dialect, LOG_ID, 0).map((statement) =>
     statement.replace(`'${LOG_ID}', 0 `, `${NEW_LOG_ID[dialect.name]}, ${NOW[dialect.name]} `),
   );
   const role = dialect.name === 'mysql' ? `'app'@'%'` : 'app';
@@ -95,7 +86,8 @@ function upgrade(dialect: Dialect): string {
     `-- Adds to the tables of nestjs-logout 0.1 what 0.2 needs. Generated; see test/support/sql-files.ts.\n` +
     `-- ${TITLES[dialect.name]}\n` +
     `-- Run it once, before the first instance of 0.2 starts; instances of 0.1 go on beside it.\n\n` +
-    script([...addColumns(dialect), ...createApiTokens(dialect)])
+    // The first two migrations are those of 0.1.
+    script(TABLE_CHANGES.slice(2).flatMap((change) => makeChange(dialect, change, LOG_ID, 0)))
   );
 }
 
@@ -103,7 +95,11 @@ function down(dialect: Dialect): string {
   return (
     `-- Removes the tables of nestjs-logout. Generated; see test/support/sql-files.ts.\n` +
     `-- Every token that was logged out and has not expired is accepted again.\n\n` +
-    script([dropApiTokens(dialect), dropInstances(dialect), ...dropTables(dialect)])
+    script(
+      TABLE_CHANGES.toReversed()
+        .filter(({ tables }) => tables.length > 0)
+        .flatMap((change) => undoChange(dialect, change)),
+    )
   );
 }
 
