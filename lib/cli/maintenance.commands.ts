@@ -114,7 +114,7 @@ export async function raiseFormat(
     if (format < to) {
       // An older one may have come since the question.
       refuseOlder(instances, to);
-      yield log.operator.raiseFormat(to);
+      yield log.operator.raiseFormat({ format: to });
     }
     return format;
   });

@@ -7,9 +7,6 @@ import { integerOf, reader } from './entities/table.js';
 import { StatementRepository, Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 
-/** What is stored of an account: its marks, and whether it may log in. */
-export type AccountRow = AuthAccount;
-
 /**
  * The combined effect, in one row, of all events that end **sessions** of an account (or of an issuer): a
  * session can live for longer than any event is kept (protocol G6).
@@ -37,7 +34,7 @@ export const UNMARKED: SubjectMarks = {
 };
 
 /** An account of which nothing is stored. */
-function unknownAccount(key: string): AccountRow {
+function unknownAccount(key: string): AuthAccount {
   return { key, ...UNMARKED, markedAt: 0, lockedUntil: null, disabledAt: null };
 }
 
@@ -75,16 +72,7 @@ export class AccountStatements extends Statements {
 
   readonly update = this.accounts.update(
     ['key'],
-    [
-      'killsBelow',
-      'reason',
-      'exceptKey',
-      'sparedBelow',
-      'sparedReason',
-      'markedAt',
-      'lockedUntil',
-      'disabledAt',
-    ],
+    [...MARK_PROPERTIES, 'markedAt', 'lockedUntil', 'disabledAt'],
   );
 
   /** Lets an account log in again; what was issued before stays revoked. */
@@ -173,7 +161,7 @@ export function endedBy(
 }
 
 /** Whether an account may log in. */
-type Locks = Pick<AccountRow, 'lockedUntil' | 'disabledAt'>;
+type Locks = Pick<AuthAccount, 'lockedUntil' | 'disabledAt'>;
 
 /** What a session is judged by: its account, its issuer, and the database's time. */
 export interface Judgement {

@@ -11,6 +11,9 @@ import type { Statement } from './statement.js';
 /** A place in an account's tokens, which are ordered by time and then by key. */
 export type ApiTokenPlace = Pick<ApiToken, 'createdAt' | 'tokenKey'>;
 
+/** Before every token. */
+const FIRST_PLACE: ApiTokenPlace = { createdAt: Number.MAX_SAFE_INTEGER, tokenKey: 'f'.repeat(32) };
+
 /** One row of `auth_api_token`. */
 export const apiTokenOf = reader(ApiToken);
 
@@ -63,19 +66,13 @@ export class ApiTokenStatements extends Statements {
   readonly findByDigest = this.token.find(['digest']);
   readonly findByKey = this.token.find(['tokenKey']);
 
-  private readonly firstPage = this.prepare<[subjectKey: string, limit: number]>(
-    this.page('t.subject_key = ?1', '?2'),
-    'hex',
-    'plain',
-  );
-  private readonly nextPage = this.prepare<
+  /** Raw: MariaDB does not find a comparison of rows in an index. */
+  private readonly page = this.prepare<
     [subjectKey: string, createdAt: number, key: string, limit: number]
   >(
-    // Not as a comparison of rows, which MariaDB does not find in an index.
-    this.page(
-      't.subject_key = ?1 AND t.created_at <= ?2 AND (t.created_at < ?2 OR t.token_key < ?3)',
-      '?4',
-    ),
+    `SELECT ${this.token.select('t')} FROM ${this.token.table} t ` +
+      `WHERE t.subject_key = ?1 AND t.created_at <= ?2 AND (t.created_at < ?2 OR t.token_key < ?3) ` +
+      `AND t.ended_at IS NULL AND t.sid IS NULL ORDER BY t.created_at DESC, t.token_key DESC LIMIT ?4`,
     'hex',
     'plain',
     'hex',
@@ -122,16 +119,8 @@ export class ApiTokenStatements extends Statements {
 
   /** API tokens of an account whose rows have not ended, the newest first; some of them may have expired. */
   pageOpen(subjectKey: string, after: ApiTokenPlace | undefined, limit: number): Statement {
-    return after === undefined
-      ? this.firstPage(subjectKey, limit)
-      : this.nextPage(subjectKey, after.createdAt, after.tokenKey, limit);
-  }
-
-  private page(condition: string, limit: string): string {
-    return (
-      `SELECT ${this.token.select('t')} FROM ${this.token.table} t WHERE ${condition} ` +
-      `AND t.ended_at IS NULL AND t.sid IS NULL ORDER BY t.created_at DESC, t.token_key DESC LIMIT ${limit}`
-    );
+    const { createdAt, tokenKey } = after ?? FIRST_PLACE;
+    return this.page(subjectKey, createdAt, tokenKey, limit);
   }
 }
 

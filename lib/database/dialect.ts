@@ -12,9 +12,6 @@ export interface Index {
   readonly unique?: true;
 }
 
-/** An index that statements name. */
-export type AuthIndex = 'auth_session_open';
-
 /** What a failed statement means for the transaction that it stood in. */
 export type FailureKind =
   /** A lock, deadlock or serialisation conflict: rolled back, the same events can be tried again. */
@@ -74,7 +71,7 @@ export interface Dialect {
    * Behind a table's name: the index that serves the order of a page. Without it MariaDB and SQLite may
    * choose another index that finds as few rows, and then sort them all. PostgreSQL needs no hint.
    */
-  ordered(index: AuthIndex): string;
+  ordered(index: string): string;
   /**
    * A first member of ORDER BY for a column that IS NULL, as in `ended_at DESC, `. PostgreSQL takes the
    * order of the columns behind it from the index only with it, and MariaDB only without it.

@@ -9,7 +9,7 @@ import {
   type RevocationReason,
 } from './entities/revocation-event.entity.js';
 import { columnsOf, integerOf, reader } from './entities/table.js';
-import { columnValue } from './prepared-statement.js';
+import { columnValue, named } from './prepared-statement.js';
 import { selected, Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 
@@ -87,7 +87,7 @@ export class LogStatements extends Statements {
    *
    * Raw: it joins the head with a UNION of two tables.
    */
-  readonly poll = this.keep(
+  readonly poll = named(
     'poll',
     this.prepare<[cursor: number, limit: number, pendingLimit: number]>(
       `SELECT l.log_id, ${this.headColumns}, e.* FROM ${this.head.table} h ` +
@@ -123,7 +123,7 @@ export class LogStatements extends Statements {
   };
 
   /** Raw: it reads three tables. */
-  readonly position = this.keep(
+  readonly position = named(
     'position',
     this.prepare<[]>(`SELECT ${this.positioned.columns} FROM ${this.positioned.tables}`),
   );

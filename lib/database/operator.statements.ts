@@ -32,7 +32,8 @@ export class OperatorStatements extends Statements {
     ['id = 1'],
     ['maxTokenLife', 'maxTokenLifeBy'],
   );
-  private readonly setFormat = this.head.update(['id = 1'], ['format']);
+
+  readonly raiseFormat = this.head.update(['id = 1'], ['format']);
 
   /**
    * The head and the log's id beside the last event, with the database's time in the same snapshot.
@@ -42,7 +43,7 @@ export class OperatorStatements extends Statements {
     const { text, hex, table, now } = this.dialect;
     const last = `(SELECT MAX(m.position) FROM ${table('auth_event')} m)`;
     return this.once(
-      `SELECT l.log_id, ${this.head.select('h', FIGURES)}, ${text(`COALESCE(${last}, 0)`)} AS last_position, ` +
+      `SELECT l.log_id, ${this.head.select('h')}, ${text(`COALESCE(${last}, 0)`)} AS last_position, ` +
         `${hex('e.event_id')} AS last_event, ${text(now)} AS now FROM ${table('auth_head')} h ` +
         `JOIN ${table('auth_log')} l ON l.id = 1 ` +
         `LEFT JOIN ${table('auth_event')} e ON e.position = ${last} WHERE h.id = 1`,
@@ -88,10 +89,6 @@ export class OperatorStatements extends Statements {
     );
   }
 
-  raiseFormat(format: number): Statement {
-    return this.setFormat({ format });
-  }
-
   /** Lowers a registered bound (ms); the head says who did it. */
   lowerBound(bound: LoweredBound, to: number, by: string): Statement {
     return bound === 'maxStaleness'
@@ -100,20 +97,10 @@ export class OperatorStatements extends Statements {
   }
 }
 
-const FIGURES = [
-  'position',
-  'lastEventId',
-  'purgedThrough',
-  'format',
-  'maxStaleness',
-  'maxStalenessBy',
-  'maxTokenLife',
-  'maxTokenLifeBy',
-] as const satisfies readonly (keyof AuthHead)[];
-const readFigures = reader(AuthHead, FIGURES);
+const readHead = reader(AuthHead);
 
 /** A row of {@link OperatorStatements.figures}. */
-export interface LogFigures extends ReturnType<typeof readFigures> {
+export interface LogFigures extends AuthHead {
   readonly logId: string;
   readonly lastPosition: number;
   /** Its id; `null` while the log is empty. */
@@ -125,7 +112,7 @@ export interface LogFigures extends ReturnType<typeof readFigures> {
 /** @see LogFigures */
 export function figuresOf(row: Row): LogFigures {
   return {
-    ...readFigures(row),
+    ...readHead(row),
     logId: row['log_id'] ?? '',
     lastPosition: integerOf(row['last_position']),
     lastEvent: row['last_event'] ?? null,

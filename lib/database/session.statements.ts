@@ -1,5 +1,6 @@
 import { AuthSession, RefreshToken } from './entities/auth-session.entity.js';
 import { integerOf, reader } from './entities/table.js';
+import { named } from './prepared-statement.js';
 import { type Judgement, judgedBy, judgementOf } from './account.statements.js';
 import { LogStatements, type ReadHead, readHeadOf } from './log.statements.js';
 import { Statements } from './statement-repository.js';
@@ -34,6 +35,9 @@ export interface PresentedToken {
   /** The head of the log at that moment. */
   readonly read: ReadHead;
 }
+
+/** Before every session. */
+const FIRST_PLACE: SessionPlace = { createdAt: Number.MAX_SAFE_INTEGER, key: 'f'.repeat(32) };
 
 /** What the names of the token's columns begin with, beside those of its session. */
 const PRESENTED = 'token_';
@@ -82,7 +86,7 @@ export class SessionStatements extends Statements {
   );
 
   /** Of one token. A kept plan for a list would scan what was a small table. */
-  private readonly findOne = this.keep('presented', this.findEach);
+  private readonly findOne = named('presented', this.findEach);
 
   /** The one lock of a refresh; a logout of the session takes the same (RT-08). */
   readonly lockSession = this.session.find(['key'], { only: ['key'], lock: true });
@@ -139,19 +143,17 @@ export class SessionStatements extends Statements {
   /** One session by its key, without a lock. */
   readonly findByKey = this.session.find(['key']);
 
-  private readonly firstPage = this.prepare<[subjectKey: string, limit: number]>(
-    this.page(`s.subject_key = ?1`, '?2'),
-    'hex',
-    'plain',
-  );
-  private readonly nextPage = this.prepare<
+  /**
+   * Raw: each database needs its own advice to take the order from the index, and MariaDB does not find a
+   * comparison of rows in one.
+   */
+  private readonly page = this.prepare<
     [subjectKey: string, createdAt: number, key: string, limit: number]
   >(
-    // Not as a comparison of rows, which MariaDB does not find in an index.
-    this.page(
-      's.subject_key = ?1 AND s.created_at <= ?2 AND (s.created_at < ?2 OR s.session_key < ?3)',
-      '?4',
-    ),
+    `SELECT ${this.session.select('s')} FROM ${this.session.table} s${this.dialect.ordered('auth_session_open')} ` +
+      `WHERE s.subject_key = ?1 AND s.created_at <= ?2 AND (s.created_at < ?2 OR s.session_key < ?3) ` +
+      `AND s.ended_at IS NULL ORDER BY ${this.dialect.behindNull('s.ended_at', 'DESC')}` +
+      `s.created_at DESC, s.session_key DESC LIMIT ?4`,
     'hex',
     'plain',
     'hex',
@@ -227,21 +229,12 @@ export class SessionStatements extends Statements {
   /**
    * Sessions of an account whose rows have not ended, the newest first; some of them may have expired,
    * or be ended by a mark.
+   *
+   * @param after - The last one of the page before.
    */
   pageOpen(subjectKey: string, after: SessionPlace | undefined, limit: number): Statement {
-    return after === undefined
-      ? this.firstPage(subjectKey, limit)
-      : this.nextPage(subjectKey, after.createdAt, after.key, limit);
-  }
-
-  /** Raw: each database needs its own advice to take the order from the index. */
-  private page(condition: string, limit: string): string {
-    const { ordered, behindNull } = this.dialect;
-    return (
-      `SELECT ${this.session.select('s')} FROM ${this.session.table} s${ordered('auth_session_open')} ` +
-      `WHERE ${condition} AND s.ended_at IS NULL ORDER BY ${behindNull('s.ended_at', 'DESC')}` +
-      `s.created_at DESC, s.session_key DESC LIMIT ${limit}`
-    );
+    const { createdAt, key } = after ?? FIRST_PLACE;
+    return this.page(subjectKey, createdAt, key, limit);
   }
 }
 

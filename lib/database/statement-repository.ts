@@ -4,7 +4,6 @@ import {
   bytesOf,
   insertion,
   itself,
-  named,
   type Prepared,
   prepared,
   type Slot,
@@ -59,14 +58,14 @@ interface FindOptions<T> {
 }
 
 /** How a value of a raw statement is written: as it is, or hexadecimal digits as bytes; or a list of such. */
-type ValueKind = 'plain' | 'hex' | 'plains' | 'hexes';
+type ValueKind = 'plain' | 'hex' | 'hexes';
 
 /** The kind of each value; none where all are numbers. */
 type ValueKinds<V extends readonly unknown[]> = V extends readonly number[]
   ? []
   : {
       [I in keyof V]: V[I] extends readonly unknown[]
-        ? 'plains' | 'hexes'
+        ? 'hexes'
         : V[I] extends number
           ? 'plain'
           : 'plain' | 'hex';
@@ -96,15 +95,10 @@ export abstract class Statements {
     const slots = given.map((kind, argument) => ({
       argument,
       name: `value ${argument + 1} of ${sql}`,
-      isList: kind === 'plains' || kind === 'hexes',
-      write: kind === 'hex' || kind === 'hexes' ? bytesOf : itself,
+      isList: kind === 'hexes',
+      write: kind === 'plain' ? itself : bytesOf,
     }));
     return prepared<V>(this.dialect, sql, slots);
-  }
-
-  /** The same statement, whose plan a connection keeps where it can. */
-  protected keep<V extends readonly unknown[]>(id: string, make: Prepared<V>): Prepared<V> {
-    return named(id, make);
   }
 
   /** A statement whose text depends on its values, so that nothing of it is kept. */

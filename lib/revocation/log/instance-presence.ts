@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 import type { Dialect } from '../../database/dialect.js';
 import { SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
-import { type InstanceRow, InstanceStatements } from '../../database/instance.statements.js';
+import type { AuthInstance } from '../../database/entities/auth-instance.entity.js';
+import { InstanceStatements } from '../../database/instance.statements.js';
 import type { Via } from '../../database/log-database.js';
 import type { Transaction } from '../../database/statement.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
@@ -28,7 +29,7 @@ export interface RegisteredBounds {
 export class InstancePresence {
   private readonly id: string;
   private readonly statements: InstanceStatements;
-  private row: InstanceRow | undefined;
+  private row: AuthInstance | undefined;
 
   constructor(
     dialect: Dialect,
@@ -51,16 +52,19 @@ export class InstancePresence {
       ...bounds,
       release: RELEASE,
       format: SUPPORTED_FORMAT,
+      seenAt: 0,
+      clockAhead: 0,
     };
     yield* this.renew();
   }
 
   /** The heartbeat; does nothing before the instance registered. */
   *renew(): Transaction<void> {
-    if (this.row === undefined) return;
+    const { row, statements } = this;
+    if (row === undefined) return;
     // After a day of sleep another instance has deleted the row.
-    yield this.statements.insert(this.row);
-    yield this.statements.renew(this.row, this.clock.wall());
+    yield statements.insert(row);
+    yield statements.renew(row.id, { ...row, clockAhead: this.clock.wall() });
   }
 
   *leave(): Transaction<void> {

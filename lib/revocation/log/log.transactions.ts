@@ -1,9 +1,5 @@
-import {
-  accountOf,
-  type AccountRow,
-  AccountStatements,
-  mark,
-} from '../../database/account.statements.js';
+import { accountOf, AccountStatements, mark } from '../../database/account.statements.js';
+import type { AuthAccount } from '../../database/entities/auth-account.entity.js';
 import {
   type LogEvent,
   type RevocationEvent,
@@ -29,7 +25,7 @@ import { RETENTION_MARGIN } from './retention.js';
 const LONGEST_SESSION = 366 * 86_400_000;
 
 /** Accounts that a transaction has locked, by key, as they were. */
-type LockedAccounts = ReadonlyMap<string, AccountRow>;
+type LockedAccounts = ReadonlyMap<string, AuthAccount>;
 
 /** Pending events that are numbered in one transaction. */
 export const PENDING_PAGE = 500;
@@ -223,7 +219,7 @@ export class LogTransactions {
     events: ReadonlyMap<string, LogEvent>,
     now: number,
   ): Transaction<void> {
-    const changed = new Map<string, AccountRow>();
+    const changed = new Map<string, AuthAccount>();
     for (const draft of drafts.filter(isMark)) {
       const event = events.get(draft.id);
       const account = changed.get(draft.key) ?? locked.get(draft.key);
