@@ -2,10 +2,9 @@ import type { AuthClock } from '../platform/auth-clock.js';
 import type { RevocationReason } from './entities/revocation-event.entity.js';
 import { integerOf } from './entities/table.js';
 import { type HeadBefore, NOT_RAISED } from './log.statements.js';
-import { bytesOf, planName } from './prepared-statement.js';
+import { bytesOf, planName, type Row, type Statement } from './statement.js';
 import { Statements } from './statement-repository.js';
 import type { Dialect, OneStatement } from './dialect.js';
-import type { Row, Statement } from './statement.js';
 
 /** The end of a token or a session, as the statement takes it. */
 export interface EndToAppend {

@@ -1,8 +1,7 @@
 import type { OneStatement } from './dialect.js';
 import { StorageFailure } from './log-database.js';
-import { planName } from './prepared-statement.js';
+import { planName, type Statement, type Transaction } from './statement.js';
 import { Statements } from './statement-repository.js';
-import type { Statement, Transaction } from './statement.js';
 
 /** Some statements: all of them change what they have to, or none does. */
 export interface AllOrNothing {

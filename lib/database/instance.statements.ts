@@ -1,4 +1,4 @@
-import { AuthInstance } from './entities/auth-instance.entity.js';
+import { AuthInstance } from './entities/auth-log.entity.js';
 import { integerOf, reader } from './entities/table.js';
 import { Statements } from './statement-repository.js';
 import type { Row } from './statement.js';

@@ -9,9 +9,8 @@ import {
   type RevocationReason,
 } from './entities/revocation-event.entity.js';
 import { columnsOf, integerOf, reader } from './entities/table.js';
-import { columnValue, named } from './prepared-statement.js';
+import { columnValue, named, type Row, type Statement } from './statement.js';
 import { selected, Statements } from './statement-repository.js';
-import type { Row, Statement } from './statement.js';
 
 /** Why nothing is committed where the head was not raised, or not every event was added. */
 export const NOT_RAISED = 'The head of the revocation log was not raised.';

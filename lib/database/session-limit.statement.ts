@@ -1,8 +1,7 @@
 import type { Dialect } from './dialect.js';
 import type { Judgement } from './account.statements.js';
-import { bytesOf, statementOf } from './prepared-statement.js';
+import { bytesOf, type Statement, statementOf } from './statement.js';
 import type { SessionRow } from './session.statements.js';
-import type { Statement } from './statement.js';
 
 /**
  * The ids of an account's open sessions that share a limit with `session`, without itself. Raw SQL,

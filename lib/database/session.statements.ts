@@ -1,10 +1,9 @@
 import { AuthSession, RefreshToken } from './entities/auth-session.entity.js';
 import { integerOf, reader } from './entities/table.js';
-import { named } from './prepared-statement.js';
+import { named, type Row, type Statement } from './statement.js';
 import { type Judgement, judgedBy, judgementOf } from './account.statements.js';
 import { LogStatements, type ReadHead, readHeadOf } from './log.statements.js';
 import { Statements } from './statement-repository.js';
-import type { Row, Statement } from './statement.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 
 /** One login. */

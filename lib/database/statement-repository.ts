@@ -7,9 +7,10 @@ import {
   type Prepared,
   prepared,
   type Slot,
+  type SqlValue,
+  type Statement,
   statementOf,
-} from './prepared-statement.js';
-import type { SqlValue, Statement } from './statement.js';
+} from './statement.js';
 
 type Name<T> = keyof T & string;
 

@@ -13,7 +13,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   one(
     'the plan of a poll is made anew each time',
     'database/log.statements',
-    "this.keep('poll', this",
+    "named('poll', this",
     "((_, make) => make)('poll', this",
     'cluster/feed/kept-plan',
   ),

@@ -31,9 +31,13 @@ export {
 export { ServerLogDatabase } from '../../lib/database/server-log-database.js';
 export { newRefreshRow, SessionStatements } from '../../lib/database/session.statements.js';
 export { SqliteLogDatabase } from '../../lib/database/sqlite-log-database.js';
-export { statementOf } from '../../lib/database/prepared-statement.js';
+export {
+  type Row,
+  type Statement,
+  statementOf,
+  type StatementResult,
+} from '../../lib/database/statement.js';
 export { StatementRepository } from '../../lib/database/statement-repository.js';
-export type { Row, Statement, StatementResult } from '../../lib/database/statement.js';
 export { importPeer } from '../../lib/errors/auth-wiring.error.js';
 export { AuthMeter } from '../../lib/events/auth-meter.service.js';
 export { cookies } from '../../lib/http/cookie-options.js';

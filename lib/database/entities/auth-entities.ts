@@ -1,8 +1,7 @@
 import type { EntitySchema, EntitySchemaColumnOptions } from 'typeorm';
 import { AuthAccount } from './auth-account.entity.js';
 import { ApiToken } from './auth-api-token.entity.js';
-import { AuthInstance } from './auth-instance.entity.js';
-import { AuthHead, AuthLog } from './auth-log.entity.js';
+import { AuthHead, AuthInstance, AuthLog } from './auth-log.entity.js';
 import { AuthSession, RefreshToken } from './auth-session.entity.js';
 import { PendingEvent, RevocationEvent } from './revocation-event.entity.js';
 import { type AuthTable, type Column, columnsOf, type EntityClass, tableOf } from './table.js';

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Dialect } from '../../database/dialect.js';
 import { SUPPORTED_FORMAT } from '../../database/entities/revocation-event.entity.js';
-import type { AuthInstance } from '../../database/entities/auth-instance.entity.js';
+import type { AuthInstance } from '../../database/entities/auth-log.entity.js';
 import { InstanceStatements } from '../../database/instance.statements.js';
 import type { Via } from '../../database/log-database.js';
 import type { Transaction } from '../../database/statement.js';

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import { statementOf } from '../../database/prepared-statement.js';
+import { statementOf } from '../../database/statement.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import type { HintConnection, HintContext, HintState } from '../../options/revocation-hint.js';
