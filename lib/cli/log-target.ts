@@ -2,8 +2,8 @@ import type { DataSource, DataSourceOptions } from 'typeorm';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { LogPlace } from '../database/open-log-database.js';
-import { isDataSource } from '../options/data-source-option.js';
-import { CommandFailure, CommandUsageError } from './command.js';
+import { isDataSource, optionsOf } from '../options/data-source-option.js';
+import { CommandUsageError } from './command.js';
 
 /** The options that say where the log is; every command has them. */
 export interface TargetOptions {
@@ -22,11 +22,14 @@ export async function readTarget(
   { dataSource, schema, tablePrefix }: TargetOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<LogPlace> {
-  if (dataSource !== undefined)
-    return { source: await loadDataSource(dataSource), schema, tablePrefix };
+  if (dataSource !== undefined) {
+    return { source: refuseMemory(await loadDataSource(dataSource)), schema, tablePrefix };
+  }
   // Not an option: a URL holds a password, and everyone on the host can list the words of a process.
   const url = env['DATABASE_URL'];
-  if (url !== undefined && url !== '') return { source: optionsOfUrl(url), schema, tablePrefix };
+  if (url !== undefined && url !== '') {
+    return { source: refuseMemory(optionsOfUrl(url)), schema, tablePrefix };
+  }
   throw new CommandUsageError(
     'Which database? Neither --data-source nor DATABASE_URL is given.',
     'Give the module that exports your DataSource, as to TypeORM’s own command: --data-source dist/data-source.js',
@@ -54,7 +57,7 @@ async function loadDataSource(path: string): Promise<DataSource> {
   const values = await Promise.all(modules.flatMap((each) => Object.values(each ?? {})));
   const found = new Set(values.filter(isDataSource));
   const [only] = found;
-  if (only !== undefined && found.size === 1) return refuseMemory(only);
+  if (only !== undefined && found.size === 1) return only;
   throw new CommandUsageError(
     `--data-source ${path} exports ${found.size === 0 ? 'no' : `${found.size}`} DataSource${found.size > 1 ? 's' : ''}; it must export exactly one.`,
     'export default new DataSource({ … })',
@@ -64,8 +67,8 @@ async function loadDataSource(path: string): Promise<DataSource> {
 function optionsOfUrl(url: string): DataSourceOptions {
   if (url.startsWith('sqlite:')) {
     const path = url.slice('sqlite:'.length);
-    if (path === '' || path === ':memory:') throw memoryIsElsewhere();
-    return { type: 'better-sqlite3', database: resolve(path) };
+    const isMemory = path === '' || path === ':memory:';
+    return { type: 'better-sqlite3', database: isMemory ? path : resolve(path) };
   }
   if (/^postgres(ql)?:\/\//.test(url)) return { type: 'postgres', url };
   if (/^(mysql|mariadb):\/\//.test(url)) {
@@ -77,16 +80,11 @@ function optionsOfUrl(url: string): DataSourceOptions {
   );
 }
 
-function refuseMemory(dataSource: DataSource): DataSource {
-  const { type, database } = dataSource.options;
-  if (type === 'better-sqlite3' && (database === ':memory:' || database === '')) {
-    throw memoryIsElsewhere();
-  }
-  return dataSource;
-}
-
-function memoryIsElsewhere(): CommandFailure {
-  return new CommandUsageError(
+function refuseMemory<T extends DataSource | DataSourceOptions>(source: T): T {
+  const { type, database } = optionsOf(source);
+  const isMemory = type === 'better-sqlite3' && (database === ':memory:' || database === '');
+  if (!isMemory) return source;
+  throw new CommandUsageError(
     'An in-memory SQLite database exists only in the process of the application; no command can reach it.',
     'Give the path of a file, or another database.',
   );

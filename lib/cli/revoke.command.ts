@@ -63,7 +63,7 @@ export async function revoke(context: CommandContext, options: RevokeOptions): P
   const pages = sessionsOfScope(log, own.keys, request.scope, cutOff);
   const whose = 'grant' in request.scope ? 'the grant' : 'the client';
   const ended = await endSessions(context, log, own, options, whose, pages);
-  report(context, appended, sessionsEnded(ended));
+  report(context, appended, ended);
 }
 
 /**
@@ -106,13 +106,7 @@ export async function revokeKey(context: CommandContext, options: RevokeKeyOptio
         await pages(log, own, kid),
       )
     : undefined;
-  const { lines, values } = ended === undefined ? NOTHING_MORE : sessionsEnded(ended);
-  const scope =
-    'Below format 2 of the log it counts for keys of this name of every issuer (nestjs-logout raise-format).';
-  report(context, appended, {
-    lines: [...(appended.events.length > 1 ? [scope] : []), ...lines],
-    values,
-  });
+  report(context, appended, ended);
 }
 
 /**
@@ -223,6 +217,9 @@ async function end(
   throw new CommandUsageError('--id takes what an earlier run printed, unchanged.');
 }
 
+const EVERY_ISSUER =
+  'Below format 2 of the log it counts for keys of this name of every issuer (nestjs-logout raise-format).';
+
 /** By the database's time: this host's clock may be wrong. */
 async function pages(
   log: CommandLog,
@@ -232,24 +229,12 @@ async function pages(
   return sessionsOfKey(log, keys, issuer, kid, (await log.figures()).now);
 }
 
-/** What is printed beside the events. */
-interface More {
-  readonly lines: readonly string[];
-  readonly values: object;
-}
-
-const NOTHING_MORE: More = { lines: [], values: {} };
-
-function sessionsEnded(sessions: number): More {
-  return { lines: [`${plural(sessions, 'session')} ended.`], values: { sessions } };
-}
-
-/** Prints what was written, from when it counts and how long it is remembered. */
-function report(
-  { output }: CommandContext,
-  { head, events }: Appended,
-  more: More = NOTHING_MORE,
-): void {
+/**
+ * Prints what was written, from when it counts and how long it is remembered.
+ *
+ * @param sessions - How many were ended after it.
+ */
+function report({ output }: CommandContext, { head, events }: Appended, sessions?: number): void {
   const isBound = !isUnbounded(head.maxStaleness);
   const kept = events.map((event) => ({
     kind: event.kind,
@@ -268,12 +253,14 @@ function report(
       ...kept.map(
         ({ keptUntil }) => `Remembered ${keptUntil === null ? 'for ever' : `until ${keptUntil}`}.`,
       ),
-      ...more.lines,
+      // Only of a key there are two.
+      ...(events.length > 1 ? [EVERY_ISSUER] : []),
+      ...(sessions === undefined ? [] : [`${plural(sessions, 'session')} ended.`]),
     ],
     {
       events: kept,
       effectiveEverywhereWithin: isBound ? head.maxStaleness / 1000 : null,
-      ...more.values,
+      ...(sessions === undefined ? {} : { sessions }),
     },
   );
 }

@@ -3,8 +3,25 @@ import { REVOCATION_REASONS } from '../database/entities/revocation-event.entity
 import { parseDuration } from '../options/duration.js';
 import { RELEASE } from '../platform/release.js';
 import { CommandFailure, type CommandHost, CommandOutput, EXIT } from './command.js';
-import type { COMMANDS } from './commands.js';
+import type { CommandContext } from './command-log.js';
 import type { TargetOptions } from './log-target.js';
+
+/** Options in, exit code out; `undefined` is 0. */
+type Run = (context: CommandContext, options: never) => Promise<number | void>;
+
+/** What each command does, by its name. It is loaded when it runs: `--help` needs no TypeORM. */
+const COMMANDS = {
+  status: async () => (await import('./status.command.js')).status,
+  doctor: async () => (await import('./doctor.command.js')).doctor,
+  explain: async () => (await import('./explain.command.js')).explain,
+  revoke: async () => (await import('./revoke.command.js')).revoke,
+  'revoke-key': async () => (await import('./revoke.command.js')).revokeKey,
+  purge: async () => (await import('./maintenance.commands.js')).purge,
+  migrate: async () => (await import('./migrate.command.js')).migrate,
+  'lower-bound': async () => (await import('./maintenance.commands.js')).lowerBound,
+  'raise-format': async () => (await import('./maintenance.commands.js')).raiseFormat,
+  'new-history': async () => (await import('./maintenance.commands.js')).newHistory,
+} satisfies Record<string, () => Promise<Run>>;
 
 /**
  * Runs `nestjs-logout` with the words that came after its name.
@@ -46,14 +63,11 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
       .action(async (...given: unknown[]) => {
         const command = given.at(-1) as Command;
         const options = { ...command.opts<TargetOptions>(), ...argumentsOf(command) };
-        // Loaded only now, with TypeORM: --help is fast.
-        const [{ COMMANDS: commands }, { CommandContext }] = await Promise.all([
-          import('./commands.js'),
-          import('./command-log.js'),
-        ]);
+        const load: () => Promise<Run> = COMMANDS[name];
+        const [run, { CommandContext }] = await Promise.all([load(), import('./command-log.js')]);
         const context = new CommandContext(host, outputOf(options.json), options);
         try {
-          exitCode = (await commands[name](context, options as never)) ?? EXIT.ok;
+          exitCode = (await run(context, options as never)) ?? EXIT.ok;
         } finally {
           await context.close();
         }
