@@ -3,7 +3,7 @@ import { apiTokens } from '../database/api-token.statements.js';
 import { AuthAccount } from '../database/entities/auth-account.entity.js';
 import { integerOf, reader } from '../database/entities/table.js';
 import type { Row, Statement, Transaction } from '../database/statement.js';
-import type { PurgeSweep } from '../revocation/log/purge-log.js';
+import type { PurgeSweep } from '../revocation/log/revocation-purge.service.js';
 import { RETENTION_MARGIN } from '../revocation/log/retention.js';
 import type { SessionRows, SessionTables } from '../sessions/session-sweep.js';
 

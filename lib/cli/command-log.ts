@@ -26,7 +26,7 @@ import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import type { EventKeys } from '../revocation/index/event-key.js';
 import type { EventDraft } from '../revocation/log/event-draft.js';
-import { appendRetried } from '../revocation/log/append-retried.js';
+import { appendRetried } from '../revocation/log/append.js';
 import { isInDoubt } from '../revocation/log/log-history.js';
 import type { Appended, LogTransactions } from '../revocation/log/log.transactions.js';
 import { logOn, type OpenLog, openLogOn } from '../revocation/log/open-log.js';

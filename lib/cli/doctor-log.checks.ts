@@ -1,10 +1,9 @@
 import { SUPPORTED_FORMAT } from '../database/entities/revocation-event.entity.js';
-import type { AuthTable } from '../database/entities/table.js';
-import { integerOf } from '../database/entities/table.js';
+import { type AuthTable, integerOf } from '../database/entities/table.js';
 import type { SeenInstance } from '../database/instance.statements.js';
 import { PurgeStatements } from '../database/purge.statements.js';
 import { PENDING_PAGE } from '../revocation/log/log.transactions.js';
-import { PURGE_AGE } from '../revocation/log/purge-log.js';
+import { PURGE_AGE } from '../revocation/log/revocation-purge.service.js';
 import { namesOf } from './command-log.js';
 import { boundText, isUnbounded, plural, spanText } from './command.js';
 import { type Check, type Finding, note, wrong } from './doctor-check.js';

@@ -4,7 +4,7 @@ import type { SeenInstance } from '../database/instance.statements.js';
 import type { LoweredBound } from '../database/operator.statements.js';
 import { passTime } from '../platform/auth-clock.js';
 import { agreedTime } from '../revocation/log/clock-check.service.js';
-import { purgeLog } from '../revocation/log/purge-log.js';
+import { purgeLog } from '../revocation/log/revocation-purge.service.js';
 import { sessionSweep } from '../sessions/session-sweep.js';
 import { type CommandContext, type CommandLog, isRunning, namesOf } from './command-log.js';
 import {

@@ -1,5 +1,5 @@
 import type { AuthClock } from '../platform/auth-clock.js';
-import type { RevocationReason } from './entities/revocation-event.entity.js';
+import type { PendingEvent } from './entities/revocation-event.entity.js';
 import { integerOf } from './entities/table.js';
 import { type HeadBefore, NOT_RAISED } from './log.statements.js';
 import { bytesOf, planName, type Row, type Statement } from './statement.js';
@@ -7,16 +7,11 @@ import { Statements } from './statement-repository.js';
 import type { Dialect, OneStatement } from './dialect.js';
 
 /** The end of a token or a session, as the statement takes it. */
-export interface EndToAppend {
-  readonly id: string;
+export interface EndToAppend extends Pick<
+  PendingEvent,
+  'id' | 'key' | 'expiresAt' | 'life' | 'reason' | 'actor'
+> {
   readonly kind: 'token' | 'session';
-  readonly key: string;
-  /** `token`: its own expiry (epoch ms), by which its event can be forgotten. */
-  readonly expiresAt: number | null;
-  /** Otherwise for how long after the latest of the times, at least (ms). */
-  readonly life: number | null;
-  readonly reason: RevocationReason;
-  readonly actor: string | null;
 }
 
 /** What must hold of the log, or the statement does nothing. */

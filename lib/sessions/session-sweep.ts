@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Row, Statement, Transaction } from '../database/statement.js';
-import type { PurgeSweep } from '../revocation/log/purge-log.js';
+import type { PurgeSweep } from '../revocation/log/revocation-purge.service.js';
 import type { StoredSessions } from './session-store.service.js';
 
 /** Rows chosen without locks and deleted by key in one transaction. */

@@ -194,7 +194,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'the claim of a purge is not renewed',
-    'revocation/log/purge-log',
+    'revocation/log/revocation-purge.service',
     'isLost = !(await claim.renew());',
     '',
     'cluster/feed/s16',

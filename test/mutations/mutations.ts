@@ -130,7 +130,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'the purge goes by the host’s clock',
     edits: [
       {
-        file: 'revocation/log/purge-log',
+        file: 'revocation/log/revocation-purge.service',
         find: 'return headOf(rows[0], clock).now;',
         replace: 'return clock.wall();',
       },

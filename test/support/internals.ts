@@ -15,13 +15,11 @@ export {
 } from '../../lib/database/derive-data-source-options.js';
 export { AuthSession } from '../../lib/database/entities/auth-session.entity.js';
 export { AUTH_TABLES, integerOf } from '../../lib/database/entities/table.js';
-export { newEventId } from '../../lib/revocation/log/event-draft.js';
+export { type EventDraft, newEventId } from '../../lib/revocation/log/event-draft.js';
 export { InstanceStatements } from '../../lib/database/instance.statements.js';
 export { type LogDatabase, StorageFailure } from '../../lib/database/log-database.js';
-export type { EventDraft } from '../../lib/revocation/log/event-draft.js';
 export { pageOf } from '../../lib/database/event-page.js';
-export type { Head } from '../../lib/database/log.statements.js';
-export { LogStatements } from '../../lib/database/log.statements.js';
+export { type Head, LogStatements } from '../../lib/database/log.statements.js';
 export { openLogDatabase } from '../../lib/database/open-log-database.js';
 export {
   type LogEvent,
@@ -46,11 +44,10 @@ export { TokenIntrospector } from '../../lib/http/token.routes.js';
 export type { AuthKey } from '../../lib/options/auth-key.js';
 export type { ResolvedAuthOptions } from '../../lib/options/resolved-auth-options.js';
 export { UNBOUNDED } from '../../lib/options/operation-settings.js';
-export { requestOf } from '../../lib/platform/request.js';
+export { claimsOf, requestOf } from '../../lib/platform/request.js';
 export { logText, messageOf } from '../../lib/platform/log-text.js';
 export { assertOneCopyOfNest } from '../../lib/platform/auth-exception.filter.js';
 export { RELEASE } from '../../lib/platform/release.js';
-export { claimsOf } from '../../lib/platform/request.js';
 export { LogCursor } from '../../lib/revocation/feed/log-cursor.js';
 export { LOAD_PAGE, loadLog } from '../../lib/revocation/feed/log-loader.js';
 export { LogFollower } from '../../lib/revocation/feed/log-follower.js';
@@ -58,7 +55,7 @@ export { RevocationFeed } from '../../lib/revocation/feed/revocation-feed.servic
 export { EventKeys } from '../../lib/revocation/index/event-key.js';
 export { MarkTable } from '../../lib/revocation/index/mark.js';
 export { RevocationIndex } from '../../lib/revocation/index/revocation-index.js';
-export { AppendAtOnce } from '../../lib/revocation/log/append-at-once.js';
+export { AppendAtOnce } from '../../lib/revocation/log/append.js';
 export { ClockCheck } from '../../lib/revocation/log/clock-check.service.js';
 export { InDoubtCommits } from '../../lib/revocation/log/in-doubt-commits.js';
 export { LogConnection } from '../../lib/revocation/log/log-connection.service.js';

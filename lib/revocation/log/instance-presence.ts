@@ -15,11 +15,7 @@ import type { OpenLog } from './open-log.js';
 export const INSTANCE_LABEL = `${hostname()}:${process.pid}`;
 
 /** What an instance registers before it serves (H4), in milliseconds. */
-export interface RegisteredBounds {
-  readonly maxStaleness: number;
-  readonly maxTokenLife: number;
-  readonly issuer: string;
-}
+type RegisteredBounds = Pick<AuthInstance, 'maxStaleness' | 'maxTokenLife' | 'issuer'>;
 
 /**
  * This instance's row in `auth_instance`: inserted when it registers, renewed about once a minute (a

@@ -9,7 +9,7 @@ import { eventOf, type Head, headOf, LogStatements } from '../../database/log.st
 import type { Row } from '../../database/statement.js';
 import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import type { AuthClock } from '../../platform/auth-clock.js';
-import { AppendAtOnce } from './append-at-once.js';
+import { AppendAtOnce } from './append.js';
 import { InstancePresence } from './instance-presence.js';
 import { type HistorySettings, LogHistory, readHead } from './log-history.js';
 import { LogTransactions } from './log.transactions.js';

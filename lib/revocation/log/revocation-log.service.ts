@@ -11,7 +11,7 @@ import { EventKeys } from '../index/event-key.js';
 import { RevocationIndex } from '../index/revocation-index.js';
 import { type Moment, ProofClock } from '../staleness/proof-clock.js';
 import { StalePolicies } from '../staleness/stale-policies.service.js';
-import { appendRetried } from './append-retried.js';
+import { appendRetried } from './append.js';
 import { CallerWrites } from './caller-writes.js';
 import { draftsOf, type EventDraft, type RevocationRequest } from './event-draft.js';
 import { InDoubtCommits } from './in-doubt-commits.js';

@@ -1,11 +1,16 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { setImmediate } from 'node:timers/promises';
+import { integerOf } from '../../database/entities/table.js';
+import { headOf } from '../../database/log.statements.js';
+import { PurgeStatements } from '../../database/purge.statements.js';
+import type { Statement } from '../../database/statement.js';
 import { AuthMeter } from '../../events/auth-meter.service.js';
 import { SharedCall } from '../../platform/async-calls.js';
 import { AuthClock, type CancelSchedule } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
 import { ClockCheck } from './clock-check.service.js';
 import { LogConnection } from './log-connection.service.js';
-import { purgeLog, type PurgeSweep } from './purge-log.js';
+import type { OpenLog } from './open-log.js';
 
 /** What is purged after the events, by one instance at a time. */
 export const PURGE_SWEEPS = Symbol('nestjs-logout:purge-sweeps');
@@ -82,4 +87,203 @@ export class RevocationPurge {
     }
     this.start();
   }
+}
+
+/** The parts of the log that a purge needs, and the statements that only a purge has. */
+interface PurgedLog extends Pick<OpenLog, 'database' | 'statements' | 'transactions'> {
+  readonly purge: PurgeStatements;
+}
+
+/** An instance that purges keeps the others from it for so long (ms); the claim expires if it crashes. */
+const CLAIM = 30_000;
+
+/** No row younger than this is purged, nor one whose successor is (X1). */
+export const PURGE_AGE = 600_000;
+
+/** Rows deleted in one transaction: few enough that a concurrent logout does not notice. */
+const RANGE = 500;
+
+/** Events that one statement compares with earlier ones. */
+const PAGE = 1_000;
+
+/**
+ * Purges one kind of rows.
+ *
+ * @param now - Rows that had expired by this time are deleted (epoch ms).
+ * @param isStopped - Whether to stop before the next transaction.
+ * @param onDeleted - Called after each transaction with its number of rows; it renews the claim.
+ */
+export type PurgeSweep = (
+  now: number,
+  isStopped: () => boolean,
+  onDeleted: (count: number) => Promise<void>,
+) => Promise<void>;
+
+/** How far a process has searched the log for covered events; the next purge goes on from there. */
+export interface CoverSearch {
+  through: number;
+}
+
+/** The parameters of {@link purgeLog}. */
+export interface PurgeRun {
+  /** What is purged after the events. */
+  readonly sweeps: readonly PurgeSweep[];
+  readonly isStopped: () => boolean;
+  readonly covered: CoverSearch;
+  /** The time by which rows may be deleted, given the database's; `undefined`: none may (T2). */
+  readonly forgettingTime: (databaseNow: number) => number | undefined;
+  /** Called with the number of rows that each transaction deleted. */
+  readonly onDeleted?: (count: number, of: 'log' | 'sessions') => void;
+}
+
+/** The result of a purge. */
+export interface Purged {
+  /** `elsewhere`: another instance purges. `clocks`: host and database differ by more than a minute. */
+  readonly outcome: 'done' | 'elsewhere' | 'clocks';
+  /** The number of deleted rows. */
+  readonly deleted: number;
+}
+
+/** Deletes expired and covered events, range by range, unless another instance does so (X1, X2). */
+export async function purgeLog(
+  opened: Omit<PurgedLog, 'purge'>,
+  clock: AuthClock,
+  { sweeps, isStopped, covered, forgettingTime, onDeleted }: PurgeRun,
+): Promise<Purged> {
+  const log = { ...opened, purge: new PurgeStatements(opened.database.dialect) };
+  const databaseNow = await readTime(log, clock);
+  const now = forgettingTime(databaseNow);
+  if (now === undefined) return { outcome: 'clocks', deleted: 0 };
+  const claim = await PurgeClaim.take(log, clock, databaseNow);
+  if (claim === undefined) return { outcome: 'elsewhere', deleted: 0 };
+  let deleted = 0;
+  let isLost = false;
+  const isOver = (): boolean => isLost || isStopped();
+  const after = (of: 'log' | 'sessions') => async (count: number) => {
+    deleted += count;
+    onDeleted?.(count, of);
+    isLost = !(await claim.renew());
+  };
+  try {
+    await sweepExpired(log, now, isOver, after('log'));
+    await sweepCovered(log, covered, now, isOver, after('log'));
+    for (const sweep of sweeps) if (!isOver()) await sweep(now, isOver, after('sessions'));
+  } finally {
+    await claim.release();
+  }
+  return { outcome: 'done', deleted };
+}
+
+async function sweepExpired(
+  log: PurgedLog,
+  ...[now, isStopped, onDeleted]: Parameters<PurgeSweep>
+): Promise<void> {
+  const statement = log.purge.findExpired(now, now - PURGE_AGE, RANGE);
+  for (let found = RANGE; found === RANGE && !isStopped();) {
+    const positions = await findPositions(log, statement);
+    found = positions.length;
+    if (found === 0) break;
+    await onDeleted(await purge(log, positions));
+    await setImmediate();
+  }
+}
+
+/**
+ * Deletes events that a later event of the same account, issuer or key covers: the later one revokes the
+ * same tokens for at least as long. So repeated acts leave one row for each account.
+ *
+ * It searches by later events that are older than ten minutes. Then every earlier event of the same key,
+ * and the successor of each, is as old (X1). Each event is looked at once, in order of position.
+ */
+async function sweepCovered(
+  log: PurgedLog,
+  search: CoverSearch,
+  ...[now, isStopped, onDeleted]: Parameters<PurgeSweep>
+): Promise<void> {
+  while (!isStopped()) {
+    const { rows } = await log.database.read(log.purge.listAges(search.through, PAGE));
+    const young = rows.findIndex((row) => integerOf(row['created_at']) >= now - PURGE_AGE);
+    const last = (young < 0 ? rows : rows.slice(0, young)).at(-1);
+    const through = last === undefined ? search.through : integerOf(last['event_position']);
+    const statement = log.purge.findCovered(search.through, through, RANGE);
+    const positions = await findPositions(log, statement);
+    if (positions.length > 0) {
+      await onDeleted(await purge(log, positions));
+    } else {
+      search.through = through;
+      if (young >= 0 || rows.length < PAGE) break;
+      await onDeleted(0); // the first search reads the whole log: the claim must not expire meanwhile
+    }
+    await setImmediate();
+  }
+}
+
+/** X2: deletes by key what was chosen without a lock, and raises `purged_through` with it. */
+function purge(
+  { database, statements, transactions }: PurgedLog,
+  positions: readonly number[],
+): Promise<number> {
+  return database.transaction(function* () {
+    yield* transactions.lockHead();
+    const { affected } = yield statements.deleteEvents(positions);
+    yield statements.raisePurgedThrough(Math.max(...positions));
+    return affected;
+  });
+}
+
+async function findPositions(log: PurgedLog, statement: Statement): Promise<number[]> {
+  const { rows } = await log.database.read(statement);
+  return rows.map((row) => integerOf(row['event_position']));
+}
+
+async function readTime(log: PurgedLog, clock: AuthClock): Promise<number> {
+  const { rows } = await log.database.read(log.statements.position());
+  return headOf(rows[0], clock).now;
+}
+
+/** The right to purge, which one instance has at a time (X2). */
+class PurgeClaim {
+  private readonly taken: number;
+
+  private constructor(
+    private readonly log: PurgedLog,
+    private readonly clock: AuthClock,
+    /** The database's time when it was taken (epoch ms). */
+    private readonly now: number,
+    private until: number,
+  ) {
+    this.taken = clock.monotonic();
+  }
+
+  /** @returns the claim, or `undefined` while another instance has it. */
+  static async take(
+    log: PurgedLog,
+    clock: AuthClock,
+    now: number,
+  ): Promise<PurgeClaim | undefined> {
+    const until = now + CLAIM;
+    const isTaken = await isRowChanged(log, log.purge.claimPurge(now, until));
+    return isTaken ? new PurgeClaim(log, clock, now, until) : undefined;
+  }
+
+  /** Renews the claim; `false` when another instance has taken it. */
+  async renew(): Promise<boolean> {
+    const { log, until } = this;
+    const next = Math.round(this.now + (this.clock.monotonic() - this.taken)) + CLAIM;
+    if (next === until) return true;
+    const isKept = await isRowChanged(log, log.purge.renewPurge(until, next));
+    if (isKept) this.until = next;
+    return isKept;
+  }
+
+  async release(): Promise<void> {
+    await isRowChanged(this.log, this.log.purge.renewPurge(this.until, 0));
+  }
+}
+
+function isRowChanged({ database }: PurgedLog, statement: Statement): Promise<boolean> {
+  return database.transaction(function* () {
+    const { affected } = yield statement;
+    return affected === 1;
+  });
 }
