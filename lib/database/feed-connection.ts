@@ -1,11 +1,10 @@
 import { Logger } from '@nestjs/common';
 import type { DataSource, QueryRunner } from 'typeorm';
-import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import { withinTime } from '../platform/async-calls.js';
 import type { Dialect } from './dialect.js';
-import { cut, type DriverConnection, LastAnswers } from './driver-connection.js';
+import { cutAndRelease, type DriverConnection, LastAnswers } from './driver-connection.js';
 
 /** One connection with the DataSource that exists for it alone. */
 interface FeedLink {
@@ -78,9 +77,7 @@ export class FeedConnection {
       );
     } catch (error) {
       isLate = true;
-      const { link } = this;
-      this.link = undefined;
-      if (link !== undefined) void discard(link);
+      void this.close();
       throw error;
     }
   }
@@ -138,10 +135,8 @@ export class FeedConnection {
 
 /** Ends a connection that may be hung, and never fails: whatever is wrong with it is known. */
 async function discard({ dataSource, runner, connection }: FeedLink): Promise<void> {
-  cut(connection);
   try {
-    await setImmediate(); // the driver's pool sees that it is gone
-    if (!runner.isReleased) await runner.release();
+    await cutAndRelease(runner, connection);
     await dataSource.destroy();
   } catch {
     // It is gone.

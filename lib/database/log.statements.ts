@@ -166,11 +166,13 @@ export class LogStatements extends Statements {
     ['position', 'lastEventId', `server = ${this.dialect.server}`],
   );
   private readonly raisePurged = this.head.update(['id = 1', 'purgedThrough <'], ['purgedThrough']);
-  private readonly raiseStaleness = this.head.update(
+
+  /** H4: raise a registered bound, and never lower it; the head says which instance did. */
+  readonly raiseStaleness = this.head.update(
     ['id = 1', 'maxStaleness <'],
     ['maxStaleness', 'maxStalenessBy'],
   );
-  private readonly raiseTokenLife = this.head.update(
+  readonly raiseTokenLife = this.head.update(
     ['id = 1', 'maxTokenLife <'],
     ['maxTokenLife', 'maxTokenLifeBy'],
   );
@@ -203,17 +205,6 @@ export class LogStatements extends Statements {
 
   raisePurgedThrough(position: number): Statement {
     return this.raisePurged(position, { purgedThrough: position });
-  }
-
-  /** H4: raises the registered bounds, never lowers them; the head says which instance raised them. */
-  registerBound(
-    bound: 'maxStaleness' | 'maxTokenLife',
-    value: number,
-    instance: string,
-  ): Statement {
-    return bound === 'maxStaleness'
-      ? this.raiseStaleness(value, { maxStaleness: value, maxStalenessBy: instance })
-      : this.raiseTokenLife(value, { maxTokenLife: value, maxTokenLifeBy: instance });
   }
 
   /** What `{ manager }` writes in the caller's own transaction: column names and values. */

@@ -1,3 +1,5 @@
+import type { DigestLayout } from './digest-table.js';
+
 /** The `until` of an entry that never expires. */
 export const FOREVER = 0xffffffff;
 
@@ -9,14 +11,6 @@ export const UNTIL = 4;
 /** The note byte: the low bits belong to the caller, the highest means "seen again since `unsee()`". */
 export const SEEN = 0x80;
 export const NOTE = 0x7f;
-
-/** Where the entries of a shard are. */
-export interface SlotLayout {
-  /** The words of a slot. */
-  readonly stride: number;
-  hash(words: Uint32Array, at: number): number;
-  home(hash: number, capacity: number): number;
-}
 
 /** One small open-addressing table of a `DigestTable`; the entry of a slot is spread over its arrays. */
 export interface DigestShard {
@@ -47,7 +41,7 @@ const MIN_LOAD = 0.3;
 const LOAD_AFTER_SHRINKING = 0.6;
 
 /** Copies all entries of a shard into an empty one of another capacity. */
-export function copyAll(from: DigestShard, to: DigestShard, layout: SlotLayout): void {
+export function copyAll(from: DigestShard, to: DigestShard, layout: DigestLayout): void {
   for (let slot = 0; slot < from.capacity; slot++) {
     if (from.tags[slot] === 0) continue;
     let target = homeOf(from, slot, to.capacity, layout);
@@ -63,7 +57,7 @@ export function copyAll(from: DigestShard, to: DigestShard, layout: SlotLayout):
  *
  * @returns the capacity that the shard should have from now on.
  */
-export function sweepShard(shard: DigestShard, now: number, layout: SlotLayout): number {
+export function sweepShard(shard: DigestShard, now: number, layout: DigestLayout): number {
   let earliest = FOREVER;
   for (let slot = 0; slot < shard.capacity;) {
     const until = shard.words[slot * layout.stride + UNTIL]!;
@@ -83,7 +77,7 @@ export function sweepShard(shard: DigestShard, now: number, layout: SlotLayout):
 }
 
 /** How many entries that expire at `now` or later were not seen since the last `unsee()`. */
-export function countUnseenIn(shard: DigestShard, now: number, { stride }: SlotLayout): number {
+export function countUnseenIn(shard: DigestShard, now: number, { stride }: DigestLayout): number {
   const { tags, notes, words } = shard;
   let unseen = 0;
   for (let slot = 0; slot < tags.length; slot++) {
@@ -94,7 +88,7 @@ export function countUnseenIn(shard: DigestShard, now: number, { stride }: SlotL
 }
 
 /** Empties a slot without a tombstone: the entries after it move up as far as their home slots allow. */
-function remove(shard: DigestShard, slot: number, layout: SlotLayout): void {
+function remove(shard: DigestShard, slot: number, layout: DigestLayout): void {
   const { capacity, tags } = shard;
   let hole = slot;
   for (let next = slot; ;) {
@@ -130,7 +124,7 @@ function homeOf(
   { words }: DigestShard,
   slot: number,
   capacity: number,
-  layout: SlotLayout,
+  layout: DigestLayout,
 ): number {
   return layout.home(layout.hash(words, slot * layout.stride), capacity);
 }

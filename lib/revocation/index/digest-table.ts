@@ -23,7 +23,7 @@ const GROWTH = 1.5;
 
 /**
  * Where the entry of a key is: its shard, the slot at which a search starts, and its tag. Only this
- * process knows the seed, so that no one can choose many ids of one shard or one run of slots.
+ * process knows the seed, so that no one can choose many ids of one shard or one run of slots. A slot has `stride` words.
  */
 export class DigestLayout {
   private readonly seed0: number;

@@ -87,10 +87,12 @@ export async function registerInstance(
   // H3: before its row vouches for this log, or other instances take an old copy for a followed log.
   if (log.history.isUnknown) await jump(log, via);
   const { database, instance, statements, transactions } = log;
+  const { maxStaleness, maxTokenLife } = bounds;
+  const by = INSTANCE_LABEL;
   const write = function* (): Transaction<void> {
     yield* transactions.lockHead();
-    yield statements.registerBound('maxStaleness', bounds.maxStaleness, INSTANCE_LABEL);
-    yield statements.registerBound('maxTokenLife', bounds.maxTokenLife, INSTANCE_LABEL);
+    yield statements.raiseStaleness(maxStaleness, { maxStaleness, maxStalenessBy: by });
+    yield statements.raiseTokenLife(maxTokenLife, { maxTokenLife, maxTokenLifeBy: by });
     yield* instance.register(bounds);
   };
   await database.transaction(write, via);

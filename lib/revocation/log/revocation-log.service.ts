@@ -85,7 +85,8 @@ export class RevocationLog {
    */
   async append(requests: readonly RevocationRequest[]): Promise<Written> {
     const isAccountAct = requests.some(({ kind }) => kind === 'subject' || kind === 'issuer');
-    const drafts = this.draft(requests);
+    const now = this.clock.wall();
+    const drafts = requests.map((each) => draftsOf(each, this.keys, this.options, now));
     const all = drafts.flat();
     try {
       const writer = isAccountAct ? this.accountWriter : this.writer;
@@ -184,11 +185,6 @@ export class RevocationLog {
     this.inDoubt.stopRetrying();
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
     await Promise.all([this.mover.drain(), this.inDoubt.drain()]);
-  }
-
-  /** The events of each request. */
-  private draft(requests: readonly RevocationRequest[]): EventDraft[][] {
-    return requests.map((request) => draftsOf(request, this.keys, this.options, this.clock.wall()));
   }
 
   private async appendOrFail(
