@@ -71,7 +71,12 @@ export class RevocationGuard implements CanActivate {
       if (recentLogin !== undefined) {
         assertRecentLogin(claims, recentLogin, this.revocation.now());
       }
-      this.remember(context, this.revocation.identify(claims, token));
+      if (hasRequest(context)) {
+        // For `@CurrentToken()`: with the ids by which `logout()` ends this token.
+        const request = requestOf(context);
+        const known = this.revocation.identify(claims, token);
+        rememberClaims(request, known as TokenClaims, kidOfRequest(request));
+      }
       return true;
     } catch (error) {
       if (error instanceof AuthException) {
@@ -115,13 +120,6 @@ export class RevocationGuard implements CanActivate {
     if (typeof header !== 'string') return undefined;
     const [scheme = '', token] = header.split(' ', 2);
     return ['bearer', 'dpop'].includes(scheme.toLowerCase()) ? token : undefined;
-  }
-
-  /** For `@CurrentToken()`: with the ids by which `logout()` ends this token. */
-  private remember(context: ExecutionContext, claims: VerifiedClaims): void {
-    if (!hasRequest(context)) return;
-    const request = requestOf(context);
-    rememberClaims(request, claims as TokenClaims, kidOfRequest(request));
   }
 }
 

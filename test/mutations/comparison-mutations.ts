@@ -353,7 +353,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     54,
     'every instance purges at once',
     'cluster/feed/x2-purging-beside-others.spec.ts: is done by one instance at a time',
-    edit('revocation/log/revocation-purge.service', 'return isTaken ? new', 'return true ? new'),
+    edit('revocation/log/revocation-purge.service', 'if (!isTaken)', 'if (false)'),
   ),
   row(
     55,

@@ -311,7 +311,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
     'RevocationGuard leaves nothing for @CurrentToken()',
     'revocation/revocation.guard',
-    'this.remember(context, this.revocation.identify(claims, token));',
+    'rememberClaims(request, known, kidOfRequest(request));',
     '',
     FOREIGN,
   ),

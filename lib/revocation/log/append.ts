@@ -4,7 +4,7 @@ import {
   wasAllowed,
   writtenUnder,
 } from '../../database/append-at-once.statement.js';
-import type { Dialect } from '../../database/dialect.js';
+import type { Dialect, OneStatement } from '../../database/dialect.js';
 import { isRetryable, type LogDatabase, StorageFailure } from '../../database/log-database.js';
 import type { Statement, StatementResult } from '../../database/statement.js';
 import { retried } from '../../platform/async-calls.js';
@@ -63,23 +63,16 @@ const PAUSE = 10_000;
  * {@link LogTransactions.append}, and so does every retry.
  */
 export class AppendAtOnce {
+  private readonly statement: AppendAtOnceStatement;
   private pausedUntil = -Infinity;
 
-  private constructor(
-    private readonly statement: AppendAtOnceStatement,
+  constructor(
+    dialect: Dialect,
+    oneStatement: OneStatement,
     private readonly clock: AuthClock,
     private readonly history: LogHistory,
-  ) {}
-
-  /** `undefined` where the database needs several statements. */
-  static on(dialect: Dialect, clock: AuthClock, history: LogHistory): AppendAtOnce | undefined {
-    const { oneStatement } = dialect;
-    if (oneStatement === undefined) return undefined;
-    return new AppendAtOnce(
-      new AppendAtOnceStatement(dialect, oneStatement, KEEPING),
-      clock,
-      history,
-    );
+  ) {
+    this.statement = new AppendAtOnceStatement(dialect, oneStatement, KEEPING);
   }
 
   /**

@@ -72,7 +72,9 @@ export function logOn(
   const statements = new LogStatements(database.dialect);
   const history = new LogHistory(settings);
   const transactions = new LogTransactions(statements, clock, history);
-  const appendAtOnce = AppendAtOnce.on(database.dialect, clock, history);
+  const { oneStatement } = database.dialect;
+  const appendAtOnce =
+    oneStatement && new AppendAtOnce(database.dialect, oneStatement, clock, history);
   const instance = new InstancePresence(database.dialect, clock);
   return { database, statements, transactions, appendAtOnce, history, id, instance };
 }

@@ -154,7 +154,7 @@ export async function purgeLog(
   const databaseNow = await readTime(log, clock);
   const now = forgettingTime(databaseNow);
   if (now === undefined) return { outcome: 'clocks', deleted: 0 };
-  const claim = await PurgeClaim.take(log, clock, databaseNow);
+  const claim = await takeClaim(log, clock, databaseNow);
   if (claim === undefined) return { outcome: 'elsewhere', deleted: 0 };
   let deleted = 0;
   let isLost = false;
@@ -242,43 +242,37 @@ async function readTime(log: PurgedLog, clock: AuthClock): Promise<number> {
 }
 
 /** The right to purge, which one instance has at a time (X2). */
-class PurgeClaim {
-  private readonly taken: number;
+interface PurgeClaim {
+  /** `false` when another instance has taken it. */
+  renew(): Promise<boolean>;
+  release(): Promise<boolean>;
+}
 
-  private constructor(
-    private readonly log: PurgedLog,
-    private readonly clock: AuthClock,
-    /** The database's time when it was taken (epoch ms). */
-    private readonly now: number,
-    private until: number,
-  ) {
-    this.taken = clock.monotonic();
-  }
-
-  /** @returns the claim, or `undefined` while another instance has it. */
-  static async take(
-    log: PurgedLog,
-    clock: AuthClock,
-    now: number,
-  ): Promise<PurgeClaim | undefined> {
-    const until = now + CLAIM;
-    const isTaken = await isRowChanged(log, log.purge.claimPurge(now, until));
-    return isTaken ? new PurgeClaim(log, clock, now, until) : undefined;
-  }
-
-  /** Renews the claim; `false` when another instance has taken it. */
-  async renew(): Promise<boolean> {
-    const { log, until } = this;
-    const next = Math.round(this.now + (this.clock.monotonic() - this.taken)) + CLAIM;
-    if (next === until) return true;
+/**
+ * @param now - The database's time (epoch ms).
+ * @returns the claim, or `undefined` while another instance has it.
+ */
+async function takeClaim(
+  log: PurgedLog,
+  clock: AuthClock,
+  now: number,
+): Promise<PurgeClaim | undefined> {
+  let until = now + CLAIM;
+  const isTaken = await isRowChanged(log, log.purge.claimPurge(now, until));
+  if (!isTaken) return undefined;
+  const taken = clock.monotonic();
+  const move = async (next: number): Promise<boolean> => {
     const isKept = await isRowChanged(log, log.purge.renewPurge(until, next));
-    if (isKept) this.until = next;
+    if (isKept) until = next;
     return isKept;
-  }
-
-  async release(): Promise<void> {
-    await isRowChanged(this.log, this.log.purge.renewPurge(this.until, 0));
-  }
+  };
+  return {
+    async renew() {
+      const next = Math.round(now + (clock.monotonic() - taken)) + CLAIM;
+      return next === until || move(next);
+    },
+    release: () => move(0),
+  };
 }
 
 function isRowChanged({ database }: PurgedLog, statement: Statement): Promise<boolean> {

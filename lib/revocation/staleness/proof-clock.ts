@@ -22,11 +22,12 @@ export const LEASE_SHARE = 0.98;
  */
 @Injectable()
 export class ProofClock {
+  /** Whether the log contradicted what is known here, and no proof came since (H1, H5). */
+  isContradicted = false;
   private proof: Moment | undefined;
   /** The same, but {@link discard} keeps it: the lease of open connections starts there (L4). */
   private last: Moment | undefined;
   private moments = 0;
-  private contradicted = false;
   private databaseTime = 0;
   private databaseSeen = 0;
 
@@ -46,7 +47,7 @@ export class ProofClock {
   prove(sent: Moment, databaseNow: number): void {
     this.proof = sent;
     this.last = sent;
-    this.contradicted = false;
+    this.isContradicted = false;
     this.databaseTime = databaseNow;
     this.databaseSeen = sent.monotonic;
   }
@@ -57,12 +58,7 @@ export class ProofClock {
    */
   discard(): void {
     this.proof = undefined;
-    this.contradicted = true;
-  }
-
-  /** Whether the log contradicted what is known here, and no proof came since (H1, H5). */
-  get isContradicted(): boolean {
-    return this.contradicted;
+    this.isContradicted = true;
   }
 
   /** Milliseconds since the proof, by the clock that advanced more; Infinity without a proof. */
