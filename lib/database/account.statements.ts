@@ -160,12 +160,9 @@ export function endedBy(
   return gen < marks.killsBelow ? marks.reason : undefined;
 }
 
-/** Whether an account may log in. */
-type Locks = Pick<AuthAccount, 'lockedUntil' | 'disabledAt'>;
-
 /** What a session is judged by: its account, its issuer, and the database's time. */
 export interface Judgement {
-  readonly account: SubjectMarks & Locks;
+  readonly account: SubjectMarks & Pick<AuthAccount, 'lockedUntil' | 'disabledAt'>;
   readonly issuer: SubjectMarks;
   readonly now: number;
 }
@@ -174,7 +171,6 @@ const ACCOUNT_PROPERTIES = [...MARK_PROPERTIES, 'lockedUntil', 'disabledAt'] as 
 const [ACCOUNT, ISSUER] = ['account_', 'issuer_'];
 const readAccount = reader(AuthAccount, ACCOUNT_PROPERTIES, ACCOUNT);
 const readIssuer = reader(AuthAccount, MARK_PROPERTIES, ISSUER);
-const UNLOCKED: Locks = { lockedUntil: null, disabledAt: null };
 
 /**
  * The part of a SELECT that reads a judgement, beside the time as `now`: its columns, and the joins that go
@@ -205,7 +201,7 @@ export function judgementOf(row: Row | undefined, clock: Pick<AuthClock, 'databa
   if (row === undefined) throw new Error('The database gave no row for its own time.');
   const isKnown = (prefix: string): boolean => row[`${prefix}kills_below`] !== null;
   return {
-    account: isKnown(ACCOUNT) ? readAccount(row) : { ...UNMARKED, ...UNLOCKED },
+    account: isKnown(ACCOUNT) ? readAccount(row) : unknownAccount(''),
     issuer: isKnown(ISSUER) ? readIssuer(row) : UNMARKED,
     now: clock.database(integerOf(row['now'])),
   };

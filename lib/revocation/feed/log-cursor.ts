@@ -28,11 +28,8 @@ export interface CursorSnapshot {
  * - `unsupported`: a newer release wrote what this one does not understand.
  */
 export type Judgement =
-  | { readonly kind: 'crowded' }
-  | { readonly kind: 'current' | 'behind' }
-  | { readonly kind: 'reload' }
-  | { readonly kind: 'fork'; readonly why: string }
-  | { readonly kind: 'unsupported'; readonly why: string };
+  | { readonly kind: 'current' | 'behind' | 'crowded' | 'reload' }
+  | { readonly kind: 'fork' | 'unsupported'; readonly why: string };
 
 /** How far this instance has followed the log, and the judge of every answer (F2, F3, X3, H5). */
 @Injectable()

@@ -79,8 +79,9 @@ export class LogFollower {
         if (isRecovered)
           throw new Error('The revocation log changes faster than it can be loaded.');
         isRecovered = true;
-        if (judgement.kind === 'fork') log.history.contradict(answer.head);
-        await this.recover(log, judgement, timeout);
+        const contradiction = judgement.kind === 'fork' ? judgement.why : undefined;
+        if (contradiction !== undefined) log.history.contradict(answer.head);
+        await this.recover(log, contradiction, timeout);
       } else if (judgement.kind === 'unsupported') {
         this.proofs.discard();
         throw new Error(
@@ -163,7 +164,7 @@ export class LogFollower {
    */
   private async recover(
     log: OpenLog,
-    judgement: Extract<Judgement, { kind: 'fork' | 'reload' }>,
+    contradiction: string | undefined,
     timeout: number,
   ): Promise<void> {
     this.index.beginReload();
@@ -174,13 +175,13 @@ export class LogFollower {
     this.addPending(answer);
     // While the clocks differ, rows that another host has purged would look lost.
     const lost = forgettable === undefined ? 0 : this.index.countMissing(forgettable);
-    const isFork = judgement.kind === 'fork' || lost > 0;
+    const isFork = contradiction !== undefined || lost > 0;
     this.meter.loads[isFork ? 'fork' : 'purge']++;
     if (!isFork) return;
     this.meter.histories.fork++;
     this.meter.eventsLost = lost;
     this.events.tell({ type: 'history_lost', lost });
-    const why = judgement.kind === 'fork' ? judgement.why : 'known events are missing in a reload';
+    const why = contradiction ?? 'known events are missing in a reload';
     this.logger.error(
       `The revocation log is not the one that was followed (${why}). ${lost} known live events are ` +
         'lost in the database; this instance goes on refusing their tokens. If commits may have been ' +
