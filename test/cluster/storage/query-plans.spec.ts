@@ -61,10 +61,11 @@ describeOn(databaseKinds, 'the order of rows', (kind) => {
         );
         // A table of few rows is read whole, whatever its indexes are.
         yield new AccountStatements(dialect).insertMissing(Array.from({ length: ROWS }, digest));
-        for (let token = 0; token < ROWS; token++) {
-          const row = newRefreshRow(digest() + digest(), digest(), token, 9e12);
-          yield new SessionStatements(dialect).insertRefresh(row);
-        }
+        yield new SessionStatements(dialect).insertRefresh(
+          ...Array.from({ length: ROWS }, (_, number) =>
+            newRefreshRow(digest() + digest(), digest(), number, 9e12),
+          ),
+        );
       });
     }
     const analyze = {
