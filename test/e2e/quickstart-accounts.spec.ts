@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Quickstart, startBoth } from '../support/both-platforms.js';
 import { describeOn, serverKinds } from '../support/databases.js';
 import { mintToken, SHARED_SECRET } from '../support/mint-token.js';
@@ -7,15 +7,36 @@ import { QuickstartProcess } from '../support/quickstart-process.js';
 import { type RawAnswer, type RawRequest, sendRaw } from '../support/raw-http.js';
 import { withToken } from './quickstart-refusals.js';
 
-let both: readonly [Quickstart, Quickstart];
+type Both = Awaited<ReturnType<typeof startBoth>>;
 
-beforeEach(async () => {
-  both = await startBoth({ AUTH_SECRET: SHARED_SECRET });
+let shared: Both;
+let apart: Both | undefined;
+let both: Both;
+
+const start = (): Promise<Both> => startBoth({ AUTH_SECRET: SHARED_SECRET });
+const close = (these: readonly Quickstart[] = []): Promise<unknown> =>
+  Promise.all(these.map((each) => each.close()));
+
+beforeAll(async () => {
+  shared = await start();
 });
+
+beforeEach(() => {
+  both = shared;
+});
+
+/** For a test that ends what an account was given before, or changes the account. */
+const startApart = async (): Promise<void> => {
+  apart = await start();
+  both = apart;
+};
 
 afterEach(async () => {
-  await Promise.all(both?.map(({ close }) => close()) ?? []);
+  await close(apart);
+  apart = undefined;
 });
+
+afterAll(() => close(shared));
 
 interface Login {
   readonly access_token: string;
@@ -62,8 +83,9 @@ const withJson = (token: string, path: string, body: string): RawRequest => {
 };
 
 describe('POST /me/password', () => {
-  it('ends the other sessions and keeps its own', () =>
-    onEach(async (client) => {
+  it('ends the other sessions and keeps its own', async () => {
+    await startApart();
+    await onEach(async (client) => {
       const [here, there] = [await logIn(client), await logIn(client)];
       const answer = await client.post('/me/password', {
         token: here.access_token,
@@ -77,7 +99,8 @@ describe('POST /me/password', () => {
       expect((await refresh(client, there)).status).toBe(401);
       expect((await tryLogin(client)).status).toBe(401);
       expect((await tryLogin(client, 'another one')).status).toBe(200);
-    }));
+    });
+  });
 
   it('refuses a wrong old one, and changes nothing', async () => {
     const body = JSON.stringify({ old: 'wrong', new: 'another one' });
@@ -105,8 +128,9 @@ describe('POST /me/password', () => {
 });
 
 describe('what the admin does', () => {
-  it('lock: logged out, and no login until it is unlocked', () =>
-    onEach(async (client) => {
+  it('lock: logged out, and no login until it is unlocked', async () => {
+    await startApart();
+    await onEach(async (client) => {
       const before = await logIn(client);
       expect(await act(client, 'alice/lock', { seconds: 600 })).toBe(204);
       expect(await client.me(before.access_token)).toBe(401);
@@ -117,10 +141,12 @@ describe('what the admin does', () => {
       expect(await act(client, 'alice/unlock')).toBe(204);
       expect(await client.me(before.access_token)).toBe(401);
       expect(await client.me((await logIn(client)).access_token)).toBe(200);
-    }));
+    });
+  });
 
-  it('disable: the same until it is enabled', () =>
-    onEach(async (client) => {
+  it('disable: the same until it is enabled', async () => {
+    await startApart();
+    await onEach(async (client) => {
       const before = await logIn(client);
       expect(await act(client, 'alice/disable')).toBe(204);
       expect(await client.me(before.access_token)).toBe(401);
@@ -128,10 +154,12 @@ describe('what the admin does', () => {
       expect(await act(client, 'alice/enable')).toBe(204);
       expect(await client.me(before.access_token)).toBe(401);
       expect(await client.me((await logIn(client)).access_token)).toBe(200);
-    }));
+    });
+  });
 
-  it('delete: logged out, and nobody of this name any more', () =>
-    onEach(async (client) => {
+  it('delete: logged out, and nobody of this name any more', async () => {
+    await startApart();
+    await onEach(async (client) => {
       const before = await logIn(client);
       expect((await remove(client, 'alice')).status).toBe(204);
       expect(await client.me(before.access_token)).toBe(401);
@@ -140,7 +168,8 @@ describe('what the admin does', () => {
       expect((await remove(client, 'alice')).status).toBe(404);
       expect(await act(client, 'alice/lock', { seconds: 1 })).toBe(404);
       expect(await client.me(await client.login('bob'))).toBe(200);
-    }));
+    });
+  });
 
   it.each(['lock', 'unlock', 'disable', 'enable', ''])(
     'is for the admin, and for names that exist: %s',

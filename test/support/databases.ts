@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DataSourceOptions } from 'typeorm';
 import { newName, optionsOfServer, withServer } from './database-server.js';
-import { copyMariaDb, copyPostgres, copySqlite } from './migrated-templates.js';
+import { copyEmptyPostgres, copyMariaDb, copyPostgres, copySqlite } from './migrated-templates.js';
 
 /** A database that one test owns. */
 export interface TestDatabase {
@@ -35,7 +35,7 @@ export const sqlite: DatabaseKind = {
 export const postgres: DatabaseKind = {
   name: 'PostgreSQL',
   available: process.env['TEST_POSTGRES_URL'] !== undefined,
-  create: () => onPostgres((admin, name) => withServer(admin, [`CREATE DATABASE ${name}`])),
+  create: () => onPostgres(copyEmptyPostgres),
   migrated: () => onPostgres(copyPostgres),
 };
 

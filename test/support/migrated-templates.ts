@@ -26,6 +26,17 @@ export async function makeTemplates(): Promise<void> {
     await migrate(optionsOfServer(url.href));
     process.env[`TEST_${kind}_TEMPLATE`] = name;
   }
+  await makeEmptyPostgres();
+}
+
+/** One without tables that a first connection has looked through: see {@link copyPostgres}. */
+async function makeEmptyPostgres(): Promise<void> {
+  const server = process.env['TEST_POSTGRES_URL'];
+  if (server === undefined) return;
+  const name = newName();
+  await withServer(optionsOfServer(`${server}/postgres`), [`CREATE DATABASE ${name}`]);
+  await withServer(optionsOfServer(`${server}/${name}`), ['SELECT 1']);
+  process.env['TEST_POSTGRES_EMPTY'] = name;
 }
 
 /** Makes a file with our tables. */
@@ -34,14 +45,22 @@ export async function copySqlite(file: string): Promise<void> {
   await withServer({ type: 'better-sqlite3', database: file }, [newLog('auth_log')]);
 }
 
+/** Makes a PostgreSQL database without tables. */
+export async function copyEmptyPostgres(admin: DataSourceOptions, name: string): Promise<void> {
+  await copyFiles(admin, name, process.env['TEST_POSTGRES_EMPTY'] ?? 'template1');
+}
+
 /** Makes a PostgreSQL database with our tables. */
 export async function copyPostgres(admin: DataSourceOptions, name: string): Promise<void> {
-  // Its files hold what the first connection would else work out of the catalog: half the work.
-  const template = process.env['TEST_POSTGRES_TEMPLATE'];
-  await withServer(admin, [`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`]);
+  await copyFiles(admin, name, process.env['TEST_POSTGRES_TEMPLATE'] ?? '');
   await withServer(optionsOfServer(`${process.env['TEST_POSTGRES_URL']}/${name}`), [
     newLog('auth_log'),
   ]);
+}
+
+/** Its files hold what the first connection would else work out of the catalog: half the work. */
+async function copyFiles(admin: DataSourceOptions, name: string, template: string): Promise<void> {
+  await withServer(admin, [`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`]);
 }
 
 let tablesOfMariaDb: Promise<readonly { name: string }[]> | undefined;

@@ -1,4 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  jest,
+} from '@jest/globals';
+import { randomUUID } from 'node:crypto';
 import { AccountService, type ApiTokenInfo, ApiTokenService } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
@@ -29,30 +39,67 @@ const ACTS: readonly (readonly [name: string, act: Act, code: string])[] = [
   ['revokeEveryone', ({ logout }) => logout.revokeEveryone(), 'token_revoked'],
 ];
 
+/** Two instances on one database, with a clock each. */
+interface World {
+  readonly database: TestDatabase;
+  readonly here: Instance;
+  there: Instance;
+}
+
 describe('API tokens', () => {
   describeOn(databaseKinds, 'what ends them', (kind) => {
-    let database: TestDatabase;
+    let shared: World;
+    let apart: World | undefined;
     let here: Instance;
     let there: Instance;
+    /** An account that no other test has. */
+    let alice: string;
 
-    beforeEach(async () => {
-      database = await kind.migrated();
-      here = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
-      there = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
+    const startOn = (database: TestDatabase): Promise<Instance> =>
+      startInstance(database, { clock: new TestClock(), options: OPTIONS });
+    const startWorld = async (): Promise<World> => {
+      const database = await kind.migrated();
+      return { database, here: await startOn(database), there: await startOn(database) };
+    };
+    const end = async (world: World | undefined): Promise<void> => {
+      await world?.here.close();
+      await world?.there.close();
+      await world?.database.drop();
+    };
+    /** For a test that moves a clock, loses rows, or stops an instance. */
+    const startApart = async (): Promise<World> => {
+      apart = await startWorld();
+      ({ here, there } = apart);
+      return apart;
+    };
+    const restart = async (world: World): Promise<void> => {
+      await world.there.close();
+      world.there = await startOn(world.database);
+      ({ there } = world);
+    };
+
+    beforeAll(async () => {
+      shared = await startWorld();
+    });
+
+    beforeEach(() => {
+      ({ here, there } = shared);
+      alice = randomUUID();
     });
 
     afterEach(async () => {
       jest.restoreAllMocks();
-      await here?.close();
-      await there?.close();
-      await database?.drop();
+      await end(apart);
+      apart = undefined;
     });
 
-    const issue = (subject = 'alice', instance = here) =>
+    afterAll(() => end(shared));
+
+    const issue = (subject = alice, instance = here) =>
       instance.app.get(ApiTokenService).issue(subject, { name: 'backup' });
 
     /** Issues a token that both instances have accepted, and remember. */
-    async function remembered(subject = 'alice'): Promise<Remembered> {
+    async function remembered(subject = alice): Promise<Remembered> {
       const { token, info } = await issue(subject);
       await follow(there);
       expect([await here.judge(token), await there.judge(token)]).toEqual(['active', 'active']);
@@ -81,7 +128,7 @@ describe('API tokens', () => {
       '%s ends them as it ends sessions, and none of later',
       async (name, act, code) => {
         const { token } = await remembered();
-        await act(here, 'alice');
+        await act(here, alice);
         expect(await here.judge(token)).toBe(code);
         await follow(there);
         expect(await there.judge(token)).toBe(code);
@@ -103,11 +150,11 @@ describe('API tokens', () => {
     it('a password change ends them all; changed claims end none', async () => {
       const { token } = await remembered();
       const accounts = here.app.get(AccountService);
-      await accounts.claimsChanged('alice');
+      await accounts.claimsChanged(alice);
       await follow(there);
       expect([await here.judge(token), await there.judge(token)]).toEqual(['active', 'active']);
-      const session = await here.tokens.verify(await here.login('alice'));
-      await accounts.passwordChanged('alice', { keepSession: session.sid });
+      const session = await here.tokens.verify(await here.login(alice));
+      await accounts.passwordChanged(alice, { keepSession: session.sid });
       await follow(there);
       expect([await here.judge(token), await there.judge(token)]).toEqual([
         'session_ended',
@@ -132,14 +179,15 @@ describe('API tokens', () => {
     });
 
     it('it is refused after a restart', async () => {
+      const world = await startApart();
       const { token, id } = await remembered();
       await here.app.get(ApiTokenService).revoke(id);
-      await there.close();
-      there = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
+      await restart(world);
       expect(await there.judge(token)).toBe('token_revoked');
     });
 
     it('an instance that cannot prove that it is fresh answers 503, and 401 for what it knows', async () => {
+      await startApart();
       const { token } = await remembered();
       const ended = await remembered();
       await here.app.get(ApiTokenService).revoke(ended.id);
@@ -165,13 +213,14 @@ describe('API tokens', () => {
 
     it('an account that was logged out since the position was read gets none', async () => {
       const since = await here.sessions.position();
-      await there.logout.logoutAll('alice');
-      const late = here.app.get(ApiTokenService).issue('alice', { name: 'late', since });
+      await there.logout.logoutAll(alice);
+      const late = here.app.get(ApiTokenService).issue(alice, { name: 'late', since });
       expect(await codeOf(late)).toBe('session_ended');
     });
 
     it('a token goes on being refused when its event and the cut-off were purged', async () => {
-      const [alices, bobs] = [await remembered('alice'), await remembered('bob')];
+      const world = await startApart();
+      const [alices, bobs] = [await remembered(alice), await remembered('bob')];
       await here.app.get(ApiTokenService).revoke(alices.id);
       await here.logout.logoutAll('bob');
       await follow(there);
@@ -197,21 +246,22 @@ describe('API tokens', () => {
       }
       const clock = new TestClock();
       clock.advance(3 * DAY);
-      const fresh = await startInstance(database, { clock, options: OPTIONS });
+      const fresh = await startInstance(world.database, { clock, options: OPTIONS });
       expect(await fresh.judge(bobs.token)).toBe('token_invalid');
       expect(await fresh.judge(alices.token)).toMatch(/token_revoked|token_invalid/);
       await fresh.close();
     });
 
     it('a row is read again before the log may forget what ended its token', async () => {
+      await startApart();
       const { token } = await remembered();
-      await here.logout.logoutAll('alice');
+      await here.logout.logoutAll(alice);
       await follow(there);
       // The event is kept for as long as access tokens live, and two minutes more.
       for (const instance of [here, there]) clockOf(instance).advance(20 * 60_000);
       await follow(there);
       while (there.index.sweep(there.proofs.now()) > 0);
-      const { sub, jti, gen } = { sub: 'alice', jti: undefined, gen: 0 };
+      const { sub, jti, gen } = { sub: alice, jti: undefined, gen: 0 };
       expect(
         there.index.find({ iss: 'https://issuer.test', sub, jti, gen }, '', true),
       ).toBeUndefined();
@@ -219,6 +269,7 @@ describe('API tokens', () => {
     });
 
     it('a process that was paused between the answer and the decision does not trust it', async () => {
+      await startApart();
       const { token } = await issue();
       const { database: connections } = await there.open();
       const read = connections.read.bind(connections);
@@ -233,7 +284,7 @@ describe('API tokens', () => {
       });
       const verdict = there.judge(token);
       await eventually(() => isHeld);
-      await here.logout.logoutAll('alice');
+      await here.logout.logoutAll(alice);
       await follow(there);
       for (const instance of [here, there]) clockOf(instance).advance(20 * 60_000);
       await follow(there);
@@ -246,18 +297,18 @@ describe('API tokens', () => {
     it.each(['lock', 'disable'] as const)(
       'what a %s ended stays ended when the account is let in again, also after a restart',
       async (act) => {
+        const world = await startApart();
         const { token } = await remembered();
         const accounts = here.app.get(AccountService);
         if (act === 'lock') {
-          await accounts.lock('alice', '1h');
-          await there.app.get(AccountService).unlock('alice');
+          await accounts.lock(alice, '1h');
+          await there.app.get(AccountService).unlock(alice);
         } else {
-          await accounts.disable('alice');
-          await there.app.get(AccountService).enable('alice');
+          await accounts.disable(alice);
+          await there.app.get(AccountService).enable(alice);
         }
         await Promise.all([follow(here), follow(there)]);
-        await there.close();
-        there = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
+        await restart(world);
         for (const instance of [here, there]) {
           expect(await instance.judge(token)).toMatch(/^account_(locked|disabled)$/);
         }
@@ -279,8 +330,9 @@ describe('API tokens', () => {
     });
 
     it('a position is as good for a token as for a login: for an hour', async () => {
+      await startApart();
       const since = await here.sessions.position();
-      await there.logout.logoutAll('alice');
+      await there.logout.logoutAll(alice);
       clockOf(here).advance(3 * DAY);
       await follow(here);
       await here.logout.logoutAll('carol');
@@ -289,11 +341,12 @@ describe('API tokens', () => {
         const rows = (await here.dataSource.query('SELECT 1 FROM auth_subject')) as unknown[];
         return rows.length === 1;
       });
-      const late = here.app.get(ApiTokenService).issue('alice', { name: 'late', since });
+      const late = here.app.get(ApiTokenService).issue(alice, { name: 'late', since });
       expect(await codeOf(late)).toBe('storage_unavailable');
     });
 
     it('what the database lost and this instance knows is noted in the row again', async () => {
+      const world = await startApart();
       const { token, info } = await issue();
       await there.app.get(ApiTokenService).revoke(info.id);
       await follow(here);
@@ -307,12 +360,12 @@ describe('API tokens', () => {
         }[];
         return rows[0]?.ended_at !== null;
       });
-      await there.close();
-      there = await startInstance(database, { clock: new TestClock(), options: OPTIONS });
+      await restart(world);
       expect(await there.judge(token)).toBe('token_revoked');
     });
 
     it('a server that is behind what was seen does not say that a token is unknown', async () => {
+      await startApart();
       const { token } = await issue();
       await here.logout.logoutAll('bob');
       await follow(here);
@@ -322,9 +375,10 @@ describe('API tokens', () => {
     });
 
     it('expires', async () => {
+      await startApart();
       const { token } = await here.app
         .get(ApiTokenService)
-        .issue('alice', { name: 'short', expiresIn: '10s' });
+        .issue(alice, { name: 'short', expiresIn: '10s' });
       expect(await here.judge(token)).toBe('active');
       clockOf(here).advance(16_000);
       await follow(here);

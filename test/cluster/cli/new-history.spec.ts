@@ -14,7 +14,7 @@ describe('H3: nestjs-logout new-history', () => {
     let here: Instance | undefined;
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database);
     });
 

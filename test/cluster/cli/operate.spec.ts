@@ -56,7 +56,7 @@ describe('nestjs-logout', () => {
 
   describeOn(databaseKinds, 'status', (kind) => {
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
     });
 
     it('says where the log stands, what is registered, and who follows it', async () => {
@@ -111,7 +111,7 @@ describe('nestjs-logout', () => {
 
   describeOn(databaseKinds, 'purge', (kind) => {
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
     });
 
     it('deletes what has expired; ended logins only when told for how long they are kept', async () => {
@@ -168,7 +168,7 @@ describe('nestjs-logout', () => {
 
   describeOn(databaseKinds, 'lower-bound', (kind) => {
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
     });
 
     const registered = async (): Promise<unknown[]> => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { LoginContext } from 'nestjs-logout';
 import {
@@ -10,7 +10,7 @@ import {
 import { type Instance, startInstance } from '../../support/instance.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
 import { type EventRow, loseCommit, readEvents, reconnect } from '../../support/log-tables.js';
-import { makeTables, run, runJson } from '../../support/command.js';
+import { run, runJson } from '../../support/command.js';
 
 interface Receipt {
   readonly events: readonly {
@@ -39,7 +39,7 @@ describe('nestjs-logout revoke', () => {
 
   describeOn(databaseKinds, 'on a log that an instance follows', (kind) => {
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       here = await startInstance(database, {
         options: {
           foreign: [{ issuer: 'https://foreign.test', maxTokenLife: '1h', maxSessionLife: '30d' }],
@@ -195,6 +195,21 @@ describe('nestjs-logout revoke', () => {
       });
       expect(await here.revocation.decide(claims, { kid: 'other' })).toEqual({ state: 'active' });
     });
+  });
+
+  describeOn(databaseKinds, 'that nobody can mean', (kind) => {
+    let log: TestDatabase;
+    let instance: Instance;
+
+    beforeAll(async () => {
+      log = await kind.migrated();
+      instance = await startInstance(log);
+    });
+
+    afterAll(async () => {
+      await instance?.close();
+      await log?.drop();
+    });
 
     it.each([
       ['nothing', 'revoke', 'exactly one of'],
@@ -217,10 +232,10 @@ describe('nestjs-logout revoke', () => {
       ],
       ['a made-up id', 'revoke --session a --id 7', '--id takes what an earlier run printed'],
     ])('with %s is wrong usage, and writes nothing', async (_, words, says) => {
-      const { code, stderr } = await run(database, words);
+      const { code, stderr } = await run(log, words);
       expect(stderr).toContain(says);
       expect(code).toBe(2);
-      expect(await revoked(here)).toEqual([]);
+      expect(await revoked(instance)).toEqual([]);
     });
   });
 
@@ -229,8 +244,7 @@ describe('nestjs-logout revoke', () => {
     let through: TestDatabase;
 
     beforeEach(async () => {
-      database = await kind.create();
-      await makeTables(database);
+      database = await kind.migrated();
       ({ proxy, through } = await TcpProxy.before(database));
       here = await startInstance(database);
     });

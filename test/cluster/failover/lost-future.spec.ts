@@ -20,7 +20,7 @@ describeOn(databaseKinds, 'tokens of a lost future', (kind) => {
 
   beforeEach(async () => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-    database = await kind.create();
+    database = await kind.migrated();
     instances = [];
   });
 

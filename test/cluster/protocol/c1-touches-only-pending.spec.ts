@@ -14,7 +14,7 @@ describe('C1: { manager } writes a pending row and touches nothing else', () => 
     let open: QueryRunner[];
 
     beforeEach(async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       clock = new TestClock();
       here = await startInstance(database, { clock });
       there = await startInstance(database, { clock });

@@ -1,49 +1,62 @@
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { AuthEvents, type AuthSettings, type LoginResult } from 'nestjs-logout';
-import { TestClock } from 'nestjs-logout/testing';
-import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
+import type { TestClock } from 'nestjs-logout/testing';
+import { databaseKinds, describeOn } from '../../support/databases.js';
 import { eventually } from '../../support/eventually.js';
-import { type Instance, startInstance } from '../../support/instance.js';
+import type { Instance } from '../../support/instance.js';
 import { openSuccessor } from '../../support/internals.js';
 import { codeOf, login } from '../../support/session-acts.js';
+import { Pair } from './pair.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
-  let database: TestDatabase;
+  let shared: Pair;
+  let apart: Pair | undefined;
   let clock: TestClock;
   let here: Instance;
   let there: Instance;
+  /** An account that no other test has. */
+  let alice: string;
   /** What the client stored before it first sent its token. */
   const key = randomUUID();
 
-  const start = async (options: Partial<AuthSettings> = {}): Promise<void> => {
-    here = await startInstance(database, { clock, options });
-    there = await startInstance(database, { clock, options });
+  const use = (pair: Pair): void => {
+    ({ clock, here, there } = pair);
+  };
+  /** Two instances that this test alone has, as for one that lets a day pass. */
+  const startApart = async (options?: Partial<AuthSettings>): Promise<void> => {
+    apart = await Pair.start(kind, options);
+    use(apart);
   };
   const refresh = (
     on: Instance,
     token: string | undefined,
     idempotencyKey?: string,
   ): Promise<LoginResult> => on.sessions.refresh(token ?? '', { idempotencyKey });
-  const openSessions = async (): Promise<number> => (await here.sessions.list('alice')).length;
+  const openSessions = async (): Promise<number> => (await here.sessions.list(alice)).length;
 
-  beforeEach(async () => {
-    database = await kind.migrated();
-    clock = new TestClock();
+  beforeAll(async () => {
+    shared = await Pair.start(kind);
+  });
+
+  beforeEach(() => {
+    use(shared);
+    alice = randomUUID();
   });
 
   afterEach(async () => {
-    await here?.close();
-    await there?.close();
-    await database?.drop();
+    await apart?.end();
+    apart = undefined;
   });
 
+  afterAll(() => shared?.end());
+
   it('gives a retry the same successor days after the grace, on any instance', async () => {
-    await start();
-    const { refreshToken } = await login(here, 'alice');
+    await startApart();
+    const { refreshToken } = await login(here, alice);
     const lost = await refresh(here, refreshToken, key);
     for (let day = 0; day < 3; day++) {
       clock.advance(DAY);
@@ -58,8 +71,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     ['no key', undefined],
     ['another key', randomUUID()],
   ])('proves nothing to a retry with %s: after the grace it ends the session', async (_, other) => {
-    await start();
-    const { refreshToken } = await login(here, 'alice');
+    const { refreshToken } = await login(here, alice);
     await refresh(here, refreshToken, key);
     clock.advance(9_000);
     expect(await codeOf(refresh(there, refreshToken, other))).toBe('good');
@@ -70,8 +82,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   });
 
   it('does not help the owner against a thief who came first, with a key of his own', async () => {
-    await start();
-    const { refreshToken } = await login(here, 'alice');
+    const { refreshToken } = await login(here, alice);
     const stolen = await refresh(there, refreshToken, randomUUID());
     clock.advance(HOUR);
     expect(await codeOf(refresh(here, refreshToken, key))).toBe('refresh_token_reused');
@@ -79,8 +90,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   });
 
   it('ends the session when somebody else was given the successor and has used it', async () => {
-    await start();
-    const { refreshToken } = await login(here, 'alice');
+    const { refreshToken } = await login(here, alice);
     await refresh(here, refreshToken, key); // the answer is lost
     const stolen = await refresh(there, refreshToken); // within the grace
     await refresh(there, stolen.refreshToken);
@@ -90,8 +100,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   });
 
   it('keeps the client in when its old request is delivered once more, after it has gone on', async () => {
-    await start();
-    const { refreshToken } = await login(here, 'alice');
+    const { refreshToken } = await login(here, alice);
     const second = await refresh(here, refreshToken, key);
     clock.advance(HOUR);
     const third = await refresh(there, second.refreshToken, randomUUID());
@@ -101,8 +110,8 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   });
 
   it('works without a grace, and is not counted among the retries within one', async () => {
-    await start({ refreshGrace: 0, refreshGraceRetries: 0 });
-    const { refreshToken } = await login(here, 'alice');
+    await startApart({ refreshGrace: 0, refreshGraceRetries: 0 });
+    const { refreshToken } = await login(here, alice);
     const answers = await Promise.all(
       Array.from({ length: 10 }, (_, i) => refresh(i % 2 ? here : there, refreshToken, key)),
     );
@@ -111,31 +120,30 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   });
 
   it('is accepted 100 times in the life of an access token; more are 429, and nothing ends', async () => {
-    await start();
-    const [alice, bob] = [await login(here, 'alice'), await login(here, 'bob')];
-    const lost = await refresh(here, alice.refreshToken, key);
-    for (let retry = 0; retry < 50; retry++) await refresh(here, alice.refreshToken, key);
+    const [ours, theirs] = [await login(here, alice), await login(here, randomUUID())];
+    const lost = await refresh(here, ours.refreshToken, key);
+    for (let retry = 0; retry < 50; retry++) await refresh(here, ours.refreshToken, key);
     clock.advance(HOUR); // what was is forgotten
     for (let retry = 0; retry < 100; retry++) {
-      await refresh(retry % 2 ? here : there, alice.refreshToken, key);
+      await refresh(retry % 2 ? here : there, ours.refreshToken, key);
     }
-    const refusal = await refresh(there, alice.refreshToken, key).catch((error: unknown) => error);
+    const refusal = await refresh(there, ours.refreshToken, key).catch((error: unknown) => error);
     expect(refusal).toMatchObject({ status: 429, code: 'too_many_attempts' });
     // A hundredth of the 15 minutes.
     expect(refusal).toMatchObject({ headers: { 'Retry-After': '9' } });
-    await refresh(here, bob.refreshToken, key);
-    expect(await codeOf(refresh(here, bob.refreshToken, key))).toBe('good');
+    await refresh(here, theirs.refreshToken, key);
+    expect(await codeOf(refresh(here, theirs.refreshToken, key))).toBe('good');
     clock.advance(8_999);
-    expect(await codeOf(refresh(here, alice.refreshToken, key))).toBe('too_many_attempts');
+    expect(await codeOf(refresh(here, ours.refreshToken, key))).toBe('too_many_attempts');
     clock.advance(1);
-    expect(await codeOf(refresh(here, alice.refreshToken, key))).toBe('good');
-    expect(await codeOf(refresh(here, alice.refreshToken, key))).toBe('too_many_attempts');
+    expect(await codeOf(refresh(here, ours.refreshToken, key))).toBe('good');
+    expect(await codeOf(refresh(here, ours.refreshToken, key))).toBe('too_many_attempts');
     expect(await codeOf(refresh(here, lost.refreshToken, randomUUID()))).toBe('good');
   });
 
   it('is accepted after the database was set back by a day, however many retries there were', async () => {
-    await start();
-    const { refreshToken } = await login(here, 'alice');
+    await startApart();
+    const { refreshToken } = await login(here, alice);
     await refresh(here, refreshToken, key);
     await here.dataSource.query(
       `UPDATE auth_session SET retries_until = ${clock.database() + DAY}`,
@@ -144,8 +152,8 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   });
 
   it('is good for as long as the token itself, and ends nothing after that', async () => {
-    await start({ refreshTokenTtl: '2d', sessionIdleTtl: '2d' });
-    const { refreshToken } = await login(here, 'alice');
+    await startApart({ refreshTokenTtl: '2d', sessionIdleTtl: '2d' });
+    const { refreshToken } = await login(here, alice);
     clock.advance(DAY);
     const lost = await refresh(here, refreshToken, key);
     clock.advance(DAY);
@@ -154,8 +162,8 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   });
 
   it('outlives later rotations, the purge, and what the previous release forgets', async () => {
-    await start();
-    const { refreshToken } = await login(here, 'alice');
+    await startApart();
+    const { refreshToken } = await login(here, alice);
     const lost = await refresh(here, refreshToken, key);
     clock.advance(HOUR);
     await here.purge.purge();
@@ -167,8 +175,8 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   });
 
   it('leaves nothing in the database that anybody could use, not even with the old token', async () => {
-    await start();
-    const { refreshToken } = await login(here, 'alice');
+    await startApart();
+    const { refreshToken } = await login(here, alice);
     const { refreshToken: successor = '' } = await refresh(here, refreshToken, key);
     clock.advance(HOUR);
     const stored = async (): Promise<unknown[]> => {
@@ -203,8 +211,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     ['none', ''],
     ['an umlaut', `${'k'.repeat(22)}ü`],
   ])('of %s is refused, and nothing is consumed', async (_, malformed) => {
-    await start();
-    const { refreshToken } = await login(here, 'alice');
+    const { refreshToken } = await login(here, alice);
     await expect(refresh(here, refreshToken, malformed)).rejects.toMatchObject({
       status: 400,
       code: 'idempotency_key_invalid',
@@ -215,10 +222,10 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   });
 
   it('a grace of ten minutes serves clients without a key', async () => {
-    await start({ refreshGrace: '10m' });
+    await startApart({ refreshGrace: '10m' });
     const told: string[] = [];
     here.app.get(AuthEvents).subscribe(({ type }) => told.push(type));
-    const { refreshToken } = await login(here, 'alice');
+    const { refreshToken } = await login(here, alice);
     const lost = await refresh(here, refreshToken);
     clock.advance(600_000);
     expect((await refresh(here, refreshToken)).refreshToken).toBe(lost.refreshToken);

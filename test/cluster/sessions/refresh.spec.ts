@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
 import {
   AccountService,
   type AuthEvent,
@@ -7,10 +8,11 @@ import {
   type AuthSettings,
   type LoginResult,
 } from 'nestjs-logout';
-import { TestClock } from 'nestjs-logout/testing';
-import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
-import { type Instance, startInstance } from '../../support/instance.js';
+import type { TestClock } from 'nestjs-logout/testing';
+import { databaseKinds, describeOn } from '../../support/databases.js';
+import type { Instance } from '../../support/instance.js';
 import { claimsIn } from '../../support/log-tables.js';
+import { Pair } from './pair.js';
 
 const MINUTE = 60_000;
 const DAY = 1_440 * MINUTE;
@@ -28,39 +30,55 @@ async function refusalOf(refresh: Promise<LoginResult>): Promise<string> {
 
 describe('refresh tokens', () => {
   describeOn(databaseKinds, 'a session', (kind) => {
-    let database: TestDatabase;
+    let shared: Pair;
+    let apart: Pair | undefined;
     let clock: TestClock;
     let here: Instance;
     let there: Instance;
     let role: string;
+    let claims: () => Record<string, unknown>;
+    /** An account that no other test has. */
+    let alice: string;
 
-    const start = async (options: Partial<AuthSettings> = {}): Promise<void> => {
-      const settings = { claims: () => ({ role }), ...options };
-      here = await startInstance(database, { clock, options: settings });
-      there = await startInstance(database, { clock, options: settings });
+    const use = (pair: Pair): void => {
+      ({ clock, here, there } = pair);
     };
-    const login = async (subject = 'alice'): Promise<Required<LoginResult>> =>
+    const startPair = (options: Partial<AuthSettings> = {}): Promise<Pair> =>
+      Pair.start(kind, { claims: () => claims(), ...options });
+    /** Two instances that this test alone has. */
+    const startApart = async (options?: Partial<AuthSettings>): Promise<Pair> => {
+      apart = await startPair(options);
+      use(apart);
+      return apart;
+    };
+    const login = async (subject = alice): Promise<Required<LoginResult>> =>
       (await here.sessions.login(() => ({ subject }))) as Required<LoginResult>;
 
-    beforeEach(async () => {
-      database = await kind.migrated();
-      clock = new TestClock();
+    beforeAll(async () => {
+      shared = await startPair();
+    });
+
+    beforeEach(() => {
+      use(shared);
+      clock.skewWall(0);
       role = 'user';
+      claims = () => ({ role });
+      alice = randomUUID();
     });
 
     afterEach(async () => {
-      await here?.close();
-      await there?.close();
-      await database?.drop();
+      await apart?.end();
+      apart = undefined;
     });
 
+    afterAll(() => shared?.end());
+
     it('gives the next pair, and a token of the same session', async () => {
-      await start();
       const first = await login();
       const second = await there.sessions.refresh(first.refreshToken);
       expect(second.refreshToken).not.toBe(first.refreshToken);
       expect(second.sessionId).toBe(first.sessionId);
-      expect(claimsIn(second.accessToken)).toMatchObject({ sub: 'alice', sid: first.sessionId });
+      expect(claimsIn(second.accessToken)).toMatchObject({ sub: alice, sid: first.sessionId });
       expect(await here.judge(second.accessToken)).toBe('active');
       expect(await here.judge(first.accessToken)).toBe('active');
       const third = await here.sessions.refresh(second.refreshToken ?? '');
@@ -68,7 +86,6 @@ describe('refresh tokens', () => {
     });
 
     it('RT-06: gives a retry within the grace the same successor, on every instance', async () => {
-      await start();
       const { refreshToken } = await login();
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, i) => (i % 2 ? here : there).sessions.refresh(refreshToken)),
@@ -78,11 +95,10 @@ describe('refresh tokens', () => {
       clock.advance(9_999);
       const late = await here.sessions.refresh(refreshToken);
       expect(late.refreshToken).toBe(answers[0]?.refreshToken);
-      expect(await here.sessions.list('alice')).toHaveLength(1);
+      expect(await here.sessions.list(alice)).toHaveLength(1);
     });
 
     it('gives the same successor also when that has been used meanwhile, and says to catch up', async () => {
-      await start();
       const { refreshToken } = await login();
       const ahead = await here.sessions.refresh(refreshToken);
       const further = await here.sessions.refresh(ahead.refreshToken ?? '');
@@ -94,7 +110,6 @@ describe('refresh tokens', () => {
     });
 
     it('RT-04, RT-05: ends the session when a token is used after its grace', async () => {
-      await start();
       const told: AuthEvent[] = [];
       here.app.get(AuthEvents).subscribe((event) => told.push(event));
       const first = await login();
@@ -107,7 +122,7 @@ describe('refresh tokens', () => {
       expect(await refusalOf(there.sessions.refresh(second.refreshToken ?? ''))).toBe(
         'session_ended: refresh_reused',
       );
-      expect(await here.sessions.list('alice')).toEqual([]);
+      expect(await here.sessions.list(alice)).toEqual([]);
       expect(told.map(({ type }) => type)).toEqual(['login', 'refresh_reused']);
       expect(told[1]).toMatchObject({ reuse: 'recent', scope: 'session' });
       expect(await refusalOf(here.sessions.refresh(first.refreshToken))).toBe(
@@ -118,14 +133,13 @@ describe('refresh tokens', () => {
     it.each(['the attacker', 'the victim'])(
       'RT-04: whoever comes first, %s or the other, nobody is left with a token',
       async (first) => {
-        await start();
         const stolen = await login();
         const winner = first === 'the attacker' ? here : there;
         const taken = await winner.sessions.refresh(stolen.refreshToken);
         clock.advance(60_000);
         expect(await refusalOf(there.sessions.refresh(stolen.refreshToken))).toContain('reused');
         const [row] = (await here.dataSource.query(
-          'SELECT ended_at, end_reason FROM auth_session',
+          `SELECT ended_at, end_reason FROM auth_session WHERE sid = '${stolen.sessionId}'`,
         )) as { ended_at: unknown; end_reason: string }[];
         expect(row?.ended_at).not.toBeNull();
         expect(row?.end_reason).toBe('refresh_reused');
@@ -140,7 +154,6 @@ describe('refresh tokens', () => {
     );
 
     it('goes by the database’s clock: a host that is 30 s off logs nobody out', async () => {
-      await start();
       const { refreshToken } = await login();
       clock.skewWall(30_000);
       const first = await here.sessions.refresh(refreshToken);
@@ -151,7 +164,6 @@ describe('refresh tokens', () => {
     });
 
     it('tells an orphaned and a stale reuse apart', async () => {
-      await start();
       const told: AuthEvent[] = [];
       here.app.get(AuthEvents).subscribe((event) => told.push(event));
       for (const steps of [2, 3]) {
@@ -170,20 +182,19 @@ describe('refresh tokens', () => {
     });
 
     it('without a grace ends it at the second use, and after the retries that were allowed', async () => {
-      await start({ refreshGrace: 0 });
+      const pair = await startApart({ refreshGrace: 0 });
       const { refreshToken } = await login();
       await here.sessions.refresh(refreshToken);
       expect(await refusalOf(there.sessions.refresh(refreshToken))).toContain('reused');
-      await here.close();
-      await there.close();
-      await start({ refreshGraceRetries: 2 });
+      await pair.restart({ refreshGrace: '10s', refreshGraceRetries: 2 });
+      use(pair);
       const { refreshToken: other } = await login('bob');
       for (let use = 0; use < 3; use++) await here.sessions.refresh(other);
       expect(await refusalOf(here.sessions.refresh(other))).toContain('reused');
     });
 
     it('RT-09: ends by itself: idle, or at its absolute end, which no refresh moves', async () => {
-      await start({ sessionTtl: '30d', sessionIdleTtl: '7d', historyFor: '366d' });
+      await startApart({ sessionTtl: '30d', sessionIdleTtl: '7d', historyFor: '366d' });
       const idle = await login('idle');
       let busy = await login('busy');
       for (let day = 6; day < 30; day += 6) {
@@ -203,7 +214,6 @@ describe('refresh tokens', () => {
     });
 
     it('RT-08: never gives grace to a session that was logged out', async () => {
-      await start();
       const { refreshToken, accessToken } = await login();
       const { refreshToken: successor } = await here.sessions.refresh(refreshToken);
       await there.logout.logout(accessToken);
@@ -213,7 +223,6 @@ describe('refresh tokens', () => {
     });
 
     it('ends with the refresh token as with the access token', async () => {
-      await start();
       const { refreshToken, accessToken } = await login();
       await here.logout.logout(refreshToken);
       expect(await here.judge(accessToken)).toBe('session_ended');
@@ -222,28 +231,23 @@ describe('refresh tokens', () => {
     });
 
     it('C5: ends at the commit of the transaction that logged it out', async () => {
-      await start();
       const { refreshToken, accessToken } = await login();
       await here.dataSource.transaction((manager) => here.logout.logout(accessToken, { manager }));
       expect(await refusalOf(there.sessions.refresh(refreshToken))).toBe('session_ended: logout');
     });
 
     it('RT-13: consumes nothing when the claims cannot be had', async () => {
-      await start();
       const { refreshToken } = await login();
-      role = 'user';
-      await here.close();
-      const claims = (): never => {
+      claims = () => {
         throw new TypeError('the directory is away');
       };
-      here = await startInstance(database, { clock, options: { claims } });
       await expect(here.sessions.refresh(refreshToken)).rejects.toThrow('the directory is away');
+      claims = () => ({ role });
       expect(await refusalOf(there.sessions.refresh(refreshToken))).toBe('refreshed');
     });
 
     it('RT-11: is refused to another client and in another way, and lives on for its own', async () => {
-      await start();
-      const first = await here.sessions.login(() => ({ subject: 'alice' }), { client: 'web' });
+      const first = await here.sessions.login(() => ({ subject: alice }), { client: 'web' });
       const token = first?.refreshToken ?? '';
       expect(await refusalOf(here.sessions.refresh(token, { client: 'tv' }))).toBe(
         'refresh_token_invalid',
@@ -255,7 +259,7 @@ describe('refresh tokens', () => {
     });
 
     it('RT-02, RT-07: leaves nothing in the database that anybody could use', async () => {
-      await start();
+      await startApart();
       const { refreshToken } = await login();
       const { refreshToken: successor } = await here.sessions.refresh(refreshToken);
       const rows = (await here.dataSource.query('SELECT * FROM auth_refresh')) as object[];
@@ -282,12 +286,11 @@ describe('refresh tokens', () => {
       ['another spelling of its last character', `${'A'.repeat(42)}B`],
       ['10 MB', 'A'.repeat(10_000_000)],
     ])('refuses %s as invalid', async (_, token) => {
-      await start();
       expect(await refusalOf(here.sessions.refresh(token))).toBe('refresh_token_invalid');
     });
 
     it('H1: refuses what this instance knows, also where a fail-over has lost it', async () => {
-      await start();
+      await startApart();
       const { refreshToken, accessToken } = await login();
       await here.logout.logout(accessToken);
       // What a standby looks like that was promoted without the last commits.
@@ -300,13 +303,12 @@ describe('refresh tokens', () => {
     });
 
     it('carries the new role after claimsChanged, without a password', async () => {
-      await start();
+      const pair = await startApart();
       const first = await login();
       role = 'admin';
-      await here.app.get(AccountService).claimsChanged('alice');
-      await here.close();
-      await there.close();
-      await start();
+      await here.app.get(AccountService).claimsChanged(alice);
+      await pair.restart();
+      use(pair);
       expect(await here.judge(first.accessToken)).toBe('session_ended');
       const second = await there.sessions.refresh(first.refreshToken);
       expect(claimsIn(second.accessToken)).toMatchObject({ role: 'admin' });

@@ -1,15 +1,17 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import {
   type AccountChangeOptions,
   AccountService,
   type AuthEvent,
   AuthEvents,
+  type AuthSettings,
   type LoginResult,
 } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { databaseKinds, describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
+import { clockOf } from '../../support/controlled-instance.js';
 import { StorageFailure } from '../../support/internals.js';
 import { claimsIn } from '../../support/log-tables.js';
 import { codeOf, login } from '../../support/session-acts.js';
@@ -18,24 +20,45 @@ const HOUR = 3_600_000;
 
 /** What a review of this issue broke, each as it was broken. */
 describe('findings of the review of sessions', () => {
-  let database: TestDatabase;
-  let clock: TestClock;
-  let here: Instance;
-
-  afterEach(async () => {
-    await here?.close();
-    await database?.drop();
-  });
-
   describeOn(databaseKinds, 'stay mended', (kind) => {
-    beforeEach(async () => {
+    let sharedDatabase: TestDatabase;
+    let shared: Instance;
+    let database: TestDatabase;
+    let clock: TestClock;
+    let here: Instance;
+    /** An account that no other test has. */
+    let alice: string;
+
+    beforeAll(async () => {
+      sharedDatabase = await kind.migrated();
+      shared = await startInstance(sharedDatabase, { clock: new TestClock() });
+    });
+
+    beforeEach(() => {
+      [database, here, clock] = [sharedDatabase, shared, clockOf(shared)];
+      alice = randomUUID();
+    });
+
+    /** An instance that this test alone has, on a database of its own. */
+    const startApart = async (options: Partial<AuthSettings> = {}): Promise<void> => {
       database = await kind.migrated();
       clock = new TestClock();
-      here = await startInstance(database, { clock });
+      here = await startInstance(database, { clock, options });
+    };
+
+    afterEach(async () => {
+      if (here !== shared) await here.close();
+      if (database !== sharedDatabase) await database.drop();
+    });
+
+    afterAll(async () => {
+      await shared?.close();
+      await sharedDatabase?.drop();
     });
 
     it('revokeEveryone is remembered for as long as a session can live', async () => {
-      const { refreshToken } = await login(here, 'alice');
+      await startApart();
+      const { refreshToken } = await login(here, alice);
       await here.logout.revokeEveryone();
       clock.advance(26 * HOUR);
       await here.purge.purge();
@@ -45,19 +68,20 @@ describe('findings of the review of sessions', () => {
     });
 
     it('a key that two issuers share ends the sessions of one, and comes to an end', async () => {
+      await startApart();
       const other = await startInstance(database, {
         clock,
         options: { issuer: 'https://other.test', maxSessions: false },
       });
       const theirs: LoginResult[] = [];
       for (let i = 0; i < 501; i++) theirs.push(await login(other, 'bob'));
-      const own = await login(here, 'alice');
+      const own = await login(here, alice);
       const { kid } = JSON.parse(
         Buffer.from(own.accessToken.split('.')[0] ?? '', 'base64url').toString(),
       ) as { kid: string };
       expect(await here.logout.revokeKey(kid, { dryRun: true })).toEqual({ kid, sessions: 1 });
       await here.logout.revokeKey(kid, { sessions: true });
-      expect(await here.sessions.list('alice')).toEqual([]);
+      expect(await here.sessions.list(alice)).toEqual([]);
       expect(await other.sessions.list('bob', { limit: 1_000 })).toHaveLength(501);
       await other.close();
     });
@@ -65,43 +89,43 @@ describe('findings of the review of sessions', () => {
     it('a login whose position is older than an hour is refused', async () => {
       const since = await here.sessions.position();
       clock.advance(HOUR + 1);
-      const late = here.sessions.login({ subject: 'alice' }, { since });
+      const late = here.sessions.login({ subject: alice }, { since });
       expect(await codeOf(late)).toBe('storage_unavailable');
     });
 
     it('a shorter lock does not shorten a longer one, and one in the past is refused', async () => {
       const accounts = here.app.get(AccountService);
-      await accounts.lock('alice', '24h');
-      await here.logout.logoutAll('alice', { lockFor: 60 });
+      await accounts.lock(alice, '24h');
+      await here.logout.logoutAll(alice, { lockFor: 60 });
       clock.advance(61_000);
-      expect(await codeOf(login(here, 'alice'))).toBe('account_locked');
-      const past = accounts.lock('alice', new Date(clock.database() - 1));
+      expect(await codeOf(login(here, alice))).toBe('account_locked');
+      const past = accounts.lock(alice, new Date(clock.database() - 1));
       expect(await codeOf(past)).toBe('invalid_request');
     });
 
     it('a lock for ever is refused, and the account goes on', async () => {
       const accounts = here.app.get(AccountService);
       for (const until of [Number.MAX_SAFE_INTEGER, '367d', new Date(8.64e15)] as const) {
-        expect(await codeOf(accounts.lock('alice', until))).toBe('invalid_request');
+        expect(await codeOf(accounts.lock(alice, until))).toBe('invalid_request');
       }
-      const forEver = here.logout.logoutAll('alice', { lockFor: Number.MAX_SAFE_INTEGER });
+      const forEver = here.logout.logoutAll(alice, { lockFor: Number.MAX_SAFE_INTEGER });
       expect(await codeOf(forEver)).toBe('invalid_request');
-      expect(await codeOf(login(here, 'alice'))).toBe('good');
+      expect(await codeOf(login(here, alice))).toBe('good');
     });
 
     it('nobody is locked or disabled in a transaction that might be rolled back', async () => {
       const accounts = here.app.get(AccountService);
       await here.dataSource.transaction(async (manager) => {
         const options: AccountChangeOptions = { manager };
-        await expect(accounts.disable('alice', options)).rejects.toThrow('cannot be locked');
-        await expect(accounts.lock('alice', 60, options)).rejects.toThrow('cannot be locked');
+        await expect(accounts.disable(alice, options)).rejects.toThrow('cannot be locked');
+        await expect(accounts.lock(alice, 60, options)).rejects.toThrow('cannot be locked');
       });
-      expect(await codeOf(login(here, 'alice'))).toBe('good');
+      expect(await codeOf(login(here, alice))).toBe('good');
     });
 
     it('every refused refresh of a known session is told', async () => {
       const told: AuthEvent[] = [];
-      const { refreshToken, accessToken } = await login(here, 'alice');
+      const { refreshToken, accessToken } = await login(here, alice);
       await here.logout.logout(accessToken);
       here.app.get(AuthEvents).subscribe((event) => told.push(event));
       expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('session_ended');
@@ -109,18 +133,17 @@ describe('findings of the review of sessions', () => {
     });
 
     it('a login that is dead from the start evicts nobody, and leaves nothing behind', async () => {
-      await here.close();
-      here = await startInstance(database, { clock, options: { maxSessions: 1 } });
+      await startApart({ maxSessions: 1 });
       const since = await here.sessions.position();
-      await here.app.get(AccountService).passwordChanged('alice');
-      const living = await login(here, 'alice');
+      await here.app.get(AccountService).passwordChanged(alice);
+      const living = await login(here, alice);
       const dead = await here.sessions.login(
-        { subject: 'alice' },
+        { subject: alice },
         { since, device: 'old', replaces: living.sessionId },
       );
       expect(await here.judge(dead.accessToken)).toBe('session_ended');
       expect(await here.judge(living.accessToken)).toBe('active');
-      const [shown, ...rest] = await here.sessions.list('alice');
+      const [shown, ...rest] = await here.sessions.list(alice);
       expect(shown?.id).toBe(living.sessionId);
       expect(rest).toEqual([]);
       const rows = (await here.dataSource.query('SELECT device FROM auth_session')) as object[];
@@ -128,9 +151,8 @@ describe('findings of the review of sessions', () => {
     });
 
     it('no access token outlives its session', async () => {
-      await here.close();
-      here = await startInstance(database, { clock, options: { sessionTtl: 3_600 } });
-      const first = await login(here, 'alice');
+      await startApart({ sessionTtl: 3_600 });
+      const first = await login(here, alice);
       clock.advance(HOUR - 10_000);
       const last = await here.sessions.refresh(first.refreshToken);
       const { iat, exp } = claimsIn(last.accessToken) as { iat: number; exp: number };
@@ -138,21 +160,22 @@ describe('findings of the review of sessions', () => {
     });
 
     it('what a committed transaction ended is in no list', async () => {
-      const { accessToken } = await login(here, 'alice');
-      const { refreshToken } = await login(here, 'alice');
+      const { accessToken } = await login(here, alice);
+      const { refreshToken } = await login(here, alice);
       await here.dataSource.transaction((manager) => here.logout.logout(accessToken, { manager }));
-      expect(await here.sessions.list('alice')).toHaveLength(1);
-      await here.dataSource.transaction((manager) => here.logout.logoutAll('alice', { manager }));
-      expect(await here.sessions.list('alice')).toEqual([]);
+      expect(await here.sessions.list(alice)).toHaveLength(1);
+      await here.dataSource.transaction((manager) => here.logout.logoutAll(alice, { manager }));
+      expect(await here.sessions.list(alice)).toEqual([]);
       expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('session_ended');
     });
 
     it('remove erases what began before it, and not the next account of the name', async () => {
-      for (let i = 0; i < 3; i++) await login(here, 'alice');
-      const removing = here.app.get(AccountService).remove('alice');
+      await startApart();
+      for (let i = 0; i < 3; i++) await login(here, alice);
+      const removing = here.app.get(AccountService).remove(alice);
       await removing;
-      const next = await login(here, 'alice');
-      await here.app.get(AccountService).passwordChanged('alice', { keepSession: next.sessionId });
+      const next = await login(here, alice);
+      await here.app.get(AccountService).passwordChanged(alice, { keepSession: next.sessionId });
       expect(await codeOf(here.sessions.refresh(next.refreshToken))).toBe('good');
       const rows = (await here.dataSource.query('SELECT sid FROM auth_session')) as object[];
       expect(rows).toHaveLength(1);
@@ -160,14 +183,14 @@ describe('findings of the review of sessions', () => {
 
     it('a name of a client that is cut is compared as it was stored', async () => {
       const client = 'x'.repeat(300);
-      const first = await here.sessions.login(() => ({ subject: 'alice' }), { client });
+      const first = await here.sessions.login(() => ({ subject: alice }), { client });
       const refresh = here.sessions.refresh(first?.refreshToken ?? '', { client });
       expect(await codeOf(refresh)).toBe('good');
     });
 
     it('a cookie is not set back by a tab that is a step behind', async () => {
       const delivery = 'cookie' as const;
-      const first = await here.sessions.login(() => ({ subject: 'alice' }), { delivery });
+      const first = await here.sessions.login(() => ({ subject: alice }), { delivery });
       const second = await here.sessions.refresh(first?.refreshToken ?? '', { delivery });
       await here.sessions.refresh(second.refreshToken ?? '', { delivery });
       const behind = await here.sessions.refresh(first?.refreshToken ?? '', { delivery });
@@ -176,8 +199,9 @@ describe('findings of the review of sessions', () => {
     });
 
     it('a token that fits no cookie costs no refresh token', async () => {
+      await startApart();
       const delivery = 'cookie' as const;
-      const first = await here.sessions.login(() => ({ subject: 'alice' }), { delivery });
+      const first = await here.sessions.login(() => ({ subject: alice }), { delivery });
       await here.close();
       const claims = (): object => ({ text: 'x'.repeat(4_000) });
       here = await startInstance(database, { clock, options: { claims: claims as never } });
@@ -191,6 +215,15 @@ describe('findings of the review of sessions', () => {
   });
 
   describeOn([postgres], 'on the brink', (kind) => {
+    let database: TestDatabase;
+    let clock: TestClock;
+    let here: Instance;
+
+    afterEach(async () => {
+      await here?.close();
+      await database?.drop();
+    });
+
     beforeEach(async () => {
       database = await kind.migrated();
       clock = new TestClock();

@@ -42,7 +42,7 @@ describe('the connections of the log are its own', () => {
 
   describeOn(serverKinds, 'an application', (kind) => {
     it('whose pool is exhausted starves neither feed nor logout', async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const here = await start({ poolSize: 2, extra: kind === postgres ? { max: 2 } : {} });
       const runners: QueryRunner[] = [];
       for (let index = 0; index < 2; index++) {
@@ -61,7 +61,7 @@ describe('the connections of the log are its own', () => {
     });
 
     it('that rolls back takes no logout with it', async () => {
-      database = await kind.create();
+      database = await kind.migrated();
       const here = await start();
       const token = await here.login('alice');
       const rolledBack = here.dataSource.transaction(async () => {
