@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { sqlite, type TestDatabase } from '../support/databases.js';
+import { eventually } from '../support/eventually.js';
 import { DEMO_PASSWORD } from '../support/quickstart-client.js';
 import { QuickstartProcess } from '../support/quickstart-process.js';
 import { Chromium, findChromium, type Tab } from './page-chromium.js';
@@ -13,8 +14,6 @@ if (path === undefined) {
 const LOGGED_IN = `document.getElementById('logout') && document.querySelector('#sessions li')`;
 const LOGGED_OUT = `!document.getElementById('login').hidden && document.getElementById('account').childElementCount === 0`;
 const PRIVATE = `/alice|Last seen/.test(document.body.innerText.replace(document.getElementById('hint').innerText, ''))`;
-/** How long a renewal may take on a busy machine (ms). */
-const PATIENCE = 60_000;
 /** Notes the bodies of the renewals that succeed: each has the token that it used. */
 const NOTE_RENEWALS = `
   const send = window.fetch;
@@ -120,8 +119,7 @@ const NOTE_RENEWALS = `
     for (const tab of [one, two]) await tab.evaluate(NOTE_RENEWALS);
     const used = async (): Promise<string[]> =>
       [await one.evaluate('renewed'), await two.evaluate('renewed')].flat() as string[];
-    const end = Date.now() + PATIENCE;
-    while ((await used()).length === 0 && Date.now() < end);
+    await eventually(async () => (await used()).length > 0);
     // Behind whoever waits for the lock as well.
     for (const tab of [one, two]) {
       await tab.evaluate(`navigator.locks.request('nestjs-logout:renewal', () => undefined)`);

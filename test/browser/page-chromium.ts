@@ -4,9 +4,12 @@ import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 
+/** Between two looks at a page (ms): without it they keep a processor busy that the page needs. */
+const PAUSE = 20;
 /** For a page on a machine that is busy with other tests (ms). */
-const PATIENCE = 15_000;
+const PATIENCE = 60_000;
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 
 /** Where this machine has a Chromium; Debian's package is called `chromium`. */
@@ -112,12 +115,13 @@ export class Tab {
     throw new Error(exceptionDetails.exception?.description ?? `It threw: ${expression}`);
   }
 
-  /** Resolves when it is true; asked again whenever a round trip to the page is over. */
+  /** Resolves when it is true. */
   async until(expression: string, patience = PATIENCE): Promise<void> {
     const end = Date.now() + patience;
     while (Date.now() < end) {
       // While a page is left for the next one there is nobody to ask.
       if ((await this.evaluate(`Boolean(${expression})`).catch(() => false)) === true) return;
+      await sleep(PAUSE);
     }
     const text = String(await this.evaluate('document.body.innerText'));
     throw new Error(`It did not become true: ${expression}\nThe page says:\n${text}`);

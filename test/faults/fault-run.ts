@@ -51,7 +51,7 @@ const REFRESH_GRACE = 2;
 /** A round's faults and load (ms); what is under way at its end is brought to its end. */
 const ROUND = 25_000;
 /** How long an instance may take to be fresh when nothing disturbs it any more (ms). */
-const RECOVERY = 30_000;
+const RECOVERY = 60_000;
 /** Logins that are remembered for the rounds to come. */
 const GRAVES = 200;
 

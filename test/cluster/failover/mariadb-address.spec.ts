@@ -20,8 +20,6 @@ import { TcpProxy } from '../../support/tcp-proxy.js';
 import { followAgain } from '../../support/controlled-instance.js';
 import { follow, headPosition, readEvents } from '../../support/log-tables.js';
 
-jest.setTimeout(120_000);
-
 const title = 'a fail-over to another server on MariaDB servers of its own';
 
 (MariaDbServer.isInstalled ? describe : describe.skip)(title, () => {

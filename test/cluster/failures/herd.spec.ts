@@ -58,16 +58,19 @@ describeOnServer('a herd of instances', () => {
     await server.kill();
     await eventually(() => followers.every(({ feed }) => feed.failing));
     reset(followers);
+    let begun = performance.now();
     // A crowd of requests sends nothing to a database that is known to be away.
     for (const { feed } of followers) {
       const crowd = Array.from({ length: 100 }, () => feed.proofWithin(0, 60_000));
       expect(new Set(await Promise.all(crowd))).toEqual(new Set([false]));
     }
     const asked = followers.reduce((sum, { sent }) => sum + sent.asked, 0);
-    expect(asked).toBeLessThan(FEEDS * 10); // the backoff, and not 100 requests each
+    // The backoff, and not 100 requests each; a busy machine takes longer for them.
+    expect(asked).toBeLessThan(FEEDS * (8 + 2 * secondsSince(begun)));
 
     reset(followers);
     await server.start();
+    begun = performance.now();
     await eventually(() =>
       followers.every(({ feed, proofs }) => !feed.failing && proofs.isFresh()),
     );
@@ -75,11 +78,15 @@ describeOnServer('a herd of instances', () => {
     // No load, no registration, no write; polls, one at a time.
     expect(sent.reduce((sum, { read, transaction }) => sum + read + transaction, 0)).toBe(0);
     expect(Math.max(...sent.map(({ most }) => most))).toBe(1);
-    // From the first that is back until the last, each asks a few times more at most.
+    // From the first that is back until the last, each asks a few times more at most, as all do later.
     const polls = sent.reduce((sum, { poll }) => sum + poll, 0);
-    expect(polls).toBeLessThanOrEqual(FEEDS * 6);
+    expect(polls).toBeLessThanOrEqual(FEEDS * (4 + 2 * secondsSince(begun)));
   });
 });
+
+function secondsSince(begun: number): number {
+  return (performance.now() - begun) / 1_000;
+}
 
 function reset(followers: readonly Follower[]): void {
   for (const { sent } of followers)

@@ -6,8 +6,6 @@ import { type Instance, startInstance } from '../../support/instance.js';
 import { follow, readEvents } from '../../support/log-tables.js';
 import { clockOf, endSessions, listenForErrors } from '../../support/controlled-instance.js';
 
-jest.setTimeout(60_000);
-
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 

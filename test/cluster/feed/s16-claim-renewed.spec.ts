@@ -4,8 +4,6 @@ import { databaseKinds, describeOn, type TestDatabase } from '../../support/data
 import { type Instance, startInstance } from '../../support/instance.js';
 import { endSessions } from '../../support/controlled-instance.js';
 
-jest.setTimeout(60_000);
-
 /** Beyond two ranges of 500 rows each. */
 const ROWS = 1_200;
 

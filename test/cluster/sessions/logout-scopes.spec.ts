@@ -19,8 +19,6 @@ const ISSUER = 'https://issuer.test';
 const FOREIGN = 'https://partner.test';
 const MANY = 1_000;
 
-jest.setTimeout(60_000);
-
 describe('logout of one client of an account, and of one grant', () => {
   describeOn(databaseKinds, 'the sessions', (kind) => {
     let database: TestDatabase;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { getRepositoryToken, TypeOrmModule } from '@nestjs/typeorm';
 import { Test } from '@nestjs/testing';
 import { AuthAccount, authEntities, AuthSession, authTables, RevocationEvent } from 'nestjs-logout';
@@ -6,8 +6,6 @@ import { TestClock } from 'nestjs-logout/testing';
 import { DataSource, EntitySchema, In, IsNull, MoreThan, type Repository } from 'typeorm';
 import { databaseKinds, describeOn, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-
-jest.setTimeout(60_000);
 
 interface User {
   id: string;

@@ -10,8 +10,6 @@ import { followAgain } from '../../support/controlled-instance.js';
 import { eventually } from '../../support/eventually.js';
 import { follow, headPosition } from '../../support/log-tables.js';
 
-jest.setTimeout(60_000);
-
 describeOn(serverKinds, 'the connection of the log follows the DataSource', (kind) => {
   let database: TestDatabase;
   let user: DatabaseUser | undefined;

@@ -10,8 +10,6 @@ import { openLogDatabase } from '../../support/internals.js';
 import { eventually } from '../../support/eventually.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 
-jest.setTimeout(60_000);
-
 describeOn(serverKinds, 'a boot with a password that the database refuses', (kind) => {
   let database: TestDatabase;
   let user: DatabaseUser;

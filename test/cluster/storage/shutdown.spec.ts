@@ -44,7 +44,7 @@ describe('an application that ends', () => {
       const { stdout } = await run(
         process.execPath,
         ['--input-type=module', '--disable-warning=ExperimentalWarning', '-e', CHILD],
-        { env: { ...process.env, OPTIONS: JSON.stringify(database.options) }, timeout: 25_000 },
+        { env: { ...process.env, OPTIONS: JSON.stringify(database.options) }, timeout: 120_000 },
       );
       expect(stdout).toMatch(/^closed/);
       await database.drop();
@@ -70,7 +70,7 @@ describe('an application that ends', () => {
 
     it('has done what the answer to its last poll set it to, before its connections close', async () => {
       const errors = listenForErrors();
-      const database = await kind.create();
+      const database = await kind.migrated();
       const there = await startInstance(database, { clock: new TestClock() });
       const here = await startInstance(database, { clock: new TestClock() });
       await here.dataSource.transaction((manager) => here.logout.logoutSession('one', { manager }));
@@ -91,7 +91,7 @@ describe('an application that ends', () => {
     });
 
     it('has written what was on its way', async () => {
-      const database = await kind.create();
+      const database = await kind.migrated();
       const there = await startInstance(database, { clock: new TestClock() });
       const here = await startInstance(database, { clock: new TestClock() });
       const logouts = Promise.all(

@@ -8,9 +8,6 @@ import { readEvents } from '../../support/log-tables.js';
 /** In one round trip with BEGIN on PostgreSQL, after it on MariaDB. */
 const LOCK = /auth_head.*FOR UPDATE/s;
 
-/** What a login and a logout may take in the worst case (ms); for ever is longer. */
-const PATIENCE = 15_000;
-
 const UNAVAILABLE = { status: 503, code: 'storage_unavailable' };
 
 describeOn(serverKinds, 'a server that falls silent without a word', (kind) => {
@@ -34,40 +31,32 @@ describeOn(serverKinds, 'a server that falls silent without a word', (kind) => {
     await database?.drop();
   });
 
-  it(
-    'on one connection: it is given up, and the logout succeeds on another one',
-    async () => {
-      const before = proxy.connections;
-      const silent = proxy.next(LOCK, 'freeze');
-      const answer = instance.logout.logout(token);
-      await silent;
-      expect(await answer).toMatchObject({ events: [{ kind: 'session', position: 1 }] });
-      expect(await instance.judge(token)).toBe('session_ended');
-      expect(proxy.connections).toBeGreaterThan(before);
-    },
-    PATIENCE,
-  );
+  it('on one connection: it is given up, and the logout succeeds on another one', async () => {
+    const before = proxy.connections;
+    const silent = proxy.next(LOCK, 'freeze');
+    const answer = instance.logout.logout(token);
+    await silent;
+    expect(await answer).toMatchObject({ events: [{ kind: 'session', position: 1 }] });
+    expect(await instance.judge(token)).toBe('session_ended');
+    expect(proxy.connections).toBeGreaterThan(before);
+  });
 
-  it(
-    'on all of them: logout and login answer 503, and succeed when it speaks again',
-    async () => {
-      proxy.freeze();
-      const answers = [instance.logout.logout(token), instance.login('bob')].map((answer) =>
-        answer.catch((error: unknown) => error),
-      );
-      expect(await Promise.all(answers)).toMatchObject([UNAVAILABLE, UNAVAILABLE]);
+  it('on all of them: logout and login answer 503, and succeed when it speaks again', async () => {
+    proxy.freeze();
+    const answers = [instance.logout.logout(token), instance.login('bob')].map((answer) =>
+      answer.catch((error: unknown) => error),
+    );
+    expect(await Promise.all(answers)).toMatchObject([UNAVAILABLE, UNAVAILABLE]);
 
-      proxy.thaw();
-      // More than the pool has connections: none of them is one that hung.
-      const tokens = await Promise.all(
-        Array.from({ length: 8 }, (_, index) => instance.login(`user${index}`)),
-      );
-      for (const each of [token, ...tokens]) {
-        await instance.logout.logout(each);
-        expect(await instance.judge(each)).toBe('session_ended');
-      }
-      expect(await readEvents(instance.dataSource)).toHaveLength(tokens.length + 1);
-    },
-    PATIENCE,
-  );
+    proxy.thaw();
+    // More than the pool has connections: none of them is one that hung.
+    const tokens = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => instance.login(`user${index}`)),
+    );
+    for (const each of [token, ...tokens]) {
+      await instance.logout.logout(each);
+      expect(await instance.judge(each)).toBe('session_ended');
+    }
+    expect(await readEvents(instance.dataSource)).toHaveLength(tokens.length + 1);
+  });
 });

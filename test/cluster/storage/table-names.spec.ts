@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { authTables, AuthWiringError } from 'nestjs-logout';
 import { TestClock } from 'nestjs-logout/testing';
 import { DataSource, type DataSourceOptions } from 'typeorm';
@@ -6,8 +6,6 @@ import { databaseKinds, describeOn, postgres, type TestDatabase } from '../../su
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
 import { follow } from '../../support/log-tables.js';
 import { login } from '../../support/session-acts.js';
-
-jest.setTimeout(60_000);
 
 describeOn(databaseKinds, 'the names of our tables', (kind) => {
   let database: TestDatabase;
