@@ -18,12 +18,14 @@ const OVERLAP = 3_600_000;
 
 /**
  * Ends the rows of tokens that an event of their own or a cut-off of their account has ended, whichever
- * process wrote it, and deletes rows after `historyFor`. It runs before the sweep that forgets cut-offs: without them such a token would be good
- * again (O4).
+ * process wrote it, and deletes rows after `historyFor`. It runs before the sweep that forgets cut-offs: without
+ * them such a token would be good again (O4).
+ *
+ * @param kept - For how long rows of API tokens are kept (ms); `undefined`: they stay.
  */
 export function apiTokenSweep(
   rows: SessionRows,
-  { historyFor }: { readonly historyFor: number },
+  { historyFor }: { readonly historyFor: number | undefined },
 ): PurgeSweep {
   // The first run of a process looks at every event and every cut-off.
   let after = 0;
@@ -49,7 +51,9 @@ export function apiTokenSweep(
       since = Math.max(1, now - OVERLAP);
     }
     for (const what of ['endedAt', 'expiresAt', 'ofSession'] as const) {
-      const before = now - (what === 'ofSession' ? RETENTION_MARGIN : historyFor);
+      const keptFor = what === 'ofSession' ? RETENTION_MARGIN : historyFor;
+      if (keptFor === undefined) continue;
+      const before = now - keptFor;
       await each(
         ({ statements }) => apiTokens(statements.dialect).findOver[what](before, RANGE),
         erase,

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { apiTokenSweep } from '../api-tokens/api-token-sweep.js';
 import { SUPPORTED_FORMAT } from '../database/entities/revocation-event.entity.js';
 import type { SeenInstance } from '../database/instance.statements.js';
 import type { LoweredBound } from '../database/operator.statements.js';
@@ -21,7 +22,7 @@ import {
 /** `nestjs-logout purge`: deletes what no token needs any more, as the instances do each minute. */
 export async function purge(
   context: CommandContext,
-  /** As the option of the application (ms); without it the rows of sessions are kept. */
+  /** As the option of the application (ms); without it the rows of sessions and API tokens are kept. */
   { historyFor }: { readonly historyFor?: number | undefined },
 ): Promise<void> {
   const log = await context.open();
@@ -32,7 +33,10 @@ export async function purge(
     async (update) => {
       const purged = await purgeLog(log, log.clock, {
         // Only the options of the application say how long it keeps its history.
-        sweeps: historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })],
+        sweeps: [
+          apiTokenSweep(log, { historyFor }),
+          ...(historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })]),
+        ],
         isStopped: () => false,
         // An instance remembers how far it has searched for covered events; this process starts anew.
         covered: { through: 0 },

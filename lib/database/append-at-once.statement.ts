@@ -1,7 +1,7 @@
 import type { AuthClock } from '../platform/auth-clock.js';
 import type { PendingEvent } from './entities/revocation-event.entity.js';
 import { integerOf } from './entities/table.js';
-import { type HeadBefore, NOT_RAISED } from './log.statements.js';
+import { type HeadBefore, NOT_ENDED, NOT_RAISED } from './log.statements.js';
 import { bytesOf, planName, type Row, type Statement } from './statement.js';
 import { Statements } from './statement-repository.js';
 import type { Dialect, OneStatement } from './dialect.js';
@@ -124,7 +124,7 @@ export class AppendAtOnceStatement extends Statements {
       `${hex('head.last_id')} AS last_id, ${text('head.life')} AS life, ` +
       `${text('head.staleness')} AS staleness, ` +
       // A text that is no number fails, and the server's message has it.
-      `${text(`CASE WHEN head.time IS NULL OR (${form.isAll} AND ${ALL_ENDED}) THEN ${text('head.time')} ELSE '${NOT_RAISED}' END::bigint`)} AS now ` +
+      `${text(`CASE WHEN head.time IS NULL OR (${form.isAll} AND ${ALL_ENDED}) THEN ${text('head.time')} WHEN ${form.isAll} THEN '${NOT_ENDED}' ELSE '${NOT_RAISED}' END::bigint`)} AS now ` +
       `FROM (SELECT 1) one LEFT JOIN head ON TRUE`
     );
   }

@@ -15,6 +15,9 @@ import { selected, Statements } from './statement-repository.js';
 /** Why nothing is committed where the head was not raised, or not every event was added. */
 export const NOT_RAISED = 'The head of the revocation log was not raised.';
 
+/** Why nothing is committed where the row of a session goes on. */
+export const NOT_ENDED = 'A row of auth_session was not ended.';
+
 /** What every reader of the head needs of it. */
 export const HEAD_PROPERTIES = [
   'position',

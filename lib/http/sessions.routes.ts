@@ -19,6 +19,8 @@ export interface SessionAnswer {
   /** Whether the request itself belongs to it. */
   readonly current: boolean;
   readonly client: string | null;
+  /** What the login was granted for; only where it named a grant. */
+  readonly grant?: string;
   readonly device: string | null;
   readonly ip: string | null;
   readonly created_at: string;
@@ -107,11 +109,12 @@ function single(parameters: URLSearchParams, name: string): string | undefined {
 
 /** @param currentId - The session of the request's own token. */
 function sessionAnswer(session: SessionInfo, currentId: string | undefined): SessionAnswer {
-  const { id, client, device, ip, createdAt, lastSeenAt, expiresAt } = session;
+  const { id, client, grant, device, ip, createdAt, lastSeenAt, expiresAt } = session;
   return {
     id,
     current: id === currentId,
     client,
+    ...(grant === null ? {} : { grant }),
     device,
     ip,
     created_at: createdAt.toISOString(),

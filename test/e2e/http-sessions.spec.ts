@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SessionService } from 'nestjs-logout';
 import { type HttpApp, startBothHttp } from '../support/http-app.js';
 import type { HttpAnswer } from '../support/http-client.js';
 
@@ -102,6 +103,20 @@ describe.each([
       headers: { 'cache-control': 'no-store' },
       body: { statusCode: 400, code: 'invalid_request' },
     });
+  });
+
+  it('shows client and grant of a session, where its login named them', async () => {
+    const context = { client: 'assistant', grant: 'mcp-approval-1' };
+    const login = await app.app
+      .get(SessionService)
+      .login(() => Promise.resolve({ subject: 'bob' }), context);
+    const plain = await app.client.login('bob');
+    const { body } = await app.client.send('GET /auth/sessions', { token: plain.access_token });
+    const sessions = body as { id: string; client: string | null; grant?: string }[];
+    const of = (id: string | undefined): unknown => sessions.find((each) => each.id === id);
+    expect(of(login?.sessionId)).toMatchObject(context);
+    expect(of(plain.session_id)).toMatchObject({ client: null });
+    expect(of(plain.session_id)).not.toHaveProperty('grant');
   });
 
   it('does not let one account end the session of another, nor one that has ended', async () => {

@@ -12,6 +12,7 @@ import { AuthGuard } from '@nestjs/passport';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
+  AccessTokenGuard,
   AccountService,
   AuthException,
   JwtAuthGuard,
@@ -56,6 +57,12 @@ class EntryController {
   @Get('guard')
   @UseGuards(JwtAuthGuard)
   guard(): object {
+    return {};
+  }
+
+  @Get('accessTokenGuard')
+  @UseGuards(AccessTokenGuard)
+  accessTokenGuard(): object {
     return {};
   }
 
@@ -110,6 +117,7 @@ describe.each(['express', 'fastify'] as const)('what each entry point refuses (%
       })),
       options: {
         strategyName: 'jwt',
+        apiTokens: true,
         accessTokenTtl: '5m',
         refreshTokenTtl: '5m',
         claims: () => ({}),
@@ -127,7 +135,10 @@ describe.each(['express', 'fastify'] as const)('what each entry point refuses (%
   });
 
   async function logIn(subject: string): Promise<Presented> {
-    const login = await instance.sessions.login(async () => ({ subject }));
+    const login = await instance.sessions.login(async () => ({ subject }), {
+      client: 'web',
+      grant: subject,
+    });
     const access = login?.accessToken ?? '';
     const claims = new JwtService({}).decode<TokenClaims>(access);
     const { iss: _iss, aud: _aud, iat: _iat, exp: _exp, ...ids } = claims;
@@ -154,6 +165,7 @@ describe.each(['express', 'fastify'] as const)('what each entry point refuses (%
 
   const ask: Record<EntryPoint, (given: Presented) => Promise<string>> = {
     guard: ({ access }) => overHttp('guard', access),
+    accessTokenGuard: ({ access }) => overHttp('accessTokenGuard', access),
     strategy: ({ access }) => overHttp('strategy', access),
     revocationGuard: ({ access }) => overHttp('revocationGuard', access),
     assertActive: ({ claims, access }) =>
@@ -203,6 +215,12 @@ describe.each(['express', 'fastify'] as const)('what each entry point refuses (%
     },
     subject: async ({ claims }) => {
       await instance.logout.logoutAll(claims.sub);
+    },
+    client: async ({ claims }) => {
+      await instance.logout.logoutAll(claims.sub, { client: 'web' });
+    },
+    grant: async ({ claims }) => {
+      await instance.logout.logoutGrant(claims.sub);
     },
     accessOnly: async ({ claims }) => {
       await accounts.claimsChanged(claims.sub);

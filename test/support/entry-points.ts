@@ -3,6 +3,8 @@ export const ENDINGS = {
   token: '`logout()` of this one access token',
   session: '`logoutSession(sid)`',
   subject: '`logoutAll(subject)`',
+  client: '`logoutAll(subject, { client })`',
+  grant: '`logoutGrant(id)`',
   accessOnly: '`claimsChanged(subject)`',
   disabled: '`disable(subject)`',
   locked: '`lock(subject)`',
@@ -17,6 +19,7 @@ export const ENDINGS = {
 /** Everything that can accept a token. */
 export const ENTRY_POINTS = {
   guard: '`JwtAuthGuard`',
+  accessTokenGuard: '`AccessTokenGuard`',
   strategy: "`AuthGuard('jwt')`",
   revocationGuard: '`RevocationGuard`',
   assertActive: '`assertActive(claims, { kid })`',
@@ -54,6 +57,7 @@ const yes = (accepts: keyof typeof REASONS): Cell => ({ accepts });
 function revoked(code: string, jwtService: Cell, refresh: Cell): Record<EntryPoint, Cell> {
   return {
     guard: no(code),
+    accessTokenGuard: no(code),
     strategy: no(code),
     revocationGuard: no(code),
     assertActive: no(code),
@@ -70,6 +74,8 @@ export const TABLE: Record<Ending, Record<EntryPoint, Cell>> = {
   token: revoked('token_revoked', yes('purpose'), yes('oneToken')),
   session: revoked('session_ended', yes('purpose'), no('session_ended')),
   subject: revoked('session_ended', yes('purpose'), no('session_ended')),
+  client: revoked('session_ended', yes('purpose'), no('session_ended')),
+  grant: revoked('session_ended', yes('purpose'), no('session_ended')),
   accessOnly: revoked('session_ended', yes('purpose'), yes('nextClaims')),
   disabled: revoked('account_disabled', yes('purpose'), no('account_disabled')),
   locked: revoked('account_locked', yes('purpose'), no('account_locked')),
@@ -116,7 +122,7 @@ export function entryPointsMarkdown(): string {
     '',
     ...reasons.map((reason, index) => `${index + 1}. ${REASONS[reason]}`),
     '',
-    'The guards refuse the same tokens in GraphQL subscriptions, gateways and message handlers ([transports.md](transports.md)). `TokenService.verifyRequest` refuses the same as `verify`.',
+    'The guards refuse the same tokens in GraphQL subscriptions, gateways and message handlers ([transports.md](transports.md)). `TokenService.verifyRequest` refuses the same as `verify`. An opaque access token of a login is refused as its JWT would be. What ends API tokens is in [opaque-tokens.md](opaque-tokens.md).',
     '',
     '`test/security/entry-points.spec.ts` tests every cell of the table.',
     '',

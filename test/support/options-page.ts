@@ -61,7 +61,7 @@ export const SECTIONS: readonly Section[] = [
   {
     title: '`http`: the routes of the library',
     intro:
-      'With `http: {}` the application gets `refresh`, `logout`, `logout-others`, `logout-all`, `sessions`, `revoke`, `introspect` and the public keys; with `verifyCredentials` also `login`.',
+      'With `http: {}` the application gets `refresh`, `logout`, `logout-others`, `logout-all`, `sessions`, `revoke`, `introspect` and the public keys; with `verifyCredentials` also `login` and `confirm`.',
     of: [['lib/http/http-options.ts', 'AuthHttpOptions']],
   },
   {

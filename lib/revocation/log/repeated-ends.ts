@@ -2,7 +2,7 @@ import type { AccountStatements } from '../../database/account.statements.js';
 import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import { integerOf } from '../../database/entities/table.js';
 import type { EventDraft } from './event-draft.js';
-import { eventOf, type Head, type LogStatements } from '../../database/log.statements.js';
+import { eventOf, type Head, type LogStatements, NOT_ENDED } from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
 import { keepUntil, RETENTION_MARGIN } from './retention.js';
 
@@ -52,7 +52,7 @@ export class RepeatedEnds {
       const ended = yield this.accounts.findEnded([...new Set(sessions)]);
       for (const { session_key: key, ended_at: time } of ended.rows) {
         // A trigger left it out, without an error: the session would go on once its event is purged.
-        if (time === null) throw new Error('A row of auth_session was not ended.');
+        if (time === null) throw new Error(NOT_ENDED);
         endedAt.set(key ?? '', integerOf(time));
       }
     }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { AuthClock } from 'nestjs-logout';
+import { ApiTokenService, AuthClock } from 'nestjs-logout';
 import { DataSource } from 'typeorm';
 import { readFileSync } from 'node:fs';
 import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../support/databases.js';
@@ -129,6 +129,38 @@ describe('nestjs-logout', () => {
       expect([code, stdout]).toEqual([0, '2 rows deleted.\n']);
       expect(stderr).toContain('Purging what has expired');
       expect(await query('SELECT sid FROM auth_session')).toEqual([]);
+    });
+
+    it('ends the rows of API tokens before it deletes the cut-off that revoked them', async () => {
+      const here = await start({ apiTokens: true });
+      const tokens = here.app.get(ApiTokenService);
+      const [revoked, kept] = [
+        await tokens.issue('bob', { name: 'revoked' }),
+        await tokens.issue('alice', { name: 'kept' }),
+      ];
+      await here.logout.logoutAll('bob');
+      await here.logout.logoutSession('last');
+      await stop(here);
+      const days = 40 * 86_400_000;
+      await query(
+        `UPDATE auth_event SET created_at = created_at - ${days}, keep_until = keep_until - ${days}`,
+      );
+      await query(`UPDATE auth_subject SET marked_at = marked_at - ${days} WHERE marked_at > 0`);
+      const ended = async (): Promise<unknown[]> =>
+        (await query(`SELECT subject, end_reason FROM auth_api_token WHERE ended_at > 0`)).map(
+          ({ subject, end_reason }) => [subject, end_reason],
+        );
+      expect(await runJson(database, 'purge')).toMatchObject({ code: 0 });
+      expect(await ended()).toEqual([['bob', 'unspecified']]);
+      await query('UPDATE auth_api_token SET ended_at = NULL, end_reason = NULL');
+      expect(await runJson(database, 'purge --history-for 30d')).toMatchObject({ code: 0 });
+      expect(await query('SELECT * FROM auth_subject WHERE marked_at > 0')).toEqual([]);
+      expect(await ended()).toEqual([['bob', 'unspecified']]);
+      const again = await start({ apiTokens: true });
+      expect([await again.judge(revoked.token), await again.judge(kept.token)]).toEqual([
+        'token_revoked',
+        'active',
+      ]);
     });
 
     it('leaves it to an instance that is at it', async () => {
