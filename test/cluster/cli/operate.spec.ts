@@ -151,11 +151,11 @@ describe('nestjs-logout', () => {
           ({ subject, end_reason }) => [subject, end_reason],
         );
       expect(await runJson(database, 'purge')).toMatchObject({ code: 0 });
-      expect(await ended()).toEqual([['bob', 'unspecified']]);
+      expect(await ended()).toEqual([['bob', 'logged_out_elsewhere']]);
       await query('UPDATE auth_api_token SET ended_at = NULL, end_reason = NULL');
       expect(await runJson(database, 'purge --history-for 30d')).toMatchObject({ code: 0 });
       expect(await query('SELECT * FROM auth_subject WHERE marked_at > 0')).toEqual([]);
-      expect(await ended()).toEqual([['bob', 'unspecified']]);
+      expect(await ended()).toEqual([['bob', 'logged_out_elsewhere']]);
       const again = await start({ apiTokens: true });
       expect([await again.judge(revoked.token), await again.judge(kept.token)]).toEqual([
         'token_revoked',
