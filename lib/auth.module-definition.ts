@@ -3,7 +3,7 @@ import type { AuthHttpOptions } from './http/http-options.js';
 import type { AuthOptions, AuthSettings } from './options/auth-options.js';
 import { RAW_AUTH_OPTIONS } from './options/resolved-auth-options.js';
 
-/** What is needed when the module is registered: written beside `useFactory`, never returned by it. */
+/** Options that are needed when the module is registered: set beside `useFactory`, never returned by it. */
 export interface AuthModuleExtras {
   /**
    * Whether every module can inject the providers without importing AuthModule.
@@ -12,30 +12,31 @@ export interface AuthModuleExtras {
    */
   isGlobal?: boolean;
   /**
-   * Mounts the library's own routes: login, refresh, logout and the others; see `http`.
+   * Mounts the library's own routes, such as login, refresh and logout; see {@link AuthHttpOptions}.
    *
    * @default none: no routes
    */
   http?: AuthHttpOptions | undefined;
   /**
-   * Gives the claims of each access token: a class with a method `claims()`, looked up after all
-   * instances were made, or a function. Write it here or return it from `useFactory`, not both.
+   * Returns the claims of each access token: a provider of the application with a method `claims()`, or a
+   * function. Set it here or return it from `useFactory`, not both.
    *
    * @default none
    */
   claims?: AuthSettings['claims'];
   /**
-   * Shapes `request.user`: a class with a method `validate()`, or a function; as `claims`.
+   * Returns `request.user`: a provider of the application with a method `validate()`, or a function. Set it
+   * here or return it from `useFactory`, not both.
    *
    * @default the claims themselves
    */
   validate?: AuthSettings['validate'];
   /**
-   * Whether modules without a JwtModule can inject a `JwtService` that signs and verifies with the key
-   * ring, `issuer` and `audience`.
+   * Whether modules that do not import JwtModule can inject a `JwtService` that signs and verifies with the
+   * options `secret` or `keys`, `issuer` and `audience`.
    *
-   * It is global, whatever `isGlobal` is; a second global one stops the boot. In a module that imports
-   * JwtModule itself, that JwtModule wins.
+   * This `JwtService` is global, whatever `isGlobal` is. A second global one stops the boot. A module that
+   * imports JwtModule itself gets the `JwtService` of that JwtModule.
    *
    * @default true
    */

@@ -211,8 +211,8 @@ export class AuthModule extends ConfigurableModuleClass implements NestModule, O
     ).length;
     if (count === 1) return;
     throw new AuthWiringError(
-      `AuthModule is registered ${count} times in this application. They would not see each other's logouts.`,
-      'Call AuthModule.forRoot() once, in the root module; it is global, so feature modules import nothing.',
+      `AuthModule is registered ${count} times in this application. Each would ignore the logouts of the others.`,
+      'Call AuthModule.forRoot() once, in the root module; it is global, so feature modules need not import it.',
     );
   }
 }

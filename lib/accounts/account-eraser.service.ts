@@ -78,7 +78,7 @@ export class AccountEraser {
         return;
       }
       this.logger.warn(
-        `The logins of a removed account could not be erased; the purge erases them when they would have expired: ${messageOf(error)}`,
+        `The logins of a removed account could not be deleted. The purge deletes them when they would have expired: ${messageOf(error)}`,
       );
     }
   }

@@ -91,8 +91,8 @@ function claimsText(
   if (text === '{}') return null;
   if (text.length <= LONGEST_TEXT) return text;
   throw new AuthWiringError(
-    `The claims of an API token take ${text.length} characters, and there is room for ${LONGEST_TEXT}.`,
-    'Look up in the handler what belongs to the account.',
+    `The claims of an API token take ${text.length} characters, and at most ${LONGEST_TEXT} are allowed.`,
+    'Put fewer claims into the token, and look up the rest in the handler.',
   );
 }
 

@@ -113,7 +113,7 @@ class RingJwtService extends JwtService {
     if (!this.hasWarned) {
       this.hasWarned = true;
       this.log.warn(
-        `${why} It was refused: JwtService does not look for a logout. Use TokenService.verify(token).`,
+        `${why} It was refused, because JwtService does not check whether the token was logged out. Use TokenService.verify(token).`,
       );
     }
     return invalid(why);
@@ -160,7 +160,7 @@ class OnlyGlobalJwtService implements OnModuleInit {
       throw new AuthWiringError(
         `Two global modules export JwtService: ${module.metatype.name} and AuthModule.`,
         'Keep yours: AuthModule.forRoot({ exportJwtService: false, … }).',
-        'Keep the one of AuthModule: remove `global` there, and import JwtModule where it is used.',
+        'Or keep that of AuthModule: remove `global` from your module, and import JwtModule where you need it.',
       );
     }
   }

@@ -73,9 +73,9 @@ export class JwtStrategy
     // Nest calls this once for each provider that gives this strategy.
     if (holder !== undefined && holder !== this && !isClosing(holder)) {
       throw new AuthWiringError(
-        `The passport strategy "${strategyName}" exists already, and would be replaced by JwtStrategy.`,
-        "Remove the application's own strategy of that name.",
-        'Give AuthModule another strategyName, or none: JwtAuthGuard needs none.',
+        `The passport strategy "${strategyName}" already exists, and JwtStrategy would replace it.`,
+        'Remove your own strategy with this name.',
+        'Or set another strategyName, or none: JwtAuthGuard does not need it.',
         'If another application of this process has it, close that one first: await app.close().',
       );
     }

@@ -187,8 +187,8 @@ export class KeyRing {
       const known = this.entries.get(key.kid);
       if (known !== undefined && !isSameKey(known.key, key)) {
         throw new AuthWiringError(
-          `The kid "${key.kid}" now names another key: tokens of the two could not be distinguished.`,
-          'Give the new key a kid of its own, and leave the old key out.',
+          `The kid "${key.kid}" is now used for another key: tokens of the two keys could not be distinguished.`,
+          'Give the new key its own kid, and remove the old key from the list.',
         );
       }
       // A key that was retired by hand stays retired, even if the application still lists it. One that

@@ -32,7 +32,7 @@ export class AuthSelfTest implements OnModuleInit {
     } catch (error) {
       const cause = error instanceof AuthException ? (error.cause ?? error.code) : error;
       throw new AuthWiringError(
-        `The self-test of the authentication failed: a good token is refused (${String(cause)}).`,
+        `The self-test of authentication failed: a valid token is refused (${String(cause)}).`,
         'Check that the public key belongs to the private key, and that no other module patches passport-jwt.',
       );
     }

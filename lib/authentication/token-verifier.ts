@@ -214,7 +214,7 @@ export class TokenVerifier {
   private refuseType(typ: unknown): AuthException {
     const shown = logText(JSON.stringify(typ) ?? 'none', 40);
     this.logger.debug(
-      `Refused: a token of type ${shown} came as an access token, which is "at+jwt".`,
+      `Refused: a token of type ${shown} was sent as an access token. Access tokens have the type "at+jwt".`,
     );
     return invalid('The type is not "at+jwt".');
   }

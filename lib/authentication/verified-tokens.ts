@@ -142,9 +142,9 @@ export class VerifiedTokens {
     if (found < this.evicted) {
       this.hasWarned = true;
       this.logger.warn(
-        `The memory of verified tokens is too small: ${this.evicted} tokens were forgotten to make room, and ` +
-          `only ${found} requests brought a token that was still there. Raise the option verifiedTokens ` +
-          `(now ${this.most}), or set it to 0 if each request brings a new token.`,
+        `The cache of verified tokens is too small: ${this.evicted} tokens were dropped for newer ones, and ` +
+          `only ${found} requests had a token that was still cached. Raise the option verifiedTokens ` +
+          `(now ${this.most}), or set it to 0 if each request has a new token.`,
       );
     }
     this.evicted = 0;

@@ -87,7 +87,10 @@ export class DpopProofs {
       throw wrong('ath');
     const thumbprint = await calculateJwkThumbprint(jwk, 'sha256');
     if (jkt !== undefined && thumbprint !== jkt) {
-      throw dpopRefusal('binding_mismatch', 'The proof is of another key than the token.');
+      throw dpopRefusal(
+        'binding_mismatch',
+        'The proof was signed with another key than the one to which the token is bound.',
+      );
     }
     // Nothing waits from here on: a process that paused before would have forgotten what was used meanwhile.
     const iat = this.timeOf(payload);

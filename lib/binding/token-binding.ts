@@ -95,7 +95,7 @@ export class TokenBinding {
     if ((options.nonce || bindsAddresses(options)) && keys.secretHalves().length === 0) {
       throw new AuthWiringError(
         `The option binding.${name} needs a secret or a private key, and every key of this application is public.`,
-        'Give this instance a key that signs, or leave the option out.',
+        'Give this instance a key that signs, or omit the option.',
       );
     }
     const nonces = options.nonce ? new DpopNonces(() => keys.secretHalves(), clock) : undefined;

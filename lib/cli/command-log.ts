@@ -174,10 +174,10 @@ export class CommandLog implements SessionRows {
       if (!isInDoubt(error)) throw error;
       const [draft, ...others] = drafts;
       throw new CommandFailure(
-        `It is not known whether this was written: the answer to COMMIT was lost (${messageOf(error)}).`,
+        `It is not known whether this was written, because the answer to COMMIT was lost (${messageOf(error)}).`,
         others.length === 0
-          ? `Run the same command again with --id ${retryIdOf(draft as EventDraft)}; it is then written exactly once.`
-          : 'Run the same command again; it continues with what is left.',
+          ? `Run the same command again with --id ${retryIdOf(draft as EventDraft)}. It is then written exactly once.`
+          : 'Run the same command again. It continues with the remaining sessions.',
       );
     }
   }
@@ -212,7 +212,7 @@ async function openLog(
   } catch (error) {
     await database?.close();
     if (error instanceof AuthWiringError) {
-      throw new CommandFailure(error.message, 'nestjs-logout doctor checks all of it.');
+      throw new CommandFailure(error.message, 'Run nestjs-logout doctor to check everything.');
     }
     // Several addresses were tried, and each has an error of its own.
     const [first = error] = error instanceof AggregateError ? (error.errors as unknown[]) : [];
@@ -226,7 +226,7 @@ function refuseMissingFile(target: LogPlace): void {
   if (options.type !== 'better-sqlite3' || existsSync(String(options.database))) return;
   throw new CommandFailure(
     `There is no file ${String(options.database)}.`,
-    'Give the path of the application’s database; a relative one counts from the current folder.',
+    'Use the path of the application’s database. A relative path starts at the current folder.',
     'nestjs-logout migrate creates it, with the tables.',
   );
 }

@@ -67,8 +67,8 @@ export const LOG_CHECKS: readonly Check[] = [
       if (position === lastPosition && lastEventId === lastEvent) return undefined;
       return wrong(
         position === lastPosition
-          ? `The head has another event than the one at position ${position}: the log is damaged, and instances stay closed.`
-          : `The head is at ${position}, and the last event at ${lastPosition}: the log is damaged, and instances stay closed.`,
+          ? `The head has another event than the one at position ${position}: the log is damaged, and instances answer 503.`
+          : `The head is at ${position}, and the last event at ${lastPosition}: the log is damaged, and instances answer 503.`,
         ...DAMAGED,
       );
     },
@@ -90,7 +90,7 @@ export const LOG_CHECKS: readonly Check[] = [
   },
   {
     name: 'pending',
-    title: 'events of committed transactions get their numbers',
+    title: 'events of committed transactions get their positions',
     needs: ['auth_pending', ...FIGURES],
     async look({ log, running }) {
       const { now } = await log.figures();
@@ -100,10 +100,10 @@ export const LOG_CHECKS: readonly Check[] = [
       const old = times.filter((time) => now - time > PENDING_FOR);
       if (old.length === 0) return undefined;
       return wrong(
-        `${plural(old.length, 'pending event')} without a number for more than a minute, the oldest for ${spanText(now - Math.min(...old))}. Pending events already count, but no instance numbers these.`,
+        `${plural(old.length, 'pending event')} without a position for more than a minute, the oldest for ${spanText(now - Math.min(...old))}. They already revoke their tokens, but no instance gives them a position.`,
         running.length === 0
-          ? 'No instance is running: the first one that starts numbers them.'
-          : 'Look in the instances’ logs for "could not be numbered": it says why.',
+          ? 'No instance is running. The first one that starts gives them positions.'
+          : 'Look in the instances’ logs for "could not be numbered", which says why.',
       );
     },
   },
@@ -122,7 +122,7 @@ export const LOG_CHECKS: readonly Check[] = [
         'nestjs-logout purge deletes them now.',
         running.length === 0
           ? 'Instances purge each minute; none is running.'
-          : 'Look in the instances’ logs for "were not purged": it says why.',
+          : 'Look in the instances’ logs for "were not purged", which says why.',
       );
     },
   },
@@ -144,7 +144,7 @@ export const INSTANCE_CHECKS: readonly Check[] = [
               (clockAhead > 0
                 ? ': tokens seem to expire too early there.'
                 : ': its logs and its other services show wrong times.'),
-            'Set both by NTP (chronyd or systemd-timesyncd), also on the host of the database: one of the two is wrong.',
+            'One of the two clocks is wrong. Use NTP (chronyd or systemd-timesyncd) on both hosts.',
           ),
         );
     },
@@ -158,13 +158,13 @@ export const INSTANCE_CHECKS: readonly Check[] = [
         running,
         'maxStaleness',
         ({ maxStaleness }) => boundText(maxStaleness),
-        'Give all of them the same maxStaleness (and the same @WhenStale policies): the widest one is every receipt’s bound.',
+        'Use the same maxStaleness (and the same @WhenStale policies) everywhere: the widest one is the bound of every receipt.',
       ),
       ...differing(
         running,
         'the longest token lifetime',
         ({ maxTokenLife }) => spanText(maxTokenLife),
-        'Give all of them the same accessTokenTtl, legacy and foreign: the longest lifetime decides how long every event is kept.',
+        'Use the same accessTokenTtl, legacy and foreign everywhere: the longest lifetime decides how long every event is kept.',
       ),
     ],
   },
@@ -218,9 +218,9 @@ export const INSTANCE_CHECKS: readonly Check[] = [
       if (!isUnbounded(maxStaleness)) return undefined;
       const open = running.filter((instance) => isUnbounded(instance.maxStaleness));
       return note(
-        `An unbounded staleness is registered (by ${maxStalenessBy ?? 'an unknown instance'}): no receipt can say when a logout is in force everywhere.` +
+        `An unbounded staleness is registered (by ${maxStalenessBy ?? 'an unknown instance'}): receipts cannot say when all instances refuse a token.` +
           (open.length === 0 ? '' : ` Running with it: ${namesOf(open)}.`),
-        'It comes from observe, or from a policy "open". If that is intended, nothing has to be done.',
+        'It comes from observe, or from a policy "open". If that is intended, do nothing.',
         'Otherwise remove it, restart the instances, and run nestjs-logout lower-bound.',
       );
     },

@@ -29,13 +29,13 @@ export const SERVER_CHECKS: readonly Check[] = [
       const isPostgres = log.database.dialect.name === 'postgres';
       if (isPostgres && (await setting(log, 'inRecovery')) === 'true') {
         return wrong(
-          'This is a standby (pg_is_in_recovery), not the primary: a logout must be written, and a poll of a standby proves nothing.',
+          'This is a standby (pg_is_in_recovery), not the primary. A standby cannot store a logout, and polling it proves nothing.',
           'Connect to the primary: its own host name, or target_session_attrs=read-write with both hosts.',
-          'With TypeORM’s replication the log uses replication.master: is that the primary?',
+          'With TypeORM’s replication the log uses replication.master: check that it is the primary.',
         );
       }
       return wrong(
-        'The server is read-only for this role or database: a logout must be written.',
+        'The server is read-only for this role or database, so logouts cannot be stored.',
         'If it is a replica, connect to the primary. With TypeORM’s replication the log uses replication.master.',
         isPostgres
           ? 'Otherwise look for default_transaction_read_only: SHOW default_transaction_read_only; ALTER DATABASE … RESET default_transaction_read_only;'
@@ -45,7 +45,7 @@ export const SERVER_CHECKS: readonly Check[] = [
   },
   {
     name: 'durability',
-    title: 'what was committed is on disk',
+    title: 'commits are durable',
     // P5: a receipt promises that a logout survives a crash of the server.
     look({ log }) {
       switch (log.database.dialect.name) {
@@ -60,15 +60,14 @@ export const SERVER_CHECKS: readonly Check[] = [
   },
   {
     name: 'pooler',
-    title: 'no pooler in transaction mode is in between',
+    title: 'there is no pooler in transaction mode',
     async look({ log }) {
-      if (log.database.dialect.name !== 'postgres')
-        return 'only PostgreSQL is used behind such poolers';
+      if (log.database.dialect.name !== 'postgres') return 'the check is for PostgreSQL only';
       if (!(await sharesBackends(log))) return undefined;
       return note(
-        'A pooler in transaction mode (PgBouncer, or a managed one) is in between: one backend serves several connections. The log works behind it; LISTEN, and so the PostgreSQL push notification, does not.',
-        'Give postgresHint() a url of its own that leads directly to the primary; otherwise it reports "polling only".',
-        'Run nestjs-logout migrate over the direct url as well.',
+        'There is a pooler in transaction mode (PgBouncer, or a managed one): one backend serves several connections. The log works behind it. LISTEN, and so the PostgreSQL push notification, does not.',
+        'Pass postgresHint() a url that connects directly to the primary. Otherwise it reports "polling only".',
+        'Use the direct url for nestjs-logout migrate as well.',
       );
     },
   },
@@ -88,7 +87,7 @@ async function durabilityOfPostgres(log: CommandLog): Promise<Finding[]> {
   if (commit === 'off' || commit === 'local') {
     findings.push(
       wrong(
-        `synchronous_commit is ${commit}: the library sets it on for its own transactions, but logout(…, { manager }) has the application’s, and a crash or a failover can lose it.`,
+        `synchronous_commit is ${commit}: the library sets it to on for its own transactions. But logout(…, { manager }) uses the setting of the application, so a crash or a failover can lose such a logout.`,
         'ALTER DATABASE … RESET synchronous_commit; (or ALTER ROLE …), or SET LOCAL synchronous_commit = on in those transactions.',
       ),
     );
@@ -100,7 +99,7 @@ async function durabilityOfMysql(log: CommandLog): Promise<Finding | undefined> 
   const flush = await setting(log, 'flushAtCommit');
   if (flush === '1') return undefined;
   return wrong(
-    `innodb_flush_log_at_trx_commit is ${flush}: a crash loses up to a second of logouts that were reported as done.`,
+    `innodb_flush_log_at_trx_commit is ${flush}: a crash loses up to a second of logouts that were reported as successful.`,
     'SET GLOBAL innodb_flush_log_at_trx_commit = 1, and the same in the server’s configuration.',
   );
 }
@@ -150,33 +149,33 @@ async function setting(
 export const SCHEMA_CHECKS: readonly Check[] = [
   {
     name: 'tables',
-    title: 'all tables are there',
+    title: 'all tables exist',
     look({ missing: { tables }, log: { target, database } }) {
       if (tables.length === 0) return undefined;
       const where = target.schema === undefined ? '' : ` in the schema "${target.schema}"`;
       return wrong(
         `These tables are missing${where}: ${tables.join(', ')}.`,
-        'nestjs-logout migrate makes them (with the same --data-source, --schema and --table-prefix).',
-        `Or run node_modules/nestjs-logout/docs/sql/${database.dialect.name}.up.sql, or ...authMigrations among your own migrations.`,
-        'If the application finds them: is this the same database, and the same --schema and --table-prefix?',
+        'nestjs-logout migrate creates them (with the same --data-source, --schema and --table-prefix).',
+        `Or run node_modules/nestjs-logout/docs/sql/${database.dialect.name}.up.sql, or add ...authMigrations to your own migrations.`,
+        'If the application finds them, check that you use the same database, --schema and --table-prefix.',
       );
     },
   },
   {
     name: 'columns',
-    title: 'all columns are there',
+    title: 'all columns exist',
     look({ missing: { columns } }) {
       if (columns.length === 0) return undefined;
       return wrong(
         `These columns are missing: ${columns.join(', ')}. Instances of this release refuse to boot.`,
         'nestjs-logout migrate adds those that came after release 0.1 (with the same --data-source, --schema and --table-prefix).',
-        'A table that lacks others was changed by hand, or belongs to another program: then give our tables a --table-prefix.',
+        'If other columns are missing, the table was changed by hand, or belongs to another program. Then use a --table-prefix.',
       );
     },
   },
   {
     name: 'indexes',
-    title: 'all indexes are there',
+    title: 'all indexes exist',
     look({ missing: { indexes }, log: { database } }) {
       const { dialect } = database;
       return indexes.map((index) =>
@@ -189,7 +188,7 @@ export const SCHEMA_CHECKS: readonly Check[] = [
   },
   {
     name: 'privileges',
-    title: 'the role may do all that the library does',
+    title: 'the role has the privileges that the library needs',
     async look({ log, missing: { tables }, isReadOnly }) {
       if (isReadOnly) return 'the server is read-only';
       const { dialect } = log.database;

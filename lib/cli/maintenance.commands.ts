@@ -46,7 +46,7 @@ export async function purge(
       if (purged.outcome !== 'clocks') return purged;
       throw new CommandFailure(
         'Nothing was deleted: the clocks of this host and of the database differ by more than a minute.',
-        'Fix the wrong one (NTP); nestjs-logout doctor reports by how much they differ.',
+        'Fix the wrong one (NTP). nestjs-logout doctor shows by how much they differ.',
       );
     },
     'Purged.',
@@ -72,11 +72,11 @@ export async function newHistory(
   if (running.length > 0 && force !== true) {
     throw new CommandFailure(
       `Instances are running, or crashed less than three minutes ago: ${namesOf(running)}.`,
-      'Stop every instance first: a revocation that they write before the jump misses tokens of the lost future.',
-      'If these rows came with the backup, or their processes have certainly ended: --force.',
+      'Stop every instance first: a revocation that they write before the jump misses tokens of the lost history.',
+      'If these rows came with the backup, or if you are sure that the processes have ended, use --force.',
     );
   }
-  const what = 'The log starts a new history, above all positions there ever were.';
+  const what = 'The log starts a new history, above all positions that were ever used.';
   await context.output.confirm(what, yes);
   const { head, events } = await log.startHistory();
   const position = events[0]?.position ?? head.position;
@@ -112,7 +112,7 @@ export async function raiseFormat(
   const from = await log.underHeadLock(function* (instances, { format }) {
     if (format > to) {
       throw new CommandFailure(
-        `The log has format ${format}, and cannot go back to ${to}: it may hold events that ${to} does not have.`,
+        `The log has format ${format}, and cannot go back to ${to}, because it may have events that format ${to} does not allow.`,
       );
     }
     if (format < to) {
@@ -143,7 +143,7 @@ function refuseOlder(instances: readonly SeenInstance[], to: number): void {
   if (older.length === 0) return;
   throw new CommandFailure(
     `The format cannot be raised to ${to}: instances are running that do not understand it: ${namesOf(older)}.`,
-    'Update or stop them, and run this command after that.',
+    'Update or stop them, and then run this command again.',
     'An instance that crashed counts as running for three minutes.',
   );
 }
@@ -245,14 +245,14 @@ async function passOldBound(
   if (wait === true) {
     if (finite.length === lowerings.length) return waitHere(context, log, old * RATES);
     throw new CommandFailure(
-      'There is no bound to wait for: an instance without one may still run, cut off from the database and unseen.',
-      'Make sure that it is stopped, and give the time: --stopped-at 2026-01-31T12:00Z',
+      'There is no bound to wait for: an instance without a bound may still run, cut off from the database.',
+      'Make sure that it is stopped, and pass the time: --stopped-at 2026-01-31T12:00Z',
     );
   }
   if (stoppedAt === undefined) {
     throw new CommandFailure(
       `The last instance with the larger setting must have been gone for ${spanText(old)}: until then its tokens, or its view of the log, may still be in use.`,
-      `Give the time when it was stopped: --stopped-at ${new Date(now - old).toISOString()}`,
+      `Pass the time when it was stopped: --stopped-at ${new Date(now - old).toISOString()}`,
       `Or let this command wait for ${spanText(old)}: --wait`,
     );
   }
@@ -262,7 +262,9 @@ async function passOldBound(
       now - instance.seenAgo > stoppedAt && lowerings.some(({ bound, to }) => instance[bound] > to),
   );
   if (witnesses.length > 0) {
-    throw new CommandFailure(`--stopped-at is too early: seen since then: ${namesOf(witnesses)}.`);
+    throw new CommandFailure(
+      `--stopped-at is too early. These instances were seen later: ${namesOf(witnesses)}.`,
+    );
   }
   const from = stoppedAt + old * RATES;
   if (now >= from) return;

@@ -55,10 +55,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
         'module that exports the DataSource, as for TypeORM’s command',
       )
       .option('--schema <name>', 'PostgreSQL: the schema, as in AuthModule.forRoot()')
-      .option(
-        '--table-prefix <text>',
-        'how the names of the tables start, as in AuthModule.forRoot()',
-      )
+      .option('--table-prefix <text>', 'the prefix of the table names, as in AuthModule.forRoot()')
       .option('--json', 'print one JSON object instead of lines')
       .action(async (...given: unknown[]) => {
         const command = given.at(-1) as Command;
@@ -74,14 +71,17 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
       });
   const outputOf = (json = false): CommandOutput => new CommandOutput(host, json);
 
-  add('status', 'show the position of the log, what is registered, and the instances');
+  add('status', 'show the log, the registered bounds and the instances');
   add(
     'doctor',
-    'make every check and print each mistake with its fix; exit code 1 if something is wrong',
+    'run every check and print each mistake with its fix; exit code 1 if something is wrong',
   );
-  add('explain', 'show what revoked the access token on stdin, when and by whom');
+  add('explain', 'show what revoked the access token from stdin, when, and who did it');
   withEnd(
-    add('revoke', 'revoke tokens: of one session, token, account, client or grant, or all of them'),
+    add(
+      'revoke',
+      'revoke the tokens of one session, account, client or grant, one token, or all tokens',
+    ),
   )
     .option('--session <sid>', 'one login: its access tokens and its refresh token')
     .option('--token-id <jti>', 'one access token or API token')
@@ -92,13 +92,15 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
     .option('--except <sid>', 'with --subject: the one session that is kept')
     .option('--lock-for <duration>', 'with --subject: also refuse logins, such as 15m', duration)
     .option('--everyone', 'every token of the issuer');
-  withEnd(add('revoke-key', 'a signing key has leaked: refuse all that it signed, for ever'))
+  withEnd(
+    add('revoke-key', 'revoke a leaked signing key: refuse all tokens that it signed, permanently'),
+  )
     .requiredOption('--kid <kid>', 'the id of the key')
     .option('--sessions', 'also end the sessions whose last token it signed')
     .option('--dry-run', 'only count these sessions');
-  add('purge', 'delete what no token needs any more').option(
+  add('purge', 'delete events that no token needs any more').option(
     '--history-for <duration>',
-    'also delete the rows of ended logins after this time (your historyFor)',
+    'also delete the rows of sessions that ended this long ago (your option historyFor)',
     duration,
   );
   add('migrate', 'create the tables of the log')
@@ -108,19 +110,22 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
     .option('--max-staleness <duration>', 'seconds, or such as 5s', duration)
     .option('--max-token-life <duration>', 'seconds, or such as 15m', duration)
     .addOption(
-      new Option('--stopped-at <time>', 'when the last instance with more was stopped')
+      new Option('--stopped-at <time>', 'when the last instance with a larger value was stopped')
         .argParser(time)
         .conflicts('wait'),
     )
-    .option('--wait', 'wait here for one old bound instead');
+    .option('--wait', 'wait for one old bound instead');
   add(
     'raise-format',
-    'let instances write what only newer releases understand, after the last older one has stopped',
+    'allow events that older releases do not understand; run it after the last older instance has stopped',
   )
     .argument('<format>', 'such as 2')
     .option('--yes', 'do not ask');
-  add('new-history', 'after a backup was restored, with every instance stopped')
-    .option('--force', 'the instances that seem to run are certainly stopped')
+  add(
+    'new-history',
+    'start a new history after a backup was restored, while every instance is stopped',
+  )
+    .option('--force', 'run although instances seem to be running; make sure that they are stopped')
     .option('--yes', 'do not ask');
 
   try {
@@ -163,7 +168,7 @@ function duration(given: string): number {
 function time(given: string): number {
   const milliseconds = /^\d{1,12}$/.test(given) ? Number(given) * 1000 : Date.parse(given);
   if (milliseconds > 0) return milliseconds;
-  throw new InvalidArgumentError('Give seconds since 1970, or a time such as 2026-01-31T12:00Z.');
+  throw new InvalidArgumentError('Use seconds since 1970, or a time such as 2026-01-31T12:00Z.');
 }
 
 /** The words that are not options, by name: the command of `raise-format 2` gets `{ format: '2' }`. */
@@ -174,19 +179,19 @@ function argumentsOf({ registeredArguments, args }: Command): Record<string, str
 /** Adds what every command that ends tokens takes. */
 function withEnd(command: Command): Command {
   return command
-    .option('--issuer <iss>', 'whose tokens; default: the one issuer of the instances')
-    .option('--foreign', 'the issuer is not our own (the option foreign)')
+    .option('--issuer <iss>', 'the issuer of the tokens; default: the only issuer of the instances')
+    .option('--foreign', 'the issuer is in the option foreign')
     .addOption(
-      new Option('--reason <reason>', 'the holder of the token can read it').choices(
+      new Option('--reason <reason>', 'a reason, which the holder of the token can read').choices(
         REVOCATION_REASONS,
       ),
     )
     .option('--actor <who>', 'who did it, for the audit')
     .option(
       '--keep-for <duration>',
-      'remember it for at least this time; for sessions of a foreign issuer',
+      'keep the event for at least this time; for sessions of a foreign issuer',
       duration,
     )
-    .option('--id <id>', 'what an earlier run with an unknown outcome printed')
+    .option('--id <id>', 'the id that an earlier run with an unknown outcome printed')
     .option('--yes', 'do not ask');
 }

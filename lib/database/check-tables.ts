@@ -73,7 +73,7 @@ export async function checkTables(
   const folder = 'node_modules/nestjs-logout/docs/sql';
   throw new AuthWiringError(
     `AuthModule: the database lacks these tables, columns or indexes of the revocation log: ${missing.map(dialect.prefixed).join(', ')}.`,
-    `Let the module make them: AuthModule.forRoot({ migrations: 'run', … }).`,
+    `Let the module create them: AuthModule.forRoot({ migrations: 'run', … }).`,
     'Add ...authMigrations to the migrations of your own DataSource and run them ' +
       '(with tablePrefix or schema: ...authTables({ tablePrefix, schema }).migrations).',
     tables.some((table) => table !== 'auth_api_token')
@@ -95,7 +95,7 @@ export function refuseOurNames(application: DataSource, tablePrefix = ''): void 
   if (clash === undefined) return;
   throw new AuthWiringError(
     `AuthModule: the entity ${clash.name} of the application has the table name "${clash.tableName}", ` +
-      'which belongs to the revocation log; synchronize would drop our columns.',
+      'which belongs to the revocation log; synchronize would drop the columns of the library.',
     'Rename the table of that entity.',
     ...OTHER_NAMES,
   );

@@ -21,7 +21,7 @@ export function locateDataSource(
     if (found !== undefined) return found[0];
     throw new AuthWiringError(
       `AuthModule: dataSource "${name}" was not found. DataSources in this application: ${listed}.`,
-      'Give the name that TypeOrmModule.forRoot({ name }) has, or the DataSource itself.',
+      'Pass the name from TypeOrmModule.forRoot({ name }), or the DataSource itself.',
     );
   }
   const [only, ...others] = candidates.keys();
@@ -29,7 +29,7 @@ export function locateDataSource(
   if (only !== undefined) {
     throw new AuthWiringError(
       `AuthModule: there is more than one DataSource: ${listed}.`,
-      `Say on which one the revocation log lives: AuthModule.forRoot({ dataSource: 'name', … }).`,
+      `Choose the one that has the revocation log: AuthModule.forRoot({ dataSource: 'name', … }).`,
     );
   }
   throw new AuthWiringError(

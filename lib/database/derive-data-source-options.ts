@@ -104,7 +104,7 @@ export function deriveDataSourceOptions(
 function schemaIsForPostgres(schema: string, type: string): AuthWiringError {
   return new AuthWiringError(
     `AuthModule: schema "${schema}" was given, but a database of type "${type}" has no schemas.`,
-    'Leave schema out; it is for PostgreSQL only.',
+    'Omit schema, which is for PostgreSQL only.',
     'For another database on the same server: AuthModule.forRoot({ dataSource: { type, database, … } }).',
   );
 }
@@ -117,15 +117,15 @@ function supported(given: Loose): (typeof SUPPORTED_TYPES)[number] {
       sqljs: 'two DataSources on one sql.js file overwrite each other',
     };
     throw new AuthWiringError(
-      `AuthModule: the revocation log cannot live on a DataSource of type "${String(given['type'])}"` +
+      `AuthModule: the revocation log cannot use a DataSource of type "${String(given['type'])}"` +
         ` (${why[String(given['type'])] ?? 'it is not supported'}).`,
       `Give a DataSource of one of these types: ${SUPPORTED_TYPES.join(', ')}.`,
     );
   }
   if (type === 'better-sqlite3' && given['readonly'] === true) {
     throw new AuthWiringError(
-      'AuthModule: the DataSource is opened readonly; a logout must be written.',
-      'Open it writable, or give another one by the dataSource option.',
+      'AuthModule: the DataSource is opened readonly, but a logout must be written.',
+      'Open it writable, or pass another one in the option dataSource.',
     );
   }
   return type;

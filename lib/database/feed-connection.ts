@@ -107,7 +107,7 @@ export class FeedConnection {
 
   private replace(link: FeedLink, why: unknown): void {
     const cause = link.broken ?? why;
-    this.logger.debug(`The feed connects anew, its connection has ended: ${messageOf(cause)}`);
+    this.logger.debug(`The feed reconnects, because its connection has ended: ${messageOf(cause)}`);
     if (this.link === link) this.link = undefined;
     void discard(link);
   }

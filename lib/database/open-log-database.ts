@@ -215,7 +215,7 @@ async function prepare(
   const { rows } = await database.read({ sql, values: [] });
   if (rows[0]?.['is_standby'] === '1') {
     throw new AuthWiringError(
-      'AuthModule: the database server is read-only (a replica?); a logout must be written.',
+      'AuthModule: the database server is read-only (a replica?), but a logout must be written.',
       'Connect to the primary. With TypeORM replication the log uses replication.master.',
     );
   }

@@ -11,13 +11,13 @@ interface ErrorCode {
 export const ERROR_CODES = {
   token_missing: {
     status: 401,
-    message: 'The request carries no access token.',
+    message: 'The request has no access token.',
     when: 'A guarded route was called without an access token. Log in.',
   },
   token_malformed: {
     status: 401,
     message: 'The token is malformed.',
-    when: 'The text in the place of the token is no JWT, and no opaque token of this application. Log in.',
+    when: 'The string that was sent as a token is neither a JWT nor an opaque token of this application. Log in.',
   },
   token_invalid: {
     status: 401,
@@ -37,42 +37,42 @@ export const ERROR_CODES = {
   session_ended: {
     status: 401,
     message: 'The session has ended.',
-    when: 'The session of the access token or of the refresh token was logged out; `reason` names the cause. Log in.',
+    when: 'The session of the access token or of the refresh token was logged out. `reason` has the cause. Log in.',
   },
   account_locked: {
     status: 401,
     message: 'The account is locked.',
-    when: '`AccountService.lock()` is in force. Log in after the lock.',
+    when: 'The account was locked with `AccountService.lock()`. Log in after the lock has ended.',
   },
   account_disabled: {
     status: 401,
     message: 'The account is disabled.',
-    when: '`AccountService.disable()` or `remove()` is in force, or `claims` returned `null`. The user cannot log in.',
+    when: 'The account was disabled or removed with `AccountService`, or `claims` returned `null`. The user cannot log in.',
   },
   key_revoked: {
     status: 401,
     message: 'The key that signed the token has been revoked.',
-    when: 'The signing key leaked and `revokeKey()` was called. Refresh, else log in.',
+    when: 'The signing key was revoked with `revokeKey()`. Refresh the token. If that fails, log in.',
   },
   binding_mismatch: {
     status: 401,
     message: 'The token is bound to another client.',
-    when: 'The request comes from another address or network than the login, or without the key that the token is bound to. Log in.',
+    when: 'The request comes from another address or network than the login, or the client does not have the key to which the token is bound. Log in.',
   },
   dpop_proof_invalid: {
     status: 401,
     message: 'The DPoP proof is not valid for this request.',
-    when: 'The header `DPoP` is missing, or its proof is of another request, too old, used before or malformed. Send the request again with a new proof.',
+    when: 'The header `DPoP` is missing, or its proof belongs to another request, is too old, was used before or is malformed. Send the request again with a new proof.',
   },
   dpop_nonce_required: {
     status: 401,
-    message: 'The DPoP proof needs the nonce of the header DPoP-Nonce.',
+    message: 'The DPoP proof needs the nonce from the header DPoP-Nonce.',
     when: 'The option `binding.nonce` is on. Send the request again with a proof that contains the nonce of `DPoP-Nonce`.',
   },
   login_too_old: {
     status: 401,
     message: 'The login is too long ago for this request. Confirm it, or log in again.',
-    when: 'The route has `@RecentLogin()`, and the user authenticated longer ago than the `max_age` seconds of the answer. The token is still good elsewhere. Ask for the password and send it to `POST confirm`.',
+    when: 'The route has `@RecentLogin()`, and the user authenticated more than `max_age` seconds ago. Other routes still accept the token. Ask for the password and send it to `POST confirm`.',
   },
   refresh_token_invalid: {
     status: 401,
@@ -87,45 +87,45 @@ export const ERROR_CODES = {
   refresh_token_reused: {
     status: 401,
     message: 'The refresh token was used before; the session has ended. Log in again.',
-    when: 'The refresh token was used before, so it may be stolen and the session was ended. Log in.',
+    when: 'The refresh token was used before. It may be stolen, so the session was ended. Log in.',
   },
   credentials_invalid: {
     status: 401,
     message: 'The user name or the password is wrong.',
-    when: 'A login with a wrong user name or password. Ask the user again.',
+    when: 'A login has a wrong user name or password. Ask the user again.',
   },
   invalid_request: {
     status: 400,
     message: 'The request is not valid.',
-    when: 'A parameter is wrong, the request has two access tokens, or a token is in the address. The challenge is sent only where the token is sent in a wrong way. Fix the client.',
+    when: 'A parameter is wrong, the request has two access tokens, or a token is in the URL. Only the last two send `WWW-Authenticate`. Fix the client.',
   },
   idempotency_key_invalid: {
     status: 400,
     message:
-      'The idempotency key is not a text of 22 to 255 visible ASCII characters. ' +
-      'Make a random one, such as a UUID, and store it before the request is sent.',
-    when: '`Idempotency-Key` of a refresh is too short, or differs from the one in the body. Fix the client.',
+      'The idempotency key is not a string of 22 to 255 visible ASCII characters. ' +
+      'Make a random one, such as a UUID, and store it before you send the request.',
+    when: 'The `Idempotency-Key` of a refresh is too short, or differs from the one in the body. Fix the client.',
   },
   dpop_proof_required: {
     status: 400,
     message: 'A DPoP proof is required. Send one in the header DPoP.',
-    when: 'A login or a refresh without a proof, where `binding.dpop` is `required`. Fix the client.',
+    when: 'A login or a refresh has no proof, and `binding.dpop` is `required`. Fix the client.',
   },
   invalid_subject: {
     status: 400,
     message:
       'A subject is 1 to 255 well-formed characters without NUL, a safe integer or a bigint.',
-    when: 'The text given as a subject cannot be one. Fix the caller.',
+    when: 'A string that cannot be a subject was passed as one. Fix the caller.',
   },
   credentials_missing: {
     status: 400,
-    message: 'Send username and password, both as text, in a JSON object.',
-    when: 'A login without user name or password. Fix the client.',
+    message: 'Send username and password, both as strings, in a JSON object.',
+    when: 'A login has no user name or no password. Fix the client.',
   },
   nothing_to_revoke: {
     status: 400,
     message: 'Nothing was revoked.',
-    when: 'A logout of claims that have neither `jti` nor `sid`. Fix the caller.',
+    when: 'A logout was called with claims that have neither `jti` nor `sid`. Fix the caller.',
   },
   forbidden: {
     status: 403,
@@ -135,7 +135,7 @@ export const ERROR_CODES = {
   csrf_refused: {
     status: 403,
     message: 'A page of another origin sent this request.',
-    when: 'Another site’s page sent a request with the cookies. If the page is yours, add its origin to `cookies.origins`.',
+    when: 'A page of another site sent a request with the cookies. If the page is yours, add its origin to `cookies.origins`.',
   },
   not_found: {
     status: 404,
@@ -155,17 +155,17 @@ export const ERROR_CODES = {
   no_signing_key: {
     status: 503,
     message: 'There is no key that can sign a token.',
-    when: 'Every key that could sign is revoked or retired. Add a key.',
+    when: 'Every key that could sign was revoked or removed. Add a key.',
   },
   revocation_state_unknown: {
     status: 503,
-    message: 'It cannot be told at the moment whether the token is still good.',
-    when: 'The instance cannot prove that its revocations are fresh. Try again after `Retry-After`.',
+    message: 'The server cannot check at the moment whether the token was revoked.',
+    when: 'The instance cannot prove that it knows every logout, for example because the database is down. Try again after `Retry-After`.',
   },
   storage_unavailable: {
     status: 503,
     message: 'The database did not answer. Try again.',
-    when: 'The database refused or did not answer. Nothing is known to have happened. Try again after `Retry-After`.',
+    when: 'The database refused the request or did not answer. The login, refresh or logout may or may not have happened. Try again after `Retry-After`.',
   },
 } as const satisfies Record<string, ErrorCode>;
 

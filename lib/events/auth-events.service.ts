@@ -128,7 +128,7 @@ export class AuthEvents extends Observable<AuthEvent> implements OnApplicationSh
     if (this.hasWarned) return;
     this.hasWarned = true;
     new Logger('AuthEvents').warn(
-      'Accounts are hashed in AuthEvents without a key: anyone who reads the events can find an account by trying all ids. ' +
+      'AuthEvents hashes account ids without a key: anyone who reads the events can find an account by trying all ids. ' +
         'Set AuthModule.forRoot({ subjectHashKey: … }), 32 random bytes that you keep as long as the events.',
     );
   }

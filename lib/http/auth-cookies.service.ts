@@ -41,8 +41,8 @@ export class AuthCookies implements OnModuleInit {
   onModuleInit(): void {
     if (this.options?.secure !== false || process.env['NODE_ENV'] !== 'production') return;
     new Logger('AuthModule').warn(
-      'http.cookies.secure is false in production: the tokens travel readably, and any host of the ' +
-        'domain can replace them. Leave the option out.',
+      'http.cookies.secure is false in production: the tokens are sent unencrypted, and any host of the ' +
+        'domain can replace them. Remove the option.',
     );
   }
 
@@ -60,7 +60,7 @@ export class AuthCookies implements OnModuleInit {
     if (accessName.length + accessToken.length > LONGEST) {
       throw new AuthWiringError(
         `An access token of ${accessToken.length} characters does not fit into a cookie of ${LONGEST}.`,
-        'Give it fewer claims: see the option claims, and what verifyCredentials returns.',
+        'Put fewer claims into the token: see the option claims, and the claims that verifyCredentials returns.',
       );
     }
     // Without an age the browser deletes the cookie when it closes.

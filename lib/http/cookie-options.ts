@@ -16,21 +16,21 @@ const SITE_DATA = ['storage', 'cache', 'cookies', 'clientHints', 'executionConte
 export type SiteData = (typeof SITE_DATA)[number];
 
 /**
- * A cookie that an earlier version of the application set, or an earlier name of its cookies. It is read
- * where the new cookie is absent, until its token expires, and cleared at each login, refresh and logout.
- * Remove it from the list after `refreshTokenTtl`: hosts of its `domain` can plant it.
+ * A cookie that an earlier version of the application set. It is read if the new cookie is absent, until its
+ * token expires, and cleared at each login, refresh and logout. Remove the entry after `refreshTokenTtl`,
+ * because other hosts of its `domain` can set the cookie.
  */
 export interface FormerCookie {
   /** The name of the cookie. */
   readonly name: string;
   /**
-   * The `Domain` with which it was set.
+   * The attribute `Domain` of the cookie.
    *
    * @default none
    */
   readonly domain?: string | undefined;
   /**
-   * The `Path` with which it was set.
+   * The attribute `Path` of the cookie.
    *
    * @default '/'
    */
@@ -38,30 +38,30 @@ export interface FormerCookie {
 }
 
 /**
- * The cookies of the tokens. The defaults are what ASVS 5.0 3.3 asks for: `__Host-access` and
+ * The options of the cookies with the tokens. The defaults follow ASVS 5.0 3.3: `__Host-access` and
  * `__Host-refresh`, `HttpOnly; Secure; SameSite=Strict; Path=/`, without a domain.
  *
- * Both names start with `__Host-`, so that no sibling subdomain can plant a cookie: another user's
- * session, or garbage that logs users out. The price is `Path=/`: the refresh token is sent with every
- * request to this host. A narrow path would not protect it, since a page of the same origin reaches every
- * path, and it would have to match the global prefix, the version and the rewrites of a proxy. If you
- * need one, give `refreshPath`; the name is then `__Secure-refresh`.
+ * Both names start with `__Host-`, so that no sibling subdomain can set the cookies. Therefore they have
+ * `Path=/`, and the refresh token is sent with every request to this host. A narrower path would not protect
+ * the token, because a page of the same origin reaches every path. It would also have to match the global
+ * prefix, the version and the rewrites of a proxy. If you need a narrower path, set `refreshPath`; the name is
+ * then `__Secure-refresh`.
  */
 export interface CookieOptions {
   /**
-   * A name for this application's cookies, so that several applications on one host do not overwrite each
-   * other's: `'shop'` gives `__Host-shop-access` and `__Host-shop-refresh`. Up to 64 letters, digits, `_`
-   * and `-`.
+   * A name for this application's cookies: up to 64 letters, digits, `_` and `-`. With `'shop'` the cookies are
+   * `__Host-shop-access` and `__Host-shop-refresh`. Use it if several applications share a host, because
+   * ports and paths do not separate cookies.
    *
-   * Ports and paths do not separate cookies. To keep all users logged in, list the earlier names under
-   * `former`: `{ name: '__Host-access' }` and `{ name: '__Host-refresh' }`.
+   * If users are logged in when you change the name, list the earlier names under `former`:
+   * `{ name: '__Host-access' }` and `{ name: '__Host-refresh' }`.
    *
    * @default none: `__Host-access` and `__Host-refresh`
    */
   readonly name?: string | undefined;
   /**
-   * `false` omits `Secure` and the prefix of the names, so that http://localhost works in every browser:
-   * the names are `access` and `refresh`. Never use it in production.
+   * `false` omits the attribute `Secure` and the prefix of the names, which are then `access` and `refresh`.
+   * Use it only in development, for browsers that refuse secure cookies from http://localhost.
    *
    * @default true
    */
@@ -73,7 +73,7 @@ export interface CookieOptions {
    */
   readonly sameSite?: 'strict' | 'lax' | undefined;
   /**
-   * A narrower `Path` for the refresh cookie: that of the library's routes, as the browser sees it, such
+   * A narrower `Path` for the refresh cookie: the path of the library's routes, as the browser sees it, such
    * as `'/api/auth'`.
    *
    * @default '/'
@@ -82,21 +82,21 @@ export interface CookieOptions {
   /**
    * Other origins whose pages may send requests with the cookies, each exactly as browsers send it:
    * `'https://app.example.com'`, `'tauri://localhost'`, `'capacitor://localhost'`,
-   * `'chrome-extension://<id>'`. A wildcard stops the boot. These origins need CORS too.
+   * `'chrome-extension://<id>'`. A wildcard stops the boot. Allow these origins in CORS too.
    *
    * @default []
    */
   readonly origins?: readonly string[] | undefined;
   /**
-   * Earlier names, domains and paths of the cookies: still read, and cleared at each login, refresh and
-   * logout.
+   * Earlier names, domains and paths of the cookies. Such cookies are still read, and cleared at each login,
+   * refresh and logout.
    *
    * @default []
    */
   readonly former?: readonly FormerCookie[] | undefined;
   /**
-   * Whether a logout also sends `Clear-Site-Data`: `true` means `"storage"`, a list names the directives.
-   * `'cache'` makes Chromium wait for seconds, and `'cookies'` clears those of the whole site.
+   * Whether a logout also sends the header `Clear-Site-Data`. `true` sends `"storage"`; a list sends its
+   * directives. `'cache'` takes seconds in Chromium, and `'cookies'` clears all cookies of the site.
    *
    * @default false
    */
@@ -180,7 +180,7 @@ function siteData(given: unknown, path: string): string | undefined {
     return words.map((each) => `"${String(each)}"`).join(', ');
   }
   const known = SITE_DATA.map((each) => `'${each}'`).join(', ');
-  throw wrong(path, given, `Give true, false, or a list of ${known}.`);
+  throw wrong(path, given, `Use true, false, or a list of ${known}.`);
 }
 
 function exactOrigin(given: unknown, path: string): string {

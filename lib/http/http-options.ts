@@ -14,17 +14,17 @@ import type { AuthenticatedSubject } from '../sessions/login-context.js';
 import { type CookieOptions, cookies } from './cookie-options.js';
 import type { GuessLimit } from './guess-limit.js';
 
-/** What a user typed. */
+/** The user name and the password of a login. */
 export interface Credentials {
   readonly username: string;
   readonly password: string;
 }
 
-/** A class that checks credentials: a provider of the application, with all that it injects. */
+/** A provider of the application that checks credentials. */
 export interface CredentialsVerifier {
   /**
    * Returns the account of these credentials, or `null` if they are wrong. It should take as long for an
-   * unknown name as for a wrong password. `request` is that of Express or Fastify.
+   * unknown name as for a wrong password. `request` is the request of Express or Fastify.
    */
   verifyCredentials(
     credentials: Credentials,
@@ -36,9 +36,10 @@ export interface CredentialsVerifier {
 export type VerifyCredentials = CredentialsVerifier['verifyCredentials'];
 
 /**
- * The library's own routes: below the prefix `POST login` and `confirm` (with `verifyCredentials`), `refresh`,
- * `logout`, `logout-others`, `logout-all`, `revoke` (RFC 7009), `introspect` (RFC 7662), `GET sessions`
- * and `DELETE sessions/:id`; at the root `GET /.well-known/jwks.json`.
+ * The options of the library's own routes. Below the prefix there are `POST login` and `POST confirm` (with
+ * `verifyCredentials`), `POST refresh`, `POST logout`, `POST logout-others`, `POST logout-all`, `POST revoke`
+ * (RFC 7009), `POST introspect` (RFC 7662), `GET sessions` and `DELETE sessions/:id`. At the root there is
+ * `GET /.well-known/jwks.json`.
  *
  * @example
  * ```ts
@@ -52,47 +53,47 @@ export type VerifyCredentials = CredentialsVerifier['verifyCredentials'];
  */
 export interface AuthHttpOptions {
   /**
-   * Checks the credentials of `POST login` and `POST confirm`: a function, or a {@link CredentialsVerifier} among the
-   * providers of the application, which may inject what AuthModule exports.
+   * Checks the credentials of `POST login` and `POST confirm`: a function, or a {@link CredentialsVerifier}
+   * among the providers of the application, which may inject what AuthModule exports.
    *
-   * @default none: these two are not mounted, and the application calls `SessionService.login()`
-   * itself (with `AuthCookies.set()` where tokens are in cookies)
+   * @default none: these two routes are not mounted, and the application calls `SessionService.login()` itself
+   * (and `AuthCookies.set()` if tokens are in cookies)
    */
   readonly verifyCredentials?: VerifyCredentials | Type<CredentialsVerifier> | undefined;
   /**
-   * The path of the routes, without slashes at its ends.
+   * The path of the routes, without a slash at the start or the end.
    *
    * @default 'auth'
    */
   readonly prefix?: string | undefined;
   /**
-   * Sends the tokens in HttpOnly cookies instead of in bodies; {@link CookieOptions}.
+   * Sends the tokens in HttpOnly cookies instead of in bodies; see {@link CookieOptions}.
    *
    * @default false
    */
   readonly cookies?: boolean | CookieOptions | undefined;
   /**
-   * Limits wrong guesses at `POST login` and `POST confirm`, by account and address together, and wrong tokens at `POST
-   * refresh`, by address: 429 `too_many_attempts` with `Retry-After`.
+   * Limits wrong passwords at `POST login` and `POST confirm`, by account and address together, and wrong
+   * tokens at `POST refresh`, by address: 429 `too_many_attempts` with `Retry-After`.
    *
    * A valid refresh token is never refused. In your own routes that check a password, call
    * `limitGuesses` with the same object.
    *
-   * @default none: the application or its proxy limits them
+   * @default none: the application or its proxy must limit them
    */
   readonly limit?: GuessLimit | undefined;
   /**
-   * How long ago a user may have authenticated to see the list of sessions and to end other ones: `GET
-   * sessions`, `DELETE sessions/:id` and `POST logout-others` (ASVS 5.0 7.5.2). Seconds or `'10m'`. With an
-   * older login they answer 401 `login_too_old`, as {@link RecentLogin} does. `POST confirm` renews it.
+   * Requires a recent login for `GET sessions`, `DELETE sessions/:id` and `POST logout-others` (ASVS 5.0
+   * 7.5.2): seconds or `'10m'`. If the user authenticated longer ago, these routes answer 401
+   * `login_too_old`, as {@link RecentLogin} does. `POST confirm` renews the login.
    *
-   * `POST logout` and `logout-all` never ask.
+   * `POST logout` and `POST logout-all` never require it.
    *
-   * @default any time
+   * @default none: any login is recent enough
    */
   readonly recentLogin?: Duration | undefined;
   /**
-   * Whether a caller with these claims may introspect tokens.
+   * Decides whether a caller with these claims may introspect tokens.
    *
    * @default () => false
    */

@@ -152,7 +152,7 @@ async function subjectBy(
   if (answer === null) return null;
   if (typeof answer === 'object' && answer.subject !== undefined) return answer;
   throw new AuthWiringError(
-    'verifyCredentials gave something that is neither null nor { subject }.',
+    'verifyCredentials returned something that is neither null nor { subject }.',
     'Return { subject: user.id, claims: { … } }, or null for wrong credentials.',
   );
 }

@@ -209,7 +209,7 @@ export function textOf(request: HttpRequest, name: string): string | undefined {
   const value = memberOf(request, name);
   if (value === undefined) return undefined;
   if (typeof value === 'string' && value !== '') return value;
-  throw badRequest(`${name} is not a text, or an empty one.`);
+  throw badRequest(`${name} is not a string, or it is empty.`);
 }
 
 /**
@@ -230,7 +230,7 @@ export function idempotencyKeyIn(request: HttpRequest): string | undefined {
     return inHeader ?? inBody;
   }
   throw badRequest(
-    'The request has one idempotency key in its header and another in its body.',
+    'The request has different idempotency keys in its header and in its body.',
     'idempotency_key_invalid',
   );
 }
@@ -256,5 +256,5 @@ function labelOf(request: HttpRequest, name: 'client' | 'device'): string | unde
   const value = memberOf(request, name);
   if (value === undefined || value === '') return undefined;
   if (isIdentifier(value)) return value;
-  throw badRequest(`${name} is not a text of at most 255 characters.`);
+  throw badRequest(`${name} is not a string of at most 255 characters.`);
 }

@@ -57,7 +57,7 @@ export class ActIssuer {
     const { issuer } = this.options;
     if (given !== undefined && given !== issuer) {
       throw new AuthWiringError(
-        `${call} was called with issuer ${JSON.stringify(given)}: it decides about logins, and this application cannot refuse those of another issuer.`,
+        `${call} was called with issuer ${JSON.stringify(given)}: the call blocks logins, and this application cannot refuse logins at another issuer.`,
         'Lock or disable the account at its issuer, and call logoutAll(subject, { issuer }) here.',
       );
     }
@@ -69,7 +69,7 @@ export class ActIssuer {
     const { issuer, foreign } = this.options;
     if (given === issuer || foreign.some((other) => other.issuer === given)) return;
     throw new AuthWiringError(
-      `${call} was called with issuer ${JSON.stringify(given)}, which is neither ours nor in the option foreign: its tokens are not accepted, so nothing would be ended.`,
+      `${call} was called with issuer ${JSON.stringify(given)}, which is neither the option issuer nor in the option foreign. Its tokens are not accepted, so the call would end nothing.`,
       'Write the issuer exactly as in the iss claim of its tokens.',
       "Add it to AuthModule.forRoot({ foreign: [{ issuer, maxTokenLife: '1h', maxSessionLife: '30d' }] }).",
     );
@@ -89,7 +89,7 @@ export class ActIssuer {
     if (foreign.length === 0 || (await find()).length > 0) return issuer;
     const names = [issuer, ...foreign.map((other) => other.issuer)];
     throw new AuthWiringError(
-      `${call} was called without issuer. ${unknown}, and there are foreign issuers, so it is not known whose tokens are meant. Nothing was ended.`,
+      `${call} was called without issuer. ${unknown}, and there are foreign issuers, so the library cannot know whose tokens you mean. Nothing was ended.`,
       `Pass issuer, one of ${names.map((name) => JSON.stringify(name)).join(', ')}.`,
     );
   }

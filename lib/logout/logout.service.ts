@@ -266,8 +266,8 @@ export class LogoutService {
 
 function noSessionsOf(issuer: string): AuthWiringError {
   return new AuthWiringError(
-    `revokeKey({ sessions: true }) was called with issuer ${JSON.stringify(issuer)}: our sessions are signed by our keys only. Nothing was ended.`,
-    'Leave sessions out: its tokens are refused anyway.',
+    `revokeKey({ sessions: true }) was called with issuer ${JSON.stringify(issuer)}: sessions have no keys of another issuer. Nothing was ended.`,
+    'Omit sessions: tokens of the key are refused anyway.',
   );
 }
 

@@ -72,22 +72,22 @@ export class ScopedLogout {
 function refuseManager({ manager }: LogoutOptions, call: string): void {
   if (manager === undefined) return;
   throw new AuthWiringError(
-    `${call} was called with { manager }: it ends sessions one by one, and can only find them all once its cut-off is committed.`,
+    `${call} was called with { manager }: it ends sessions one by one, and can only find them all after its cut-off was committed.`,
     'Call it after the transaction, without { manager }.',
-    'Or call logoutAll(subject, { manager }) in it, which ends all sessions of the account.',
+    'Or call logoutAll(subject, { manager }) in the transaction, which ends all sessions of the account.',
   );
 }
 
 function locksAll(): AuthWiringError {
   return new AuthWiringError(
     'logoutAll({ client, lockFor }) was called: a lock refuses the logins of every client. Nothing was ended.',
-    'Leave lockFor out, or leave client out.',
+    'Omit lockFor, or omit client.',
   );
 }
 
 function noClientsOf(issuer: string): AuthWiringError {
   return new AuthWiringError(
-    `logoutAll({ client }) was called with issuer ${JSON.stringify(issuer)}: only our own sessions have a client here. Nothing was ended.`,
-    'Leave client out: logoutAll(subject, { issuer }) ends all tokens of the account.',
+    `logoutAll({ client }) was called with issuer ${JSON.stringify(issuer)}: only sessions of your own issuer have a client. Nothing was ended.`,
+    'Omit client: logoutAll(subject, { issuer }) ends all tokens of the account.',
   );
 }

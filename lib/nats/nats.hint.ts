@@ -34,12 +34,12 @@ export function natsHint(options: NatsHintOptions): RevocationHint {
   if (!(servers as unknown[]).every((server) => typeof server === 'string' && server !== '')) {
     throw new AuthWiringError(
       'natsHint({ servers }) was called without a server.',
-      "Give 'host:4222', or a list; if it comes from the environment, is it set?",
+      "Pass 'host:4222', or a list. If it comes from an environment variable, check that the variable is set.",
     );
   }
   return {
     name: 'nats',
-    whenUnheard: 'May its user publish and subscribe to nestjs_logout_*?',
+    whenUnheard: 'Check that its user may publish and subscribe to nestjs_logout_*.',
     prepare: async () => void (await load()),
     connect: (context) => subscribe(context, options),
   };

@@ -1,7 +1,7 @@
 import { isInteger, oneOf, option, readOptions, text, wrong, wrongKind } from './option-checks.js';
 
 /**
- * How opaque tokens look.
+ * The options of opaque tokens.
  *
  * @example
  * ```ts
@@ -11,9 +11,9 @@ import { isInteger, oneOf, option, readOptions, text, wrong, wrongKind } from '.
  */
 export interface ApiTokenOptions {
   /**
-   * What the text of a token begins with: 1 to 20 letters and digits, a letter first, and `_` at the end.
-   * By it a scanner for leaked secrets knows whose token it is. Tokens with another prefix are refused, so
-   * do not change it while there are any.
+   * The first characters of each token: 1 to 20 letters and digits, a letter first, and `_` at the end. A
+   * scanner for leaked secrets recognises your tokens by it. Tokens with another prefix are refused, so do
+   * not change it while tokens are in use.
    *
    * @default 'nlt_'
    */
@@ -28,22 +28,22 @@ export interface ApiTokenOptions {
   limit?: number | false | undefined;
 }
 
-/** The options of opaque tokens. @publicApi */
+/** The options that turn opaque tokens on. @publicApi */
 export interface ApiTokenSettings {
   /**
    * Turns opaque tokens on: `ApiTokenService` issues them, and `AccessTokenGuard`, `TokenService` and
-   * introspection accept them beside JWTs. It needs the table `auth_api_token`, which the migrations make.
+   * introspection accept both them and JWTs. The migrations create the table `auth_api_token` for them.
    *
-   * `JwtAuthGuard` refuses them, and a request with a JWT costs nothing more.
+   * `JwtAuthGuard` refuses opaque tokens. Requests with a JWT cost nothing more.
    *
    * @default false
    */
   apiTokens?: boolean | ApiTokenOptions | undefined;
 
   /**
-   * What `login()` and `refresh()` give as access token. With `'opaque'` they give an opaque token in place
-   * of a JWT, each of them a row more; it needs `apiTokens`. Routes then need `AccessTokenGuard`. JWTs that
-   * were signed before are accepted until they expire.
+   * The kind of access token that `login()` and `refresh()` return. `'opaque'` needs the option `apiTokens`,
+   * `AccessTokenGuard` on the routes, and one more row for each token. JWTs that were signed before are
+   * accepted until they expire.
    *
    * @default 'jwt'
    */
@@ -98,5 +98,5 @@ export function accessTokens(
 ): 'jwt' | 'opaque' {
   const kind = oneOf('jwt', 'opaque')(given, path, earlier);
   if (kind === 'jwt' || earlier.apiTokens !== undefined) return kind;
-  throw wrong(path, given, 'Turn opaque tokens on as well: apiTokens: true.');
+  throw wrong(path, given, 'Also turn on opaque tokens: apiTokens: true.');
 }

@@ -39,7 +39,7 @@ export class ApplicationMethod<Source extends object> {
       found = this.modules?.get<unknown>(type, { strict: false });
     } catch (error) {
       throw new AuthWiringError(
-        `${option} names the class ${type.name}, of which there is no single instance: ` +
+        `${option} names the class ${type.name}, which has no singleton instance:  ` +
           `${error instanceof Error ? error.message : 'it cannot be found'}`,
         `Add ${type.name} to the providers of one of the application's modules, not request-scoped.`,
         `Give a function instead of the class.`,

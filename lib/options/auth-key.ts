@@ -1,30 +1,30 @@
 import type { KeyObject } from 'node:crypto';
 
 /**
- * The bytes of an HMAC secret: a text (taken as UTF-8), bytes, or `createSecretKey(…)`.
+ * An HMAC secret: a string (read as UTF-8), bytes, or `createSecretKey(…)`.
  *
- * At least as long as the hash: 32, 48 or 64 bytes for HS256, HS384, HS512 (RFC 7518 section 3.2).
- * It must be random; a password can be guessed offline from any one token.
+ * It must be at least as long as the hash: 32, 48 or 64 bytes for HS256, HS384 and HS512 (RFC 7518 section
+ * 3.2). It must be random, because anyone who has one token can guess a password offline.
  *
  * @publicApi
  */
 export type SecretMaterial = string | Uint8Array | KeyObject;
 
 /**
- * One half of a key pair: PEM text, the bytes of PEM text, or a `KeyObject`.
+ * One half of a key pair: a PEM string, the bytes of a PEM file, or a `KeyObject`.
  *
- * For a JWK, DER or an encrypted PEM, call `createPrivateKey()` or `createPublicKey()` of
- * `node:crypto` and give the `KeyObject`: the library never guesses what the material is.
+ * For a JWK, DER or an encrypted PEM, call `createPrivateKey()` or `createPublicKey()` of `node:crypto` and
+ * pass the `KeyObject`. The library does not guess the format.
  *
  * @publicApi
  */
 export type KeyMaterial = string | Uint8Array | KeyObject;
 
 /**
- * A shared secret with its one algorithm: signs, and verifies.
+ * A shared secret and its one algorithm. It signs and verifies.
  *
- * Anyone who can verify with it can also sign, so every instance that has it is trusted fully. Secrets
- * and key pairs cannot be in one list (RFC 8725 section 3.1: algorithm confusion).
+ * Every instance that can verify with it can also sign. A list cannot contain both secrets and key pairs
+ * (RFC 8725 section 3.1: algorithm confusion).
  *
  * @example
  * ```ts
@@ -34,29 +34,33 @@ export type KeyMaterial = string | Uint8Array | KeyObject;
  */
 export interface SecretKeyOptions {
   /**
-   * The key's name in the token header and for `revokeKey()`, 1 to 128 characters.
+   * The key's id in the token header and for `revokeKey()`, 1 to 128 characters.
    *
-   * @default the first 16 hex digits of HMAC-SHA256(secret, 'nestjs-logout/kid')
+   * @default for a secret: the first 16 hex digits of HMAC-SHA256(secret, 'nestjs-logout/kid')
    */
   kid?: string | undefined;
   /** The one algorithm of the key. */
   alg: 'HS256' | 'HS384' | 'HS512';
-  /** The secret: for HS256, HS384 and HS512 at least 32, 48 and 64 random bytes. */
+  /**
+   * The secret: for HS256, HS384 and HS512 at least 32, 48 and 64 random bytes.
+   *
+   * @default one of `secret`, `privateKey` and `publicKey` is required
+   */
   secret: SecretMaterial;
   /**
-   * `'verify'` is for an older key that no longer signs.
+   * Set `'verify'` for an older key that no longer signs.
    *
    * @default 'sign'; `'verify'` for a public key
    */
   use?: 'sign' | 'verify' | undefined;
 }
 
-/** The algorithms of key pairs. EdDSA is missing because jsonwebtoken cannot verify it. */
+/** The algorithms of key pairs. EdDSA is not among them, because jsonwebtoken cannot verify it. */
 export type KeyPairAlgorithm =
   'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384';
 
 /**
- * A private key with its one algorithm: signs, and its public half verifies.
+ * A private key and its one algorithm. It signs, and its public half verifies.
  *
  * RSA keys have at least 2048 bits (RFC 7518 sections 3.3 and 3.5); ES256 takes a P-256 key, ES384
  * a P-384 key (section 3.4).
@@ -68,14 +72,18 @@ export type KeyPairAlgorithm =
  * @publicApi
  */
 export interface PrivateKeyOptions {
-  /** The key's name in the token header and for `revokeKey()`, 1 to 128 characters. */
+  /** The key's id in the token header and for `revokeKey()`, 1 to 128 characters. */
   kid: string;
   /** The one algorithm of the key. */
   alg: KeyPairAlgorithm;
-  /** The private half, which signs; its public half verifies. */
+  /**
+   * The private half, which signs. Its public half verifies.
+   *
+   * @default one of `secret`, `privateKey` and `publicKey` is required
+   */
   privateKey: KeyMaterial;
   /**
-   * `'verify'` is for an older key that no longer signs.
+   * Set `'verify'` for an older key that no longer signs.
    *
    * @default 'sign'
    */
@@ -83,9 +91,9 @@ export interface PrivateKeyOptions {
 }
 
 /**
- * A public key with its one algorithm: only verifies, the same limits as for the private half.
+ * A public key and its one algorithm. It only verifies. The limits are those of {@link PrivateKeyOptions}.
  *
- * An instance that holds only public keys cannot issue a token, whoever breaks into it.
+ * An attacker who breaks into an instance that has only public keys cannot sign a token.
  *
  * @example
  * ```ts
@@ -94,11 +102,15 @@ export interface PrivateKeyOptions {
  * @publicApi
  */
 export interface PublicKeyOptions {
-  /** The key's name, looked up exactly as it is in the token's header. */
+  /** The key's id, exactly as it is in the header of the tokens. */
   kid: string;
   /** The one algorithm of the key. */
   alg: KeyPairAlgorithm;
-  /** The public half, which only verifies. */
+  /**
+   * The public half, which only verifies.
+   *
+   * @default one of `secret`, `privateKey` and `publicKey` is required
+   */
   publicKey: KeyMaterial;
   /**
    * A public key only verifies.
@@ -112,9 +124,9 @@ export interface PublicKeyOptions {
 export type AuthKeyOptions = SecretKeyOptions | PrivateKeyOptions | PublicKeyOptions;
 
 /**
- * What `keys` takes: the list, or a function that fetches it (from a vault, say), called at boot
- * and again by `KeyService.reload()`. What it throws stops the boot, and leaves a running instance
- * with the keys that it has.
+ * The option `keys`: a list, or a function that fetches it, for example from a vault. The function is
+ * called at boot and by `KeyService.reload()`. If it throws at boot, the boot stops. If it throws later, the
+ * instance continues with its current keys.
  *
  * @publicApi
  */

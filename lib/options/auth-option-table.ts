@@ -143,7 +143,7 @@ export const AUTH_OPTIONS = {
 function claimName(given: unknown, path: string): string {
   if (typeof given === 'string' && given !== '' && given.length <= 128 && given.isWellFormed())
     return given;
-  throw wrong(path, given, 'Give the exact name of a claim.');
+  throw wrong(path, given, 'Use the exact name of a claim.');
 }
 
 /** As long as a refresh token where nothing is given. */
@@ -204,7 +204,7 @@ function openAcknowledgedBy(
   earlier: { readonly whenStale: number; readonly overrideCeiling: number | undefined },
 ): string | undefined {
   if (isActor(given)) return given;
-  if (given !== undefined) throw wrong(path, given, 'Give a name of 1 to 255 characters.');
+  if (given !== undefined) throw wrong(path, given, 'Use a name of 1 to 255 characters.');
   const isOpen = earlier.whenStale === UNBOUNDED || earlier.overrideCeiling === UNBOUNDED;
   if (!isOpen || !isProduction()) return undefined;
   throw wrong(

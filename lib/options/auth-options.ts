@@ -12,11 +12,11 @@ interface ShapesTheUser {
 }
 
 /**
- * Shapes `request.user` from verified claims, as `validate()` does in the passport recipe; it may
- * return a promise. It runs after signature, claims and revocation were checked.
+ * Returns `request.user`, or a promise of it, for verified claims, like `validate()` in the passport
+ * recipe. It runs after signature, claims and revocation were checked.
  *
- * What it returns is `request.user`. `null`, `undefined` and `false` refuse the request with a 401.
- * Its own errors pass through. Keep it cheap: it runs on every request.
+ * `null`, `undefined` and `false` refuse the request with a 401. Errors that it throws are passed on.
+ * Keep it fast: it runs at every request.
  *
  * @example
  * ```ts
@@ -29,8 +29,8 @@ interface ShapesTheUser {
 export type ClaimsValidator = ShapesTheUser['validate'];
 
 /**
- * A class that shapes `request.user`: a provider of the application, looked up after all instances
- * were made, so that it may inject what AuthModule exports.
+ * A provider of the application whose method `validate()` returns `request.user`. It may inject what
+ * AuthModule exports.
  *
  * @example
  * ```ts
@@ -53,8 +53,8 @@ export interface UserValidator {
 /**
  * Every option except the keys. `undefined` means the default; `null` is refused like any wrong type.
  *
- * All options are checked once, at boot. Wrong ones stop it with an `InvalidAuthOptionsError` that
- * lists every problem. The defaults and the checks are in the table `AUTH_OPTIONS`.
+ * All options are checked once, at boot. If some are wrong, the boot stops with an
+ * `InvalidAuthOptionsError` that lists every problem.
  *
  * @publicApi
  */
@@ -79,14 +79,14 @@ export interface AuthSettings extends OperationSettings {
   /**
    * The lifetime of an access token: whole seconds or `'15m'`, from 1 s to 31 days.
    *
-   * Every revocation is remembered for this lifetime, so the index in memory grows with it.
+   * Each instance keeps every revocation in memory for this lifetime, so a longer one needs more memory.
    *
    * @default '15m' (900 seconds)
    */
   accessTokenTtl?: Duration | undefined;
 
   /**
-   * How far the host's clock may be off when `exp`, `nbf` and `iat` are checked: seconds, 0 to 60.
+   * How far the clocks of hosts may differ when `exp`, `nbf` and `iat` are checked: seconds, 0 to 60.
    *
    * An expired token is accepted for this much longer (RFC 7519 section 4.1.4 allows "usually no more
    * than a few minutes"). A revoked token is not.
@@ -96,19 +96,19 @@ export interface AuthSettings extends OperationSettings {
   clockTolerance?: Duration | undefined;
 
   /**
-   * How long after a logout has resolved another instance may still accept the token (promise P2):
-   * seconds or `'500ms'`, from 0.5 s to 1 h.
+   * How long another instance may still accept a token after its logout has resolved: seconds or
+   * `'500ms'`, from 0.5 s to 1 h.
    *
-   * An instance that cannot prove that it is this fresh answers 503. A smaller value means more polls:
-   * there is one every quarter of it.
+   * An instance polls the log four times in this period, so a smaller value means more polls. An instance
+   * without a successful poll in this period answers 503.
    *
    * @default 5 (seconds)
    */
   maxStaleness?: Duration | undefined;
 
   /**
-   * How long a request may wait for a new proof of freshness before it is answered with 503: seconds
-   * or `'250ms'`, 0 (never wait) to 10 s. So an instance that was paused recovers without errors.
+   * How long a request may wait for a poll before it gets 503, if the last poll is too old: seconds or
+   * `'250ms'`, 0 (never wait) to 10 s. The wait lets an instance that was paused recover without errors.
    *
    * @default '250ms'
    */
@@ -124,22 +124,22 @@ export interface AuthSettings extends OperationSettings {
 
   /**
    * Issuers whose tokens without a `kid` are still accepted by `assertActive()` and `RevocationGuard`
-   * after one of their keys was revoked: the own `issuer`, or an issuer of `foreign`, by exact name.
+   * after one of their keys was revoked. Each is the option `issuer` or an issuer in `foreign`.
    *
-   * Anyone who has the revoked key can go on making such tokens. Where the tokens have a `kid`, pass it
-   * instead.
+   * Anyone who has the revoked key can still forge such tokens. If the tokens have a `kid`, pass it to
+   * `assertActive()` instead.
    *
    * @default [] (401 `key_revoked` once a key of the issuer was revoked)
    */
   acceptWithoutKid?: readonly string[] | undefined;
 
   /**
-   * The key for the hashes that stand for accounts and sessions in `AuthEvents`, at least 32 random
-   * bytes. Without it, a reader of the events can find an account by trying all account numbers.
+   * The key of the HMACs that replace account and session ids in `AuthEvents`, at least 32 random bytes.
+   * Without it, anyone who reads the events can find an account by hashing all account ids.
    *
    * Keep the key as long as the events: with a new key the same account has another hash.
    *
-   * @default none: hashes without a key, and one warning at the first of them
+   * @default none: hashes without a key, and a warning at the first event
    */
   subjectHashKey?: SecretMaterial | undefined;
 
@@ -151,24 +151,24 @@ export interface AuthSettings extends OperationSettings {
   legacy?: LegacyOptions | undefined;
 
   /**
-   * Claims that are named like secrets (`password`, `pin`, `cardNumber`, …) and may be in a token
-   * nevertheless, by exact name. Anyone who has a token can read its payload.
+   * Exact names of claims that are allowed in a token although they look like secrets (`password`, `pin`,
+   * `cardNumber`, …). Anyone who has a token can read its payload.
    *
    * @default []
    */
   allowedClaims?: readonly string[] | undefined;
 
   /**
-   * The database of the log: the name of the application's `DataSource`, that `DataSource`, or
-   * options for one. The library opens its own small pool, so neither pool can starve the other.
+   * The database of the log: the name of a `DataSource` of the application, the `DataSource` itself, or
+   * options for one. The library always opens its own connections.
    *
    * @default the application's only `DataSource`; none or several stop the boot
    */
   dataSource?: string | DataSource | DataSourceOptions | undefined;
 
   /**
-   * `'check'` stops the boot if the tables are missing. `'run'` creates them, for which the database
-   * user needs the right to create tables; it suits development and single instances.
+   * `'check'` stops the boot if the tables are missing. `'run'` creates them, so the database user needs
+   * the privilege to create tables.
    *
    * @default 'check'
    */
@@ -178,17 +178,17 @@ export interface AuthSettings extends OperationSettings {
    * The database schema of the library's tables: a plain identifier (letters, digits, `_`, at most
    * 63). PostgreSQL only: with any other database it stops the boot.
    *
-   * @default the connection's own
+   * @default the default schema of the connection
    */
   schema?: string | undefined;
 
   /**
-   * A prefix for the names of the library's tables and indexes, where a name is taken or several
-   * applications share a database: lower-case letters, digits and `_`, at most 32.
+   * A prefix for the names of the library's tables and indexes: lower-case letters, digits and `_`, at
+   * most 32. Use it if a name is taken, or if several applications share a database.
    *
-   * Give it to the command (`--table-prefix`) too and, if you run the migrations yourself, to
-   * `authTables({ tablePrefix })`. Another prefix is another, empty log: tokens that were logged out in
-   * the old one would be accepted again.
+   * Pass the same prefix to the command (`--table-prefix`) and, if you run the migrations yourself, to
+   * `authTables({ tablePrefix })`. Do not change it later: a new prefix starts a new, empty log, which
+   * would accept tokens that were logged out.
    *
    * @default no prefix
    * @example tablePrefix: 'shop_'
@@ -196,41 +196,41 @@ export interface AuthSettings extends OperationSettings {
   tablePrefix?: string | undefined;
 
   /**
-   * Whether a new, empty log may be started beside an existing one in the same database and schema, as
-   * for a second application. Otherwise that stops the boot, because after a change of `tablePrefix`
-   * every token that was logged out would be accepted again.
+   * Allows a second application to start its own log in a schema that already has one. With `false` that
+   * stops the boot, because after a change of `tablePrefix` the new, empty log would accept every token
+   * that was logged out.
    *
    * @default false
    */
   newLog?: boolean | undefined;
 
   /**
-   * How long the boot waits for the first complete load: seconds or `'10s'`, 0 to 10 minutes. After
-   * that the application starts closed: every guarded route answers 503 until the load succeeds.
+   * How long the boot waits until the log is loaded: seconds or `'10s'`, 0 to 10 minutes. After that the
+   * application starts, and every guarded route answers 503 until the log is loaded.
    *
    * @default '10s'
    */
   bootTimeout?: Duration | undefined;
 
   /**
-   * The name under which the strategy is registered with passport, for `AuthGuard('name')`. A name
-   * that is taken stops the boot; `'session'` is passport's own.
+   * Registers the strategy with passport under this name, for `AuthGuard('name')`. A name that is already
+   * registered stops the boot; passport itself uses `'session'`.
    *
-   * @default none: it is not registered, and JwtAuthGuard finds it without a name
+   * @default none: the strategy is not registered, and JwtAuthGuard does not need it to be
    */
   strategyName?: string | undefined;
 
   /**
-   * The metadata key of the application's own `@Public()`, which is then obeyed too: a handler or class
-   * with a true value under it needs no token.
+   * The metadata key of your own `@Public()` decorator. A handler or class with a truthy value under this
+   * key needs no token.
    *
-   * @default none: only the `@Public()` of this library opens a route
+   * @default none: only the `@Public()` of this library makes a route public
    */
   publicMetadataKey?: string | undefined;
 
   /**
-   * Shapes `request.user`: a function ({@link ClaimsValidator}), or a class with such a method
-   * `validate()` ({@link UserValidator}). With `forRootAsync` it may be written beside `useFactory`.
+   * Returns `request.user` for verified claims: a function ({@link ClaimsValidator}), or a class with such
+   * a method `validate()` ({@link UserValidator}). With `forRootAsync` you may set it beside `useFactory`.
    *
    * @default the claims themselves
    */
@@ -247,6 +247,7 @@ export interface WithSecret {
    * // node -e "console.log(require('node:crypto').randomBytes(48).toString('base64url'))"
    * const options = { secret: config.getOrThrow('AUTH_SECRET') };
    * ```
+   * @default required, unless `keys` is set
    */
   secret: SecretMaterial;
   keys?: undefined;
@@ -255,17 +256,19 @@ export interface WithSecret {
 /** Signs and verifies with a ring of keys. @publicApi */
 export interface WithKeys {
   /**
-   * The key ring, instead of `secret`: a list, or a function that `KeyService.reload()` calls again.
-   * The first key that may sign and is not revoked signs; all keys verify. The keys are all HMAC
-   * secrets or all key pairs, each with its own `kid`.
+   * The signing and verifying keys, instead of `secret`: a list, or a function that `KeyService.reload()`
+   * calls again. The first key that can sign and is not revoked signs; all keys verify. The keys are all
+   * HMAC secrets or all key pairs, each with its own `kid`.
+   *
+   * @default required, unless `secret` is set
    */
   keys: AuthKeySource;
   secret?: undefined;
 }
 
 /**
- * What `AuthModule.forRoot()` takes: `issuer`, `audience`, one of `secret` and `keys`, and whatever
- * of {@link AuthSettings} should differ from its default.
+ * The options of `AuthModule.forRoot()`: `issuer`, `audience`, one of `secret` and `keys`, and any of
+ * {@link AuthSettings}.
  *
  * @throws InvalidAuthOptionsError at boot, with every problem, what was given, and the fix
  *
@@ -283,7 +286,7 @@ export interface WithKeys {
 export type AuthOptions = AuthSettings & (WithSecret | WithKeys);
 
 /**
- * What a class for `forRootAsync({ useClass })` or `useExisting` implements.
+ * The interface of a class for `forRootAsync({ useClass })` or `useExisting`.
  *
  * @example
  * ```ts

@@ -14,17 +14,17 @@ import {
 /** What the tokens of one kind of client are bound to. @publicApi */
 export interface ClientBinding {
   /**
-   * Binds tokens to the client's address, `'exact'`, or to its network, `'network'`: the first three
-   * numbers of an IPv4 address, the first 64 bits of an IPv6 address. The address is `request.ip`, so set
-   * the framework's `trust proxy` before.
+   * Binds tokens to the client's address (`'exact'`) or network (`'network'`: the first three numbers of an
+   * IPv4 address, or the first 64 bits of an IPv6 address). The address is `request.ip`, so configure
+   * the framework's `trust proxy` first.
    *
    * @default 'off'
    */
   ip?: 'off' | 'exact' | 'network' | undefined;
   /**
-   * DPoP (RFC 9449): binds tokens to a key that the client proves to have at each request. With
-   * `'optional'` a client that sends a proof gets bound tokens, and any other gets bearer tokens; with
-   * `'required'` a login or a refresh without a proof is refused.
+   * Binds tokens to a key that the client proves to have at each request (DPoP, RFC 9449). With `'optional'`
+   * a client that sends a proof gets bound tokens, and any other client gets bearer tokens. With
+   * `'required'` a login or refresh without a proof is refused.
    *
    * @default 'off'
    */
@@ -32,7 +32,7 @@ export interface ClientBinding {
 }
 
 /**
- * Binds tokens to the client that logged in, so that they are of no use to anyone who stole them.
+ * Binds tokens to the client that logged in, so that a thief cannot use them.
  *
  * @example
  * ```ts
@@ -42,32 +42,32 @@ export interface ClientBinding {
  */
 export interface BindingOptions extends ClientBinding {
   /**
-   * Other rules for the `client` that a login names. What an entry leaves out is as for all clients.
+   * Other rules for logins of one `client`. If an entry omits a rule, the one for all clients applies.
    *
-   * The address of a phone changes all the time: `mobile`, `phone`, `tablet`, `ios` and `android` are not
-   * bound to one unless an entry here says so.
+   * Because the address of a phone changes often, the clients `mobile`, `phone`, `tablet`, `ios` and
+   * `android` are not bound to an address unless they have an entry here.
    *
    * @default {}
    */
   clients?: Readonly<Record<string, ClientBinding>> | undefined;
   /**
-   * Whether a proof must contain a nonce of ours, at most ten minutes old (RFC 9449 section 8). Then a
-   * proof that was made in advance is of no use. Each client sends one more request at its start.
+   * Whether a proof must contain a nonce from this API, at most ten minutes old (RFC 9449 section 8), so that
+   * proofs made in advance are refused. Each client then sends one more request at its start.
    *
    * @default false
    */
   nonce?: boolean | undefined;
   /**
-   * How old a proof may be, and how far ahead of our clock: seconds or `'10s'`, from 1 s to 5 minutes. For so
-   * long a stolen proof can be used once at each other instance.
+   * How far the time of a proof may differ from the server's clock: seconds or `'10s'`, from 1 s to 5
+   * minutes. During this time a thief can use a stolen proof once at each other instance.
    *
    * @default 10 (seconds)
    */
   proofWindow?: Duration | undefined;
   /**
-   * The origins of this API, such as `['https://api.example.com']`: a proof must be for one of them. Give
-   * them where the server answers whatever host a request names; otherwise another service, to which the
-   * client sends its token, could pass token and proof on.
+   * The origins of this API, such as `['https://api.example.com']`. A proof must be for one of them. Set them
+   * if the server answers requests for any `Host`: otherwise another service, to which the client sends its
+   * token, could forward the token and the proof.
    *
    * @default [] (the scheme and the host of the request)
    */

@@ -12,32 +12,32 @@ import {
 export const ANY_CLIENT = '*';
 
 /**
- * Lifetimes of the logins of one client, an entry of the option `lifetimes`. What is left out is the option
- * of the same name. Of `sessionIdleTtl` and `refreshTokenTtl` one is enough: it stands for both.
+ * Lifetimes of the logins of one client: an entry of the option `lifetimes`. If a lifetime is omitted, the
+ * option of the same name applies. One of `sessionIdleTtl` and `refreshTokenTtl` sets both.
  *
  * @publicApi
  */
 export interface ClientLifetimes {
   /**
-   * How long a session can last: 1 s to 366 days, also longer than the option.
+   * How long a session can last: 1 s to 366 days. It may be longer than the option.
    *
    * @default the option
    */
   readonly sessionTtl?: Duration | undefined;
   /**
-   * A session expires after this time without a refresh: 1 s to 366 days, also longer than the option.
+   * A session expires after this time without a refresh: 1 s to 366 days. It may be longer than the option.
    *
    * @default as long as `refreshTokenTtl`
    */
   readonly sessionIdleTtl?: Duration | undefined;
   /**
-   * The lifetime of a refresh token: 0 (there is none) to 366 days, also longer than the option.
+   * The lifetime of a refresh token: 0 (no refresh token) to 366 days. It may be longer than the option.
    *
-   * @default as long as `sessionIdleTtl`; without both the options
+   * @default as long as `sessionIdleTtl`; if both are omitted, the options
    */
   readonly refreshTokenTtl?: Duration | undefined;
   /**
-   * The lifetime of an access token: from 1 s to the option.
+   * The lifetime of an access token: from 1 s to the value of the option.
    *
    * @default the option
    */
@@ -122,7 +122,7 @@ function lifetimesIn(given: unknown, path: string, usual: Lifetimes): Lifetimes 
     throw refused(
       `${path}.accessTokenTtl`,
       `${accessTokenTtl / 1_000} s`,
-      `Give at most the option accessTokenTtl, which is ${usual.accessTokenTtl / 1_000} s, or raise that.`,
+      `Use at most the option accessTokenTtl, which is ${usual.accessTokenTtl / 1_000} s, or raise the option.`,
     );
   }
   return { sessionTtl, accessTokenTtl, idleTtl: idleTtl === Infinity ? usual.idleTtl : idleTtl };

@@ -14,10 +14,10 @@ const FACTORS: ReadonlyMap<string, number> = new Map([
 const GRAMMAR = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d|w)$/;
 
 /**
- * A length of time: a number of **seconds**, or a text with its unit, such as `'250ms'`, `'15m'`,
+ * A length of time: a number of **seconds**, or a string with a unit, such as `'250ms'`, `'15m'`,
  * `'1.5h'`, `'30d'` (units: `ms`, `s`, `m`, `h`, `d`, `w`).
  *
- * A text without a unit stops the boot: `'900'` is 900 **milli**seconds to `@nestjs/jwt` and 900
+ * A string without a unit stops the boot: `'900'` means 900 **milli**seconds to `@nestjs/jwt` and 900
  * seconds to most readers.
  *
  * @example
@@ -39,11 +39,10 @@ export type Duration = number | string;
 export function parseDuration(given: unknown): number | { readonly fix: string } {
   if (typeof given === 'number') {
     if (!Number.isFinite(given) || given < 0)
-      return { fix: "Write a finite number of seconds, such as 900, or '15m'." };
+      return { fix: "Use a finite number of seconds, such as 900, or '15m'." };
     return wholeMilliseconds(given * 1_000);
   }
-  if (typeof given !== 'string')
-    return { fix: "Write a number of seconds, such as 900, or '15m'." };
+  if (typeof given !== 'string') return { fix: "Use a number of seconds, such as 900, or '15m'." };
   const match = GRAMMAR.exec(given);
   const factor = FACTORS.get(match?.[2] ?? '');
   if (match?.[1] !== undefined && factor !== undefined)
@@ -95,6 +94,6 @@ export function lockTimeOf(given: Duration): number {
   const parsed = parseDuration(given);
   if (typeof parsed === 'number' && parsed > 0 && parsed <= LONGEST_LOCK) return parsed;
   throw refusal('invalid_request', {
-    message: 'Nothing was locked: give a duration of at most 366 days, in seconds or as "15m".',
+    message: 'Nothing was locked: use a duration of at most 366 days, in seconds or as "15m".',
   });
 }

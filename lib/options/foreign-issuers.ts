@@ -2,10 +2,10 @@ import type { Duration } from './duration.js';
 import { duration, exactName, list, option, readOptions, refused, wrong } from './option-checks.js';
 
 /**
- * Another issuer whose tokens `RevocationGuard` and `assertActive()` are asked about.
+ * Another issuer whose tokens `RevocationGuard` and `assertActive()` check.
  *
- * The two lifetimes decide how long a revocation of such a token or session is remembered. A token with
- * a longer lifetime than `maxTokenLife` is refused, because its revocation would be forgotten too early.
+ * The two lifetimes decide how long the log keeps a revocation of such a token or session. A token with a
+ * longer lifetime than `maxTokenLife` is refused, because its revocation would be deleted too early.
  *
  * @example
  * ```ts
@@ -16,19 +16,19 @@ import { duration, exactName, list, option, readOptions, refused, wrong } from '
  * @publicApi
  */
 export interface ForeignIssuerOptions {
-  /** The exact `iss` of its tokens (RFC 7519 section 4.1.1); not the own `issuer`. */
+  /** The exact `iss` of its tokens (RFC 7519 section 4.1.1). It must differ from the option `issuer`. */
   issuer: string;
   /** The longest `exp - iat` of its tokens: seconds or `'1h'`, from 1 s to 366 days. */
   maxTokenLife: Duration;
   /**
-   * From a login until its last token has expired: seconds or `'30d'`, at least `maxTokenLife`, at most
-   * 366 days.
+   * The longest time from a login until its last token has expired: seconds or `'30d'`, at least
+   * `maxTokenLife`, at most 366 days.
    */
   maxSessionLife: Duration;
   /**
-   * The names of the claims that identify a token and its session, where they are not `jti` and `sid`:
-   * `{ jti: 'uti' }` for Microsoft Entra ID, `{ sid: 'origin_jti' }` for Amazon Cognito. A token with
-   * neither is identified by a digest of its claims.
+   * The claims that identify a token and its session, if they are not `jti` and `sid`: `{ jti: 'uti' }` for
+   * Microsoft Entra ID, `{ sid: 'origin_jti' }` for Amazon Cognito. A token without either is identified by
+   * a digest of its claims.
    *
    * @default { jti: 'jti', sid: 'sid' }
    */
@@ -73,10 +73,14 @@ export function foreignIssuers(
     const issuer = readOptions(one, place, ISSUER, FAMILIAR);
     const { issuer: name } = issuer;
     if (name === own) {
-      throw refused(`${place}.issuer`, 'our own issuer', 'List only the issuers of other tokens.');
+      throw refused(`${place}.issuer`, "the application's own issuer", 'List only other issuers.');
     }
     if (seen.has(name)) {
-      throw refused(`${place}.issuer`, 'an issuer that is listed before', 'List each once.');
+      throw refused(
+        `${place}.issuer`,
+        'an issuer that is already in the list',
+        'List each issuer once.',
+      );
     }
     seen.add(name);
     return Object.freeze(issuer);
@@ -96,14 +100,18 @@ function sessionLife(
   throw wrong(
     path,
     given,
-    'Give at least maxTokenLife: a session lasts until its last token has expired.',
+    'Set at least maxTokenLife, because a session lasts until its last token has expired.',
   );
 }
 
 function claimNames(given: unknown, path: string): ResolvedForeignIssuer['claims'] {
   const names = readOptions(given, path, CLAIMS);
   if (names.jti !== names.sid) return Object.freeze(names);
-  throw wrong(path, names.jti, 'Give two claims: one names the token, one its session.');
+  throw wrong(
+    path,
+    names.jti,
+    'Name two different claims: one identifies the token, the other its session.',
+  );
 }
 
 /** The option `acceptWithoutKid`: issuers that are known. */
@@ -119,7 +127,7 @@ export function issuersWithoutKid(
   const read = list<string>((one, place) => {
     const found = known.find((name) => name === one);
     if (found !== undefined) return found;
-    throw wrong(place, one, 'Give the exact text of issuer, or of an issuer of foreign.');
-  }, 'Give a list of issuers.');
+    throw wrong(place, one, 'Use exactly the option issuer, or an issuer in foreign.');
+  }, 'Pass a list of issuers.');
   return read(given, path, {});
 }

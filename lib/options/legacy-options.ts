@@ -3,16 +3,15 @@ import { hmacKey, MINIMUM_SECRET_BYTES, readSecret } from './key-material.js';
 import { dateWithin, flag, option, OptionProblems, readOptions, refused } from './option-checks.js';
 
 /**
- * Accepts the tokens of the passport recipe of the Nest documentation, so that migrating logs no one
- * out: HS256, type `JWT` or none, no `kid`, with `sub` (a text or a number), `iat` and `exp`. `exp - iat`
- * is at most 31 days, and an `iss` or `aud` must be that of the options.
+ * Accepts the tokens of the passport recipe of the Nest documentation, so that a migration logs no one
+ * out. The tokens are HS256, with the type `JWT` or none, without `kid`, and with `sub` (a string or a number),
+ * `iat` and `exp`. `exp - iat` is at most 31 days. An `iss` or `aud`, if present, must match the options.
  *
- * Handlers see such a token as an own token without a session: `iss` is the own issuer, `sub` a text,
- * `jti` a digest of its payload; `sid` and `gen` are absent. `logout(token)` revokes it alone;
- * `logoutAll` and the acts of `AccountService` revoke it by its `iat`.
+ * In handlers, such a token has the `iss` of this application and no session: `sub` is a string, `jti` is a
+ * digest of its payload, and `sid` and `gen` are absent. `logout(token)` revokes only this token. `logoutAll`
+ * and the acts of `AccountService` revoke it by its `iat`.
  *
- * While the option is set, every revocation is remembered for 31 days, the longest lifetime of such a
- * token.
+ * While the option is set, the log keeps every revocation for 31 days, the longest lifetime of such a token.
  *
  * @example
  * ```ts
@@ -22,19 +21,18 @@ import { dateWithin, flag, option, OptionProblems, readOptions, refused } from '
  */
 export interface LegacyOptions {
   /**
-   * The secret of the recipe, which may be short. It verifies only these tokens. If it is among `keys`
-   * too, omit the `kid` of that key, so that `revokeKey()` revokes both.
+   * The secret of the recipe, which may be short. It verifies only legacy tokens. If the same secret is in
+   * `keys`, omit the `kid` there, so that `revokeKey()` revokes both kinds of tokens.
    */
   secret: SecretMaterial;
   /**
-   * From then on such tokens are refused: a `Date`, `'2027-03-01'` (0:00 UTC), or a time with its zone,
-   * `'2027-03-01T06:00:00Z'`; at most 366 days ahead.
+   * The time from which legacy tokens are refused: a `Date`, `'2027-03-01'` (0:00 UTC), or a time with its
+   * zone, `'2027-03-01T06:00:00Z'`; at most 366 days ahead.
    */
   until: Date | string;
   /**
-   * With `true` new access tokens are signed with this secret in the recipe's shape, so that old
-   * instances accept them during a rolling deploy. Here they are checked like all own tokens, by `sid`
-   * and `gen`; an old instance knows of no logout.
+   * Signs new access tokens with this secret in the recipe's format, so that old instances accept them
+   * during a rolling deploy. New instances check them for revocation. Old instances do not.
    *
    * @default false
    */
@@ -93,7 +91,7 @@ export function checkNameOfLegacy(
       refused(
         `keys[${index}].kid`,
         'a name of its own for the secret of legacy',
-        `Leave kid out, or call it '${legacy.key.kid}': then revokeKey() ends the old tokens too.`,
+        `Omit kid, or use '${legacy.key.kid}', so that revokeKey() revokes the legacy tokens too.`,
       ),
     );
   }

@@ -3,38 +3,37 @@ import { type Duration, parseDuration } from './duration.js';
 import type { RevocationHint } from './revocation-hint.js';
 import type { SessionSettings } from './session-settings.js';
 
-/** Until when revocations are only reported, while a new installation is observed. @publicApi */
+/** The option `observe`. @publicApi */
 export interface ObserveOptions {
   /**
-   * From then on revocations are enforced, without a restart: a `Date`, `'2027-03-01'` (0:00 UTC), or a
-   * time with its zone; at most 30 days ahead.
+   * The time from which revocations are enforced, without a restart: a `Date`, `'2027-03-01'` (0:00 UTC), or
+   * a time with its zone; at most 30 days ahead.
    */
   until: Date | string;
 }
 
 /**
- * The options of running many instances: what they do while they cannot prove that they are fresh, and
- * how they learn of a logout elsewhere.
+ * The options for several instances: what an instance does while it cannot read the log, and how it learns
+ * of a logout on another instance.
  *
  * @publicApi
  */
 export interface OperationSettings extends SessionSettings, ApiTokenSettings {
   /**
-   * What guards do while this instance cannot prove that it is fresh; see {@link StalePolicy}. Override
-   * it for a class or a handler with `@WhenStale()`. It never loosens a route with `@Freshness()`.
+   * What guards do while this instance cannot read the log; see {@link StalePolicy}. To override it for a
+   * class or a handler, use `@WhenStale()`. It does not apply to routes with `@Freshness()`.
    *
-   * With anything but `'closed'` a token may be accepted after its logout, for as long as the database
-   * cannot be reached: an attacker who can cut an instance off decides how long that is.
+   * With any other policy than `'closed'`, a token may be accepted after its logout while the database
+   * cannot be reached. An attacker who can cut the instance off decides how long that is.
    *
    * @default 'closed'
    */
   whenStale?: StalePolicy | undefined;
 
   /**
-   * Who decided that revoked tokens may be accepted while freshness cannot be proven: a name or a
-   * ticket, 1 to 255 characters, which the boot logs.
+   * The person or ticket that decided to use the policy `'open'`, 1 to 255 characters. The boot logs it.
    *
-   * With `NODE_ENV=production` it is required where the policy `'open'` is used: here, at a route, or as
+   * With `NODE_ENV=production` it is required if `'open'` is used as `whenStale`, at a route, or as
    * `overrideCeiling`.
    *
    * @default none
@@ -42,30 +41,30 @@ export interface OperationSettings extends SessionSettings, ApiTokenSettings {
   openAcknowledgedBy?: string | undefined;
 
   /**
-   * Observe mode, until a date, for the first week in production: a request that revocation would refuse
-   * is reported (`AuthEvents`, type `observed`), logged and **accepted**.
+   * Observe mode for the first week in production: until a date, a request with a revoked token is reported
+   * (`AuthEvents`, type `observed`), logged and **accepted**.
    *
-   * No logout takes effect for the guards of this instance, and `wait: 'everywhere'` is an error on every
-   * instance. Everything else is enforced: signature and claims, expiry, the refresh of ended sessions,
-   * and 503 before the first load.
+   * Until then no logout takes effect for the guards of this instance, and `wait: 'everywhere'` throws on
+   * every instance. Everything else is enforced: signature and claims, expiry, the refresh of ended
+   * sessions, and 503 before the first load.
    *
    * @default none
    */
   observe?: ObserveOptions | undefined;
 
   /**
-   * The largest staleness that `RevocationService.override()` may allow at run time, to keep a site up
-   * without its database: seconds, `'10m'`, or `'open'`; more than `maxStaleness`, at most 7 days.
+   * The largest staleness that `RevocationService.override()` may allow during an outage of the database:
+   * seconds, `'10m'`, or `'open'`; more than `maxStaleness`, at most 7 days.
    *
-   * It widens the bound of every receipt from the boot on, whether it is used or not.
+   * It widens the bound of every receipt from the boot on, whether `override()` is called or not.
    *
-   * @default none: `override()` is an error
+   * @default none: `override()` throws
    */
   overrideCeiling?: Duration | 'open' | undefined;
 
   /**
-   * `false` is for a process that only writes, such as a worker or a cron job: it loads no log, and it
-   * neither polls nor purges.
+   * Set `false` in a process that logs users out but guards no routes, such as a worker or a cron job. It
+   * does not load, poll or purge the log.
    *
    * Login, refresh, logout and account acts work. **Guards answer 503**, because the process knows of no
    * logout, not even its own. It does not learn of revoked keys either: remove them from `keys`.
@@ -75,23 +74,23 @@ export interface OperationSettings extends SessionSettings, ApiTokenSettings {
   follow?: boolean | undefined;
 
   /**
-   * A push notification that wakes the other instances at a logout, typically within a few milliseconds:
-   * `postgresHint()`, `redisHint({ url })`, `natsHint({ servers })`, each from its own sub-path, or your
-   * own {@link RevocationHint}.
+   * A push notification, so that the other instances learn of a logout typically within a few milliseconds:
+   * `postgresHint()`, `redisHint({ url })`, `natsHint({ servers })`, each from its own sub-path of the
+   * package, or your own {@link RevocationHint}.
    *
-   * It only makes a logout faster: what a push loses arrives with the next poll, within `maxStaleness`.
+   * If a notification is lost, the instance learns of the logout with its next poll, within `maxStaleness`.
    *
    * @default none: instances learn by polling, typically after an eighth of `maxStaleness`
    */
   hint?: RevocationHint | undefined;
 
   /**
-   * How many verified tokens a process remembers, 0 to 1,000,000. The signature of such a token is not
-   * verified again at its next request; everything else is: expiry, key, revocation, freshness,
-   * `validate`. They take at most 16 MiB; those that did not come again are forgotten first.
+   * How many verified tokens a process caches, 0 to 1,000,000, so that it need not verify their signatures
+   * again. Expiry, key, revocation, freshness and `validate` are checked at each request. The cache takes at
+   * most 16 MiB, and drops tokens first that were not used again.
    *
-   * Set it to 0 if each request brings a new token. If most tokens are forgotten before they come again,
-   * one warning says so.
+   * Set it to 0 if each request has a new token. If most tokens are dropped before they are used again, the
+   * library logs one warning.
    *
    * @default 10000
    */
@@ -99,12 +98,16 @@ export interface OperationSettings extends SessionSettings, ApiTokenSettings {
 }
 
 /**
- * What a guard does with a token that is not known to be revoked, while this instance cannot prove that
- * it is fresh: `'closed'` answers 503. `{ staleFor }` accepts with a proof of up to this age, seconds or
- * `'10m'`, more than `maxStaleness` and at most 7 days. `'open'` accepts with a proof of any age.
+ * What a guard does with a token that is not known to be revoked, while the last successful poll of this
+ * instance is older than `maxStaleness`:
  *
- * Anything but `'closed'` widens the bound of **every** receipt, on every instance: a token that was
- * logged out on another instance may be accepted for this long.
+ * - `'closed'` answers 503.
+ * - `{ staleFor }` accepts while the last successful poll is at most this old: seconds or `'10m'`, more than
+ *   `maxStaleness` and at most 7 days.
+ * - `'open'` accepts, however old the last successful poll is.
+ *
+ * Any other policy than `'closed'` widens the bound of **every** receipt, on every instance, because a token
+ * that was logged out on another instance may be accepted for this long.
  *
  * @publicApi
  */

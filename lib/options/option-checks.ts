@@ -169,7 +169,7 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): Che
 export function integer(from: number, to: number): Check<number> {
   return (given, path) => {
     if (isInteger(given, from, to)) return given;
-    throw wrong(path, given, `Give ${from} to ${to}.`);
+    throw wrong(path, given, `Use ${from} to ${to}.`);
   };
 }
 
@@ -232,11 +232,11 @@ export function duration(from: string, to: string, only?: 'whole seconds'): Chec
     const parsed = parseDuration(given);
     if (typeof parsed !== 'number') throw wrong(path, given, parsed.fix);
     if (parsed < least || parsed > most) {
-      const fix = `Give '${from}' to '${to}'; a number means seconds, not milliseconds.`;
+      const fix = `Use '${from}' to '${to}'. A number means seconds, not milliseconds.`;
       throw wrong(path, given, fix);
     }
     if (only === undefined || parsed % 1_000 === 0) return parsed;
-    throw wrong(path, given, 'Give whole seconds: exp and iat have no fractions.');
+    throw wrong(path, given, 'Use whole seconds, because exp and iat have no fractions.');
   };
 }
 

@@ -66,13 +66,17 @@ export function keySource(
   { secret, legacy }: { readonly secret: unknown; readonly legacy: ResolvedLegacy | undefined },
 ): () => Promise<readonly AuthKey[]> {
   if (secret !== undefined && keys !== undefined) {
-    throw refused('secret', 'a value beside keys', 'Give one of them: move the secret into keys.');
+    throw refused(
+      'secret',
+      'a value, although keys is set',
+      'Use one of them: move the secret into keys.',
+    );
   }
   if (secret === undefined && keys === undefined) {
     throw wrong(
       'secret',
       secret,
-      'Give secret (at least 32 random bytes) or keys; if it comes from the environment, is the variable set?',
+      'Set secret (at least 32 random bytes) or keys. If it comes from an environment variable, check that the variable is set.',
     );
   }
   const checked = (given: readonly AuthKey[]): readonly AuthKey[] => {
@@ -114,7 +118,7 @@ export function resolveAuthKeys(given: unknown, path = 'keys'): readonly AuthKey
   throw refused(
     path,
     `a list that mixes HMAC secrets (${hmac}) and key pairs (${keys.length - hmac})`,
-    'Use one kind: a public key that is taken for a secret lets anyone sign (RFC 8725 section 3.1).',
+    'Use only one kind: if a public key is mistaken for a secret, anyone can sign (RFC 8725 section 3.1).',
   );
 }
 
@@ -125,7 +129,7 @@ function readEntry(given: unknown, path: string): AuthKey {
   const read = problems.attempt(() => readOptions(given, path, ENTRY, FAMILIAR, { material }));
   if (entry !== null && typeof entry === 'object' && material.length !== 1) {
     const found = material.length === 0 ? 'no key material' : material.join(' and ');
-    problems.add(refused(path, found, 'Give exactly one of secret, privateKey, publicKey.'));
+    problems.add(refused(path, found, 'Use exactly one of secret, privateKey, publicKey.'));
   }
   problems.throwIfAny();
   const { alg, secret, privateKey, publicKey, use, kid } = read as Resolved<typeof ENTRY>;
@@ -180,7 +184,7 @@ function purpose(given: unknown, path: string, { material }: Given): 'sign' | 'v
   const isPublic = material.includes('publicKey');
   if (given === undefined) return isPublic ? 'verify' : 'sign';
   if (given !== 'sign' || !isPublic) return oneOf('sign', 'verify')(given, path, {});
-  throw wrong(path, given, 'A public key only verifies: give the privateKey, or leave use out.');
+  throw wrong(path, given, 'A public key can only verify: set privateKey instead, or omit use.');
 }
 
 /** The name; `undefined` where the secret names itself. */
@@ -198,7 +202,7 @@ function checkDistinct(key: AuthKey, path: string, earlier: AuthKey, at: string)
     throw refused(`${path}.kid`, `the kid of ${at}`, fix);
   }
   if (earlier.verify.equals(key.verify)) {
-    const fix = 'Name each key once: revokeKey() of one name would leave the other open.';
+    const fix = 'List each key once: revokeKey() with one kid would not revoke the other.';
     throw refused(path, `the key of ${at} under another kid`, fix);
   }
 }

@@ -3,34 +3,33 @@ import type { BindingOptions } from './binding-option.js';
 import type { ClientLifetimes } from './client-lifetimes.js';
 import type { Duration } from './duration.js';
 
-/** What the application learns when it is asked for the claims of a token. @publicApi */
+/** The second argument of the option `claims`. @publicApi */
 export interface ClaimsContext {
-  /** The login's id. */
+  /** The id of the session (the claim `sid`). */
   readonly sessionId: string;
-  /** `login` also where the function that authenticated brought no claims of its own. */
+  /** Whether the claims are for a login or for a refresh. */
   readonly on: 'login' | 'refresh';
   /** The `client` that the login named. */
   readonly client: string | undefined;
 }
 
 /**
- * Gives the claims of an account's next access token; it is asked again at each refresh, so that a
- * changed role is in the next token. Nothing is copied from the token before.
+ * Returns the claims of an account's next access token. The library calls it at each login and at each
+ * refresh, so a changed role is in the next token. No claims are copied from the previous token.
  *
- * It runs after the log's position was read and before anything is consumed.
- *
- * - An object: the claims of the token; `{}` for none.
- * - `null`: there is no such account. The caller gets 401 `account_disabled`, and a refresh ends its
- *   session.
- * - It throws: the error passes through, and the refresh token can be used again. Where a directory
- *   cannot be reached, let it throw; never turn its error into `null`.
- * - Anything else, such as `undefined`: a programming error, answered with 500. Nothing is consumed.
+ * - Return an object with the claims of the token, or `{}` for none.
+ * - Return `null` if the account no longer exists. The client gets 401 `account_disabled`, and a refresh
+ *   ends the session.
+ * - Throw if your user directory cannot be reached. The error is passed on, and the client can use its
+ *   refresh token again. Never turn that error into `null`.
+ * - Any other result, such as `undefined`, is a programming error. The client gets 500 and can use its
+ *   refresh token again.
  *
  * @example
  * ```ts
  * const claims: ClaimsLoader = async (subject) => {
  *   const user = await users.findOneBy({ id: subject });
- *   return user && { role: user.role }; // findOneBy gives null for a deleted account
+ *   return user && { role: user.role }; // findOneBy returns null for a deleted account
  * };
  * ```
  * @publicApi
@@ -44,8 +43,8 @@ export type ClaimsLoader = (
 type MaybeClaims = Readonly<Record<string, unknown>> | null;
 
 /**
- * A class that gives claims: a provider of the application. It may inject `LogoutService` or
- * `SessionService`, because its instance is looked up after all instances were made.
+ * A provider of the application whose method `claims()` returns the claims of a token. It may inject
+ * `LogoutService` or `SessionService`.
  *
  * @example
  * ```ts
@@ -84,8 +83,8 @@ export interface SessionSettings {
    * A session expires after this time without a refresh (ASVS 5.0 7.3.1): seconds or `'12h'`, from 1 s
    * to 366 days.
    *
-   * Every refresh restarts both this time and `refreshTokenTtl`. So the smaller of the two decides, and
-   * one of them is enough.
+   * Every refresh restarts both this time and `refreshTokenTtl`, so the smaller of the two applies. Set
+   * only one of them.
    *
    * @default as long as `refreshTokenTtl`
    */
@@ -100,33 +99,33 @@ export interface SessionSettings {
   refreshTokenTtl?: Duration | undefined;
 
   /**
-   * Other lifetimes by the `client` that a login names: `{ tv: { sessionTtl: '365d', sessionIdleTtl: '90d' },
-   * web: { sessionIdleTtl: '30m' } }`. They are decided at the login and stored with the session, so a
-   * refresh on an instance with other options does not change them. What an entry leaves out is the option of
-   * the same name; an access token can only be shorter-lived.
+   * Lifetimes for logins of one `client`: `{ tv: { sessionTtl: '365d', sessionIdleTtl: '90d' }, web:
+   * { sessionIdleTtl: '30m' } }`. If an entry omits a lifetime, the option of the same name applies. The
+   * lifetimes are stored with the session at the login, so a refresh on an instance with other options does
+   * not change them.
    *
-   * All other logins, also those without a `client`, share the entry `'*'`: by default the shortest lifetimes
-   * of the list and of the options. At `POST login` the request names its client, so there no login is longer
-   * than `'*'`. In a call of `login()` the name is trusted: do not pass one that a request chose.
+   * All other logins, including those without a `client`, use the entry `'*'`. By default that entry has the
+   * shortest lifetimes of the list and of the options. At `POST login` the request chooses its client, so
+   * there an entry can only shorten what `'*'` allows. `SessionService.login()` trusts the name: do not pass
+   * one that a request chose.
    *
    * @default none: all logins have the same lifetimes
    */
   lifetimes?: Readonly<Record<string, ClientLifetimes>> | undefined;
 
   /**
-   * How long a refresh token that was just used gives **the same** successor again, to a client that
-   * lost the answer or asked twice at once: seconds or `'5m'`, 0 to 10 minutes.
+   * How long a client can use a refresh token again and get **the same** successor, because it lost the
+   * response or refreshed twice at once: seconds or `'5m'`, 0 (never) to 10 minutes.
    *
-   * Used after this time, the token revokes its session, unless the retry has the idempotency key of the
-   * first use ({@link RefreshContext.idempotencyKey}). A thief of a used refresh token can use it for
-   * this long too. With 0 there is no grace.
+   * A later use ends the session, unless the retry has the idempotency key of the first use
+   * ({@link RefreshContext.idempotencyKey}). A thief can use a used refresh token for this long too.
    *
    * @default 10 (seconds)
    */
   refreshGrace?: Duration | undefined;
 
   /**
-   * How often one refresh token may be used again within its grace: 0 to 1,000. Retries with the
+   * How often one refresh token may be used again within `refreshGrace`: 0 to 1,000. Retries with the
    * idempotency key of the first use are not counted.
    *
    * @default 100
@@ -137,43 +136,41 @@ export interface SessionSettings {
    * How long the row of an ended session is kept, with its device, address and times: seconds or
    * `'7d'`, 0 to 366 days.
    *
-   * The session is not listed in that time, but the answer to its refresh token names the reason. After
-   * it the token is unknown.
+   * During this time the session is not listed, but a refresh with its token gets 401 `session_ended` with
+   * the reason. Afterwards it gets `refresh_token_invalid`.
    *
    * @default '1d'
    */
   historyFor?: Duration | undefined;
 
   /**
-   * How many sessions an account may have at a time, from 1 to 10,000. A new login revokes the oldest
-   * ones, at most 20, with the reason `newer_login`.
+   * How many sessions an account may have at a time, from 1 to 10,000, or `false` for no limit. A new login
+   * revokes the oldest ones, at most 20, with the reason `newer_login`.
    *
-   * A number is for all sessions of an account together. Numbers by the `client` that a login names,
-   * such as `{ tv: 1, web: 5 }`, are limits for each of them. All other logins, also those without a
-   * `client`, share the limit `'*'`: by default the smallest number of the list, because the client
-   * chooses what it names.
+   * A number limits all sessions of an account together. An object such as `{ tv: 1, web: 5 }` limits the
+   * sessions of each `client`. All other logins, including those without a `client`, share the limit `'*'`.
+   * By default that is the smallest number in the object, because a request can choose its client.
    *
-   * `false` is no limit. Anyone who knows a password can then make rows without end.
-   *
-   * A limit above 20 may be exceeded for a moment, by logins at the same time.
+   * Without a limit, anyone who knows one password can create any number of rows. Simultaneous logins may
+   * exceed a limit above 20 for a moment.
    *
    * @default 100
    */
   maxSessions?: number | false | Readonly<Record<string, number>> | undefined;
 
   /**
-   * Gives the claims of each access token: a function ({@link ClaimsLoader}), or a class with such a
-   * method `claims()` ({@link ClaimsSource}). With `forRootAsync` it may be written beside `useFactory`.
+   * Returns the claims of each access token: a function ({@link ClaimsLoader}), or a class with such a
+   * method `claims()` ({@link ClaimsSource}). With `forRootAsync` you may set it beside `useFactory`.
    *
-   * @default the claims of the login, once: a refreshed token then has no claims of the application
+   * @default none: the first token has the claims of the login, and refreshed tokens have none
    */
   claims?: ClaimsLoader | Type<ClaimsSource> | undefined;
 
   /**
-   * Binds tokens to the address of their client, or to a key that it has (DPoP): see
-   * {@link BindingOptions}. Tokens that were issued before stay as they are until they expire.
+   * Binds tokens to the address of the client, or to a key that only the client has (DPoP): see
+   * {@link BindingOptions}. Tokens that were issued before are not bound.
    *
-   * @default none: whoever has a token can use it
+   * @default none: anyone who has a token can use it
    */
   binding?: BindingOptions | undefined;
 }

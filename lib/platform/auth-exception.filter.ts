@@ -88,7 +88,7 @@ export function assertOneCopyOfNest(
   throw new AuthWiringError(
     'There are two copies of @nestjs/common: nestjs-logout and the application use different ones, ' +
       'so each refusal would be answered with 500 instead of 401.',
-    'See where they are: npm ls @nestjs/common. Then: npm dedupe, or give both the same major version.',
+    'Find them with npm ls @nestjs/common. Then run npm dedupe, or use the same major version for both.',
     'In a monorepo or with npm link, let nestjs-logout use the copy of the application.',
   );
 }

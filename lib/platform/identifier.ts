@@ -32,8 +32,8 @@ export function subjectOf(subject: unknown, call: string): string {
   if (!['string', 'number', 'bigint'].includes(typeof subject)) {
     throw new AuthWiringError(
       `${call} was called with a subject that is ${kindOf(subject)}.`,
-      'Pass the sub of the account: a text of 1 to 255 characters, a safe integer or a bigint.',
-      'Check that the user was found, and await the call that finds it.',
+      'Pass the sub of the account: a string of 1 to 255 characters, a safe integer or a bigint.',
+      'Check that the user was found, and that you await the call that finds the user.',
     );
   }
   const text =
@@ -49,7 +49,7 @@ export function assertText(value: unknown, name: string, call: string): asserts 
   if (typeof value === 'string') return;
   throw new AuthWiringError(
     `${call} was called with a ${name} that is ${kindOf(value)}.`,
-    `Pass the ${name} as a text.`,
+    `Pass the ${name} as a string.`,
   );
 }
 

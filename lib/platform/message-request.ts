@@ -75,7 +75,7 @@ function handshakeOf(client: SocketClient): HandshakeRequest {
   throw new AuthWiringError(
     'A guard of nestjs-logout ran in a gateway and does not know the request that opened the socket.',
     "With Nest's WsAdapter, pass it in the gateway: handleConnection(client, request) { rememberHandshake(client, request); }",
-    'If the token comes in another way: rememberHandshake(client, { headers: { authorization: `Bearer ${token}` } }).',
+    'If the token arrives in another way: rememberHandshake(client, { headers: { authorization: `Bearer ${token}` } }).',
   );
 }
 
@@ -127,7 +127,7 @@ export function messageRequest(context: ExecutionContext): MessageRequest {
     throw new AuthWiringError(
       'A guard of nestjs-logout ran in a message handler whose transport passes neither a context nor an object as data.',
       'Let the transport strategy call handler(data, context) with a new object for each message.',
-      'Or put the token into the data: { authorization: `Bearer ${token}` }.',
+      'Or put the token in the data: { authorization: `Bearer ${token}` }.',
     );
   }
   let request = OF_MESSAGE.get(message);

@@ -31,8 +31,8 @@ export function requestOf(context: ExecutionContext): AuthRequest {
   if (found !== undefined) return found;
   throw new AuthWiringError(
     `A guard of nestjs-logout ran in a "${type}" context that has no HTTP request.`,
-    'In GraphQL let the context hold the request: context: ({ req }) => ({ req }).',
-    'Behind anything else call TokenService.verify(token) yourself.',
+    'In GraphQL let context return the request: context: ({ req }) => ({ req }).',
+    'With any other transport, call TokenService.verify(token) yourself.',
   );
 }
 
@@ -61,8 +61,8 @@ export function assertHeaders({ headers }: { readonly headers?: unknown }): void
   if (isPlain && !(headers instanceof Headers)) return;
   throw new AuthWiringError(
     isPlain
-      ? 'A guard of nestjs-logout was given a Fetch request; it reads headers as properties.'
-      : 'A guard of nestjs-logout was given a request without headers, so it cannot find a token.',
+      ? 'A guard of nestjs-logout got a Fetch request, but it reads headers as properties.'
+      : 'A guard of nestjs-logout got a request without headers, so it cannot find a token.',
     'In GraphQL return the HTTP request from `context`; over graphql-ws the connection, or its request: ' +
       'context: ({ req, extra }) => ({ req: extra?.request ?? req }).',
     'In a subclass of JwtAuthGuard let getRequest() return an object with `headers`.',

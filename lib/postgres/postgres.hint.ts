@@ -42,9 +42,9 @@ interface Pg {
 export function postgresHint({ url }: PostgresHintOptions = {}): RevocationHint {
   if (url !== undefined && !/^postgres(ql)?:\/\//.test(url)) {
     throw new AuthWiringError(
-      'postgresHint({ url }) was called with a url that is not one of PostgreSQL.',
-      'Give postgres://user:password@host:port/database; if it comes from the environment, is it set?',
-      'Leave it out to connect as the log does.',
+      'postgresHint({ url }) was called with a url that is not a PostgreSQL URL.',
+      'Pass postgres://user:password@host:port/database. If it comes from an environment variable, check that the variable is set.',
+      'Omit it to connect as the log does.',
     );
   }
   return {
@@ -63,7 +63,7 @@ async function packageFor(log: DataSourceOptions): Promise<Pg> {
     throw new AuthWiringError(
       `AuthModule: postgresHint() needs a log on PostgreSQL; this one is on ${log.type}.`,
       "Use redisHint({ url }) of 'nestjs-logout/redis' or natsHint({ servers }) of 'nestjs-logout/nats'.",
-      'Leave hint out: instances then learn of a logout by polling.',
+      'Omit hint: instances then learn of a logout by polling.',
     );
   }
   const given: unknown = log.driver;

@@ -78,7 +78,7 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
       };
     } catch {
       throw new AuthWiringError(
-        'AuthPrometheusModule is imported in an application without AuthModule: there is nothing to measure.',
+        'AuthPrometheusModule is imported in an application without AuthModule: there are no metrics to export.',
         'Import AuthModule.forRoot() in the root module.',
       );
     }
@@ -124,8 +124,8 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
     if (this.registry.getSingleMetric(full) !== undefined) {
       throw new AuthWiringError(
         `The metric ${full} exists already in the registry that AuthPrometheusModule was given.`,
-        'Import AuthPrometheusModule.forRoot() once for each application.',
-        'Several applications in one process: give each a registry or a prefix of its own.',
+        'Import AuthPrometheusModule.forRoot() once per application.',
+        'If one process has several applications, give each its own registry or prefix.',
       );
     }
     const metric = make(full, [this.registry]);

@@ -36,13 +36,13 @@ export interface RedisHintOptions {
 export function redisHint(options: RedisHintOptions): RevocationHint {
   if (typeof options?.url !== 'string' || !/^rediss?:\/\/./.test(options.url)) {
     throw new AuthWiringError(
-      'redisHint({ url }) was called with a url that is not one of Redis.',
-      'Give redis://user:password@host:port, or rediss:// with TLS; if it comes from the environment, is it set?',
+      'redisHint({ url }) was called with a url that is not a Redis URL.',
+      'Pass redis://user:password@host:port, or rediss:// with TLS. If it comes from an environment variable, check that the variable is set.',
     );
   }
   return {
     name: 'redis',
-    whenUnheard: 'May its user publish and subscribe to nestjs_logout_* (ACL)?',
+    whenUnheard: 'Check that its user may publish and subscribe to nestjs_logout_* (ACL).',
     prepare: async () => void (await load()),
     connect: (context) => subscribe(context, options),
   };

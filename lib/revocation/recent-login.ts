@@ -32,7 +32,7 @@ export const RecentLogin = Reflector.createDecorator<Duration, number>({
     if (typeof parsed === 'number' && parsed >= SECOND && parsed % SECOND === 0) return parsed;
     throw new AuthWiringError(
       `@RecentLogin(${JSON.stringify(given) ?? ''}) cannot be used.`,
-      typeof parsed === 'number' ? "Give whole seconds from 1, such as 300, or '5m'." : parsed.fix,
+      typeof parsed === 'number' ? "Pass whole seconds from 1, such as 300, or '5m'." : parsed.fix,
     );
   },
 });

@@ -251,8 +251,8 @@ export class RevocationDecider {
     if (policy === 'closed') return NEVER;
     if (freshness === 'strict') {
       throw new AuthWiringError(
-        'A strict decision was asked for together with a failure policy that accepts without a proof.',
-        'Leave whenStale out where freshness is strict.',
+        'freshness: "strict" was combined with a failure policy that accepts tokens without a proof of freshness.',
+        'Omit whenStale if freshness is strict.',
       );
     }
     return this.policies.upTo(policy);

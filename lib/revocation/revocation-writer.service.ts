@@ -35,7 +35,7 @@ export interface LogoutOptions {
    * rollback takes it back.
    */
   readonly manager?: EntityManager | undefined;
-  /** Why; the holder of the token can read it. Each verb has a default of its own. */
+  /** Why; a reason, which the holder of the token can read. Each verb has a default of its own. */
   readonly reason?: RevocationReason | undefined;
   /** Who did it, for the audit; at most 255 characters. */
   readonly actor?: string | undefined;
@@ -179,7 +179,8 @@ export class RevocationWriter {
     while (!(await this.feed.strictProof())) {
       if (this.feed.isStopped) {
         throw refusal('revocation_state_unknown', {
-          message: 'The application shut down before the logout was seen to be in force here.',
+          message:
+            'The application shut down before this instance could confirm that the logout is in effect.',
         });
       }
       await passTime(this.clock, this.options.maxStaleness / 4, false);
@@ -218,15 +219,15 @@ function receiptOf({ events }: Written, kind: RevocationKind, bound: number): Lo
 
 function cannotWaitInTransaction(): AuthWiringError {
   return new AuthWiringError(
-    '{ manager, wait } cannot work together: inside the transaction nothing is in force yet.',
-    'Leave wait out, and await receipt.applied() after the commit.',
+    '{ manager, wait } cannot be combined: nothing takes effect before the transaction commits.',
+    'Omit wait, and await receipt.applied() after the commit.',
   );
 }
 
 function cannotWait(who: string, outcome: string): AuthWiringError {
   return new AuthWiringError(
     `{ wait: 'everywhere' } cannot be answered: ${who} has registered that it may accept revoked tokens without a bound ('open' or observe). ${outcome}`,
-    'Leave wait out; effectiveEverywhereWithin is Infinity.',
-    "Replace 'open' by { staleFor }, then lower the bound in the head (npx nestjs-logout lower-bound).",
+    'Omit wait. effectiveEverywhereWithin is Infinity.',
+    "Replace 'open' with { staleFor }, then lower the registered bound (npx nestjs-logout lower-bound).",
   );
 }

@@ -50,14 +50,14 @@ export class RevocationGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (this.revocation === undefined) {
       throw new AuthWiringError(
-        'RevocationGuard is used in a module that does not see AuthModule.',
+        'RevocationGuard is used in a module that cannot inject the providers of AuthModule.',
         'Import AuthModule.forRoot() in the root module; it is global.',
       );
     }
     const claims = this.getClaims(context);
     if (claims === undefined || claims === null) {
       throw new AuthWiringError(
-        'RevocationGuard found no verified claims: it ran before authentication, or cannot see where it left them.',
+        'RevocationGuard found no verified claims: it ran before authentication, or the claims are not in request.user.',
         'Put the authenticating guard first: @UseGuards(AuthGuard(…), RevocationGuard).',
         'Extend RevocationGuard and override getClaims(context).',
       );

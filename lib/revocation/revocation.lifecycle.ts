@@ -57,7 +57,7 @@ export class RevocationLifecycle
     if (isOver) throw await this.bootError(reason);
     if (!ready) {
       this.logger.warn(
-        'The revocation log is not loaded yet; guarded routes answer 503 until it is. It is tried again.',
+        'The revocation log is not loaded yet. Guarded routes answer 503 until it is. The library tries again.',
       );
     }
     this.purge.start();
@@ -69,7 +69,7 @@ export class RevocationLifecycle
    */
   private async startWriting(): Promise<void> {
     this.logger.log(
-      'This process only writes (follow: false): it follows no log, and its guards answer 503.',
+      'This process only writes (follow: false): it does not follow the revocation log, and its guards answer 503.',
     );
     let failure: unknown;
     try {
@@ -115,7 +115,7 @@ export class RevocationLifecycle
     const error = new AuthWiringError(
       `AuthModule: the database refuses the revocation log: ${messageOf(failure)}.`,
       'Correct the user, the password or the name of the database in the options of the DataSource.',
-      'A database that is made later than the application starts needs a longer bootTimeout.',
+      'If the database is created after the application starts, set a longer bootTimeout.',
     );
     error.cause = failure;
     return error;

@@ -102,12 +102,12 @@ class MissingKids {
     const shown = logText(name);
     if (isRefused) {
       this.logger.error(
-        `Tokens of the issuer "${shown}" are refused with key_revoked: a key was revoked, and nothing says which key signed them. ` +
-          `${PASS_IT} The option acceptWithoutKid: ['${shown}'] accepts them all, those of the revoked key too.`,
+        `Tokens of the issuer "${shown}" are refused with key_revoked: a key was revoked, and these tokens have no kid that shows which key signed them. ` +
+          `${PASS_IT} The option acceptWithoutKid: ['${shown}'] accepts them all, including those of the revoked key.`,
       );
     } else {
       this.logger.warn(
-        `A token of the issuer "${shown}" was judged without a kid. Once a key is revoked, such tokens are refused. ${PASS_IT}`,
+        `A token of the issuer "${shown}" was checked without a kid. Once a key of the issuer is revoked, such tokens are refused. ${PASS_IT}`,
       );
     }
   }

@@ -67,7 +67,7 @@ export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthExcep
   const code = codeOf(verdict);
   if (verdict.state === 'unknown') return refusal(code, { retryAfter: verdict.retryAfter });
   if (verdict.state === 'invalid') {
-    return refusal(code, { message: 'The token is not of this installation.' });
+    return refusal(code, { message: 'The token is from another installation.' });
   }
   return refusal(code, { reason: verdict.reason });
 }

@@ -129,7 +129,7 @@ export function assertFitsCookie(
   if (delivery !== 'cookie' || text.length <= COOKIE_LIMIT) return;
   throw new AuthWiringError(
     `An access token of ${text.length} characters does not fit into a cookie, which holds 4,096 with its name.`,
-    'Give the token fewer claims, or switch the option http.cookies off.',
+    'Put fewer claims into the token, or set http.cookies to false.',
   );
 }
 
@@ -202,15 +202,15 @@ export function assertSignable(
   for (const name of Object.keys(claims)) {
     if (REGISTERED.has(name) || name === '__proto__') {
       throw new AuthWiringError(
-        `The claim "${name}" is set by nestjs-logout and cannot be given.`,
-        'Give it another name.',
+        `The claim "${name}" is set by nestjs-logout, so your application cannot set it.`,
+        'Use another name for your claim.',
       );
     }
     if (isSecretive(name) && !allowed.includes(name)) {
       throw new AuthWiringError(
         `The claim "${name}" looks like a secret. A token's payload is signed, not encrypted: ` +
           'anyone who holds the token can read it.',
-        'Leave it out.',
+        'Remove the claim.',
         `If it is not a secret: AuthModule.forRoot({ allowedClaims: ['${name}'], … }).`,
       );
     }
@@ -218,8 +218,8 @@ export function assertSignable(
   const inexact = inexactIn(claims);
   if (inexact === undefined) return;
   throw new AuthWiringError(
-    `The claims hold ${inexact} that a token cannot carry: it would be refused when it comes back.`,
-    'Give well-formed texts (text.toWellFormed()) and finite numbers.',
+    `The claims hold ${inexact} that a token cannot contain: the token would be refused at its first request.`,
+    'Use well-formed strings (text.toWellFormed()) and finite numbers.',
   );
 }
 
@@ -245,9 +245,9 @@ export async function claimsOf(
   }
   const kind = Array.isArray(answer) ? 'a list' : typeof answer;
   throw new AuthWiringError(
-    `The option claims gave ${kind === 'undefined' ? 'undefined' : kind}, at ${context.on}. ` +
+    `The option claims returned ${kind === 'undefined' ? 'undefined' : kind}, at ${context.on}. ` +
       'Nothing was issued and nothing was consumed.',
-    'For an account that no longer exists return null: it is refused with account_disabled, and ' +
+    'For an account that no longer exists return null: the client gets account_disabled, and ' +
       'its session ends.',
     'For an account without claims return {}.',
   );

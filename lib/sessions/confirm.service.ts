@@ -72,7 +72,9 @@ export class ConfirmService {
   ): Promise<LoginResult | null> {
     const { iss, sub, sid } = typeof token === 'string' ? await this.tokens.verify(token) : token;
     if (iss !== this.options.issuer || !isIdentifier(sub) || !isIdentifier(sid)) {
-      throw refusal('token_invalid', { message: 'The token belongs to no session of ours.' });
+      throw refusal('token_invalid', {
+        message: 'The token belongs to no session of this application.',
+      });
     }
     // Before the password is compared, as at a login: a change of it revokes what is signed here (G1).
     const since = await this.positions.read();
@@ -89,7 +91,9 @@ export class ConfirmService {
     if (session === undefined) throw this.refuse('session_ended', sub, sid, context);
     const { delivery } = session;
     if (context.delivery !== undefined && context.delivery !== delivery) {
-      throw refusal('token_invalid', { message: 'The session has its tokens in another place.' });
+      throw refusal('token_invalid', {
+        message: 'The session sends its tokens in another way (cookies or bodies).',
+      });
     }
     const claims = await this.claimsFor(who, session);
     if (claims === null) throw this.refuse('account_disabled', sub, sid, context);
@@ -123,7 +127,7 @@ export class ConfirmService {
       throw this.refuse(`account_${outcome.kind}`, sub, sid, context);
     }
     throw refusal('storage_unavailable', {
-      message: 'The account is being changed at this moment. Try again.',
+      message: 'The account is being changed. Try again.',
     });
   }
 

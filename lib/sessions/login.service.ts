@@ -45,7 +45,7 @@ const OVERTAKEN = 'The client or the grant was logged out during this login. Log
 export function assertCurrent(since: LogPosition, now: number): void {
   if (now - since.now <= POSITION_LIFE) return;
   throw refusal('storage_unavailable', {
-    message: 'The login took too long since its position was read. Log in again.',
+    message: 'The login took too long. Log in again.',
   });
 }
 
@@ -90,9 +90,9 @@ export class LoginService {
       return this.start(who, context.since, context, bound);
     }
     throw new AuthWiringError(
-      'login(subject) was called without the position at which its authority was checked.',
+      'login(subject) was called without the position of the log at which you checked the credentials.',
       'Pass a function that checks the password: login(async () => …).',
-      'Or take `since = await sessions.position()` before the check: login(subject, { since }).',
+      'Or call `since = await sessions.position()` before the check: login(subject, { since }).',
     );
   }
 
@@ -212,8 +212,8 @@ export class LoginService {
     if (loader !== undefined || refreshTokenTtl === 0) return;
     this.hasWarned = true;
     this.logger.warn(
-      'login() brought claims, but refreshed tokens will have none: nothing is copied from an old ' +
-        'token. Give AuthModule.forRoot() the option claims: (subject) => ({ … }), or refreshTokenTtl: 0.',
+      'login() was called with claims, but refreshed tokens will have none: no claims are copied from an old ' +
+        'token. Set the option claims: (subject) => ({ … }) in AuthModule.forRoot(), or refreshTokenTtl: 0.',
     );
   }
 }

@@ -52,7 +52,7 @@ export class LookupLane<T> {
     if (callers.length === 0 && this.waiting.size >= this.limits.queue) {
       return Promise.reject(
         refusal('storage_unavailable', {
-          message: 'Too many tokens are being looked up at this moment. Try again.',
+          message: 'Too many tokens are being looked up. Try again.',
           retryAfter: randomInt(RETRY_AFTER[0], RETRY_AFTER[1] + 1),
         }),
       );

@@ -120,7 +120,7 @@ export class RefreshService {
       if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);
     }
     throw refusal('storage_unavailable', {
-      message: 'The account is being changed at this moment. Try again.',
+      message: 'The account is being changed. Try again.',
     });
   }
 
@@ -258,7 +258,7 @@ export class RefreshService {
     const refused =
       outcome.kind === 'too many'
         ? refusal('too_many_attempts', {
-            message: 'The session is refreshed too often. Use the access token until it expires.',
+            message: 'The session is refreshed too often. Use each access token until it expires.',
             retryAfter: outcome.wait / 1000,
           })
         : refusal(CODES[outcome.kind]);

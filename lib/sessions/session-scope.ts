@@ -123,6 +123,6 @@ export function grantOf(given: unknown, call: string): string {
   assertText(given, 'grant', call);
   if (isIdentifier(given)) return given;
   throw refusal('invalid_request', {
-    message: 'A grant is a text of 1 to 255 well-formed characters, without NUL.',
+    message: 'A grant is a string of 1 to 255 well-formed characters, without NUL.',
   });
 }

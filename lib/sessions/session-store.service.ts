@@ -220,7 +220,9 @@ export class SessionStore {
       if (row?.['allowed'] === '1') return row['changed'] === '1';
     } catch (error) {
       if (!isRetryable(error)) throw error;
-      this.logger.debug(`A session is written by what is read first: ${messageOf(error)}`);
+      this.logger.debug(
+        `The one-statement write was not possible, so the session is written in several statements: ${messageOf(error)}`,
+      );
     }
     this.pausedUntil = this.clock.monotonic() + PAUSE;
     return false;

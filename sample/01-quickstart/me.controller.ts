@@ -55,6 +55,6 @@ function passwordsOf(body: unknown): { before: string; after: string } {
   throw new AuthException(
     400,
     'credentials_missing',
-    'Send old and new, both as text, in a JSON object.',
+    'Send old and new, both as strings, in a JSON object.',
   );
 }

@@ -176,7 +176,7 @@ describe('claims, validate and verifyCredentials may be a class that injects Log
       useFactory: () => ({ ...OPTIONS, claims }) as AuthOptions,
       claims: UsersService,
     } as never);
-    await expect(start(auth)).rejects.toThrow('Give one of them');
+    await expect(start(auth)).rejects.toThrow('Use one of them');
   });
 });
 

@@ -37,7 +37,7 @@ export const refusal = (message: string): string =>
 /** Epoch seconds. */
 export const now = (): number => Math.floor(Date.now() / 1000);
 
-const MISSING = 'Send username and password, both as text, in a JSON object.';
+const MISSING = 'Send username and password, both as strings, in a JSON object.';
 const WRONG = 'The user name or the password is wrong.';
 const NOT_JSON = 'The body is not valid JSON.';
 
@@ -94,12 +94,12 @@ export const wrongLogins: readonly [string, RawRequest, number, string, string][
 
 /** Reads that are refused with 401: name, request, code, message. */
 export const refusedTokens: readonly [string, RawRequest, string, string][] = [
-  ['no token', { path: '/me' }, 'token_missing', 'The request carries no access token.'],
+  ['no token', { path: '/me' }, 'token_missing', 'The request has no access token.'],
   [
     'another scheme',
     { headers: [['Authorization', 'Basic YTpi']] },
     'token_missing',
-    'The request carries no access token.',
+    'The request has no access token.',
   ],
   ['garbage', withToken('garbage'), 'token_malformed', 'The token is malformed.'],
   ['an empty token', withToken(''), 'token_malformed', 'The token is malformed.'],

@@ -106,7 +106,7 @@ export const OUTSIDE_CASES: readonly OutsideCase[] = [
     args: [context],
     says: [
       /subscription, token +NEXT \{"data":\{"things":\{"n":1\}\}\}/,
-      /subscription, nothing NEXT .*carries no access token/,
+      /subscription, nothing NEXT .*has no access token/,
       /subscription, logged out NEXT .*The session has ended/,
     ],
   })),

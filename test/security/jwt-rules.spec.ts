@@ -499,7 +499,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     expect(await missing.json()).toEqual({
       statusCode: 401,
       error: 'Unauthorized',
-      message: 'The request carries no access token.',
+      message: 'The request has no access token.',
       code: 'token_missing',
     });
     const token = mint(hs, claims({ iss: 'x' }));

@@ -30,7 +30,7 @@ export const SECTIONS: readonly Section[] = [
   {
     title: 'Tokens, keys and the database',
     intro:
-      'Required are `issuer`, `audience`, and one of `secret` and `keys`. Everything else has a default.',
+      'Required are `issuer`, `audience`, and either `secret` or `keys`. All other options have a default.',
     of: [
       [AUTH, 'WithSecret'],
       [AUTH, 'WithKeys'],
@@ -39,7 +39,7 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     title: 'Sessions and refresh tokens',
-    intro: 'These times are judged by the clock of the database, never by that of a host.',
+    intro: 'These times are measured by the clock of the database, never by the clock of a host.',
     of: [['lib/options/session-settings.ts', 'SessionSettings']],
   },
   {
@@ -49,29 +49,30 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     title: 'Many instances',
-    intro: 'What an instance does while it cannot know, and how it learns of a logout elsewhere.',
+    intro:
+      'These options decide what an instance does while it cannot read the log ([failure policies](failure-policy.md)), and how it learns of a logout on another instance ([push notifications](push-notifications.md)).',
     of: [[OPERATION, 'OperationSettings']],
   },
   {
     title: 'Beside `useFactory`',
     intro:
-      'These are needed when the module is registered. With `forRootAsync()` they are written beside `useFactory` (or `useClass`), never returned by it; with `forRoot()` they are options like the others.',
+      'With `forRootAsync()` set these options beside `useFactory` (or `useClass`) and do not return them from it, because they are needed when the module is registered. With `forRoot()` they are options like the others.',
     of: [['lib/auth.module-definition.ts', 'AuthModuleExtras']],
   },
   {
     title: '`http`: the routes of the library',
     intro:
-      'With `http: {}` the application gets `refresh`, `logout`, `logout-others`, `logout-all`, `sessions`, `revoke`, `introspect` and the public keys; with `verifyCredentials` also `login` and `confirm`.',
+      'With `http: {}` the application has the routes `refresh`, `logout`, `logout-others`, `logout-all`, `sessions`, `revoke`, `introspect` and the public keys. With `verifyCredentials` it also has `login` and [`confirm`](step-up.md#confirm-the-login).',
     of: [['lib/http/http-options.ts', 'AuthHttpOptions']],
   },
   {
     title: '`http.cookies`',
-    intro: '`true` takes all defaults.',
+    intro: '`cookies: true` uses all defaults.',
     of: [['lib/http/cookie-options.ts', 'CookieOptions']],
   },
   {
     title: 'An entry of `keys`',
-    intro: 'Exactly one of `secret`, `privateKey` and `publicKey`.',
+    intro: 'Each entry has exactly one of `secret`, `privateKey` and `publicKey`.',
     isShort: true,
     of: [
       [KEYS, 'SecretKeyOptions'],
@@ -81,13 +82,13 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     title: 'An entry of `foreign`',
-    intro: 'An issuer whose tokens `RevocationGuard` and `assertActive()` judge beside our own.',
+    intro: 'Another issuer whose tokens `RevocationGuard` and `assertActive()` check.',
     isShort: true,
     of: [['lib/options/foreign-issuers.ts', 'ForeignIssuerOptions']],
   },
   {
     title: '`apiTokens`',
-    intro: '`true` takes the defaults.',
+    intro: '`apiTokens: true` uses the defaults.',
     isShort: true,
     of: [['lib/options/api-token-options.ts', 'ApiTokenOptions']],
   },
@@ -109,13 +110,14 @@ export const SECTIONS: readonly Section[] = [
   {
     title: 'An entry of `lifetimes`',
     intro:
-      'By the `client` of the login, or `*` for all others. See [choosing lifetimes](choosing-lifetimes.md#lifetimes-by-client-and-by-login).',
+      'The name of an entry is the `client` of a login, or `*` for all others. See [choosing lifetimes](choosing-lifetimes.md#lifetimes-by-client-and-by-login).',
     isShort: true,
     of: [['lib/options/client-lifetimes.ts', 'ClientLifetimes']],
   },
   {
     title: '`observe`',
-    intro: 'For the first week in production.',
+    intro:
+      'Use it for [the first week in production](failure-policy.md#the-first-week-in-production-observe).',
     isShort: true,
     of: [[OPERATION, 'ObserveOptions']],
   },
@@ -132,8 +134,8 @@ export function optionsPage(): string {
   const head = [
     '# Options',
     '<!-- Generated from the docstrings: node build/test/support/write-generated-pages.js -->',
-    'What `AuthModule.forRoot()` takes, and what the factory of `AuthModule.forRootAsync()` returns. All options are checked at boot. A wrong one stops it with an error that lists every problem: the option, what was given, and the fix.',
-    "A duration is a number of **seconds**, or a text with its unit: `'250ms'`, `'15m'`, `'30d'`. A text without a unit stops the boot.",
+    'Pass these options to `AuthModule.forRoot()`, or return them from the factory of `AuthModule.forRootAsync()`. They are checked at boot. If any is wrong, the boot stops with an error that lists every problem: the option, its value, and the fix.',
+    "A duration is a number of **seconds**, or a string with a unit: `'250ms'`, `'15m'`, `'30d'`. A string without a unit stops the boot.",
   ];
   return `${[...head, ...SECTIONS.flatMap(sectionLines)].join('\n\n')}\n`;
 }
@@ -213,14 +215,14 @@ function together(all: readonly DocumentedOption[]): DocumentedOption[] {
   return [...new Set(all.map(({ name }) => name))].map((name) => {
     const same = all.filter((each) => each.name === name);
     const [first] = same as [DocumentedOption];
-    const type = [...new Set(same.map((each) => each.type))].join(' | ');
+    const type = [...new Set(same.flatMap((each) => each.type.split(' | ')))].join(' | ');
     return { ...first, type, isRequired: same.every(({ isRequired }) => isRequired) };
   });
 }
 
 /** A value is code, unless words follow it. */
 function defaultOf({ defaultsTo: text = '', isRequired }: DocumentedOption): string {
-  if (isRequired) return '**required**';
+  if (isRequired) return text === '' ? '**required**' : text;
   const value = /^('[^']*'|\d+|true|false|\[\]|\{[^}]*\}|\(\) => false)(.*)$/s.exec(text);
   return value === null ? text : `\`${value[1]}\`${value[2]}`;
 }

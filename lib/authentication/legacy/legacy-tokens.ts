@@ -99,17 +99,17 @@ export class LegacyTokens {
     const logger = new Logger('AuthModule');
     const until = new Date(this.options.until).toISOString();
     if (!this.isOpen()) {
-      logger.warn(`The option legacy has ended at ${until} and does nothing. Remove it.`);
+      logger.warn(`The option legacy ended at ${until} and no longer has an effect. Remove it.`);
       return;
     }
     logger.warn(
       `Until ${until} tokens of the passport recipe are accepted${this.options.signs ? ', and signed' : ''} ` +
-        '(option legacy), and revocations are remembered for 31 days. Remove the option after that.',
+        '(option legacy), and revocations are kept for 31 days. Remove the option after that date.',
     );
     if (!this.options.isShort) return;
     logger.error(
-      `The secret of legacy has only ${this.key.verify.symmetricKeySize} bytes (HS256 demands 32): ` +
-        `anyone who has one token can guess it, and can then log in as any user until ${until}. ` +
+      `The secret of legacy has only ${this.key.verify.symmetricKeySize} bytes (HS256 requires 32): ` +
+        `anyone who has one token can guess the secret, and can then log in as any user until ${until}. ` +
         'Choose the earliest date that your tokens allow.',
     );
   }

@@ -183,8 +183,8 @@ export class LogFollower {
     this.events.tell({ type: 'history_lost', lost });
     const why = contradiction ?? 'known events are missing in a reload';
     this.logger.error(
-      `The revocation log is not the one that was followed (${why}). ${lost} known live events are ` +
-        'lost in the database; this instance goes on refusing their tokens. If commits may have been ' +
+      `The revocation log contradicts what this instance knows (${why}). ${lost} known live events are ` +
+        'lost in the database; this instance keeps refusing their tokens. If commits may have been ' +
         'lost that no instance knew, call revokeEveryone().',
     );
   }

@@ -169,7 +169,7 @@ function hasEnded(write: CallerWrite, now: Moment): boolean {
 function assertFitForTransaction(drafts: readonly EventDraft[]): void {
   if (drafts.some(({ account }) => account !== undefined)) {
     throw new AuthWiringError(
-      'An account cannot be locked or disabled in a transaction of yours: a lock must be in force at once.',
+      'An account cannot be locked or disabled in your transaction, because a lock must take effect at once.',
       'Call accounts.lock() or disable() before it, and logoutAll(…, { manager }) in it.',
     );
   }
@@ -178,8 +178,8 @@ function assertFitForTransaction(drafts: readonly EventDraft[]): void {
   if (broad === undefined) return;
   const verb = broad.kind === 'issuer' ? 'revokeEveryone' : 'revokeKey';
   throw new AuthWiringError(
-    `${verb}(…, { manager }) was called: it concerns the tokens of all accounts, and each request would wait for a poll until your transaction ends.`,
-    'Leave { manager } out: it then commits by itself and counts at once.',
+    `${verb}(…, { manager }) was called: it affects the tokens of all accounts, and each request would wait for a poll until your transaction ends.`,
+    'Omit { manager }: the call then commits by itself and takes effect at once.',
   );
 }
 
@@ -196,9 +196,9 @@ async function assertSameTransaction(
   const { queryRunner } = manager;
   if (queryRunner?.isTransactionActive !== true) {
     throw new AuthWiringError(
-      'An act with { manager } was called without an active TypeORM transaction.',
-      'Pass the manager that dataSource.transaction(async (manager) => …) hands out.',
-      'Without a transaction leave { manager } out: the act then commits by itself.',
+      'A call with { manager } was made without an active TypeORM transaction.',
+      'Pass the manager from dataSource.transaction(async (manager) => …).',
+      'Without a transaction, omit { manager }: the call then commits by itself.',
     );
   }
   if (manager.connection !== application) await assertSameLog(manager, log);
@@ -232,7 +232,7 @@ async function assertSameLog(manager: EntityManager, log: OpenLog): Promise<void
   const rows = (await manager.query(sql).catch(() => [])) as { log_id?: unknown }[];
   if (rows[0]?.log_id === log.id) return;
   throw new AuthWiringError(
-    'An act with { manager } was called with a transaction on another database than the revocation log’s.',
-    'Leave { manager } out, or start the transaction on the DataSource that AuthModule uses.',
+    'A call with { manager } has a transaction on another database than the revocation log.',
+    'Omit { manager }, or start the transaction on the DataSource that AuthModule uses.',
   );
 }

@@ -112,7 +112,9 @@ export class InDoubtCommits {
     try {
       await this.write(this.list());
     } catch (error) {
-      this.logger.warn(`An unanswered COMMIT is not settled yet: ${messageOf(error)}`);
+      this.logger.warn(
+        `The outcome of a COMMIT without an answer is not known yet: ${messageOf(error)}`,
+      );
     }
     this.retryLater();
   }

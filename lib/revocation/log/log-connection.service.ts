@@ -105,7 +105,7 @@ export class LogConnection implements OnModuleInit {
       if (instance.isRegistered) await database.transaction(() => instance.leave());
     } catch (error) {
       this.logger.warn(
-        `The row of this instance could not be deleted; others count it as running for a few minutes: ${messageOf(error)}`,
+        `The row of this instance in auth_instance could not be deleted, so other instances count it as running for a few minutes: ${messageOf(error)}`,
       );
     } finally {
       await opened.log.database.close();
@@ -168,7 +168,7 @@ export class LogConnection implements OnModuleInit {
     }
     Object.assign(opened, made);
     void opened.log.database.adopt(database).catch(() => undefined);
-    this.logger.log('The revocation log follows the DataSource, which has other options now.');
+    this.logger.log('The revocation log reconnects, because the DataSource has other options now.');
   }
 
   private openDatabase(): Promise<LogDatabase> {

@@ -270,6 +270,6 @@ export async function jump(
   if (event === undefined) return false;
   // A log that no other instance follows jumps at each start: nothing happened.
   const level = why === UNKNOWN_AT_START ? 'debug' : 'warn';
-  logger[level](`The revocation log goes on at position ${event.position}: ${why}.`);
+  logger[level](`The revocation log continues at position ${event.position}: ${why}.`);
   return true;
 }

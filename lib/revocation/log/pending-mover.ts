@@ -124,7 +124,7 @@ export class PendingMover {
     }
     if (refused === 0) return;
     this.logger.error(
-      `${refused} pending revocations could not be numbered; they still count: ${messageOf(reason)}`,
+      `${refused} pending revocations could not be numbered. They still revoke their tokens: ${messageOf(reason)}`,
     );
   }
 

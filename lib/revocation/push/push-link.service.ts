@@ -214,7 +214,7 @@ export class PushLink {
     this.meter.hints.failed++;
     if (this.sendFailures++ % 100 === 0) {
       this.logger.warn(
-        `Other instances could not be notified of a revocation and find it with their next poll: ${messageOf(error)}`,
+        `Other instances could not be notified of a revocation. They learn of it with their next poll: ${messageOf(error)}`,
       );
     }
     if (!this.isTesting) this.test();
@@ -224,7 +224,7 @@ export class PushLink {
   private lose(error: unknown): void {
     if (this.state !== 'polling only') {
       this.logger.warn(
-        `Push notifications do not arrive; a logout on another instance counts here after the next poll. ` +
+        `Push notifications do not arrive; this instance learns of a logout on another instance with its next poll. ` +
           `${this.options.hint?.name}: ${messageOf(error)}`,
       );
     }

@@ -103,8 +103,8 @@ function isContradiction(
 
 function contradiction(route: string): AuthWiringError {
   return new AuthWiringError(
-    `${route} demands @Freshness('strict') and, by @WhenStale(), accepts without a proof.`,
-    'Leave @WhenStale() out: a strict route is closed while freshness cannot be proven.',
-    'Or demand less: @Freshness(seconds) together with @WhenStale() asks for a proof first, and falls back to the policy.',
+    `${route} has @Freshness('strict'), and @WhenStale() that accepts tokens without a proof of freshness.`,
+    'Omit @WhenStale(): a strict route answers 503 while freshness cannot be proven.',
+    'Or use @Freshness(seconds): together with @WhenStale() it asks for a proof first, and falls back to the policy.',
   );
 }

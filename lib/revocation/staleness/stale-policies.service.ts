@@ -78,8 +78,8 @@ export class StalePolicies implements OnModuleInit {
     if (upTo > this.widest) {
       throw new AuthWiringError(
         `The failure policy ${shown(policy)} is wider than what this instance registered at boot, so receipts would promise too much.`,
-        'Put @WhenStale() on a class or handler that is there at boot: a controller, gateway or provider.',
-        'Or allow as much for the whole module: the option whenStale, or overrideCeiling.',
+        'Put @WhenStale() on a class or handler that exists at boot: a controller, gateway or provider.',
+        'Or register the wider policy for the whole module: the option whenStale, or overrideCeiling.',
       );
     }
     return upTo;
@@ -106,7 +106,7 @@ export class StalePolicies implements OnModuleInit {
   private assertAcknowledged(where: string): void {
     if (this.options.openAcknowledgedBy !== undefined || !isProduction()) return;
     throw new AuthWiringError(
-      `The failure policy 'open' of ${where} accepts revoked tokens while freshness cannot be proven, and nothing says who decided that.`,
+      `The failure policy 'open' of ${where} accepts revoked tokens while freshness cannot be proven, and openAcknowledgedBy does not say who decided that.`,
       'Name who decided it: AuthModule.forRoot({ openAcknowledgedBy: … }).',
       "Or limit it: { staleFor: '10m' }.",
     );
@@ -141,7 +141,7 @@ export class StalePolicies implements OnModuleInit {
       const places = loose.map(({ route, upTo }) => `${route} ${toleranceText(upTo)}`).join(', ');
       const decided = openAcknowledgedBy === undefined ? '' : ` Decided by ${openAcknowledgedBy}.`;
       this.logger.warn(
-        `Revoked tokens may be accepted while freshness cannot be proven: ${places}. Every receipt allows for it.${decided}`,
+        `Revoked tokens may be accepted while freshness cannot be proven: ${places}. Every receipt includes that time.${decided}`,
       );
     }
     if (observeUntil !== undefined && this.isObserving()) {

@@ -72,9 +72,9 @@ export class StalenessOverrides implements OnApplicationShutdown {
     const end = timeOf(until);
     if (Number.isNaN(end)) throw refused(DATE_FORMS);
     if (end <= now || end - now > LONGEST) {
-      throw refused('Give an end in the future, at most 24 hours ahead.');
+      throw refused('Use an end in the future, at most 24 hours ahead.');
     }
-    if (!isActor(actor)) throw refused('Name an actor, in 1 to 255 characters.');
+    if (!isActor(actor)) throw refused('Pass an actor of 1 to 255 characters.');
     this.running?.cancel();
     this.running = {
       upTo,
@@ -92,7 +92,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
 
   /** See {@link RevocationService.endOverride}. */
   end(actor: string): void {
-    if (!isActor(actor)) throw refused('Name an actor, in 1 to 255 characters.');
+    if (!isActor(actor)) throw refused('Pass an actor of 1 to 255 characters.');
     if (this.current() !== undefined) this.finish('ended', actor);
   }
 
@@ -117,7 +117,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
     }
     if (overrideCeiling === undefined) {
       throw new AuthWiringError(
-        'An override needs the option overrideCeiling: no receipt allows for more staleness than was registered at boot.',
+        'An override needs the option overrideCeiling, because receipts include only the staleness that was registered at boot.',
         "Set overrideCeiling ('10m', or 'open') and restart.",
       );
     }
@@ -125,8 +125,8 @@ export class StalenessOverrides implements OnApplicationShutdown {
     if (typeof upTo !== 'number') throw refused(upTo.fix);
     if (upTo <= overrideCeiling) return upTo;
     throw new AuthWiringError(
-      `The override asks for more than overrideCeiling (${overrideCeiling / 1000} s), which is what receipts allow for.`,
-      'Ask for less, or raise overrideCeiling and restart.',
+      `The override asks for more than overrideCeiling (${overrideCeiling / 1000} s), the most that receipts include.`,
+      'Use a smaller staleFor, or raise overrideCeiling and restart.',
     );
   }
 
@@ -136,8 +136,8 @@ export class StalenessOverrides implements OnApplicationShutdown {
     const name = logText(actor, 255);
     this.logger.warn(
       reason === 'ended'
-        ? `${name} ended the override; requests are decided by their own policies again.`
-        : `The override of ${name} has expired; requests are decided by their own policies again.`,
+        ? `${name} ended the override; the configured failure policies apply again.`
+        : `The override of ${name} has expired; the configured failure policies apply again.`,
     );
     this.events.tell({ type: 'staleness_override', reason, actor });
   }

@@ -90,7 +90,7 @@ describeOn(serverKinds, 'the connection of the feed', (kind) => {
     expect(proxy.connections).toBe(connections + 1);
     expect(warn.mock.calls).toEqual([]);
     expect(debug.mock.calls.map(([line]) => String(line))).toEqual([
-      expect.stringMatching(/feed connects anew/),
+      expect.stringMatching(/feed reconnects/),
     ]);
   });
 

@@ -273,10 +273,10 @@ describe('acts on accounts', () => {
       );
       await expect(here.logout.revokeKey('their key', { dryRun: true })).rejects.toThrow(/issuer/);
       await expect(here.logout.revokeKey(kid, { issuer: 'https://slip.test' })).rejects.toThrow(
-        /neither ours nor in the option foreign/,
+        /neither the option issuer nor in the option foreign/,
       );
       const sessions = { issuer: PARTNER, sessions: true };
-      await expect(here.logout.revokeKey(kid, sessions)).rejects.toThrow(/Leave sessions out/);
+      await expect(here.logout.revokeKey(kid, sessions)).rejects.toThrow(/Omit sessions/);
       expect(await readEvents(here.dataSource)).toEqual(before);
       // A key of theirs may have the name of ours.
       const counted = (issuer?: string): Promise<{ sessions: number }> =>
@@ -294,7 +294,7 @@ describe('acts on accounts', () => {
     it('an issuer that is not registered is refused, for it would end nothing', async () => {
       const options = { issuer: `${PARTNER}/` };
       for (const [, act] of acts('carol', options)) {
-        await expect(act()).rejects.toThrow(/neither ours nor in the option foreign/);
+        await expect(act()).rejects.toThrow(/neither the option issuer nor in the option foreign/);
       }
       await expect(here.logout.logoutSession('a session', options)).rejects.toThrow(/foreign/);
       await expect(here.logout.revokeEveryone(options)).rejects.toThrow(/foreign/);

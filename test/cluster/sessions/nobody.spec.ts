@@ -66,7 +66,7 @@ describeOn(databaseKinds, 'A16: claims that find no account', (kind) => {
       for (const act of [login(instance, 'bob'), instance.sessions.refresh(refreshToken)]) {
         const error = await act.catch((thrown: unknown) => thrown);
         expect(error).toBeInstanceOf(AuthWiringError);
-        expect(String(error)).toContain('The option claims gave');
+        expect(String(error)).toContain('The option claims returned');
       }
       answer = () => ({ role: 'admin' });
       const next = await instance.sessions.refresh(refreshToken);

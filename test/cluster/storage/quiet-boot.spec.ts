@@ -32,7 +32,7 @@ class MeController {
 }
 
 /** At debug only, and only where no other instance followed the log meanwhile. */
-const OF_A_FIRST_INSTANCE = /^debug \[RevocationLog\] The revocation log goes on at position/;
+const OF_A_FIRST_INSTANCE = /^debug \[RevocationLog\] The revocation log continues at position/;
 
 /** Nest's own: modules, routes, and that the application has started. */
 const OF_NEST =

@@ -45,7 +45,7 @@ describe('JW-14: the self-test at boot', () => {
     const rsa = asymmetricKey('k', 'RS256');
     const stranger = asymmetricKey('k', 'ES384');
     await expect(boot(optionsWith([{ ...rsa, verify: stranger.verify }]))).rejects.toThrow(
-      /self-test of the authentication failed: a good token is refused/,
+      /self-test of authentication failed: a valid token is refused/,
     );
   });
 });

@@ -80,7 +80,7 @@ describe('what a route demands', () => {
     [Nonsense, 'fresh', 'Nonsense'],
   ])('%p.%s contradicts itself', (type, name, route) => {
     expect(() => demandOf(type, name)).toThrow(AuthWiringError);
-    expect(() => demandOf(type, name)).toThrow(`${route} demands @Freshness('strict')`);
+    expect(() => demandOf(type, name)).toThrow(`${route} has @Freshness('strict')`);
   });
 });
 

@@ -39,7 +39,7 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
     'an access token of a client that outlives the others',
     { lifetimes: { tv: { accessTokenTtl: '1d' } } },
     'lifetimes.tv.accessTokenTtl',
-    'raise that',
+    'raise the option',
   ],
   [
     'half a second of refresh token',
@@ -90,8 +90,8 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   ['opaque logins alone', { accessTokens: 'opaque' }, 'accessTokens', 'apiTokens: true'],
   ['another kind', { accessTokens: 'paseto' }, 'accessTokens', "'jwt' or 'opaque'"],
   // secret
-  ['neither secret nor keys', { secret: undefined }, 'secret', 'is the variable set?'],
-  ['both secret and keys', { keys: [] }, 'secret', 'Give one of them'],
+  ['neither secret nor keys', { secret: undefined }, 'secret', 'check that the variable is set'],
+  ['both secret and keys', { keys: [] }, 'secret', 'Use one of them'],
   ['secret null', { secret: null }, 'secret', 'Give a string, a Buffer'],
   ['an empty secret', { secret: '' }, 'secret', 'HS256 needs at least 32 bytes'],
   ['an empty Buffer', { secret: Buffer.alloc(0) }, 'secret', 'HS256 needs at least 32 bytes'],
@@ -212,7 +212,12 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   // foreign
   ['foreign no list', { foreign }, 'foreign', 'Give a list'],
   ['acceptWithoutKid no list', { acceptWithoutKid: 'shop' }, 'acceptWithoutKid', 'Give a list'],
-  ['acceptWithoutKid of others', { acceptWithoutKid: ['x'] }, 'acceptWithoutKid[0]', 'exact text'],
+  [
+    'acceptWithoutKid of others',
+    { acceptWithoutKid: ['x'] },
+    'acceptWithoutKid[0]',
+    'Use exactly the option',
+  ],
   ['subjectHashKey of 31 bytes', { subjectHashKey: 'x'.repeat(31) }, 'subjectHashKey', '32 bytes'],
   ['foreign null', { foreign: null }, 'foreign', 'Give a list'],
   ['foreign of texts', { foreign: ['https://other'] }, 'foreign[0]', 'Give an object'],
@@ -227,7 +232,7 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
     'a foreign issuer twice',
     { foreign: [foreign, foreign] },
     'foreign[1].issuer',
-    'List each once',
+    'List each issuer once',
   ],
   [
     'no maxTokenLife',
@@ -334,7 +339,7 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
       legacy: { ...legacy, secret: sample.secret },
     },
     'keys[0].kid',
-    'Leave kid out',
+    'Omit kid',
   ],
   // hint
   [
