@@ -23,25 +23,25 @@ export type Subject = string | number | bigint;
 export type AccountActOptions = Omit<SubjectLogoutOptions, 'manager'>;
 
 /**
- * The same with `manager`, for {@link AccountService.passwordChanged},
- * {@link AccountService.claimsChanged} and {@link AccountService.remove}: part of the caller's
- * transaction, it counts from the commit.
+ * The options of {@link AccountService.passwordChanged}, {@link AccountService.claimsChanged} and
+ * {@link AccountService.remove}. With `manager` the act is part of your transaction and takes effect when
+ * the transaction commits.
  */
 export type AccountChangeOptions = SubjectLogoutOptions;
 
 type SubjectRequest = Extract<RevocationRequest, { subject: string }>;
 
 /**
- * Acts on accounts. Each act revokes every older token at once and everywhere, and no newer one. What was
- * revoked stays revoked after an unlock and when a name is used again. Each act returns the receipt of a
- * logout.
+ * Changes of accounts that revoke tokens. Each method revokes the tokens that were issued before the call, on
+ * every instance, and none that is issued after it. These tokens stay revoked after an unlock, and if the
+ * account's id is used again. Each method returns the receipt of a logout.
  *
- * Where the option `foreign` has an issuer, `issuer` may be left out only for an account that has a
- * session or a row of ours.
+ * If the option `foreign` has an issuer, pass `issuer`, unless the account has a session or a row of the
+ * application's own issuer.
  *
- * @throws AuthUnavailableException `storage_unavailable` when it could not be stored: try again.
- * @throws AuthException 400 `invalid_subject` for a text that cannot be a `sub`.
- * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; where `issuer` is
+ * @throws AuthUnavailableException `storage_unavailable` if the change could not be stored: try again.
+ * @throws AuthException 400 `invalid_subject` for a string that cannot be a `sub`.
+ * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; if `issuer` is
  * needed, or is not registered; for `{ manager, wait }`.
  *
  * @example
@@ -73,8 +73,9 @@ export class AccountService {
    * Ends all sessions and refuses logins until a time, when the lock ends by itself. Tokens from before
    * the lock stay revoked after it.
    *
-   * @param until - A time by the database's clock, or for how long: seconds or `'15m'`.
-   * @throws AuthWiringError with `manager`, and for a foreign `issuer`: it decides about our logins.
+   * @param until - A time by the database's clock, or a duration: seconds or `'15m'`.
+   * @throws AuthWiringError with `manager`, and for a foreign `issuer`, whose logins this application cannot
+   * refuse.
    */
   async lock(
     subject: Subject,
@@ -92,8 +93,7 @@ export class AccountService {
   }
 
   /**
-   * Allows logins again before the lock has ended. Its receipt names no event: nothing is revoked, and
-   * logins read the database.
+   * Allows logins again before the lock has ended. The receipt names no event, because nothing is revoked.
    */
   async unlock(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
     return this.allow('unlock()', 'account_unlocked', subject, 'lockedUntil', options);
@@ -102,7 +102,8 @@ export class AccountService {
   /**
    * Ends all sessions and refuses logins until {@link enable}.
    *
-   * @throws AuthWiringError with `manager`, and for a foreign `issuer`: it decides about our logins.
+   * @throws AuthWiringError with `manager`, and for a foreign `issuer`, whose logins this application cannot
+   * refuse.
    */
   async disable(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
     const account = { disable: true };
@@ -115,11 +116,11 @@ export class AccountService {
   }
 
   /**
-   * Ends all sessions of a deleted account, and erases what is stored about its logins. Only hashes are
-   * left, until the last token has expired. A new account of the same name can log in.
+   * Ends all sessions of a deleted account, and deletes what is stored about its logins. Only hashes are
+   * left, until the last token has expired. A new account with the same id can log in.
    *
-   * With `manager` the logins are erased within seconds of the commit, by this instance. If it stops
-   * before that, the purge erases them when they would have expired.
+   * With `manager` this instance deletes the logins within seconds after the commit. If it stops before
+   * that, the purge deletes them when they would have expired.
    */
   async remove(subject: Subject, options: AccountChangeOptions = {}): Promise<LogoutReceipt> {
     const type = 'account_removed';
@@ -134,7 +135,7 @@ export class AccountService {
     return receipt;
   }
 
-  /** Ends all sessions except the one in which the password was changed, if that is given. */
+  /** Ends all sessions, except `keepSession`: the one in which the password was changed. */
   async passwordChanged(
     subject: Subject,
     options: AccountChangeOptions & { readonly keepSession?: string | undefined } = {},
@@ -144,8 +145,8 @@ export class AccountService {
   }
 
   /**
-   * Revokes all access tokens and ends no session: the next refresh brings the new permissions, which come
-   * from the option `claims`.
+   * Revokes all access tokens and ends no session. The next refresh returns a token with the new claims, which
+   * come from the option `claims`.
    */
   async claimsChanged(
     subject: Subject,

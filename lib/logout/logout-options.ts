@@ -1,47 +1,47 @@
 import type { Duration } from '../options/duration.js';
 import type { LogoutOptions } from '../revocation/revocation-writer.service.js';
 
-/** What {@link LogoutService.logout} takes beside {@link LogoutOptions}. */
+/** The options of {@link LogoutService.logout}. */
 export interface TokenLogoutOptions extends LogoutOptions {
   /**
-   * Beside claims that have neither `jti` nor `sid`: the text of the token, as it was verified.
-   * `@CurrentToken()` needs none.
+   * The token, exactly as it was verified. It is needed for claims that have neither `jti` nor `sid`, except
+   * those of `@CurrentToken()`.
    */
   readonly token?: string | undefined;
 }
 
-/** What the verbs about an account take beside {@link LogoutOptions}. */
+/** The options of the methods that revoke tokens of an account. */
 export interface SubjectLogoutOptions extends LogoutOptions {
-  /** The issuer of the account's tokens. Default: our own. */
+  /** The issuer of the account's tokens. Default: the option `issuer` of the application. */
   readonly issuer?: string | undefined;
 }
 
-/** What {@link LogoutService.logoutAll} takes beside {@link SubjectLogoutOptions}. */
+/** The options of {@link LogoutService.logoutAll}. */
 export interface LogoutAllOptions extends SubjectLogoutOptions {
   /**
-   * Also refuses logins for so long, seconds or `'15m'`: what a user presses whose phone was
-   * stolen. Not together with `manager`.
+   * Also refuses logins for this long, seconds or `'15m'`, for example after a phone was stolen. It cannot be
+   * combined with `manager`.
    */
   readonly lockFor?: Duration | undefined;
   /**
-   * Ends only the sessions whose login named this client, such as `'tv'`. Not together with `manager`,
-   * `lockFor` or the issuer of others.
+   * Ends only the sessions whose login named this client, such as `'tv'`. It cannot be combined with
+   * `manager`, `lockFor` or a foreign issuer.
    */
   readonly client?: string | undefined;
 }
 
-/** What {@link LogoutService.logoutGrant} takes. `manager` is not among it: see there. */
+/** The options of {@link LogoutService.logoutGrant}, which takes no `manager`. */
 export type GrantLogoutOptions = Omit<LogoutOptions, 'manager'>;
 
-/** What {@link LogoutService.revokeKey} takes beside {@link LogoutOptions}. */
+/** The options of {@link LogoutService.revokeKey}. */
 export interface RevokeKeyOptions extends LogoutOptions {
-  /** The issuer whose key it is. Default: our own. */
+  /** The issuer of the key. Default: the option `issuer` of the application. */
   readonly issuer?: string | undefined;
-  /** Also ends the sessions whose last token the key signed; without it they continue with the next key. */
+  /** Also ends the sessions whose last token the key signed. Otherwise they continue with the next key. */
   readonly sessions?: boolean | undefined;
 }
 
-/** What revoking a key would affect. */
+/** The result of `revokeKey(kid, { dryRun: true })`. */
 export interface KeyRevocationPreview {
   readonly kid: string;
   /** Open sessions whose last access token this key signed. */

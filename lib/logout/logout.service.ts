@@ -31,14 +31,15 @@ import {
 } from '../revocation/revocation-writer.service.js';
 
 /**
- * Revokes tokens before they expire. Each verb writes one event into the revocation log, resolves when
- * it is committed, and never reports success for what was not stored.
+ * Revokes tokens before they expire. Each method writes one event into the revocation log and resolves
+ * when the event is committed. If the event cannot be stored, the method throws.
  *
- * Every verb is idempotent. For a token or session that has ended, nothing is written, and the receipt
- * names the event that ended it. The text of a token is verified; `logout` accepts an expired one,
- * `logoutOthers` does not. Claims are trusted, so pass only those that a guard has verified.
+ * Every method is idempotent: for a token or session that has already ended it writes nothing, and the
+ * receipt names the event that ended it. A token that you pass as a string is verified; `logout` accepts
+ * an expired token, `logoutOthers` does not. Claims that you pass are trusted, so pass only claims that a
+ * guard has verified.
  *
- * @throws AuthUnavailableException `storage_unavailable` when it could not be stored, or when that is
+ * @throws AuthUnavailableException `storage_unavailable` if the event could not be stored, or if that is
  * not known: try again.
  *
  * @example
@@ -65,11 +66,11 @@ export class LogoutService {
   ) {}
 
   /**
-   * Ends this session, on this device, or this one token where it belongs to no session. It takes the
-   * text of an access token or of a refresh token, or verified claims.
+   * Ends the session of a token, or only the token if it belongs to no session. Pass an access token, a
+   * refresh token, or verified claims.
    *
-   * @throws AuthException 400 `nothing_to_revoke` for claims with neither `sid` nor `jti` and without the
-   * token's text in `token`, and 401 for a text that is not a token of ours.
+   * @throws AuthException 400 `nothing_to_revoke` for claims that have neither `sid` nor `jti`, unless the
+   * option `token` has the token; 401 for a string that is not a token of this application.
    */
   async logout(
     token: string | VerifiedClaims,
@@ -96,10 +97,10 @@ export class LogoutService {
   }
 
   /**
-   * Ends another session by its id, the claim `sid`: "log out there". The caller checks whose it is.
+   * Ends any session by its id, the claim `sid`. The caller must check to whom the session belongs.
    *
-   * @throws AuthWiringError without `issuer` where there are foreign issuers and no row of ours has this
-   * id, and for a `sid` that is not a string.
+   * @throws AuthWiringError for a `sid` that is not a string; without `issuer` if there are foreign issuers
+   * and the database has no session with this id.
    */
   async logoutSession(sid: string, options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
     assertText(sid, 'sid', 'logoutSession()');
@@ -109,7 +110,7 @@ export class LogoutService {
   }
 
   /**
-   * Ends all sessions of the account except this token's.
+   * Ends all sessions of the account except the session of this token.
    *
    * @throws AuthException 400 `nothing_to_revoke` for claims without `sub` or `sid`.
    */
@@ -126,20 +127,20 @@ export class LogoutService {
   }
 
   /**
-   * Logs an account out on every device. Every token that was issued before is revoked, and none that is
-   * issued after.
+   * Logs an account out on every device. It revokes every token that was issued before the call, and none
+   * that is issued after it.
    *
-   * Where the option `foreign` has an issuer, `issuer` may be left out only for an account that has a
-   * session or a row of ours.
+   * If the option `foreign` has an issuer, pass `issuer`, unless the account has a session or a row of the
+   * application's own issuer.
    *
-   * With `client` it ends only the sessions of that client, also those of a login whose password is being
-   * checked now, which is refused with `session_ended`. The receipt names the cut-off; each session has an
-   * event of its own. After a 503 call it again: it continues with what is left.
+   * With `client` it ends only the sessions of that client. A login of that client whose password is being
+   * checked at the moment is refused with `session_ended`. The receipt names the cut-off; each session has
+   * its own event. After a 503 call it again: it continues with the remaining sessions.
    *
-   * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; where `issuer` is
+   * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; if `issuer` is
    * needed; for an `issuer` that is not registered; for `lockFor` of a foreign issuer; for `client` together
    * with `manager`, `lockFor` or a foreign issuer.
-   * @throws AuthException 400 `invalid_subject` for a text that cannot be a `sub`, `invalid_request` for an
+   * @throws AuthException 400 `invalid_subject` for a string that cannot be a `sub`, `invalid_request` for an
    * empty client.
    * @example
    * ```ts
@@ -166,11 +167,11 @@ export class LogoutService {
   }
 
   /**
-   * Ends every session whose login had this `grant`, of all accounts: an OAuth grant that is withdrawn, an
-   * agent that is switched off. Like {@link logoutAll} with `client`, also for `manager`, which is refused:
-   * the sessions can only be found once the cut-off is committed.
+   * Ends every session whose login had this `grant`, of all accounts: for example when a user withdraws an
+   * OAuth grant or turns an agent off. It works like {@link logoutAll} with `client`. It takes no `manager`,
+   * because the sessions can only be found after the cut-off was committed.
    *
-   * @throws AuthException 400 `invalid_request` for a text that cannot be a grant.
+   * @throws AuthException 400 `invalid_request` for a string that cannot be a grant.
    * @example
    * ```ts
    * await this.sessions.login(authenticate, { grant: approval.id });
@@ -182,15 +183,14 @@ export class LogoutService {
   }
 
   /**
-   * Refuses every token that this key signed or will sign, for ever, because the key has leaked. Sessions
-   * continue with the next key at their next refresh, unless `sessions` ends them too.
+   * Permanently revokes a leaked key: every token that it signed or will sign is refused. Sessions continue
+   * with the next key at their next refresh, unless `sessions` ends them too.
    *
-   * Until the log has format 2 (`nestjs-logout raise-format 2`) keys of this name are refused whatever
-   * their issuer; from then on only the issuer's.
+   * Below format 2 of the log the keys with this `kid` of every issuer are revoked. To revoke only the
+   * issuer's key, run `nestjs-logout raise-format 2` first.
    *
-   * @throws AuthWiringError (a 500) where the option `foreign` has an issuer, no key of ours has this
-   * `kid`, and `issuer` is left out; for an `issuer` that is not registered; for `sessions` with another
-   * issuer than ours.
+   * @throws AuthWiringError (a 500) without `issuer` if the option `foreign` has an issuer and no key in
+   * `keys` has this `kid`; for an `issuer` that is not registered; for `sessions` with a foreign issuer.
    * @example
    * ```ts
    * const { sessions } = await this.logoutService.revokeKey(kid, { dryRun: true });
@@ -234,8 +234,8 @@ export class LogoutService {
   }
 
   /**
-   * Logs all users out: every token of the issuer that was issued before is revoked. Without `issuer` it
-   * is our own issuer. Not together with `manager`.
+   * Logs all users out: it revokes every token of the issuer that was issued before the call. The default
+   * of `issuer` is the application's own. It cannot be combined with `manager`.
    */
   async revokeEveryone(options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
     const issuer = options.issuer ?? this.options.issuer;

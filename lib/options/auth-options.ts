@@ -29,8 +29,7 @@ interface ShapesTheUser {
 export type ClaimsValidator = ShapesTheUser['validate'];
 
 /**
- * A provider of the application whose method `validate()` returns `request.user`. It may inject what
- * AuthModule exports.
+ * A provider whose method `validate()` returns `request.user`. It may inject what AuthModule exports.
  *
  * @example
  * ```ts
@@ -196,9 +195,8 @@ export interface AuthSettings extends OperationSettings {
   tablePrefix?: string | undefined;
 
   /**
-   * Allows a second application to start its own log in a schema that already has one. With `false` that
-   * stops the boot, because after a change of `tablePrefix` the new, empty log would accept every token
-   * that was logged out.
+   * Allows a second application to start its own log in a schema that already has one. Otherwise a new, empty
+   * log stops the boot there: after a change of `tablePrefix` it would accept tokens that were logged out.
    *
    * @default false
    */
@@ -229,8 +227,8 @@ export interface AuthSettings extends OperationSettings {
   publicMetadataKey?: string | undefined;
 
   /**
-   * Returns `request.user` for verified claims: a function ({@link ClaimsValidator}), or a class with such
-   * a method `validate()` ({@link UserValidator}). With `forRootAsync` you may set it beside `useFactory`.
+   * Returns `request.user`: a function ({@link ClaimsValidator}), or a class ({@link UserValidator}). With
+   * `forRootAsync` you may set it beside `useFactory`.
    *
    * @default the claims themselves
    */
@@ -267,8 +265,7 @@ export interface WithKeys {
 }
 
 /**
- * The options of `AuthModule.forRoot()`: `issuer`, `audience`, one of `secret` and `keys`, and any of
- * {@link AuthSettings}.
+ * The options of `AuthModule.forRoot()`: {@link AuthSettings}, and one of `secret` and `keys`.
  *
  * @throws InvalidAuthOptionsError at boot, with every problem, what was given, and the fix
  *

@@ -19,58 +19,55 @@ import { assertDecidable, assertInTime, identityOf } from './token-identity.js';
 import { VerdictReporter } from './verdict-reporter.service.js';
 import { assertActive, type Verdict } from './verdict.js';
 
-/** What this instance knows, for a health check. */
+/** The state of this instance. */
 export interface RevocationStatus {
-  /** Whether the first complete load is done; before it every guarded request gets 503. */
+  /** Whether the log was loaded once. Before that every guarded request gets 503. */
   readonly ready: boolean;
   /** Whether a request would be decided now, without waiting. */
   readonly fresh: boolean;
   /** Seconds since the last proof of freshness; `null` while there is none. */
   readonly staleness: number | null;
-  /** The last position of the log that was applied here. */
+  /** The last position of the log that this instance has read. */
   readonly position: number;
-  /** Live revocations in memory. */
+  /** Unexpired revocations in memory. */
   readonly entries: number;
-  /** `false`: a process that only writes (option `follow`); its guards answer 503, always. */
+  /** `false` for a process that only writes (option `follow`), whose guards always answer 503. */
   readonly following: boolean;
   /**
-   * Whether the log contradicted what is known here, or is one that this release cannot read: until the
-   * next proof every guarded request gets 503, whatever a failure policy says.
+   * Whether the log contradicts what this instance knows, or has a format that this release cannot read.
+   * Until the next proof every guarded request gets 503, whatever a failure policy says.
    */
   readonly contradicted: boolean;
-  /** The module's failure policy; in seconds where it has an end. */
+  /** The option `whenStale`; `staleFor` in seconds. */
   readonly whenStale: StalePolicy;
-  /** What an operator loosened on this instance, or `null`. */
+  /** The override in effect on this instance, or `null`. */
   readonly override: OverrideStatus | null;
-  /** Until when revocations are only observed, not enforced; `null` when they are. */
+  /** Until when revocations are only observed; `null` when they are enforced. */
   readonly observingUntil: Date | null;
-  /** Whether hints arrive here; see {@link HintState}. */
+  /** Whether push notifications arrive at this instance; see {@link HintState}. */
   readonly hint: HintState;
 }
 
-/** What {@link RevocationService.assertActive} may be asked beside the claims. @publicApi */
+/** The options of {@link RevocationService.assertActive}. @publicApi */
 export interface AssertActiveOptions extends DecisionOptions {
   /**
    * Also refuses claims that have expired or are not valid yet, by the library's clock and
-   * `clockTolerance`: for claims whose verifier does not look at them.
+   * `clockTolerance`. Use it if your verifier does not check `exp` and `nbf`.
    *
    * @default false
    */
   readonly checkTimes?: boolean | undefined;
   /**
-   * The token's text as it was verified. A token that has neither `jti` nor `sid`, of whichever issuer,
-   * needs it and is refused without: its logout could not be seen. The claims are those that were signed;
-   * others may be added.
+   * The token, exactly as it was verified. It is required if the claims have neither `jti` nor `sid`, because
+   * a logout could not be found without it. The claims must be those of the token; you may have added others.
    */
   readonly token?: string | undefined;
 }
 
 /**
- * Answers the one question about a token's claims: still good?
+ * Checks whether the token of some verified claims was revoked. Normally that costs no query.
  *
- * In the steady state the answer is synchronous: no query, no promise, no allocation.
- *
- * @example An application with its own passport strategy adds two lines to its `validate()`:
+ * @example In the `validate()` of a passport strategy of your own:
  * ```ts
  * async validate(request: Request, payload: TokenClaims) { // passReqToCallback: true
  *   const token = ExtractJwt.fromAuthHeaderAsBearerToken()(request);
@@ -96,16 +93,16 @@ export class RevocationService {
   ) {}
 
   /**
-   * Throws unless the token of these claims is good.
+   * Throws if the token of these claims was revoked.
    *
-   * The claims must have been verified; those of a foreign issuer must be of one that is registered.
-   * Their signature, `exp` and `nbf` are the business of whatever verified them: an expired token is
-   * refused here only a minute after its end, or at its end with `checkTimes`.
+   * You must have verified the claims. It does not check the signature, `exp` and `nbf`: an expired token is
+   * refused here only a minute after its `exp`, or at its `exp` with `checkTimes`. A foreign issuer must be
+   * registered in the option `foreign`.
    *
    * @throws AuthUnauthorizedException `token_revoked`, `session_ended`, `key_revoked`,
    * `token_expired`, or `token_invalid` for an issuer that is not registered.
-   * @throws AuthUnavailableException `revocation_state_unknown` when this instance cannot know. Let it
-   * become a 503; never turn it into "not revoked".
+   * @throws AuthUnavailableException `revocation_state_unknown` if this instance cannot know. Let it become a
+   * 503; never treat the token as not revoked.
    */
   async assertActive(given: VerifiedClaims, options?: AssertActiveOptions): Promise<void> {
     try {
@@ -130,11 +127,12 @@ export class RevocationService {
   }
 
   /**
-   * What {@link assertActive} asks, as a value; synchronous while the last proof is fresh enough.
+   * Returns the result of {@link assertActive} instead of throwing. It is synchronous while the last proof is
+   * fresh enough.
    *
-   * It answers for revocation alone. It does not look at the signature, `exp`, `nbf` or whether the
-   * issuer is registered. Claims with neither `jti` nor `sid` are judged by account, issuer and key; only
-   * {@link assertActive}, with the token's text, sees that such a token was logged out.
+   * It only decides about revocation. It does not check the signature, `exp`, `nbf` or whether the issuer is
+   * registered. For claims with neither `jti` nor `sid` it checks account, issuer and key; only
+   * {@link assertActive} with `token` finds a logout of such a token.
    *
    * @throws AuthWiringError for a failure policy that is wider than any that was found at boot, or that
    * contradicts `'strict'`.
@@ -149,7 +147,7 @@ export class RevocationService {
     return this.index.isKeyRevoked(kid);
   }
 
-  /** The library's one `now` (epoch ms), never behind the database, for the expiry of tokens (T1). */
+  /** The time by which tokens expire (epoch ms): the clock of the host or of the database, whichever is ahead. */
   now(): number {
     return this.proofs.now();
   }
@@ -175,17 +173,17 @@ export class RevocationService {
   }
 
   /**
-   * Lets **this instance** accept by an older proof for a while: what an operator does, without a
-   * deploy and without the database, when being up matters more than a logout.
+   * Lets **this instance** accept tokens on an older proof of freshness until a time. An operator can call it
+   * during an outage of the database, without a deploy.
    *
-   * It loosens routes without a policy of their own and those that a policy loosens already; never one with
-   * `@Freshness()` alone or `@WhenStale('closed')`, never before the first load, and never after the log
-   * contradicted what is known here. What is known to be revoked stays refused. It is logged,
-   * reported as `staleness_override`, and replaces the previous one.
+   * It applies to routes without a policy of their own and to those with a narrower `@WhenStale()`. It does not
+   * apply to routes with `@WhenStale('closed')` or with `@Freshness()` alone, before the first load, or while the
+   * log contradicts what this instance knows. Tokens that are known to be revoked are still refused. The
+   * override is logged, reported as `staleness_override`, and replaces the previous one.
    *
    * @throws AuthWiringError without the option `overrideCeiling`, or above it.
-   * @throws AuthException 400 `invalid_request` for an end that is past or more than 24 hours ahead, and
-   * without an actor.
+   * @throws AuthException 400 `invalid_request` if `until` is in the past or more than 24 hours ahead, or if
+   * there is no actor.
    * @example
    * ```ts
    * const until = new Date(Date.now() + 3_600_000);
@@ -196,7 +194,7 @@ export class RevocationService {
     this.overrides.begin(override);
   }
 
-  /** Ends the override of this instance before its time; does nothing where there is none. */
+  /** Ends the override of this instance early. It does nothing if there is none. */
   endOverride(actor: string): void {
     this.overrides.end(actor);
   }

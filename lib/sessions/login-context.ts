@@ -4,31 +4,31 @@ import type { Delivery } from '../database/entities/auth-session.entity.js';
 import type { Duration } from '../options/duration.js';
 import type { LogPosition } from '../revocation/log/log-positions.service.js';
 
-/** The account that logged in, as the application's own check found it. */
+/** The account that logged in. */
 export interface AuthenticatedSubject {
   /** The account: a string, number or bigint, kept as a string of 1 to 255 characters. */
   readonly subject: string | number | bigint;
   /**
-   * Further claims of the token; anyone who holds it can read them. Refreshed tokens get theirs from the
-   * option `claims`.
+   * Further claims of the first access token. Anyone who has the token can read them. Refreshed tokens get
+   * their claims from the option `claims`.
    */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
-/** Checks the credentials; `null` is a wrong password. */
+/** Checks the credentials. It returns `null` for a wrong password. */
 export type Authenticate = () =>
   Promise<AuthenticatedSubject | null | undefined> | AuthenticatedSubject | null;
 
 /**
- * What is known about a client. The account's owner sees it in the list of sessions, and it is erased
+ * The client of a login or refresh. The owner of the account sees it in the list of sessions. It is deleted
  * with the account.
  *
  * @publicApi
  */
 export interface ClientContext {
-  /** The kind of client, such as `'web'` or `'tv'`: limits, lifetimes and refreshes are bound to it. */
+  /** The kind of client, such as `'web'` or `'tv'`. Limits and lifetimes depend on it, and a refresh must name the same one. */
   readonly client?: string | undefined;
-  /** What its owner calls the device; at most 255 characters are kept. */
+  /** The owner's name for the device. At most 255 characters are kept. */
   readonly device?: string | undefined;
   /**
    * The address by the framework's trusted-proxy setting; it is stored without its last part. The option
@@ -49,7 +49,7 @@ export interface ClientContext {
 }
 
 /**
- * What a refresh can have beside its token.
+ * The options of a refresh.
  *
  * @example
  * ```ts
@@ -59,65 +59,68 @@ export interface ClientContext {
  */
 export interface RefreshContext extends ClientContext {
   /**
-   * Proves that a retry is a retry: 22 to 255 visible ASCII characters, random, such as a UUID. The
-   * client makes one for each refresh token, stores both before it first sends the token, and sends
-   * the same key with each retry. Then a lost answer can be repeated for as long as the token itself is
-   * valid. Without a key that works only within `refreshGrace`; a later retry ends the session.
+   * Proves that a retry comes from the same client: 22 to 255 random visible ASCII characters, such as a
+   * UUID. The client makes one for each refresh token, stores both before it first sends the token, and sends
+   * the same key with each retry. If the response was lost, a retry then gets the same result for as long as
+   * the old token is valid. Without a key a retry works only within `refreshGrace`; a later one ends the
+   * session.
    *
-   * A digest is kept, never the key.
+   * Only a digest of the key is stored.
    */
   readonly idempotencyKey?: string | undefined;
 }
 
-/** What a login can have beside its subject. @publicApi */
+/** The options of a login. @publicApi */
 export interface LoginContext extends ClientContext {
   /**
-   * What the login was granted for: the id of an OAuth grant, an agent or an MCP approval, 1 to 255
-   * characters. Several logins may have one grant, of several accounts too, and
-   * {@link LogoutService.logoutGrant} ends them all. Take it from your own records, never from the client:
-   * one that chooses its grant is not ended with it. Its refreshes keep it.
+   * The id of the OAuth grant, agent or MCP approval for which the user logs in, 1 to 255 characters.
+   * {@link LogoutService.logoutGrant} ends all sessions with this grant, of all accounts. Take it from your
+   * own records, never from the client: a client that chooses its grant could escape `logoutGrant`. The session
+   * keeps its grant when it is refreshed.
    *
-   * @throws AuthException 400 `invalid_request` for an empty or longer text.
+   * @throws AuthException 400 `invalid_request` for an empty or longer string.
    */
   readonly grant?: string | undefined;
-  /** The session that this browser held before: it ends, which prevents session fixation. */
+  /** The id of the session that this browser had before. It ends, which prevents session fixation. */
   readonly replaces?: string | undefined;
   /**
-   * `false` for a browser that must not remember the login: its cookies end when the browser closes,
-   * also those of a refresh. The session on the server has its usual lifetime; give `sessionTtl` as
-   * well to shorten it. No effect where tokens are not in cookies.
+   * `false` for a browser that must not remember the login: its cookies expire when the browser closes, also
+   * those of a refresh. The session on the server has its usual lifetime; set `sessionTtl` as well to shorten
+   * it. It has no effect if tokens are not in cookies.
    *
    * @default true
    */
   readonly persistent?: boolean | undefined;
   /**
-   * How long this login can last: whole seconds or `'12h'`, from 1 s. It can only shorten what the options
-   * `sessionTtl` and `lifetimes` say.
+   * How long this session can last: whole seconds or `'12h'`, from 1 s. It can only shorten the lifetime from
+   * the options `sessionTtl` and `lifetimes`.
    *
    * @default the option
    */
   readonly sessionTtl?: Duration | undefined;
   /**
-   * After how long without a refresh this login expires, as {@link sessionTtl}; it can only shorten.
+   * This session expires after this time without a refresh. It can only shorten the lifetime from the options.
    *
    * @default the option
    */
   readonly sessionIdleTtl?: Duration | undefined;
   /**
-   * The lifetime of its refresh tokens; it can only shorten. 0: this login gets none.
+   * The lifetime of its refresh tokens. It can only shorten the lifetime from the options. With 0 the login
+   * gets no refresh token.
    *
    * @default the option
    */
   readonly refreshTokenTtl?: Duration | undefined;
   /**
-   * The lifetime of its access tokens, also of refreshed ones; it can only shorten.
+   * The lifetime of its access tokens, also of refreshed ones. It can only shorten the lifetime from the
+   * options.
    *
    * @default the option
    */
   readonly accessTokenTtl?: Duration | undefined;
 }
 
-/** For a subject whose password was checked before `login` could read the position. */
+/** The options of a login whose password was checked before `login()` was called. */
 export interface LoginSince extends LoginContext {
   /** `await sessions.position()`, taken before the password was compared. */
   readonly since: LogPosition;
@@ -130,19 +133,19 @@ export interface LoginResult {
   readonly expiresIn: number;
   /** When to refresh (epoch ms): a little before the expiry. */
   readonly refreshAt: number;
-  /** The login's id: the claim `sid`, and what `logoutSession` takes. Not a secret. */
+  /** The id of the session: the claim `sid`, for `logoutSession`. It is not a secret. */
   readonly sessionId: string;
-  /** Opaque; send it to `refresh` once. Absent where `refreshTokenTtl` is 0. */
+  /** Opaque; send it to `refresh` once. Absent if `refreshTokenTtl` is 0. */
   readonly refreshToken?: string;
   /** Seconds until the refresh token expires. */
   readonly refreshExpiresIn?: number;
-  /** Seconds until the session expires if it is not refreshed: warn the user before. */
+  /** Seconds until the session expires if it is not refreshed. Warn the user before. */
   readonly idleExpiresIn: number;
-  /** Seconds until the session expires however often it is refreshed. */
+  /** Seconds until the session expires, however often it is refreshed. */
   readonly sessionExpiresIn: number;
-  /** `'DPoP'` where the tokens are bound to the client's key; absent for bearer tokens. */
+  /** `'DPoP'` if the tokens are bound to the client's key; absent for bearer tokens. */
   readonly tokenType?: 'DPoP';
-  /** `false` where its cookies expire when the browser closes; absent otherwise. */
+  /** `false` if its cookies expire when the browser closes; absent otherwise. */
   readonly persistent?: false;
 }
 

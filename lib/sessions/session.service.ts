@@ -29,7 +29,7 @@ import {
 import { SessionStore } from './session-store.service.js';
 
 /**
- * Sessions: login, refresh and the list of an account's sessions (docs/requirements.md: RT, RV, S).
+ * Logins, refreshes, step-up and the list of an account's sessions.
  *
  * @publicApi
  */
@@ -48,8 +48,8 @@ export class SessionService {
   ) {}
 
   /**
-   * The current position of the log, for a login whose password is checked elsewhere (passport-local):
-   * read it **before** the check and pass it as `since`.
+   * Returns the current position of the log. If something else checks the password, such as passport-local,
+   * call this **before** the check and pass the result to `login()` as `since`.
    *
    * @throws AuthUnavailableException `storage_unavailable` while the database cannot be read.
    */
@@ -58,14 +58,13 @@ export class SessionService {
   }
 
   /**
-   * Starts a session. `authenticate` runs after the log's position was read, so a login that was checked
-   * against an old password cannot survive the change of that password: its tokens are revoked already.
+   * Starts a session. Check the password in `authenticate`: if the account logs out or changes its password
+   * while the function runs, the new tokens are revoked from the start.
    *
-   * @returns `null` when `authenticate` gave `null`.
-   * @throws AuthUnauthorizedException `account_locked`, `account_disabled`; the latter also when the
-   * option `claims` gives `null`.
-   * @throws AuthUnavailableException `storage_unavailable`, or `no_signing_key` when the ring has no
-   * key left that may sign.
+   * @returns `null` if `authenticate` returned `null`.
+   * @throws AuthUnauthorizedException `account_locked`, `account_disabled` (also if the option `claims`
+   * returns `null`).
+   * @throws AuthUnavailableException `storage_unavailable`, or `no_signing_key` if no key can sign.
    * @throws AuthException 400 `invalid_subject`.
    * @throws AuthWiringError for claims that look like secrets or that the library sets, and for a
    * `sessionTtl` that is not a duration.
@@ -90,20 +89,20 @@ export class SessionService {
   }
 
   /**
-   * Replaces a refresh token and returns the next pair. Within `refreshGrace` the same token gets the same
-   * successor again, with a fresh access token. After that only a retry with the same
-   * `idempotencyKey` gets it; any other reuse ends the session (RFC 9700 4.14.2).
+   * Replaces a refresh token and returns a new pair of tokens. If the same token is used again within
+   * `refreshGrace`, the result has the same new refresh token and a new access token. After that only a retry
+   * with the same `idempotencyKey` gets it; any other reuse ends the session (RFC 9700 section 4.14.2).
    *
-   * The option `claims` gives the claims of the new access token. If it throws, nothing is consumed; if
-   * it gives `null`, the session ends.
+   * The claims of the new access token come from the option `claims`. If that throws, the refresh token is
+   * not consumed. If it returns `null`, the session ends.
    *
    * @throws AuthUnauthorizedException `refresh_token_invalid`, `refresh_token_expired`,
    * `refresh_token_reused`, `session_ended`, `account_locked` or `account_disabled`.
    * @throws AuthException 400 `idempotency_key_invalid`.
-   * @throws AuthTooManyAttemptsException 429 after 20 rotations of the session within the lifetime of one
-   * access token. Nothing was consumed.
+   * @throws AuthTooManyAttemptsException 429 after 20 refreshes of the session within the lifetime of one
+   * access token. The refresh token was not consumed.
    * @throws AuthUnavailableException `storage_unavailable`, `no_signing_key`: send the same token again.
-   * @throws AuthWiringError when `claims` gives neither an object nor `null`.
+   * @throws AuthWiringError if `claims` returns neither an object nor `null`.
    *
    * @example
    * ```ts
@@ -117,18 +116,18 @@ export class SessionService {
   }
 
   /**
-   * Has the user of a session authenticate again, for routes with `@RecentLogin()` (RFC 9470): the result
-   * has a new access token whose `auth_time` is now, and no refresh token. Later refreshes keep that time.
+   * Lets the user of a session authenticate again, for routes with `@RecentLogin()` (RFC 9470). The result has
+   * a new access token with the current time as `auth_time`, and no refresh token. Later refreshes keep that
+   * time.
    *
-   * The account that `authenticate` gives must be that of the token. If anything fails nothing is changed.
-   * The old access token stays valid until it expires, with its older `auth_time`: a copy of it can do no
-   * more than before.
+   * `authenticate` must return the account of the token. If anything fails, nothing changes. The old access
+   * token stays valid until it expires, with its older `auth_time`.
    *
-   * @param token - The session's access token, or its verified claims (`@CurrentToken()`). Of a token that is
-   * bound to its client (option `binding`) pass the claims.
-   * @returns `null` when `authenticate` gave `null` or another account.
-   * @throws AuthUnauthorizedException `session_ended`, `account_locked`, `account_disabled`; for a text all
-   * that `TokenService.verify()` throws; `token_invalid` for a token of no session of ours.
+   * @param token - The session's access token, or its verified claims (`@CurrentToken()`). If the token is
+   * bound to its client (option `binding`), pass the claims.
+   * @returns `null` if `authenticate` returned `null` or another account.
+   * @throws AuthUnauthorizedException `session_ended`, `account_locked`, `account_disabled`; `token_invalid`
+   * for a token that belongs to no session; for a string, whatever `TokenService.verify()` throws.
    * @throws AuthUnavailableException `storage_unavailable`, `no_signing_key`: confirm again.
    * @throws AuthWiringError as {@link SessionService.login}.
    *
@@ -151,10 +150,10 @@ export class SessionService {
   }
 
   /**
-   * A page of the account's open sessions, the newest first.
+   * Returns a page of the account's open sessions, the newest first.
    *
-   * It reads few more rows than the page needs: those that have ended and are not deleted yet. So a page
-   * can be short, and even empty, and still have a `next`.
+   * A page can be short or even empty and still have a `next`, because sessions that have ended are left out
+   * after the page was read.
    *
    * @throws AuthException 400 `invalid_request` for a limit or a cursor that is not valid.
    * @throws AuthUnavailableException `storage_unavailable`.

@@ -34,7 +34,7 @@ export const BAD_KEYS: readonly BadKeys[] = [
   ['both halves', [{ ...pair, publicKey: sample.publicPem }], 'keys[0]', 'exactly one of'],
   ['use enc', [{ ...hmac, use: 'enc' }], 'keys[0].use', "'sign' or 'verify'"],
   ['use null', [{ ...hmac, use: null }], 'keys[0].use', "'sign' or 'verify'"],
-  ['a public key that signs', [{ ...open, use: 'sign' }], 'keys[0].use', 'only verifies'],
+  ['a public key that signs', [{ ...open, use: 'sign' }], 'keys[0].use', 'can only verify'],
   ['a key pair without kid', [{ ...pair, kid: undefined }], 'keys[0].kid', '1 to 128'],
   ['an empty kid', [{ ...hmac, kid: '' }], 'keys[0].kid', '1 to 128'],
   ['a kid of null', [{ ...hmac, kid: null }], 'keys[0].kid', '1 to 128'],

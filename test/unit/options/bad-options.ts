@@ -211,7 +211,7 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   ['follow null', { follow: null }, 'follow', 'true or false'],
   // foreign
   ['foreign no list', { foreign }, 'foreign', 'Give a list'],
-  ['acceptWithoutKid no list', { acceptWithoutKid: 'shop' }, 'acceptWithoutKid', 'Give a list'],
+  ['acceptWithoutKid no list', { acceptWithoutKid: 'shop' }, 'acceptWithoutKid', 'Pass a list'],
   [
     'acceptWithoutKid of others',
     { acceptWithoutKid: ['x'] },
@@ -226,7 +226,7 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
     'our own issuer',
     { foreign: [{ ...foreign, issuer: 'shop' }] },
     'foreign[0].issuer',
-    'of other',
+    'only other issuers',
   ],
   [
     'a foreign issuer twice',
