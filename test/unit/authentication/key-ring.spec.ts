@@ -91,7 +91,7 @@ describe('KeyRing', () => {
     const bad: AuthKey[][] = [[hmacKey('one')], [asymmetricKey('one', 'RS256')]];
     for (const other of bad) {
       keys = other;
-      await expect(service.reload()).rejects.toThrow(/"one" now names another key/);
+      await expect(service.reload()).rejects.toThrow(/"one" is now used for another key/);
     }
     Object.defineProperty(ring, 'options', {
       value: optionsWith([], { loadKeys: () => Promise.reject(new Error('vault')) }),
