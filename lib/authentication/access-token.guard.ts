@@ -55,11 +55,11 @@ function refused(error: unknown): Outcome {
 }
 
 /**
- * As {@link JwtAuthGuard}, and accepts opaque tokens too (option `apiTokens`): the form of the text says
- * which of the two it is. Decorators, claims on the request and refusals are the same.
+ * Like {@link JwtAuthGuard}, but it also accepts opaque tokens (option `apiTokens`). Decorators, claims on the
+ * request and refusals are the same.
  *
- * The first request with an opaque token reads one row. Later ones read nothing, and are refused as soon as
- * this instance learns of the revocation, within `maxStaleness`.
+ * The first request with an opaque token reads one row; later ones read nothing. After a revocation, requests
+ * are refused within `maxStaleness`.
  *
  * @example
  * ```ts

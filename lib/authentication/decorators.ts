@@ -10,7 +10,7 @@ import { claimsOf, kidOfRequest, requestOf } from '../platform/request.js';
 import { KID_OF_CLAIMS } from './kid-of-claims.js';
 
 /**
- * The route needs no token; one that is sent is not read. So `@OptionalAuth()`, `@AllowExpired()` or
+ * The route needs no token, and ignores a token that is sent. `@OptionalAuth()`, `@AllowExpired()` or
  * `@RecentLogin()` on the same handler or class stops the boot.
  *
  * @example
@@ -26,7 +26,7 @@ export const Public = Reflector.createDecorator<boolean | undefined, boolean>({
 });
 
 /**
- * The route accepts requests without a token, and then has no user. A bad token is still refused.
+ * The route accepts requests without a token, which then have no user. An invalid token is still refused.
  *
  * @publicApi
  */
@@ -36,8 +36,8 @@ export const OptionalAuth = Reflector.createDecorator<boolean | undefined, boole
 });
 
 /**
- * For logout routes: the token may have expired or may be revoked already, so that a logout can be
- * repeated. Signature and claims are checked as always, and a token of a revoked key is refused.
+ * For logout routes: accepts a token that has expired or was revoked, so that a logout can be repeated.
+ * Signature and claims are checked as always, and a token of a revoked key is refused.
  *
  * Never use it on a route that returns data.
  *
@@ -49,8 +49,8 @@ export const AllowExpired = Reflector.createDecorator<boolean | undefined, boole
 });
 
 /**
- * The user that the option `validate` made of the claims (by default the claims), or one of its
- * properties; `undefined` where no one is logged in.
+ * Injects `request.user`, the result of the option `validate` (by default the claims), or one of its
+ * properties; `undefined` if no one is logged in.
  *
  * @example
  * ```ts
@@ -70,8 +70,8 @@ export const CurrentUser: (
 );
 
 /**
- * The verified claims of the request's token, whatever `request.user` is; `undefined` where there is
- * no token.
+ * Injects the verified claims of the request's token, whatever `request.user` is; `undefined` if there is no
+ * token.
  *
  * @example
  * ```ts

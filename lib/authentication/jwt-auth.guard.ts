@@ -145,10 +145,10 @@ const METER = Symbol('nestjs-logout:meter');
 type Given = Readonly<Record<string, unknown>> | undefined;
 
 /**
- * Authenticates the request **and** checks that its token has not been revoked; there is no second
- * guard to forget. Use it on a controller, or for all routes by `APP_GUARD` with `useExisting`.
+ * Authenticates the request **and** checks that its token has not been revoked, so it needs no second guard.
+ * Use it on a controller, or for all routes with `APP_GUARD` and `useExisting`.
  *
- * It calls the strategy itself, without passport's middleware. A handler finds the same on the request.
+ * It calls the strategy itself, without passport's middleware. Handlers find the same properties on the request.
  *
  * A subclass may override `handleRequest`, `getRequest` and `getAuthenticateOptions` as with any
  * `AuthGuard`; they are called at each request.

@@ -24,26 +24,26 @@ import {
 import { TokenSource } from './token-source.js';
 import type { VerifiedToken } from './verified-tokens.js';
 
-/** What {@link TokenService.verify} can be asked beside the token. */
+/** The options of {@link TokenService.verify}. */
 export interface VerifyTokenOptions {
-  /** How fresh the proof must be; only tightens what the module says. */
+  /** How old the last poll of the log may be. It can only lower `maxStaleness`. */
   freshness?: Freshness | undefined;
   /**
-   * What happens to the token while freshness cannot be proven; not together with `'strict'`. A policy
-   * that is wider than any found at boot is refused: put `@WhenStale()` on the gateway or job too.
+   * What happens to the token while freshness cannot be proven. It cannot be combined with `'strict'`. A policy
+   * that is wider than any found at boot throws: put `@WhenStale()` on the gateway or job too.
    *
    * @default the option `whenStale`; `'closed'` where `freshness` is given
    */
   whenStale?: StalePolicy | undefined;
-  /** As `@AllowExpired()`: for a call that is about to revoke the session anyway. */
+  /** Like `@AllowExpired()`: for a call that revokes the session anyway. */
   allowExpired?: boolean | undefined;
   /**
-   * The request that brought the token, or that opened the connection. Without it a token that is bound to
+   * The request that contained the token, or that opened the connection. Without it a token that is bound to
    * its client is refused, because the client is not known.
    */
   request?: HandshakeRequest | undefined;
   /**
-   * Accepts a bound token without its client: for a look at the token that lets no one act on it.
+   * Accepts a bound token without its client. Use it only to inspect a token.
    *
    * @default false
    */
@@ -54,21 +54,21 @@ export interface VerifyTokenOptions {
 export interface TokenExplanation {
   /** Whether this instance would accept it now. */
   readonly accepted: boolean;
-  /** The code with which the guard would refuse it; `null` where it is accepted. */
+  /** The code with which the guard would refuse it; `null` if it is accepted. */
   readonly code: AuthErrorCode | null;
-  /** The verified claims; `null` where no key of ours signed the token, or its claims break a rule. */
+  /** The verified claims; `null` if the signature or a claim is not valid. */
   readonly claims: TokenClaims | null;
-  /** The key that signed it; `null` where there are no claims, and for an opaque token. */
+  /** The key that signed it; `null` without claims, and for an opaque token. */
   readonly kid: string | null;
-  /** When it expires; `null` where there are no claims. */
+  /** When it expires; `null` without claims. */
   readonly validUntil: Date | null;
-  /** What revoked it, oldest first; `null` while the log cannot be read, or where there are no claims. */
+  /** What revoked it, oldest first; `null` while the log cannot be read, and without claims. */
   readonly revokedBy: readonly TokenEnding[] | null;
   /** The instance that answers, and its state. Another one may be up to `maxStaleness` behind. */
   readonly instance: {
     /** `host:pid`. */
     readonly label: string;
-    /** The last position of the log that was applied here. */
+    /** The last position of the log that this instance has read. */
     readonly position: number;
     /** Seconds since the last proof of freshness; `null` while there is none. */
     readonly staleness: number | null;
@@ -76,8 +76,8 @@ export interface TokenExplanation {
 }
 
 /**
- * Verifies access tokens where no guard runs: at the handshake of a socket, in a job. It has the guard's
- * rules, check for revocation and exceptions.
+ * Verifies access tokens where no guard runs: at the handshake of a socket, or in a job. The checks and the
+ * exceptions are those of the guard.
  *
  * @example
  * ```ts
@@ -104,12 +104,12 @@ export class TokenService {
   ) {}
 
   /**
-   * The claims of a token that is good now.
+   * Returns the claims of a token, or throws if the token is not valid now.
    *
    * A token that is bound to its client (option `binding`) needs `request`; without it the token is refused
-   * with `binding_mismatch`, unless `ignoreBinding` says otherwise. `allowExpired` does not ask for the client.
+   * with `binding_mismatch`, unless `ignoreBinding` is set. With `allowExpired` the client is not checked.
    *
-   * @throws AuthException as the guard: 401 with a code (`token_missing` for `undefined`), or 503
+   * @throws AuthException like the guard: 401 with a code (`token_missing` for `undefined`), or 503
    * `revocation_state_unknown`.
    */
   async verify(text: string, options: VerifyTokenOptions = {}): Promise<TokenClaims> {
@@ -119,16 +119,16 @@ export class TokenService {
   }
 
   /**
-   * The claims of the token of a handshake: the upgrade request of ws, `socket.handshake` of socket.io, or
-   * an object with `headers`. The token is in the header `Authorization`, in the cookie where cookies are
-   * on, or in what the client sent beside the headers (`auth`).
+   * Returns the claims of the token of a handshake: the upgrade request of ws, `socket.handshake` of socket.io,
+   * or an object with `headers`. The token is in the header `Authorization`, in the cookie if cookies are on,
+   * or in the property `auth` of the handshake.
    *
-   * A cookie counts only where a page of our own origin, or of the option `cookies.origins`, opened the
-   * connection: a browser sends it along with the handshake of any page (ASVS 5.0 4.4.2).
+   * A cookie is accepted only if a page of the API's own origin, or of `cookies.origins`, opened the
+   * connection, because a browser sends cookies with a handshake that any page opens (ASVS 5.0 4.4.2).
    *
-   * @throws AuthException as {@link TokenService.verify}, 400 `invalid_request` for two tokens, 403
-   * `csrf_refused` for a cookie that another site's page sent along.
-   * @throws AuthWiringError for what has no headers.
+   * @throws AuthException like {@link TokenService.verify}; 400 `invalid_request` for two tokens, 403
+   * `csrf_refused` for a cookie that a page of another site sent.
+   * @throws AuthWiringError for an object without headers.
    * @example
    * ```ts
    * server.on('upgrade', async (request, socket) => {
@@ -169,8 +169,8 @@ export class TokenService {
   }
 
   /**
-   * Explains why a user is logged out: whether the token would be accepted now, and what revoked it, when
-   * and by whom. It reads the log, so do not call it for each request.
+   * Explains why a user is logged out: whether this instance would accept the token now, what revoked it, when,
+   * and who did it. It reads the log in the database, so do not call it at each request.
    *
    * The result names the actor of a logout: show it to operators, not to the holder of the token.
    *

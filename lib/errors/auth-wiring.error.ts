@@ -1,6 +1,6 @@
 /**
- * The application is put together in a way that would leave a door open: thrown at boot where that
- * is possible, else at the first request, never swallowed.
+ * A mistake in the set-up or in a call that would weaken security. It is thrown at boot if possible, otherwise
+ * at the first request or call.
  *
  * The message says what happened, and what to change.
  *

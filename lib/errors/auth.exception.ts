@@ -114,9 +114,9 @@ export class AuthUnauthorizedException extends AuthException {
 }
 
 /**
- * A 503 that can be tried again: the library cannot prove what it would have to assert.
+ * A 503: the library cannot check a token or store a change at the moment. The client can try again.
  *
- * It is never a 401, which would make clients throw sessions away, and never a success.
+ * It is not a 401, because a 401 would make clients discard their session.
  *
  * @publicApi
  */
@@ -134,7 +134,7 @@ export class AuthUnavailableException extends AuthException {
 }
 
 /**
- * A 429: the same is asked too often. Nothing was consumed; the same request succeeds later.
+ * A 429: the client sent too many such requests. Nothing was consumed, and the request can succeed later.
  *
  * @example
  * ```ts

@@ -3,7 +3,7 @@ import { Observable, Subject } from 'rxjs';
 import { createHmac, hash } from 'node:crypto';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 
-/** What happened. The set grows; a listener ignores what it does not know. */
+/** The type of an event. New types may be added, so ignore types that you do not know. */
 export type AuthEventType =
   | 'login'
   | 'login_refused'
@@ -30,13 +30,13 @@ export type AuthEventType =
   | 'history_lost'
   | 'clocks_differ';
 
-/** How much an act ended. */
+/** What a logout ended. */
 export type AuthEventScope =
   'token' | 'session' | 'client' | 'grant' | 'subject' | 'key' | 'issuer';
 
 /**
- * One thing that happened to a user's tokens, for an audit. It holds no token, secret, cookie or name
- * of a person. Ids are hashed; the same id always gives the same hash.
+ * One event for an audit, such as a login or a logout. It contains no token, secret, cookie or personal
+ * name. Ids are hashed; the same id always has the same hash.
  *
  * @publicApi
  */
@@ -56,9 +56,9 @@ export interface AuthEvent {
    * `clocks_differ`: the clock that stepped, `host` or `database`; `unknown` at a boot.
    */
   readonly reason?: string | undefined;
-  /** Who did it, as the caller said. */
+  /** Who did it, as passed by the caller. */
   readonly actor?: string | undefined;
-  /** The request in which it happened, as the caller said. */
+  /** The request in which it happened, as passed by the caller. */
   readonly requestId?: string | undefined;
   /** `refresh_reused`: what the reuse looks like. */
   readonly reuse?: 'recent' | 'orphaned' | 'stale' | 'after_end' | undefined;
@@ -73,11 +73,11 @@ export interface AuthEventDraft extends Omit<AuthEvent, 'at' | 'subject' | 'sess
 }
 
 /**
- * Everything that this instance does to tokens, as an Observable of {@link AuthEvent}: for an audit, a
- * mail about a stolen token, a metric. Each instance reports its own acts only.
+ * An Observable of the logins, refreshes and logouts of this instance ({@link AuthEvent}), for an audit, a
+ * mail about a stolen token, or a metric. Each instance reports only its own calls.
  *
- * Events are sent after the act, and are lost while there is no subscriber. A listener that throws is
- * reported as unhandled, as everywhere in rxjs: it cannot undo a logout.
+ * An event is sent after the call has taken effect. Events are lost while there is no subscriber. An error
+ * that a subscriber throws is reported as unhandled, as usual in rxjs, and does not undo a logout.
  *
  * @example
  * ```ts

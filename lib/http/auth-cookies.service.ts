@@ -11,12 +11,12 @@ import type { ResolvedCookies } from './cookie-options.js';
 const LONGEST = 4_096;
 
 /**
- * The cookies of the tokens, for an application with its own login beside `POST login`, such as one with
+ * Sets and clears the cookies with the tokens, for an application with its own login route, such as one for
  * OpenID Connect. Call `sessions.login(…, { delivery: 'cookie' })` there.
  *
  * Both cookies expire with the refresh token, or with the browser if the login is not persistent. So the
  * guard answers `token_expired` to a client that should refresh, and `token_missing` to one that should
- * log in. A logout wins: cookies that were cleared in an answer are not set again in the same one.
+ * log in. Cookies that a logout cleared in a response are not set again in the same response.
  *
  * @example
  * ```ts
@@ -51,7 +51,7 @@ export class AuthCookies implements OnModuleInit {
    * touched: there is none, or another tab has received a newer one. The access cookie then lasts for
    * `refreshExpiresIn` if that is known, else as long as its own token.
    *
-   * @throws AuthWiringError for an access token that no browser would keep.
+   * @throws AuthWiringError for an access token that is too long for a cookie.
    */
   set(response: CookieResponse, login: LoginResult): void {
     if (this.options === null || this.cleared.has(response)) return;
@@ -72,7 +72,7 @@ export class AuthCookies implements OnModuleInit {
     setCookies(response, [...lines, ...this.formerLines()]);
   }
 
-  /** Removes the cookies, old ones too, with exactly the attributes with which they were set. */
+  /** Removes the cookies, including those of the option `former`, with the attributes with which they were set. */
   clear(response: CookieResponse): void {
     if (this.options === null) return;
     this.cleared.add(response);

@@ -4,12 +4,12 @@ import { AuthException, refusal } from '../errors/auth.exception.js';
 import { networkOf } from '../platform/client-address.js';
 
 /**
- * Counts guesses at passwords: the option `http.limit`. The library calls it around each guess. The
- * application decides where it counts: in memory, in Redis, in the storage of @nestjs/throttler.
+ * Counts attempts at passwords: the option `http.limit`. The library calls it before and after each attempt.
+ * Your implementation decides where it counts: in memory, in Redis, or in the storage of @nestjs/throttler.
  *
- * A key is a hash of an account **and** an address together (of IPv6 the first 64 bits): no user can lock
- * another one out, and no store holds a name. `POST refresh` knows no account: it counts wrong tokens by
- * address alone, and refuses no right one.
+ * A key is a hash of an account **and** an address together (of IPv6 the first 64 bits). So no user can lock
+ * another one out, and the store contains no names. `POST refresh` counts wrong tokens by address alone, and
+ * never refuses a valid token.
  *
  * @example
  * ```ts
@@ -38,17 +38,17 @@ import { networkOf } from '../platform/client-address.js';
  */
 export interface GuessLimit {
   /**
-   * Counts a guess before it is made, so that guesses at the same moment are counted too.
+   * Counts an attempt before the password is compared, so that simultaneous attempts are counted too.
    *
-   * @returns how many seconds to wait: 0 when the guess may be made, else it is refused with 429.
+   * @returns how many seconds to wait. 0 allows the attempt; otherwise it is refused with 429.
    */
   take(key: string): number | Promise<number>;
-  /** Uncounts one that was right, or that could not be judged: only wrong guesses count. */
+  /** Removes an attempt from the count, because the password was right or could not be checked. */
   giveBack(key: string): void | Promise<void>;
 }
 
 /**
- * Makes one guess under a limit; for an application's own routes that check a password.
+ * Checks a password under a limit, for your own routes.
  *
  * @param limit - `undefined`: there is none.
  * @param request - Express' or Fastify's own; its `ip` follows their trusted-proxy settings.

@@ -7,18 +7,18 @@ import type { RouteTarget } from './staleness/freshness.decorators.js';
 const SECOND = 1_000;
 
 /**
- * Demands that the user authenticated within this time, by a login or by `sessions.confirm()`: step-up
- * authentication (RFC 9470). A token can be good and its login old, because a refresh asks for no password.
+ * Requires that the user authenticated within this time, by a login or by `sessions.confirm()`: step-up
+ * authentication (RFC 9470). A valid token can come from an old login, because a refresh asks for no password.
  *
  * Seconds or `'5m'`, whole seconds from 1. If the login is older, or the token has no claim `auth_time`, the
  * answer is 401 `login_too_old` with the challenge `error="insufficient_user_authentication"` and `max_age`.
  *
- * On a handler or a class; the handler's wins. `JwtAuthGuard` and `RevocationGuard` obey it, passport's own
- * `AuthGuard('jwt')` does not. With `@OptionalAuth()` a request without a token is accepted, and one with a
- * token needs a recent login; `@AllowExpired()` does not change the age. `@Public()` on the same handler or
- * class stops the boot with an AuthWiringError.
+ * Put it on a handler or a class; on a handler it overrides the class. `JwtAuthGuard` and `RevocationGuard`
+ * check it, passport's own `AuthGuard('jwt')` does not. With `@OptionalAuth()` a request without a token is
+ * accepted, and one with a token needs a recent login. `@AllowExpired()` does not change that. `@Public()` on
+ * the same handler or class stops the boot with an AuthWiringError.
  *
- * @throws AuthWiringError for what is no such duration, when the class is loaded.
+ * @throws AuthWiringError for an invalid duration, when the class is loaded.
  * @example
  * ```ts
  * @RecentLogin('5m') @Post('password') changePassword() { … }

@@ -20,22 +20,22 @@ import { RevocationLog, type Written } from './log/revocation-log.service.js';
 import { StalePolicies } from './staleness/stale-policies.service.js';
 import { secondsOf } from './staleness/proof-clock.js';
 
-/** What every verb of {@link LogoutService} takes. */
+/** The options of every method of {@link LogoutService}. */
 export interface LogoutOptions {
   /**
    * `'everywhere'`: resolve only when no instance can accept the token any more. That takes up to
    * `maxStaleness`, or the widest failure policy of any instance.
    *
-   * @throws AuthWiringError where that is unbounded (`'open'`, `observe`): before anything is written if
-   * this instance has such a policy; otherwise the logout counts, and the error says so.
+   * @throws AuthWiringError if an instance has the policy `'open'` or the option `observe`. If it is this
+   * instance, nothing was written. If it is another one, the logout has happened, and the error says so.
    */
   readonly wait?: 'everywhere' | undefined;
   /**
-   * The EntityManager of the caller's transaction: the logout counts from the caller's commit, and a
-   * rollback takes it back.
+   * The EntityManager of your transaction. The logout takes effect when the transaction commits, and does
+   * not happen if it rolls back.
    */
   readonly manager?: EntityManager | undefined;
-  /** Why; a reason, which the holder of the token can read. Each verb has a default of its own. */
+  /** The reason, which the holder of the token can read. Each method has its own default. */
   readonly reason?: RevocationReason | undefined;
   /** Who did it, for the audit; at most 255 characters. */
   readonly actor?: string | undefined;
@@ -43,7 +43,7 @@ export interface LogoutOptions {
   readonly requestId?: string | undefined;
 }
 
-/** What a logout did, from when, and where: proof for an audit, and the bound to count on. */
+/** The result of a logout: its events, and the time within which all instances refuse the tokens. */
 export interface LogoutReceipt {
   /** The events that were written; `position` is `null` while the caller's transaction is open. */
   readonly events: readonly {
@@ -57,7 +57,7 @@ export interface LogoutReceipt {
    * `'open'`, or only observes.
    */
   readonly effectiveEverywhereWithin: number;
-  /** Until when the event is remembered; `null` for a key (for ever) and with `{ manager }`. */
+  /** Until when the event is kept; `null` for a key (permanently) and with `{ manager }`. */
   readonly keptUntil: Date | null;
   /**
    * Resolves when this instance refuses the token. That is at once, except with `{ manager }`: then with

@@ -4,8 +4,8 @@ import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { parseStalePolicy, type StalePolicy } from '../../options/operation-settings.js';
 
 /**
- * How fresh the proof behind a decision must be: at most so many seconds old, or `'strict'`: dated after
- * the request arrived. It can only tighten `maxStaleness`.
+ * How old the last poll of the log may be when a request is decided: a number of seconds, or `'strict'` for a
+ * poll that is sent after the request arrived. It can only lower `maxStaleness`, not raise it.
  *
  * @publicApi
  */
@@ -31,8 +31,8 @@ export const Freshness = Reflector.createDecorator<Freshness, Freshness>({
 });
 
 /**
- * What guards do with requests of this route while the instance cannot prove that it is fresh: see
- * {@link StalePolicy}. The handler's wins over its class's, and that over the option `whenStale`.
+ * What guards do with requests of this route while the instance cannot read the log: see {@link StalePolicy}.
+ * A policy on a handler overrides the one on its class, which overrides the option `whenStale`.
  *
  * It is found at boot and **widens the bound of every receipt**, on every instance. In production `'open'`
  * needs `openAcknowledgedBy`. `'closed'` on a handler keeps it closed whatever else is set, even during an

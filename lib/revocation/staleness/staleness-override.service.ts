@@ -23,7 +23,7 @@ export interface StalenessOverride {
   readonly actor: string;
 }
 
-/** The override in force, as {@link RevocationStatus} reports it. @publicApi */
+/** The override in effect, in {@link RevocationStatus}. @publicApi */
 export interface OverrideStatus {
   /** Seconds; Infinity (`null` in JSON) for `'open'`. */
   readonly staleFor: number;
