@@ -176,7 +176,7 @@ export class CommandLog implements SessionRows {
       throw new CommandFailure(
         `It is not known whether this was written, because the answer to COMMIT was lost (${messageOf(error)}).`,
         others.length === 0
-          ? `Run the same command again with --id ${retryIdOf(draft as EventDraft)}. It is then written exactly once.`
+          ? `Run the same command again with --id ${retryIdOf(draft as EventDraft)} added. It is then written exactly once.`
           : 'Run the same command again. It continues with the remaining sessions.',
       );
     }

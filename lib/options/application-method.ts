@@ -74,7 +74,7 @@ export function applicationMethod<Source extends object>(
     const beside = registered?.[method];
     if (beside !== undefined && returned !== undefined) {
       const both = 'one beside useFactory and one returned by it';
-      throw refused(option, both, 'Give one of them.');
+      throw refused(option, both, 'Use one of them.');
     }
     const given = returned === undefined ? beside : returned;
     if (given === undefined) return undefined;

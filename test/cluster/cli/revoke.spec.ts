@@ -265,7 +265,7 @@ describe('nestjs-logout revoke', () => {
       await loseCommit(proxy, 'swallow answer');
       const first = await running;
       expect(first.code).toBe(1);
-      const id = /It is not known whether[^]*--id (\S+);/.exec(first.stderr)?.[1] ?? '';
+      const id = /It is not known whether[^]*--id (\S+) added/.exec(first.stderr)?.[1] ?? '';
       expect(id).toMatch(/^[0-9a-f]{32}@1$/);
       await reconnect(proxy, here);
       const again = await runJson<Receipt>(through, `revoke --subject alice --id ${id}`);
