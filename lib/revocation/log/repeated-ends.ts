@@ -2,7 +2,12 @@ import type { AccountStatements } from '../../database/account.statements.js';
 import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import { integerOf } from '../../database/entities/table.js';
 import type { EventDraft } from './event-draft.js';
-import { eventOf, type Head, type LogStatements, NOT_ENDED } from '../../database/log.statements.js';
+import {
+  eventOf,
+  type Head,
+  type LogStatements,
+  NOT_ENDED,
+} from '../../database/log.statements.js';
 import type { Transaction } from '../../database/statement.js';
 import { keepUntil, RETENTION_MARGIN } from './retention.js';
 
