@@ -12,7 +12,6 @@ import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { AccountEraser } from './accounts/account-eraser.service.js';
 import { AccountService } from './accounts/account.service.js';
 import { ApiTokenService } from './api-tokens/api-token.service.js';
-import { OpaqueAccessTokens } from './api-tokens/opaque-access-tokens.service.js';
 import { OpaqueTokenLookup } from './api-tokens/opaque-token-lookup.service.js';
 import { authCoreModule } from './auth-core.module.js';
 import {
@@ -66,7 +65,6 @@ import { RecentLogin } from './revocation/recent-login.js';
 import { RevocationGuard } from './revocation/revocation.guard.js';
 import { AccessTokenSigner } from './sessions/access-token.signer.js';
 import { ConfirmService } from './sessions/confirm.service.js';
-import { OpaqueIssuer } from './sessions/opaque-issuer.js';
 import { RefreshTokenLookup } from './sessions/refresh-token-lookup.service.js';
 import { LoginService } from './sessions/login.service.js';
 import { RefreshService } from './sessions/refresh.service.js';
@@ -93,13 +91,6 @@ const PROVIDERS = [
   JwtStrategy,
   AccessTokenStrategy,
   OpaqueTokenLookup,
-  OpaqueAccessTokens,
-  {
-    provide: OpaqueIssuer,
-    inject: [ResolvedAuthOptions, OpaqueAccessTokens],
-    useFactory: ({ accessTokens }: ResolvedAuthOptions, issuer: OpaqueAccessTokens) =>
-      accessTokens === 'opaque' ? issuer : undefined,
-  },
   {
     provide: LOGIN_STRATEGY,
     inject: [ResolvedAuthOptions, JwtStrategy, TokenVerifier, OpaqueTokens],

@@ -22,7 +22,6 @@ import {
   RevocationWriter,
 } from '../revocation/revocation-writer.service.js';
 import { assertCurrent } from '../sessions/login.service.js';
-import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { cursorOf, readListOptions, type SessionListOptions } from '../sessions/session-list.js';
 import { refusalOf, SessionStore } from '../sessions/session-store.service.js';
 import { type IssueApiToken, readIssue } from './api-token-input.js';
@@ -32,7 +31,6 @@ import {
   type ApiTokenPage,
   findTokens,
 } from './api-token-list.js';
-import { apiTokenDigest, newApiToken } from './api-token.js';
 import { OpaqueTokenLookup } from './opaque-token-lookup.service.js';
 
 /** A new API token. @publicApi */
@@ -73,7 +71,6 @@ export class ApiTokenService {
     private readonly store: SessionStore,
     private readonly writer: RevocationWriter,
     private readonly lookup: OpaqueTokenLookup,
-    private readonly refreshTokens: RefreshTokenLookup,
     private readonly index: RevocationIndex,
     private readonly keys: EventKeys,
     private readonly events: AuthEvents,
@@ -91,30 +88,21 @@ export class ApiTokenService {
    * @throws AuthWiringError for claims that look like secrets or that the library sets.
    */
   async issue(subject: string | number | bigint, given: IssueApiToken): Promise<IssuedApiToken> {
-    const { prefix, limit } = this.isOn('issue()');
+    const { limit } = this.isOn('issue()');
     const sub = subjectOf(subject, 'apiTokens.issue()');
     const { life, ...said } = readIssue(given, this.options.allowedClaims);
     const since = given.since ?? (await this.positions.read());
     assertCurrent(since, this.positions.databaseNow());
-    const { position, now } = since;
-    const { issuer } = this.options;
-    const id = randomUUID();
-    const token = newApiToken(prefix, this.refreshTokens.checkKeys()[0]);
-    const row: ApiToken = {
+    const { position: gen, now } = since;
+    const { token, row } = this.lookup.newToken({
       ...said,
-      digest: apiTokenDigest(token),
-      id,
-      tokenKey: this.keys.hex('token', issuer, id),
-      subjectKey: this.keys.hex('subject', issuer, sub),
+      id: randomUUID(),
       subject: sub,
-      gen: position,
+      gen,
       sid: null,
       createdAt: now,
-      lastUsedAt: null,
       expiresAt: now + life,
-      endedAt: null,
-      endReason: null,
-    };
+    });
     await this.insert(row, limit);
     const { actor, requestId } = given;
     this.events.tell({ type: 'api_token_issued', scope: 'token', subject: sub, actor, requestId });

@@ -30,7 +30,7 @@ import {
 } from '../sessions/refresh-token-lookup.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 import { endOfToken } from './api-token-end.js';
-import { apiTokenDigest, isApiToken, randomPartOf } from './api-token.js';
+import { apiTokenDigest, isApiToken, newApiToken, randomPartOf } from './api-token.js';
 
 /** The last use of a token is noted in steps of this (ms), and a token is remembered for no longer. */
 const USE_STEP = 3_600_000;
@@ -42,6 +42,12 @@ const NOTE_AFTER = 60_000;
 const NONE = Object.freeze({ kid: NO_KEY }) as AuthKey;
 
 const FAILED = unavailable('The token could not be looked up. Try again.');
+
+/** What the row of a new token says. */
+type NewToken = Pick<
+  ApiToken,
+  'id' | 'subject' | 'gen' | 'sid' | 'name' | 'scope' | 'claims' | 'createdAt' | 'expiresAt'
+>;
 
 /** A row as one statement saw it, with what it is judged by. */
 interface FoundToken {
@@ -112,6 +118,44 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     }
     if (!isApiToken(text, this.prefix)) throw refusal('token_malformed');
     return this.read(text, demand);
+  }
+
+  /**
+   * The row is written before the session is stored: of a login that fails after that, no one has the text,
+   * and the row goes when it has expired.
+   */
+  override async issue(payload: Readonly<Record<string, unknown>>, kid: string): Promise<string> {
+    const { sub, sid = null, jti = '', gen = 0, iat, exp, ...claims } = payload as TokenClaims;
+    const { token, row } = this.newToken({
+      id: jti,
+      subject: sub,
+      gen,
+      sid,
+      name: kid,
+      scope: null,
+      claims: JSON.stringify(claims),
+      createdAt: iat * 1000,
+      expiresAt: exp * 1000,
+    });
+    await this.store.write(function* ({ dialect }) {
+      yield apiTokens(dialect).insert(row);
+    });
+    return token;
+  }
+
+  /** A new token with its row, which is not stored yet. */
+  newToken(said: NewToken): { readonly token: string; readonly row: ApiToken } {
+    const token = newApiToken(this.prefix, this.refreshTokens.checkKeys()[0]);
+    const row = {
+      ...said,
+      digest: apiTokenDigest(token),
+      tokenKey: this.keys.hex('token', this.keys.ownIssuer, said.id),
+      subjectKey: this.keys.hex('subject', this.keys.ownIssuer, said.subject),
+      lastUsedAt: null,
+      endedAt: null,
+      endReason: null,
+    };
+    return { token, row };
   }
 
   /** The row of a token, whether it has ended or not. */

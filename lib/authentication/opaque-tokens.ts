@@ -2,7 +2,8 @@ import type { TokenDemand } from './token-verifier.js';
 import type { VerifiedToken } from './verified-tokens.js';
 
 /**
- * Finds what an opaque token stands for. It is injected as `undefined` where the option `apiTokens` is off.
+ * Opaque tokens: finds what one stands for, and issues those that `login()` gives in place of JWTs. It is
+ * injected as `undefined` where the option `apiTokens` is off.
  */
 export abstract class OpaqueTokens {
   /**
@@ -17,4 +18,14 @@ export abstract class OpaqueTokens {
     text: string,
     demand: TokenDemand,
   ): VerifiedToken | Promise<VerifiedToken> | undefined;
+
+  /**
+   * Stores what a JWT would have said (option `accessTokens`).
+   *
+   * @param payload - The claims, without `iss` and `aud`.
+   * @param kid - The key by which it is bound to a client.
+   * @returns the text of the token.
+   * @throws AuthUnavailableException `storage_unavailable`.
+   */
+  abstract issue(payload: Readonly<Record<string, unknown>>, kid: string): Promise<string>;
 }

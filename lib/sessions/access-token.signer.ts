@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { BoundClient, BoundRow } from '../binding/bound-client.js';
 import { KeyRing } from '../authentication/key-ring.js';
 import { inexactIn } from '../authentication/jws.js';
+import { OpaqueTokens } from '../authentication/opaque-tokens.js';
 import type { Delivery } from '../database/entities/auth-session.entity.js';
 import type { RefreshRow, SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
@@ -13,7 +14,6 @@ import type { ClaimsContext, ClaimsSource } from '../options/session-settings.js
 import { AuthClock } from '../platform/auth-clock.js';
 import type { LogPosition } from '../revocation/log/log-positions.service.js';
 import type { LoginResult } from './login-context.js';
-import { OpaqueIssuer } from './opaque-issuer.js';
 import type { RefreshToken } from './refresh-token.js';
 import { accessTtlOf } from './session-store.service.js';
 
@@ -22,6 +22,9 @@ const JITTER = 0.02;
 
 /** When a client should refresh, as a share of the token's lifetime. */
 const REFRESH_AT = 0.9;
+
+/** Claims of an application. */
+type Claims = Readonly<Record<string, unknown>>;
 
 /** A signed access token and its times. */
 export interface SignedAccessToken {
@@ -45,25 +48,34 @@ export class AccessTokenSigner {
     private readonly keys: KeyRing,
     private readonly clock: AuthClock,
     private readonly options: ResolvedAuthOptions,
-    @Inject(OpaqueIssuer) private readonly opaque: OpaqueIssuer | undefined,
+    @Inject(OpaqueTokens) private readonly opaque: OpaqueTokens | undefined,
   ) {}
 
   /**
+   * Everything that may fail is done here, before anything is stored or consumed.
+   *
    * @param session - Its absolute end is one that no token outlives (RT-09).
    * @param since - The `gen` and the times of the token: read before its authority was checked (G1, G2).
    * @param client - What the token is bound to.
-   * @throws AuthWiringError for claims that look like secrets or that are the library's own.
+   * @param given - Claims that a login brought; without them the application is asked (option `claims`).
+   * @returns `null` when the application says that there is no such account.
+   * @throws AuthWiringError for claims that look like secrets or that are the library's own, and for a token
+   * that does not fit into its cookie.
    * @throws AuthUnavailableException `no_signing_key`.
    */
   async sign(
     session: Omit<SessionRow, 'kid' | 'jkt' | 'network'>,
-    claims: Readonly<Record<string, unknown>>,
     { position, now }: LogPosition,
-    client?: BoundClient,
-  ): Promise<SignedAccessToken> {
+    client: BoundClient | undefined,
+    on: ClaimsContext['on'],
+    given?: Claims,
+  ): Promise<SignedAccessToken | null> {
+    const { subject: sub, sid, expiresAt, createdAt, authTime } = session;
+    const context = { sessionId: sid, on, client: session.client ?? undefined };
+    const claims = given ?? (await claimsOf(this.options.claims, sub, context));
+    if (claims === null) return null;
     assertSignable(claims, this.options.allowedClaims);
     const iat = Math.floor(now / 1000);
-    const { subject: sub, sid, expiresAt, createdAt, authTime } = session;
     const life = accessTtlOf(session, this.options) / 1000;
     const longest = iat + life - this.clock.jitter(life * JITTER);
     const exp = Math.max(iat + 1, Math.min(longest, Math.floor(expiresAt / 1000)));
@@ -79,17 +91,19 @@ export class AccessTokenSigner {
     };
     // The kid is stored with the session, so that a leaked key shows which sessions it signed for.
     const signed = await this.signPayload(payload, exp, client);
+    assertFitsCookie(signed.text, session.delivery);
     const expiresIn = exp - iat;
     return { ...signed, expiresIn, refreshAt: (iat + expiresIn * REFRESH_AT) * 1000 };
   }
 
   private async signPayload(
-    payload: Record<string, unknown>,
+    payload: Claims,
     exp: number,
     client: BoundClient | undefined,
   ): Promise<Pick<SignedAccessToken, 'text' | 'kid' | 'bound'>> {
     const { legacy } = this.keys;
-    if (this.opaque === undefined && legacy?.signsUntil(exp * 1000) === true) {
+    const opaque = this.options.accessTokens === 'opaque' ? this.opaque : undefined;
+    if (opaque === undefined && legacy?.signsUntil(exp * 1000) === true) {
       const { issuer: iss, audience: aud } = this.options;
       const text = await legacy.sign(boundBy(client, legacy.key, { ...payload, iss, aud }));
       return { text, kid: legacy.key.kid, bound: client?.rowBy(legacy.key) };
@@ -97,18 +111,14 @@ export class AccessTokenSigner {
     const key = this.keys.signingKey();
     const bound = boundBy(client, key, payload);
     const header = { alg: key.alg, typ: 'at+jwt' }; // JwtService adds iss, aud and kid.
-    const text = await (this.opaque?.issue(bound, key.kid) ??
+    const text = await (opaque?.issue(bound, key.kid) ??
       this.keys.jwtOf(key).signAsync(bound, { header }));
     return { text, kid: key.kid, bound: client?.rowBy(key) };
   }
 }
 
 /** The claims with what they are bound to, as a digest under the key that signs them. */
-function boundBy(
-  client: BoundClient | undefined,
-  key: AuthKey,
-  payload: Record<string, unknown>,
-): Record<string, unknown> {
+function boundBy(client: BoundClient | undefined, key: AuthKey, payload: Claims): Claims {
   const cnf = client?.confirmation(key);
   return cnf === undefined ? payload : { ...payload, cnf };
 }
@@ -116,16 +126,8 @@ function boundBy(
 /** What a cookie of 4,096 bytes holds beside its name and attributes. */
 const COOKIE_LIMIT = 3_900;
 
-/**
- * Called before anything is stored or consumed: a browser silently drops a longer cookie (RFC 6265
- * section 6.1), and the client would have neither the old token nor the new one.
- *
- * @throws AuthWiringError
- */
-export function assertFitsCookie(
-  { text }: SignedAccessToken,
-  delivery: Delivery | undefined,
-): void {
+/** A browser silently drops a longer cookie (RFC 6265 section 6.1), and the client would have no token. */
+function assertFitsCookie(text: string, delivery: Delivery): void {
   if (delivery !== 'cookie' || text.length <= COOKIE_LIMIT) return;
   throw new AuthWiringError(
     `An access token of ${text.length} characters does not fit into a cookie, which holds 4,096 with its name.`,
@@ -195,10 +197,7 @@ const REGISTERED = new Set('iss aud sub sid jti gen iat exp nbf cnf auth_time'.s
  * @throws AuthWiringError for a registered name, for a name that looks like a secret and was not
  * allowed by `allowedClaims`, and for a value that JSON cannot hold exactly.
  */
-export function assertSignable(
-  claims: Readonly<Record<string, unknown>>,
-  allowed: readonly string[],
-): void {
+export function assertSignable(claims: Claims, allowed: readonly string[]): void {
   for (const name of Object.keys(claims)) {
     if (REGISTERED.has(name) || name === '__proto__') {
       throw new AuthWiringError(
@@ -230,22 +229,20 @@ export function assertSignable(
  * @throws AuthWiringError for an answer that is neither an object of claims nor `null`: a look-up that
  * finds nothing, or a forgotten `return`, must not give a token without claims to a deleted account.
  */
-export async function claimsOf(
+async function claimsOf(
   given: ApplicationMethod<ClaimsSource> | undefined,
   subject: string,
   context: ClaimsContext,
-): Promise<Readonly<Record<string, unknown>> | null> {
+): Promise<Claims | null> {
   if (given === undefined) return {};
   const source = given.source ?? given.find();
   // What an application without types gives is not known.
   const answer: unknown = await source.claims(subject, context);
   if (answer === null) return null;
-  if (typeof answer === 'object' && !Array.isArray(answer)) {
-    return answer as Readonly<Record<string, unknown>>;
-  }
+  if (typeof answer === 'object' && !Array.isArray(answer)) return answer as Claims;
   const kind = Array.isArray(answer) ? 'a list' : typeof answer;
   throw new AuthWiringError(
-    `The option claims returned ${kind === 'undefined' ? 'undefined' : kind}, at ${context.on}. ` +
+    `The option claims returned ${kind}, at ${context.on}. ` +
       'Nothing was issued and nothing was consumed.',
     'For an account that no longer exists return null: the client gets account_disabled, and ' +
       'its session ends.',

@@ -16,13 +16,7 @@ import { EventKeys } from '../revocation/index/event-key.js';
 import { RevocationIndex } from '../revocation/index/revocation-index.js';
 import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
-import {
-  AccessTokenSigner,
-  assertFitsCookie,
-  claimsOf,
-  loginResultOf,
-  type SignedAccessToken,
-} from './access-token.signer.js';
+import { AccessTokenSigner, loginResultOf, type SignedAccessToken } from './access-token.signer.js';
 import type { Authenticate, AuthenticatedSubject, LoginResult } from './login-context.js';
 import { assertCurrent } from './login.service.js';
 import { newestCutoff } from './rotate.js';
@@ -41,6 +35,9 @@ export interface ConfirmContext {
   /** The request in which it happens, for the audit. */
   readonly requestId?: string | undefined;
 }
+
+/** The session of the token, whether it is there or not. */
+type Confirmed = Pick<SessionRow, 'subject' | 'sid'>;
 
 /** A session that is confirmed, or why nothing was changed. */
 type ConfirmOutcome =
@@ -83,48 +80,60 @@ export class ConfirmService {
     const isSame = who && subjectOf(who.subject, 'sessions.confirm()') === sub;
     if (!isSame) {
       this.meter.refusals.credentials_invalid++;
-      this.tell('login_refused', sub, sid, context, 'credentials_invalid');
+      this.tell('login_refused', { subject: sub, sid }, context, 'credentials_invalid');
       return null;
     }
     assertCurrent(since, this.positions.databaseNow());
     const session = await this.find(sub, sid);
-    if (session === undefined) throw this.refuse('session_ended', sub, sid, context);
-    const { delivery } = session;
-    if (context.delivery !== undefined && context.delivery !== delivery) {
+    if (session === undefined) throw this.refuse('session_ended', { subject: sub, sid }, context);
+    const signed = await this.sign(session, since, who.claims, context);
+    await this.renew(session, since, signed, context);
+    const now = this.positions.databaseNow();
+    const result = loginResultOf(signed, session, undefined, session.idleUntil, now);
+    // No refresh token, but the access cookie lasts as long as that of the one there is.
+    return { ...result, refreshExpiresIn: result.idleExpiresIn };
+  }
+
+  /** Before anything is written: without a key, or with bad claims, nothing is changed. */
+  private async sign(
+    session: SessionRow,
+    since: LogPosition,
+    claims: AuthenticatedSubject['claims'],
+    context: ConfirmContext,
+  ): Promise<SignedAccessToken> {
+    if (context.delivery !== undefined && context.delivery !== session.delivery) {
       throw refusal('token_invalid', {
         message: 'The session sends its tokens in another way (cookies or bodies).',
       });
     }
-    const claims = await this.claimsFor(who, session);
-    if (claims === null) throw this.refuse('account_disabled', sub, sid, context);
     // The new token is bound as the session is: whoever has the old one alone gains nothing.
     const bound = this.binding?.ofRefresh(session, context, session.jkt ?? undefined);
     this.binding?.checkAddress(session, context);
-    // Signed before anything is written: without a key, or with bad claims, nothing is changed.
     const again = { ...session, authTime: since.now };
-    const signed = await this.signer.sign(again, claims, since, bound);
-    assertFitsCookie(signed, delivery);
-    const { gen } = session;
+    const signed = await this.signer.sign(again, since, bound, 'login', claims);
+    if (signed === null) throw this.refuse('account_disabled', session, context);
+    return signed;
+  }
+
+  /** @throws AuthException for a session or an account that has ended since the token was verified. */
+  private async renew(
+    session: SessionRow,
+    since: LogPosition,
+    signed: SignedAccessToken,
+    context: ConfirmContext,
+  ): Promise<void> {
+    const { subject: sub, sid, gen } = session;
     // H1: a failover may have lost events that this instance knows; they still count.
-    const known = this.index.find({ iss, sub, sid, gen }, undefined, true)?.reason;
-    const outcome = await this.store.write((of) => confirmed(of, session, since, signed, known));
-    if (outcome.kind === 'confirmed') {
-      this.tell('login_confirmed', sub, sid, context);
-      const result = loginResultOf(
-        signed,
-        session,
-        undefined,
-        session.idleUntil,
-        this.positions.databaseNow(),
-      );
-      // No refresh token, but the access cookie lasts as long as that of the one there is.
-      return { ...result, refreshExpiresIn: result.idleExpiresIn };
-    }
+    const known = this.index.find({ iss: this.options.issuer, sub, sid, gen }, undefined, true);
+    const outcome = await this.store.write((of) =>
+      confirmed(of, session, since, signed, known?.reason),
+    );
+    if (outcome.kind === 'confirmed') return this.tell('login_confirmed', session, context);
     if (outcome.kind === 'ended') {
-      throw this.refuse('session_ended', sub, sid, context, outcome.reason);
+      throw this.refuse('session_ended', session, context, outcome.reason);
     }
     if (outcome.kind !== 'superseded') {
-      throw this.refuse(`account_${outcome.kind}`, sub, sid, context);
+      throw this.refuse(`account_${outcome.kind}`, session, context);
     }
     throw refusal('storage_unavailable', {
       message: 'The account is being changed. Try again.',
@@ -141,34 +150,23 @@ export class ConfirmService {
     return session?.subjectKey === this.keys.hex('subject', issuer, sub) ? session : undefined;
   }
 
-  private claimsFor(
-    { claims }: AuthenticatedSubject,
-    { subject, sid, client }: SessionRow,
-  ): Promise<Readonly<Record<string, unknown>> | null> {
-    if (claims !== undefined) return Promise.resolve(claims);
-    const context = { sessionId: sid, on: 'login', client: client ?? undefined } as const;
-    return claimsOf(this.options.claims, subject, context);
-  }
-
   private refuse(
     code: 'session_ended' | 'account_locked' | 'account_disabled',
-    subject: string,
-    sessionId: string,
+    session: Confirmed,
     context: ConfirmContext,
     reason?: RevocationReason,
   ): AuthException {
-    this.tell('login_refused', subject, sessionId, context, code);
+    this.tell('login_refused', session, context, code);
     return refusal(code, { reason });
   }
 
   private tell(
     type: 'login_confirmed' | 'login_refused',
-    subject: string,
-    sessionId: string,
+    { subject, sid }: Confirmed,
     { requestId }: ConfirmContext,
     reason?: string,
   ): void {
-    this.events.tell({ type, subject, sessionId, requestId, reason });
+    this.events.tell({ type, subject, sessionId: sid, requestId, reason });
   }
 }
 

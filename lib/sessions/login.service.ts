@@ -12,13 +12,7 @@ import { subjectOf } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import { RevocationWriter } from '../revocation/revocation-writer.service.js';
-import {
-  AccessTokenSigner,
-  assertFitsCookie,
-  claimsOf,
-  loginResultOf,
-  type SignedAccessToken,
-} from './access-token.signer.js';
+import { AccessTokenSigner, loginResultOf, type SignedAccessToken } from './access-token.signer.js';
 import {
   type Authenticate,
   type AuthenticatedSubject,
@@ -103,23 +97,21 @@ export class LoginService {
     bound: BoundClient | undefined,
   ): Promise<LoginResult> {
     assertCurrent(since, this.positions.databaseNow());
-    const { claims: loader, maxSessions } = this.options;
-    const { client, delivery, replaces, requestId } = context;
+    const { replaces, requestId } = context;
     const subject = subjectOf(given, 'sessions.login()');
     const sid = randomUUID();
-    const ownClaims =
-      claims ?? (await claimsOf(loader, subject, { sessionId: sid, on: 'login', client }));
-    if (ownClaims === null) throw this.refuse('account_disabled', subject, context);
     const row = this.sessionRow(subject, sid, since, context);
     // Signed before it is stored: without a signing key, or with bad claims, no session is left over.
-    const signed = await this.signer.sign(row, ownClaims, since, bound);
-    assertFitsCookie(signed, delivery);
+    const signed = await this.signer.sign(row, since, bound, 'login', claims);
+    if (signed === null) throw this.refuse('account_disabled', subject, context);
     this.warnOfLostClaims(claims);
     const hasRefresh = row.idleUntil > since.now;
     const session = signedRow(row, signed, hasRefresh);
     const token = hasRefresh ? this.refreshTokens.issue() : undefined;
     const digest = token && refreshTokenDigest(token);
-    const outcome = await this.store.writeAtOnce(newSession(session, digest, maxSessions));
+    const outcome = await this.store.writeAtOnce(
+      newSession(session, digest, this.options.maxSessions),
+    );
     if (outcome === 'locked' || outcome === 'disabled') {
       throw this.refuse(`account_${outcome}`, subject, context);
     }

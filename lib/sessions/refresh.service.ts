@@ -13,8 +13,6 @@ import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { RevocationWriter, type SessionsEnd } from '../revocation/revocation-writer.service.js';
 import {
   AccessTokenSigner,
-  assertFitsCookie,
-  claimsOf,
   loginResultOf,
   repeatedResultOf,
   type SignedAccessToken,
@@ -100,10 +98,9 @@ export class RefreshService {
       const key = this.binding?.retryKeyOf(session) ?? idempotencyKey;
       // Before the claims are asked for: a role that changes meanwhile revokes this token (G1).
       const since = presented.since ?? (await this.positions.read());
-      const claims = await this.claimsFor(session, context);
       // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
-      const signed = await this.signer.sign(session, claims, since, bound);
-      assertFitsCookie(signed, session.delivery);
+      const signed = await this.signer.sign(session, since, bound, 'refresh');
+      if (signed === null) throw await this.refuseGone(session, context);
       const outcome = await this.rotate(token, successor, presented, since, signed, context, key);
       if (outcome.kind === 'refreshed') {
         this.tell('refresh', session, context);
@@ -188,21 +185,11 @@ export class RefreshService {
     return isReused ? classOf(newest - number) : undefined;
   }
 
-  /** @throws AuthException 401 `account_disabled` when the account is gone: then the session ends too. */
-  private async claimsFor(
-    session: SessionRow,
-    context: ClientContext,
-  ): Promise<Readonly<Record<string, unknown>>> {
-    const { subject, sid, client } = session;
-    const claims = await claimsOf(this.options.claims, subject, {
-      sessionId: sid,
-      on: 'refresh',
-      client: client ?? undefined,
-    });
-    if (claims !== null) return claims;
+  /** The account is gone, so its session ends too. */
+  private async refuseGone(session: SessionRow, context: ClientContext): Promise<AuthException> {
     const reason = 'account_disabled';
     await this.end(session, context, { type: 'refresh_refused', reason });
-    throw refusal(reason);
+    return refusal(reason);
   }
 
   private rotate(
