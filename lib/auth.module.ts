@@ -20,12 +20,16 @@ import {
   ConfigurableModuleClass,
   type OPTIONS_TYPE,
 } from './auth.module-definition.js';
-import { AccessTokenGuard, AccessTokenStrategy } from './authentication/access-token.guard.js';
+import {
+  AccessTokenGuard,
+  AccessTokenStrategy,
+  LOGIN_STRATEGY,
+  LoginTokenStrategy,
+} from './authentication/access-token.guard.js';
 import { JwtAuthGuard, RoutePolicyReader } from './authentication/jwt-auth.guard.js';
 import { jwtServiceModule } from './authentication/jwt.service.js';
 import { JwtStrategy } from './authentication/jwt.strategy.js';
 import { KeyRing, KeyService } from './authentication/key-ring.js';
-import { LOGIN_STRATEGY, LoginTokenStrategy } from './authentication/login.guard.js';
 import { OpaqueTokens } from './authentication/opaque-tokens.js';
 import { AuthSelfTest } from './authentication/self-test.js';
 import { COOKIE_MODE, TokenSource } from './authentication/token-source.js';
@@ -42,7 +46,6 @@ import {
   RESOLVED_HTTP_OPTIONS,
   resolveHttpOptions,
 } from './http/http-options.js';
-import { ConfirmRoutes } from './http/confirm.routes.js';
 import { LoginRoutes, RefreshRoutes } from './http/login.routes.js';
 import { LogoutRoutes } from './http/logout.routes.js';
 import { acceptUnreadBodies } from './http/own-routes.js';
@@ -254,7 +257,7 @@ function httpDefinition(given: AuthHttpOptions | undefined): HttpDefinition {
   const options = resolveHttpOptions(given);
   const { prefix, verifyCredentials, recentLogin } = options;
   const routes = [
-    ...(verifyCredentials === undefined ? [] : [LoginRoutes, ConfirmRoutes]),
+    ...(verifyCredentials === undefined ? [] : [LoginRoutes]),
     RefreshRoutes,
     LogoutRoutes,
     TokenRoutes,

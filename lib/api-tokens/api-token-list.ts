@@ -2,7 +2,7 @@ import { apiTokenOf, apiTokens, type ApiTokenPlace } from '../database/api-token
 import type { ApiToken } from '../database/entities/auth-api-token.entity.js';
 import type { Transaction } from '../database/statement.js';
 import type { StoredSessions } from '../sessions/session-store.service.js';
-import { endOfToken } from './api-token-end.js';
+import { endOfToken } from './api-token.js';
 
 /** Rows of a list that are read at a time, at least. */
 const SMALLEST_READ = 50;

@@ -29,8 +29,7 @@ import {
   STRANGERS,
 } from '../sessions/refresh-token-lookup.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
-import { endOfToken } from './api-token-end.js';
-import { apiTokenDigest, isApiToken, newApiToken, randomPartOf } from './api-token.js';
+import { apiTokenDigest, endOfToken, isApiToken, newApiToken, randomPartOf } from './api-token.js';
 
 /** The last use of a token is noted in steps of this (ms), and a token is remembered for no longer. */
 const USE_STEP = 3_600_000;

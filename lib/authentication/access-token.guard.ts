@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthRequest } from '../platform/request.js';
+import { NO_KEY } from '../revocation/revocation-decider.service.js';
 import { JwtAuthGuard, STRATEGY } from './jwt-auth.guard.js';
 import { JwtStrategy, notOurs, type Outcome, toOutcome, unread } from './jwt.strategy.js';
 import { OpaqueTokens } from './opaque-tokens.js';
 import { type SignedToken, type TokenDemand, TokenVerifier } from './token-verifier.js';
-import type { VerifiedToken } from './verified-tokens.js';
+import { VerifiedToken } from './verified-tokens.js';
 
 /** Authenticates a request by a JWT or an opaque token, whichever its text is. */
 @Injectable()
@@ -72,4 +73,35 @@ export class AccessTokenGuard extends JwtAuthGuard {
   // Injected after the property of JwtAuthGuard, whose place it takes.
   @Inject(AccessTokenStrategy)
   override readonly [STRATEGY]!: AccessTokenStrategy;
+}
+
+/** Injected with the strategy of the access tokens that `login()` gives. */
+export const LOGIN_STRATEGY = Symbol('nestjs-logout:login-strategy');
+
+/** As {@link AccessTokenStrategy}, for the access tokens of logins only. */
+export class LoginTokenStrategy extends AccessTokenStrategy {
+  protected override verify(
+    text: string,
+    demand: TokenDemand,
+  ): VerifiedToken | SignedToken | Promise<VerifiedToken> {
+    const token = super.verify(text, demand);
+    return token instanceof Promise ? token.then(assertLogin) : assertLogin(token);
+  }
+}
+
+/**
+ * For the routes of the library: accepts what `login()` gives, JWTs or opaque tokens, and no API token,
+ * which must not end its owner's sessions.
+ */
+@Injectable()
+export class LoginGuard extends JwtAuthGuard {
+  @Inject(LOGIN_STRATEGY)
+  override readonly [STRATEGY]!: Pick<JwtStrategy, 'lendMethods' | 'outcomeOf' | 'tokenOf'>;
+}
+
+function assertLogin<T extends VerifiedToken | SignedToken>(token: T): T {
+  const isApiToken =
+    token instanceof VerifiedToken && token.key.kid === NO_KEY && token.claims.sid === undefined;
+  if (isApiToken) throw refusal('token_invalid', { cause: 'An API token is no login.' });
+  return token;
 }

@@ -6,8 +6,7 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { TokenClaims } from '../options/token-claims.js';
-import { claimsOf, kidOfRequest, requestOf } from '../platform/request.js';
-import { KID_OF_CLAIMS } from './kid-of-claims.js';
+import { claimsOf, KID_OF_CLAIMS, kidOfRequest, requestOf } from '../platform/request.js';
 
 /**
  * The route needs no token, and ignores a token that is sent. `@OptionalAuth()`, `@AllowExpired()` or

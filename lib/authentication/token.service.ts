@@ -6,14 +6,13 @@ import { AuthMeter } from '../events/auth-meter.service.js';
 import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { type HandshakeRequest, readHandshake } from '../platform/handshake.js';
-import { assertHeaders, type AuthRequest } from '../platform/request.js';
+import { assertHeaders, type AuthRequest, KID_OF_CLAIMS } from '../platform/request.js';
 import { INSTANCE_LABEL } from '../revocation/log/instance-presence.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import type { TokenEnding } from '../revocation/log/token-endings.js';
 import { NO_KEY } from '../revocation/revocation-decider.service.js';
 import { RevocationService } from '../revocation/revocation.service.js';
 import type { Freshness } from '../revocation/staleness/freshness.decorators.js';
-import { KID_OF_CLAIMS } from './kid-of-claims.js';
 import { OpaqueTokens } from './opaque-tokens.js';
 import {
   DEFAULT_DEMAND,

@@ -2,7 +2,7 @@ import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import type { BindingRule } from '../options/binding-option.js';
 import { addressOf, networkOf } from '../platform/client-address.js';
-import { deriveKey } from '../platform/derived-key.js';
+import { deriveKey } from '../options/key-material.js';
 
 /** So many bytes of a digest are kept. */
 const BYTES = 16;

@@ -1,11 +1,11 @@
-import { hash } from 'node:crypto';
+import { createHmac, hash, type KeyObject } from 'node:crypto';
 import { importPeer } from '../errors/auth-wiring.error.js';
-import { AuthException, refusal } from '../errors/auth.exception.js';
+import { AuthException, AuthUnauthorizedException, refusal } from '../errors/auth.exception.js';
+import { ERROR_CODES } from '../errors/error-codes.js';
 import type { ResolvedBinding } from '../options/binding-option.js';
+import { deriveKey } from '../options/key-material.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 import { type DpopRequest, plainUrlOf, requestUrlOf } from './client-request.js';
-import type { DpopNonces } from './dpop-nonces.js';
-import { dpopRefusal, PROOF_ALGORITHMS } from './dpop-refusal.js';
 import { SeenProofs } from './seen-proofs.js';
 
 type Jose = typeof import('jose');
@@ -15,6 +15,12 @@ const LONGEST = 4_096;
 
 /** How many proofs are remembered for each purpose; about 15 MB. */
 const MOST_SEEN = 100_000;
+
+/** The algorithms of proofs: all are asymmetric (RFC 9449 section 11.6). */
+export const PROOF_ALGORITHMS = ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'PS256'];
+
+/** How long one nonce is the newest (ms); it is accepted for as long again. */
+const PERIOD = 300_000;
 
 /** Members of private and symmetric keys (RFC 7518 section 6). */
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
@@ -146,4 +152,67 @@ function proofIn({ headers }: DpopRequest): string {
 
 function wrong(member: string): Error {
   return new Error(`The member "${member}" of the proof is missing or not acceptable.`);
+}
+
+/**
+ * The nonces that proofs must contain (RFC 9449 section 8). They follow from the time and the keys of the ring,
+ * so each instance accepts those of every other, and none is stored.
+ */
+export class DpopNonces {
+  /** @param keys - The one that signs now comes first. */
+  constructor(
+    private readonly keys: () => readonly KeyObject[],
+    private readonly clock: Pick<AuthClock, 'wall'>,
+  ) {}
+
+  /** The newest one; `undefined` while the ring has no secret. */
+  newest(): string | undefined {
+    const [key] = this.keys();
+    return key && nonceOf(key, this.period());
+  }
+
+  accepts(nonce: unknown): boolean {
+    const now = this.period();
+    // The next one too: the clock of another instance may be ahead.
+    const periods = [now, now - 1, now + 1];
+    return this.keys().some((key) => periods.some((period) => nonce === nonceOf(key, period)));
+  }
+
+  private period(): number {
+    return Math.floor(this.clock.wall() / PERIOD);
+  }
+}
+
+function nonceOf(key: KeyObject, period: number): string {
+  const digest = createHmac('sha256', deriveKey(key, 'dpop-nonce')).update(String(period)).digest();
+  return digest.subarray(0, 16).toString('base64url');
+}
+
+/** The codes of refusals that concern proofs, with the error of RFC 9449 section 7.1 for each. */
+const ERRORS = {
+  binding_mismatch: 'invalid_token',
+  dpop_proof_invalid: 'invalid_dpop_proof',
+  dpop_nonce_required: 'use_dpop_nonce',
+} as const;
+
+/**
+ * A 401 with the challenge of DPoP.
+ *
+ * @param cause - What is wrong, for the log of the application; the client gets the sentence of the code.
+ * @param nonce - The one to use next.
+ */
+export function dpopRefusal(
+  code: keyof typeof ERRORS,
+  cause: unknown,
+  nonce?: string,
+): AuthUnauthorizedException {
+  const { message } = ERROR_CODES[code];
+  const algs = PROOF_ALGORITHMS.join(' ');
+  return new AuthUnauthorizedException(code, message, {
+    cause,
+    headers: {
+      'WWW-Authenticate': `DPoP error="${ERRORS[code]}", error_description="${message}", algs="${algs}"`,
+      ...(nonce === undefined ? {} : { 'DPoP-Nonce': nonce }),
+    },
+  });
 }

@@ -19,9 +19,7 @@ import { NO_KEY } from '../revocation/revocation-decider.service.js';
 import { addressMismatch, boundAddressBy, isDigestOf } from './bound-address.js';
 import { BoundClient, type Confirmation } from './bound-client.js';
 import { clientAddressOf, type DpopRequest, hasDpopScheme, openingOf } from './client-request.js';
-import { DpopNonces } from './dpop-nonces.js';
-import { DpopProofs, loadJose } from './dpop-proofs.js';
-import { dpopRefusal, PROOF_ALGORITHMS } from './dpop-refusal.js';
+import { DpopNonces, DpopProofs, dpopRefusal, loadJose, PROOF_ALGORITHMS } from './dpop-proofs.js';
 
 /** Injected with a {@link TokenBinding}, or `null` where the option `binding` binds nothing. */
 export const TOKEN_BINDING = Symbol('nestjs-logout:token-binding');

@@ -1,20 +1,22 @@
-import { HttpCode, Inject, type OnModuleInit, Post, Req, Res } from '@nestjs/common';
+import { HttpCode, Inject, type OnModuleInit, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { AuthException, refusal } from '../errors/auth.exception.js';
-import { Public } from '../authentication/decorators.js';
-import { TokenSource } from '../authentication/token-source.js';
+import { LoginGuard } from '../authentication/access-token.guard.js';
+import { CurrentToken, Public } from '../authentication/decorators.js';
+import { bearerToken, TokenSource } from '../authentication/token-source.js';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { alreadyCounted } from '../events/auth-meter.service.js';
 import type { ApplicationMethod } from '../options/application-method.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
+import type { TokenClaims } from '../options/token-claims.js';
 import type { CookieResponse } from '../platform/cookies.js';
 import type { Authenticate, AuthenticatedSubject, LoginResult } from '../sessions/login-context.js';
 import { type AskedLifetimes, mostOfAnyClient } from '../sessions/login-lifetimes.js';
 import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';
-import { countWrongToken, type GuessLimit, limitGuesses } from './guess-limit.js';
+import { countWrongToken, limitGuesses } from './guess-limit.js';
 import {
   type Credentials,
   type CredentialsVerifier,
@@ -51,8 +53,7 @@ export interface TokenAnswer {
   readonly session_id: string;
 }
 
-/** `POST login`; mounted only where the application gives `verifyCredentials`. */
-@Public()
+/** `POST login` and `POST confirm`; mounted only where the application gives `verifyCredentials`. */
 @OwnRoutes()
 export class LoginRoutes implements OnModuleInit {
   private readonly verifier: ApplicationMethod<CredentialsVerifier> | undefined;
@@ -83,13 +84,14 @@ export class LoginRoutes implements OnModuleInit {
    */
   @Post('login')
   @HttpCode(200)
+  @Public()
   async login(
     @Req() request: HttpRequest,
     @Res({ passthrough: true }) response: CookieResponse,
   ): Promise<TokenAnswer> {
     const { isOn: hasCookies } = this.cookies;
     if (hasCookies) this.cookies.refuseOtherOrigins(request);
-    const authenticate = guessOf(request, this.verifier, this.options.limit);
+    const authenticate = this.guessOf(request);
     const delivery = hasCookies ? 'cookie' : 'body';
     const client = clientOf(request);
     const persistent = persistentOf(request);
@@ -107,6 +109,57 @@ export class LoginRoutes implements OnModuleInit {
     return tokenAnswer(login, delivery);
   }
 
+  /**
+   * Takes the access token and, as `POST login`, `username` and `password` of its account. The answer is
+   * that of a login with a new access token and without a refresh token, in the place where the old one was.
+   *
+   * @throws AuthException 401 `credentials_invalid` also for the credentials of another account.
+   */
+  @Post('confirm')
+  @HttpCode(200)
+  @UseGuards(LoginGuard)
+  async confirm(
+    @Req() request: HttpRequest,
+    @CurrentToken() token: TokenClaims,
+    @Res({ passthrough: true }) response: CookieResponse,
+  ): Promise<TokenAnswer> {
+    const delivery = bearerToken(request, true) === undefined ? 'cookie' : 'body';
+    const authenticate = this.guessOf(request);
+    const { ip, requestId } = clientOf(request);
+    const context = { delivery, ip, requestId } as const;
+    const confirmed = await this.sessions.confirm(token, authenticate, context);
+    if (confirmed === null) throw alreadyCounted(refusal('credentials_invalid'));
+    if (delivery === 'cookie') this.cookies.set(response, confirmed);
+    return tokenAnswer(confirmed, delivery);
+  }
+
+  /**
+   * Checks the credentials that a request has, under the limit of guesses.
+   *
+   * @throws AuthException 400 `credentials_missing`, at once.
+   */
+  private guessOf(request: HttpRequest): Authenticate {
+    const credentials = credentialsOf(request);
+    const verify = (): Promise<AuthenticatedSubject | null> => this.subjectOf(credentials, request);
+    return () => limitGuesses(this.options.limit, credentials.username, request, verify);
+  }
+
+  /** @throws AuthWiringError for an answer that is neither `null` nor `{ subject }`. */
+  private async subjectOf(
+    credentials: Credentials,
+    request: object,
+  ): Promise<AuthenticatedSubject | null> {
+    const { verifier } = this;
+    const source = verifier && (verifier.source ?? verifier.find());
+    const answer = (await source?.verifyCredentials(credentials, request)) ?? null;
+    if (answer === null) return null;
+    if (typeof answer === 'object' && answer.subject !== undefined) return answer;
+    throw new AuthWiringError(
+      'verifyCredentials returned something that is neither null nor { subject }.',
+      'Return { subject: user.id, claims: { … } }, or null for wrong credentials.',
+    );
+  }
+
   /** The session that this browser holds: a login replaces it (RT-10). */
   private async heldSession(request: HttpRequest): Promise<string | undefined> {
     try {
@@ -122,39 +175,6 @@ export class LoginRoutes implements OnModuleInit {
       throw error;
     }
   }
-}
-
-/**
- * Checks the credentials that a request has, under the limit of guesses.
- *
- * @throws AuthException 400 `credentials_missing`, at once.
- */
-export function guessOf(
-  request: HttpRequest,
-  verifier: ApplicationMethod<CredentialsVerifier> | undefined,
-  limit: GuessLimit | undefined,
-): Authenticate {
-  const credentials = credentialsOf(request);
-  const verify = (): Promise<AuthenticatedSubject | null> =>
-    subjectBy(verifier, credentials, request);
-  if (limit === undefined) return verify;
-  return () => limitGuesses(limit, credentials.username, request, verify);
-}
-
-/** @throws AuthWiringError for an answer that is neither `null` nor `{ subject }`. */
-async function subjectBy(
-  verifier: ApplicationMethod<CredentialsVerifier> | undefined,
-  credentials: Credentials,
-  request: object,
-): Promise<AuthenticatedSubject | null> {
-  const source = verifier && (verifier.source ?? verifier.find());
-  const answer = (await source?.verifyCredentials(credentials, request)) ?? null;
-  if (answer === null) return null;
-  if (typeof answer === 'object' && answer.subject !== undefined) return answer;
-  throw new AuthWiringError(
-    'verifyCredentials returned something that is neither null nor { subject }.',
-    'Return { subject: user.id, claims: { … } }, or null for wrong credentials.',
-  );
 }
 
 /** `POST refresh`; also without `verifyCredentials`, because a login of the application needs it. */

@@ -1,7 +1,7 @@
 import { HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { CurrentToken, Public } from '../authentication/decorators.js';
-import { LoginGuard } from '../authentication/login.guard.js';
+import { LoginGuard } from '../authentication/access-token.guard.js';
 import { TokenSource } from '../authentication/token-source.js';
 import { TokenService } from '../authentication/token.service.js';
 import type { SessionRow } from '../database/session.statements.js';

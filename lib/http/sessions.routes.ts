@@ -1,7 +1,7 @@
 import { Delete, Get, HttpCode, Param, Req, Res, UseGuards } from '@nestjs/common';
 import { refusal } from '../errors/auth.exception.js';
 import { CurrentToken } from '../authentication/decorators.js';
-import { LoginGuard } from '../authentication/login.guard.js';
+import { LoginGuard } from '../authentication/access-token.guard.js';
 import { LogoutService } from '../logout/logout.service.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { CookieResponse } from '../platform/cookies.js';

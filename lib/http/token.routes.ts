@@ -12,7 +12,7 @@ import {
 } from '@nestjs/common';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { CurrentToken, Public } from '../authentication/decorators.js';
-import { LoginGuard } from '../authentication/login.guard.js';
+import { LoginGuard } from '../authentication/access-token.guard.js';
 import { KeyRing, type PublicJwk } from '../authentication/key-ring.js';
 import { TokenService } from '../authentication/token.service.js';
 import { LogoutService } from '../logout/logout.service.js';

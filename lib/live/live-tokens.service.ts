@@ -1,7 +1,6 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { setImmediate } from 'node:timers';
 import type { MonoTypeOperatorFunction, Subscription } from 'rxjs';
-import { KID_OF_CLAIMS } from '../authentication/kid-of-claims.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
@@ -10,6 +9,7 @@ import type { StalePolicy } from '../options/operation-settings.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
+import { KID_OF_CLAIMS } from '../platform/request.js';
 import { RevocationFeed } from '../revocation/feed/revocation-feed.service.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { type AddedEvent, RevocationIndex } from '../revocation/index/revocation-index.js';

@@ -93,9 +93,13 @@ export function hmacKey(secret: KeyObject): AuthKey {
  */
 export function subjectHashKey(given: unknown, path: string): KeyObject | undefined {
   if (given === undefined) return undefined;
-  const secret = readSecret(given, path, 'HMAC-SHA256', 32);
-  const derived = hkdfSync('sha256', secret, '', 'nestjs-logout/subject-hash', 32);
-  return createSecretKey(Buffer.from(derived));
+  return createSecretKey(deriveKey(readSecret(given, path, 'HMAC-SHA256', 32), 'subject-hash'));
+}
+
+/** A key for one purpose, from a secret or a private key: the same on every instance. */
+export function deriveKey(key: KeyObject, purpose: string): Buffer {
+  const bytes = key.type === 'secret' ? key.export() : key.export({ type: 'pkcs8', format: 'der' });
+  return Buffer.from(hkdfSync('sha256', bytes, '', `nestjs-logout/${purpose}`, 32));
 }
 
 /** This only ever refuses: what a key *is* follows from the property that holds it. */

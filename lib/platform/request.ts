@@ -136,6 +136,12 @@ export function kidOfRequest(request: AuthRequest): string | undefined {
   return (request[AUTHENTICATED] as Authenticated | undefined)?.kid;
 }
 
+/**
+ * The `kid` of the key that verified these claims, for a watched connection: `revokeKey()` ends the tokens of
+ * one key, and claims do not name it. Copies of the claims are not in it.
+ */
+export const KID_OF_CLAIMS = new WeakMap<object, string>();
+
 /** Called by whatever authenticated a request, after the last check. */
 export function rememberClaims(request: AuthRequest, claims: object, kid?: string): void {
   request[AUTHENTICATED] = { claims, kid } satisfies Authenticated;

@@ -8,7 +8,7 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
-import { deriveKey } from '../platform/derived-key.js';
+import { deriveKey } from '../options/key-material.js';
 
 /** 192 random bits: not a UUID and not a JWT (ASVS 5.0 7.2.3). */
 const RANDOM_BYTES = 24;

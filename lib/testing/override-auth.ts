@@ -1,8 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { MockFactory, TestingModuleBuilder } from '@nestjs/testing';
-import { AccessTokenStrategy } from '../authentication/access-token.guard.js';
+import { AccessTokenStrategy, LOGIN_STRATEGY } from '../authentication/access-token.guard.js';
 import { RoutePolicyReader } from '../authentication/jwt-auth.guard.js';
-import { LOGIN_STRATEGY } from '../authentication/login.guard.js';
 import { JwtStrategy } from '../authentication/jwt.strategy.js';
 import { AuthSelfTest } from '../authentication/self-test.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';

@@ -35,14 +35,14 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'the row of an opaque token is read without the cut-off of its account',
-    'api-tokens/api-token-end',
+    'api-tokens/api-token',
     'if (ofAccount !== undefined)',
     'if (false)',
     'a row is read again before the log may forget',
   ),
   one(
     'the row of an opaque token does not say that it has ended',
-    'api-tokens/api-token-end',
+    'api-tokens/api-token',
     'endedAt === null ? undefined',
     'true ? undefined',
     'what the database lost',
@@ -123,7 +123,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'an API token may end its owner’s sessions',
-    'authentication/login.guard',
+    'authentication/access-token.guard',
     'if (isApiToken)',
     'if (false)',
     'the routes of the library take them',

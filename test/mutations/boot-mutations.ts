@@ -34,8 +34,8 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
   one(
     'login is mounted without verifyCredentials',
     'auth.module',
-    'verifyCredentials === undefined ? [] : [LoginRoutes, ConfirmRoutes]',
-    '[LoginRoutes, ConfirmRoutes]',
+    'verifyCredentials === undefined ? [] : [LoginRoutes]',
+    '[LoginRoutes]',
     'e2e/http-options',
   ),
   one(

@@ -150,9 +150,9 @@ export const STEP_UP_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'guesses at a confirmation are not limited',
-    'http/confirm.routes',
-    'guessOf(request, this.verifier, this.options.limit)',
-    'guessOf(request, this.verifier, undefined)',
+    'http/login.routes',
+    'limitGuesses(this.options.limit,',
+    'limitGuesses(undefined,',
     'e2e/http-step-up',
   ),
   one(
