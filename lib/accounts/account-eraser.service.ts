@@ -5,11 +5,8 @@ import { AuthClock } from '../platform/auth-clock.js';
 import { messageOf } from '../platform/log-text.js';
 import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { eraseApiTokens } from '../api-tokens/api-token-sweep.js';
-import { eraseSessions } from '../sessions/session-sweep.js';
+import { changeAll, eraseSessions, type Find, RANGE } from '../sessions/session-sweep.js';
 import { SessionStore } from '../sessions/session-store.service.js';
-
-/** Sessions that are erased in one transaction. */
-const BATCH = 500;
 
 /** Between two checks whether a caller's transaction is over (ms). */
 const LOOK_AGAIN = 1_000;
@@ -34,14 +31,8 @@ export class AccountEraser {
    * after it.
    */
   async eraseBelow(subjectKey: string, position: number): Promise<void> {
-    for (let found = BATCH; found === BATCH;) {
-      const rows = await this.store.read(({ statements }) =>
-        statements.findOfSubject(subjectKey, position, BATCH),
-      );
-      found = rows.length;
-      const sessions = rows.map((row) => row['session_key'] ?? '').toSorted();
-      if (found > 0) await this.store.write((of) => eraseSessions(of, sessions));
-    }
+    const find: Find = ({ statements }) => statements.findOfSubject(subjectKey, position, RANGE);
+    await changeAll(this.store, find, eraseSessions);
     if (this.options.apiTokens === undefined) return;
     await eraseApiTokens(this.store, subjectKey, position);
   }

@@ -1,14 +1,9 @@
 import { apiTokenOf, apiTokens, type ApiTokenPlace } from '../database/api-token.statements.js';
 import type { ApiToken } from '../database/entities/auth-api-token.entity.js';
 import type { Transaction } from '../database/statement.js';
+import { findPage } from '../sessions/session-list.js';
 import type { StoredSessions } from '../sessions/session-store.service.js';
 import { endOfToken } from './api-token.js';
-
-/** Rows of a list that are read at a time, at least. */
-const SMALLEST_READ = 50;
-
-/** Rows that one page skips or returns; after them the caller asks again. */
-const MOST_READ = 2_000;
 
 /** One API token of an account, as its owner can see it: without the token itself. @publicApi */
 export interface ApiTokenInfo {
@@ -41,8 +36,7 @@ export function apiTokenInfoOf(row: ApiToken): ApiTokenInfo {
 }
 
 /**
- * Open tokens of an account, the newest first. Rows that have ended and are not deleted yet are skipped, but
- * only so many: `next` is there while there may be more, also after a short page.
+ * A page of an account's open tokens.
  *
  * @param isEnded - Whether the log has ended a token whose row does not show it yet.
  */
@@ -52,25 +46,16 @@ export function* findTokens(
   after: ApiTokenPlace | undefined,
   limit: number,
   isEnded: (token: ApiToken) => boolean,
-): Transaction<{ readonly tokens: ApiToken[]; readonly next: ApiTokenPlace | undefined }> {
+): Transaction<{ readonly page: ApiToken[]; readonly next: ApiTokenPlace | undefined }> {
   const judgement = yield* of.judge(subjectKey);
-  const isOpen = (token: ApiToken): boolean =>
-    token.expiresAt > judgement.now &&
-    endOfToken(token, judgement) === undefined &&
-    !isEnded(token);
-  const tokens: ApiToken[] = [];
-  let place = after;
-  for (let read = 0; read < MOST_READ;) {
-    const batch = Math.max(limit - tokens.length + 1, SMALLEST_READ);
-    const { rows } = yield apiTokens(of.dialect).pageOpen(subjectKey, place, batch);
-    for (const token of rows.map(apiTokenOf)) {
-      const continues = isOpen(token);
-      if (continues && tokens.length === limit) return { tokens, next: place };
-      if (continues) tokens.push(token);
-      place = token;
-    }
-    if (rows.length < batch) return { tokens, next: undefined };
-    read += rows.length;
-  }
-  return { tokens, next: place };
+  return yield* findPage<ApiTokenPlace, ApiToken>(
+    (place, batch) => apiTokens(of.dialect).pageOpen(subjectKey, place, batch),
+    apiTokenOf,
+    (token) =>
+      token.expiresAt > judgement.now &&
+      endOfToken(token, judgement) === undefined &&
+      !isEnded(token),
+    after,
+    limit,
+  );
 }

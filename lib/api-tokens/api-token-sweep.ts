@@ -1,14 +1,18 @@
-import { setImmediate } from 'node:timers/promises';
 import { apiTokens } from '../database/api-token.statements.js';
 import { AuthAccount } from '../database/entities/auth-account.entity.js';
 import { integerOf, reader } from '../database/entities/table.js';
-import type { Row, Statement, Transaction } from '../database/statement.js';
+import type { Row, Transaction } from '../database/statement.js';
 import type { PurgeSweep } from '../revocation/log/revocation-purge.service.js';
 import { RETENTION_MARGIN } from '../revocation/log/retention.js';
-import type { SessionRows, SessionTables } from '../sessions/session-sweep.js';
-
-/** Rows chosen without locks and changed by key in one transaction. */
-const RANGE = 500;
+import {
+  type Change,
+  changeAll,
+  type Find,
+  keysIn,
+  RANGE,
+  type SessionRows,
+  type SessionTables,
+} from '../sessions/session-sweep.js';
 
 /**
  * How much older cut-offs are looked at again (ms): a token may be stored a little after the cut-off that
@@ -31,18 +35,8 @@ export function apiTokenSweep(
   let after = 0;
   let since = 1;
   return async (now, isStopped, onDeleted) => {
-    const each = async (
-      find: (of: SessionTables) => Statement,
-      change: (of: SessionTables, found: readonly Row[]) => Transaction<number>,
-    ): Promise<void> => {
-      for (let found = RANGE; found === RANGE && !isStopped();) {
-        const these = await rows.read(find);
-        found = these.length;
-        if (found === 0) break;
-        await onDeleted(await rows.write((of) => change(of, these)));
-        await setImmediate();
-      }
-    };
+    const each = (find: Find, change: Change): Promise<void> =>
+      changeAll(rows, find, change, isStopped, onDeleted);
     const [head] = await rows.read(({ statements }) => apiTokens(statements.dialect).position());
     await each(({ statements }) => apiTokens(statements.dialect).findRevoked(after, RANGE), end);
     await each(({ statements }) => apiTokens(statements.dialect).findMarked(since, RANGE), end);
@@ -63,18 +57,14 @@ export function apiTokenSweep(
 }
 
 /** Deletes the API tokens of an account that were issued below a position. */
-export async function eraseApiTokens(
+export function eraseApiTokens(
   rows: SessionRows,
   subjectKey: string,
   position: number,
 ): Promise<void> {
-  for (let found = RANGE; found === RANGE;) {
-    const these = await rows.read(({ statements }) =>
-      apiTokens(statements.dialect).findOfSubject(subjectKey, position, RANGE),
-    );
-    found = these.length;
-    if (found > 0) await rows.write((of) => erase(of, these));
-  }
+  const find: Find = ({ statements }) =>
+    apiTokens(statements.dialect).findOfSubject(subjectKey, position, RANGE);
+  return changeAll(rows, find, erase);
 }
 
 const readMark = reader(AuthAccount, ['reason']);
@@ -83,16 +73,11 @@ const readMark = reader(AuthAccount, ['reason']);
 function* end({ statements }: SessionTables, found: readonly Row[]): Transaction<number> {
   for (const endReason of new Set(found.map((row) => readMark(row).reason))) {
     const some = found.filter((row) => readMark(row).reason === endReason);
-    yield apiTokens(statements.dialect).end(digestsOf(some), { endReason });
+    yield apiTokens(statements.dialect).end(keysIn(some, 'token_digest'), { endReason });
   }
   return 0;
 }
 
 function* erase({ statements }: SessionTables, found: readonly Row[]): Transaction<number> {
-  return (yield apiTokens(statements.dialect).erase(digestsOf(found))).affected;
-}
-
-/** In one order, so that two sweeps never deadlock. */
-function digestsOf(rows: readonly Row[]): string[] {
-  return rows.map((row) => row['token_digest'] ?? '').toSorted();
+  return (yield apiTokens(statements.dialect).erase(keysIn(found, 'token_digest'))).affected;
 }

@@ -124,10 +124,11 @@ export class ApiTokenService {
     const { limit, after } = readListOptions(options);
     await this.log.settlePending();
     const place = after && { createdAt: after.createdAt, tokenKey: after.key };
-    const { tokens, next } = await this.store.write((of) =>
+    const found = await this.store.write((of) =>
       findTokens(of, key, place, limit, (token) => this.isEnded(token)),
     );
-    const page = tokens.map(apiTokenInfoOf);
+    const page = found.page.map(apiTokenInfoOf);
+    const { next } = found;
     if (next === undefined) return page;
     return Object.assign(page, { next: cursorOf({ ...next, key: next.tokenKey }) });
   }

@@ -3,8 +3,7 @@ import { isIdentifier } from '../platform/identifier.js';
 import { EventKeys } from '../revocation/index/event-key.js';
 import { DEFAULT_REASONS, type RevocationRequest } from '../revocation/log/event-draft.js';
 import type { Appended } from '../revocation/log/log.transactions.js';
-import { sessionsOfKey } from '../sessions/session-list.js';
-import { clientOf, grantOf, sessionsOfScope } from '../sessions/session-scope.js';
+import { clientOf, grantOf, sessionsOfKey, sessionsOfScope } from '../sessions/session-scope.js';
 import { type CommandContext, type CommandLog, parseRetryId } from './command-log.js';
 import { boundText, CommandUsageError, isUnbounded, plural } from './command.js';
 import {
@@ -223,10 +222,10 @@ const EVERY_ISSUER =
 /** By the database's time: this host's clock may be wrong. */
 async function pages(
   log: CommandLog,
-  { issuer, keys }: NamedIssuer,
+  { keys }: NamedIssuer,
   kid: string,
 ): Promise<AsyncGenerator<string[]>> {
-  return sessionsOfKey(log, keys, issuer, kid, (await log.figures()).now);
+  return sessionsOfKey(log, keys, kid, (await log.figures()).now);
 }
 
 /**

@@ -12,7 +12,7 @@ import { LogPositions } from '../revocation/log/log-positions.service.js';
 import { identityOf } from '../revocation/token-identity.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
-import { sessionsOfKey } from '../sessions/session-list.js';
+import { sessionsOfKey } from '../sessions/session-scope.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 import { ActIssuer } from './act-issuer.service.js';
 import { ScopedLogout } from './scoped-logout.service.js';
@@ -245,8 +245,7 @@ export class LogoutService {
   }
 
   private sessionsOf(kid: string): AsyncGenerator<string[]> {
-    const now = this.positions.databaseNow();
-    return sessionsOfKey(this.store, this.keys, this.options.issuer, kid, now);
+    return sessionsOfKey(this.store, this.keys, kid, this.positions.databaseNow());
   }
 
   /** @throws AuthException 400 `nothing_to_revoke` for what is neither a string nor claims. */

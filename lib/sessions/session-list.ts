@@ -1,9 +1,7 @@
 import { type AuthException, refusal } from '../errors/auth.exception.js';
 import { sessionOf, type SessionPlace, type SessionRow } from '../database/session.statements.js';
-import type { Transaction } from '../database/statement.js';
-import type { EventKeys } from '../revocation/index/event-key.js';
+import type { Row, Statement, Transaction } from '../database/statement.js';
 import { isOpen, type StoredSessions } from './session-store.service.js';
-import type { SessionRows } from './session-sweep.js';
 
 /** The default `limit` of {@link SessionService.list}. */
 const DEFAULT_LIMIT = 100;
@@ -16,12 +14,6 @@ const SMALLEST_READ = 50;
 
 /** Rows that one page skips or returns; after them the caller asks again (S6). */
 const MOST_READ = 2_000;
-
-/** Sessions of one signing key that are read at a time. */
-const KEY_BATCH = 500;
-
-/** Lower than the key of any session. */
-const FIRST_KEY = '0'.repeat(32);
 
 const TIME_BYTES = 8;
 const KEY_BYTES = 16;
@@ -65,31 +57,50 @@ export function readListOptions({ limit = DEFAULT_LIMIT, after }: SessionListOpt
 }
 
 /**
- * Open sessions of an account, the newest first. Rows that have ended and are not deleted yet are skipped,
+ * What is open of an account, the newest first. Rows that have ended and are not deleted yet are skipped,
  * but only so many: `next` is there while there may be more, also after a short page.
+ *
+ * @param rowsAfter - Reads some rows, the newest first.
  */
-export function* findPage(
+export function* findPage<Place, Found extends Place>(
+  rowsAfter: (place: Place | undefined, limit: number) => Statement,
+  readRow: (row: Row) => Found,
+  isOpen: (found: Found) => boolean,
+  after: Place | undefined,
+  limit: number,
+): Transaction<{ readonly page: Found[]; readonly next: Place | undefined }> {
+  const page: Found[] = [];
+  let place = after;
+  for (let read = 0; read < MOST_READ;) {
+    const batch = Math.max(limit - page.length + 1, SMALLEST_READ);
+    const { rows } = yield rowsAfter(place, batch);
+    for (const found of rows.map(readRow)) {
+      const isListed = isOpen(found);
+      if (isListed && page.length === limit) return { page, next: place };
+      if (isListed) page.push(found);
+      place = found;
+    }
+    if (rows.length < batch) return { page, next: undefined };
+    read += rows.length;
+  }
+  return { page, next: place };
+}
+
+/** A page of an account's open sessions. */
+export function* findSessions(
   of: StoredSessions,
   subjectKey: string,
   after: SessionPlace | undefined,
   limit: number,
-): Transaction<{ readonly sessions: SessionRow[]; readonly next: SessionPlace | undefined }> {
+): Transaction<{ readonly page: SessionRow[]; readonly next: SessionPlace | undefined }> {
   const judgement = yield* of.judge(subjectKey);
-  const sessions: SessionRow[] = [];
-  let place = after;
-  for (let read = 0; read < MOST_READ;) {
-    const batch = Math.max(limit - sessions.length + 1, SMALLEST_READ);
-    const { rows } = yield of.statements.pageOpen(subjectKey, place, batch);
-    for (const session of rows.map(sessionOf)) {
-      const continues = isOpen(session, judgement);
-      if (continues && sessions.length === limit) return { sessions, next: place };
-      if (continues) sessions.push(session);
-      place = session;
-    }
-    if (rows.length < batch) return { sessions, next: undefined };
-    read += rows.length;
-  }
-  return { sessions, next: place };
+  return yield* findPage<SessionPlace, SessionRow>(
+    (place, batch) => of.statements.pageOpen(subjectKey, place, batch),
+    sessionOf,
+    (session) => isOpen(session, judgement),
+    after,
+    limit,
+  );
 }
 
 /** Whether a session of this account is open; of any other account there is no such session. */
@@ -103,34 +114,6 @@ export function* findOpen(
   const session = sessionOf(rows[0]);
   if (session.subjectKey !== subjectKey) return false;
   return isOpen(session, yield* of.judge(subjectKey));
-}
-
-/**
- * The ids of an issuer's open sessions whose last access token this key has signed, page by page. Those
- * that end while the pages are read are left out.
- *
- * @param now - The database's time (epoch ms).
- */
-export async function* sessionsOfKey(
-  rows: Pick<SessionRows, 'read'>,
-  keys: EventKeys,
-  issuer: string,
-  kid: string,
-  now: number,
-): AsyncGenerator<string[]> {
-  let after = FIRST_KEY;
-  for (let found = KEY_BATCH; found === KEY_BATCH;) {
-    const from = after;
-    const page = await rows.read(({ statements }) =>
-      statements.listByKey(kid, from, now, KEY_BATCH),
-    );
-    found = page.length;
-    after = page.at(-1)?.['session_key'] ?? after;
-    // A log that several issuers share may hold sessions of another one with the same key.
-    yield page
-      .filter((row) => keys.hex('session', issuer, row['sid'] ?? '') === row['session_key'])
-      .map((row) => row['sid'] ?? '');
-  }
 }
 
 /** A place as text; nothing in it is secret. */
@@ -154,7 +137,7 @@ function placeOf(cursor: unknown): SessionPlace {
 }
 
 function invalid(message: string): AuthException {
-  return refusal('invalid_request', { message: message });
+  return refusal('invalid_request', { message });
 }
 
 /** One session of an account, as its owner can see it. @publicApi */

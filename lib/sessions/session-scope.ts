@@ -1,6 +1,7 @@
 import { cutOffOf } from '../database/account.statements.js';
 import type { RevocationReason } from '../database/entities/revocation-event.entity.js';
 import { sessionOf, type SessionPlace, type SessionRow } from '../database/session.statements.js';
+import type { Row } from '../database/statement.js';
 import { refusal } from '../errors/auth.exception.js';
 import { assertText, isIdentifier } from '../platform/identifier.js';
 import type { EventKeys, SessionScope } from '../revocation/index/event-key.js';
@@ -45,59 +46,80 @@ export async function overtakenBy(
  *
  * Names are compared here too: MariaDB takes `'tv '` for `'tv'`.
  */
-export function sessionsOfScope(
+export async function* sessionsOfScope(
   rows: Pick<SessionRows, 'read'>,
   keys: EventKeys,
   scope: SessionScope,
   below: number,
 ): AsyncGenerator<string[]> {
-  return 'grant' in scope
-    ? sessionsOfGrant(rows, keys, scope.grant, below)
-    : sessionsOfClient(rows, keys, scope, below);
-}
-
-async function* sessionsOfGrant(
-  rows: Pick<SessionRows, 'read'>,
-  keys: EventKeys,
-  grant: string,
-  below: number,
-): AsyncGenerator<string[]> {
-  let after = FIRST_KEY;
-  for (let found = BATCH; found === BATCH;) {
-    const from = after;
-    const page = await rows.read(({ statements }) =>
-      statements.listByGrant(grant, from, below, BATCH),
+  if ('grant' in scope) {
+    const { grant } = scope;
+    const pages = pagesFrom(FIRST_KEY, keyOf, (after) =>
+      rows.read(({ statements }) => statements.listByGrant(grant, after, below, BATCH)),
     );
-    found = page.length;
-    after = page.at(-1)?.['session_key'] ?? after;
-    yield page
-      .filter(
-        ({ sid, session_key: key, grant_id: id }) =>
-          // A log that several issuers share may hold sessions of another one with the same grant.
-          id === grant && keys.hex('session', keys.ownIssuer, sid ?? '') === key,
-      )
-      .map(({ sid }) => sid ?? '');
+    for await (const page of pages) {
+      yield ownSids(
+        page.filter((row) => row['grant_id'] === grant),
+        keys,
+      );
+    }
+    return;
   }
-}
-
-async function* sessionsOfClient(
-  rows: Pick<SessionRows, 'read'>,
-  keys: EventKeys,
-  { subject, client }: { readonly subject: string; readonly client: string },
-  below: number,
-): AsyncGenerator<string[]> {
-  const subjectKey = keys.hex('subject', keys.ownIssuer, subject);
-  let after: SessionPlace | undefined;
-  for (let found = BATCH; found === BATCH;) {
-    const from = after;
-    const page = await rows.read(({ statements }) => statements.pageOpen(subjectKey, from, BATCH));
-    const sessions = page.map((row) => sessionOf(row));
-    found = sessions.length;
-    after = sessions.at(-1);
-    yield sessions
-      .filter((session) => session.client === client && session.gen < below)
+  const subjectKey = keys.hex('subject', keys.ownIssuer, scope.subject);
+  const pages = pagesFrom<SessionPlace | undefined>(undefined, sessionOf, (after) =>
+    rows.read(({ statements }) => statements.pageOpen(subjectKey, after, BATCH)),
+  );
+  for await (const page of pages) {
+    yield page
+      .map(sessionOf)
+      .filter((session) => session.client === scope.client && session.gen < below)
       .map(({ sid }) => sid);
   }
+}
+
+/**
+ * The ids of our open sessions whose last access token this key has signed, page by page. Those that end
+ * while the pages are read are left out.
+ *
+ * @param now - The database's time (epoch ms).
+ */
+export async function* sessionsOfKey(
+  rows: Pick<SessionRows, 'read'>,
+  keys: EventKeys,
+  kid: string,
+  now: number,
+): AsyncGenerator<string[]> {
+  const pages = pagesFrom(FIRST_KEY, keyOf, (after) =>
+    rows.read(({ statements }) => statements.listByKey(kid, after, now, BATCH)),
+  );
+  for await (const page of pages) yield ownSids(page, keys);
+}
+
+/** Reads page by page, each from behind the last row of the page before. */
+async function* pagesFrom<Place>(
+  first: Place,
+  placeOf: (row: Row) => Place,
+  readAfter: (place: Place) => Promise<readonly Row[]>,
+): AsyncGenerator<readonly Row[]> {
+  let place = first;
+  for (let found = BATCH; found === BATCH;) {
+    const page = await readAfter(place);
+    const last = page.at(-1);
+    if (last !== undefined) place = placeOf(last);
+    found = page.length;
+    yield page;
+  }
+}
+
+function keyOf(row: Row): string {
+  return row['session_key'] ?? '';
+}
+
+/** A log that several issuers share may hold sessions of another one with the same key or grant. */
+function ownSids(page: readonly Row[], keys: EventKeys): string[] {
+  return page
+    .filter((row) => keys.hex('session', keys.ownIssuer, row['sid'] ?? '') === keyOf(row))
+    .map((row) => row['sid'] ?? '');
 }
 
 /**

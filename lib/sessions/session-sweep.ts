@@ -3,21 +3,14 @@ import type { Row, Statement, Transaction } from '../database/statement.js';
 import type { PurgeSweep } from '../revocation/log/revocation-purge.service.js';
 import type { StoredSessions } from './session-store.service.js';
 
-/** Rows chosen without locks and deleted by key in one transaction. */
-const RANGE = 500;
+/** Rows chosen without locks and changed by key in one transaction. */
+export const RANGE = 500;
 
 /**
  * How much longer than any token the cut-offs of an account are kept (ms): longer than a login may take,
  * from the read of its position to its end.
  */
 const MARK_MARGIN = 86_400_000;
-
-/** One kind of rows: how some are found, and how these are deleted. */
-interface Sweep {
-  readonly find: (of: SessionTables) => Statement;
-  readonly key: string;
-  readonly erase: (of: SessionTables, keys: readonly string[]) => Transaction<number>;
-}
 
 /** The statements that sessions are found and deleted by. */
 export type SessionTables = Pick<StoredSessions, 'statements' | 'accounts'>;
@@ -26,6 +19,35 @@ export type SessionTables = Pick<StoredSessions, 'statements' | 'accounts'>;
 export interface SessionRows {
   read(statement: (of: SessionTables) => Statement): Promise<readonly Row[]>;
   write<T>(body: (of: SessionTables) => Transaction<T>): Promise<T>;
+}
+
+/** How some rows are found. */
+export type Find = (of: SessionTables) => Statement;
+
+/** Changes or deletes rows that were found; returns how many were deleted. */
+export type Change = (of: SessionTables, found: readonly Row[]) => Transaction<number>;
+
+/** Changes all rows of one kind, {@link RANGE} in one transaction. */
+export async function changeAll(
+  rows: SessionRows,
+  find: Find,
+  change: Change,
+  isStopped: () => boolean = () => false,
+  onDeleted?: (count: number) => Promise<void>,
+): Promise<void> {
+  for (let found = RANGE; found === RANGE && !isStopped();) {
+    const these = await rows.read(find);
+    found = these.length;
+    if (found === 0) return;
+    const deleted = await rows.write((of) => change(of, these));
+    await onDeleted?.(deleted);
+    await setImmediate();
+  }
+}
+
+/** The keys of rows, in one order, so that two sweeps never deadlock. */
+export function keysIn(rows: readonly Row[], column: string): string[] {
+  return rows.map((row) => row[column] ?? '').toSorted();
 }
 
 /**
@@ -39,25 +61,18 @@ export function sessionSweep(
   kept: { readonly historyFor: number; readonly maxTokenLife: number },
 ): PurgeSweep {
   return async (now, isStopped, onDeleted) => {
-    for (const { find, key, erase } of sweeps(now, kept)) {
-      for (let found = RANGE; found === RANGE && !isStopped();) {
-        const these = await rows.read(find);
-        found = these.length;
-        if (found === 0) break;
-        // In one order, so that two purges never deadlock.
-        const keys = these.map((row) => row[key] ?? '').toSorted();
-        await onDeleted(await rows.write((of) => erase(of, keys)));
-        await setImmediate();
-      }
+    for (const [find, change] of sweeps(now, kept)) {
+      await changeAll(rows, find, change, isStopped, onDeleted);
     }
   };
 }
 
-/** Deletes sessions by key, with all their refresh tokens; gives how many sessions there were. */
+/** Deletes sessions with all their refresh tokens; gives how many sessions there were. */
 export function* eraseSessions(
   { statements }: SessionTables,
-  keys: readonly string[],
+  found: readonly Row[],
 ): Transaction<number> {
+  const keys = keysIn(found, 'session_key');
   const [erase, eraseTokens] = statements.erase;
   const { affected } = yield erase(keys);
   yield eraseTokens(keys);
@@ -67,33 +82,26 @@ export function* eraseSessions(
 function sweeps(
   now: number,
   { historyFor, maxTokenLife }: { readonly historyFor: number; readonly maxTokenLife: number },
-): Sweep[] {
+): [Find, Change][] {
   const over = now - historyFor;
   const markedBefore = now - maxTokenLife - MARK_MARGIN;
-  const sessions = (find: Sweep['find']): Sweep => ({
-    find,
-    key: 'session_key',
-    erase: eraseSessions,
-  });
-  const traces = (what: 'graceUntil' | 'expiresAt'): Sweep => ({
-    find: ({ statements }) => statements.findTraces[what](now, RANGE),
-    key: 'token_digest',
-    *erase({ statements }, digests) {
-      return (yield statements.forgetTraces[what](digests)).affected;
+  const traces = (what: 'graceUntil' | 'expiresAt'): [Find, Change] => [
+    ({ statements }) => statements.findTraces[what](now, RANGE),
+    function* ({ statements }, found) {
+      return (yield statements.forgetTraces[what](keysIn(found, 'token_digest'))).affected;
     },
-  });
+  ];
   return [
-    sessions(({ statements }) => statements.findOver.endedAt(over, RANGE)),
-    sessions(({ statements }) => statements.findOver.idleUntil(over, RANGE)),
-    sessions(({ statements }) => statements.findMarked(over, RANGE)),
+    [({ statements }) => statements.findOver.endedAt(over, RANGE), eraseSessions],
+    [({ statements }) => statements.findOver.idleUntil(over, RANGE), eraseSessions],
+    [({ statements }) => statements.findMarked(over, RANGE), eraseSessions],
     traces('graceUntil'),
     traces('expiresAt'),
-    {
-      find: ({ accounts }) => accounts.findForgettable(markedBefore, now, RANGE),
-      key: 'subject_key',
-      *erase({ accounts }, keys) {
-        return (yield accounts.forget(keys, markedBefore, now)).affected;
+    [
+      ({ accounts }) => accounts.findForgettable(markedBefore, now, RANGE),
+      function* ({ accounts }, found) {
+        return (yield accounts.forget(keysIn(found, 'subject_key'), markedBefore, now)).affected;
       },
-    },
+    ],
   ];
 }

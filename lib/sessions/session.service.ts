@@ -20,7 +20,7 @@ import { RefreshService } from './refresh.service.js';
 import {
   cursorOf,
   findOpen,
-  findPage,
+  findSessions,
   readListOptions,
   sessionInfoOf,
   type SessionListOptions,
@@ -173,9 +173,9 @@ export class SessionService {
     const { limit, after } = readListOptions(options);
     // What a caller's transaction has ended counts from its commit on (C5).
     await this.log.settlePending();
-    const { sessions, next } = await this.store.write((of) => findPage(of, key, after, limit));
-    const page = sessions.map(sessionInfoOf);
-    return next === undefined ? page : Object.assign(page, { next: cursorOf(next) });
+    const found = await this.store.write((of) => findSessions(of, key, after, limit));
+    const page = found.page.map(sessionInfoOf);
+    return found.next === undefined ? page : Object.assign(page, { next: cursorOf(found.next) });
   }
 
   /** Whether a session is open and belongs to the account; one row is read. @internal */

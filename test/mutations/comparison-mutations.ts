@@ -84,7 +84,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     5,
     'no session of a client is found',
     'cluster/sessions/logout-scopes.spec.ts: end for the client alone',
-    edit('sessions/session-scope', 'session.client === client', 'false'),
+    edit('sessions/session-scope', 'session.client === scope.client', 'false'),
   ),
   row(
     6,
@@ -294,7 +294,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     'one session more than the limit goes on',
     'cluster/sessions/accounts.spec.ts: keeps as many sessions as it may',
     edit(
-      'sessions/session-limits',
+      'sessions/start-session',
       "'DESC', this.limit - 1, MOST_ENDED)",
       "'DESC', this.limit, MOST_ENDED)",
     ),

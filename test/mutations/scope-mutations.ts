@@ -58,7 +58,12 @@ export const SCOPE_MUTATIONS: readonly Mutation[] = [
     'events[0]?.position ?? 0',
     '9e15',
   ),
-  one('a logout of one client ends all of the account', SCOPE, 'session.client === client', 'true'),
+  one(
+    'a logout of one client ends all of the account',
+    SCOPE,
+    'session.client === scope.client',
+    'true',
+  ),
   one('only the first page of a grant ends', SCOPE, 'found = page.length;', 'found = 0;'),
   one('a grant is cut to fit', SCOPE, 'if (isIdentifier(given))', 'if (given.length > 0)'),
   one(

@@ -105,8 +105,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'the sessions of another issuer are ended with a key',
-    'sessions/session-list',
-    ".filter((row) => keys.hex('session', issuer, row['sid'] ?? '') === row['session_key'])",
+    'sessions/session-scope',
+    ".filter((row) => keys.hex('session', keys.ownIssuer, row['sid'] ?? '') === keyOf(row))",
     '',
     'cluster/sessions/review-findings',
   ),

@@ -1,7 +1,7 @@
 import type { Mutation } from './mutation.js';
 
 const LIST = 'sessions/session-list';
-const LIMITS = 'sessions/session-limits';
+const LIMITS = 'sessions/start-session';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name, edits: [{ file, find, replace }], tests };
@@ -12,7 +12,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   one(
     'a page of sessions reads all of them',
     LIST,
-    'const batch = Math.max(limit - sessions.length + 1, SMALLEST_READ);',
+    'const batch = Math.max(limit - page.length + 1, SMALLEST_READ);',
     'const batch = 1_000_000;',
     'cluster/sessions/session-list',
   ),
