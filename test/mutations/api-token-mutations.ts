@@ -132,7 +132,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
   one(
     'logins give JWTs where opaque tokens were asked for',
     'sessions/access-token.signer',
-    'this.opaque?.issue(',
+    'opaque?.issue(',
     'undefined?.issue(',
     'login and refresh give opaque access tokens',
     'e2e/opaque-logins',

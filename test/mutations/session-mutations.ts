@@ -35,8 +35,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'a refresh takes its position after it has asked for claims',
     'sessions/refresh.service',
-    'const claims = await this.claimsFor(session, context);',
-    'const claims = await this.claimsFor(session, context); Object.assign(since, await this.positions.read());',
+    "this.signer.sign(session, since, bound, 'refresh')",
+    "this.signer.sign(session, Object.assign(since, { position: since.position + 1_000 }), bound, 'refresh')",
     'cluster/sessions/races',
   ),
   one(
@@ -120,8 +120,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
   one(
     'what a committed transaction ended stays in the list',
     'sessions/session.service',
-    'await this.log.settlePending();\n        const { sessions',
-    'const { sessions',
+    'await this.log.settlePending();\n        const found',
+    'const found',
     'cluster/sessions/review-findings',
   ),
   one(
