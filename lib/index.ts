@@ -153,7 +153,7 @@ export type { SessionInfo } from './sessions/session-list.js';
 export type { SessionListOptions, SessionPage } from './sessions/session-list.js';
 
 export type { Delivery } from './database/entities/auth-session.entity.js';
-export type { ReuseClass } from './sessions/rotate.js';
+export type { ReuseClass } from './sessions/reuse.js';
 
 export {
   AccountService,

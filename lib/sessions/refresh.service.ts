@@ -31,8 +31,8 @@ import {
   sealSuccessor,
 } from './refresh-token.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
-import { classOf, isReuse, type RefreshOutcome, type ReuseClass } from './rotate.js';
-import { rotationOf } from './rotate-at-once.js';
+import { classOf, isReuse, type ReuseClass } from './reuse.js';
+import { type RefreshOutcome, rotationOf } from './rotate.js';
 import {
   cut,
   endOf,

@@ -12,56 +12,32 @@ import {
 import type { Judgement } from '../database/account.statements.js';
 import type { Statement, Transaction } from '../database/statement.js';
 import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
-import { accessTtlOf, endOf, refusalOf, type StoredSessions } from './session-store.service.js';
-
-/**
- * What a refresh token that was used before says about who uses it again.
- *
- * - `recent`: its successor was not used yet. The client may have lost the answer, or a thief came
- *   first: both look the same.
- * - `orphaned`: its successor was used, but nothing after that: two clients share one login.
- * - `stale`: the session has continued for longer without it; only a thief or a restored backup
- *   still has it.
- * - `after_end`: the session had ended already; its end may have been a thief's own logout.
- *
- * The first three end the session: the classes are for reports, and none is treated more gently.
- *
- * @publicApi
- */
-export type ReuseClass = 'recent' | 'orphaned' | 'stale' | 'after_end';
+import { isReuse, MOST_USED, retry, type RetryOutcome } from './reuse.js';
+import {
+  accessTtlOf,
+  endOf,
+  refusalOf,
+  type SessionWrite,
+  type StoredSessions,
+  type WriteAtOnce,
+} from './session-store.service.js';
 
 /** What became of a refresh; everything but `refreshed` and `retried` has changed nothing. */
 export type RefreshOutcome =
+  | RetryOutcome
   | { readonly kind: 'refreshed'; readonly refresh: RefreshRow }
-  | {
-      readonly kind: 'retried';
-      /** The row of the successor that the first answer carried. */
-      readonly refresh: RefreshRow;
-      readonly sealed: string;
-      /** Whether it is sealed under the idempotency key too. */
-      readonly isProven: boolean;
-    }
-  | { readonly kind: 'unknown' | 'expired' | 'locked' | 'disabled' }
+  | { readonly kind: 'locked' | 'disabled' }
   /** A cut-off is above the position that was read: start again from that read (G1). */
   | { readonly kind: 'superseded' }
-  /** Too many rotations or retries were made; how long until one more is allowed (ms). */
-  | { readonly kind: 'too many'; readonly wait: number }
   | {
       readonly kind: 'ended';
       readonly reason: RevocationReason;
       /** Whether someone else had used the token. */
       readonly isReused: boolean;
-    }
-  | { readonly kind: 'reused'; readonly reuse: ReuseClass };
-
-/** Used tokens of a session that are kept, so that their reuse is noticed; older ones are deleted. */
-const MOST_USED = 100;
-
-/** Retries with an idempotency key of a session in that time; many tabs may share a token and its key. */
-const MOST_PROVEN_RETRIES = 100;
+    };
 
 /** A refresh that is about to be made: what is known before the lock of the session is taken. */
-export interface Rotation {
+interface Rotation {
   /** Of the presented token. */
   readonly digest: string;
   readonly successorDigest: string;
@@ -80,10 +56,65 @@ export interface Rotation {
 }
 
 /** The options that a rotation depends on. */
-export type RotationOptions = Pick<
+type RotationOptions = Pick<
   ResolvedAuthOptions,
   'accessTokenTtl' | 'refreshGrace' | 'refreshGraceRetries' | 'refreshTokenTtl' | 'sessionIdleTtl'
 >;
+
+/** By how much the database's time may differ from what was computed of it (ms): a process may be paused. */
+const MOST_DRIFT = 1_000;
+
+/**
+ * A rotation that is written without a second look, if what was read before the claims still holds: the
+ * session goes on, its token was not replaced, and no lock and no cut-off of its account ends it. In every
+ * other case {@link rotate} decides under the lock.
+ *
+ * @param now - The database's time, as counted on from a read of it.
+ */
+export function rotationOf(
+  seen: PresentedToken,
+  rotation: Rotation,
+  options: RotationOptions,
+  now: number,
+): SessionWrite<RefreshOutcome> {
+  const presented = { ...seen, judgement: { ...seen.judgement, now } };
+  return {
+    steps: (of) => rotate(of, seen.session.key, rotation, options),
+    atOnce(of) {
+      const isUsed = presented.refresh.replacedAt !== null;
+      if (isUsed || decide(presented, [], rotation, options) !== undefined) return undefined;
+      return atOnce(of, presented, rotation, options);
+    },
+  };
+}
+
+function atOnce(
+  of: StoredSessions,
+  presented: PresentedToken,
+  rotation: Rotation,
+  options: RotationOptions,
+): WriteAtOnce<RefreshOutcome> {
+  const { key, subjectKey } = presented.session;
+  const { now } = presented.judgement;
+  const { successor, replace, ...more } = replacement(of.statements, presented, rotation, options);
+  const given = of.once.sessionGoesOn(
+    key,
+    subjectKey,
+    of.issuerKey,
+    rotation.since,
+    of.testTime(),
+    now - MOST_DRIFT,
+    now + MOST_DRIFT,
+  );
+  return {
+    name: 'refresh',
+    lock: of.statements.lockSession(key),
+    given,
+    change: replace,
+    ...more,
+    outcome: { kind: 'refreshed', refresh: successor },
+  };
+}
 
 /**
  * Replaces a refresh token, or finds out why not: RT-03 to RT-09 of docs/requirements.md. Run again after
@@ -93,7 +124,7 @@ export type RotationOptions = Pick<
  * Everything that decides is read after the lock. A logout takes the same lock, so it is either seen here
  * or waits until this has committed (RT-08).
  */
-export function* rotate(
+function* rotate(
   of: StoredSessions,
   key: string,
   rotation: Rotation,
@@ -126,7 +157,7 @@ export function* rotate(
 }
 
 /** What becomes of a refresh that changes nothing; `undefined` for one that replaces the token or retries. */
-export function decide(
+function decide(
   { session, refresh, judgement, replacedBefore }: PresentedToken,
   successors: readonly RefreshRow[],
   { since, successorDigest, proof, knownEnd, bound }: Rotation,
@@ -156,7 +187,7 @@ export function decide(
 }
 
 /** The successor of a token, and the statements that put it in its place. */
-export function replacement(
+function replacement(
   statements: StoredSessions['statements'],
   { session, refresh, judgement: { now } }: PresentedToken,
   { digest, successorDigest, sealed, proof, sighting, bound }: Rotation,
@@ -190,108 +221,7 @@ export function replacement(
   return { successor, replace, others, sweeps };
 }
 
-/**
- * Whether a token whose session has ended was used before by someone else: its successor was presented
- * too, or its grace is over and the caller does not prove to be the same client (S17).
- */
-export function isReuse(
-  presented: RefreshRow,
-  successors: readonly RefreshRow[],
-  retryDigest: string | undefined,
-  now: number,
-): boolean {
-  if (presented.replacedAt === null) return false;
-  const next = successors.find(({ number }) => number === presented.number + 1);
-  // One that was used up by a logout has no successor.
-  if (next === undefined) return false;
-  if (next.replacedAt !== null) return !isReplay(presented, next, retryDigest);
-  return !isProven(presented, retryDigest) && !isInGrace(presented, now);
-}
-
-/**
- * RT-04, RT-06: within its grace a token gives the same successor again to any caller, after that only to
- * the client that proves to be the one which came first. From any other caller it counts as stolen.
- */
-function* retry(
-  { statements }: StoredSessions,
-  { session, refresh: presented, judgement: { now } }: PresentedToken,
-  successors: readonly RefreshRow[],
-  retryDigest: string | undefined,
-  options: RotationOptions,
-): Transaction<RefreshOutcome> {
-  const newest = Math.max(...successors.map(({ number }) => number), presented.number);
-  // Others as old are deleted already, and must get the same answer (S7).
-  if (newest - presented.number > MOST_USED) return { kind: 'unknown' };
-  const next = successors.find(({ number }) => number === presented.number + 1);
-  const { retrySealed, sealedSuccessor } = presented;
-  if (next !== undefined && retrySealed !== null && isSameClient(presented, next, retryDigest)) {
-    if (now >= presented.expiresAt) return { kind: 'expired' };
-    const due = nextRetry(session, now, accessTtlOf(session, options));
-    if (due.wait > 0) return { kind: 'too many', wait: due.wait };
-    yield statements.countProvenRetry(session.key, { retriesUntil: due.until });
-    return { kind: 'retried', refresh: next, sealed: retrySealed, isProven: true };
-  }
-  if (next !== undefined && sealedSuccessor !== null && isInGrace(presented, now)) {
-    if (presented.retries < options.refreshGraceRetries) {
-      yield statements.countRetry(presented.digest);
-      return { kind: 'retried', refresh: next, sealed: sealedSuccessor, isProven: false };
-    }
-  }
-  return { kind: 'reused', reuse: classOf(newest - presented.number) };
-}
-
-/** The client that used the token first sends it again, and no one else can have used its successor. */
-function isSameClient(
-  presented: RefreshRow,
-  next: RefreshRow,
-  retryDigest: string | undefined,
-): boolean {
-  return next.replacedAt === null
-    ? isProven(presented, retryDigest)
-    : isReplay(presented, next, retryDigest);
-}
-
-/**
- * An old request that is delivered again, after its client has continued: the successor was only ever
- * given to a caller that proved to be this client, and was used by one that sends such keys too.
- */
-function isReplay(
-  presented: RefreshRow,
-  next: RefreshRow,
-  retryDigest: string | undefined,
-): boolean {
-  return isProven(presented, retryDigest) && presented.retries === 0 && next.retryDigest !== null;
-}
-
-function isProven({ retryDigest }: RefreshRow, presented: string | undefined): boolean {
-  return retryDigest !== null && retryDigest === presented;
-}
-
-function isInGrace({ graceUntil }: RefreshRow, now: number): boolean {
-  return graceUntil !== null && now <= graceUntil;
-}
-
-/**
- * Until when one more proven retry counts, and how long until it is allowed (ms): each takes its share of
- * `span`, and all of them together no more than that. So one number says how many there were.
- */
-function nextRetry(
-  { retriesUntil }: SessionRow,
-  now: number,
-  span: number,
-): { readonly until: number; readonly wait: number } {
-  // What is further ahead was written before the database's clock was set back, or for a longer span.
-  const counted = retriesUntil !== null && retriesUntil <= now + span ? retriesUntil : now;
-  const until = Math.max(counted, now) + Math.ceil(span / MOST_PROVEN_RETRIES);
-  return { until, wait: until - now - span };
-}
-
 /** No later cut-off has a lower position. */
 export function newestCutoff({ account, issuer }: Judgement): number {
   return Math.max(account.killsBelow, issuer.killsBelow);
-}
-
-export function classOf(steps: number): ReuseClass {
-  if (steps <= 1) return 'recent';
-  return steps === 2 ? 'orphaned' : 'stale';
 }

@@ -13,6 +13,7 @@ type Edits = Mutation['edits'];
 
 const INDEX = 'revocation/index/revocation-index';
 const DECIDER = 'revocation/revocation-decider.service';
+const REUSE = 'sessions/reuse';
 const ROTATE = 'sessions/rotate';
 const REFRESH = 'cluster/sessions/refresh.spec.ts';
 
@@ -223,19 +224,19 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
     30,
     'retries are not counted',
     `${REFRESH}: after the retries that were allowed`,
-    edit(ROTATE, 'if (presented.retries < options.refreshGraceRetries) {', 'if (true) {'),
+    edit(REUSE, 'if (presented.retries < options.refreshGraceRetries) {', 'if (true) {'),
   ),
   row(
     31,
     'every reuse is of one class',
     `${REFRESH}: tells an orphaned and a stale reuse apart`,
-    edit(ROTATE, "return steps === 2 ? 'orphaned' : 'stale';", "return 'stale';"),
+    edit(REUSE, "return steps === 2 ? 'orphaned' : 'stale';", "return 'stale';"),
   ),
   row(
     32,
     'no key proves that a retry is a retry',
     'cluster/sessions/lost-answers.spec.ts: gives a retry the same successor days after the grace',
-    edit(ROTATE, 'return retryDigest !== null && retryDigest === presented;', 'return false;'),
+    edit(REUSE, 'return retryDigest !== null && retryDigest === presented;', 'return false;'),
   ),
   row(
     33,

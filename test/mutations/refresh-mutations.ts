@@ -1,5 +1,6 @@
 import type { Mutation } from './mutation.js';
 
+const REUSE = 'sessions/reuse';
 const ROTATE = 'sessions/rotate';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
@@ -73,35 +74,35 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'A28: any key proves that a retry is a retry',
-    ROTATE,
+    REUSE,
     'return retryDigest !== null && retryDigest === presented;',
     'return retryDigest !== null && presented !== undefined;',
     'cluster/sessions/lost-answers',
   ),
   one(
     'A28: a client that proves its retries may retry without end',
-    ROTATE,
+    REUSE,
     'yield statements.countProvenRetry(session.key, { retriesUntil: due.until });',
     '',
     'cluster/sessions/lost-answers',
   ),
   one(
     'A28: no key proves anything',
-    ROTATE,
+    REUSE,
     'return retryDigest !== null && retryDigest === presented;',
     'return false;',
     'faults/phones',
   ),
   one(
     'A28: a thief who was given the successor, and used it, stays in',
-    ROTATE,
+    REUSE,
     'presented.retries === 0 && next.retryDigest !== null',
     'true',
     'cluster/sessions/lost-answers',
   ),
   one(
     'A28: an old request that is delivered again ends the session',
-    ROTATE,
+    REUSE,
     ': isReplay(presented, next, retryDigest);',
     ': false;',
     'cluster/sessions/lost-answers',
@@ -136,7 +137,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'S7: a used token of long ago ends the session',
-    ROTATE,
+    REUSE,
     'if (newest - presented.number > MOST_USED)',
     'if (false)',
     'cluster/sessions/bounds',
@@ -185,7 +186,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'S17: every token of an ended session is reported',
-    ROTATE,
+    REUSE,
     '!isProven(presented, retryDigest) && !isInGrace(presented, now)',
     'true',
     'cluster/sessions/reuse-after-end',

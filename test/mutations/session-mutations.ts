@@ -1,6 +1,7 @@
 import type { Mutation } from './mutation.js';
 
 const STORE = 'sessions/session-store.service';
+const REUSE = 'sessions/reuse';
 const ROTATE = 'sessions/rotate';
 const AT_ONCE = 'database/at-once.statements';
 const ACCOUNTS = 'revocation/log/log.transactions';
@@ -46,7 +47,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     'if (false)',
     'cluster/sessions/refresh',
   ),
-  one('the grace never ends', ROTATE, 'now <= graceUntil', 'true', 'cluster/sessions/refresh'),
+  one('the grace never ends', REUSE, 'now <= graceUntil', 'true', 'cluster/sessions/refresh'),
   one(
     'a reuse is refused and ends nothing',
     'sessions/refresh.service',
