@@ -105,27 +105,6 @@ class ApplicationMethods implements OnModuleInit {
   }
 }
 
-const EXPORTS = [
-  ResolvedAuthOptions,
-  AuthClock,
-  AuthEvents,
-  AuthMeter,
-  EventKeys,
-  LogConnection,
-  LogPositions,
-  KeyRing,
-  LogCursor,
-  ProofClock,
-  RevocationDecider,
-  RevocationFeed,
-  RevocationIndex,
-  RevocationLog,
-  RevocationPurge,
-  RevocationService,
-  SessionStore,
-  StalePolicies,
-];
-
 const PROVIDERS: Provider[] = [
   ApplicationMethods,
   AuthClock,
@@ -201,6 +180,6 @@ export function authCoreModule(
       },
       ...PROVIDERS,
     ],
-    exports: EXPORTS,
+    exports: [ResolvedAuthOptions, ...PROVIDERS],
   };
 }

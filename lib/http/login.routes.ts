@@ -11,8 +11,13 @@ import type { ApplicationMethod } from '../options/application-method.js';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import type { CookieResponse } from '../platform/cookies.js';
-import type { Authenticate, AuthenticatedSubject, LoginResult } from '../sessions/login-context.js';
-import { type AskedLifetimes, mostOfAnyClient } from '../sessions/login-lifetimes.js';
+import {
+  type AskedLifetimes,
+  type Authenticate,
+  type AuthenticatedSubject,
+  type LoginResult,
+  mostOfAnyClient,
+} from '../sessions/login-context.js';
 import { RefreshTokenLookup } from '../sessions/refresh-token-lookup.service.js';
 import { SessionService } from '../sessions/session.service.js';
 import { AuthCookies } from './auth-cookies.service.js';

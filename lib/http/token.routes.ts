@@ -62,15 +62,16 @@ export class TokenIntrospector {
   }
 
   private async ofRefresh(token: string): Promise<Introspection> {
-    const live = await this.refreshes.inspect(token);
-    if (live === undefined) return INACTIVE;
+    const found = await this.refreshes.inspect(token);
+    if (found === undefined) return INACTIVE;
+    const { session, refresh } = found;
     return {
       active: true,
       token_type: 'refresh_token',
       iss: this.options.issuer,
-      sub: live.session.subject,
-      sid: live.session.sid,
-      exp: Math.floor(live.expiresAt / 1000),
+      sub: session.subject,
+      sid: session.sid,
+      exp: Math.floor(refresh.expiresAt / 1000),
     };
   }
 }

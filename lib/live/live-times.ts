@@ -6,8 +6,7 @@ import { exactFor } from '../revocation/log/retention.js';
 import { NO_KEY, type RevocationDecider } from '../revocation/revocation-decider.service.js';
 import { LEASE_SHARE, type Moment, type ProofClock } from '../revocation/staleness/proof-clock.js';
 import { exceptionOf } from '../revocation/verdict.js';
-import type { Ending } from './ending-queue.js';
-import type { Watch, WatchGroup } from './watch.js';
+import type { Ending, Watch, WatchGroup } from './watch.js';
 import type { WatchTable } from './watch-table.js';
 
 /** Connections close in the last fifth of a lease that lapses, spread over at most this time (ms). */

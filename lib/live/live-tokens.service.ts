@@ -17,10 +17,9 @@ import { NO_KEY, RevocationDecider } from '../revocation/revocation-decider.serv
 import { ProofClock } from '../revocation/staleness/proof-clock.js';
 import { assertDecidable, identityOf } from '../revocation/token-identity.js';
 import { exceptionOf } from '../revocation/verdict.js';
-import { type Ending, EndingQueue } from './ending-queue.js';
 import { LiveTimes } from './live-times.js';
 import { iterateUntil, observeUntil, type StreamEnd } from './until-revoked.js';
-import { type LiveToken, Watch, type WatchGroup } from './watch.js';
+import { type Ending, EndingQueue, type LiveToken, Watch, type WatchGroup } from './watch.js';
 import { type Chain, CHAINS, WatchTable } from './watch-table.js';
 
 /** How many are decided in one turn of the event loop, where an event concerns all of them. */

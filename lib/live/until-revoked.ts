@@ -1,4 +1,4 @@
-import { Observable } from 'rxjs';
+import { defer, finalize, map, type Observable, takeUntil } from 'rxjs';
 import type { LiveToken } from './watch.js';
 
 /** How a stream ends with its token. */
@@ -14,15 +14,16 @@ export function observeUntil<T>(
   watch: () => LiveToken,
   how: StreamEnd,
 ): Observable<T> {
-  return new Observable((subscriber) => {
+  const refuse = map((end: unknown): never => {
+    throw end;
+  });
+  return defer(() => {
     const live = watch();
-    subscriber.add(() => live.release());
-    subscriber.add(
-      live.ended.subscribe((end) =>
-        how === 'error' ? subscriber.error(end) : subscriber.complete(),
-      ),
+    const ended = how === 'error' ? live.ended.pipe(refuse) : live.ended;
+    return source.pipe(
+      takeUntil(ended),
+      finalize(() => live.release()),
     );
-    if (!subscriber.closed) subscriber.add(source.subscribe(subscriber));
   });
 }
 

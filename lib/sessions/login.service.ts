@@ -16,11 +16,12 @@ import { AccessTokenSigner, loginResultOf, type SignedAccessToken } from './acce
 import {
   type Authenticate,
   type AuthenticatedSubject,
+  lifetimesOf,
   type LoginContext,
+  type LoginLifetimes,
   type LoginResult,
   type LoginSince,
 } from './login-context.js';
-import { lifetimesOf, type LoginLifetimes } from './login-lifetimes.js';
 import { refreshTokenDigest } from './refresh-token.js';
 import { RefreshTokenLookup } from './refresh-token-lookup.service.js';
 import { grantOf, overtakenBy } from './session-scope.js';
@@ -68,8 +69,7 @@ export class LoginService {
     context: LoginContext | LoginSince,
   ): Promise<LoginResult | null> {
     // Before the password: a client that cannot be bound learns nothing of it.
-    const bound =
-      this.binding === null ? undefined : await this.boundClientOf(this.binding, context);
+    const bound = this.binding?.ofLogin(context, await this.binding.proveKey(context));
     if (typeof who === 'function') {
       const since = await this.positions.read();
       const subject = await who();
@@ -127,10 +127,6 @@ export class LoginService {
     }
     this.events.tell({ type: 'login', subject, sessionId: sid, requestId });
     return loginResultOf(signed, session, token, session.idleUntil, this.positions.databaseNow());
-  }
-
-  private async boundClientOf(binding: TokenBinding, context: LoginContext): Promise<BoundClient> {
-    return binding.ofLogin(context, await binding.proveKey(context));
   }
 
   /** All times of the row start where its position was read (G2). Without refresh tokens it is idle at once. */

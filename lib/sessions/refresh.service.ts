@@ -52,13 +52,6 @@ const CODES = {
   disabled: 'account_disabled',
 } as const;
 
-/** A refresh token that would be accepted now. */
-export interface LiveRefreshToken {
-  readonly session: SessionRow;
-  /** Epoch ms. */
-  readonly expiresAt: number;
-}
-
 /**
  * Replaces refresh tokens: each has one successor, however often it is presented (promise P9). The rules
  * are RT-01 to RT-13 of docs/requirements.md.
@@ -128,7 +121,7 @@ export class RefreshService {
    * in. A token within its grace counts as used.
    * @throws AuthUnavailableException `storage_unavailable`.
    */
-  async inspect(token: string): Promise<LiveRefreshToken | undefined> {
+  async inspect(token: string): Promise<PresentedToken | undefined> {
     // What a caller's transaction has ended counts from its commit on (C5).
     await this.log.settlePending();
     const presented = await this.lookup.present(token);
@@ -138,7 +131,7 @@ export class RefreshService {
       endOf(session, judgement) === undefined &&
       refusalOf(judgement) === undefined &&
       judgement.now < refresh.expiresAt;
-    return isLive ? { session, expiresAt: refresh.expiresAt } : undefined;
+    return isLive ? presented : undefined;
   }
 
   private async present(

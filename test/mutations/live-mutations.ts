@@ -87,7 +87,7 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
   one('what fires while observing is over was never asked', TIMES, 'this.watched.askAll();', ''),
   one(
     'a callback that throws stops the others',
-    'live/ending-queue',
+    'live/watch',
     'this.logger.error(',
     'throw new Error(',
   ),
@@ -95,7 +95,7 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     name: 'a released connection is told',
     edits: [
       {
-        file: 'live/ending-queue',
+        file: 'live/watch',
         find: 'forget(watch) {\n        this.waiting.delete(watch);',
         replace: 'forget(watch) {',
       },
@@ -198,10 +198,5 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     '[].every(',
     'cluster/cli/explain',
   ),
-  one(
-    'all connections are told in one turn',
-    'live/ending-queue',
-    'if (left-- === 0)',
-    'if (false)',
-  ),
+  one('all connections are told in one turn', 'live/watch', 'if (left-- === 0)', 'if (false)'),
 ];

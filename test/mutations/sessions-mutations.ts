@@ -206,7 +206,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'the sessionTtl that a login asks for is ignored',
-    'sessions/login-lifetimes',
+    'sessions/login-context',
     "sessionTtl: durationOf('sessionTtl', asked.sessionTtl)",
     "sessionTtl: durationOf('sessionTtl', asked.sessionTtl) && Infinity",
     'cluster/sessions/lives',
