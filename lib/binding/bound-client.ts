@@ -45,11 +45,6 @@ export class BoundClient {
     private readonly address: BoundAddress | undefined,
   ) {}
 
-  /** Stands for an idempotency key: whoever proves to have the key is the same client. */
-  get retryKey(): string | undefined {
-    return this.jkt ? `dpop:${this.jkt}` : undefined;
-  }
-
   /** The claim `cnf` of a token that this key signs; `undefined` where nothing is bound. */
   confirmation(key: AuthKey): Confirmation | undefined {
     const digest = this.digest(key);
@@ -66,8 +61,7 @@ export class BoundClient {
     return { jkt: this.jkt, network: this.digest(key)?.toString('hex') ?? null };
   }
 
-  private digest({ sign, secretHalf }: AuthKey): Buffer | undefined {
-    const key: KeyObject | null = secretHalf ?? sign;
+  private digest({ secretHalf: key }: AuthKey): Buffer | undefined {
     if (this.address === undefined || key === null) return undefined;
     const { ip, kind } = this.address;
     const part = boundPartOf(ip, kind);

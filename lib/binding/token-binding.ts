@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import type { SessionRow } from '../database/session.statements.js';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
 import type { AuthEvents } from '../events/auth-events.service.js';
@@ -47,15 +48,10 @@ interface ShownClient {
 }
 
 /** What the row of a session says of its client. */
-interface BoundSession {
-  readonly subject: string;
-  readonly sid: string;
-  readonly client: string | null;
-  readonly kid: string;
-  readonly ip: string | null;
-  readonly jkt: string | null;
-  readonly network: string | null;
-}
+type BoundSession = Pick<
+  SessionRow,
+  'subject' | 'sid' | 'client' | 'kid' | 'ip' | 'jkt' | 'network'
+>;
 
 /**
  * Binds tokens and sessions to the client that logged in, and refuses them from any other: the option
@@ -194,16 +190,14 @@ export class TokenBinding {
    */
   ofRefresh(session: BoundSession, { ip }: ShownClient, jkt: string | undefined): BoundClient {
     const rule = this.ruleOf(session.client ?? undefined);
-    if (this.proofs !== undefined && session.jkt !== null) {
-      if (jkt !== session.jkt) throw refusal('refresh_token_invalid');
-      return new BoundClient(jkt, boundAddressBy(rule, ip));
-    }
-    return new BoundClient(this.keyBy(rule, jkt), boundAddressBy(rule, ip));
+    const hasKey = this.proofs !== undefined && session.jkt !== null;
+    if (hasKey && jkt !== session.jkt) throw refusal('refresh_token_invalid');
+    return new BoundClient(hasKey ? jkt : this.keyBy(rule, jkt), boundAddressBy(rule, ip));
   }
 
   /** What the client of a session proves to be with at a retry; `undefined` where it has no key. */
   retryKeyOf({ jkt }: Pick<BoundSession, 'jkt'>): string | undefined {
-    return this.proofs && new BoundClient(jkt, undefined).retryKey;
+    return this.proofs !== undefined && jkt !== null ? `dpop:${jkt}` : undefined;
   }
 
   /**

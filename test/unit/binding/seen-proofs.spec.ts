@@ -3,7 +3,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { DpopProofs, loadJose } from '../../../lib/binding/dpop-proofs.js';
 import { binding, type ResolvedBinding } from '../../../lib/options/binding-option.js';
 import { DpopKey } from '../../support/dpop-key.js';
-import { SeenProofs } from '../../../lib/binding/seen-proofs.js';
+import { SeenProofs } from '../../../lib/binding/dpop-proofs.js';
 
 it('a proof is remembered for its whole life, and forgotten soon after', () => {
   const clock = new TestClock();
