@@ -1,13 +1,12 @@
 import { apiTokens } from '../database/api-token.statements.js';
 import { AuthAccount } from '../database/entities/auth-account.entity.js';
 import { integerOf, reader } from '../database/entities/table.js';
-import type { Row, Transaction } from '../database/statement.js';
+import type { Row, Statement, Transaction } from '../database/statement.js';
 import type { PurgeSweep } from '../revocation/log/revocation-purge.service.js';
 import { RETENTION_MARGIN } from '../revocation/log/retention.js';
 import {
   type Change,
   changeAll,
-  type Find,
   keysIn,
   RANGE,
   type SessionRows,
@@ -35,7 +34,7 @@ export function apiTokenSweep(
   let after = 0;
   let since = 1;
   return async (now, isStopped, onDeleted) => {
-    const each = (find: Find, change: Change): Promise<void> =>
+    const each = (find: (of: SessionTables) => Statement, change: Change): Promise<void> =>
       changeAll(rows, find, change, isStopped, onDeleted);
     const [head] = await rows.read(({ statements }) => apiTokens(statements.dialect).position());
     await each(({ statements }) => apiTokens(statements.dialect).findRevoked(after, RANGE), end);
@@ -62,7 +61,7 @@ export function eraseApiTokens(
   subjectKey: string,
   position: number,
 ): Promise<void> {
-  const find: Find = ({ statements }) =>
+  const find = ({ statements }: SessionTables): Statement =>
     apiTokens(statements.dialect).findOfSubject(subjectKey, position, RANGE);
   return changeAll(rows, find, erase);
 }
