@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto';
 import type { AuthKey } from '../options/auth-key.js';
 import { addressDigest, type BoundAddress, boundPartOf } from './bound-address.js';
 
