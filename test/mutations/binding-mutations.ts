@@ -141,7 +141,7 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
   one(
     'a refresh with another key is accepted',
     BINDING,
-    'if (jkt !== session.jkt)',
+    'if (hasKey && jkt !== session.jkt)',
     'if (false)',
     DPOP_TESTS,
   ),
@@ -161,8 +161,8 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
   ),
   one(
     'a late retry with the key counts as another client',
-    'binding/bound-client',
-    'return this.jkt ? `dpop:${this.jkt}` : undefined;',
+    BINDING,
+    'return this.proofs !== undefined && jkt !== null ? `dpop:${jkt}` : undefined;',
     'return undefined;',
     DPOP_TESTS,
   ),

@@ -110,15 +110,15 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
   one(
     'a stream does not end with its token',
     STREAMS,
-    'subscriber.add(live.ended.subscribe(',
-    'void ((',
+    'takeUntil(ended)',
+    '(same) => same',
     STREAM_TESTS,
   ),
   one(
     'a stream that was left is watched until its token expires',
     STREAMS,
-    'subscriber.add(() => live.release());',
-    '',
+    'finalize(() => live.release())',
+    '(same) => same',
     STREAM_TESTS,
   ),
   one(

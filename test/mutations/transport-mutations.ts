@@ -154,8 +154,8 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'http/login.routes',
-        find: "alreadyCounted(refusal('credentials_invalid'))",
-        replace: "refusal('credentials_invalid')",
+        find: "if (login === null)\n            throw alreadyCounted(refusal('credentials_invalid'))",
+        replace: "if (login === null)\n            throw refusal('credentials_invalid')",
       },
     ],
     tests: 'e2e/counted-refusals',
