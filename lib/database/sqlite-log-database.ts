@@ -52,8 +52,8 @@ export class SqliteLogDatabase implements LogDatabase {
     private readonly application: DataSource | undefined,
   ) {}
 
-  read(statement: Statement): Promise<StatementResult> {
-    return this.poll(statement, 0, () => undefined);
+  async read(statement: Statement): Promise<StatementResult> {
+    return this.whenFree(() => this.run(statement), this.dataSource === undefined);
   }
 
   async poll(statement: Statement, _: number, onSend: () => void): Promise<StatementResult> {

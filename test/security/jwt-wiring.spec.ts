@@ -134,7 +134,7 @@ describe('how the guard is wired', () => {
       optionsWith([key], { strategyName: 'taken' }),
       new FakeRevocation(),
     );
-    await expect(boot).rejects.toThrow(/passport strategy "taken" exists already/);
+    await expect(boot).rejects.toThrow(/passport strategy "taken" already exists/);
     expect(registered()['taken']).toBe(owner);
     passport.unuse('taken');
   });

@@ -103,7 +103,7 @@ function isContradiction(
 
 function contradiction(route: string): AuthWiringError {
   return new AuthWiringError(
-    `${route} has @Freshness('strict'), and @WhenStale() that accepts tokens without a proof of freshness.`,
+    `${route} has @Freshness('strict') and a @WhenStale() that accepts tokens without a proof of freshness.`,
     'Omit @WhenStale(): a strict route answers 503 while freshness cannot be proven.',
     'Or use @Freshness(seconds): together with @WhenStale() it asks for a proof first, and falls back to the policy.',
   );
