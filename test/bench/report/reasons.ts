@@ -16,7 +16,7 @@ export const REASONS: readonly Reason[] = [
   {
     figure: 'tokens never seen',
     because:
-      'Most of such a request is the verification by jsonwebtoken, the same for both. On top come the strict claims, the look into the index, and the memory, where each new token here drives out another.',
+      'jsonwebtoken verifies the token for both, in about 24 µs of a request on Fastify. On top come the check of the claims (3 µs), the look-ups in an index that no CPU cache holds (3 µs), the copy of the claims (2 µs), and the cache of verified tokens, where each new token evicts another (5 to 7 µs; all on a busy machine). A cache that admits a token only when it comes for the second time gave 0.88x. It was not taken: such a token is verified twice.',
   },
   {
     figure: 'fastify: tokens seen, 1e6 live',
