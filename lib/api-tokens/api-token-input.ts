@@ -7,51 +7,51 @@ import { isActor } from '../platform/identifier.js';
 import type { LogPosition } from '../revocation/log/log-positions.service.js';
 import { assertSignable } from '../sessions/access-token.signer.js';
 
-/** What an API token is issued with. @publicApi */
+/** Options of `ApiTokenService.issue()`. @publicApi */
 export interface IssueApiToken {
-  /** What its owner calls it, 1 to 255 characters. It is shown in the list. */
+  /** A label for the owner, 1 to 255 characters. Lists show it. */
   readonly name: string;
   /**
-   * What it may do: the claim `scope`, with a blank between two (RFC 6749 section 3.3, RFC 9068 section
+   * The permissions of the token: the claim `scope`, separated by spaces (RFC 6749 section 3.3, RFC 9068 section
    * 2.2.3). The application decides what a scope means.
    *
    * @default [] (no claim `scope`)
    */
   readonly scopes?: readonly string[] | undefined;
-  /** Its lifetime: seconds or `'30d'`, from 1 s to 366 days. @default '90d' */
+  /** The lifetime of the token: seconds or `'30d'`, from 1 s to 366 days. @default '90d' */
   readonly expiresIn?: Duration | undefined;
   /**
-   * Further claims, as those of a login. They stay as they are until the token expires: put nothing in that
-   * the account may lose.
+   * Additional claims, as in a login. They do not change until the token expires, so do not include permissions
+   * that the account may lose.
    *
    * @default {}
    */
   readonly claims?: Readonly<Record<string, unknown>> | undefined;
   /**
-   * `await sessions.position()`, taken before the account was authenticated. Then whatever revoked the
-   * account in the meantime revokes this token too. It is good for an hour.
+   * `await sessions.position()`, read before the account was authenticated. A revocation of the account since
+   * then also revokes this token. The position is valid for one hour.
    *
-   * @default the position at this call
+   * @default the position when `issue()` is called
    */
   readonly since?: LogPosition | undefined;
-  /** Who issued it, for the audit. It is not stored. */
+  /** Who issued the token, for the audit log. It is not stored. */
   readonly actor?: string | undefined;
-  /** The request in which it happened, for the audit. */
+  /** The id of the request that issued the token, for the audit log. */
   readonly requestId?: string | undefined;
 }
 
 const DEFAULT_LIFE = '90d';
 const SHORTEST = 1_000;
-/** What the columns of scopes and of claims hold, with room to spare. */
+/** The maximum length of scopes and of claims, below the size of their columns. */
 const LONGEST_TEXT = 8_000;
 /** RFC 6749 section 3.3. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
 /**
- * Checks what a token is to be issued with.
+ * Checks the options of a new token.
  *
- * @throws AuthException 400 `invalid_request` for what a user may have typed.
- * @throws AuthWiringError for claims, which only the application gives.
+ * @throws AuthException 400 `invalid_request` for invalid user input.
+ * @throws AuthWiringError for invalid claims, because only the application sets claims.
  */
 export function readIssue(
   { name, scopes = [], expiresIn = DEFAULT_LIFE, claims = {} }: IssueApiToken,
@@ -71,7 +71,7 @@ export function readIssue(
     name,
     scope: scope === '' ? null : scope,
     claims: claimsText(claims, allowedClaims),
-    // `exp` has no fraction of a second.
+    // `exp` has whole seconds.
     life: Math.floor(life / 1_000) * 1_000,
   };
 }

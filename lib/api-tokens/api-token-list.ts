@@ -5,25 +5,25 @@ import { findPage } from '../sessions/session-list.js';
 import type { StoredSessions } from '../sessions/session-store.service.js';
 import { endOfToken } from './api-token.js';
 
-/** One API token of an account, as its owner can see it: without the token itself. @publicApi */
+/** An API token as its owner sees it, without the token itself. @publicApi */
 export interface ApiTokenInfo {
-  /** The claim `jti`, and what `revoke` takes. Not a secret. */
+  /** The `jti` claim, and the argument of `revoke`. It is not a secret. */
   readonly id: string;
   readonly name: string;
   readonly scopes: readonly string[];
   readonly createdAt: Date;
-  /** In steps of about an hour; `null` for one that was not used yet. */
+  /** When the token was last used, accurate to about an hour; `null` if it was never used. */
   readonly lastUsedAt: Date | null;
   readonly expiresAt: Date;
 }
 
-/** API tokens, the newest first. @publicApi */
+/** A page of API tokens, newest first. @publicApi */
 export type ApiTokenPage = ApiTokenInfo[] & {
-  /** Pass it as `after` for the next page; absent on the last one. */
+  /** The cursor of the next page: pass it as `after`. It is absent on the last page. */
   readonly next?: string;
 };
 
-/** The part of a row that its owner can see. */
+/** The columns of a row that the owner may see. */
 export function apiTokenInfoOf(row: ApiToken): ApiTokenInfo {
   return {
     id: row.id,
@@ -36,9 +36,9 @@ export function apiTokenInfoOf(row: ApiToken): ApiTokenInfo {
 }
 
 /**
- * A page of an account's open tokens.
+ * One page of an account's active tokens.
  *
- * @param isEnded - Whether the log has ended a token whose row does not show it yet.
+ * @param isEnded - Whether the log has revoked a token whose row does not show it yet.
  */
 export function* findTokens(
   of: StoredSessions,

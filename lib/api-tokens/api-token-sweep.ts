@@ -14,23 +14,23 @@ import {
 } from '../sessions/session-sweep.js';
 
 /**
- * How much older cut-offs are looked at again (ms): a token may be stored a little after the cut-off that
- * ends it, and clocks may differ by a minute.
+ * How far back (ms) the sweep checks older cut-offs again. A token may be stored shortly after the cut-off that
+ * revokes it, and clocks may differ by a minute.
  */
 const OVERLAP = 3_600_000;
 
 /**
- * Ends the rows of tokens that an event of their own or a cut-off of their account has ended, whichever
- * process wrote it, and deletes rows after `historyFor`. It runs before the sweep that forgets cut-offs: without
- * them such a token would be good again (O4).
+ * Marks the rows of tokens as ended if a token event or a cut-off of the account has revoked them, whichever
+ * process wrote it. It deletes rows after `historyFor`. It runs before the sweep that deletes cut-offs, because
+ * without its cut-off a revoked token would be valid again (O4).
  *
- * @param kept - For how long rows of API tokens are kept (ms); `undefined`: they stay.
+ * @param kept - How long rows of API tokens are kept (ms); `undefined`: forever.
  */
 export function apiTokenSweep(
   rows: SessionRows,
   { historyFor }: { readonly historyFor: number | undefined },
 ): PurgeSweep {
-  // The first run of a process looks at every event and every cut-off.
+  // The first run of a process checks every event and every cut-off.
   let after = 0;
   let since = 1;
   return async (now, isStopped, onDeleted) => {
@@ -55,7 +55,7 @@ export function apiTokenSweep(
   };
 }
 
-/** Deletes the API tokens of an account that were issued below a position. */
+/** Deletes the API tokens of an account that were issued before a position. */
 export function eraseApiTokens(
   rows: SessionRows,
   subjectKey: string,
@@ -68,7 +68,7 @@ export function eraseApiTokens(
 
 const readMark = reader(AuthAccount, ['reason']);
 
-/** Nothing is deleted. */
+/** Marks rows as ended and deletes none. */
 function* end({ statements }: SessionTables, found: readonly Row[]): Transaction<number> {
   for (const endReason of new Set(found.map((row) => readMark(row).reason))) {
     const some = found.filter((row) => readMark(row).reason === endReason);

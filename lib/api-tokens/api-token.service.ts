@@ -35,25 +35,25 @@ import { OpaqueTokenLookup } from './opaque-token-lookup.service.js';
 
 /** A new API token. @publicApi */
 export interface IssuedApiToken {
-  /** The token itself. It is shown once: only a digest is stored. */
+  /** The token itself. Show it to the user now: only its digest is stored. */
   readonly token: string;
   readonly info: ApiTokenInfo;
 }
 
-/** What {@link ApiTokenService.revoke} takes beside {@link LogoutOptions}. @publicApi */
+/** Options of {@link ApiTokenService.revoke}. @publicApi */
 export interface RevokeApiTokenOptions extends LogoutOptions {
-  /** Whose token it must be: for the token of another account the answer is 404, and nothing happens. */
+  /** The owner of the token. If the token belongs to another account, the call throws 404 and revokes nothing. */
   readonly subject?: string | number | bigint | undefined;
 }
 
 /**
- * Opaque tokens for scripts and other services, which live for months and end at once: `AccessTokenGuard`
- * accepts them. Needs the option `apiTokens`.
+ * Long-lived opaque tokens for scripts and other services, which can be revoked at any time. `AccessTokenGuard`
+ * accepts them. Requires the option `apiTokens`.
  *
- * `logoutAll`, `lock`, `disable`, `remove`, `passwordChanged` and `revokeEveryone` end them as they end
- * sessions. `claimsChanged` does not: what a token may do was said when it was issued.
+ * `logoutAll`, `lock`, `disable`, `remove`, `passwordChanged` and `revokeEveryone` revoke API tokens as they
+ * revoke sessions. `claimsChanged` does not, because the claims of an API token are fixed when it is issued.
  *
- * @throws AuthWiringError where the option `apiTokens` is off.
+ * @throws AuthWiringError if the option `apiTokens` is off.
  * @throws AuthUnavailableException `storage_unavailable` while the database cannot be reached.
  *
  * @example
@@ -79,13 +79,13 @@ export class ApiTokenService {
   ) {}
 
   /**
-   * Makes a token for an account. Anyone who has it can act as the account until it expires.
+   * Issues a token for an account. Anyone who has the token can act as the account until it expires.
    *
-   * @throws AuthUnauthorizedException `account_locked`, `account_disabled`; `session_ended` for an account
-   * that was logged out everywhere since the position `since` was read.
-   * @throws AuthException 400 `invalid_subject`, and `invalid_request` for a name, a scope or a lifetime
-   * that is not valid; 409 `too_many_api_tokens` beyond `apiTokens.limit`.
-   * @throws AuthWiringError for claims that look like secrets or that the library sets.
+   * @throws AuthUnauthorizedException `account_locked`, `account_disabled`; `session_ended` if the account was
+   * logged out everywhere after the position `since`.
+   * @throws AuthException 400 `invalid_subject`; 400 `invalid_request` for an invalid name, scope or lifetime;
+   * 409 `too_many_api_tokens` above `apiTokens.limit`.
+   * @throws AuthWiringError for claims that look like secrets, and for claims that the library sets.
    */
   async issue(subject: string | number | bigint, given: IssueApiToken): Promise<IssuedApiToken> {
     const { limit } = this.isOn('issue()');
@@ -110,9 +110,9 @@ export class ApiTokenService {
   }
 
   /**
-   * A page of the account's tokens that are good, the newest first.
+   * Returns a page of the account's active tokens, newest first.
    *
-   * @throws AuthException 400 `invalid_request` for a limit or a cursor that is not valid.
+   * @throws AuthException 400 `invalid_request` for an invalid limit or cursor.
    */
   async list(
     subject: string | number | bigint,
@@ -134,9 +134,9 @@ export class ApiTokenService {
   }
 
   /**
-   * Ends one token, by its id or by its text.
+   * Revokes one token, identified by its id or by the token itself.
    *
-   * @throws AuthException 404 `not_found` where there is no such token, or it is not the account's.
+   * @throws AuthException 404 `not_found` if the token does not exist or belongs to another account.
    */
   async revoke(
     idOrToken: string,
@@ -153,7 +153,7 @@ export class ApiTokenService {
     }
     const { id: jti, digest, expiresAt } = row;
     const reason = options.reason ?? 'logout';
-    // Its event is kept for as long as the token could be used, so the row may follow later (O3).
+    // The event is kept until the token expires, so the row may be updated later (O3).
     const request = {
       kind: 'token',
       issuer: this.options.issuer,
@@ -172,7 +172,7 @@ export class ApiTokenService {
     return row && apiTokenOf(row);
   }
 
-  /** What was committed on this instance, and what polls have shown of the others. */
+  /** Checks the revocations that this instance committed, and those of other instances as of the last poll. */
   private isEnded({ id: jti, subject: sub, gen }: ApiToken): boolean {
     return this.index.find({ iss: this.options.issuer, sub, jti, gen }, NO_KEY, true) !== undefined;
   }
@@ -180,13 +180,13 @@ export class ApiTokenService {
   private async insert(row: ApiToken, limit: number): Promise<void> {
     const { digest, gen, subjectKey } = row;
     const refused = await this.store.write(function* (of) {
-      // It locks the account: two that are issued at once would not see each other.
+      // This locks the account's row. Without the lock, two simultaneous calls would not see each other's token.
       if (limit < Infinity) yield of.accounts.insertMissing([subjectKey]);
       const judgement = yield* of.judge(subjectKey);
       const lock = refusalOf(judgement);
       if (lock !== undefined) return `account_${lock}` as const;
       const { account, issuer } = judgement;
-      // It would be ended from the start (G1), so nothing of it is stored.
+      // The token would be revoked from the start (G1), so nothing is stored.
       if (endedBy(account, gen, '') ?? endedBy(issuer, gen, '')) return 'session_ended' as const;
       if (limit < Infinity) {
         const killsBelow = Math.max(account.killsBelow, issuer.killsBelow);

@@ -11,15 +11,17 @@ const CHECKSUM = 6;
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /**
- * Makes a token: its prefix, 43 characters as a refresh token has them (192 random bits and a check value),
- * and a checksum. The checksum needs no key, so that a scanner for leaked secrets can compute it too.
+ * Generates a token: its prefix, 43 characters in the format of a refresh token (192 random bits and a check
+ * value), and a checksum. The checksum needs no key, so scanners for leaked secrets can compute it too.
  */
 export function newApiToken(prefix: string, key: CheckKey | undefined): string {
   const text = `${prefix}${newRefreshToken(key)}`;
   return text + checksumOf(text);
 }
 
-/** Whether the text has the form of a token with this prefix; any other is refused at no cost. */
+/**
+ * Whether the string has the format of a token with this prefix. Any other string is refused without a look-up.
+ */
 export function isApiToken(text: string, prefix: string): boolean {
   return (
     text.startsWith(prefix) &&
@@ -28,20 +30,20 @@ export function isApiToken(text: string, prefix: string): boolean {
   );
 }
 
-/** What is between the prefix and the checksum. */
+/** The part between the prefix and the checksum. */
 export function randomPartOf(text: string, prefix: string): string {
   return text.slice(prefix.length, -CHECKSUM);
 }
 
 /**
- * What is stored of a token, in hexadecimal digits. Nothing slower than SHA-256 is needed: 2^192 tokens
- * cannot be tried.
+ * The digest that is stored for a token, in hexadecimal digits. SHA-256 is sufficient, because no one can try
+ * 2^192 tokens.
  */
 export function apiTokenDigest(text: string): string {
   return hash('sha256', `nestjs-logout/api-token:${text}`, 'hex');
 }
 
-/** CRC-32 in base 62, the most significant digit first. */
+/** CRC-32 in base 62, most significant digit first. */
 function checksumOf(text: string): string {
   let rest = crc32(text);
   let digits = '';
@@ -52,18 +54,19 @@ function checksumOf(text: string): string {
   return digits;
 }
 
-/** The key of no session: a cut-off that spares one session spares no API token. */
+/** The key of no session, so a cut-off that spares one session spares no API token. */
 const NO_SESSION = '';
 
 /**
- * What ended a token, by its row and the cut-offs of its account and issuer; `undefined` while it is open.
- * The row comes last: it was noted there what a cut-off ended, for when the cut-off is forgotten.
+ * What revoked a token, according to its row and the cut-offs of its account and issuer; `undefined` while it is
+ * active. The row is checked last. It records the effect of a cut-off, for when the cut-off has been deleted.
  */
 export function endOfToken(
   { endedAt, endReason, gen, sid }: Pick<ApiToken, 'endedAt' | 'endReason' | 'gen' | 'sid'>,
   { account, issuer }: Pick<Judgement, 'account' | 'issuer'>,
 ): RevokedVerdict | undefined {
-  // The access token of a session is shorter-lived than any event: the index knows all that ends it.
+  // The access token of a session expires before its events are deleted, so the index knows every revocation of
+  // it.
   const marks = sid === null ? { account, issuer } : { account: UNMARKED, issuer: UNMARKED };
   const ofAccount = endedBy(marks.account, gen, NO_SESSION);
   if (ofAccount !== undefined) return REVOKED.subject[NOTES.get(ofAccount) ?? 0];

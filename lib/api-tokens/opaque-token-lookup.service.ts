@@ -31,32 +31,32 @@ import {
 import { SessionStore } from '../sessions/session-store.service.js';
 import { apiTokenDigest, endOfToken, isApiToken, newApiToken, randomPartOf } from './api-token.js';
 
-/** The last use of a token is noted in steps of this (ms), and a token is remembered for no longer. */
+/** The last use of a token is recorded at most this often (ms). A token is cached for no longer than this. */
 const USE_STEP = 3_600_000;
 
-/** Uses are noted together, after so long (ms). */
+/** Uses are written in one batch after this time (ms). */
 const NOTE_AFTER = 60_000;
 
-/** What an opaque token has in place of the key that signed it. */
+/** An opaque token has this in place of a signing key. */
 const NONE = Object.freeze({ kid: NO_KEY }) as AuthKey;
 
 const FAILED = unavailable('The token could not be looked up. Try again.');
 
-/** What the row of a new token says. */
+/** The columns of a new token's row. */
 type NewToken = Pick<
   ApiToken,
   'id' | 'subject' | 'gen' | 'sid' | 'name' | 'scope' | 'claims' | 'createdAt' | 'expiresAt'
 >;
 
-/** A row as one statement saw it, with what it is judged by. */
+/** A row as one statement read it, with everything needed to decide about its token. */
 interface FoundToken {
   readonly token: ApiToken;
   readonly judgement: Judgement;
-  /** Before that statement was sent. */
+  /** The time just before that statement was sent. */
   readonly sent: Moment;
 }
 
-/** A token whose row was read, and had not ended then. */
+/** A token that was active when its row was read. */
 class RememberedToken extends VerifiedToken {
   constructor(
     text: string,
@@ -69,10 +69,10 @@ class RememberedToken extends VerifiedToken {
 }
 
 /**
- * Looks opaque tokens up and remembers them. Rules O1 to O3 of docs/protocol.md.
+ * Looks up opaque tokens and caches them. Rules O1 to O3 of docs/protocol.md.
  *
- * A row that was read is exact as of the moment before the statement was sent. Whatever ends the token
- * later is an event that the index of this instance gets, and keeps for longer than the token is remembered.
+ * A row is exact as of the moment before the statement was sent. Any later revocation of the token is an event
+ * that reaches the index of this instance. The index keeps the event for longer than the token is cached.
  */
 @Injectable()
 export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplicationShutdown {
@@ -80,7 +80,7 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
   private readonly own = new LookupLane((digests) => this.look(digests), OWN);
   private readonly strangers = new LookupLane((digests) => this.look(digests), STRANGERS);
   private readonly prefix: string;
-  /** For how long a row counts (ms). */
+  /** How long a row is cached (ms). */
   private readonly rememberFor: number;
   private uses = new Set<string>();
   private cancel: CancelSchedule | undefined;
@@ -120,8 +120,8 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
   }
 
   /**
-   * The row is written before the session is stored: of a login that fails after that, no one has the text,
-   * and the row goes when it has expired.
+   * The row is written before the session is stored. If the login fails after that, no one has the token, and
+   * the row is deleted once it has expired.
    */
   override async issue(payload: Readonly<Record<string, unknown>>, kid: string): Promise<string> {
     const { sub, sid = null, jti = '', gen = 0, iat, exp, ...claims } = payload as TokenClaims;
@@ -142,7 +142,7 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     return token;
   }
 
-  /** A new token with its row, which is not stored yet. */
+  /** Generates a token and its row, which is not stored yet. */
   newToken(said: NewToken): { readonly token: string; readonly row: ApiToken } {
     const token = newApiToken(this.prefix, this.refreshTokens.checkKeys()[0]);
     const row = {
@@ -157,7 +157,7 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     return { token, row };
   }
 
-  /** The row of a token, whether it has ended or not. */
+  /** Finds the row of a token, active or not. */
   async find(text: string): Promise<ApiToken | undefined> {
     return isApiToken(text, this.prefix) ? (await this.lookUp(text))?.token : undefined;
   }
@@ -167,7 +167,7 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     await this.noteUses();
   }
 
-  /** O2: whether every event that may have ended it since its row was read is still in the index. */
+  /** O2: whether the index still has every event that may have revoked the token since its row was read. */
   private isExact(token: VerifiedToken): boolean {
     const { sent } = token as RememberedToken;
     return this.proofs.since(sent) < this.rememberFor;
@@ -178,13 +178,13 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     if (found === undefined) throw refusal('token_invalid', { cause: 'No such opaque token.' });
     const claims = this.claimsOf(found.token);
     const token = new RememberedToken(text, claims, this.keyOf(found.token), found.sent);
-    // The process was paused since the answer, and what ended the token may be forgotten (O2).
+    // The process was paused after the answer, so the event that revoked the token may be forgotten (O2).
     if (!this.isExact(token)) throw refusal('revocation_state_unknown', { retryAfter: 1 });
     const end = endOfToken(found.token, found.judgement);
     if (end === undefined) {
-      // Remembered first, and decided by the index after that: no event falls between the two (O1).
+      // The token is cached first and then checked against the index, so no event is missed in between (O1).
       this.memory.add(token);
-      // The access token of a session is gone before its events are forgotten.
+      // The access token of a session expires before its events are deleted.
       if (found.token.sid === null) {
         this.noteUse(found.token);
         this.keepEnd(found.token, claims);
@@ -196,8 +196,9 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
   }
 
   /**
-   * O3: what this instance knows as revoked stays so when the event is forgotten. Usually the row shows it
-   * already; it does not where the database has lost the event, or where an older release wrote it.
+   * O3: a token that this instance knows to be revoked stays revoked when the event is deleted. Usually the row
+   * already shows the revocation. It does not if the database has lost the event, or if an older release wrote
+   * it.
    */
   private keepEnd({ digest }: ApiToken, claims: TokenClaims): void {
     if (this.decider.isObserving) return;
@@ -208,7 +209,7 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     );
   }
 
-  /** What binds the access token of a session to its client is a digest under a key of the ring. */
+  /** A digest under a key of the ring binds the access token of a session to its client. */
   private keyOf({ sid, name: kid }: ApiToken): AuthKey {
     const entry = sid === null ? undefined : this.ring.find(kid);
     return entry === undefined ? NONE : { ...entry.key, kid: NO_KEY };
@@ -229,7 +230,8 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     const sent = this.proofs.moment();
     const statement = apiTokens(database.dialect).present(issuerKey, digests);
     const { rows } = await database.read(statement).catch(FAILED);
-    // A server that is behind what was seen may show a token as it was before its end, or before its issue.
+    // A server that is behind the last known position may show a token as it was before its revocation or its
+    // issue.
     const { head, logId } = readHeadOf(rows[0], this.clock);
     if (logId !== id || history.whyLost(head, seen) !== undefined) {
       throw refusal('revocation_state_unknown', { retryAfter: 1 });

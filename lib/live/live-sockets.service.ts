@@ -9,12 +9,12 @@ import { socketBody } from '../platform/transport-refusal.js';
 import { LiveTokens } from './live-tokens.service.js';
 import type { LiveToken } from './watch.js';
 
-/** How long a client may take to answer the close frame before its socket is terminated (ms). */
+/** How long a client may take to answer the close frame before the socket is terminated (ms). */
 const CLOSE_TIMEOUT = 1_000;
-/** WebSocket: an error of the application (RFC 6455 section 7.4.1). */
+/** WebSocket close code for an internal error (RFC 6455 section 7.4.1). */
 const INTERNAL_ERROR = 1011;
 
-/** What is used of a socket of ws, also of the `extra.socket` of graphql-ws. @publicApi */
+/** The part of a ws socket that the library uses. The `extra.socket` of graphql-ws has it too. @publicApi */
 export interface WsSocket {
   readonly readyState: number;
   close(code: number, reason: string): void;
@@ -22,7 +22,7 @@ export interface WsSocket {
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** What is used of a socket of socket.io. @publicApi */
+/** The part of a socket.io socket that the library uses. @publicApi */
 export interface SocketIoSocket {
   readonly connected: boolean;
   emit(event: 'exception', body: unknown): unknown;
@@ -30,16 +30,16 @@ export interface SocketIoSocket {
   once(event: 'disconnect', listener: () => void): unknown;
 }
 
-/** A socket of either library. @publicApi */
+/** A socket of ws or socket.io. @publicApi */
 export type LiveSocket = WsSocket | SocketIoSocket;
 
 /** Options of {@link LiveSockets.accept}. @publicApi */
 export interface AcceptSocketOptions {
-  /** See `@WhenStale()`. It holds for the handshake and while the socket is open. */
+  /** See `@WhenStale()`. It applies to the handshake and while the socket is open. */
   readonly whenStale?: StalePolicy | undefined;
   /**
-   * The request that opened the socket, for a token that is bound to its client (option `binding`). That of
-   * socket.io is known.
+   * The request that opened the socket, for a token that is bound to its client (option `binding`). With
+   * socket.io it is not needed.
    */
   readonly request?: HandshakeRequest | undefined;
 }
@@ -51,11 +51,11 @@ interface Held {
 }
 
 /**
- * Authenticates sockets of socket.io, ws and graphql-ws at their handshake. When the token is revoked or
- * expires, every instance closes its sockets.
+ * Authenticates sockets of socket.io, ws and graphql-ws during the handshake. When a token is revoked or
+ * expires, every instance closes the sockets of that token.
  *
- * A client of ws gets the close code 4401 (4503 while freshness cannot be proven) with the error code as
- * reason. A client of socket.io gets the event `exception` with the body of the refusal, and is
+ * A ws client receives the close code 4401 (4503 while freshness cannot be proven) with the error code as
+ * reason. A socket.io client receives the event `exception` with the error response as payload, and is then
  * disconnected.
  *
  * @example
@@ -90,12 +90,13 @@ export class LiveSockets {
   ) {}
 
   /**
-   * Verifies the token of a handshake and watches it until the socket closes. A refused socket gets the
-   * refusal and is closed. Then the result is `undefined`: Nest does not catch what `handleConnection` throws.
+   * Verifies the token of a handshake and watches it until the socket closes. If the token is refused, the
+   * client receives the error, the socket is closed, and the method returns `undefined`. It does not throw,
+   * because Nest does not catch exceptions from `handleConnection`.
    *
    * Messages may arrive before this resolves, so check {@link claimsOf} in each handler.
    *
-   * @param token - What the client sent as token; `undefined` is `token_missing`.
+   * @param token - The token from the client; `undefined` is refused as `token_missing`.
    */
   async accept(
     socket: LiveSocket,
@@ -113,7 +114,7 @@ export class LiveSockets {
         this.close(socket, error);
         return undefined;
       }
-      // A socket that was not verified does not stay open.
+      // An unverified socket must not stay open.
       if (isOfWs(socket)) socket.close(INTERNAL_ERROR, 'error');
       else socket.disconnect(true);
       throw error;
@@ -121,10 +122,10 @@ export class LiveSockets {
   }
 
   /**
-   * Replaces the token of an open socket with a renewed one of the same account, without a reconnect.
+   * Replaces the token of an open socket with a new token of the same account. The client does not reconnect.
    *
-   * @throws AuthException for a bad token, and `token_invalid` for one of another account; the socket keeps
-   * its token. Once its token has ended: the refusal that ended it.
+   * @throws AuthException for an invalid token, and `token_invalid` for a token of another account; the socket
+   * keeps its current token. If the current token has ended, the exception that ended it.
    */
   async renew(socket: LiveSocket, token: unknown): Promise<TokenClaims> {
     const { claims: known, live, options } = this.accepted(socket);
@@ -132,14 +133,17 @@ export class LiveSockets {
     if (claims.iss !== known.iss || claims.sub !== known.sub) {
       throw refusal('token_invalid', { message: 'The token is of another account.' });
     }
-    // It may have ended while the new one was verified, and must not come back.
+    // The current token may have ended during the verification. The socket must not be reactivated.
     if (live.end !== undefined) throw live.end;
     if (!this.hold(socket, claims, options)) throw refusal('token_missing');
     showToGuards(socket, token, options.request);
     return claims;
   }
 
-  /** The claims of the token of an open socket; `undefined` before it is accepted, and once its token has ended. */
+  /**
+   * The claims of an open socket's token; `undefined` before the socket is accepted and after its token has
+   * ended.
+   */
   claimsOf(socket: LiveSocket): TokenClaims | undefined {
     const held = this.held.get(socket);
     return held?.live.end === undefined ? held?.claims : undefined;
@@ -154,7 +158,7 @@ export class LiveSockets {
     return held;
   }
 
-  /** Watches the token, unless the socket has closed: then `false`. */
+  /** Watches the token. Returns `false` if the socket has closed. */
   private hold(socket: LiveSocket, claims: TokenClaims, options: AcceptSocketOptions): boolean {
     if (!isOpen(socket)) return false;
     const former = this.held.get(socket);
@@ -188,7 +192,7 @@ export class LiveSockets {
   }
 }
 
-/** A guard of a gateway judges this token at the next message, and no longer that of the handshake. */
+/** From the next message on, a gateway's guards check this token instead of the handshake's token. */
 function showToGuards(
   socket: LiveSocket,
   token: unknown,
@@ -197,7 +201,7 @@ function showToGuards(
   rememberHandshake(socket, { headers: { authorization: `Bearer ${token as string}` }, opened });
 }
 
-/** What a socket of socket.io knows of the request that opened it. */
+/** The request that opened a socket, as socket.io exposes it. */
 function handshakeOf(socket: LiveSocket): HandshakeRequest | undefined {
   return (socket as { readonly handshake?: HandshakeRequest }).handshake;
 }
@@ -206,7 +210,7 @@ function isOfWs(socket: LiveSocket): socket is WsSocket {
   return !('disconnect' in socket);
 }
 
-/** The client may have left while its token was verified. */
+/** The client may have disconnected during the verification. */
 function isOpen(socket: LiveSocket): boolean {
   return isOfWs(socket) ? socket.readyState <= 1 : socket.connected;
 }

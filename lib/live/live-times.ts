@@ -9,13 +9,13 @@ import { exceptionOf } from '../revocation/verdict.js';
 import type { Ending, Watch, WatchGroup } from './watch.js';
 import type { WatchTable } from './watch-table.js';
 
-/** Connections close in the last fifth of a lease that lapses, spread over at most this time (ms). */
+/** When a lease lapses, connections close in its last fifth, spread over at most this time (ms). */
 const LONGEST_SPREAD = 30_000;
 
-/** The time between two rounds of closing (ms). */
+/** The interval between two batches of closing (ms). */
 const STEP = 25;
 
-/** What the clock acts on. */
+/** The fields of a watch that the timer uses. */
 interface Watched {
   readonly table: WatchTable<Watch>;
   readonly groups: ReadonlyMap<string, WatchGroup>;
@@ -24,18 +24,18 @@ interface Watched {
 }
 
 /**
- * Ends watched tokens without an event: by their expiry, and by the lease (L3, L4). One timer for all of
- * them runs at each full second while anything is watched, and more often while a lease lapses.
+ * Ends watched tokens without an event: at their expiry, and when the lease lapses (L3, L4). A single timer runs
+ * at each full second while anything is watched, and more often while a lease lapses.
  */
 export class LiveTimes {
   private cancel: CancelSchedule | undefined;
   private isClosed = false;
-  /** Everything that expires up to this second has ended. */
+  /** Every token that expires by this second has ended. */
   private second = 0;
   private wasObserving = false;
-  /** Before the last run. */
+  /** The time just before the last run. */
   private ran: Moment | undefined;
-  /** Whether a lapsing lease waits for a poll, or has waited for one. */
+  /** Whether a lapsing lease waits for a poll, or has already waited for one. */
   private recovery: 'none' | 'waiting' | 'over' = 'none';
 
   constructor(
@@ -47,7 +47,7 @@ export class LiveTimes {
     private readonly options: ResolvedAuthOptions,
   ) {}
 
-  /** The first full second at which a token with this `exp` has expired for a guard. */
+  /** The first full second at which a guard considers a token with this `exp` expired. */
   secondOf(exp: number): number {
     return Math.ceil((exp * 1000 + this.options.clockTolerance) / 1000);
   }
@@ -56,7 +56,7 @@ export class LiveTimes {
     return this.proofs.now() >= exp * 1000 + this.options.clockTolerance;
   }
 
-  /** Called with each new watch. */
+  /** Called for each new watch. */
   start(): void {
     const now = this.nowSecond();
     const isRunning = this.cancel !== undefined;
@@ -67,7 +67,7 @@ export class LiveTimes {
     this.plan();
   }
 
-  /** Called when nothing is watched any more. */
+  /** Called when no token is watched any more. */
   stop(): void {
     this.cancel?.();
     this.cancel = undefined;
@@ -103,13 +103,13 @@ export class LiveTimes {
     const now = this.nowSecond();
     const { table, end } = this.watched;
     table.expiring(this.second, now, (watch) => end(watch, expired));
-    // It goes back with the database's clock; what has ended stays ended.
+    // This may go back if the database's clock does. Tokens that have ended stay ended.
     this.second = now;
   }
 
   /**
-   * O2: after a long pause, or a long time without a proof, the event that ended an opaque token may be
-   * forgotten, while the token is good for months. A JWT has expired by then.
+   * O2: after a long pause, or a long time without a proof of freshness, the event that revoked an opaque token
+   * may be deleted while the token is valid for months. A JWT has expired by then.
    */
   private forget(): void {
     const { watched, proofs, ran } = this;
@@ -130,7 +130,7 @@ export class LiveTimes {
     if (this.recovery === 'waiting') return;
     this.watched.table.all((watch) => {
       const limit = this.decider.openFor(watch.group.upTo) * LEASE_SHARE;
-      // Evenly spread, and never after the lease.
+      // Spread evenly, and never after the lease.
       const share = (watch.row * 0.618_033_988_75) % 1;
       if (age > limit - share * spreadOf(limit)) {
         this.watched.end(watch, this.stale);
@@ -140,7 +140,7 @@ export class LiveTimes {
 
   private readonly stale = (): AuthException => exceptionOf(this.decider.unknown);
 
-  /** F6: a process that was paused waits for one poll, as a request does, before it closes everything. */
+  /** F6: a process that was paused waits for one poll, as a request does, before it closes all connections. */
   private canRecover(): boolean {
     return !this.feed.failing && this.options.staleWait > 0;
   }
@@ -149,7 +149,7 @@ export class LiveTimes {
     this.recovery = 'waiting';
     const { maxStaleness, staleWait } = this.options;
     const left = this.shortestLease() - age;
-    // While the lease is not over, the wait must leave time to close within it.
+    // The wait must leave enough time to close all connections before the lease ends.
     await this.feed.proofWithin(
       maxStaleness / 2,
       left > 0 ? Math.min(staleWait, left / 2) : staleWait,
@@ -159,7 +159,7 @@ export class LiveTimes {
     this.run();
   }
 
-  /** The age of the last proof from which the first connections close. */
+  /** The age of the last proof of freshness at which the first connections close. */
   private lapsesFrom(): number {
     const lease = this.shortestLease();
     return lease - spreadOf(lease);

@@ -22,33 +22,33 @@ import { iterateUntil, observeUntil, type StreamEnd } from './until-revoked.js';
 import { type Ending, EndingQueue, type LiveToken, Watch, type WatchGroup } from './watch.js';
 import { type Chain, CHAINS, WatchTable } from './watch-table.js';
 
-/** How many are decided in one turn of the event loop, where an event concerns all of them. */
+/** How many tokens are decided in one turn of the event loop if an event affects all of them. */
 const SLICE = 5_000;
 
 /** Options of {@link LiveTokens.watch}. @publicApi */
 export interface WatchOptions {
-  /** Called once when the token ends. It must not throw. */
+  /** Called once when the token ends. The callback must not throw. */
   readonly onEnd?: ((end: AuthException) => void) | undefined;
   /**
-   * What happens to the connection while freshness cannot be proven; see `@WhenStale()`.
+   * The failure policy of the connection while freshness cannot be proven; see `@WhenStale()`.
    *
    * @default the option `whenStale`
    */
   readonly whenStale?: StalePolicy | undefined;
   /**
-   * The `kid` of the key that verified the token. It is known for claims of `TokenService` and of
-   * `@CurrentToken()`. Without it the connection ends when any key of its issuer is revoked.
+   * The `kid` of the key that verified the token. Claims from `TokenService` and `@CurrentToken()` already carry
+   * it. Without a `kid` the connection ends when any key of its issuer is revoked.
    */
   readonly kid?: string | undefined;
-  /** The token's text, for one that has neither `jti` nor `sid`; see `assertActive()`. */
+  /** The token itself, if it has neither `jti` nor `sid`; see `assertActive()`. */
   readonly token?: string | undefined;
 }
 
 /** Options of {@link LiveTokens.untilRevoked}. @publicApi */
 export interface UntilRevokedOptions extends Omit<WatchOptions, 'onEnd'> {
   /**
-   * `'complete'`: the stream completes. A client of server-sent events then reconnects, and gets the 401.
-   * `'error'`: the stream fails with the refusal.
+   * `'complete'`: the stream completes. A client of server-sent events then reconnects and gets a 401.
+   * `'error'`: the stream fails with the exception.
    *
    * @default 'complete'
    */
@@ -56,11 +56,11 @@ export interface UntilRevokedOptions extends Omit<WatchOptions, 'onEnd'> {
 }
 
 /**
- * Ends open connections with their token: sockets, event streams, subscriptions, long handlers. A watched
- * token ends, on every instance, when it is revoked, when it expires, and when freshness cannot be proven.
+ * Ends open connections when their token ends: sockets, event streams, subscriptions, long-running handlers. On
+ * every instance, a watched token ends when it is revoked, when it expires, and when freshness cannot be proven.
  *
- * Nothing is polled for each connection: the index reports each revocation, and only the tokens that it may
- * concern are decided again.
+ * There is no polling per connection. The index reports each revocation, and only the tokens that it may affect
+ * are decided again.
  *
  * @example
  * ```ts
@@ -77,7 +77,7 @@ export class LiveTokens implements OnApplicationShutdown {
   private readonly times: LiveTimes;
   private additions: Subscription | undefined;
   private readonly key = new Uint32Array(4);
-  /** The claims of the watch that is decided: a decision allocates nothing. */
+  /** The claims of the watch that is being decided, reused so that a decision allocates nothing. */
   private readonly identity: { -readonly [Name in keyof TokenIdentity]: TokenIdentity[Name] } = {
     iss: '',
     sub: undefined,
@@ -108,13 +108,13 @@ export class LiveTokens implements OnApplicationShutdown {
   }
 
   /**
-   * Watches the token of these claims until it ends or is released. Release it when the connection closes:
-   * an unreleased one is kept until the token expires.
+   * Watches a token until it ends or is released. Release it when the connection closes. Otherwise it stays in
+   * memory until the token expires.
    *
-   * A token that has ended already, also between its verification and this call, ends at once.
+   * A token that has already ended, even between its verification and this call, ends immediately.
    *
-   * @param claims - As they were verified: from `TokenService.verify()`, `@CurrentToken()`, or your strategy.
-   * @throws AuthWiringError for a failure policy that is wider than any that was found at boot.
+   * @param claims - The verified claims: from `TokenService.verify()`, `@CurrentToken()`, or your strategy.
+   * @throws AuthWiringError for a failure policy that is wider than every policy found at boot.
    */
   watch(claims: VerifiedClaims, options: WatchOptions = {}): LiveToken {
     if (typeof claims !== 'object' || claims === null) {
@@ -130,15 +130,15 @@ export class LiveTokens implements OnApplicationShutdown {
     const group = this.groupOf(iss, kid, upTo);
     const watch = new Watch(group, sub, sid, jti, options.onEnd);
     this.register(watch, own);
-    // First registered, then asked: an event between the verification and this call is not missed (L2), and
-    // no second that starts meanwhile.
+    // The watch is registered before it is decided. So neither an event (L2) nor a full second is missed between
+    // the verification and this call.
     this.times.start();
     if (this.isDecidable(watch, own)) this.ask(watch);
     return watch;
   }
 
   /**
-   * An rxjs operator that ends a stream with the token. Each subscription watches it and releases it.
+   * An rxjs operator that ends a stream when the token ends. It watches the token during each subscription.
    *
    * @example
    * ```ts
@@ -155,8 +155,8 @@ export class LiveTokens implements OnApplicationShutdown {
   }
 
   /**
-   * The same for the AsyncIterator of a GraphQL subscription. It is returned when the token ends, even if it
-   * waits for a value that never comes.
+   * Wraps the AsyncIterator of a GraphQL subscription. When the token ends, it calls `return()`, even if the
+   * iterator is waiting for a value that never comes.
    *
    * @example
    * ```ts
@@ -203,11 +203,11 @@ export class LiveTokens implements OnApplicationShutdown {
     this.table.link(watch, chain, this.key[0]!);
   }
 
-  /** A token that the log cannot decide, and one that has expired, end at once. */
+  /** A token that the log cannot decide ends immediately, and so does an expired token. */
   private isDecidable(watch: Watch, claims: VerifiedClaims): boolean {
     const { exp = 0 } = claims;
     try {
-      // An opaque token may live for longer: its end is in its row.
+      // An opaque token may have a longer lifetime: its end is in its row.
       const isOpaque = watch.group.kid === NO_KEY;
       const options = isOpaque
         ? { ...this.options, maxTokenLife: LONGEST_API_TOKEN }
@@ -222,7 +222,7 @@ export class LiveTokens implements OnApplicationShutdown {
     return false;
   }
 
-  /** L1: the key of an event selects the watched tokens. */
+  /** L1: the key of an event selects the affected tokens. */
   private readonly added = ({ kind, key }: AddedEvent): void => {
     const { table } = this;
     if (kind === 'token') table.each(CHAINS.token, key[0]!, this.ask);
@@ -231,13 +231,16 @@ export class LiveTokens implements OnApplicationShutdown {
     else this.askFrom(1);
   };
 
-  /** All of them, some in each turn of the event loop. What is registered meanwhile was decided then. */
+  /**
+   * Decides all tokens in slices, one in each turn of the event loop. A watch registered meanwhile is already
+   * decided.
+   */
   private askFrom(first: number): void {
     const next = this.table.some(first, SLICE, this.ask);
     if (next > 0) setImmediate(() => this.askFrom(next));
   }
 
-  /** L1: only what the guard's decision refuses ends. */
+  /** L1: a token ends only if the guard would refuse it. */
   private readonly ask = (watch: Watch): void => {
     const { identity } = this;
     const { group, sub, sid, jti, row } = watch;

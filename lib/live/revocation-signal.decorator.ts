@@ -11,14 +11,14 @@ import { claimsOf, kidOfRequest, requestOf, responseOf } from '../platform/reque
 import { routeDemandOf } from '../revocation/staleness/freshness.decorators.js';
 import { LiveTokens } from './live-tokens.service.js';
 
-/** What is used of Node's response to see that it is closed. */
+/** The properties of Node's response that show whether it is closed. */
 interface Closing {
   readonly destroyed?: boolean;
   readonly writableFinished?: boolean;
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** What the decorator passes to its pipe. Nest injects the registry into a pipe, not into a decorator. */
+/** What the decorator passes to its pipe. Nest injects the registry into a pipe, but not into a decorator. */
 interface WatchedRequest {
   readonly claims: TokenClaims | undefined;
   readonly kid: string | undefined;
@@ -26,13 +26,13 @@ interface WatchedRequest {
   readonly response: Closing | undefined;
 }
 
-/** Watches the token of the request until its response is closed. */
+/** Watches the token of a request until the response is closed. */
 @Injectable()
 export class RevocationSignalPipe implements PipeTransform<WatchedRequest, AbortSignal> {
   constructor(private readonly live: LiveTokens) {}
 
   transform({ claims, kid, whenStale, response }: WatchedRequest): AbortSignal {
-    // Anonymous (@OptionalAuth, @Public): nothing can be revoked.
+    // An anonymous request (@OptionalAuth, @Public) has no token to revoke.
     if (claims === undefined) return new AbortController().signal;
     const live = this.live.watch(claims, { kid, whenStale });
     const { signal } = live;
@@ -49,7 +49,7 @@ const watchedRequest = createParamDecorator(
     return {
       claims: claimsOf(request),
       kid: kidOfRequest(request),
-      // As for the request: a route that demands freshness fails closed.
+      // As for the request itself, a route with a freshness requirement fails closed.
       whenStale: whenStale ?? (freshness === undefined ? undefined : 'closed'),
       response: closingFor(context),
     };
@@ -57,13 +57,13 @@ const watchedRequest = createParamDecorator(
 );
 
 /**
- * An AbortSignal that aborts when the request's token is revoked, expires, or freshness cannot be proven
- * (`@WhenStale()` counts). Its `reason` is the `AuthException`.
+ * Injects an AbortSignal that aborts when the request's token is revoked or expires, or when freshness cannot be
+ * proven (subject to `@WhenStale()`). Its `reason` is the `AuthException`.
  *
- * It is released when the response is closed. Without a token (`@OptionalAuth()`) it never aborts. A
- * GraphQL subscription over a socket has no response: use `LiveTokens.iterateUntilRevoked()` there.
+ * The token is watched until the response is closed. Without a token (`@OptionalAuth()`) the signal never
+ * aborts. A GraphQL subscription over a socket has no response: use `LiveTokens.iterateUntilRevoked()` there.
  *
- * @example A long download stops within `maxStaleness` of a logout:
+ * @example A long download stops within `maxStaleness` after a logout:
  * ```ts
  * @Get('export')
  * async export(@RevocationSignal() signal: AbortSignal, @Res() response: Response) {
@@ -83,7 +83,7 @@ function closingFor(context: ExecutionContext): Closing | undefined {
   );
 }
 
-/** Fastify keeps Node's response in `raw`. */
+/** Fastify's reply has Node's response in `raw`. */
 function closingOf(response: object | undefined): Closing | undefined {
   if (response === undefined) return undefined;
   const raw = 'raw' in response ? response.raw : response;

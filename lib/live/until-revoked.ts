@@ -1,13 +1,13 @@
 import { defer, finalize, map, type Observable, takeUntil } from 'rxjs';
 import type { LiveToken } from './watch.js';
 
-/** How a stream ends with its token. */
+/** How a stream ends when its token ends. */
 export type StreamEnd = 'complete' | 'error';
 
 /**
- * Ends an Observable with its token.
+ * Ends an Observable when its token ends.
  *
- * @param watch - Starts to watch the token: called at each subscription, released at its end.
+ * @param watch - Starts to watch the token. Called for each subscription; the watch is released when it ends.
  */
 export function observeUntil<T>(
   source: Observable<T>,
@@ -28,8 +28,8 @@ export function observeUntil<T>(
 }
 
 /**
- * Ends an iterator with its token. It is no generator: `return()` of a generator waits for the value that
- * it awaits, which may never come.
+ * Ends an iterator when its token ends. It is not a generator, because `return()` of a generator waits for the
+ * pending value, which may never come.
  */
 export function iterateUntil<T>(
   source: AsyncIterable<T>,
@@ -38,7 +38,7 @@ export function iterateUntil<T>(
 ): AsyncIterableIterator<T> {
   const values = source[Symbol.asyncIterator]();
   const over: IteratorReturnResult<undefined> = { done: true, value: undefined };
-  /** Calls of `next()` that wait for a value. A race with one promise would keep every value in memory. */
+  /** Pending calls of `next()`. `Promise.race` with one shared promise would keep every value in memory. */
   const waiting = new Set<{
     resolve: (over: IteratorResult<T>) => void;
     reject: (end: unknown) => void;
@@ -56,7 +56,7 @@ export function iterateUntil<T>(
       if (result.done === true) await close();
       return result;
     } catch (error) {
-      // An iterator that has thrown is over: its consumer does not return it.
+      // An iterator that has thrown is finished: its consumer does not call `return()`.
       isOver = true;
       live.release();
       throw error;
@@ -67,7 +67,7 @@ export function iterateUntil<T>(
       if (how === 'error') reject(end);
       else resolve(over);
     }
-    // The source may never answer; nothing waits for it.
+    // The source may never settle, so nothing waits for it.
     close().catch(() => undefined);
   });
   return {

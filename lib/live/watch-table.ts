@@ -1,4 +1,4 @@
-/** The chains in which a watch is linked: by the key of its token, session, subject; by its expiry. */
+/** The chains that link a watch: by the key of its token, session and subject, and by its expiry. */
 export const CHAINS = { token: 0, session: 1, subject: 2, expiry: 3 } as const;
 
 /** One of {@link CHAINS}. */
@@ -6,37 +6,37 @@ export type Chain = (typeof CHAINS)[keyof typeof CHAINS];
 
 const WIDTH = 4;
 const FIRST_ROWS = 64;
-/** Each growth adds a quarter: at most a fifth of the rows is unused. */
+/** The table grows by a quarter, so at most a fifth of its rows is unused. */
 const GROWTH = 1.25;
 
-/** An item of the table. It keeps its own row, so that removing it needs no search. */
+/** An item of the table. It stores its own row number, so removing it needs no search. */
 export interface Row {
   row: number;
 }
 
 /**
- * The watched tokens, found by 32 bits of a key: an event that ends one of them costs no scan of the
- * others. Two keys may share those bits, so the caller asks the index about whatever is found.
+ * The watched tokens, indexed by 32 bits of a key: finding the tokens that an event ends does not scan the
+ * others. Two keys may share those bits, so the caller checks each found token against the index.
  *
- * Each chain is a hash table whose entries are linked through typed arrays, about 80 bytes a watch and
- * nothing for the garbage collector to trace. Links go both ways: a subject may have 100,000 of them.
+ * Each chain is a hash table whose entries are linked through typed arrays. A watch takes about 80 bytes, and
+ * the garbage collector has nothing to trace. Links go both ways, because a subject may have 100,000 watches.
  */
 export class WatchTable<Item extends Row> {
   size = 0;
-  /** One number for each row, for the user of the table. */
+  /** One number for each row, available to the owner of the table. */
   numbers = new Float64Array(FIRST_ROWS);
   private items: (Item | undefined)[] = Array.from({ length: FIRST_ROWS });
   private words = new Uint32Array(FIRST_ROWS * WIDTH);
-  // Row 0 is never used: 0 ends a chain.
+  // Row 0 is never used: 0 marks the end of a chain.
   private next = new Uint32Array(FIRST_ROWS * WIDTH);
   private previous = new Uint32Array(FIRST_ROWS * WIDTH);
   private heads = new Uint32Array(FIRST_ROWS * WIDTH);
   private mask = FIRST_ROWS - 1;
-  /** The first of the rows that were freed; the first chain links them. */
+  /** The head of the free list, which uses the first chain. */
   private free = 0;
   private top = 1;
 
-  /** Puts an item into a row of its own. {@link each} finds it after {@link link}. */
+  /** Adds an item in a new row. {@link each} finds the item after {@link link}. */
   add(item: Item): void {
     if (this.free === 0 && this.top === this.items.length) this.grow();
     item.row = this.free === 0 ? this.top++ : this.free;
@@ -46,7 +46,7 @@ export class WatchTable<Item extends Row> {
     this.size++;
   }
 
-  /** Links an item into a chain under this word, once for each chain. */
+  /** Links an item into a chain under this word. Call it once for each chain. */
   link({ row }: Row, chain: Chain, word: number): void {
     const at = row * WIDTH + chain;
     this.words[at] = word;
@@ -69,8 +69,8 @@ export class WatchTable<Item extends Row> {
   }
 
   /**
-   * Visits the items under this word. A visit may remove any item: a judgement can notify a subscriber of
-   * AuthEvents that closes other connections at once.
+   * Visits the items under this word. A visit may remove any item, because a decision can notify a subscriber of
+   * AuthEvents that closes other connections immediately.
    */
   each(chain: Chain, word: number, visit: (item: Item) => void): void {
     const found: Item[] = [];
@@ -82,12 +82,15 @@ export class WatchTable<Item extends Row> {
     for (const item of found) if (item.row !== 0) visit(item);
   }
 
-  /** Visits all items. The visitor may remove the item that it is given. */
+  /** Visits all items. The visitor may remove the current item. */
   all(visit: (item: Item) => void): void {
     this.some(1, this.top, visit);
   }
 
-  /** {@link all} in parts: visits `rows` rows from `first` on, and returns the next row, or 0 at the end. */
+  /**
+   * Like {@link all}, in parts: visits `rows` rows starting at `first`, and returns the next row, or 0 at the
+   * end.
+   */
   some(first: number, rows: number, visit: (item: Item) => void): number {
     const end = Math.min(this.top, first + rows);
     for (let row = first; row < end; row++) {
@@ -97,7 +100,7 @@ export class WatchTable<Item extends Row> {
     return end < this.top ? end : 0;
   }
 
-  /** Visits what expires after the second `after`, up to the second `upTo`. */
+  /** Visits the items that expire after the second `after` and no later than the second `upTo`. */
   expiring(after: number, upTo: number, visit: (item: Item) => void): void {
     if (upTo - after > this.mask) {
       this.all((item) => {
@@ -118,7 +121,7 @@ export class WatchTable<Item extends Row> {
     if (previous !== 0) this.next[previous * WIDTH + chain] = next;
     else {
       const head = this.headOf(chain, this.words[at]!);
-      if (this.heads[head] !== row) return; // It has no such key.
+      if (this.heads[head] !== row) return; // The item has no such key.
       this.heads[head] = next;
     }
     if (next !== 0) this.previous[next * WIDTH + chain] = previous;
@@ -135,7 +138,7 @@ export class WatchTable<Item extends Row> {
     if (length > (this.mask + 1) * 1.5) this.rehash();
   }
 
-  /** Twice as many heads: every chain is linked anew. No row is free then. */
+  /** Doubles the number of heads and links every chain again. At this point no row is free. */
   private rehash(): void {
     const { heads, next, mask } = this;
     this.mask = mask * 2 + 1;

@@ -6,13 +6,13 @@ import type { AuthMeter } from '../events/auth-meter.service.js';
 import { messageOf } from '../platform/log-text.js';
 import type { Row } from './watch-table.js';
 
-/** How many fire in one turn of the event loop: closing 100,000 sockets must not delay the next poll. */
+/** How many watches fire in one turn of the event loop. Closing 100,000 sockets must not delay the next poll. */
 const TURN = 200;
 
-/** Makes the refusal when it is needed: creating an exception costs more than all the rest. */
+/** Creates the exception on demand, because creating an exception costs more than the rest of the work. */
 export type Ending = () => AuthException;
 
-/** What many watched tokens share: the registry, the issuer, the key and the policy. */
+/** What many watched tokens have in common: the registry, the issuer, the key and the policy. */
 export interface WatchGroup {
   readonly name: string;
   readonly iss: string;
@@ -20,31 +20,33 @@ export interface WatchGroup {
   /** The tolerated staleness (ms), from `RevocationDecider.toleranceOf()`. */
   readonly upTo: number;
   readonly release: (watch: Watch) => void;
-  /** What a watch that was ended and has not fired is going to fire. */
+  /** The exception of a watch that has ended but has not fired yet. */
   readonly endingOf: (watch: Watch) => AuthException | undefined;
-  /** Watched tokens of this group. */
+  /** The number of watched tokens in this group. */
   size: number;
 }
 
 /**
  * A watched token, from {@link LiveTokens.watch}. It ends at most once.
  *
- * A signal or an Observable is made when it is first asked for; the callback `onEnd` costs least.
+ * The signal and the Observable are created on first access. The callback `onEnd` is the cheapest.
  *
  * @publicApi
  */
 export interface LiveToken {
-  /** The refusal that ended the token, with `code` and `reason`; `undefined` while it is good. */
+  /** The exception that ended the token, with `code` and `reason`; `undefined` while the token is valid. */
   readonly end: AuthException | undefined;
   /** Aborts when the token ends; its `reason` is the {@link AuthException}. */
   readonly signal: AbortSignal;
   /** Emits the {@link AuthException} once, when the token ends, and completes. */
   readonly ended: Observable<AuthException>;
-  /** Stops watching, because the connection is closed. Nothing fires afterwards. A second call does nothing. */
+  /**
+   * Stops watching, because the connection is closed. Nothing fires after this call. A second call does nothing.
+   */
   release(): void;
 }
 
-/** What the registry holds of one token: its ids, and whom to notify. */
+/** The registry's entry for one token: its ids and its callbacks. */
 export class Watch implements LiveToken, Row {
   row = 0;
   private controller: AbortController | undefined = undefined;
@@ -82,7 +84,7 @@ export class Watch implements LiveToken, Row {
     this.controller = undefined;
   }
 
-  /** Called by the registry, after it has removed this. */
+  /** Called by the registry after it has removed this watch. */
   fire(end: AuthException): void {
     const { onEnd } = this;
     this.onEnd = undefined;
@@ -93,8 +95,8 @@ export class Watch implements LiveToken, Row {
 }
 
 /**
- * The tokens that have ended and have not fired. They fire after the event was applied, never within it:
- * what a callback does, or throws, cannot disturb the feed.
+ * Tokens that have ended but have not fired yet. They fire after the event has been applied, never while it is
+ * applied, so a callback that acts or throws cannot disturb the feed.
  */
 export class EndingQueue {
   private readonly logger = new Logger('LiveTokens');
@@ -107,7 +109,7 @@ export class EndingQueue {
     this.waiting.set(watch, ending);
   }
 
-  /** What it is going to fire; `undefined` for one that does not wait. */
+  /** The exception that a watch is going to fire; `undefined` if the watch is not in the queue. */
   find(watch: Watch): AuthException | undefined {
     const ending = this.waiting.get(watch);
     if (ending === undefined) return undefined;
@@ -116,7 +118,7 @@ export class EndingQueue {
     return end;
   }
 
-  /** It was released before it fired. */
+  /** Drops a watch that was released before it fired. */
   forget(watch: Watch): void {
     this.waiting.delete(watch);
   }
