@@ -36,8 +36,8 @@ export interface WatchOptions {
    */
   readonly whenStale?: StalePolicy | undefined;
   /**
-   * The `kid` of the key that verified the token. Claims from `TokenService` and `@CurrentToken()` already carry
-   * it. Without a `kid` the connection ends when any key of its issuer is revoked.
+   * The `kid` of the key that verified the token. The library knows it for claims from `TokenService` and
+   * `@CurrentToken()`. Without a `kid` the connection ends when any key of its issuer is revoked.
    */
   readonly kid?: string | undefined;
   /** The token itself, if it has neither `jti` nor `sid`; see `assertActive()`. */

@@ -194,7 +194,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'an API token is issued without a lock of its account',
     SERVICE,
     'yield of.accounts.insertMissing([subjectKey]);',
-    '',
+    ';',
     'counts exactly where two instances issue at once',
     LIMIT,
   ),
