@@ -184,9 +184,9 @@ describe('moving in from the recipe', () => {
     const instance = await start();
     const tokens = [another(), old.jwt.sign({ sub: '1' })];
     const foreign = await old.login('maria');
-    expect(await Promise.all(tokens.map(instance.judge))).toEqual(['active', 'active']);
     // The recipe signs by the host's clock: on a slow machine the test's clock has fallen behind it.
     clock.advance(Math.max(0, Date.now() - clock.wall()));
+    expect(await Promise.all(tokens.map(instance.judge))).toEqual(['active', 'active']);
     await act(instance);
     const code = name === 'revokeKey' ? 'key_revoked' : expect.not.stringMatching('active');
     const check = async (on: Instance): Promise<void> => {
