@@ -1,35 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
-import { Controller, Get, Injectable, Post, Req, UseGuards } from '@nestjs/common';
+import { Controller, Get, Post, Req, UseGuards } from '@nestjs/common';
 import {
   ApiTokenService,
   AuthUnauthorizedException,
   CurrentToken,
   JwtAuthGuard,
   RecentLogin,
-  RevocationGuard,
   SessionService,
   type TokenClaims,
   TokenService,
-  type VerifiedClaims,
 } from 'nestjs-logout';
 import type { IncomingMessage } from 'node:http';
+import { ForeignGuard } from '../support/foreign-guard.js';
 import type { HttpApp } from '../support/http-app.js';
 import { useBothPlatforms } from '../support/http-both.js';
 import type { HttpAnswer, HttpClient } from '../support/http-client.js';
 import { AuthMeter } from '../support/internals.js';
-import { claimsIn } from '../support/log-tables.js';
-import { mintToken } from '../support/mint-token.js';
-
-@Injectable()
-class ForeignGuard extends RevocationGuard {
-  protected override getClaims(): VerifiedClaims {
-    return { ...claimsIn(mintToken()), auth_time: 0 } as VerifiedClaims;
-  }
-
-  protected override getKid(): string {
-    return 'another';
-  }
-}
 
 /** Handlers whose answer is what a service refuses. */
 @Controller('handlers')

@@ -1,36 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { Controller, Get, Injectable, UseGuards } from '@nestjs/common';
-import {
-  AuthUnauthorizedException,
-  JwtAuthGuard,
-  RecentLogin,
-  RevocationGuard,
-  type VerifiedClaims,
-} from 'nestjs-logout';
+import { Controller, Get, UseGuards } from '@nestjs/common';
+import { AuthUnauthorizedException, JwtAuthGuard, RecentLogin } from 'nestjs-logout';
 import { codeOf, DpopClient, LOGIN } from '../support/dpop-client.js';
+import { ForeignGuard } from '../support/foreign-guard.js';
 import type { HttpApp } from '../support/http-app.js';
 import { useBothPlatforms } from '../support/http-both.js';
 import type { HttpAnswer, HttpClient } from '../support/http-client.js';
-import { claimsIn } from '../support/log-tables.js';
-import { mintToken } from '../support/mint-token.js';
 
 const MINUTE = 60_000;
 
 /** What a client that does not use DPoP would be sent, with the scheme and the algorithms of DPoP. */
 const CHALLENGE =
   /^DPoP realm="api"(?:, [a-z_]+="[^"]+")*, algs="ES256 ES384 EdDSA Ed25519 PS256"$/;
-
-/** Another library has authenticated the request. */
-@Injectable()
-class ForeignGuard extends RevocationGuard {
-  protected override getClaims(): VerifiedClaims {
-    return { ...claimsIn(mintToken()), auth_time: 0 } as VerifiedClaims;
-  }
-
-  protected override getKid(): string {
-    return 'another';
-  }
-}
 
 @Controller('account')
 class AccountController {
