@@ -43,16 +43,18 @@ import { StalenessOverrides } from './revocation/staleness/staleness-override.se
 import { VerdictReporter } from './revocation/verdict-reporter.service.js';
 
 /**
- * Checks what the options wait for, before they are made. It finds two mistakes that Nest does not report,
- * or not in a way that helps: a cycle (Nest 11 waits for ever, so the process exits with code 0 and no
- * message), and a request-scoped provider (all providers of the library would be request-scoped too).
+ * Checks the dependencies of the options before Nest resolves them. It finds two mistakes that Nest does
+ * not report, or not in a way that helps:
+ *
+ * - a cycle: Nest 11 waits forever, so the process exits with code 0 and no message;
+ * - a request-scoped provider: all providers of the library would become request-scoped too.
  */
 @Injectable()
 class InjectionCheck {
-  /** @throws AuthWiringError naming the providers from the options to the mistake. */
+  /** @throws AuthWiringError which lists the providers from the options to the mistake. */
   constructor(reference: ModuleRef) {
-    // Each module has its ModuleRef from the start. Nest would look for ModulesContainer in every
-    // import first, and on Nest 12 report the cycle in the meantime, without the advice.
+    // Not injected: Nest would search every import for ModulesContainer first. Nest 12 would report the
+    // cycle during this search, without our advice. A module has its ModuleRef from the start.
     const modules = reference.get(ModulesContainer, { strict: false });
     for (const module of modules.values()) {
       const wrapper = module.providers.get(RAW_AUTH_OPTIONS);
@@ -61,6 +63,7 @@ class InjectionCheck {
   }
 }
 
+/** Follows the injected providers, depth first. `path` is how it got here, for the error message. */
 function inspect(at: InjectedProvider, path: readonly string[], seen: Set<unknown>): void {
   for (const next of injectedInto(at)) {
     const { wrapper } = next;
@@ -93,12 +96,15 @@ function requestScoped(path: readonly string[]): AuthWiringError {
   );
 }
 
-/** Looks up the classes that options name (`claims`, `validate`), once all instances were made. */
+/**
+ * Looks up the providers that the options `claims` and `validate` name. This waits until all instances
+ * exist, so that these providers may inject `LogoutService`.
+ */
 @Injectable()
 class ApplicationMethods implements OnModuleInit {
   constructor(private readonly options: ResolvedAuthOptions) {}
 
-  /** @throws AuthWiringError when a class is no provider, or has no such method. */
+  /** @throws AuthWiringError if a class is not a provider, or does not have the method. */
   onModuleInit(): void {
     this.options.claims?.find();
     this.options.validate?.find();
@@ -129,7 +135,7 @@ const PROVIDERS: Provider[] = [
     provide: PURGE_SWEEPS,
     inject: [SessionStore, ResolvedAuthOptions],
     useFactory: (store: SessionStore, options: ResolvedAuthOptions) => [
-      // First: the sweep of sessions forgets cut-offs.
+      // This sweep is first: it reads the cut-offs of accounts, which the sweep of sessions deletes.
       ...(options.apiTokens === undefined ? [] : [apiTokenSweep(store, options)]),
       sessionSweep(store, options),
     ],
@@ -153,12 +159,17 @@ const PROVIDERS: Provider[] = [
   RevocationLifecycle,
 ];
 
-/** What AuthModule and the JwtModule inside it share: options, keys, and the revocation room. */
+/**
+ * What AuthModule and the JwtModule inside it share: options, keys, and everything about revocation. It is
+ * a module of its own because a module cannot inject the providers of the module that imports it.
+ */
 @Module({})
 class AuthCoreModule {}
 
 /**
- * @param providers - The provider of the raw options, as the module builder made it.
+ * Builds the core module.
+ *
+ * @param providers - The provider of the raw options, as ConfigurableModuleBuilder made it.
  * @param registered - The options that were given beside `useFactory`.
  */
 export function authCoreModule(

@@ -3,7 +3,10 @@ import type { AuthHttpOptions } from './http/http-options.js';
 import type { AuthOptions, AuthSettings } from './options/auth-options.js';
 import { RAW_AUTH_OPTIONS } from './options/resolved-auth-options.js';
 
-/** Options that are needed when the module is registered: set beside `useFactory`, never returned by it. */
+/**
+ * Options that Nest needs when it registers the module, such as the routes. Set them beside `useFactory`. It
+ * cannot return them, because Nest calls it later. Only `claims` and `validate` may be in either place.
+ */
 export interface AuthModuleExtras {
   /**
    * Whether every module can inject the providers without importing AuthModule.
@@ -43,7 +46,11 @@ export interface AuthModuleExtras {
   exportJwtService?: boolean | undefined;
 }
 
-/** The builder's class behind {@link AuthModule}. */
+/**
+ * The base class of {@link AuthModule}, with `forRoot` and `forRootAsync`.
+ *
+ * @see https://docs.nestjs.com/fundamentals/dynamic-modules#configurable-module-builder
+ */
 export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<AuthOptions>({
     moduleName: 'Auth',

@@ -107,7 +107,7 @@ const PROVIDERS = [
   {
     provide: OpaqueTokens,
     inject: [ResolvedAuthOptions, OpaqueTokenLookup],
-    // Where they are off, nothing of them is on the way of a request.
+    // If API tokens are off, a request runs no code of theirs.
     useFactory: ({ apiTokens }: ResolvedAuthOptions, lookup: OpaqueTokenLookup) =>
       apiTokens === undefined ? undefined : lookup,
   },
@@ -133,8 +133,8 @@ const PROVIDERS = [
 ];
 
 /**
- * Makes logout take effect on the server: import it once, put `@UseGuards(JwtAuthGuard)` on controllers,
- * inject {@link LogoutService}.
+ * Makes logout take effect on the server. Import it once, in the root module, put
+ * `@UseGuards(JwtAuthGuard)` on controllers, and inject {@link LogoutService}.
  *
  * @publicApi
  */
@@ -148,9 +148,9 @@ export class AuthModule extends ConfigurableModuleClass implements NestModule, O
   }
 
   /**
-   * Sets the module up from values that are known now.
+   * Registers the module with options that are known now.
    *
-   * @throws InvalidAuthOptionsError at boot, naming each wrong option, what was given, and the fix.
+   * @throws InvalidAuthOptionsError at boot. It lists each wrong option, what was given, and the fix.
    * @example
    * ```ts
    * AuthModule.forRoot({
@@ -166,15 +166,18 @@ export class AuthModule extends ConfigurableModuleClass implements NestModule, O
   }
 
   /**
-   * Sets the module up from other providers: `useFactory`, or `useClass` or `useExisting` with
-   * `createAuthOptions()`. `isGlobal`, `http` and `exportJwtService` are written beside it, not returned
-   * by it. `claims` and `validate` may be classes, also beside it: they are looked up after all instances
-   * were made, so they may inject `LogoutService`.
+   * Registers the module with options from other providers: `useFactory`, or `useClass` or `useExisting`
+   * with a method `createAuthOptions()` ({@link AuthOptionsFactory}).
    *
-   * A provider that `inject` names may not need anything of AuthModule, and may not be
-   * request-scoped: both stop the boot with an AuthWiringError.
+   * Set `isGlobal`, `http` and `exportJwtService` beside the factory; it cannot return them. `claims` and
+   * `validate` may be provider classes, also beside the factory. They are looked up after all instances
+   * exist, so they may inject `LogoutService`.
    *
-   * @throws InvalidAuthOptionsError at boot, as {@link AuthModule.forRoot}.
+   * The providers in `inject` may not depend on AuthModule, and may not be request-scoped.
+   *
+   * @throws InvalidAuthOptionsError at boot, as {@link AuthModule.forRoot} does.
+   * @throws AuthWiringError at boot for a provider in `inject` that depends on AuthModule or is
+   * request-scoped.
    * @example
    * ```ts
    * AuthModule.forRootAsync({
@@ -192,12 +195,17 @@ export class AuthModule extends ConfigurableModuleClass implements NestModule, O
     return complete(super.forRootAsync(options), options);
   }
 
-  /** Called by Nest after the adapter is known and before routes are registered. @internal */
+  /**
+   * Nest calls it when the HTTP adapter exists and no route is registered yet. Fastify runs a hook `onRoute`
+   * only for routes that are registered after the hook.
+   *
+   * @internal
+   */
   configure(): void {
     acceptUnreadBodies(this.host.httpAdapter);
   }
 
-  /** @throws AuthWiringError for more than one AuthModule, or a second copy of @nestjs/common. */
+  /** @throws AuthWiringError for more than one AuthModule, or for a second copy of @nestjs/common. */
   onModuleInit(): void {
     assertOneCopyOfNest();
     const count = [...this.modules.values()].filter(
@@ -212,8 +220,8 @@ export class AuthModule extends ConfigurableModuleClass implements NestModule, O
 }
 
 /**
- * A module cannot inject the options of the module that imports it: both import the same core by the
- * same reference, and so share one ring of keys and one index.
+ * Adds the core, the routes and the exports to the definition that Nest's builder made. AuthModule and the
+ * JwtModule import the same core object, and so share one key ring and one index.
  */
 function complete(
   { imports = [], providers = [], ...definition }: DynamicModule,
@@ -239,16 +247,16 @@ function complete(
   };
 }
 
-/** What the option `http` adds to AuthModule. */
 interface HttpDefinition {
   readonly controllers: Type[];
   readonly providers: Provider[];
 }
 
 /**
- * The routes, and what they need; without the option only that no token is read from a cookie.
+ * The controllers and providers of the routes. Without the option there are no controllers, and guards read
+ * no cookies.
  *
- * @throws InvalidAuthOptionsError when the option is wrong.
+ * @throws InvalidAuthOptionsError if the option is wrong.
  */
 function httpDefinition(given: AuthHttpOptions | undefined): HttpDefinition {
   if (given === undefined) {
@@ -276,16 +284,17 @@ function httpDefinition(given: AuthHttpOptions | undefined): HttpDefinition {
 }
 
 /**
- * A controller of its own for each registration, because its path is in a decorator and two applications
- * in one process may have different prefixes.
+ * Derives a controller with this path. Each registration gets its own classes, because a decorator sets the
+ * path on the class, and two applications in one process may have different prefixes.
  */
 function controllerAt(path: string, routes: Type): Type {
   const controller = class extends routes {};
-  // Nest logs it at boot.
+  // Nest logs the name at boot.
   Object.defineProperty(controller, 'name', {
     value: `Auth${routes.name.replace('Routes', 'Controller')}`,
   });
-  // The version of an application's own API says nothing about its logout.
+  // With URI versioning, the routes of the library keep their paths when the application's API gets a
+  // new version.
   Controller({ path, version: VERSION_NEUTRAL })(controller);
   return controller;
 }
