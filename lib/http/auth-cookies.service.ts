@@ -7,16 +7,18 @@ import type { LoginResult } from '../sessions/login-context.js';
 import { isRefreshToken } from '../sessions/refresh-token.js';
 import type { ResolvedCookies } from './cookie-options.js';
 
-/** The longest name and value together. Browsers silently drop longer cookies (ASVS 5.0 3.3.5). */
+/** The longest name and value together, in bytes. Browsers silently drop a longer cookie (ASVS 5.0 3.3.5). */
 const LONGEST = 4_096;
 
 /**
- * Sets and clears the cookies with the tokens, for an application with its own login route, such as one for
- * OpenID Connect. Call `sessions.login(…, { delivery: 'cookie' })` there.
+ * Sets and clears the cookies with the tokens. Use it if your application has its own login route, for
+ * example for OpenID Connect. Call `sessions.login(…, { delivery: 'cookie' })` there.
  *
- * Both cookies expire with the refresh token, or with the browser if the login is not persistent. So the
- * guard answers `token_expired` to a client that should refresh, and `token_missing` to one that should
- * log in. Cookies that a logout cleared in a response are not set again in the same response.
+ * Both cookies expire with the refresh token, or when the browser closes if the login is not persistent.
+ * The cookie of the access token outlives the token on purpose: the guard then answers `token_expired` to a
+ * client that should refresh, and `token_missing` to one that should log in.
+ *
+ * After a `clear()`, `set()` does nothing for the same response, so a logout cannot be undone by accident.
  *
  * @example
  * ```ts
@@ -26,7 +28,7 @@ const LONGEST = 4_096;
  */
 @Injectable()
 export class AuthCookies implements OnModuleInit {
-  /** Whether the option `cookies` is on. If it is not, the methods here do nothing. */
+  /** Whether the option `http.cookies` is on. If it is off, all methods here do nothing. */
   readonly isOn: boolean;
 
   private readonly cleared = new WeakSet<CookieResponse>();
@@ -47,11 +49,13 @@ export class AuthCookies implements OnModuleInit {
   }
 
   /**
-   * Sets the cookies with the tokens of a login or a refresh. Without a refresh token its cookie is not
-   * touched: there is none, or another tab has received a newer one. The access cookie then lasts for
-   * `refreshExpiresIn` if that is known, else as long as its own token.
+   * Sets the cookies with the tokens of a login or a refresh.
    *
-   * @throws AuthWiringError for an access token that is too long for a cookie.
+   * A result without a refresh token leaves the cookie of the refresh token alone, because another tab may
+   * have received a newer one. The cookie of the access token then expires after `refreshExpiresIn` if that
+   * is known, otherwise with its token.
+   *
+   * @throws AuthWiringError if the access token is too long for a cookie (4,096 bytes with the name).
    */
   set(response: CookieResponse, login: LoginResult): void {
     if (this.options === null || this.cleared.has(response)) return;
@@ -63,7 +67,7 @@ export class AuthCookies implements OnModuleInit {
         'Put fewer claims into the token: see the option claims, and the claims that verifyCredentials returns.',
       );
     }
-    // Without an age the browser deletes the cookie when it closes.
+    // Without Max-Age, the browser deletes the cookie when it closes.
     const age = login.persistent === false ? undefined : refreshExpiresIn;
     const lines = [this.line(accessName, accessToken, age, '/')];
     if (refreshToken !== undefined) {
@@ -72,7 +76,10 @@ export class AuthCookies implements OnModuleInit {
     setCookies(response, [...lines, ...this.formerLines()]);
   }
 
-  /** Removes the cookies, including those of the option `former`, with the attributes with which they were set. */
+  /**
+   * Deletes the cookies, and those of the option `former`, and sends `Clear-Site-Data` if `clearSiteData` is
+   * set. Browsers delete a cookie only if the path and the domain are the same as when it was set.
+   */
   clear(response: CookieResponse): void {
     if (this.options === null) return;
     this.cleared.add(response);
@@ -86,9 +93,10 @@ export class AuthCookies implements OnModuleInit {
   }
 
   /**
-   * The refresh token that came in its cookie.
+   * Returns the refresh token in the request's cookie.
    *
-   * @throws AuthException 400 for two of them, 403 `csrf_refused` where another site's page asked.
+   * @throws AuthException 400 `invalid_request` for two such cookies, 403 `csrf_refused` if a page of another
+   * origin sent the request.
    */
   refreshToken(request: AuthRequest): string | undefined {
     const token = this.refreshCookie?.read(request);
@@ -97,21 +105,26 @@ export class AuthCookies implements OnModuleInit {
   }
 
   /**
-   * Every refresh token that came in a cookie, for a logout: also two of one name, of which a sibling
-   * subdomain may have planted one.
+   * Returns every refresh token in the request's cookies, for a logout. Two cookies of one name are allowed:
+   * a sibling subdomain may have planted one, and that must not prevent the logout.
    *
-   * @throws AuthException 403 `csrf_refused` where another site's page asked.
+   * @throws AuthException 403 `csrf_refused` if a page of another origin sent the request.
    */
   refreshTokens(request: AuthRequest): string[] {
     return this.refreshCookie?.readAll(request) ?? [];
   }
 
-  /** Called before cookies are set: another site's page must not log a user in. */
+  /**
+   * Refuses a request that a page of another origin sent. Call it before you set or clear cookies: otherwise
+   * such a page could log the user in to an account of the attacker (login CSRF), or log the user out.
+   *
+   * @throws AuthException 403 `csrf_refused`.
+   */
   refuseOtherOrigins(request: AuthRequest): void {
     this.refreshCookie?.refuseOtherOrigins(request);
   }
 
-  /** One line that deletes each cookie of the option `former`. */
+  /** A `Set-Cookie` line that deletes each cookie of the option `former`. */
   private formerLines(): string[] {
     const former = this.options?.former ?? [];
     return former.map(({ name, domain, path = '/' }) => this.line(name, '', 0, path, domain));

@@ -12,7 +12,7 @@ import {
 
 const SITE_DATA = ['storage', 'cache', 'cookies', 'clientHints', 'executionContexts'] as const;
 
-/** A directive of `Clear-Site-Data` (W3C). */
+/** A directive of the header `Clear-Site-Data` (W3C). */
 export type SiteData = (typeof SITE_DATA)[number];
 
 /**
@@ -103,27 +103,27 @@ export interface CookieOptions {
   readonly clearSiteData?: boolean | readonly SiteData[] | undefined;
 }
 
-/** The option `cookies` after its check. */
+/** The checked value of the option `cookies`. */
 export interface ResolvedCookies extends CookieMode {
   readonly refreshName: string;
   readonly refreshPath: string;
   readonly secure: boolean;
   readonly sameSite: 'Strict' | 'Lax';
   readonly former: readonly FormerCookie[];
-  /** The header's value, `undefined` for none. */
+  /** The value of the header `Clear-Site-Data`; `undefined`: the header is not sent. */
   readonly clearSiteData: string | undefined;
 }
 
-/** A path as it may be in a cookie, without what would end it. */
+/** A cookie's path, without control characters and without `;`, which would start another attribute. */
 const PATH = /^\/[!-:<-~]{0,254}$/;
 /** A cookie's name (RFC 6265 section 4.1.1). */
 const NAME = /^[!#$%&'*+.^_`|~A-Za-z0-9-]{1,128}$/;
 const OWN_NAME = /^[A-Za-z0-9_-]{1,64}$/;
-/** An origin of a scheme that is not the web's, as browsers and WebViews send it. */
+/** An origin with a scheme other than http and https, as browsers and WebViews send it. */
 const CUSTOM_ORIGIN = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._~-]+(?::\d{1,5})?$/;
 const DOMAIN = /^\.?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/;
 
-/** Every option of `http.cookies`: name, default, check. The compiler refuses a missing row. */
+/** Every option of `http.cookies`, with its default and its check. The compiler reports a missing row. */
 export const COOKIE_OPTIONS = {
   name: option(
     undefined,
@@ -143,6 +143,7 @@ export const COOKIE_OPTIONS = {
   clearSiteData: option(false, siteData),
 } satisfies Record<keyof CookieOptions, unknown>;
 
+/** Options of other cookie libraries, with what to write here instead. */
 const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['httpOnly', 'It is always on.'],
   ['domain', 'There is none: a cookie for a whole domain can be set by every host below it.'],
@@ -150,7 +151,7 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['maxAge', 'It follows refreshTokenTtl.'],
 ]);
 
-/** The option `http.cookies`; `null`: tokens are in bodies. */
+/** Checks the option `http.cookies`. `null`: it is off, and tokens are in bodies. */
 export function cookies(given: unknown, path: string): ResolvedCookies | null {
   if (given === false) return null;
   const options = given === true ? {} : given;

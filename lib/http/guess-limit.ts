@@ -4,12 +4,13 @@ import { AuthException, refusal } from '../errors/auth.exception.js';
 import { networkOf } from '../platform/client-address.js';
 
 /**
- * Counts attempts at passwords: the option `http.limit`. The library calls it before and after each attempt.
- * Your implementation decides where it counts: in memory, in Redis, or in the storage of @nestjs/throttler.
+ * Limits guesses of passwords: the option `http.limit`. The library calls it before and after each attempt.
+ * Your implementation decides where to count: in memory, in Redis, or in the storage of @nestjs/throttler.
+ * Without a shared store each instance counts alone, so an attacker has one limit per instance.
  *
- * A key is a hash of an account **and** an address together (of IPv6 the first 64 bits). So no user can lock
- * another one out, and the store contains no names. `POST refresh` counts wrong tokens by address alone, and
- * never refuses a valid token.
+ * A key is a hash of an account **and** an address (of an IPv6 address, the first 64 bits). So no user can
+ * lock another one out, and the store contains no names. `POST refresh` counts wrong tokens by address alone,
+ * and never refuses a valid token.
  *
  * @example
  * ```ts
@@ -48,15 +49,17 @@ export interface GuessLimit {
 }
 
 /**
- * Checks a password under a limit, for your own routes.
+ * Checks a password under a limit. Use it in your own routes that take a password.
  *
- * @param limit - `undefined`: there is none.
- * @param request - Express' or Fastify's own; its `ip` follows their trusted-proxy settings.
- * @param account - What the guess is about. Case, blanks around it and compatible spellings do not make
- * another account of it; where your look-up ignores accents too, give the account's id.
- * @param guess - Gives `null` (or `false`, `undefined`) for a wrong password, or throws an exception of
- * Nest with 401 or 403. Any other error is no guess, and is not counted.
- * @throws AuthException 429 `too_many_attempts` with `Retry-After`, before anything is checked.
+ * @param limit - The limit; `undefined`: no limit.
+ * @param account - The account that the password is for. Upper and lower case, surrounding blanks and
+ * Unicode compatibility variants (NFKC) count as the same account. If your look-up also ignores accents, pass
+ * the account's id instead of the name.
+ * @param request - The request of Express or Fastify. Its `ip` follows the framework's `trust proxy`.
+ * @param guess - Checks the password. A falsy result, or an `HttpException` with 401 or 403, counts as a
+ * wrong password. Any other error is not counted, because the password was not checked.
+ * @returns the result of `guess`.
+ * @throws AuthException 429 `too_many_attempts` with `Retry-After`, before `guess` is called.
  *
  * @example
  * ```ts
@@ -88,9 +91,11 @@ export async function limitGuesses<T>(
 }
 
 /**
- * Counts a refused refresh by address, where the token was wrong: it names no account. The token is judged
- * first, and a right one is never refused: no one guesses 24 random bytes, and no one else at that address
- * is locked out.
+ * Counts a refresh with an unknown token, by address, because such a token names no account.
+ *
+ * This runs after the token was checked, so a valid token is never refused and other users of the same
+ * address are not locked out. A guess is no danger: a refresh token has 24 random bytes. The limit protects
+ * the database from the look-ups.
  *
  * @throws AuthException 429 `too_many_attempts` instead of 401 `refresh_token_invalid`.
  */
@@ -113,7 +118,7 @@ async function countGuess(limit: GuessLimit, key: string): Promise<void> {
 function keyOf(account: string | null, request: object): string {
   const ip: unknown = Reflect.get(request, 'ip');
   const address = typeof ip === 'string' ? ip : '';
-  // One household has all 2^64 addresses of an IPv6 network.
+  // One customer of an internet provider has a whole IPv6 /64, so its single addresses prove nothing.
   const network = networkOf(address, 4, 4) ?? address;
   const folded = account?.normalize('NFKC').trim().toLowerCase() ?? null;
   return hash('sha256', JSON.stringify([folded, network]), 'hex');

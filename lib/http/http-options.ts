@@ -20,11 +20,14 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** A provider of the application that checks credentials. */
+/** A provider of the application that checks the credentials of a login. */
 export interface CredentialsVerifier {
   /**
-   * Returns the account of these credentials, or `null` if they are wrong. It should take as long for an
-   * unknown name as for a wrong password. `request` is the request of Express or Fastify.
+   * Returns the account of these credentials, or `null` if they are wrong. `request` is the request of
+   * Express or Fastify.
+   *
+   * It should take as long for an unknown name as for a wrong password. Otherwise the time reveals which
+   * names exist.
    */
   verifyCredentials(
     credentials: Credentials,
@@ -93,7 +96,8 @@ export interface AuthHttpOptions {
    */
   readonly recentLogin?: Duration | undefined;
   /**
-   * Decides whether a caller with these claims may introspect tokens.
+   * Decides whether a caller with these claims may use `POST introspect` (RFC 7662), which shows the claims
+   * of any token.
    *
    * @default () => false
    */
@@ -105,7 +109,7 @@ export const RESOLVED_HTTP_OPTIONS = Symbol('nestjs-logout:resolved-http-options
 
 const PREFIX = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
 
-/** Every option of `http`: name, default, check. The compiler refuses a missing row. */
+/** Every option of `http`, with its default and its check. The compiler reports a missing row. */
 export const HTTP_OPTIONS = {
   verifyCredentials: option(
     undefined,
@@ -121,17 +125,18 @@ export const HTTP_OPTIONS = {
   mayIntrospect: option(() => false, mayIntrospect),
 } satisfies Record<keyof AuthHttpOptions, unknown>;
 
+/** Names from other libraries, with what to write here instead. */
 const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['validate', 'Use verifyCredentials: ({ username, password }) => ({ subject }) or null.'],
   ['path', 'Use prefix.'],
   ['cookie', 'Use cookies: true.'],
 ]);
 
-/** The option `http` after its check. */
+/** The checked value of the option `http`. */
 export type ResolvedHttpOptions = Resolved<typeof HTTP_OPTIONS>;
 
 /**
- * Checks the option `http` when the module is registered: routes have to be known by then.
+ * Checks the option `http` when the module is registered, because Nest needs the routes then.
  *
  * @throws InvalidAuthOptionsError with every problem, what was given, and the fix.
  */

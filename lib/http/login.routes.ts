@@ -39,26 +39,26 @@ import {
   OwnRoutes,
 } from './own-routes.js';
 
-/** What login and refresh answer, in the words of RFC 6749 section 5.1 and a few of our own. */
+/** The body of a response of `POST login` and `POST refresh`: RFC 6749 section 5.1 and a few more members. */
 export interface TokenAnswer {
-  /** Not where the tokens are in cookies, and neither are the next one and `refresh_token`. */
+  /** Absent if the tokens are in cookies, like `token_type` and `refresh_token`. */
   readonly access_token?: string;
   readonly token_type?: 'Bearer' | 'DPoP';
-  /** Seconds. */
+  /** Seconds until the access token expires. */
   readonly expires_in: number;
   readonly refresh_token?: string;
-  /** Seconds. */
+  /** Seconds until the refresh token expires. */
   readonly refresh_expires_in?: number;
-  /** Seconds until the session expires without a refresh: a page warns its user before. */
+  /** Seconds until the session expires without a refresh. A page can warn its user shortly before. */
   readonly idle_expires_in: number;
   /** Seconds until the session expires, however often it is refreshed. */
   readonly session_expires_in: number;
-  /** When to renew, a little before the expiry (ISO 8601). */
+  /** When to refresh: a little before the access token expires (ISO 8601). */
   readonly refresh_at: string;
   readonly session_id: string;
 }
 
-/** `POST login` and `POST confirm`; mounted only where the application gives `verifyCredentials`. */
+/** `POST login` and `POST confirm`. They exist only if the application sets `verifyCredentials`. */
 @OwnRoutes()
 export class LoginRoutes implements OnModuleInit {
   private readonly verifier: ApplicationMethod<CredentialsVerifier> | undefined;
@@ -78,14 +78,14 @@ export class LoginRoutes implements OnModuleInit {
     this.most = mostOfAnyClient(lifetimes);
   }
 
-  /** @throws AuthWiringError when the verifier's class is no provider, or has no such method. */
+  /** @throws AuthWiringError if the verifier's class is not a provider, or does not have the method. */
   onModuleInit(): void {
     this.verifier?.find();
   }
 
   /**
-   * `persistent: false` in the body: the cookies go when the browser closes ("remember me" was not
-   * ticked).
+   * Takes `username`, `password`, and optionally `client`, `device` and `persistent`. With
+   * `persistent: false` ("remember me" is off) the browser deletes the cookies when it closes.
    */
   @Post('login')
   @HttpCode(200)
@@ -101,7 +101,7 @@ export class LoginRoutes implements OnModuleInit {
     const client = clientOf(request);
     const persistent = persistentOf(request);
     const replaces = hasCookies ? await this.heldSession(request) : undefined;
-    // The request names its client, so that name alone makes nothing longer.
+    // The request chooses its client name, so a name cannot extend a lifetime: `most` limits all of them.
     const login = await this.sessions.login(authenticate, {
       ...client,
       delivery,
@@ -115,10 +115,11 @@ export class LoginRoutes implements OnModuleInit {
   }
 
   /**
-   * Takes the access token and, as `POST login`, `username` and `password` of its account. The answer is
-   * that of a login with a new access token and without a refresh token, in the place where the old one was.
+   * Confirms a login: takes the access token, and `username` and `password` of its account. It answers like
+   * `POST login`, with a new access token and without a refresh token. The new token is in a cookie or in the
+   * body, wherever the old one was.
    *
-   * @throws AuthException 401 `credentials_invalid` also for the credentials of another account.
+   * @throws AuthException 401 `credentials_invalid`, also for the credentials of another account.
    */
   @Post('confirm')
   @HttpCode(200)
@@ -139,9 +140,9 @@ export class LoginRoutes implements OnModuleInit {
   }
 
   /**
-   * Checks the credentials that a request has, under the limit of guesses.
+   * Returns a function that checks the credentials of the request under the limit.
    *
-   * @throws AuthException 400 `credentials_missing`, at once.
+   * @throws AuthException 400 `credentials_missing`, at once: such a request is not counted as a guess.
    */
   private guessOf(request: HttpRequest): Authenticate {
     const credentials = credentialsOf(request);
@@ -149,7 +150,7 @@ export class LoginRoutes implements OnModuleInit {
     return () => limitGuesses(this.options.limit, credentials.username, request, verify);
   }
 
-  /** @throws AuthWiringError for an answer that is neither `null` nor `{ subject }`. */
+  /** @throws AuthWiringError if `verifyCredentials` returns neither `null` nor `{ subject }`. */
   private async subjectOf(
     credentials: Credentials,
     request: object,
@@ -165,7 +166,10 @@ export class LoginRoutes implements OnModuleInit {
     );
   }
 
-  /** The session that this browser holds: a login replaces it (RT-10). */
+  /**
+   * The session whose cookies this browser has. A login ends it (RT-10): otherwise it would stay open, with
+   * no client that could log it out.
+   */
   private async heldSession(request: HttpRequest): Promise<string | undefined> {
     try {
       const refreshToken = this.cookies.refreshToken(request);
@@ -182,7 +186,7 @@ export class LoginRoutes implements OnModuleInit {
   }
 }
 
-/** `POST refresh`; also without `verifyCredentials`, because a login of the application needs it. */
+/** `POST refresh`. It exists without `verifyCredentials` too, for sessions of the application's own login. */
 @Public()
 @OwnRoutes()
 export class RefreshRoutes {
@@ -193,10 +197,11 @@ export class RefreshRoutes {
   ) {}
 
   /**
-   * A refusal touches no cookie: another tab may have been given new ones in the meantime.
+   * Takes a refresh token from the body or from its cookie. A refusal does not clear cookies, because another
+   * tab may have received new ones in the meantime.
    *
-   * @throws AuthException 400 `invalid_request` for two refresh tokens, 403 `csrf_refused` where another
-   * site's page asked.
+   * @throws AuthException 400 `invalid_request` for two refresh tokens, 403 `csrf_refused` if a page of
+   * another origin sent the request.
    */
   @Post('refresh')
   @HttpCode(200)
@@ -227,14 +232,14 @@ export class RefreshRoutes {
     throw error;
   }
 
-  /** In a browser no user is logged in then; any other client has a bug. */
+  /** With cookies this is a browser without a login (401). Without cookies the client has a bug (400). */
   private nothingPresented(): Error {
     const message = 'The request carries no refresh token.';
     return this.cookies.isOn ? refusal('token_missing', { message }) : badRequest(message);
   }
 }
 
-/** @param delivery - `'cookie'` leaves the tokens out: a page's script has no business with them. */
+/** @param delivery - `'cookie'` omits the tokens, so that no script of a page can read them. */
 export function tokenAnswer(login: LoginResult, delivery: 'body' | 'cookie'): TokenAnswer {
   const { accessToken, expiresIn, refreshToken, refreshExpiresIn } = login;
   const token_type = login.tokenType ?? 'Bearer';

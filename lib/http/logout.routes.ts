@@ -16,21 +16,23 @@ import { AuthCookies } from './auth-cookies.service.js';
 import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './http-options.js';
 import { auditOf, type HttpRequest, textOf, OwnRoutes } from './own-routes.js';
 
-/** How often an account may ask for `logout-others` in {@link SPAN}, on each instance. */
+/** How often an account may call `logout-others` within {@link SPAN}, on each instance. */
 const MOST_REPEATS = 30;
 
-/** A minute (ms). */
+/** One minute (ms). */
 const SPAN = 60_000;
 
 /**
- * How many refresh tokens with a foreign check value are looked up for one request. A browser sends none,
- * or one of a former key. A header has room for 200, which would fill the queue that all clients share.
+ * How many refresh tokens without a valid check value are looked up for one request. A browser usually sends
+ * none, or one that a former key made. A header has room for 200, which would fill the queue of look-ups
+ * that all clients share.
  */
 const MOST_STRANGERS = 20;
 
-/** `POST logout`, `logout-others` and `logout-all`; by POST only (ASVS 5.0 3.5.3). */
+/** `POST logout`, `logout-others` and `logout-all`. Only POST: a link must not log out (ASVS 5.0 3.5.3). */
 @OwnRoutes()
 export class LogoutRoutes {
+  /** Calls of `logout-others` by account. */
   private readonly repeats = new Map<string, { count: number; readonly until: number }>();
 
   constructor(
@@ -45,11 +47,11 @@ export class LogoutRoutes {
   ) {}
 
   /**
-   * With an access token, expired or not, or a refresh token; it can be repeated. What could not be
-   * stored is a 503 and keeps the cookies, so that it can be tried again.
+   * Takes an access token, even an expired one, or a refresh token. A client can repeat it. If the logout
+   * could not be stored, the answer is 503 and the cookies stay, so that the client can try again.
    *
-   * @throws AuthException 403 `csrf_refused`, before anything is cleared: SameSite keeps the cookies
-   * out of another site's form, but not the answer's `Set-Cookie` out of the browser.
+   * @throws AuthException 403 `csrf_refused`, before any cookie is cleared. SameSite keeps the cookies out of
+   * a form of another site, but the browser would still apply the `Set-Cookie` of the response.
    */
   @Post('logout')
   @HttpCode(204)
@@ -63,7 +65,7 @@ export class LogoutRoutes {
     try {
       await this.endPresented(request);
     } catch (error) {
-      // Foreign tokens are of no use to this browser either.
+      // The token is not ours or not valid, so the browser does not need its cookies any more.
       if (error instanceof AuthException && error.getStatus() === 401) this.cookies.clear(response);
       throw error;
     }
@@ -71,8 +73,10 @@ export class LogoutRoutes {
   }
 
   /**
-   * @throws AuthUnauthorizedException `login_too_old` by the option `recentLogin`.
-   * @throws AuthTooManyAttemptsException 429 beyond 30 in a minute; nothing is written.
+   * Ends all sessions of the account except the caller's own.
+   *
+   * @throws AuthUnauthorizedException 401 `login_too_old`, see the option `http.recentLogin`.
+   * @throws AuthTooManyAttemptsException 429 after 30 calls in a minute. Nothing is written.
    */
   @Post('logout-others')
   @HttpCode(204)
@@ -81,7 +85,7 @@ export class LogoutRoutes {
     @Req() request: HttpRequest,
     @CurrentToken() token: TokenClaims,
   ): Promise<void> {
-    // Not by a decorator: the class is shared by applications whose options differ.
+    // Not with @RecentLogin(): all applications of a process share this class, and their options differ.
     const { recentLogin } = this.options;
     if (recentLogin !== undefined) assertRecentLogin(token, recentLogin, this.revocation.now());
     this.refuseFlood(token);
@@ -96,27 +100,28 @@ export class LogoutRoutes {
     @CurrentToken() token: TokenClaims,
     @Res({ passthrough: true }) response: CookieResponse,
   ): Promise<void> {
-    // The guard takes a token in the header from any page; the cookies cleared may be another's.
+    // The guard accepts a token in the header from a page of any origin, but this response also clears the
+    // cookies, which may belong to another login.
     this.cookies.refuseOtherOrigins(request);
     await this.logoutService.logoutAll(token.sub, { issuer: token.iss, ...auditOf(request) });
     this.cookies.clear(response);
   }
 
   /**
-   * Ends the session of every valid token that the request holds: usually one, of which a browser sends
-   * both tokens. Two cookies of one name are two tokens: a sibling subdomain that plants one does
-   * not prevent a logout. Of refresh tokens without a right check value at most 20 are looked up.
+   * Ends the session of every valid token in the request. Usually these are the access token and the refresh
+   * token of one session. There can be two cookies of one name: if a sibling subdomain has planted one, that
+   * must not prevent the logout.
    *
-   * An invalid token does not prevent the logout of a valid one, nor does one that cannot be looked up
-   * now. Different access tokens in header and cookie are refused (400), and nothing ends.
+   * An invalid token does not prevent the logout of a valid one, and neither does a token that cannot be
+   * looked up now. Different access tokens in header and cookie are refused with 400, and nothing is ended.
    *
-   * @throws AuthException why none could be ended, or why one that is valid could not.
+   * @throws AuthException if no session could be ended, or if the session of a valid token could not.
    */
   private async endPresented(request: HttpRequest): Promise<void> {
     const audit = auditOf(request);
     const ended = new Set<string>();
-    const refusals: unknown[] = []; // Of tokens that are not good.
-    const failures: unknown[] = []; // Of ends: whatever went wrong there, the client has to know.
+    const refusals: unknown[] = []; // Tokens that are not valid.
+    const failures: unknown[] = []; // Logouts of valid tokens that failed: the client must be informed.
     const accessTokens = this.accessTokensOf(request, refusals);
     const refreshTokens = this.refreshTokensOf(request);
     for (const text of accessTokens) {
@@ -129,7 +134,7 @@ export class LogoutRoutes {
         ended.add(claims.sid ?? '');
       });
     }
-    // Looked up together, which is one statement; ended one after the other, each session once.
+    // All look-ups together are one statement. Then the sessions are ended one by one, each only once.
     const lookups = await Promise.allSettled(refreshTokens.map((text) => this.sessionOf(text)));
     for (const [index, lookup] of lookups.entries()) {
       if (lookup.status === 'rejected') {
@@ -150,7 +155,7 @@ export class LogoutRoutes {
     if (ended.size === 0) throw refusals[0] ?? refusal('token_missing');
   }
 
-  /** A header that holds no token is one more bad token; anything else that is wrong is thrown. */
+  /** A malformed header (401) counts as one more invalid token. Any other error is thrown. */
   private accessTokensOf(request: HttpRequest, errors: unknown[]): string[] {
     try {
       return this.source.readAll(request);
@@ -175,12 +180,12 @@ export class LogoutRoutes {
   }
 
   /**
-   * Each `logout-others` writes an event, and the token that asks for it stays valid: without a limit one
-   * client could fill the log. `logout-all` needs none, because it revokes the token that asks for it.
+   * Each `logout-others` writes an event, and the caller's token stays valid. Without a limit one client
+   * could fill the log. `logout-all` needs no limit, because it revokes the caller's token.
    */
   private refuseFlood({ iss, sub }: TokenClaims): void {
     const now = this.clock.monotonic();
-    // All entries last equally long, so the oldest come first.
+    // All entries expire after the same time, and a Map keeps the order of insertion: the oldest is first.
     for (const [key, { until }] of this.repeats) {
       if (until > now) break;
       this.repeats.delete(key);
@@ -196,7 +201,7 @@ export class LogoutRoutes {
   }
 }
 
-/** What an act gives; `undefined` if it failed, and its error goes into the list. */
+/** Returns the result of `act`. If it fails, adds the error to the list and returns `undefined`. */
 async function attempt<T>(errors: unknown[], act: () => Promise<T>): Promise<T | undefined> {
   try {
     return await act();
@@ -206,7 +211,7 @@ async function attempt<T>(errors: unknown[], act: () => Promise<T>): Promise<T |
   }
 }
 
-/** Whether the token is refused. Any other error (503, a wiring error) says nothing about the token. */
+/** Whether the error means that the token is not valid. A 503 or a wiring error says nothing about it. */
 function isRefusal(error: unknown): boolean {
   return error instanceof AuthException && error.getStatus() < 500;
 }

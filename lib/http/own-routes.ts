@@ -19,11 +19,11 @@ import { type ClientContext, idempotencyKeyOf } from '../sessions/login-context.
 import type { Credentials } from './http-options.js';
 import type { CookieResponse } from '../platform/cookies.js';
 
-/** Where FastifyAdapter finds the `config` of a route (`@RouteConfig()`). */
+/** The metadata key from which FastifyAdapter reads the `config` of a route (`@RouteConfig()`). */
 const ROUTE_CONFIG = '__fastify_route_config__';
 const OWN_ROUTE = 'nestjs-logout';
 
-/** What is used of an HTTP adapter; on Express nothing. */
+/** The part of an HTTP adapter that is used here. */
 interface Adapter {
   getType(): string;
   getInstance(): unknown;
@@ -52,12 +52,15 @@ interface FastifyRoute {
   onRequest?: OnRequest | OnRequest[];
 }
 
-/** What all routes of the library share, set on their class. Guards that may refuse are put above it. */
+/**
+ * Marks a class of the library's own routes. Put `@UseGuards()` with guards that may refuse above it:
+ * decorators apply from the bottom up, so this guard then runs first, and its headers are on refusals too.
+ */
 export function OwnRoutes(): ClassDecorator {
   return applyDecorators(UseGuards(OwnRoutesGuard), markRoutes as ClassDecorator);
 }
 
-/** Accepts all requests, and prepares what refusals need as much as answers. */
+/** Accepts all requests. It only prepares headers that every response needs, a refusal too. */
 @Injectable()
 class OwnRoutesGuard implements CanActivate {
   constructor(@Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null) {}
@@ -70,7 +73,7 @@ class OwnRoutesGuard implements CanActivate {
   }
 }
 
-/** Marks the routes of a class, for {@link acceptUnreadBodies}. */
+/** Marks the methods of a class, for {@link acceptUnreadBodies}. */
 function markRoutes(routes: Type): void {
   const prototype = routes.prototype as object;
   for (const name of Object.getOwnPropertyNames(prototype)) {
@@ -81,12 +84,13 @@ function markRoutes(routes: Type): void {
 }
 
 /**
- * Makes the library's own routes ignore a body that is empty, or of a content type without a parser, as
- * they do on Express. Many clients send a content type with every POST, and a beacon sends what the page
- * gave it. Fastify refuses an empty JSON body (400) and a type that it does not know (415), so that such
- * clients could not log out.
+ * Makes the library's own routes on Fastify ignore an empty body, and a body whose content type has no
+ * parser. Express ignores them anyway.
  *
- * Called before routes are registered. Routes of the application are left alone.
+ * Many clients send a content type with every POST, and a beacon sends any type that the page chose. Fastify
+ * refuses an empty JSON body (400) and an unknown type (415), so such clients could not log out.
+ *
+ * Call it before routes are registered. Routes of the application do not change.
  */
 export function acceptUnreadBodies(adapter: Adapter | undefined): void {
   if (adapter?.getType() !== 'fastify') return;
@@ -107,14 +111,14 @@ const forgetUnreadBody: OnRequest = ({ raw, server }, _reply, done) => {
   });
 };
 
-/** Fastify reads no body where no header speaks of one. Node discards what may come. */
+/** Removes the headers that announce a body, so that Fastify does not read it. Node discards the bytes. */
 function forgetBody({ headers }: RawRequest): void {
   delete headers['content-type'];
   delete headers['content-length'];
   delete headers['transfer-encoding'];
 }
 
-/** HTTP/2 says by a flag what HTTP/1.1 says by headers (RFC 9112 section 6.3). */
+/** Whether there is no body: HTTP/1.1 shows that in headers (RFC 9112 section 6.3), HTTP/2 in a flag. */
 function hasNoBody({ headers, httpVersionMajor, stream }: RawRequest): boolean {
   const length = headers['content-length'];
   if (length === '0') return true;
@@ -123,36 +127,37 @@ function hasNoBody({ headers, httpVersionMajor, stream }: RawRequest): boolean {
 }
 
 /**
- * Fastify does not say whether a parser of the application takes a type by a RegExp or by `'*'`. Those
- * that our routes read, JSON and forms (RFC 7009 section 2.1), are left to it.
+ * Whether Fastify parses the content type. JSON and forms (RFC 7009 section 2.1), which our routes read,
+ * always count as parsed: the application may have registered their parser with a RegExp or with `'*'`, and
+ * `hasContentTypeParser()` does not find such a parser by the type.
  */
 function isParsed(server: FastifyInstance, contentType = ''): boolean {
   if (/json|x-www-form-urlencoded/i.test(contentType)) return true;
   return server.hasContentTypeParser(contentType.split(';', 1)[0]?.trim() ?? '');
 }
 
-/** Calls back at the first byte of a body in chunks, or at its end if there is none. */
+/** Waits for the first bytes of a chunked body, or for its end if it is empty. */
 function whenItStarts(raw: RawRequest, callback: (isEmpty: boolean) => void): void {
-  // A length that is known is not 0 here. A middleware of the application may have read it already.
+  // A known length is not 0 here: hasNoBody() was first. A middleware may have read the body already.
   const isRead = raw.readableFlowing !== null || raw.readableEnded;
   if (raw.headers['content-length'] !== undefined || isRead) return callback(false);
   const events = ['readable', 'end', 'close'] as const;
   const onEvent = (): void => {
     for (const event of events) raw.off(event, onEvent);
-    // Destroyed: the client hung up in the middle of it.
+    // If the stream is destroyed, the client hung up. That is not an empty body.
     callback(raw.readableLength === 0 && !raw.destroyed);
   };
   for (const event of events) raw.on(event, onEvent);
 }
 
-/** What a route reads of a request: Express and Fastify both have these. */
+/** The part of a request that routes read. Express and Fastify both have it. */
 export interface HttpRequest extends AuthRequest {
   readonly body?: unknown;
-  /** By the platform's trusted-proxy setting. */
+  /** The client's address. It follows the framework's `trust proxy`. */
   readonly ip?: unknown;
   /** The path and the query. */
   readonly url?: string;
-  /** Fastify's own, or what a middleware of the application has set. */
+  /** The request id: Fastify's own, or one that a middleware of the application has set. */
   readonly id?: unknown;
 }
 
@@ -166,7 +171,7 @@ export function credentialsOf(request: HttpRequest): Credentials {
 }
 
 /**
- * What the client says of itself, and what is known of its connection.
+ * What the client states about itself (`client`, `device`), and what is known of its connection.
  *
  * @throws AuthException 400 `invalid_request`.
  */
@@ -183,8 +188,8 @@ export function clientOf(request: HttpRequest): Omit<ClientContext, 'delivery'> 
 }
 
 /**
- * Whether the browser remembers the login: `true` unless the body has `persistent: false`. A form has it as
- * text.
+ * Whether the browser remembers the login: `true` unless the body has `persistent: false`. A form sends the
+ * word `false`.
  *
  * @throws AuthException 400 `invalid_request`.
  */
@@ -195,13 +200,16 @@ export function persistentOf(request: HttpRequest): boolean {
   throw badRequest('persistent is neither true nor false.');
 }
 
-/** What an audit may know of the request. No actor: the account's own name would outlive the account. */
+/**
+ * What the log stores about a request, for an audit. There is no actor: it would be the account's own id,
+ * which the log could then keep longer than the account exists.
+ */
 export function auditOf({ id }: HttpRequest): { readonly requestId: string | undefined } {
   return { requestId: typeof id === 'string' ? id : undefined };
 }
 
 /**
- * An optional text.
+ * An optional string in the body.
  *
  * @throws AuthException 400 `invalid_request` for anything else, and for an empty text.
  */
@@ -213,10 +221,10 @@ export function textOf(request: HttpRequest, name: string): string | undefined {
 }
 
 /**
- * The header `Idempotency-Key` or the member `idempotency_key`. The draft of the IETF writes the header
- * in quotes, most clients without.
+ * The header `Idempotency-Key` or the member `idempotency_key`. The IETF draft puts the value of the header
+ * in quotes. Most clients do not, so both forms are accepted.
  *
- * @throws AuthException 400 `idempotency_key_invalid`, also where the two differ.
+ * @throws AuthException 400 `idempotency_key_invalid`, also if the two differ.
  */
 export function idempotencyKeyIn(request: HttpRequest): string | undefined {
   const header = request.headers['idempotency-key'];
@@ -235,7 +243,7 @@ export function idempotencyKeyIn(request: HttpRequest): string | undefined {
   );
 }
 
-/** 400 `invalid_request`, unless there is a code of its own. */
+/** A 400, by default with the code `invalid_request`. */
 export function badRequest(
   message: string,
   code: AuthErrorCode = 'invalid_request',
@@ -244,8 +252,8 @@ export function badRequest(
 }
 
 /**
- * A member of a JSON object or a field of a form. Taken from the request and not by `@Body()`: an
- * application's pipes do not know what is expected here. Whatever is no object has no members.
+ * A member of a JSON body or a field of a form; `undefined` if the body is not an object. This does not use
+ * `@Body()`, because global pipes of the application would validate it against the wrong type.
  */
 function memberOf({ body }: HttpRequest, name: string): unknown {
   const isObject = typeof body === 'object' && body !== null;

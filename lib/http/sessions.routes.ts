@@ -13,13 +13,14 @@ import { auditOf, badRequest, type HttpRequest, OwnRoutes } from './own-routes.j
 const DEFAULT_LIMIT = 50;
 const LARGEST_LIMIT = 100;
 
-/** One login in the list of an account's own. */
+/** One session in the body of `GET sessions`. */
 export interface SessionAnswer {
   readonly id: string;
-  /** Whether the request itself belongs to it. */
+  /** Whether it is the session of the request's own token. */
   readonly current: boolean;
+  /** The kind of client that the login named, such as `web`. */
   readonly client: string | null;
-  /** What the login was granted for; only where it named a grant. */
+  /** The grant that the login named; absent without one. */
   readonly grant?: string;
   readonly device: string | null;
   readonly ip: string | null;
@@ -28,7 +29,7 @@ export interface SessionAnswer {
   readonly expires_at: string;
 }
 
-/** `GET sessions` and `DELETE sessions/:id`: an account's own logins. */
+/** `GET sessions` and `DELETE sessions/:id`: an account sees and ends its own sessions. */
 @UseGuards(LoginGuard)
 @OwnRoutes()
 export class SessionsRoutes {
@@ -39,8 +40,8 @@ export class SessionsRoutes {
   ) {}
 
   /**
-   * A page of the account's logins, the newest first: `?limit=` (1 to 100, default 50) and `?after=`,
-   * which is in the answer's `Link` (RFC 8288) while there are more.
+   * Returns a page of the account's sessions, the newest first: `?limit=` (1 to 100, default 50). If there
+   * are more, the response has a `Link` header (RFC 8288) to the next page, with `?after=`.
    *
    * @throws AuthException 400 `invalid_request`.
    */
@@ -53,13 +54,16 @@ export class SessionsRoutes {
     const { limit, after } = pageOf(request);
     const page = await this.sessions.list(token.sub, { limit, after });
     if (page.next !== undefined) {
-      // Relative to the address as the client knows it: prefixes and proxies need not be known here.
+      // A relative link: the client resolves it, so prefixes and proxies need not be known here.
       response.header('Link', `<?limit=${limit}&after=${page.next}>; rel="next"`);
     }
     return page.map((session) => sessionAnswer(session, token.sid));
   }
 
-  /** Logs out another device. The answer is the same 404 for an unknown, an ended and another account's id. */
+  /**
+   * Ends one session of the account, usually on another device. An unknown id, an ended session and a session
+   * of another account get the same 404, so that a caller cannot find out which ids exist.
+   */
   @Delete('sessions/:id')
   @HttpCode(204)
   async end(
@@ -75,7 +79,7 @@ export class SessionsRoutes {
       await this.logoutService.logoutSession(id, { issuer: token.iss, ...auditOf(request) });
       return;
     }
-    // As for logout-all: this answer clears cookies.
+    // As in logout-all, because this response clears cookies.
     this.cookies.refuseOtherOrigins(request);
     await this.logoutService.logout(token, auditOf(request));
     this.cookies.clear(response);
@@ -83,11 +87,9 @@ export class SessionsRoutes {
 }
 
 /**
- * What a request for a page of sessions asks for. Read from the address itself, so that a query parser
- * of the application changes nothing.
+ * Reads `limit` and `after` from the URL itself, because an application can configure another query parser.
  *
- * @throws AuthException 400 `invalid_request` for a limit that is not 1 to 100, and for a parameter that
- * occurs twice.
+ * @throws AuthException 400 `invalid_request` if the limit is not 1 to 100, or if a parameter occurs twice.
  */
 function pageOf({ url }: HttpRequest): {
   readonly limit: number;
@@ -107,7 +109,7 @@ function single(parameters: URLSearchParams, name: string): string | undefined {
   return value;
 }
 
-/** @param currentId - The session of the request's own token. */
+/** @param currentId - The `sid` of the request's own token. */
 function sessionAnswer(session: SessionInfo, currentId: string | undefined): SessionAnswer {
   const { id, client, grant, device, ip, createdAt, lastSeenAt, expiresAt } = session;
   return {

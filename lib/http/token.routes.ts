@@ -23,19 +23,22 @@ import { isRefreshToken } from '../sessions/refresh-token.js';
 import { RESOLVED_HTTP_OPTIONS, type ResolvedHttpOptions } from './http-options.js';
 import { auditOf, badRequest, type HttpRequest, textOf, OwnRoutes } from './own-routes.js';
 
-/** RFC 7662 section 2.2. */
+/** The body of a response of `POST introspect` (RFC 7662 section 2.2). */
 export type Introspection =
   | { readonly active: false }
   | {
       readonly active: true;
-      /** `Bearer` for an access token, `DPoP` for one that is bound to a key (`cnf`). A refresh token has another type, so that no API takes it. */
+      /**
+       * `Bearer` for an access token, `DPoP` for one that is bound to a key (`cnf`). A refresh token has a
+       * type of its own, so that a resource server does not accept it as an access token.
+       */
       readonly token_type: 'Bearer' | 'DPoP' | 'refresh_token';
       readonly [member: string]: unknown;
     };
 
 const INACTIVE: Introspection = Object.freeze({ active: false });
 
-/** Whether a token is active and, if it is, its claims. */
+/** Finds out whether a token is active, and returns its claims if it is. */
 @Injectable()
 export class TokenIntrospector {
   constructor(
@@ -44,14 +47,14 @@ export class TokenIntrospector {
     private readonly options: ResolvedAuthOptions,
   ) {}
 
-  /** @throws AuthUnavailableException 503 when freshness cannot be proven. */
+  /** @throws AuthUnavailableException 503 while this instance cannot check for revocation. */
   async introspect(token: string): Promise<Introspection> {
     return isRefreshToken(token) ? this.ofRefresh(token) : this.ofAccess(token);
   }
 
   private async ofAccess(token: string): Promise<Introspection> {
     try {
-      // Ours last: a claim of the application cannot say them differently.
+      // `active` and `token_type` are last, so that no claim of the application can replace them.
       const claims = await this.tokens.verify(token, { ignoreBinding: true });
       const isBound = (claims['cnf'] as { readonly jkt?: unknown } | undefined)?.jkt !== undefined;
       return { ...claims, active: true, token_type: isBound ? 'DPoP' : 'Bearer' };
@@ -86,9 +89,9 @@ export class TokenRoutes {
   ) {}
 
   /**
-   * Ends the session of an access or refresh token; holding the token is enough. The answer does not
-   * reveal what the token was: it is 200 for unknown, expired and foreign tokens too (RFC 7009 section
-   * 2.2). The token shows its own kind, so `token_type_hint` is not needed.
+   * Ends the session of an access token or refresh token. Having the token is enough; no other login is
+   * needed. Unknown, expired and foreign tokens get 200 too, so that the response reveals nothing about the
+   * token (RFC 7009 section 2.2). `token_type_hint` is ignored, because the two kinds look different.
    */
   @Post('revoke')
   @HttpCode(200)
@@ -102,7 +105,7 @@ export class TokenRoutes {
     }
   }
 
-  /** @throws AuthException 403 `forbidden` unless `mayIntrospect` says yes to the caller's claims. */
+  /** @throws AuthException 403 `forbidden` unless `mayIntrospect` returns `true` for the caller's claims. */
   @Post('introspect')
   @HttpCode(200)
   @UseGuards(LoginGuard)
@@ -138,8 +141,8 @@ export class JwksController {
 }
 
 /**
- * The routes that keep their address under a global prefix: a well-known one is looked for at the root
- * (RFC 8615 section 3).
+ * The routes that a global prefix must not move, for the option `exclude` of `setGlobalPrefix()`. Clients
+ * look for well-known addresses at the root of the host (RFC 8615 section 3).
  *
  * @example
  * ```ts
