@@ -4,30 +4,32 @@ import type { BindingRule } from '../options/binding-option.js';
 import { addressOf, networkOf } from '../platform/client-address.js';
 import { deriveKey } from '../options/key-material.js';
 
-/** So many bytes of a digest are kept. */
+/** How many bytes of a digest a token and a session contain. */
 const BYTES = 16;
 
+/** The derived key of each signing key: HKDF at each request would be too slow. */
 const KEYS = new WeakMap<KeyObject, Buffer>();
 
-/** What an address is bound by: itself, or its network. */
+/** Whether a token is bound to the whole address or to its network. */
 export type AddressKind = Exclude<BindingRule['ip'], 'off'>;
 
-/** The address of a client, and what is bound of it. */
+/** The address of a client, and whether the tokens are bound to all of it or to its network. */
 export interface BoundAddress {
   readonly kind: AddressKind;
   readonly ip: string;
 }
 
-/** What a rule says of an address: the address itself or its network; `null` for what is no address. */
+/** The part of an address to which a token is bound; `null` for text that is not an address. */
 export function boundPartOf(ip: string, kind: AddressKind): string | null {
   return kind === 'exact' ? addressOf(ip) : networkOf(ip, 3, 4);
 }
 
 /**
- * What is kept of an address. There are so few addresses that anyone could try them all against a digest
- * without a key.
+ * The digest of an address that a token and a session contain. It is keyed (HMAC-SHA256), because there are
+ * so few addresses that anyone could find the one of a plain hash by trying all of them.
  *
- * @param key - The secret half of the key that signs the token: it is there as long as the token is good.
+ * @param key - The secret half of the key that signs the token. No other key is needed: as long as the token
+ * is valid, its signing key is in the ring.
  */
 export function addressDigest(part: string, kind: AddressKind, key: KeyObject): Buffer {
   let derived = KEYS.get(key);
@@ -35,7 +37,7 @@ export function addressDigest(part: string, kind: AddressKind, key: KeyObject): 
   return createHmac('sha256', derived).update(`${kind}:${part}`).digest().subarray(0, BYTES);
 }
 
-/** Whether a digest is that of the address, of whichever kind. */
+/** Whether the digest was made from this address, as one of `kinds`. The comparison takes constant time. */
 export function isDigestOf(
   ip: string,
   digest: Buffer,
@@ -50,9 +52,9 @@ export function isDigestOf(
 }
 
 /**
- * What is bound of the address of a login or a refresh.
+ * The address to which a login or a refresh binds its tokens; `undefined` if the rule binds to none.
  *
- * @throws AuthException 401 `binding_mismatch` where it is needed and not known.
+ * @throws AuthException 401 `binding_mismatch` if the rule needs an address and none is known.
  */
 export function boundAddressBy(
   { ip: kind }: BindingRule,
@@ -63,7 +65,7 @@ export function boundAddressBy(
   return { kind, ip };
 }
 
-/** 401 for a client at another address. */
+/** The 401 for a client with another address, or with an unknown one. */
 export function addressMismatch(isUnknown: boolean): AuthException {
   const message = isUnknown
     ? 'The token is bound to the address of its client, which is not known here.'

@@ -5,19 +5,21 @@ import { addressDigest, type BoundAddress, boundPartOf } from './bound-address.j
 export interface Confirmation {
   /** The thumbprint of the client's key (RFC 9449 section 6.1). */
   readonly jkt?: string;
-  /** A digest of the client's address, or of its network. */
+  /** A keyed digest of the client's address. */
   readonly ip?: string;
+  /** A keyed digest of the client's network. */
   readonly net?: string;
 }
 
-/** What the row of a session keeps of its client. */
+/** The columns of a session that bind it to its client. */
 export interface BoundRow {
-  /** `undefined`: as it was. */
+  /** The thumbprint of the client's key; `null`: no key; `undefined`: keep the one of the row. */
   readonly jkt: string | null | undefined;
+  /** The digest of the address or network; `null`: not bound to an address. */
   readonly network: string | null;
 }
 
-/** Whether a session is bound to another key than the one that was shown, if keys are looked at. */
+/** Whether the session is bound to another key than the client has proven. */
 export function isForeignKey(
   session: { readonly jkt: string | null },
   { jkt }: Pick<BoundRow, 'jkt'>,
@@ -25,7 +27,7 @@ export function isForeignKey(
   return jkt !== undefined && session.jkt !== null && session.jkt !== jkt;
 }
 
-/** What the row keeps after a refresh. */
+/** The columns after a refresh. A refresh can bind a session to a key, but never unbinds it. */
 export function boundRowOf(
   session: { readonly jkt: string | null },
   { jkt, network }: BoundRow,
@@ -33,18 +35,22 @@ export function boundRowOf(
   return { jkt: jkt ?? session.jkt, network };
 }
 
-/** What a client showed of itself at a login or a refresh; its tokens and its session are bound to it. */
+/**
+ * The key and the address of a client at a login or a refresh. Its tokens and its session are bound to
+ * them.
+ */
 export class BoundClient {
   /**
-   * @param jkt - The key that it proved to have, `null` for none; `undefined` where keys are not looked at.
-   * @param address - What is bound of its address.
+   * @param jkt - The thumbprint of the key that the client has proven; `null`: none; `undefined`: DPoP is
+   * off.
+   * @param address - The address to bind to; `undefined`: none.
    */
   constructor(
     readonly jkt: string | null | undefined,
     private readonly address: BoundAddress | undefined,
   ) {}
 
-  /** The claim `cnf` of a token that this key signs; `undefined` where nothing is bound. */
+  /** The claim `cnf` of a token that this key signs; `undefined` if the token is not bound. */
   confirmation(key: AuthKey): Confirmation | undefined {
     const digest = this.digest(key);
     if (digest === undefined && !this.jkt) return undefined;
@@ -55,7 +61,7 @@ export class BoundClient {
     };
   }
 
-  /** What the row of the session keeps, if the token is signed by this key. */
+  /** The columns of the session, if this key signs its token. */
   rowBy(key: AuthKey): BoundRow {
     return { jkt: this.jkt, network: this.digest(key)?.toString('hex') ?? null };
   }

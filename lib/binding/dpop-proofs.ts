@@ -9,22 +9,22 @@ import { type DpopRequest, plainUrlOf, requestUrlOf } from './client-request.js'
 
 type Jose = typeof import('jose');
 
-/** The longest proof that is looked at: the largest key in it has 1,100 characters. */
+/** The longest proof that is parsed, in characters. The largest key in a proof has 1,100. */
 const LONGEST = 4_096;
 
-/** How many proofs are remembered for each purpose; about 15 MB. */
+/** How many proofs are remembered for requests, and as many for logins and refreshes: about 15 MB each. */
 const MOST_SEEN = 100_000;
 
-/** The algorithms of proofs: all are asymmetric (RFC 9449 section 11.6). */
+/** The accepted algorithms of proofs, all asymmetric (RFC 9449 section 11.6). */
 export const PROOF_ALGORITHMS = ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'PS256'];
 
-/** How long one nonce is the newest (ms); it is accepted for as long again. */
+/** How long one nonce is the newest (ms). It is accepted for one more period. */
 const PERIOD = 300_000;
 
 /** Members of private and symmetric keys (RFC 7518 section 6). */
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
-/** What a proof says; whether it does is still to be checked. */
+/** The claims of a proof, not yet checked. */
 interface ProofClaims {
   readonly jti?: unknown;
   readonly htm?: unknown;
@@ -34,16 +34,20 @@ interface ProofClaims {
   readonly nonce?: unknown;
 }
 
-/** Loads the library that verifies proofs. @throws AuthWiringError when it is not installed. */
+/**
+ * Loads the package `jose`, which verifies proofs.
+ *
+ * @throws AuthWiringError if it is not installed.
+ */
 export function loadJose(): Promise<Jose> {
   return importPeer('binding.dpop', 'jose', () => import('jose'));
 }
 
 /** Verifies DPoP proofs: RFC 9449 section 4.3. */
 export class DpopProofs {
-  /** Of tokens that we signed. */
+  /** The used proofs of requests with a valid token. */
   private readonly seen: SeenProofs;
-  /** Of logins and refreshes: anyone can send those, and must not crowd out the others. */
+  /** The used proofs of logins and refreshes. Anyone can send those, so they must not fill up `seen`. */
   private readonly seenOfStrangers: SeenProofs;
 
   constructor(
@@ -52,19 +56,20 @@ export class DpopProofs {
     private readonly options: ResolvedBinding,
     private readonly nonces: DpopNonces | undefined,
   ) {
-    // From the earliest moment at which a proof is accepted to the latest.
+    // A proof is accepted from one window before its time to one window after it.
     const life = 2 * options.proofWindow + 1_000;
     this.seen = new SeenProofs(clock, life, MOST_SEEN);
     this.seenOfStrangers = new SeenProofs(clock, life, MOST_SEEN);
   }
 
   /**
-   * The thumbprint (RFC 7638) of the key that a request proves to have.
+   * Verifies the proof of a request, and returns the thumbprint of its key (RFC 7638).
    *
-   * @param token - The access token that the proof must be for; `undefined` at a login or a refresh.
-   * @param jkt - The key that the token is bound to.
-   * @throws AuthException 401 `dpop_proof_invalid`, `dpop_nonce_required` or `binding_mismatch`, 429 where
-   * too many proofs are remembered.
+   * @param token - The access token that the proof must contain the hash of; `undefined` at a login or a
+   * refresh.
+   * @param jkt - The thumbprint of the key to which the token is bound.
+   * @throws AuthException 401 `dpop_proof_invalid`, `dpop_nonce_required` or `binding_mismatch`, 429
+   * `too_many_attempts` if no more proofs can be remembered.
    */
   async verify(request: DpopRequest, token?: string, jkt?: string): Promise<string> {
     try {
@@ -97,14 +102,15 @@ export class DpopProofs {
         'The proof was signed with another key than the one to which the token is bound.',
       );
     }
-    // Nothing waits from here on: a process that paused before would have forgotten what was used meanwhile.
+    // The time is checked last, with no `await` before the proof is remembered. Otherwise a pause of the
+    // process in between could make it forget a proof that is still accepted.
     const iat = this.timeOf(payload);
     this.remember(hash('sha256', `${thumbprint}.${jti}`, 'base64'), iat, token !== undefined);
     return thumbprint;
   }
 
   private checkRequest({ htm, htu }: ProofClaims, request: DpopRequest): void {
-    // A handshake of socket.io does not say its method, which is GET.
+    // A handshake of socket.io has no `method`. Its request is a GET.
     if (htm !== (request.method ?? 'GET')) throw wrong('htm');
     const url = requestUrlOf(request);
     const named = typeof htu === 'string' ? plainUrlOf(htu) : undefined;
@@ -130,7 +136,7 @@ export class DpopProofs {
     );
   }
 
-  /** At last: what is refused for another reason is not remembered. */
+  /** Called last, so that a proof that is refused for another reason takes no memory. */
   private remember(id: string, iat: number, isOurs: boolean): void {
     const remembered = (isOurs ? this.seen : this.seenOfStrangers).add(id, iat);
     if (remembered === 'seen') throw new Error('The proof was used before.');
@@ -140,10 +146,10 @@ export class DpopProofs {
   }
 }
 
-/** @throws Error unless there is exactly one, and no longer than a proof can be. */
+/** @throws Error unless there is exactly one proof, of at most {@link LONGEST} characters. */
 function proofIn({ headers }: DpopRequest): string {
   const proof = headers['dpop'];
-  // Node joins two headers of one name.
+  // Node joins two headers of one name with a comma, which no proof contains.
   if (typeof proof !== 'string' || proof.includes(',')) throw new Error('There is not one proof.');
   if (proof.length > LONGEST) throw new Error('The proof is too long.');
   return proof;
@@ -153,31 +159,34 @@ function wrong(member: string): Error {
   return new Error(`The member "${member}" of the proof is missing or not acceptable.`);
 }
 
-/** Into how many parts the time is divided for which a proof is remembered. */
+/** Proofs are forgotten a quarter of their lifetime at a time: one Set is dropped, not each entry. */
 const PARTS = 4;
 
 interface Part {
   readonly ids: Set<string>;
-  /** The latest time that one of them names. */
+  /** The latest `iat` of these proofs (s). */
   readonly latest: number;
 }
 
 /**
- * The proofs that were used, so that none is used twice (RFC 9449 section 11.1). Each is remembered for as
- * long as it could be accepted again. None is forgotten to make room: then a new one is refused.
+ * Remembers used proofs, so that none is accepted twice (RFC 9449 section 11.1). Each is remembered for as
+ * long as its time would be accepted. If the memory is full, new proofs are refused; none is forgotten early.
  *
- * It forgets by the monotonic clock, because a wall clock may jump over that time.
+ * The monotonic clock decides when to forget, because a step of the wall clock must not forget a proof early.
  */
 export class SeenProofs {
   private readonly parts = new Map<number, Part>();
   private readonly step: number;
-  /** The latest time of a proof that was forgotten: once the wall clock is set back, it would be new again. */
+  /**
+   * The latest `iat` of all forgotten proofs (s). Proofs up to it are refused: if the wall clock is set back,
+   * their times would be accepted again.
+   */
   private forgotten = -Infinity;
   private size = 0;
 
   /**
-   * @param life - For how long a proof is remembered (ms).
-   * @param most - How many are remembered.
+   * @param life - How long a proof is remembered (ms).
+   * @param most - How many proofs are remembered at most.
    */
   constructor(
     private readonly clock: Pick<AuthClock, 'monotonic'>,
@@ -190,12 +199,12 @@ export class SeenProofs {
   /**
    * Remembers a proof.
    *
-   * @param at - The time that it names.
+   * @param at - Its `iat` (s).
    */
   add(id: string, at: number): 'new' | 'seen' | 'full' {
     const part = Math.floor(this.clock.monotonic() / this.step);
     for (const [each, { ids, latest }] of this.parts) {
-      // One part more than its life: it may have come at the end of its own.
+      // One part more, because a proof may have been added at the end of its part.
       if (each >= part - PARTS) {
         if (ids.has(id)) return 'seen';
         continue;
@@ -214,17 +223,17 @@ export class SeenProofs {
 }
 
 /**
- * The nonces that proofs must contain (RFC 9449 section 8). They follow from the time and the keys of the ring,
- * so each instance accepts those of every other, and none is stored.
+ * The nonces that proofs must contain (RFC 9449 section 8). They are computed from the time and the keys of
+ * the ring, so all instances accept the same nonces, and none is stored.
  */
 export class DpopNonces {
-  /** @param keys - The one that signs now comes first. */
+  /** @param keys - The secrets and private keys of the ring; the current signing key is first. */
   constructor(
     private readonly keys: () => readonly KeyObject[],
     private readonly clock: Pick<AuthClock, 'wall'>,
   ) {}
 
-  /** The newest one; `undefined` while the ring has no secret. */
+  /** The newest nonce; `undefined` while the ring has neither a secret nor a private key. */
   newest(): string | undefined {
     const [key] = this.keys();
     return key && nonceOf(key, this.period());
@@ -232,7 +241,7 @@ export class DpopNonces {
 
   accepts(nonce: unknown): boolean {
     const now = this.period();
-    // The next one too: the clock of another instance may be ahead.
+    // The next nonce too, because the clock of another instance may be ahead.
     const periods = [now, now - 1, now + 1];
     return this.keys().some((key) => periods.some((period) => nonce === nonceOf(key, period)));
   }
@@ -247,7 +256,7 @@ function nonceOf(key: KeyObject, period: number): string {
   return digest.subarray(0, 16).toString('base64url');
 }
 
-/** The codes of refusals that concern proofs, with the error of RFC 9449 section 7.1 for each. */
+/** The `error` of the challenge (RFC 9449 section 7.1) by the code of a refusal. */
 const ERRORS = {
   binding_mismatch: 'invalid_token',
   dpop_proof_invalid: 'invalid_dpop_proof',
@@ -257,8 +266,8 @@ const ERRORS = {
 /**
  * A 401 with the challenge of DPoP.
  *
- * @param cause - What is wrong, for the log of the application; the client gets the sentence of the code.
- * @param nonce - The one to use next.
+ * @param cause - What is wrong, for the application's log. The client only gets the message of the code.
+ * @param nonce - The nonce that the client must use next.
  */
 export function dpopRefusal(
   code: keyof typeof ERRORS,

@@ -22,51 +22,51 @@ import { BoundClient, type Confirmation } from './bound-client.js';
 import { clientAddressOf, type DpopRequest, hasDpopScheme, openingOf } from './client-request.js';
 import { DpopNonces, DpopProofs, dpopRefusal, loadJose, PROOF_ALGORITHMS } from './dpop-proofs.js';
 
-/** Injected with a {@link TokenBinding}, or `null` where the option `binding` binds nothing. */
+/** The injection token of {@link TokenBinding}; the value is `null` if the option `binding` is not set. */
 export const TOKEN_BINDING = Symbol('nestjs-logout:token-binding');
 
-/** The keys of the ring. */
+/** The part of the key ring that bindings need. */
 export interface BindingKeys {
-  /** Secrets and private keys, the one that signs now first. */
+  /** The secrets and private keys; the current signing key is first. */
   secretHalves(): readonly KeyObject[];
-  /** That of any key that is known, whether it is in use or not. */
+  /** The secret or private key with this `kid`, even if it no longer signs. */
   secretHalfOf(kid: string): KeyObject | undefined;
 }
 
-/** A token that was verified. */
+/** A verified token. */
 interface BoundToken {
   readonly text: string;
   readonly claims: TokenClaims;
   readonly key: AuthKey;
 }
 
-/** What is known of the client of a login or a refresh. */
+/** What a login or a refresh knows about its client. */
 interface ShownClient {
   readonly client?: string | undefined;
   readonly ip?: string | undefined;
   readonly dpop?: DpopRequest | undefined;
 }
 
-/** What the row of a session says of its client. */
+/** The columns of a session about its client. */
 type BoundSession = Pick<
   SessionRow,
   'subject' | 'sid' | 'client' | 'kid' | 'ip' | 'jkt' | 'network'
 >;
 
 /**
- * Binds tokens and sessions to the client that logged in, and refuses them from any other: the option
+ * Binds tokens and sessions to the client that logged in, and refuses them from any other client: the option
  * `binding` (docs/binding.md).
  */
 export class TokenBinding {
   private readonly bindsAddresses: boolean;
   private readonly demandsKeys: boolean;
-  /** By request, or handshake of a socket: the thumbprints of keys that it proves, each until it fails. */
+  /** The running and successful checks of each request or handshake, by the thumbprint of the key. */
   private readonly proving = new WeakMap<object, Map<string, Promise<void>>>();
 
   private constructor(
     private readonly options: ResolvedBinding,
     private readonly keys: BindingKeys,
-    /** `undefined` where no client is bound to a key. */
+    /** `undefined`: DPoP is off for all clients. */
     private readonly proofs: DpopProofs | undefined,
     private readonly events: Pick<AuthEvents, 'tell'>,
   ) {
@@ -75,8 +75,9 @@ export class TokenBinding {
   }
 
   /**
-   * @returns `null` where nothing is bound.
-   * @throws AuthWiringError where the package jose is missing, or the ring cannot make a digest.
+   * @returns `null` if the option is not set.
+   * @throws AuthWiringError if the package `jose` is missing, or if the ring has only public keys and the
+   * options need a secret one.
    */
   static async create(
     { binding: options }: Pick<ResolvedAuthOptions, 'binding'>,
@@ -99,12 +100,15 @@ export class TokenBinding {
     return new TokenBinding(options, keys, proofs, events);
   }
 
-  /** Whether a token may come as `Authorization: DPoP …`. */
+  /** Whether `Authorization: DPoP …` is accepted. */
   get readsDpopScheme(): boolean {
     return this.proofs !== undefined;
   }
 
-  /** Called before anything is refused: whoever sends proofs, or must, is challenged for them. */
+  /**
+   * Makes later refusals of this request use the DPoP challenge, if the client sends proofs or has to. Call
+   * it before anything else can refuse the request.
+   */
   noteClient(request: AuthRequest | DpopRequest): void {
     if (this.proofs === undefined) return;
     const { dpop } = request.headers;
@@ -115,9 +119,11 @@ export class TokenBinding {
   /**
    * Checks that a token comes from the client that it is bound to.
    *
-   * @param request - `undefined` where the token came without one.
-   * @throws AuthException 401 `binding_mismatch`, `dpop_proof_invalid` or `dpop_nonce_required`; a promise
-   * only where there is a proof.
+   * It returns a promise only if there is a proof to verify. Other requests stay synchronous, which is
+   * faster.
+   *
+   * @param request - `undefined` if the token came without a request.
+   * @throws AuthException 401 `binding_mismatch`, `dpop_proof_invalid` or `dpop_nonce_required`.
    */
   check(request: AuthRequest | undefined, token: BoundToken): void | Promise<void> {
     const refuse = (error: unknown): never => this.refuse(error, token.claims);
@@ -157,25 +163,25 @@ export class TokenBinding {
   }
 
   /**
-   * The key that the client of a login or a refresh proves to have; `undefined` where it sends no proof. Asked
-   * once for each request: a proof cannot be used twice.
+   * Verifies the proof of a login or a refresh, and returns the thumbprint of its key; `undefined` if the
+   * request has no proof. Call it once for each request, because a proof is accepted only once.
    *
    * @throws AuthException as {@link check}.
-   * @throws AuthWiringError for what is no request of Node, Express or Fastify.
+   * @throws AuthWiringError if `dpop` is not a request of Node, Express or Fastify.
    */
   async proveKey({ dpop: request }: ShownClient): Promise<string | undefined> {
     if (request === undefined || this.proofs === undefined) return undefined;
-    // The proof of a Fetch request would not be seen, and the client would get tokens that are not bound.
+    // A Fetch `Request` has no plain header object: its proof would be overlooked, and the tokens not bound.
     assertHeaders(request);
     this.noteClient(request);
     return request.headers['dpop'] === undefined ? undefined : this.proofs.verify(request);
   }
 
   /**
-   * What a new session is bound to.
+   * The key and address to which a new session is bound.
    *
-   * @param jkt - That of {@link proveKey}.
-   * @throws AuthException 400 `dpop_proof_required`; 401 `binding_mismatch` where there is no address.
+   * @param jkt - The result of {@link proveKey}.
+   * @throws AuthException 400 `dpop_proof_required`; 401 `binding_mismatch` if the address is not known.
    */
   ofLogin({ client, ip }: ShownClient, jkt: string | undefined): BoundClient {
     const rule = this.ruleOf(client);
@@ -183,10 +189,10 @@ export class TokenBinding {
   }
 
   /**
-   * What a session is bound to after a refresh.
+   * The key and address to which a session is bound after a refresh.
    *
-   * @throws AuthException as {@link ofLogin}, and 401 `refresh_token_invalid` for another key than that of the
-   * session: its owner continues.
+   * @throws AuthException as {@link ofLogin}. For another key than the session's, 401
+   * `refresh_token_invalid`: the token is not consumed, so the owner of the session can go on.
    */
   ofRefresh(session: BoundSession, { ip }: ShownClient, jkt: string | undefined): BoundClient {
     const rule = this.ruleOf(session.client ?? undefined);
@@ -195,7 +201,7 @@ export class TokenBinding {
     return new BoundClient(hasKey ? jkt : this.keyBy(rule, jkt), boundAddressBy(rule, ip));
   }
 
-  /** What the client of a session proves to be with at a retry; `undefined` where it has no key. */
+  /** What proves that a retry comes from the same client: the key of the session; `undefined` without one. */
   retryKeyOf({ jkt }: Pick<BoundSession, 'jkt'>): string | undefined {
     return this.proofs !== undefined && jkt !== null ? `dpop:${jkt}` : undefined;
   }
@@ -215,12 +221,13 @@ export class TokenBinding {
     const own = this.keys.secretHalfOf(kid);
     const keys = own === undefined ? this.keys.secretHalves() : [own, ...this.keys.secretHalves()];
     if (keys.some((key) => isDigestOf(ip, digest, key))) return;
-    // The key has left the ring: what is left is the coarser network that the owner sees in the list.
+    // The key that made the digest is no longer in the ring, so nothing can recompute it. Only the coarser
+    // network, which the list of sessions shows, can be compared.
     if (own === undefined && lastNetwork !== null && networkOf(ip, 3, 3) === lastNetwork) return;
     this.refuse(addressMismatch(false), { sub: session.subject, sid: session.sid });
   }
 
-  /** Reports what another client tried to use. */
+  /** Reports a use by another client to AuthEvents, and throws the error again. */
   private refuse(error: unknown, { sub, sid }: Pick<TokenClaims, 'sub' | 'sid'>): never {
     if (error instanceof AuthException && error.code === 'binding_mismatch') {
       const { code: type } = error;
@@ -243,12 +250,13 @@ export class TokenBinding {
       );
     }
     const opening = openingOf(request);
-    // Several guards or resolvers ask for one request, maybe at once. A message of a socket has no proof of its
-    // own: that of the handshake counts while it is open, also for a renewed token of the same key.
+    // Several guards or resolvers may check one request, even at the same time, but a proof is accepted
+    // only once. And a message has no proof of its own: the one of the handshake is valid while the socket
+    // is open, also for a renewed token with the same key.
     const keys = this.proving.get(opening) ?? new Map<string, Promise<void>>();
     const earlier = keys.get(jkt);
     if (earlier !== undefined) return earlier;
-    // A cookie has no scheme, so its proof is enough.
+    // A token in a cookie has no scheme that could be wrong. The proof alone decides.
     if (!isDpop && request.headers['authorization'] !== undefined) {
       throw dpopRefusal(
         'binding_mismatch',
@@ -258,7 +266,7 @@ export class TokenBinding {
     const proving = proofs.verify(opening, text, jkt).then(
       () => undefined,
       (error: unknown) => {
-        // It may be good for another token of that key.
+        // The same proof may be valid for another token with that key, so this result is not kept.
         keys.delete(jkt);
         throw error;
       },
@@ -279,7 +287,7 @@ export class TokenBinding {
   }
 }
 
-/** It is issued to no client that could have a key. */
+/** API tokens are never bound: no client is there to prove a key when one is issued. */
 function isApiToken({ key, claims: { sid } }: BoundToken): boolean {
   return key.kid === NO_KEY && sid === undefined;
 }

@@ -1,22 +1,22 @@
 import { AuthWiringError, importPeer } from '../errors/auth-wiring.error.js';
 import type { HintConnection, HintContext, RevocationHint } from '../options/revocation-hint.js';
 
-/** For how long a connection is waited for (ms). */
+/** How long to wait for a connection (ms). */
 const CONNECT_LIMIT = 3_000;
 
-/** What {@link natsHint} takes. @publicApi */
+/** The options of {@link natsHint}. @publicApi */
 export interface NatsHintOptions {
-  /** `'host:4222'`, `'tls://host'`, or a list of such. */
+  /** One server or a list: `'host:4222'`, or `'tls://host'` with TLS. */
   servers: string | string[];
   /** Any other option of `connect()` of `@nats-io/transport-node`: `token`, `user`, `pass`, `tls`, … */
   readonly [option: string]: unknown;
 }
 
 /**
- * Push notifications by a subject of NATS (core, no JetStream), with one connection for each instance.
- * Nothing is stored there.
+ * Push notifications with a NATS subject (core NATS, no JetStream). Each instance uses one connection.
+ * Nothing is stored in NATS. While it is down, instances learn of a logout with their next poll.
  *
- * @throws AuthWiringError for no `servers`; at boot when the package `@nats-io/transport-node` is
+ * @throws AuthWiringError if `servers` is missing; at boot if the package `@nats-io/transport-node` is
  * missing.
  *
  * @see https://docs.nats.io/nats-concepts/core-nats/pubsub
@@ -56,7 +56,7 @@ async function subscribe(context: HintContext, options: NatsHintOptions): Promis
     ...options,
     name: 'nestjs-logout hint',
     timeout: CONNECT_LIMIT,
-    reconnect: false, // the library connects again by itself
+    reconnect: false, // PushLink reconnects, with its own backoff.
   });
   void connection
     .closed()

@@ -1,16 +1,17 @@
 import type { ClientConfig } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 
-/** TypeORM's options of a PostgreSQL. */
+/** TypeORM's options for PostgreSQL. */
 export type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
-/** For how long a connection is waited for (ms). */
+/** How long to wait for a connection (ms). */
 const CONNECT_LIMIT = 3_000;
 
 /**
- * The options of one client of `pg`, from those of the log as TypeORM reads them.
+ * The options of one `pg` client, made from TypeORM's options of the log.
  *
- * @param url - Another way to the same database; TLS stays as the log has it, unless the URL says.
+ * @param url - Another address of the same database. The TLS options are those of the log, unless the URL has
+ * its own (`sslmode`).
  */
 export function clientConfigOf(log: PostgresOptions, url: string | undefined): ClientConfig {
   const own: ClientConfig =

@@ -4,30 +4,32 @@ import { AuthWiringError, importPeer } from '../errors/auth-wiring.error.js';
 import type { HintConnection, HintContext, RevocationHint } from '../options/revocation-hint.js';
 import { clientConfigOf, type PostgresOptions } from './client-config.js';
 
-/** What {@link postgresHint} takes. @publicApi */
+/** The options of {@link postgresHint}. @publicApi */
 export interface PostgresHintOptions {
   /**
-   * `postgres://…` of the connection that listens: straight to the primary, for an application that
-   * reaches it through a pooler (PgBouncer, RDS Proxy). It holds a password.
+   * The URL (`postgres://…`) of the connection that listens. Set it if the application uses a pooler
+   * (PgBouncer, RDS Proxy): the URL must lead straight to the primary. It contains a password, so do not log
+   * it.
    *
-   * @default as the log itself connects
+   * @default the connection options of the log
    */
   url?: string | undefined;
 }
 
-/** What of the package `pg` is used. */
+/** The part of the package `pg` that is used here. */
 interface Pg {
   readonly Client: new (config: ClientConfig) => Client;
 }
 
 /**
- * Push notifications by `LISTEN` and `NOTIFY` on the PostgreSQL that has the log: no other server is needed.
+ * Push notifications with `LISTEN` and `NOTIFY` on the PostgreSQL server that has the log. No other server is
+ * needed. Each instance uses one more connection.
  *
- * It keeps one connection for each instance. A pooler in transaction mode delivers no notifications. This
- * is noticed and logged, and `status().hint` is `'polling only'`. Give a `url` that goes around the pooler.
+ * A pooler in transaction mode delivers no notifications. The library notices this and logs it, and
+ * `status().hint` is `'polling only'`. Pass a `url` that bypasses the pooler.
  *
- * @throws AuthWiringError for a `url` that is not one of PostgreSQL; at boot when the log is not on
- * PostgreSQL or the package `pg` is missing.
+ * @throws AuthWiringError if `url` is not a PostgreSQL URL; at boot if the log is not on PostgreSQL, or if
+ * the package `pg` is missing.
  *
  * @see https://www.postgresql.org/docs/current/sql-notify.html
  *
@@ -57,7 +59,10 @@ export function postgresHint({ url }: PostgresHintOptions = {}): RevocationHint 
   };
 }
 
-/** The application's own `pg` where it gave one to TypeORM. */
+/**
+ * The package `pg`: the one that the application passed to TypeORM as `driver`, otherwise the installed
+ * one.
+ */
 async function packageFor(log: DataSourceOptions): Promise<Pg> {
   if (log.type !== 'postgres') {
     throw new AuthWiringError(
@@ -80,7 +85,7 @@ async function listen(context: HintContext, url: string | undefined): Promise<Hi
   client.on('notification', ({ payload }) => context.hear(payload ?? ''));
   try {
     await client.connect();
-    // It must not keep a process running that has nothing else to do.
+    // The connection must not keep a process alive that is done, such as a script.
     (client as unknown as { unref?(): void }).unref?.();
     await client.query(`LISTEN "${channel}"`);
   } catch (error) {
@@ -88,13 +93,14 @@ async function listen(context: HintContext, url: string | undefined): Promise<Hi
     throw error;
   }
   return {
-    // On the log's connections: behind a pooler this one could receive its own, and look as if it worked.
+    // Sent on the log's connections, not on this one. Behind a pooler, this connection could receive its own
+    // notifications, so the test of the connection would succeed although no other instance is reached.
     tell: (payload) => context.query('SELECT pg_notify(?, ?)', [channel, payload]),
     close: async () => cut(client),
   };
 }
 
-/** Closes the connection without waiting for an answer: it may hang. */
+/** Closes the connection without waiting for an answer, because it may hang. */
 function cut(client: Client): void {
   client.end().catch(() => undefined);
   (

@@ -18,10 +18,10 @@ import { COUNTERS } from './counters.js';
 import { GAUGES } from './gauges.js';
 import type { MetricDefinition, Observed } from './metric.js';
 
-/** The buckets of the times of polls (s): from a socket on this host to the time limit. */
+/** The buckets of poll durations (s): from a database on this host up to the time limit of a poll. */
 const POLL_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** Keeps the metrics in the application's registry for as long as the application runs. */
+/** Registers the metrics in the application's registry, and removes them at shutdown. */
 @Injectable()
 export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
   private readonly registered = new Map<string, Metric>();
@@ -31,7 +31,7 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
     @Inject(PROMETHEUS_OPTIONS) private readonly options: AuthPrometheusOptions,
   ) {}
 
-  /** Before the first poll, so that none is missed. */
+  /** Runs before the first poll, so that the histogram contains every poll. */
   onModuleInit(): void {
     const observed = this.observe();
     for (const definition of COUNTERS) this.addCounter(definition, observed);
@@ -61,7 +61,7 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
     return this.options.registry ?? register;
   }
 
-  /** Found by `strict: false`, whether AuthModule is global or not. */
+  /** Looks the providers up with `strict: false`, so that AuthModule need not be global. */
   private observe(): Observed {
     const anywhere = { strict: false };
     try {
@@ -84,6 +84,7 @@ export class AuthMetrics implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
+  /** {@link AuthMeter} has the counts. At each scrape the counter is reset and set to them. */
   private addCounter({ name, help, label, read }: MetricDefinition, of: Observed): void {
     const labelNames = label === undefined ? [] : [label];
     this.add(name, (full, registers) => {

@@ -3,11 +3,10 @@ import { AuthMetrics } from './auth-metrics.service.js';
 import { type AuthPrometheusOptions, PROMETHEUS_OPTIONS } from './auth-prometheus.options.js';
 
 /**
- * Registers what this instance knows and counts as metrics of `prom-client`. The application serves
- * them beside its own. A scrape reads nothing from the database, and no label has an id of a user.
+ * Registers the metrics of this instance with `prom-client`. The application serves them with its own
+ * metrics. A scrape does not query the database, and labels contain no user ids.
  *
- * The metrics, and what to do at an alert, are in `docs/runbook.md`; rules for Prometheus in
- * `docs/alerts.yml`.
+ * `docs/runbook.md` lists the metrics and what to do at an alert. `docs/alerts.yml` has rules for Prometheus.
  *
  * @example
  * ```ts
@@ -31,7 +30,11 @@ import { type AuthPrometheusOptions, PROMETHEUS_OPTIONS } from './auth-prometheu
  */
 @Module({})
 export class AuthPrometheusModule {
-  /** @throws AuthWiringError at boot without AuthModule, or when a name is taken in the registry. */
+  /**
+   * Registers the metrics. Import it once in each application.
+   *
+   * @throws AuthWiringError at boot if AuthModule is missing, or if the registry already has such a metric.
+   */
   static forRoot(options: AuthPrometheusOptions = {}): DynamicModule {
     return {
       module: AuthPrometheusModule,

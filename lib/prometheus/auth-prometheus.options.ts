@@ -1,16 +1,22 @@
 import type { OpenMetricsContentType, PrometheusContentType, Registry } from 'prom-client';
 
-/** Where {@link AuthPrometheusModule} puts its metrics, and how it names them. */
+/** The options of {@link AuthPrometheusModule.forRoot}: the registry and the names of the metrics. */
 export interface AuthPrometheusOptions {
-  /** The application's own registry. Default: the one that prom-client keeps for the process. */
+  /**
+   * The registry of the application.
+   *
+   * @default the global registry of prom-client
+   */
   readonly registry?:
     Registry<PrometheusContentType> | Registry<OpenMetricsContentType> | undefined;
   /**
-   * The start of every name. Default `'nestjs_logout_'`, which `docs/alerts.yml` expects. Give another one
-   * where several applications of one process share a registry.
+   * The prefix of every metric. `docs/alerts.yml` expects the default. Set another one if several
+   * applications of one process share a registry.
+   *
+   * @default 'nestjs_logout_'
    */
   readonly prefix?: string | undefined;
 }
 
-/** The options of the module, by injection. */
+/** The injection token of {@link AuthPrometheusOptions}. */
 export const PROMETHEUS_OPTIONS = Symbol('AuthPrometheusOptions');

@@ -1,7 +1,7 @@
 import type { AuthMeter } from '../events/auth-meter.service.js';
 import type { MetricDefinition } from './metric.js';
 
-/** What only grows, since the start of the process; those with a label have one series for each. */
+/** The counters since the start of the process. A counter with a label has one series for each value. */
 export const COUNTERS: readonly MetricDefinition[] = [
   counter(
     'refusals_total',

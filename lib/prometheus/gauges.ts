@@ -2,12 +2,12 @@ import type { RevocationStatus } from '../revocation/revocation.service.js';
 import { LEASE_SHARE } from '../revocation/staleness/proof-clock.js';
 import type { MetricDefinition, Observed } from './metric.js';
 
-/** A bound of a year or more is none: no token is valid that long (ms). */
+/** A bound of a year or more (ms) counts as none, because no token is valid for that long. */
 const NO_BOUND = 365 * 86_400_000;
 
 const HINT_STATES = ['off', 'connecting', 'listening', 'polling only'] as const;
 
-/** What goes up and down. Times in seconds, sizes in bytes. */
+/** The gauges. Times are in seconds, sizes in bytes. */
 export const GAUGES: readonly MetricDefinition[] = [
   {
     name: 'ready',
@@ -113,7 +113,10 @@ function statusOf({ revocation }: Observed): RevocationStatus {
   return revocation.status();
 }
 
-/** Those of the module and of an operator; what single routes have shows in the bound. */
+/**
+ * The policies of the module and of an operator. Policies of single routes (`@WhenStale()`) are not listed;
+ * they widen the metric `bound_seconds`.
+ */
 function policiesOf({ whenStale, override, observingUntil }: RevocationStatus): string[] {
   const inForce = [];
   if (whenStale === 'open') inForce.push('open');

@@ -8,7 +8,7 @@ import type { RevocationLog } from '../revocation/log/revocation-log.service.js'
 import type { RevocationService } from '../revocation/revocation.service.js';
 import type { ProofClock } from '../revocation/staleness/proof-clock.js';
 
-/** What metrics are read from. */
+/** The providers that metrics are read from. */
 export interface Observed {
   readonly meter: AuthMeter;
   readonly revocation: RevocationService;
@@ -25,8 +25,8 @@ export interface Observed {
 export interface MetricDefinition {
   readonly name: string;
   readonly help: string;
-  /** The one label that it has, if any. */
+  /** The name of its label; absent for a metric without labels. */
   readonly label?: string;
-  /** Of a metric with a label: each of the label's values with its own. */
+  /** The value, or for a metric with a label one value for each value of the label. */
   readonly read: (of: Observed) => number | Iterable<readonly [label: string, value: number]>;
 }

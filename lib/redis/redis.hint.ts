@@ -2,26 +2,25 @@ import { AuthWiringError, importPeer } from '../errors/auth-wiring.error.js';
 import type { HintConnection, HintContext, RevocationHint } from '../options/revocation-hint.js';
 import { withinTime } from '../platform/async-calls.js';
 
-/** For how long a connection is waited for (ms). */
+/** How long to wait for a connection (ms). */
 const CONNECT_LIMIT = 3_000;
 
 type RedisClient = ReturnType<(typeof import('redis'))['createClient']>;
 
-/** What {@link redisHint} takes. @publicApi */
+/** The options of {@link redisHint}. @publicApi */
 export interface RedisHintOptions {
-  /** `redis://…`, or `rediss://…` with TLS. It holds a password. */
+  /** The URL: `redis://…`, or `rediss://…` with TLS. It may contain a password, so do not log it. */
   url: string;
   /** Any other option of `createClient()` of the package `redis`: `username`, `socket: { ca }`, … */
   readonly [option: string]: unknown;
 }
 
 /**
- * Push notifications by pub/sub of a Redis (or Valkey), with two connections for each instance. Nothing is
- * stored there.
+ * Push notifications with Redis (or Valkey) pub/sub. Each instance uses two connections. Nothing is stored in
+ * Redis, so it may be restarted or emptied at any time. While it is down, instances learn of a logout with
+ * their next poll.
  *
- * Redis may be lost, restarted or emptied at any time: instances then learn of a logout by their next poll.
- *
- * @throws AuthWiringError for a `url` that is not one of Redis; at boot when the package `redis` is missing.
+ * @throws AuthWiringError if `url` is not a Redis URL; at boot if the package `redis` is missing.
  *
  * @see https://redis.io/docs/latest/develop/pubsub/
  *
@@ -59,7 +58,8 @@ async function subscribe(context: HintContext, options: RedisHintOptions): Promi
     socket: {
       ...(options['socket'] as object | undefined),
       connectTimeout: CONNECT_LIMIT,
-      // The library connects again by itself. Commands must not wait for a connection that may never come.
+      // PushLink reconnects, with its own backoff. Commands must not wait for a connection that may never
+      // come.
       reconnectStrategy: false,
     },
     disableOfflineQueue: true,
@@ -70,7 +70,8 @@ async function subscribe(context: HintContext, options: RedisHintOptions): Promi
   };
   for (const client of clients) client.on('error', (error) => context.lost(error));
   try {
-    // Its own limit ends with the TCP connection: a Redis that hangs would keep a socket for each attempt.
+    // `connectTimeout` covers only the TCP connection. Without this limit, each attempt at a Redis that hangs
+    // would leave a socket open.
     await withinTime(
       start(clients, context),
       CONNECT_LIMIT,

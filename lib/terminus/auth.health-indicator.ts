@@ -2,32 +2,40 @@ import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { RevocationService, type RevocationStatus } from '../revocation/revocation.service.js';
 
-/** What {@link AuthHealthIndicator.isReady} may be asked beside its key. */
+/** The options of {@link AuthHealthIndicator.isReady}. */
 export interface ReadinessOptions {
   /**
-   * Whether an instance that was ready and can no longer prove that it is fresh is `down`. Default
-   * `false`: during a failover of the database every instance is stale at the same moment. A load balancer
-   * that took all of them out of service would turn 503s of guarded routes into an outage of everything.
+   * Whether an instance is `down` when it was ready and can no longer prove that it is fresh.
+   *
+   * Leave it off behind a load balancer. During a failover of the database all instances are stale at the
+   * same time. If the load balancer took all of them out of service, public routes would fail too.
+   *
+   * @default false
    */
   readonly failWhenStale?: boolean | undefined;
 }
 
-/** What the health of an instance shows: this may be public, so no actor of an override is in it. */
+/** The details of a check. Health endpoints are often public, so there is no actor of an override in them. */
 interface Details {
-  /** `writes only`: a process with `follow: false`, whose guards refuse; its logins and logouts work. */
+  /**
+   * `writes only`: a process with `follow: false`. Its logins and logouts work, and its guards answer 503.
+   */
   readonly state: 'loading' | 'fresh' | 'stale' | 'writes only';
-  /** Seconds since the last proof; `null` while there is none. */
+  /** Seconds since the last proof of freshness; `null` before the first. */
   readonly staleness: number | null;
+  /** The last position of the log that this instance has applied. */
   readonly position: number;
+  /** The number of revocations in memory. */
   readonly entries: number;
+  /** The state of the push notifications. */
   readonly hint: string;
-  /** Whether the log contradicts what is known here: then no failure policy accepts anything. */
+  /** Whether the log contradicts what this instance knows. Then no failure policy accepts a token. */
   readonly contradicted: boolean;
   readonly overriddenUntil: Date | null;
   readonly observingUntil: Date | null;
 }
 
-/** What terminus returns for a key; `degraded` since its version 12. */
+/** The object that terminus returns for a key. `degraded` exists since terminus 12. */
 interface Session {
   up(details: Details): HealthIndicatorResult;
   down(details: Details): HealthIndicatorResult;
@@ -35,9 +43,8 @@ interface Session {
 }
 
 /**
- * The state of the revocations on this instance, for `@nestjs/terminus`: one check for liveness and one for
- * readiness. Both read memory only, without a query, so they can run as often as you like. The details have
- * no id of a user.
+ * Health checks of this instance for `@nestjs/terminus`: one for liveness and one for readiness. They only
+ * read memory, without a query, so they can run as often as you like. Their details contain no user ids.
  *
  * @example
  * ```ts
@@ -76,21 +83,21 @@ export class AuthHealthIndicator {
   ) {}
 
   /**
-   * Liveness: `up` as long as this process answers, with or without its database. A restart fixes no state
-   * of the revocations, and the instance knows less after it.
+   * Liveness: `up` as long as this process answers, even without its database. A restart would not help: the
+   * instance would lose the revocations that it knows, and would have to load them again.
    *
-   * @param key - The name of the answer. Default `'revocation'`.
+   * @param key - The name of the check in the response. Default `'revocation'`.
    */
   isAlive(key = 'revocation'): HealthIndicatorResult {
     return this.of(key).up(this.details());
   }
 
   /**
-   * Readiness: `down` until the first complete load. An instance that is stale later stays in service:
-   * `degraded` with terminus 12, with terminus 11 `up` and `state: 'stale'` in the details. Its guards
-   * do what the failure policy says, 503 by default.
+   * Readiness: `down` until the log is loaded. An instance that becomes stale later stays in service:
+   * `degraded` with terminus 12, and `up` with `state: 'stale'` in the details with terminus 11. Its guards
+   * follow the option `whenStale`, 503 by default.
    *
-   * @param key - The name of the answer. Default `'revocation'`.
+   * @param key - The name of the check in the response. Default `'revocation'`.
    */
   isReady(
     key = 'revocation',

@@ -2,9 +2,12 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { SessionService } from '../sessions/session.service.js';
 
 /**
- * An access token as a login would give it, without a password: signed by the application's own key,
- * and ended by the application's own logout.
+ * Logs a user in without a password, and returns the access token. The application's own key signs it, and
+ * the application's logout revokes it. It needs the database of the log; without one, use `overrideAuth()`.
  *
+ * @param subject - The `sub` of the token: the id of the user.
+ * @param claims - Further claims of the token, as a login would return them.
+ * @throws Error if the login was refused, for example because the account is locked.
  * @example
  * ```ts
  * const token = await issueTestToken(app, 'alice', { role: 'admin' });

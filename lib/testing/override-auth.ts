@@ -14,16 +14,17 @@ import { ACTIVE } from '../revocation/verdict.js';
 import { testStrategy, TestRoutes, type TestUser } from './test-user.js';
 
 /**
- * Lets every guarded route pass as this user, without a token, a secret or a database: for tests that
- * are about something else.
+ * Authenticates every request of a test as this user, without a token, a secret or a database. Use it in
+ * tests that are not about authentication.
  *
- * It reaches `@UseGuards(JwtAuthGuard)`, its subclasses, and `{ provide: APP_GUARD, useExisting:
- * JwtAuthGuard }` alike, with AuthModule or without it, as in a test of one controller.
- * A service that logs in or out still wants a database, and says so.
+ * It works for `@UseGuards(JwtAuthGuard)`, for subclasses, and for `{ provide: APP_GUARD, useExisting:
+ * JwtAuthGuard }`. AuthModule may be imported or not, as in a test of a single controller. A service that
+ * logs in or out still needs a database, and throws an AuthWiringError that says so.
  *
- * @param user - What `request.user` shall be, or a function that finds it by the request (`null`: the
- * request has no token, so it gets 401 unless the route is open). As claims it is completed with an
- * issuer, a subject, a session and an expiry.
+ * @param user - The value of `request.user`, or a function that returns it for each request. `null` means
+ * that the request has no token: it gets 401 unless the route is public or optional. The claims of the
+ * token are this object, with an issuer, a subject, a session and an expiry if it has none.
+ * @returns the same builder.
  * @example
  * ```ts
  * const builder = Test.createTestingModule({ controllers: [OrdersController] });
@@ -39,8 +40,8 @@ export function overrideAuth(
   builder: TestingModuleBuilder,
   user: TestUser = {},
 ): TestingModuleBuilder {
-  // The guard stays the real one: it may stand in `@UseGuards` or behind APP_GUARD, and a testing
-  // module can override only one of the two. What it asks is overridden instead.
+  // The real guard stays. It may be used in `@UseGuards` or as APP_GUARD, and a testing module can override
+  // only one of the two. So the providers that the guard calls are overridden instead.
   const TestStrategy = testStrategy(user);
   supplyWhatIsMissing(builder, TestStrategy);
   return builder
@@ -64,7 +65,7 @@ export function overrideAuth(
     .useValue({ application: undefined, open: refuse, close: () => Promise.resolve() });
 }
 
-/** Without AuthModule there is nothing to override: what a guard injects comes from the mocker. */
+/** Without AuthModule there is no provider to override, so the mocker supplies what a guard injects. */
 function supplyWhatIsMissing(builder: TestingModuleBuilder, TestStrategy: Type): void {
   const supplied = new Map<unknown, () => unknown>([
     [JwtStrategy, () => new TestStrategy({})],
@@ -74,7 +75,7 @@ function supplyWhatIsMissing(builder: TestingModuleBuilder, TestStrategy: Type):
     [RevocationService, () => NOTHING_REVOKED],
   ]);
   const useMocker = builder.useMocker.bind(builder);
-  // A builder has one mocker: that of the test, given before or after, is asked for all the rest.
+  // A builder has only one mocker. The mocker of the test, set before or after, supplies all other providers.
   builder.useMocker = (mocker) => useMocker((token) => supplied.get(token)?.() ?? mocker?.(token));
   builder.useMocker(Reflect.get(builder, 'mocker') as MockFactory);
 }

@@ -6,8 +6,8 @@ interface Task {
 }
 
 /**
- * A clock that stands still until a test moves it: wall, monotonic and database time, and the timers
- * of the library. The lease never lapses behind a test's back.
+ * A clock that does not move until a test advances it. It replaces the wall clock, the monotonic clock, the
+ * database's time and the timers of the library. So a lease never expires unexpectedly during a test.
  *
  * @example
  * ```ts
@@ -41,7 +41,7 @@ export class TestClock extends AuthClock {
     return this.start + this.elapsed + this.databaseOffset;
   }
 
-  /** None: lives are as long as they were set. */
+  /** No jitter, so that lifetimes are exact. */
   override jitter(): number {
     return 0;
   }
@@ -52,7 +52,7 @@ export class TestClock extends AuthClock {
     return () => this.tasks.delete(task);
   }
 
-  /** Lets milliseconds pass on every clock and runs the timers that fall due, in their order. */
+  /** Advances every clock (ms), and runs the timers that become due, in their order. */
   advance(milliseconds: number): void {
     const end = this.elapsed + milliseconds;
     for (let next = this.due(end); next !== undefined; next = this.due(end)) {
@@ -63,12 +63,15 @@ export class TestClock extends AuthClock {
     this.elapsed = end;
   }
 
-  /** Sets the host's wall clock this far ahead of true time (negative: behind), as NTP or a person does. */
+  /**
+   * Sets the host's wall clock this far ahead of true time (ms; negative: behind), as an NTP step or an
+   * administrator would. The monotonic clock does not change.
+   */
   skewWall(milliseconds: number): void {
     this.wallOffset = milliseconds;
   }
 
-  /** Sets the database's clock this far ahead of true time (negative: behind). */
+  /** Sets the database's clock this far ahead of true time (ms; negative: behind). */
   skewDatabase(milliseconds: number): void {
     this.databaseOffset = milliseconds;
   }

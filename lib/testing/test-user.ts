@@ -8,12 +8,12 @@ import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { type AuthRequest, rememberClaims } from '../platform/request.js';
 
-/** What `request.user` is in a test. */
+/** The value of `request.user` in a test. */
 type User = Readonly<Record<string, unknown>>;
 
 /**
- * The user of a test, or a function that finds it for each request; `null` means that the request
- * comes without a token.
+ * The user of a test, or a function that returns one for each request. `null` means that the request has no
+ * token.
  */
 export type TestUser = User | ((request: AuthRequest) => User | null | undefined);
 
@@ -22,7 +22,7 @@ function userOf(test: TestUser, request: AuthRequest): User | undefined {
   return (typeof test === 'function' ? test(request) : test) ?? undefined;
 }
 
-/** Accepts each request as the test's user, or refuses it as one without a token. */
+/** Makes the strategy that accepts each request as the test's user, or refuses it with `token_missing`. */
 export function testStrategy(test: TestUser): Type<JwtStrategy> {
   @Injectable()
   class TestStrategy extends JwtStrategy {
@@ -46,7 +46,7 @@ function outcomeOf(test: TestUser, request: AuthRequest): Outcome {
   return { error: null, user, info: undefined };
 }
 
-/** Each route is authenticated as the user. An open route accepts requests without a user too. */
+/** Authenticates every route, a public one too. A public route also accepts requests without a user. */
 @Injectable()
 export class TestRoutes extends RoutePolicyReader {
   override of(context: Parameters<RoutePolicyReader['of']>[0]): RoutePolicy {
@@ -54,7 +54,7 @@ export class TestRoutes extends RoutePolicyReader {
     return { isPublic: false, isOptional: isPublic || isOptional, demand: DEFAULT_DEMAND };
   }
 
-  /** For a test without AuthModule: without its options, too. */
+  /** For a test without AuthModule, and so without its options. */
   static alone(): TestRoutes {
     const options = { publicMetadataKey: undefined } as ResolvedAuthOptions;
     return new TestRoutes(new Reflector(), options, new ModulesContainer());
