@@ -7,7 +7,7 @@ import { deriveKey } from '../options/key-material.js';
 /** How many bytes of a digest a token and a session contain. */
 const BYTES = 16;
 
-/** The derived key of each signing key: HKDF at each request would be too slow. */
+/** The derived key of each signing key, so that HKDF does not run at each request. */
 const KEYS = new WeakMap<KeyObject, Buffer>();
 
 /** Whether a token is bound to the whole address or to its network. */

@@ -1,8 +1,8 @@
 /**
- * A mistake in the set-up or in a call that would weaken security. It is thrown at boot if possible, otherwise
- * at the first request or call.
+ * A mistake in the set-up, or in a call, that would weaken security or cannot work. It is thrown at boot if
+ * possible, otherwise at the first request or call. It is not an `HttpException`: a client gets a plain 500.
  *
- * The message says what happened, and what to change.
+ * The message says what happened and what to change.
  *
  * @publicApi
  */
@@ -14,27 +14,27 @@ export class AuthWiringError extends Error {
   }
 }
 
-/** One thing that is wrong with the options: where, what was given, and what to do about it. */
+/** One wrong option: its name, what was given, and the fix. */
 export interface OptionProblem {
   /** The option's name, with its place in a list: `issuer`, `keys[1].kid`. */
   readonly option: string;
-  /** What was given, in words that never hold secret material: `a string of 12 characters`. */
+  /** What was given, described without secret material: `a string of 12 characters`. */
   readonly given: string;
-  /** What to write instead. */
+  /** What to write instead, as a sentence. */
   readonly fix: string;
 }
 
 /**
- * The options of `AuthModule` are wrong. It stops the boot, or refuses a `KeyService.reload()`.
+ * The options of `AuthModule` are wrong. It stops the boot, or makes `KeyService.reload()` fail.
  *
- * It lists **all** problems, so that they can be fixed at once. No message holds a secret or a key: those
- * are described by kind and length only, and so is every URL and every text of more than 24 characters,
- * in case a secret was put into the wrong option.
+ * It lists **all** problems, so that you can fix them at once. A message never contains a secret or a key:
+ * their kind and length are shown instead. The same holds for URLs and for texts of more than 24 characters,
+ * in case a secret was given for the wrong option.
  *
  * @example
  * ```ts
  * try {
- *   resolveAuthOptions(options);
+ *   await NestFactory.createApplicationContext(AppModule, { abortOnError: false });
  * } catch (error) {
  *   if (error instanceof InvalidAuthOptionsError) console.error(error.problems.map((p) => p.option));
  * }
@@ -56,10 +56,10 @@ export class InvalidAuthOptionsError extends AuthWiringError {
 }
 
 /**
- * An optional package that one of our sub-paths needs, loaded when it is needed.
+ * Loads an optional package (a peer dependency) when it is needed.
  *
- * @param wanted - What the application called, for the message.
- * @throws AuthWiringError when it is not installed; what it throws itself passes through.
+ * @param wanted - The option or function that needs it, for the message.
+ * @throws AuthWiringError if it is not installed. Errors of the package itself are passed on.
  */
 export async function importPeer<T>(
   wanted: string,
@@ -77,7 +77,10 @@ export async function importPeer<T>(
   }
 }
 
-/** Of ESM, CommonJS, and Jest; not that of a package that this one lacks. */
+/**
+ * Whether the error means that this package is not installed, in ESM, CommonJS or Jest. A missing dependency
+ * of the package has the same code, so the name is compared too.
+ */
 function isMissing(error: unknown, name: string): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
   return (

@@ -4,23 +4,23 @@ import { type AuthErrorCode, ERROR_CODES } from './error-codes.js';
 
 const NO_STORE = { 'Cache-Control': 'no-store' };
 
-/** What an {@link AuthException} carries beside its status, code and sentence. */
+/** What an {@link AuthException} contains besides its status, code and message. */
 export interface AuthExceptionDetails {
-  /** Why a rightly signed token was ended; only its owner sees it. */
+  /** Why the token was revoked. Only a client with a correctly signed token gets it. */
   reason?: string | undefined;
-  /** Of `login_too_old`: how many seconds ago the login may be (RFC 9470 section 3). */
+  /** With `login_too_old`: how many seconds ago the login may be (RFC 9470 section 3). */
   maxAge?: number | undefined;
-  /** Response headers that belong to this refusal, such as `WWW-Authenticate` or `Retry-After`. */
+  /** Headers of the response, such as `WWW-Authenticate` or `Retry-After`. */
   headers?: Readonly<Record<string, string>>;
-  /** The error underneath; it is logged, never sent. */
+  /** The error that caused it, for the log. It is never sent to the client. */
   cause?: unknown;
 }
 
 /**
- * The base of every error that this library sends to a client: an `HttpException` with a stable
+ * The base class of every error that this library sends to a client. It is an `HttpException` with a stable
  * {@link AuthErrorCode} and the body `{ statusCode, error, message, code, reason?, max_age? }`.
  *
- * The message never holds a token, a secret or a database error.
+ * The message never contains a token, a secret or a database error.
  *
  * @example
  * ```ts
@@ -32,13 +32,13 @@ export interface AuthExceptionDetails {
  * @publicApi
  */
 export class AuthException extends HttpException {
-  /** Stable, for programs; the message is for people and may change. */
+  /** The code, which stays the same within a major version. Compare it, not the message, which may change. */
   readonly code: AuthErrorCode;
-  /** Why the token was ended, when the holder may know. */
+  /** Why the token was revoked; `undefined` if the client may not know, or if there is no reason. */
   readonly reason: string | undefined;
-  /** Of `login_too_old`: how many seconds ago the login may be. */
+  /** With `login_too_old`: how many seconds ago the login may be. */
   readonly maxAge: number | undefined;
-  /** Set on the response by the guard and by {@link AuthExceptionFilter}. */
+  /** The headers of the response. The guards and {@link AuthExceptionFilter} set them. */
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
@@ -67,9 +67,10 @@ export class AuthException extends HttpException {
   }
 
   /**
-   * What a GraphQL error shows beside the message, as @nestjs/apollo writes it of any HttpException:
-   * Apollo's code, and our body with code and reason as `originalError`. graphql-js takes it from here,
-   * so that Mercurius and graphql-ws send the same.
+   * The `extensions` of a GraphQL error: Apollo's code, and our body as `originalError`. This is the form
+   * that
+   * @nestjs/apollo gives to any HttpException. graphql-js reads this property, so Mercurius and graphql-ws
+   * send the same.
    */
   get extensions(): {
     readonly code: string;
@@ -92,11 +93,11 @@ const GRAPHQL_CODES: Readonly<Record<number, string>> = {
 };
 
 /**
- * A 401 with the challenge of RFC 6750 section 3: without credentials it names only the realm, with
- * bad ones `error="invalid_token"` and the sentence of the body. A login that is too old is
- * `error="insufficient_user_authentication"` with `max_age` (RFC 9470 section 3).
+ * A 401 with the header `WWW-Authenticate` (RFC 6750 section 3). Without a token the header has only the
+ * realm. With an invalid token it also has `error="invalid_token"` and the message. If the login is too
+ * old, it has `error="insufficient_user_authentication"` and `max_age` (RFC 9470 section 3).
  *
- * A client that uses DPoP gets it with the scheme `DPoP`.
+ * A client that uses DPoP gets the scheme `DPoP` instead of `Bearer`.
  *
  * @publicApi
  */
@@ -134,7 +135,8 @@ export class AuthUnavailableException extends AuthException {
 }
 
 /**
- * A 429: the client sent too many such requests. Nothing was consumed, and the request can succeed later.
+ * A 429: the client sent too many requests of this kind. Nothing was consumed, so the same request can
+ * succeed later.
  *
  * @example
  * ```ts
@@ -143,7 +145,7 @@ export class AuthUnavailableException extends AuthException {
  * @publicApi
  */
 export class AuthTooManyAttemptsException extends AuthException {
-  /** @param wait - Seconds until it can be asked again; at least 1 is sent. */
+  /** @param wait - Seconds until the client may try again, for `Retry-After`. At least 1 is sent. */
   constructor(message: string, wait: number) {
     super(429, 'too_many_attempts', message, {
       headers: { ...retryAfter(wait), ...NO_STORE },
@@ -151,21 +153,21 @@ export class AuthTooManyAttemptsException extends AuthException {
   }
 }
 
-/** What a call knows about its refusal beside the code. */
+/** What a caller of {@link refusal} can add to the code. */
 export interface RefusalDetails {
-  /** In place of the sentence of the table. */
+  /** @default the message of the table */
   message?: string;
-  /** The revocation's reason; `unspecified` is left out. */
+  /** The reason of the revocation. `unspecified` is omitted. */
   reason?: string | undefined;
-  /** Not sent: a stranger learns nothing that helps with the next attempt. */
+  /** The cause, for the log. It is never sent, because it could help an attacker. */
   cause?: unknown;
-  /** Seconds, for a 429 or 503. */
+  /** Seconds; with a 429 or 503. */
   retryAfter?: number;
-  /** Seconds, for `login_too_old`. */
+  /** Seconds; with `login_too_old`. */
   maxAge?: number;
 }
 
-/** The exception for a code, as the table {@link ERROR_CODES} describes it. */
+/** Makes the exception for a code, with its status and message in {@link ERROR_CODES}. */
 export function refusal(code: AuthErrorCode, details: RefusalDetails = {}): AuthException {
   const { status, message: usual } = ERROR_CODES[code];
   const { message = usual, cause, retryAfter: wait = 1, maxAge } = details;
@@ -182,7 +184,10 @@ export function refusal(code: AuthErrorCode, details: RefusalDetails = {}): Auth
   return new AuthException(status, code, message, { reason, cause, headers: NO_STORE });
 }
 
-/** 400: a way of sending the token that RFC 6750 section 2 or RFC 9700 section 4.3.2 rules out. */
+/**
+ * A 400 for a token that was sent twice (RFC 6750 section 2) or in the URL, where logs and the `Referer`
+ * header would reveal it (RFC 9700 section 4.3.2).
+ */
 export function badlySentToken(message: string): AuthException {
   return new AuthException(400, 'invalid_request', message, {
     headers: { ...challenge('invalid_request', message), ...NO_STORE },
@@ -210,7 +215,7 @@ function challenge(
   };
 }
 
-/** The same challenge for a client that uses DPoP (RFC 9449 section 7.1). */
+/** A `Bearer` challenge as the `DPoP` challenge with the accepted algorithms (RFC 9449 section 7.1). */
 export function dpopChallenge(challenge: string, algorithms: readonly string[]): string {
   if (!challenge.startsWith('Bearer ')) return challenge;
   const algs = algorithms.length === 0 ? '' : `, algs="${algorithms.join(' ')}"`;

@@ -1,13 +1,13 @@
-/** What one code means. The page of error codes in docs is generated from this table. */
+/** One error code. The page of error codes in docs is generated from the table. */
 interface ErrorCode {
   readonly status: 400 | 401 | 403 | 404 | 409 | 429 | 503;
-  /** The sentence of the answer, where the call that refuses has none that is more precise. */
+  /** The message of the response, unless the caller has a more precise one. */
   readonly message: string;
-  /** When the code is sent, and what the client does then. */
+  /** When the code is sent, and what the client should do. */
   readonly when: string;
 }
 
-/** Every refusal of the library: status and sentence by its code. */
+/** The status and the message of every refusal, by code. */
 export const ERROR_CODES = {
   token_missing: {
     status: 401,
@@ -170,8 +170,7 @@ export const ERROR_CODES = {
 } as const satisfies Record<string, ErrorCode>;
 
 /**
- * The stable codes that a client can act on. Each answer that refuses has one in its body.
- *
- * A code is never renamed within a major version.
+ * The code in the body of every refusal, for clients to act on. Codes are never renamed within a major
+ * version. New codes may be added, so treat an unknown one by its status.
  */
 export type AuthErrorCode = keyof typeof ERROR_CODES;

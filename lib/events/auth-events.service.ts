@@ -30,54 +30,59 @@ export type AuthEventType =
   | 'history_lost'
   | 'clocks_differ';
 
-/** What a logout ended. */
+/** What was revoked: `client`, `grant` and `subject` are all sessions of a client, a grant or an account. */
 export type AuthEventScope =
   'token' | 'session' | 'client' | 'grant' | 'subject' | 'key' | 'issuer';
 
 /**
- * One event for an audit, such as a login or a logout. It contains no token, secret, cookie or personal
- * name. Ids are hashed; the same id always has the same hash.
+ * One event for an audit, such as a login or a logout. It contains no token, secret or cookie. The ids of
+ * accounts and sessions are hashed; the same id always has the same hash. `actor` and `requestId` are sent as
+ * your application passed them.
  *
  * @publicApi
  */
 export interface AuthEvent {
   readonly type: AuthEventType;
-  /** By this host's clock. */
+  /** When it was sent, by this host's clock. */
   readonly at: Date;
-  /** The account, hashed: compare it with `AuthEvents.subjectHash(subject)`. */
+  /** The hash of the account. Compare it with `AuthEvents.subjectHash(subject)`. */
   readonly subject?: string | undefined;
-  /** The session, hashed. */
+  /** The hash of the session. */
   readonly session?: string | undefined;
+  /** What a logout or another revocation ended; of `api_token_issued`, `token`. */
   readonly scope?: AuthEventScope | undefined;
   /**
-   * A revocation's reason, or the code of a refusal. `accepted_stale`: the policy by which it was
-   * accepted, `open`, `stale_for` or `override`. `observed`: the code with which it would have been
-   * refused. `staleness_override`: `begun`, `ended` or `expired`.
-   * `clocks_differ`: the clock that stepped, `host` or `database`; `unknown` at a boot.
+   * The reason of a revocation, or the code of a refusal. For some types it is something else:
+   *
+   * - `accepted_stale`: the policy that accepted the token, `open`, `stale_for` or `override`
+   * - `observed`: the code with which the request would have been refused
+   * - `staleness_override`: `begun`, `ended` or `expired`
+   * - `clocks_differ`: the clock that stepped, `host` or `database`; `unknown` at a boot
    */
   readonly reason?: string | undefined;
   /** Who did it, as passed by the caller. */
   readonly actor?: string | undefined;
   /** The request in which it happened, as passed by the caller. */
   readonly requestId?: string | undefined;
-  /** `refresh_reused`: what the reuse looks like. */
+  /** `refresh_reused`: how the used token was presented again; see `ReuseClass`. */
   readonly reuse?: 'recent' | 'orphaned' | 'stale' | 'after_end' | undefined;
-  /** `history_lost`: how many live revocations the database no longer has and this instance knows. */
+  /** `history_lost`: how many unexpired revocations this instance knows and the database no longer has. */
   readonly lost?: number | undefined;
 }
 
-/** An event before it has its time, with the ids that are hashed. */
+/** An event before its time is set and its ids are hashed. */
 export interface AuthEventDraft extends Omit<AuthEvent, 'at' | 'subject' | 'session'> {
   readonly subject?: string | undefined;
   readonly sessionId?: string | undefined;
 }
 
 /**
- * An Observable of the logins, refreshes and logouts of this instance ({@link AuthEvent}), for an audit, a
- * mail about a stolen token, or a metric. Each instance reports only its own calls.
+ * An Observable of the logins, refreshes and logouts of this instance ({@link AuthEvent}). Use it for an
+ * audit log, for a mail about a stolen token, or for metrics. Each instance reports only its own calls.
  *
  * An event is sent after the call has taken effect. Events are lost while there is no subscriber. An error
- * that a subscriber throws is reported as unhandled, as usual in rxjs, and does not undo a logout.
+ * that a subscriber throws does not undo a logout; rxjs reports it as unhandled. The Observable completes at
+ * shutdown.
  *
  * @example
  * ```ts
@@ -94,7 +99,10 @@ export class AuthEvents extends Observable<AuthEvent> implements OnApplicationSh
     super((subscriber) => this.sent.subscribe(subscriber));
   }
 
-  /** The hash of an account in events: with the option `subjectHashKey` no one else can compute it. */
+  /**
+   * Returns the hash that events contain for an account, as 32 hexadecimal digits. Without the option
+   * `subjectHashKey`, anyone can compute it for a known id.
+   */
   subjectHash(subject: string): string {
     return this.hashOf('subject', subject);
   }

@@ -2,31 +2,30 @@ import { Injectable } from '@nestjs/common';
 import { AuthException, AuthUnavailableException, refusal } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
 
-/** A count of each code; a code that was never sent has none. */
+/** A count for each code that was sent. */
 type CodeCounts = Partial<Record<AuthErrorCode, number>>;
 
-/** A refusal passes several callers on its way out, and is counted at the first. */
+/** Refusals that were counted. A refusal passes several callers on its way out; only the first counts it. */
 const COUNTED = new WeakSet<AuthException>();
 
-/** For a refusal whose reason was counted before there was an exception. */
+/** Marks a refusal as counted, because the service that refused has counted it without an exception. */
 export function alreadyCounted(refused: AuthException): AuthException {
   COUNTED.add(refused);
   return refused;
 }
 
 /**
- * Counts what this instance does since the start of the process. The counts are plain fields, so that
- * counting costs nothing: `meter.polls.failed++`. Their names become labels of metrics, and never
- * hold the id of a user. What a fresh proof accepts is not counted: it is free (P11).
+ * Counts what this instance does, since the start of the process. The counts are plain fields, so counting
+ * costs almost nothing: `meter.polls.failed++`. Their names become labels of metrics, so they never contain
+ * the id of a user. Requests that are accepted with a fresh proof are not counted, to keep them free (P11).
  *
- * What is known beforehand starts at 0: Prometheus sees no increase in a series that starts with its
- * first event.
+ * Known labels start at 0. Prometheus would not see the first increase of a series that starts at 1.
  */
 @Injectable()
 export class AuthMeter {
   /**
-   * Refusals (4xx) by code: what this library refused, in a guard, a route or a call, and every AuthException
-   * that a handler answers with.
+   * Refusals (4xx) by code: those of guards, routes and services, and every AuthException that a handler
+   * throws.
    */
   readonly refusals: CodeCounts & { credentials_invalid: number } = {
     token_missing: 0,
@@ -43,25 +42,30 @@ export class AuthMeter {
     storage_unavailable: 0,
     no_signing_key: 0,
   };
-  /** Requests that were accepted without a proof that is fresh enough, by the policy that allowed it. */
+  /** Requests that were accepted without a fresh proof, by the policy that allowed it. */
   readonly staleAccepted = { open: 0, stale_for: 0, override: 0, observe: 0 };
-  /** Rounds of the feed; a round reaches the head, or fails. */
+  /** Rounds of the feed. A round polls until the head is reached, or fails. */
   readonly polls = { ok: 0, failed: 0 };
-  /** Complete readings of the log, by what made one necessary. */
+  /** Complete loads of the log, by their cause. */
   readonly loads = { start: 0, purge: 0, fork: 0 };
-  /** Changes of the log's history: found (`fork`), or made by this instance (`jump`). */
+  /** Changes of the log's history that this instance found (`fork`) or made (`jump`). */
   readonly histories = { fork: 0, jump: 0 };
-  /** Revocations that this instance committed, by how much each ends. */
+  /** Revocations that this instance committed, by scope. */
   readonly revocations = { token: 0, session: 0, subject: 0, key: 0, issuer: 0 };
-  /** Revocations that failed: they could not be stored. */
+  /** Revocations that could not be stored, by scope. */
   readonly revocationFailures = { token: 0, session: 0, subject: 0, key: 0, issuer: 0 };
-  /** Transactions in which revocations were committed; concurrent ones share one. */
+  /**
+   * Transactions that committed revocations. Those of whole accounts (`account`) have a queue of their own.
+   */
   readonly batches = { shared: 0, account: 0 };
-  /** Runs of the purge; `elsewhere`: another instance ran it; `clocks`: host and database differ. */
+  /**
+   * Runs of the purge. `elsewhere`: another instance runs it; `clocks`: skipped, because the clocks of host
+   * and database differ.
+   */
   readonly purges = { done: 0, elsewhere: 0, clocks: 0, failed: 0 };
-  /** Rows deleted by the purge: of the log, and of sessions, their tokens and accounts. */
+  /** Rows that the purge deleted. `sessions` includes refresh tokens and accounts. */
   readonly purgedRows = { log: 0, sessions: 0 };
-  /** Push notifications sent, received, and those that could not be sent. */
+  /** Push notifications that were sent (`told`), received (`heard`), or could not be sent (`failed`). */
   readonly hints = { told: 0, heard: 0, failed: 0 };
 
   /** Watched tokens (`LiveTokens`) that ended, by code. */
@@ -71,19 +75,19 @@ export class AuthMeter {
     session_ended: 0,
     revocation_state_unknown: 0,
   };
-  /** Tokens that are watched now. */
+  /** Tokens that are watched now, each for an open socket, stream or subscription. */
   watched = 0;
 
-  /** Known live events that the last change of the history had lost. */
+  /** Unexpired events that the last change of the history has lost. This instance still enforces them. */
   eventsLost = 0;
-  /** Pending revocations that the database refuses to number; they stay in force. */
+  /** Pending revocations that the database refuses to number. They stay in force. */
   pendingUnnumbered = 0;
   /** By how much this host's clock is ahead of the database's (ms); negative: behind. */
   clockAhead = 0;
 
   private readonly watchers = new Set<(milliseconds: number) => void>();
 
-  /** Counts a refusal, once for each exception; any other error is not counted. */
+  /** Counts an AuthException once. Other errors are not counted. */
   refuse(error: unknown): void {
     if (!(error instanceof AuthException) || COUNTED.has(error)) return;
     COUNTED.add(error);
@@ -91,13 +95,16 @@ export class AuthMeter {
     counts[error.code] = (counts[error.code] ?? 0) + 1;
   }
 
-  /** For the `catch` of a promise: counts its refusal and throws it again. */
+  /** For `.catch()` of a promise: counts the refusal and throws it again. */
   readonly refused = (error: unknown): never => {
     this.refuse(error);
     throw error;
   };
 
-  /** The same for one of several callers that share a failure: each gets an exception of its own, and counts. */
+  /**
+   * Like {@link refused}, for one of several callers that share one failed promise. Each caller gets its own
+   * exception, so that each of them is counted.
+   */
   readonly refusedEach = (error: unknown): never => {
     if (!(error instanceof AuthUnavailableException)) return this.refused(error);
     const { code, message, cause, headers } = error;
@@ -105,13 +112,13 @@ export class AuthMeter {
     return this.refused(own);
   };
 
-  /** Counts a round of the feed that reached the head, and reports how long it took (ms). */
+  /** Counts a round of the feed that reached the head, and passes its duration (ms) to the watchers. */
   observePoll(milliseconds: number): void {
     this.polls.ok++;
     for (const watch of this.watchers) watch(milliseconds);
   }
 
-  /** Calls `watch` with the time that each round of the feed takes (ms), from now on. */
+  /** Calls `watch` with the duration (ms) of each later round of the feed. */
   watchPolls(watch: (milliseconds: number) => void): void {
     this.watchers.add(watch);
   }

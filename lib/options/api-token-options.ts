@@ -1,7 +1,7 @@
 import { isInteger, oneOf, option, readOptions, text, wrong, wrongKind } from './option-checks.js';
 
 /**
- * The options of opaque tokens.
+ * The options of opaque tokens: the object form of `apiTokens`.
  *
  * @example
  * ```ts
@@ -19,9 +19,9 @@ export interface ApiTokenOptions {
    */
   prefix?: string | undefined;
   /**
-   * How many good API tokens an account may have, 1 to 10,000; `false` is no limit. One more is refused with
-   * 409 `too_many_api_tokens`, also where several are issued at once. Tokens that have expired or were
-   * revoked do not count, nor do the access tokens of logins.
+   * How many valid API tokens an account may have, 1 to 10,000; `false` is no limit. One more is refused with
+   * 409 `too_many_api_tokens`, even if several are issued at the same time. Expired and revoked tokens do not
+   * count, nor do the access tokens of logins.
    *
    * @default 100
    */
@@ -34,16 +34,17 @@ export interface ApiTokenSettings {
    * Turns opaque tokens on: `ApiTokenService` issues them, and `AccessTokenGuard`, `TokenService` and
    * introspection accept both them and JWTs. The migrations create the table `auth_api_token` for them.
    *
-   * `JwtAuthGuard` refuses opaque tokens. Requests with a JWT cost nothing more.
+   * `JwtAuthGuard` refuses opaque tokens. An instance reads the row of an opaque token at its first request,
+   * and again every few minutes. Requests with a JWT still need no query.
    *
    * @default false
    */
   apiTokens?: boolean | ApiTokenOptions | undefined;
 
   /**
-   * The kind of access token that `login()` and `refresh()` return. `'opaque'` needs the option `apiTokens`,
-   * `AccessTokenGuard` on the routes, and one more row for each token. JWTs that were signed before are
-   * accepted until they expire.
+   * The kind of access token that `login()` and `refresh()` return. `'opaque'` needs the option `apiTokens`
+   * and `AccessTokenGuard` on the routes. Each access token is then a row in the database. JWTs that were
+   * signed before are accepted until they expire.
    *
    * @default 'jwt'
    */
@@ -53,10 +54,10 @@ export interface ApiTokenSettings {
 /** The longest lifetime of an opaque token (ms). */
 export const LONGEST_API_TOKEN = 366 * 86_400_000;
 
-/** The option, complete. */
+/** The checked value of the option `apiTokens`. */
 export interface ResolvedApiTokens {
   readonly prefix: string;
-  /** Infinity: none. */
+  /** `Infinity`: no limit. */
   readonly limit: number;
 }
 
@@ -79,7 +80,7 @@ function limit(given: unknown, path: string): number {
   throw wrong(path, given, `Give 1 to ${MOST}, or false for no limit.`);
 }
 
-/** The option `apiTokens`; `undefined` where it is off. */
+/** Checks the option `apiTokens`; `undefined`: it is off. */
 export function apiTokens(given: unknown, path: string): ResolvedApiTokens | undefined {
   if (given === false) return undefined;
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) {
@@ -90,7 +91,7 @@ export function apiTokens(given: unknown, path: string): ResolvedApiTokens | und
   throw wrongKind(path, given, "Write true, false or { prefix: 'acme_' }.");
 }
 
-/** The option `accessTokens`. */
+/** Checks the option `accessTokens`. */
 export function accessTokens(
   given: unknown,
   path: string,

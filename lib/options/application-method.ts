@@ -4,14 +4,14 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { type Check, refused, wrongKind } from './option-checks.js';
 
 /**
- * What an option such as `claims: UsersService` names: a class of the application with one method, or a
- * plain function. A class is a provider; its instance is looked up after all instances were made. So it
- * may inject `LogoutService` without a cycle.
+ * The value of an option such as `claims: UsersService`: a provider class of the application with this
+ * method, or a plain function. The instance of a class is looked up after all instances exist, so it may
+ * inject `LogoutService` without a cycle.
  */
 export class ApplicationMethod<Source extends object> {
   /**
-   * The object whose method is called. Callers read this field and call {@link find} only where it is
-   * missing. They call the method on the object, not a copy of it, so that a test can replace it there.
+   * The object whose method is called. Callers read this field, and call {@link find} only if it is
+   * `undefined`. They call the method on this object, so that a test can replace the method there.
    */
   source: Source | undefined;
 
@@ -24,12 +24,12 @@ export class ApplicationMethod<Source extends object> {
     if (!isClassWith(given, method)) this.source = { [method]: given } as Source;
   }
 
-  /** The same for one application: two of them may be made from one module definition. */
+  /** A copy for one application, because two applications may be created from one module definition. */
   in(modules: ModuleRef | undefined): ApplicationMethod<Source> {
     return new ApplicationMethod(this.option, this.method, this.given, modules);
   }
 
-  /** @throws AuthWiringError when there is no single instance, or it has no such method. */
+  /** @throws AuthWiringError if the class has no singleton instance, or does not have the method. */
   find(): Source {
     if (this.source !== undefined) return this.source;
     const { option, method } = this;
@@ -55,16 +55,18 @@ export class ApplicationMethod<Source extends object> {
   }
 }
 
-/** What the checks of such options know: what was given beside `useFactory`, and where classes are found. */
+/**
+ * What the checks of such options use: the options given beside `useFactory`, and where to look classes up.
+ */
 export interface Registration {
   readonly registered?: Readonly<Record<string, unknown>>;
   readonly modules?: ModuleRef | undefined;
 }
 
 /**
- * A function of the application, or a class with such a method, for an option that may be missing.
+ * The check of an optional option that takes a function, or a class with such a method.
  *
- * @param example - How the function looks.
+ * @param example - The signature of the function, for the error message.
  */
 export function applicationMethod<Source extends object>(
   method: string & keyof Source,
@@ -89,7 +91,10 @@ export function applicationMethod<Source extends object>(
   };
 }
 
-/** Whether an option names a class. One that was compiled to a function has the method on its prototype. */
+/**
+ * Whether an option is a class. A class that was compiled to ES5 is a function with the method on its
+ * prototype.
+ */
 function isClassWith(given: object, method: string): boolean {
   const { prototype } = given as { prototype?: object };
   return (

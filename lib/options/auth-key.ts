@@ -152,7 +152,10 @@ export const SIGNING_ALGORITHMS = [
 /** One of {@link SIGNING_ALGORITHMS}. */
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
-/** A key as the ring holds it: parsed once, bound to one algorithm, never a string again. */
+/**
+ * A key of the ring: parsed once, with its one algorithm. It is always a `KeyObject`, because `jsonwebtoken`
+ * parses a string again for each token, which takes much longer than the signature.
+ */
 export interface AuthKey {
   readonly kid: string;
   readonly alg: SigningAlgorithm;
@@ -160,6 +163,6 @@ export interface AuthKey {
   readonly verify: KeyObject;
   /** Signs: a secret or a private key; `null` for a key that only verifies. */
   readonly sign: KeyObject | null;
-  /** The secret or the private key, also of a key that signs no more; `null` for a public key. */
+  /** The secret or the private key, even if the key no longer signs; `null` for a public key. */
   readonly secretHalf: KeyObject | null;
 }

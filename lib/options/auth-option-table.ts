@@ -29,7 +29,9 @@ import type { RevocationHint } from './revocation-hint.js';
 import type { ClaimsSource } from './session-settings.js';
 import { isProduction, parseStaleFor, parseStalePolicy, UNBOUNDED } from './operation-settings.js';
 
-/** The largest legal `clockTolerance` (ms); the log keeps each event for twice as long after its tokens. */
+/**
+ * The largest `clockTolerance` (ms). The log keeps each event for twice this time after its tokens expired.
+ */
 export const LARGEST_TOLERANCE = 60_000;
 
 /**
@@ -43,11 +45,11 @@ export const AUTH_OPTIONS = {
   issuer: option(undefined, exactName('https://auth.example.com')),
   audience: option(undefined, exactName('https://api.example.com')),
 
-  // Longer than any month: whatever should last longer is a session with a refresh token.
+  // At most a month. A longer login is a session with refresh tokens.
   accessTokenTtl: option('15m', duration('1s', '31d', 'whole seconds')),
-  // An expired token is accepted for this much longer, and the log must still know its end (W3).
+  // An expired token is accepted for this much longer, so the log must keep its revocation as long (W3).
   clockTolerance: option(5, duration('0s', `${LARGEST_TOLERANCE / 1_000}s`)),
-  /** Names of claims that look like secrets, and that the application signs all the same. */
+  /** Claims that are allowed although their names look like secrets. */
   allowedClaims: option([], list(claimName, "Give a list of names, such as ['pin'].")),
   claims: option(
     undefined,
@@ -62,9 +64,9 @@ export const AUTH_OPTIONS = {
   /** 0 = no refresh tokens. */
   refreshTokenTtl: option('14d', duration('0s', '366d', 'whole seconds')),
   sessionIdleTtl: option(undefined, idleTtl),
-  /** By client name; `undefined`: the four options above hold for all. */
+  /** By client name; `undefined`: all clients have the four lifetimes above. */
   lifetimes: option(undefined, clientLifetimes),
-  // Whoever stole a used refresh token can use it for this long.
+  // At most 10 minutes, because a thief can use a stolen, used refresh token for this long too.
   refreshGrace: option(10, duration('0s', '10m')),
   refreshGraceRetries: option(100, integer(0, 1_000)),
   historyFor: option('1d', duration('0s', '366d')),
@@ -77,14 +79,14 @@ export const AUTH_OPTIONS = {
   apiTokens: option(false, apiTokens),
   accessTokens: option('jwt', accessTokens),
 
-  // Below half a second the polls, one every quarter, would be the application's main load.
+  // Not below half a second: an instance polls four times in this period, which would be its main load.
   maxStaleness: option(5, duration('500ms', '1h')),
   staleWait: option('250ms', duration('0s', '10s')),
-  /** Up to how much staleness the module accepts; `maxStaleness` where it is closed. */
+  /** The largest staleness that guards accept (ms); with `'closed'` that is `maxStaleness`. */
   whenStale: option('closed', whenStale),
   overrideCeiling: option(undefined, overrideCeiling),
   openAcknowledgedBy: option(undefined, openAcknowledgedBy),
-  /** Epoch ms, by the library's one `now`: until then, revocations are not enforced. */
+  /** Until when revocations are only observed, not enforced (epoch ms, by the library's `now`). */
   observe: option(undefined, observe),
   follow: option(true, flag),
   /** Notifies other instances of a logout at once; `undefined`: they poll. */
@@ -92,15 +94,15 @@ export const AUTH_OPTIONS = {
   verifiedTokens: option(10_000, integer(0, 1_000_000)),
 
   foreign: option([], foreignIssuers),
-  /** Issuers whose tokens are accepted without a kid although a key of theirs was revoked. */
+  /** Issuers whose tokens without a `kid` are accepted after a key of the issuer was revoked. */
   acceptWithoutKid: option([], issuersWithoutKid),
   legacy: option(undefined, legacy),
-  /** Of the hashes in `AuthEvents`. */
+  /** The key of the hashes in `AuthEvents`. */
   subjectHashKey: option(undefined, subjectHashKey),
 
   dataSource: option(undefined, dataSource),
   migrations: option('check', oneOf('check', 'run')),
-  // Every statement has it, so nothing that needs quotes.
+  // A plain identifier, because it is part of every statement.
   schema: option(
     undefined,
     text(
@@ -108,7 +110,8 @@ export const AUTH_OPTIONS = {
       'Give a plain identifier: letters, digits and _, not a digit first, at most 63.',
     ),
   ),
-  // Every statement has it, and index names must stay short.
+  // Short, because index names have it too: PostgreSQL cuts names off after 63 bytes, MySQL refuses more
+  // than 64.
   tablePrefix: option(
     undefined,
     text(
@@ -135,7 +138,7 @@ export const AUTH_OPTIONS = {
     ),
   ),
 
-  // The two are checked together, at last.
+  // These two are checked together, and last: the check of `keys` uses `secret` and `legacy`.
   secret: option(undefined, (given) => given),
   keys: option(undefined, keySource),
 } satisfies OptionTable & Record<keyof AuthOptions, unknown>;
@@ -146,7 +149,7 @@ function claimName(given: unknown, path: string): string {
   throw wrong(path, given, 'Use the exact name of a claim.');
 }
 
-/** As long as a refresh token where nothing is given. */
+/** The check of `sessionIdleTtl`. Its default is the value of `refreshTokenTtl`. */
 function idleTtl(
   given: unknown,
   path: string,
@@ -156,7 +159,7 @@ function idleTtl(
   return duration('1s', '366d', 'whole seconds')(given, path, earlier);
 }
 
-/** `'*'` is as small as the smallest number that is listed, if it is not listed itself. */
+/** The check of `maxSessions`. If `'*'` is not listed, it gets the smallest number of the list. */
 function maxSessions(given: unknown, path: string): ReadonlyMap<string, number> | undefined {
   const most = 10_000;
   if (given === false) return undefined;
@@ -175,7 +178,7 @@ function maxSessions(given: unknown, path: string): ReadonlyMap<string, number> 
   throw wrong(path, given, fix);
 }
 
-/** What is accepted anyway; missing where it was refused. */
+/** The value of `maxStaleness`; absent if its own check has failed. */
 interface Accepted {
   readonly maxStaleness?: number;
 }
@@ -197,7 +200,7 @@ function overrideCeiling(
   throw wrong(path, given, parsed.fix);
 }
 
-/** In production it is required where something is `'open'`. */
+/** The check of `openAcknowledgedBy`, which is required in production if something is `'open'`. */
 function openAcknowledgedBy(
   given: unknown,
   path: string,
@@ -221,7 +224,7 @@ function observe(given: unknown, path: string): number | undefined {
 
 function hint(given: unknown, path: string): RevocationHint | undefined {
   if (given === undefined || isHint(given)) return given;
-  // By kind only: a URL holds a password.
+  // Only the kind is shown, because a URL may contain a password.
   throw wrongKind(
     path,
     given,
@@ -231,7 +234,7 @@ function hint(given: unknown, path: string): RevocationHint | undefined {
   );
 }
 
-// By shape, not by instanceof: an application may bring its own.
+// Checked by shape, because an application may implement the interface itself.
 function isHint(given: unknown): given is RevocationHint {
   if (typeof given !== 'object' || given === null) return false;
   const shape = { name: 'string', whenUnheard: 'string', prepare: 'function', connect: 'function' };

@@ -24,7 +24,7 @@ interface ShapesTheUser {
  * ```
  * @publicApi
  */
-// Taken from a method, because a method's parameters may be narrower: an application can write
+// The type of a method, because TypeScript allows narrower parameters only there: an application can write
 // `(claims: MyClaims, request: Request) => …` without a cast.
 export type ClaimsValidator = ShapesTheUser['validate'];
 

@@ -74,23 +74,23 @@ export interface BindingOptions extends ClientBinding {
   origins?: readonly string[] | undefined;
 }
 
-/** The rule for a client. */
+/** The complete rule for a client. */
 export type BindingRule = {
   readonly [Name in keyof ClientBinding]-?: NonNullable<ClientBinding[Name]>;
 };
 
-/** The option `binding`, complete. */
+/** The checked value of the option `binding`. */
 export interface ResolvedBinding {
   readonly nonce: boolean;
   /** Milliseconds. */
   readonly proofWindow: number;
   readonly origins: readonly string[];
-  /** For clients that have no rule of their own. */
+  /** The rule for clients without an entry. */
   readonly rule: BindingRule;
   readonly clients: ReadonlyMap<string, BindingRule>;
 }
 
-/** Their addresses change with each cell and each Wi-Fi. */
+/** Clients that are not bound to an address by default: theirs changes with each cell and each Wi-Fi. */
 const MOBILE = ['mobile', 'phone', 'tablet', 'ios', 'android'];
 
 const RULE = {
@@ -106,7 +106,7 @@ const BINDING = {
   clients: option({}, clients),
 };
 
-/** The option `binding`; `undefined` where nothing is bound, so that nothing is checked. */
+/** Checks the option `binding`; `undefined` if nothing is bound, so that requests run no code of it. */
 export function binding(given: unknown, path: string): ResolvedBinding | undefined {
   if (given === undefined) return undefined;
   const { ip, dpop, ...others } = readOptions(given, path, BINDING);
@@ -130,7 +130,7 @@ export function bindsKeys(resolved: ResolvedBinding): boolean {
   return rulesOf(resolved).some(({ dpop }) => dpop !== 'off');
 }
 
-/** Whether no client gets tokens without a key. */
+/** Whether every client must have a key. */
 export function demandsKeys(resolved: ResolvedBinding): boolean {
   return rulesOf(resolved).every(({ dpop }) => dpop === 'required');
 }

@@ -8,7 +8,7 @@ import {
   wrongKind,
 } from './option-checks.js';
 
-/** The name that unlisted and absent client names share. */
+/** The entry for all clients that are not listed, and for logins without a client name. */
 export const ANY_CLIENT = '*';
 
 /**
@@ -44,15 +44,15 @@ export interface ClientLifetimes {
   readonly accessTokenTtl?: Duration | undefined;
 }
 
-/** How long a login is good (ms). */
+/** The lifetimes of a login (ms). */
 export interface Lifetimes {
   readonly sessionTtl: number;
   readonly accessTokenTtl: number;
-  /** Without a refresh; 0: it has no refresh token. */
+  /** How long it lasts without a refresh; 0: it has no refresh token. */
   readonly idleTtl: number;
 }
 
-/** The options that hold for a login unless its client has an entry; one that was refused is missing. */
+/** The options that apply if a client has no entry (ms). */
 export interface UsualLifetimes {
   readonly sessionTtl: number;
   readonly sessionIdleTtl: number;
@@ -60,13 +60,13 @@ export interface UsualLifetimes {
   readonly accessTokenTtl: number;
 }
 
-/** The lifetimes by the options alone. */
+/** The lifetimes of a client without an entry. */
 export function usualLifetimes(options: UsualLifetimes): Lifetimes {
   const { sessionTtl, sessionIdleTtl, refreshTokenTtl, accessTokenTtl } = options;
   return { sessionTtl, accessTokenTtl, idleTtl: Math.min(refreshTokenTtl, sessionIdleTtl) };
 }
 
-/** The shorter of each. */
+/** The shorter of each lifetime. */
 export function shorterLifetimes(one: Lifetimes, other: Lifetimes): Lifetimes {
   return {
     sessionTtl: Math.min(one.sessionTtl, other.sessionTtl),
@@ -76,8 +76,8 @@ export function shorterLifetimes(one: Lifetimes, other: Lifetimes): Lifetimes {
 }
 
 /**
- * The option `lifetimes`. `'*'` is always there: as it is listed, else the shortest of all entries and of
- * the options.
+ * Checks the option `lifetimes`. If `'*'` is not listed, it gets the shortest lifetimes of all entries and of
+ * the options: at `POST login` a request chooses its client, and must not gain by an unknown name.
  */
 export function clientLifetimes(
   given: unknown,
@@ -118,7 +118,7 @@ function lifetimesIn(given: unknown, path: string, usual: Lifetimes): Lifetimes 
   const { sessionIdleTtl = Infinity, refreshTokenTtl = Infinity } = values;
   const idleTtl = Math.min(sessionIdleTtl, refreshTokenTtl);
   if (accessTokenTtl > usual.accessTokenTtl) {
-    // The log, the keys and the locks go by the option: nothing may be valid for longer.
+    // How long revocations are kept depends on the option, so no token may be valid for longer.
     throw refused(
       `${path}.accessTokenTtl`,
       `${accessTokenTtl / 1_000} s`,

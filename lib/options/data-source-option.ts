@@ -3,17 +3,20 @@ import { wrongKind } from './option-checks.js';
 
 const BRAND = Symbol.for('DataSource');
 
-/** By TypeORM's own brand, so that a second copy of the package does not hide a DataSource. */
+/**
+ * Whether it is a DataSource, by TypeORM's own brand. `instanceof` would fail for a DataSource of another
+ * copy of TypeORM.
+ */
 export function isDataSource(given: unknown): given is DataSource {
   return memberOf(given, '@instanceof') === BRAND;
 }
 
-/** The options of a database, however it was given. */
+/** The connection options of a DataSource, or the given options themselves. */
 export function optionsOf(source: DataSource | DataSourceOptions): DataSourceOptions {
   return isDataSource(source) ? source.options : source;
 }
 
-/** The option `dataSource`: a name, a DataSource, or options for one. */
+/** Checks the option `dataSource`: a name, a DataSource, or options for one. */
 export function dataSource(
   given: unknown,
   path: string,
@@ -22,7 +25,7 @@ export function dataSource(
   if (typeof given === 'string' && given !== '' && !given.includes('://')) return given;
   const type = memberOf(given, 'type');
   if (typeof type === 'string' && type !== '') return given as DataSourceOptions;
-  // By kind only: a URL holds the database's password.
+  // Only the kind is shown, because a URL may contain the password of the database.
   throw wrongKind(
     path,
     given,

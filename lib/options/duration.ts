@@ -10,7 +10,7 @@ const FACTORS: ReadonlyMap<string, number> = new Map([
   ['w', 604_800_000],
 ]);
 
-// No two neighbours can match the same character, so the time is linear in the length.
+// No two adjacent parts match the same character, so there is no backtracking: the time is linear.
 const GRAMMAR = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d|w)$/;
 
 /**
@@ -54,14 +54,14 @@ export function parseDuration(given: unknown): number | { readonly fix: string }
 
 function wholeMilliseconds(exact: number): number | { readonly fix: string } {
   const whole = Math.round(exact);
-  // 1.1 s is 1100.0000000000002 ms in floating point: that is not a fraction that a user wrote.
+  // 1.1 s is 1100.0000000000002 ms in floating point. The user did not write that fraction.
   if (Math.abs(exact - whole) > 1e-3) return { fix: 'Write a whole number of milliseconds.' };
   return whole;
 }
 
 const DATE = /^(\d{4}-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/;
 
-/** How an option names the forms that {@link timeOf} takes. @internal */
+/** The fix of a wrong date: the forms that {@link timeOf} accepts. @internal */
 export const DATE_FORMS =
   "Give a Date, '2027-03-01', or a time with its zone such as '2027-03-01T06:00:00Z'.";
 
@@ -76,7 +76,7 @@ export function timeOf(given: unknown): number {
   const match = typeof given === 'string' ? DATE.exec(given) : null;
   const day = match?.[1];
   if (match === null || day === undefined) return NaN;
-  // V8 takes the 30th of February for the 2nd of March.
+  // V8 parses the 30th of February as the 2nd of March.
   const midnight = new Date(`${day}T00:00:00Z`);
   if (Number.isNaN(midnight.getTime()) || !midnight.toISOString().startsWith(day)) return NaN;
   return Date.parse(match[0]);
@@ -86,9 +86,9 @@ export function timeOf(given: unknown): number {
 export const LONGEST_LOCK = 366 * 86_400_000;
 
 /**
- * For how long an account is locked, in milliseconds.
+ * The duration of a lock of an account, in milliseconds.
  *
- * @throws AuthException 400 `invalid_request` for what is no duration, not above 0 or over 366 days.
+ * @throws AuthException 400 `invalid_request` for anything else than a duration above 0, up to 366 days.
  */
 export function lockTimeOf(given: Duration): number {
   const parsed = parseDuration(given);

@@ -35,12 +35,12 @@ export interface ForeignIssuerOptions {
   claims?: { jti?: string | undefined; sid?: string | undefined } | undefined;
 }
 
-/** An issuer whose tokens `RevocationGuard` and `assertActive()` accept beside our own. */
+/** A checked entry of the option `foreign`. */
 export interface ResolvedForeignIssuer {
   readonly issuer: string;
-  /** Milliseconds; a token that claims a longer lifetime is refused. */
+  /** The longest lifetime of its tokens (ms). A token with a longer one is refused. */
   readonly maxTokenLife: number;
-  /** Milliseconds; for how long the end of one of its sessions is remembered. */
+  /** How long the log keeps a revocation of one of its sessions (ms). */
   readonly maxSessionLife: number;
   /** The names of the claims that identify a token and its session. */
   readonly claims: { readonly jti: string; readonly sid: string };
@@ -48,7 +48,7 @@ export interface ResolvedForeignIssuer {
 
 const ISSUER = {
   issuer: option(undefined, exactName('https://login.example.com/')),
-  // Every end of a token or session is remembered this long, so there must be an end to it.
+  // There is a limit, because the log keeps each revocation for this time.
   maxTokenLife: option(undefined, duration('1s', '366d')),
   maxSessionLife: option(undefined, sessionLife),
   claims: option({}, claimNames),
@@ -60,8 +60,8 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * The option `foreign`: each issuer once, and never our own. Its tokens have rules of their own, and
- * would else be taken by the looser ones.
+ * Checks the option `foreign`: each issuer once, and never our own. Our own tokens must pass stricter checks,
+ * and an entry would let them pass with the weaker ones.
  */
 export function foreignIssuers(
   given: unknown,
@@ -88,14 +88,14 @@ export function foreignIssuers(
   return read(given, path, {});
 }
 
-/** A session's end must be known until its last token has expired. */
+/** The check of `maxSessionLife`: a session lasts at least as long as its last token. */
 function sessionLife(
   given: unknown,
   path: string,
   { maxTokenLife }: { readonly maxTokenLife: number },
 ): number {
   const life = duration('1s', '366d')(given, path, {});
-  // False where maxTokenLife was refused, and is missing.
+  // If the check of maxTokenLife has failed, it is undefined, and the comparison is false.
   if (!(life < maxTokenLife)) return life;
   throw wrong(
     path,
@@ -114,7 +114,7 @@ function claimNames(given: unknown, path: string): ResolvedForeignIssuer['claims
   );
 }
 
-/** The option `acceptWithoutKid`: issuers that are known. */
+/** Checks the option `acceptWithoutKid`: only known issuers. */
 export function issuersWithoutKid(
   given: unknown,
   path: string,

@@ -14,10 +14,11 @@ const MAKE_A_SECRET =
   "Make one with: node -e \"console.log(require('node:crypto').randomBytes(64).toString('base64url'))\"";
 
 /**
- * The name of a secret that was given none: the first 16 hex digits of
- * HMAC-SHA256(secret, 'nestjs-logout/kid').
+ * The `kid` of a secret without a `kid` of its own: the first 16 hex digits of HMAC-SHA256(secret,
+ * 'nestjs-logout/kid').
  *
- * The same secret has the same name on every instance, and the name reveals nothing about it.
+ * The same secret has the same `kid` on every instance. The `kid` is in the header of every token, but it
+ * does not reveal a random secret.
  *
  * @example
  * ```ts
@@ -30,12 +31,12 @@ export function secretKid(secret: SecretMaterial): string {
 }
 
 /**
- * A secret of at least `minimum` bytes as a KeyObject.
+ * Reads a secret of at least `minimum` bytes as a KeyObject.
  *
- * jsonwebtoken takes anything for a secret: an empty buffer, one byte, and a damaged PEM or JWK of
- * a *public* key, with which anyone can then sign (CVE-2026-34950, CVE-2026-44351).
+ * The checks are here because jsonwebtoken accepts anything as a secret: an empty buffer, one byte, or a
+ * damaged PEM or JWK of a *public* key, with which anyone can then sign (CVE-2026-34950, CVE-2026-44351).
  *
- * @throws InvalidAuthOptionsError
+ * @throws InvalidAuthOptionsError if it is too short, or looks like a key file.
  */
 export function readSecret(
   given: unknown,
@@ -47,7 +48,7 @@ export function readSecret(
   if (flaw !== undefined) throw wrongKind(option, given, flaw);
   const key = types.isKeyObject(given)
     ? given
-    : // A text is taken as UTF-8.
+    : // A string is read as UTF-8.
       createSecretKey(Buffer.from(given as string));
   const bytes = key.export();
   if (looksLikeKeyFile(bytes)) {
@@ -81,34 +82,37 @@ function flawOfSecret(given: unknown): string | undefined {
   return `Give a string, a Buffer, or createSecretKey(…). ${MAKE_A_SECRET}`;
 }
 
-/** An HS256 key that is named by its secret. */
+/** An HS256 key. Its `kid` is derived from the secret. */
 export function hmacKey(secret: KeyObject): AuthKey {
   const key = { kid: secretKid(secret), verify: secret, sign: secret, secretHalf: secret };
   return Object.freeze({ alg: 'HS256', ...key });
 }
 
 /**
- * The option `subjectHashKey`: a key of its own, derived (HKDF, RFC 5869) from what was given, so that
- * the same secret may be used elsewhere.
+ * Checks the option `subjectHashKey`. The key in use is derived from it (HKDF, RFC 5869), so that the same
+ * secret may be used elsewhere.
  */
 export function subjectHashKey(given: unknown, path: string): KeyObject | undefined {
   if (given === undefined) return undefined;
   return createSecretKey(deriveKey(readSecret(given, path, 'HMAC-SHA256', 32), 'subject-hash'));
 }
 
-/** A key for one purpose, from a secret or a private key: the same on every instance. */
+/** Derives a key for one purpose from a secret or a private key (HKDF). It is the same on every instance. */
 export function deriveKey(key: KeyObject, purpose: string): Buffer {
   const bytes = key.type === 'secret' ? key.export() : key.export({ type: 'pkcs8', format: 'der' });
   return Buffer.from(hkdfSync('sha256', bytes, '', `nestjs-logout/${purpose}`, 32));
 }
 
-/** This only ever refuses: what a key *is* follows from the property that holds it. */
+/**
+ * Whether a secret looks like a PEM, DER, JWK or SSH key. It is only used to refuse a secret, never to guess
+ * what a key is: the name of the property (`secret`, `privateKey`, `publicKey`) decides that.
+ */
 function looksLikeKeyFile(bytes: Buffer): boolean {
   const text = bytes.toString('latin1').trim();
   if (/-----BEGIN|BEGIN [A-Z ]{0,30}(?:PUBLIC KEY|PRIVATE KEY|CERTIFICATE)/i.test(text))
     return true;
   if (/^ssh-|^ecdsa-sha2-/.test(text)) return true;
-  // UTF-8 byte order mark, as latin1 shows it: editors put it before JSON.
+  // The UTF-8 byte order mark, read as latin1. Some editors write it before JSON.
   if (isJsonObject(text.replace(/^\u00ef\u00bb\u00bf/, ''))) return true;
   return isDer(bytes) || (/^M[A-P]/.test(text) && isDer(Buffer.from(text, 'base64')));
 }
@@ -141,9 +145,9 @@ function succeeds(attempt: () => void): boolean {
 }
 
 /**
- * The wanted half of a key pair as a KeyObject.
+ * Reads one half of a key pair as a KeyObject.
  *
- * @throws InvalidAuthOptionsError
+ * @throws InvalidAuthOptionsError if it is the other half, or cannot be read.
  */
 export function readKeyHalf(given: unknown, option: string, half: 'private' | 'public'): KeyObject {
   if (types.isKeyObject(given)) {
@@ -157,7 +161,7 @@ export function readKeyHalf(given: unknown, option: string, half: 'private' | 'p
   try {
     return half === 'private' ? createPrivateKey(pem as string) : createPublicKey(pem as string);
   } catch {
-    // The parser's own error is not repeated: it may hold parts of the key.
+    // The parser's own error is not repeated, because it may contain parts of the key.
     throw wrongKind(
       option,
       given,
@@ -178,14 +182,14 @@ function flawOfPem(pem: unknown, half: 'private' | 'public'): string | undefined
   if (half === 'private' && /ENCRYPTED/.test(pem))
     return 'It is encrypted: give createPrivateKey({ key: pem, passphrase }).';
   const holds = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/.test(pem) ? 'private' : 'public';
-  // createPublicKey would take a private key and forget that it was handed out.
+  // createPublicKey() would accept a private key, and hide that a private key was deployed here.
   if (holds !== half) return `It is not a ${half} key: give the ${half} half of the pair.`;
   if (pem.includes('-----BEGIN CERTIFICATE'))
     return 'It is a certificate: give new X509Certificate(pem).publicKey.';
   return undefined;
 }
 
-/** Bytes that an HMAC secret must have: the size of its hash (RFC 7518 section 3.2). @internal */
+/** The least bytes of an HMAC secret: the size of the hash (RFC 7518 section 3.2). @internal */
 export const MINIMUM_SECRET_BYTES: ReadonlyMap<string, number> = new Map([
   ['HS256', 32],
   ['HS384', 48],
@@ -197,12 +201,12 @@ const CURVES: ReadonlyMap<string, readonly [openssl: string, nist: string]> = ne
   ['ES384', ['secp384r1', 'P-384']],
 ]);
 
-/** One size for signing and verifying: a short key is broken from either side. */
+/** The least bits of an RSA key (RFC 7518 section 3.3), also of one that only verifies. */
 const MINIMUM_RSA_BITS = 2048;
 
 /**
- * Why a half of a key pair cannot be used with this algorithm, as the sentence with the fix;
- * undefined when it fits (RFC 7518 sections 3.3 to 3.5, RFC 8725 section 3.1).
+ * Why the half of a key pair cannot be used with this algorithm, as the sentence with the fix; `undefined` if
+ * it can (RFC 7518 sections 3.3 to 3.5, RFC 8725 section 3.1).
  *
  * @internal
  */
@@ -224,7 +228,7 @@ export function misfit(key: KeyObject, alg: SigningAlgorithm): string | undefine
   if (weakness !== undefined) return `${alg} needs an RSA key ${weakness}. Make a new key pair.`;
   if (type === 'rsa') return undefined;
 
-  // A key made for RSA-PSS says which hash it is for; jsonwebtoken refuses one that says nothing.
+  // An rsa-pss key contains the hash that it is for. jsonwebtoken refuses a key without one.
   const hash = `sha${alg.slice(2)}`;
   const hashFits = details.hashAlgorithm === hash && details.mgf1HashAlgorithm === hash;
   if (hashFits && (details.saltLength ?? 0) <= Number(alg.slice(2)) / 8) return undefined;
@@ -232,8 +236,8 @@ export function misfit(key: KeyObject, alg: SigningAlgorithm): string | undefine
 }
 
 /**
- * Numbers that OpenSSL takes, with which others than the owner can sign: with the exponent 1 every
- * text is its own signature, and an even modulus is factored at once (FIPS 186-5 section A.1.1).
+ * Finds RSA keys that OpenSSL accepts although others than the owner can sign with them. With the exponent 1,
+ * every text is its own signature. An even modulus can be factored at once (FIPS 186-5 section A.1.1).
  */
 function weaknessOf(key: KeyObject, exponent: bigint): string | undefined {
   if (exponent < 65_537n || exponent >= 1n << 256n || exponent % 2n === 0n) {
@@ -241,7 +245,8 @@ function weaknessOf(key: KeyObject, exponent: bigint): string | undefined {
   }
   const half = key.type === 'private' ? createPublicKey(key) : key;
   const der = half.export({ type: 'spki', format: 'der' });
-  // The key ends with two integers, modulus and exponent; the exponent takes its tag and length too.
+  // The DER ends with the modulus and the exponent. Before the exponent are its tag and its length, one byte
+  // each, so the last byte of the modulus is in front of those.
   const hex = exponent.toString(16);
   const bytes = (hex.length >> 1) + 1;
   const last = der[der.length - 2 - bytes - 1] ?? 0;

@@ -39,15 +39,15 @@ export interface LegacyOptions {
   sign?: boolean | undefined;
 }
 
-/** The tokens of the passport recipe, while they are accepted. */
+/** The checked value of the option `legacy`. */
 export interface ResolvedLegacy {
-  /** HS256, named by its secret; in no ring. */
+  /** The HS256 key of the recipe. It is not in the key ring, so it verifies legacy tokens only. */
   readonly key: AuthKey;
-  /** Epoch ms, by the library's one `now`. */
+  /** From when legacy tokens are refused (epoch ms, by the library's `now`). */
   readonly until: number;
-  /** Whether our own access tokens are signed with it. */
+  /** Whether new access tokens are signed with it. */
   readonly signs: boolean;
-  /** Whether it is shorter than HS256 demands. */
+  /** Whether the secret is shorter than HS256 requires. */
   readonly isShort: boolean;
 }
 
@@ -55,7 +55,7 @@ export interface ResolvedLegacy {
 export const LEGACY_TOKEN_LIFE = 31 * 86_400_000;
 
 const LEGACY = {
-  // Any length: the tokens that are out there were signed with what they were signed with.
+  // Any length is accepted, because existing tokens were signed with this secret.
   secret: option(undefined, (given, path) => readSecret(given, path, 'HS256', 1)),
   until: option(undefined, dateWithin(366)),
   sign: option(false, flag),
@@ -65,7 +65,10 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['expires', 'Call it until.'],
 ]);
 
-/** The option `legacy`, checked by the host's clock: there is no other yet. */
+/**
+ * Checks the option `legacy`. The date is compared with the host's clock, because no other is known at
+ * boot.
+ */
 export function legacy(given: unknown, path: string): ResolvedLegacy | undefined {
   if (given === undefined) return undefined;
   const { secret, until, sign } = readOptions(given, path, LEGACY, FAMILIAR);
@@ -74,8 +77,8 @@ export function legacy(given: unknown, path: string): ResolvedLegacy | undefined
 }
 
 /**
- * One secret has one name. Otherwise an attacker with a leaked secret could still make tokens in the old
- * shape after `revokeKey()`.
+ * Checks that the secret of `legacy` has the same `kid` in `keys`. Otherwise an attacker with the leaked
+ * secret could still sign legacy tokens after `revokeKey()`.
  *
  * @throws InvalidAuthOptionsError
  */

@@ -114,18 +114,18 @@ export interface OperationSettings extends SessionSettings, ApiTokenSettings {
 export type StalePolicy = 'closed' | 'open' | { readonly staleFor: Duration };
 
 /**
- * "Without a bound", in milliseconds of staleness: about a hundred years, which fits every column and
- * any arithmetic. No token has such a lifetime.
+ * The staleness (ms) that means "no bound": about a hundred years. No token is valid for that long, and
+ * unlike `Infinity` the number fits in a column.
  */
 export const UNBOUNDED = 100 * 366 * 86_400_000;
 
-/** The longest `staleFor` (ms), which a timer can still wait for. A longer one would be `'open'`. */
+/** The longest `staleFor` (ms): timers can still wait for 7 days. For longer there is `'open'`. */
 const LONGEST = 7 * 86_400_000;
 
 /**
- * Up to how many milliseconds of staleness a policy accepts, or the sentence with the fix.
+ * The largest staleness that a policy accepts (ms), or the sentence with the fix.
  *
- * @param maxStaleness - What the module accepts anyway (ms); 0 where that is not known yet.
+ * @param maxStaleness - The option `maxStaleness` (ms), which every policy accepts; 0 if it is not known yet.
  * @internal
  */
 export function parseStalePolicy(
@@ -154,13 +154,13 @@ export function parseStaleFor(
   };
 }
 
-/** The policy that accepts up to so many milliseconds: {@link parseStalePolicy} backwards. @internal */
+/** The policy that accepts this staleness (ms): the reverse of {@link parseStalePolicy}. @internal */
 export function stalePolicyOf(upTo: number, maxStaleness: number): StalePolicy {
   if (upTo >= UNBOUNDED) return 'open';
   return upTo > maxStaleness ? { staleFor: upTo / 1000 } : 'closed';
 }
 
-/** Whether this is a production process, as Nest applications say it. There `'open'` needs a name. */
+/** Whether `NODE_ENV` is `production`, where `'open'` needs the option `openAcknowledgedBy`. */
 export function isProduction(): boolean {
   return process.env['NODE_ENV'] === 'production';
 }

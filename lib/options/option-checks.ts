@@ -3,30 +3,31 @@ import { InvalidAuthOptionsError, type OptionProblem } from '../errors/auth-wiri
 import { DATE_FORMS, parseDuration, timeOf } from './duration.js';
 
 /**
- * Checks what was given for an option, and returns what the library works with.
+ * Checks the value that was given for an option, and returns the resolved value.
  *
  * @param path - The name of the option with its place, such as `keys[1].kid`.
- * @param earlier - The values of the rows above it in its table; one that was refused is missing.
- * @throws InvalidAuthOptionsError with what is wrong, made by `wrong()` or `wrongKind()`.
+ * @param earlier - The resolved values of the rows above it in the table. A value whose check failed is
+ * absent.
+ * @throws InvalidAuthOptionsError made by `wrong()` or `wrongKind()`.
  */
 export type Check<T, Earlier = unknown> = (given: unknown, path: string, earlier: Earlier) => T;
 
-/** One row of a table of options: the default, and the check that makes the resolved value of it. */
+/** One row of a table of options: the default and the check. */
 export interface Option<T, Earlier = unknown> {
-  /** What `undefined` means; what the check refuses makes the option required. */
+  /** The value that `undefined` stands for. If the check refuses it, the option is required. */
   readonly default: unknown;
   readonly check: Check<T, Earlier>;
 }
 
-/** The options by name. */
+/** A table of options by name. */
 export type OptionTable = Readonly<Record<string, Option<unknown, never>>>;
 
-/** What the checks of a table return. */
+/** The resolved values of a table. */
 export type Resolved<Table extends OptionTable> = {
   readonly [Name in keyof Table]: ReturnType<Table[Name]['check']>;
 };
 
-/** A row of a table. */
+/** Makes a row of a table. */
 export function option<T, Earlier = unknown>(
   defaultValue: unknown,
   check: Check<T, Earlier>,
@@ -35,11 +36,11 @@ export function option<T, Earlier = unknown>(
 }
 
 /**
- * Reads an object by its table, row after row. An unknown name is a problem too; the message has the
+ * Checks an object by its table, row after row. An unknown name is a problem too; the message suggests the
  * name that was probably meant.
  *
- * @param familiar - Names from other libraries, with the sentence that says what to write instead.
- * @param context - What checks may use beside the values of earlier rows.
+ * @param familiar - Names from other libraries, each with the sentence that says what to write instead.
+ * @param context - Values that checks may use besides those of earlier rows.
  * @throws InvalidAuthOptionsError with all problems.
  */
 export function readOptions<Table extends OptionTable>(
@@ -53,19 +54,19 @@ export function readOptions<Table extends OptionTable>(
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw wrongKind(path, given, `Give an object with ${known.join(', ')}.`);
   }
-  // The options of the module itself are known by their bare names.
+  // Messages name the options of the module without a prefix.
   const prefix = path === 'options' ? '' : `${path}.`;
   const problems = new OptionProblems();
   for (const name of Object.keys(given).filter((each) => !known.includes(each))) {
     const near = nearestName(name, known);
     const hint = near === undefined ? `Known are: ${known.join(', ')}.` : `Did you mean ${near}?`;
     const fix = familiar.get(name) ?? `There is no such option. ${hint}`;
-    // The name is the problem; the value may be anything, even a secret.
+    // Only the kind of the value is shown: under a misspelled name it may be a secret.
     problems.add(wrongKind(prefix + quoted(name), Reflect.get(given, name), fix));
   }
   const resolved: Record<string, unknown> = {};
   for (const [name, row] of Object.entries(table)) {
-    // By name, not by Object.keys: a class with getters is an object like any other.
+    // Read by name, not with Object.keys(), because the object may be a class instance with getters.
     const own: unknown = Reflect.get(given, name);
     const value = own === undefined ? row.default : own;
     const earlier = { ...context, ...resolved } as never;
@@ -75,22 +76,22 @@ export function readOptions<Table extends OptionTable>(
   return resolved as Resolved<Table>;
 }
 
-/** What a check throws. A short value is shown as it is. */
+/** The error of a check. A short value is shown as it is. */
 export function wrong(option: string, given: unknown, fix: string): InvalidAuthOptionsError {
   return refused(option, describeGiven(given), fix);
 }
 
-/** What a check throws where the value may be a secret or hold one: only its kind and size are shown. */
+/** The error of a check for a value that may be or contain a secret. Only its kind and size are shown. */
 export function wrongKind(option: string, given: unknown, fix: string): InvalidAuthOptionsError {
   return refused(option, describeKind(given), fix);
 }
 
-/** What a check throws, with what was given in words. */
+/** The error of a check, with the given value described in words. */
 export function refused(option: string, given: string, fix: string): InvalidAuthOptionsError {
   return new InvalidAuthOptionsError([{ option, given, fix }]);
 }
 
-/** Collects what several checks throw: a user sees all mistakes at once, not only the first. */
+/** Collects the errors of several checks, so that a user sees all mistakes at once. */
 export class OptionProblems {
   private readonly found: OptionProblem[] = [];
 
@@ -98,7 +99,7 @@ export class OptionProblems {
     this.found.push(...error.problems);
   }
 
-  /** The result of a check; `undefined` where it refused, which {@link throwIfAny} keeps from being used. */
+  /** The result of a check; `undefined` if it failed. Call {@link throwIfAny} before you use the result. */
   attempt<T>(check: () => T): T | undefined {
     try {
       return check();
@@ -109,13 +110,13 @@ export class OptionProblems {
     }
   }
 
-  /** @throws InvalidAuthOptionsError with all that were added. */
+  /** @throws InvalidAuthOptionsError with all problems, if there are any. */
   throwIfAny(): void {
     if (this.found.length > 0) throw new InvalidAuthOptionsError(Object.freeze(this.found));
   }
 }
 
-/** A value by kind and size only: what may be said of a secret. */
+/** Describes a value by kind and size only, so that a message reveals no secret. */
 export function describeKind(given: unknown): string {
   if (given === undefined) return 'nothing';
   if (given === null) return 'null';
@@ -135,17 +136,17 @@ export function describeKind(given: unknown): string {
 }
 
 /**
- * A value of an option that is no secret: numbers and short strings are shown as they are. A longer
- * string may be a secret in the wrong place (the shortest legal one has 32 bytes).
+ * Describes the value of an option that is not a secret. Numbers and short strings are shown as they are. A
+ * longer string may be a secret for the wrong option (the shortest allowed secret has 32 bytes).
  */
 export function describeGiven(given: unknown): string {
   if (typeof given === 'number' || typeof given === 'boolean') return String(given);
   const isShort = typeof given === 'string' && given !== '' && given.length <= 24;
-  // A database URL holds a password, however short it is.
+  // A URL may contain a password, however short it is.
   return isShort && !given.includes('://') ? quoted(given) : describeKind(given);
 }
 
-/** A name that a person wrote, cut where it is absurdly long. */
+/** A name in quotes, shortened if it is very long. */
 export function quoted(name: string): string {
   return `'${name.length <= 40 ? name : `${name.slice(0, 24)}…`}'`;
 }
@@ -156,7 +157,7 @@ export const flag: Check<boolean> = (given, path) => {
   throw wrong(path, given, 'Write true or false.');
 };
 
-/** One of a few words. */
+/** One of these words. */
 export function oneOf<const Word extends string>(...words: readonly Word[]): Check<Word> {
   return (given, path) => {
     const found = words.find((word) => word === given);
@@ -178,7 +179,7 @@ export function isInteger(given: unknown, from: number, to: number): given is nu
   return Number.isSafeInteger(given) && (given as number) >= from && (given as number) <= to;
 }
 
-/** A text that a condition accepts; `undefined` passes. */
+/** A string that a condition accepts, or `undefined`. */
 export function text(accepts: (text: string) => boolean, fix: string): Check<string | undefined> {
   return (given, path) => {
     if (given === undefined || (typeof given === 'string' && accepts(given))) return given;
@@ -200,10 +201,11 @@ export function exactName(example: string): Check<string> {
 }
 
 function flawOfName(given: string): string | undefined {
-  // A lone surrogate, here and elsewhere: they all become the same character in UTF-8.
+  // A string with a lone surrogate is not well-formed. In UTF-8 all lone surrogates become the same
+  // character, so two different names would be equal.
   if (!given.isWellFormed() || /\p{Cc}/u.test(given))
     return 'It holds half a character or a control character: give plain text.';
-  // Names are compared exactly, so every token would be refused without an explanation.
+  // Names are compared exactly, so with a blank every token would be refused for no visible reason.
   if (given !== given.trim()) return 'Remove the blanks at its ends.';
   if (given.length > 255) return 'Give at most 255 characters.';
   if (/^(?:undefined|null|NaN|\[object \w+\])$/.test(given))
@@ -211,12 +213,12 @@ function flawOfName(given: string): string | undefined {
   return undefined;
 }
 
-/** A list of which each entry is checked; frozen. */
+/** A list with one check for each entry. The result is frozen. */
 export function list<T>(each: Check<T>, fix: string): Check<readonly T[]> {
   return (given, path, earlier) => {
     if (!Array.isArray(given)) throw wrongKind(path, given, fix);
     const problems = new OptionProblems();
-    // Array.from, because map skips the holes of an array.
+    // Array.from(), because map() skips the holes of an array.
     const read = Array.from(given, (one: unknown, index) =>
       problems.attempt(() => each(one, `${path}[${index}]`, earlier)),
     );
@@ -225,7 +227,7 @@ export function list<T>(each: Check<T>, fix: string): Check<readonly T[]> {
   };
 }
 
-/** A duration in milliseconds within limits, which are written as a user would write them. */
+/** A duration within limits, in milliseconds. The limits are written as in the options, such as `'31d'`. */
 export function duration(from: string, to: string, only?: 'whole seconds'): Check<number> {
   const [least, most] = [Number(parseDuration(from)), Number(parseDuration(to))];
   return (given, path) => {
@@ -242,7 +244,7 @@ export function duration(from: string, to: string, only?: 'whole seconds'): Chec
 
 /**
  * A time in epoch milliseconds, at most so many days ahead of the host's clock. A time in the past is
- * accepted: a pod that restarts after it must boot.
+ * accepted, because an instance must also boot after that time.
  */
 export function dateWithin(days: number): Check<number> {
   return (given, path) => {
@@ -257,7 +259,7 @@ export function dateWithin(days: number): Check<number> {
  * The known name that a user probably meant: the one with the fewest edits, if they are few.
  */
 export function nearestName(given: string, known: readonly string[]): string | undefined {
-  // Edit distance is quadratic; no option has a name like this.
+  // The time of the edit distance is quadratic, and no option has such a long name.
   if (given.length > 40) return undefined;
   const wanted = plain(given);
   const allowed = Math.max(1, Math.floor(wanted.length / 3));
@@ -270,7 +272,9 @@ export function nearestName(given: string, known: readonly string[]): string | u
   return best;
 }
 
-/** `access_token_ttl`, `accessTokenTTL` and `accessTokenTtl` are the same to a person. */
+/**
+ * The letters and digits of a name: `access_token_ttl`, `accessTokenTTL` and `accessTokenTtl` are the same.
+ */
 function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 }

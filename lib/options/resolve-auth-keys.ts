@@ -22,7 +22,7 @@ import {
   wrongKind,
 } from './option-checks.js';
 
-/** The two halves of a key, of which one may be missing or the same. */
+/** The two halves of a key. A public key has no `sign`. For a secret, both are the same. */
 interface Halves {
   readonly verify: KeyObject;
   readonly sign: KeyObject | null;
@@ -49,14 +49,16 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['passphrase', 'Give privateKey: createPrivateKey({ key: pem, passphrase }).'],
 ]);
 
-/** What the rows know beside each other: the kinds of material that were given. */
+/** What the checks of an entry use: the kinds of key material that were given. */
 interface Given {
   readonly material: readonly Material[];
 }
 
 /**
- * The options `secret` and `keys`: a function that asks the application for its keys and checks them,
- * called at boot and by `KeyService.reload()`. What is given as a value is checked at once.
+ * Checks the options `secret` and `keys`. A value is checked now. A function is called later, at boot and by
+ * `KeyService.reload()`, and its result is checked then.
+ *
+ * @returns a function that returns the checked keys.
  *
  * @throws InvalidAuthOptionsError
  */
@@ -93,10 +95,10 @@ export function keySource(
 }
 
 /**
- * Checks a list of keys and makes each a `KeyObject` with its one algorithm (RFC 8725 section 3.1),
- * so that nothing after it ever sees a text or guesses what a text is.
+ * Checks a list of keys. Each becomes a `KeyObject` with its one algorithm (RFC 8725 section 3.1), so that no
+ * later code has to guess from a string what kind of key it is.
  *
- * @throws InvalidAuthOptionsError with every problem; no message holds key material.
+ * @throws InvalidAuthOptionsError with every problem. No message contains key material.
  */
 export function resolveAuthKeys(given: unknown, path = 'keys'): readonly AuthKey[] {
   if (!Array.isArray(given) || given.length === 0) {
@@ -143,7 +145,7 @@ function readEntry(given: unknown, path: string): AuthKey {
   });
 }
 
-/** The check of one kind of key material, which has to fit `alg`. */
+/** The check of one kind of key material, which must fit `alg`. */
 function material(
   name: Material,
 ): Check<Halves | undefined, { readonly alg: SigningAlgorithm | undefined }> {
@@ -176,7 +178,7 @@ function algorithm(given: unknown, path: string): SigningAlgorithm {
     fix = `A token without a signature is refused. ${fix}`;
   if (isText && /^(?:eddsa|ed25519|ed448)$/i.test(given))
     fix = `jsonwebtoken cannot verify it; use ES256. ${fix}`;
-  // Names of algorithms are short; anything longer may be a secret in the wrong place.
+  // Names of algorithms are short. A longer string may be a secret for the wrong option.
   throw isText && given.length > 12 ? wrongKind(path, given, fix) : wrong(path, given, fix);
 }
 
@@ -187,7 +189,7 @@ function purpose(given: unknown, path: string, { material }: Given): 'sign' | 'v
   throw wrong(path, given, 'A public key can only verify: set privateKey instead, or omit use.');
 }
 
-/** The name; `undefined` where the secret names itself. */
+/** The check of `kid`; `undefined` for a secret without one, whose `kid` is derived ({@link secretKid}). */
 function keyName(given: unknown, path: string, { material }: Given): string | undefined {
   if (given === undefined && material.includes('secret')) return undefined;
   const fits = typeof given === 'string' && given.length >= 1 && given.length <= 128;

@@ -5,26 +5,26 @@ import type { AuthOptions } from './auth-options.js';
 import { LEGACY_TOKEN_LIFE } from './legacy-options.js';
 import { readOptions, type Resolved } from './option-checks.js';
 
-/** The injection token of what the application gave, which only the resolver reads. */
+/** The injection token of the options as the application gave them. Only the resolver reads them. */
 export const RAW_AUTH_OPTIONS = Symbol('nestjs-logout:auth-options');
 
 type Values = Resolved<typeof AUTH_OPTIONS>;
 
 /**
- * The options after the one check: complete, frozen, every duration in milliseconds. Everything but the
- * resolver has them injected by this class.
+ * The checked options: complete and frozen, with every duration in milliseconds. All providers inject them
+ * with this class.
  */
 // oxlint-disable-next-line no-unsafe-declaration-merging -- Nobody makes an instance: the class is the name by which Nest injects it.
 export abstract class ResolvedAuthOptions {}
 export interface ResolvedAuthOptions extends Omit<Values, 'secret' | 'keys' | 'observe'> {
-  /** Asks the application for its keys and checks them; called at boot and by `KeyService.reload()`. */
+  /** Returns the checked keys of the application. It is called at boot and by `KeyService.reload()`. */
   readonly loadKeys: () => Promise<readonly AuthKey[]>;
   readonly observeUntil: Values['observe'];
-  /** The longest lifetime of any token this instance can be asked about. */
+  /** The longest lifetime of any token that this instance may accept (ms): its own, legacy or foreign. */
   readonly maxTokenLife: number;
 }
 
-/** What may be given beside `useFactory` instead of being returned by it. */
+/** The options that may be set beside `useFactory` instead of being returned by it. */
 export interface RegisteredCalls {
   readonly claims?: unknown;
   readonly validate?: unknown;
@@ -33,7 +33,7 @@ export interface RegisteredCalls {
 const AT_REGISTRATION =
   'It belongs beside useFactory (or useClass), or into forRoot(): it is settled when the module is registered, before a factory runs.';
 
-/** What people bring along from @nestjs/jwt, @nestjs/passport and passport-jwt, and where it went. */
+/** Options of @nestjs/jwt, @nestjs/passport and passport-jwt, with what to write here instead. */
 const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['isGlobal', AT_REGISTRATION],
   ['http', AT_REGISTRATION],
@@ -57,14 +57,13 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Checks what a user set and makes it complete: called once, and the only reader of
- * {@link AuthOptions}. Everything else reads its frozen result.
+ * Checks the options of the application and adds the defaults. It is called once, at boot.
  *
- * A `secret` and a list of `keys` are checked at once; a function that gives keys is first called
- * by `loadKeys()`, and its answer is checked there.
+ * A `secret` and a list of `keys` are checked here. If `keys` is a function, `loadKeys()` calls it later and
+ * checks its result.
  *
- * @param registered - What was given beside `useFactory`.
- * @param modules - Where the classes behind `claims` and `validate` are looked up, later.
+ * @param registered - The options that were given beside `useFactory`.
+ * @param modules - Where the classes of `claims` and `validate` are looked up later.
  * @throws InvalidAuthOptionsError with every problem, what was given, and the fix.
  */
 export function resolveAuthOptions(
@@ -80,7 +79,7 @@ export function resolveAuthOptions(
   } = readOptions(options, 'options', AUTH_OPTIONS, FAMILIAR, { registered, modules });
   const maxTokenLife = Math.max(
     others.accessTokenTtl,
-    // Not what is left until its end: the hosts' clocks may differ about that.
+    // Not the time that is left until `legacy.until`, because the clocks of the hosts may differ.
     others.legacy === undefined ? 0 : LEGACY_TOKEN_LIFE,
     ...others.foreign.map((issuer) => issuer.maxTokenLife),
   );

@@ -4,8 +4,9 @@ import type { DataSourceOptions } from 'typeorm';
  * A push notification that makes other instances poll the log now. `postgresHint()`, `redisHint()` and
  * `natsHint()` return one; an application implements it for another message system.
  *
- * No promise depends on it: a lost, repeated, late or reordered notification costs only delay, at most
- * until the next poll. The library reconnects, tests it and paces the polls.
+ * It only makes logouts faster. If a notification is lost, repeated, late or out of order, an instance
+ * learns of the logout with its next poll. The library reconnects, tests whether messages arrive, and
+ * limits how often they cause a poll. A message contains no token and no user id.
  *
  * @example
  * ```ts
@@ -40,7 +41,7 @@ export interface RevocationHint {
   connect(context: HintContext): Promise<HintConnection>;
 }
 
-/** What a {@link RevocationHint} is given to connect with. @publicApi */
+/** What {@link RevocationHint.connect} gets. @publicApi */
 export interface HintContext {
   /** The channel to send and receive on: letters, digits and `_`, at most 63, one for each log. */
   readonly channel: string;
@@ -56,7 +57,7 @@ export interface HintContext {
 
 /** One connection of a {@link RevocationHint}. @publicApi */
 export interface HintConnection {
-  /** Sends a message to the channel; resolves when it was handed over. */
+  /** Sends a message to the channel. It resolves when the message server has it. */
   tell(payload: string): Promise<void>;
   /** Closes the connection, even one that hangs. `lost` need not be called any more. */
   close(): Promise<void>;

@@ -1,20 +1,20 @@
-/** The claims that identify a token to the log. All ids are compared exactly, never normalised. */
+/** The claims that identify a token in the log. All ids are compared exactly, without normalization. */
 export interface TokenIdentity {
   readonly iss: string;
   readonly sub?: string | undefined;
   readonly sid?: string | undefined;
   readonly jti?: string | undefined;
-  /** The position of the log when the user was authenticated; absent on foreign tokens. */
+  /** The position of the log when the user was authenticated; absent in foreign tokens. */
   readonly gen?: number | undefined;
-  /** Seconds; used where `gen` is absent, and for tokens of other issuers. */
+  /** Issue time in seconds. It is used if `gen` is absent, and for tokens of other issuers. */
   readonly iat?: number | undefined;
 }
 
 /**
  * The verified claims of an access token.
  *
- * Tokens that this library issued carry all of the named ones; tokens of a foreign issuer at least
- * `iss` and what their issuer puts in.
+ * Tokens of this library contain all of the listed claims. Tokens of another issuer contain `iss` and what
+ * that issuer adds.
  *
  * @publicApi
  */
@@ -34,10 +34,11 @@ export interface TokenClaims extends TokenIdentity {
 }
 
 /**
- * Verified claims as an application's own types describe them: what `assertActive()` and `logout()`
- * take. It has no index signature, because no `interface Payload { … }` would fit one, and requires
- * nothing, because such a type seldom names `iss` or `exp`: a token that lacks what is needed is
- * refused when it is asked about.
+ * Verified claims with a type of your own: the parameter of `assertActive()` and `logout()`.
+ *
+ * It has no index signature, because an `interface Payload { … }` would not be assignable to one. It requires
+ * no claim, because such types often omit `iss` or `exp`. Instead, the call refuses claims that lack what it
+ * needs.
  *
  * @publicApi
  */
