@@ -29,9 +29,7 @@ import type { RevocationHint } from './revocation-hint.js';
 import type { ClaimsSource } from './session-settings.js';
 import { isProduction, parseStaleFor, parseStalePolicy, UNBOUNDED } from './operation-settings.js';
 
-/**
- * The largest `clockTolerance` (ms). The log keeps each event for twice this time after its tokens expired.
- */
+/** The largest `clockTolerance` (ms). The log keeps events for twice this time after their tokens expired. */
 export const LARGEST_TOLERANCE = 60_000;
 
 /**

@@ -1,14 +1,17 @@
 import { REVOCATION_REASONS, type RevocationReason } from './revocation-event.entity.js';
 import { Bytes, Choice, Digest, Long, Position, Table, Text } from './table.js';
 
-/** One opaque token. The token itself is not in the database. All times are epoch ms of the database. */
+/**
+ * One opaque token: an API token, or an access token of a session. Only its digest is stored, so a copy of
+ * the database contains no token that works. All times are epoch ms of the database.
+ */
 @Table('auth_api_token', ['SELECT', 'INSERT', 'UPDATE', 'DELETE'])
 export class ApiToken {
   /** SHA-256 of the token. */
   @Digest({ name: 'token_digest', key: true }) readonly digest!: string;
   /** A digest of the issuer and `id`: the key of the event that revokes this one token. */
   @Bytes() readonly tokenKey!: string;
-  /** The `jti` of its claims; not a secret. */
+  /** The `jti` of its claims. It is not a secret, and lists show it. */
   @Text({ name: 'token_id' }) readonly id!: string;
   /** The key of its {@link AuthAccount}. */
   @Bytes() readonly subjectKey!: string;
@@ -17,17 +20,23 @@ export class ApiToken {
   @Position() readonly gen!: number;
   /** The session whose access token it is; `null` for an API token. */
   @Text({ nullable: true }) readonly sid!: string | null;
-  /** What its owner calls it; of the access token of a session the `kid` that binds it to a client. */
+  /**
+   * The name that its owner gave it. For the access token of a session, the `kid` that binds it to a
+   * client.
+   */
   @Text({ name: 'token_name' }) readonly name!: string;
-  /** Scopes with a blank between two (RFC 6749 section 3.3); `null` for none. */
+  /** The scopes, separated by blanks (RFC 6749 section 3.3); `null` for none. */
   @Long({ nullable: true }) readonly scope!: string | null;
   /** Further claims as JSON; `null` for none. */
   @Long({ nullable: true }) readonly claims!: string | null;
   @Position() readonly createdAt!: number;
-  /** In steps of an hour. */
+  /** When it was last used, with a precision of one hour, so that not every request writes. */
   @Position({ nullable: true }) readonly lastUsedAt!: number | null;
   @Position() readonly expiresAt!: number;
-  /** The log decides about a token; this is for lists, and for when its events were purged. */
+  /**
+   * When it was revoked. Normally the log decides about a token. This column is for lists, and still refuses
+   * the token after its event was purged.
+   */
   @Position({ nullable: true }) readonly endedAt!: number | null;
   @Choice(REVOCATION_REASONS, { nullable: true }) readonly endReason!: RevocationReason | null;
 }

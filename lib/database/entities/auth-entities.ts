@@ -6,7 +6,7 @@ import { AuthSession, RefreshToken } from './auth-session.entity.js';
 import { PendingEvent, RevocationEvent } from './revocation-event.entity.js';
 import { type AuthTable, type Column, columnsOf, type EntityClass, tableOf } from './table.js';
 
-/** The class of each of our tables: the only place where its columns are written. */
+/** The class of each table. The columns of a table are declared only in its class. */
 export const AUTH_ENTITIES: Readonly<Record<AuthTable, EntityClass>> = {
   auth_log: AuthLog,
   auth_head: AuthHead,
@@ -20,12 +20,12 @@ export const AUTH_ENTITIES: Readonly<Record<AuthTable, EntityClass>> = {
 };
 
 /**
- * {@link RevocationEvent}, {@link AuthSession} and {@link AuthAccount} for the `entities` of your own
- * DataSource: read them through its repositories, and join sessions with your users. With `tablePrefix` or
- * `schema` in `AuthModule.forRoot()` use `authTables(…).entities`.
+ * The entities {@link RevocationEvent}, {@link AuthSession} and {@link AuthAccount} for the `entities` of
+ * your own DataSource, so that you can read them with its repositories and join sessions with your users.
+ * If you set `tablePrefix` or `schema` in `AuthModule.forRoot()`, use `authTables(…).entities` instead.
  *
- * They are read-only: `save()` changes no column of ours. `synchronize` and `migration:generate` leave
- * our tables alone. The same list serves TypeORM 0.3 and 1.
+ * They are read-only: `save()` does not change their columns. `synchronize` and `migration:generate` ignore
+ * their tables. The list works with TypeORM 0.3 and 1.
  *
  * @see docs/entities.md
  *
@@ -47,7 +47,7 @@ export const AUTH_ENTITIES: Readonly<Record<AuthTable, EntityClass>> = {
  */
 export const authEntities: readonly EntitySchema[] = entitySchemas();
 
-/** The schemas of the entities that applications may use, under other names. */
+/** The schemas of the public entities, for these table names. */
 export function entitySchemas(tablePrefix = '', schema?: string): readonly EntitySchema[] {
   return [RevocationEvent, AuthSession, AuthAccount].map((entity) =>
     schemaOf(entity, tablePrefix, schema),
@@ -60,9 +60,9 @@ export function isAuthEntity(target: unknown): boolean {
 }
 
 /**
- * An EntitySchema without TypeORM: every copy of TypeORM knows its schemas by this brand, so that it fits
- * the copy of the application, and importing this file loads none. `EntitySchema` writes nothing to
- * TypeORM's global storage, which decorators of two majors would share.
+ * Makes an EntitySchema without importing TypeORM. Every copy of TypeORM recognizes a schema by this brand,
+ * so it works with the copy of the application. Decorators would not: they write to a global storage that
+ * two major versions of TypeORM share.
  */
 function schemaOf(
   target: EntityClass,
@@ -72,7 +72,7 @@ function schemaOf(
   const columns = columnsOf(target).map((column) => [column.property, optionsOf(column)]);
   const branded = {
     '@instanceof': Symbol.for('EntitySchema'),
-    // By it @nestjs/typeorm makes the token of the repository.
+    // @nestjs/typeorm makes the injection token of the repository from this name.
     name: target.name,
     options: {
       name: target.name,
@@ -86,7 +86,7 @@ function schemaOf(
   return branded as unknown as EntitySchema;
 }
 
-/** Types that every driver accepts: the true ones differ, and only the transformer matters for reading. */
+/** The options of a column. Every driver accepts these types; the transformer reads the real ones. */
 function optionsOf(column: Column): EntitySchemaColumnOptions {
   const { name, kind, isKey, isNullable, read, write } = column;
   return {
@@ -104,7 +104,7 @@ function optionsOf(column: Column): EntitySchemaColumnOptions {
   };
 }
 
-/** A value as a driver gives it, as the statements of the log would have selected it. */
+/** Converts a value of the driver to the text that the statements of the log would select. */
 function asText(value: unknown): string | null {
   if (value === null || value === undefined) return null;
   return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value);

@@ -1,15 +1,18 @@
 import { REVOCATION_REASONS, type RevocationReason } from './revocation-event.entity.js';
 import { Bytes, Choice, Digest, Flag, Position, Sealed, Table, Text } from './table.js';
 
-/** How a refresh token was handed over, and the only way in which it is taken back. */
+/**
+ * How the client got its refresh token. A refresh must use the same way: a token that was set as an HttpOnly
+ * cookie is refused in a body, where only a thief would send it.
+ */
 export type Delivery = 'body' | 'cookie';
 
 /**
- * One login, on one device: join it with your own users by `subject`. Read-only; `LogoutService` ends
- * sessions. All times are epoch milliseconds by the database's clock.
+ * One session: a login on one device. Join it with your own users by `subject`. Read-only; use
+ * `LogoutService` to end sessions. All times are epoch milliseconds by the database's clock.
  *
- * A row is a session that can be refreshed while `endedAt` is `null`, `idleUntil` is in the future, and
- * its account ({@link AuthAccount}) has no `killsBelow` above its `gen`. `SessionService.list()` applies all of that.
+ * A session can be refreshed while `endedAt` is `null`, `idleUntil` is in the future, and `killsBelow` of its
+ * account ({@link AuthAccount}) is not above its `gen`. `SessionService.list()` checks all of this.
  *
  * @example
  * ```ts
@@ -39,50 +42,58 @@ export class AuthSession {
   @Bytes() readonly subjectKey!: string;
   /** The `sub` claim of its access tokens. */
   @Text() readonly subject!: string;
-  /** The log's position before its authority was checked (G6). */
+  /** The log's position before the credentials of the login were checked (G1, G6). */
   @Position() readonly gen!: number;
-  /** The key that signed its last access token. */
+  /** The `kid` of the key that signed its last access token. */
   @Text() readonly kid!: string;
-  /** What the application said of its client when it logged in. */
+  /** The kind of client that the login named, such as `web`. */
   @Text({ nullable: true }) readonly client!: string | null;
+  /** The device that the login named. */
   @Text({ nullable: true }) readonly device!: string | null;
-  /** From where it logged in or last refreshed. */
+  /** The network from which it logged in or last refreshed: `/24` of IPv4, `/48` of IPv6. */
   @Text({ nullable: true }) readonly ip!: string | null;
+  /** The `User-Agent` of the login or of the last refresh. */
   @Text({ nullable: true }) readonly userAgent!: string | null;
+  /** How its refresh tokens are sent. */
   @Choice(['body', 'cookie']) readonly delivery!: Delivery;
+  /** When it started. */
   @Position() readonly createdAt!: number;
   /** When it logged in or last refreshed. */
   @Position() readonly lastSeenAt!: number;
-  /** Until when it can be refreshed, unless that happens before. */
+  /** When it expires without a refresh. Each refresh moves it, up to `expiresAt`. */
   @Position() readonly idleUntil!: number;
-  /** Its absolute end, which no refresh moves. */
+  /** When it expires, however often it is refreshed. */
   @Position() readonly expiresAt!: number;
-  /** When it was ended by a logout, or by the reuse of a refresh token. */
+  /** When it was ended by a logout or by the reuse of a refresh token; `null`: it was not. */
   @Position({ nullable: true }) readonly endedAt!: number | null;
+  /** Why it was ended. */
   @Choice(REVOCATION_REASONS, { nullable: true }) readonly endReason!: RevocationReason | null;
 
-  /** What the login was granted for, as the application said; `logoutGrant` ends all of a grant. */
+  /** The grant that the login named. `logoutGrant()` ends all sessions of a grant. */
   @Text({ nullable: true, since: '0.2' }) readonly grantId!: string | null;
   @Text({ nullable: true, since: '0.2', reserved: true }) readonly tenant?: never;
-  /** When its user last authenticated: at the login, or in a `confirm()`. `null`, as release 0.1 writes it: `createdAt`. */
+  /**
+   * When its user last authenticated: at the login, or in `confirm()`. `null` (written by 0.1):
+   * `createdAt`.
+   */
   @Position({ nullable: true, since: '0.2' }) readonly authTime!: number | null;
-  /** The thumbprint of the key that its tokens are bound to (option `binding.dpop`); `null` for none. */
+  /** The thumbprint of the key to which its tokens are bound (option `binding.dpop`); `null` for none. */
   @Text({ nullable: true, since: '0.2' }) readonly jkt!: string | null;
-  /** A keyed digest of the address or network that it is bound to (option `binding.ip`); `null` for none. */
+  /** A keyed digest of the address or network to which it is bound (option `binding.ip`); `null` for none. */
   @Bytes({ nullable: true, since: '0.2' }) readonly network!: string | null;
-  /** Whether its cookies outlive the browser; NULL, as release 0.1 writes it, is yes. */
+  /** Whether its cookies stay when the browser closes. NULL, as release 0.1 writes it, reads as `true`. */
   @Flag({ name: 'persistent', nullable: true, since: '0.2', absent: true })
   readonly isPersistent!: boolean;
-  /** When all proven retries until now count no longer; `null` before the first. */
+  /** When the proven retries so far no longer count against their limit; `null` before the first. */
   @Position({ nullable: true, since: '0.2' }) readonly retriesUntil!: number | null;
-  /** How long its access tokens are valid; `null`: as the options say at each refresh. */
+  /** The lifetime of its access tokens (ms); `null`: that of the options at each refresh. */
   @Position({ nullable: true, since: '0.2' }) readonly accessTtl!: number | null;
   @Position({ nullable: true, since: '0.2', reserved: true }) readonly refreshTtl?: never;
-  /** How long it goes on without a refresh; `null`: as the options say at each refresh. */
+  /** After how long without a refresh it expires (ms); `null`: that of the options at each refresh. */
   @Position({ nullable: true, since: '0.2' }) readonly idleTtl!: number | null;
 }
 
-/** One refresh token of a session; the token itself is not in the database. */
+/** One refresh token of a session. Only its digest is stored. */
 @Table('auth_refresh', ['SELECT', 'INSERT', 'UPDATE', 'DELETE'])
 export class RefreshToken {
   /** SHA-256 of the token. */
@@ -92,14 +103,16 @@ export class RefreshToken {
   @Position() readonly number!: number;
   @Position() readonly expiresAt!: number;
   @Position({ nullable: true }) readonly replacedAt!: number | null;
-  /** `null` where there is no grace, or where it is over and the successor was forgotten. */
+  /** Until when a retry gets the same successor; `null`: no retry, or its time is over. */
   @Position({ nullable: true }) readonly graceUntil!: number | null;
-  /** How often a caller without a proof was given the successor again. */
+  /** How many retries without an idempotency key got the successor. */
   @Position() readonly retries!: number;
-  /** The successor, under a key that only the holder of this token can derive. */
+  /** The successor, encrypted with a key that only the holder of this token can derive. */
   @Sealed({ nullable: true }) readonly sealedSuccessor!: string | null;
   /** The digest of the idempotency key with which it was used; `null` without one. */
   @Digest({ nullable: true, since: '0.2' }) readonly retryDigest!: string | null;
-  /** The successor again, under a key that needs the idempotency key as well; kept with the row. */
+  /**
+   * The successor, encrypted with a key that needs the idempotency key too. It is kept as long as the row.
+   */
   @Sealed({ nullable: true, since: '0.2' }) readonly retrySealed!: string | null;
 }

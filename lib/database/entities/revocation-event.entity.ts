@@ -2,27 +2,32 @@ import { Bytes, Choice, Flag, Position, Table, Text } from './table.js';
 
 const KINDS = ['token', 'session', 'subject', 'key', 'issuer', 'history'] as const;
 
-/** Every kind of the log; `history` marks the jump after a lost history and ends nothing. */
+/**
+ * Every kind of event in the log. A `history` event marks a jump after a lost history; it revokes nothing.
+ */
 export type LogEventKind = (typeof KINDS)[number];
 
-/** What an event ends: one token, one login, an account's tokens, a key's tokens, or an issuer's. */
+/**
+ * What an event revokes: one token, one session, the tokens of an account (`subject`), those of a signing
+ * key, or those of an issuer.
+ */
 export type RevocationKind = Exclude<LogEventKind, 'history'>;
 
 const KNOWN_KINDS: ReadonlySet<string> = new Set(KINDS);
 
 /**
- * Whether this release knows what an event of this kind ends. It judges no token beside one that it does
- * not know, and gives it no position (H5).
+ * Whether this release knows this kind of event. With an unknown event in the log it decides about no token,
+ * because that event might revoke it, and it does not number such an event (H5).
  */
 export function isKnownKind(kind: string): boolean {
   return KNOWN_KINDS.has(kind);
 }
 
 /**
- * The stable reasons that the holder of a rightly signed token may be told.
+ * The reasons of a revocation. A client with a correctly signed token gets the reason in the 401.
  *
- * They are a closed set, so that an application can say the right sentence and a free text can
- * never leak to a client.
+ * They are a closed set, so that an application can show the right message, and no free text can leak to a
+ * client.
  */
 export const REVOCATION_REASONS = [
   'unspecified',
@@ -44,23 +49,23 @@ export const REVOCATION_REASONS = [
 export type RevocationReason = (typeof REVOCATION_REASONS)[number];
 
 /**
- * The newest format of the log that this release understands (H5). An instance closes on a newer one.
- * New logs begin with format 1, and only `nestjs-logout raise-format` raises it.
+ * The newest format of the log that this release understands (H5). With a newer format, an instance answers
+ * 503. A new log has format 1, and only the command `nestjs-logout raise-format` raises it.
  */
 export const SUPPORTED_FORMAT = 2;
 
 /**
- * From this format on a revoked key counts for its issuer only. Below it a second event, without the
- * issuer, is written for instances of older releases, which look for no other; it counts for every
- * issuer.
+ * From this format on, the revocation of a key applies to its issuer only. Below it a second event without an
+ * issuer is written, which applies to every issuer, because instances of release 0.1 know only that form.
  */
 export const KEYS_OF_ISSUERS = 2;
 
 /**
- * One event of the revocation log, as an application reads it through its own DataSource: what was
- * revoked, why, when and by whom. Read-only.
+ * One event of the revocation log: what was revoked, why, when and by whom. Read-only; an application reads
+ * it through its own DataSource.
  *
- * It is deleted once every token that it affects has expired. It names no user: `key` is a digest.
+ * It is deleted once every token that it revokes has expired. It contains no user id, because `key` is a
+ * digest. `actor` is stored as the application passed it.
  *
  * @example
  * ```ts
@@ -86,34 +91,39 @@ export class RevocationEvent {
   @Position({ key: true, as: 'event_position' }) readonly position!: number;
   /** Its identity: random and time-ordered, 32 lower-case hexadecimal digits. */
   @Bytes({ name: 'event_id' }) readonly id!: string;
-  /** What it ends; `history` ends nothing, it begins a new history of the log after a failover. */
+  /**
+   * What it revokes. `history` revokes nothing: it starts a new epoch of the log, for example after a
+   * failover.
+   */
   @Text() readonly kind!: LogEventKind;
-  /** A digest of the kind, the issuer and the id of what it ends, 32 lower-case hexadecimal digits. */
+  /**
+   * A digest of the kind, the issuer and the id of what it revokes, 32 lower-case hexadecimal digits (W2).
+   */
   @Bytes({ name: 'event_key' }) readonly key!: string;
   /** `subject` and `issuer`: tokens with a `gen` below this position are revoked. */
   @Position({ nullable: true }) readonly killsBelow!: number | null;
-  /** `subject`: the key of the one session that it spares. `key`: that of the issuer whose key it is. */
+  /** `subject`: the key of the one session that it spares. `key`: the key of the issuer. */
   @Bytes({ name: 'except_key', nullable: true }) readonly except!: string | null;
-  /** `subject`: whether it ends access tokens and no session. */
+  /** `subject`: whether it revokes access tokens only, and the sessions continue. */
   @Flag() readonly accessOnly!: boolean;
   /** Tokens without `gen` that were issued up to this time are revoked (epoch ms). */
   @Position({ nullable: true }) readonly issuedBefore!: number | null;
-  /** Until when it is kept (epoch ms); `null` = for ever. */
+  /** Until when it is kept (epoch ms); `null`: forever. */
   @Position({ name: 'keep_until', nullable: true }) readonly until!: number | null;
-  /** Why; a reason of a newer release reads as `unspecified`. */
+  /** Why. An unknown reason, from a newer release, reads as `unspecified`. */
   @Choice(REVOCATION_REASONS) readonly reason!: RevocationReason;
-  /** Who did it, as the application said. */
+  /** Who revoked it, as the application passed it. */
   @Text({ nullable: true }) readonly actor!: string | null;
   /** When it was written (epoch ms, the database's time). */
   @Position() readonly createdAt!: number;
 }
 
-/** An event as the feed and the writers hand it to the index; `position` is `null` while it is pending. */
+/** An event as the feed and the writers pass it to the index. `position` is `null` while it is pending. */
 export interface LogEvent extends Omit<RevocationEvent, 'position' | 'actor' | 'createdAt'> {
   readonly position: number | null;
 }
 
-/** An event that was written in a caller's transaction and has no position yet. */
+/** An event that was written in the caller's transaction and has no position yet (C1). */
 @Table('auth_pending', ['SELECT', 'INSERT', 'DELETE'])
 export class PendingEvent {
   @Bytes({ name: 'event_id', key: true }) readonly id!: string;
@@ -124,8 +134,8 @@ export class PendingEvent {
   /** `token`: the token's own expiry (epoch ms). */
   @Position({ nullable: true }) readonly expiresAt!: number | null;
   /**
-   * For how long (ms) its writer must have it remembered, whatever the head has registered: at least its
-   * own longest token lifetime, or a foreign issuer's longest session. `null` where the event never ends.
+   * The least time (ms) to keep the event, even if the head has registered less: the longest token lifetime
+   * of its writer, or the longest session of a foreign issuer. `null`: forever.
    */
   @Position({ nullable: true }) readonly life!: number | null;
   /** Milliseconds added to the database's time for `issuedBefore`. */

@@ -1,4 +1,6 @@
-/** The names of our tables, before `tablePrefix`; no prefix or naming strategy of the application applies. */
+/**
+ * The names of the tables without `tablePrefix`. Naming strategies of the application do not apply to them.
+ */
 export const AUTH_TABLES = [
   'auth_log',
   'auth_head',
@@ -25,10 +27,10 @@ export type AuthTable = (typeof AUTH_TABLES)[number];
  */
 export type ColumnKind = 'position' | 'bytes' | 'digest' | 'sealed' | 'text' | 'long' | 'flag';
 
-/** The releases that added tables or columns, the oldest first. A migration of one never changes again. */
+/** The releases that added columns, the oldest first. The migration of a release never changes again. */
 export type Release = '0.1' | '0.2';
 
-/** What the library does with a table; the role of the application needs no other privilege. */
+/** A privilege that the library needs on a table. */
 export type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
 
 /** A class that declares a table. */
@@ -42,17 +44,17 @@ export interface Column {
   readonly isKey: boolean;
   readonly isNullable: boolean;
   readonly since: Release;
-  /** Made with the table, and neither read nor written by this release. */
+  /** The migration creates it, but this release neither reads nor writes it. */
   readonly isReserved: boolean;
   /** The name under which statements select it. */
   readonly as: string;
-  /** A value as the database gives it, always as text, to that of the property. */
+  /** Converts a selected value, which is always text, to the value of the property. */
   readonly read: (text: string | null | undefined) => unknown;
-  /** The value of the property to that of a placeholder. */
+  /** Converts the value of the property to the value of a placeholder. */
   readonly write: (value: never) => string | number | Buffer | null;
 }
 
-/** What a decorator takes; everything else follows from the name of the property. */
+/** The options of a column decorator. Everything else follows from the name of the property. */
 interface ColumnOptions {
   /** @default the name of the property in snake_case */
   readonly name?: string;
@@ -61,13 +63,13 @@ interface ColumnOptions {
   /** @default '0.1' */
   readonly since?: Release;
   /**
-   * Made with the table, and neither read nor written by this release: a database is widened once for
+   * The migration creates it, but this release neither reads nor writes it. So tables are altered once for
    * several features (docs/decisions/0012).
    */
   readonly reserved?: true;
-  /** @default the name of the column; another where statements join a table with such a column */
+  /** @default the name of the column; set another if statements join tables that both have such a column */
   readonly as?: string;
-  /** The value that is written as NULL, where it is not `null`: a column that was added later. */
+  /** The value that is stored as NULL, instead of `null`. For a column that was added later. */
   readonly absent?: true;
 }
 
@@ -107,8 +109,7 @@ export const Long = columnOf('long', textOf, (text: string) => text);
 export const Flag = columnOf('flag', flagOf, (value: boolean) => (value ? 1 : 0));
 
 /**
- * Declares a column that holds one of some texts. Another one, which a newer release wrote, reads as the
- * first.
+ * Declares a column that holds one of these texts. Any other text, from a newer release, reads as the first.
  */
 export function Choice(values: readonly string[], options?: ColumnOptions): PropertyDecorator {
   const known = new Set<unknown>(values);
@@ -116,14 +117,14 @@ export function Choice(values: readonly string[], options?: ColumnOptions): Prop
   return columnOf('text', read, (text: string) => text)(options);
 }
 
-/** @throws Error for a class that is none of our tables. */
+/** @throws Error for a class without `@Table()`. */
 export function tableOf(entity: object): Table {
   const table = declaredTables.get(entity);
   if (table === undefined) throw new Error(`${String(entity)} declares no table.`);
   return table;
 }
 
-/** The columns that this release reads and writes, or those of some properties, in their order. */
+/** The columns that this release reads and writes, or only those of `properties`, in the declared order. */
 export function columnsOf<T extends object>(
   entity: EntityClass<T>,
   properties?: readonly (keyof T)[],
@@ -137,9 +138,9 @@ export function columnsOf<T extends object>(
 type Cells = Readonly<Record<string, string | null>>;
 
 /**
- * The function that makes an entity of a row in which its columns were selected.
+ * Returns a function that reads an entity from a row.
  *
- * @param prefix - What their names begin with there: a row may hold several entities.
+ * @param prefix - The prefix of the column names in the row, because a row may hold several entities.
  */
 export function reader<T extends object>(
   entity: EntityClass<T>,
@@ -206,7 +207,7 @@ function columnOf<V>(
     };
 }
 
-/** @throws RangeError beyond 2^53: a position that JavaScript cannot hold must never be rounded. */
+/** @throws RangeError for a number that JavaScript cannot hold exactly: a position must never be rounded. */
 export function integerOf(text: string | null | undefined): number {
   const value = Number(text);
   if (text === null || text === undefined || !Number.isSafeInteger(value)) {
