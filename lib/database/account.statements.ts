@@ -8,11 +8,11 @@ import { StatementRepository, Statements } from './statement-repository.js';
 import type { Row, Statement } from './statement.js';
 
 /**
- * The combined effect, in one row, of all events that end **sessions** of an account (or of an issuer): a
- * session can live for longer than any event is kept (protocol G6).
+ * The watermark of an account or an issuer: the combined effect, in one row, of all events that revoked its
+ * **sessions**. A session can last longer than any event is kept, so a refresh checks this row (G6).
  *
- * The same three values as in the index (`mark.ts`, protocol G4): the highest limit, the one session
- * that it spares, and the highest limit of the events that spare another one or none.
+ * It has the same three values as the index (`mark.ts`, G4): the highest position, the one session that it
+ * spares, and the highest position of the events that spare another session or none.
  */
 export type SubjectMarks = Pick<AuthAccount, (typeof MARK_PROPERTIES)[number]>;
 
@@ -24,7 +24,7 @@ export const MARK_PROPERTIES = [
   'sparedReason',
 ] as const satisfies readonly (keyof AuthAccount)[];
 
-/** An account that was never marked. */
+/** The watermark of an account that was never revoked. */
 export const UNMARKED: SubjectMarks = {
   killsBelow: 0,
   reason: 'unspecified',
@@ -33,7 +33,7 @@ export const UNMARKED: SubjectMarks = {
   sparedReason: 'unspecified',
 };
 
-/** An account of which nothing is stored. */
+/** An account without a row. */
 function unknownAccount(key: string): AuthAccount {
   return { key, ...UNMARKED, markedAt: 0, lockedUntil: null, disabledAt: null };
 }
@@ -44,19 +44,22 @@ export const cutOffOf = reader(AuthAccount, ['killsBelow', 'reason']);
 /** One row of `auth_subject`. */
 export const accountOf = reader(AuthAccount);
 
-/** The statements about accounts and about the ends of sessions: what outlives the events (G6). */
+/** The statements about accounts, and about ending sessions: what is kept longer than the events (G6). */
 export class AccountStatements extends Statements {
   private readonly accounts = this.table(AuthAccount);
   private readonly sessions = this.table(AuthSession);
 
   private readonly insert = this.accounts.insertMissing();
 
-  /** W1: the first of all locks, in the order of their keys. */
+  /**
+   * Locks accounts, before any other lock and in the order of their keys, so that no two writes deadlock
+   * (W1).
+   */
   readonly lock = this.accounts.find(['key IN'], { orderBy: 'key', lock: true });
 
   /**
-   * Whether anything is stored of an account: a row if it has a session, marks or a lock. Raw: it looks
-   * into two tables.
+   * Returns a row if anything is stored about an account: a session, a watermark or a lock. Raw SQL,
+   * because it reads two tables.
    */
   readonly findAccount = this.prepare<[key: string]>(
     `SELECT 1 AS one FROM ${this.accounts.table} WHERE subject_key = ?1 ` +
@@ -64,10 +67,10 @@ export class AccountStatements extends Statements {
     'hex',
   );
 
-  /** What is stored of these keys, of accounts or of scopes. */
+  /** The watermarks with these keys: of accounts, issuers, clients or grants. */
   readonly findCutOffs = this.accounts.find(['key IN'], { only: ['killsBelow', 'reason'] });
 
-  /** Whether there is a row of a session. */
+  /** Returns a row if the session has one. */
   readonly findSession = this.sessions.find(['key'], { only: ['sid'] });
 
   readonly update = this.accounts.update(
@@ -75,14 +78,14 @@ export class AccountStatements extends Statements {
     [...MARK_PROPERTIES, 'markedAt', 'lockedUntil', 'disabledAt'],
   );
 
-  /** Lets an account log in again; what was issued before stays revoked. */
+  /** Allows an account to log in again. Its old tokens and sessions stay revoked. */
   readonly allow = {
     lockedUntil: this.accounts.update(['key'], ['lockedUntil = NULL']),
     disabledAt: this.accounts.update(['key'], ['disabledAt = NULL']),
   };
 
   /**
-   * Ends sessions by their keys; their refresh tokens are worth nothing from its commit on. Raw: each
+   * Ends sessions by their keys. From the commit on, their refresh tokens are refused. Raw SQL, because each
    * database has its own way to take the locks in the order of the keys.
    */
   readonly endSessions = this.prepare<[keys: readonly string[], reason: RevocationReason]>(
@@ -96,19 +99,19 @@ export class AccountStatements extends Statements {
     'plain',
   );
 
-  /** Which of these sessions have a row, and when they have ended. */
+  /** Which of these sessions have a row, and when each was ended. */
   readonly findEnded = this.sessions.find(['key IN'], { only: ['key', 'endedAt'] });
 
   /**
-   * Those that can be forgotten: not marked for long, allowed to log in, and without a session. Raw, as
-   * {@link forget}, for this condition.
+   * Finds rows that can be deleted: with an old watermark, not locked or disabled, and without a session. Raw
+   * SQL, because of the subquery.
    */
   readonly findForgettable = this.prepare<[markedBefore: number, now: number, limit: number]>(
     `SELECT ${this.accounts.select('a', ['key'])} FROM ${this.accounts.table} a ` +
       `WHERE ${this.isForgettable('a', '?1', '?2')} LIMIT ?3`,
   );
 
-  /** The condition again: an account may have been marked since it was found. */
+  /** Deletes such rows. It checks the condition again, because an account may have been revoked since. */
   readonly forget = this.prepare<[keys: readonly string[], markedBefore: number, now: number]>(
     `DELETE FROM ${this.accounts.table} WHERE subject_key IN (?1) ` +
       `AND ${this.isForgettable(this.accounts.table, '?2', '?3')}`,
@@ -117,7 +120,7 @@ export class AccountStatements extends Statements {
     'plain',
   );
 
-  /** W1: so that there is a row to be locked. */
+  /** Inserts the rows that are missing, so that {@link lock} has a row to lock (W1). */
   insertMissing(keys: readonly string[]): Statement {
     return this.insert(...keys.map(unknownAccount));
   }
@@ -131,7 +134,7 @@ export class AccountStatements extends Statements {
   }
 }
 
-/** Counts an event in, in whatever order they come; no limit ever falls. */
+/** Adds an event to a watermark. The order of the events does not matter, and a watermark never goes down. */
 export function mark<T extends SubjectMarks>(
   marks: T,
   { killsBelow, except, reason }: Pick<LogEvent, 'killsBelow' | 'except' | 'reason'>,
@@ -148,7 +151,7 @@ export function mark<T extends SubjectMarks>(
   return marks;
 }
 
-/** Why a session is dead, or `undefined` if no mark ends it. */
+/** Why a watermark revokes a session; `undefined` if it does not. */
 export function endedBy(
   marks: SubjectMarks,
   gen: number,
@@ -160,7 +163,7 @@ export function endedBy(
   return gen < marks.killsBelow ? marks.reason : undefined;
 }
 
-/** What a session is judged by: its account, its issuer, and the database's time. */
+/** What decides whether a session may continue: its account, its issuer, and the database's time. */
 export interface Judgement {
   readonly account: SubjectMarks & Pick<AuthAccount, 'lockedUntil' | 'disabledAt'>;
   readonly issuer: SubjectMarks;
@@ -173,9 +176,9 @@ const readAccount = reader(AuthAccount, ACCOUNT_PROPERTIES, ACCOUNT);
 const readIssuer = reader(AuthAccount, MARK_PROPERTIES, ISSUER);
 
 /**
- * The part of a SELECT that reads a judgement, beside the time as `now`: its columns, and the joins that go
- * behind the other tables.
- * Two joins by equality: no database finds one join to either of two keys by the index.
+ * The part of a SELECT that reads a {@link Judgement}: its columns, and the joins that follow the other
+ * tables. The caller also selects the time as `now`. There are two joins, because no database uses the
+ * index for one join to either of two keys.
  *
  * @param subject - The key of the account: a column, or a placeholder.
  * @param issuer - The key of the issuer.
@@ -196,7 +199,7 @@ export function judgedBy(
   };
 }
 
-/** An account or issuer of which nothing is stored has no marks and no lock. */
+/** Reads a judgement from a row. An account or issuer without a row has no watermark and no lock. */
 export function judgementOf(row: Row | undefined, clock: Pick<AuthClock, 'database'>): Judgement {
   if (row === undefined) throw new Error('The database gave no row for its own time.');
   const isKnown = (prefix: string): boolean => row[`${prefix}kills_below`] !== null;

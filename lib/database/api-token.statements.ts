@@ -8,10 +8,10 @@ import { LogStatements } from './log.statements.js';
 import { Statements } from './statement-repository.js';
 import type { Statement } from './statement.js';
 
-/** A place in an account's tokens, which are ordered by time and then by key. */
+/** A place in the list of an account's tokens, which is ordered by time and then by key. */
 export type ApiTokenPlace = Pick<ApiToken, 'createdAt' | 'tokenKey'>;
 
-/** Before every token. */
+/** The place before the newest token. */
 const FIRST_PLACE: ApiTokenPlace = { createdAt: Number.MAX_SAFE_INTEGER, tokenKey: 'f'.repeat(32) };
 
 /** One row of `auth_api_token`. */
@@ -29,12 +29,12 @@ export class ApiTokenStatements extends Statements {
   /** The position of the log. */
   readonly position = this.log.position;
 
-  /** Does nothing when an earlier attempt, whose COMMIT was not answered, inserted it. */
+  /** Inserts a token. It does nothing if an earlier attempt inserted it, whose COMMIT was not answered. */
   readonly insert = this.token.insertMissing();
 
   /**
-   * Tokens by their digests, with what they are judged by and the position of the log, in one snapshot.
-   * At least one row, so that the position is always known. Raw: it reads four tables.
+   * Reads tokens by their digests, with their judgements and the position of the log, in one snapshot (O1).
+   * There is always at least one row, with the position. Raw SQL, because it reads four tables.
    */
   readonly present = this.prepare<[issuerKey: string, digests: readonly string[]]>(
     `SELECT ${this.token.select('t')}, ${this.judged.columns}, ${this.positioned.columns} ` +
@@ -44,8 +44,8 @@ export class ApiTokenStatements extends Statements {
   );
 
   /**
-   * How many other API tokens of an account are good. Raw: it counts, and looks for events whose row was not
-   * marked yet.
+   * Counts the other valid API tokens of an account. Raw SQL, because it also excludes tokens that an event
+   * has revoked but whose row is not ended yet.
    */
   readonly countOthers = this.prepare<
     [subjectKey: string, digest: string, now: number, killsBelow: number]
@@ -66,7 +66,7 @@ export class ApiTokenStatements extends Statements {
   readonly findByDigest = this.token.find(['digest']);
   readonly findByKey = this.token.find(['tokenKey']);
 
-  /** Raw: MariaDB does not find a comparison of rows in an index. */
+  /** Raw SQL, because MariaDB uses no index for a comparison of row values: `(a, b) < (?, ?)`. */
   private readonly page = this.prepare<
     [subjectKey: string, createdAt: number, key: string, limit: number]
   >(
@@ -79,7 +79,7 @@ export class ApiTokenStatements extends Statements {
     'plain',
   );
 
-  /** Notes in the row that the log has ended the token. */
+  /** Ends the rows of tokens that the log has revoked. */
   readonly end = this.token.update(
     ['digest IN', 'endedAt IS NULL'],
     [`endedAt = ${this.dialect.now}`, 'endReason'],
@@ -88,8 +88,9 @@ export class ApiTokenStatements extends Statements {
   readonly use = this.token.update(['digest IN'], [`lastUsedAt = ${this.dialect.now}`]);
 
   /**
-   * API tokens that a cut-off of their account has ended, where it was set after a time. Raw: it joins two
-   * tables. A token of no session is none that a cut-off spares.
+   * Finds API tokens that a watermark of their account has revoked, if it was set after a time (O4). A
+   * watermark can only spare a session, so it never spares an API token. Raw SQL, because it joins two
+   * tables.
    */
   readonly findMarked = this.prepare<[markedSince: number, limit: number]>(
     `SELECT ${this.token.select('t', ['digest'])}, ${this.account.select('a', ['reason'])} ` +
@@ -97,27 +98,27 @@ export class ApiTokenStatements extends Statements {
       `WHERE a.marked_at >= ? AND t.ended_at IS NULL AND t.sid IS NULL AND t.gen < a.kills_below LIMIT ?`,
   );
 
-  /** Tokens that an event of their own, above a position, has ended. Raw: it joins two tables. */
+  /** Finds tokens with an event of their own above a position. Raw SQL, because it joins two tables. */
   readonly findRevoked = this.prepare<[after: number, limit: number]>(
     `SELECT ${this.token.select('t', ['digest'])}, ${this.event.select('e', ['reason'])} ` +
       `FROM ${this.event.table} e JOIN ${this.token.table} t ON t.token_key = e.event_key ` +
       `WHERE e.position > ? AND t.ended_at IS NULL LIMIT ?`,
   );
 
-  /** Tokens of an account that were issued below a position, some at once. */
+  /** Finds some tokens of an account that were issued below a position. */
   readonly findOfSubject = this.token.findSome(['subjectKey', 'gen <'], { only: ['digest'] });
 
-  /** Tokens that ended, or expired, before a time: each by its own index. */
+  /** Finds tokens that were revoked or expired before a time. Each condition has its own index. */
   readonly findOver = {
     endedAt: this.token.findSome(['endedAt <'], { only: ['digest'] }),
     expiresAt: this.token.findSome(['expiresAt <'], { only: ['digest'] }),
-    /** Those of sessions: there is one for each login and refresh. */
+    /** Access tokens of sessions. They are deleted early, because each login and refresh adds one. */
     ofSession: this.token.findSome(['expiresAt <', 'sid IS NOT NULL'], { only: ['digest'] }),
   };
 
   readonly erase = this.token.delete(['digest IN']);
 
-  /** API tokens of an account whose rows have not ended, the newest first; some of them may have expired. */
+  /** API tokens of an account whose rows are not ended, the newest first. Some may have expired. */
   pageOpen(subjectKey: string, after: ApiTokenPlace | undefined, limit: number): Statement {
     const { createdAt, tokenKey } = after ?? FIRST_PLACE;
     return this.page(subjectKey, createdAt, tokenKey, limit);
@@ -126,7 +127,7 @@ export class ApiTokenStatements extends Statements {
 
 const kept = new WeakMap<Dialect, ApiTokenStatements>();
 
-/** The statements of a dialect, whose texts are made once. */
+/** The statements of a dialect. Their texts are made once for each dialect. */
 export function apiTokens(dialect: Dialect): ApiTokenStatements {
   let statements = kept.get(dialect);
   if (statements === undefined) kept.set(dialect, (statements = new ApiTokenStatements(dialect)));

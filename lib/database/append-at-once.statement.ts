@@ -6,7 +6,7 @@ import { bytesOf, planName, type Row, type Statement } from './statement.js';
 import { Statements } from './statement-repository.js';
 import type { Dialect, OneStatement } from './dialect.js';
 
-/** The end of a token or a session, as the statement takes it. */
+/** The revocation of a token or a session, as the statement takes it. */
 export interface EndToAppend extends Pick<
   PendingEvent,
   'id' | 'key' | 'expiresAt' | 'life' | 'reason' | 'actor'
@@ -14,34 +14,37 @@ export interface EndToAppend extends Pick<
   readonly kind: 'token' | 'session';
 }
 
-/** What must hold of the log, or the statement does nothing. */
+/** The log that the statement expects. If the database has another one, the statement does nothing. */
 export interface ExpectedLog {
   readonly logId: string;
-  /** The highest position that was seen. */
+  /** The highest position that this instance has seen. A head below it is another history (H2). */
   readonly seen: number;
 }
 
-/** How long an event is kept, for {@link AppendAtOnce}: the same as `keepUntil` of the log computes. */
+/** The numbers (ms) from which the statement computes `keep_until`, as `keepUntil()` does in JavaScript. */
 export interface KeepingTimes {
   readonly longest: number;
   readonly margin: number;
 }
 
 /**
- * W1 in one statement, for the first ends of tokens and sessions. The parts of a WITH share one snapshot
- * and run in no order of their own, so each waits for the rows of the one before:
+ * The write of W1 in one statement, for the first attempt to revoke tokens and sessions. PostgreSQL only.
  *
- * 1. `allowed` has a row if the settings are those of a transaction of ours.
- * 2. `locked` locks the sessions, in the order of their keys, and reads them as they are then.
- * 3. `head` locks the head, last of all, if no session had ended, no event ends one of the keys, and the
- *    log is the one that is known. It reads the head as it is then, not as the snapshot has it.
- * 4. `raised` raises the head, and only with its row do sessions end and events appear.
+ * The parts of a WITH share one snapshot, and SQL gives them no order. Each part reads the rows of the part
+ * before, so they run in this order:
  *
- * So either everything is written or nothing. A trigger can leave a row out without an error: the last
- * SELECT looks at the rows and fails, which undoes all. Raw, and PostgreSQL only.
+ * 1. `allowed` has a row if the settings are those of our transactions.
+ * 2. `locked` locks the sessions, in the order of their keys, and reads them as they are after the lock.
+ * 3. `head` locks the head, the last lock. It does so only if no session had ended, no event has one of the
+ *    keys, and the log is the expected one. It reads the head as it is after the lock, not in the snapshot.
+ * 4. `raised` raises the head. Only if it has a row are sessions ended and events inserted.
  *
- * A connection keeps the plans, because planning takes the server longer than all the rest: 1 ms. A kept
- * plan must not scan what was a small table, so the search for earlier events is ordered as the index is.
+ * So either everything is written or nothing. A trigger can suppress a row without an error. The last SELECT
+ * counts the rows and fails if one is missing, which rolls everything back.
+ *
+ * A connection keeps the plans, because planning takes the server 1 ms, longer than the execution. A plan
+ * that was made for a small table must not scan a large one, so the search for earlier events has the
+ * index's order.
  */
 export class AppendAtOnceStatement extends Statements {
   private readonly one: Kept;
@@ -59,10 +62,11 @@ export class AppendAtOnceStatement extends Statements {
   }
 
   /**
-   * The answer is one row: {@link wasAllowed}, and the head as it was, or NULL where nothing was written.
+   * The statement for these revocations. Its result is one row; read it with {@link wasAllowed} and
+   * {@link writtenUnder}.
    *
    * @param latest - The latest time that this process knows (epoch ms).
-   * @param now - The database's time for a test; `null`: its own.
+   * @param now - The time of a test's clock instead of the database's; `null`: the database's time.
    */
   of(
     ends: readonly EndToAppend[],
@@ -107,7 +111,7 @@ export class AppendAtOnceStatement extends Statements {
       `AND EXISTS (SELECT FROM ${log} l WHERE l.id = 1 AND l.log_id = $9::text) ` +
       `AND EXISTS (SELECT FROM allowed) ` +
       `AND NOT EXISTS (SELECT FROM locked WHERE ended_at IS NOT NULL) ` +
-      // Of any kind: keys of two kinds differ, and else the several statements decide.
+      // Events of any kind: keys of different kinds differ. If there is one, the several statements decide.
       `AND (SELECT e.event_key FROM ${event} e WHERE e.event_key ${form.among} ` +
       `ORDER BY e.event_key LIMIT 1) IS NULL FOR UPDATE), ` +
       `raised AS (UPDATE ${headTable} h SET position = head.place + ${form.count}, ` +
@@ -123,35 +127,38 @@ export class AppendAtOnceStatement extends Statements {
       `SELECT (SELECT one FROM allowed) AS allowed, ${text('head.place')} AS place, ` +
       `${hex('head.last_id')} AS last_id, ${text('head.life')} AS life, ` +
       `${text('head.staleness')} AS staleness, ` +
-      // A text that is no number fails, and the server's message has it.
+      // A cast of a text that is not a number fails, with the text in the server's message.
       `${text(`CASE WHEN head.time IS NULL OR (${form.isAll} AND ${ALL_ENDED}) THEN ${text('head.time')} WHEN ${form.isAll} THEN '${NOT_ENDED}' ELSE '${NOT_RAISED}' END::bigint`)} AS now ` +
       `FROM (SELECT 1) one LEFT JOIN head ON TRUE`
     );
   }
 }
 
-/** Each session that has a row was ended: a trigger may leave one out without an error. */
+/** Whether every locked session was ended. A trigger may suppress a row without an error. */
 const ALL_ENDED = '(SELECT COUNT(*) FROM ended) = (SELECT COUNT(*) FROM locked)';
 
 /** A statement whose plan a connection keeps. */
 type Kept = Required<Pick<Statement, 'sql' | 'name'>>;
 
-/** What differs between the text for one event and that for several, which takes lists. */
+/** The SQL that differs between the text for one event and the text for several, which takes lists. */
 interface Form {
-  /** A condition: a key is one of those that are to end. */
+  /** The end of a condition: the key is one of the given keys. */
   readonly among: string;
-  /** The reason why a session ends, and the rest of its UPDATE up to a condition. */
+  /** The reason why a session is ended, and the rest of the UPDATE up to its condition. */
   readonly ended: string;
+  /** The number of events. */
   readonly count: string;
   /** The id of the last event. */
   readonly last: string;
-  /** What is to be ended, with its place from 1. */
+  /** The given revocations as rows, each with its place from 1. */
   readonly rows: string;
-  /** Whether all of it was added. */
+  /** Whether every event was inserted. */
   readonly isAll: string;
 }
 
-/** The one for one event has no lists: each takes the server as long as a search in an index. */
+/**
+ * The form for one event has no lists, because each list takes the server as long as a search in an index.
+ */
 function formsOf(dialect: Dialect): Readonly<Record<'one' | 'several', Form>> {
   const types = ['bytea', 'text', 'bytea', 'bigint', 'bigint', 'text', 'text'];
   const names = ['id', 'kind', 'key', 'expires_at', 'life', 'reason', 'actor'];
@@ -179,17 +186,17 @@ function formsOf(dialect: Dialect): Readonly<Record<'one' | 'several', Form>> {
   };
 }
 
-/** A list of binary values as PostgreSQL writes it, without a buffer for each of them. */
+/** An array of binary values as PostgreSQL writes it, without a Buffer for each value. */
 function bytesList(hexes: readonly string[]): string {
   return `{\\\\x${hexes.join(',\\\\x')}}`;
 }
 
-/** Whether the settings of the connection allow a transaction of one statement. */
+/** Whether the settings of the connection allowed the statement. If not, use several statements. */
 export function wasAllowed(row: Row): boolean {
   return row['allowed'] === '1';
 }
 
-/** The head under which it wrote, as it was before; `undefined` where it wrote nothing. */
+/** The head as it was before the write; `undefined` if nothing was written. */
 export function writtenUnder(
   { place, last_id, life, staleness, now }: Row,
   clock: Pick<AuthClock, 'database'>,

@@ -3,26 +3,29 @@ import { StorageFailure } from './log-database.js';
 import { planName, type Statement, type Transaction } from './statement.js';
 import { Statements } from './statement-repository.js';
 
-/** Some statements: all of them change what they have to, or none does. */
+/** Statements that are executed together: all of them, or none. */
 export interface AllOrNothing {
-  /** Comes first where they are several, if rows can be locked: what was waited for is seen by the others. */
+  /**
+   * Runs first if there are several statements and the database has row locks. The statements after it then
+   * see what another transaction has committed in the meantime.
+   */
   readonly lock?: Statement;
-  /** A SELECT that ends with a condition; it gives a row if what was read before still holds. */
+  /** A SELECT that ends with a condition. It has a row if what was read before is still true. */
   readonly given: Statement;
-  /** Changes a row, or nothing is changed at all. */
+  /** Changes one row. If it changes none, nothing else is changed. */
   readonly change: Statement;
-  /** Each changes a row then; else all of it fails. */
+  /** Each of them changes one row. If one does not, everything fails. */
   readonly others: readonly Statement[];
-  /** Change any number of rows. */
+  /** They change any number of rows. */
   readonly sweeps: readonly Statement[];
 }
 
 const CHANGED = 'EXISTS (SELECT FROM changed)';
 
-/** Why nothing is committed of a login or a refresh that was not stored as a whole. */
+/** The message if a login or a refresh could not be stored completely, so that nothing is committed. */
 const LEFT_OUT = 'A row of a session was not written.';
 
-/** A trigger may leave a row out without an error: then nothing is committed. */
+/** Runs statements that write one row each, and fails if one does not: a trigger may suppress a row. */
 export function* writeEach(statements: readonly Statement[]): Transaction<void> {
   for (const statement of statements) {
     if ((yield statement).affected !== 1) throw new StorageFailure('rolled back', LEFT_OUT, false);
@@ -30,24 +33,25 @@ export function* writeEach(statements: readonly Statement[]): Transaction<void> 
 }
 
 /**
- * Starts and refreshes sessions if what was read before still holds: in one transaction, and in one
- * statement where that can be one.
+ * Starts and refreshes sessions, if what was read before is still true (G1). It is one transaction, and one
+ * statement if the database can do that.
  *
- * The parts of one statement share one snapshot and run in no order of their own, so each waits for a row
- * of the one before: `allowed` if the settings are those of our transactions, `given`, `changed`, and then
- * the others. `given` locks what it finds, and does not wait for a lock: its snapshot would be old by then.
+ * The parts of one statement share one snapshot, and SQL gives them no order. Each part needs a row of the
+ * part before: `allowed` (the settings are those of our transactions), `given`, `changed`, and then the
+ * others. `given` locks its row and skips a locked one, because after a wait its snapshot would be out of
+ * date.
  */
 export class AtOnceStatements extends Statements {
   private readonly kept = new Map<string, { readonly sql: string; readonly name: string }>();
 
   /**
-   * A session that goes on: its account has no lock, and neither that nor the issuer has a cut-off that ends
-   * it or is above the position. And the database's time is between these two.
+   * Has a row if the session may continue: its account has no lock, no watermark of account or issuer revokes
+   * it or is above the position, and the database's time is between `from` and `to`.
    *
-   * Compared with the session, not with what was seen: an act that is settled late sets a lock or a cut-off
-   * below the highest one (G3).
+   * Watermarks are compared with the session itself, not with an earlier read: a revocation that is settled
+   * late sets a lock or a watermark below the highest one (G3).
    *
-   * @param testTime - What a test's clock says instead of the database; `null`: the database's time.
+   * @param testTime - The time of a test's clock instead of the database's; `null`: the database's time.
    */
   readonly sessionGoesOn = this.prepare<
     [
@@ -76,10 +80,10 @@ export class AtOnceStatements extends Statements {
   );
 
   /**
-   * An account that has no lock and no cut-off above the position, and fewer sessions than `few` that have
-   * not ended.
+   * Has a row if the account may start a session: it has no lock, no watermark above the position, and at
+   * most `few` open sessions.
    *
-   * @param most - 1, or 0 where it may have any number.
+   * @param most - 1, or 0 if it may have any number of sessions.
    */
   readonly accountIsFree = this.prepare<
     [subjectKey: string, issuerKey: string, since: number, most: number, few: number]
@@ -96,7 +100,7 @@ export class AtOnceStatements extends Statements {
     'plain',
   );
 
-  /** One after the other; `false` where nothing was changed. */
+  /** Runs the statements one after the other. `false` if nothing was changed. */
   *inSteps({ lock, given, change, others, sweeps }: AllOrNothing): Transaction<boolean> {
     if (lock !== undefined && this.dialect.forUpdate !== '') yield lock;
     if ((yield given).rows.length === 0 || (yield change).affected !== 1) return false;
@@ -106,9 +110,11 @@ export class AtOnceStatements extends Statements {
   }
 
   /**
-   * One statement. It gives one row, `{ allowed, changed }`: both `'1'` where everything was done.
+   * Joins the statements to one. Its result is one row `{ allowed, changed }`; both are `'1'` if all was
+   * done.
    *
-   * @param name - Says which statements these are. Of one name and number they always have the same texts.
+   * @param name - The name of the plan. With the same name and number of statements, the texts must be the
+   * same.
    */
   asOne(
     { settingsAllow }: OneStatement,
@@ -125,7 +131,7 @@ export class AtOnceStatements extends Statements {
     return { ...text, values: parts.flatMap(({ values }) => values) };
   }
 
-  /** @param counted - Of how many parts behind the change the rows are counted. */
+  /** @param counted - How many statements after `change` must change one row each. */
   private join(settingsAllow: string, parts: readonly Statement[], counted: number): string {
     let before = 0;
     const [given = '', change = '', ...others] = parts.map(({ sql, values }) => {
@@ -149,14 +155,14 @@ export class AtOnceStatements extends Statements {
         })
         .join('') +
       ` SELECT ${text('(SELECT COUNT(*) FROM allowed)')} AS allowed, ` +
-      // A text that is no number fails, and the server's message has it.
+      // A cast of a text that is not a number fails, with the text in the server's message.
       `${text(`CASE WHEN ${isWhole}TRUE THEN ${text('changed.count')} ELSE '${LEFT_OUT}' END::bigint`)} AS changed ` +
       `FROM (SELECT COUNT(*) FROM changed) changed`
     );
   }
 }
 
-/** An INSERT of rows that are selected has no condition yet, and says behind it what a conflict does. */
+/** Adds a condition to a statement. Our INSERT … SELECT has no WHERE yet, and may end with ON CONFLICT. */
 function onlyIf(condition: string, sql: string): string {
   if (!sql.startsWith('INSERT')) return `${sql} AND ${condition}`;
   const [insert = '', conflict] = sql.split(' ON CONFLICT ');

@@ -7,11 +7,13 @@ import { StorageFailure } from './log-database.js';
 import { makeChange, TABLE_CHANGES, type TableChange, undoChange } from './table-definitions.js';
 
 /**
- * The migration that makes a change; safe to run where its objects exist already. `down` of the first one
- * drops the log: every token that was logged out and has not expired is accepted again, and the log that a
- * later `up` makes is a new one.
+ * The migration class of a change. `up` does nothing for objects that exist already.
  *
- * @param names - Where the tables are; TypeORM gives none, and `authTables()` those of its own.
+ * `down` of the first migration drops the log. Every token that was logged out and has not expired is then
+ * accepted again, and a later `up` creates a new log.
+ *
+ * @param names - The names of the tables. TypeORM creates the class without arguments, so they are given
+ * here.
  */
 function migrationOf(
   change: TableChange,
@@ -34,7 +36,10 @@ function migrationOf(
   };
 }
 
-/** Runs statements of which some may have run before: not every database can say IF NOT EXISTS. */
+/**
+ * Runs statements of which some may have run before. It ignores "exists already", because not every database
+ * supports IF NOT EXISTS.
+ */
 export async function makeMissing(
   run: (sql: string) => Promise<unknown>,
   dialect: Dialect,
@@ -51,8 +56,11 @@ export async function makeMissing(
 }
 
 /**
- * The migrations of our tables, for applications that run theirs by TypeORM's command. With `tablePrefix`
- * or `schema` in `AuthModule.forRoot()` use {@link authTables} instead.
+ * The migrations of the library's tables, for applications that run migrations themselves with TypeORM. If
+ * you set `tablePrefix` or `schema` in `AuthModule.forRoot()`, use {@link authTables} instead.
+ *
+ * A migration does nothing for objects that exist. Reverting the first one drops the log: every token that
+ * was logged out and has not expired is then accepted again.
  *
  * @example
  * ```ts
@@ -64,7 +72,7 @@ export const authMigrations: readonly (new () => MigrationInterface)[] = TABLE_C
   (change) => migrationOf(change, change.migration),
 );
 
-/** What {@link authTables} gives. @publicApi */
+/** The result of {@link authTables}. @publicApi */
 export interface AuthTables {
   /** For the `entities` of a DataSource, like {@link authEntities}. */
   readonly entities: readonly EntitySchema[];
@@ -73,10 +81,12 @@ export interface AuthTables {
 }
 
 /**
- * The entities and migrations of our tables under other names, for the `tablePrefix` and `schema` that
- * `AuthModule.forRoot()` has. Without either they are {@link authEntities} and {@link authMigrations}.
+ * The entities and migrations of the library's tables under other names. Pass the same `tablePrefix` and
+ * `schema` as to `AuthModule.forRoot()`. Without both, they are {@link authEntities} and
+ * {@link authMigrations}.
  *
- * TypeORM records migrations by name, so these have names of their own: two logs can be in one database.
+ * With a prefix, the migrations have names of their own, because TypeORM records migrations by name. So one
+ * database can have two logs.
  *
  * @example
  * ```ts
@@ -89,7 +99,7 @@ export interface AuthTables {
  */
 export function authTables(names: TableNames = {}): AuthTables {
   const { schema, tablePrefix = '' } = names;
-  // The schema alone has never changed the names of migrations that have run.
+  // With a schema alone the migrations keep their names: TypeORM would run them again under a new name.
   if (tablePrefix === '' && schema === undefined) {
     return { entities: authEntities, migrations: authMigrations };
   }
@@ -106,5 +116,5 @@ export function authTables(names: TableNames = {}): AuthTables {
   };
 }
 
-/** TypeORM reads the time of a migration from the last digits of its name. */
+/** The length of a timestamp. TypeORM reads the time of a migration from the last 13 digits of its name. */
 const TIMESTAMP = 13;

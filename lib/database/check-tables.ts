@@ -6,17 +6,17 @@ import { AUTH_TABLES, type AuthTable, integerOf } from './entities/table.js';
 import type { LogDatabase } from './log-database.js';
 import { allColumns, AUTH_INDEXES, firstColumns } from './table-definitions.js';
 
-/** The names that the revocation log has taken; a prefix or a schema makes others of them. */
+/** The solutions if a name of our tables is already used. */
 const OTHER_NAMES = [
   "Give our tables other names: AuthModule.forRoot({ tablePrefix: 'shop_', … }).",
   "On PostgreSQL a schema of their own does the same: AuthModule.forRoot({ schema: 'auth', … }).",
 ];
 
 /**
- * Before anything is made or changed: a table that has one of our names and not our columns belongs to
- * another program.
+ * Checks that no table of another program has one of our names. Such a table lacks our columns. Call it
+ * before the migrations, which would otherwise change that table.
  *
- * @throws AuthWiringError that names the table and the columns that it lacks.
+ * @throws AuthWiringError with the name of the table and the missing columns.
  */
 export async function refuseForeignTables(database: LogDatabase): Promise<void> {
   for (const [table, present] of await presentColumns(database)) {
@@ -30,16 +30,16 @@ export async function refuseForeignTables(database: LogDatabase): Promise<void> 
   }
 }
 
-/** What the migrations of this release make and the database does not have; names are without the prefix. */
+/** What the migrations of this release create and the database lacks. Names are without the prefix. */
 export interface MissingParts {
   readonly tables: readonly AuthTable[];
-  /** Of the tables that are there, each as `table.column`. */
+  /** The missing columns of existing tables, each as `table.column`. */
   readonly columns: readonly string[];
-  /** Of the tables that are there. */
+  /** The missing indexes of existing tables. */
   readonly indexes: readonly Index[];
 }
 
-/** What is missing, for the boot check and for the command. */
+/** Finds what is missing, for the check at boot and for the command. */
 export async function findMissing(database: LogDatabase): Promise<MissingParts> {
   const { dialect } = database;
   const { rows } = await database.read(dialect.existing);
@@ -58,8 +58,11 @@ export async function findMissing(database: LogDatabase): Promise<MissingParts> 
 }
 
 /**
- * @param unused - Tables of options that are off, which may be missing.
- * @throws AuthWiringError that names every table, column and index that is not there.
+ * Checks that the tables are complete. Indexes are checked too, because without one a poll or a login would
+ * scan a whole table.
+ *
+ * @param unused - Tables of options that are off. They may be missing.
+ * @throws AuthWiringError that lists every missing table, column and index.
  */
 export async function checkTables(
   database: LogDatabase,
@@ -83,9 +86,10 @@ export async function checkTables(
 }
 
 /**
- * The application's own entities; those of `authEntities` may be among them.
+ * Checks that no entity of the application has the name of one of our tables: `synchronize` would drop our
+ * columns. The entities of `authEntities` are allowed.
  *
- * @throws AuthWiringError when one of them has the name of one of our tables.
+ * @throws AuthWiringError for such an entity.
  */
 export function refuseOurNames(application: DataSource, tablePrefix = ''): void {
   const names: ReadonlySet<string> = new Set(AUTH_TABLES.map((table) => tablePrefix + table));
@@ -101,7 +105,7 @@ export function refuseOurNames(application: DataSource, tablePrefix = ''): void 
   );
 }
 
-/** The columns of what has the names of our tables; none of what is not there. */
+/** The columns of the tables with our names. A table that does not exist has none. */
 async function presentColumns(
   database: LogDatabase,
 ): Promise<ReadonlyMap<AuthTable, ReadonlySet<unknown>>> {
@@ -113,10 +117,10 @@ async function presentColumns(
 }
 
 /**
- * A log that is empty or not there yet, beside an older one that is in use: a changed `tablePrefix` would
- * make every token valid again that was logged out in the old one.
+ * Checks that a new, empty log is not next to an older one that is in use. After a change of `tablePrefix`,
+ * the new log would accept every token that was logged out in the old one.
  *
- * @throws AuthWiringError that names the other log's table.
+ * @throws AuthWiringError with the name of the other log's table.
  */
 export async function refuseSecondLog(database: LogDatabase): Promise<void> {
   const { dialect } = database;
@@ -139,12 +143,13 @@ export async function refuseSecondLog(database: LogDatabase): Promise<void> {
   }
 }
 
+/** How the option `tablePrefix` must be set to use this log, for the message. */
 function wasPrefix(table: string): string {
   const prefix = table.slice(0, -'auth_log'.length);
   return prefix === '' ? 'leave it out' : `tablePrefix: '${prefix}'`;
 }
 
-/** @returns `undefined` for tables that only look like a log, and for those that may not be read. */
+/** @returns `undefined` for tables that only have such names, and for tables that the role cannot read. */
 async function findLog(
   database: LogDatabase,
   table: string,

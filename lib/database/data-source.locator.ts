@@ -4,10 +4,10 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { isDataSource } from '../options/data-source-option.js';
 
 /**
- * The application's DataSource: the one that is named, else the only one there is.
+ * Finds the application's DataSource: the one with this name, or without a name the only one.
  *
- * @throws AuthWiringError when there is none, when there are several, or when it is no singleton; the
- * message lists the candidates.
+ * @throws AuthWiringError if there is none, if there are several, or if it is not a singleton. The message
+ * lists the candidates.
  */
 export function locateDataSource(
   moduleRef: ModuleRef,
@@ -40,12 +40,14 @@ export function locateDataSource(
   );
 }
 
-/** As TypeOrmModule makes tokens of names: the class itself stands for TypeORM's name `default`. */
+/**
+ * Whether an injection token has this name. TypeOrmModule makes tokens so; `default` has the class itself.
+ */
 function fits(given: string, name: string): boolean {
   return given === name || given === (name === 'default' ? 'DataSource' : `${name}DataSource`);
 }
 
-/** Every distinct DataSource that some module provides, with the tokens under which it stands. */
+/** Every distinct DataSource that a module provides, with its injection tokens. */
 function candidatesIn(modules: ModulesContainer): Map<DataSource, string[]> {
   const found = new Map<DataSource, string[]>();
   for (const module of modules.values()) {
@@ -61,7 +63,7 @@ function candidatesIn(modules: ModulesContainer): Map<DataSource, string[]> {
   return found;
 }
 
-/** Tells a scoped or a mocked DataSource apart from none at all. */
+/** Why no DataSource was found: it may be request-scoped, or a mock. */
 function scopeHint(moduleRef: ModuleRef): string {
   try {
     const value: unknown = moduleRef.get(DataSource, { strict: false });

@@ -4,7 +4,7 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { authTables } from './auth-migrations.js';
 import { SUPPORTED_TYPES, type TableNames } from './dialect-of.js';
 
-/** One connection that writes and one that reads; the feed's own is outside of every pool. */
+/** The connections of the pool: one can write while another reads. The feed has its own, outside the pool. */
 export const POOL_SIZE = 2;
 
 /** How long to wait for a new connection, or for a free one of the pool (ms). */
@@ -12,14 +12,14 @@ export const CONNECT_LIMIT = 3_000;
 
 const CREDENTIALS = ['url', 'host', 'port', 'username', 'password', 'database', 'socketPath'];
 
-/** The connection fields that are taken over; everything else of the application stays its own. */
+/** The fields that are copied from the application's options. No other option of it applies to the log. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   postgres: [...CREDENTIALS, 'schema', 'ssl', 'driver', 'extra'],
   mysql: [...CREDENTIALS, 'ssl', 'driver', 'connectorPackage', 'charset', 'timezone', 'extra'],
   'better-sqlite3': ['database', 'driver', 'nativeBinding', 'key', 'prepareDatabase'],
 };
 
-/** Settings of a pool; ours has its own, and one of these in `extra` would beat it silently. */
+/** Settings in `extra` that are not copied, because they would silently override those of our own pool. */
 const POOL_SETTINGS = [
   'max',
   'min',
@@ -42,11 +42,11 @@ const POOL_SETTINGS = [
 type Loose = Readonly<Record<string, unknown>>;
 
 /**
- * The options of our own small DataSource, from the application's: an allow-list of connection
- * fields, always on the primary, with none of its naming, pooling, logging or caching.
+ * Makes the options of our own small DataSource from those of the application. Only the connection fields
+ * of an allow-list are copied. It always connects to the primary, and has no naming strategy, logging or
+ * cache.
  *
- * @throws AuthWiringError for a driver that the log cannot live on, and for a schema where there is
- * none.
+ * @throws AuthWiringError for a driver that is not supported, and for a schema on a database without schemas.
  */
 export function deriveDataSourceOptions(
   application: DataSourceOptions,
@@ -62,7 +62,7 @@ export function deriveDataSourceOptions(
   const isReplicated = replication?.master !== undefined && type !== 'better-sqlite3';
   const source: Record<string, unknown> = { ...given };
   if (isReplicated) {
-    // With a url in `master` the top-level credentials would win and open another database.
+    // If `master` has a url, credentials at the top level would win, and another database would be opened.
     for (const field of CREDENTIALS) delete source[field];
     Object.assign(source, replication.master);
   }
@@ -100,7 +100,9 @@ export function deriveDataSourceOptions(
   } as unknown as DataSourceOptions;
 }
 
-/** Ignored, it would put the tables where no one looks for them. */
+/**
+ * The error for `schema` without PostgreSQL. Ignoring it would create the tables where no one expects them.
+ */
 function schemaIsForPostgres(schema: string, type: string): AuthWiringError {
   return new AuthWiringError(
     `AuthModule: schema "${schema}" was given, but a database of type "${type}" has no schemas.`,
@@ -132,8 +134,9 @@ function supported(given: Loose): (typeof SUPPORTED_TYPES)[number] {
 }
 
 /**
- * TypeORM's DataSource class as the application has it, so that drivers, metadata and version are
- * those of the application even where two copies of TypeORM are installed.
+ * The DataSource class of the application's copy of TypeORM, so that the log uses the same drivers and
+ * version even if two copies are installed. The application may have a subclass; the result is TypeORM's
+ * own class.
  */
 export function dataSourceClassOf(
   application: DataSource,

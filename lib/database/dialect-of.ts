@@ -4,16 +4,21 @@ import { mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
 import { sqliteDialect } from './sqlite.dialect.js';
 
-/** The TypeORM driver types that the log can live on. */
+/** The TypeORM driver types that are supported. */
 export const SUPPORTED_TYPES = ['postgres', 'mysql', 'mariadb', 'better-sqlite3'] as const;
 
-/** Where our tables are and how they are called, as `AuthModule.forRoot()` takes it. */
+/**
+ * The schema and the prefix of the library's tables: the options of the same names in
+ * `AuthModule.forRoot()`.
+ */
 export interface TableNames {
   readonly schema?: string | undefined;
   readonly tablePrefix?: string | undefined;
 }
 
-/** The dialect of an initialised DataSource; a schema that is not given is resolved by the DataSource. */
+/**
+ * The dialect of an initialized DataSource. Without a `schema`, it is the default schema of the DataSource.
+ */
 export function dialectOf(
   dataSource: DataSource,
   { schema, tablePrefix }: TableNames = {},

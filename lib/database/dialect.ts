@@ -1,10 +1,10 @@
 import type { AuthTable, Column, ColumnKind } from './entities/table.js';
 import type { Statement, StatementResult } from './statement.js';
 
-/** A column as it is written: its name and what it holds. */
+/** The name and the kind of a column. */
 export type ColumnType = Pick<Column, 'name' | 'kind'>;
 
-/** An index, as the migrations make it. */
+/** An index that a migration creates. */
 export interface Index {
   readonly name: string;
   readonly table: AuthTable;
@@ -12,128 +12,132 @@ export interface Index {
   readonly unique?: true;
 }
 
-/** What a failed statement means for the transaction that it stood in. */
+/** What a failed statement means for its transaction. */
 export type FailureKind =
-  /** A lock, deadlock or serialisation conflict: rolled back, the same events can be tried again. */
+  /** A lock timeout, a deadlock or a serialization conflict. It was rolled back, and can be tried again. */
   | 'conflict'
-  /** The connection went away: before COMMIT nothing happened, at COMMIT it is unknown. */
+  /** The connection is lost. Before COMMIT nothing was written; at COMMIT the outcome is unknown. */
   | 'connection'
-  /** Anything else: rolled back, and it would fail again. */
+  /** Anything else. It was rolled back, and would fail again. */
   | 'permanent';
 
-/** How one statement can be a whole transaction: it locks, raises the head and inserts. */
+/** How a whole transaction can be one statement that locks, raises the head and inserts. */
 export interface OneStatement {
-  /** A condition: whether the settings are those of `begin`. It also limits the waiting for locks. */
+  /** A condition: the settings of the connection are those of `begin`. It also sets the lock timeout. */
   readonly settingsAllow: string;
-  /** Sends it on the driver's own connection, under its name where that is possible. */
+  /** Sends the statement on the driver's own connection, with its plan name if that is possible. */
   readonly run: (connection: unknown, statement: Statement) => Promise<StatementResult>;
-  /** Whether this error of the server says that the statement did nothing. */
+  /** Whether this error of the server proves that the statement wrote nothing. */
   readonly isUndone: (error: unknown) => boolean;
 }
 
-/** Everything in which the databases differ; one file each has all of it. */
+/** Everything in which the databases differ. Each database has one file that implements it. */
 export interface Dialect {
   readonly name: 'postgres' | 'mysql' | 'sqlite';
   /** The SQL type of each kind of column. */
   readonly types: Readonly<Record<ColumnKind, string>>;
   /** What follows the columns in CREATE TABLE. */
   readonly tableOptions: string;
-  /** Whether ADD COLUMN may say IF NOT EXISTS; else a second run fails and {@link isThereAlready} is true. */
+  /** Whether ADD COLUMN supports IF NOT EXISTS. If not, a second run fails with {@link isThereAlready}. */
   readonly canAddIfMissing: boolean;
-  /** Makes an index, unless it is there already where the database can say so. */
+  /** Creates an index, with IF NOT EXISTS if the database supports it. */
   createIndex(index: Index): string;
   dropIndex(index: Index): string;
-  /** Whether an error says that what was to be made is there. */
+  /** Whether the error means that the object exists already. */
   isThereAlready(error: unknown): boolean;
-  /** Whether an error says that the role lacks a privilege. */
+  /** Whether the error means that the role lacks a privilege. */
   isDenied(error: unknown): boolean;
-  /** A column of `auth_event` that whoever locks its rows must be allowed to update; else `undefined`. */
+  /** A column of `auth_event` that a role must be allowed to update so that it can lock rows. */
   readonly lockingColumn?: string;
-  /** Whether there are roles to which privileges can be granted. */
+  /** Whether the database has roles with privileges. */
   readonly hasRoles: boolean;
-  /** Statements that keep other processes from making the tables at the same time. */
+  /** Statements that prevent two processes from creating the tables at the same time. */
   readonly migrationLock: {
     readonly take: readonly string[];
     readonly release: string;
-    /** After a failure; absent where statements that make tables cannot be taken back. */
+    /** Rolls back after a failure; absent if the database cannot roll back CREATE TABLE. */
     readonly undo?: string;
   };
   /** An expression: the database's own time in epoch milliseconds. */
   readonly now: string;
   /**
-   * An expression: which server this is, so that a promoted server differs from the one before (H2); a
-   * text, or NULL where a database has no such identity.
+   * An expression: the identity of the server as text, or NULL if the database has none. A promoted server
+   * has another identity than the primary before it (H2).
    */
   readonly server: string;
-  /** An expression: 1 on a server that cannot be written to, a standby or a replica; else 0. */
+  /** An expression: 1 on a server that refuses writes (a standby or a replica), otherwise 0. */
   readonly isReadOnly: string;
   /**
-   * Behind a table's name: the index that serves the order of a page. Without it MariaDB and SQLite may
-   * choose another index that finds as few rows, and then sort them all. PostgreSQL needs no hint.
+   * Follows a table's name and forces the index that has the order of a page. Without it, MariaDB and SQLite
+   * may choose another index and then sort all rows. PostgreSQL needs no such hint.
    */
   ordered(index: string): string;
   /**
-   * A first member of ORDER BY for a column that IS NULL, as in `ended_at DESC, `. PostgreSQL takes the
-   * order of the columns behind it from the index only with it, and MariaDB only without it.
+   * The first term of ORDER BY for a column that is NULL in all rows, such as `ended_at DESC, `. PostgreSQL
+   * uses the order of the next columns of the index only with this term, and MariaDB only without it.
    */
   behindNull(column: string, order: 'ASC' | 'DESC'): string;
-  /** Makes a SELECT take the row lock; empty where a write transaction excludes all others. */
+  /** Makes a SELECT lock its rows; empty if a write transaction excludes all others anyway. */
   readonly forUpdate: string;
-  /** Opens a transaction: READ COMMITTED, durable, with a limit on waiting for locks. */
+  /** Opens a transaction: READ COMMITTED, durable, with a lock timeout. */
   readonly begin: readonly string[];
   /**
-   * {@link begin} and a first statement without values in one round trip, on the driver's own
-   * connection; absent where the driver sends one statement at a time.
+   * Sends {@link begin} and a first statement without values in one round trip, on the driver's own
+   * connection; absent if the driver sends one statement at a time.
    */
   readonly openWith?: (connection: unknown, sql: string) => Promise<StatementResult>;
   /**
-   * Makes one text of an UPDATE and an INSERT that inserts nothing unless the UPDATE changed a row; its
-   * values are those of both. Absent where the database cannot, and with {@link insertsColumns} only, so
-   * that the text is the same for any number of rows.
+   * Joins an UPDATE and an INSERT to one statement, which inserts only if the UPDATE changed a row. The
+   * values are those of the UPDATE, then those of the INSERT. It needs {@link insertsColumns}, so that the
+   * text is the same for any number of rows. Absent if the database cannot do it.
    */
   readonly insertAfter?: (update: Statement, insert: Statement) => string;
-  /** Absent where a transaction takes several statements. */
+  /** Absent if a transaction needs several statements. */
   readonly oneStatement?: OneStatement;
-  /** Said once to each new connection. */
+  /** Statements for each new connection. */
   readonly prepareConnection: readonly string[];
-  /** The name of one of our tables or indexes with the `tablePrefix` before it, neither quoted nor qualified. */
+  /** The name of a table or index with the `tablePrefix`, neither quoted nor qualified. */
   prefixed(name: string): string;
-  /** A name that is quoted and, where there are schemas, qualified. */
+  /** A name that is quoted and, if the database has schemas, qualified. */
   qualified(name: string): string;
-  /** The same of one of our tables, with the prefix. */
+  /** The qualified name of one of our tables, with the prefix. */
   table(name: AuthTable): string;
-  /** An expression as text, whatever type parsers the application has set. */
+  /** Casts an expression to text, so that type parsers of the application do not change it. */
   text(expression: string): string;
-  /** A binary column as lower-case hex digits. */
+  /** A binary column as lower-case hexadecimal digits. */
   hex(column: string): string;
   /**
-   * An aggregate: the texts of all rows in their order, each followed by a comma. Absent where that takes
-   * the server longer than it saves the driver: on MariaDB three times as long as the rows.
+   * An aggregate of the texts of all rows in their order, each followed by a comma. Absent if it costs the
+   * server more than it saves the driver; on MariaDB it takes three times as long as the rows.
    */
   list?(text: string): string;
-  /** The placeholder of a value by its place, from 1. */
+  /** The placeholder of the value at this place, from 1. */
   placeholder(place: number): string;
-  /** Whether an INSERT takes one array per column instead of the values row by row. */
+  /** Whether an INSERT takes one array for each column instead of the values of each row. */
   readonly insertsColumns: boolean;
-  /** Several rows in one statement; `columns` are written in this order. */
+  /** Inserts several rows. The values have the order of `columns`. */
   insert(table: AuthTable, columns: readonly ColumnType[], rows: number): string;
-  /** The same, of the rows whose key is not there yet: an attempt that may have been made before. */
+  /** Inserts only rows whose key does not exist, because an earlier attempt may have inserted them. */
   insertMissing(table: AuthTable, columns: readonly ColumnType[], rows: number): string;
   /**
-   * `UPDATE table SET … WHERE …`, both with numbered placeholders (`?1`), that takes its row locks in the
-   * order of `key`, so that two of them never wait for each other.
+   * An UPDATE that takes its row locks in the order of `key`, so that two of them cannot deadlock. `set` and
+   * `where` have numbered placeholders (`?1`).
    */
   updateInOrder(table: AuthTable, key: string, set: string, where: string): string;
   /** Lists our tables and indexes as rows `{ name }`. */
   readonly existing: Statement;
   /** Lists the columns of these tables or views as rows `{ table_name, column_name }`. */
   columnsOf(tables: readonly string[]): Statement;
-  /** Deletes so many pending rows by their ids, and does not wait for uncommitted rows of others. */
+  /**
+   * Deletes this many pending rows by their ids, without waiting for uncommitted rows of other
+   * transactions.
+   */
   deletePending(count: number): string;
+  /** What the error of a statement means for its transaction. */
   failure(error: unknown): FailureKind;
 }
 
-/** What most databases have in common; each dialect writes over it where its own differs. */
+/** What most databases have in common. Each dialect overrides the members that differ. */
 export function standardDialect(qualified: (name: string) => string, tablePrefix: string) {
   const prefixed = (name: string): string => `${tablePrefix}${name}`;
   const table = (name: AuthTable): string => qualified(prefixed(name));
@@ -142,7 +146,7 @@ export function standardDialect(qualified: (name: string) => string, tablePrefix
     canAddIfMissing: false,
     createIndex: ({ name, unique, table: on, columns }) =>
       `CREATE ${unique === true ? 'UNIQUE ' : ''}INDEX IF NOT EXISTS ${prefixed(name)} ON ${table(on)} (${columns})`,
-    // An index is in the schema of its table, and is qualified like one.
+    // An index is in the schema of its table, so it is qualified like a table.
     dropIndex: ({ name }) => `DROP INDEX IF EXISTS ${qualified(prefixed(name))}`,
     hasRoles: true,
     ordered: () => '',

@@ -2,7 +2,7 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { setImmediate } from 'node:timers/promises';
 import type { AuthClock } from '../platform/auth-clock.js';
 
-/** A client connection as the drivers of PostgreSQL (`connection.stream`) and MySQL (`stream`) have it. */
+/** The parts of a client connection that are used: PostgreSQL's has `connection.stream`, MySQL's `stream`. */
 export interface DriverConnection {
   connection?: { stream?: { destroy(): void } };
   stream?: { destroy(): void };
@@ -12,8 +12,8 @@ export interface DriverConnection {
 }
 
 /**
- * Cuts the socket at once. A client of PostgreSQL is marked as ending first: the pool takes no such
- * client back, and so never hands a hung one to the next caller.
+ * Destroys the socket at once, without waiting for the server. A PostgreSQL client is marked as ending
+ * before: the pool does not reuse such a client, so the next caller cannot get a hung one.
  */
 export function cut(connection: DriverConnection): void {
   if (connection.connection?.stream !== undefined) {
@@ -21,12 +21,12 @@ export function cut(connection: DriverConnection): void {
     connection.connection.stream.destroy();
     return;
   }
-  // mysql2's own destroy() only says that it wants to end: a statement in flight would never fail.
+  // mysql2's own destroy() does not fail a statement in flight, so its caller would wait forever.
   if (connection.stream === undefined) connection.destroy?.();
   else connection.stream.destroy();
 }
 
-/** Cuts a connection, and gives its place in the pool back once the pool has seen that it is gone. */
+/** Cuts a connection, and releases its place in the pool after the pool has noticed that it is gone. */
 export async function cutAndRelease(
   runner: QueryRunner,
   connection: DriverConnection,
@@ -37,8 +37,9 @@ export async function cutAndRelease(
 }
 
 /**
- * When each prepared connection last answered, on both clocks: one of them may stop while the process is
- * frozen. One that was silent for long may be dead, and is replaced before a statement is risked on it.
+ * When each prepared connection last answered. A connection that was silent for long may be dead, so it is
+ * replaced before it is used. The time is measured with both clocks, because one of them may stop while the
+ * process is frozen.
  */
 export class LastAnswers {
   private readonly answered = new WeakMap<object, { wall: number; monotonic: number }>();
@@ -50,7 +51,7 @@ export class LastAnswers {
     this.answered.set(connection, { wall: clock.wall(), monotonic: clock.monotonic() });
   }
 
-  /** For how long a connection has been silent (ms); `undefined` for one that never answered. */
+  /** How long a connection has been silent (ms); `undefined` if it never answered. */
   silenceOf(connection: object): number | undefined {
     const last = this.answered.get(connection);
     if (last === undefined) return undefined;
@@ -59,7 +60,7 @@ export class LastAnswers {
   }
 }
 
-/** What is used of pg, as TypeORM's driver has loaded it. */
+/** The part of `pg` that is used, as TypeORM's driver has loaded it. */
 interface PgDriver {
   readonly postgres?: { readonly Client: PgClientClass };
 }
@@ -68,12 +69,12 @@ type PgClientClass = new (...given: unknown[]) => {
 };
 
 /**
- * Keeps the process alive when PostgreSQL is killed. Call it before `initialize()`.
+ * Prevents a crash of the process when PostgreSQL is killed. Call it before `initialize()`.
  *
- * pg hands a client out with no listener for its errors, and TypeORM adds one a tick later. A server
- * that is being killed can report that in the same packet as its greeting: an `error` event without
- * a listener, which ends the process. These clients listen from the start, so that the client's next
- * statement fails instead, as for any other broken connection.
+ * pg returns a client without a listener for its errors, and TypeORM adds one a tick later. A server that
+ * is being killed can report that in the same packet as its greeting. Node then gets an `error` event
+ * without a listener, and ends the process. These clients have a listener from the start. So the client's
+ * next statement fails instead, as with any other broken connection.
  */
 export function surviveDyingClients({ options, driver }: DataSource): void {
   const { postgres } = driver as PgDriver;
@@ -89,7 +90,7 @@ export function surviveDyingClients({ options, driver }: DataSource): void {
   Object.assign(options, { extra: { ...given, Client } });
 }
 
-/** The driver's own error code, also where TypeORM wrapped the error in its QueryFailedError. */
+/** The driver's own error code, even if TypeORM wrapped the error in a QueryFailedError. */
 export function errorCodeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
   const { driverError } = error as { driverError?: unknown };
@@ -101,7 +102,7 @@ export function errorCodeOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** Whether the server itself sent the error; a code such as EPIPE only looks like an SQLSTATE. */
+/** Whether the server sent the error. The code alone does not show it: `EPIPE` looks like an SQLSTATE. */
 export function isServerError(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
   const { driverError, severity, sqlState, fatal } = error as Record<string, unknown>;
@@ -109,7 +110,7 @@ export function isServerError(error: unknown): boolean {
   return (typeof severity === 'string' || typeof sqlState === 'string') && fatal !== true;
 }
 
-/** The database is there and says no: to the user, to the password, or to the name of the database. */
+/** The error codes of a server that refuses the user, the password or the name of the database. */
 const REFUSALS: ReadonlySet<string> = new Set([
   '28000',
   '28P01',
@@ -120,7 +121,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'ER_DBACCESS_DENIED_ERROR',
 ]);
 
-/** Whether the database refused to let the log connect, as it does after its password was changed. */
+/** Whether the database refused the login of the log, for example because its password was changed. */
 export function isRefusal(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = errorCodeOf(error);

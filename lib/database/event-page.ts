@@ -6,14 +6,15 @@ import type { Row } from './statement.js';
 /** One page of the log. */
 export interface EventPage {
   readonly count: number;
-  /** The position of the last one; 0 where there is none. */
+  /** The position of the last event; 0 for an empty page. */
   readonly last: number;
   readonly events: () => LogEvent[];
 }
 
 /**
- * The answer to one page: its events as rows, or one row with a list for each column. Of a list the
- * driver makes one text, and not one for each event, which took half the time of a load.
+ * Reads the result of one page of a load: one row for each event, or a single row with a list for each
+ * column. From a list the driver makes one string for all events instead of one for each. Those strings
+ * took half the time of a load.
  */
 export function pageOf(rows: readonly Row[]): EventPage {
   const [row] = rows;
@@ -26,11 +27,11 @@ export function pageOf(rows: readonly Row[]): EventPage {
   return { count, last: integerOf(row['last_position']), events: () => eventsOf(row, count) };
 }
 
-/** @throws Error for a list that is not whole: a server cuts off what it finds too long. */
+/** @throws Error for an incomplete list, because a server may cut off a result that is too long. */
 function eventsOf(page: Row, count: number): LogEvent[] {
   const list = (as: string): string[] => {
     const texts = (page[as] ?? '').split(',');
-    // Each text is followed by a comma.
+    // Each text is followed by a comma, so the last part is empty.
     if (texts.length === count + 1 && texts[count] === '') return texts;
     throw new Error(`A page of ${count} events came with an incomplete list of ${as}.`);
   };

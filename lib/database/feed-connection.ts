@@ -6,18 +6,18 @@ import { withinTime } from '../platform/async-calls.js';
 import type { Dialect } from './dialect.js';
 import { cutAndRelease, type DriverConnection, LastAnswers } from './driver-connection.js';
 
-/** One connection with the DataSource that exists for it alone. */
+/** One connection and the DataSource that has only this connection. */
 interface FeedLink {
   readonly dataSource: DataSource;
   readonly runner: QueryRunner;
   readonly connection: DriverConnection;
-  /** Why the driver says that it is over. */
+  /** The error with which the driver reported that the connection is lost. */
   broken?: unknown;
 }
 
-/** How the feed connects, and when it distrusts a connection. */
+/** How the feed connects, and when it no longer trusts a connection. */
 export interface FeedConnectionOptions {
-  /** An initialised DataSource with one connection; a new one at each call. */
+  /** Returns a new, initialized DataSource with one connection at each call. */
   readonly open: () => Promise<DataSource>;
   readonly dialect: Dialect;
   readonly clock: Pick<AuthClock, 'wall' | 'monotonic'>;
@@ -26,12 +26,12 @@ export interface FeedConnectionOptions {
 }
 
 /**
- * The connection of the feed, outside every pool, so that whoever fills a pool delays no poll and no
+ * The connection of the feed. It is outside every pool, so that an exhausted pool delays no poll and no
  * reconnect.
  *
- * A dead socket is not a dead database. A connection that was silent for much longer than polls leave it,
- * as after the process was frozen, is replaced before it is used. One that breaks under a statement is
- * replaced at once, and the statement is sent again on the new one.
+ * A dead socket does not mean that the database is down. So a connection that was silent for much longer than
+ * the time between two polls, for example because the process was frozen, is replaced before it is used. If
+ * the connection breaks during a statement, it is replaced at once, and the statement is sent again.
  */
 export class FeedConnection {
   private readonly logger = new Logger('RevocationFeed');
@@ -43,10 +43,11 @@ export class FeedConnection {
   }
 
   /**
-   * Runs `send` on the connection, and once more on a new one where the old one turns out to be dead.
+   * Runs `send` on the connection, and once more on a new connection if the old one is dead.
    *
-   * @param timeout - Milliseconds for everything, the reconnect included; a connection that has not
-   * answered by then is destroyed, never reused (F5).
+   * @param timeout - Milliseconds for everything, including a reconnect. A connection that has not answered
+   * by then is destroyed and never reused (F5): otherwise its late answer could be taken for that of the
+   * next poll.
    */
   async ask<T>(timeout: number, send: (runner: QueryRunner) => Promise<T>): Promise<T> {
     let isLate = false;
@@ -62,7 +63,7 @@ export class FeedConnection {
       }
       const link = await this.connect();
       if (isLate) {
-        // The next poll has a connection of its own; this one would never be released.
+        // The caller has given up, and the next poll opens its own connection. No one would close this one.
         void discard(link);
         throw new Error('The connection was established too late.');
       }
@@ -82,7 +83,7 @@ export class FeedConnection {
     }
   }
 
-  /** Ends the connection; the next question would open another. */
+  /** Closes the connection. The next `ask()` would open another one. */
   async close(): Promise<void> {
     const { link } = this;
     this.link = undefined;
@@ -95,7 +96,7 @@ export class FeedConnection {
     return answer;
   }
 
-  /** The connection there is, unless it is known or likely to be dead. */
+  /** The current connection, unless it is dead or was silent for too long. */
   private trusted(): FeedLink | undefined {
     const { link } = this;
     if (link === undefined) return undefined;
@@ -133,12 +134,12 @@ export class FeedConnection {
   }
 }
 
-/** Ends a connection that may be hung, and never fails: whatever is wrong with it is known. */
+/** Closes a connection that may hang. It never fails, because the connection is given up anyway. */
 async function discard({ dataSource, runner, connection }: FeedLink): Promise<void> {
   try {
     await cutAndRelease(runner, connection);
     await dataSource.destroy();
   } catch {
-    // It is gone.
+    // The connection is gone already.
   }
 }

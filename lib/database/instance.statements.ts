@@ -3,26 +3,32 @@ import { integerOf, reader } from './entities/table.js';
 import { Statements } from './statement-repository.js';
 import type { Row } from './statement.js';
 
-/** After so long without renewal a row belongs to no running instance (ms). */
+/** A row that was not renewed for this long is deleted (ms): its instance stopped without a shutdown. */
 const FORGOTTEN_AFTER = 86_400_000;
 
-/** A running instance renews its row after 75 seconds at most (ms). */
+/**
+ * An instance counts as running if it renewed its row within this time (ms). It does so every 75 s or
+ * sooner.
+ */
 const RENEWED_WITHIN = 90_000;
 
-/** A row as it is read: with the time since it was written, by the database's clock. */
+/** A row with the time since it was renewed, by the database's clock. */
 export interface SeenInstance extends AuthInstance {
   /** Milliseconds since it was last renewed. */
   readonly seenAgo: number;
 }
 
-/** The statements about the instances that follow this log; no decision about a token reads them. */
+/** The statements about the instances that follow this log. No decision about a token reads them. */
 export class InstanceStatements extends Statements {
   private readonly instances = this.table(AuthInstance);
 
-  /** With no time yet: {@link renew} in the same transaction writes the database's. */
+  /** Inserts the row without a time. {@link renew} in the same transaction writes the database's time. */
   readonly insert = this.instances.insertMissing();
 
-  /** `clockAhead`: what the host takes the time to be (epoch ms), to be compared with the database's. */
+  /**
+   * Renews the row. The value for `clockAhead` is the host's time (epoch ms); the database subtracts its
+   * own.
+   */
   readonly renew = this.instances.update(
     ['id'],
     [
@@ -35,18 +41,18 @@ export class InstanceStatements extends Statements {
 
   readonly remove = this.instances.delete(['id']);
 
-  /** Those that were not seen for a day: they stopped without a shutdown. Raw: it reckons with the database's time. */
+  /** Deletes old rows. Raw SQL, because it calculates with the database's time. */
   readonly forget = this.prepare<[]>(
     `DELETE FROM ${this.instances.table} WHERE seen_at < ${this.dialect.now} - ${FORGOTTEN_AFTER}`,
   );
 
-  /** How many have renewed their row lately; one row `{ running }`. Raw: it counts. */
+  /** Counts the running instances, as one row `{ running }` (H3). Raw SQL, because it counts. */
   readonly countRunning = this.prepare<[]>(
     `SELECT ${this.dialect.text('COUNT(*)')} AS running FROM ${this.instances.table} ` +
       `WHERE seen_at BETWEEN ${this.dialect.now} - ${RENEWED_WITHIN} AND ${this.dialect.now} + ${RENEWED_WITHIN}`,
   );
 
-  /** Raw: it reckons with the database's time. */
+  /** Lists all instances. Raw SQL, because it calculates with the database's time. */
   readonly list = this.prepare<[]>(
     `SELECT ${this.instances.select('i')}, ` +
       `${this.dialect.text(`${this.dialect.now} - i.seen_at`)} AS seen_ago ` +
@@ -56,7 +62,7 @@ export class InstanceStatements extends Statements {
 
 const readInstance = reader(AuthInstance);
 
-/** A row of {@link InstanceStatements.list}. */
+/** Reads a row of {@link InstanceStatements.list}. */
 export function instanceOf(row: Row): SeenInstance {
   return { ...readInstance(row), seenAgo: integerOf(row['seen_ago']) };
 }

@@ -1,60 +1,60 @@
 import type { Dialect } from './dialect.js';
 import type { Statement, StatementResult, Transaction } from './statement.js';
 
-/** By which connection: one of the pool, or the feed's own, on which there is one thing at a time. */
+/** Which connection to use: one of the pool, or the feed's own, which runs one statement at a time. */
 export type Via = 'pool' | 'feed';
 
 /**
- * The connections of the log, apart from the application's: one for the feed, outside of every pool, so
- * that no caller delays a proof, and a pool of two for everything else.
+ * The connections of the log, separate from the application's: one for the feed, outside every pool, so
+ * that no caller delays a poll, and a pool of two for everything else.
  */
 export interface LogDatabase {
   readonly dialect: Dialect;
   /**
-   * One autocommit statement on the primary.
+   * Runs one statement with autocommit, on the primary.
    *
-   * @param via - `feed` for the feed's own load, which does not wait behind callers.
+   * @param via - `feed` for the feed's own load, which must not wait for other callers.
    */
   read(statement: Statement, via?: Via): Promise<StatementResult>;
   /**
-   * One autocommit statement on the feed's own connection. `onSend` runs once there is a connection, just
-   * before the statement is sent. A connection that has not answered after
-   * `timeout` ms is destroyed, never reused (F5).
+   * Runs one statement with autocommit, on the feed's own connection. `onSend` is called just before the
+   * statement is sent, when there is a connection: a proof is dated to that moment (F4). A connection that
+   * has not answered after `timeout` ms is destroyed and never reused (F5).
    */
   poll(statement: Statement, timeout: number, onSend: () => void): Promise<StatementResult>;
   /**
-   * Drives a transaction to its COMMIT.
+   * Runs a transaction and commits it.
    *
-   * @param via - `feed` for what the feed does between two polls, never beside one.
-   * @throws StorageFailure - `outcome: 'rolled back'` or, when the answer to COMMIT was lost,
-   * `'unknown'`.
+   * @param via - `feed` for what the feed does between two polls, never during one.
+   * @throws StorageFailure - `outcome: 'rolled back'`, or `'unknown'` if the answer to COMMIT was lost.
    */
   transaction<T>(body: () => Transaction<T>, via?: Via): Promise<T>;
   /**
-   * Runs one statement that is a transaction of its own; absent where `dialect.oneStatement` is.
+   * Runs one statement that is a whole transaction. Absent if `dialect.oneStatement` is absent.
    *
-   * @throws StorageFailure as {@link transaction}; it may always be tried again, as several statements.
+   * @throws StorageFailure as {@link transaction} does. It can always be tried again, with several
+   * statements.
    */
   transactionOf?(statement: Statement): Promise<StatementResult>;
   /**
-   * Goes on with the connections of `next`, which no one else uses, and closes its own: the application's
-   * DataSource got another password or another address, and the log is the same. What is under way on
-   * the old connections may fail.
+   * Takes over the connections of `next`, and closes its own. It is called when the application's
+   * DataSource got another password or address for the same log. Statements on the old connections may
+   * fail.
    */
   adopt(next: this): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A transaction that did not succeed, and what is known of it. */
+/** A transaction failed. `outcome` says whether it may have been committed all the same. */
 export class StorageFailure extends Error {
   constructor(
-    /** `unknown`: COMMIT was sent and its answer never came. */
+    /** `unknown`: COMMIT was sent, and no answer was received. */
     readonly outcome: 'rolled back' | 'unknown',
     message: string,
-    /** Whether the same transaction may be tried again at once. */
+    /** Whether the same transaction can be tried again at once. */
     readonly retryable: boolean,
     cause?: unknown,
-    /** What the caller can do about it, as a sentence for its error message. */
+    /** How the caller can fix it, as a sentence for its error message. */
     readonly advice?: string,
   ) {
     super(message, cause === undefined ? undefined : { cause });
@@ -62,7 +62,7 @@ export class StorageFailure extends Error {
   }
 }
 
-/** Whether the transaction that threw this may be tried again at once. */
+/** Whether the transaction that threw this error can be tried again at once. */
 export function isRetryable(error: unknown): boolean {
   return error instanceof StorageFailure && error.retryable;
 }
