@@ -46,8 +46,7 @@ export class FeedConnection {
    * Runs `send` on the connection, and once more on a new connection if the old one is dead.
    *
    * @param timeout - Milliseconds for everything, including a reconnect. A connection that has not answered
-   * by then is destroyed and never reused (F5): otherwise its late answer could be taken for that of the
-   * next poll.
+   * by then is destroyed and never reused (F5), because it would delay the next poll too.
    */
   async ask<T>(timeout: number, send: (runner: QueryRunner) => Promise<T>): Promise<T> {
     let isLate = false;

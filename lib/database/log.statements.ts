@@ -12,13 +12,13 @@ import { columnsOf, integerOf, reader } from './entities/table.js';
 import { columnValue, named, type Row, type Statement } from './statement.js';
 import { selected, Statements } from './statement-repository.js';
 
-/** Why nothing is committed where the head was not raised, or not every event was added. */
+/** The message if the head was not raised or an event was not inserted, so that nothing is committed. */
 export const NOT_RAISED = 'The head of the revocation log was not raised.';
 
-/** Why nothing is committed where the row of a session goes on. */
+/** The message if a session was not ended, so that nothing is committed. */
 export const NOT_ENDED = 'A row of auth_session was not ended.';
 
-/** What every reader of the head needs of it. */
+/** The columns that every reader of the head needs. */
 export const HEAD_PROPERTIES = [
   'position',
   'lastEventId',
@@ -29,7 +29,7 @@ export const HEAD_PROPERTIES = [
   'server',
 ] as const satisfies readonly (keyof AuthHead)[];
 
-/** What decides about tokens: an event without its writer and the time of its writing. */
+/** The columns of an event that decide about tokens: all except the actor and the time of the write. */
 export const EVENT_PROPERTIES = [
   'position',
   'id',
@@ -47,29 +47,29 @@ const EVENT_COLUMNS = columnsOf(RevocationEvent, EVENT_PROPERTIES);
 
 /** The head of the log as one statement saw it. */
 export interface Head extends Pick<AuthHead, (typeof HEAD_PROPERTIES)[number]> {
-  /** Which server answered; `null` where servers have no identity. */
+  /** The identity of the server that answered (H2); `null` if it has none. */
   readonly serverNow: string | null;
-  /** Whether a standby or a replica answered: what it reports may be old. */
+  /** Whether a standby or a replica answered. Its rows may be old, so they prove nothing. */
   readonly isReadOnly: boolean;
   /** Database time, epoch ms. */
   readonly now: number;
 }
 
-/** What a writer knows of the head under which it wrote, as it was before. */
+/** The head as it was before a write. */
 export type HeadBefore = Pick<
   Head,
   'position' | 'lastEventId' | 'maxStaleness' | 'maxTokenLife' | 'now'
 >;
 
-/** What one read of the head gave. */
+/** The result of one read of the head. */
 export interface ReadHead {
   readonly head: Head;
   readonly logId: string;
-  /** How many pending events will end tokens of whole accounts (G1). */
+  /** The number of pending events for whole accounts or issuers. They are numbered before a login (G1). */
   readonly pendingMarks: number;
 }
 
-/** Every statement of the log, written once for all dialects; rows come back as text. */
+/** Every statement of the log, for all dialects. Columns are selected as text. */
 export class LogStatements extends Statements {
   private readonly log = this.table(AuthLog);
   private readonly head = this.table(AuthHead);
@@ -84,10 +84,10 @@ export class LogStatements extends Statements {
   ].join(', ');
 
   /**
-   * F1, C2: one statement, so one snapshot, with everything that a proof of freshness needs. The
-   * event at the cursor comes along, to be compared with the one that is remembered.
+   * A poll: one statement, and so one snapshot, with everything that a proof of freshness needs (F1, C2). It
+   * also reads the event at the cursor: if that is another event than the remembered one, the log has forked.
    *
-   * Raw: it joins the head with a UNION of two tables.
+   * Raw SQL, because it joins the head with a UNION of two tables.
    */
   readonly poll = named(
     'poll',
@@ -103,8 +103,8 @@ export class LogStatements extends Statements {
   );
 
   /**
-   * F7: one keyset page of what can still end a token, up to the head that was read first, as
-   * `pageOf` reads it. Raw: one of its conditions has an OR.
+   * One page of a load, up to the head that was read first (F7), without events that no longer revoke any
+   * token. Read it with `pageOf`. Raw SQL, because a condition has an OR.
    */
   readonly page = this.prepare<[after: number, through: number, now: number, limit: number]>(
     this.pageOfLists(
@@ -114,8 +114,8 @@ export class LogStatements extends Statements {
   );
 
   /**
-   * G1, G2: the position, the time and whether an event waits to be numbered, in one snapshot: the columns
-   * and the tables of a SELECT, which may read other tables too. Always one row.
+   * The columns and tables of a SELECT that reads the position, the time and the number of pending events in
+   * one snapshot (G1, G2). The SELECT may read other tables too. There is always one row.
    */
   readonly positioned = {
     columns: `l.log_id, ${this.headColumns}, ${this.dialect.text(
@@ -124,37 +124,39 @@ export class LogStatements extends Statements {
     tables: `${this.head.table} h JOIN ${this.log.table} l ON h.id = 1 AND l.id = 1`,
   };
 
-  /** Raw: it reads three tables. */
+  /** Reads the position. Raw SQL, because it reads three tables. */
   readonly position = named(
     'position',
     this.prepare<[]>(`SELECT ${this.positioned.columns} FROM ${this.positioned.tables}`),
   );
 
-  /** Without placeholders: a caller's own manager runs it too. */
+  /** The id of the log. It has no placeholders, so that the caller's own manager can run it too. */
   readonly logId = this.log.find(['id = 1'], { only: ['logId'] });
 
   /**
-   * W1: taken last of all locks; from here on no other event can be numbered. Raw: it locks one table
-   * and reads another.
+   * Locks the head, as the last lock (W1). Until the commit, no other transaction can assign a position.
+   * Raw SQL, because it locks one table and reads another.
    */
   readonly lockHead = this.prepare<[]>(
     `SELECT (SELECT l.log_id FROM ${this.log.table} l WHERE l.id = 1) AS log_id, ` +
       `${this.headColumns} FROM ${this.head.table} h WHERE h.id = 1${this.dialect.forUpdate}`,
   );
 
-  /** W1: which of these ids have a place already; a locking read, whatever the isolation level. */
+  /**
+   * Which of these events were written already (W1). A lock makes it read the latest rows, not a snapshot.
+   */
   readonly findEvents = this.event.find(['id IN'], { only: EVENT_PROPERTIES, lock: true });
 
-  /** One event, if it has its place; without a lock. */
+  /** One event by its id, without a lock. */
   readonly findEvent = this.event.find(['id'], { only: EVENT_PROPERTIES });
 
-  /** The events that end one of these tokens or sessions, with the time at which each was written. */
+  /** The events that revoke one of these tokens or sessions, with the time of each. */
   readonly findEnds = this.event.find(['key IN', "kind IN ('token', 'session')"]);
 
-  /** Everything that the log says of these keys, with its writer and time. */
+  /** All events with these keys, with actor and time. */
   readonly findByKeys = this.event.find(['key IN']);
 
-  /** C4: what waits to be numbered: first what a login waits for, then the oldest. Raw for this order. */
+  /** Pending events (C4): first those that a login waits for, then the oldest. Raw SQL for this order. */
   readonly listPending = this.prepare<[limit: number]>(
     `SELECT ${this.pending.select('p')} FROM ${this.pending.table} p ` +
       `ORDER BY CASE WHEN p.kind IN ('subject', 'issuer') THEN 0 ELSE 1 END, p.event_id LIMIT ?`,
@@ -170,7 +172,7 @@ export class LogStatements extends Statements {
   );
   private readonly raisePurged = this.head.update(['id = 1', 'purgedThrough <'], ['purgedThrough']);
 
-  /** H4: raise a registered bound, and never lower it; the head says which instance did. */
+  /** Raises a registered bound and never lowers it (H4). The head also stores which instance did it. */
   readonly raiseStaleness = this.head.update(
     ['id = 1', 'maxStaleness <'],
     ['maxStaleness', 'maxStalenessBy'],
@@ -181,8 +183,8 @@ export class LogStatements extends Statements {
   );
 
   /**
-   * W1: raises the head by what is missing and inserts that, in one statement where the database can.
-   * Each says how many rows it has to change.
+   * Raises the head and inserts the events (W1), in one statement if the database can. `changes` is the
+   * number of rows that each statement must change: a trigger may suppress a row without an error.
    */
   append(
     rows: readonly RevocationEvent[],
@@ -210,7 +212,7 @@ export class LogStatements extends Statements {
     return this.raisePurged(position, { purgedThrough: position });
   }
 
-  /** What `{ manager }` writes in the caller's own transaction: column names and values. */
+  /** The columns and values that `{ manager }` writes in the caller's transaction (C1). */
   static pendingValues(row: PendingEvent): Record<string, string | number | Buffer | null> {
     const columns = columnsOf(PendingEvent);
     return Object.fromEntries(columns.map((column) => [column.name, columnValue(row, column)]));
@@ -227,7 +229,7 @@ export class LogStatements extends Statements {
     );
   }
 
-  /** A UNION needs the same columns in the same order: what a pending event does not have is NULL. */
+  /** The columns of a pending event in the order of an event's, for the UNION. Missing ones are NULL. */
   private pendingColumns(): string {
     const known = new Map(columnsOf(PendingEvent).map((column) => [column.name, column]));
     const columns = EVENT_COLUMNS.map(({ name, as }) => {
@@ -246,7 +248,7 @@ const REASONS: ReadonlyMap<string, RevocationReason> = new Map(
 
 const readHead = reader(AuthHead, HEAD_PROPERTIES);
 
-/** @throws Error without a row: whoever deleted it has damaged the log. */
+/** @throws Error without a row. Someone has deleted it, so the log is damaged. */
 export function headOf(row: Row | undefined, clock: Pick<AuthClock, 'database'>): Head {
   if (row === undefined) {
     throw new Error('The table auth_log or auth_head has lost its row; the log is damaged.');
@@ -259,15 +261,16 @@ export function headOf(row: Row | undefined, clock: Pick<AuthClock, 'database'>)
   };
 }
 
-/** One row of {@link LogStatements.position}. */
+/** Reads a row of {@link LogStatements.position}. */
 export function readHeadOf(row: Row | undefined, clock: Pick<AuthClock, 'database'>): ReadHead {
   const head = headOf(row, clock);
   return { head, logId: row?.['log_id'] ?? '', pendingMarks: integerOf(row?.['pending_marks']) };
 }
 
 /**
- * An event of the log, or a pending one (position `null`). Written out: a cold start reads millions of
- * them, and {@link reader} takes five times as long. `test/unit/database/log-statements.spec.ts` compares the two.
+ * Reads an event of the log, or a pending one (position `null`). It does not use {@link reader}, which takes
+ * five times as long: a cold start reads millions of events. `test/unit/database/log-statements.spec.ts`
+ * compares the two.
  */
 export function eventOf(row: Row): LogEvent {
   return {
@@ -288,5 +291,5 @@ function optionalInteger(text: string | null | undefined): number | null {
   return text === null || text === undefined ? null : integerOf(text);
 }
 
-/** One row of `auth_pending`. */
+/** Reads a row of `auth_pending`. */
 export const pendingOf = reader(PendingEvent);

@@ -1,12 +1,12 @@
 import { type Dialect, type FailureKind, standardDialect } from './dialect.js';
 import { errorCodeOf, isServerError } from './driver-connection.js';
 
-/** MariaDB's "record has changed since last read", lock wait timeout, deadlock. */
+/** MariaDB's "record has changed since last read", a lock wait timeout, a deadlock. */
 const CONFLICTS = new Set(['ER_CHECKREAD', 'ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_DEADLOCK']);
 
 /**
- * The server is shutting down, somebody ended this connection, or it has become a replica, which Aurora
- * and InnoDB say in words of their own.
+ * The server is shutting down, an administrator killed this connection, or the server became a replica. For
+ * the last case Aurora and InnoDB have codes of their own.
  */
 const GOING_AWAY = new Set([
   'ER_SERVER_SHUTDOWN',
@@ -48,27 +48,29 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
       take: ["SELECT GET_LOCK('nestjs-logout', 60)"],
       release: "SELECT RELEASE_LOCK('nestjs-logout')",
     },
-    // Not UNIX_TIMESTAMP(NOW()): that one repeats an hour when summer time ends.
-    // SYSDATE, unlike UTC_TIMESTAMP, is read when the row is: after its lock was waited for.
+    // Not UNIX_TIMESTAMP(NOW()), which repeats an hour when daylight saving time ends. SYSDATE is evaluated
+    // when the row is read, after the wait for its lock; UTC_TIMESTAMP has the start of the statement.
     now: `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', SYSDATE(3)) DIV 1000`,
-    // MariaDB has no @@server_uuid, and skips a comment with this number.
+    // MariaDB has no @@server_uuid, and ignores a comment with this version number. MySQL executes it.
     server: `CONCAT_WS(':', @@hostname, @@port, @@server_id /*!50700 , @@server_uuid */)`,
-    // A number in one release, a word in another.
+    // Some releases return a number, others a word.
     isReadOnly: `(CAST(@@global.read_only AS CHAR) NOT IN ('0', 'OFF'))`,
     ordered: (index) => ` FORCE INDEX (\`${prefixed(index)}\`)`,
     begin: ['START TRANSACTION READ WRITE'],
     prepareConnection: [
-      // The driver escapes quotes with backslashes: where they escape nothing, a client's text ends the
-      // literal that it stands in, and the rest of it is SQL.
+      // Prevents SQL injection. The driver escapes quotes with backslashes. In the mode NO_BACKSLASH_ESCAPES
+      // a quote in a client's text would end the literal, and the rest of the text would be SQL.
       `SET SESSION sql_mode = TRIM(BOTH ',' FROM REPLACE(CONCAT(',', @@SESSION.sql_mode, ','), ',NO_BACKSLASH_ESCAPES,', ','))`,
       'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
-      // A host that vanishes inside a transaction must not hold the head for ever (MariaDB can say so).
+      // A host that vanishes during a transaction must not keep the head locked. Only MariaDB has a timeout
+      // for idle transactions.
       'SET SESSION innodb_lock_wait_timeout = 2 /*M!100300 , SESSION idle_transaction_timeout = 4 */',
       "SET SESSION time_zone = '+00:00'",
     ],
     text: (expression) => `CAST(${expression} AS CHAR)`,
     hex: (column) => `LOWER(HEX(${column}))`,
-    // IGNORE would also cut what is too long, and takes a lock that two of them cannot both widen.
+    // Not INSERT IGNORE: it would truncate long values, and its shared locks on existing rows cause
+    // deadlocks.
     insertMissing: (name, columns, rows) => {
       const key = columns[0]?.name;
       return `${insert(name, columns, rows)} ON DUPLICATE KEY UPDATE ${key} = ${key}`;
@@ -88,7 +90,7 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
         `AND table_name IN (${tables.map(() => '?').join(', ')})`,
       values: [database, ...tables],
     }),
-    // `IN (…)` becomes a scan that locks every row on its way, those of open transactions included.
+    // Not `IN (…)`: that becomes a scan, which waits for every row of an open transaction on its way.
     deletePending: (count) =>
       `DELETE p FROM (SELECT CAST(? AS BINARY(16)) AS id` +
       ` UNION ALL SELECT ?`.repeat(count - 1) +

@@ -22,42 +22,43 @@ import type { LogDatabase } from './log-database.js';
 import { ServerLogDatabase } from './server-log-database.js';
 import { handleOf, type SqliteHandle, SqliteLogDatabase } from './sqlite-log-database.js';
 
-/** Where the log lives. */
+/** The database of the log. */
 export interface LogPlace {
-  /** The application's DataSource, or the options that were given for the log itself. */
+  /** The application's DataSource, or connection options for the log. */
   readonly source: DataSource | DataSourceOptions;
   readonly schema: string | undefined;
-  /** What the names of our tables and indexes begin with. */
+  /** The prefix of the names of our tables and indexes. */
   readonly tablePrefix?: string | undefined;
 }
 
-/** Where it lives and what may be done to make it. */
+/** The database of the log, and how to open it. */
 export interface LogLocation extends LogPlace {
-  /** Whether an empty log may be started beside another one. */
+  /** Whether a new log may be started next to another one. */
   readonly newLog?: boolean | undefined;
-  /** `none`: checks nothing, for commands that inspect a database that may be damaged. */
+  /** `none`: no checks, for commands that inspect a database that may be damaged. */
   readonly migrations: 'check' | 'run' | 'none';
-  /** Tables that may be missing, because an option that needs them is off. */
+  /** Tables that may be missing, because the option that needs them is off. */
   readonly unused?: readonly AuthTable[];
   readonly clock?: Pick<AuthClock, 'wall' | 'monotonic'>;
-  /** After how long a silence (ms) the feed takes a new connection instead of the one it has. */
+  /** After how long a silence (ms) the feed replaces its connection. */
   readonly feedTrustedFor?: number;
-  /** Called when the database refuses to let one of the log's connections in: its options may be old. */
+  /** Called when the database refuses a login of the log. Its password may have been changed. */
   readonly onRefused?: () => void;
 }
 
-/** For a process that never polls, or whose interval was not set. */
+/** The default of `feedTrustedFor` (ms), for a process that never polls. */
 const FEED_TRUSTED_FOR = 10_000;
 
-/** For how long the migration lock is tried (ms): few processes migrate at the same time. */
+/** How long to wait for the migration lock of another process (ms). */
 const MIGRATION_PATIENCE = 5_000;
 
 /**
- * Opens the log's own connections, makes its tables if that was asked for, and checks that they are
+ * Opens the log's own connections, creates the tables with `migrations: 'run'`, and checks that they are
  * complete.
  *
- * @throws AuthWiringError for what a retry cannot fix: missing tables, a read-only server, an entity of
- * the application with one of our names. Any other error: the database cannot be reached now.
+ * @throws AuthWiringError for a problem that a retry cannot fix: missing tables, a read-only server, an
+ * entity of the application with one of our names. Any other error means that the database cannot be
+ * reached now.
  */
 export async function openLogDatabase(location: LogLocation): Promise<LogDatabase> {
   const application = applicationOf(location);
@@ -102,7 +103,7 @@ export async function openLogDatabase(location: LogLocation): Promise<LogDatabas
   }
 }
 
-/** A DataSource of our own on the same database, connected. */
+/** Opens one more DataSource of our own on the same database. */
 export function connectTo(location: LogPlace): Promise<DataSource> {
   const options = deriveDataSourceOptions(optionsOf(location.source), location);
   return connect(applicationOf(location), options);
@@ -112,14 +113,15 @@ function applicationOf({ source }: LogPlace): DataSource | undefined {
   return isDataSource(source) ? source : undefined;
 }
 
-/** Connects a DataSource of the application's own class, with the drivers that the application has. */
+/** Connects a DataSource of the application's copy of TypeORM, with the application's drivers. */
 async function connect(
   application: DataSource | undefined,
   options: DataSourceOptions,
 ): Promise<DataSource> {
   const given = { ...options };
   if (application?.options.type === 'better-sqlite3') {
-    // A second copy of SQLite in one process damages the file: take the very driver object.
+    // Use the application's driver object. A second copy of the SQLite library in one process can damage the
+    // file: when one copy closes it, the operating system drops the file locks of the other.
     const { sqlite } = application.driver as unknown as { sqlite?: unknown };
     if (sqlite !== undefined) Object.assign(given, { driver: sqlite });
   }
@@ -129,14 +131,17 @@ async function connect(
   return dataSource.initialize();
 }
 
-/** A file that SQLite is about to make is for its owner alone, and so are those that SQLite makes beside it. */
+/**
+ * Creates a missing database file so that only its owner can read it. SQLite's own files next to it inherit
+ * this.
+ */
 function makePrivate(file: string | Buffer): void {
   if (typeof file !== 'string' || file === '' || file === ':memory:' || existsSync(file)) return;
   mkdirSync(dirname(file), { recursive: true });
   closeSync(openSync(file, 'a', 0o600));
 }
 
-/** @throws AuthWiringError where the package of the driver is not installed: no retry changes that. */
+/** @throws AuthWiringError if the package of the driver is not installed, which no retry can fix. */
 function construct(application: DataSource | undefined, options: DataSourceOptions): DataSource {
   const Class = application === undefined ? DataSource : dataSourceClassOf(application);
   try {
@@ -151,8 +156,8 @@ function construct(application: DataSource | undefined, options: DataSourceOptio
 }
 
 /**
- * H3: a server that does not say which one it is, as Amazon Aurora, which refuses every function of the
- * WAL, is one without an identity: its log jumps at each load.
+ * Handles servers without an identity, such as Amazon Aurora, which refuses every WAL function. Their log
+ * jumps at every load (H3).
  */
 async function namable(dataSource: DataSource, dialect: Dialect): Promise<Dialect> {
   const runner = dataSource.createQueryRunner('master');
@@ -175,7 +180,7 @@ function isInMemory(options: DataSourceOptions): boolean {
   );
 }
 
-/** An in-memory database has one handle; ours is the application's, gated for reads too. */
+/** Opens the log in an in-memory database. It has only one handle, so the log shares the application's. */
 function openShared(application: DataSource, location: LogLocation): LogDatabase {
   const handle = handleOf(application);
   if (handle === undefined) {
@@ -184,7 +189,9 @@ function openShared(application: DataSource, location: LogLocation): LogDatabase
   return new SqliteLogDatabase(undefined, handle, dialectOf(application, location), application);
 }
 
-/** Each migration does nothing where its objects exist: so none has to be recorded. */
+/**
+ * Runs all migrations. Each does nothing for objects that exist, so it need not be recorded which have run.
+ */
 async function migrateShared(application: DataSource, location: LogLocation): Promise<void> {
   const runner = application.createQueryRunner();
   try {
@@ -194,7 +201,10 @@ async function migrateShared(application: DataSource, location: LogLocation): Pr
   }
 }
 
-/** Our own handle: it never waits inside SQLite, and a commit is on disk. */
+/**
+ * Our own handle. It never waits inside SQLite, which would block the event loop, and a commit is on disk
+ * when it returns.
+ */
 function openedHandle(dataSource: DataSource): SqliteHandle {
   const handle = handleOf(dataSource);
   if (handle === undefined) throw new Error('better-sqlite3 gave no handle.');
@@ -203,7 +213,7 @@ function openedHandle(dataSource: DataSource): SqliteHandle {
   return handle;
 }
 
-/** Makes the tables, if that was asked for, and checks that they are complete and ours. */
+/** Creates the tables with `migrations: 'run'`, and checks that they are complete and ours. */
 async function prepare(
   database: LogDatabase,
   location: LogLocation,
@@ -225,7 +235,10 @@ async function prepare(
   await checkTables(database, location.unused);
 }
 
-/** Several processes may do this at once: one works, the others wait and then find nothing to do. */
+/**
+ * Runs the migrations under a lock. Of several processes, one runs them; the others wait and find nothing
+ * to do.
+ */
 async function migrate(dataSource: DataSource, dialect: Dialect): Promise<void> {
   const runner = dataSource.createQueryRunner('master');
   const { take, release, undo } = dialect.migrationLock;

@@ -9,7 +9,7 @@ export type Counted = 'auth_event' | 'auth_pending' | 'auth_session';
 /** A bound in the head that an operator can lower. */
 export type LoweredBound = 'maxStaleness' | 'maxTokenLife';
 
-/** Settings and states of a server that doctor reads, each as an expression of its own database. */
+/** The settings and states of a server that `doctor` reads, each an expression of one database. */
 const SETTINGS = {
   inRecovery: 'pg_is_in_recovery()::text',
   fsync: `current_setting('fsync')`,
@@ -19,8 +19,8 @@ const SETTINGS = {
 } as const;
 
 /**
- * The statements that only the command needs: what `status` and `doctor` read, and what operators set.
- * What they read is raw: they count, and compare tables in one snapshot.
+ * The statements that only the command needs: `status` and `doctor` read, and operators set values. The reads
+ * are raw SQL, because they count rows and compare tables in one snapshot.
  */
 export class OperatorStatements extends Statements {
   private readonly head = this.table(AuthHead);
@@ -36,8 +36,8 @@ export class OperatorStatements extends Statements {
   readonly raiseFormat = this.head.update(['id = 1'], ['format']);
 
   /**
-   * The head and the log's id beside the last event, with the database's time in the same snapshot.
-   * Raw: three tables are joined, so that a change in between shows as no contradiction.
+   * Reads the head, the id of the log, the last event and the database's time in one snapshot. With several
+   * reads, a write in between would look like a contradiction.
    */
   figures(): Statement {
     const { text, hex, table, now } = this.dialect;
@@ -50,7 +50,7 @@ export class OperatorStatements extends Statements {
     );
   }
 
-  /** How many rows a table has; of sessions only the open ones. */
+  /** Counts the rows of a table; of sessions, only the open ones. */
   count(name: Counted): Statement {
     const { text, table, now } = this.dialect;
     const open =
@@ -60,25 +60,25 @@ export class OperatorStatements extends Statements {
     return this.once(`SELECT ${text('COUNT(*)')} AS n FROM ${table(name)}${open}`);
   }
 
-  /** A row, if the one row of the log or of the head exists. */
+  /** Returns a row if the one row of `auth_log` or `auth_head` exists. */
   hasRow(name: AuthTable & ('auth_log' | 'auth_head')): Statement {
     const { table } = this.dialect;
     return this.once(`SELECT 1 AS one FROM ${table(name)} WHERE id = 1`);
   }
 
-  /** One setting of the server, as `value`. */
+  /** Reads one setting of the server, as `value`. */
   setting(name: keyof typeof SETTINGS): Statement {
     return { sql: `SELECT ${SETTINGS[name]} AS value`, values: [] };
   }
 
   /** Whether the server refuses writes. */
   cannotWrite(): Statement {
-    // Not `read_only`: the connection refuses an answer of a standby that has this name.
+    // Not named `read_only`: a connection refuses a standby by a column of this name.
     const { text, isReadOnly } = this.dialect;
     return this.once(`SELECT ${text(isReadOnly)} AS cannot_write`);
   }
 
-  /** How many events there have to be above what was purged, and how many there are. */
+  /** Counts the events above the purged positions, and how many there must be. */
   gaps(): Statement {
     const { text, table } = this.dialect;
     const found = `(SELECT COUNT(*) FROM ${table('auth_event')} e WHERE e.position > h.purged_through AND e.position <= h.position)`;
@@ -89,7 +89,7 @@ export class OperatorStatements extends Statements {
     );
   }
 
-  /** Lowers a registered bound (ms); the head says who did it. */
+  /** Lowers a registered bound (ms). The head also stores who did it. */
   lowerBound(bound: LoweredBound, to: number, by: string): Statement {
     return bound === 'maxStaleness'
       ? this.lowerStaleness({ maxStaleness: to, maxStalenessBy: by })
@@ -103,7 +103,7 @@ const readHead = reader(AuthHead);
 export interface LogFigures extends AuthHead {
   readonly logId: string;
   readonly lastPosition: number;
-  /** Its id; `null` while the log is empty. */
+  /** The id of the last event; `null` while the log is empty. */
   readonly lastEvent: string | null;
   /** The database's time (epoch ms). */
   readonly now: number;

@@ -3,7 +3,7 @@ import { errorCodeOf, isServerError } from './driver-connection.js';
 import type { ColumnKind } from './entities/table.js';
 import type { Row, Statement } from './statement.js';
 
-/** The array type in which a column's values are sent, one element for each row. */
+/** The type of the array in which the values of a column are sent, one element for each row. */
 const ARRAYS: Readonly<Record<ColumnKind, string>> = {
   position: 'bigint[]',
   bytes: 'bytea[]',
@@ -14,14 +14,15 @@ const ARRAYS: Readonly<Record<ColumnKind, string>> = {
   flag: 'bigint[]',
 };
 
-/** Lock timeout, serialisation failure, deadlock. */
+/** Lock timeout, serialization failure, deadlock. */
 const CONFLICTS = new Set(['55P03', '40001', '40P01']);
 
-/** For how long a transaction waits for a lock. */
+/** How long a transaction waits for a lock. */
 const LOCK_TIMEOUT = '2s';
 
-// One round trip. A host that vanishes in between must not hold the head for ever. Somebody's role
-// default must not make a logout serializable or volatile.
+// One round trip. The timeouts release the head if the host of a transaction vanishes. Isolation and
+// synchronous_commit are set, because the defaults of a role could make a logout serializable, or lose it
+// after a crash.
 const BEGIN =
   `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; ` +
   `SET LOCAL statement_timeout = '5s'; ` +
@@ -33,7 +34,10 @@ interface PostgresResult {
   readonly rowCount?: number | null;
 }
 
-/** What of pg's client is used apart from TypeORM, which loses the answers to several statements. */
+/**
+ * The part of pg's client that is used directly: TypeORM drops the results of several statements in one
+ * query.
+ */
 interface PostgresClient {
   query(sql: string): Promise<PostgresResult | readonly PostgresResult[]>;
   query(prepared: {
@@ -43,12 +47,16 @@ interface PostgresClient {
   }): Promise<PostgresResult>;
 }
 
-/** Where a pooler gives each transaction another connection: it lacks the plan, or another client made it. */
+/**
+ * The errors of plan names behind a pooler, which gives each transaction another connection: there the plan
+ * does not exist, or another client has created it.
+ */
 const NOT_NAMED_HERE = new Set(['26000', '42P05']);
 
 /**
- * A statement cannot choose its isolation, so it looks at it: a pooler's connection has what others left
- * there, and a role has defaults. What it sets ends with it.
+ * A single statement cannot set its own isolation level, so it checks the current one: a role has defaults,
+ * and behind a pooler other clients may have changed the settings. What it sets is local to its
+ * transaction.
  */
 function oneStatement(): OneStatement {
   let mayName = true;
@@ -75,13 +83,13 @@ function oneStatement(): OneStatement {
         return send(client, statement);
       }
     },
-    // Not where the server ended the connection, or failed inside: it may have committed before that.
+    // Not if the server ended the connection or had an internal error: it may have committed before that.
     isUndone: (error) =>
       isServerError(error) && !/^(57P|08|58|XX)/.test(errorCodeOf(error) ?? 'XX'),
   };
 }
 
-/** PostgreSQL: every name qualified, every value selected as text, READ COMMITTED by name. */
+/** PostgreSQL. All names are qualified, all values are selected as text. */
 export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
   const quoted = quotedSchema(schema);
   const standard = standardDialect((name) => `${quoted}."${name}"`, tablePrefix);
@@ -104,7 +112,7 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
     canAddIfMissing: true,
     isThereAlready: () => false,
     isDenied: (error) => errorCodeOf(error) === '42501',
-    // Only who may update a column of a row may lock it.
+    // A role may lock a row only if it may update one of its columns.
     lockingColumn: 'event_id',
     migrationLock: {
       take: ['BEGIN', 'SELECT pg_advisory_xact_lock(7355608)'],
@@ -112,7 +120,7 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
       undo: 'ROLLBACK',
     },
     now: `(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint`,
-    // The timeline: it changes at a promotion, and reading it takes no privileges.
+    // The timeline, which changes at a promotion. Reading it needs no privileges.
     server: `CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END`,
     isReadOnly: `CASE WHEN pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END`,
     behindNull: (column, order) => `${column} ${order}, `,
@@ -138,7 +146,7 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
     insert,
     insertMissing: (name, columns, rows) => {
       const key = columns[0]?.name;
-      // DO NOTHING would lock nothing, and the row could go before it is read.
+      // Not DO NOTHING: that does not lock the existing row, which could be deleted before it is read.
       return `${insert(name, columns, rows)} ON CONFLICT (${key}) DO UPDATE SET ${key} = EXCLUDED.${key}`;
     },
     updateInOrder: (name, key, set, where) =>
@@ -162,16 +170,16 @@ export function postgresDialect(schema: string, tablePrefix = ''): Dialect {
       if (!isServerError(error)) return 'connection';
       const code = errorCodeOf(error) ?? '';
       if (CONFLICTS.has(code)) return 'conflict';
-      // The server is shutting down, ends this connection, or is a standby: that one refuses BEGIN READ
-      // WRITE as something it does not support.
+      // The server is shutting down, has ended this connection, or is a standby. A standby refuses BEGIN READ
+      // WRITE as an unsupported feature (0A000).
       return /^(57P|08|25006|0A000)/.test(code) ? 'connection' : 'permanent';
     },
   };
 }
 
 /**
- * A schema as statements have it. One of the application's DataSource may have any name, and `$1` or `?` in it
- * would be taken for a placeholder: such a name is written with Unicode escapes.
+ * Quotes a schema. The schema of the application's DataSource may have any name. In a statement, `$1` or
+ * `?` in the name would look like a placeholder, so such a name is written with Unicode escapes.
  */
 function quotedSchema(schema: string): string {
   const quoted = `"${schema.replaceAll('"', '""')}"`;

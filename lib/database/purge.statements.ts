@@ -3,14 +3,14 @@ import { RevocationEvent } from './entities/revocation-event.entity.js';
 import { Statements } from './statement-repository.js';
 import type { Statement } from './statement.js';
 
-/** The statements by which one instance at a time finds the events that can be deleted. */
+/** The statements of the purge, which one instance at a time runs to find events that can be deleted. */
 export class PurgeStatements extends Statements {
   private readonly head = this.table(AuthHead);
   private readonly event = this.table(RevocationEvent);
 
   /**
-   * X1: expired, and it and its successor older than `cutoff`; the last event always stays. Raw: it looks
-   * at the head and at the successor.
+   * Finds expired events. An event is deleted only if it and its successor are older than `cutoff` (X1), and
+   * never if it is the last one. Raw SQL, because it also reads the head and the successor.
    */
   readonly findExpired = this.prepare<[now: number, cutoff: number, limit: number]>(
     `SELECT ${this.event.select('e', ['position'])} FROM ${this.event.table} e ` +
@@ -20,18 +20,19 @@ export class PurgeStatements extends Statements {
       `ORDER BY e.keep_until LIMIT ?3`,
   );
 
-  /** The first events above `after`, with the time at which each was written. */
+  /** The first events above a position, with the time at which each was written. */
   readonly listAges = this.event.findSome(['position >'], {
     only: ['position', 'createdAt'],
     orderBy: 'position',
   });
 
   /**
-   * Events that one of those above `after` and up to `through` covers: the same key and kind, nothing
-   * spared that the older one ends, and remembered for as long. What ends access tokens only covers
-   * nothing else and is covered by nothing else: a reload looks for it in a place of its own (X3).
+   * Finds events that a newer event makes redundant. The newer event is above `after` and up to `through`,
+   * has the same key and kind, revokes everything that the older one revokes, and is kept at least as long.
+   * Events that revoke only access tokens are compared only with each other, because the index keeps them
+   * apart (X3).
    *
-   * Raw: it joins the events with themselves.
+   * Raw SQL, because it joins the table with itself.
    */
   readonly findCovered = this.prepare<[after: number, through: number, limit: number]>(
     `SELECT DISTINCT ${this.event.select('e', ['position'])} FROM ${this.event.table} l ` +
@@ -50,12 +51,15 @@ export class PurgeStatements extends Statements {
   );
   private readonly renew = this.head.update(['id = 1', 'purgeClaimedUntil'], ['purgeClaimedUntil']);
 
-  /** X2: one instance at a time; the claim expires by database time, should its holder crash. */
+  /**
+   * Claims the purge for this instance (X2). The claim expires by the database's time if the instance
+   * crashes.
+   */
   claimPurge(now: number, until: number): Statement {
     return this.claim(now, { purgeClaimedUntil: until });
   }
 
-  /** Prolongs the claim that ends at `until`, if no other instance has taken it since; 0 gives it back. */
+  /** Extends the claim until `next`, unless another instance has taken it since. With 0 it is released. */
   renewPurge(until: number, next: number): Statement {
     return this.renew(until, { purgeClaimedUntil: next });
   }

@@ -16,28 +16,28 @@ import { type LogDatabase, StorageFailure, type Via } from './log-database.js';
 import type { Row, Statement, StatementResult, Transaction } from './statement.js';
 
 /**
- * For how long a transaction or a read may take before its connection is cut (ms): longer than a lock
- * is waited for, and short enough to try again on another connection while the caller waits.
+ * How long a transaction or a read may take before its connection is cut (ms). It is longer than the lock
+ * timeout, and short enough that the caller can still try again on another connection.
  */
 const ANSWER_LIMIT = 2_500;
 
-/** For how long the feed's load or registration may take, a reconnect included (ms). */
+/** How long a load or a registration on the feed's connection may take, including a reconnect (ms). */
 const FEED_LIMIT = CONNECT_LIMIT + ANSWER_LIMIT;
 
-/** A connection of the pool that was not used for longer (ms) may be dead: it is replaced, not tried. */
+/** A pool connection that was not used for longer (ms) may be dead, so it is replaced before it is used. */
 const TRUSTED_FOR = 10_000;
 
-/** A connection of the pool, for one caller. */
+/** A connection of the pool while one caller uses it. */
 interface Lease {
   readonly runner: QueryRunner;
   readonly connection: DriverConnection;
-  /** Whether it was not used before. */
+  /** Whether it is new. */
   readonly isFresh: boolean;
 }
 
 /** PostgreSQL, MySQL and MariaDB: a small pool of our own DataSource, and the feed's connection. */
 export class ServerLogDatabase implements LogDatabase {
-  /** Of connections of the pool; one that is not among them is not prepared yet. */
+  /** When each pool connection last answered. A connection that is not in it is new and must be prepared. */
   private readonly answers: LastAnswers;
 
   constructor(
@@ -46,9 +46,9 @@ export class ServerLogDatabase implements LogDatabase {
     private feed: FeedConnection,
     clock: Pick<AuthClock, 'wall' | 'monotonic'>,
     private readonly settings: {
-      /** For commands that only read: a standby may answer. */
+      /** Whether a standby may answer; for commands that only read. */
       readonly mayBeStandby: boolean;
-      /** Called with why a connection could not be had; it throws that again. */
+      /** Called with the error of a failed connection; it throws the error again. */
       readonly onFailure: (error: unknown) => never;
     },
   ) {
@@ -98,7 +98,10 @@ export class ServerLogDatabase implements LogDatabase {
     }
   }
 
-  /** What the feed's connection finds dead it sends again; a failed transaction is for its caller. */
+  /**
+   * Runs a transaction on the feed's connection. `ask()` repeats what fails on a dead connection, and a
+   * transaction must not be repeated: it may have been committed. So its failure is passed as a result.
+   */
   private async onFeed<T>(drive: (runner: QueryRunner) => Promise<T>): Promise<T> {
     const [settled] = await this.feed.ask(FEED_LIMIT, (runner) =>
       Promise.allSettled([drive(runner)]),
@@ -142,13 +145,13 @@ export class ServerLogDatabase implements LogDatabase {
       return result;
     } catch (error) {
       cut(await runner.connect());
-      // Only a conflict is a sure no; whatever else went wrong, the commit may have been made.
+      // After a conflict nothing was committed for sure. After any other error it may have been.
       const outcome = this.dialect.failure(error) === 'conflict' ? 'rolled back' : 'unknown';
       throw new StorageFailure(outcome, 'COMMIT was not answered well.', true, error);
     }
   }
 
-  /** Opens the transaction and runs its first statement, in one round trip where the driver can. */
+  /** Opens the transaction and runs its first statement, in one round trip if the driver can. */
   private async begin(runner: QueryRunner, first: Statement): Promise<StatementResult> {
     const { begin, openWith } = this.dialect;
     if (openWith !== undefined && first.values.length === 0) {
@@ -158,7 +161,7 @@ export class ServerLogDatabase implements LogDatabase {
     return this.run(runner, first);
   }
 
-  /** A connection that cannot even roll back is never handed to the next caller. */
+  /** Rolls back. If that fails, the connection is cut, so that the next caller does not get it. */
   private async rollBack(runner: QueryRunner): Promise<void> {
     try {
       await runner.query('ROLLBACK');
@@ -168,10 +171,10 @@ export class ServerLogDatabase implements LogDatabase {
   }
 
   /**
-   * A connection that does not answer is cut, so that its statement fails and no caller waits for ever.
+   * Runs `work` on a connection of the pool. A connection that does not answer in time is cut, so that its
+   * statement fails and no caller waits forever.
    *
-   * @param isRepeatable - Whether `work` may run again on another connection, because the one it had
-   * turned out to be dead.
+   * @param isRepeatable - Whether `work` may run again on another connection if this one is dead.
    */
   private async withConnection<T>(
     work: (runner: QueryRunner) => Promise<T>,
@@ -194,7 +197,7 @@ export class ServerLogDatabase implements LogDatabase {
       this.answers.note(connection);
       await runner.release();
     }
-    // Each round has used up one of the old connections.
+    // This ends, because each round removes one of the old connections.
     return this.withConnection(work, isRepeatable);
   }
 
@@ -240,7 +243,7 @@ export class ServerLogDatabase implements LogDatabase {
   private async run(runner: QueryRunner, statement: Statement): Promise<StatementResult> {
     const result = await this.send(runner, statement);
     if (result.rows[0]?.['read_only'] === '1' && !this.settings.mayBeStandby) {
-      // Its address may lead to the new primary by now, but only a new connection finds out.
+      // Cut it: the host name may lead to the new primary by now, but only a new connection looks it up.
       cut(await runner.connect());
       throw new Error(
         'A standby answered: it cannot be written to, and what it says of the log may be old.',

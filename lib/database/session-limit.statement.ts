@@ -4,11 +4,13 @@ import { bytesOf, type Statement, statementOf } from './statement.js';
 import type { SessionRow } from './session.statements.js';
 
 /**
- * The ids of an account's open sessions that share a limit with `session`, without itself. Raw SQL,
- * because it reads a bounded part of the index in order and judges that part outside of it.
+ * Finds an account's other open sessions that share a limit (`maxSessions`) with `session`. Raw SQL,
+ * because it first reads a bounded part of the index in its order, and then filters that part. So an
+ * account with many rows cannot make a login slow.
  *
- * @param group - The client name that is counted, or `null` for all except the `listed` ones.
- * @param passed - How many rows of the index are read at most.
+ * @param group - The client name to count, or `null` for all clients that are not `listed`.
+ * @param judgement - The watermarks, which exclude revoked sessions.
+ * @param page - The order, the most rows to read (`passed`), and which of the found sessions to return.
  */
 export function sharingALimit(
   dialect: Dialect,
@@ -51,8 +53,8 @@ export function sharingALimit(
 }
 
 /**
- * A condition on the client name, and its values. MariaDB takes `'tv '` for `'tv'`; such a name is not
- * the listed one, and would otherwise have no limit at all.
+ * A condition on the client name, and its values. For MariaDB `'tv '` equals `'tv'`. A name with a blank at
+ * its end is not the listed one, and without the LIKE it would be counted in no group and have no limit.
  */
 function countedClients(
   only: string | null,

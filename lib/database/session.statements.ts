@@ -6,58 +6,61 @@ import { LogStatements, type ReadHead, readHeadOf } from './log.statements.js';
 import { Statements } from './statement-repository.js';
 import type { AuthClock } from '../platform/auth-clock.js';
 
-/** One login. */
+/** One row of `auth_session`. */
 export type SessionRow = AuthSession;
 
-/** One refresh token of a session. */
+/** One row of `auth_refresh`. */
 export type RefreshRow = RefreshToken;
 
-/** A place in an account's sessions, which are ordered by time and then by key. */
+/** A place in the list of an account's sessions, which is ordered by time and then by key. */
 export type SessionPlace = Pick<SessionRow, 'createdAt' | 'key'>;
 
-/** What is kept of an idempotency key. */
+/** What is stored for retries with an idempotency key. */
 export interface RetryProof {
+  /** The digest of the idempotency key. */
   readonly digest: string;
-  /** The successor, under a key that needs the idempotency key. */
+  /** The successor, encrypted with a key that needs the idempotency key. */
   readonly sealed: string;
 }
 
-/** A refresh token that was presented, with everything that decides about it, as one statement saw it. */
+/** A refresh token that a client presented, with everything that decides about it, read in one snapshot. */
 export interface PresentedToken {
   readonly session: SessionRow;
   readonly refresh: RefreshRow;
   readonly judgement: Judgement;
-  /** When the token so many rotations before was replaced; `null` for a session with fewer. */
+  /**
+   * When the token a given number of rotations earlier was replaced; `null` if there were fewer rotations.
+   */
   readonly replacedBefore: number | null;
-  /** Whether the end of the session was committed and waits to be numbered (C5). */
+  /** Whether a pending event ends the session: it is committed and not numbered yet (C5). */
   readonly isEnding: boolean;
-  /** The head of the log at that moment. */
+  /** The head of the log in the same snapshot. */
   readonly read: ReadHead;
 }
 
-/** Before every session. */
+/** The place before the newest session. */
 const FIRST_PLACE: SessionPlace = { createdAt: Number.MAX_SAFE_INTEGER, key: 'f'.repeat(32) };
 
-/** What the names of the token's columns begin with, beside those of its session. */
+/** The prefix of the token's columns in a row that also has the columns of its session. */
 const PRESENTED = 'token_';
 
-/** Used tokens that one rotation deletes at most. */
+/** How many used tokens one rotation deletes at most. */
 const FORGOTTEN_AT_ONCE = 50;
 
 const FORGOTTEN_SUCCESSOR = ['sealedSuccessor = NULL', 'graceUntil = NULL'] as const;
 
-/** Every statement about sessions and refresh tokens, written once for all dialects. */
+/** Every statement about sessions and refresh tokens, for all dialects. */
 export class SessionStatements extends Statements {
   private readonly session = this.table(AuthSession);
   private readonly refresh = this.table(RefreshToken);
   private readonly judged = judgedBy(this.dialect, 's.subject_key', '?1');
   private readonly positioned = new LogStatements(this.dialect).positioned;
 
-  /** Does nothing when an earlier attempt, whose COMMIT was not answered, inserted it. */
+  /** Inserts do nothing if an earlier attempt inserted the row, whose COMMIT was not answered. */
   readonly insertSession = this.session.insertMissing();
   readonly insertRefresh = this.refresh.insertMissing();
 
-  /** What sessions of an account are judged by: always one row. Raw: it joins two rows of one table. */
+  /** Reads the judgement of an account, always one row. Raw SQL, because it joins two rows of one table. */
   readonly judge = this.prepare<[subjectKey: string, issuerKey: string]>(
     `SELECT ${this.judged.columns}, ${this.dialect.text(this.dialect.now)} AS now FROM (SELECT 1 AS one) o${judgedBy(this.dialect, '?1', '?2').joins}`,
     'hex',
@@ -65,9 +68,8 @@ export class SessionStatements extends Statements {
   );
 
   /**
-   * Everything that decides about refresh tokens, in one snapshot: each with its session, what that is
-   * judged by, when the token so many rotations before was replaced, whether the end of the session waits
-   * to be numbered, and the position of the log (G1). Raw: it reads most of the tables.
+   * Reads everything that decides about refresh tokens, in one snapshot (G1): see {@link PresentedToken}. Raw
+   * SQL, because it reads most of the tables.
    */
   private readonly findEach = this.prepare<
     [issuerKey: string, steps: number, digests: readonly string[]]
@@ -84,10 +86,15 @@ export class SessionStatements extends Statements {
     'hexes',
   );
 
-  /** Of one token. A kept plan for a list would scan what was a small table. */
+  /**
+   * The same for one token, with a kept plan. A plan for a list, made while the table is small, would scan
+   * it.
+   */
   private readonly findOne = named('presented', this.findEach);
 
-  /** The one lock of a refresh; a logout of the session takes the same (RT-08). */
+  /**
+   * The only lock of a refresh. A logout of the session takes the same lock, so they never overlap (RT-08).
+   */
   readonly lockSession = this.session.find(['key'], { only: ['key'], lock: true });
 
   private readonly findNumbered = this.prepare<[sessionKey: string, number: number]>(
@@ -97,13 +104,15 @@ export class SessionStatements extends Statements {
     'plain',
   );
 
-  /** RT-03: the one conditional write; the caller that changes the row has won. */
+  /**
+   * Replaces a token unless it was replaced (RT-03). Only the caller that changes the row has a successor.
+   */
   readonly replace = this.refresh.update(
     ['digest', 'replacedAt IS NULL'],
     ['replacedAt', 'graceUntil', 'sealedSuccessor', 'retryDigest', 'retrySealed'],
   );
 
-  /** A token that was presented in a logout: use of its predecessor is noticed afterwards (S17). */
+  /** Marks a token as used by a logout, so that a later use of it or of its predecessor is noticed (S17). */
   readonly useUp = this.refresh.update(
     ['digest', 'replacedAt IS NULL'],
     [`replacedAt = ${this.dialect.now}`],
@@ -113,16 +122,18 @@ export class SessionStatements extends Statements {
 
   readonly countRetry = this.refresh.update(['digest'], ['retries = retries + 1']);
 
-  /** A retry that proved to come from the same client; see {@link AuthSession.retriesUntil}. */
+  /** Counts a retry that has proven to come from the same client; see {@link AuthSession.retriesUntil}. */
   readonly countProvenRetry = this.session.update(['key'], ['retriesUntil']);
 
-  /** Sealed successors are kept for their grace and no longer. */
+  /**
+   * Deletes encrypted successors when their grace is over, so that a leaked database contains few of them.
+   */
   readonly forgetSuccessors = this.refresh.update(
     ['sessionKey', 'graceUntil <'],
     FORGOTTEN_SUCCESSOR,
   );
 
-  /** What a refresh changes in the row of its session. */
+  /** Updates the row of a session at a refresh. */
   readonly see = this.session.update(
     ['key'],
     [
@@ -136,15 +147,15 @@ export class SessionStatements extends Statements {
     ],
   );
 
-  /** What a confirmed login changes in the row of its session. */
+  /** Updates the row of a session when its login was confirmed. */
   readonly confirm = this.session.update(['key'], ['authTime', 'kid', 'network']);
 
   /** One session by its key, without a lock. */
   readonly findByKey = this.session.find(['key']);
 
   /**
-   * Raw: each database needs its own advice to take the order from the index, and MariaDB does not find a
-   * comparison of rows in one.
+   * Raw SQL, because each database needs another hint to use the order of the index, and MariaDB uses no
+   * index for a comparison of row values: `(a, b) < (?, ?)`.
    */
   private readonly page = this.prepare<
     [subjectKey: string, createdAt: number, key: string, limit: number]
@@ -159,28 +170,30 @@ export class SessionStatements extends Statements {
     'plain',
   );
 
-  /** Open sessions whose last access token was signed by this key, page by page. */
+  /** A page of open sessions whose last access token was signed by this key. */
   readonly listByKey = this.session.findSome(['kid', 'key >', 'endedAt IS NULL', 'idleUntil >'], {
     only: ['sid', 'key'],
     orderBy: 'key',
   });
 
-  /** Logins of a grant that started below a position and have not ended, page by page. */
+  /** A page of open sessions of a grant that started below a position. */
   readonly listByGrant = this.session.findSome(['grantId', 'key >', 'endedAt IS NULL', 'gen <'], {
     only: ['sid', 'key', 'grantId'],
     orderBy: 'key',
   });
 
-  /** Logins of an account that started below a position, some at once. */
+  /** Some sessions of an account that started below a position. */
   readonly findOfSubject = this.session.findSome(['subjectKey', 'gen <'], { only: ['key'] });
 
-  /** Sessions that ended, or could no longer be refreshed, before a time: each by its own index. */
+  /** Sessions that were ended or became idle before a time. Each condition has its own index. */
   readonly findOver = {
     endedAt: this.session.findSome(['endedAt <'], { only: ['key'] }),
     idleUntil: this.session.findSome(['idleUntil <'], { only: ['key'] }),
   };
 
-  /** Sessions that a cut-off of their account ended before a time. Raw: it joins two tables. */
+  /**
+   * Sessions that a watermark of their account revoked before a time. Raw SQL, because it joins two tables.
+   */
   readonly findMarked = this.prepare<[before: number, limit: number]>(
     `SELECT ${this.session.select('s', ['key'])} FROM ${this.dialect.table('auth_subject')} a ` +
       `JOIN ${this.session.table} s ON s.subject_key = a.subject_key ` +
@@ -188,13 +201,15 @@ export class SessionStatements extends Statements {
       `CASE WHEN s.session_key = a.except_key THEN a.spared_below ELSE a.kills_below END LIMIT ?`,
   );
 
-  /** Sessions before their tokens, in the order in which a refresh locks them. */
+  /** Deletes sessions before their tokens: a refresh locks in the same order, so the two cannot deadlock. */
   readonly erase = [
     this.session.delete(['key IN']),
     this.refresh.delete(['sessionKey IN']),
   ] as const;
 
-  /** Successors past their grace, and used tokens whose reuse would prove nothing any more. */
+  /**
+   * Encrypted successors after their grace, and used tokens that have expired: their reuse proves nothing.
+   */
   readonly findTraces = {
     graceUntil: this.refresh.findSome(['graceUntil <'], { only: ['digest'] }),
     expiresAt: this.refresh.findSome(['expiresAt <', 'replacedAt IS NOT NULL'], {
@@ -207,29 +222,31 @@ export class SessionStatements extends Statements {
     expiresAt: this.refresh.delete(['digest IN']),
   };
 
-  /** Each of these tokens that there is, with everything that decides about it; read with `presentedOf`. */
+  /**
+   * Reads those of these tokens that exist, each with everything that decides about it; see `presentedOf`.
+   */
   findPresented(issuerKey: string, steps: number, digests: readonly string[]): Statement {
     return (digests.length === 1 ? this.findOne : this.findEach)(issuerKey, steps, digests);
   }
 
-  /** The next token of a session after one of them, and the newest. */
+  /** Reads the token after this one, and the newest token of the session. */
   successors(sessionKey: string, number: number): Statement {
     return this.findNumbered(sessionKey, number + 1);
   }
 
   /**
-   * Deletes used tokens up to one number, a few at a time: a session of an earlier release may have
-   * left a million of them, and these go when they expire.
+   * Deletes used tokens up to a number, at most 50 at a time. A session of an earlier release may have a
+   * million of them. Those that remain are deleted when they expire.
    */
   forgetUsed(sessionKey: string, upTo: number): Statement {
     return this.deleteNumbered(sessionKey, upTo - FORGOTTEN_AT_ONCE, upTo);
   }
 
   /**
-   * Sessions of an account whose rows have not ended, the newest first; some of them may have expired,
-   * or be ended by a mark.
+   * Sessions of an account whose rows are not ended, the newest first. Some may have expired or be revoked
+   * by a watermark.
    *
-   * @param after - The last one of the page before.
+   * @param after - The place of the last session on the previous page.
    */
   pageOpen(subjectKey: string, after: SessionPlace | undefined, limit: number): Statement {
     const { createdAt, key } = after ?? FIRST_PLACE;
@@ -237,7 +254,7 @@ export class SessionStatements extends Statements {
   }
 }
 
-/** The row of a token that was not used yet. */
+/** The row of an unused token. */
 export function newRefreshRow(
   digest: string,
   sessionKey: string,
@@ -266,7 +283,7 @@ export const refreshOf = reader(RefreshToken);
 
 const presentedRefreshOf = reader(RefreshToken, undefined, PRESENTED);
 
-/** One row of {@link SessionStatements.findPresented}. */
+/** Reads a row of {@link SessionStatements.findPresented}. */
 export function presentedOf(row: Row, clock: Pick<AuthClock, 'database'>): PresentedToken {
   const { replaced_before: before = null, pending_ends: pendingEnds } = row;
   return {

@@ -5,7 +5,7 @@ import type { Dialect } from './dialect.js';
 import { type LogDatabase, StorageFailure } from './log-database.js';
 import type { Row, Statement, StatementResult, Transaction } from './statement.js';
 
-/** What we use of better-sqlite3's Database. */
+/** The part of better-sqlite3's Database that is used. */
 export interface SqliteHandle {
   readonly inTransaction: boolean;
   prepare(sql: string): {
@@ -16,7 +16,7 @@ export interface SqliteHandle {
   pragma(source: string): unknown;
 }
 
-/** For how long a write waits for the application's own transaction to end. */
+/** How long a write waits for the application's own transaction (ms). */
 const GATE_TIMEOUT = 5_000;
 
 const LOCKED = 'A write transaction of the application kept SQLite locked for 5 seconds.';
@@ -24,31 +24,34 @@ const ADVICE =
   `${LOCKED} If this logout was called inside that transaction, pass its manager: ` +
   'logout(token, { manager }).';
 
-/** Every revocation in it is forgotten. */
+/** The message if the in-memory database, and with it every revocation, is gone. */
 const FORGOTTEN =
   'The application opened its in-memory DataSource again: that is a new database, and the revocation ' +
   'log went with the old one. Restart the application, or use a file.';
 
-/** better-sqlite3's handle of a DataSource; none before it is initialised. */
+/** The better-sqlite3 handle of a DataSource; `undefined` before it is initialized. */
 export function handleOf(dataSource: DataSource | undefined): SqliteHandle | undefined {
   const driver = dataSource?.driver as unknown as { databaseConnection?: SqliteHandle } | undefined;
   return driver?.databaseConnection;
 }
 
 /**
- * SQLite: every transaction runs within one tick, on a handle of its own, and only while the
- * application's handle has no transaction open; so the application gets no
- * SQLITE_BUSY because of this library.
+ * The log on SQLite. Every transaction runs synchronously, within one tick, on a handle of its own, and only
+ * while the application has no open transaction. So this library never causes a SQLITE_BUSY in the
+ * application.
  */
 export class SqliteLogDatabase implements LogDatabase {
   private readonly prepared = new Map<string, ReturnType<SqliteHandle['prepare']>>();
 
   constructor(
-    /** Ours; `undefined` where the handle is the application's, because its database is in memory. */
+    /** Our own DataSource; `undefined` for an in-memory database, where the handle is the application's. */
     private dataSource: DataSource | undefined,
     private handle: SqliteHandle,
     readonly dialect: Dialect,
-    /** Its handle may be on the same file. It is asked each time: it can be initialised after ours, and again. */
+    /**
+     * The application's DataSource. Its handle is read each time, because it may be initialized later or
+     * again.
+     */
     private readonly application: DataSource | undefined,
   ) {}
 
@@ -81,11 +84,11 @@ export class SqliteLogDatabase implements LogDatabase {
   }
 
   /**
-   * Runs `task` in a tick in which the application has no transaction open; the look and the task
-   * are one synchronous step, so that no other code of this process comes between.
+   * Runs `task` while the application has no open transaction. The check and the task are one synchronous
+   * step, so no other code of this process runs in between.
    *
-   * @param gated - Reads of a file need no gate. On the shared handle of an in-memory database they
-   * do: they would see what the application has not committed.
+   * @param gated - Whether to wait for the application's transaction. Reads of a file need not wait. On the
+   * shared handle of an in-memory database they must: they would see uncommitted changes of the application.
    */
   private async whenFree<T>(task: () => T, gated: boolean): Promise<T> {
     const deadline = performance.now() + GATE_TIMEOUT;
@@ -108,7 +111,7 @@ export class SqliteLogDatabase implements LogDatabase {
     }
   }
 
-  /** @throws StorageFailure where the database in memory that held the log is gone. */
+  /** @throws StorageFailure if the in-memory database that had the log is gone. */
   private isApplicationWriting(): boolean {
     const handle = handleOf(this.application);
     if (this.dataSource === undefined && handle !== this.handle) {

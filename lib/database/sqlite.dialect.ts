@@ -1,7 +1,10 @@
 import { type Dialect, type FailureKind, standardDialect } from './dialect.js';
 import { errorCodeOf } from './driver-connection.js';
 
-/** SQLite through better-sqlite3: one writer at a time, so no row locks and no isolation levels. */
+/**
+ * SQLite with better-sqlite3. There is one writer at a time, so it needs no row locks and no isolation
+ * levels.
+ */
 export function sqliteDialect(tablePrefix = ''): Dialect {
   const standard = standardDialect((name) => `"${name}"`, tablePrefix);
   const { insert, prefixed, table } = standard;
@@ -29,12 +32,12 @@ export function sqliteDialect(tablePrefix = ''): Dialect {
     forUpdate: '',
     begin: ['BEGIN IMMEDIATE'],
     text: (expression) => `CAST(${expression} AS TEXT)`,
-    // hex(NULL) is an empty text here, and NULL must stay NULL: an event without an exception has none.
+    // hex(NULL) is an empty text in SQLite. NULL must stay NULL, because it means "no exception" in an event.
     hex: (column) => `CASE WHEN ${column} IS NOT NULL THEN lower(hex(${column})) END`,
     list: (text) => `group_concat(${text} || ',', '')`,
     insertMissing: (...given) => `${insert(...given)} ON CONFLICT DO NOTHING`,
     updateInOrder: (name, _key, set, where) =>
-      // One writer at a time: there are no row locks to be ordered.
+      // There is one writer at a time, so there are no row locks to order.
       `UPDATE ${table(name)} SET ${set} WHERE ${where}`,
     existing: {
       sql: `SELECT name FROM sqlite_master WHERE type IN ('table', 'index')`,

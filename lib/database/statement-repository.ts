@@ -15,12 +15,13 @@ import {
 type Name<T> = keyof T & string;
 
 /**
- * A condition on a column, by the name of its property: `'key'` and `'key IN'` get a value, as `<`, `<=` and
- * `>` do; whatever else follows the name is SQL, as in `'endedAt IS NULL'`.
+ * A condition on a column, by the name of its property. `'key'` (equal), `'key IN'`, `'key <'`, `'key <='`
+ * and `'key >'` take a value. Any other text after the name is SQL without a value, such as `'endedAt IS
+ * NULL'`.
  */
 type Condition<T> = Name<T> | `${Name<T>} ${string}`;
 
-/** What the value of a condition is; some have none. */
+/** The value of a condition, if it has one. */
 type ConditionValue<T, C> =
   C extends Name<T>
     ? [value: T[C]]
@@ -34,10 +35,13 @@ type ConditionValues<T, W extends readonly unknown[]> = W extends readonly [infe
   ? [...ConditionValue<T, C>, ...ConditionValues<T, Rest>]
   : [];
 
-/** A column that an UPDATE sets: to a value, or to SQL, in which `?` is the value: `'ip = COALESCE(?, ip)'`. */
+/**
+ * A column that an UPDATE sets, to a value or to SQL. `?` in the SQL is the value: `'ip = COALESCE(?,
+ * ip)'`.
+ */
 type Change<T> = Name<T> | `${Name<T>} = ${string}`;
 
-/** The properties that get a value. */
+/** The properties that take a value. */
 type Changed<T, S extends readonly Change<T>[]> = {
   [I in keyof S]: S[I] extends Name<T>
     ? S[I]
@@ -54,14 +58,14 @@ interface FindOptions<T> {
   /** @default all columns */
   readonly only?: readonly (keyof T)[];
   readonly orderBy?: Name<T>;
-  /** Takes the locks of the rows. */
+  /** Locks the rows. */
   readonly lock?: true;
 }
 
-/** How a value of a raw statement is written: as it is, or hexadecimal digits as bytes; or a list of such. */
+/** How a value of a raw statement is written: as it is, hexadecimal digits as bytes, or a list of those. */
 type ValueKind = 'plain' | 'hex' | 'hexes';
 
-/** The kind of each value; none where all are numbers. */
+/** The kind of each value. It may be omitted if all values are numbers. */
 type ValueKinds<V extends readonly unknown[]> = V extends readonly number[]
   ? []
   : {
@@ -73,8 +77,9 @@ type ValueKinds<V extends readonly unknown[]> = V extends readonly number[]
     };
 
 /**
- * Statements whose texts are made once. A field of a subclass is one statement, and a call of it writes
- * its values. So a transaction can be driven synchronously on SQLite, which no TypeORM repository can.
+ * The base class of statements. Each field of a subclass is one statement, whose text is made once. Calling
+ * it returns the text with the values. TypeORM's repositories cannot be used here, because a transaction on
+ * SQLite must run synchronously.
  */
 export abstract class Statements {
   constructor(readonly dialect: Dialect) {}
@@ -84,8 +89,8 @@ export abstract class Statements {
   }
 
   /**
-   * A statement that the declarations of one table cannot make. `?` is the next value, `?2` the second
-   * wherever it stands, and one of them may be a list.
+   * Makes a statement from raw SQL, for what {@link StatementRepository} cannot make. `?` is the next
+   * value, and `?2` always the second one. One value may be a list.
    */
   protected prepare<V extends readonly unknown[]>(
     sql: string,
@@ -102,18 +107,17 @@ export abstract class Statements {
     return prepared<V>(this.dialect, sql, slots);
   }
 
-  /** A statement whose text depends on its values, so that nothing of it is kept. */
+  /** A statement whose text depends on its values, so that the text is not kept. */
   protected once(sql: string, values: readonly SqlValue[] = []): Statement {
     return statementOf(this.dialect, sql, values);
   }
 }
 
 /**
- * Makes the plain statements on one table from the declarations of its class, as a TypeORM repository
- * would.
+ * Makes the simple statements on one table from its class, as a TypeORM repository would.
  *
- * ORDER BY and WHERE qualify every column: PostgreSQL would else sort by what is selected under the same
- * name, which is a text that no index has.
+ * WHERE and ORDER BY qualify every column. Without that, PostgreSQL would sort by the selected expression
+ * of the same name, which is the column as text, and could not use an index.
  */
 export class StatementRepository<T extends object> {
   readonly table: string;
@@ -127,13 +131,13 @@ export class StatementRepository<T extends object> {
     this.columns = columnsOf(entity);
   }
 
-  /** All columns, or some, for a SELECT: each as text, under its own name behind a prefix. */
+  /** All columns for a SELECT, or only some. Each is selected as text, under its name with the prefix. */
   select(alias: string, only?: readonly (keyof T)[], prefix = ''): string {
     const columns = only === undefined ? this.columns : columnsOf(this.entity, only);
     return columns.map((column) => selected(this.dialect, column, alias, prefix)).join(', ');
   }
 
-  /** Some columns of all rows of a subquery, each as one text; an absent value is empty. */
+  /** Columns of all rows of a subquery, each column as one list. NULL is an empty text in it. */
   lists(alias: string, only: readonly (keyof T)[], list: (text: string) => string): string {
     return columnsOf(this.entity, only)
       .map((column) => {
@@ -143,6 +147,7 @@ export class StatementRepository<T extends object> {
       .join(', ');
   }
 
+  /** A SELECT with these conditions, joined with AND. */
   find<const W extends readonly Condition<T>[]>(
     where: W,
     options: FindOptions<T> = {},
@@ -153,7 +158,7 @@ export class StatementRepository<T extends object> {
     return prepared(this.dialect, sql, slots);
   }
 
-  /** The same, of which the last value says how many rows at most. */
+  /** Like {@link find}, with a limit as the last value. */
   findSome<const W extends readonly Condition<T>[]>(
     where: W,
     options: FindOptions<T> = {},
@@ -170,14 +175,14 @@ export class StatementRepository<T extends object> {
     );
   }
 
-  /** Of the rows whose key is not there yet: an earlier attempt may have inserted them. */
+  /** Inserts only rows whose key does not exist, because an earlier attempt may have inserted them. */
   insertMissing(): Prepared<T[]> {
     return insertion(this.dialect, this.columns, (rows) =>
       this.dialect.insertMissing(tableOf(this.entity).name, this.columns, rows),
     );
   }
 
-  /** Called with the values of the conditions, and then with those of the changes. */
+  /** An UPDATE. It is called with the values of the conditions, then with the changes as one object. */
   update<const W extends readonly Condition<T>[], const S extends readonly Change<T>[]>(
     where: W,
     set: S,
@@ -210,7 +215,7 @@ export class StatementRepository<T extends object> {
     return orderBy === undefined ? '' : ` ORDER BY t.${this.named(orderBy).name}`;
   }
 
-  /** The column of a property, and what follows its name. */
+  /** The column of a property, and the SQL after the property's name. */
   private named(text: string): Column & { readonly rest: string | undefined } {
     const [property = '', rest] = text.split(/ (.*)/);
     const column = this.columns.find((declared) => declared.property === property);
@@ -218,7 +223,7 @@ export class StatementRepository<T extends object> {
     return { ...column, rest };
   }
 
-  /** @throws Error without a condition: a statement must never mean every row. */
+  /** @throws Error without a condition, so that no statement can affect every row by mistake. */
   private where(
     where: readonly Condition<T>[],
     alias = '',
@@ -237,7 +242,9 @@ export class StatementRepository<T extends object> {
   }
 }
 
-/** One column in a SELECT: as text, whatever type parsers the application has set. */
+/**
+ * One column in a SELECT. It is selected as text, so that type parsers of the application do not change it.
+ */
 export function selected(dialect: Dialect, column: Column, alias: string, prefix = ''): string {
   return `${textOf(dialect, column, alias)} AS ${prefix}${column.as}`;
 }

@@ -6,18 +6,20 @@ import type { Column } from './entities/table.js';
 export interface Statement {
   readonly sql: string;
   readonly values: readonly SqlValue[];
-  /** Under which a connection keeps its plan, where the driver can name one. */
+  /** The name under which a connection keeps its plan, if the driver supports that. */
   readonly name?: string;
 }
 
-/** What a placeholder can carry on all three databases. */
+/** A value of a placeholder. All three databases support these types. */
 export type SqlValue =
   string | number | Buffer | null | readonly (string | number | Buffer | null)[];
 
-/** A row as every dialect returns it: each column was selected as text, so no driver setting bends it. */
+/**
+ * A row. Every dialect selects each column as text, so that no setting of the driver can change its value.
+ */
 export type Row = Readonly<Record<string, string | null>>;
 
-/** The answer to one {@link Statement}. */
+/** The result of one {@link Statement}. */
 export interface StatementResult {
   readonly rows: readonly Row[];
   /** Rows changed by an INSERT, UPDATE or DELETE. */
@@ -25,32 +27,35 @@ export interface StatementResult {
 }
 
 /**
- * The body of a transaction: it yields statements and receives their results, so that the same text
- * is driven synchronously on SQLite and asynchronously elsewhere. Nothing can be awaited inside.
+ * The body of a transaction: a generator that yields statements and receives their results. The same code
+ * runs synchronously on SQLite and asynchronously on other databases. It cannot await anything, so no
+ * transaction waits for anything but the database.
  */
 export type Transaction<T> = Generator<Statement, T, StatementResult>;
 
-/** A statement whose text is kept: each call writes its values. */
+/** A statement whose text is made once. Each call returns it with these values. */
 export type Prepared<V extends readonly unknown[]> = (...values: V) => Statement;
 
-/** A placeholder: from which argument its value comes, or from which property of that, and how. */
+/**
+ * A placeholder: the argument that its value comes from, or a property of it, and how the value is written.
+ */
 export interface Slot {
   readonly argument: number;
   readonly property?: string;
-  /** For the error, should the value be missing. */
+  /** The name in the error message if the value is missing. */
   readonly name: string;
   readonly isList?: boolean;
   readonly write: (value: never) => SqlValue;
 }
 
-/** Texts for longer lists are made anew each time: such lists are rare, and of any length. */
+/** Texts for longer lists are not kept, because such lists are rare and have many different lengths. */
 const LONGEST_KEPT = 100;
 
 /**
- * Makes the function of a statement. Its text is made at once, or once for each length of its list.
+ * Makes the function of a statement. Its text is made once, or once for each length of its list.
  *
- * @param sql - With `?` for the slots in their order, or `?2` for the second wherever it is. One slot may
- * be a list.
+ * @param sql - The text, with `?` for the slots in their order, or `?2` for the second slot in any place. One
+ * slot may be a list.
  */
 export function prepared<V extends readonly unknown[]>(
   dialect: Dialect,
@@ -64,7 +69,7 @@ export function prepared<V extends readonly unknown[]>(
     .map((number, index) => slots[number === '' ? index : Number(number) - 1] as Slot);
   const kept: string[] = [];
   const textFor = (count: number): string => {
-    // Every placeholder but the list takes one value.
+    // Every placeholder takes one value, except the list.
     const listed = count - order.filter(({ isList }) => isList !== true).length;
     let place = 0;
     const placeholders = order.map(({ isList }) =>
@@ -91,7 +96,7 @@ export function prepared<V extends readonly unknown[]>(
 /**
  * Makes the function that inserts rows.
  *
- * @param make - The text for a number of rows.
+ * @param make - Makes the text for a number of rows.
  */
 export function insertion<T extends object>(
   dialect: Dialect,
@@ -111,7 +116,7 @@ export function insertion<T extends object>(
   };
 }
 
-/** A statement of a text with `?`, which is not kept. */
+/** A statement whose text, with `?`, is not kept. */
 export function statementOf(
   dialect: Dialect,
   sql: string,
@@ -121,14 +126,14 @@ export function statementOf(
 }
 
 /**
- * Under which a connection keeps the plan of a text. Another release may share a server's connection
- * behind a pooler: one name, one text.
+ * The name under which a connection keeps the plan of a text. It contains a digest of the text, because
+ * behind a pooler another release, with another text, may use the same connection.
  */
 export function planName(id: string, sql: string): string {
   return `nestjs_logout_${id}_${createHash('sha256').update(sql).digest('hex').slice(0, 16)}`;
 }
 
-/** The same statement under a name, by which a connection keeps its plan. */
+/** The same statement with a name, so that a connection keeps its plan. */
 export function named<V extends readonly unknown[]>(id: string, make: Prepared<V>): Prepared<V> {
   let name: string | undefined;
   return function kept(...values) {
@@ -138,7 +143,7 @@ export function named<V extends readonly unknown[]>(id: string, make: Prepared<V
   };
 }
 
-/** The value of one column of a row, as a placeholder takes it. */
+/** The value of a column of an entity, for a placeholder. */
 export function columnValue(
   row: object,
   { property, write }: Column,
@@ -156,13 +161,13 @@ export function itself<V>(value: V): V {
   return value;
 }
 
-/** @throws Error for a value that is undefined: a condition must never mean every row. */
+/** @throws Error if the value is undefined, so that no condition can match the wrong rows by mistake. */
 function valueOf({ name, write }: Slot, value: unknown): SqlValue {
   if (value === undefined) throw new Error(`The value for ${name} is undefined.`);
   return write(value as never);
 }
 
-/** `?` placeholders in the database's own spelling. */
+/** Replaces `?` by the placeholders of the database. */
 function spelled(dialect: Dialect, sql: string): string {
   let place = 0;
   return sql.replaceAll('?', () => dialect.placeholder(++place));

@@ -10,16 +10,16 @@ import {
 } from './entities/table.js';
 import type { Dialect, Index } from './dialect.js';
 
-/** What one migration makes. It never changes once it was released. */
+/** The objects that one migration creates. It never changes after its release. */
 export interface TableChange {
   readonly migration: string;
   readonly tables: readonly AuthTable[];
-  /** The release whose columns it adds to tables that are there. */
+  /** The release whose columns it adds to existing tables. */
   readonly addsColumnsOf?: Release;
   readonly indexes: readonly Index[];
 }
 
-/** All that the migrations make, in their order. TypeORM reads the time of one from the last digits of its name. */
+/** All migrations, in their order. TypeORM reads the time of a migration from the last digits of its name. */
 export const TABLE_CHANGES: readonly TableChange[] = [
   {
     migration: 'CreateAuthLog1763683200000',
@@ -45,9 +45,10 @@ export const TABLE_CHANGES: readonly TableChange[] = [
       { name: 'auth_refresh_expires', table: 'auth_refresh', columns: 'expires_at' },
     ],
   },
-  // In it each instance reports its settings, so that operators see contradictions.
+  // Each instance reports its settings there, so that operators can compare them.
   { migration: 'CreateAuthInstance1763769600000', tables: ['auth_instance'], indexes: [] },
-  // The nullable columns of 0.2, while instances of 0.1 use the tables, and indexes for pages and repeated acts.
+  // The columns of 0.2 are nullable, because instances of 0.1 still write to the tables during a deploy. The
+  // indexes are for pages of sessions, and for finding earlier events of a key.
   {
     migration: 'AddSessionColumns1795824000000',
     tables: [],
@@ -80,15 +81,15 @@ export const TABLE_CHANGES: readonly TableChange[] = [
   },
 ];
 
-/** The indexes that polls, retries, lists and the purge rest on; the boot check asks for them by name. */
+/** All indexes. The boot checks that they exist, because polls, retries, lists and the purge need them. */
 export const AUTH_INDEXES: readonly Index[] = TABLE_CHANGES.flatMap(({ indexes }) => indexes);
 
-/** The columns of each release of our tables: without one of them it is somebody else's table. */
+/** The columns that a table has had since release 0.1. A table without one of them is not ours. */
 export function firstColumns(table: AuthTable): string[] {
   return columnsSince(table, '0.1').map(({ name }) => name);
 }
 
-/** All columns of a table, as the migrations of this release make them. */
+/** All columns of a table that the migrations of this release create. */
 export function allColumns(table: AuthTable): string[] {
   return declared(table).columns.map(({ name }) => name);
 }
@@ -97,7 +98,7 @@ function declared(table: AuthTable): Table {
   return tableOf(AUTH_ENTITIES[table]);
 }
 
-/** The columns that a release added. Each migration asks for its own, so that none changes later. */
+/** The columns that a release added. Each migration names its release, so that it never changes later. */
 function columnsSince(table: AuthTable, release: Release): readonly Column[] {
   return declared(table).columns.filter(({ since }) => since === release);
 }
@@ -113,7 +114,7 @@ function createTable(dialect: Dialect, table: AuthTable): string {
   return `CREATE TABLE IF NOT EXISTS ${dialect.table(table)} (${defined.join(', ')}, PRIMARY KEY (${key.join(', ')}))${dialect.tableOptions}`;
 }
 
-/** Statements that make a change; each does nothing, or fails as known, where its object exists already. */
+/** The statements of a change. If its object exists, each does nothing or fails with `isThereAlready`. */
 export function makeChange(
   dialect: Dialect,
   { tables, addsColumnsOf, indexes }: TableChange,
@@ -132,21 +133,21 @@ export function makeChange(
   ];
 }
 
-/** All that the migrations run, on an empty database. */
+/** The statements of all migrations, for an empty database. */
 export function makeAll(dialect: Dialect, logId: string, now: number): string[] {
   return TABLE_CHANGES.flatMap((change) => makeChange(dialect, change, logId, now));
 }
 
 /**
- * Statements that take a change back. Without the tables of the log every revocation is gone: all
- * logged-out tokens revive.
+ * The statements that revert a change. Dropping the tables of the log drops every revocation: tokens that
+ * were logged out are accepted again.
  */
 export function undoChange(
   dialect: Dialect,
   { tables, addsColumnsOf, indexes }: TableChange,
 ): string[] {
   return [
-    // Those of its own tables go with them.
+    // The indexes of its own tables are dropped with the tables.
     ...indexes
       .filter(({ table }) => !tables.includes(table))
       .map((index) => dialect.dropIndex(index)),
@@ -174,7 +175,7 @@ function added(release: Release | undefined): (readonly [AuthTable, Column])[] {
   );
 }
 
-/** The least privileges that a role of the application needs on our tables. */
+/** The statements that grant the least privileges which the application's role needs on our tables. */
 export function grants(dialect: Dialect, role: string): string[] {
   if (!dialect.hasRoles) return [];
   return AUTH_TABLES.map((table) => {
@@ -185,7 +186,7 @@ export function grants(dialect: Dialect, role: string): string[] {
   });
 }
 
-/** A statement that needs a privilege and touches no row: privileges are asked for before rows are. */
+/** A statement that needs the privilege and affects no row. It fails if the role lacks the privilege. */
 export function privilegeProbe(dialect: Dialect, name: AuthTable, privilege: Privilege): string {
   const table = dialect.table(name);
   const column = declared(name).columns.find(({ isKey }) => !isKey)?.name;
