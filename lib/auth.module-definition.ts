@@ -6,6 +6,8 @@ import { RAW_AUTH_OPTIONS } from './options/resolved-auth-options.js';
 /**
  * Options that Nest needs when it registers the module, such as the routes. Set them beside `useFactory`. It
  * cannot return them, because Nest calls it later. Only `claims` and `validate` may be in either place.
+ *
+ * @publicApi
  */
 export interface AuthModuleExtras {
   /**

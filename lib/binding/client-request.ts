@@ -11,6 +11,7 @@ import type { AuthRequest } from '../platform/request.js';
  * @publicApi
  */
 export interface DpopRequest {
+  /** The headers, with lower-case names. `dpop` has the proof. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** The HTTP method; without one, `GET`. */
   readonly method?: unknown;

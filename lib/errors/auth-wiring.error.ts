@@ -14,7 +14,7 @@ export class AuthWiringError extends Error {
   }
 }
 
-/** One wrong option: its name, what was given, and the fix. */
+/** One wrong option: its name, what was given, and the fix. @publicApi */
 export interface OptionProblem {
   /** The option's name, with its place in a list: `issuer`, `keys[1].kid`. */
   readonly option: string;
@@ -42,6 +42,7 @@ export interface OptionProblem {
  * @publicApi
  */
 export class InvalidAuthOptionsError extends AuthWiringError {
+  /** All problems, in the order of the message. */
   readonly problems: readonly OptionProblem[];
 
   constructor(problems: readonly OptionProblem[]) {

@@ -4,7 +4,7 @@ import { type AuthErrorCode, ERROR_CODES } from './error-codes.js';
 
 const NO_STORE = { 'Cache-Control': 'no-store' };
 
-/** What an {@link AuthException} contains besides its status, code and message. */
+/** What an {@link AuthException} contains besides its status, code and message. @publicApi */
 export interface AuthExceptionDetails {
   /** Why the token was revoked. Only a client with a correctly signed token gets it. */
   reason?: string | undefined;
@@ -99,6 +99,11 @@ const GRAPHQL_CODES: Readonly<Record<number, string>> = {
  *
  * A client that uses DPoP gets the scheme `DPoP` instead of `Bearer`.
  *
+ * @example
+ * ```ts
+ * // In a guard of your own, for a client that should log in:
+ * throw new AuthUnauthorizedException('token_invalid', 'The device of this token was removed.');
+ * ```
  * @publicApi
  */
 export class AuthUnauthorizedException extends AuthException {
@@ -117,7 +122,8 @@ export class AuthUnauthorizedException extends AuthException {
 /**
  * A 503: the library cannot check a token or store a change at the moment. The client can try again.
  *
- * It is not a 401, because a 401 would make clients discard their session.
+ * It is not a 401, because a 401 would make clients discard their session. `Retry-After` has the seconds to
+ * wait, by default 1.
  *
  * @publicApi
  */

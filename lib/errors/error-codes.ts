@@ -172,5 +172,9 @@ export const ERROR_CODES = {
 /**
  * The code in the body of every refusal, for clients to act on. Codes are never renamed within a major
  * version. New codes may be added, so treat an unknown one by its status.
+ *
+ * @see docs/error-codes.md
+ *
+ * @publicApi
  */
 export type AuthErrorCode = keyof typeof ERROR_CODES;

@@ -3,7 +3,7 @@ import { Observable, Subject } from 'rxjs';
 import { createHmac, hash } from 'node:crypto';
 import { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 
-/** The type of an event. New types may be added, so ignore types that you do not know. */
+/** The type of an event. New types may be added, so ignore types that you do not know. @publicApi */
 export type AuthEventType =
   | 'login'
   | 'login_refused'
@@ -30,7 +30,11 @@ export type AuthEventType =
   | 'history_lost'
   | 'clocks_differ';
 
-/** What was revoked: `client`, `grant` and `subject` are all sessions of a client, a grant or an account. */
+/**
+ * What was revoked: `client`, `grant` and `subject` are all sessions of a client, a grant or an account.
+ *
+ * @publicApi
+ */
 export type AuthEventScope =
   'token' | 'session' | 'client' | 'grant' | 'subject' | 'key' | 'issuer';
 
@@ -42,6 +46,7 @@ export type AuthEventScope =
  * @publicApi
  */
 export interface AuthEvent {
+  /** What happened. */
   readonly type: AuthEventType;
   /** When it was sent, by this host's clock. */
   readonly at: Date;

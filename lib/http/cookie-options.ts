@@ -12,13 +12,15 @@ import {
 
 const SITE_DATA = ['storage', 'cache', 'cookies', 'clientHints', 'executionContexts'] as const;
 
-/** A directive of the header `Clear-Site-Data` (W3C). */
+/** A directive of the header `Clear-Site-Data` (W3C). @publicApi */
 export type SiteData = (typeof SITE_DATA)[number];
 
 /**
  * A cookie that an earlier version of the application set. It is read if the new cookie is absent, until its
  * token expires, and cleared at each login, refresh and logout. Remove the entry after `refreshTokenTtl`,
  * because other hosts of its `domain` can set the cookie.
+ *
+ * @publicApi
  */
 export interface FormerCookie {
   /** The name of the cookie. */
@@ -46,6 +48,12 @@ export interface FormerCookie {
  * the token, because a page of the same origin reaches every path. It would also have to match the global
  * prefix, the version and the rewrites of a proxy. If you need a narrower path, set `refreshPath`; the name is
  * then `__Secure-refresh`.
+ *
+ * @example
+ * ```ts
+ * const cookies: CookieOptions = { name: 'shop', origins: ['https://app.example.com'] };
+ * ```
+ * @publicApi
  */
 export interface CookieOptions {
   /**

@@ -14,13 +14,31 @@ import type { AuthenticatedSubject } from '../sessions/login-context.js';
 import { type CookieOptions, cookies } from './cookie-options.js';
 import type { GuessLimit } from './guess-limit.js';
 
-/** The user name and the password of a login. */
+/** The user name and the password of a login. @publicApi */
 export interface Credentials {
+  /** The user name as the client sent it, not empty and not normalized. */
   readonly username: string;
+  /** The password, not empty. Do not log it. */
   readonly password: string;
 }
 
-/** A provider of the application that checks the credentials of a login. */
+/**
+ * A provider of the application that checks the credentials of a login.
+ *
+ * @example
+ * ```ts
+ * @Injectable()
+ * export class UsersVerifier implements CredentialsVerifier {
+ *   constructor(private readonly users: UsersService) {}
+ *
+ *   async verifyCredentials({ username, password }: Credentials) {
+ *     const user = await this.users.verify(username, password);
+ *     return user && { subject: user.id };
+ *   }
+ * }
+ * ```
+ * @publicApi
+ */
 export interface CredentialsVerifier {
   /**
    * Returns the account of these credentials, or `null` if they are wrong. `request` is the request of
@@ -35,7 +53,7 @@ export interface CredentialsVerifier {
   ): Promise<AuthenticatedSubject | null> | AuthenticatedSubject | null;
 }
 
-/** {@link CredentialsVerifier.verifyCredentials} as a function. */
+/** {@link CredentialsVerifier.verifyCredentials} as a function. @publicApi */
 export type VerifyCredentials = CredentialsVerifier['verifyCredentials'];
 
 /**

@@ -39,13 +39,20 @@ import {
   OwnRoutes,
 } from './own-routes.js';
 
-/** The body of a response of `POST login` and `POST refresh`: RFC 6749 section 5.1 and a few more members. */
+/**
+ * The body of a response of `POST login`, `POST confirm` and `POST refresh`: RFC 6749 section 5.1 and a few
+ * more members.
+ *
+ * @publicApi
+ */
 export interface TokenAnswer {
   /** Absent if the tokens are in cookies, like `token_type` and `refresh_token`. */
   readonly access_token?: string;
+  /** How to send the access token. `DPoP`: it is bound to the client's key (RFC 9449 section 5). */
   readonly token_type?: 'Bearer' | 'DPoP';
   /** Seconds until the access token expires. */
   readonly expires_in: number;
+  /** The new refresh token; absent after `POST confirm`, or with `refreshTokenTtl: 0`. */
   readonly refresh_token?: string;
   /** Seconds until the refresh token expires. */
   readonly refresh_expires_in?: number;
@@ -55,6 +62,7 @@ export interface TokenAnswer {
   readonly session_expires_in: number;
   /** When to refresh: a little before the access token expires (ISO 8601). */
   readonly refresh_at: string;
+  /** The id of the session: the `sid` of its tokens. */
   readonly session_id: string;
 }
 

@@ -13,8 +13,9 @@ import { auditOf, badRequest, type HttpRequest, OwnRoutes } from './own-routes.j
 const DEFAULT_LIMIT = 50;
 const LARGEST_LIMIT = 100;
 
-/** One session in the body of `GET sessions`. */
+/** One session in the body of `GET sessions`. Times are in ISO 8601. @publicApi */
 export interface SessionAnswer {
+  /** The id of the session, for `DELETE sessions/:id`: the `sid` of its tokens. */
   readonly id: string;
   /** Whether it is the session of the request's own token. */
   readonly current: boolean;
@@ -22,10 +23,15 @@ export interface SessionAnswer {
   readonly client: string | null;
   /** The grant that the login named; absent without one. */
   readonly grant?: string;
+  /** The device that the login named. */
   readonly device: string | null;
+  /** The network of the last login or refresh: `/24` of IPv4, `/48` of IPv6. */
   readonly ip: string | null;
+  /** When the session started. */
   readonly created_at: string;
+  /** When it logged in or last refreshed. */
   readonly last_seen_at: string;
+  /** When it expires, however often it is refreshed. */
   readonly expires_at: string;
 }
 

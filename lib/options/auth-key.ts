@@ -55,7 +55,7 @@ export interface SecretKeyOptions {
   use?: 'sign' | 'verify' | undefined;
 }
 
-/** The algorithms of key pairs. EdDSA is not among them, because jsonwebtoken cannot verify it. */
+/** The algorithms of key pairs. EdDSA is not among them, because jsonwebtoken cannot verify it. @publicApi */
 export type KeyPairAlgorithm =
   'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384';
 
@@ -149,7 +149,7 @@ export const SIGNING_ALGORITHMS = [
   'ES384',
 ] as const;
 
-/** One of {@link SIGNING_ALGORITHMS}. */
+/** The algorithm of a key: HMAC (`HS…`), RSA (`RS…`, `PS…`) or ECDSA (`ES…`). @publicApi */
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
 /**

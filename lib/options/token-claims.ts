@@ -1,8 +1,16 @@
-/** The claims that identify a token in the log. All ids are compared exactly, without normalization. */
+/**
+ * The claims that identify a token in the log. All ids are compared exactly, without normalization.
+ *
+ * @publicApi
+ */
 export interface TokenIdentity {
+  /** The issuer (RFC 7519 section 4.1.1). */
   readonly iss: string;
+  /** The subject: the id of the account (RFC 7519 section 4.1.2). */
   readonly sub?: string | undefined;
+  /** The id of the session. All tokens of one login have the same. */
   readonly sid?: string | undefined;
+  /** The id of the token (RFC 7519 section 4.1.7). */
   readonly jti?: string | undefined;
   /** The position of the log when the user was authenticated; absent in foreign tokens. */
   readonly gen?: number | undefined;
@@ -19,7 +27,9 @@ export interface TokenIdentity {
  * @publicApi
  */
 export interface TokenClaims extends TokenIdentity {
+  /** The id of the account, as a string (RFC 7519 section 4.1.2). */
   readonly sub: string;
+  /** The audience (RFC 7519 section 4.1.3). */
   readonly aud?: string | readonly string[];
   /** Expiry in seconds (RFC 7519 section 4.1.4). */
   readonly exp: number;
@@ -30,6 +40,7 @@ export interface TokenClaims extends TokenIdentity {
    * `sessions.confirm()`. A refresh does not change it. `@RecentLogin()` reads it.
    */
   readonly auth_time?: number | undefined;
+  /** The claims of the application. */
   readonly [claim: string]: unknown;
 }
 
@@ -43,6 +54,8 @@ export interface TokenClaims extends TokenIdentity {
  * @publicApi
  */
 export interface VerifiedClaims extends Omit<TokenIdentity, 'iss'> {
+  /** The issuer (RFC 7519 section 4.1.1). */
   readonly iss?: string | undefined;
+  /** Expiry in seconds (RFC 7519 section 4.1.4). */
   readonly exp?: number | undefined;
 }

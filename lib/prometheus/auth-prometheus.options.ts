@@ -1,6 +1,10 @@
 import type { OpenMetricsContentType, PrometheusContentType, Registry } from 'prom-client';
 
-/** The options of {@link AuthPrometheusModule.forRoot}: the registry and the names of the metrics. */
+/**
+ * The options of {@link AuthPrometheusModule.forRoot}: the registry and the names of the metrics.
+ *
+ * @publicApi
+ */
 export interface AuthPrometheusOptions {
   /**
    * The registry of the application.

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { RevocationService, type RevocationStatus } from '../revocation/revocation.service.js';
 
-/** The options of {@link AuthHealthIndicator.isReady}. */
+/** The options of {@link AuthHealthIndicator.isReady}. @publicApi */
 export interface ReadinessOptions {
   /**
    * Whether an instance is `down` when it was ready and can no longer prove that it is fresh.

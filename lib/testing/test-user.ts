@@ -14,6 +14,8 @@ type User = Readonly<Record<string, unknown>>;
 /**
  * The user of a test, or a function that returns one for each request. `null` means that the request has no
  * token.
+ *
+ * @publicApi
  */
 export type TestUser = User | ((request: AuthRequest) => User | null | undefined);
 

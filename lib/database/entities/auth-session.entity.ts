@@ -4,6 +4,8 @@ import { Bytes, Choice, Digest, Flag, Position, Sealed, Table, Text } from './ta
 /**
  * How the client got its refresh token. A refresh must use the same way: a token that was set as an HttpOnly
  * cookie is refused in a body, where only a thief would send it.
+ *
+ * @publicApi
  */
 export type Delivery = 'body' | 'cookie';
 

@@ -10,6 +10,8 @@ export type LogEventKind = (typeof KINDS)[number];
 /**
  * What an event revokes: one token, one session, the tokens of an account (`subject`), those of a signing
  * key, or those of an issuer.
+ *
+ * @publicApi
  */
 export type RevocationKind = Exclude<LogEventKind, 'history'>;
 
@@ -28,6 +30,8 @@ export function isKnownKind(kind: string): boolean {
  *
  * They are a closed set, so that an application can show the right message, and no free text can leak to a
  * client.
+ *
+ * @publicApi
  */
 export const REVOCATION_REASONS = [
   'unspecified',
@@ -45,7 +49,7 @@ export const REVOCATION_REASONS = [
   'administrator',
 ] as const;
 
-/** One of {@link REVOCATION_REASONS}. */
+/** One of {@link REVOCATION_REASONS}. @publicApi */
 export type RevocationReason = (typeof REVOCATION_REASONS)[number];
 
 /**
