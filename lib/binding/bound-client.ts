@@ -35,14 +35,10 @@ export function boundRowOf(
   return { jkt: jkt ?? session.jkt, network };
 }
 
-/**
- * The key and the address of a client at a login or a refresh. Its tokens and its session are bound to
- * them.
- */
+/** The key and the address of a client at a login or refresh, to which its tokens and session are bound. */
 export class BoundClient {
   /**
-   * @param jkt - The thumbprint of the key that the client has proven; `null`: none; `undefined`: DPoP is
-   * off.
+   * @param jkt - The thumbprint of the proven key; `null`: none; `undefined`: DPoP is off.
    * @param address - The address to bind to; `undefined`: none.
    */
   constructor(

@@ -119,8 +119,7 @@ export class TokenBinding {
   /**
    * Checks that a token comes from the client that it is bound to.
    *
-   * It returns a promise only if there is a proof to verify. Other requests stay synchronous, which is
-   * faster.
+   * It returns a promise only if there is a proof to verify, so that other requests stay synchronous.
    *
    * @param request - `undefined` if the token came without a request.
    * @throws AuthException 401 `binding_mismatch`, `dpop_proof_invalid` or `dpop_nonce_required`.

@@ -51,10 +51,7 @@ export class AccountStatements extends Statements {
 
   private readonly insert = this.accounts.insertMissing();
 
-  /**
-   * Locks accounts, before any other lock and in the order of their keys, so that no two writes deadlock
-   * (W1).
-   */
+  /** Locks accounts before any other row, in the order of their keys, so that no two writes deadlock (W1). */
   readonly lock = this.accounts.find(['key IN'], { orderBy: 'key', lock: true });
 
   /**

@@ -43,8 +43,7 @@ export interface KeepingTimes {
  * counts the rows and fails if one is missing, which rolls everything back.
  *
  * A connection keeps the plans, because planning takes the server 1 ms, longer than the execution. A plan
- * that was made for a small table must not scan a large one, so the search for earlier events has the
- * index's order.
+ * for a small table must not scan a large one, so the search for earlier events has the index's order.
  */
 export class AppendAtOnceStatement extends Statements {
   private readonly one: Kept;

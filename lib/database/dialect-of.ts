@@ -7,10 +7,7 @@ import { sqliteDialect } from './sqlite.dialect.js';
 /** The TypeORM driver types that are supported. */
 export const SUPPORTED_TYPES = ['postgres', 'mysql', 'mariadb', 'better-sqlite3'] as const;
 
-/**
- * The schema and the prefix of the library's tables: the options of the same names in
- * `AuthModule.forRoot()`.
- */
+/** The schema and prefix of the library's tables, as in the options of `AuthModule.forRoot()`. */
 export interface TableNames {
   readonly schema?: string | undefined;
   readonly tablePrefix?: string | undefined;

@@ -128,10 +128,7 @@ export interface Dialect {
   readonly existing: Statement;
   /** Lists the columns of these tables or views as rows `{ table_name, column_name }`. */
   columnsOf(tables: readonly string[]): Statement;
-  /**
-   * Deletes this many pending rows by their ids, without waiting for uncommitted rows of other
-   * transactions.
-   */
+  /** Deletes this many pending rows by id, without waiting for uncommitted rows of other transactions. */
   deletePending(count: number): string;
   /** What the error of a statement means for its transaction. */
   failure(error: unknown): FailureKind;

@@ -6,10 +6,7 @@ import type { Row } from './statement.js';
 /** A row that was not renewed for this long is deleted (ms): its instance stopped without a shutdown. */
 const FORGOTTEN_AFTER = 86_400_000;
 
-/**
- * An instance counts as running if it renewed its row within this time (ms). It does so every 75 s or
- * sooner.
- */
+/** An instance counts as running if it renewed its row within this time (ms). It does so every 75 s. */
 const RENEWED_WITHIN = 90_000;
 
 /** A row with the time since it was renewed, by the database's clock. */
@@ -25,10 +22,7 @@ export class InstanceStatements extends Statements {
   /** Inserts the row without a time. {@link renew} in the same transaction writes the database's time. */
   readonly insert = this.instances.insertMissing();
 
-  /**
-   * Renews the row. The value for `clockAhead` is the host's time (epoch ms); the database subtracts its
-   * own.
-   */
+  /** Renews the row. `clockAhead` gets the host's time (epoch ms); the database subtracts its own. */
   readonly renew = this.instances.update(
     ['id'],
     [

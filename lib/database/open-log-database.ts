@@ -131,10 +131,7 @@ async function connect(
   return dataSource.initialize();
 }
 
-/**
- * Creates a missing database file so that only its owner can read it. SQLite's own files next to it inherit
- * this.
- */
+/** Creates a missing database file for its owner only. SQLite gives its other files the same permissions. */
 function makePrivate(file: string | Buffer): void {
   if (typeof file !== 'string' || file === '' || file === ':memory:' || existsSync(file)) return;
   mkdirSync(dirname(file), { recursive: true });
@@ -235,10 +232,7 @@ async function prepare(
   await checkTables(database, location.unused);
 }
 
-/**
- * Runs the migrations under a lock. Of several processes, one runs them; the others wait and find nothing
- * to do.
- */
+/** Runs the migrations under a lock: of several processes one runs them, the others find nothing to do. */
 async function migrate(dataSource: DataSource, dialect: Dialect): Promise<void> {
   const runner = dataSource.createQueryRunner('master');
   const { take, release, undo } = dialect.migrationLock;

@@ -34,10 +34,7 @@ interface PostgresResult {
   readonly rowCount?: number | null;
 }
 
-/**
- * The part of pg's client that is used directly: TypeORM drops the results of several statements in one
- * query.
- */
+/** The part of pg's client that is used directly, because TypeORM loses the results of several statements. */
 interface PostgresClient {
   query(sql: string): Promise<PostgresResult | readonly PostgresResult[]>;
   query(prepared: {

@@ -51,10 +51,7 @@ export class PurgeStatements extends Statements {
   );
   private readonly renew = this.head.update(['id = 1', 'purgeClaimedUntil'], ['purgeClaimedUntil']);
 
-  /**
-   * Claims the purge for this instance (X2). The claim expires by the database's time if the instance
-   * crashes.
-   */
+  /** Claims the purge for this instance (X2). If the instance crashes, the claim expires by database time. */
   claimPurge(now: number, until: number): Statement {
     return this.claim(now, { purgeClaimedUntil: until });
   }

@@ -86,10 +86,7 @@ export class SessionStatements extends Statements {
     'hexes',
   );
 
-  /**
-   * The same for one token, with a kept plan. A plan for a list, made while the table is small, would scan
-   * it.
-   */
+  /** The same for one token, with a kept plan. A plan for a list, made for a small table, would scan it. */
   private readonly findOne = named('presented', this.findEach);
 
   /**

@@ -48,10 +48,7 @@ export class SqliteLogDatabase implements LogDatabase {
     private dataSource: DataSource | undefined,
     private handle: SqliteHandle,
     readonly dialect: Dialect,
-    /**
-     * The application's DataSource. Its handle is read each time, because it may be initialized later or
-     * again.
-     */
+    /** The application's DataSource. Its handle is read each time: it can be initialized later, or again. */
     private readonly application: DataSource | undefined,
   ) {}
 

@@ -1,10 +1,7 @@
 import { type Dialect, type FailureKind, standardDialect } from './dialect.js';
 import { errorCodeOf } from './driver-connection.js';
 
-/**
- * SQLite with better-sqlite3. There is one writer at a time, so it needs no row locks and no isolation
- * levels.
- */
+/** SQLite with better-sqlite3. It has one writer at a time, so it needs no row locks or isolation levels. */
 export function sqliteDialect(tablePrefix = ''): Dialect {
   const standard = standardDialect((name) => `"${name}"`, tablePrefix);
   const { insert, prefixed, table } = standard;

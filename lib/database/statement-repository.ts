@@ -35,10 +35,7 @@ type ConditionValues<T, W extends readonly unknown[]> = W extends readonly [infe
   ? [...ConditionValue<T, C>, ...ConditionValues<T, Rest>]
   : [];
 
-/**
- * A column that an UPDATE sets, to a value or to SQL. `?` in the SQL is the value: `'ip = COALESCE(?,
- * ip)'`.
- */
+/** A column that an UPDATE sets: to a value, or to SQL with `?` for the value (`'ip = COALESCE(?, ip)'`). */
 type Change<T> = Name<T> | `${Name<T>} = ${string}`;
 
 /** The properties that take a value. */

@@ -67,10 +67,9 @@ export class AuthException extends HttpException {
   }
 
   /**
-   * The `extensions` of a GraphQL error: Apollo's code, and our body as `originalError`. This is the form
-   * that
-   * @nestjs/apollo gives to any HttpException. graphql-js reads this property, so Mercurius and graphql-ws
-   * send the same.
+   * The `extensions` of a GraphQL error: Apollo's code, and our body as `originalError`, in the form that the
+   * package @nestjs/apollo gives to any HttpException. graphql-js reads this property, so Mercurius and
+   * graphql-ws send the same.
    */
   get extensions(): {
     readonly code: string;

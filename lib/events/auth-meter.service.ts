@@ -24,8 +24,7 @@ export function alreadyCounted(refused: AuthException): AuthException {
 @Injectable()
 export class AuthMeter {
   /**
-   * Refusals (4xx) by code: those of guards, routes and services, and every AuthException that a handler
-   * throws.
+   * Refusals (4xx) by code: of guards, routes and services, and every AuthException of a handler.
    */
   readonly refusals: CodeCounts & { credentials_invalid: number } = {
     token_missing: 0,

@@ -93,9 +93,8 @@ export async function limitGuesses<T>(
 /**
  * Counts a refresh with an unknown token, by address, because such a token names no account.
  *
- * This runs after the token was checked, so a valid token is never refused and other users of the same
- * address are not locked out. A guess is no danger: a refresh token has 24 random bytes. The limit protects
- * the database from the look-ups.
+ * This runs after the token was checked, so a valid token is never refused, and other users of the same
+ * address are not locked out. That is safe, because no one can guess the 24 random bytes of a refresh token.
  *
  * @throws AuthException 429 `too_many_attempts` instead of 401 `refresh_token_invalid`.
  */
@@ -118,7 +117,7 @@ async function countGuess(limit: GuessLimit, key: string): Promise<void> {
 function keyOf(account: string | null, request: object): string {
   const ip: unknown = Reflect.get(request, 'ip');
   const address = typeof ip === 'string' ? ip : '';
-  // One customer of an internet provider has a whole IPv6 /64, so its single addresses prove nothing.
+  // A single household has 2^64 IPv6 addresses (a /64), so a limit for each address would limit no one.
   const network = networkOf(address, 4, 4) ?? address;
   const folded = account?.normalize('NFKC').trim().toLowerCase() ?? null;
   return hash('sha256', JSON.stringify([folded, network]), 'hex');

@@ -201,8 +201,8 @@ export function persistentOf(request: HttpRequest): boolean {
 }
 
 /**
- * What the log stores about a request, for an audit. There is no actor: it would be the account's own id,
- * which the log could then keep longer than the account exists.
+ * What AuthEvents report about a request, for an audit. There is no `actor`: it would be the account's own
+ * id, and the log stores actors, maybe for longer than the account exists.
  */
 export function auditOf({ id }: HttpRequest): { readonly requestId: string | undefined } {
   return { requestId: typeof id === 'string' ? id : undefined };

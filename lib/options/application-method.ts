@@ -91,10 +91,7 @@ export function applicationMethod<Source extends object>(
   };
 }
 
-/**
- * Whether an option is a class. A class that was compiled to ES5 is a function with the method on its
- * prototype.
- */
+/** Whether an option is a class. Compiled to ES5, a class is a function with methods on its prototype. */
 function isClassWith(given: object, method: string): boolean {
   const { prototype } = given as { prototype?: object };
   return (

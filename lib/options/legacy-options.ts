@@ -65,10 +65,7 @@ const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['expires', 'Call it until.'],
 ]);
 
-/**
- * Checks the option `legacy`. The date is compared with the host's clock, because no other is known at
- * boot.
- */
+/** Checks the option `legacy`, the date by the host's clock: no other is known at boot. */
 export function legacy(given: unknown, path: string): ResolvedLegacy | undefined {
   if (given === undefined) return undefined;
   const { secret, until, sign } = readOptions(given, path, LEGACY, FAMILIAR);

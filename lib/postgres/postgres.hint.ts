@@ -59,10 +59,7 @@ export function postgresHint({ url }: PostgresHintOptions = {}): RevocationHint 
   };
 }
 
-/**
- * The package `pg`: the one that the application passed to TypeORM as `driver`, otherwise the installed
- * one.
- */
+/** The package `pg`: the `driver` of the application's DataSource, otherwise the installed package. */
 async function packageFor(log: DataSourceOptions): Promise<Pg> {
   if (log.type !== 'postgres') {
     throw new AuthWiringError(

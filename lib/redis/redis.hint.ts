@@ -58,8 +58,7 @@ async function subscribe(context: HintContext, options: RedisHintOptions): Promi
     socket: {
       ...(options['socket'] as object | undefined),
       connectTimeout: CONNECT_LIMIT,
-      // PushLink reconnects, with its own backoff. Commands must not wait for a connection that may never
-      // come.
+      // PushLink reconnects, with its own backoff. Commands must not wait for a new connection.
       reconnectStrategy: false,
     },
     disableOfflineQueue: true,

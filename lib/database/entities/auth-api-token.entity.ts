@@ -20,10 +20,7 @@ export class ApiToken {
   @Position() readonly gen!: number;
   /** The session whose access token it is; `null` for an API token. */
   @Text({ nullable: true }) readonly sid!: string | null;
-  /**
-   * The name that its owner gave it. For the access token of a session, the `kid` that binds it to a
-   * client.
-   */
+  /** The name from its owner; for the access token of a session, the `kid` that binds it to a client. */
   @Text({ name: 'token_name' }) readonly name!: string;
   /** The scopes, separated by blanks (RFC 6749 section 3.3); `null` for none. */
   @Long({ nullable: true }) readonly scope!: string | null;

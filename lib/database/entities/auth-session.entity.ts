@@ -74,10 +74,7 @@ export class AuthSession {
   /** The grant that the login named. `logoutGrant()` ends all sessions of a grant. */
   @Text({ nullable: true, since: '0.2' }) readonly grantId!: string | null;
   @Text({ nullable: true, since: '0.2', reserved: true }) readonly tenant?: never;
-  /**
-   * When its user last authenticated: at the login, or in `confirm()`. `null` (written by 0.1):
-   * `createdAt`.
-   */
+  /** When its user last authenticated: at the login or in `confirm()`. `null` (release 0.1): `createdAt`. */
   @Position({ nullable: true, since: '0.2' }) readonly authTime!: number | null;
   /** The thumbprint of the key to which its tokens are bound (option `binding.dpop`); `null` for none. */
   @Text({ nullable: true, since: '0.2' }) readonly jkt!: string | null;

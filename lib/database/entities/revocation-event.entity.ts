@@ -95,10 +95,7 @@ export class RevocationEvent {
   @Position({ key: true, as: 'event_position' }) readonly position!: number;
   /** Its identity: random and time-ordered, 32 lower-case hexadecimal digits. */
   @Bytes({ name: 'event_id' }) readonly id!: string;
-  /**
-   * What it revokes. `history` revokes nothing: it starts a new epoch of the log, for example after a
-   * failover.
-   */
+  /** What it revokes. `history` revokes nothing: it starts a new epoch of the log, as after a failover. */
   @Text() readonly kind!: LogEventKind;
   /**
    * A digest of the kind, the issuer and the id of what it revokes, 32 lower-case hexadecimal digits (W2).
