@@ -86,6 +86,7 @@ function cycle(path: readonly string[]): AuthWiringError {
   );
 }
 
+/** Nest would make options, keys and index anew for each request, and the index would start empty. */
 function requestScoped(path: readonly string[]): AuthWiringError {
   const named = path.at(-1) ?? '';
   return new AuthWiringError(

@@ -127,6 +127,7 @@ export class DpopProofs {
   private timeOf({ iat, nonce }: ProofClaims): number {
     const time = typeof iat === 'number' ? iat : NaN;
     const age = this.clock.wall() - time * 1000;
+    // Negated, so that NaN is refused too.
     if (!(Math.abs(age) <= this.options.proofWindow)) throw wrong('iat');
     if (this.nonces === undefined || this.nonces.accepts(nonce)) return time;
     throw dpopRefusal(

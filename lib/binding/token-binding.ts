@@ -133,6 +133,7 @@ export class TokenBinding {
     }
   }
 
+  /** Checks the address before the proof, because a proof that was checked is used up. */
   private checkClient(
     request: AuthRequest | undefined,
     token: BoundToken,

@@ -40,9 +40,7 @@ export function locateDataSource(
   );
 }
 
-/**
- * Whether an injection token has this name. TypeOrmModule makes tokens so; `default` has the class itself.
- */
+/** Whether an injection token of TypeOrmModule has this name. The token of `default` is the class itself. */
 function fits(given: string, name: string): boolean {
   return given === name || given === (name === 'default' ? 'DataSource' : `${name}DataSource`);
 }

@@ -74,12 +74,14 @@ export function deriveDataSourceOptions(
   const kept = extra.filter(([setting]) => !POOL_SETTINGS.includes(setting));
   if (connection.extra) connection.extra = Object.fromEntries(kept);
   if (type === 'postgres') {
+    // Idle connections must not keep a process alive that is done, such as a script.
     connection.extra = { ...connection.extra, allowExitOnIdle: true };
     if (schema !== undefined) connection['schema'] = schema;
     connection['connectTimeoutMS'] = CONNECT_LIMIT;
   }
   if (family === 'mysql') connection['connectTimeout'] = CONNECT_LIMIT;
   if (type === 'better-sqlite3' && typeof connection['database'] === 'string') {
+    // An absolute path, so that the file stays the same if the process changes its directory.
     const file = connection['database'];
     if (file !== ':memory:' && file !== '') connection['database'] = resolve(file);
   }

@@ -122,6 +122,7 @@ export class FeedConnection {
       link = { dataSource, runner, connection };
       this.answers.note(link);
       const opened = link;
+      // Without a listener, the `error` event of a dying connection would end the process.
       connection.on?.('error', (error) => (opened.broken ??= error));
       for (const sql of dialect.prepareConnection) await runner.query(sql);
       return link;

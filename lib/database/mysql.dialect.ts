@@ -49,7 +49,7 @@ export function mysqlDialect(database: string, tablePrefix = ''): Dialect {
       release: "SELECT RELEASE_LOCK('nestjs-logout')",
     },
     // Not UNIX_TIMESTAMP(NOW()), which repeats an hour when daylight saving time ends. SYSDATE is evaluated
-    // when the row is read, after the wait for its lock; UTC_TIMESTAMP has the start of the statement.
+    // when the row is read, after the wait for its lock; UTC_TIMESTAMP is the start of the statement.
     now: `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', SYSDATE(3)) DIV 1000`,
     // MariaDB has no @@server_uuid, and ignores a comment with this version number. MySQL executes it.
     server: `CONCAT_WS(':', @@hostname, @@port, @@server_id /*!50700 , @@server_uuid */)`,

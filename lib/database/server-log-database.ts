@@ -88,6 +88,7 @@ export class ServerLogDatabase implements LogDatabase {
         try {
           return await one.run(connection, statement);
         } catch (error) {
+          // Cut it if the server may still execute the statement, so that the next caller does not wait.
           if (this.dialect.failure(error) === 'connection' || !one.isUndone(error)) cut(connection);
           throw error;
         }
@@ -145,7 +146,7 @@ export class ServerLogDatabase implements LogDatabase {
       return result;
     } catch (error) {
       cut(await runner.connect());
-      // After a conflict nothing was committed for sure. After any other error it may have been.
+      // Only a conflict proves that nothing was committed. After any other error it may have been.
       const outcome = this.dialect.failure(error) === 'conflict' ? 'rolled back' : 'unknown';
       throw new StorageFailure(outcome, 'COMMIT was not answered well.', true, error);
     }
@@ -201,6 +202,7 @@ export class ServerLogDatabase implements LogDatabase {
     return this.withConnection(work, isRepeatable);
   }
 
+  /** Takes a connection from the pool. Those that may be dead are replaced, each at most once. */
   private async connect(): Promise<Lease> {
     for (let replaced = 0; ; replaced++) {
       const runner = this.dataSource.createQueryRunner('master');
@@ -221,6 +223,7 @@ export class ServerLogDatabase implements LogDatabase {
       runner.connect(),
       CONNECT_LIMIT,
       `No connection of the log's pool was free within ${CONNECT_LIMIT / 1000} seconds.`,
+      // A connection that comes too late goes back to the pool.
       () => void runner.release(),
     ).catch(this.settings.onFailure);
     return connection as DriverConnection;
@@ -252,6 +255,7 @@ export class ServerLogDatabase implements LogDatabase {
     return result;
   }
 
+  /** Sends a statement. TypeORM cannot name a plan, so a statement with a name bypasses it. */
   private async send(runner: QueryRunner, statement: Statement): Promise<StatementResult> {
     const { oneStatement } = this.dialect;
     if (statement.name !== undefined && oneStatement !== undefined) {

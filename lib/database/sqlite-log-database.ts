@@ -117,6 +117,7 @@ export class SqliteLogDatabase implements LogDatabase {
     return handle?.inTransaction === true;
   }
 
+  /** Runs a whole transaction in one synchronous call, so that nothing of this process comes in between. */
   private drive<T>(body: Transaction<T>): T {
     try {
       for (const sql of this.dialect.begin) this.run({ sql, values: [] });
@@ -134,6 +135,7 @@ export class SqliteLogDatabase implements LogDatabase {
     let statement = this.prepared.get(sql);
     if (statement === undefined) {
       statement = this.handle.prepare(sql);
+      // Lists of different lengths make different texts, so there must be a limit.
       if (this.prepared.size > 200) this.prepared.clear();
       this.prepared.set(sql, statement);
     }

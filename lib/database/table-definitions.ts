@@ -158,6 +158,9 @@ export function undoChange(
   ];
 }
 
+/**
+ * The rows of the log and the head. A second run inserts nothing, so the log keeps its id and its position.
+ */
 function firstRows(dialect: Dialect, logId: string, now: number): string[] {
   const once = (table: AuthTable): string =>
     `FROM (SELECT 1 AS one) seed WHERE NOT EXISTS (SELECT 1 FROM ${dialect.table(table)})`;

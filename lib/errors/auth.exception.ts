@@ -209,6 +209,7 @@ function challenge(
   sentence: string,
   maxAge?: number,
 ): Record<string, string> {
+  // `error_description` may contain neither quotes nor backslashes (RFC 6750 section 3).
   const description = sentence.replace(/["\\]/g, "'");
   const realm = 'Bearer realm="api"';
   const age = maxAge === undefined ? '' : `, max_age="${maxAge}"`;

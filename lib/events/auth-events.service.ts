@@ -129,6 +129,7 @@ export class AuthEvents extends Observable<AuthEvent> implements OnApplicationSh
     this.sent.complete();
   }
 
+  /** The issuer and the kind are in the hash: equal ids of two applications, or of two kinds, differ. */
   private hashOf(kind: string, id: string): string {
     const text = JSON.stringify(['nestjs-logout/event', this.options.issuer, kind, id]);
     const { subjectHashKey: key } = this.options;

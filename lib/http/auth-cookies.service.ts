@@ -130,6 +130,7 @@ export class AuthCookies implements OnModuleInit {
     return former.map(({ name, domain, path = '/' }) => this.line(name, '', 0, path, domain));
   }
 
+  /** A `Set-Cookie` line. It is always HttpOnly: no script of a page can read a token. */
   private line(
     name: string,
     value: string,

@@ -197,6 +197,7 @@ function exactOrigin(given: unknown, path: string): string {
     typeof given === 'string' &&
     !given.includes('*') &&
     (CUSTOM_ORIGIN.test(given) || (URL.canParse(given) && new URL(given).origin === given));
+  // Browsers send the origin `null` for sandboxed frames of any site.
   if (isExact && given !== 'null') return given;
   throw wrong(
     path,

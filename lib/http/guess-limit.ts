@@ -119,6 +119,7 @@ function keyOf(account: string | null, request: object): string {
   const address = typeof ip === 'string' ? ip : '';
   // A single household has 2^64 IPv6 addresses (a /64), so a limit for each address would limit no one.
   const network = networkOf(address, 4, 4) ?? address;
+  // Otherwise an attacker would get a new limit for each spelling of the same name.
   const folded = account?.normalize('NFKC').trim().toLowerCase() ?? null;
   return hash('sha256', JSON.stringify([folded, network]), 'hex');
 }

@@ -198,6 +198,7 @@ function keyName(given: unknown, path: string, { material }: Given): string | un
   throw wrong(path, given, fix);
 }
 
+/** Checks that no two keys have the same `kid` or the same material. */
 function checkDistinct(key: AuthKey, path: string, earlier: AuthKey, at: string): void {
   if (earlier.kid === key.kid) {
     const fix = 'Every kid must be different: it decides which key verifies.';

@@ -91,6 +91,7 @@ async function start(
   { channel, hear }: HintContext,
 ): Promise<void> {
   await Promise.all([publisher.connect(), subscriber.connect()]);
+  // The connections must not keep a process alive that is done, such as a script.
   for (const client of [publisher, subscriber]) client.unref();
   await subscriber.subscribe(channel, (payload) => hear(payload));
 }
