@@ -23,17 +23,18 @@ import { ACTIVE, INVALID, LENIENT, type UnknownVerdict, type Verdict } from './v
 const NEVER = 0;
 
 /**
- * The `kid` of an opaque token: no key signed it, and no key has this name. Without a session it is an API
- * token, which lives longer than the events that end access tokens only: these end no login and none of it.
+ * The `kid` of an opaque token. No key signed it, and no real key has this id. An opaque token
+ * without a session is an API token. Events that revoke access tokens only (`claimsChanged()`) do
+ * not revoke API tokens, which outlive those events.
  */
 export const NO_KEY = '';
 
-/** A request waits for so many proofs while transactions of its account end one after the other. */
+/** The most proofs that one request waits for, while transactions on its account end one after the other. */
 const MOST_PROOFS = 5;
 
-/** What a caller demands of a decision. */
+/** What a route or a caller requires of a decision. */
 export interface DecisionDemand {
-  /** Only tightens `maxStaleness`. With it, no policy of the module applies. */
+  /** It can only lower `maxStaleness`. If it is set, the option `whenStale` does not apply. */
   readonly freshness?: Freshness | undefined;
   /** What happens to the token while freshness cannot be proven. @default the option `whenStale` */
   readonly whenStale?: StalePolicy | undefined;
@@ -42,16 +43,19 @@ export interface DecisionDemand {
 /** The options of a decision. */
 export interface DecisionOptions extends DecisionDemand {
   /**
-   * The `kid` of the key that verified the token; `kidOf(token)` reads it from the header. Without it,
-   * every token is refused with `key_revoked` once a key of its issuer was revoked: it may be of that key.
-   * See the option `acceptWithoutKid`.
+   * The `kid` of the key that verified the token; `kidOf(token)` reads it from the header. Without
+   * it, every token is refused with `key_revoked` once a key of its issuer was revoked, because
+   * that key may have signed it. See the option `acceptWithoutKid`.
    */
   readonly kid?: string | undefined;
 }
 
 /**
- * Decides about a token's claims: by what the index knows, else by a proof that is fresh enough, else by
- * the failure policy. Guards ask it directly; {@link RevocationService} asks it for applications.
+ * Decides whether a token is accepted, given its verified claims. It asks the index first, then for
+ * a proof that is fresh enough, then the failure policy.
+ *
+ * Guards call it directly. Applications call it through {@link RevocationService}. Specified in
+ * docs/protocol.md, "Following", F5 and F6.
  */
 @Injectable()
 export class RevocationDecider {
@@ -81,9 +85,10 @@ export class RevocationDecider {
   }
 
   /**
-   * See {@link RevocationService.decide}; the claims are those by which the log knows the token.
+   * See {@link RevocationService.decide}. The claims must have passed `identityOf()`, so that `jti` and `sid`
+   * are the ids under which the log knows the token.
    *
-   * @param kept - The token's keys in the index, where the caller keeps them.
+   * @param kept - The token's index keys, if the caller has cached them.
    */
   decide(
     claims: TokenIdentity,
@@ -93,7 +98,7 @@ export class RevocationDecider {
   ): Verdict | Promise<Verdict> {
     const kid = this.kidOf(claims, givenKid);
     const verdict = this.judge(claims, kid, demand, kept);
-    // The steady state: nothing to report, and nothing to wait for.
+    // The steady state: there is nothing to report and nothing to wait for, so no promise is created.
     if (verdict === ACTIVE && kid !== null) return verdict;
     return verdict instanceof Promise
       ? verdict.then((decided) => this.reporter.pronounce(decided, claims, kid))
@@ -101,8 +106,9 @@ export class RevocationDecider {
   }
 
   /**
-   * The revocation that ends an open connection of this token, by the rules of {@link decide}; `undefined`
-   * if none is known, or while revocations are only observed. It waits for nothing.
+   * The revocation that ends an open connection of this token, by the same rules as {@link decide}.
+   * `undefined` if none is known, or while revocations are only observed. It is synchronous: it
+   * never waits for a poll.
    */
   ending(claims: TokenIdentity, givenKid: string | undefined): RevokedVerdict | undefined {
     const kid = this.kidOf(claims, givenKid);
@@ -111,12 +117,15 @@ export class RevocationDecider {
     return this.reporter.pronounce(hit, claims, kid).state === 'active' ? undefined : hit;
   }
 
-  /** What is left of a revocation that the row of a token shows: while they are only observed, it is accepted. */
+  /**
+   * The verdict about an opaque token whose row shows that it was revoked. While revocations are
+   * only observed, the token is accepted.
+   */
   ended(hit: RevokedVerdict, claims: TokenIdentity): Verdict {
     return this.reporter.pronounce(hit, claims, NO_KEY);
   }
 
-  /** Whether revocations are only observed now: nothing ends (option `observe`). */
+  /** Whether revocations are only observed now, so that no token is refused (option `observe`). */
   get isObserving(): boolean {
     return this.reporter.observingUntil !== undefined;
   }
@@ -124,7 +133,7 @@ export class RevocationDecider {
   /**
    * How old the last proof may become while a connection stays open (ms).
    *
-   * @param upTo - From {@link toleranceOf}. After a contradiction no policy counts (H1).
+   * @param upTo - Of {@link toleranceOf}. It is ignored after the log contradicted this instance (H1).
    */
   openFor(upTo: number): number {
     const { maxStaleness } = this.options;
@@ -133,7 +142,9 @@ export class RevocationDecider {
     return Math.max(maxStaleness, upTo, this.overrides.upTo);
   }
 
-  /** By the index, by a proof, or by the policy: in this order. */
+  /**
+   * Asks the index, then the proof, then the policy: a known revocation is refused however stale the proof is.
+   */
   private judge(
     claims: TokenIdentity,
     kid: string | null | undefined,
@@ -145,7 +156,8 @@ export class RevocationDecider {
     const known = this.look(claims, kid, kept);
     if (known !== undefined) return known;
     if (this.callers.size > 0 && this.callers.concerns(claims)) {
-      // A caller's transaction may commit at any moment; only a proof from after that shows it (C5).
+      // A caller's transaction that revokes this token may commit at any moment. Only a proof dated
+      // after the commit shows it, so no policy may be used (C5).
       return this.decideStrictly(claims, kid, NEVER);
     }
     if (freshness === 'strict' || this.isAhead(claims)) {
@@ -156,7 +168,7 @@ export class RevocationDecider {
     return this.decideAfterPoll(claims, kid, staleness, upTo);
   }
 
-  /** What is known of the token without any proof. */
+  /** What is known about the token without a proof of freshness. */
   private look(
     claims: TokenIdentity,
     kid: string | null | undefined,
@@ -168,15 +180,15 @@ export class RevocationDecider {
     return undefined;
   }
 
-  /** G5: its position is beyond the last one that this instance has applied. */
+  /** Whether the token was signed at a position that this instance has not applied yet (G5). */
   private isAhead({ gen, iss }: TokenIdentity): boolean {
     return gen !== undefined && gen > this.cursor.position && iss === this.options.issuer;
   }
 
   /**
-   * Decides by a proof that is dated after now.
+   * Decides by a proof that is dated after this call.
    *
-   * @param upTo - The staleness (ms) that is tolerated while there is no proof.
+   * @param upTo - The staleness (ms) that the policy tolerates if no proof arrives.
    */
   private async decideStrictly(
     claims: TokenIdentity,
@@ -188,16 +200,17 @@ export class RevocationDecider {
     const known = this.look(claims, kid);
     if (known !== undefined) return known;
     if (isProven && this.proofs.isFresh() && this.isAhead(claims)) {
-      // Its history was lost, or another log shares our secret. Without a jump the token would be accepted
-      // when later events raise the head (G5).
+      // The token comes from a lost history, or from another installation with the same secret.
+      // Unless the log jumps, the token would be accepted as soon as later events raise the head
+      // past its position (G5).
       return this.positions.hasJumpedFor(claims.gen ?? 0) ? INVALID : this.unknown;
     }
     return this.after(isProven, claims, upTo);
   }
 
   /**
-   * Waits for a proof. A caller's transaction that ended meanwhile may have committed after the poll was
-   * sent, so that another proof is needed.
+   * Waits for a proof. A caller's transaction that ended meanwhile may have committed after that poll was sent,
+   * so another proof is needed.
    */
   private async strictProof(claims: TokenIdentity): Promise<boolean> {
     for (let proofs = 0; proofs < MOST_PROOFS; proofs++) {
@@ -207,7 +220,7 @@ export class RevocationDecider {
     return false;
   }
 
-  /** The lease has expired: waits for a poll, for at most `staleWait`. */
+  /** Decides after the lease has expired: waits for a poll, at most `staleWait` (250 ms by default). */
   private async decideAfterPoll(
     claims: TokenIdentity,
     kid: string | null | undefined,
@@ -219,9 +232,9 @@ export class RevocationDecider {
     await this.feed.proofWithin(staleness, this.options.staleWait);
     const known = this.look(claims, kid);
     if (known !== undefined) return known;
-    // An event was written while this request waited: its proof may be older than the caller's commit.
+    // Written while this request waited: the proof may be older than that caller's commit.
     if (this.callers.concerns(claims)) return this.decideStrictly(claims, kid, NEVER);
-    // No proof can be fresher than one sent after the request arrived.
+    // A poll sent after the request arrived is as fresh as can be, even if its answer took longer than that.
     const isProven = this.proofs.isFresh(staleness) || this.proofs.provenSince(arrived);
     return this.after(isProven, claims, upTo);
   }
@@ -245,7 +258,11 @@ export class RevocationDecider {
     return overridden > 0 && this.proofs.isFresh(overridden) ? LENIENT.override : this.unknown;
   }
 
-  /** Up to how much staleness (ms) is accepted while there is no proof; the nearest policy decides. */
+  /**
+   * How much staleness (ms) is accepted without a fresh proof. The policy nearest to the route decides.
+   *
+   * @throws AuthWiringError if `strict` freshness is combined with a policy other than `closed`.
+   */
   toleranceOf(freshness: Freshness | undefined, policy: StalePolicy | undefined): number {
     if (policy === undefined) return freshness === undefined ? this.options.whenStale : NEVER;
     if (policy === 'closed') return NEVER;
@@ -264,7 +281,10 @@ export class RevocationDecider {
     return freshness === undefined ? maxStaleness : Math.min(freshness * 1000, maxStaleness);
   }
 
-  /** `null`: the token may be signed by any key of its issuer. */
+  /**
+   * The key to look up. `null` means that any key of the issuer may have signed the token, so each
+   * revoked key counts. `undefined` skips the key, because `acceptWithoutKid` lists the issuer.
+   */
   private kidOf({ iss }: TokenIdentity, kid: string | undefined): string | null | undefined {
     return kid ?? (this.options.acceptWithoutKid.includes(iss) ? undefined : null);
   }

@@ -20,14 +20,18 @@ import { RevocationLog, type Written } from './log/revocation-log.service.js';
 import { StalePolicies } from './staleness/stale-policies.service.js';
 import { secondsOf } from './staleness/proof-clock.js';
 
-/** The options of every method of {@link LogoutService}. */
+/**
+ * The options of every method of {@link LogoutService} and of the acts of {@link AccountService}.
+ */
 export interface LogoutOptions {
   /**
-   * `'everywhere'`: resolve only when no instance can accept the token any more. That takes up to
-   * `maxStaleness`, or the widest failure policy of any instance.
+   * `'everywhere'` resolves only when no instance can accept the token any more. That takes
+   * `maxStaleness` (5 s by default), or the widest failure policy of any instance if that is
+   * longer.
    *
-   * @throws AuthWiringError if an instance has the policy `'open'` or the option `observe`. If it is this
-   * instance, nothing was written. If it is another one, the logout has happened, and the error says so.
+   * @throws AuthWiringError if an instance has the policy `'open'` or the option `observe`. If it
+   * is this instance, nothing was written. If it is another one, the logout was committed, and the
+   * error says so.
    */
   readonly wait?: 'everywhere' | undefined;
   /**
@@ -35,11 +39,14 @@ export interface LogoutOptions {
    * not happen if it rolls back.
    */
   readonly manager?: EntityManager | undefined;
-  /** The reason, which the holder of the token can read. Each method has its own default. */
+  /**
+   * The reason. The holder of the token can read it in the body of the 401, so it must not contain
+   * a secret. Each method has its own default.
+   */
   readonly reason?: RevocationReason | undefined;
-  /** Who did it, for the audit; at most 255 characters. */
+  /** Who did it, for the audit: at most 255 characters. It is never sent to a client. */
   readonly actor?: string | undefined;
-  /** The request in which it happens, for the audit. */
+  /** The id of the request in which it happens, for the audit. */
   readonly requestId?: string | undefined;
 }
 
@@ -52,31 +59,40 @@ export interface LogoutReceipt {
     readonly id: string;
   }[];
   /**
-   * Seconds after which no instance accepts the token any more, whatever the hosts' clocks say: the
-   * widest failure policy of any instance. Infinity (`null` in JSON) while one instance has the policy
-   * `'open'`, or only observes.
+   * Seconds after which no instance accepts the token any more, whatever the hosts' clocks show. It
+   * is the widest staleness that any instance has registered. Infinity (`null` in JSON) while an
+   * instance has the policy `'open'`, or only observes.
    */
   readonly effectiveEverywhereWithin: number;
-  /** Until when the event is kept; `null` for a key (permanently) and with `{ manager }`. */
+  /**
+   * Until when the event is kept; `null` for a key, whose event is kept for ever, and with `{
+   * manager }`.
+   */
   readonly keptUntil: Date | null;
   /**
-   * Resolves when this instance refuses the token. That is at once, except with `{ manager }`: then with
-   * the next proof after the caller's commit. In a process that only writes (`follow: false`) it always
-   * resolves at once and proves nothing, because such a process accepts no token anyway.
+   * Resolves when this instance refuses the token: at once, or with `{ manager }` after the next
+   * proof, so call it after your commit. In a process that only writes (`follow: false`) it always
+   * resolves at once, because such a process accepts no token anyway.
+   *
+   * @throws AuthUnavailableException `revocation_state_unknown` if the application shuts down
+   * first.
    */
   applied(): Promise<void>;
 }
 
-/** One act: what it ends, and what an audit calls it. */
+/** One logout or act on an account: what it revokes, and how it is reported. */
 export interface Act {
   readonly request: RevocationRequest;
-  /** Used where the caller gives no reason. Default: that of the request's kind. */
+  /** Used if the caller gives no reason. Default: that of the request's kind. */
   readonly reason?: RevocationReason | undefined;
   /** Default: `logout`, and `key_revoked` for a key. */
   readonly type?: AuthEventType | undefined;
-  /** Of a token: its account, for the audit. */
+  /** The account of a token, for the audit. */
   readonly subject?: string | undefined;
-  /** Runs after the commit and before other instances are waited for; not with `{ manager }`. */
+  /**
+   * Runs after the commit, and before `wait: 'everywhere'` waits for other instances. It does not
+   * run with `{ manager }`.
+   */
   readonly afterCommit?: ((receipt: LogoutReceipt) => Promise<void>) | undefined;
 }
 
@@ -87,12 +103,17 @@ export type SessionsEnd = Omit<AuthEventDraft, 'type' | 'scope' | 'sessionId' | 
   readonly type?: AuthEventType | undefined;
 };
 
-/** A timer may fire this much early (ms). */
+/**
+ * Node may fire a timer early by this much (ms), and `wait: 'everywhere'` must not resolve early.
+ */
 const TIMER_SLACK = 10;
 
 /**
- * The one writer of revocations. Logout, account acts, reuse of a refresh token, session limits and key
- * revocation all come here: it appends to the log, reports to {@link AuthEvents} and makes the receipt.
+ * The one writer of revocations. Logout, acts on accounts, reuse of a refresh token, session limits
+ * and key revocation all end here. It appends to the log, reports to {@link AuthEvents} and returns
+ * the receipt.
+ *
+ * Specified in docs/protocol.md, "Writing" and "In the caller's transaction".
  */
 @Injectable()
 export class RevocationWriter {
@@ -106,12 +127,12 @@ export class RevocationWriter {
   ) {}
 
   /**
-   * Ends what is asked for. For a token or session that had ended before, nothing is written and nothing
-   * is reported; the receipt is that of the event that ended it.
+   * Revokes what the request describes. If a token or session was revoked before, nothing is
+   * written or reported, and the receipt is that of the earlier event.
    *
-   * @throws AuthUnavailableException `storage_unavailable` when it was not stored, or when that is not
-   * known.
-   * @throws AuthWiringError for `{ manager, wait }`, and where `wait` can have no end.
+   * @throws AuthUnavailableException `storage_unavailable` when the event was not stored, or when
+   * the outcome is not known. Never treat it as a successful logout.
+   * @throws AuthWiringError for `{ manager, wait }` together, and if `wait` could never resolve.
    */
   async end(act: Act, options: LogoutOptions): Promise<LogoutReceipt> {
     const { wait, manager, requestId, actor } = options;
@@ -139,10 +160,11 @@ export class RevocationWriter {
   }
 
   /**
-   * Ends sessions of our own issuer in one write: those beyond a limit, those of a leaked key, the one
-   * whose refresh token was reused. Each of them is reported, also one that had ended before.
+   * Revokes several sessions of our own issuer in one write: those beyond a limit, those of a
+   * leaked key, or the one whose refresh token was reused. Each session is reported, also one that
+   * was revoked before.
    *
-   * @throws AuthUnavailableException `storage_unavailable`: nothing was reported.
+   * @throws AuthUnavailableException `storage_unavailable`. Then nothing was reported.
    */
   async endSessions(sids: readonly string[], why: SessionsEnd): Promise<void> {
     if (sids.length === 0) return;
@@ -156,7 +178,10 @@ export class RevocationWriter {
     }
   }
 
-  /** In the caller's transaction nothing has a position yet; all counts from the caller's commit (C5). */
+  /**
+   * Writes in the caller's transaction. The events get their positions after the caller's commit,
+   * and take effect with it (C5).
+   */
   private async endWith(
     manager: EntityManager,
     request: RevocationRequest,
@@ -173,7 +198,13 @@ export class RevocationWriter {
     };
   }
 
-  /** @throws AuthUnavailableException when the application shuts down before it could be known. */
+  /**
+   * Waits for a proof that was sent after this call, so that it shows what the caller has
+   * committed.
+   *
+   * @throws AuthUnavailableException `revocation_state_unknown` if the application shuts down
+   * first.
+   */
   private async applied(): Promise<void> {
     if (!this.options.follow) return;
     while (!(await this.feed.strictProof())) {
@@ -188,7 +219,10 @@ export class RevocationWriter {
   }
 }
 
-/** What an audit may learn about it: the account or the session, hashed, but never a token's id. */
+/**
+ * What an audit may learn: the account or the session, which {@link AuthEvents} hashes, but never
+ * the id of a token.
+ */
 function reportOf(
   request: RevocationRequest,
   { type, subject }: Pick<Act, 'type' | 'subject'>,
@@ -202,7 +236,7 @@ function reportOf(
       sessionId: request.kind === 'session' ? request.sid : undefined,
     };
   }
-  // Several accounts may have one grant.
+  // Several accounts can share one grant, so no subject is reported.
   if ('grant' in request.scope) return { type: what, scope: 'grant' };
   return { type: what, scope: 'client', subject: request.scope.subject };
 }

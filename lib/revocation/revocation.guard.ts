@@ -18,18 +18,24 @@ import { routeDemandOf } from './staleness/freshness.decorators.js';
 import { kidOf } from './token-identity.js';
 
 /**
- * Refuses revoked tokens behind any other authentication: an own strategy, an API gateway, another
- * library. {@link JwtAuthGuard} does not need it: it asks the same question itself.
+ * Refuses revoked tokens behind any other authentication: your own strategy, an API gateway,
+ * another library. {@link JwtAuthGuard} does not need it, because it makes the same check itself.
  *
- * It obeys `@Freshness()`, `@WhenStale()` and, by the claim `auth_time`, `@RecentLogin()`. The issuer must be `issuer` or one of the option `foreign`.
+ * It obeys `@Freshness()`, `@WhenStale()` and, by the claim `auth_time`, `@RecentLogin()`. The
+ * claim `iss` must be the option `issuer` or an issuer of the option `foreign`.
  *
- * It looks for revocation and nothing else: signature, `exp` and `nbf` are checked by the
- * authentication in front of it. An expired token is refused here only a minute after its end.
+ * It only checks revocation. The authentication in front of it must check the signature, `exp` and
+ * `nbf`: this guard refuses an expired token only a minute after its `exp`.
  *
  * Tokens of a revoked key are found by their `kid`; see {@link RevocationGuard.getKid}.
  *
- * `@CurrentToken()` gives the claims behind it, with the `jti` and `sid` by which `logout()` ends the token.
+ * Behind it, `@CurrentToken()` returns the claims with the `jti` and `sid` by which `logout()`
+ * revokes the token.
  *
+ * @throws AuthUnauthorizedException as {@link RevocationService.assertActive}, and `login_too_old`.
+ * @throws AuthUnavailableException `revocation_state_unknown` (503) if this instance cannot prove
+ * that it is fresh.
+ * @throws AuthWiringError if there are no verified claims, or if AuthModule is not imported.
  * @example Behind a strategy of your own, which leaves the verified payload in `request.user`:
  * ```ts
  * @Injectable()
@@ -72,7 +78,7 @@ export class RevocationGuard implements CanActivate {
         assertRecentLogin(claims, recentLogin, this.revocation.now());
       }
       if (hasRequest(context)) {
-        // For `@CurrentToken()`: with the ids by which `logout()` ends this token.
+        // For `@CurrentToken()`, with the ids by which `logout()` revokes this token.
         const request = requestOf(context);
         const known = this.revocation.identify(claims, token);
         rememberClaims(request, known as TokenClaims, kidOfRequest(request));
@@ -80,7 +86,8 @@ export class RevocationGuard implements CanActivate {
       return true;
     } catch (error) {
       if (error instanceof AuthException) {
-        // It was accepted by the authentication in front of this guard.
+        // The authentication in front accepted a DPoP token, so the challenge must be of the same
+        // scheme (RFC 9449 section 7.1).
         if (hasRequest(context) && isDpop(requestOf(context))) {
           challengeWithDpop(requestOf(context));
         }
@@ -90,17 +97,23 @@ export class RevocationGuard implements CanActivate {
     }
   }
 
-  /** Where the verified claims are; override it behind an authentication that is not ours. */
+  /**
+   * Returns the verified claims, by default those of `JwtStrategy`. Override it behind any other
+   * authentication, for example to return `request.user`. The claims must be verified, because this
+   * guard trusts them.
+   */
   protected getClaims(context: ExecutionContext): VerifiedClaims | undefined {
     return claimsOf(requestOf(context));
   }
 
   /**
-   * The `kid` of the key that verified the token: what our own strategy used, else what the header of
-   * the bearer token says. Without one every token is refused once a key of its issuer was revoked.
+   * The `kid` of the key that verified the token: the one that our own strategy used, else the one
+   * in the header of the bearer token. Without a `kid`, every token is refused once a key of its
+   * issuer was revoked.
    *
-   * Override it where your authentication takes the token from elsewhere (a cookie), or where it does
-   * not choose its key by the header's `kid`: otherwise the holder of a leaked key names another one.
+   * Override it if your authentication reads the token from elsewhere (a cookie), or does not
+   * choose its key by the `kid` of the header. Otherwise an attacker with a leaked key can write
+   * another `kid` into the header, and the revocation of the key does not apply.
    */
   protected getKid(context: ExecutionContext): string | undefined {
     if (!hasRequest(context)) return undefined;
@@ -111,8 +124,9 @@ export class RevocationGuard implements CanActivate {
   }
 
   /**
-   * The token's text: by default that of the header `Authorization: Bearer …`. It is needed for tokens
-   * that have neither `jti` nor `sid`. Override it where your authentication takes it from elsewhere.
+   * The encoded token, by default that of the header `Authorization: Bearer …` (or `DPoP …`). It is
+   * needed for tokens that have neither `jti` nor `sid`. Override it if your authentication reads
+   * the token from elsewhere.
    */
   protected getToken(context: ExecutionContext): string | undefined {
     if (!hasRequest(context)) return undefined;
@@ -131,7 +145,10 @@ function isDpop(request: AuthRequest): boolean {
   return /^dpop /i.test(String(headersOf(request)['authorization'] ?? ''));
 }
 
-/** Another library may have authenticated the socket, so its handshake may be unknown here. */
+/**
+ * Another library may have authenticated a socket whose handshake is unknown here. Then there are
+ * no headers, which is not an error.
+ */
 function headersOf(request: AuthRequest): AuthRequest['headers'] {
   try {
     return request.headers;

@@ -17,12 +17,12 @@ import { RevocationLog } from './log/revocation-log.service.js';
 import { RevocationPurge } from './log/revocation-purge.service.js';
 import { PushLink } from './push/push-link.service.js';
 
-/** Before a connection that was refused is tried again (ms). */
+/** The pause before a refused connection is tried again (ms). */
 const REFUSED_PAUSE = 500;
 
 /**
- * Starts and stops everything in `lib/revocation`: the first load, the feed and the purge at boot; at
- * shutdown the last writes, before the connections close.
+ * Starts and stops everything in `lib/revocation`. At boot: the first load, the feed and the purge.
+ * At shutdown: the last writes, before the connections close.
  */
 @Injectable()
 export class RevocationLifecycle
@@ -42,10 +42,12 @@ export class RevocationLifecycle
   ) {}
 
   /**
-   * Waits for the first load for at most `bootTimeout`. Then the application starts anyway, and guarded
-   * routes answer 503 until the log is loaded.
+   * Waits at most `bootTimeout` for the first load. After that the application starts anyway, and
+   * guarded routes answer 503 until the log is loaded. So an outage of the database does not stop a
+   * deploy.
    *
-   * @throws AuthWiringError for what a retry cannot fix, such as missing tables.
+   * @throws AuthWiringError for what a retry cannot fix, such as missing tables or refused
+   * credentials.
    */
   async onApplicationBootstrap(): Promise<void> {
     await this.push.prepare();
@@ -64,8 +66,8 @@ export class RevocationLifecycle
   }
 
   /**
-   * For a process that only writes (option `follow`). It creates its tables and registers its longest
-   * token lifetime if the database can be reached; if not, the first login registers it.
+   * For a process that only writes (`follow: false`). If the database can be reached, it creates
+   * the tables and registers its longest token lifetime. If not, the first login registers it.
    */
   private async startWriting(): Promise<void> {
     this.logger.log(
@@ -83,7 +85,10 @@ export class RevocationLifecycle
     this.logger.warn(`The revocation log cannot be reached yet${why}`);
   }
 
-  /** Refused credentials may be corrected while the boot waits. */
+  /**
+   * Registers this process. It retries refused credentials until `bootTimeout`, because an operator
+   * may correct them while the boot waits.
+   */
   private async register(): Promise<void> {
     const deadline = this.clock.monotonic() + this.options.bootTimeout;
     for (;;) {
@@ -100,15 +105,19 @@ export class RevocationLifecycle
   }
 
   /**
-   * Why the boot stops now: what no retry can fix, or that the database refused the log. A later attempt that
-   * got no answer, or has none yet, is no reason to believe that it would accept the log.
+   * Why the boot must stop: an error that no retry can fix, or a refusal by the database. A refusal
+   * still counts if a later attempt got no answer, because silence does not mean that the
+   * credentials are accepted now.
    */
   private fatalOf(failure: unknown): unknown {
     const isFatal = failure instanceof AuthWiringError || isRefusal(failure);
     return isFatal ? failure : this.connection.refusal;
   }
 
-  /** What stops the boot. Nest does not close an application that did not start, so it is done here. */
+  /**
+   * The error that stops the boot. Nest does not call the shutdown hooks of an application that did
+   * not start, so the connections are closed here.
+   */
   private async bootError(failure: unknown): Promise<AuthWiringError> {
     await this.onApplicationShutdown();
     if (failure instanceof AuthWiringError) return failure;
@@ -121,7 +130,7 @@ export class RevocationLifecycle
     return error;
   }
 
-  /** Whether the task was done in time. A late task keeps running. */
+  /** Whether the task finished within `time` ms. A late task keeps running. */
   private async within(time: number, task: Promise<void>): Promise<boolean> {
     let cancel: (() => void) | undefined;
     const late = new Promise<false>((resolve) => {
@@ -134,14 +143,18 @@ export class RevocationLifecycle
     }
   }
 
-  /** Requests still run after this; what they write is flushed once more below. */
+  /**
+   * Writes what is queued. Requests still run after this hook, so {@link onApplicationShutdown}
+   * drains once more.
+   */
   async beforeApplicationShutdown(): Promise<void> {
     await this.log.drain();
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.purge.stop();
-    // First: its last answer may set the log to work, which must be done before the connections close.
+    // The feed stops before the writes are drained: its last answer may start a write, which must
+    // finish before the connections close.
     await this.feed.stop();
     await Promise.all([this.log.drain(), this.positions.drain()]);
     await this.push.stop();

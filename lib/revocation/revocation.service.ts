@@ -19,11 +19,14 @@ import { assertDecidable, assertInTime, identityOf } from './token-identity.js';
 import { VerdictReporter } from './verdict-reporter.service.js';
 import { assertActive, type Verdict } from './verdict.js';
 
-/** The state of this instance. */
+/** The state of this instance, for health checks and operators. All durations are in seconds. */
 export interface RevocationStatus {
-  /** Whether the log was loaded once. Before that every guarded request gets 503. */
+  /**
+   * Whether the log was loaded completely at least once. Before that every guarded request gets
+   * 503.
+   */
   readonly ready: boolean;
-  /** Whether a request would be decided now, without waiting. */
+  /** Whether a request would be decided now without waiting for a poll. */
   readonly fresh: boolean;
   /** Seconds since the last proof of freshness; `null` while there is none. */
   readonly staleness: number | null;
@@ -65,7 +68,11 @@ export interface AssertActiveOptions extends DecisionOptions {
 }
 
 /**
- * Checks whether the token of some verified claims was revoked. Normally that costs no query.
+ * Checks whether a token was revoked, given its verified claims. In steady state that costs no
+ * query and no network call.
+ *
+ * Its claims are trusted: never pass the payload of a token that was only decoded. Specified in
+ * docs/protocol.md, "Generation" and "Following".
  *
  * @example In the `validate()` of a passport strategy of your own:
  * ```ts
@@ -95,14 +102,14 @@ export class RevocationService {
   /**
    * Throws if the token of these claims was revoked.
    *
-   * You must have verified the claims. It does not check the signature, `exp` and `nbf`: an expired token is
-   * refused here only a minute after its `exp`, or at its `exp` with `checkTimes`. A foreign issuer must be
-   * registered in the option `foreign`.
+   * You must have verified the claims: it does not check the signature, `exp` and `nbf`. An expired
+   * token is refused here only a minute after its `exp`, or at its `exp` with `checkTimes`. A
+   * foreign issuer must be registered in the option `foreign`.
    *
    * @throws AuthUnauthorizedException `token_revoked`, `session_ended`, `key_revoked`,
    * `token_expired`, or `token_invalid` for an issuer that is not registered.
-   * @throws AuthUnavailableException `revocation_state_unknown` if this instance cannot know. Let it become a
-   * 503; never treat the token as not revoked.
+   * @throws AuthUnavailableException `revocation_state_unknown` if this instance cannot prove that
+   * it is fresh. Let it become a 503, and never treat it as "not revoked".
    */
   async assertActive(given: VerifiedClaims, options?: AssertActiveOptions): Promise<void> {
     try {
@@ -118,7 +125,7 @@ export class RevocationService {
   }
 
   /**
-   * The claims by which the log knows a token: what {@link assertActive} asks about.
+   * The claims with the `jti` and `sid` under which the log knows the token.
    *
    * @internal
    */
@@ -142,7 +149,10 @@ export class RevocationService {
     return this.decider.decide(own ? given : this.identify(given), options?.kid, options);
   }
 
-  /** Whether our key of this `kid` was revoked: what it signed proves nothing, not even who logs out. */
+  /**
+   * Whether our key with this `kid` was revoked. A token that it signed proves nothing, not even
+   * who asks to log out.
+   */
   isKeyRevoked(kid: string): boolean {
     return this.index.isKeyRevoked(kid);
   }
@@ -152,7 +162,9 @@ export class RevocationService {
     return this.proofs.now();
   }
 
-  /** What this instance knows. */
+  /**
+   * The current {@link RevocationStatus} of this instance. It is synchronous and reads memory only.
+   */
   status(): RevocationStatus {
     const staleness = this.proofs.age();
     const { observingUntil } = this.reporter;
@@ -173,17 +185,19 @@ export class RevocationService {
   }
 
   /**
-   * Lets **this instance** accept tokens on an older proof of freshness until a time. An operator can call it
-   * during an outage of the database, without a deploy.
+   * Lets **this instance** accept tokens on an older proof of freshness until a time. Call it
+   * during an outage of the database, without a deploy. The price: during the outage, logouts on
+   * other instances may take up to `staleFor` to take effect here.
    *
-   * It applies to routes without a policy of their own and to those with a narrower `@WhenStale()`. It does not
-   * apply to routes with `@WhenStale('closed')` or with `@Freshness()` alone, before the first load, or while the
-   * log contradicts what this instance knows. Tokens that are known to be revoked are still refused. The
-   * override is logged, reported as `staleness_override`, and replaces the previous one.
+   * It applies to routes without a policy of their own and to those with a narrower `@WhenStale()`.
+   * It does not apply to routes with `@WhenStale('closed')` or with `@Freshness()` alone, before
+   * the first load, or while the log contradicts what this instance knows. Tokens that are known to
+   * be revoked are still refused. The override is logged, reported as `staleness_override`, and
+   * replaces the previous one.
    *
    * @throws AuthWiringError without the option `overrideCeiling`, or above it.
-   * @throws AuthException 400 `invalid_request` if `until` is in the past or more than 24 hours ahead, or if
-   * there is no actor.
+   * @throws AuthException 400 `invalid_request` if `until` is in the past or more than 24 hours
+   * ahead, or if there is no actor.
    * @example
    * ```ts
    * const until = new Date(Date.now() + 3_600_000);
@@ -194,7 +208,11 @@ export class RevocationService {
     this.overrides.begin(override);
   }
 
-  /** Ends the override of this instance early. It does nothing if there is none. */
+  /**
+   * Ends the override of this instance early. It does nothing if there is none.
+   *
+   * @throws AuthException 400 `invalid_request` if the actor is not 1 to 255 characters.
+   */
   endOverride(actor: string): void {
     this.overrides.end(actor);
   }

@@ -5,18 +5,21 @@ import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import type { TokenIdentity, VerifiedClaims } from '../options/token-claims.js';
 import { isIdentifier } from '../platform/identifier.js';
 
-/** No identity provider issues ids with this prefix. */
+/** The prefix of ids that this library makes. No identity provider issues a `jti` with it. */
 const NAMESPACE = 'nestjs-logout:claims:';
 
 /**
- * The claims by which the log knows a token: `jti` and `sid` are taken from the claims that the option
- * `foreign` names for its issuer. A token that has neither is known by a digest of its claims as they
- * were signed, for which its text is needed: what an application makes of the claims may differ from
- * request to request.
+ * The claims with the ids under which the log knows the token. For a foreign issuer, `jti` and
+ * `sid` are read from the claims that the option `foreign` configures.
  *
- * What it gives may be passed to it again.
+ * A token with neither gets a digest of its claims as they were signed for its `jti`. That needs
+ * the encoded token: an application may change the decoded claims, differently on each request. The
+ * digest is of the claims and not of the text, because one token can be spelled in several ways
+ * that all verify.
  *
- * @throws AuthUnauthorizedException `token_invalid` for a text that is not the one of these claims.
+ * The result may be passed to it again.
+ *
+ * @throws AuthUnauthorizedException `token_invalid` if the text is not the token of these claims.
  */
 export function identityOf<T extends VerifiedClaims>(
   claims: T,
@@ -40,7 +43,7 @@ function valueOf(claims: object, name: string): string | undefined {
   return Object.hasOwn(claims, name) ? (Reflect.get(claims, name) as string) : undefined;
 }
 
-/** What a text must say like the verified claims, or leave out like them. */
+/** Claims that must be equal in the text and in the verified claims, or missing in both. */
 const COMPARED = ['iss', 'sub', 'iat', 'exp'] as const;
 
 function digestOf(text: string, claims: VerifiedClaims): string {
@@ -59,8 +62,9 @@ function digestOf(text: string, claims: VerifiedClaims): string {
 }
 
 /**
- * Whether a text may be the one that was verified. An application may have added claims or left some out;
- * what both have must be the same, or the text is that of another token, which was not revoked.
+ * Whether a text can be the token that was verified. An application may have added claims or left
+ * some out, but what both have must be equal. Otherwise a caller could pass the text of another
+ * token, which was not revoked.
  */
 function isOf(claims: VerifiedClaims, signed: VerifiedClaims): boolean {
   const shared = Object.entries(signed).filter(
@@ -75,10 +79,11 @@ function isOf(claims: VerifiedClaims, signed: VerifiedClaims): boolean {
 }
 
 /**
- * A value that came from JSON in the one spelling of RFC 8785 (JCS): no blanks, members in the order of
- * their UTF-16 code units, numbers and strings as ECMAScript writes them.
+ * Serialises a parsed JSON value in the canonical form of RFC 8785 (JCS): no whitespace, members
+ * sorted by UTF-16 code units, numbers and strings as ECMAScript writes them.
  *
- * @throws RangeError for what the RFC does not allow: a number that is not finite, a lone surrogate.
+ * @throws RangeError for what the RFC does not allow: a number that is not finite, or a lone
+ * surrogate.
  */
 export function canonicalJson(value: unknown): string {
   if (typeof value === 'number' && !Number.isFinite(value)) {
@@ -105,12 +110,13 @@ function notOfTheseClaims(cause?: unknown): AuthUnauthorizedException {
 }
 
 /**
- * The `kid` in the header of a **verified** token: what `assertActive()` and `decide()` need to refuse
- * the tokens of a revoked key. `undefined` where the header has none, or cannot be read.
+ * Reads the `kid` from the header of a **verified** token (RFC 7515 section 4.1.4).
+ * `assertActive()` and `decide()` need it to refuse the tokens of a revoked key. `undefined` if the
+ * header has none or cannot be read.
  *
- * Use it only where your strategy chooses the key by this `kid` (a `secretOrKeyProvider`, a JWKS). A
- * strategy with one key ignores the header, so the thief of a leaked key can write any `kid` into it:
- * there pass the key's id yourself, with a fixed `kid` or `secretKid(secret)`.
+ * Use it only if your strategy chooses the key by this `kid` (a `secretOrKeyProvider`, a JWKS). A
+ * strategy with one key ignores the header, so an attacker with the leaked key can write any `kid`
+ * into it. In that case pass the id of the key yourself: a fixed `kid`, or `secretKid(secret)`.
  *
  * @example
  * ```ts
@@ -127,7 +133,7 @@ export function kidOf(token: string | null | undefined): string | undefined {
   try {
     const text = Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString();
     const header = JSON.parse(text) as { kid?: unknown } | null;
-    // An empty one names no key that could be revoked.
+    // An empty `kid` identifies no key, so it must not hide which key signed the token.
     return typeof header?.kid === 'string' && header.kid !== '' ? header.kid : undefined;
   } catch {
     return undefined;
@@ -135,10 +141,14 @@ export function kidOf(token: string | null | undefined): string | undefined {
 }
 
 /**
- * Whether the log can say anything about a token: it is ours, or its issuer is registered; it has an
- * id by which it can be revoked; and it expires before its revocation would be deleted.
+ * Checks that the log can decide about a token: its issuer is ours or registered, it has an id by
+ * which it can be revoked, and it expires before its revocation would be deleted.
  *
- * @throws AuthUnauthorizedException `token_invalid`: what cannot be revoked is not accepted.
+ * @param now - The time by which tokens expire (epoch ms).
+ * @param latest - The same for times that must not be in the future; Infinity before the first
+ * proof.
+ * @throws AuthUnauthorizedException `token_invalid`, because a token that cannot be revoked must
+ * not be accepted, or `token_expired` a minute after `exp`.
  */
 export function assertDecidable(
   claims: VerifiedClaims,
@@ -165,7 +175,8 @@ export function assertDecidable(
   }
   if (!isTime(iat) || !isTime(exp)) throw invalid('it has no iat or no exp');
   const end = exp * 1000;
-  // Its revocation may have been deleted: no verifier may be that tolerant.
+  // Events are kept for the largest legal clock tolerance only. Beyond it the revocation of this
+  // token may have been deleted already.
   if (now >= end + LARGEST_TOLERANCE) {
     throw refusal('token_expired');
   }
@@ -178,7 +189,7 @@ export function assertDecidable(
 }
 
 /**
- * What `assertActive({ checkTimes: true })` adds: `exp` and `nbf`, as the guard judges them.
+ * Checks `exp` and `nbf` as `JwtAuthGuard` does, for `assertActive(claims, { checkTimes: true })`.
  *
  * @throws AuthUnauthorizedException `token_expired`, or `token_invalid` before `nbf`.
  */

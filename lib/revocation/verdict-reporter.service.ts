@@ -10,8 +10,9 @@ import { ProofClock } from './staleness/proof-clock.js';
 import { codeOf, LENIENT, type Verdict } from './verdict.js';
 
 /**
- * Reports every verdict but the plain good one: to the log, to {@link AuthEvents} and to the metrics. While
- * revocations are only observed (option `observeUntil`), it turns each refusal into an acceptance.
+ * Reports every verdict except a plain acceptance: to the log, to {@link AuthEvents} and to the
+ * metrics. While revocations are only observed (option `observe`), it turns each refusal into an
+ * acceptance.
  */
 @Injectable()
 export class VerdictReporter {
@@ -39,10 +40,10 @@ export class VerdictReporter {
   }
 
   /**
-   * The verdict that leaves this room.
+   * Reports a verdict and returns the one that callers get.
    *
-   * @param kid - The token's key. `null`: it was not passed, and the option `acceptWithoutKid` does not
-   * name the issuer.
+   * @param kid - The key of the token. `null` means that it was not passed, and that
+   * `acceptWithoutKid` does not list the issuer.
    */
   pronounce(
     verdict: Verdict,
@@ -73,26 +74,35 @@ export class VerdictReporter {
     return verdict;
   }
 
-  /** Not before the first load: until then no receipt accounts for what would be accepted. */
+  /**
+   * Observing starts with the first load. Before that this instance has not registered its bound,
+   * so no receipt includes what it would accept.
+   */
   private isObserving(): boolean {
     const { observeUntil } = this.options;
     return observeUntil !== undefined && this.feed.ready && this.proofs.now() < observeUntil;
   }
 }
 
-/** Only registered issuers are accepted, so there are few. The limit is for calls with other issuers. */
+/**
+ * Registered issuers are few. The limit bounds memory if `decide()` is called with arbitrary
+ * issuers.
+ */
 const MOST_ISSUERS = 100;
 
 const PASS_IT =
   'Pass the kid of the key that verified the token: assertActive(claims, { kid: kidOf(token) }), or getKid() of a RevocationGuard.';
 
-/** Logs, once for each issuer, that decisions are asked for without the kid of the token's key. */
+/**
+ * Logs once per issuer that its tokens are checked without a `kid`, and once that they are refused
+ * because of that.
+ */
 class MissingKids {
   private readonly logger = new Logger('RevocationService');
   private readonly warned = new Set<string>();
   private readonly refused = new Set<string>();
 
-  /** @param verdict - What was decided about a token of this issuer without a kid. */
+  /** @param verdict - The verdict about a token of this issuer that has no `kid`. */
   note(issuer: unknown, verdict: Verdict): void {
     const isRefused = verdict.state === 'revoked' && verdict.kind === 'key';
     const known = isRefused ? this.refused : this.warned;

@@ -4,37 +4,43 @@ import type { AuthErrorCode } from '../errors/error-codes.js';
 import type { RevokedVerdict } from './index/revoked-verdict.js';
 
 /**
- * Why a token passed without a proof that is fresh enough: by the policy `'open'` or `{ staleFor }`, by
- * an override, or because revocations are only observed.
+ * Why a token was accepted without a proof that is fresh enough: by the policy `'open'` or `{
+ * staleFor }`, by an override, or because revocations are only observed.
  */
 export type Leniency = 'open' | 'stale_for' | 'override' | 'observe';
 
-/** The token is good, and a proof that is fresh enough says so, or a policy lets it pass. */
+/** The token is accepted: by a proof that is fresh enough, or by a policy. */
 export interface ActiveVerdict {
   readonly state: 'active';
-  /** Absent where a proof says so. */
+  /** Why it was accepted without a fresh proof; absent if there was one. */
   readonly leniency?: Leniency | undefined;
 }
 
-/** This instance cannot prove that it is fresh: 503, never 401, never a pass. */
+/**
+ * This instance cannot prove that it is fresh. Answer 503: a 401 would log the user out, and
+ * accepting could let a revoked token in.
+ */
 export interface UnknownVerdict {
   readonly state: 'unknown';
   /** Seconds after which a retry makes sense. */
   readonly retryAfter: number;
 }
 
-/** Its position lies beyond everything that this log has ever numbered: another log's token. */
+/**
+ * The `gen` of the token is beyond every position that this log has ever assigned, so the token is
+ * of another log.
+ */
 export interface InvalidVerdict {
   readonly state: 'invalid';
 }
 
-/** The answer to the one question about a token's claims. */
+/** The result of {@link RevocationService.decide}. Switch over `state`. */
 export type Verdict = ActiveVerdict | RevokedVerdict | UnknownVerdict | InvalidVerdict;
 
-/** The one good answer, shared so that accepting allocates nothing. */
+/** The plain acceptance. One shared object, so that the guard allocates nothing per request. */
 export const ACTIVE: ActiveVerdict = Object.freeze({ state: 'active' });
 
-/** The answers that accept without a fresh proof, by their reason. */
+/** Acceptances without a fresh proof, by their reason. */
 export const LENIENT: Readonly<Record<Leniency, ActiveVerdict>> = Object.freeze({
   open: Object.freeze({ state: 'active', leniency: 'open' }),
   stale_for: Object.freeze({ state: 'active', leniency: 'stale_for' }),
@@ -42,7 +48,7 @@ export const LENIENT: Readonly<Record<Leniency, ActiveVerdict>> = Object.freeze(
   observe: Object.freeze({ state: 'active', leniency: 'observe' }),
 });
 
-/** The verdict about a token of another installation that has our secret. */
+/** The verdict about a token of another installation that shares our secret. */
 export const INVALID: InvalidVerdict = Object.freeze({ state: 'invalid' });
 
 const CODE_OF_KIND: Readonly<Record<RevocationKind, AuthErrorCode>> = {
@@ -53,7 +59,7 @@ const CODE_OF_KIND: Readonly<Record<RevocationKind, AuthErrorCode>> = {
   issuer: 'token_revoked',
 };
 
-/** The code with which a verdict refuses. */
+/** The error code of a refusal. */
 export function codeOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthErrorCode {
   if (verdict.state === 'unknown') return 'revocation_state_unknown';
   if (verdict.state === 'invalid') return 'token_invalid';
@@ -72,7 +78,7 @@ export function exceptionOf(verdict: Exclude<Verdict, ActiveVerdict>): AuthExcep
   return refusal(code, { reason: verdict.reason });
 }
 
-/** @throws AuthException the refusal of a verdict that is not good. */
+/** @throws AuthException the refusal, if the verdict is not an acceptance. */
 export function assertActive(verdict: Verdict): asserts verdict is ActiveVerdict {
   if (verdict.state !== 'active') throw exceptionOf(verdict);
 }

@@ -4,15 +4,23 @@ import { AuthWiringError } from '../../errors/auth-wiring.error.js';
 import { parseStalePolicy, type StalePolicy } from '../../options/operation-settings.js';
 
 /**
- * How old the last poll of the log may be when a request is decided: a number of seconds, or `'strict'` for a
- * poll that is sent after the request arrived. It can only lower `maxStaleness`, not raise it.
+ * How old the last poll of the log may be when a request is decided: a number of seconds, or
+ * `'strict'` for a poll that is sent after the request arrived. It can only lower `maxStaleness`.
+ * `'strict'` adds the latency of one poll to the request; concurrent requests share it.
  *
  * @publicApi
  */
 export type Freshness = 'strict' | number;
 
 /**
- * Sets the {@link Freshness} of a controller or a handler.
+ * Sets the {@link Freshness} of a controller or a handler. On a handler it overrides the class. The
+ * default is `maxStaleness` (5 s).
+ *
+ * While there is no such proof, the route answers 503, whatever the option `whenStale` says. A
+ * `@WhenStale()` at the same place, or on the handler, allows another answer, except with
+ * `'strict'`.
+ *
+ * @throws AuthWiringError for another value, when the class is loaded.
  *
  * @example
  * ```ts
@@ -31,12 +39,16 @@ export const Freshness = Reflector.createDecorator<Freshness, Freshness>({
 });
 
 /**
- * What guards do with requests of this route while the instance cannot read the log: see {@link StalePolicy}.
- * A policy on a handler overrides the one on its class, which overrides the option `whenStale`.
+ * What guards do with requests of this route while the instance cannot read the log: see {@link
+ * StalePolicy}. A policy on a handler overrides the one on its class, which overrides the option
+ * `whenStale`.
  *
- * It is found at boot and **widens the bound of every receipt**, on every instance. In production `'open'`
- * needs `openAcknowledgedBy`. `'closed'` on a handler keeps it closed whatever else is set, even during an
- * override. Together with `@Freshness('strict')` it stops the boot.
+ * It is found at boot and **widens the bound of every receipt**, on every instance. In production
+ * `'open'` needs `openAcknowledgedBy`. `'closed'` on a handler keeps it closed whatever else is
+ * set, even during an override. Any other policy together with `@Freshness('strict')` stops the
+ * boot.
+ *
+ * @throws AuthWiringError for an invalid policy, when the class is loaded.
  *
  * @example
  * ```ts
@@ -57,20 +69,21 @@ export const WhenStale = Reflector.createDecorator<StalePolicy, StalePolicy>({
 export type RouteTarget =
   ReturnType<ExecutionContext['getHandler']> | ReturnType<ExecutionContext['getClass']>;
 
-/** What a route says about the proof behind its decisions. */
+/** What a route requires of the proof behind its decisions. */
 export interface RouteDemand {
   readonly freshness: Freshness | undefined;
-  /** `undefined`: what the module says, unless the route demands freshness. */
+  /** `undefined`: the option `whenStale`, unless the route sets a freshness. */
   readonly whenStale: StalePolicy | undefined;
 }
 
 const reflector = new Reflector();
 
 /**
- * Reads `@Freshness()` and `@WhenStale()` of a route: the handler's win over its class's. A policy of the
- * class does not loosen a handler that demands freshness, and nothing loosens `'strict'`.
+ * Reads `@Freshness()` and `@WhenStale()` of a route: those of the handler override those of its
+ * class. A policy of the class does not loosen a handler that sets a freshness, and no policy
+ * loosens `'strict'`.
  *
- * @throws AuthWiringError where the two contradict each other.
+ * @throws AuthWiringError if the two contradict each other.
  */
 export function routeDemandOf(handler: RouteTarget, type: RouteTarget): RouteDemand {
   const own = of(handler);

@@ -3,29 +3,41 @@ import { UNBOUNDED } from '../../options/operation-settings.js';
 import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 
-/** The moment before a statement was sent, on both clocks of this host. */
+/** The moment before a statement was sent, on both clocks of this host (ms). */
 export interface Moment {
   readonly wall: number;
   readonly monotonic: number;
-  /** Grows with each moment: which of two came first, even if no time passed between them. */
+  /**
+   * Increases with each moment, so that two moments have an order even if no time passed between
+   * them.
+   */
   readonly order: number;
 }
 
-/** The lease is this share of `maxStaleness`: with clock rates right to 1 % it ends in time on every host (F5). */
+/**
+ * The lease is this share of `maxStaleness`: if clock rates are right to 1 %, it expires in time on
+ * every host (F5).
+ */
 export const LEASE_SHARE = 0.98;
 
 /**
- * The last proof that this instance knows the whole log, and the library's one `now` (F4, F5, T1).
+ * The last proof that this instance knows the whole log, and the time by which tokens expire (F4,
+ * F5, T1).
  *
- * A proof is dated to the moment its poll was sent, not received. Its age is computed at each decision:
- * timers can be late, a process can be paused, an answer can wait in a socket.
+ * A proof is dated to the moment its poll was sent, not received. Its age is computed at each
+ * decision: timers can be late, a process can be paused, an answer can wait in a socket.
  */
 @Injectable()
 export class ProofClock {
-  /** Whether the log contradicted what is known here, and no proof came since (H1, H5). */
+  /**
+   * Whether the log contradicted what this instance knows, and there was no proof since (H1, H5).
+   */
   isContradicted = false;
   private proof: Moment | undefined;
-  /** The same, but {@link discard} keeps it: the lease of open connections starts there (L4). */
+  /**
+   * The same proof, except that {@link discard} keeps it: the lease of open connections starts
+   * there (L4).
+   */
   private last: Moment | undefined;
   private moments = 0;
   private databaseTime = 0;
@@ -37,7 +49,7 @@ export class ProofClock {
     private readonly options: Pick<ResolvedAuthOptions, 'maxStaleness'>,
   ) {}
 
-  /** This moment, which is before or after the sending of each poll. */
+  /** Now, with an order relative to every poll. */
   moment(): Moment {
     const order = ++this.moments;
     return { wall: this.clock.wall(), monotonic: this.clock.monotonic(), order };
@@ -53,25 +65,33 @@ export class ProofClock {
   }
 
   /**
-   * Drops the proof after a fork or an unknown event, so that not even a policy for old proofs accepts.
-   * Only the next accepted answer ends that.
+   * Drops the proof after a fork or an unknown event, so that no failure policy accepts on an old
+   * proof. Only the next accepted answer ends that state.
    */
   discard(): void {
     this.proof = undefined;
     this.isContradicted = true;
   }
 
-  /** Milliseconds since the proof, by the clock that advanced more; Infinity without a proof. */
+  /**
+   * Milliseconds since the proof, by the clock that advanced more. Infinity without a proof.
+   *
+   * Both clocks are read because each can miss time: the monotonic clock may stop while a host
+   * sleeps, and the wall clock can be set back.
+   */
   age(): number {
     return this.since(this.proof);
   }
 
-  /** {@link age} of the last proof, also after a contradiction: for open connections. */
+  /** As {@link age}, but also after a contradiction, for open connections. */
   lastAge(): number {
     return this.since(this.last);
   }
 
-  /** Whether this instance may accept now, by a proof of at most `staleness` ms (F5). */
+  /**
+   * Whether the last proof is at most 0.98 × `staleness` ms old, so that this instance may accept
+   * (F5).
+   */
   isFresh(staleness = this.options.maxStaleness): boolean {
     return this.age() <= staleness * LEASE_SHARE;
   }
@@ -90,8 +110,9 @@ export class ProofClock {
   }
 
   /**
-   * The database's time, counted on from the last proof; 0 before the first. It goes back with the
-   * database's clock: a clock that was ahead must not expire all tokens until a restart.
+   * The database's time (epoch ms): that of the last proof, advanced by the monotonic clock. 0
+   * before the first proof. It is set back with the database's clock, or a clock that was once
+   * ahead would expire all tokens until a restart.
    */
   database(): number {
     if (this.databaseTime === 0) return 0;
@@ -99,8 +120,8 @@ export class ProofClock {
   }
 
   /**
-   * The library's one `now` (epoch ms), for expiry: the later of the host's and the database's clock
-   * (T1). What may be forgotten is another question, see `ClockCheck`.
+   * The time by which tokens expire (epoch ms): the later of the host's and the database's clock
+   * (T1). Deletion uses the earlier clock instead, see `ClockCheck`.
    */
   now(): number {
     const wall = this.clock.wall();
@@ -109,10 +130,11 @@ export class ProofClock {
   }
 
   /**
-   * {@link now} for what must not lie in the future; Infinity before the first proof. Until then a host
-   * whose clock is behind would call good tokens invalid, where 503 is the answer.
+   * As {@link now}, for claims that must not be in the future; Infinity before the first proof.
+   * Until then a host whose clock is behind would refuse valid tokens as invalid (401), where 503
+   * is right.
    *
-   * @param now - Where the caller has read it already.
+   * @param now - The result of {@link now}, if the caller has it already.
    */
   latestNow(now = this.now()): number {
     return this.databaseTime === 0 ? Infinity : now;

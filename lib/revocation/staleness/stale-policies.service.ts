@@ -21,8 +21,9 @@ interface FoundPolicy {
 }
 
 /**
- * Every failure policy of the application, found at boot, because the widest is registered in the head
- * before this instance serves (H4). No receipt may promise an earlier end than what is accepted here.
+ * Finds every failure policy of the application at boot. The widest one is registered in the head
+ * before this instance serves (H4), so that no receipt promises an earlier time than this instance
+ * keeps.
  */
 @Injectable()
 export class StalePolicies implements OnModuleInit {
@@ -30,8 +31,8 @@ export class StalePolicies implements OnModuleInit {
   private readonly parsed = new WeakMap<object, number>();
   private ofRoutes = 0;
   /**
-   * The widest staleness (ms) by which this instance may ever accept; {@link UNBOUNDED} for 'open'. A
-   * field, because each logout reads it; {@link update} sets it.
+   * The widest staleness (ms) at which this instance may ever accept; {@link UNBOUNDED} for 'open'.
+   * {@link update} sets it. It is a field and not computed, because each logout reads it.
    */
   widest = 0;
 
@@ -49,7 +50,10 @@ export class StalePolicies implements OnModuleInit {
     if (this.options.follow) this.announce(found);
   }
 
-  /** Called at boot and at each poll: observing ends at a time. */
+  /**
+   * Recomputes {@link widest}. It is called at boot and at each poll, because observing ends at a
+   * given time.
+   */
   update(): void {
     const { follow, maxStaleness, whenStale, overrideCeiling = 0 } = this.options;
     if (!follow) return;
@@ -58,17 +62,20 @@ export class StalePolicies implements OnModuleInit {
       : Math.max(maxStaleness, whenStale, overrideCeiling, this.ofRoutes);
   }
 
-  /** By the wall clock: what is over by that is over by the library's now, which is never behind it. */
+  /**
+   * Whether observing may still go on, by the wall clock. `ProofClock.now()` is never behind it, so
+   * no decision observes longer than this.
+   */
   private isObserving(): boolean {
     const { observeUntil } = this.options;
     return observeUntil !== undefined && this.clock.wall() < observeUntil;
   }
 
   /**
-   * Up to how much staleness (ms) a policy accepts.
+   * How much staleness (ms) a policy accepts.
    *
-   * @throws AuthWiringError for one that was not found at boot and is wider than all that were: no receipt
-   * allows for it.
+   * @throws AuthWiringError for a policy that is wider than all that were found at boot, because
+   * receipts do not include it.
    */
   upTo(policy: StalePolicy): number {
     // A process that does not follow the log has no proof of any age, so no policy accepts anything.
@@ -112,7 +119,10 @@ export class StalePolicies implements OnModuleInit {
     );
   }
 
-  /** Looks at controllers, gateways, resolvers and all other providers: at their classes and methods. */
+  /**
+   * Reads the policies of the classes and methods of all controllers, gateways, resolvers and other
+   * providers.
+   */
   private find(): FoundPolicy[] {
     const found: FoundPolicy[] = [];
     for (const { type, methods } of handlerClassesOf(this.modules)) {

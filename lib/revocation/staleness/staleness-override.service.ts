@@ -34,13 +34,19 @@ export interface OverrideStatus {
 interface Running {
   readonly upTo: number;
   readonly until: number;
-  /** The same end on the monotonic clock: a wall clock that is set back must not prolong it. */
+  /**
+   * The same end on the monotonic clock, because a wall clock that is set back must not extend the
+   * override.
+   */
   readonly endsAt: number;
   readonly actor: string;
   readonly cancel: CancelSchedule;
 }
 
-/** Lets an operator loosen this instance at run time, without a deploy and without the database. */
+/**
+ * Lets an operator raise the accepted staleness of this instance at run time, without a deploy. It
+ * works while the database is down, so it is kept in memory only and a restart ends it.
+ */
 @Injectable()
 export class StalenessOverrides implements OnApplicationShutdown {
   private readonly logger = new Logger('RevocationService');
@@ -53,7 +59,7 @@ export class StalenessOverrides implements OnApplicationShutdown {
     private readonly options: ResolvedAuthOptions,
   ) {}
 
-  /** Up to how much staleness (ms) an override accepts now; 0 without one. */
+  /** How much staleness (ms) the override accepts now; 0 without one. */
   get upTo(): number {
     return this.current()?.upTo ?? 0;
   }
@@ -81,7 +87,8 @@ export class StalenessOverrides implements OnApplicationShutdown {
       until: end,
       endsAt: this.clock.monotonic() + (end - now),
       actor,
-      // Only for the log and the events: each decision looks at the time itself.
+      // The timer only writes the log line and the event. Each decision compares the time itself,
+      // because timers can be late.
       cancel: this.clock.schedule(end - now, () => this.finish('expired', actor)),
     };
     this.logger.warn(
