@@ -7,10 +7,15 @@ import {
 import type { Head, HeadBefore } from '../../database/log.statements.js';
 import type { Answer } from '../log/open-log.js';
 
-/** If more events are pending, they are numbered before they are read. */
+/**
+ * The most pending events that one answer may contain. If there are more, they are numbered first.
+ */
 export const PENDING_LIMIT = 1_000;
 
-/** The cursor and the known ids when a poll was sent; its answer is judged by them (F2). */
+/**
+ * The cursor and the expected ids at the time a poll was sent. Its answer is compared with them and
+ * not with later values, because own writes may advance the cursor meanwhile (F2).
+ */
 export interface CursorSnapshot {
   readonly position: number;
   readonly eventId: string | null;
@@ -18,47 +23,62 @@ export interface CursorSnapshot {
 }
 
 /**
- * The judgement on an answer.
+ * The verdict about an answer to a poll.
  *
- * - `current`: it reaches the head and is a proof.
+ * - `current`: it is right and reaches the head, so it is a proof of freshness.
  * - `behind`: it is right, but there are more events.
  * - `crowded`: it is right, but more events are pending than one answer can hold.
- * - `reload`: the purge deleted events that this instance has not read.
- * - `fork`: it contradicts what is known.
- * - `unsupported`: a newer release wrote what this one does not understand.
+ * - `reload`: the purge deleted events that this instance has not read (X3).
+ * - `fork`: it contradicts what this instance knows, so a history was lost (H1).
+ * - `unsupported`: a newer release wrote something that this one does not understand (H5).
  */
 export type Judgement =
   | { readonly kind: 'current' | 'behind' | 'crowded' | 'reload' }
   | { readonly kind: 'fork' | 'unsupported'; readonly why: string };
 
-/** How far this instance has followed the log, and the judge of every answer (F2, F3, X3, H5). */
+/**
+ * Keeps how far this instance has followed the log, and checks every answer of the database against
+ * it (F2, F3, X3, H5).
+ *
+ * It trusts no answer: after a failover or a restored backup, a server can answer correctly from
+ * another history.
+ */
 @Injectable()
 export class LogCursor {
-  /** The last position that was applied; 0 before the first load. A field: each guarded request reads it (G5). */
+  /**
+   * The last position that was applied; 0 before the first load. It is a field and not a getter,
+   * because each guarded request reads it (G5).
+   */
   position = 0;
   private eventId: string | null = null;
-  /** The log that was loaded; `undefined` before the first complete load (P4, F7). */
+  /** The id of the log that was loaded; `undefined` before the first complete load (P4, F7). */
   private logId: string | undefined;
-  /** The head of the last answer. */
+  /** The position of the head in the last answer. */
   private head = 0;
-  /** Ids that every later answer must contain: own writes above the cursor, and pending events. */
+  /**
+   * Ids that later answers must contain, with their positions: own writes above the cursor, and
+   * pending events (`null`).
+   */
   private readonly expected = new Map<string, number | null>();
-  /** Own writes since the last poll was sent; its answer may still show them as pending. */
+  /** Ids of own writes since the last poll was sent. Its answer may still show them as pending. */
   private readonly writtenSince = new Set<string>();
 
   get isLoaded(): boolean {
     return this.logId !== undefined;
   }
 
-  /** By how many positions the head is known to be ahead; large after a jump. */
+  /**
+   * How many positions the head of the last answer is ahead of the cursor. It is large after a
+   * jump.
+   */
   get lag(): number {
     return Math.max(0, this.head - this.position);
   }
 
   /**
-   * Follows from here on, and forgets what it expected of another history.
+   * Sets the cursor after a load, and drops what was expected of another history.
    *
-   * @param head - The head that a complete load read first.
+   * @param head - The head that the load read before its pages.
    */
   start(logId: string, { position, lastEventId }: Head): void {
     this.logId = logId;
@@ -69,10 +89,11 @@ export class LogCursor {
   }
 
   /**
-   * Own writes were committed under this head: an answer to a later poll without them is a fork (F3).
+   * Records own writes that were committed under this head. An answer to a later poll without them
+   * is a fork (F3).
    *
-   * If the head was at the cursor, the cursor advances over the writes. Otherwise only a poll shows what
-   * is in between.
+   * If the head was at the cursor, the cursor advances past the writes, which saves reading them
+   * again. Otherwise only a poll shows what is in between.
    */
   expect(events: readonly LogEvent[], head: HeadBefore): void {
     if (this.logId === undefined) return;
@@ -83,7 +104,8 @@ export class LogCursor {
       if (continues && position === this.position + 1) {
         this.position = position;
         this.eventId = id;
-        // It may have been expected as pending. The cursor has passed it, so no later answer shows it.
+        // The event may have been expected as pending. The cursor has passed it, so later answers
+        // do not contain it.
         this.expected.delete(id);
       } else {
         this.expected.set(id, position);
@@ -100,7 +122,11 @@ export class LogCursor {
     };
   }
 
-  /** @param limit - The page size that the statement asked for. */
+  /**
+   * Checks an answer against the snapshot of the moment its poll was sent.
+   *
+   * @param limit - The page size of the statement.
+   */
   judge(answer: Answer, sent: CursorSnapshot, limit: number): Judgement {
     const { head, events } = answer;
     this.head = head.position;
@@ -140,7 +166,7 @@ export class LogCursor {
     return { kind: isCrowded ? 'crowded' : 'behind' };
   }
 
-  /** Moves the cursor over an answer that was judged right. */
+  /** Moves the cursor past an answer that was judged right. */
   advance(answer: Answer): void {
     const last = answer.events.at(-1);
     if (last?.position !== undefined && last.position !== null && last.position > this.position) {
@@ -154,11 +180,15 @@ export class LogCursor {
     for (const { id } of this.waiting(answer)) this.expected.set(id, null);
   }
 
-  /** The pending events of an answer, without those that this instance has numbered since it was sent. */
+  /**
+   * The pending events of an answer, without those that this instance has numbered since the poll
+   * was sent.
+   */
   waiting({ pending }: Answer): LogEvent[] {
     return pending.filter(({ id }) => !this.writtenSince.has(id));
   }
 
+  /** An expected id that the answer should contain but does not; `undefined` if there is none. */
   private missing(answer: Answer, sent: CursorSnapshot, complete: boolean): string | undefined {
     const isMoved = this.position > sent.position;
     if (sent.expected.size === 0 && this.expected.size === 0 && !isMoved) return undefined;
@@ -168,11 +198,14 @@ export class LogCursor {
       const due = position === null ? complete : position <= through;
       if (due && !seen.has(id)) return id;
     }
-    // Written since it was sent: an answer that reaches that position must contain it.
+    // Events written since the poll was sent may be in the answer or not. An answer that reaches
+    // their position must contain them.
     for (const [id, position] of this.expected) {
       const due = position !== null && position > sent.position && position <= through;
       if (due && !seen.has(id)) return id;
     }
+    // The cursor may have moved past own writes since the poll was sent. An answer that reaches
+    // that far must contain the last of them.
     const atOwn = isMoved && this.position <= through ? this.eventId : null;
     return atOwn === null || seen.has(atOwn) ? undefined : atOwn;
   }
@@ -182,6 +215,7 @@ function byPosition(one: LogEvent, other: LogEvent): number {
   return (one.position ?? 0) - (other.position ?? 0);
 }
 
+/** The last position that an answer covers. */
 function reached(events: readonly LogEvent[], cursor: number): number {
   return Math.max(cursor, events.at(-1)?.position ?? 0);
 }

@@ -16,21 +16,29 @@ import { StalePolicies } from '../staleness/stale-policies.service.js';
 import { type Judgement, LogCursor, PENDING_LIMIT } from './log-cursor.js';
 import { type LoadedLog, loadLog } from './log-loader.js';
 
-/** Events in one answer; the feed asks again at once while there are more. */
+/** The most events in one answer. While there are more, the feed polls again at once. */
 const PAGE = 2_000;
 
-/** One round numbers pending events to make room in an answer, or registers, at most so often. */
+/**
+ * How often one run may number pending events to make room in an answer, or register again, before
+ * it fails.
+ */
 const MOST_ROUNDS = 10;
 
-/** An answer that reached the head, and the moment before its statement was sent. */
+/**
+ * An answer that reached the head, and the moment before its statement was sent, which is the date
+ * of the proof (F4).
+ */
 export interface CurrentAnswer {
   readonly answer: Answer;
   readonly sent: Moment;
 }
 
 /**
- * Brings the index up to the head of the log: loads, polls, lets the cursor judge each answer, and
- * recovers when the log is not the one that was followed.
+ * Brings the index up to the head of the log: it loads and polls, lets the cursor check each
+ * answer, and recovers if the history of the log has changed.
+ *
+ * Specified in docs/protocol.md, "Following" and "Histories".
  */
 @Injectable()
 export class LogFollower {
@@ -53,11 +61,11 @@ export class LogFollower {
   }
 
   /**
-   * Polls until an answer reaches the head. Before that nothing new is proven, and after a contradiction
-   * nothing at all.
+   * Polls until an answer reaches the head. An answer before that is no proof, and after a
+   * contradiction the earlier proof is dropped too.
    *
-   * @param timeout - Milliseconds after which a connection that did not answer is destroyed.
-   * @throws Error when the database cannot be reached or the log cannot be understood.
+   * @param timeout - Milliseconds after which a connection without an answer is destroyed.
+   * @throws Error if the database cannot be reached, or if the log cannot be understood.
    */
   async catchUp(log: OpenLog, timeout: number): Promise<CurrentAnswer> {
     if (!this.registered) await this.register();
@@ -95,7 +103,7 @@ export class LogFollower {
           await this.writer.mover.run();
         }
         if (judgement.kind !== 'current') {
-          await setImmediate(); // on SQLite nothing else in this loop lets others run
+          await setImmediate(); // the SQLite driver is synchronous: requests get a turn here
           continue;
         }
         if (this.isRegisteredIn(answer)) return { answer, sent };
@@ -121,7 +129,10 @@ export class LogFollower {
     return { answer, sent, judgement: this.cursor.judge(answer, snapshot, PAGE) };
   }
 
-  /** While another log answers, neither it nor an earlier proof proves anything (P3). */
+  /**
+   * Checks that the answer is of the followed log. If another log answers, the earlier proof is
+   * dropped too: this instance no longer knows where its log is (P3).
+   */
   private identify(log: OpenLog, { logId }: Answer): void {
     try {
       log.history.identify(logId);
@@ -137,7 +148,10 @@ export class LogFollower {
     this.cursor.advance(answer);
   }
 
-  /** C2, C3: until it is numbered, a pending event counts as the next position, and does not expire. */
+  /**
+   * Adds pending events. Until it is numbered, each counts as if it had the next position, and does
+   * not expire while polls contain it (C2, C3).
+   */
   private addPending(answer: Answer): void {
     const { head } = answer;
     for (const event of this.cursor.waiting(answer)) {
@@ -149,7 +163,10 @@ export class LogFollower {
     }
   }
 
-  /** Loads the log into the index; the cursor is the head that was read first (H1). */
+  /**
+   * Loads the log into the index, and sets the cursor to the head that was read before the pages
+   * (F7).
+   */
   private async read(log: OpenLog): Promise<LoadedLog> {
     const loaded = await loadLog(log, this.index, this.clock, this.clocks);
     log.history.notice(loaded.head.position);
@@ -159,8 +176,9 @@ export class LogFollower {
   }
 
   /**
-   * H1, X3: reloads the log into the index, which keeps what it knows. If only the purge overtook this
-   * instance, the reload contains every live event that is known here. Otherwise the history changed.
+   * Reloads the log into the index, which keeps everything it knows (H1, X3). If only the purge
+   * overtook this instance, the reload contains every known event that has not expired. If one is
+   * missing, the history has changed.
    */
   private async recover(
     log: OpenLog,
@@ -169,11 +187,12 @@ export class LogFollower {
   ): Promise<void> {
     this.index.beginReload();
     const { forgettable } = await this.read(log);
-    // A load reads numbered events only; pending ones must not count as lost.
+    // A load reads numbered events only. This poll reads the pending ones, which must not count as
+    // lost.
     const { answer } = await this.poll(log, timeout);
     for (const event of answer.events) this.index.add(event);
     this.addPending(answer);
-    // While the clocks differ, rows that another host has purged would look lost.
+    // While the clocks differ, rows that another host has purged would look like lost ones.
     const lost = forgettable === undefined ? 0 : this.index.countMissing(forgettable);
     const isFork = contradiction !== undefined || lost > 0;
     this.meter.loads[isFork ? 'fork' : 'purge']++;
@@ -196,7 +215,10 @@ export class LogFollower {
     );
   }
 
-  /** H4, F4: only proofs sent after this was committed count. */
+  /**
+   * Registers the bounds of this instance (H4). Only polls that are sent after that commit give
+   * proofs, so no receipt of another instance can miss the bounds of this one.
+   */
   private async register(): Promise<void> {
     await this.writer.register('feed');
     this.registered = true;
@@ -204,8 +226,8 @@ export class LogFollower {
 }
 
 /**
- * Whether another server answers than the one where the log was written last: after a promotion until the
- * log has jumped, or always, if a proxy sends reads to a replica.
+ * Whether another server answered than the one that wrote the log last. That is so after a
+ * promotion, until the log has jumped. It is always so if a proxy sends reads to a replica.
  */
 function isElsewhere({ server, serverNow }: Head): boolean {
   return server !== null && serverNow !== null && server !== serverNow;

@@ -8,29 +8,40 @@ import type { ClockCheck } from '../log/clock-check.service.js';
 import { readKeptHead } from '../log/log-history.js';
 import type { OpenLog } from '../log/open-log.js';
 
-/** Events of one page: adding them takes a few milliseconds, in which nothing else runs. */
+/**
+ * The number of events in a page. Adding a page takes a few milliseconds, which block the event
+ * loop.
+ */
 export const LOAD_PAGE = 2_500;
 
-/** After so long (ms), and each time after as long again, a load says how far it is. */
+/**
+ * A load that takes longer than this logs its progress, and again each time that this time has
+ * passed (ms).
+ */
 const QUIET = 5_000;
 
 /** The result of a load. */
 export interface LoadedLog {
-  /** Read before the pages; polls go on from here. */
+  /** The head that was read before the pages. Polls continue from it. */
   readonly head: Head;
   readonly logId: string;
   readonly count: number;
-  /** Events that had expired by this time were left out; `undefined`: none were, the clocks differ. */
+  /**
+   * Events that expired before this time (epoch ms) were left out. `undefined` if none were,
+   * because the clocks differ.
+   */
   readonly forgettable: number | undefined;
 }
 
 /**
- * Reads all events that can still revoke a token into the index (F7): pages up to a head that is read
- * first. While one is added, the database makes the next; between two, others get a turn of the event
+ * Loads all events that can still revoke a token into the index (F7). It reads the head first and
+ * then the pages up to it, so that polls can continue from the head without a gap. While a page is
+ * added, the database prepares the next one. Between two pages, requests get a turn of the event
  * loop.
  *
- * It reads on the feed's connection, so that it does not wait behind callers. It merges and never
- * replaces: what is known stays known (H1). If the log may not be the known one, it jumps first (H2, H3).
+ * It reads on the connection of the feed, so that it does not wait for connections of a pool. It
+ * merges into the index and removes nothing, so a revoked token stays revoked even if the database
+ * has lost the event (H1). If the log may have lost commits, it jumps first (H2, H3).
  */
 export async function loadLog(
   log: OpenLog,
@@ -52,7 +63,8 @@ export async function loadLog(
     const isLast = page.count < LOAD_PAGE;
     const next = isLast ? undefined : read(page.last);
     const adding = addAll(page, index);
-    // One that fails leaves no statement behind on the feed's connection.
+    // If one of the two fails, the other is still awaited, so that no statement is left running on
+    // the connection of the feed.
     await Promise.allSettled([next, adding]);
     await adding;
     count += page.count;
@@ -62,13 +74,16 @@ export async function loadLog(
   }
 }
 
-/** The turn of the event loop also sends the statement of the next page. */
+/**
+ * Adds the events of a page, after a turn of the event loop in which the statement of the next page
+ * is sent.
+ */
 async function addAll(page: EventPage, index: RevocationIndex): Promise<void> {
   await setImmediate();
   for (const event of page.events()) index.add(event);
 }
 
-/** Says how far a load is that takes long; a short one prints nothing. */
+/** Logs the progress of a long load. A short load logs nothing. */
 class LoadProgress {
   private readonly logger = new Logger('RevocationFeed');
   private readonly started: number;

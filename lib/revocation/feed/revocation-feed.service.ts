@@ -14,20 +14,20 @@ import { LEASE_SHARE, ProofClock } from '../staleness/proof-clock.js';
 import { LogFollower } from './log-follower.js';
 
 /**
- * Follows the log: polls again and again, never twice at the same time (F1), and settles the requests that
- * wait (F6). {@link LogFollower} judges each answer before it counts; each accepted answer is a proof of
- * freshness that is dated to the moment before its poll was sent.
+ * Follows the log. It polls about every `maxStaleness` / 4, with one poll in flight at a time (F1),
+ * and resolves the requests that wait for a proof (F6). {@link LogFollower} checks each answer.
+ * Each accepted answer is a proof of freshness, dated to the moment before its poll was sent (F4).
  *
  * Specified in docs/protocol.md, "Following".
  */
 @Injectable()
 export class RevocationFeed {
-  /** Resolves with the first proof; never in a process that only writes. */
+  /** Resolves with the first proof. In a process that only writes it never resolves. */
   readonly firstProof: Promise<void>;
 
   /** Whether the first complete load is done and was proven current (P4, F7). */
   ready = false;
-  /** Whether there will be no further proof: this process only writes, or shuts down. */
+  /** Whether there will be no further proof, because this process only writes or shuts down. */
   isStopped: boolean;
 
   private readonly failures = new PollFailures();
@@ -36,7 +36,7 @@ export class RevocationFeed {
   private endBoot = (): void => undefined;
   private prove = (): void => undefined;
   private running: Promise<void> | undefined;
-  /** Whether another poll follows the one in flight at once. */
+  /** Whether another poll starts as soon as the one in flight ends. */
   private again = false;
   private cancelNext: CancelSchedule | undefined;
 
@@ -57,12 +57,15 @@ export class RevocationFeed {
     this.isStopped = !options.follow;
   }
 
-  /** Whether the last poll failed: then the backoff decides about the next one, and no request waits for it. */
+  /**
+   * Whether the last poll failed. Then a backoff decides when the next one is sent, and requests do
+   * not wait for it: a dead database is answered quickly.
+   */
   get failing(): boolean {
     return this.failures.count > 0;
   }
 
-  /** Why the last poll failed, for the boot and the health of the module; `undefined` after a success. */
+  /** Why the last poll failed, for the boot and for health checks; `undefined` after a success. */
   get failure(): unknown {
     return this.failures.last;
   }
@@ -74,8 +77,9 @@ export class RevocationFeed {
   }
 
   /**
-   * F6: waits for a proof that is at most `staleness` ms old now. It joins the poll in flight if that was
-   * sent late enough, else the next. `false` when the poll fails or takes longer than `timeout`.
+   * Waits for a proof that is at most `staleness` ms old now (F6). It joins the poll in flight if
+   * that was sent late enough, otherwise the next one. Resolves `false` if that poll fails or takes
+   * longer than `timeout` ms.
    */
   proofWithin(staleness: number, timeout: number): Promise<boolean> {
     if (this.failing || this.isStopped) return Promise.resolve(false);
@@ -84,7 +88,10 @@ export class RevocationFeed {
     return proven;
   }
 
-  /** Waits for a proof dated after now: it never joins a poll that was sent before (F6). */
+  /**
+   * Waits for a proof dated after this call. It never joins a poll that was sent before, because
+   * such a poll may miss a logout that was committed since (F6).
+   */
   strictProof(timeout = this.pollTimeout): Promise<boolean> {
     if (this.isStopped) return Promise.resolve(false);
     const proven = this.waiters.wait(this.clock.monotonic(), timeout);
@@ -94,7 +101,7 @@ export class RevocationFeed {
 
   /**
    * Starts to follow the log and retries until it succeeds. Resolves when the first load was proven
-   * current, at an error that no retry can fix, or when the feed is stopped.
+   * current, after an error that no retry can fix, or when the feed is stopped.
    */
   start(): Promise<void> {
     this.run();
@@ -110,7 +117,7 @@ export class RevocationFeed {
     await this.running;
   }
 
-  /** Polls now unless a poll is in flight, and plans the next one. */
+  /** Polls now unless a poll is in flight, and schedules the next one. */
   private run(): void {
     this.running ??= this.pollWhileAsked().finally(() => {
       this.running = undefined;
@@ -129,7 +136,8 @@ export class RevocationFeed {
       await this.pollOnce();
     } while (this.again && !this.failing);
     if (!this.failing) return;
-    // In this order: a request that is refused here and asks again must start a poll.
+    // `again` is reset first: a request that is refused here and retries must be able to start a
+    // poll.
     this.again = false;
     this.waiters.settle(Infinity, false);
   }
@@ -148,7 +156,7 @@ export class RevocationFeed {
     }
   }
 
-  /** One poll that ends with a proof; resolves with the monotonic time at which it was sent. */
+  /** Polls until there is a proof. Resolves with the monotonic time at which its poll was sent. */
   private async poll(): Promise<number> {
     const started = this.clock.monotonic();
     const log = await this.connection.open();
@@ -165,7 +173,10 @@ export class RevocationFeed {
     return sent.monotonic;
   }
 
-  /** Less than the lease, so that a hung connection is noticed before it makes this instance stale. */
+  /**
+   * The limit of one poll (ms): less than the lease, so that a hung connection is replaced before
+   * this instance becomes stale.
+   */
   private get pollTimeout(): number {
     return Math.min(2_000, this.options.maxStaleness / 2);
   }
@@ -176,15 +187,15 @@ interface Waiter {
   readonly settle: (proven: boolean) => void;
 }
 
-/** Requests that wait for a proof, each for one dated at or after a moment of its own. */
+/** Requests that wait for a proof. Each needs one that is dated at or after its own moment. */
 class ProofWaiters {
   private readonly waiters = new Set<Waiter>();
 
   constructor(private readonly clock: AuthClock) {}
 
   /**
-   * Resolves `true` once a proof sent at or after `after` (monotonic ms) was accepted, `false` when a
-   * poll that could have given one failed, or after `timeout` ms.
+   * Resolves `true` once a poll that was sent at or after `after` (monotonic ms) gave a proof.
+   * Resolves `false` if such a poll failed, or after `timeout` ms.
    */
   wait(after: number, timeout: number): Promise<boolean> {
     return new Promise((resolve) => {
@@ -201,7 +212,7 @@ class ProofWaiters {
     });
   }
 
-  /** A poll that was sent at `sent` succeeded or failed. */
+  /** Resolves the requests for which a poll sent at this time was late enough. */
   settle(sent: number, proven: boolean): void {
     for (const waiter of this.waiters) if (waiter.after <= sent) waiter.settle(proven);
   }
@@ -216,18 +227,19 @@ class ProofWaiters {
 /** The shortest pause after a failed poll (ms). */
 const SHORTEST = 50;
 
-/** How many polls failed in a row, why, and when the next one is due. */
+/** Counts polls that failed in a row, logs them, and computes when the next one is due. */
 export class PollFailures {
   private readonly logger = new Logger('RevocationFeed');
   /** 0 while polls succeed. */
   count = 0;
-  /** What made the last poll fail; `undefined` while they succeed. */
+  /** The error of the last poll; `undefined` while polls succeed. */
   last: unknown;
 
   add(error: unknown): void {
     this.last = error;
     this.count++;
-    // The first failure is logged, and then each tenth.
+    // The first failure is logged, and then every tenth, so that an outage does not fill the log
+    // file.
     if (this.count % 10 !== 1) return;
     const level = error instanceof AnotherLog ? 'error' : 'warn';
     this.logger[level](
@@ -243,7 +255,7 @@ export class PollFailures {
 
   /**
    * Milliseconds until the next poll is due. After a failure it is a random time up to a limit that
-   * doubles, so that the instances do not all return to the database at one moment.
+   * doubles, so that the instances do not all return to the database at the same moment.
    */
   pause(interval: number): number {
     if (this.count === 0) return interval * (0.8 + Math.random() * 0.2);

@@ -17,11 +17,13 @@ import type { OpenLog } from './open-log.js';
 import { KEEPING } from './retention.js';
 
 /**
- * Appends events, and tries again with the same ids. The first attempt is one statement where it can be.
+ * Appends events to the log and retries with the same ids, so that no event is written twice. The
+ * first attempt is one statement where the database can do that.
  *
  * @param patience - Milliseconds after which an error is no longer retried.
- * @param isRetry - An earlier attempt may have committed them: it looks before it writes.
- * @throws StorageFailure with the outcome `unknown` while any attempt may have been committed (W4).
+ * @param isRetry - Whether an earlier call may have committed the events. Then it looks for them
+ * before it writes.
+ * @throws StorageFailure with the outcome `unknown` if any attempt may have been committed (W4).
  */
 export async function appendRetried(
   log: OpenLog,
@@ -38,6 +40,8 @@ export async function appendRetried(
       const appended = wasFirst ? await log.appendAtOnce?.run(log.database, drafts) : undefined;
       return appended ?? (await numbering(log, () => log.transactions.append(drafts, isUnknown)));
     } catch (error) {
+      // Once an attempt is in doubt, a later failure does not make the outcome known: only a look
+      // under the head lock does.
       if (isInDoubt(error)) {
         isUnknown = true;
         for (const draft of drafts) draft.provenAbsent = false;
@@ -54,13 +58,16 @@ export async function appendRetried(
   }
 }
 
-/** For how long the several statements are used after the one failed, or was not allowed (ms). */
+/**
+ * After the single statement failed or was not allowed, the transaction of several statements is
+ * used for this long (ms).
+ */
 const PAUSE = 10_000;
 
 /**
- * W1 in one statement, so one round trip: the first attempt to write the first ends of tokens and
- * sessions, which need no lock on an account. Whatever else there is to write takes
- * {@link LogTransactions.append}, and so does every retry.
+ * Appends events in one statement, which is one round trip (W1). It only serves the first attempt
+ * to revoke tokens and sessions for the first time, which needs no lock on an account. Everything
+ * else, and every retry, uses {@link LogTransactions.append}.
  */
 export class AppendAtOnce {
   private readonly statement: AppendAtOnceStatement;
@@ -76,10 +83,11 @@ export class AppendAtOnce {
   }
 
   /**
-   * Writes all of them, or nothing and gives `undefined`: one of them may repeat an earlier end, the log may
-   * have to jump, or the connection has other settings.
+   * Writes all events, or none and returns `undefined`. It returns `undefined` if one of them may
+   * repeat an earlier event, if the log may have to jump first, or if the settings of the
+   * connection do not allow it.
    *
-   * @throws StorageFailure after which the several statements can be tried.
+   * @throws StorageFailure after which the transaction of several statements can be tried.
    */
   async run(
     database: LogDatabase,
@@ -90,7 +98,8 @@ export class AppendAtOnce {
     if (known === undefined || !drafts.every(isEnd) || !haveOwnKeys(drafts)) return undefined;
     if (clock.monotonic() < this.pausedUntil) return undefined;
     const host = Math.max(history.latestTime, clock.wall());
-    // A test's clock says what the database's time is; the real one hands on what it is given.
+    // A test clock replaces the database's time. The real clock returns its argument, so NaN means:
+    // use the time of the database.
     const now = clock.database(NaN);
     const statement = this.statement.of(drafts, known, host, Number.isNaN(now) ? null : now);
     const { rows } = await this.send(database, statement, drafts);
@@ -116,6 +125,8 @@ export class AppendAtOnce {
       return (await database.transactionOf?.(statement)) ?? { rows: [], affected: 0 };
     } catch (error) {
       this.pause();
+      // The server may still run this statement after the connection broke, so a look that does not
+      // find it proves nothing.
       if (isInDoubt(error)) for (const draft of drafts) draft.mayStillCome = true;
       throw error;
     }
@@ -130,7 +141,10 @@ function isEnd(draft: EventDraft): draft is EventDraft & Pick<EndToAppend, 'kind
   return draft.kind === 'token' || draft.kind === 'session';
 }
 
-/** Two ends of one session: whether the later one repeats the earlier, the several statements judge. */
+/**
+ * Whether each draft has a key of its own. If two drafts revoke the same session, the transaction
+ * of several statements decides whether the second one is a repetition.
+ */
 function haveOwnKeys(drafts: readonly EventDraft[]): boolean {
   return drafts.length === 1 || new Set(drafts.map(({ key }) => key)).size === drafts.length;
 }

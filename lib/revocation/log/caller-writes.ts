@@ -20,31 +20,37 @@ interface CallerWrite {
   readonly draft: EventDraft;
   readonly transaction: CallerTransaction;
   readonly since: Moment;
-  /** Whether the INSERT succeeded or failed. Before, the end of the transaction says nothing about the event. */
+  /**
+   * Whether the INSERT succeeded or failed. Until then, the end of the transaction does not show
+   * the outcome of the event.
+   */
   isInserted: boolean;
   /** When this instance first saw that the transaction was over. */
   over: Moment | undefined;
 }
 
 /**
- * Events that this instance wrote in callers' transactions and whose outcome it does not know yet. The
- * tokens they concern are decided strictly (C5), so that this instance refuses them from the caller's
- * commit on. An event is removed when
+ * Events that this instance wrote in callers' transactions (`{ manager }`) and whose outcome it
+ * does not know yet. Until it does, the tokens that they would revoke are decided strictly (C5), so
+ * this instance refuses them from the moment of the caller's commit. An event is removed when
  *
  * - a poll shows it;
- * - its transaction is over and a proof that was sent after that lacks it: it was rolled back;
- * - the longest token life has passed since it was written.
+ * - its transaction is over, and a proof that was sent after that does not contain it: it was
+ *   rolled back;
+ * - the longest token lifetime has passed since it was written.
  *
- * A broken connection does not mean that its transaction is over: the server may still commit it, and
- * TypeORM leaves `isTransactionActive` true. On SQLite all transactions share one query runner, so that
- * the first does not look over while another is open. Both cost time, not safety.
+ * A broken connection does not mean that the transaction is over: the server may still commit it,
+ * and TypeORM leaves `isTransactionActive` true. On SQLite all transactions share one query runner,
+ * so one transaction does not seem over while another is open. Both cases cost time, not safety.
+ *
+ * Specified in docs/protocol.md, "In the caller's transaction".
  */
 export class CallerWrites {
   private readonly writes = new Map<string, CallerWrite>();
-  /** The same, by the key of the event. */
+  /** The same events by their keys, for a quick look-up per decision. */
   private readonly byKey = new Map<string, Set<CallerWrite>>();
 
-  /** How many there are: a field, so that a decision reads it without a call. */
+  /** The number of events. It is a field and not a getter, because every decision reads it. */
   size = 0;
 
   constructor(
@@ -57,10 +63,11 @@ export class CallerWrites {
   ) {}
 
   /**
-   * Writes what is to be ended in the caller's transaction: everything counts from its commit (C1, C5).
+   * Writes a revocation in the caller's transaction. It takes effect when that transaction commits
+   * (C1, C5).
    *
-   * @throws AuthWiringError without an active transaction, on another database than the log's, and for
-   * what cannot be part of a transaction.
+   * @throws AuthWiringError without an active transaction, for a transaction on another database
+   * than the log's, and for a revocation that cannot be part of a transaction.
    * @throws AuthUnavailableException `storage_unavailable` when it could not be written.
    */
   async append(manager: EntityManager, request: RevocationRequest): Promise<readonly EventDraft[]> {
@@ -81,10 +88,11 @@ export class CallerWrites {
     drafts: readonly EventDraft[],
     log: OpenLog,
   ): Promise<void> {
-    // A process that only writes decides about no token.
+    // A process that only writes makes no decisions, so it has nothing to decide strictly.
     const since = this.options.follow ? this.proofs.moment() : undefined;
     const runner = await assertSameTransaction(manager, this.connection.application, log);
-    // Before the INSERT is sent: the tokens must be decided strictly before the caller can commit.
+    // This must happen before the INSERT is sent: the tokens must be decided strictly before the
+    // caller can commit.
     const added = since === undefined ? [] : drafts.map((draft) => this.add(draft, runner, since));
     try {
       await insertPending(manager, drafts, log);
@@ -103,15 +111,15 @@ export class CallerWrites {
     return write;
   }
 
-  /** Whether one of them would revoke this token. */
+  /** Whether one of these events would revoke this token. */
   concerns(identity: TokenIdentity): boolean {
     for (const _ of this.concerning(identity)) return true;
     return false;
   }
 
   /**
-   * Whether the transaction of an event that would revoke this token is over. A proof from before that
-   * decides nothing.
+   * Whether the transaction of an event that would revoke this token is over now. A proof from
+   * before that moment does not show its outcome.
    */
   isOverFor(identity: TokenIdentity, now: Moment): boolean {
     let isOver = false;
@@ -173,7 +181,8 @@ function assertFitForTransaction(drafts: readonly EventDraft[]): void {
       'Call accounts.lock() or disable() before it, and logoutAll(…, { manager }) in it.',
     );
   }
-  // All tokens that an event concerns are decided strictly until the caller commits: it must not be many.
+  // Until the caller commits, each request with an affected token waits for a poll. So an event
+  // that affects all accounts is not allowed.
   const broad = drafts.find(({ kind }) => kind === 'issuer' || kind === 'key');
   if (broad === undefined) return;
   const verb = broad.kind === 'issuer' ? 'revokeEveryone' : 'revokeKey';
@@ -206,15 +215,16 @@ async function assertSameTransaction(
 }
 
 /**
- * C1: writes events in the caller's transaction. It inserts into `auth_pending` and nothing else, so that
- * none of our locks is held until the caller commits.
+ * Writes events in the caller's transaction (C1). It only inserts into `auth_pending` and locks no
+ * row of ours, because the caller may keep the transaction open for long and would block all other
+ * logouts.
  */
 async function insertPending(
   manager: EntityManager,
   drafts: readonly EventDraft[],
   log: OpenLog,
 ): Promise<void> {
-  // TypeORM takes a dotted path for into(); it quotes each part for its own database.
+  // into() takes a dotted path without quotes. TypeORM quotes each part itself.
   const table = log.statements.dialect.table('auth_pending').replaceAll(/["`]/g, '');
   await manager
     .createQueryBuilder()
@@ -226,7 +236,10 @@ async function insertPending(
     .execute();
 }
 
-/** A plain SELECT of a row that is never updated: it waits for no lock. */
+/**
+ * Checks that the transaction is on the database of the log. It is a plain SELECT of a row that is
+ * never updated, so it waits for no lock.
+ */
 async function assertSameLog(manager: EntityManager, log: OpenLog): Promise<void> {
   const { sql } = log.statements.logId();
   const rows = (await manager.query(sql).catch(() => [])) as { log_id?: unknown }[];

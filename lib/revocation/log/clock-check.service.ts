@@ -4,13 +4,15 @@ import { AuthMeter } from '../../events/auth-meter.service.js';
 import { ResolvedAuthOptions } from '../../options/resolved-auth-options.js';
 import { AuthClock } from '../../platform/auth-clock.js';
 
-/** While two clocks differ by more than this (ms), one of them is wrong and nothing is forgotten. */
+/**
+ * If the two clocks differ by more than this (ms), one of them is wrong, and nothing is deleted.
+ */
 const LARGEST_DIFFERENCE = 60_000;
 
-/** Between two log lines about clocks that go on differing (ms). */
+/** The time between two log lines about clocks that still differ (ms). */
 const REMINDER = 600_000;
 
-/** What both clocks showed at one moment, with the monotonic clock beside them. */
+/** The times of both clocks at one moment, and of the monotonic clock (ms). */
 interface Reading {
   readonly wall: number;
   readonly monotonic: number;
@@ -18,24 +20,27 @@ interface Reading {
 }
 
 /**
- * The time by which something may be forgotten: the earlier of the two clocks, or `undefined` while they
- * differ by more than a minute.
+ * The time up to which expired data may be deleted: the earlier of the two clocks, or `undefined`
+ * while they differ by more than a minute (T2).
  */
 export function agreedTime(wall: number, database: number): number | undefined {
   return Math.abs(wall - database) > LARGEST_DIFFERENCE ? undefined : Math.min(wall, database);
 }
 
 /**
- * Compares the clock of this host with the database's. Tokens expire by the later of the two; whatever
- * forgets (the purge, the sweep of the index, the filter of a load, the comparison after a reload) asks
- * here, and does nothing while one of the clocks cannot be right.
+ * Compares the clock of this host with the database's. Tokens expire by the later of the two (T1).
+ * Everything that deletes by time asks here first: the purge, the sweep of the index, the filter of
+ * a load, the comparison after a reload. It deletes nothing while one of the clocks must be wrong,
+ * because a revocation that is deleted too early lets its token in again (T2).
+ *
+ * Specified in docs/protocol.md, "Time".
  */
 @Injectable()
 export class ClockCheck {
   private readonly logger = new Logger('AuthModule');
   private agreed: Reading | undefined;
   private alarmedAt: number | undefined;
-  /** The host's clock against the monotonic one, as it was before it leapt ahead. */
+  /** The last reading of the host's clock before it leapt ahead of the monotonic clock. */
   private steady: { readonly wall: number; readonly monotonic: number } | undefined;
 
   constructor(
@@ -47,15 +52,20 @@ export class ClockCheck {
   ) {}
 
   /**
+   * Returns the time up to which expired data may be deleted.
+   *
    * @param database - The database's time (epoch ms), read just now.
-   * @returns the time by which something may be forgotten, or `undefined`: forget nothing.
+   * @returns that time (epoch ms), or `undefined` if nothing may be deleted.
    */
   forgettingTime(database: number): number | undefined {
     if (this.hasLeapt()) return undefined;
     return agreedTime(this.clock.wall(), database);
   }
 
-  /** Compares the clocks at a proof; reports when they begin to differ, every ten minutes, and when they agree again. */
+  /**
+   * Compares the clocks at each proof. It reports when they start to differ, then every ten
+   * minutes, and when they agree again.
+   */
   compare(database: number): void {
     const now = { wall: this.clock.wall(), monotonic: this.clock.monotonic(), database };
     const ahead = now.wall - database;
@@ -75,7 +85,7 @@ export class ClockCheck {
     if (isFirst) this.events.tell({ type: 'clocks_differ', reason: wrong });
   }
 
-  /** Which clock has stepped since they agreed; unknown at boot. */
+  /** Which clock has stepped since they last agreed. It is unknown if they never did. */
   private culpritOf({ wall, monotonic, database }: Reading): 'host' | 'database' | 'unknown' {
     if (this.agreed === undefined) return 'unknown';
     const elapsed = monotonic - this.agreed.monotonic;
@@ -85,9 +95,11 @@ export class ClockCheck {
   }
 
   /**
-   * Whether the host's clock leapt ahead against the monotonic one: after a suspend that is right, after
-   * a wrong step it is not, and a database on the same host has stepped with it. Tokens that were alive
-   * then have expired once their longest lifetime has passed, whatever the clocks show.
+   * Whether the host's clock leapt ahead of the monotonic one. After a suspend that is correct.
+   * After a wrong step it is not, and a database on the same host has stepped too, so comparing the
+   * two does not show it. In either case nothing is deleted until the longest token lifetime has
+   * passed on the monotonic clock. Then every token from before the leap has expired, whatever the
+   * clocks show.
    */
   private hasLeapt(): boolean {
     const wall = this.clock.wall();

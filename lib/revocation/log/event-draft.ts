@@ -16,41 +16,47 @@ import { keepUntil } from './retention.js';
 
 /** An event on its way into the log. */
 export interface EventDraft extends PendingEvent {
-  /** Kept from an attempt whose outcome is unknown and was reported, so that a late settlement does
-   * not end newer logins (G3). */
+  /**
+   * The watermark of an attempt that was reported although its outcome is unknown. A later retry
+   * keeps it, so that it does not revoke logins that came in between (G3). `null`: the position of
+   * the event.
+   */
   killsBelow: number | null;
-  /** Where the last attempt put it; what a provisional outcome is judged by (W4). */
+  /**
+   * The position that the last attempt assigned. While the outcome is unknown, tokens are compared
+   * with it (W4).
+   */
   attemptedAt: number | null;
-  /** A look under the head lock showed that no earlier attempt was committed. */
+  /** Whether a look under the head lock showed that no earlier attempt was committed. */
   provenAbsent: boolean;
   /**
-   * The answer to one statement was lost. It may still wait for the lock on the head at the server, so that
-   * no look proves it absent.
+   * Whether the answer to the single statement was lost. The server may still hold that statement
+   * in the queue for the head lock, so a look that does not find the event proves nothing.
    */
   mayStillCome?: boolean;
-  /** It is written only while the format of the log is lower. */
+  /** It is only written while the format of the log is below this one (H5). */
   readonly belowFormat?: number | undefined;
-  /** What the event does to its account beside ending its sessions. */
+  /** What the event changes in the row of its account, besides revoking its sessions. */
   readonly account?: AccountChange | undefined;
 }
 
-/** Whether an account may log in again, and from when; judged by the database's clock. */
+/** Whether and from when an account may log in again, by the database's clock. */
 export interface AccountChange {
-  /** Epoch ms. */
+  /** The end of the lock (epoch ms). */
   readonly lockUntil?: number | undefined;
-  /** Milliseconds from the commit on. */
+  /** The duration of the lock, from the commit on (ms). */
   readonly lockFor?: number | undefined;
   readonly disable?: boolean | undefined;
 }
 
 interface Common {
-  /** The holder of the token may see it, except the default `unspecified`. */
+  /** It is sent to the holder of the token, unless it is the default `unspecified`. */
   readonly reason?: RevocationReason | undefined;
-  /** Who did it, for the audit: at most 255 characters, never told to a client. */
+  /** Who did it, for the audit: at most 255 characters. It is never sent to a client. */
   readonly actor?: string | undefined;
 }
 
-/** The reason of an act for which its caller gives none. */
+/** The default reason of each kind of event. */
 export const DEFAULT_REASONS: Readonly<Record<RevocationKind, RevocationReason>> = {
   token: 'logout',
   session: 'logged_out_elsewhere',
@@ -59,7 +65,7 @@ export const DEFAULT_REASONS: Readonly<Record<RevocationKind, RevocationReason>>
   issuer: 'everyone',
 };
 
-/** What is to be ended: the input of {@link RevocationLog.append}. */
+/** A revocation to be written: the input of {@link RevocationLog.append}. */
 export type RevocationRequest =
   | (Common & {
       readonly kind: 'token';
@@ -73,16 +79,19 @@ export type RevocationRequest =
       readonly kind: 'subject';
       readonly issuer: string;
       readonly subject: string;
-      /** The one session that is spared. */
+      /** The one session that is not revoked. */
       readonly exceptSession?: string | undefined;
-      /** Ends access tokens but no session. */
+      /** Revokes access tokens but no session. */
       readonly accessOnly?: boolean | undefined;
-      /** Whether the account may log in again; not in a caller's transaction. */
+      /** Locks or disables the account too. It is not allowed in a caller's transaction. */
       readonly account?: AccountChange | undefined;
       readonly scope?: undefined;
     })
   | (Common & {
-      /** The cut-off of a scope: it ends no token, but logins that it overtakes (G1). */
+      /**
+       * The cut-off of a scope. It revokes no token by itself, but refuses a login that read its
+       * position before the cut-off (G1).
+       */
       readonly kind: 'subject';
       readonly issuer: string;
       readonly scope: SessionScope;
@@ -90,15 +99,16 @@ export type RevocationRequest =
   | (Common & { readonly kind: 'key'; readonly issuer: string; readonly kid: string })
   | (Common & { readonly kind: 'issuer'; readonly issuer: string });
 
-/** What of an instance's options an event depends on. */
+/** The options of an instance that an event depends on. */
 export type DraftOptions = Pick<ResolvedAuthOptions, 'clockTolerance' | 'foreign' | 'maxTokenLife'>;
 
 /**
- * Turns what is to be ended into events without a place: checked, digested, each with an id of its own.
- * They are one, and for a key another one that instances of older releases understand.
+ * Turns a revocation into events without positions: validated, with hashed keys and new ids. That
+ * is one event, and for a signing key a second one that older releases understand.
  *
- * @throws AuthException 400 for an id that no token can carry, so that a slip of the caller is heard
- * and not written as an event that ends nothing.
+ * @param now - The host's time (epoch ms), only for the order of the ids.
+ * @throws AuthException 400 `invalid_request` for an id that no token can have. Such an event would
+ * revoke nothing, and the mistake of the caller would go unnoticed.
  */
 export function draftsOf(
   request: RevocationRequest,
@@ -157,7 +167,7 @@ function keyOf(request: RevocationRequest, keys: EventKeys): string {
   return keys.hex(request.kind, request.issuer, idOf(request));
 }
 
-/** What identifies the ended thing within its issuer. */
+/** The id of the revoked token, session, account or key within its issuer. */
 function idOf(request: Exclude<RevocationRequest, { readonly scope: SessionScope }>): string {
   switch (request.kind) {
     case 'token':
@@ -173,7 +183,10 @@ function idOf(request: Exclude<RevocationRequest, { readonly scope: SessionScope
   }
 }
 
-/** The session that is spared; of a key the issuer whose tokens it ends. */
+/**
+ * The key of the session that is not revoked. For a signing key, the key of the issuer whose tokens
+ * are revoked.
+ */
 function exceptionOf(request: RevocationRequest, keys: EventKeys): string | null {
   if (request.kind === 'key') return keys.hex('issuer', request.issuer, '');
   if (request.kind !== 'subject' || request.scope !== undefined) return null;
@@ -187,8 +200,9 @@ function id(name: string, value: string): string {
 }
 
 /**
- * At least this writer's own longest token, registered or not (H4); the end of a foreign issuer's
- * session is remembered for as long as such a session can live.
+ * How long (ms) tokens that the event revokes can be valid: at least the longest lifetime of this
+ * writer's own tokens, registered or not (H4). For a foreign issuer, at least the longest lifetime
+ * of its sessions.
  */
 function lifeOf(issuer: string, { foreign, maxTokenLife }: DraftOptions): number {
   const other = foreign.find((each) => each.issuer === issuer);
@@ -206,23 +220,24 @@ function badRequest(what: string): AuthException {
 }
 
 /**
- * A new event id: 16 bytes as 32 hex digits, random and time-ordered (RFC 9562 section 5.7, UUIDv7),
- * so that neighbours in time are neighbours in the index. Its time decides nothing.
+ * A new event id: 16 bytes as 32 hex digits, random and time-ordered (RFC 9562 section 5.7,
+ * UUIDv7), so that events written together are close together in the database index. No decision
+ * uses its time.
  */
 export function newEventId(now: number): string {
-  // Its random digits, of which Node fetches many at a time.
+  // randomUUID() is fast, because Node caches random bytes. Only its random digits are used.
   const random = randomUUID();
   const time = now.toString(16).padStart(12, '0');
   return `${time}7${random.slice(15, 18)}${random.slice(19, 23)}${random.slice(24)}`;
 }
 
-/** A server may read its clock up to so long before it has the lock on the head (ms). */
+/** How long before it gets the head lock a server may have read its clock (ms). */
 const LOCK_WAIT = 2_000;
 
 /**
- * The row of an event with its position.
+ * Makes the row of an event from its draft, its position and the head under its lock.
  *
- * @param latest - The latest time by which a token that it ends can have been signed.
+ * @param latest - The latest time (epoch ms) at which a token that it revokes can have been signed.
  */
 export function numbered(
   draft: EventDraft,

@@ -13,16 +13,20 @@ import { storageUnavailable } from './log-connection.service.js';
 import type { Answer } from './open-log.js';
 import { RETENTION_MARGIN } from './retention.js';
 
-/** Between two attempts to settle them where no poll triggers one (ms). */
+/** The time between two attempts to settle them in a process without polls (ms). */
 const SETTLE_AGAIN = 1_000;
 
 /**
- * Events whose COMMIT was sent and never answered (W4). Until the outcome is known, the tokens that they
- * would revoke get a 503: they are neither accepted nor called revoked. A poll that shows the event
- * settles it, and so does a retry with the same id under the head lock.
+ * Events whose COMMIT was sent but not answered (W4). Until the outcome is known, the tokens that
+ * they would revoke get a 503: accepting them could ignore a committed logout, and a 401 could
+ * contradict a rolled-back one. A poll that shows the event settles it, and so does a retry with
+ * the same id under the head lock.
  */
 export class InDoubtCommits {
-  /** How many there are: a field, so that a decision and a logout read it without a call. */
+  /**
+   * The number of events. It is a field and not a getter, because every decision and every logout
+   * reads it.
+   */
   size = 0;
 
   private readonly logger = new Logger('RevocationLog');
@@ -32,7 +36,8 @@ export class InDoubtCommits {
   private isClosing = false;
 
   /**
-   * @param gaps - Those of the index: a token of a lost history is judged here as it is there.
+   * @param gaps - The gaps of the index, so that a token of a lost history is decided alike in
+   * both.
    * @param write - Writes the same drafts again, and then calls {@link settle}.
    */
   constructor(
@@ -44,20 +49,21 @@ export class InDoubtCommits {
     private readonly write: (drafts: readonly EventDraft[]) => Promise<unknown>,
   ) {}
 
-  /** Whether one of them would revoke this token. */
+  /** Whether one of these events would revoke this token. */
   concerns(identity: TokenIdentity, kid: string | null | undefined): boolean {
     return this.index?.find(identity, kid) !== undefined;
   }
 
-  /** Those that a retry with the same ids still has to settle. */
+  /** The events that a retry with the same ids still has to settle. */
   list(): readonly EventDraft[] {
     return [...this.drafts.values()];
   }
 
-  /** The COMMIT of these was not answered. */
+  /** Adds events whose COMMIT was not answered. */
   add(drafts: readonly EventDraft[]): void {
     for (const draft of drafts) {
-      // G3: a later retry must not revoke logins that came after the position reported first.
+      // A later retry gets a higher position. It must not revoke logins that came after the first
+      // one (G3).
       draft.killsBelow ??= draft.attemptedAt;
       this.drafts.set(draft.id, draft);
     }
@@ -65,14 +71,14 @@ export class InDoubtCommits {
     this.retryLater();
   }
 
-  /** The outcome of these is known. */
+  /** Removes events whose outcome is known. */
   settle(events: readonly { readonly id: string }[]): void {
     let isChanged = false;
     for (const { id } of events) isChanged = this.drafts.delete(id) || isChanged;
     if (isChanged) this.rebuild();
   }
 
-  /** Settles what an accepted answer shows, and tries the others again. */
+  /** Removes the events that an accepted answer shows, and retries the others. */
   settleShown({ events, pending }: Answer): void {
     if (this.size === 0) return;
     this.settle([...events, ...pending]);
@@ -90,14 +96,15 @@ export class InDoubtCommits {
     throw storageUnavailable('An earlier write is not settled yet. Try again.');
   }
 
-  /** Schedules no further attempt: it would run after the connections were closed. */
+  /** Schedules no further attempt, because it would run after the connections were closed. */
   stopRetrying(): void {
     this.isClosing = true;
   }
 
   /** Resolves when no attempt is running. */
   async drain(): Promise<void> {
-    // One last attempt: a process that does not follow the log has no poll that shows the outcome.
+    // A process that does not follow the log has no poll that could show the outcome, so it makes
+    // one last attempt.
     if (!this.options.follow && this.size > 0) void this.retries.join();
     await this.retries.idle();
   }

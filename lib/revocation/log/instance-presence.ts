@@ -11,7 +11,7 @@ import { newEventId } from './event-draft.js';
 import { jump } from './log-history.js';
 import type { OpenLog } from './open-log.js';
 
-/** `host:pid`, by which operators know this instance. */
+/** `host:pid`, by which operators recognise this instance. */
 export const INSTANCE_LABEL = `${hostname()}:${process.pid}`;
 
 /** What an instance registers before it serves (H4), in milliseconds. */
@@ -35,12 +35,12 @@ export class InstancePresence {
     this.statements = new InstanceStatements(dialect);
   }
 
-  /** Whether there may be a row. */
+  /** Whether this instance may have a row. */
   get isRegistered(): boolean {
     return this.row !== undefined;
   }
 
-  /** Runs in the transaction that raises the bounds. */
+  /** Inserts the row, in the transaction that raises the bounds. */
   *register(bounds: RegisteredBounds): Transaction<void> {
     this.row = {
       id: this.id,
@@ -54,11 +54,12 @@ export class InstancePresence {
     yield* this.renew();
   }
 
-  /** The heartbeat; does nothing before the instance registered. */
+  /** Renews the heartbeat. It does nothing before the instance is registered. */
   *renew(): Transaction<void> {
     const { row, statements } = this;
     if (row === undefined) return;
-    // After a day of sleep another instance has deleted the row.
+    // While this host slept, another instance may have deleted the row as stale, so it is inserted
+    // again first.
     yield statements.insert(row);
     yield statements.renew(row.id, { ...row, clockAhead: this.clock.wall() });
   }
@@ -75,16 +76,19 @@ export class InstancePresence {
 }
 
 /**
- * H4: writes into the head how stale this instance may be and how long its tokens live.
+ * Registers in the head how stale this instance may become and how long its tokens are valid (H4).
+ * Receipts and retention of all instances include both from then on.
  *
- * @param via - `feed` between two polls; `pool` beside them.
+ * @param via - `feed`: on the connection of the feed, between two polls. `pool`: at the same time
+ * as a poll.
  */
 export async function registerInstance(
   log: OpenLog,
   bounds: RegisteredBounds,
   via: Via = 'pool',
 ): Promise<void> {
-  // H3: before its row vouches for this log, or other instances take an old copy for a followed log.
+  // A running row vouches for the log. If this log may be an old copy, it must jump before the row
+  // exists, or other instances would trust the copy (H3).
   if (log.history.isUnknown) await jump(log, via);
   const { database, instance, statements, transactions } = log;
   const { maxStaleness, maxTokenLife } = bounds;

@@ -17,23 +17,30 @@ import { AuthClock } from '../../platform/auth-clock.js';
 import { messageOf } from '../../platform/log-text.js';
 import { type OpenLog, openLogOn } from './open-log.js';
 
-/** Opening may run migrations, and wait for those of another process (ms). */
+/**
+ * The limit for opening the log (ms). It is long, because opening may run migrations or wait for
+ * those of another process.
+ */
 const OPENING_LIMIT = 60_000;
 
 /** The open log, and what it was opened with. */
 interface Opened {
   readonly log: OpenLog;
-  /** The driver pool of the application's DataSource then, and the options of the log's connections. */
+  /**
+   * The driver pool of the application's DataSource at that time, by which a later `initialize()`
+   * is noticed.
+   */
   pool: unknown;
   options: DataSourceOptions;
 }
 
 /**
- * Finds the database of the log at boot, and opens the log once, when it is first needed.
+ * Finds the database of the log at boot, and opens the log when it is first needed. The log has
+ * connections of its own, so that an exhausted pool of the application cannot delay it.
  *
- * It follows the application's DataSource: its options are read again when it was initialised again, or
- * when the database refuses the credentials. The same log is followed to a new address. While another
- * log answers, guards answer 503.
+ * It follows the application's DataSource: it reads the options again after the DataSource was
+ * initialised again, or after the database refused the credentials. At a new address it follows
+ * only the same log. While another log answers, guards answer 503.
  */
 @Injectable()
 export class LogConnection implements OnModuleInit {
@@ -42,13 +49,13 @@ export class LogConnection implements OnModuleInit {
   application: DataSource | undefined;
   private source: DataSource | DataSourceOptions | undefined;
   private readonly connecting = new SharedCall(() => this.connect());
-  /** The open log, unless its connections are no longer those that the DataSource has. */
+  /** The open log; `undefined` once the DataSource connects elsewhere. */
   private current: Promise<OpenLog> | undefined;
   private opened: Opened | undefined;
   private isRefused = false;
   /**
-   * Why the database last refused to let the log in; `undefined` once the log was opened. A later attempt
-   * that the database did not answer takes nothing back.
+   * Why the database last refused the connection of the log; `undefined` once the log was opened. A
+   * later attempt that got no answer does not clear it.
    */
   refusal: unknown;
   private closed = false;
@@ -72,9 +79,9 @@ export class LogConnection implements OnModuleInit {
   }
 
   /**
-   * How the log connects.
+   * The options of the connections of the log, derived from the DataSource.
    *
-   * @throws AuthWiringError for a database that the log cannot live on.
+   * @throws AuthWiringError for a database that the log does not support.
    */
   get dataSourceOptions(): DataSourceOptions {
     const { source } = this;
@@ -83,10 +90,11 @@ export class LogConnection implements OnModuleInit {
   }
 
   /**
-   * Opens the log, or gives what is open; after a failure the next call tries again.
+   * Returns the open log, or opens it. Concurrent callers share one attempt. After a failure the
+   * next call tries again.
    *
-   * @throws AuthWiringError for what a retry cannot fix, any other error while the database
-   * cannot be reached.
+   * @throws AuthWiringError for what a retry cannot fix. @throws Error while the database cannot be
+   * reached.
    */
   open(): Promise<OpenLog> {
     if (this.closed) return Promise.reject(new Error('The application has shut down.'));
@@ -97,7 +105,8 @@ export class LogConnection implements OnModuleInit {
   async close(): Promise<void> {
     this.closed = true;
     await this.connecting.idle();
-    // Not `current`: while the new address does not answer, the old connections are open.
+    // `current` would be wrong here: while a new address does not answer, the old connections are
+    // still open.
     const { opened } = this;
     if (opened === undefined) return;
     try {
@@ -112,11 +121,12 @@ export class LogConnection implements OnModuleInit {
     }
   }
 
-  /** Whether the application's DataSource now connects elsewhere than the open log. */
+  /** Whether the application's DataSource now has other connection options than the open log. */
   private hasMoved(): boolean {
     const { opened, application, isRefused } = this;
     if (opened === undefined) return false;
-    // setOptions() changes an object in place; only initialize() puts the change into force.
+    // setOptions() changes an object in place. Only initialize() puts the change into effect, and
+    // makes a new pool.
     const pool = poolOf(application);
     const isInitialisedAgain = pool !== undefined && pool !== opened.pool;
     if (!isInitialisedAgain && !isRefused) return false;
@@ -152,13 +162,14 @@ export class LogConnection implements OnModuleInit {
     }
   }
 
-  /** Goes on with the same log at another address, or with another password. */
+  /** Continues with the same log at another address or with another password. */
   private async follow(
     opened: Opened,
     database: LogDatabase,
     made: Pick<Opened, 'pool' | 'options'>,
   ): Promise<void> {
-    // With its own table names: on MySQL the old names are those of the old database.
+    // It uses the table names of the new connection: on MySQL the old names include the old
+    // database.
     const { rows } = await database.read(new LogStatements(database.dialect).logId());
     opened.log.history.identify(rows[0]?.['log_id'] ?? null);
     if (database.dialect.table('auth_log') !== opened.log.database.dialect.table('auth_log')) {
@@ -178,17 +189,19 @@ export class LogConnection implements OnModuleInit {
       schema,
       tablePrefix,
       newLog,
-      // The log that is followed has its tables. A database without them is another one.
+      // A log that is already followed has its tables. A database without them is another one, so
+      // no migration may run there.
       migrations: this.opened === undefined ? migrations : ('check' as const),
       unused: apiTokens === undefined ? (['auth_api_token'] as const) : [],
       clock: this.clock,
-      // After two missed polls the process was frozen, and its connections may be gone.
+      // If two polls were missed, the process was frozen, and its connections may be gone.
       feedTrustedFor: maxStaleness / 2,
       onRefused: () => (this.isRefused = true),
     };
     return withinTime(
       openLogDatabase(location),
-      // A server that accepts a connection and then never answers must not block the log for ever.
+      // Without a limit, a server that accepts the connection but never answers would block the log
+      // for ever.
       OPENING_LIMIT,
       `The database was silent for ${OPENING_LIMIT / 1000} seconds.`,
       (late) => void late.close().catch(() => undefined),
@@ -196,7 +209,7 @@ export class LogConnection implements OnModuleInit {
   }
 }
 
-/** What a DataSource is connected by; another object each time that it is initialised. */
+/** The driver pool of a DataSource. It is a new object each time the DataSource is initialised. */
 function poolOf(dataSource: DataSource | undefined): unknown {
   const driver = dataSource?.driver as unknown as Readonly<Record<string, unknown>> | undefined;
   if (dataSource?.isInitialized !== true || driver === undefined) return undefined;
@@ -207,7 +220,7 @@ function poolOf(dataSource: DataSource | undefined): unknown {
 }
 
 /**
- * The open log, for a caller that needs it now.
+ * Returns the open log, for a call of the application.
  *
  * @throws AuthUnavailableException `storage_unavailable` when it cannot be reached.
  */
@@ -219,7 +232,7 @@ export async function reachLog(connection: Pick<LogConnection, 'open'>): Promise
   }
 }
 
-/** For the `catch` of a promise: throws {@link storageUnavailable}. */
+/** A handler for the `catch` of a promise. It throws {@link storageUnavailable}. */
 export function unavailable(message: string): (cause: unknown) => never {
   return (cause) => {
     throw storageUnavailable(message, cause);

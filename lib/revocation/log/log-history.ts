@@ -7,16 +7,22 @@ import type { Appended } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';
 
 /**
- * How far a jump goes beyond the head: more than a failover can have lost, and no more than a second of
- * the clock. If the log were further ahead of the clock, the jump after a lost jump would assign the
- * positions of the lost one again.
+ * How many positions a jump skips: more than a failover can have lost. In microseconds it is one
+ * second. A larger jump could put the log so far ahead of the clock that, if that jump were lost
+ * too, the next one would assign its positions again.
  */
 export const JUMP = 1e6;
 
-/** A jump's position is a time in microseconds: no log has assigned more positions than that. */
+/**
+ * Milliseconds to microseconds. A jump goes to the current time in microseconds, because no log has
+ * assigned that many positions.
+ */
 const MICROSECONDS = 1_000;
 
-/** The log may have lost commits and has to jump first (docs/protocol.md, H2). Rolls its transaction back. */
+/**
+ * Rolls a transaction back, because the log may have lost commits and has to jump first
+ * (docs/protocol.md, H2).
+ */
 export class HistoryLost extends Error {
   override readonly name = 'HistoryLost';
 }
@@ -26,16 +32,19 @@ export const UNKNOWN_AT_START = 'no running instance can vouch for it';
 
 /** What is known of a log when it is opened. */
 export interface HistorySettings {
-  /** Whether a running instance follows it: it would have noticed a restored backup (H3). */
+  /** Whether a running instance follows the log. It would have noticed a restored backup (H3). */
   readonly isFollowed?: boolean;
-  /** The longest lifetime of this instance's tokens (ms): a jump's gap is kept at least as long. */
+  /**
+   * The longest lifetime of this instance's tokens (ms). The gap of a jump is kept at least that
+   * long.
+   */
   readonly maxTokenLife?: number;
   /** Called after each jump that this process made. */
   readonly onJump?: (() => void) | undefined;
 }
 
 /**
- * Another log answers than the one that this instance follows: an address changed.
+ * Another log answers than the one that this instance follows, because an address changed.
  *
  * Meanwhile the instance answers 503. It reads nothing from that log and writes nothing to it.
  */
@@ -51,19 +60,24 @@ export class AnotherLog extends Error {
 }
 
 /**
- * Decides whether the log is still the one that this instance knows: the same server wrote it, and its
- * head is not behind what was seen. Otherwise positions could be assigned twice (H2).
+ * Decides whether the log still has the history that this instance knows: the same server wrote it,
+ * and its head is not behind what this instance has seen. If not, positions could be assigned
+ * twice, and a token with such a position would escape its revocation (H2).
+ *
+ * Specified in docs/protocol.md, "Histories".
  */
 export class LogHistory {
-  /** The highest position that this instance has seen. Read it before a statement is sent. */
+  /** The highest position that this instance has seen. Read it before sending a statement. */
   seen = 0;
-  /** The latest time that the database has shown (epoch ms), even if its clock went back since. */
+  /**
+   * The latest time that the database has shown (epoch ms), even if its clock was set back since.
+   */
   latestTime = 0;
   private id: string | undefined;
-  /** The head of an answer that contradicted what was known (H3). */
+  /** The position of the head that contradicted what was known (H1). */
   private contradictedAt: number | undefined;
   private hasJumped = false;
-  /** Whether the head that was read last was that of the known history. */
+  /** Whether the last head that was read belongs to the known history. */
   private wasKept = false;
 
   constructor(private readonly settings: HistorySettings = {}) {}
@@ -73,10 +87,7 @@ export class LogHistory {
     return this.settings.isFollowed === false && !this.hasJumped;
   }
 
-  /**
-   * What a write that cannot look at the head first may rest on. `undefined` while a look is needed: the
-   * log may have to jump.
-   */
+  /** What a single statement compares with the head; `undefined` while the log may have to jump. */
   get known(): { readonly logId: string; readonly seen: number } | undefined {
     const { id, seen, wasKept } = this;
     return id === undefined || !wasKept ? undefined : { logId: id, seen };
@@ -85,7 +96,7 @@ export class LogHistory {
   /**
    * Checks which log answered. The first one is followed until the process ends.
    *
-   * @param id - `undefined` where the statement did not read it.
+   * @param id - `undefined` if the statement did not read it.
    * @throws AnotherLog when it is another one.
    */
   identify(id: string | null | undefined): void {
@@ -95,33 +106,36 @@ export class LogHistory {
       throw new AnotherLog(this.id ?? 'none', id ?? 'without an id');
   }
 
-  /** Records a position of the log: the cursor's, an own write's, or one that was read. */
+  /** Records a position of the log: of the cursor, of an own write, or of a head that was read. */
   notice(position: number): void {
     if (position > this.seen) this.seen = position;
   }
 
-  /** Records the position and the time of a head that is that of the known history. */
+  /** Records the position and the time of a head of the known history. */
   noticeHead({ position, now }: Head): void {
     this.notice(position);
     this.noticeTime(now);
   }
 
-  /** Records a time of the database: tokens may have been signed by it. */
+  /** Records a time of the database, because tokens may have been signed at it. */
   noticeTime(now: number): void {
     if (now > this.latestTime) this.latestTime = now;
   }
 
-  /** An answer with this head contradicted what is known (H1). Only a jump ends that. */
+  /**
+   * Records that an answer with this head contradicted what is known (H1). Only a jump ends that
+   * state.
+   */
   contradict(head: Head): void {
     this.contradictedAt = head.position;
     this.wasKept = false;
   }
 
   /**
-   * Why the log has to jump, or `undefined` when it is the one that is known.
+   * Why the log has to jump, or `undefined` if its history is the known one.
    *
-   * @param seen - {@link LogHistory.seen} as it was before the statement that read the head was sent: a
-   * late answer is no loss.
+   * @param seen - {@link LogHistory.seen} from before the statement that read the head was sent.
+   * With a later value, a slow answer would look like a loss.
    */
   whyLost(head: Head, seen: number): string | undefined {
     const why = this.lossOf(head, seen);
@@ -134,11 +148,11 @@ export class LogHistory {
       return `server ${head.serverNow} answers, and ${head.server} wrote it last`;
     }
     if (head.position < seen) return `its head is at ${head.position}, and ${seen} was seen of it`;
-    // A jump of another instance counts too.
+    // A head this far beyond means that another instance has jumped already.
     if (this.contradictedAt !== undefined && head.position < this.contradictedAt + JUMP) {
       return 'it contradicts what was read of it';
     }
-    // It may be an old copy, and nothing in it shows that (H3).
+    // The database may be a restored backup, which nothing in it would show (H3).
     if (head.serverNow === null ? !this.hasJumped : this.isUnknown) return UNKNOWN_AT_START;
     return undefined;
   }
@@ -149,7 +163,9 @@ export class LogHistory {
     if (why !== undefined) throw new HistoryLost(`The revocation log may be another: ${why}.`);
   }
 
-  /** For how long a jump's gap is kept (ms): as long as a token of the lost history can be valid. */
+  /**
+   * How long the gap of a jump is kept (ms): as long as a token of the lost history can be valid.
+   */
   gapLife(head: Head): number {
     return Math.max(head.maxTokenLife, this.settings.maxTokenLife ?? 0);
   }
@@ -168,14 +184,16 @@ export class LogHistory {
   }
 }
 
-/** A transaction or a read jumps at most so often: a second failover can follow the first, not many. */
+/**
+ * The most jumps of one transaction or read. A second failover can follow the first, but not many.
+ */
 const MOST_JUMPS = 3;
 
 const logger = new Logger('RevocationLog');
 
 /**
- * Runs a transaction that numbers events. Where the log may have lost commits, it jumps first, in a
- * transaction of its own, and the body starts again (H2).
+ * Runs a transaction that assigns positions to events. If the log may have lost commits, it jumps
+ * first in a transaction of its own, and the body starts again (H2).
  *
  * @throws StorageFailure as {@link LogDatabase.transaction}.
  */
@@ -196,7 +214,7 @@ export async function numbering<T extends Appended>(
   }
 }
 
-/** Whether this is of a transaction that may have been committed all the same. */
+/** Whether the failed transaction may have been committed nevertheless. */
 export function isInDoubt(error: unknown): boolean {
   return error instanceof StorageFailure && error.outcome === 'unknown';
 }
@@ -204,7 +222,7 @@ export function isInDoubt(error: unknown): boolean {
 /**
  * Reads the head on the primary.
  *
- * @throws AnotherLog when it is not the one of the log that this process follows.
+ * @throws AnotherLog if it is not the log that this process follows.
  */
 export async function readHead(log: OpenLog, clock: AuthClock, via?: Via): Promise<ReadHead> {
   const { rows } = await log.database.read(log.statements.position(), via);
@@ -214,8 +232,8 @@ export async function readHead(log: OpenLog, clock: AuthClock, via?: Via): Promi
 }
 
 /**
- * The same for what goes on from there, a load or a token: where the log may have lost commits, it jumps
- * first (H2). So nothing gets a position of a lost history, nor one that will be assigned again.
+ * Reads the head for a load or a new token. If the log may have lost commits, it jumps first (H2),
+ * so that no token is signed at a position of a lost history or at one that will be assigned again.
  */
 export async function readKeptHead(log: OpenLog, clock: AuthClock, via?: Via): Promise<ReadHead> {
   const { history } = log;
@@ -232,7 +250,7 @@ export async function readKeptHead(log: OpenLog, clock: AuthClock, via?: Via): P
   }
 }
 
-/** If the jump was not answered, the caller only learns that its own events were not committed. */
+/** If the outcome of the jump is unknown, the events of the caller were certainly not committed. */
 async function jumpOrFail(log: OpenLog): Promise<void> {
   try {
     await jump(log);
@@ -243,11 +261,11 @@ async function jumpOrFail(log: OpenLog): Promise<void> {
 }
 
 /**
- * Moves the log beyond every position that a lost history can have assigned, unless another instance has
- * done so. Returns whether it did.
+ * Moves the log beyond every position that a lost history can have assigned, unless another
+ * instance has done so. Returns whether this call did.
  *
- * @param via - `feed` between two polls of the feed.
- * @param wishOf - Gives a reason to jump that the history does not give, under the locked head.
+ * @param via - `feed`: on the connection of the feed, between two polls.
+ * @param wishOf - Returns a further reason to jump, given the locked head.
  */
 export async function jump(
   log: OpenLog,
@@ -268,7 +286,7 @@ export async function jump(
   const [event] = events;
   history.jumped(event?.position ?? head.position, event !== undefined);
   if (event === undefined) return false;
-  // A log that no other instance follows jumps at each start: nothing happened.
+  // A log that no other instance follows jumps at each start, which is normal.
   const level = why === UNKNOWN_AT_START ? 'debug' : 'warn';
   logger[level](`The revocation log continues at position ${event.position}: ${why}.`);
   return true;

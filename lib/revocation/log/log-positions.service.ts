@@ -12,15 +12,20 @@ import type { OpenLog } from './open-log.js';
 import { RevocationLog } from './revocation-log.service.js';
 
 /**
- * A login runs the mover so many times without an effect. The first run may have started before the
- * event was there. What is left after that cannot be numbered.
+ * A login runs the mover at most this many times without an effect. The first run may have started
+ * before the event was there. What is left after the second cannot be numbered, and must not block
+ * the login.
  */
 const IDLE_MOVES = 2;
 
-/** Between two jumps for tokens from beyond the head (ms). */
+/** The time between two jumps because of tokens from beyond the head (ms). */
 const JUMP_REST = 3_600_000;
 
-/** The position of the log on the primary at one moment. A login is signed with it. */
+/**
+ * The position of the log on the primary at one moment, which `sessions.position()` returns. The
+ * tokens of a login carry it as `gen`, so any later revocation of the account applies to them
+ * (docs/protocol.md, G1).
+ */
 export interface LogPosition {
   /** The last position: the `gen` of tokens whose authority is checked after this. */
   readonly position: number;
@@ -28,7 +33,7 @@ export interface LogPosition {
   readonly now: number;
 }
 
-/** Reads positions for new tokens (G1), and judges tokens from beyond the head (G5). */
+/** Reads positions for new tokens (G1), and decides about tokens from beyond the head (G5). */
 @Injectable()
 export class LogPositions {
   private readonly logger = new Logger('RevocationLog');
@@ -54,20 +59,22 @@ export class LogPositions {
 
   /**
    * The position and the database's time, read on the primary (G1, G2). Pending events that revoke
-   * tokens of whole accounts are numbered first. Concurrent callers share a read that starts after they
-   * called.
+   * tokens of whole accounts are numbered first. Concurrent callers share one read, which starts
+   * after all of them called: a read that started earlier could miss a revocation.
    *
-   * @throws AuthUnavailableException `storage_unavailable`: without a position nothing can be signed.
+   * @throws AuthUnavailableException `storage_unavailable`. Without a position no token can be
+   * signed.
    */
   read(): Promise<LogPosition> {
     return this.reads.run().catch(this.meter.refusedEach);
   }
 
   /**
-   * The position that a statement read beside other things, without a second read; `undefined` where that
-   * has to look again: events have to be numbered first, or the log may have to jump.
+   * Accepts the position that a statement read beside other things, which saves a second read.
+   * `undefined` if {@link read} is needed: events have to be numbered first, or the log may have to
+   * jump.
    *
-   * @param seen - {@link LogHistory.seen} as it was before that statement was sent.
+   * @param seen - {@link LogHistory.seen} from before that statement was sent.
    */
   accept({ history, id }: OpenLog, read: ReadHead, seen: number): LogPosition | undefined {
     const { head, logId, pendingMarks } = read;
@@ -80,9 +87,9 @@ export class LogPositions {
   }
 
   /**
-   * The database's time (epoch ms), counted on from the last read here; before that from the last poll.
-   * Times of the database are compared with it: a host whose clock is ahead must refuse no login, and
-   * find every session.
+   * The database's time (epoch ms): that of the last read here, or else of the last poll, advanced
+   * by the monotonic clock. Compare times of the database with it and not with the host's clock: a
+   * host whose clock is ahead must not refuse logins or miss sessions.
    */
   databaseNow(): number {
     if (this.latest === undefined) return this.proofs.database() || this.clock.wall();
@@ -90,12 +97,13 @@ export class LogPositions {
   }
 
   /**
-   * G5: whether the log has jumped because of a token from beyond its head. If not, it starts to, and a
-   * later request decides. At most once an hour: another installation may share the secret, and its
-   * tokens come again.
+   * Whether the log has jumped because of a token from beyond its head (G5). If not, a jump starts,
+   * and a later request decides. It jumps at most once an hour: if another installation shares the
+   * secret, its tokens keep coming.
    */
   hasJumpedFor(position: number): boolean {
-    // A position below the jump is decided by the next answer; the one at hand may be older than the jump.
+    // A position below the jump is decided by the next answer, because the current one may be older
+    // than the jump.
     if (this.clock.monotonic() < this.jumpedUntil) return position > this.jumpedTo;
     this.wanted = Math.max(this.wanted, position);
     void this.jumps.join();
@@ -110,7 +118,7 @@ export class LogPositions {
   private async readAndMove(log: OpenLog): Promise<LogPosition> {
     let read = await readKeptHead(log, this.clock);
     if (read.head.maxTokenLife < this.options.maxTokenLife) {
-      // H4: the log must keep events for as long as the tokens that are signed now.
+      // The log must keep events for as long as the tokens that are signed now are valid (H4).
       await this.log.register();
       read = await readKeptHead(log, this.clock);
     }
@@ -134,7 +142,8 @@ export class LogPositions {
       const hasJumped = await jump(log, undefined, (head) =>
         head.position < this.wanted ? 'a token was signed after everything in it' : undefined,
       );
-      // Where the log had gone on by itself, a token from beyond that has to be asked about anew.
+      // If the log was past that position already, a token from beyond the new head has to ask
+      // again.
       if (!hasJumped) return;
       this.wanted = 0;
       this.jumpedTo = log.history.seen;

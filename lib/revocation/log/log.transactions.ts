@@ -21,34 +21,39 @@ import type { LogHistory } from './log-history.js';
 import { RepeatedEnds } from './repeated-ends.js';
 import { RETENTION_MARGIN } from './retention.js';
 
-/** The longest life that the option `sessionTtl` allows (ms). */
+/** The longest lifetime that the option `sessionTtl` allows (ms). */
 const LONGEST_SESSION = 366 * 86_400_000;
 
-/** Accounts that a transaction has locked, by key, as they were. */
+/** The accounts that a transaction has locked, by key, with their values before it. */
 type LockedAccounts = ReadonlyMap<string, AuthAccount>;
 
-/** Pending events that are numbered in one transaction. */
+/** The most pending events that one transaction numbers. */
 export const PENDING_PAGE = 500;
 
-/** The result of an append: the head it was written under, and the events that are in the log now. */
+/** The result of an append: the head before it, and the events that are in the log now. */
 export interface Appended {
   readonly head: HeadBefore;
   readonly events: readonly LogEvent[];
 }
 
-/** The same with the event of each draft. */
+/** The result of an append, with the event of each draft. */
 export interface AppendedDrafts extends Appended {
   /**
-   * By the id of the draft. Of a token or session that had ended before, the event that ended it; none
-   * where that one was purged, because every token that it ended has expired.
+   * The events by the ids of their drafts. For a token or session that was revoked before, the
+   * earlier event; no entry if that one was purged, because every token that it revoked has
+   * expired.
    */
   readonly eventOf: ReadonlyMap<string, LogEvent>;
 }
 
 /**
- * The transactions that number events: position order is commit order, without gaps (W1). In the same
- * transaction an event ends the row of its session, or leaves its mark on the account, so that no refresh
- * token outlives the event (RV-09).
+ * The transactions that assign positions to events. Because each holds the head lock until its
+ * commit, the order of positions is the order of commits, without gaps (W1). The same transaction
+ * ends the row of the session, or raises the cut-off of the account, so that no refresh token
+ * outlives the event (RV-09).
+ *
+ * All of them lock in the same order, which prevents deadlocks: accounts, then sessions, then the
+ * head.
  */
 export class LogTransactions {
   private readonly accounts: AccountStatements;
@@ -64,10 +69,11 @@ export class LogTransactions {
   }
 
   /**
-   * Appends events under the head lock, which is taken last (W1).
+   * Appends events under the head lock. It is taken last, so that it is held for as short as
+   * possible (W1).
    *
-   * @param lookUp - Whether an earlier attempt may have committed some of them. A first attempt does not
-   * look: ids are random.
+   * @param lookUp - Whether an earlier attempt may have committed some of them. A first attempt
+   * need not look, because its ids are random.
    * @throws HistoryLost when the log has to jump first.
    */
   *append(drafts: readonly EventDraft[], lookUp: boolean): Transaction<AppendedDrafts> {
@@ -107,9 +113,10 @@ export class LogTransactions {
   }
 
   /**
-   * Numbers what was written in callers' transactions and has been committed (C4).
+   * Assigns positions to events that callers' transactions have committed (C4).
    *
-   * @param listed - The ids of a plain read before; rows that came later wait for the next round.
+   * @param listed - The ids that a plain read found before. Rows that came later wait for the next
+   * round.
    * @throws HistoryLost when the log has to jump first.
    */
   *movePending(listed: ReadonlySet<string>): Transaction<Appended> {
@@ -142,8 +149,8 @@ export class LogTransactions {
   }
 
   /**
-   * H2: after commits may have been lost, no position is assigned again. It runs before anything else is
-   * numbered, and does nothing where another instance has jumped already.
+   * Moves the head beyond every position that a lost history may have assigned (H2). It must run
+   * before anything else is numbered. It does nothing if another instance has jumped already.
    *
    * @param isWanted - Whether the log has to jump, given the locked head.
    */
@@ -156,7 +163,7 @@ export class LogTransactions {
       id: newEventId(head.now),
       kind: 'history',
       key: '0'.repeat(32),
-      // The lower edge of the gap; an older release writes none here, and reads it of no event of this kind.
+      // The lower edge of the gap. Older releases write `null` here, and ignore it for this kind.
       killsBelow: head.position,
       except: null,
       accessOnly: false,
@@ -167,34 +174,38 @@ export class LogTransactions {
       createdAt: head.now,
     };
     yield* this.write([event]);
-    // What a lost history numbered in between is not missing.
+    // The skipped positions must not look like missing events to a feed.
     yield this.statements.raisePurgedThrough(position - 1);
     return { head, events: [event] };
   }
 
-  /** The last of all locks: from here on no other event can be numbered (W1). */
+  /**
+   * Takes the head lock, the last of all locks. Until the commit no other transaction can assign a
+   * position (W1).
+   */
   *lockHead(): Transaction<Head> {
     const { rows } = yield this.statements.lockHead();
     this.history.identify(rows[0]?.['log_id']);
     return headOf(rows[0], this.clock);
   }
 
-  /** W1, the first of all locks: accounts, in the order of their keys. */
+  /** Locks the accounts, before any other row, in the order of their keys (W1). */
   private *lockAccounts(drafts: readonly EventDraft[]): Transaction<LockedAccounts> {
     const keys = [...new Set(drafts.filter(isMark).map(({ key }) => key))].toSorted();
     if (keys.length === 0) return new Map();
     yield this.accounts.insertMissing(keys);
     const { rows } = yield this.accounts.lock(keys);
     const locked = new Map(rows.map(accountOf).map((account) => [account.key, account]));
-    // The insert holds them; if one were missing anyway, its cut-off would be lost silently.
+    // The insert keeps the rows locked. If one were missing nevertheless, its cut-off would be lost
+    // silently.
     if (locked.size !== keys.length) throw new Error('A row of auth_subject went under its lock.');
     return locked;
   }
 
   /**
-   * W1, after the accounts and before the head: ends the rows of sessions, in the order of their keys.
+   * Marks the rows of sessions as ended, after the accounts and before the head are locked (W1).
    *
-   * @returns the keys among which some had no row that went on: their end may be a repetition.
+   * @returns the keys among which some had no open row. Their end may be a repetition.
    */
   private *endSessions(drafts: readonly EventDraft[]): Transaction<string[]> {
     const byReason = new Map<RevocationReason, string[]>();
@@ -212,7 +223,7 @@ export class LogTransactions {
     return doubtful;
   }
 
-  /** Once the events have their positions. */
+  /** Raises the cut-offs of the accounts, once the events have their positions. */
   private *markAccounts(
     locked: LockedAccounts,
     drafts: readonly EventDraft[],
@@ -228,17 +239,18 @@ export class LogTransactions {
       const until = lockUntil ?? (lockFor === undefined ? null : now + lockFor);
       changed.set(draft.key, {
         ...mark(account, event),
-        // A shorter lock does not shorten a longer one: only unlock does.
+        // A new lock never shortens a longer one. Only unlock() does.
         lockedUntil:
           until === null ? account.lockedUntil : Math.max(until, account.lockedUntil ?? 0),
         disabledAt: disable === true ? now : account.disabledAt,
-        // No session has the issuer for its account: its mark stays as long as a session can.
+        // No session belongs to the row of the issuer, so this row is kept as long as a session can
+        // last.
         markedAt: draft.kind === 'issuer' ? now + LONGEST_SESSION : now,
       });
     }
     for (const account of changed.values()) {
       const { affected } = yield this.accounts.update(account.key, account);
-      // Without it a session would go on once the event is purged.
+      // Without the cut-off, a session could be refreshed again once the event is purged.
       if (affected !== 1) throw new Error('A row of auth_subject was not marked.');
     }
   }
@@ -246,7 +258,8 @@ export class LogTransactions {
   private *number(head: Head, drafts: readonly EventDraft[]): Transaction<LogEvent[]> {
     if (drafts.length === 0) return [];
     this.history.noticeTime(head.now);
-    // Tokens may be signed by the latest of these times: a clock that went back must not shorten an event.
+    // Tokens may have been signed at the latest of these times. A clock that was set back must not
+    // shorten how long the event is kept.
     const latest = Math.max(head.now, this.history.latestTime, this.clock.wall());
     const rows = drafts.map((draft, index) =>
       numbered(draft, head, head.position + 1 + index, latest),
@@ -255,7 +268,10 @@ export class LogTransactions {
     return rows;
   }
 
-  /** A trigger may leave a row out without an error: then nothing is committed. */
+  /**
+   * Writes rows and checks the number of changes: a trigger may suppress a row without an error,
+   * and then nothing must be committed.
+   */
   private *write(rows: readonly RevocationEvent[]): Transaction<void> {
     for (const { statement, changes } of this.statements.append(rows)) {
       const { affected } = yield statement;
@@ -264,7 +280,10 @@ export class LogTransactions {
   }
 }
 
-/** Access tokens alone are the business of the index; sessions go on. */
+/**
+ * Whether the event sets a cut-off in the row of its account. Events that revoke access tokens only
+ * do not, because their sessions continue.
+ */
 function isMark({ kind, accessOnly }: EventDraft): boolean {
   return (kind === 'subject' || kind === 'issuer') && !accessOnly;
 }

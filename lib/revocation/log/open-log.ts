@@ -14,16 +14,19 @@ import { InstancePresence } from './instance-presence.js';
 import { type HistorySettings, LogHistory, readHead } from './log-history.js';
 import { LogTransactions } from './log.transactions.js';
 
-/** An open revocation log: its connections, its statements, and what this process knows of its history. */
+/**
+ * An open revocation log: its connections, its statements, and what this process knows about its
+ * history.
+ */
 export interface OpenLog {
   readonly database: LogDatabase;
   readonly statements: LogStatements;
   readonly transactions: LogTransactions;
-  /** Writes in one statement, where the database can. */
+  /** Writes in one statement; `undefined` if the database does not support that. */
   readonly appendAtOnce: AppendAtOnce | undefined;
-  /** Whether it is still the log that this process knows. */
+  /** Decides whether it is still the log that this process knows. */
   readonly history: LogHistory;
-  /** The id of the log, from a row that is never updated. */
+  /** The id of the log, from a row of `auth_log` that is never updated. */
   readonly id: string;
   /** The row of this instance in it. */
   readonly instance: InstancePresence;
@@ -33,16 +36,20 @@ export interface OpenLog {
 export interface Answer {
   readonly logId: string;
   readonly head: Head;
-  /** From the cursor on, in order of position. */
+  /**
+   * Events from the cursor on, in order of position. The event at the cursor is included, so that
+   * the reader can check that it is unchanged.
+   */
   readonly events: readonly LogEvent[];
-  /** Events of callers' transactions that have no position yet. */
+  /** Committed events of callers' transactions that have no position yet (C2). */
   readonly pending: readonly LogEvent[];
 }
 
 /**
- * Opens the log in a database whose tables were checked.
+ * Opens the log in a database whose tables have been checked.
  *
- * @throws AuthWiringError when a newer release writes it (H5).
+ * @throws AuthWiringError if a newer release writes a format that this one does not understand
+ * (H5).
  */
 export async function openLogOn(
   database: LogDatabase,
@@ -62,7 +69,7 @@ export async function openLogOn(
   return { ...log, id: logId };
 }
 
-/** The log with a known id, without a look at the database. */
+/** Makes an {@link OpenLog} for a known id, without a query. */
 export function logOn(
   database: LogDatabase,
   clock: AuthClock,
@@ -79,7 +86,9 @@ export function logOn(
   return { database, statements, transactions, appendAtOnce, history, id, instance };
 }
 
-/** Parses the rows of one poll: each holds the head, and an event where there is one. */
+/**
+ * Parses the rows of one poll. Each row has the head, and the columns of an event if there is one.
+ */
 export function answerOf(rows: readonly Row[], clock: Pick<AuthClock, 'database'>): Answer {
   const head = headOf(rows[0], clock);
   const events = rows.filter((row) => row['event_id'] !== null).map(eventOf);
@@ -94,8 +103,8 @@ export function answerOf(rows: readonly Row[], clock: Pick<AuthClock, 'database'
 }
 
 /**
- * H3: whether an instance renewed its row within the last minute and a half. In a restored backup these
- * rows are as old as everything else.
+ * Whether an instance renewed its row within the last 90 seconds (H3). In a restored backup these
+ * rows are as old as everything else, so a fresh row shows that the log is not a backup.
  */
 async function isAnyInstanceRunning(database: LogDatabase): Promise<boolean> {
   const { rows } = await database.read(new InstanceStatements(database.dialect).countRunning());

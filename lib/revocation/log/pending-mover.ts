@@ -10,26 +10,33 @@ import { numbering } from './log-history.js';
 import { type Appended, PENDING_PAGE } from './log.transactions.js';
 import type { OpenLog } from './open-log.js';
 
-/** After so long a row that could not be numbered is tried again (ms), however many logins ask for it. */
+/**
+ * A row that could not be numbered is retried after this time (ms), however many logins run the
+ * mover meanwhile.
+ */
 const RETRY_AFTER = 60_000;
 
-/** Of a row's failures the first is logged, and then each tenth. */
+/** The first failure of a row is logged, and then every tenth. */
 const REPORT_EACH = 10;
 
 interface Refusal {
   attempts: number;
-  /** Monotonic. */
+  /** On the monotonic clock (ms). */
   readonly retryAt: number;
 }
 
 /**
- * Numbers the events that callers' transactions committed (C4). One mover runs at a time in this process;
- * the movers of several processes deduplicate by id.
+ * Assigns positions to the events that callers' transactions have committed (C4). One mover runs at
+ * a time in this process. Movers of several processes may run at once: they look up the ids under
+ * the head lock, so no event is numbered twice.
  */
 export class PendingMover {
   private readonly logger = new Logger('RevocationLog');
   private readonly moves = new SharedCall(() => this.move());
-  /** Rows that the database refused to number. Each is tried again alone. */
+  /**
+   * Rows that the database refused to number. Each is retried alone, so that one bad row does not
+   * block the others.
+   */
   private readonly refusals = new Map<string, Refusal>();
   private failures = 0;
 
@@ -41,16 +48,16 @@ export class PendingMover {
   ) {}
 
   /**
-   * Numbers what can be numbered; joins a run in progress.
+   * Numbers all pending events that can be numbered. It joins a run in progress.
    *
-   * @throws Error when the database cannot be reached. A row that cannot be numbered is logged, still
-   * counts, and fails no login.
+   * @throws Error if the database cannot be reached. A row that cannot be numbered is logged and
+   * fails no login. It still revokes its tokens, because every poll reads pending rows.
    */
   run(): Promise<void> {
     return this.moves.join();
   }
 
-  /** The same in the background: an error is logged. */
+  /** As {@link run}, in the background: errors are logged and not thrown. */
   async runBehind(): Promise<void> {
     try {
       await this.run();
@@ -82,7 +89,8 @@ export class PendingMover {
     let fresh: string[];
     do {
       const { rows } = await log.database.read(log.statements.listPending(PENDING_PAGE));
-      // Only a release that knows a kind knows what else to write for it (H5).
+      // A kind that this release does not know may need further writes, so it is left to a newer
+      // release (H5).
       const known = rows.filter((row) => isKnownKind(row['kind'] ?? ''));
       const seen = known.map((row) => row['event_id'] ?? '');
       for (const id of this.refusals.keys()) if (!seen.includes(id)) this.refusals.delete(id);
@@ -92,7 +100,10 @@ export class PendingMover {
     } while (isPageFull && fresh.length > 0);
   }
 
-  /** First those never refused, in one transaction; then each refused one that is due, alone. */
+  /**
+   * Numbers the rows that were never refused in one transaction, then each refused row that is due
+   * in one of its own.
+   */
   private async moveAll(log: OpenLog, fresh: readonly string[]): Promise<void> {
     const now = this.clock.monotonic();
     const alone = [...this.refusals].filter(([, { retryAt }]) => retryAt <= now).map(([id]) => id);
@@ -140,12 +151,15 @@ export class PendingMover {
   }
 }
 
-/** Whether the row is at fault. A locked or unreachable database refuses all of them. */
+/** Whether the row itself is the cause. A locked or unreachable database would refuse every row. */
 function isRefusal(error: unknown): boolean {
   return error instanceof StorageFailure && !error.retryable && !isLocked(error);
 }
 
-/** Whether a transaction of the application blocks all writers: then the error has advice. */
+/**
+ * Whether a transaction of the application blocks all writers. Such an error has advice for the
+ * operator.
+ */
 function isLocked(error: unknown): boolean {
   return error instanceof StorageFailure && error.advice !== undefined;
 }

@@ -12,25 +12,25 @@ import type { Transaction } from '../../database/statement.js';
 import { keepUntil, RETENTION_MARGIN } from './retention.js';
 
 /**
- * What ended a token or session before: an event of the log, an earlier draft of the same batch, or
- * `undefined` for an event that was purged, because every token that it ended has expired.
+ * What revoked a token or session before: an event of the log, an earlier draft of the same batch,
+ * or `undefined` for an event that was purged, because every token that it revoked has expired.
  */
 export type EarlierEnd = LogEvent | EventDraft | undefined;
 
-/** What the database shows of the tokens and sessions that are to be ended. */
+/** What the database shows about the tokens and sessions that are to be revoked. */
 export interface EarlierEnds {
   readonly events: readonly { readonly event: LogEvent; readonly writtenAt: number }[];
-  /** By the key of the session (epoch ms). */
+  /** When each session ended (epoch ms), by its key. */
   readonly endedAt: ReadonlyMap<string, number>;
 }
 
 /**
- * Finds the ends of tokens and sessions that had ended before: they write nothing, however often they
- * are repeated. Only the database is asked. An index may remember what the database lost, and what is
- * pending or in doubt.
+ * Finds tokens and sessions that were revoked before. Revoking them again writes nothing, so a
+ * client that repeats its logout cannot fill the log. It asks the database and not the index: the
+ * index may still have events that the database has lost, and events that are pending or in doubt.
  *
- * An act on an account, an issuer or a key is never a repetition: a login that read its position after
- * the first one and is still comparing the password must be ended by the second.
+ * Revoking an account, an issuer or a key is never a repetition. A login may have read its position
+ * after the first event and still be comparing the password: the second event must revoke it.
  */
 export class RepeatedEnds {
   constructor(
@@ -39,12 +39,13 @@ export class RepeatedEnds {
   ) {}
 
   /**
-   * Reads before the head is locked, so that no other writer waits for it. Ends of one session wait for
-   * each other at its row; of two ends of a token that has no row, at the same moment, both are written.
+   * Reads before the head is locked, so that no other writer waits for these reads. Two logouts of
+   * one session wait for each other at its row. A token without a session has no row, so two
+   * simultaneous logouts of it both write an event, which does no harm.
    *
-   * @param sessions - The keys of sessions among which some had ended before, or have no row. Their rows are
-   * locked, and none of them may go on.
-   * @param tokens - The keys of all tokens that are to be ended.
+   * @param sessions - The keys of sessions of which some had ended before, or have no row. Their
+   * rows are locked, and each that exists must be ended by now.
+   * @param tokens - The keys of all tokens that are to be revoked.
    */
   *look(sessions: readonly string[], tokens: readonly string[]): Transaction<EarlierEnds> {
     const { rows } = yield this.log.findEnds([...new Set([...tokens, ...sessions])]);
@@ -56,7 +57,8 @@ export class RepeatedEnds {
     if (sessions.length > 0) {
       const ended = yield this.accounts.findEnded([...new Set(sessions)]);
       for (const { session_key: key, ended_at: time } of ended.rows) {
-        // A trigger left it out, without an error: the session would go on once its event is purged.
+        // A trigger suppressed the update without an error. The session could be refreshed again
+        // once its event is purged.
         if (time === null) throw new Error(NOT_ENDED);
         endedAt.set(key ?? '', integerOf(time));
       }
@@ -65,9 +67,10 @@ export class RepeatedEnds {
   }
 
   /**
-   * Which drafts repeat an end, by what the database showed and by the head under its lock.
+   * Decides which drafts are repetitions, from what the database showed and the head under its
+   * lock.
    *
-   * @param earliest - The earlier of the clocks: what was purged is judged by it, as the purge does.
+   * @param earliest - The earlier of the two clocks (epoch ms), which the purge uses too.
    */
   judge(
     head: Head,
@@ -83,7 +86,7 @@ export class RepeatedEnds {
       const known = events.find(
         ({ event, writtenAt }) =>
           event.key === draft.key &&
-          // One that has expired counts nowhere any more.
+          // An expired event no longer revokes anything.
           (event.until ?? 0) >= head.now &&
           covers(event.until, draft, { ...head, now: writtenAt }),
       );
@@ -97,7 +100,10 @@ export class RepeatedEnds {
   }
 }
 
-/** Its row ended so long ago that its event may have been purged: so have its tokens expired. */
+/**
+ * Whether the session ended so long ago that its event may have been purged. Then its tokens have
+ * expired too.
+ */
 function wasPurged(
   endedAt: number | undefined,
   draft: EventDraft,
@@ -109,8 +115,8 @@ function wasPurged(
 }
 
 /**
- * Whether an event is kept as long as one that was written at the same time by today's settings: a
- * longer token life, or a later `exp`, needs an event of its own.
+ * Whether an event is kept long enough. If the token lifetime was raised since, or the token has a
+ * later `exp`, a new event with a later expiry is needed.
  */
 function covers(
   until: number | null,

@@ -3,22 +3,24 @@ import type { Head } from '../../database/log.statements.js';
 import { LARGEST_TOLERANCE } from '../../options/auth-option-table.js';
 
 /**
- * How much longer than its tokens an event is kept (ms): the largest clock tolerance that is legal, for
- * which an expired token may still be accepted, and as much again as a margin for what clocks and long
- * polls can add (W3).
+ * How much longer than its tokens an event is kept (ms): 60 s for the largest legal clock
+ * tolerance, during which an expired token may still be accepted, and 60 s as a margin for clocks
+ * and slow polls (W3).
  */
 export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;
 
-/** The longest that any event but a key's is kept (ms), whatever a token says of its own end. */
+/** The longest that any event except a `key` event is kept (ms), whatever `exp` a token claims. */
 const LONGEST_KEPT = 367 * 86_400_000;
 
-/** What {@link keepUntil} adds and allows, for the statement that computes the same in SQL. */
+/** The constants of {@link keepUntil}, for the statement that computes the same in SQL. */
 export const KEEPING = { longest: LONGEST_KEPT, margin: RETENTION_MARGIN };
 
 /**
- * W3: until no token that the event concerns can be accepted by any instance.
+ * The time until which an event is kept (epoch ms): after it, no instance can accept a token that
+ * the event revokes (W3). `null`: for ever. If it were shorter, a revoked token would be accepted
+ * again after the purge.
  *
- * @param latest - The latest time by which such a token can have been signed.
+ * @param latest - The latest time (epoch ms) at which such a token can have been signed.
  */
 export function keepUntil(
   draft: Pick<PendingEvent, 'kind' | 'expiresAt' | 'life'>,
@@ -34,8 +36,8 @@ export function keepUntil(
 }
 
 /**
- * O2: for how long (ms) what was known of an opaque token is exact without another look at its row. Events are
- * kept for twice as long, at least.
+ * How long (ms) the cached row of an opaque token may be used without reading it again (O2). Every
+ * event is kept for at least twice as long, so a revocation since then is still in the index.
  */
 export function exactFor({ maxTokenLife }: { readonly maxTokenLife: number }): number {
   return (maxTokenLife + RETENTION_MARGIN) / 2;

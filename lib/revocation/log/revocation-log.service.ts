@@ -28,7 +28,7 @@ import type { Answer, OpenLog } from './open-log.js';
 import { PendingMover } from './pending-mover.js';
 import { endingsOf, type TokenEnding } from './token-endings.js';
 
-/** A call retries for so long before it fails (ms). */
+/** How long a call retries before it fails (ms). */
 const WRITE_PATIENCE = 5_000;
 
 /** The largest number of events in one transaction. */
@@ -36,24 +36,39 @@ const MAX_BATCH = 500;
 
 /** The result of {@link RevocationLog.append}. */
 export interface Written extends Appended {
-  /** Whether all of it had been revoked before: nothing was written, and `events` are the earlier ones. */
+  /**
+   * Whether everything was revoked before. Then nothing was written, and `events` are the earlier
+   * events.
+   */
   readonly isRepetition: boolean;
 }
 
-/** Writes the log. Specified in docs/protocol.md, "Writing" and "In the caller's transaction". */
+/**
+ * Writes the revocation log. Concurrent logouts share a transaction.
+ *
+ * Specified in docs/protocol.md, "Writing" and "In the caller's transaction".
+ */
 @Injectable()
 export class RevocationLog {
-  /** What this process has committed. It is emitted after the events count in the index of this instance. */
+  /**
+   * Emits what this process has committed, after the events are in the index of this instance (P1).
+   */
   readonly commits = new Subject<Appended>();
-  /** Events whose COMMIT was not answered; a decision about their tokens is a 503 (W4). */
+  /** Events whose COMMIT was not answered. Requests with their tokens get 503 (W4). */
   readonly inDoubt: InDoubtCommits;
-  /** Events of callers' transactions whose outcome is not known; their tokens are decided strictly (C5). */
+  /**
+   * Events of callers' transactions whose outcome is not known. Their tokens are decided strictly
+   * (C5).
+   */
   readonly callers: CallerWrites;
   /** Numbers events of callers' transactions (C4). */
   readonly mover: PendingMover;
 
   private readonly writer = new GroupCommit((drafts) => this.appendOrFail(drafts, 'shared'));
-  /** W5: an account that another transaction has locked must not block all logouts. */
+  /**
+   * Acts on accounts have a queue of their own: one locked account must not block the logouts of all users
+   * (W5).
+   */
   private readonly accountWriter = new GroupCommit((drafts) =>
     this.appendOrFail(drafts, 'account'),
   );
@@ -77,11 +92,11 @@ export class RevocationLog {
   }
 
   /**
-   * Writes events and resolves when they are committed and count on this instance. For a token or session
-   * that was revoked before, nothing is written.
+   * Writes events, and resolves when they are committed and this instance refuses their tokens. For
+   * a token or session that was revoked before, nothing is written.
    *
-   * @throws AuthUnavailableException `storage_unavailable` when they could not be written, or when it is
-   * not known whether they were.
+   * @throws AuthUnavailableException `storage_unavailable` when they could not be written, or when
+   * it is not known whether they were.
    */
   async append(requests: readonly RevocationRequest[]): Promise<Written> {
     const isAccountAct = requests.some(({ kind }) => kind === 'subject' || kind === 'issuer');
@@ -109,19 +124,20 @@ export class RevocationLog {
   }
 
   /**
-   * The widest staleness that any instance has registered (ms), for a receipt in a caller's transaction:
-   * as of the last poll, or read now where there are no polls.
+   * The widest staleness that any instance has registered (ms), for a receipt in a caller's
+   * transaction: as of the last poll, or read now in a process without polls.
    *
    * @throws AuthUnavailableException `storage_unavailable`.
    */
   async bound(): Promise<number> {
     if (this.options.follow) return this.knownBound;
-    // No jump: the caller's transaction is open, and on SQLite it would have to end first.
+    // This read must not jump: the caller's transaction is open, and on SQLite a jump would wait
+    // for its end.
     const { head } = await this.read((log) => readHead(log, this.clock));
     return head.maxStaleness;
   }
 
-  /** H4: registers the bounds of this instance in the head. */
+  /** Registers the bounds of this instance in the head (H4). */
   async register(via?: Via): Promise<void> {
     const { maxTokenLife, issuer } = this.options;
     const bounds = { maxStaleness: this.policies.widest, maxTokenLife, issuer };
@@ -129,7 +145,7 @@ export class RevocationLog {
   }
 
   /**
-   * Numbers what callers' transactions have committed, for a caller that must see the effects (C4).
+   * Numbers what callers' transactions have committed, for a call that must see the effects (C4).
    *
    * @throws AuthUnavailableException `storage_unavailable`.
    */
@@ -164,7 +180,8 @@ export class RevocationLog {
   }
 
   /**
-   * Settles writes whose COMMIT was not answered, so that none of them takes effect after what follows.
+   * Settles writes whose COMMIT was not answered, so that none of them takes effect after the write that
+   * follows.
    *
    * @throws AuthUnavailableException `storage_unavailable` while that is not possible.
    */
@@ -172,7 +189,7 @@ export class RevocationLog {
     return this.inDoubt.settleAll().catch(this.meter.refusedEach);
   }
 
-  /** What an accepted answer of the feed shows about the writes of this instance. */
+  /** Learns from an accepted answer of the feed the outcome of this instance's writes. */
   afterAnswer(answer: Answer, sent: Moment): void {
     this.lastBound = answer.head.maxStaleness;
     this.callers.settle(answer, sent, this.proofs.moment());
@@ -180,7 +197,7 @@ export class RevocationLog {
     if (answer.pending.length > 0) void this.mover.runBehind();
   }
 
-  /** Resolves when nothing is being written any more; called before the connections close. */
+  /** Resolves when nothing is being written. It is called before the connections close. */
   async drain(): Promise<void> {
     this.inDoubt.stopRetrying();
     await Promise.all([this.writer.drain(), this.accountWriter.drain()]);
@@ -210,7 +227,7 @@ export class RevocationLog {
     return read(log).catch(unavailable('The revocation log could not be read.'));
   }
 
-  /** If the outcome of a COMMIT stays unknown, the events are in doubt. */
+  /** Appends events. If the outcome of the COMMIT stays unknown, they are in doubt (W4). */
   private async appendTo(
     log: OpenLog,
     drafts: readonly EventDraft[],
@@ -218,7 +235,8 @@ export class RevocationLog {
   ): Promise<AppendedDrafts> {
     try {
       const appended = await appendRetried(log, drafts, WRITE_PATIENCE, isRetry);
-      // In this order: a token in doubt must not be accepted in between.
+      // The index must have the event before it stops being in doubt, or a request in between would
+      // be accepted.
       this.committed(appended);
       if (this.inDoubt.size > 0) this.inDoubt.settle(drafts);
       return appended;
@@ -229,17 +247,18 @@ export class RevocationLog {
     }
   }
 
-  /** Committed events count here from this moment on (P1). */
+  /** Adds committed events to the index, so that this instance refuses their tokens from now on (P1). */
   private committed(appended: Appended): void {
-    // A process that only writes would never sweep them out of its index.
+    // A process that only writes makes no decisions, and never sweeps its index, which would grow
+    // without a limit.
     if (this.options.follow) for (const event of appended.events) this.index.add(event);
     this.commits.next(appended);
   }
 }
 
 /**
- * Lets concurrent logouts share a transaction (W5): what arrives while one is being committed makes up
- * the next one. There is no timer.
+ * Lets concurrent logouts share a transaction (W5): what arrives during a commit is written by the
+ * next one. There is no timer, so a single logout is not delayed.
  */
 class GroupCommit {
   /** The transaction that more can join. */
@@ -247,12 +266,12 @@ class GroupCommit {
     { readonly drafts: EventDraft[]; readonly outcome: Promise<AppendedDrafts> } | undefined;
   private last: Promise<unknown> = Promise.resolve();
 
-  /** @param append - Writes all of these or none. */
+  /** @param append - Writes all of these drafts or none. */
   constructor(
     private readonly append: (drafts: readonly EventDraft[]) => Promise<AppendedDrafts>,
   ) {}
 
-  /** The outcome of the transaction that writes these, with those of others. */
+  /** Queues drafts. Resolves with the outcome of the transaction that writes them. */
   write(drafts: readonly EventDraft[]): Promise<AppendedDrafts> {
     if (this.next === undefined || this.next.drafts.length + drafts.length > MAX_BATCH) {
       const joined: EventDraft[] = [];
@@ -270,7 +289,7 @@ class GroupCommit {
 
   private async commit(drafts: EventDraft[], before: Promise<unknown>): Promise<AppendedDrafts> {
     await before;
-    // On a synchronous driver nothing could accumulate without a turn of the event loop.
+    // Without a turn of the event loop, no second logout could join on a synchronous driver.
     await setImmediate();
     if (this.next?.drafts === drafts) this.next = undefined;
     return this.append(drafts);

@@ -12,16 +12,18 @@ import { ClockCheck } from './clock-check.service.js';
 import { LogConnection } from './log-connection.service.js';
 import type { OpenLog } from './open-log.js';
 
-/** What is purged after the events, by one instance at a time. */
+/** The injection token of the sweeps that run after the purge of events, on one instance at a time. */
 export const PURGE_SWEEPS = Symbol('nestjs-logout:purge-sweeps');
 
-/** Between two purges (ms). */
+/** The average time between two purges (ms). */
 const INTERVAL = 60_000;
 
 /**
- * Deletes events that no live token needs any more, about once a minute, and renews the heartbeat of this
- * instance. It goes by the earlier of the host's and the database's clock, and deletes nothing while they
- * differ: one wrong clock must not delete the rows of live tokens (T2).
+ * Deletes events whose tokens have all expired, about once a minute, and renews the heartbeat of this instance.
+ * It uses the earlier of the host's and the database's clock, and deletes nothing while they differ by more
+ * than a minute: a wrong clock must not delete the revocations of valid tokens (T2).
+ *
+ * Specified in docs/protocol.md, "Purging".
  */
 @Injectable()
 export class RevocationPurge {
@@ -39,7 +41,7 @@ export class RevocationPurge {
     @Inject(PURGE_SWEEPS) private readonly sweeps: readonly PurgeSweep[],
   ) {}
 
-  /** Plans the next purge, at a random moment around a minute from now: instances take turns. */
+  /** Schedules the next purge after 45 to 75 s. The time is random, so that instances take turns. */
   start(): void {
     if (this.stopped) return;
     const wait = INTERVAL * (0.75 + Math.random() * 0.5);
@@ -53,9 +55,9 @@ export class RevocationPurge {
   }
 
   /**
-   * Purges what has expired, range by range, unless another instance is at it or the clocks differ.
+   * Purges what has expired, in small transactions, unless another instance is purging or the clocks differ.
    *
-   * @returns how many rows were deleted.
+   * @returns the number of deleted rows.
    */
   async purge(): Promise<number> {
     const log = await this.connection.open();
@@ -94,22 +96,25 @@ interface PurgedLog extends Pick<OpenLog, 'database' | 'statements' | 'transacti
   readonly purge: PurgeStatements;
 }
 
-/** An instance that purges keeps the others from it for so long (ms); the claim expires if it crashes. */
+/** How long a claim keeps other instances from purging (ms), also if its instance crashed. */
 const CLAIM = 30_000;
 
-/** No row younger than this is purged, nor one whose successor is (X1). */
+/** A row is only purged if it and its successor are older than this (ms), see X1. */
 export const PURGE_AGE = 600_000;
 
-/** Rows deleted in one transaction: few enough that a concurrent logout does not notice. */
+/**
+ * The most rows that one transaction deletes: few enough that a concurrent logout does not notice
+ * the head lock.
+ */
 const RANGE = 500;
 
-/** Events that one statement compares with earlier ones. */
+/** The most events that one statement compares with earlier ones. */
 const PAGE = 1_000;
 
 /**
  * Purges one kind of rows.
  *
- * @param now - Rows that had expired by this time are deleted (epoch ms).
+ * @param now - Rows that expired before this time are deleted (epoch ms).
  * @param isStopped - Whether to stop before the next transaction.
  * @param onDeleted - Called after each transaction with its number of rows; it renews the claim.
  */
@@ -119,7 +124,7 @@ export type PurgeSweep = (
   onDeleted: (count: number) => Promise<void>,
 ) => Promise<void>;
 
-/** How far a process has searched the log for covered events; the next purge goes on from there. */
+/** The position up to which a process has searched the log for covered events. */
 export interface CoverSearch {
   through: number;
 }
@@ -130,7 +135,10 @@ export interface PurgeRun {
   readonly sweeps: readonly PurgeSweep[];
   readonly isStopped: () => boolean;
   readonly covered: CoverSearch;
-  /** The time by which rows may be deleted, given the database's; `undefined`: none may (T2). */
+  /**
+   * Returns the time up to which rows may be deleted, given the database's time; `undefined` if none may be
+   * (T2).
+   */
   readonly forgettingTime: (databaseNow: number) => number | undefined;
   /** Called with the number of rows that each transaction deleted. */
   readonly onDeleted?: (count: number, of: 'log' | 'sessions') => void;
@@ -144,7 +152,7 @@ export interface Purged {
   readonly deleted: number;
 }
 
-/** Deletes expired and covered events, range by range, unless another instance does so (X1, X2). */
+/** Deletes expired and covered events in small transactions, unless another instance does so (X1, X2). */
 export async function purgeLog(
   opened: Omit<PurgedLog, 'purge'>,
   clock: AuthClock,
@@ -189,11 +197,11 @@ async function sweepExpired(
 }
 
 /**
- * Deletes events that a later event of the same account, issuer or key covers: the later one revokes the
- * same tokens for at least as long. So repeated acts leave one row for each account.
+ * Deletes events that are covered by a later event of the same account, issuer or key, which revokes the same
+ * tokens for at least as long. So repeated acts on an account leave one row.
  *
- * It searches by later events that are older than ten minutes. Then every earlier event of the same key,
- * and the successor of each, is as old (X1). Each event is looked at once, in order of position.
+ * It only considers later events that are older than ten minutes. Then every earlier event of the same key, and
+ * the successor of each, is at least as old (X1). Each event is visited once, in order of position.
  */
 async function sweepCovered(
   log: PurgedLog,
@@ -212,13 +220,16 @@ async function sweepCovered(
     } else {
       search.through = through;
       if (young >= 0 || rows.length < PAGE) break;
-      await onDeleted(0); // the first search reads the whole log: the claim must not expire meanwhile
+      await onDeleted(0); // renews the claim: the first search reads the whole log
     }
     await setImmediate();
   }
 }
 
-/** X2: deletes by key what was chosen without a lock, and raises `purged_through` with it. */
+/**
+ * Deletes the rows that were chosen without a lock, and raises `purged_through` in the same transaction (X2).
+ * Otherwise a feed would take the missing rows for a lost history.
+ */
 function purge(
   { database, statements, transactions }: PurgedLog,
   positions: readonly number[],
@@ -241,9 +252,9 @@ async function readTime(log: PurgedLog, clock: AuthClock): Promise<number> {
   return headOf(rows[0], clock).now;
 }
 
-/** The right to purge, which one instance has at a time (X2). */
+/** The right to purge, which one instance has at a time. */
 interface PurgeClaim {
-  /** `false` when another instance has taken it. */
+  /** Extends the claim. `false` if another instance has taken it. */
   renew(): Promise<boolean>;
   release(): Promise<boolean>;
 }

@@ -15,10 +15,10 @@ import type { OpenLog } from './open-log.js';
 export interface TokenEnding {
   /** What it revokes: the token, its session, its account's tokens, its key's tokens, or all. */
   readonly kind: RevocationKind;
-  /** Its place in the log: a smaller one was committed earlier. */
+  /** Its position in the log. An event with a smaller position was committed earlier. */
   readonly position: number;
   readonly reason: RevocationReason;
-  /** Who did it, as the application said. */
+  /** The `actor` that the application passed. */
   readonly actor: string | null;
   /** When it was written, by the database's clock. */
   readonly at: Date;
@@ -27,12 +27,12 @@ export interface TokenEnding {
 const readEvent = reader(RevocationEvent);
 
 /**
- * Reads the events that revoke a token, in the order of the log. An event of a caller's transaction is
- * found once it has its position.
+ * Reads the events that revoke a token from the database, in the order of the log. An event of a
+ * caller's transaction is found once it has a position.
  *
- * @param kid - The key that signed the token; `null`: it names none.
- * @param gaps - What this process knows of lost histories; without them a token of a lost history is
- * judged as one of this history.
+ * @param kid - The key that signed the token; `null` if the token has no `kid`.
+ * @param gaps - The jumps that this process knows. Without them, a token of a lost history is
+ * treated as one of this history.
  */
 export async function endingsOf(
   { database, statements }: OpenLog,
@@ -46,7 +46,8 @@ export async function endingsOf(
     .map((row) => readEvent(row))
     .filter((event) => {
       if (!isKnownKind(event.kind)) return false;
-      // An index with this event alone: no second place says what an event revokes.
+      // An index with this event alone decides, so that the rules for what an event revokes exist
+      // in one place only.
       const index = new RevocationIndex(keys, gaps);
       index.add(event);
       return index.find(identity, kid) !== undefined;
@@ -71,7 +72,7 @@ function keysOf(
   if (jti !== undefined) found.push(keys.hex('token', iss, jti));
   if (sid !== undefined) found.push(keys.hex('session', iss, sid));
   if (sub !== undefined) found.push(keys.hex('subject', iss, sub));
-  // Below format 2 of the log a revoked key counts for every issuer.
+  // Below format 2 of the log a revoked key applies to every issuer.
   if (kid !== null) found.push(keys.hex('key', iss, kid), keys.hex('key', '', kid));
   return found;
 }

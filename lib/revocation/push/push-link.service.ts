@@ -13,31 +13,39 @@ import { LogConnection } from '../log/log-connection.service.js';
 import { RevocationLog } from '../log/revocation-log.service.js';
 import { readMessage, WakeUpPacer, writeMessage } from './push-message.js';
 
-/** A connection attempt may be accepted and then never answered (ms). */
+/** The limit of a connection attempt (ms), because a server may accept it and never answer. */
 const CONNECT_LIMIT = 5_000;
 
-/** A message that takes longer to send counts as failed (ms). */
+/** A message that takes longer to send has failed (ms). */
 const SEND_LIMIT = 3_000;
 
-/** A message of this instance must come back within this time (ms). */
+/** A test message of this instance must come back within this time (ms). */
 const ECHO_LIMIT = 2_000;
 
-/** After so long without any message the instance tests whether it still receives (ms). */
+/** After this time without any message, the instance tests whether it still receives (ms). */
 const SILENCE = 30_000;
 
-/** The backoff between connection attempts grows from the one to the other (ms); each pause is random below it. */
+/**
+ * The limits of the exponential backoff between connection attempts (ms). Each pause is a random
+ * time below it.
+ */
 const BACKOFF = { from: 250, to: 30_000 } as const;
 
 /**
- * Keeps the transport of the option `hint` connected: notifies the other instances of what this one
- * commits, and polls when another one notifies.
+ * Connects the transport of the option `hint`. It notifies other instances of what this one
+ * commits, and polls when another one notifies this instance.
  *
- * It trusts only what it receives: a connection works once it brings back a message of this instance. A
- * failure here only costs delay.
+ * A push notification only means "poll now". No decision depends on it: if one is lost, forged or
+ * late, the next regular poll finds the event within `maxStaleness`.
+ *
+ * A connection counts as working once it has brought back a message of this instance. A transport
+ * can accept messages without delivering them, for example `LISTEN` behind a transaction pooler.
+ *
+ * See docs/push-notifications.md.
  */
 @Injectable()
 export class PushLink {
-  /** Whether this instance receives its own messages. */
+  /** Whether push notifications arrive at this instance. */
   state: HintState = 'off';
 
   private readonly logger = new Logger('RevocationHint');
@@ -45,10 +53,16 @@ export class PushLink {
   private readonly pacer: WakeUpPacer;
   private isStarted = false;
   private isStopped = false;
-  /** Counts connections: messages of an abandoned one are ignored. */
+  /**
+   * The number of the current connection. Callbacks of an abandoned connection have an older number
+   * and are ignored.
+   */
   private generation = 0;
   private connection: HintConnection | undefined;
-  /** One message at a time through a connection, and after it only the latest of those that waited. */
+  /**
+   * Sends one message at a time. Of those that waited meanwhile only the latest is sent, because a
+   * position includes all earlier ones. So a slow transport cannot build up a queue.
+   */
   private sender: SharedCall<void> | undefined;
   private sent: Promise<void> | undefined;
   /** The last position that this instance committed. */
@@ -73,18 +87,22 @@ export class PushLink {
     this.state = 'connecting';
     log.commits.subscribe(({ events, head }) => {
       const last = Math.max(...events.map(({ position }) => position ?? 0));
-      // A repeated end wrote nothing.
+      // A repeated logout wrote nothing, so there is nothing to notify.
       if (last > head.position) this.notify(last);
     });
     void feed.firstProof.then(() => this.start());
   }
 
-  /** @throws AuthWiringError when the hint can never work here: a missing package, another database. */
+  /**
+   * Checks at boot that the transport can work.
+   *
+   * @throws AuthWiringError if it never can: a missing package, or a transport of another database.
+   */
   async prepare(): Promise<void> {
     await this.options.hint?.prepare(this.logConnection.dataSourceOptions);
   }
 
-  /** Sends what is queued, and closes the connection. */
+  /** Waits for the message that is being sent, and closes the connection. */
   async stop(): Promise<void> {
     this.isStopped = true;
     this.cancelNext?.();
@@ -100,10 +118,13 @@ export class PushLink {
     void this.connect();
   }
 
-  /** Sends the position of the log to the others. What cannot be sent is sent after the next connect. */
+  /**
+   * Sends the position of the log to the other instances. If it cannot be sent now, it is sent
+   * after the next connect.
+   */
   private notify(position: number): void {
     this.position = Math.max(this.position, position);
-    this.start(); // a process that only writes has no first proof
+    this.start(); // a process that only writes has no first proof that would start it
     this.sendPosition();
   }
 
@@ -135,7 +156,8 @@ export class PushLink {
   private async contextOf(isCurrent: () => boolean): Promise<HintContext> {
     const { id, database } = await this.logConnection.open();
     return {
-      // Two logs may share one Redis, and two applications one log.
+      // The channel contains the log id: two logs may share one Redis, and two applications one
+      // log. PostgreSQL allows 63 bytes.
       channel: `nestjs_logout_${id.replaceAll(/[^A-Za-z0-9]/g, '')}`.slice(0, 63),
       log: this.logConnection.dataSourceOptions,
       query: async (sql, values) => {
@@ -162,7 +184,7 @@ export class PushLink {
     }
   }
 
-  /** The self-test: a message of this instance must come back. */
+  /** Starts the self-test: a message of this instance must come back within {@link ECHO_LIMIT}. */
   private test(): void {
     this.isTesting = true;
     this.plan(ECHO_LIMIT, () => {
@@ -183,7 +205,10 @@ export class PushLink {
     } else if (this.isTesting) this.passed();
   }
 
-  /** Another instance has committed up to this position. While polls fail, their backoff decides. */
+  /**
+   * Polls, because another instance has committed up to this position. While polls fail, their
+   * backoff decides when to poll, so that notifications do not flood a database in trouble.
+   */
   private wakeUp(position: number): void {
     const { feed } = this;
     if (position > this.cursor.position && !feed.failing && !feed.isStopped) this.pacer.wakeUp();
@@ -197,11 +222,15 @@ export class PushLink {
     this.awaitSilence();
   }
 
-  /** A connection can be dead without an error. Any message shows that it is not. */
+  /**
+   * Tests the connection after a silence, because a connection can be dead without an error. Any
+   * message shows that it is alive.
+   */
   private awaitSilence(): void {
     const heardFor = this.clock.monotonic() - this.heardAt;
     if (heardFor >= SILENCE) this.test();
-    // A random time: the message of the first instance that tests answers for all of them.
+    // The time is random, so usually one instance tests first. All others receive its message and
+    // need no test of their own.
     else this.plan(SILENCE - heardFor + Math.random() * SILENCE, () => this.awaitSilence());
   }
 
@@ -220,7 +249,10 @@ export class PushLink {
     if (!this.isTesting) this.test();
   }
 
-  /** Falls back to polling, and reconnects after a random backoff, so that not all instances do at once. */
+  /**
+   * Falls back to polling, and reconnects after a random backoff, so that not all instances
+   * reconnect at once.
+   */
   private lose(error: unknown): void {
     if (this.state !== 'polling only') {
       this.logger.warn(

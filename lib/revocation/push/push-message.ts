@@ -1,23 +1,29 @@
 import { randomInt } from 'node:crypto';
 import type { AuthClock, CancelSchedule } from '../../platform/auth-clock.js';
 
-/** A push notification: how far an instance has written the log. */
+/** A push notification: the last position that an instance has committed. */
 export interface PushMessage {
-  /** The sender, so that it recognises its own message. */
+  /** A random id of the sender, by which it recognises its own messages: 16 hexadecimal digits. */
   readonly instance: string;
   readonly position: number;
 }
 
 const FORM = /^([0-9a-f]{16}):(0|[1-9]\d{0,15})$/;
 
-/** The text of a message, as {@link readMessage} parses it. */
+/**
+ * Formats a message as {@link readMessage} parses it. It contains no id of a token, a session or an
+ * account, so the channel needs no encryption.
+ */
 export function writeMessage({ instance, position }: PushMessage): string {
   return `${instance}:${position}`;
 }
 
-/** `undefined` for any other text: anyone may write to the channel. */
+/**
+ * Parses a message. `undefined` for any other text, because other programs may write to the
+ * channel.
+ */
 export function readMessage(payload: unknown): PushMessage | undefined {
-  // The length first: a channel may carry megabytes.
+  // The length is checked first, because a channel may carry megabytes.
   if (typeof payload !== 'string' || payload.length > 33) return undefined;
   const [, instance, digits] = FORM.exec(payload) ?? [];
   if (instance === undefined) return undefined;
@@ -25,24 +31,28 @@ export function readMessage(payload: unknown): PushMessage | undefined {
   return Number.isSafeInteger(position) ? { instance, position } : undefined;
 }
 
-/** Polls that follow notifications are at least so far apart (ms), differently on each instance. */
+/**
+ * The shortest time between two polls that follow notifications (ms). It is random, so that not all
+ * instances poll the database at the same moment.
+ */
 const SPACING = { from: 20, to: 50 } as const;
 
 /**
- * Turns notifications into polls: the first after a quiet time at once, all that follow closely into one
- * more. However many arrive, there is at most one poll in each spacing.
+ * Turns notifications into polls. The first one after a quiet time polls at once; all that follow
+ * within the spacing share one more poll. However many notifications arrive, there is at most one
+ * poll in each spacing.
  */
 export class WakeUpPacer {
   private quietFrom = -Infinity;
   private cancel: CancelSchedule | undefined;
 
-  /** @param poll - Asks for a poll; while one is in flight, for another after it. */
+  /** @param poll - Requests a poll, or another one after the poll in flight. */
   constructor(
     private readonly clock: AuthClock,
     private readonly poll: () => void,
   ) {}
 
-  /** Another instance committed something that this one has not applied. */
+  /** Called when another instance has committed something that this one has not applied. */
   wakeUp(): void {
     if (this.cancel !== undefined) return;
     const wait = this.quietFrom - this.clock.monotonic();
