@@ -8,12 +8,13 @@ import { eraseApiTokens } from '../api-tokens/api-token-sweep.js';
 import { changeAll, eraseSessions, type Find, RANGE } from '../sessions/session-sweep.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
-/** Between two checks whether a caller's transaction is over (ms). */
+/** The time between two checks whether a caller's transaction is over (ms). */
 const LOOK_AGAIN = 1_000;
 
 /**
- * Erases what is stored about the logins of a removed account: ids, devices and addresses. The account's
- * own row stays until its last token has expired, because it is what revokes them.
+ * Deletes what is stored about the logins of a removed account: ids, devices and addresses. The row
+ * of the account itself is kept until its last token has expired, because it revokes these tokens.
+ * It has only hashes.
  */
 @Injectable()
 export class AccountEraser {
@@ -27,8 +28,8 @@ export class AccountEraser {
   ) {}
 
   /**
-   * Erases the sessions and API tokens that started before a position: a new account of this name may have logged in
-   * after it.
+   * Deletes the sessions and API tokens from before a position. Later ones may belong to a new
+   * account with the same id.
    */
   async eraseBelow(subjectKey: string, position: number): Promise<void> {
     const find: Find = ({ statements }) => statements.findOfSubject(subjectKey, position, RANGE);
@@ -38,8 +39,8 @@ export class AccountEraser {
   }
 
   /**
-   * The same once the caller's transaction is over, if it committed the event. Inside the transaction
-   * nothing of ours is touched: its locks would be held until the caller commits (C1).
+   * Does the same after the caller's transaction, if that committed the event. Deleting within the
+   * transaction would hold locks on our tables until the caller commits (C1).
    */
   eraseAfter(
     transaction: Pick<QueryRunner, 'isTransactionActive'>,

@@ -16,33 +16,42 @@ import { RevocationLog } from '../revocation/log/revocation-log.service.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 import { AccountEraser } from './account-eraser.service.js';
 
-/** An account: its `sub`. */
+/**
+ * The id of an account, which becomes the claim `sub`. Numbers and bigints are converted to
+ * strings.
+ */
 export type Subject = string | number | bigint;
 
-/** The options of every act of {@link AccountService}, as those of {@link LogoutService}. */
+/**
+ * The options of {@link AccountService.lock}, {@link AccountService.unlock}, {@link
+ * AccountService.disable} and {@link AccountService.enable}. They are those of {@link
+ * LogoutService}, without `manager`.
+ */
 export type AccountActOptions = Omit<SubjectLogoutOptions, 'manager'>;
 
 /**
  * The options of {@link AccountService.passwordChanged}, {@link AccountService.claimsChanged} and
- * {@link AccountService.remove}. With `manager` the act is part of your transaction and takes effect when
- * the transaction commits.
+ * {@link AccountService.remove}. With `manager` the call is part of your transaction and takes
+ * effect when the transaction commits.
  */
 export type AccountChangeOptions = SubjectLogoutOptions;
 
 type SubjectRequest = Extract<RevocationRequest, { subject: string }>;
 
 /**
- * Changes of accounts that revoke tokens. Each method revokes the tokens that were issued before the call, on
- * every instance, and none that is issued after it. These tokens stay revoked after an unlock, and if the
- * account's id is used again. Each method returns the receipt of a logout.
+ * Changes of accounts that revoke tokens. Each method revokes the tokens that were issued before
+ * the call, on every instance, and none that is issued after it. These tokens stay revoked after an
+ * unlock, and if the id of the account is used again. Each method returns a {@link LogoutReceipt}.
+ * Specified in docs/protocol.md, "Generation".
  *
- * If the option `foreign` has an issuer, pass `issuer`, unless the account has a session or a row of the
- * application's own issuer.
+ * If the option `foreign` has an issuer, pass `issuer`, unless the account has a session or a row
+ * of the application's own issuer.
  *
- * @throws AuthUnavailableException `storage_unavailable` if the change could not be stored: try again.
+ * @throws AuthUnavailableException `storage_unavailable` if the change could not be stored, or if
+ * the outcome is not known: call the method again.
  * @throws AuthException 400 `invalid_subject` for a string that cannot be a `sub`.
- * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; if `issuer` is
- * needed, or is not registered; for `{ manager, wait }`.
+ * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; if `issuer`
+ * is needed, or is not registered; for `{ manager, wait }`.
  *
  * @example
  * ```ts
@@ -70,12 +79,14 @@ export class AccountService {
   ) {}
 
   /**
-   * Ends all sessions and refuses logins until a time, when the lock ends by itself. Tokens from before
-   * the lock stay revoked after it.
+   * Revokes all sessions and refuses logins with `account_locked` until a time, when the lock
+   * expires. Tokens from before the lock stay revoked after it. A shorter lock does not shorten a
+   * longer one; call {@link unlock} first.
    *
-   * @param until - A time by the database's clock, or a duration: seconds or `'15m'`.
-   * @throws AuthWiringError with `manager`, and for a foreign `issuer`, whose logins this application cannot
-   * refuse.
+   * @param until - A time by the database's clock, or a duration: seconds or `'15m'`. At most 366
+   * days ahead.
+   * @throws AuthWiringError with `manager`, and for a foreign `issuer`, whose logins this
+   * application cannot refuse.
    */
   async lock(
     subject: Subject,
@@ -93,34 +104,35 @@ export class AccountService {
   }
 
   /**
-   * Allows logins again before the lock has ended. The receipt names no event, because nothing is revoked.
+   * Allows logins again before the lock has expired. The `events` of the receipt are empty, because
+   * nothing is revoked.
    */
   async unlock(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
     return this.allow('unlock()', 'account_unlocked', subject, 'lockedUntil', options);
   }
 
   /**
-   * Ends all sessions and refuses logins until {@link enable}.
+   * Revokes all sessions and refuses logins with `account_disabled` until {@link enable} is called.
    *
-   * @throws AuthWiringError with `manager`, and for a foreign `issuer`, whose logins this application cannot
-   * refuse.
+   * @throws AuthWiringError with `manager`, and for a foreign `issuer`, whose logins this
+   * application cannot refuse.
    */
   async disable(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
     const account = { disable: true };
     return this.act('disable()', 'account_disabled', subject, { account }, options);
   }
 
-  /** Allows logins of a disabled account again; its receipt is like that of {@link unlock}. */
+  /** Allows logins of a disabled account again. Its receipt is like that of {@link unlock}. */
   async enable(subject: Subject, options: AccountActOptions = {}): Promise<LogoutReceipt> {
     return this.allow('enable()', 'account_enabled', subject, 'disabledAt', options);
   }
 
   /**
-   * Ends all sessions of a deleted account, and deletes what is stored about its logins. Only hashes are
-   * left, until the last token has expired. A new account with the same id can log in.
+   * Revokes all sessions of a deleted account, and deletes what is stored about its logins. Only
+   * hashes are kept, until the last token has expired. A new account with the same id can log in.
    *
-   * With `manager` this instance deletes the logins within seconds after the commit. If it stops before
-   * that, the purge deletes them when they would have expired.
+   * With `manager` this instance deletes the logins within seconds after the commit. If the
+   * instance stops before that, the purge deletes them when they would have expired.
    */
   async remove(subject: Subject, options: AccountChangeOptions = {}): Promise<LogoutReceipt> {
     const type = 'account_removed';
@@ -135,7 +147,12 @@ export class AccountService {
     return receipt;
   }
 
-  /** Ends all sessions, except `keepSession`: the one in which the password was changed. */
+  /**
+   * Revokes all sessions except `keepSession`, the `sid` of the session in which the password was
+   * changed. Call it in the transaction that stores the new password (`manager`) or after its
+   * commit, not before it. Then every login that was checked against the old password is revoked
+   * too.
+   */
   async passwordChanged(
     subject: Subject,
     options: AccountChangeOptions & { readonly keepSession?: string | undefined } = {},
@@ -145,8 +162,9 @@ export class AccountService {
   }
 
   /**
-   * Revokes all access tokens and ends no session. The next refresh returns a token with the new claims, which
-   * come from the option `claims`.
+   * Revokes all access tokens and no session, for example after the roles of a user changed. The
+   * next refresh returns a token with the new claims, which come from the option `claims`. API
+   * tokens are not affected.
    */
   async claimsChanged(
     subject: Subject,
@@ -192,7 +210,7 @@ export class AccountService {
     const subject = subjectOf(given, call);
     const issuer = await this.issuers.ofLogins(subject, options.issuer, call);
     const key = this.keys.hex('subject', issuer, subject);
-    // A lock whose COMMIT is in doubt must not come back after this.
+    // A lock whose COMMIT is in doubt must not take effect after this call.
     await this.log.settleUnknown();
     await this.store.write(function* ({ accounts }) {
       yield accounts.allow[what](key);
@@ -207,7 +225,10 @@ export class AccountService {
     };
   }
 
-  /** Its tokens stay revoked anyway, but other services that rely on the lock alone would accept them. */
+  /**
+   * Warns about a lock that is shorter than an access token. The tokens stay revoked here, but
+   * other services that only verify signatures would accept them after the lock.
+   */
   private warnOfShortLock(lockFor: number): void {
     const { accessTokenTtl } = this.options;
     if (lockFor >= accessTokenTtl) return;
@@ -219,7 +240,7 @@ export class AccountService {
   }
 }
 
-/** @throws AuthWiringError, also for a caller without types. */
+/** @throws AuthWiringError with `manager`. It also protects callers that do not use TypeScript. */
 function refuseManager(options: AccountChangeOptions, call: string): void {
   if (options.manager === undefined) return;
   throw new AuthWiringError(

@@ -47,11 +47,14 @@ export interface RevokeApiTokenOptions extends LogoutOptions {
 }
 
 /**
- * Long-lived opaque tokens for scripts and other services, which can be revoked at any time. `AccessTokenGuard`
- * accepts them. Requires the option `apiTokens`.
+ * Long-lived opaque tokens for scripts and other services, which can be revoked at any time.
+ * `AccessTokenGuard` accepts them. Requires the option `apiTokens`.
  *
- * `logoutAll`, `lock`, `disable`, `remove`, `passwordChanged` and `revokeEveryone` revoke API tokens as they
- * revoke sessions. `claimsChanged` does not, because the claims of an API token are fixed when it is issued.
+ * `logoutAll`, `lock`, `disable`, `remove`, `passwordChanged` and `revokeEveryone` revoke API
+ * tokens as they revoke sessions. `claimsChanged` does not, because the claims of an API token are
+ * fixed when it is issued.
+ *
+ * Specified in docs/requirements.md, "Opaque tokens".
  *
  * @throws AuthWiringError if the option `apiTokens` is off.
  * @throws AuthUnavailableException `storage_unavailable` while the database cannot be reached.

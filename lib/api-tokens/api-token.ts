@@ -5,14 +5,15 @@ import type { ApiToken } from '../database/entities/auth-api-token.entity.js';
 import { NOTES, REVOKED, type RevokedVerdict } from '../revocation/index/revoked-verdict.js';
 import { type CheckKey, isRefreshToken, newRefreshToken } from '../sessions/refresh-token.js';
 
-/** Characters of the checksum at the end: 62^6 is more than 2^32. */
+/** The length of the checksum at the end: six characters of base 62 hold 32 bits. */
 const CHECKSUM = 6;
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /**
- * Generates a token: its prefix, 43 characters in the format of a refresh token (192 random bits and a check
- * value), and a checksum. The checksum needs no key, so scanners for leaked secrets can compute it too.
+ * Generates a token: its prefix, 43 characters in the format of a refresh token (192 random bits
+ * and a check value), and a checksum. The checksum needs no key, so scanners for leaked secrets can
+ * verify it too. It protects against typing errors, not against forgery.
  */
 export function newApiToken(prefix: string, key: CheckKey | undefined): string {
   const text = `${prefix}${newRefreshToken(key)}`;
@@ -58,8 +59,9 @@ function checksumOf(text: string): string {
 const NO_SESSION = '';
 
 /**
- * What revoked a token, according to its row and the cut-offs of its account and issuer; `undefined` while it is
- * active. The row is checked last. It records the effect of a cut-off, for when the cut-off has been deleted.
+ * What revoked a token, according to its row and the cut-offs of its account and issuer;
+ * `undefined` while it is active. The row is checked last, because a sweep copies the effect of a
+ * cut-off into it before the cut-off is deleted (O4).
  */
 export function endOfToken(
   { endedAt, endReason, gen, sid }: Pick<ApiToken, 'endedAt' | 'endReason' | 'gen' | 'sid'>,

@@ -34,7 +34,9 @@ import { apiTokenDigest, endOfToken, isApiToken, newApiToken, randomPartOf } fro
 /** The last use of a token is recorded at most this often (ms). A token is cached for no longer than this. */
 const USE_STEP = 3_600_000;
 
-/** Uses are written in one batch after this time (ms). */
+/**
+ * Uses are written in one batch after this time (ms), so that a request never waits for that write.
+ */
 const NOTE_AFTER = 60_000;
 
 /** An opaque token has this in place of a signing key. */
@@ -69,10 +71,11 @@ class RememberedToken extends VerifiedToken {
 }
 
 /**
- * Looks up opaque tokens and caches them. Rules O1 to O3 of docs/protocol.md.
+ * Looks up opaque tokens and caches them. Specified in docs/protocol.md, "Opaque tokens", O1 to O3.
  *
- * A row is exact as of the moment before the statement was sent. Any later revocation of the token is an event
- * that reaches the index of this instance. The index keeps the event for longer than the token is cached.
+ * A row is exact as of the moment before the statement was sent. Any later revocation of the token
+ * is an event that reaches the index of this instance. The index keeps the event for longer than
+ * the token is cached.
  */
 @Injectable()
 export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplicationShutdown {

@@ -6,8 +6,10 @@ import { EventKeys } from '../revocation/index/event-key.js';
 import { SessionStore } from '../sessions/session-store.service.js';
 
 /**
- * Decides whose tokens an act ends. Without foreign issuers they are ours. With them, `'auth0|123'` can
- * be an account of another issuer: an event of ours would end nothing, and its receipt would be wrong.
+ * Finds the issuer whose tokens a call revokes. Without foreign issuers it is our own. With them,
+ * `'auth0|123'` can be an account of another issuer: an event of our issuer would revoke nothing,
+ * although its receipt says so. In that case the call throws, and the application must pass
+ * `issuer`.
  */
 @Injectable()
 export class ActIssuer {
@@ -19,11 +21,11 @@ export class ActIssuer {
   ) {}
 
   /**
-   * The issuer of an act on an account.
+   * The issuer for a call on an account.
    *
-   * @param call - The call, for the error.
-   * @throws AuthWiringError for an issuer that is not registered, and for a missing one where the account
-   * is not known to be ours.
+   * @param call - The name of the call, for the error.
+   * @throws AuthWiringError for an issuer that is not registered, and for a missing one if the
+   * account is not known to be ours.
    * @throws AuthUnavailableException `storage_unavailable`.
    */
   async ofSubject(subject: string, given: string | undefined, call: string): Promise<string> {
@@ -33,7 +35,7 @@ export class ActIssuer {
     });
   }
 
-  /** The same for an act on a session, by its id. */
+  /** The issuer for a call on a session, by its id. */
   async ofSession(sid: string, given: string | undefined, call: string): Promise<string> {
     return this.of(given, call, 'This session has no row of ours', () => {
       const key = this.keys.hex('session', this.options.issuer, sid);
@@ -41,7 +43,7 @@ export class ActIssuer {
     });
   }
 
-  /** The same for an act on a signing key, by its kid. */
+  /** The issuer for a call on a signing key, by its kid. */
   async ofKey(kid: string, given: string | undefined, call: string): Promise<string> {
     return this.of(given, call, 'No key of ours has this kid', () =>
       Promise.resolve(this.ring.has(kid) ? [kid] : []),
@@ -49,7 +51,8 @@ export class ActIssuer {
   }
 
   /**
-   * The issuer of an act that allows or refuses logins, which can only be our own.
+   * The issuer for a call that allows or refuses logins, which can only be our own: this
+   * application does not see the logins of another issuer.
    *
    * @throws AuthWiringError for any other.
    */

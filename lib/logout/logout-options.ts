@@ -4,13 +4,16 @@ import type { LogoutOptions } from '../revocation/revocation-writer.service.js';
 /** The options of {@link LogoutService.logout}. */
 export interface TokenLogoutOptions extends LogoutOptions {
   /**
-   * The token, exactly as it was verified. It is needed for claims that have neither `jti` nor `sid`, except
-   * those of `@CurrentToken()`.
+   * The encoded token, exactly as it was verified. It is needed for claims that have neither `jti`
+   * nor `sid`, except those of `@CurrentToken()`.
    */
   readonly token?: string | undefined;
 }
 
-/** The options of the methods that revoke tokens of an account. */
+/**
+ * The options of {@link LogoutService.logoutSession}, {@link LogoutService.revokeEveryone} and the
+ * acts on accounts.
+ */
 export interface SubjectLogoutOptions extends LogoutOptions {
   /** The issuer of the account's tokens. Default: the option `issuer` of the application. */
   readonly issuer?: string | undefined;
@@ -24,8 +27,8 @@ export interface LogoutAllOptions extends SubjectLogoutOptions {
    */
   readonly lockFor?: Duration | undefined;
   /**
-   * Ends only the sessions whose login named this client, such as `'tv'`. It cannot be combined with
-   * `manager`, `lockFor` or a foreign issuer.
+   * Revokes only the sessions that logged in with this `client`, such as `'tv'`. It cannot be
+   * combined with `manager`, `lockFor` or a foreign issuer.
    */
   readonly client?: string | undefined;
 }
@@ -37,11 +40,16 @@ export type GrantLogoutOptions = Omit<LogoutOptions, 'manager'>;
 export interface RevokeKeyOptions extends LogoutOptions {
   /** The issuer of the key. Default: the option `issuer` of the application. */
   readonly issuer?: string | undefined;
-  /** Also ends the sessions whose last token the key signed. Otherwise they continue with the next key. */
+  /**
+   * Also revokes the sessions whose last access token the key signed. Otherwise they continue with
+   * the next key at their next refresh.
+   *
+   * @default false
+   */
   readonly sessions?: boolean | undefined;
 }
 
-/** The result of `revokeKey(kid, { dryRun: true })`. */
+/** The result of `revokeKey(kid, { dryRun: true })`, which writes nothing. */
 export interface KeyRevocationPreview {
   readonly kid: string;
   /** Open sessions whose last access token this key signed. */

@@ -31,16 +31,21 @@ import {
 } from '../revocation/revocation-writer.service.js';
 
 /**
- * Revokes tokens before they expire. Each method writes one event into the revocation log and resolves
- * when the event is committed. If the event cannot be stored, the method throws.
+ * Revokes tokens before they expire. Each method writes one event into the revocation log and
+ * resolves when the event is committed. If the event cannot be stored, the method throws.
  *
- * Every method is idempotent: for a token or session that has already ended it writes nothing, and the
- * receipt names the event that ended it. A token that you pass as a string is verified; `logout` accepts
- * an expired token, `logoutOthers` does not. Claims that you pass are trusted, so pass only claims that a
- * guard has verified.
+ * Every method can be repeated. For a token or session that was revoked before, it writes nothing
+ * and returns the receipt of the earlier event. A token that you pass as a string is verified:
+ * `logout` accepts an expired token, `logoutOthers` does not. Claims that you pass are trusted, so
+ * pass only claims that a guard has verified.
  *
- * @throws AuthUnavailableException `storage_unavailable` if the event could not be stored, or if that is
- * not known: try again.
+ * This instance refuses the tokens as soon as the call resolves. Every other instance refuses them
+ * within `receipt.effectiveEverywhereWithin` seconds, which is `maxStaleness` (5 s) by default.
+ * Specified in docs/protocol.md, "Writing".
+ *
+ * @throws AuthUnavailableException `storage_unavailable` if the event could not be stored, or if
+ * the outcome is not known. Then the token may still be valid: call the method again. @throws
+ * AuthWiringError for `{ manager, wait }` together, or if `wait` could never resolve.
  *
  * @example
  * ```ts
@@ -66,11 +71,12 @@ export class LogoutService {
   ) {}
 
   /**
-   * Ends the session of a token, or only the token if it belongs to no session. Pass an access token, a
-   * refresh token, or verified claims.
+   * Revokes the session of a token, or only the token if it belongs to no session. Pass an access
+   * token, a refresh token, or verified claims.
    *
-   * @throws AuthException 400 `nothing_to_revoke` for claims that have neither `sid` nor `jti`, unless the
-   * option `token` has the token; 401 for a string that is not a token of this application.
+   * @throws AuthException 400 `nothing_to_revoke` for claims that have neither `sid` nor `jti`,
+   * unless the option `token` has the token; 401 for a string that is not a token of this
+   * application.
    */
   async logout(
     token: string | VerifiedClaims,
@@ -82,7 +88,7 @@ export class LogoutService {
       const { issuer } = this.options;
       const request = { kind: 'session', issuer, sid: session.sid } as const;
       const receipt = await this.writer.end({ request, reason: 'logout' }, options);
-      // In a caller's transaction the logout is not known to be committed.
+      // In a caller's transaction it is not known yet whether the logout will be committed.
       const isOver = session.endedAt !== null || options.manager !== undefined;
       if (!isOver) await this.refreshTokens.usedInLogout(token);
       return receipt;
@@ -97,10 +103,11 @@ export class LogoutService {
   }
 
   /**
-   * Ends any session by its id, the claim `sid`. The caller must check to whom the session belongs.
+   * Revokes any session by its id, the claim `sid`. It does not check who owns the session: do that
+   * first, or one user can log out another.
    *
-   * @throws AuthWiringError for a `sid` that is not a string; without `issuer` if there are foreign issuers
-   * and the database has no session with this id.
+   * @throws AuthWiringError for a `sid` that is not a string; without `issuer` if there are foreign
+   * issuers and the database has no session with this id.
    */
   async logoutSession(sid: string, options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
     assertText(sid, 'sid', 'logoutSession()');
@@ -110,7 +117,7 @@ export class LogoutService {
   }
 
   /**
-   * Ends all sessions of the account except the session of this token.
+   * Revokes all sessions of the account except the session of this token.
    *
    * @throws AuthException 400 `nothing_to_revoke` for claims without `sub` or `sid`.
    */
@@ -127,21 +134,22 @@ export class LogoutService {
   }
 
   /**
-   * Logs an account out on every device. It revokes every token that was issued before the call, and none
-   * that is issued after it.
+   * Logs an account out on every device. It revokes every token that was issued before the call,
+   * and none that is issued after it.
    *
-   * If the option `foreign` has an issuer, pass `issuer`, unless the account has a session or a row of the
-   * application's own issuer.
+   * If the option `foreign` has an issuer, pass `issuer`, unless the account has a session or a row
+   * of the application's own issuer.
    *
-   * With `client` it ends only the sessions of that client. A login of that client whose password is being
-   * checked at the moment is refused with `session_ended`. The receipt names the cut-off; each session has
-   * its own event. After a 503 call it again: it continues with the remaining sessions.
+   * With `client` it revokes only the sessions of that client. A login of that client whose
+   * password is being checked at that moment is refused with `session_ended`. The receipt is that
+   * of the cut-off, and each session gets an event of its own. After a 503 call it again: it
+   * continues with the remaining sessions.
    *
-   * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; if `issuer` is
-   * needed; for an `issuer` that is not registered; for `lockFor` of a foreign issuer; for `client` together
-   * with `manager`, `lockFor` or a foreign issuer.
-   * @throws AuthException 400 `invalid_subject` for a string that cannot be a `sub`, `invalid_request` for an
-   * empty client.
+   * @throws AuthWiringError (a 500) for a subject that is undefined, null or an object; if `issuer`
+   * is needed; for an `issuer` that is not registered; for `lockFor` of a foreign issuer; for
+   * `client` together with `manager`, `lockFor` or a foreign issuer.
+   * @throws AuthException 400 `invalid_subject` for a string that cannot be a `sub`,
+   * `invalid_request` for an empty client.
    * @example
    * ```ts
    * await this.logoutService.logoutAll('auth0|123', { issuer: 'https://tenant.eu.auth0.com/' });
@@ -167,9 +175,10 @@ export class LogoutService {
   }
 
   /**
-   * Ends every session whose login had this `grant`, of all accounts: for example when a user withdraws an
-   * OAuth grant or turns an agent off. It works like {@link logoutAll} with `client`. It takes no `manager`,
-   * because the sessions can only be found after the cut-off was committed.
+   * Revokes every session that logged in with this `grant`, of all accounts: for example when a
+   * user withdraws an OAuth grant or turns an agent off. It works like {@link logoutAll} with
+   * `client`. It takes no `manager`, because the sessions can only be found after the cut-off was
+   * committed.
    *
    * @throws AuthException 400 `invalid_request` for a string that cannot be a grant.
    * @example
@@ -183,14 +192,18 @@ export class LogoutService {
   }
 
   /**
-   * Permanently revokes a leaked key: every token that it signed or will sign is refused. Sessions continue
-   * with the next key at their next refresh, unless `sessions` ends them too.
+   * Permanently revokes a leaked key: every token that it signed or will sign is refused. Sessions
+   * continue with the next key at their next refresh, unless `sessions` revokes them too. Add the
+   * next key to `keys` first, or logins and refreshes answer 503 `no_signing_key`.
    *
-   * Below format 2 of the log the keys with this `kid` of every issuer are revoked. To revoke only the
-   * issuer's key, run `nestjs-logout raise-format 2` first.
+   * With `dryRun` it only counts the open sessions of the key.
    *
-   * @throws AuthWiringError (a 500) without `issuer` if the option `foreign` has an issuer and no key in
-   * `keys` has this `kid`; for an `issuer` that is not registered; for `sessions` with a foreign issuer.
+   * Below format 2 of the log it revokes the keys with this `kid` of every issuer. To revoke only
+   * the key of one issuer, run `nestjs-logout raise-format 2` first.
+   *
+   * @throws AuthWiringError (a 500) without `issuer` if the option `foreign` has an issuer and no
+   * key in `keys` has this `kid`; for an `issuer` that is not registered; for `sessions` with a
+   * foreign issuer.
    * @example
    * ```ts
    * const { sessions } = await this.logoutService.revokeKey(kid, { dryRun: true });
@@ -225,7 +238,8 @@ export class LogoutService {
     const act = { request: { kind: 'key', issuer, kid }, reason: 'key_compromised' } as const;
     const receipt = await this.writer.end(act, options);
     if (endsSessions) {
-      // Page by page: called again after a failure, it continues with those that are left.
+      // Sessions are revoked page by page. If the call is repeated after a failure, it continues
+      // with the remaining ones.
       for await (const sids of this.sessionsOf(kid)) {
         await this.writer.endSessions(sids, { reason: 'key_compromised', actor: options.actor });
       }
@@ -234,8 +248,10 @@ export class LogoutService {
   }
 
   /**
-   * Logs all users out: it revokes every token of the issuer that was issued before the call. The default
-   * of `issuer` is the application's own. It cannot be combined with `manager`.
+   * Logs all users out: it revokes every token of the issuer that was issued before the call. The
+   * default `issuer` is the application's own. It cannot be combined with `manager`.
+   *
+   * @throws AuthWiringError for an `issuer` that is not registered, and with `manager`.
    */
   async revokeEveryone(options: SubjectLogoutOptions = {}): Promise<LogoutReceipt> {
     const issuer = options.issuer ?? this.options.issuer;
@@ -248,7 +264,11 @@ export class LogoutService {
     return sessionsOfKey(this.store, this.keys, kid, this.positions.databaseNow());
   }
 
-  /** @throws AuthException 400 `nothing_to_revoke` for what is neither a string nor claims. */
+  /**
+   * The claims of the token to revoke, with the ids under which the log knows it.
+   *
+   * @throws AuthException 400 `nothing_to_revoke` for anything but a string or claims.
+   */
   private async claimsOf(
     token: string | VerifiedClaims,
     text?: string,
@@ -257,7 +277,7 @@ export class LogoutService {
     if (typeof token !== 'object' || token === null) throw nothingToRevoke('no token');
     if (!isIdentifier(token.iss)) throw nothingToRevoke('no iss');
     const claims = token as VerifiedClaims & { iss: string };
-    // Only the tokens of others have their ids in other claims, or none.
+    // Only foreign tokens have their ids in other claims, or no ids.
     const isOurs = claims.iss === this.options.issuer && (claims.sid ?? claims.jti) !== undefined;
     return isOurs ? claims : identityOf(claims, text, this.options);
   }

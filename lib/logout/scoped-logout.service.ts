@@ -15,11 +15,12 @@ import type { LogoutAllOptions } from './logout-options.js';
 const REASON = 'logged_out_elsewhere';
 
 /**
- * Ends the sessions of a scope: of one client of an account, or of one grant.
+ * Revokes the sessions of a scope: those of one client of an account, or of one grant.
  *
- * First it commits the cut-off of the scope, an event that no token has and a row that logins look at. Then
- * it finds the sessions that are below it and ends each by an event of its own. In this order no login is
- * missed ({@link overtakenBy}), and none that read its position after the cut-off is ended.
+ * First it commits the cut-off of the scope: an event whose key no token has, and a row that logins
+ * read. Then it finds the sessions below the cut-off and revokes each with an event of its own. The
+ * order matters. A login in progress either is found, or finds the cut-off ({@link overtakenBy}),
+ * and a login that read its position after the cut-off is not revoked.
  */
 @Injectable()
 export class ScopedLogout {
@@ -58,7 +59,8 @@ export class ScopedLogout {
     const subject = 'subject' in scope ? scope.subject : undefined;
     const afterCommit = async ({ events }: LogoutReceipt): Promise<void> => {
       const cutOff = events[0]?.position ?? 0;
-      // Page by page: called again after a failure, it continues with those that are left.
+      // Sessions are revoked page by page. If the call is repeated after a failure, it continues
+      // with the remaining ones.
       for await (const sids of sessionsOfScope(this.store, this.keys, scope, cutOff)) {
         await this.writer.endSessions(sids, { reason, actor, subject, requestId });
       }
@@ -68,7 +70,7 @@ export class ScopedLogout {
   }
 }
 
-/** @throws AuthWiringError, also for a caller without types. */
+/** @throws AuthWiringError with `manager`. It also protects callers that do not use TypeScript. */
 function refuseManager({ manager }: LogoutOptions, call: string): void {
   if (manager === undefined) return;
   throw new AuthWiringError(

@@ -3,16 +3,23 @@ import type { DigestLayout } from './digest-table.js';
 /** The `until` of an entry that never expires. */
 export const FOREVER = 0xffffffff;
 
-/** The words of a slot before its payload: the key's four and `until`. */
+/**
+ * The number of 32-bit words of a slot before its payload: four for the key and one for `until`.
+ */
 export const KEY_AND_UNTIL = 5;
-/** The index of `until` (seconds) among them. */
+/** The index of `until` (epoch seconds) among them. */
 export const UNTIL = 4;
 
-/** The note byte: the low bits belong to the caller, the highest means "seen again since `unsee()`". */
+/**
+ * The note byte. The caller uses the seven low bits; the highest bit means "seen since `unsee()`".
+ */
 export const SEEN = 0x80;
 export const NOTE = 0x7f;
 
-/** One small open-addressing table of a `DigestTable`; the entry of a slot is spread over its arrays. */
+/**
+ * One small open-addressing table of a `DigestTable`. Slot `i` of each array belongs to the same
+ * entry.
+ */
 export interface DigestShard {
   readonly capacity: number;
   count: number;
@@ -24,7 +31,10 @@ export interface DigestShard {
   readonly words: Uint32Array;
 }
 
-/** Takes the place of every shard without entries. A search in it ends at its one free tag. */
+/**
+ * Used in place of every shard without entries, so that a search needs no check for `undefined`. It
+ * ends at its one free tag.
+ */
 export const NO_SHARD: DigestShard = {
   capacity: 0,
   count: 0,
@@ -34,9 +44,12 @@ export const NO_SHARD: DigestShard = {
   words: new Uint32Array(0),
 };
 
-/** The capacity of a shard with its first entry, and the least that it shrinks to. */
+/** The capacity of a shard with its first entry, and the smallest capacity that it shrinks to. */
 export const FIRST_CAPACITY = 8;
-/** A swept shard below the first load shrinks to the second, so that it does not grow again at once. */
+/**
+ * After a sweep, a shard with a load below `MIN_LOAD` shrinks to `LOAD_AFTER_SHRINKING`. That
+ * leaves room, so that the shard does not grow again at once.
+ */
 const MIN_LOAD = 0.3;
 const LOAD_AFTER_SHRINKING = 0.6;
 
@@ -62,7 +75,7 @@ export function sweepShard(shard: DigestShard, now: number, layout: DigestLayout
   for (let slot = 0; slot < shard.capacity;) {
     const until = shard.words[slot * layout.stride + UNTIL]!;
     if (shard.tags[slot] === 0) slot++;
-    // Another entry may move into this slot: look at it again.
+    // The removal may move another entry into this slot, so the same slot is visited again.
     else if (until < now) remove(shard, slot, layout);
     else {
       if (until < earliest) earliest = until;
@@ -87,7 +100,10 @@ export function countUnseenIn(shard: DigestShard, now: number, { stride }: Diges
   return unseen;
 }
 
-/** Empties a slot without a tombstone: the entries after it move up as far as their home slots allow. */
+/**
+ * Empties a slot without a tombstone (backward-shift deletion): entries after it move closer to
+ * their home slots. Tombstones would make every later search longer.
+ */
 function remove(shard: DigestShard, slot: number, layout: DigestLayout): void {
   const { capacity, tags } = shard;
   let hole = slot;

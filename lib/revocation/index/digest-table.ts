@@ -13,17 +13,17 @@ import {
   UNTIL,
 } from './digest-shard.js';
 
-// Read once: in the sandbox of a test runner every access to a global costs a microsecond.
+// Read once, because in the sandbox of a test runner each access to a global costs a microsecond.
 const { ceil, floor, imul, max, min } = Math;
 
-/** At 0.8 a miss reads 13 tags on average, in one or two cache lines; at 0.9 it would read 50. */
+/** At a load of 0.8 a miss reads 13 tags on average, in one or two cache lines. At 0.9 it would read 50. */
 const MAX_LOAD = 0.8;
-/** Not 2: a table that has just doubled is half empty. */
+/** Less than 2, because a table that has just doubled is half empty. */
 const GROWTH = 1.5;
 
 /**
- * Where the entry of a key is: its shard, the slot at which a search starts, and its tag. Only this
- * process knows the seed, so that no one can choose many ids of one shard or one run of slots. A slot has `stride` words.
+ * Computes where the entry of a key is: its shard, the slot at which a search starts, and its tag. The seed is
+ * random per process, so that an attacker cannot choose ids that collide.
  */
 export class DigestLayout {
   private readonly seed0: number;
@@ -42,7 +42,7 @@ export class DigestLayout {
     this.seed3 = seed[3]! | 0;
   }
 
-  /** The hash of the key at a place of an array: first the number of the shard, then a fraction of its capacity. */
+  /** Hashes the key at an index of an array. The high bits select the shard, the others the slot. */
   hash(words: Uint32Array, at: number): number {
     let h = imul(words[at]! ^ this.seed0, 0x9e3779b1);
     h = imul(h ^ (h >>> 15) ^ words[at + 1]! ^ this.seed1, 0x85ebca6b);
@@ -61,7 +61,7 @@ export class DigestLayout {
     return (((hash << this.shardBits) >>> 0) * capacity * 2 ** -32) | 0;
   }
 
-  /** One byte, never 0, of bits that neither shard nor slot use. */
+  /** One byte, never 0, from bits that neither the shard nor the slot uses. */
   tag(hash: number, d: number): number {
     return imul(hash ^ d, 0x9e3779b1) >>> 24 || 1;
   }
@@ -85,19 +85,19 @@ export interface DigestTableOptions {
  * A set of 128-bit keys, each with an expiry, a small number (its note) and, if asked for, a few words of
  * payload.
  *
- * Every request asks it. A `Map` would hash a new string each time, pause for tens of milliseconds when
- * it grows, and fill the collected heap. This table consists of typed arrays in many small shards, each
- * of which grows and is swept quickly. A miss reads a few one-byte tags and, 254 times of 255, no key.
+ * Every request searches it. A `Map` would hash a new string each time, pause for tens of milliseconds when it
+ * grows, and fill the garbage-collected heap. This table consists of typed arrays in many small shards, each of
+ * which grows and is swept quickly. A miss reads a few one-byte tags and, 254 times of 255, no key.
  *
- * Only expiry removes an entry, never the number of entries.
+ * Only expiry removes an entry. If a full table evicted entries, their tokens would be accepted again.
  *
  * A *place* that `find` or `add` returned is valid until the next `add` or `sweep`.
  */
 export class DigestTable {
-  /** The number of entries, expired ones that were not swept yet included. A field: each request reads it. */
+  /** The number of entries, including expired ones that were not swept yet. Each request reads this field. */
   size = 0;
   private readonly shards: DigestShard[] = [];
-  /** The tags of each shard once more: a miss ends here, one pointer earlier. */
+  /** The tags of each shard once more, which saves a miss one pointer. */
   private readonly tags: Uint8Array[] = [];
   private readonly stride: number;
   private readonly shardCount: number;
@@ -118,7 +118,7 @@ export class DigestTable {
     return this.slots * (2 + this.stride * 4);
   }
 
-  /** The place of a key, or -1. Allocates nothing, does not look at the time. */
+  /** The place of a key, or -1. It allocates nothing, and also finds entries that have expired. */
   find(key: Uint32Array): number {
     if (this.size === 0) return -1;
     const hash = this.layout.hash(key, 0);

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { RevocationKind } from '../../database/entities/revocation-event.entity.js';
 
-// Read once: in the sandbox of a test runner every access to a global costs a microsecond.
+// Read once, because in the sandbox of a test runner each access to a global costs a microsecond.
 const { stringify } = JSON;
 
 /** The value of each UTF-16 unit as a lower-case hexadecimal digit; -1 for any other unit. */
@@ -12,7 +12,10 @@ const DASH = 0x2d;
 const UUID_LENGTH = 36;
 const KEY_LENGTH = 32;
 
-/** Four digits as a number; negative if one of them is no digit, because -1 stays negative when shifted. */
+/**
+ * Four hexadecimal digits as a number. It is negative if one of them is no digit, because -1 stays
+ * negative when shifted.
+ */
 function quad(text: string, at: number): number {
   return (
     (DIGITS[text.charCodeAt(at)]! << 12) |
@@ -23,8 +26,9 @@ function quad(text: string, at: number): number {
 }
 
 /**
- * Parses a canonical lower-case UUID into `out`. Returns false, and leaves `out` as it was, for any other
- * text. Without loops or allocations: this is the most expensive part of a look-up.
+ * Parses a canonical lower-case UUID into `out`. Returns false, and leaves `out` as it was, for any
+ * other text. It has no loops and allocates nothing, because it is the most expensive part of a
+ * look-up.
  */
 function parseUuid(text: string, out: Uint32Array): boolean {
   if (text.length !== UUID_LENGTH) return false;
@@ -78,8 +82,9 @@ export function formatHexKey(key: Uint32Array): string {
 /**
  * SHA-256 over a list of texts, cut to 128 bits.
  *
- * A JSON array is unambiguous and escapes lone surrogates. UTF-8 would turn all of them into the same
- * replacement character, and one foreign token could be refused for another.
+ * The input is a JSON array, which is unambiguous and escapes lone surrogates. Plain UTF-8 would
+ * replace all of them by the same character, so that revoking one foreign token could refuse
+ * another.
  */
 function digest(json: string): string {
   return hash('sha256', json, 'hex').slice(0, KEY_LENGTH);
@@ -90,11 +95,14 @@ function digestPrefix(kind: RevocationKind, issuer: string): string {
   return `["nestjs-logout/event-key","${kind}",${stringify(issuer)},`;
 }
 
-/** Sessions of our issuer that end together: those of one client of an account, or of one grant. */
+/**
+ * A group of sessions of our issuer that are revoked together: those of one client of an account,
+ * or of one grant.
+ */
 export type SessionScope =
   { readonly subject: string; readonly client: string } | { readonly grant: string };
 
-/** The keys of one token, each made when it is first needed and kept with the token. */
+/** The cached keys of one token. Each is computed when it is first needed. */
 export class TokenKeys {
   token: Uint32Array | undefined = undefined;
   session: Uint32Array | undefined = undefined;
@@ -104,16 +112,16 @@ export class TokenKeys {
 /**
  * Makes the 128-bit keys of events in the log and in the index (W2).
  *
- * - An id that we made (the `jti` or `sid` of our own issuer, a canonical UUID) is random already. The key
- *   is its 128 bits XOR a salt of kind and issuer, so that a `jti` and a `sid` of equal text differ. The
- *   key is exact, and a request computes no hash.
- * - Anything else (subjects, kids, and **every** id of a foreign issuer) is the first half of SHA-256 over
- *   kind, issuer and id. A foreign id never takes the UUID path: anyone can compute the salt, and a
- *   foreign signer could choose a `jti` with one of our keys.
+ * - An id that we made (the `jti` or `sid` of our own issuer, a canonical UUID) is random already.
+ *   The key is its 128 bits XOR a salt of kind and issuer, so that a `jti` and a `sid` of equal
+ *   text differ. Such a key cannot collide, and a request computes no hash.
+ * - Anything else (subjects, kids, and **every** id of a foreign issuer) is the first half of
+ *   SHA-256 over kind, issuer and id. A foreign id never takes the UUID path: the salt is not
+ *   secret, so a foreign issuer could choose a `jti` that has one of our keys.
  *
- * Ids are compared exactly: another case, another Unicode normalisation or a trailing blank is another id.
- * A `key` event is made of the issuer (`''` for every issuer) and the kid; an `issuer` event has the id
- * `''`.
+ * Ids are compared exactly: another case, another Unicode normalisation or a trailing space makes
+ * another id. The key of a `key` event is computed from the issuer (`''` for every issuer) and the
+ * kid. An `issuer` event has the id `''`.
  */
 export class EventKeys {
   private readonly salts: Readonly<Record<'token' | 'session', Uint32Array>>;
@@ -131,7 +139,10 @@ export class EventKeys {
     };
   }
 
-  /** Writes the key of (kind, issuer, id) into `out`. Allocates nothing for an id that we made. */
+  /**
+   * Writes the key of (kind, issuer, id) into `out`. It allocates nothing for an id that this
+   * library made.
+   */
   write(kind: RevocationKind, issuer: string, id: string, out: Uint32Array): void {
     const own = issuer === this.ownIssuer;
     if (own && (kind === 'token' || kind === 'session') && parseUuid(id, out)) {
@@ -146,7 +157,10 @@ export class EventKeys {
     parseHexKey(digest(`${prefix}${stringify(id)}]`), out);
   }
 
-  /** The key of (kind, issuer, id), kept if there is where; else it is in `scratch` until the next call. */
+  /**
+   * The key of (kind, issuer, id). With `kept` it is cached there. Otherwise it is in `scratch`
+   * until the next call.
+   */
   of(
     kind: keyof TokenKeys,
     issuer: string,
@@ -165,7 +179,10 @@ export class EventKeys {
     return formatHexKey(this.scratch);
   }
 
-  /** The key of the cut-off of a scope of our issuer, as {@link hex} gives it. No token has such a key. */
+  /**
+   * The key of the cut-off of a scope of our issuer, in the format of {@link hex}. No token has
+   * such a key.
+   */
   hexOfScope(scope: SessionScope): string {
     const { ownIssuer } = this;
     return digest(
@@ -180,7 +197,7 @@ export class EventKeys {
 
   private salt(kind: 'token' | 'session'): Uint32Array {
     const salt = new Uint32Array(4);
-    // The first element keeps salts and keys apart.
+    // The first element differs from that of keys, so no id has the salt as its key.
     parseHexKey(digest(stringify(['nestjs-logout/uuid-salt', kind, this.ownIssuer])), salt);
     return salt;
   }

@@ -7,12 +7,12 @@ interface Gap {
 }
 
 /**
- * The positions that jumps skipped (H2). No event of this log has one, so a token with such a `gen` was
- * signed in a history that was lost. Its `gen` counts as 0: any event that is left may be later than it,
- * so each of them revokes it.
+ * The ranges of positions that jumps skipped (H2). No event of this log has such a position, so a
+ * token with such a `gen` was signed in a history that was lost. Its `gen` counts as 0, so every
+ * remaining event of its account revokes it, because any of them may be later than the token.
  */
 export class HistoryGaps {
-  /** From the lowest to the highest. */
+  /** In ascending order. */
   private readonly gaps: Gap[] = [];
 
   get size(): number {
@@ -24,7 +24,7 @@ export class HistoryGaps {
    *
    * @param after - The last position before the jump.
    * @param before - The position of the jump.
-   * @param untilSeconds - Until when a token of the gap may be valid.
+   * @param untilSeconds - Until when a token of the gap may be valid (epoch seconds).
    */
   add(after: number, before: number, untilSeconds: number): void {
     const index = this.gaps.findIndex((gap) => gap.before >= before);
@@ -33,10 +33,10 @@ export class HistoryGaps {
     else this.gaps.splice(index < 0 ? this.gaps.length : index, 0, { after, before, untilSeconds });
   }
 
-  /** The `gen` by which a token is judged. */
+  /** The `gen` to compare with the events of a token: 0 inside a gap, else unchanged. */
   judged(gen: number | undefined): number | undefined {
     if (gen === undefined) return undefined;
-    // Backwards: nearly every token is later than the last jump.
+    // The search runs backwards, because nearly every token is later than the last jump.
     for (let index = this.gaps.length - 1; index >= 0; index--) {
       const gap = this.gaps[index]!;
       if (gen >= gap.before) return gen;

@@ -1,13 +1,16 @@
 import { DigestTable, type DigestTableOptions } from './digest-table.js';
 
-// Read once: in the sandbox of a test runner every access to a global costs a microsecond.
+// Read once, because in the sandbox of a test runner each access to a global costs a microsecond.
 const { floor } = Math;
 
-/** The payload of a watermark, in words. A limit takes two: positions reach 2^53. */
+/**
+ * The layout of the payload of a watermark, in 32-bit words. A limit takes two words, because
+ * positions reach 2^53.
+ */
 const TOP = 0;
 const SECOND = 2;
 const EXCEPTION = 4;
-/** The note of the event of `TOP` in the low byte, of that of `SECOND` in the next one. */
+/** The note of the event of `TOP` is in the low byte, that of `SECOND` in the next byte. */
 const NOTES = 8;
 const PAYLOAD = 9;
 
@@ -16,20 +19,22 @@ const NO_EXCEPTION = new Uint32Array(4);
 /**
  * The watermark of each account (or issuer): the combined effect of its events (G4).
  *
- * An event revokes every token whose number (its `gen`, or its `iat` in seconds) is below a limit, except
- * those of at most one session. A token is revoked if **any** event revokes it, in whatever order they
- * arrive. "The latest wins" would revive tokens: the session S ends all others, then the session T, which
- * has not heard of it, ends all others. Three values are enough for any number of events:
+ * An event revokes every token whose number (its `gen`, or its `iat` in seconds) is below a limit,
+ * except those of at most one session. A token is revoked if **any** event revokes it, in whatever
+ * order they arrive. If only the latest event counted, tokens would become valid again: session S
+ * logs out all others, and then session T, on an instance that has not read that event yet, logs
+ * out all others too. Both must be revoked. Three values are enough for any number of events:
  *
  * - `top`: the highest limit;
- * - `exception`: the session that the event with this limit spares, if any;
- * - `second`: the highest limit of the events that spare another session, or none.
+ * - `exception`: the session that the event with this limit does not revoke, if any;
+ * - `second`: the highest limit of the events that have another exception, or none.
  *
- * The spared session is judged by `second`, every other one by `top`. If two events have the same limit
- * and different exceptions, `second` equals `top`. Neither limit ever falls, so a watermark is monotone.
+ * The excepted session is compared with `second`, every other one with `top`. If two events have
+ * the same limit and different exceptions, `second` equals `top`. Neither limit ever decreases, so
+ * a revoked token stays revoked.
  */
 export class MarkTable {
-  /** An entry for each account with a watermark. */
+  /** One entry for each account with a watermark. */
   readonly table: DigestTable;
 
   constructor(options: Omit<DigestTableOptions, 'payload'> = {}) {
@@ -37,7 +42,8 @@ export class MarkTable {
   }
 
   /**
-   * Adds an event that revokes what is below `limit`, except the session with the key `except`.
+   * Adds an event that revokes every token below `limit`, except those of the session with the key
+   * `except`.
    *
    * The watermark expires with the last of its events.
    */
@@ -70,7 +76,7 @@ export class MarkTable {
     }
   }
 
-  /** Whether the watermark at a place spares a session. */
+  /** Whether the watermark at a place has an exception. */
   hasException(place: number): boolean {
     return !spares(this.table.wordsAt(place), this.table.payloadAt(place), NO_EXCEPTION);
   }
@@ -78,9 +84,9 @@ export class MarkTable {
   /**
    * The note of the event that revokes a token, or -1.
    *
-   * A token without a number (`NaN`) is below every limit: nothing shows that it is newer.
+   * A token without a number (`NaN`) is below every limit, because nothing shows that it is newer.
    *
-   * @param session - The token's session, where the watermark {@link hasException}.
+   * @param session - The key of the token's session, needed if the watermark {@link hasException}.
    */
   judge(place: number, value: number, session: Uint32Array | undefined): number {
     const words = this.table.wordsAt(place);

@@ -10,35 +10,35 @@ import { RevokedKeys } from './revoked-keys.js';
 import { NOTES, REVOKED, type RevokedVerdict } from './revoked-verdict.js';
 import { type IndexStats, type PendingAt, WaitingEvents } from './waiting-events.js';
 
-/** One sweep looks at so many slots of a table: half a millisecond if all of them have expired. */
+/** The slots of a table that one sweep visits: half a millisecond if all of them have expired. */
 const SWEEP_SLOTS = 4096;
 
-/** An event that was added. Its key is overwritten by the next one. */
+/** An event that was added. Its key is overwritten by the next event, so copy it to keep it. */
 export interface AddedEvent extends Pick<LogEvent, 'kind'> {
   readonly key: Uint32Array;
 }
 
 /**
- * The denylist: every live revocation, in memory. Each request asks it.
+ * The denylist: every revocation that has not expired, in memory. Each request searches it.
  *
- * It answers synchronously. For tokens that this library issued it allocates nothing while no account
- * has a watermark. It hashes a subject or a foreign id only for a table that is not empty.
+ * It answers synchronously. For tokens that this library issued it allocates nothing while no account has a
+ * watermark. It hashes a subject or a foreign id only for a table that is not empty.
  *
- * Only its expiry removes an entry, so a refused token stays refused (P6). It has no clock: the caller
- * passes the time (T1). Specified in docs/protocol.md, "Generation".
+ * Only expiry removes an entry, so a refused token stays refused (P6). It has no clock: callers pass the
+ * time. Specified in docs/protocol.md, "Generation".
  */
 export class RevocationIndex {
   private readonly tokens = new DigestTable();
   private readonly sessions = new DigestTable();
   /** Watermarks, compared with a token's `gen`. */
   private readonly subjects = new MarkTable();
-  /** Those that revoke access tokens but no session. */
+  /** Watermarks that revoke access tokens but no session. */
   private readonly accessSubjects = new MarkTable();
   private readonly issuers = new MarkTable({ shardBits: 4 });
-  /** The same for tokens without `gen`, compared with the second of their `iat`. */
+  /** The same watermarks for tokens without `gen`, compared with their `iat` (seconds). */
   private readonly subjectTimes = new MarkTable();
   private readonly issuerTimes = new MarkTable({ shardBits: 4 });
-  /** Without the times: each belongs to a position, and would count twice. */
+  /** Without the tables of times, whose entries would count twice. */
   private readonly tables: readonly DigestTable[];
   private readonly allTables: readonly DigestTable[];
   private readonly revokedKeys: RevokedKeys;
@@ -48,13 +48,15 @@ export class RevocationIndex {
   private readonly session = new Uint32Array(4);
   private readonly ownIssuerKey = new Uint32Array(4);
 
-  /** Each event, once it counts (L1). */
+  /** Emits each event once it is in effect (L1). */
   readonly additions = new Subject<AddedEvent>();
 
-  /** The highest position that was added: the start of an older release's jump, which does not record it. */
+  /**
+   * The highest position that was added: where a jump of an older release started, which does not record it.
+   */
   private highest = 0;
 
-  /** @param gaps - Those of another index of the same log that judges the same tokens. */
+  /** @param gaps - The gaps of another index of the same log, to share them. */
   constructor(
     private readonly keys: EventKeys,
     readonly gaps = new HistoryGaps(),
@@ -70,8 +72,8 @@ export class RevocationIndex {
   /**
    * Adds an event. Adding it again, or in another order, changes nothing.
    *
-   * A pending event needs `pendingAt`. An event that this release does not understand throws: ignoring it
-   * would accept the tokens that it revokes.
+   * A pending event needs `pendingAt`. It throws for an event that this release does not understand, because
+   * ignoring it would accept the tokens that it revokes.
    */
   add(event: LogEvent, pendingAt?: PendingAt): void {
     this.put(event, pendingAt);
@@ -105,13 +107,13 @@ export class RevocationIndex {
   /**
    * The verdict of the event that revokes a token, or `undefined` if none is known.
    *
-   * A `gen` counts only on tokens of our own issuer: in a foreign token it is no position of our log, and
-   * a large one would survive every logout.
+   * The `gen` of a foreign token is ignored: it is no position of our log, and a large one would survive
+   * every logout.
    *
-   * @param kid - The token's key. `null`: it names none, and may be of any key of its issuer. Without it,
+   * @param kid - The key of the token. `null`: unknown, so it may be any key of its issuer. Without it,
    * revoked keys are ignored.
-   * @param loginOnly - For a login and its refresh token: events that revoke access tokens only are ignored.
-   * @param kept - The token's keys, where the caller asks about it often. What is missing is added.
+   * @param loginOnly - Ignores events that revoke access tokens only: for refresh tokens and API tokens.
+   * @param kept - A cache of the token's keys. Missing keys are added to it.
    */
   find(
     identity: TokenIdentity,
@@ -166,21 +168,21 @@ export class RevocationIndex {
     return undefined;
   }
 
-  /** The event that revoked a signing key of this issuer; `null`: any of its keys. */
+  /** The event that revoked this signing key of an issuer, or with `null` any of its keys. */
   findKey(issuer: string, kid: string | null): RevokedVerdict | undefined {
     const note = this.revokedKeys.size > 0 ? this.revokedKeys.find(issuer, kid) : undefined;
     if (note !== undefined) return REVOKED.key[note];
     return this.waiting.size > 0 ? this.waiting.current.findKey(issuer, kid) : undefined;
   }
 
-  /** Whether our key of this `kid` was revoked: what it signed proves nothing. */
+  /** Whether our key with this `kid` was revoked. */
   isKeyRevoked(kid: string): boolean {
     return this.findKey(this.keys.ownIssuer, kid) !== undefined;
   }
 
   /**
-   * Starts a comparison with a reload (X3): from now on, `add` marks its entry as seen. It clears one bit
-   * of each entry, which takes about ten milliseconds for a million.
+   * Starts a comparison with a reload (X3): from now on, `add` marks its entry as seen. It clears one bit of
+   * each entry, which takes about 10 ms for a million.
    */
   beginReload(): void {
     for (const table of this.allTables) table.unsee();
@@ -192,8 +194,8 @@ export class RevocationIndex {
    * How many live entries were not seen since `beginReload()`, compared by key. After a complete reload,
    * anything but 0 is a fork. The entries still count (H1).
    *
-   * Entries expire in whole seconds, rounded up. Those in their last two seconds are skipped: the reload
-   * may have left them out.
+   * Entries expire in whole seconds, rounded up. Those in their last two seconds are skipped, because the
+   * reload may have left them out.
    *
    * @param nowMs - The time by which the reload left out what had expired.
    */
@@ -242,7 +244,7 @@ export class RevocationIndex {
     return place >= 0 && table.isSeenAt(place);
   }
 
-  /** A load read everything up to this position that had not expired. */
+  /** Records that a load has read everything up to this position. */
   reached(position: number): void {
     this.highest = Math.max(this.highest, position);
   }
@@ -267,7 +269,7 @@ export class RevocationIndex {
     if (killsBelow === null) throw new TypeError(`event ${event.id} has no position`);
     const except = event.except === null ? undefined : this.session;
     positions.add(this.key, killsBelow, except, untilSeconds, note);
-    // The whole second is refused: `iat` has no fraction of a second.
+    // `iat` has no fraction of a second, so the whole second is revoked.
     const limit = event.issuedBefore === null ? 0 : Math.floor(event.issuedBefore / 1000) + 1;
     if (limit > 0) times.add(this.key, limit, except, untilSeconds, note);
   }

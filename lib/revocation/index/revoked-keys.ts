@@ -1,7 +1,10 @@
 import type { LogEvent } from '../../database/entities/revocation-event.entity.js';
 import type { EventKeys } from './event-key.js';
 
-/** A `kid` may come from the header of a foreign token, so at most so many are cached. */
+/**
+ * How many kids are cached. The limit bounds memory, because a client can write any `kid` into a
+ * header.
+ */
 const MOST_KIDS = 1_000;
 
 /** The event keys (hexadecimal) that revoke one kid. */
@@ -10,33 +13,42 @@ interface KidKeys {
   readonly ours: string;
 }
 
-/** The revoked signing keys: a handful, kept for ever. */
+/**
+ * The revoked signing keys. There are few, and they are kept for ever: a leaked key can sign new
+ * tokens at any time.
+ */
 export class RevokedKeys {
-  /** A field: each request reads it. */
+  /** The number of revoked keys. It is a field and not a getter, because each request reads it. */
   size = 0;
   private readonly known = new Map<string, { note: number; seen: boolean }>();
-  /** The keys of issuers with a revoked signing key; `null` if an event counts for every issuer. */
+  /**
+   * The event keys of issuers with a revoked signing key; `null` if an event applies to every
+   * issuer.
+   */
   private readonly issuers = new Set<string | null>();
   private readonly kids = new Map<string, KidKeys>();
 
   constructor(private readonly keys: EventKeys) {}
 
-  /** The first reason is kept. */
+  /** Adds a key. If it was added before, the first reason is kept. */
   add({ key, except }: Pick<LogEvent, 'key' | 'except'>, note: number): void {
     this.known.set(key, { note: this.known.get(key)?.note || note, seen: true });
     this.size = this.known.size;
     this.issuers.add(except);
   }
 
-  /** The note of a revoked key of this issuer, or `undefined`. `null` as the kid asks for any key. */
+  /**
+   * The note of a revoked key of this issuer, or `undefined`. With `null` as the kid, any revoked
+   * key of the issuer counts.
+   */
   find(issuer: string, kid: string | null): number | undefined {
     if (kid === null) {
       const isAny = this.issuers.has(null) || this.issuers.has(this.keys.hex('issuer', issuer, ''));
-      // The note 0 is `unspecified`: it is not known which key it is.
+      // The note 0 means `unspecified`, because it is not known which key signed the token.
       return isAny ? 0 : undefined;
     }
     const { everywhere, ours } = this.keysOf(kid);
-    // A token of JwtService has no issuer, and one of our keys verified it.
+    // A token of JwtService may have no issuer. One of our keys verified it.
     const isOurs = issuer === this.keys.ownIssuer || issuer === '';
     const key = isOurs ? ours : this.keys.hex('key', issuer, kid);
     return (this.known.get(key) ?? this.known.get(everywhere))?.note;

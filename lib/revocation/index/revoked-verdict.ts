@@ -4,14 +4,20 @@ import {
   type RevocationReason,
 } from '../../database/entities/revocation-event.entity.js';
 
-/** An event revoked the token; refusing it needs no proof of freshness. */
+/**
+ * The token was revoked. Refusing it needs no proof of freshness, because a revocation is never
+ * taken back.
+ */
 export interface RevokedVerdict {
   readonly state: 'revoked';
   readonly kind: RevocationKind;
   readonly reason: RevocationReason;
 }
 
-/** One shared frozen verdict for each kind and reason (by its note), so that refusing allocates nothing. */
+/**
+ * One frozen verdict for each kind and reason, by the note of the reason. They are shared, so that
+ * refusing allocates nothing.
+ */
 export const REVOKED = {
   key: verdictsOf('key'),
   token: verdictsOf('token'),
@@ -20,7 +26,10 @@ export const REVOKED = {
   issuer: verdictsOf('issuer'),
 };
 
-/** The note of each reason in the tables. A reason that this release does not know counts as `unspecified`, 0. */
+/**
+ * The note of each reason: the byte that tables store. A reason that this release does not know is
+ * stored as 0 (`unspecified`).
+ */
 export const NOTES: ReadonlyMap<RevocationReason, number> = new Map(
   REVOCATION_REASONS.map((reason, note) => [reason, note]),
 );

@@ -1,6 +1,9 @@
 import type { LogEvent, RevocationKind } from '../../database/entities/revocation-event.entity.js';
 
-/** What a pending event counts as until it is numbered, by the answer that contained it (C2, C3). */
+/**
+ * The provisional values of a pending event until it is numbered, from the answer that contained it
+ * (C2, C3).
+ */
 export interface PendingAt {
   /** The head of that answer + 1. */
   readonly killsBelow: number;
@@ -10,10 +13,10 @@ export interface PendingAt {
   readonly issuedBefore?: number | undefined;
 }
 
-/** How full the index is. */
+/** The size of the index, for metrics. */
 export interface IndexStats {
   readonly entries: number;
-  /** The bytes that the tables allocated, without `key` events. */
+  /** The bytes of the tables, without `key` events. */
   readonly bytes: number;
   readonly byKind: Readonly<Record<RevocationKind, number>>;
 }
@@ -31,12 +34,16 @@ interface Entry {
 }
 
 /**
- * Pending events, in an index of their own. A pending event expires one longest token lifetime after the
- * last proof that contained it. Once it has a position, its row has an `until` of its own, and the pending
- * one is dropped: the later of the two would outlive the row, and a reload would report the event as lost.
+ * Committed events of callers' transactions that have no position yet, in an index of their own. A
+ * pending event expires one longest token lifetime after the last proof that contained it. Once it
+ * has a position, its row has an expiry of its own, and the pending event is removed. If both were
+ * merged, the entry would keep the later expiry and outlive the row, and a reload would report the
+ * event as lost.
  */
 export class WaitingEvents<Index extends EventIndex> {
-  /** The number of pending events. A field: each request reads it. */
+  /**
+   * The number of pending events. It is a field and not a getter, because each request reads it.
+   */
   size = 0;
   private readonly entries = new Map<string, Entry>();
   private index: Index | undefined;
@@ -44,7 +51,10 @@ export class WaitingEvents<Index extends EventIndex> {
   /** @param make - Makes an empty index. */
   constructor(private readonly make: () => Index) {}
 
-  /** The pending events as an index. */
+  /**
+   * The pending events as an index, which is rebuilt after a change: they are few and change
+   * rarely.
+   */
   get current(): Index {
     if (this.index === undefined) {
       this.index = this.make();
@@ -56,7 +66,7 @@ export class WaitingEvents<Index extends EventIndex> {
     return this.index;
   }
 
-  /** Adds a pending event, or prolongs it. */
+  /** Adds a pending event, or extends its expiry. */
   add(event: LogEvent, pendingAt: PendingAt): void {
     const known = this.entries.get(event.id)?.pendingAt ?? pendingAt;
     const later: PendingAt = {
@@ -68,7 +78,7 @@ export class WaitingEvents<Index extends EventIndex> {
     this.changed();
   }
 
-  /** The event has a position: it counts by its row from now on. */
+  /** Removes an event that now has a position and an entry in the main index. */
   numbered(id: string): void {
     if (this.entries.delete(id)) this.changed();
   }
@@ -84,10 +94,11 @@ export class WaitingEvents<Index extends EventIndex> {
   }
 
   /**
-   * How many live ones were neither seen again nor numbered since.
+   * How many unexpired pending events were neither seen again nor numbered since.
    *
-   * @param isCovered - Whether a numbered event with the same key was seen: this one may have been
-   * numbered while the instance was offline, and purged because a later event covers it.
+   * @param isCovered - Whether a numbered event with the same key was seen. While this instance was
+   * offline, the pending event may have been numbered, and then purged because that later event
+   * covers it.
    */
   countUnseen(nowMs: number, isCovered: (event: LogEvent) => boolean): number {
     let missing = 0;
