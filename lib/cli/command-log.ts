@@ -35,13 +35,21 @@ import type { SessionRows, SessionTables } from '../sessions/session-sweep.js';
 import { CommandFailure, type CommandHost, type CommandOutput, spanText } from './command.js';
 import { readTarget, type TargetOptions } from './log-target.js';
 
-/** For how long a command retries what the database refuses for the moment (ms). */
+/**
+ * How long a command retries temporary errors of the database (ms). It is longer than in an
+ * instance, because no request waits.
+ */
 const PATIENCE = 15_000;
 
-/** Instances renew their rows once a minute; one that missed three renewals counts as gone (ms). */
+/**
+ * An instance whose row was not renewed for this time counts as gone (ms). Instances renew their
+ * rows once a minute.
+ */
 const SEEN_WITHIN = 180_000;
 
-/** What every command works with: the process around it, its output, and the log that its options name. */
+/**
+ * The context of a command: the process around it, its output, and the log that its options select.
+ */
 export class CommandContext {
   private log: CommandLog | undefined;
 
@@ -52,11 +60,13 @@ export class CommandContext {
   ) {}
 
   /**
-   * Opens the log, once. {@link close} closes it when the command has ended.
+   * Opens the log. {@link close} closes it when the command has ended.
    *
-   * @param migrations - `none` looks at whatever there is, also at tables of another release.
-   * @throws CommandFailure for missing tables, read-only servers, a database that cannot be reached, and
-   * a log that a newer release writes; CommandUsageError when no database is named.
+   * @param migrations - `check` requires all tables, `run` creates missing ones, `none` accepts
+   * whatever exists, also the tables of another release.
+   * @throws CommandFailure for missing tables, a read-only server, a database that cannot be
+   * reached, or a log that a newer release writes. @throws CommandUsageError if no database is
+   * given.
    */
   async open(migrations: 'check' | 'run' | 'none' = 'check'): Promise<CommandLog> {
     logTo(this.host);
@@ -71,7 +81,10 @@ export class CommandContext {
   }
 }
 
-/** The log for a command: the statements and transactions of an instance, without its feed. */
+/**
+ * The log for a command: the statements and transactions of an instance, without its feed. A
+ * command never registers as an instance, so it does not change the bounds of receipts.
+ */
 export class CommandLog implements SessionRows {
   readonly database: LogDatabase;
   readonly statements: LogStatements;
@@ -101,12 +114,13 @@ export class CommandLog implements SessionRows {
   }
 
   /**
-   * The head and the database's time, and by how much this host's clock is ahead of it (ms).
+   * The head, the database's time, and how much this host's clock is ahead of it (ms).
    *
-   * @throws LostRow when the log is damaged.
+   * @throws LostRow if the log is damaged.
    */
   async figures(): Promise<LogFigures & { readonly clockAhead: number }> {
-    // The database read its clock somewhere between these two: their middle is the best guess.
+    // The database read its clock at some moment between these two, so their average is the best
+    // estimate.
     const before = this.clock.wall();
     const [row] = await this.rows(this.operator.figures());
     const after = this.clock.wall();
@@ -115,31 +129,34 @@ export class CommandLog implements SessionRows {
     return { ...figures, clockAhead: Math.round((before + after) / 2 - figures.now) };
   }
 
-  /** How many rows there are; of sessions only the open ones. `undefined` where that takes too long. */
+  /**
+   * The number of rows of a table (of sessions only the open ones), or `undefined` if counting
+   * takes too long.
+   */
   async count(table: Counted): Promise<number | undefined> {
     try {
       const [row] = await this.rows(this.operator.count(table));
       return integerOf(row?.['n']);
     } catch (error) {
-      // A read is cut off after 2.5 s, so that a count does not hold a connection for longer.
+      // A read is aborted after 2.5 s, so that counting a large table does not hold a connection.
       if (this.database.dialect.failure(error) === 'connection') return undefined;
       throw error;
     }
   }
 
-  /** The events that revoke a token, as an instance finds them. */
+  /** The events that revoke a token, found with the code of an instance. */
   endingsOf(keys: EventKeys, identity: TokenIdentity, kid: string | null): Promise<TokenEnding[]> {
     return endingsOf(this.log, keys, identity, kid);
   }
 
-  /** Every instance that has a row: the running ones, and those that crashed. */
+  /** All instances with a row: the running ones, and those that crashed. */
   async listInstances(): Promise<SeenInstance[]> {
     return (await this.rows(this.instances.list())).map(instanceOf);
   }
 
   /**
-   * Changes the head under its lock. An instance needs that lock to register, so none appears unseen
-   * between the look at the instances and the change.
+   * Changes the head under its lock. An instance needs that lock to register, so no instance can
+   * start unnoticed between reading the instances and the change.
    */
   underHeadLock<T>(
     body: (instances: readonly SeenInstance[], head: Head) => Transaction<T>,
@@ -162,10 +179,12 @@ export class CommandLog implements SessionRows {
   }
 
   /**
-   * Appends events as an instance does, and tries again with the same ids.
+   * Appends events as an instance does, and retries with the same ids.
    *
-   * @param isRetry - An earlier run may have committed them: look before writing.
-   * @throws CommandFailure when it is not known whether they were written (W4): how to run it again.
+   * @param isRetry - Whether an earlier run may have committed them. Then it looks for them before
+   * it writes.
+   * @throws CommandFailure if it is not known whether they were written (W4). It says how to run
+   * the command again.
    */
   async append(drafts: readonly EventDraft[], isRetry = false): Promise<Appended> {
     try {
@@ -182,7 +201,9 @@ export class CommandLog implements SessionRows {
     }
   }
 
-  /** Starts a new history whatever the head shows, above every position there ever was (H3). */
+  /**
+   * Starts a new history, whatever the head shows, above every position that was ever used (H3).
+   */
   startHistory(): Promise<Appended> {
     return this.retried(() => this.database.transaction(() => this.transactions.jump(() => true)));
   }
@@ -192,13 +213,14 @@ export class CommandLog implements SessionRows {
   }
 }
 
-/** The log is damaged; `nestjs-logout doctor` says what to do. */
+/** The log is damaged. `nestjs-logout doctor` says what to do. */
 export class LostRow extends CommandFailure {
   constructor() {
     super('auth_log or auth_head has lost its row.');
   }
 }
 
+/** Opens the log, and turns errors of the library into messages for operators. */
 async function openLog(
   target: LogPlace,
   clock: AuthClock,
@@ -206,7 +228,7 @@ async function openLog(
 ): Promise<OpenLog> {
   let database: LogDatabase | undefined;
   try {
-    // newLog: whoever runs a command has named the log that is meant, also where there is another one.
+    // newLog: the operator has selected the log, so another log in the same database is no mistake.
     database = await openLogDatabase({ ...target, migrations, newLog: true });
     return migrations === 'none' ? logOn(database, clock, '') : await openLogOn(database, clock);
   } catch (error) {
@@ -214,13 +236,16 @@ async function openLog(
     if (error instanceof AuthWiringError) {
       throw new CommandFailure(error.message, 'Run nestjs-logout doctor to check everything.');
     }
-    // Several addresses were tried, and each has an error of its own.
+    // If several addresses were tried, each has an error of its own. The first one is shown.
     const [first = error] = error instanceof AggregateError ? (error.errors as unknown[]) : [];
     throw new CommandFailure(`The database cannot be used: ${messageOf(first)}`);
   }
 }
 
-/** SQLite would create an empty database for a typo in a path. */
+/**
+ * Refuses a missing SQLite file, because SQLite would create an empty database for a misspelled
+ * path.
+ */
 function refuseMissingFile(target: LogPlace): void {
   const options = optionsOf(target.source);
   if (options.type !== 'better-sqlite3' || existsSync(String(options.database))) return;
@@ -231,26 +256,35 @@ function refuseMissingFile(target: LogPlace): void {
   );
 }
 
-/** Sends what the library logs to stderr: Nest would print it on stdout, where results are. */
+/**
+ * Sends the log lines of the library to stderr. Nest would print them on stdout, which must only
+ * have results.
+ */
 function logTo({ stderr }: CommandHost): void {
   const say = (message: unknown): void => void stderr.write(`${messageOf(message)}\n`);
   Logger.overrideLogger({ log: say, warn: say, error: say, fatal: say });
 }
 
-/** The id of an event with the position that it was tried at, which a retry must keep (G3). */
+/**
+ * The id of an event and the position of the first attempt, which a retry must keep as its
+ * watermark. Otherwise it would also revoke logins that came in between (G3).
+ */
 function retryIdOf({ id, killsBelow, attemptedAt }: EventDraft): string {
   const position = killsBelow ?? attemptedAt;
   return position === null ? id : `${id}@${position}`;
 }
 
-/** @returns what {@link retryIdOf} wrote, or `undefined` for another text. */
+/** Parses the result of {@link retryIdOf}; `undefined` for any other text. */
 export function parseRetryId(text: string): { id: string; killsBelow: number | null } | undefined {
   const match = /^([0-9a-f]{32})(?:@([0-9]{1,15}))?$/.exec(text);
   if (match?.[1] === undefined) return undefined;
   return { id: match[1], killsBelow: match[2] === undefined ? null : Number(match[2]) };
 }
 
-/** Whether an instance is running, as far as its row shows. */
+/**
+ * Whether an instance is running, judging by its row. A crashed instance counts as running for
+ * three minutes.
+ */
 export function isRunning({ seenAgo }: SeenInstance): boolean {
   return seenAgo < SEEN_WITHIN;
 }

@@ -7,9 +7,9 @@ import type { AuthClock } from '../platform/auth-clock.js';
 /** A stream that may be a terminal. */
 type CommandStream = Writable & { readonly isTTY?: boolean | undefined };
 
-/** The process around a command; a test passes its own. */
+/** The process around a command. Tests pass their own. */
 export interface CommandHost {
-  /** Results, and nothing else. */
+  /** Results only, so that scripts can parse it. */
   readonly stdout: CommandStream;
   /** Progress, questions and errors. */
   readonly stderr: CommandStream;
@@ -19,17 +19,17 @@ export interface CommandHost {
   readonly clock?: AuthClock | undefined;
 }
 
-/** The exit codes of a command; scripts rely on them. */
+/** The exit codes of a command. Scripts rely on them, so they must not change. */
 export const EXIT = {
-  /** Done; for `doctor`: nothing is wrong. */
+  /** The command succeeded. For `doctor`: nothing is wrong. */
   ok: 0,
-  /** Something is wrong, or it could not be done; the message says what. */
+  /** The command failed, or `doctor` found a mistake. The message says what. */
   wrong: 1,
-  /** The command was not understood; nothing was tried. */
+  /** The command line was invalid. Nothing was changed. */
   usage: 2,
 } as const;
 
-/** It could not be done: exit code 1. The message says what happened and how to go on. */
+/** A command failed: exit code 1. The message says what happened and how to fix it. */
 export class CommandFailure extends Error {
   readonly exitCode: number = EXIT.wrong;
 
@@ -39,40 +39,51 @@ export class CommandFailure extends Error {
   }
 }
 
-/** Wrong usage, and nothing was tried: exit code 2. */
+/** The command line was invalid, and nothing was changed: exit code 2. */
 export class CommandUsageError extends CommandFailure {
   override readonly exitCode: number = EXIT.usage;
 }
 
-/** Between two plain lines of progress (ms), so that a log is not flooded. */
+/** The time between two lines of progress without a terminal (ms), so that a log is not flooded. */
 const LINE_EACH = 1_000;
 
-/** Prints a command's result on stdout, in lines or as one JSON object, and all else on stderr. */
+/**
+ * Prints the result of a command on stdout, as lines or as one JSON object, and everything else on
+ * stderr.
+ */
 export class CommandOutput {
   constructor(
     private readonly host: CommandHost,
     readonly json: boolean,
   ) {}
 
-  /** @param value - The same for programs: stable names, times as ISO texts or seconds. */
+  /**
+   * Prints the result.
+   *
+   * @param value - The same result for programs (`--json`): stable names, times in ISO 8601,
+   * durations in seconds.
+   */
   print(lines: readonly string[], value: object): void {
     const text = this.json ? JSON.stringify(value, null, 2) : lines.join('\n');
     this.host.stdout.write(`${text}\n`);
   }
 
-  /** With `--json`, prints on stdout what {@link note} or commander printed on stderr. */
+  /**
+   * With `--json`, also prints an error on stdout, so that a program always gets one JSON object.
+   */
   failed(message: string): void {
     if (this.json) this.print([], { error: message });
   }
 
+  /** Prints a line on stderr. */
   note(line: string): void {
     this.host.stderr.write(`${line}\n`);
   }
 
   /**
-   * Shows what `work` is doing: a spinner on a terminal, plain lines anywhere else.
+   * Shows the progress of `work`: a spinner on a terminal, plain lines anywhere else.
    *
-   * @param done - What is shown once it has succeeded; nothing is shown after an error.
+   * @param done - The line that is shown after success.
    */
   async during<T>(
     text: string,
@@ -91,7 +102,7 @@ export class CommandOutput {
       if (done !== undefined) this.note(done);
       return result;
     }
-    // Loaded here: scripts and CI have no terminal, and never need it.
+    // It is imported here, because scripts and CI have no terminal and never need it.
     const { default: yoctoSpinner } = await import('yocto-spinner');
     const spinner = yoctoSpinner({ text, stream: stderr }).start();
     try {
@@ -104,14 +115,15 @@ export class CommandOutput {
   }
 
   /**
-   * Asks before anything that cannot be undone.
+   * Asks for confirmation before anything that cannot be undone.
    *
-   * @throws CommandUsageError without a terminal and without `--yes`, CommandFailure for a no.
+   * @throws CommandUsageError without a terminal and without `--yes`. @throws CommandFailure if the
+   * answer is not `yes`.
    */
   async confirm(what: string, yes: boolean | undefined): Promise<void> {
     if (yes === true) return;
     const { stdin, stderr } = this.host;
-    // A script that no one watches must say --yes: it must not hang at a question.
+    // Without a terminal no one can answer, and the script would hang. So it must pass --yes.
     if (stdin.isTTY !== true || stderr.isTTY !== true) {
       throw new CommandUsageError(`${what} This cannot be undone.`, 'Add --yes if you are sure.');
     }
@@ -125,17 +137,20 @@ export class CommandOutput {
   }
 }
 
-/** Whether a registered staleness is no bound: `observe` and the policy `open` register a century. */
+/**
+ * Whether a registered staleness means "unbounded". `observe` and the policy `open` register such a
+ * value.
+ */
 export function isUnbounded(milliseconds: number): boolean {
   return milliseconds >= UNBOUNDED;
 }
 
-/** A bound for people: `5 s`, `1 h`, or that there is none. */
+/** Formats a bound: `5 s`, `1 h`, or `unbounded`. */
 export function boundText(milliseconds: number): string {
   return isUnbounded(milliseconds) ? 'unbounded' : spanText(milliseconds);
 }
 
-/** A length of time for people. */
+/** Formats a duration (ms) with the unit that suits it. */
 export function spanText(milliseconds: number): string {
   const seconds = Math.abs(milliseconds) / 1000;
   if (seconds < 120) return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;

@@ -3,43 +3,46 @@ import type { AuthTable } from '../database/entities/table.js';
 import type { SeenInstance } from '../database/instance.statements.js';
 import type { CommandLog } from './command-log.js';
 
-/** What one check found. */
+/** The result of one check: something to fix or to know. */
 export interface Finding {
-  /** `wrong` ends the command with 1; a `note` is worth knowing and may be meant. */
+  /** `wrong` makes the exit code 1. A `note` may be intended. */
   readonly level: 'wrong' | 'note';
   readonly what: string;
   readonly fixes: readonly string[];
 }
 
-/** What is looked at. */
+/** The input of all checks. */
 export interface Patient {
   readonly log: CommandLog;
   readonly missing: MissingParts;
   readonly isReadOnly: boolean;
-  /** Those that are running; none where the table is missing. */
+  /** The running instances; empty if the table is missing. */
   readonly running: readonly SeenInstance[];
 }
 
-/** Nothing, what is wrong, or a text: why the check does not apply here. */
+/**
+ * `undefined` if nothing is wrong, one or more findings, or a text that says why the check does not
+ * apply.
+ */
 type Found = undefined | Finding | readonly Finding[] | string;
 
-/** One look at one thing. */
+/** One check of `nestjs-logout doctor`. */
 export interface Check {
-  /** Stable; it is in the JSON. */
+  /** The name in the JSON output. It must not change. */
   readonly name: string;
-  /** What is right when nothing is found. */
+  /** A statement that is true if the check finds nothing. */
   readonly title: string;
-  /** Without these tables it is skipped. */
+  /** The check is skipped if one of these tables is missing. */
   readonly needs?: readonly AuthTable[];
   look(patient: Patient): Found | Promise<Found>;
 }
 
-/** What has to be fixed; it makes the command end with 1. */
+/** A finding that must be fixed. It makes the exit code 1. */
 export function wrong(what: string, ...fixes: string[]): Finding {
   return { level: 'wrong', what, fixes };
 }
 
-/** What is worth knowing, and no mistake. */
+/** A finding that may be intended. */
 export function note(what: string, ...fixes: string[]): Finding {
   return { level: 'note', what, fixes };
 }

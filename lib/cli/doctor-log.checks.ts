@@ -8,24 +8,36 @@ import { namesOf } from './command-log.js';
 import { boundText, isUnbounded, plural, spanText } from './command.js';
 import { type Check, type Finding, note, wrong } from './doctor-check.js';
 
-/** Instances number pending events within a poll; one this old is not being numbered (ms). */
+/**
+ * A pending event that is older than this (ms) cannot be numbered: instances number such events
+ * with the next poll.
+ */
 const PENDING_FOR = 60_000;
 
-/** Instances purge each minute; an event that expired this long ago is not being purged (ms). */
+/**
+ * An event that expired longer ago than this (ms) is not being purged: instances purge each minute.
+ */
 const EXPIRED_FOR = 3_600_000;
 
-/** The default of the option clockTolerance (ms): hosts further apart refuse good tokens. */
+/**
+ * The default of the option clockTolerance (ms). If clocks differ by more, hosts refuse valid
+ * tokens.
+ */
 const CLOCK_TOLERANCE = 5_000;
 
-/** The tables of which `figures()` needs the rows. */
+/** The tables that `CommandLog.figures()` reads. */
 const FIGURES: readonly AuthTable[] = ['auth_log', 'auth_head', 'auth_event'];
 
+/**
+ * The fixes for a log that has lost rows. A backup alone is not enough: tokens of the lost history
+ * would keep positions that are assigned again.
+ */
 const DAMAGED = [
   'Stop every instance, restore a backup, and run nestjs-logout new-history before the first one starts.',
   'If tokens of lost logouts may not have expired: nestjs-logout revoke --everyone.',
 ] as const;
 
-/** Whether the log is complete and maintained. */
+/** Checks that the log is complete and maintained. */
 export const LOG_CHECKS: readonly Check[] = [
   {
     name: 'log rows',
@@ -95,7 +107,7 @@ export const LOG_CHECKS: readonly Check[] = [
     async look({ log, running }) {
       const { now } = await log.figures();
       const waiting = await log.rows(log.statements.listPending(PENDING_PAGE));
-      // An id begins with the time at which it was made (UUIDv7).
+      // An id starts with the time at which it was made, in milliseconds (UUIDv7).
       const times = waiting.map((row) => Number.parseInt((row['event_id'] ?? '').slice(0, 12), 16));
       const old = times.filter((time) => now - time > PENDING_FOR);
       if (old.length === 0) return undefined;
@@ -128,7 +140,7 @@ export const LOG_CHECKS: readonly Check[] = [
   },
 ];
 
-/** Whether the instances contradict each other, the head, or the clock. */
+/** Checks that the instances agree with each other, with the head and with the database's clock. */
 export const INSTANCE_CHECKS: readonly Check[] = [
   {
     name: 'clocks',
@@ -227,7 +239,7 @@ export const INSTANCE_CHECKS: readonly Check[] = [
   },
 ];
 
-/** One finding that lists the values, if the instances do not all have the same. */
+/** One finding that lists the values, if not all instances have the same one. */
 function differing(
   running: readonly SeenInstance[],
   what: string,

@@ -14,12 +14,12 @@ import type { CommandLog } from './command-log.js';
 import { type Check, type Finding, note, wrong } from './doctor-check.js';
 
 /**
- * How often two connections are asked for the backend that serves them: a pooler may give each of them a
- * backend of its own by chance, but hardly every time.
+ * How often two connections compare their backends. A pooler may give them different backends by
+ * chance, but hardly every time.
  */
 const ROUNDS = 5;
 
-/** Whether the server and what is in front of it are fit for the log. */
+/** Checks that the server, and a pooler in front of it, suit the log. */
 export const SERVER_CHECKS: readonly Check[] = [
   {
     name: 'primary',
@@ -46,7 +46,7 @@ export const SERVER_CHECKS: readonly Check[] = [
   {
     name: 'durability',
     title: 'commits are durable',
-    // P5: a receipt promises that a logout survives a crash of the server.
+    // A receipt promises that a logout survives a crash of the server (P5).
     look({ log }) {
       switch (log.database.dialect.name) {
         case 'sqlite':
@@ -105,8 +105,8 @@ async function durabilityOfMysql(log: CommandLog): Promise<Finding | undefined> 
 }
 
 /**
- * Whether two connections that are open at once share backends. Without a pooler in transaction mode
- * each connection has one backend of its own.
+ * Whether two open connections share backends. Without a pooler in transaction mode each connection
+ * has one backend of its own.
  */
 async function sharesBackends({ operator, target }: CommandLog): Promise<boolean> {
   const { sql } = operator.setting('backend');
@@ -124,7 +124,8 @@ async function sharesBackends({ operator, target }: CommandLog): Promise<boolean
       const before = await backendOf(one);
       await other.startTransaction();
       try {
-        // The other's transaction holds its own backend, or with a pooler the one that was just free.
+        // The transaction of the other connection holds its own backend, or, behind a pooler, the
+        // one that was just free.
         if ((await backendOf(other)) === before || (await backendOf(one)) !== before) return true;
       } finally {
         await other.rollbackTransaction();
@@ -145,7 +146,7 @@ async function setting(
   return row?.['value'] ?? '';
 }
 
-/** What was made, and what may be done with it. */
+/** Checks the tables, columns, indexes and privileges. */
 export const SCHEMA_CHECKS: readonly Check[] = [
   {
     name: 'tables',
@@ -208,7 +209,10 @@ export const SCHEMA_CHECKS: readonly Check[] = [
   },
 ];
 
-/** Tried on no row: privileges are asked for before rows are. */
+/**
+ * Whether a privilege is missing. It runs a statement that affects no row, because databases check
+ * privileges before they read rows.
+ */
 async function isDenied(
   { database }: CommandLog,
   table: AuthTable,

@@ -6,7 +6,7 @@ import { type Check, type Finding, type Patient, wrong } from './doctor-check.js
 import { INSTANCE_CHECKS, LOG_CHECKS } from './doctor-log.checks.js';
 import { SCHEMA_CHECKS, SERVER_CHECKS } from './doctor-server.checks.js';
 
-/** From the outside in: a mistake of the server explains what later checks find. */
+/** All checks, server first: a problem of the server explains what later checks find. */
 const CHECKS: readonly Check[] = [
   ...SERVER_CHECKS,
   ...SCHEMA_CHECKS,
@@ -22,10 +22,10 @@ interface Outcome {
   readonly skipped?: string;
 }
 
-/** `nestjs-logout doctor`: makes every check and prints each mistake with its fix. */
+/** `nestjs-logout doctor`: runs every check and prints each mistake with its fix. It only reads. */
 export async function doctor(context: CommandContext): Promise<number> {
   const { output } = context;
-  // `none`: what keeps an instance from booting is what this command is for.
+  // `none`: this command must also work on a log on which no instance can boot.
   const log = await context.open('none');
   const outcomes = await output.during('Looking …', async (update) => {
     const patient = await examine(log);
@@ -58,7 +58,7 @@ export async function doctor(context: CommandContext): Promise<number> {
 async function examine(log: CommandLog): Promise<Patient> {
   const missing = await findMissing(log.database);
   const [can] = await log.rows(log.operator.cannotWrite());
-  // If the table may not be read, the check of the privileges reports it.
+  // If the table cannot be read, the check of the privileges reports it.
   const instances = missing.tables.includes('auth_instance')
     ? []
     : await log.listInstances().catch(() => []);
@@ -70,7 +70,7 @@ async function examine(log: CommandLog): Promise<Patient> {
   };
 }
 
-/** A check that fails does not keep the others from being made. */
+/** Runs one check. If it fails with an error, that is a finding, and the other checks still run. */
 async function make(check: Check, patient: Patient): Promise<Partial<Outcome>> {
   const missing = (check.needs ?? []).filter((table) => patient.missing.tables.includes(table));
   if (missing.length > 0) {
@@ -80,7 +80,7 @@ async function make(check: Check, patient: Patient): Promise<Partial<Outcome>> {
     const found = await check.look(patient);
     return typeof found === 'string' ? { skipped: found } : { findings: [found ?? []].flat() };
   } catch (error) {
-    // The check of the rows reports it.
+    // The check "log rows" reports it.
     if (error instanceof LostRow) return { skipped: error.message };
     const what = `It could not be checked whether ${check.title}: ${messageOf(error)}`;
     const fix = 'Look at the other findings first, then at the log of the database.';

@@ -11,13 +11,13 @@ import {
 import type { CommandContext, CommandLog } from './command-log.js';
 import { plural } from './command.js';
 
-/** The options that say whose tokens are meant. */
+/** The options that select the issuer of the tokens. */
 export interface IssuerOptions {
   readonly issuer?: string | undefined;
   readonly foreign?: boolean | undefined;
 }
 
-/** What every command that ends tokens takes; lengths of time are milliseconds. */
+/** The options of every command that revokes tokens. Durations are in milliseconds. */
 export interface EndOptions extends IssuerOptions {
   readonly reason?: RevocationReason | undefined;
   readonly actor?: string | undefined;
@@ -26,16 +26,17 @@ export interface EndOptions extends IssuerOptions {
   readonly yes?: boolean | undefined;
 }
 
-/** An issuer with the keys of its events. */
+/** An issuer, and how the keys of its events are computed. */
 export interface NamedIssuer {
   readonly issuer: string;
   readonly keys: EventKeys;
 }
 
 /**
- * The same drafts as an instance makes. The command does not know the application's `accessTokenTtl`, and
- * need not: the event is kept for the longest lifetime that any instance has registered in the head. That of
- * one token whose expiry is not given is kept for longer: it may be an API token (O3).
+ * Makes the same drafts as an instance. The command does not need to know the application's
+ * `accessTokenTtl`, because an event is kept for the longest lifetime that any instance has
+ * registered in the head. The event of a single token without `--expires` is kept for longer,
+ * because it may be an API token (O3).
  */
 export function draftsFor(
   log: CommandLog,
@@ -55,11 +56,11 @@ export function draftsFor(
 }
 
 /**
- * Ends sessions page by page, each by an event of its own; run again after a failure, it continues with
- * those that are left.
+ * Revokes sessions page by page, each with an event of its own. If the command is run again after a
+ * failure, it continues with the remaining ones.
  *
- * @param whose - What they have in common, for the progress: `'the key'`.
- * @returns How many there were.
+ * @param whose - What the sessions have in common, for the progress: `'the key'`.
+ * @returns the number of revoked sessions.
  */
 export function endSessions(
   { output }: CommandContext,

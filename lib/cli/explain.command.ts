@@ -7,8 +7,9 @@ import type { CommandContext, CommandLog } from './command-log.js';
 import { CommandUsageError, spanText } from './command.js';
 
 /**
- * `nestjs-logout explain`: what the log has about the token on stdin, which is no argument because a
- * process list shows those. The command has no key, so it prints that the signature is not checked.
+ * `nestjs-logout explain`: shows which events revoke the token from stdin. The token is not an
+ * argument, because other users of the host can read the arguments of a process. The command has no
+ * key, so it cannot check the signature, and prints that.
  */
 export async function explain(context: CommandContext): Promise<void> {
   const text = await readToken(context);
@@ -48,6 +49,7 @@ export async function explain(context: CommandContext): Promise<void> {
   );
 }
 
+/** Reads the token from stdin, and stops at more than the longest token that guards accept. */
 async function readToken({ host }: CommandContext): Promise<string> {
   if (host.stdin.isTTY === true) {
     throw new CommandUsageError(
@@ -73,7 +75,7 @@ function claimsOf(text: string): VerifiedClaims & { readonly iss: string } {
       return claims as VerifiedClaims & { readonly iss: string };
     }
   } catch {
-    // What is no JSON is no token either.
+    // A payload that is not JSON is reported below.
   }
   throw noToken();
 }
@@ -89,13 +91,16 @@ function noToken(): CommandUsageError {
   );
 }
 
-/** Ids of the instances' own issuer have other keys than those of a foreign one (W2). */
+/**
+ * The keys of the events of an issuer. Ids of the instances' own issuer have other keys than those
+ * of a foreign one (W2).
+ */
 async function keysFor(log: CommandLog, issuer: string): Promise<EventKeys> {
   const known = (await log.listInstances()).map((instance) => instance.issuer);
   return new EventKeys(known.length === 0 || known.includes(issuer) ? issuer : '');
 }
 
-/** An `exp` as a time (epoch ms); `undefined` where it is none. */
+/** An `exp` as a time (epoch ms); `undefined` if it is missing or invalid. */
 function timeOf(exp: unknown): number | undefined {
   const time = typeof exp === 'number' ? new Date(exp * 1000).getTime() : NaN;
   return Number.isNaN(time) ? undefined : time;

@@ -5,7 +5,7 @@ import type { LogPlace } from '../database/open-log-database.js';
 import { isDataSource, optionsOf } from '../options/data-source-option.js';
 import { CommandUsageError } from './command.js';
 
-/** The options that say where the log is; every command has them. */
+/** The options of every command that select the log. */
 export interface TargetOptions {
   readonly dataSource?: string | undefined;
   readonly schema?: string | undefined;
@@ -14,9 +14,9 @@ export interface TargetOptions {
 }
 
 /**
- * The DataSource of `--data-source`, else the database of `DATABASE_URL`.
+ * Finds the database: the DataSource of `--data-source`, else `DATABASE_URL`.
  *
- * @throws CommandUsageError when neither is given, or what is given is neither.
+ * @throws CommandUsageError if neither is given, or if it is invalid.
  */
 export async function readTarget(
   { dataSource, schema, tablePrefix }: TargetOptions,
@@ -25,7 +25,8 @@ export async function readTarget(
   if (dataSource !== undefined) {
     return { source: refuseMemory(await loadDataSource(dataSource)), schema, tablePrefix };
   }
-  // Not an option: a URL holds a password, and everyone on the host can list the words of a process.
+  // The URL is no command-line option, because it contains a password, and other users of the host
+  // can read the arguments of a process.
   const url = env['DATABASE_URL'];
   if (url !== undefined && url !== '') {
     return { source: refuseMemory(optionsOfUrl(url)), schema, tablePrefix };
@@ -38,8 +39,8 @@ export async function readTarget(
 }
 
 /**
- * As TypeORM's own command takes it: the module, CommonJS or ES, exports one DataSource under any name,
- * or a promise of one.
+ * Loads a DataSource as TypeORM's own command does: the module (CommonJS or ES) exports exactly one
+ * DataSource, or a promise of one, under any name.
  */
 async function loadDataSource(path: string): Promise<DataSource> {
   let module: Record<string, unknown>;
@@ -51,7 +52,7 @@ async function loadDataSource(path: string): Promise<DataSource> {
       'Give the compiled file (dist/data-source.js), not the TypeScript source.',
     );
   }
-  // The exports of a CommonJS module are below `default`, and in part beside it.
+  // The exports of a CommonJS module are in `default`, and some of them also beside it.
   const beneath = [module['default'], module['module.exports']];
   const modules = [module, ...beneath.filter((value) => !isDataSource(value))];
   const values = await Promise.all(modules.flatMap((each) => Object.values(each ?? {})));
@@ -74,12 +75,13 @@ function optionsOfUrl(url: string): DataSourceOptions {
   if (/^(mysql|mariadb):\/\//.test(url)) {
     return { type: 'mariadb', url: url.replace(/^mysql:/, 'mariadb:') };
   }
-  // Not the value itself: it may hold a password.
+  // The message does not contain the value, because it may have a password.
   throw new CommandUsageError(
     'DATABASE_URL must be sqlite:path, postgres://… or mysql://… (also for MariaDB).',
   );
 }
 
+/** Refuses an in-memory SQLite database, which exists only in the process of the application. */
 function refuseMemory<T extends DataSource | DataSourceOptions>(source: T): T {
   const { type, database } = optionsOf(source);
   const isMemory = type === 'better-sqlite3' && (database === ':memory:' || database === '');

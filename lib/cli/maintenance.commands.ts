@@ -17,12 +17,12 @@ import {
   spanText,
 } from './command.js';
 
-// What an operator does to a log now and then: purge, lower-bound, raise-format and new-history.
+// Commands that maintain a log: purge, lower-bound, raise-format and new-history. See docs/cli.md.
 
-/** `nestjs-logout purge`: deletes what no token needs any more, as the instances do each minute. */
+/** `nestjs-logout purge`: deletes expired events, as the instances do each minute. */
 export async function purge(
   context: CommandContext,
-  /** As the option of the application (ms); without it the rows of sessions and API tokens are kept. */
+  /** The application's option `historyFor` (ms). Without it, the rows of sessions and API tokens are kept. */
   { historyFor }: { readonly historyFor?: number | undefined },
 ): Promise<void> {
   const log = await context.open();
@@ -32,13 +32,13 @@ export async function purge(
     'Purging what has expired …',
     async (update) => {
       const purged = await purgeLog(log, log.clock, {
-        // Only the options of the application say how long it keeps its history.
+        // The command does not know how long the application keeps its history, so `--history-for` decides.
         sweeps: [
           apiTokenSweep(log, { historyFor }),
           ...(historyFor === undefined ? [] : [sessionSweep(log, { historyFor, maxTokenLife })]),
         ],
         isStopped: () => false,
-        // An instance remembers how far it has searched for covered events; this process starts anew.
+        // This process has not searched for covered events before, so it starts at 0.
         covered: { through: 0 },
         forgettingTime: (now) => agreedTime(log.clock.wall(), now),
         onDeleted: (count) => update(`${plural((soFar += count), 'row')} deleted …`),
@@ -59,9 +59,9 @@ export async function purge(
 }
 
 /**
- * `nestjs-logout new-history` (H3): after a backup was restored with every instance stopped, and before
- * the first one starts. Positions continue above every one that the lost future can have handed out,
- * so that later logouts also revoke its tokens.
+ * `nestjs-logout new-history` (H3): run it after a backup was restored, while every instance is stopped.
+ * Positions continue above every one that the lost history can have assigned, so that later logouts also revoke
+ * its tokens.
  */
 export async function newHistory(
   context: CommandContext,
@@ -91,9 +91,9 @@ export async function newHistory(
 }
 
 /**
- * `nestjs-logout raise-format` (H5): instances write what only newer releases understand once the last
- * older one has stopped. Nothing raises the format by itself: an older release then refuses to boot, so a
- * roll-back is no longer possible.
+ * `nestjs-logout raise-format` (H5): allows instances to write events that older releases do not understand.
+ * The format is never raised automatically: an older release then refuses to boot, so a rollback is no longer
+ * possible.
  */
 export async function raiseFormat(
   context: CommandContext,
@@ -108,7 +108,7 @@ export async function raiseFormat(
       yes,
     );
   }
-  // Read again: another operator may have raised it while this one was asked.
+  // The format is read again under the lock, because another operator may have raised it during the question.
   const from = await log.underHeadLock(function* (instances, { format }) {
     if (format > to) {
       throw new CommandFailure(
@@ -116,7 +116,7 @@ export async function raiseFormat(
       );
     }
     if (format < to) {
-      // An older one may have come since the question.
+      // An older instance may have started during the question.
       refuseOlder(instances, to);
       yield log.operator.raiseFormat({ format: to });
     }
@@ -148,7 +148,7 @@ function refuseOlder(instances: readonly SeenInstance[], to: number): void {
   );
 }
 
-/** The options of `nestjs-logout lower-bound`; times are milliseconds. */
+/** The options of `nestjs-logout lower-bound`. Times are in milliseconds. */
 interface LowerBoundOptions {
   readonly maxStaleness?: number;
   readonly maxTokenLife?: number;
@@ -156,26 +156,26 @@ interface LowerBoundOptions {
   readonly wait?: boolean;
 }
 
-/** A registered bound that is to be lowered (ms). */
+/** A registered bound to be lowered (ms). */
 interface Lowering {
   readonly bound: LoweredBound;
   readonly from: number;
   readonly to: number;
 }
 
-/** What people and programs call the two bounds. */
+/** The names of the two bounds in the output. */
 const NAMES = {
   maxStaleness: { text: 'The registered staleness', json: 'max_staleness' },
   maxTokenLife: { text: 'The registered token lifetime', json: 'max_token_life' },
 } as const;
 
-/** Clocks may run 1 % apart, so the wait is longer by this factor. */
+/** Clock rates may differ by 1 %, so the wait is longer by this factor. */
 const RATES = 1.02;
 
 /**
- * `nestjs-logout lower-bound` (H4): lowers what the head has registered, once the last instance with more
- * has been gone for one old bound, or one old token lifetime. Lowered earlier, receipts would promise too
- * much, and events would be purged while tokens that they revoke have not expired.
+ * `nestjs-logout lower-bound` (H4): lowers a registered bound, once the last instance with a larger one has
+ * been gone for one old bound, or one old token lifetime. If it were lowered earlier, receipts would promise
+ * too much, and events would be purged before their tokens have expired.
  */
 export async function lowerBound(
   context: CommandContext,
@@ -198,7 +198,7 @@ export async function lowerBound(
   await passOldBound(context, log, options, lowerings, head.now);
   const lowered = await log.underHeadLock(function* (instances, now) {
     refuseLarger(instances, lowerings);
-    // Another operator may have lowered it in the meantime, and further.
+    // Another operator may have lowered it further meanwhile.
     const still = lowerings.filter(({ bound, to }) => now[bound] > to);
     for (const { bound, to } of still) {
       yield log.operator.lowerBound(bound, to, `lower-bound on ${hostname()}`);
@@ -232,7 +232,7 @@ function refuseLarger(instances: readonly SeenInstance[], lowerings: readonly Lo
   }
 }
 
-/** @throws CommandFailure while the last instance with a larger setting may be gone for too short. */
+/** @throws CommandFailure until the last instance with a larger setting has been gone for long enough. */
 async function passOldBound(
   context: CommandContext,
   log: CommandLog,
@@ -256,7 +256,7 @@ async function passOldBound(
       `Or let this command wait for ${spanText(old)}: --wait`,
     );
   }
-  // The rows of those that crashed show when they were last seen: a time before that is wrong.
+  // The rows of crashed instances show when they were last seen. A `--stopped-at` before that is wrong.
   const witnesses = (await log.listInstances()).filter(
     (instance) =>
       now - instance.seenAgo > stoppedAt && lowerings.some(({ bound, to }) => instance[bound] > to),

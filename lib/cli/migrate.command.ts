@@ -14,7 +14,9 @@ interface MigrateOptions extends TargetOptions {
   readonly role?: string | undefined;
 }
 
-/** `nestjs-logout migrate`: makes the tables of the log, or prints the SQL that would. */
+/**
+ * `nestjs-logout migrate`: creates the tables of the log, or prints the SQL for them (`--print`).
+ */
 export async function migrate(context: CommandContext, options: MigrateOptions): Promise<void> {
   const { output } = context;
   if (options.print === true) return printSql(context, options.role);
@@ -41,7 +43,10 @@ export async function migrate(context: CommandContext, options: MigrateOptions):
   );
 }
 
-/** It asks the database only for its kind, so that a role without rights can print, too. */
+/**
+ * Prints the SQL. It only reads the type and version of the database, so a role without privileges
+ * can print it.
+ */
 async function printSql(context: CommandContext, role: string | undefined): Promise<void> {
   const log = await context.open('none');
   const { dialect } = log.database;
@@ -56,8 +61,8 @@ async function printSql(context: CommandContext, role: string | undefined): Prom
 }
 
 /**
- * TypeORM runs no migration twice, so what was dropped after it was made would stay away. Only where a
- * log exists: else the migrations make all of it.
+ * Creates tables again that were dropped after their migration, because TypeORM runs no migration
+ * twice. If there is no log yet, it does nothing, and the migrations create everything.
  *
  * @returns the tables that were missing.
  */

@@ -18,7 +18,7 @@ import {
 interface RevokeOptions extends EndOptions {
   readonly session?: string | undefined;
   readonly tokenId?: string | undefined;
-  /** The token's `exp` (epoch ms). */
+  /** The `exp` of the token (epoch ms). */
   readonly expires?: number | undefined;
   readonly subject?: string | undefined;
   readonly client?: string | undefined;
@@ -36,8 +36,9 @@ interface RevokeKeyOptions extends EndOptions {
 }
 
 /**
- * `nestjs-logout revoke`: one event, written as `LogoutService` writes it. Of a client or a grant it is the
- * cut-off, and each session gets an event of its own.
+ * `nestjs-logout revoke`: writes one event, as `LogoutService` does. For a client or a grant that
+ * event is the cut-off, and each session gets an event of its own. Running instances refuse the
+ * tokens within the printed bound.
  */
 export async function revoke(context: CommandContext, options: RevokeOptions): Promise<void> {
   checkRevoke(options);
@@ -66,10 +67,11 @@ export async function revoke(context: CommandContext, options: RevokeOptions): P
 }
 
 /**
- * `nestjs-logout revoke-key`: a signing key has leaked, and nothing that it signs is accepted any more.
+ * `nestjs-logout revoke-key`: revokes a leaked signing key for ever. No token that it signed or
+ * will sign is accepted.
  *
- * A log below format 2 gets two events, of which one is for instances of older releases: it counts for
- * keys of this name of every issuer.
+ * A log below format 2 gets two events. The second one is for instances of older releases, and
+ * applies to the keys with this `kid` of every issuer.
  */
 export async function revokeKey(context: CommandContext, options: RevokeKeyOptions): Promise<void> {
   const { kid, dryRun, sessions = false } = options;
@@ -92,7 +94,8 @@ export async function revokeKey(context: CommandContext, options: RevokeKeyOptio
     options.yes,
   );
   const request = { kind: 'key', issuer: own.issuer, kid } as const;
-  // The key first: until it is revoked, refreshes go on to sign with it.
+  // The key is revoked before the sessions: until then, refreshes continue to sign with it, and
+  // could add sessions to the list.
   const appended = await end(log, own, options, request);
   const reason = DEFAULT_REASONS.key;
   const ended = sessions
@@ -109,11 +112,11 @@ export async function revokeKey(context: CommandContext, options: RevokeKeyOptio
 }
 
 /**
- * The issuer that is meant, and the keys of its events (W2). Ids of our own issuer have other keys than
- * those of a foreign one, and a typo in the name would end nothing. So it is compared with what the
- * instances registered.
+ * Finds the issuer and how the keys of its events are computed (W2). Ids of our own issuer have
+ * other keys than those of a foreign one, and a misspelled issuer would revoke nothing. So it is
+ * compared with the issuers that instances have registered.
  *
- * @throws CommandUsageError when it is not known, or contradicts the instances.
+ * @throws CommandUsageError if it is not known, or does not match the instances.
  */
 async function readIssuer(
   log: CommandLog,
@@ -146,6 +149,7 @@ async function readIssuer(
   );
 }
 
+/** Checks that the options fit together, before anything is written. */
 function checkRevoke(options: RevokeOptions): void {
   const { session, tokenId, subject, grant, everyone, expires, except, lockFor, client } = options;
   const named = [session, tokenId, subject, grant, everyone].filter((value) => value !== undefined);
@@ -154,7 +158,8 @@ function checkRevoke(options: RevokeOptions): void {
       'Say what to end: give exactly one of --session, --token-id, --subject, --grant and --everyone.',
     );
   }
-  // An option that would have no effect is a misunderstanding, and the act cannot be undone.
+  // An option without an effect is refused: the operator has misunderstood it, and a revocation
+  // cannot be undone.
   for (const [name, given, needed, other] of [
     ['--expires', expires, '--token-id', tokenId],
     ['--except', except, '--subject', subject],
@@ -192,13 +197,16 @@ function requestOf(options: RevokeOptions, issuer: string): RevocationRequest {
   if (subject !== undefined && client !== undefined) {
     return { kind: 'subject', issuer, scope: { subject, client: clientOf(client, '--client') } };
   }
-  // What is left is --everyone.
+  // The only remaining case is --everyone.
   if (subject === undefined) return { kind: 'issuer', issuer };
   const account = lockFor === undefined ? undefined : { lockFor: lockTimeOf(lockFor / 1000) };
   return { kind: 'subject', issuer, subject, exceptSession: except, account };
 }
 
-/** Writes the events of one request; with `--id` those that an earlier run may have written. */
+/**
+ * Writes the events of one request. With `--id` it completes an earlier run that may have written
+ * them.
+ */
 async function end(
   log: CommandLog,
   own: NamedIssuer,
@@ -209,7 +217,8 @@ async function end(
   if (options.id === undefined) return log.append(drafts);
   const retry = parseRetryId(options.id);
   const [draft, ...others] = drafts;
-  // The first event has the id that was printed; the one for older instances may be written twice.
+  // Only the first event has the printed id. The one for older instances may be written twice,
+  // which does no harm.
   if (retry !== undefined && draft !== undefined) {
     return log.append([{ ...draft, ...retry }, ...others], true);
   }
@@ -219,7 +228,9 @@ async function end(
 const EVERY_ISSUER =
   'Below format 2 of the log it counts for keys of this name of every issuer (nestjs-logout raise-format).';
 
-/** By the database's time: this host's clock may be wrong. */
+/**
+ * The open sessions of a key. It uses the database's time, because this host's clock may be wrong.
+ */
 async function pages(
   log: CommandLog,
   { keys }: NamedIssuer,
@@ -229,9 +240,10 @@ async function pages(
 }
 
 /**
- * Prints what was written, from when it counts and how long it is remembered.
+ * Prints the events, the time within which every instance refuses the tokens, and how long the
+ * events are kept.
  *
- * @param sessions - How many were ended after it.
+ * @param sessions - The number of sessions that were revoked after it.
  */
 function report({ output }: CommandContext, { head, events }: Appended, sessions?: number): void {
   const isBound = !isUnbounded(head.maxStaleness);
@@ -252,7 +264,7 @@ function report({ output }: CommandContext, { head, events }: Appended, sessions
       ...kept.map(
         ({ keptUntil }) => `Remembered ${keptUntil === null ? 'for ever' : `until ${keptUntil}`}.`,
       ),
-      // Only of a key there are two.
+      // Only a key has two events.
       ...(events.length > 1 ? [EVERY_ISSUER] : []),
       ...(sessions === undefined ? [] : [`${plural(sessions, 'session')} ended.`]),
     ],

@@ -6,10 +6,10 @@ import { CommandFailure, type CommandHost, CommandOutput, EXIT } from './command
 import type { CommandContext } from './command-log.js';
 import type { TargetOptions } from './log-target.js';
 
-/** Options in, exit code out; `undefined` is 0. */
+/** A command: it takes its options and returns its exit code; `undefined` means 0. */
 type Run = (context: CommandContext, options: never) => Promise<number | void>;
 
-/** What each command does, by its name. It is loaded when it runs: `--help` needs no TypeORM. */
+/** The commands by name. Each is imported when it runs, so `--help` does not load TypeORM. */
 const COMMANDS = {
   status: async () => (await import('./status.command.js')).status,
   doctor: async () => (await import('./doctor.command.js')).doctor,
@@ -24,7 +24,7 @@ const COMMANDS = {
 } satisfies Record<string, () => Promise<Run>>;
 
 /**
- * Runs `nestjs-logout` with the words that came after its name.
+ * Runs `nestjs-logout` with the arguments after its name. See docs/cli.md.
  *
  * @returns the exit code: 0 done, 1 something is wrong, 2 wrong usage.
  */
@@ -33,7 +33,8 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
   const program = new Command('nestjs-logout')
     .description('Operates the revocation log of nestjs-logout.')
     .version(RELEASE)
-    // Commander would end the process itself, before the log is closed and what was printed is out.
+    // Without it, commander would exit the process before the log is closed and the output is
+    // flushed.
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void host.stdout.write(text),
@@ -134,13 +135,13 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
   } catch (error) {
     const output = outputOf(words.includes('--json'));
     if (error instanceof CommanderError) {
-      // Commander has printed its message to stderr.
+      // Commander has printed the message to stderr already.
       if (error.exitCode === 0) return EXIT.ok;
       output.failed(error.message);
       return EXIT.usage;
     }
     const { messageOf } = await import('../platform/log-text.js');
-    // Thrown inside a transaction, it comes wrapped.
+    // An error that was thrown inside a transaction is wrapped.
     const cause =
       error instanceof Error && error.cause instanceof CommandFailure ? error.cause : error;
     output.note(messageOf(cause));
@@ -150,9 +151,10 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
 }
 
 /**
- * A duration on the command line, in milliseconds; digits alone are seconds, as in the option.
+ * Parses a duration on the command line to milliseconds. A number without a unit means seconds, as
+ * in the options.
  *
- * @throws InvalidArgumentError, to which commander adds the name of the option.
+ * @throws InvalidArgumentError; commander adds the name of the option to it.
  */
 function duration(given: string): number {
   const parsed = parseDuration(/^\d{1,12}(\.\d{1,3})?$/.test(given) ? Number(given) : given);
@@ -161,9 +163,10 @@ function duration(given: string): number {
 }
 
 /**
- * A time on the command line, in milliseconds: seconds as in a token's `exp`, or an ISO time.
+ * Parses a time on the command line to epoch milliseconds: seconds as in the claim `exp`, or an ISO
+ * 8601 time.
  *
- * @throws InvalidArgumentError
+ * @throws InvalidArgumentError for any other text.
  */
 function time(given: string): number {
   const milliseconds = /^\d{1,12}$/.test(given) ? Number(given) * 1000 : Date.parse(given);
@@ -171,12 +174,12 @@ function time(given: string): number {
   throw new InvalidArgumentError('Use seconds since 1970, or a time such as 2026-01-31T12:00Z.');
 }
 
-/** The words that are not options, by name: the command of `raise-format 2` gets `{ format: '2' }`. */
+/** The arguments that are not options, by name: for `raise-format 2` that is `{ format: '2' }`. */
 function argumentsOf({ registeredArguments, args }: Command): Record<string, string | undefined> {
   return Object.fromEntries(registeredArguments.map((each, index) => [each.name(), args[index]]));
 }
 
-/** Adds what every command that ends tokens takes. */
+/** Adds the options that every command that revokes tokens has. */
 function withEnd(command: Command): Command {
   return command
     .option('--issuer <iss>', 'the issuer of the tokens; default: the only issuer of the instances')

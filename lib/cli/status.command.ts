@@ -2,11 +2,15 @@ import type { SeenInstance } from '../database/instance.statements.js';
 import { type CommandContext } from './command-log.js';
 import { boundText, isUnbounded, spanText } from './command.js';
 
-/** `nestjs-logout status`: the position of the log, what is registered, and the instances. */
+/**
+ * `nestjs-logout status`: prints the position of the log, the registered bounds, and the instances.
+ * It only reads.
+ */
 export async function status(context: CommandContext): Promise<void> {
   const log = await context.open();
   const head = await log.figures();
-  // One after the other: the log has a pool of two connections, and the application shares the server.
+  // The tables are counted one after the other, so that a command puts little load on the server of
+  // the application.
   const events = await log.count('auth_event');
   const pending = await log.count('auth_pending');
   const sessions = await log.count('auth_session');
@@ -54,7 +58,7 @@ export async function status(context: CommandContext): Promise<void> {
   );
 }
 
-/** In seconds; `null` where there is no bound. */
+/** The bounds for JSON, in seconds; `null` if unbounded. */
 function boundsOf(of: { readonly maxStaleness: number; readonly maxTokenLife: number }): {
   maxStaleness: number | null;
   maxTokenLife: number;
@@ -77,7 +81,7 @@ function lineOf(instance: SeenInstance): string {
   );
 }
 
-/** A second either way is within what the way to the database takes. */
+/** Formats a clock difference. Less than a second is within the latency to the database. */
 function aheadText(milliseconds: number): string {
   if (Math.abs(milliseconds) < 1_000) return 'right';
   return `${spanText(milliseconds)} ${milliseconds > 0 ? 'ahead' : 'behind'}`;

@@ -52,6 +52,7 @@ export class LiveTimes {
     return Math.ceil((exp * 1000 + this.options.clockTolerance) / 1000);
   }
 
+  /** Whether a guard considers a token with this `exp` expired now. */
   isPast(exp: number): boolean {
     return this.proofs.now() >= exp * 1000 + this.options.clockTolerance;
   }
@@ -99,6 +100,7 @@ export class LiveTimes {
     this.cancel = this.clock.schedule(Math.min(untilSecond, Math.max(STEP, untilLapse)), this.run);
   }
 
+  /** Ends the tokens that have expired since the last run. */
   private expire(): void {
     const now = this.nowSecond();
     const { table, end } = this.watched;
@@ -120,6 +122,10 @@ export class LiveTimes {
     });
   }
 
+  /**
+   * Ends watched tokens as their lease lapses. They end one after the other and not all at once, so
+   * that not all clients reconnect at the same moment.
+   */
   private lapse(): void {
     const age = this.proofs.lastAge();
     if (age < this.lapsesFrom()) {

@@ -56,11 +56,12 @@ export interface UntilRevokedOptions extends Omit<WatchOptions, 'onEnd'> {
 }
 
 /**
- * Ends open connections when their token ends: sockets, event streams, subscriptions, long-running handlers. On
- * every instance, a watched token ends when it is revoked, when it expires, and when freshness cannot be proven.
+ * Ends open connections when their token ends: sockets, event streams, subscriptions, long-running
+ * handlers. On every instance, a watched token ends when it is revoked, when it expires, and when
+ * freshness cannot be proven.
  *
- * There is no polling per connection. The index reports each revocation, and only the tokens that it may affect
- * are decided again.
+ * There is no polling per connection. The index reports each revocation, and only the tokens that
+ * it may affect are decided again. Specified in docs/protocol.md, "Live connections".
  *
  * @example
  * ```ts

@@ -4,6 +4,7 @@ export const CHAINS = { token: 0, session: 1, subject: 2, expiry: 3 } as const;
 /** One of {@link CHAINS}. */
 export type Chain = (typeof CHAINS)[keyof typeof CHAINS];
 
+/** The number of chains, which is the number of words per row. */
 const WIDTH = 4;
 const FIRST_ROWS = 64;
 /** The table grows by a quarter, so at most a fifth of its rows is unused. */

@@ -3,14 +3,17 @@ import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Milliseconds between two attempts: random, so that two callers in conflict do not meet again. */
+/**
+ * The pause between two attempts (ms). It is random, so that two callers in conflict do not collide
+ * again.
+ */
 const PAUSE = { from: 5, to: 60 };
 
 /**
- * What `work` gives, if it does so within `limit` milliseconds.
+ * Waits at most `limit` milliseconds for `work`. The work itself is not cancelled.
  *
- * @param whenLate - Called with what came after that, so that it can be ended.
- * @throws Error with `message` when it took longer.
+ * @param whenLate - Called with a result that came too late, so that it can be closed.
+ * @throws Error with `message` if it takes longer.
  */
 export async function withinTime<T>(
   work: Promise<T>,
@@ -39,8 +42,9 @@ export async function withinTime<T>(
 }
 
 /**
- * Single-flight: callers that arrive while a call is running share the next one. So each gets an answer
- * to a question that was asked after it arrived, and a thousand callers cost two calls.
+ * Single-flight: callers that arrive while a call is running share the next one. So each caller
+ * gets an answer to a question that was sent after it arrived, and a thousand callers cost two
+ * calls.
  */
 export class SharedCall<T> {
   private running: Promise<T> | undefined;
@@ -48,7 +52,7 @@ export class SharedCall<T> {
 
   constructor(private readonly call: () => Promise<T>) {}
 
-  /** The outcome of a call that starts now or later. */
+  /** The outcome of a call that starts now or later, never of one that started before. */
   run(): Promise<T> {
     if (this.running === undefined) return this.begin();
     this.next ??= this.running.then(
@@ -58,7 +62,10 @@ export class SharedCall<T> {
     return this.next;
   }
 
-  /** The outcome of the call that is running, or of one that starts now: for work that is the same for all. */
+  /**
+   * The outcome of the running call, or of one that starts now. Use it for work that does not
+   * depend on when it started.
+   */
   join(): Promise<T> {
     return this.running ?? this.begin();
   }
@@ -73,7 +80,7 @@ export class SharedCall<T> {
     const running = this.call();
     this.running = running;
     const end = (): void => {
-      // A later call may have taken the place already.
+      // A later call may have replaced it already.
       if (this.running === running) this.running = undefined;
     };
     running.then(end, end);
@@ -82,10 +89,10 @@ export class SharedCall<T> {
 }
 
 /**
- * What `work` gives, tried again after an error that may pass.
+ * Runs `work`, and retries it after an error that may be temporary.
  *
- * @param patience - Milliseconds since the first attempt after which an error is thrown.
- * @param mayPass - Whether an error is worth another attempt.
+ * @param patience - Milliseconds since the first attempt after which an error is no longer retried.
+ * @param mayPass - Whether an error may be temporary.
  */
 export async function retried<T>(
   work: () => Promise<T>,

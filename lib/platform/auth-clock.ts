@@ -3,16 +3,17 @@ import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 
-/** Stops what {@link AuthClock.schedule} planned; calling it late or twice does nothing. */
+/** Cancels what {@link AuthClock.schedule} scheduled. Calling it late or twice does nothing. */
 export type CancelSchedule = () => void;
 
 /**
- * The clocks by which tokens, sessions, events and proofs are judged, in one place, so that a test can
- * control time. Not by this clock: how long a statement or a lock is waited for and retried, the check
- * of dates in options at boot, and the time in an `AuthEvent`. Those use the host's own.
+ * The clocks for tokens, sessions, events and proofs, in one place, so that a test can control
+ * time: replace it with `TestClock`. Some things use the clocks of the host directly: how long a
+ * statement or a lock is waited for and retried, the check of dates in options at boot, and the
+ * time of an `AuthEvent`.
  *
- * Timers and the monotonic clock are taken from Node's own modules: jest's fake timers, which replace
- * globals, cannot stop the revocation feed by accident.
+ * Timers and the monotonic clock are imported from Node's modules. So jest's fake timers, which
+ * replace globals, do not stop the revocation feed by accident.
  *
  * @example
  * ```ts
@@ -24,12 +25,15 @@ export type CancelSchedule = () => void;
  */
 @Injectable()
 export class AuthClock {
-  /** The host's wall clock in epoch milliseconds; may jump, may be an hour off. */
+  /** The host's wall clock in epoch milliseconds. It may jump, and may be an hour off. */
   wall(): number {
     return Date.now();
   }
 
-  /** Milliseconds that never run backwards; stops while a virtual machine is suspended. */
+  /**
+   * A clock in milliseconds that never runs backwards. It stops while a virtual machine is
+   * suspended.
+   */
   monotonic(): number {
     return performance.now();
   }
@@ -39,14 +43,17 @@ export class AuthClock {
     return reported;
   }
 
-  /** By how much a lifetime is shortened, so that clients spread out: a whole number from 0 to `most`. */
+  /**
+   * A random whole number from 0 to `most`, by which a lifetime is shortened so that clients do not
+   * all refresh at once.
+   */
   jitter(most: number): number {
     return randomInt(Math.floor(most) + 1);
   }
 
   /**
    * Runs `task` once after `delay` milliseconds. The timer does not keep the process alive unless
-   * `keepAlive` says so.
+   * `keepAlive` is set.
    */
   schedule(delay: number, task: () => void, keepAlive = false): CancelSchedule {
     const timer = setTimeout(task, delay);

@@ -6,20 +6,23 @@ import { AuthException, AuthUnauthorizedException } from '../errors/auth.excepti
 import { setResponseHeaders } from './request.js';
 import { callerError, socketBody } from './transport-refusal.js';
 
-/** Injected with what counts refusals, such as the metrics. */
+/** The injection token of the object that counts refusals for the metrics. */
 export const REFUSAL_COUNTER = Symbol('nestjs-logout:refusal-counter');
 
 /**
- * Gives the answer to an {@link AuthException} its headers (`Retry-After`, `WWW-Authenticate`) when a
- * service threw it; the body is Nest's own rendering of the exception. Clients of gateways and message
- * handlers get it in the form of their transport. The metrics count it, once.
+ * Sets the headers `Retry-After` and `WWW-Authenticate` on the response if a service throws an
+ * {@link AuthException}. The body is Nest's own rendering of the exception. Clients of gateways and
+ * message handlers get the error in the form of their transport. The metrics count each exception
+ * once.
  *
- * `AuthModule` makes it a global filter, so controllers and resolvers have it. Nest calls no global filter
- * behind gateways, nor behind message handlers of a hybrid application without `inheritAppConfig`: put
- * `@UseFilters(AuthExceptionFilter)` on those that call services of this library. The guards do not need it.
+ * `AuthModule` registers it as a global filter for controllers and resolvers. Nest calls no global
+ * filter behind gateways, nor behind message handlers of a hybrid application without
+ * `inheritAppConfig`: put `@UseFilters(AuthExceptionFilter)` on those that call services of this
+ * library. The guards do not need it.
  *
- * An application filter that also catches these exceptions takes over. The guard sets the headers of its own
- * refusals and counts them, so that both survive it.
+ * If a filter of the application catches these exceptions too, that filter handles them instead of
+ * this one. The guards set the headers of their own refusals and count them, so both work with any
+ * filter.
  *
  * @example
  * ```ts
@@ -46,7 +49,10 @@ export class AuthExceptionFilter extends BaseExceptionFilter {
   }
 }
 
-/** A socket of socket.io, or of ws, whose `emit` reaches only listeners in this process. */
+/**
+ * A socket of socket.io or ws. On ws, `emit` only reaches listeners in this process, so `send` is
+ * used.
+ */
 interface SocketClient {
   readonly readyState?: unknown;
   send?(text: string): unknown;
@@ -60,7 +66,10 @@ function sendTo(client: SocketClient, exception: AuthException): unknown {
     : client.emit?.('exception', data);
 }
 
-/** Nest's own exception filter, without sending a response. */
+/**
+ * Nest's exception filter, without sending a response. It shows whether Nest recognises an
+ * exception.
+ */
 class Probe extends BaseExceptionFilter {
   isKnown = true;
 
@@ -68,16 +77,17 @@ class Probe extends BaseExceptionFilter {
     super({ isHeadersSent: () => false, reply: () => undefined } as never);
   }
 
-  /** Nest answers 500 to what is no HttpException of the copy of @nestjs/common that it uses itself. */
+  /** Nest answers 500 to anything but an HttpException of its own copy of @nestjs/common. */
   override handleUnknownError(): void {
     this.isKnown = false;
   }
 }
 
 /**
- * A second copy of @nestjs/common below this package would turn every 401 into a 500.
+ * Checks at boot that Nest recognises our exceptions. With a second copy of @nestjs/common below
+ * this package, every 401 would become a 500.
  *
- * @throws AuthWiringError when Nest would not know our refusals.
+ * @throws AuthWiringError if there are two copies of @nestjs/common.
  */
 export function assertOneCopyOfNest(
   refusal: Error = new AuthUnauthorizedException('token_missing', 'A sample.'),

@@ -3,8 +3,9 @@ import { isIPv4, isIPv6 } from 'node:net';
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
 /**
- * An address in its one spelling, or `null` for text that is not an address. An IPv4 address that is
- * written as one of IPv6 (`::ffff:203.0.113.7`) is the IPv4 address.
+ * The canonical form of an IP address, or `null` for any other text. An IPv4-mapped IPv6 address
+ * (`::ffff:203.0.113.7`) becomes the IPv4 address, because proxies use both forms for the same
+ * client.
  */
 export function addressOf(ip: string): string | null {
   const [address = ''] = ip.split('%', 1);
@@ -20,10 +21,10 @@ export function addressOf(ip: string): string | null {
 }
 
 /**
- * The network of an address, or `null` for text that is not an address.
+ * The network of an IP address, or `null` for any other text.
  *
- * @param numbers - How many of the four of an IPv4 address count.
- * @param groups - How many of the eight of an IPv6 address count, 16 bits each.
+ * @param numbers - How many of the four numbers of an IPv4 address are kept.
+ * @param groups - How many of the eight 16-bit groups of an IPv6 address are kept.
  */
 export function networkOf(ip: string, numbers: number, groups: number): string | null {
   const address = addressOf(ip);

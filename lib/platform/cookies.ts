@@ -5,11 +5,11 @@ const SPACE = 0x20;
 const TAB = 0x09;
 
 /**
- * The values of one cookie in a `Cookie` header, as they are: usually one. More than one means that
- * another host of the same site has set a cookie of that name too.
+ * The values of one cookie in a `Cookie` header, not decoded. Usually there is one. More than one
+ * means that another host of the same site has set a cookie with the same name.
  *
- * Linear, and ignores every other cookie: nothing is decoded, and no name that the sender chose is
- * kept.
+ * It takes linear time and ignores all other cookies, so a client cannot make it slow or fill
+ * memory with names of its choice.
  */
 export function cookieValues(header: string, name: string): string[] {
   const values: string[] = [];
@@ -43,7 +43,7 @@ function isBlank(code: number): boolean {
   return code === SPACE || code === TAB;
 }
 
-/** The part of an answer that Express and Fastify have in common. */
+/** The methods that the responses of Express and Fastify have in common. */
 export interface CookieResponse {
   getHeader(name: string): unknown;
   removeHeader(name: string): unknown;
@@ -51,15 +51,16 @@ export interface CookieResponse {
 }
 
 /**
- * Puts `Set-Cookie` lines into an answer, and removes earlier ones for the same names: a browser obeys
- * the last line, and not every proxy keeps their order.
+ * Adds `Set-Cookie` headers to a response, and removes earlier ones with the same names. A browser
+ * uses the last one, but not every proxy keeps their order.
  */
 export function setCookies(response: CookieResponse, lines: readonly string[]): void {
   const names = new Set(lines.map(nameOf));
   const others = linesOf(response.getHeader('set-cookie')).filter(
     (line) => !names.has(nameOf(line)),
   );
-  // Fastify adds to what is there, Express replaces it: so nothing is there.
+  // Fastify appends to an existing header, Express replaces it. Removing it first makes both do the
+  // same.
   response.removeHeader('set-cookie');
   response.header('Set-Cookie', [...others, ...lines]);
 }
@@ -76,7 +77,10 @@ function nameOf(line: string): string {
 /** Methods that change nothing (RFC 9110 section 9.2.1). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** What Express and Fastify say beside the headers; `host` follows their trusted-proxy settings. */
+/**
+ * The further properties of requests of Express and Fastify. `host` follows their trusted-proxy
+ * settings.
+ */
 export interface OriginRequest extends AuthRequest {
   readonly method?: unknown;
   readonly host?: unknown;
@@ -84,18 +88,20 @@ export interface OriginRequest extends AuthRequest {
 }
 
 /**
- * Whether a request with cookies may act: it reads only, or a page of our own sent it (ASVS 5.0
- * 3.5.1). Another site's page can send it too, and the browser adds the cookies; but it also adds
- * these headers, which no page can write.
+ * Protects against cross-site request forgery: whether a request with cookies may act. It may if it
+ * only reads, or if a page of our own sent it (ASVS 5.0 3.5.1). A page of another site can send the
+ * same request, and the browser adds the cookies. But the browser also adds the headers that are
+ * checked here, which no page can set.
  *
- * `Sec-Fetch-Site` decides where a browser sends it; else `Origin`, compared with the request's host.
- * A request with neither comes from no browser of this decade, so it abuses no one's cookies.
+ * `Sec-Fetch-Site` decides if the browser sends it. Otherwise `Origin` is compared with the host of
+ * the request. Every current browser sends one of them with such a request, so a request with
+ * neither does not come from a browser, and cannot abuse a user's cookies.
  *
- * The upgrade to a WebSocket is a GET, but what it opens can act. Every browser sends `Origin` with it.
- * `Sec-Fetch-Site` is not read there: Mercurius adds what the client sends over the socket to the headers
- * that the browser did not send.
+ * The upgrade to a WebSocket is a GET, but the socket can act, so it is checked too. Every browser
+ * sends `Origin` with it. `Sec-Fetch-Site` is ignored there, because Mercurius merges what the
+ * client sends over the socket into the headers.
  *
- * @param origins - Other origins that may act, such as `https://app.example.com`.
+ * @param origins - Other trusted origins, such as `https://app.example.com`.
  */
 export function mayActWithCookies(request: AuthRequest, origins: ReadonlySet<string>): boolean {
   const { method, headers } = request as OriginRequest;
@@ -104,7 +110,7 @@ export function mayActWithCookies(request: AuthRequest, origins: ReadonlySet<str
   const { origin } = headers;
   if (typeof origin === 'string' && origins.has(origin)) return true;
   const site = isUpgrade ? undefined : headers['sec-fetch-site'];
-  // "none": typed into the address bar, from a bookmark; no page had a hand in it.
+  // "none": the user typed the address or opened a bookmark, so no page caused the request.
   if (site !== undefined) return site === 'same-origin' || site === 'none';
   return (
     origin === undefined ||
@@ -112,12 +118,13 @@ export function mayActWithCookies(request: AuthRequest, origins: ReadonlySet<str
   );
 }
 
-/** The host and port that the client named, by the framework's trusted-proxy setting. */
+/** The host and port that the client requested, by the framework's trusted-proxy setting. */
 export function hostOf({ host, ips, headers }: OriginRequest, isUpgrade: boolean): string {
-  // A handshake has no forwarded host: Mercurius would take it, too, from what the client sends.
+  // The forwarded host of a handshake is ignored, because Mercurius would take it from what the
+  // client sends over the socket.
   const forwarded = isUpgrade ? undefined : headers['x-forwarded-host'];
-  // Of the hosts that several proxies list, Express takes the first, which the browser named; Fastify
-  // takes the last. It has `ips` only where it trusts a proxy.
+  // If several proxies list hosts, Express uses the first one, which the browser sent. Fastify uses
+  // the last one. It has `ips` only if it trusts a proxy.
   if (typeof forwarded === 'string' && Array.isArray(ips) && ips.length > 0) {
     const [first = '', ...others] = forwarded.split(',');
     if (others.at(-1)?.trim() === host) return first.trim();
@@ -126,7 +133,10 @@ export function hostOf({ host, ips, headers }: OriginRequest, isUpgrade: boolean
   return typeof own === 'string' ? own : '';
 }
 
-/** By host and port: behind a proxy that terminates TLS the scheme is not known. */
+/**
+ * Whether an origin is our own, by host and port. The scheme is not compared, because it is unknown
+ * behind a proxy that terminates TLS.
+ */
 function isOwn(origin: string, host: string): boolean {
   if (host === '' || !URL.canParse(origin)) return false;
   const theirs = new URL(origin);

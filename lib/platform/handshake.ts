@@ -1,43 +1,47 @@
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
- * What opened a connection: the upgrade request of Node, a handshake of socket.io, or any object with
- * headers. @publicApi
+ * What opened a connection: the upgrade request of Node, a handshake of socket.io, or any object
+ * with headers.
+ *
+ * @publicApi
  */
 export interface HandshakeRequest {
   readonly headers: Headers;
   readonly rawHeaders?: readonly string[];
   readonly query?: unknown;
   /**
-   * What the client sent beside the headers, as `handshake.auth` of socket.io and `connectionParams` of
-   * graphql-ws: `authorization` (or `Authorization`) as in HTTP, or `token`, without a scheme.
+   * What the client sent besides the headers: `handshake.auth` of socket.io, or `connectionParams`
+   * of graphql-ws. The token is in `authorization` (or `Authorization`) as in HTTP, or in `token`,
+   * without a scheme.
    */
   readonly auth?: unknown;
   /**
-   * The address of the client, for tokens that are bound to it: give it behind a proxy, by your rule of which
-   * proxies are trusted. Otherwise it is that of the connection.
+   * The IP address of the client, for tokens that are bound to it. Pass it if you are behind a
+   * proxy, according to the proxies that you trust. Default: the address of the connection.
    */
   readonly ip?: unknown;
-  /** The request that opened the connection, where this one only brings another token. */
+  /** The request that opened the connection, if this object only replaces the token. */
   readonly opened?: object | undefined;
 }
 
-/** A handshake in the form of a request. */
+/** A handshake in the form of an HTTP request. */
 interface ReadableHandshake {
   readonly headers: Headers;
   readonly rawHeaders: readonly string[];
   readonly query: unknown;
-  /** What a token of it is bound to is looked for there. */
+  /** The object in which the binding of the token (address, DPoP proof) is checked. */
   readonly opened?: object | undefined;
   readonly [key: symbol]: unknown;
 }
 
-/** The scheme of access tokens. Alone it is a malformed token. */
+/** The scheme of access tokens. A header with the scheme alone is a malformed token. */
 const BEARER = 'Bearer';
 
 /**
- * A handshake as a request from which a token is read. It has no method: an upgrade is a GET, but what
- * it opens can act, so a cookie counts only where the handshake comes from a page of our own.
+ * Converts a handshake to a request from which a token is read. It has no method, so it is not
+ * treated as a GET that only reads: the connection can act, so a cookie is accepted only from a
+ * page of our own.
  */
 export function readHandshake(handshake: HandshakeRequest): ReadableHandshake {
   const { headers, rawHeaders = [], query, auth } = handshake;
@@ -46,13 +50,19 @@ export function readHandshake(handshake: HandshakeRequest): ReadableHandshake {
   return { headers: { ...headers, authorization }, rawHeaders, query, opened };
 }
 
-/** `authorization` as a header: none, one, or a list, which is refused. The same one twice is one. */
+/**
+ * The value of an `authorization` header: none, one, or a list, which is refused as ambiguous.
+ * Equal values count once.
+ */
 export function onlyOne(values: readonly string[]): string | string[] | undefined {
   const distinct = [...new Set(values)];
   return distinct.length > 1 ? distinct : distinct[0];
 }
 
-/** The values of `authorization` in metadata, in any spelling. A value that is no text is a malformed token. */
+/**
+ * The values of `authorization` in metadata, in any case. A value that is not a string is treated
+ * as a malformed token.
+ */
 export function authorizationIn(metadata: unknown): string[] {
   if (typeof metadata !== 'object' || metadata === null) return [];
   return Object.entries(metadata)
@@ -75,11 +85,11 @@ function valuesOf(value: unknown): string[] {
 const REMEMBERED = new WeakMap<object, HandshakeRequest>();
 
 /**
- * Remembers the request that opened a client's socket. Nest's `WsAdapter` passes it to
- * `handleConnection()` only, and the guards need it at each later message.
+ * Stores the request that opened a client's socket, for the guards. Nest's `WsAdapter` passes it
+ * only to `handleConnection()`, and the guards need it for each later message.
  *
  * Call it again with other headers to replace the token, also on a socket of socket.io. It checks
- * nothing: the guards judge the token anew at each message.
+ * nothing: the guards verify the token again for each message.
  *
  * @example
  * ```ts
@@ -93,7 +103,7 @@ export function rememberHandshake(client: object, handshake: HandshakeRequest): 
   REMEMBERED.set(client, handshake);
 }
 
-/** That of {@link rememberHandshake}; `undefined` where it was not called. */
+/** The request that {@link rememberHandshake} stored; `undefined` if it was not called. */
 export function rememberedHandshake(client: object): HandshakeRequest | undefined {
   return REMEMBERED.get(client);
 }

@@ -3,7 +3,11 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 
 const LONGEST = 255;
 
-/** Whether a text can be an id: 1 to 255 well-formed characters without NUL, compared as it is. */
+/**
+ * Whether a value can be an id: a string of 1 to 255 well-formed characters without NUL. Databases
+ * reject or change any other string, and two different ids could become equal. Ids are compared
+ * exactly.
+ */
 export function isIdentifier(value: unknown): value is string {
   return (
     typeof value === 'string' &&
@@ -14,19 +18,22 @@ export function isIdentifier(value: unknown): value is string {
   );
 }
 
-/** Who did or decided something: an identifier that is not blank and without control characters. */
+/**
+ * Whether a value can be an actor: an identifier that is not blank and has no control characters,
+ * because it is written to logs.
+ */
 export function isActor(value: unknown): value is string {
   return isIdentifier(value) && value.trim() !== '' && !/\p{Cc}/u.test(value);
 }
 
 /**
- * A subject as it is stored and signed: strings as they are, numbers and bigints in decimal digits.
+ * A subject as it is stored and signed: strings unchanged, numbers and bigints as decimal digits.
  *
- * @param call - What was called with it, as the error names it.
- * @throws AuthWiringError (a 500) for what is no text and no number: the caller's own code has lost it,
- * and no client can do anything about that.
- * @throws AuthException 400 `invalid_subject` for an empty or over-long text, NUL, a lone surrogate, a
- * number that is not a safe integer.
+ * @param call - The name of the call, for the error.
+ * @throws AuthWiringError (a 500) for anything but a string or a number. It is a mistake in the
+ * application's code, such as a user that was not found, and not of the client.
+ * @throws AuthException 400 `invalid_subject` for an empty or over-long text, NUL, a lone
+ * surrogate, a number that is not a safe integer.
  */
 export function subjectOf(subject: unknown, call: string): string {
   if (!['string', 'number', 'bigint'].includes(typeof subject)) {
@@ -44,7 +51,10 @@ export function subjectOf(subject: unknown, call: string): string {
   throw refusal('invalid_subject');
 }
 
-/** @throws AuthWiringError (a 500) for what is no text: the caller's own code has lost it. */
+/**
+ * @throws AuthWiringError (a 500) for anything but a string, because it is a mistake in the
+ * application's code.
+ */
 export function assertText(value: unknown, name: string, call: string): asserts value is string {
   if (typeof value === 'string') return;
   throw new AuthWiringError(

@@ -11,9 +11,9 @@ import {
 type Sent = ReturnType<typeof readHandshake>;
 
 /**
- * Replaces the request where there is none: behind a gateway, a message handler, or a subscription. Each
- * message has one of its own, which keeps what authentication found. The token is read when it is first
- * needed, because `@CurrentUser()` of a public handler needs none.
+ * Stands in for the HTTP request behind a gateway, a message handler or a subscription. Each
+ * message has its own, which stores the result of authentication. The token is read when it is
+ * first needed, because `@CurrentUser()` in a public handler needs none.
  */
 export class MessageRequest {
   [key: symbol]: unknown;
@@ -33,7 +33,7 @@ export class MessageRequest {
     return this.sent.query;
   }
 
-  /** What opened the connection; `undefined` for a message that came without one. */
+  /** The request that opened the connection; `undefined` for a message without a connection. */
   get opened(): object | undefined {
     return this.sent.opened;
   }
@@ -43,15 +43,16 @@ export class MessageRequest {
   }
 }
 
-/** What is used of a socket of socket.io. */
+/** The properties of a socket of socket.io that are used. */
 interface SocketClient {
   readonly handshake?: HandshakeRequest;
   readonly request?: { readonly rawHeaders?: readonly string[] };
 }
 
 /**
- * The request of a message to a gateway. It becomes an element of the list of arguments, because only those
- * are shared by the guards and the parameters of one message, and by no other message.
+ * The request of a message to a gateway. It is stored in the list of arguments, because only that
+ * list is shared by the guards and parameters of one message and by no other message. Storing it on
+ * the socket would mix up messages that are handled at the same time.
  */
 export function socketRequest(context: ExecutionContext): MessageRequest {
   const args = context.getArgs<unknown[]>();
@@ -59,7 +60,8 @@ export function socketRequest(context: ExecutionContext): MessageRequest {
   if (known !== undefined) return known;
   const client = args[0] as SocketClient;
   const request = new MessageRequest(() => readHandshake(handshakeOf(client)));
-  // Nest finds client and data at the start, and the pattern at the end.
+  // Nest reads client and data from the start of the list and the pattern from its end, so it is
+  // inserted between them.
   args.splice(Math.max(2, args.length - 1), 0, request);
   return request;
 }
@@ -81,7 +83,10 @@ function handshakeOf(client: SocketClient): HandshakeRequest {
 
 const OF_OPERATION = new WeakMap<object, MessageRequest>();
 
-/** What is used of the connection of graphql-ws, which Apollo's default `context` passes as `req`. */
+/**
+ * The properties of a connection of graphql-ws that are used. Apollo's default `context` passes it
+ * as `req`.
+ */
 interface Connection {
   readonly connectionParams?: unknown;
   readonly extra?: { readonly request?: HandshakeRequest };
@@ -91,8 +96,8 @@ interface Connection {
 /**
  * The request of an operation over graphql-ws.
  *
- * @param operation - What `context` returned for it.
- * @returns `undefined` where nothing of it is a connection.
+ * @param operation - The result of the `context` function for this operation.
+ * @returns `undefined` if it contains no connection.
  */
 export function connectionRequest(
   operation: Connection & { readonly req?: Connection },
@@ -116,9 +121,10 @@ function isConnection(each: unknown): boolean {
 const OF_MESSAGE = new WeakMap<object, MessageRequest>();
 
 /**
- * The request of a message to a microservice, from what its transport passes with each message.
+ * The request of a message to a microservice, made from what its transport passes with each
+ * message.
  *
- * @throws AuthWiringError for a transport that passes nothing in which a token could be.
+ * @throws AuthWiringError for a transport that passes nothing that could contain a token.
  */
 export function messageRequest(context: ExecutionContext): MessageRequest {
   const [data, given] = context.getArgs<unknown[]>();
@@ -142,7 +148,7 @@ export function messageRequest(context: ExecutionContext): MessageRequest {
   return request;
 }
 
-/** Metadata of gRPC, by its shape. */
+/** Metadata of gRPC. It is recognised by its methods, so that @grpc/grpc-js is not imported. */
 export interface GrpcMetadata {
   get(name: string): unknown[];
   getMap(): object;
@@ -150,7 +156,7 @@ export interface GrpcMetadata {
 
 /** The metadata of a gRPC call; `undefined` for other transports. */
 export function grpcMetadata([data, given]: readonly unknown[]): GrpcMetadata | undefined {
-  // @GrpcStreamCall() gets the call itself.
+  // A handler with @GrpcStreamCall() gets the call itself.
   const ofCall = isObject(data) ? data['metadata'] : undefined;
   return [given, ofCall].find(
     (each): each is GrpcMetadata =>
@@ -158,13 +164,13 @@ export function grpcMetadata([data, given]: readonly unknown[]): GrpcMetadata | 
   );
 }
 
-/** What is used of the contexts of Nest's transports. */
+/** The methods of the contexts of Nest's transports that are used. */
 interface TransportContext {
-  /** NATS */
+  /** NATS. */
   getHeaders?(): { keys(): Iterable<string>; values(name: string): string[] } | undefined;
-  /** RabbitMQ, and others that have no properties */
+  /** RabbitMQ. Other transports have the method too, without `properties`. */
   getMessage?(): { readonly properties?: { readonly headers?: unknown } } | undefined;
-  /** TCP and Redis since Nest 12, where the client attached it */
+  /** TCP and Redis since Nest 12, if the client sends metadata. */
   getMetadata?(): unknown;
 }
 
@@ -183,7 +189,8 @@ function authorizationOf(data: unknown, given: unknown): string[] {
   if (properties !== undefined) return authorizationIn(properties.headers);
   const attached = isFunction(context.getMetadata) ? context.getMetadata() : undefined;
   const own = isObject(data) && Object.hasOwn(data, 'authorization') ? data['authorization'] : null;
-  // The application may use that name for something else.
+  // A value that is not a string is ignored, because the application may use that name in its data
+  // for something else.
   return [...authorizationIn(attached), ...(typeof own === 'string' ? [own] : [])];
 }
 

@@ -1,25 +1,26 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 
-/** A module, as Nest keeps it. */
+/** A module in the container of Nest. */
 type NestModule = ModulesContainer extends Map<string, infer Module> ? Module : never;
 type Wrapper = NonNullable<ReturnType<NestModule['providers']['get']>>;
 type Token = Wrapper['token'];
 
-/** A provider, and the module from which it sees others. */
+/** A provider, and the module in whose scope its dependencies are resolved. */
 export interface InjectedProvider {
   readonly module: NestModule;
   readonly wrapper: Wrapper;
 }
 
-/** Reflect's keys of Nest; they are not exported, and the same in Nest 11 and 12. */
+/** The metadata keys of Nest. Nest does not export them. They are the same in Nest 11 and 12. */
 const PARAMETER_TYPES = 'design:paramtypes';
 const INJECTED_PARAMETERS = 'self:paramtypes';
 const INJECTED_PROPERTIES = 'self:properties_metadata';
 
 /**
- * The providers that this one waits for, found as Nest finds them, but before anything is made.
- * Left out: what is injected by `forwardRef`, and what cannot be found (Nest reports it itself).
+ * The dependencies of a provider, resolved as Nest resolves them, but before any instance exists.
+ * It leaves out dependencies by `forwardRef`, and those that cannot be found, which Nest reports
+ * itself.
  */
 export function* injectedInto({ module, wrapper }: InjectedProvider): Iterable<InjectedProvider> {
   for (const token of tokensOf(wrapper)) {
@@ -42,7 +43,7 @@ function tokensOf({ inject, metatype }: Wrapper): Token[] {
     .filter((token) => token !== undefined);
 }
 
-/** An entry of `inject`, or of a class's metadata. */
+/** The token in an entry of `inject` or in the metadata of a class. */
 function tokenOf(given: unknown): Token | undefined {
   if (typeof given !== 'object' || given === null) return given as Token | undefined;
   if (!('token' in given)) return undefined; // forwardRef
@@ -72,7 +73,9 @@ function firstExported(
   return undefined;
 }
 
-/** The provider that a module exports under a token: its own, or that of a module it exports again. */
+/**
+ * The provider that a module exports under a token: its own, or one of a module that it re-exports.
+ */
 export function exportedBy(
   module: NestModule,
   token: Token,
@@ -86,7 +89,7 @@ export function exportedBy(
   return firstExported(token, exportedAgain, seen);
 }
 
-/** A class of the application, and its methods: any of them may be a handler. */
+/** A class of the application and its methods, any of which may be a handler. */
 export interface HandlerClass {
   readonly type: ReturnType<ExecutionContext['getClass']>;
   readonly methods: ReadonlyMap<string, ReturnType<ExecutionContext['getHandler']>>;
@@ -111,7 +114,7 @@ function methodsOf(prototype: object): HandlerClass['methods'] {
   return new Map(names.map((name) => [name, Reflect.get(prototype, name)]));
 }
 
-/** The class of a value, or of what a factory made. A proxy may have none. */
+/** The class of an instance, also of one that a factory made. A proxy may throw or have none. */
 function classOf(instance: unknown): unknown {
   if (!isObject(instance)) return undefined;
   try {

@@ -3,7 +3,10 @@ import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { dpopChallenge } from '../errors/auth.exception.js';
 import { connectionRequest, messageRequest, socketRequest } from './message-request.js';
 
-/** What the library needs of a request: its headers, and room for what authentication found. */
+/**
+ * The part of a request that the library uses: its headers, and symbol properties for the result of
+ * authentication.
+ */
 export interface AuthRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly raw?: { readonly rawHeaders?: readonly string[] };
@@ -17,10 +20,10 @@ interface HeaderWriter {
 }
 
 /**
- * The HTTP request behind a controller (Express, Fastify) or a GraphQL resolver; a `MessageRequest` behind a
- * subscription, a gateway or a message handler.
+ * The HTTP request behind a controller (Express, Fastify) or a GraphQL resolver; a `MessageRequest`
+ * behind a subscription, a gateway or a message handler.
  *
- * @throws AuthWiringError where there is neither a request nor a place for a token.
+ * @throws AuthWiringError if there is neither a request nor a message that could contain a token.
  */
 export function requestOf(context: ExecutionContext): AuthRequest {
   const type: string = context.getType();
@@ -36,7 +39,9 @@ export function requestOf(context: ExecutionContext): AuthRequest {
   );
 }
 
-/** What GraphQL's `context` may have returned: `request` is that of Mercurius over graphql-ws. */
+/**
+ * The result of the `context` function of GraphQL. `request` is that of Mercurius over graphql-ws.
+ */
 interface GraphqlContext {
   readonly req?: AuthRequest & { readonly res?: object };
   readonly request?: AuthRequest;
@@ -51,10 +56,11 @@ function operationRequest(context: ExecutionContext): AuthRequest | undefined {
 }
 
 /**
- * Refuses what is no HTTP request of Node, Express or Fastify: the context of a graphql-ws connection,
- * which Apollo's default `context` passes as `req`, or a Fetch request, whose headers are no properties.
+ * Checks that an object is an HTTP request of Node, Express or Fastify. It may be the context of a
+ * graphql-ws connection, which Apollo's default `context` passes as `req`, or a Fetch request,
+ * whose headers are not properties.
  *
- * @throws AuthWiringError saying what `context` has to return.
+ * @throws AuthWiringError that says what `context` has to return.
  */
 export function assertHeaders({ headers }: { readonly headers?: unknown }): void {
   const isPlain = typeof headers === 'object' && headers !== null;
@@ -71,21 +77,21 @@ export function assertHeaders({ headers }: { readonly headers?: unknown }): void
 
 const CHALLENGE = 'WWW-Authenticate';
 
-/** Requests whose client proves its key, with the algorithms of its proofs. */
+/** Requests with DPoP proofs, and the accepted algorithms of these proofs. */
 const DPOP_CLIENTS = new WeakMap<object, readonly string[]>();
 
 /**
- * Notes that a refusal of this request challenges with the scheme `DPoP` (RFC 9449 section 7.1).
+ * Makes a refusal of this request use the challenge scheme `DPoP` (RFC 9449 section 7.1).
  *
- * @param algorithms - Those of proofs, where they are known.
+ * @param algorithms - The accepted algorithms of proofs, if they are known.
  */
 export function challengeWithDpop(request: object, algorithms: readonly string[] = []): void {
   if (!DPOP_CLIENTS.has(request)) DPOP_CLIENTS.set(request, algorithms);
 }
 
 /**
- * Sets the headers of a refusal on the answer, on Express and Fastify alike. Without an HTTP response it does
- * nothing.
+ * Sets the headers of a refusal on the response of Express or Fastify. Without an HTTP response it
+ * does nothing.
  */
 export function setResponseHeaders(
   context: ExecutionContext,
@@ -105,7 +111,7 @@ function challengeTo(context: ExecutionContext, challenge: string): string {
   return algorithms === undefined ? challenge : dpopChallenge(challenge, algorithms);
 }
 
-/** The response to a controller's request or a resolver's; `undefined` behind a socket. */
+/** The HTTP response of a controller or a resolver; `undefined` behind a socket. */
 export function responseOf(context: ExecutionContext): object | undefined {
   const type: string = context.getType();
   if (type === 'http') return context.switchToHttp().getResponse<object | undefined>();
@@ -114,35 +120,41 @@ export function responseOf(context: ExecutionContext): object | undefined {
   return operation?.res ?? operation?.reply ?? operation?.req?.res;
 }
 
-/** What authenticated a request: the verified claims, and the key that verified them if it was one of ours. */
+/**
+ * The result of authentication: the verified claims, and the `kid` of the key that verified them,
+ * if it was one of ours.
+ */
 interface Authenticated {
   readonly claims: object;
   readonly kid: string | undefined;
 }
 
 /**
- * Our own place on the request: `user` belongs to the application, which may put anything there. One place
- * for both, because each one more costs Express 5 µs on Node 20.
+ * The property of the request that has the result. `user` is not used, because the application may
+ * assign anything to it, and logout and revocation checks rely on verified claims. It is one
+ * property for both values, because each further property costs Express 5 µs on Node 20.
  */
 const AUTHENTICATED = Symbol.for('nestjs-logout:authenticated');
 
-/** The verified claims of the token that authenticated a request; `undefined` where none did. */
+/** The verified claims of the token that authenticated a request; `undefined` if there was none. */
 export function claimsOf<Claims extends object>(request: AuthRequest): Claims | undefined {
   return (request[AUTHENTICATED] as Authenticated | undefined)?.claims as Claims | undefined;
 }
 
-/** The kid of the key that verified these claims; `undefined` where our strategy did not. */
+/**
+ * The `kid` of the key that verified these claims; `undefined` if our strategy did not verify them.
+ */
 export function kidOfRequest(request: AuthRequest): string | undefined {
   return (request[AUTHENTICATED] as Authenticated | undefined)?.kid;
 }
 
 /**
- * The `kid` of the key that verified these claims, for a watched connection: `revokeKey()` ends the tokens of
- * one key, and claims do not name it. Copies of the claims are not in it.
+ * The `kid` of the key that verified a claims object, for watched connections: `revokeKey()`
+ * revokes the tokens of one key, and claims do not contain it. A copy of the claims has no entry.
  */
 export const KID_OF_CLAIMS = new WeakMap<object, string>();
 
-/** Called by whatever authenticated a request, after the last check. */
+/** Stores the result of authentication. Call it only after the last check. */
 export function rememberClaims(request: AuthRequest, claims: object, kid?: string): void {
   request[AUTHENTICATED] = { claims, kid } satisfies Authenticated;
 }

@@ -3,9 +3,9 @@ import { AuthException } from '../errors/auth.exception.js';
 import { grpcMetadata } from './message-request.js';
 
 /**
- * Throws a refusal in the form that the transport passes on to its client. Nest calls no global filter behind
- * a gateway, and none behind a message handler of a hybrid application without `inheritAppConfig`. There an
- * HttpException would become "Internal server error".
+ * Throws a refusal in the form that the transport sends to its client. Nest calls no global filter
+ * behind a gateway, and none behind a message handler of a hybrid application without
+ * `inheritAppConfig`. There an HttpException would become "Internal server error".
  */
 export function throwTo(host: ArgumentsHost, thrown: unknown): Promise<never> {
   if (thrown instanceof AuthException) {
@@ -16,16 +16,20 @@ export function throwTo(host: ArgumentsHost, thrown: unknown): Promise<never> {
   throw thrown;
 }
 
-/** What the client of a gateway gets in the event `exception`; `status` as Nest has it. */
+/** The payload of the event `exception` that a client of a gateway gets. Nest defines `status`. */
 export function socketBody(refusal: AuthException): object {
   return { status: 'error', ...(refusal.getResponse() as object) };
 }
 
-/** What the caller of a message handler gets: the body, and over gRPC a status with metadata. */
+/**
+ * The error that the caller of a message handler gets: the body, and over gRPC a status with
+ * metadata.
+ */
 export function callerError(host: ArgumentsHost, refusal: AuthException): object {
   const sent = grpcMetadata(host.getArgs());
   if (sent === undefined) return refusal.getResponse() as object;
-  // The application's copy of the class.
+  // The class of the incoming metadata is used, because the application may have another copy of
+  // @grpc/grpc-js.
   const metadata = new (sent.constructor as new () => { set(name: string, value: string): void })();
   const { code, reason, maxAge, headers, message } = refusal;
   metadata.set('code', code);
@@ -41,7 +45,7 @@ export function callerError(host: ArgumentsHost, refusal: AuthException): object
   };
 }
 
-/** HTTP status -> gRPC status: INVALID_ARGUMENT, UNAUTHENTICATED and so on. */
+/** Maps HTTP status codes to gRPC status codes: INVALID_ARGUMENT, UNAUTHENTICATED and so on. */
 const GRPC_STATUS: Readonly<Record<number, number>> = {
   400: 3,
   401: 16,
@@ -54,8 +58,8 @@ const GRPC_STATUS: Readonly<Record<number, number>> = {
 
 const GRPC_INTERNAL = 13;
 
-// The classes are imported when they are needed: an application without gateways does not have them. Where
-// they cannot be found the refusal is thrown as it is.
+// The classes are imported when they are needed, because an application without gateways does not
+// have them. If they cannot be imported, the refusal is thrown unchanged.
 
 async function throwToSocket(refusal: AuthException): Promise<never> {
   let thrown: Error = refusal;
@@ -78,8 +82,9 @@ async function throwToCaller(host: ArgumentsHost, refusal: AuthException): Promi
 }
 
 /**
- * Refuses what `@GrpcStreamCall()` handles, where the only argument is the call, or the call and a callback.
- * What is thrown there becomes an unhandled rejection: each anonymous call would end the process.
+ * Refuses a call to a `@GrpcStreamCall()` handler, whose arguments are the call and, for some, a
+ * callback. An exception there becomes an unhandled rejection, so any unauthenticated call would
+ * crash the process.
  */
 function endStreamCall([call, done]: readonly unknown[], error: object): boolean {
   if (grpcMetadata([call]) === undefined) return false;

@@ -17,30 +17,33 @@ import type { LoginResult } from './login-context.js';
 import type { RefreshToken } from './refresh-token.js';
 import { accessTtlOf } from './session-store.service.js';
 
-/** Lifetimes are shortened by up to this share, so that clients that logged in together refresh apart. */
+/**
+ * Lifetimes are shortened by a random share up to this, so that clients that logged in together refresh apart.
+ */
 const JITTER = 0.02;
 
 /** When a client should refresh, as a share of the token's lifetime. */
 const REFRESH_AT = 0.9;
 
-/** Claims of an application. */
+/** The claims that an application adds. */
 type Claims = Readonly<Record<string, unknown>>;
 
 /** A signed access token and its times. */
 export interface SignedAccessToken {
   readonly text: string;
   readonly kid: string;
-  /** Seconds. */
+  /** Seconds until the token expires. */
   readonly expiresIn: number;
-  /** Epoch ms. */
+  /** When a client should refresh (epoch ms). */
   readonly refreshAt: number;
-  /** What the row of the session keeps of its client; `undefined` where nothing is bound. */
+  /** What the row of the session stores about its client; `undefined` if nothing is bound. */
   readonly bound: BoundRow | undefined;
 }
 
 /**
- * Signs the access tokens of sessions, or has opaque ones issued (option `accessTokens`). It is the only place that makes tokens of the type `at+jwt`, or,
- * for old instances during a migration, tokens as the recipe makes them (option `legacy`).
+ * Signs the access tokens of sessions, or has opaque ones issued (option `accessTokens`). Only this class makes
+ * tokens of the type `at+jwt` (RFC 9068), or tokens in the format of the passport recipe (option `legacy`). Specified
+ * in docs/requirements.md, "Access tokens".
  */
 @Injectable()
 export class AccessTokenSigner {
@@ -52,16 +55,16 @@ export class AccessTokenSigner {
   ) {}
 
   /**
-   * Everything that may fail is done here, before anything is stored or consumed.
+   * Makes an access token. Everything that may fail is done here, before anything is stored or consumed.
    *
-   * @param session - Its absolute end is one that no token outlives (RT-09).
-   * @param since - The `gen` and the times of the token: read before its authority was checked (G1, G2).
+   * @param session - No token outlives its absolute end (RT-09).
+   * @param since - The `gen` and the time of the token, read before its authority was checked (G1, G2).
    * @param client - What the token is bound to.
-   * @param given - Claims that a login brought; without them the application is asked (option `claims`).
+   * @param given - The claims of a login. Without them the option `claims` is called.
    * @returns `null` when the application says that there is no such account.
-   * @throws AuthWiringError for claims that look like secrets or that are the library's own, and for a token
-   * that does not fit into its cookie.
-   * @throws AuthUnavailableException `no_signing_key`.
+   * @throws AuthWiringError for claims that look like secrets or that the library sets, and for a token that
+   * does not fit into its cookie.
+   * @throws AuthUnavailableException `no_signing_key` if no key may sign.
    */
   async sign(
     session: Omit<SessionRow, 'kid' | 'jkt' | 'network'>,
@@ -117,13 +120,13 @@ export class AccessTokenSigner {
   }
 }
 
-/** The claims with what they are bound to, as a digest under the key that signs them. */
+/** Adds the claim `cnf` (RFC 7800): what the token is bound to, as a digest under the key that signs it. */
 function boundBy(client: BoundClient | undefined, key: AuthKey, payload: Claims): Claims {
   const cnf = client?.confirmation(key);
   return cnf === undefined ? payload : { ...payload, cnf };
 }
 
-/** What a cookie of 4,096 bytes holds beside its name and attributes. */
+/** What a cookie of 4,096 bytes can hold besides its name and attributes. */
 const COOKIE_LIMIT = 3_900;
 
 /** A browser silently drops a longer cookie (RFC 6265 section 6.1), and the client would have no token. */
@@ -138,9 +141,10 @@ function assertFitsCookie(text: string, delivery: Delivery): void {
 /**
  * Makes the answer of a login or a refresh.
  *
- * @param token - The refresh token; `undefined` where there are none (`refreshTokenTtl: 0`).
+ * @param token - The refresh token; `undefined` if there is none (`refreshTokenTtl: 0`).
  * @param tokenEnd - When it expires (epoch ms), and the session with it if it is not refreshed.
- * @param now - The database's time of the answer (epoch ms): passwords and claims may take long.
+ * @param now - The database's time of the answer (epoch ms), because checking passwords and claims may take
+ * long.
  */
 export function loginResultOf(
   { text, expiresIn, refreshAt, bound }: SignedAccessToken,
@@ -168,11 +172,11 @@ function secondsUntil(end: number, now: number): number {
 }
 
 /**
- * The result of a refresh that gives the same successor again.
+ * The result of a refresh that returns the same successor again.
  *
- * Where that successor was replaced meanwhile, another tab is a step ahead. This one can catch up while
- * that step is within its grace. A browser's one cookie already holds the later token, and must not be
- * set back.
+ * If that successor was replaced meanwhile, another tab is one step ahead. This one can catch up within the grace of
+ * that step, so it should refresh now. In a browser the cookie already has the later token and must not be
+ * overwritten with the older one.
  */
 export function repeatedResultOf(
   signed: SignedAccessToken,
@@ -226,8 +230,8 @@ export function assertSignable(claims: Claims, allowed: readonly string[]): void
  * Asks the application for the claims of an account's next token.
  *
  * @returns `null` when the application says that there is no such account.
- * @throws AuthWiringError for an answer that is neither an object of claims nor `null`: a look-up that
- * finds nothing, or a forgotten `return`, must not give a token without claims to a deleted account.
+ * @throws AuthWiringError for a result that is neither an object nor `null`: a forgotten `return`, or a look-up
+ * that finds nothing, must not give a deleted account a token.
  */
 async function claimsOf(
   given: ApplicationMethod<ClaimsSource> | undefined,
@@ -236,7 +240,7 @@ async function claimsOf(
 ): Promise<Claims | null> {
   if (given === undefined) return {};
   const source = given.source ?? given.find();
-  // What an application without types gives is not known.
+  // An application without TypeScript may return anything.
   const answer: unknown = await source.claims(subject, context);
   if (answer === null) return null;
   if (typeof answer === 'object' && !Array.isArray(answer)) return answer as Claims;
@@ -250,7 +254,7 @@ async function claimsOf(
   );
 }
 
-/** Words, and pairs of words, that mark a name as secret wherever they occur in it. */
+/** Words and pairs of words that make a name secret wherever they occur in it. */
 const ANYWHERE = new Set(
   (
     'secret secrets credential credentials pwd otp totp cvv cvc iban ssn socialsecurity ' +
@@ -290,7 +294,7 @@ function isSecretive(name: string): boolean {
   );
 }
 
-/** `apiKey`, `API_KEY` and `api-key` are the words `api` and `key`; digits are no words. */
+/** `apiKey`, `API_KEY` and `api-key` all have the words `api` and `key`. Digits are ignored. */
 function wordsOf(name: string): string[] {
   const words = name.match(/\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+/gu) ?? [];
   return words.map((word) => word.toLowerCase());

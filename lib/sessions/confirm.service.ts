@@ -22,29 +22,30 @@ import { assertCurrent } from './login.service.js';
 import { newestCutoff } from './rotate.js';
 import { endOf, refusalOf, SessionStore, type StoredSessions } from './session-store.service.js';
 
-/** What a {@link SessionService.confirm} can have beside its token. @publicApi */
+/** The options of {@link SessionService.confirm}. @publicApi */
 export interface ConfirmContext {
   /**
-   * How the new access token is delivered. Where the login was delivered in another way it is refused.
+   * How the new access token is delivered. It must be the delivery of the login, otherwise the call
+   * is refused with `token_invalid`.
    *
-   * @default as at the login
+   * @default the delivery of the login
    */
   readonly delivery?: Delivery | undefined;
-  /** The address of the client, where the option `binding.ip` binds tokens to it. */
+  /** The IP address of the client. The option `binding.ip` needs it. */
   readonly ip?: string | undefined;
-  /** The request in which it happens, for the audit. */
+  /** The id of the request, for the audit. */
   readonly requestId?: string | undefined;
 }
 
-/** The session of the token, whether it is there or not. */
+/** The session that the token claims to belong to. It may not exist. */
 type Confirmed = Pick<SessionRow, 'subject' | 'sid'>;
 
-/** A session that is confirmed, or why nothing was changed. */
+/** The outcome of a confirmation: confirmed, or why nothing was changed. */
 type ConfirmOutcome =
   | { readonly kind: 'confirmed' | 'locked' | 'disabled' | 'superseded' }
   | { readonly kind: 'ended'; readonly reason: RevocationReason };
 
-/** Renews the authentication of a session that goes on: step-up (RFC 9470). */
+/** Renews the time of authentication of an open session: step-up authentication (RFC 9470). */
 @Injectable()
 export class ConfirmService {
   constructor(
@@ -73,10 +74,11 @@ export class ConfirmService {
         message: 'The token belongs to no session of this application.',
       });
     }
-    // Before the password is compared, as at a login: a change of it revokes what is signed here (G1).
+    // The position is read before the password is compared, as at a login. If the password changes
+    // meanwhile, that event revokes the new token (G1).
     const since = await this.positions.read();
     const who = await authenticate();
-    // The password of another account proves nothing about this one.
+    // The password of another account must not confirm this session.
     const isSame = who && subjectOf(who.subject, 'sessions.confirm()') === sub;
     if (!isSame) {
       this.meter.refusals.credentials_invalid++;
@@ -90,11 +92,15 @@ export class ConfirmService {
     await this.renew(session, since, signed, context);
     const now = this.positions.databaseNow();
     const result = loginResultOf(signed, session, undefined, session.idleUntil, now);
-    // No refresh token, but the access cookie lasts as long as that of the one there is.
+    // There is no new refresh token. The access cookie lasts as long as the existing refresh
+    // cookie.
     return { ...result, refreshExpiresIn: result.idleExpiresIn };
   }
 
-  /** Before anything is written: without a key, or with bad claims, nothing is changed. */
+  /**
+   * Signs the token before anything is written, so that a missing key or invalid claims change
+   * nothing.
+   */
   private async sign(
     session: SessionRow,
     since: LogPosition,
@@ -106,7 +112,8 @@ export class ConfirmService {
         message: 'The session sends its tokens in another way (cookies or bodies).',
       });
     }
-    // The new token is bound as the session is: whoever has the old one alone gains nothing.
+    // The new token gets the binding of the session, so a stolen access token alone cannot be
+    // exchanged for an unbound one.
     const bound = this.binding?.ofRefresh(session, context, session.jkt ?? undefined);
     this.binding?.checkAddress(session, context);
     const again = { ...session, authTime: since.now };
@@ -115,7 +122,12 @@ export class ConfirmService {
     return signed;
   }
 
-  /** @throws AuthException for a session or an account that has ended since the token was verified. */
+  /**
+   * Writes the new time of authentication.
+   *
+   * @throws AuthException for a session or an account that was revoked since the token was
+   * verified.
+   */
   private async renew(
     session: SessionRow,
     since: LogPosition,
@@ -123,7 +135,8 @@ export class ConfirmService {
     context: ConfirmContext,
   ): Promise<void> {
     const { subject: sub, sid, gen } = session;
-    // H1: a failover may have lost events that this instance knows; they still count.
+    // The database may have lost events in a failover that this instance still knows. They count
+    // too (H1).
     const known = this.index.find({ iss: this.options.issuer, sub, sid, gen }, undefined, true);
     const outcome = await this.store.write((of) =>
       confirmed(of, session, since, signed, known?.reason),
@@ -141,7 +154,7 @@ export class ConfirmService {
   }
 
   private async find(sub: string, sid: string): Promise<SessionRow | undefined> {
-    // What a caller's transaction has ended counts from its commit on (C5).
+    // A session that a caller's transaction revoked counts as revoked from its commit on (C5).
     await this.log.settlePending();
     const { issuer } = this.options;
     const key = this.keys.hex('session', issuer, sid);
@@ -171,9 +184,9 @@ export class ConfirmService {
 }
 
 /**
- * Raises the session's time of authentication if the session goes on. It takes the lock that a logout and a
- * refresh take, so a logout is either seen here or waits until this has committed (RT-08). Run again after
- * a lost answer to COMMIT it writes the same.
+ * Raises the session's time of authentication if the session is open. It takes the same lock as a
+ * logout and a refresh, so a logout is either seen here or waits until this transaction has
+ * committed (RT-08). If it runs again after a lost answer to COMMIT, it writes the same values.
  */
 function* confirmed(
   of: StoredSessions,
@@ -184,7 +197,8 @@ function* confirmed(
 ): Transaction<ConfirmOutcome> {
   const { statements, dialect } = of;
   if (dialect.forUpdate !== '') yield statements.lockSession(key);
-  // In statements of their own, after the lock: what was read before may be old by then.
+  // These reads follow the lock in statements of their own, because anything read before it may be
+  // outdated.
   const { rows } = yield statements.findByKey(key);
   const session = rows[0] && sessionOf(rows[0]);
   const judgement = yield* of.judge(subjectKey);
@@ -193,15 +207,17 @@ function* confirmed(
   if (session === undefined) return { kind: 'ended', reason: 'unspecified' };
   const reason = endOf(session, judgement) ?? knownEnd;
   if (reason !== undefined) return { kind: 'ended', reason };
-  // Too long without a refresh: nothing was revoked, but the session is over.
+  // The session was not refreshed for too long. It was not revoked, but has expired.
   if (session.idleUntil <= judgement.now) return { kind: 'ended', reason: 'unspecified' };
-  // The account changed while the password was compared, and spared this session: compare again.
+  // An act on the account came while the password was compared, with this session as its exception.
+  // The password may have changed, so it has to be compared again.
   if (newestCutoff(judgement) > since.position) return { kind: 'superseded' };
-  // Another confirmation may have read its position later and come first. A time that is still ahead was
-  // written before the database's clock was set back.
+  // Another confirmation with a later position may have been written first, so the time must not
+  // decrease. A stored time in the future was written before the database's clock was set back, and
+  // is cut to now.
   const before = Math.min(session.authTime ?? session.createdAt, judgement.now);
   const authTime = Math.max(before, since.now);
-  // The digest of the address is under the key that signs.
+  // The digest of the address depends on the signing key, so it is stored with the new `kid`.
   const { network } = bound ?? session;
   yield* writeEach([statements.confirm(key, { authTime, kid, network })]);
   return { kind: 'confirmed' };

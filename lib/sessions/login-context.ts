@@ -14,7 +14,10 @@ import type { LogPosition } from '../revocation/log/log-positions.service.js';
 
 /** The account that logged in. */
 export interface AuthenticatedSubject {
-  /** The account: a string, number or bigint, kept as a string of 1 to 255 characters. */
+  /**
+   * The id of the account: a string, number or bigint. It becomes the claim `sub`, a string of 1 to
+   * 255 characters.
+   */
   readonly subject: string | number | bigint;
   /**
    * Further claims of the first access token. Anyone who has the token can read them. Refreshed tokens get
@@ -34,24 +37,32 @@ export type Authenticate = () =>
  * @publicApi
  */
 export interface ClientContext {
-  /** The kind of client, such as `'web'` or `'tv'`. Limits and lifetimes depend on it, and a refresh must name the same one. */
+  /**
+   * The kind of client, such as `'web'` or `'tv'`. Limits and lifetimes depend on it. If a refresh
+   * passes it, it must be the same. At most 255 characters are kept.
+   */
   readonly client?: string | undefined;
-  /** The owner's name for the device. At most 255 characters are kept. */
+  /** A name of the device that the owner recognises. At most 255 characters are kept. */
   readonly device?: string | undefined;
   /**
-   * The address by the framework's trusted-proxy setting; it is stored without its last part. The option
-   * `binding.ip` needs it.
+   * The IP address of the client, as your framework determines it behind proxies (Express `trust
+   * proxy`). It is stored without its last part. The option `binding.ip` needs it.
    */
   readonly ip?: string | undefined;
   /** At most 255 characters are kept. */
   readonly userAgent?: string | undefined;
-  /** How the refresh token is delivered; it is accepted in no other way. Default `'body'`. */
+  /**
+   * How the refresh token is delivered. It is accepted only in the same way: a token from a cookie
+   * is refused in a body.
+   *
+   * @default 'body'
+   */
   readonly delivery?: Delivery | undefined;
-  /** The request in which it happens, for the audit. */
+  /** The id of the request, for the audit. */
   readonly requestId?: string | undefined;
   /**
-   * The HTTP request, whose header `DPoP` binds the tokens to the client's key (option `binding.dpop`).
-   * Without it they are bearer tokens.
+   * The HTTP request. Its header `DPoP` binds the tokens to the key of the client (option
+   * `binding.dpop`, RFC 9449). Without it the tokens are bearer tokens.
    */
   readonly dpop?: DpopRequest | undefined;
 }
@@ -67,11 +78,11 @@ export interface ClientContext {
  */
 export interface RefreshContext extends ClientContext {
   /**
-   * Proves that a retry comes from the same client: 22 to 255 random visible ASCII characters, such as a
-   * UUID. The client makes one for each refresh token, stores both before it first sends the token, and sends
-   * the same key with each retry. If the response was lost, a retry then gets the same result for as long as
-   * the old token is valid. Without a key a retry works only within `refreshGrace`; a later one ends the
-   * session.
+   * Proves that a retry comes from the same client: 22 to 255 random visible ASCII characters, such
+   * as a UUID. The client makes one for each refresh token, stores both before it first sends the
+   * token, and sends the same key with each retry. If the response was lost, a retry then gets the
+   * same result for as long as the old token is valid. Without a key a retry works only within
+   * `refreshGrace`, and a later one revokes the session.
    *
    * Only a digest of the key is stored.
    */
@@ -89,7 +100,10 @@ export interface LoginContext extends ClientContext {
    * @throws AuthException 400 `invalid_request` for an empty or longer string.
    */
   readonly grant?: string | undefined;
-  /** The id of the session that this browser had before. It ends, which prevents session fixation. */
+  /**
+   * The id of the session that this browser had before. It is revoked, so that an attacker cannot
+   * keep using a session from before the login (session fixation).
+   */
   readonly replaces?: string | undefined;
   /**
    * `false` for a browser that must not remember the login: its cookies expire when the browser closes, also
@@ -130,7 +144,10 @@ export interface LoginContext extends ClientContext {
 
 /** The options of a login whose password was checked before `login()` was called. */
 export interface LoginSince extends LoginContext {
-  /** `await sessions.position()`, taken before the password was compared. */
+  /**
+   * The result of `await sessions.position()`, called before the password was compared. It is valid
+   * for one hour.
+   */
   readonly since: LogPosition;
 }
 
@@ -143,7 +160,10 @@ export interface LoginResult {
   readonly refreshAt: number;
   /** The id of the session: the claim `sid`, for `logoutSession`. It is not a secret. */
   readonly sessionId: string;
-  /** Opaque; send it to `refresh` once. Absent if `refreshTokenTtl` is 0. */
+  /**
+   * The refresh token: an opaque string to send to `refresh` once. Absent if `refreshTokenTtl` is
+   * 0.
+   */
   readonly refreshToken?: string;
   /** Seconds until the refresh token expires. */
   readonly refreshExpiresIn?: number;
@@ -157,14 +177,14 @@ export interface LoginResult {
   readonly persistent?: false;
 }
 
-/** Visible ASCII; 22 random characters of base64url hold 128 bits. */
+/** Visible ASCII. 22 random characters of base64url have 128 bits. */
 const SHAPE = /^[\x21-\x7e]{22,255}$/;
 
 /**
- * Checks the key with which a client proves that its retry is a retry.
+ * Checks an idempotency key, by which a client proves that a request is its own retry.
  *
- * @throws AuthException 400 `idempotency_key_invalid`. It is refused before anything is consumed: a
- * client that believes that its key counts must not find out when it needs it.
+ * @throws AuthException 400 `idempotency_key_invalid`. It is refused before anything is consumed.
+ * Otherwise the client would learn that its key is invalid only when it needs it for a retry.
  */
 export function idempotencyKeyOf(given: unknown): string | undefined {
   if (given === undefined) return undefined;
@@ -174,22 +194,25 @@ export function idempotencyKeyOf(given: unknown): string | undefined {
 
 const SECOND = 1_000;
 
-/** What one login may shorten. */
+/** The lifetimes that one login may shorten. */
 export type AskedLifetimes = Pick<
   LoginContext,
   'sessionTtl' | 'sessionIdleTtl' | 'refreshTokenTtl' | 'accessTokenTtl'
 >;
 
-/** Lifetimes of one login, and what is stored of them; `null`: each refresh goes by the options. */
+/**
+ * The lifetimes of one login (ms). `null`: nothing is stored, and each refresh uses the options.
+ */
 export interface LoginLifetimes extends Lifetimes {
   readonly accessTtl: number | null;
   readonly storedIdleTtl: number | null;
 }
 
 /**
- * How long a login is good: by its client, and what it asks for where that is shorter.
+ * The lifetimes of a login: those of its client, or those that it asks for where they are shorter.
  *
- * @throws AuthWiringError for what is no duration, and for less than a second.
+ * @throws AuthWiringError for a value that is not a duration in whole seconds, and for less than a
+ * second.
  */
 export function lifetimesOf(
   client: string | null,
@@ -229,7 +252,10 @@ function durationOf(
   );
 }
 
-/** What no login with a client that the request named may exceed; `undefined`: there are no lifetimes by client. */
+/**
+ * The longest lifetimes of a login whose client name comes from the request, and may be forged.
+ * `undefined` if the option `lifetimes` is not set.
+ */
 export function mostOfAnyClient(
   lifetimes: ResolvedAuthOptions['lifetimes'],
 ): AskedLifetimes | undefined {

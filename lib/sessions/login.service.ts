@@ -29,14 +29,18 @@ import { SessionStore, storedClientOf } from './session-store.service.js';
 import { newSession } from './start-session.js';
 
 /**
- * For how long a position is good for a login (ms). The cut-offs of an account are kept for longer, so a
- * login never misses one that revoked its account in the meantime.
+ * How long a position may be used for a login (ms). The cut-offs of an account are kept for longer,
+ * so a login never misses one that revoked its account meanwhile.
  */
 const POSITION_LIFE = 3_600_000;
 
 const OVERTAKEN = 'The client or the grant was logged out during this login. Log in again.';
 
-/** @throws AuthUnavailableException `storage_unavailable` where it is too long ago that the position was read. */
+/**
+ * Checks that a position is at most one hour old.
+ *
+ * @throws AuthUnavailableException `storage_unavailable` if it is older.
+ */
 export function assertCurrent(since: LogPosition, now: number): void {
   if (now - since.now <= POSITION_LIFE) return;
   throw refusal('storage_unavailable', {
@@ -44,7 +48,10 @@ export function assertCurrent(since: LogPosition, now: number): void {
   });
 }
 
-/** Starts sessions: RT, G1 and G2 of docs/requirements.md and docs/protocol.md. */
+/**
+ * Starts sessions. Specified in docs/requirements.md, "Refresh tokens", and docs/protocol.md, G1
+ * and G2.
+ */
 @Injectable()
 export class LoginService {
   private readonly logger = new Logger('SessionService');
@@ -68,7 +75,8 @@ export class LoginService {
     who: AuthenticatedSubject | Authenticate,
     context: LoginContext | LoginSince,
   ): Promise<LoginResult | null> {
-    // Before the password: a client that cannot be bound learns nothing of it.
+    // The binding is checked before the password, so a client that cannot be bound learns nothing
+    // about the password.
     const bound = this.binding?.ofLogin(context, await this.binding.proveKey(context));
     if (typeof who === 'function') {
       const since = await this.positions.read();
@@ -101,7 +109,8 @@ export class LoginService {
     const subject = subjectOf(given, 'sessions.login()');
     const sid = randomUUID();
     const row = this.sessionRow(subject, sid, since, context);
-    // Signed before it is stored: without a signing key, or with bad claims, no session is left over.
+    // The token is signed before the session is stored, so that a missing key or invalid claims
+    // leave no session behind.
     const signed = await this.signer.sign(row, since, bound, 'login', claims);
     if (signed === null) throw this.refuse('account_disabled', subject, context);
     this.warnOfLostClaims(claims);
@@ -115,12 +124,13 @@ export class LoginService {
     if (outcome === 'locked' || outcome === 'disabled') {
       throw this.refuse(`account_${outcome}`, subject, context);
     }
-    // A login that a logout everywhere overtook is revoked, and ends no other session.
+    // If a logout everywhere came after the position was read, this login is revoked from the
+    // start. It must not revoke other sessions.
     if (outcome !== 'overtaken') {
       if (session.client !== null || session.grantId !== null) {
         await this.refuseOvertaken(session, context);
       }
-      // RT-10: and the session that the same browser held before.
+      // The session that the same browser had before is revoked too (RT-10).
       const others = replaces === undefined ? outcome : [...outcome, replaces];
       const why = { reason: 'newer_login', requestId } as const;
       if (others.length > 0) await this.writer.endSessions(others, why);
@@ -129,7 +139,10 @@ export class LoginService {
     return loginResultOf(signed, session, token, session.idleUntil, this.positions.databaseNow());
   }
 
-  /** All times of the row start where its position was read (G2). Without refresh tokens it is idle at once. */
+  /**
+   * The row of a new session. All its times start at the time of its position (G2). Without refresh
+   * tokens `idleUntil` is not after that time.
+   */
   private sessionRow(
     subject: string,
     sid: string,
@@ -165,8 +178,8 @@ export class LoginService {
   }
 
   /**
-   * G1: a logout of its client or grant that came while the credentials were checked. The session ends, and
-   * its tokens are never handed out.
+   * Refuses the login if its client or grant was logged out while the credentials were checked
+   * (G1). The session is revoked, and its tokens are not returned.
    */
   private async refuseOvertaken(session: SessionRow, context: LoginContext): Promise<void> {
     const reason = await overtakenBy(this.store, this.keys, session);
@@ -176,7 +189,10 @@ export class LoginService {
     throw this.refuse('session_ended', subject, context, { reason, message: OVERTAKEN });
   }
 
-  /** `undefined`: those of the options, and nothing of them is stored. */
+  /**
+   * The lifetimes of this login. `undefined` if those of the options apply, so that none are
+   * stored.
+   */
   private ownLifetimes(client: string | null, context: LoginContext): LoginLifetimes | undefined {
     const { sessionTtl, sessionIdleTtl, refreshTokenTtl, accessTokenTtl } = context;
     const asked = sessionTtl ?? sessionIdleTtl ?? refreshTokenTtl ?? accessTokenTtl;
@@ -208,7 +224,10 @@ export class LoginService {
 
 type UnsignedRow = Omit<SessionRow, 'kid' | 'jkt' | 'network'>;
 
-/** The row with what its first access token decides. Without refresh tokens the session is as long as that. */
+/**
+ * The row with the values of its first access token. Without refresh tokens the session expires
+ * with that token.
+ */
 function signedRow(
   unsigned: UnsignedRow,
   { kid, expiresIn, bound }: SignedAccessToken,

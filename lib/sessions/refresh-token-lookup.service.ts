@@ -16,15 +16,20 @@ import {
 } from './refresh-token.js';
 import { type LookedUpToken, SessionStore } from './session-store.service.js';
 
-/** How much of a database one kind of look-up may take. */
+/** How much load one kind of look-up may put on the database. */
 interface LaneLimits {
-  /** Keys in one statement; one statement is in flight at a time. */
+  /** The most keys in one statement. One statement is in flight at a time. */
   readonly batch: number;
-  /** Keys that wait for the next statements; a caller beyond them is refused at once. */
+  /**
+   * The most keys that may wait for the next statements. A caller beyond that is refused at once.
+   */
   readonly queue: number;
 }
 
-/** Clients that were refused together retry apart (s). */
+/**
+ * The range of the random `Retry-After` (s), so that clients that were refused together do not
+ * retry together.
+ */
 const RETRY_AFTER = [1, 5] as const;
 
 interface Caller<T> {
@@ -33,20 +38,25 @@ interface Caller<T> {
 }
 
 /**
- * Looks keys up in batches, one statement at a time. All callers together use one connection, and a
- * caller never gets the result of a statement that was sent before its call.
+ * Looks up keys in batches, one statement at a time, so that all callers together use one
+ * connection. A caller never gets the result of a statement that was sent before its call, because
+ * it could miss a logout.
  */
 export class LookupLane<T> {
   private readonly waiting = new Map<string, Caller<T>[]>();
   private isRunning = false;
 
-  /** @param look - One statement: what was found, by key. */
+  /** @param look - Runs one statement, and returns what was found, by key. */
   constructor(
     private readonly look: (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>,
     private readonly limits: LaneLimits,
   ) {}
 
-  /** @throws AuthUnavailableException `storage_unavailable` when the queue is full. */
+  /**
+   * Looks up a key in the next batch.
+   *
+   * @throws AuthUnavailableException `storage_unavailable` if the queue is full.
+   */
   find(key: string): Promise<T | undefined> {
     const callers = this.waiting.get(key) ?? [];
     if (callers.length === 0 && this.waiting.size >= this.limits.queue) {
@@ -83,18 +93,25 @@ export class LookupLane<T> {
   }
 }
 
-/** Tokens that this application made: the queue holds as many as its clients present at once. */
+/**
+ * The limits for tokens that this application made: the queue holds as many as its clients may
+ * present at once.
+ */
 export const OWN = { batch: 500, queue: 10_000 } as const;
 
-/** All other texts: few at a time, so that a flood of them costs the database almost nothing. */
+/**
+ * The limits for all other texts: few at a time, so that a flood of them puts almost no load on the
+ * database.
+ */
 export const STRANGERS = { batch: 100, queue: 200 } as const;
 
 /**
- * Looks refresh tokens up, and makes new ones that it will recognise.
+ * Looks up refresh tokens, and makes new ones with a check value by which it recognises them.
  *
- * A token with a right check value waits with others like it. Any other text waits in a lane of its own.
- * It may be a token of an earlier release or of a removed key, which is still valid; or one of a million
- * random texts, which must not keep any client from refreshing or logging out.
+ * A token with a correct check value waits in one queue, any other text in another one. Another
+ * text may be a token of an earlier release or of a removed key, which is still valid. Or it may be
+ * one of a million random texts of an attacker, which must not delay the refreshes and logouts of
+ * clients.
  */
 @Injectable()
 export class RefreshTokenLookup {
@@ -115,16 +132,17 @@ export class RefreshTokenLookup {
   }
 
   /**
-   * A token with its session, whether that has ended or not; `undefined` for any other text.
+   * Finds a token with its session, whether the session has ended or not. `undefined` for any other
+   * text.
    *
-   * @throws AuthUnavailableException `storage_unavailable`, also for a text without a right check value
-   * while too many of those are waiting.
+   * @throws AuthUnavailableException `storage_unavailable`, also for a text without a correct check
+   * value while too many of those are waiting.
    */
   async present(token: string): Promise<LookedUpToken | undefined> {
     if (!isRefreshToken(token)) return undefined;
     const found = await this.look(token);
     if (found?.isEnding !== true) return found;
-    // Its end was committed in a caller's transaction and counts from then on (C5).
+    // A caller's transaction has committed its revocation, which counts from that commit on (C5).
     await this.log.settlePending();
     const again = await this.look(token);
     if (again?.isEnding !== true) return again;
@@ -133,12 +151,15 @@ export class RefreshTokenLookup {
     return { ...again, session: { ...again.session, ...ended } };
   }
 
-  /** The session that a token belongs to, as {@link present}. */
+  /** Finds the session of a token, as {@link present}. */
   async find(token: string): Promise<SessionRow | undefined> {
     return (await this.present(token))?.session;
   }
 
-  /** The tokens that this application made, by their check values, and at most `others` other texts. */
+  /**
+   * Selects the tokens that this application made, by their check values, and at most `others`
+   * other texts.
+   */
   worthLookingUp(texts: readonly string[], others: number): string[] {
     const keys = this.checkKeys();
     const own = new Set(
@@ -148,8 +169,9 @@ export class RefreshTokenLookup {
   }
 
   /**
-   * Notes that a token was presented in a logout that has been committed: if its predecessor is
-   * presented later, that is reported as reuse. The logout counts without this, so nothing fails here.
+   * Records that a token was used for a committed logout. If its predecessor is presented later,
+   * that is reported as reuse. The logout is in effect without this record, so a failure is
+   * ignored.
    */
   async usedInLogout(token: string): Promise<void> {
     const digest = refreshTokenDigest(token);
@@ -162,7 +184,7 @@ export class RefreshTokenLookup {
     return lane.find(refreshTokenDigest(token)).catch(this.meter.refusedEach);
   }
 
-  /** The keys of check values, the one of new tokens first. @internal */
+  /** The keys of check values. The first one is for new tokens. @internal */
   checkKeys(): CheckKey[] {
     return this.keys.secretHalves().map((key) => {
       let derived = this.derived.get(key);

@@ -10,19 +10,19 @@ import {
 } from 'node:crypto';
 import { deriveKey } from '../options/key-material.js';
 
-/** 192 random bits: not a UUID and not a JWT (ASVS 5.0 7.2.3). */
+/** 192 random bits, more than the 128 bits that ASVS 5.0 requires (7.2.3). */
 const RANDOM_BYTES = 24;
-/** The check value behind them: long enough that it cannot be guessed without a key. */
+/** The length of the check value after them, which cannot be guessed without a key. */
 const CHECK_BYTES = 8;
 const SHAPE = /^[A-Za-z0-9_-]{43}$/;
 const CIPHER = 'aes-256-gcm';
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** A refresh token as its holder has it. It is never stored, logged or put into an error. */
+/** A refresh token as its client has it. It is never stored, logged or put into an error. */
 export type RefreshToken = string;
 
-/** The key of check values. It is derived, so nothing else can be signed with it. */
+/** The key of check values. It is derived from a signing key, so it cannot sign anything else. */
 export type CheckKey = Buffer;
 
 /** Derives the key of check values from a secret or a private key: the same on every instance. */
@@ -31,8 +31,9 @@ export function checkKeyOf(key: KeyObject): CheckKey {
 }
 
 /**
- * Makes a new token: 43 characters of base64url, from which nothing can be read. By its last 8 bytes, the
- * check value, an instance recognises it before it asks the database; without a key they are random.
+ * Makes a new token: 43 characters of base64url that contain no information. The last 8 bytes are a
+ * check value, by which an instance recognises the token before it asks the database. Without a key
+ * they are random.
  */
 export function newRefreshToken(key: CheckKey | undefined): RefreshToken {
   const random = randomBytes(RANDOM_BYTES);
@@ -41,8 +42,8 @@ export function newRefreshToken(key: CheckKey | undefined): RefreshToken {
 }
 
 /**
- * Whether one of these keys made the check value. It only decides which queue a look-up joins: a token of
- * an earlier release has no check value, and is valid too.
+ * Whether one of these keys made the check value. That only selects the queue of the look-up: a
+ * token of an earlier release has no check value, but is valid too.
  */
 export function hasCheckValueOf(token: RefreshToken, keys: readonly CheckKey[]): boolean {
   const bytes = Buffer.from(token, 'base64url');
@@ -55,7 +56,9 @@ function checkValue(random: Buffer, key: CheckKey): Buffer {
   return createHmac('sha256', key).update(random).digest().subarray(0, CHECK_BYTES);
 }
 
-/** Whether a text has the form of a refresh token; any other text is refused at no cost. */
+/**
+ * Whether a text has the format of a refresh token. Any other text is refused without a look-up.
+ */
 export function isRefreshToken(text: unknown): text is RefreshToken {
   return (
     typeof text === 'string' &&
@@ -65,27 +68,27 @@ export function isRefreshToken(text: unknown): text is RefreshToken {
 }
 
 /**
- * What is stored of a token, in hexadecimal digits. Nothing slower than SHA-256 is needed: 2^192 tokens
- * cannot be tried.
+ * The digest that is stored for a token, in hexadecimal digits. SHA-256 is sufficient, because no
+ * one can try 2^192 tokens.
  */
 export function refreshTokenDigest(token: RefreshToken): string {
   return hash('sha256', `nestjs-logout/refresh-token:${token}`, 'hex');
 }
 
 /**
- * What is stored of an idempotency key. The token is part of it, so that keys cannot be tried against
- * the digest, and one key that is used twice leaves no two equal digests.
+ * The digest that is stored for an idempotency key. It includes the token: so a weak key cannot be
+ * guessed from the digest, and a key that is used twice has two different digests.
  */
 export function retryDigest(token: RefreshToken, idempotencyKey: string): string {
   return hash('sha256', `nestjs-logout/retry:${token}:${idempotencyKey}`, 'hex');
 }
 
 /**
- * Encrypts a token under a key that only the holder of its predecessor can derive, so that a retry can
- * get the same successor and the database holds nothing that can be used (RT-07).
+ * Encrypts a token with a key that only the client with its predecessor can derive. So a retry can
+ * get the same successor, and a copy of the database contains no usable token (RT-07).
  *
- * @param idempotencyKey - Needed as well to open it: a copy of the database and an old token are then
- * not enough.
+ * @param idempotencyKey - If given, it is also needed for decryption: a copy of the database and an
+ * old token are not enough.
  */
 export function sealSuccessor(
   predecessor: RefreshToken,
@@ -98,7 +101,11 @@ export function sealSuccessor(
   return Buffer.concat([iv, cipher.getAuthTag(), text]).toString('hex');
 }
 
-/** @throws Error when it was sealed by another token or key, or has been changed. */
+/**
+ * Decrypts what {@link sealSuccessor} encrypted.
+ *
+ * @throws Error if it was encrypted with another token or key, or was changed.
+ */
 export function openSuccessor(
   predecessor: RefreshToken,
   sealed: string,

@@ -42,7 +42,7 @@ import {
   storedClientOf,
 } from './session-store.service.js';
 
-/** How often one call starts again because a cut-off of the account overtook its position. */
+/** How often one call starts again because the account got a cut-off above its position. */
 const ATTEMPTS = 5;
 
 const CODES = {
@@ -53,11 +53,11 @@ const CODES = {
 } as const;
 
 /**
- * Replaces refresh tokens: each has one successor, however often it is presented (promise P9). The rules
- * are RT-01 to RT-13 of docs/requirements.md.
+ * Replaces refresh tokens. Each has one successor, however often it is presented (P9). The rules are RT-01 to
+ * RT-13 of docs/requirements.md.
  *
- * Everything that may fail (claims, signature, cookie) comes before the one transaction that consumes the
- * token, so that a failure consumes nothing (RT-13).
+ * Everything that may fail (claims, signature, cookie) runs before the one transaction that consumes the
+ * token, so a failure consumes nothing (RT-13).
  */
 @Injectable()
 export class RefreshService {
@@ -78,20 +78,21 @@ export class RefreshService {
   async refresh(token: string, context: RefreshContext): Promise<LoginResult> {
     const { idempotencyKey } = context;
     if (idempotencyKey !== undefined) idempotencyKeyOf(idempotencyKey);
-    // Once, because a proof cannot be used twice.
+    // The proof is checked once per call, not per attempt, because a DPoP proof cannot be used twice.
     const jkt = this.binding === null ? undefined : await this.binding.proveKey(context);
-    // The same in every attempt, so that an attempt whose answer was lost is recognised.
+    // Every attempt uses the same successor, so that a committed attempt whose answer was lost is recognised.
     const successor = this.lookup.issue();
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      // Looked up first: an unknown text costs no more than its share of one statement.
+      // The token is looked up first, so that an unknown text costs no more than its share of one statement.
       const presented = await this.present(token, context, jkt);
       const { session, bound } = presented;
-      // Whoever proves to have the key of the session is the same client, as with an idempotency key. The one
-      // who binds it first may be a thief.
+      // A proof by the key of a bound session identifies the client, as an idempotency key does. A session
+      // that is not bound yet could be bound by a thief.
       const key = this.binding?.retryKeyOf(session) ?? idempotencyKey;
-      // Before the claims are asked for: a role that changes meanwhile revokes this token (G1).
+      // The position is read before the claims: if a role changes meanwhile, that event revokes this token
+      // (G1).
       const since = presented.since ?? (await this.positions.read());
-      // Signed before anything is consumed: a ring without a key, or a bad claim, costs nothing.
+      // Signed before the token is consumed: a missing key or an invalid claim costs nothing.
       const signed = await this.signer.sign(session, since, bound, 'refresh');
       if (signed === null) throw await this.refuseGone(session, context);
       const outcome = await this.rotate(token, successor, presented, since, signed, context, key);
@@ -106,7 +107,7 @@ export class RefreshService {
         const now = this.positions.databaseNow();
         return repeatedResultOf(signed, session, same, outcome.refresh, now);
       }
-      // A cut-off that overtook the position would revoke the new token at once: start again above it.
+      // A cut-off above the position would revoke the new token at once, so start again above it.
       if (outcome.kind !== 'superseded') throw await this.refuse(outcome, session, context);
     }
     throw refusal('storage_unavailable', {
@@ -115,14 +116,14 @@ export class RefreshService {
   }
 
   /**
-   * Looks at a refresh token without using it. It asks the primary, so the answer is never stale.
+   * Checks a refresh token without using it. It reads the primary, so the answer is never stale.
    *
-   * @returns `undefined` for one that is unknown, used, expired or ended, or whose account may not log
+   * @returns `undefined` for a token that is unknown, used, expired or revoked, or whose account may not log
    * in. A token within its grace counts as used.
    * @throws AuthUnavailableException `storage_unavailable`.
    */
   async inspect(token: string): Promise<PresentedToken | undefined> {
-    // What a caller's transaction has ended counts from its commit on (C5).
+    // A revocation in a caller's transaction counts from its commit on (C5).
     await this.log.settlePending();
     const presented = await this.lookup.present(token);
     if (presented === undefined || presented.refresh.replacedAt !== null) return undefined;
@@ -145,7 +146,7 @@ export class RefreshService {
     const isForeign =
       session.delivery !== (context.delivery ?? 'body') ||
       (context.client !== undefined && cut(context.client) !== session.client);
-    // RT-11: refused without a trace; the session of its owner continues.
+    // Refused without a change, so that a misdirected token does not revoke the session of its owner (RT-11).
     if (isForeign) throw refusal('refresh_token_invalid');
     const sessionKey = this.binding?.retryKeyOf(session);
     const isOther = sessionKey !== undefined && session.jkt !== jkt;
@@ -155,7 +156,7 @@ export class RefreshService {
         const reason = session.endReason ?? 'unspecified';
         throw this.ended(session, reason, reuse !== undefined, context);
       }
-      // RT-04: used before the session had its key, which may be a thief's.
+      // It was used before the session was bound to a key, which may be the key of a thief (RT-04).
       if (reuse !== undefined) throw await this.refuse({ kind: 'reused', reuse }, session, context);
     }
     const bound = this.binding?.ofRefresh(session, context, jkt);
@@ -163,7 +164,9 @@ export class RefreshService {
     return { ...presented, bound };
   }
 
-  /** @param key - What the client that used the token proves to be with. */
+  /**
+   * @param key - The idempotency key or client key by which a client proves that it used the token before.
+   */
   private async reuseOf(
     token: RefreshToken,
     { refresh, judgement }: PresentedToken,
@@ -178,7 +181,7 @@ export class RefreshService {
     return isReused ? classOf(newest - number) : undefined;
   }
 
-  /** The account is gone, so its session ends too. */
+  /** Revokes the session of an account that no longer exists. */
   private async refuseGone(session: SessionRow, context: ClientContext): Promise<AuthException> {
     const reason = 'account_disabled';
     await this.end(session, context, { type: 'refresh_refused', reason });
@@ -210,7 +213,7 @@ export class RefreshService {
             },
       sighting: { kid, ip, userAgent },
       bound,
-      // H1: a failover may have lost events that this instance knows; they still count.
+      // A failover may have lost events that this instance knows. They count too (H1).
       knownEnd: this.index.find(
         { iss: this.options.issuer, sub: session.subject, sid: session.sid, gen: session.gen },
         undefined,
@@ -228,7 +231,8 @@ export class RefreshService {
   ): Promise<AuthException> {
     if (outcome.kind === 'reused') {
       const { reuse } = outcome;
-      // RT-05: committed before the refusal is sent. After a 503 the token can be presented again.
+      // The revocation is committed before the refusal is sent. After a 503 the token can be sent again
+      // (RT-05).
       await this.end(session, context, { type: 'refresh_reused', reason: 'refresh_reused', reuse });
       return refusal('refresh_token_reused', { reason: 'refresh_reused' });
     }
@@ -252,11 +256,11 @@ export class RefreshService {
     isReused: boolean,
     context: ClientContext,
   ): AuthException {
-    // S17: a thief who refreshes and logs out must not hide the theft. The answer does not show it.
+    // A thief who refreshes and then logs out must not hide the theft (S17). The answer does not show it.
     if (isReused) {
       this.tell('refresh_reused', session, context, { reuse: 'after_end', reason });
     } else this.tell('refresh_refused', session, context, { reason: 'session_ended' });
-    // The table's sentence is also read by callers that can still refresh; this one has to log in.
+    // The default message is also for callers that can still refresh. This caller has to log in.
     const message = `${ERROR_CODES.session_ended.message} Log in again.`;
     return refusal('session_ended', { reason, message });
   }

@@ -4,45 +4,53 @@ import type { ResolvedAuthOptions } from '../options/resolved-auth-options.js';
 import { accessTtlOf, type StoredSessions } from './session-store.service.js';
 
 /**
- * What a refresh token that was used before says about who uses it again.
+ * What is known about the reuse of a refresh token (RFC 9700 section 4.14.2).
  *
- * - `recent`: its successor was not used yet. The client may have lost the answer, or a thief came
- *   first: both look the same.
- * - `orphaned`: its successor was used, but nothing after that: two clients share one login.
- * - `stale`: the session has continued for longer without it; only a thief or a restored backup
+ * - `recent`: its successor was not used yet. The client may have lost the response, or a thief
+ *   came first. The two cases cannot be told apart.
+ * - `orphaned`: its successor was used, but nothing after that. Two clients share one login.
+ * - `stale`: the session has continued for longer without it. Only a thief or a restored backup
  *   still has it.
- * - `after_end`: the session had ended already; its end may have been a thief's own logout.
+ * - `after_end`: the session had ended already, perhaps by a logout of the thief.
  *
- * The first three end the session: the classes are for reports, and none is treated more gently.
+ * The first three revoke the session. The classes are for reports only; all are treated alike.
  *
  * @publicApi
  */
 export type ReuseClass = 'recent' | 'orphaned' | 'stale' | 'after_end';
 
-/** What becomes of a token that is presented again. */
+/** The outcome of a token that is presented again. */
 export type RetryOutcome =
   | {
       readonly kind: 'retried';
-      /** The row of the successor that the first answer carried. */
+      /** The row of the successor that was in the first response. */
       readonly refresh: RefreshRow;
       readonly sealed: string;
-      /** Whether it is sealed under the idempotency key too. */
+      /** Whether the successor is encrypted with the idempotency key too. */
       readonly isProven: boolean;
     }
   | { readonly kind: 'unknown' | 'expired' }
-  /** Too many rotations or retries were made; how long until one more is allowed (ms). */
+  /**
+   * There were too many rotations or retries. `wait` is the time until one more is allowed (ms).
+   */
   | { readonly kind: 'too many'; readonly wait: number }
   | { readonly kind: 'reused'; readonly reuse: ReuseClass };
 
-/** Used tokens of a session that are kept, so that their reuse is noticed; older ones are deleted. */
+/**
+ * How many used tokens of a session are kept, so that their reuse is noticed. Older ones are
+ * deleted.
+ */
 export const MOST_USED = 100;
 
-/** Retries with an idempotency key of a session in that time; many tabs may share a token and its key. */
+/**
+ * The most retries with an idempotency key within one access-token lifetime. It is large, because
+ * many tabs may share a token and its key.
+ */
 const MOST_PROVEN_RETRIES = 100;
 
 /**
- * Whether a token whose session has ended was used before by someone else: its successor was presented
- * too, or its grace is over and the caller does not prove to be the same client (S17).
+ * Whether a token of an ended session was used before by someone else: its successor was used too,
+ * or its grace is over and the caller does not prove that it is the same client (S17).
  */
 export function isReuse(
   presented: RefreshRow,
@@ -52,15 +60,16 @@ export function isReuse(
 ): boolean {
   if (presented.replacedAt === null) return false;
   const next = successors.find(({ number }) => number === presented.number + 1);
-  // One that was used up by a logout has no successor.
+  // A token that was used by a logout has no successor.
   if (next === undefined) return false;
   if (next.replacedAt !== null) return !isReplay(presented, next, retryDigest);
   return !isProven(presented, retryDigest) && !isInGrace(presented, now);
 }
 
 /**
- * RT-04, RT-06: within its grace a token gives the same successor again to any caller, after that only to
- * the client that proves to be the one which came first. From any other caller it counts as stolen.
+ * Handles a token that was used before (RT-04, RT-06). Within its grace, any caller gets the same
+ * successor again. After that, only a caller that proves that it is the first client does. From any
+ * other caller the token counts as stolen.
  */
 export function* retry(
   { statements }: StoredSessions,
@@ -70,7 +79,8 @@ export function* retry(
   options: Pick<ResolvedAuthOptions, 'accessTokenTtl' | 'refreshGraceRetries'>,
 ): Transaction<RetryOutcome> {
   const newest = Math.max(...successors.map(({ number }) => number), presented.number);
-  // Others as old are deleted already, and must get the same answer (S7).
+  // Tokens of this age are deleted in portions. The answer must not depend on whether this one is
+  // deleted already (S7).
   if (newest - presented.number > MOST_USED) return { kind: 'unknown' };
   const next = successors.find(({ number }) => number === presented.number + 1);
   const { retrySealed, sealedSuccessor } = presented;
@@ -90,7 +100,10 @@ export function* retry(
   return { kind: 'reused', reuse: classOf(newest - presented.number) };
 }
 
-/** The client that used the token first sends it again, and no one else can have used its successor. */
+/**
+ * Whether the client that used the token first sends it again, and no one else can have used its
+ * successor.
+ */
 function isSameClient(
   presented: RefreshRow,
   next: RefreshRow,
@@ -102,8 +115,9 @@ function isSameClient(
 }
 
 /**
- * An old request that is delivered again, after its client has continued: the successor was only ever
- * given to a caller that proved to be this client, and was used by one that sends such keys too.
+ * Whether this is an old request that is delivered again after its client has continued: the
+ * successor was only given to callers that proved that they are this client, and was used by a
+ * client that sends such keys too.
  */
 function isReplay(
   presented: RefreshRow,
@@ -122,20 +136,23 @@ function isInGrace({ graceUntil }: RefreshRow, now: number): boolean {
 }
 
 /**
- * Until when one more proven retry counts, and how long until it is allowed (ms): each takes its share of
- * `span`, and all of them together no more than that. So one number says how many there were.
+ * Rate limit for proven retries (a leaky bucket in one number): each retry moves `until` ahead by
+ * its share of `span`, and `until` may be at most `span` ahead. `wait` is the time until the retry
+ * is allowed (ms).
  */
 function nextRetry(
   { retriesUntil }: SessionRow,
   now: number,
   span: number,
 ): { readonly until: number; readonly wait: number } {
-  // What is further ahead was written before the database's clock was set back, or for a longer span.
+  // A value further ahead was written before the database's clock was set back, or for a longer
+  // span, and is ignored.
   const counted = retriesUntil !== null && retriesUntil <= now + span ? retriesUntil : now;
   const until = Math.max(counted, now) + Math.ceil(span / MOST_PROVEN_RETRIES);
   return { until, wait: until - now - span };
 }
 
+/** The class of a reuse, by how many tokens of the session came after the presented one. */
 export function classOf(steps: number): ReuseClass {
   if (steps <= 1) return 'recent';
   return steps === 2 ? 'orphaned' : 'stale';

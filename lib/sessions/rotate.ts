@@ -22,36 +22,42 @@ import {
   type WriteAtOnce,
 } from './session-store.service.js';
 
-/** What became of a refresh; everything but `refreshed` and `retried` has changed nothing. */
+/** The outcome of a refresh. All kinds except `refreshed` and `retried` have changed nothing. */
 export type RefreshOutcome =
   | RetryOutcome
   | { readonly kind: 'refreshed'; readonly refresh: RefreshRow }
   | { readonly kind: 'locked' | 'disabled' }
-  /** A cut-off is above the position that was read: start again from that read (G1). */
+  /**
+   * The account has a cut-off above the position that was read. Start again with a new position
+   * (G1).
+   */
   | { readonly kind: 'superseded' }
   | {
       readonly kind: 'ended';
       readonly reason: RevocationReason;
-      /** Whether someone else had used the token. */
+      /** Whether someone else had used the token before. */
       readonly isReused: boolean;
     };
 
-/** A refresh that is about to be made: what is known before the lock of the session is taken. */
+/** The input of a refresh: what is known before the session is locked. */
 interface Rotation {
-  /** Of the presented token. */
+  /** The digest of the presented token. */
   readonly digest: string;
   readonly successorDigest: string;
-  /** The position that was read before the claims were asked for (G1). */
+  /** The position that was read before the claims were loaded (G1). */
   readonly since: number;
-  /** The successor under the key of its predecessor; `null` without a grace. */
+  /** The successor, encrypted with its predecessor; `null` without a grace. */
   readonly sealed: string | null;
-  /** What identifies a later retry; `null` for a client that sent no idempotency key. */
+  /** What identifies a later retry; `null` if the client sent no idempotency key. */
   readonly proof: RetryProof | null;
-  /** When, from where and with which key the session was last seen; its owner sees it in the list. */
+  /** From where and with which key the session was last seen, for the list of sessions. */
   readonly sighting: Pick<SessionRow, 'kid' | 'ip' | 'userAgent'>;
-  /** What its client showed; `undefined` where nothing is bound. */
+  /** What the client is bound to; `undefined` if nothing is bound. */
   readonly bound: BoundRow | undefined;
-  /** Why this instance knows that the session ended: the database may have lost it (H1). */
+  /**
+   * Why the session was revoked, as far as this instance knows. The database may have lost that
+   * event (H1).
+   */
   readonly knownEnd: RevocationReason | undefined;
 }
 
@@ -61,15 +67,18 @@ type RotationOptions = Pick<
   'accessTokenTtl' | 'refreshGrace' | 'refreshGraceRetries' | 'refreshTokenTtl' | 'sessionIdleTtl'
 >;
 
-/** By how much the database's time may differ from what was computed of it (ms): a process may be paused. */
+/**
+ * How much the database's time may differ from the time that was computed here (ms), because the
+ * process may have been paused.
+ */
 const MOST_DRIFT = 1_000;
 
 /**
- * A rotation that is written without a second look, if what was read before the claims still holds: the
- * session goes on, its token was not replaced, and no lock and no cut-off of its account ends it. In every
- * other case {@link rotate} decides under the lock.
+ * A rotation that is written without a second read, if what was read before the claims still holds:
+ * the session is open, its token was not replaced, and its account has no lock and no new cut-off.
+ * In every other case {@link rotate} decides under the lock.
  *
- * @param now - The database's time, as counted on from a read of it.
+ * @param now - The database's time (epoch ms), advanced from the last read.
  */
 export function rotationOf(
   seen: PresentedToken,
@@ -117,12 +126,12 @@ function atOnce(
 }
 
 /**
- * Replaces a refresh token, or finds out why not: RT-03 to RT-09 of docs/requirements.md. Run again after
- * a lost answer to COMMIT it finds what it did and gives the same outcome; only a retry is counted once
- * more.
+ * Replaces a refresh token, or finds out why it cannot be replaced: RT-03 to RT-09 of
+ * docs/requirements.md. If it runs again after a lost answer to COMMIT, it finds its own work and
+ * returns the same outcome. Only a retry is counted once more.
  *
- * Everything that decides is read after the lock. A logout takes the same lock, so it is either seen here
- * or waits until this has committed (RT-08).
+ * Everything that it decides by is read after the lock. A logout takes the same lock, so it is
+ * either seen here or waits until this transaction has committed (RT-08).
  */
 function* rotate(
   of: StoredSessions,
@@ -131,9 +140,10 @@ function* rotate(
   options: RotationOptions,
 ): Transaction<RefreshOutcome> {
   const { statements, dialect } = of;
-  // Where one writer excludes all others there is no row to lock.
+  // On SQLite one writer excludes all others, so there is no row lock.
   if (dialect.forUpdate !== '') yield statements.lockSession(key);
-  // In a statement of its own, after the lock: what was read before may be old by then.
+  // This read follows the lock in a statement of its own, because anything read before it may be
+  // outdated.
   const presented = yield* of.present(rotation.digest);
   if (presented === undefined) return { kind: 'unknown' };
   const { refresh } = presented;
@@ -156,7 +166,10 @@ function* rotate(
   return { kind: 'refreshed', refresh: successor };
 }
 
-/** What becomes of a refresh that changes nothing; `undefined` for one that replaces the token or retries. */
+/**
+ * The outcome of a refresh that changes nothing; `undefined` if the token can be replaced or is a
+ * retry.
+ */
 function decide(
   { session, refresh, judgement, replacedBefore }: PresentedToken,
   successors: readonly RefreshRow[],
@@ -164,7 +177,8 @@ function decide(
   options: RotationOptions,
 ): RefreshOutcome | undefined {
   const { now } = judgement;
-  // A locked account comes first: its owner should read that it is locked, not that the session has ended.
+  // A locked account is checked first: its owner should learn that it is locked, not that the
+  // session has ended.
   const refusal = refusalOf(judgement);
   if (refusal !== undefined) return { kind: refusal };
   if (bound && isForeignKey(session, bound)) return { kind: 'unknown' };
@@ -179,14 +193,15 @@ function decide(
   if (own !== undefined) return { kind: 'refreshed', refresh: own };
   if (newestCutoff(judgement) > since) return { kind: 'superseded' };
   if (refresh.replacedAt !== null) return undefined;
-  // Only now: a token that was used and has expired since is judged as a reuse.
+  // Expiry is checked after that, because a used token that has expired since is handled as a
+  // reuse.
   if (now >= refresh.expiresAt) return { kind: 'expired' };
   const after = now - accessTtlOf(session, options);
   const wait = (replacedBefore ?? after) - after;
   return wait > 0 ? { kind: 'too many', wait } : undefined;
 }
 
-/** The successor of a token, and the statements that put it in its place. */
+/** The successor of a token, and the statements that store it. */
 function replacement(
   statements: StoredSessions['statements'],
   { session, refresh, judgement: { now } }: PresentedToken,
@@ -194,11 +209,11 @@ function replacement(
   options: RotationOptions,
 ): {
   readonly successor: RefreshRow;
-  /** The one that changes a row only if no other caller was first (RT-03). */
+  /** Changes a row only if no other caller was first (RT-03). */
   readonly replace: Statement;
 } & Pick<AllOrNothing, 'others' | 'sweeps'> {
   const { key } = session;
-  // The idle time starts anew, the absolute end of the session stays (RT-09).
+  // The idle time starts again. The absolute end of the session does not change (RT-09).
   const life = session.idleTtl ?? Math.min(options.refreshTokenTtl, options.sessionIdleTtl);
   const expiresAt = Math.min(now + life, session.expiresAt);
   const successor = newRefreshRow(successorDigest, key, refresh.number + 1, expiresAt);
@@ -215,13 +230,14 @@ function replacement(
     statements.see(key, { ...sighting, jkt, network, lastSeenAt: now, idleUntil: expiresAt }),
   ];
   const sweeps = [statements.forgetSuccessors(key, now)];
-  // S7: one row goes for each that comes; those of an earlier release in small portions.
+  // Each refresh deletes about as many old rows as it adds, so a session never has many. Rows of an
+  // earlier release are deleted in small portions (S7).
   const tooOld = refresh.number - MOST_USED;
   if (tooOld > 0) sweeps.push(statements.forgetUsed(key, tooOld));
   return { successor, replace, others, sweeps };
 }
 
-/** No later cut-off has a lower position. */
+/** The position of the newest cut-off of the account and its issuer. */
 export function newestCutoff({ account, issuer }: Judgement): number {
   return Math.max(account.killsBelow, issuer.killsBelow);
 }

@@ -9,10 +9,13 @@ const DEFAULT_LIMIT = 100;
 /** The largest `limit`. */
 const LARGEST_LIMIT = 1_000;
 
-/** Rows of a list that are read at a time, at least. */
+/** The fewest rows that are read at a time. */
 const SMALLEST_READ = 50;
 
-/** Rows that one page skips or returns; after them the caller asks again (S6). */
+/**
+ * The most rows that one page reads. After that it returns a cursor, so that an account with many
+ * ended sessions cannot make one call expensive (S6).
+ */
 const MOST_READ = 2_000;
 
 const TIME_BYTES = 8;
@@ -30,22 +33,26 @@ const SHAPE = /^[A-Za-z0-9_-]{32}$/;
  * @publicApi
  */
 export interface SessionListOptions {
-  /** How many at most: 1 to 1,000. @default 100 */
+  /** The most sessions in the page: 1 to 1,000. @default 100 */
   readonly limit?: number | undefined;
-  /** The `next` of the page before. @default from the newest on */
+  /** The `next` of the previous page. @default the newest session */
   readonly after?: string | undefined;
 }
 
-/** Sessions, the newest first. @publicApi */
+/** A page of sessions, newest first. @publicApi */
 export type SessionPage = SessionInfo[] & {
   /**
-   * Pass it as `after` for the next page; absent on the last one. It is a place in the order, not a
-   * session, and stays valid when the session at that place ends.
+   * The cursor of the next page: pass it as `after`. Absent on the last page. It is a place in the
+   * order and not a session, so it stays valid if the session at that place ends.
    */
   readonly next?: string;
 };
 
-/** @throws AuthException 400 `invalid_request` for a limit or a cursor that is not valid. */
+/**
+ * Checks the options of a list.
+ *
+ * @throws AuthException 400 `invalid_request` for an invalid limit or cursor.
+ */
 export function readListOptions({ limit = DEFAULT_LIMIT, after }: SessionListOptions): {
   readonly limit: number;
   readonly after: SessionPlace | undefined;
@@ -57,10 +64,11 @@ export function readListOptions({ limit = DEFAULT_LIMIT, after }: SessionListOpt
 }
 
 /**
- * What is open of an account, the newest first. Rows that have ended and are not deleted yet are skipped,
- * but only so many: `next` is there while there may be more, also after a short page.
+ * A page of the open sessions or tokens of an account, newest first. Ended rows that are not
+ * deleted yet are skipped, up to a limit. `next` is set while there may be more rows, also after a
+ * short page.
  *
- * @param rowsAfter - Reads some rows, the newest first.
+ * @param rowsAfter - Reads some rows, newest first.
  */
 export function* findPage<Place, Found extends Place>(
   rowsAfter: (place: Place | undefined, limit: number) => Statement,
@@ -103,7 +111,7 @@ export function* findSessions(
   );
 }
 
-/** Whether a session of this account is open; of any other account there is no such session. */
+/** Whether a session is open and belongs to this account. */
 export function* findOpen(
   of: StoredSessions,
   key: string,
@@ -116,7 +124,7 @@ export function* findOpen(
   return isOpen(session, yield* of.judge(subjectKey));
 }
 
-/** A place as text; nothing in it is secret. */
+/** Encodes a place as a cursor. It contains no secret. */
 export function cursorOf({ createdAt, key }: SessionPlace): string {
   const bytes = Buffer.alloc(TIME_BYTES + KEY_BYTES);
   bytes.writeBigUInt64BE(BigInt(createdAt));
@@ -142,23 +150,23 @@ function invalid(message: string): AuthException {
 
 /** One session of an account, as its owner can see it. @publicApi */
 export interface SessionInfo {
-  /** The claim `sid`. */
+  /** The claim `sid`, and the argument of `logoutSession`. It is not a secret. */
   readonly id: string;
   readonly client: string | null;
-  /** What the login was granted for; see {@link LoginContext}. */
+  /** The `grant` of the login; see {@link LoginContext}. */
   readonly grant: string | null;
   readonly device: string | null;
-  /** Without its last part. */
+  /** The IP address of the login or the last refresh, without its last part. */
   readonly ip: string | null;
   readonly userAgent: string | null;
   readonly createdAt: Date;
-  /** Its login or its last refresh. */
+  /** The time of the login or the last refresh. */
   readonly lastSeenAt: Date;
-  /** Its absolute end. */
+  /** When the session expires, however often it is refreshed. */
   readonly expiresAt: Date;
 }
 
-/** The part of a row that its owner can see. */
+/** The columns of a row that its owner may see. */
 export function sessionInfoOf(row: SessionRow): SessionInfo {
   return {
     id: row.sid,

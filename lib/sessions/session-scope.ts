@@ -8,13 +8,13 @@ import type { EventKeys, SessionScope } from '../revocation/index/event-key.js';
 import { cut } from './session-store.service.js';
 import type { SessionRows } from './session-sweep.js';
 
-/** Sessions that are read, and ended in one transaction. */
+/** The number of sessions that are read in one page and revoked in one transaction. */
 const BATCH = 500;
 
-/** Lower than the key of any session. */
+/** A key that is lower than that of any session. */
 const FIRST_KEY = '0'.repeat(32);
 
-/** The scopes that a session is in, as its row says. */
+/** The scopes of a session, from its row. */
 function scopesOf({ subject, client, grantId }: SessionRow): SessionScope[] {
   const scopes: SessionScope[] = [];
   if (client !== null) scopes.push({ subject, client });
@@ -23,11 +23,11 @@ function scopesOf({ subject, client, grantId }: SessionRow): SessionScope[] {
 }
 
 /**
- * Why a session that was just stored must not start: a logout of its client or its grant has a position
- * above the login's. `undefined` where none has.
+ * Why a session that was just stored must not start: its client or grant was logged out at a
+ * position above that of the login. `undefined` if it was not.
  *
- * It is asked once the session is committed. A logout commits its cut-off before it looks for sessions, so
- * either that finds this session, or this finds the cut-off (G1).
+ * Call it after the session was committed. A logout commits its cut-off before it searches for
+ * sessions. So either the logout finds this session, or this call finds the cut-off (G1).
  */
 export async function overtakenBy(
   rows: Pick<SessionRows, 'read'>,
@@ -42,9 +42,9 @@ export async function overtakenBy(
 }
 
 /**
- * The ids of a scope's sessions that started below a position and have not ended, page by page.
+ * The ids of the open sessions of a scope that started below a position, page by page.
  *
- * Names are compared here too: MariaDB takes `'tv '` for `'tv'`.
+ * Names are compared again here, because MariaDB treats `'tv '` and `'tv'` as equal.
  */
 export async function* sessionsOfScope(
   rows: Pick<SessionRows, 'read'>,
@@ -78,8 +78,8 @@ export async function* sessionsOfScope(
 }
 
 /**
- * The ids of our open sessions whose last access token this key has signed, page by page. Those that end
- * while the pages are read are left out.
+ * The ids of our open sessions whose last access token this key signed, page by page. Sessions that
+ * end while the pages are read are left out.
  *
  * @param now - The database's time (epoch ms).
  */
@@ -95,7 +95,7 @@ export async function* sessionsOfKey(
   for await (const page of pages) yield ownSids(page, keys);
 }
 
-/** Reads page by page, each from behind the last row of the page before. */
+/** Reads pages, each starting after the last row of the previous one. */
 async function* pagesFrom<Place>(
   first: Place,
   placeOf: (row: Row) => Place,
@@ -115,7 +115,10 @@ function keyOf(row: Row): string {
   return row['session_key'] ?? '';
 }
 
-/** A log that several issuers share may hold sessions of another one with the same key or grant. */
+/**
+ * The ids of sessions of our issuer. A log that several issuers share may have sessions of another
+ * issuer with the same kid or grant.
+ */
 function ownSids(page: readonly Row[], keys: EventKeys): string[] {
   return page
     .filter((row) => keys.hex('session', keys.ownIssuer, row['sid'] ?? '') === keyOf(row))
@@ -123,10 +126,10 @@ function ownSids(page: readonly Row[], keys: EventKeys): string[] {
 }
 
 /**
- * The name of a client as sessions have it.
+ * A client name in the form that sessions store.
  *
  * @throws AuthWiringError for what is no text.
- * @throws AuthException 400 `invalid_request` for a text of which nothing is stored.
+ * @throws AuthException 400 `invalid_request` for a string of which nothing would be stored.
  */
 export function clientOf(given: unknown, call: string): string {
   assertText(given, 'client', call);
@@ -136,10 +139,10 @@ export function clientOf(given: unknown, call: string): string {
 }
 
 /**
- * A grant as it is stored. It is not cut: two grants must not become one.
+ * A grant as it is stored. It is not truncated, because two grants must not become equal.
  *
  * @throws AuthWiringError for what is no text.
- * @throws AuthException 400 `invalid_request` for a text that does not fit.
+ * @throws AuthException 400 `invalid_request` for a string that is too long or malformed.
  */
 export function grantOf(given: unknown, call: string): string {
   assertText(given, 'grant', call);

@@ -27,44 +27,51 @@ import { LogConnection, unavailable } from '../revocation/log/log-connection.ser
 import { type LogPosition, LogPositions } from '../revocation/log/log-positions.service.js';
 import type { ClientContext } from './login-context.js';
 
-/** For how long one call is retried before it fails (ms). */
+/** How long one call is retried before it fails (ms). */
 const PATIENCE = 5_000;
 
 const FAILED = unavailable('The session could not be stored or read. Try again.');
 
-/** Rotations of a session in the lifetime of one access token; a client needs one (S7). */
+/** The most refreshes of a session within the lifetime of one access token. A client needs one (S7). */
 const MOST_ROTATIONS = 20;
 
-/** For how long several statements are used after the one failed, or was not allowed (ms). */
+/** After the single statement failed or was not allowed, several statements are used for this long (ms). */
 const PAUSE = 10_000;
 
-/** A token as it was looked up, and the position at that moment if it is good for a login (G1). */
+/**
+ * A refresh token as it was looked up, and the position of the log at that moment, if it can be used (G1).
+ */
 export interface LookedUpToken extends PresentedToken {
   readonly since: LogPosition | undefined;
 }
 
-/** Statements that write only while what was read before holds, and what has come of it then. */
+/** Statements that write only if what was read before still holds, and the outcome in that case. */
 export interface WriteAtOnce<T> extends AllOrNothing {
-  /** For {@link AtOnceStatements.asOne}. */
+  /** The name of the prepared statement, for {@link AtOnceStatements.asOne}. */
   readonly name: string;
   readonly outcome: T;
 }
 
-/** A write that reads nothing first, if it can. */
+/** A write that can work without reading first. */
 export interface SessionWrite<T> {
-  /** Decides by what it reads under its locks. */
+  /** The full transaction, which decides by what it reads under its locks. */
   readonly steps: (of: StoredSessions) => Transaction<T>;
-  /** `undefined` where what was read before is known not to be enough. */
+  /** The short form; `undefined` if what was read before is not sufficient for it. */
   readonly atOnce: (of: StoredSessions) => WriteAtOnce<T> | undefined;
 }
 
-/** What transactions on sessions are made of. Nothing is awaited inside: SQLite runs them in one tick. */
+/**
+ * The statements of transactions on sessions. Transactions must not await anything: SQLite runs each in one
+ * tick.
+ */
 export class StoredSessions {
   readonly statements: SessionStatements;
   readonly accounts: AccountStatements;
   readonly once: AtOnceStatements;
 
-  /** @param issuerKey - The row of our issuer among the accounts; it has the cut-off of all users. */
+  /**
+   * @param issuerKey - The key of the row of our issuer among the accounts. It has the cut-off of all users.
+   */
   constructor(
     readonly dialect: Dialect,
     private readonly clock: AuthClock,
@@ -75,19 +82,25 @@ export class StoredSessions {
     this.once = new AtOnceStatements(dialect);
   }
 
-  /** What a test's clock says in place of the database, or `null`: the real one hands on what it is given. */
+  /** The time of a test clock, which replaces the database's time; `null` with the real clock. */
   testTime(): number | null {
     const time = this.clock.database(NaN);
     return Number.isNaN(time) ? null : time;
   }
 
-  /** Reads in a statement of its own, so after every lock that was waited for. */
+  /**
+   * Reads the cut-offs and locks of an account. It is a statement of its own, so it sees what was committed
+   * while this transaction waited for a lock.
+   */
   *judge(subjectKey: string): Transaction<Judgement> {
     const { rows } = yield this.statements.judge(subjectKey, this.issuerKey);
     return judgementOf(rows[0], this.clock);
   }
 
-  /** Looks a refresh token up, with everything that decides about it; also after a lock that was waited for. */
+  /**
+   * Looks up a refresh token with everything needed to decide about it. It sees what was committed before a
+   * lock.
+   */
   *present(digest: string): Transaction<PresentedToken | undefined> {
     const { rows } = yield this.findPresented([digest]);
     return rows[0] && presentedOf(rows[0], this.clock);
@@ -98,7 +111,7 @@ export class StoredSessions {
   }
 }
 
-/** Why a session has ended (its own row, or a cut-off of its account or issuer); `undefined` while open. */
+/** Why a session was revoked, by its row or a cut-off of its account or issuer; `undefined` if it was not. */
 export function endOf(
   { endedAt, endReason, gen, key }: SessionRow,
   { account, issuer }: Judgement,
@@ -112,7 +125,9 @@ export function isOpen(session: SessionRow, judgement: Judgement): boolean {
   return session.idleUntil > judgement.now && endOf(session, judgement) === undefined;
 }
 
-/** How long an access token of a session is valid (ms): never longer than the signing instance accepts. */
+/**
+ * How long an access token of a session is valid (ms), at most the option `accessTokenTtl` of this instance.
+ */
 export function accessTtlOf(
   { accessTtl }: Pick<SessionRow, 'accessTtl'>,
   { accessTokenTtl }: Pick<ResolvedAuthOptions, 'accessTokenTtl'>,
@@ -130,8 +145,8 @@ export function refusalOf({
 }
 
 /**
- * Reads and writes sessions, refresh tokens and accounts, on the log's own connections. So a login never
- * waits for a connection of the application's pool, and is not part of a transaction of the application.
+ * Reads and writes sessions, refresh tokens and accounts on the connections of the log. So a login never
+ * waits for a connection of the application's pool, and is never part of a transaction of the application.
  */
 @Injectable()
 export class SessionStore {
@@ -148,7 +163,7 @@ export class SessionStore {
   ) {}
 
   /**
-   * One statement on the primary.
+   * Runs one statement on the primary.
    *
    * @throws AuthUnavailableException `storage_unavailable`.
    */
@@ -161,10 +176,10 @@ export class SessionStore {
   }
 
   /**
-   * Looks refresh tokens up in one statement on the primary. A failure is not counted here: several callers
-   * share it.
+   * Looks up refresh tokens in one statement on the primary. A failure is not counted here, because several
+   * callers share it.
    *
-   * @returns Those that there are, by their digests.
+   * @returns the tokens that exist, by their digests.
    * @throws AuthUnavailableException `storage_unavailable`.
    */
   async present(digests: readonly string[]): Promise<ReadonlyMap<string, LookedUpToken>> {
@@ -182,10 +197,10 @@ export class SessionStore {
   }
 
   /**
-   * One transaction, retried after a conflict or a lost connection. After a lost answer to COMMIT it runs
-   * again too, so a body has to recognise its own work.
+   * Runs one transaction, and retries it after a conflict or a lost connection. It also runs again after a
+   * lost answer to COMMIT, so the body must recognise its own work.
    *
-   * @throws AuthUnavailableException `storage_unavailable` when it failed, or when the outcome is not known.
+   * @throws AuthUnavailableException `storage_unavailable` if it failed, or if the outcome is not known.
    */
   write<T>(body: (of: StoredSessions) => Transaction<T>): Promise<T> {
     const written = retried(() => this.writeOnce(body), PATIENCE, isRetryable);
@@ -193,8 +208,8 @@ export class SessionStore {
   }
 
   /**
-   * The same without reading first, and then as {@link write} where that did nothing: it finds out why, and
-   * whether an attempt that was not answered was committed.
+   * Writes without reading first. If that wrote nothing, it continues as {@link write}, which finds out why,
+   * and whether an attempt without an answer was committed.
    *
    * @throws AuthUnavailableException as {@link write}.
    */
@@ -207,7 +222,7 @@ export class SessionStore {
     return isDone ? write.outcome : this.write(steps);
   }
 
-  /** Whether everything was done; if not, nothing is lost. */
+  /** Whether everything was written. If not, {@link write} can still be called. */
   private async tryAtOnce(write: WriteAtOnce<unknown>, once: AtOnceStatements): Promise<boolean> {
     const { database } = await this.connection.open();
     const { oneStatement } = database.dialect;
@@ -228,14 +243,14 @@ export class SessionStore {
     return false;
   }
 
-  /** Runs one statement once, and ignores a failure: the result does not matter. */
+  /** Runs one statement once and ignores a failure, for writes that are not essential. */
   async attempt(statement: (of: StoredSessions) => Statement): Promise<void> {
     try {
       await this.writeOnce(function* (of) {
         yield statement(of);
       });
     } catch {
-      // The next caller that needs the database gets the error.
+      // The next call that needs the database reports the error.
     }
   }
 
@@ -245,7 +260,7 @@ export class SessionStore {
   }
 
   private of(dialect: Dialect): StoredSessions {
-    // Kept while the dialect stays: the statements of a login are built from it once.
+    // Cached, because building the statements takes time. A new connection may have another dialect.
     if (this.stored?.dialect !== dialect) {
       const issuerKey = this.keys.hex('issuer', this.keys.ownIssuer, '');
       this.stored = new StoredSessions(dialect, this.clock, issuerKey);
@@ -256,7 +271,7 @@ export class SessionStore {
 
 const LONGEST = 255;
 
-/** What is stored of a client, `null` where it did not say. */
+/** The columns about a client; `null` for what it did not pass. */
 export function storedClientOf({
   client,
   device,
@@ -266,16 +281,16 @@ export function storedClientOf({
   return {
     client: cut(client),
     device: cut(device),
-    // Without the part that identifies one household.
+    // The last part of the address is removed, because it identifies one household.
     ip: ip === undefined ? null : networkOf(ip, 3, 3),
     userAgent: cut(userAgent),
   };
 }
 
-/** Text from a client, as it can be stored: cut, well-formed, without NUL. */
+/** Text from a client as it can be stored: truncated, well-formed, without NUL. `null` if nothing is left. */
 export function cut(text: string | undefined): string | null {
   if (text === undefined) return null;
-  // Cut by characters, not in the middle of one, and by what a column can hold.
+  // A surrogate pair that was cut in half is replaced, because databases reject it.
   const clean = text.replaceAll('\0', '').toWellFormed();
   return clean === '' ? null : clean.slice(0, LONGEST).toWellFormed();
 }

@@ -3,31 +3,35 @@ import type { Row, Statement, Transaction } from '../database/statement.js';
 import type { PurgeSweep } from '../revocation/log/revocation-purge.service.js';
 import type { StoredSessions } from './session-store.service.js';
 
-/** Rows chosen without locks and changed by key in one transaction. */
+/** The most rows that one transaction changes. They are chosen without locks and changed by key. */
 export const RANGE = 500;
 
 /**
- * How much longer than any token the cut-offs of an account are kept (ms): longer than a login may take,
- * from the read of its position to its end.
+ * How much longer than any token the cut-offs of an account are kept (ms). It must be longer than a
+ * login may take from the read of its position to its commit (one hour), or a login could miss a
+ * cut-off.
  */
 const MARK_MARGIN = 86_400_000;
 
-/** The statements that sessions are found and deleted by. */
+/** The statements that find and delete sessions. */
 export type SessionTables = Pick<StoredSessions, 'statements' | 'accounts'>;
 
-/** How the rows of sessions are read and written: by an instance, or by the command. */
+/** Reads and writes the rows of sessions, for an instance or for the command `nestjs-logout`. */
 export interface SessionRows {
   read(statement: (of: SessionTables) => Statement): Promise<readonly Row[]>;
   write<T>(body: (of: SessionTables) => Transaction<T>): Promise<T>;
 }
 
-/** How some rows are found. */
+/** Finds some rows. */
 export type Find = (of: SessionTables) => Statement;
 
 /** Changes or deletes rows that were found; returns how many were deleted. */
 export type Change = (of: SessionTables, found: readonly Row[]) => Transaction<number>;
 
-/** Changes all rows of one kind, {@link RANGE} in one transaction. */
+/**
+ * Changes all rows of one kind, {@link RANGE} in one transaction. Between two transactions,
+ * requests get a turn of the event loop.
+ */
 export async function changeAll(
   rows: SessionRows,
   find: Find,
@@ -45,16 +49,21 @@ export async function changeAll(
   }
 }
 
-/** The keys of rows, in one order, so that two sweeps never deadlock. */
+/**
+ * The keys of rows in ascending order, so that two sweeps lock rows in the same order and never
+ * deadlock.
+ */
 export function keysIn(rows: readonly Row[], column: string): string[] {
   return rows.map((row) => row[column] ?? '').toSorted();
 }
 
 /**
- * Deletes what is left of sessions that have ended: their rows after `historyFor`, used refresh tokens
- * when they have expired, sealed successors when their grace is over, cut-offs that end no session.
+ * Deletes what is left of ended sessions: their rows after `historyFor`, used refresh tokens once
+ * they have expired, encrypted successors once their grace is over, and cut-offs that no longer
+ * affect a session.
  *
- * @param kept - For how long (ms): the history of ended sessions, and the longest lifetime of a token.
+ * @param kept - How long the history of ended sessions is kept, and the longest lifetime of a token
+ * (ms).
  */
 export function sessionSweep(
   rows: SessionRows,
@@ -67,7 +76,7 @@ export function sessionSweep(
   };
 }
 
-/** Deletes sessions with all their refresh tokens; gives how many sessions there were. */
+/** Deletes sessions with all their refresh tokens. Returns the number of deleted sessions. */
 export function* eraseSessions(
   { statements }: SessionTables,
   found: readonly Row[],

@@ -29,7 +29,10 @@ import {
 import { SessionStore } from './session-store.service.js';
 
 /**
- * Logins, refreshes, step-up and the list of an account's sessions.
+ * Starts, refreshes, confirms and lists sessions. A session is one login: its access tokens and its
+ * refresh token. To revoke sessions, use {@link LogoutService}.
+ *
+ * Specified in docs/requirements.md, "Access tokens" and "Refresh tokens".
  *
  * @publicApi
  */
@@ -48,8 +51,9 @@ export class SessionService {
   ) {}
 
   /**
-   * Returns the current position of the log. If something else checks the password, such as passport-local,
-   * call this **before** the check and pass the result to `login()` as `since`.
+   * Returns the current position of the log. If something else checks the password, such as
+   * passport-local, call this **before** the check and pass the result to `login()` as `since`. If
+   * you call it after the check, a login with the old password can survive a password change.
    *
    * @throws AuthUnavailableException `storage_unavailable` while the database cannot be read.
    */
@@ -89,19 +93,21 @@ export class SessionService {
   }
 
   /**
-   * Replaces a refresh token and returns a new pair of tokens. If the same token is used again within
-   * `refreshGrace`, the result has the same new refresh token and a new access token. After that only a retry
-   * with the same `idempotencyKey` gets it; any other reuse ends the session (RFC 9700 section 4.14.2).
+   * Replaces a refresh token and returns a new pair of tokens. If the same token is used again
+   * within `refreshGrace`, the result has the same new refresh token and a new access token. After
+   * that only a retry with the same `idempotencyKey` gets it. Any other reuse revokes the session,
+   * because the token may have been stolen (RFC 9700 section 4.14.2).
    *
-   * The claims of the new access token come from the option `claims`. If that throws, the refresh token is
-   * not consumed. If it returns `null`, the session ends.
+   * The claims of the new access token come from the option `claims`. If that throws, the refresh
+   * token is not consumed. If it returns `null`, the session is revoked.
    *
    * @throws AuthUnauthorizedException `refresh_token_invalid`, `refresh_token_expired`,
    * `refresh_token_reused`, `session_ended`, `account_locked` or `account_disabled`.
    * @throws AuthException 400 `idempotency_key_invalid`.
-   * @throws AuthTooManyAttemptsException 429 after 20 refreshes of the session within the lifetime of one
-   * access token. The refresh token was not consumed.
-   * @throws AuthUnavailableException `storage_unavailable`, `no_signing_key`: send the same token again.
+   * @throws AuthTooManyAttemptsException 429 after 20 refreshes of the session within the lifetime
+   * of one access token. The refresh token was not consumed.
+   * @throws AuthUnavailableException `storage_unavailable`, `no_signing_key`: send the same token
+   * again.
    * @throws AuthWiringError if `claims` returns neither an object nor `null`.
    *
    * @example
@@ -150,12 +156,13 @@ export class SessionService {
   }
 
   /**
-   * Returns a page of the account's open sessions, the newest first.
+   * Returns a page of the account's open sessions, newest first. It does not check who calls it:
+   * pass the `sub` of the verified token, or check the caller's permission.
    *
-   * A page can be short or even empty and still have a `next`, because sessions that have ended are left out
-   * after the page was read.
+   * A page can be short or even empty and still have a `next`, because sessions that have ended are
+   * left out after the page was read.
    *
-   * @throws AuthException 400 `invalid_request` for a limit or a cursor that is not valid.
+   * @throws AuthException 400 `invalid_request` for an invalid limit or cursor.
    * @throws AuthUnavailableException `storage_unavailable`.
    *
    * @example
@@ -171,14 +178,14 @@ export class SessionService {
     const sub = subjectOf(subject, 'sessions.list()');
     const key = this.keys.hex('subject', this.options.issuer, sub);
     const { limit, after } = readListOptions(options);
-    // What a caller's transaction has ended counts from its commit on (C5).
+    // A session that a caller's transaction revoked counts as revoked from its commit on (C5).
     await this.log.settlePending();
     const found = await this.store.write((of) => findSessions(of, key, after, limit));
     const page = found.page.map(sessionInfoOf);
     return found.next === undefined ? page : Object.assign(page, { next: cursorOf(found.next) });
   }
 
-  /** Whether a session is open and belongs to the account; one row is read. @internal */
+  /** Whether a session is open and belongs to the account. @internal */
   async isOpen(subject: string | number | bigint, sessionId: string): Promise<boolean> {
     const { issuer } = this.options;
     const key = this.keys.hex('session', issuer, sessionId);

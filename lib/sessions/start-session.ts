@@ -11,31 +11,35 @@ import {
   type StoredSessions,
 } from './session-store.service.js';
 
-/** The name of the limit that unlisted and absent client names share. */
+/** The name of the limit that clients without a limit of their own share. */
 const SHARED_LIMIT = '*';
 
-/** Sessions that one login ends at most; the next login continues. */
+/** The most sessions that one login revokes. The next login continues. */
 const MOST_ENDED = 20;
 
-/** Rows that one search skips at most beside those that count: expired ones, and those before a cut-off. */
+/**
+ * The most rows that one search skips, besides those within the limit: expired sessions, and those
+ * before a cut-off.
+ */
 const MOST_PASSED = 1_000;
 
-/** How many sessions an account may have, by client name; `'*'` is always among them. */
+/** How many sessions an account may have, by client name. `'*'` is always included. */
 type SessionLimits = ReadonlyMap<string, number>;
 
 /**
- * What a login was stored as: the ids of the sessions beyond the limit, which have to end; or why nothing
- * was stored. `overtaken`: a cut-off of the account is above its position (G1).
+ * The outcome of storing a login: the ids of the sessions beyond the limit, which must be revoked,
+ * or why nothing was stored. `overtaken`: the account has a cut-off above its position (G1).
  */
 type LoginOutcome = readonly string[] | 'locked' | 'disabled' | 'overtaken';
 
 /**
- * Stores a new session, unless its account may not log in: without a look where the account has no lock,
- * no cut-off above the position, and few sessions of any client.
+ * Stores a new session, unless its account may not log in. If the account has no lock, no cut-off
+ * above the position, and few sessions, that needs no read first.
  *
- * An account that is far from its limit takes no lock, so logins of one account do not wait for each other.
+ * While an account is far below its limit, its row is not locked, so logins of one account do not
+ * wait for each other.
  *
- * @param refreshDigest - Of its first refresh token, if it gets one.
+ * @param refreshDigest - The digest of its first refresh token, if it gets one.
  * @param limits - How many sessions the account may have; `undefined`: any number.
  */
 export function newSession(
@@ -57,7 +61,7 @@ export function newSession(
   };
 }
 
-/** What stores it. */
+/** The statements that store a session and its first refresh token. */
 function rowsOf(
   { statements }: StoredSessions,
   session: SessionRow,
@@ -80,13 +84,14 @@ function* inSteps(
   let judgement = yield* of.judge(subjectKey);
   const mayExceed = limiter !== undefined && !(yield* limiter.isFar(judgement));
   if (mayExceed) {
-    // It locks the row also where there is one: two logins at once would not see each other.
+    // This locks the row, also if it exists already. Without the lock, two simultaneous logins
+    // would not see each other.
     yield of.accounts.insertMissing([subjectKey]);
     judgement = yield* of.judge(subjectKey);
   }
   const refusal = refusalOf(judgement);
   if (refusal !== undefined) return refusal;
-  // A cut-off above its position revokes it from the start (G1), so nothing of it is stored.
+  // A cut-off above its position revokes the session from the start (G1), so nothing is stored.
   if (endOf(session, judgement) !== undefined) return 'overtaken';
   yield* writeEach(rowsOf(of, session, refreshDigest));
   return mayExceed ? yield* limiter.surplus(judgement) : [];
@@ -114,25 +119,29 @@ class SessionLimiter {
   }
 
   /**
-   * With fewer sessions none has to end, even if some logins at the same moment do not see each other.
-   * Otherwise the account has to be locked first.
+   * Below this number of sessions no session has to be revoked, even if some simultaneous logins do
+   * not see each other. From it on, the account must be locked first.
    */
   get near(): number {
     return Math.max(0, this.limit - MOST_ENDED);
   }
 
-  /** Whether fewer sessions than that share the limit. */
+  /** Whether fewer than {@link near} sessions share the limit. */
   *isFar(judgement: Judgement): Transaction<boolean> {
     const { near } = this;
     return near > 0 && (yield this.find(judgement, 'DESC', near - 1, 1)).rows.length === 0;
   }
 
-  /** The ids of those beyond the limit: the oldest, {@link MOST_ENDED} at most, never the new one. */
+  /**
+   * The ids of the sessions beyond the limit: the oldest ones, at most {@link MOST_ENDED}, never
+   * the new one.
+   */
   *surplus(judgement: Judgement): Transaction<string[]> {
     const { rows: beyond } = yield this.find(judgement, 'DESC', this.limit - 1, MOST_ENDED);
     if (beyond.length < MOST_ENDED) return sidsOf(beyond);
     const { rows: oldest } = yield this.find(judgement, 'ASC', 0, MOST_ENDED);
-    // More have ended than one search skips: these are not the oldest, but beyond the limit too.
+    // There are more ended sessions than one search skips. These are not the oldest ones, but
+    // beyond the limit too.
     return sidsOf(oldest.length === MOST_ENDED ? oldest : beyond);
   }
 
