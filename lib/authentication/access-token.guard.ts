@@ -8,7 +8,9 @@ import { OpaqueTokens } from './opaque-tokens.js';
 import { type SignedToken, type TokenDemand, TokenVerifier } from './token-verifier.js';
 import { VerifiedToken } from './verified-tokens.js';
 
-/** Authenticates a request by a JWT or an opaque token, whichever its text is. */
+/**
+ * Authenticates a request by a JWT or an opaque token. It recognises an opaque token by its prefix.
+ */
 @Injectable()
 export class AccessTokenStrategy {
   constructor(
@@ -41,6 +43,7 @@ export class AccessTokenStrategy {
     return token.then((found) => this.jwt.judge(request, found, demand), refused);
   }
 
+  /** Verifies the signature of a JWT, or finds the row of an opaque token. */
   protected verify(
     text: string,
     demand: TokenDemand,
@@ -49,18 +52,21 @@ export class AccessTokenStrategy {
   }
 }
 
-/** An unknown token may be another strategy's; one that is ours and bad now is not. */
+/**
+ * An unknown token may belong to another strategy of a chain. A token of ours that is revoked or
+ * expired must not reach that strategy.
+ */
 function refused(error: unknown): Outcome {
   const isUnknown = error instanceof AuthException && error.code === 'token_invalid';
   return isUnknown ? notOurs(error) : toOutcome(error);
 }
 
 /**
- * Like {@link JwtAuthGuard}, but it also accepts opaque tokens (option `apiTokens`). Decorators, claims on the
- * request and refusals are the same.
+ * Like {@link JwtAuthGuard}, but it also accepts opaque tokens (option `apiTokens`). Decorators,
+ * claims on the request and refusals are the same.
  *
- * The first request with an opaque token reads one row; later ones read nothing. After a revocation, requests
- * are refused within `maxStaleness`.
+ * The first request with an opaque token reads one row. Later requests use a cache. After a
+ * revocation, requests are refused within `maxStaleness` (5 s by default), as with a JWT.
  *
  * @example
  * ```ts
@@ -70,15 +76,15 @@ function refused(error: unknown): Outcome {
  */
 @Injectable()
 export class AccessTokenGuard extends JwtAuthGuard {
-  // Injected after the property of JwtAuthGuard, whose place it takes.
+  // Nest injects properties of subclasses last, so this one replaces the property of JwtAuthGuard.
   @Inject(AccessTokenStrategy)
   override readonly [STRATEGY]!: AccessTokenStrategy;
 }
 
-/** Injected with the strategy of the access tokens that `login()` gives. */
+/** The injection token of the strategy for access tokens of logins. */
 export const LOGIN_STRATEGY = Symbol('nestjs-logout:login-strategy');
 
-/** As {@link AccessTokenStrategy}, for the access tokens of logins only. */
+/** Like {@link AccessTokenStrategy}, but it refuses API tokens. */
 export class LoginTokenStrategy extends AccessTokenStrategy {
   protected override verify(
     text: string,
@@ -90,8 +96,8 @@ export class LoginTokenStrategy extends AccessTokenStrategy {
 }
 
 /**
- * For the routes of the library: accepts what `login()` gives, JWTs or opaque tokens, and no API token,
- * which must not end its owner's sessions.
+ * The guard of the optional routes of the library. It accepts the access tokens of logins, JWTs or
+ * opaque tokens. It refuses API tokens, because a leaked API token must not log its owner out.
  */
 @Injectable()
 export class LoginGuard extends JwtAuthGuard {

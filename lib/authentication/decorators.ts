@@ -9,8 +9,9 @@ import type { TokenClaims } from '../options/token-claims.js';
 import { claimsOf, KID_OF_CLAIMS, kidOfRequest, requestOf } from '../platform/request.js';
 
 /**
- * The route needs no token, and ignores a token that is sent. `@OptionalAuth()`, `@AllowExpired()` or
- * `@RecentLogin()` on the same handler or class stops the boot.
+ * Makes a route public: `JwtAuthGuard` requires no token and ignores one that is sent.
+ * `@OptionalAuth()`, `@AllowExpired()` or `@RecentLogin()` on the same handler or class stops the
+ * boot.
  *
  * @example
  * ```ts
@@ -19,14 +20,19 @@ import { claimsOf, KID_OF_CLAIMS, kidOfRequest, requestOf } from '../platform/re
  * @publicApi
  */
 export const Public = Reflector.createDecorator<boolean | undefined, boolean>({
-  // A fixed key survives two copies of the package; without the transform the value would be {}.
+  // A fixed key also works with two copies of the package. Without the transform the value would be
+  // {}.
   key: 'nestjs-logout:public',
   transform: (value = true) => value,
 });
 
 /**
- * The route accepts requests without a token, which then have no user. An invalid token is still refused.
+ * Accepts requests without a token, which then have no user. An invalid token is still refused.
  *
+ * @example
+ * ```ts
+ * @OptionalAuth() @Get('articles') list(@CurrentUser() user?: User) { … }
+ * ```
  * @publicApi
  */
 export const OptionalAuth = Reflector.createDecorator<boolean | undefined, boolean>({
@@ -35,10 +41,10 @@ export const OptionalAuth = Reflector.createDecorator<boolean | undefined, boole
 });
 
 /**
- * For logout routes: accepts a token that has expired or was revoked, so that a logout can be repeated.
- * Signature and claims are checked as always, and a token of a revoked key is refused.
+ * For logout routes: accepts a token that has expired or was revoked, so that a logout can be
+ * repeated. Its signature and claims are checked as usual, and a token of a revoked key is refused.
  *
- * Never use it on a route that returns data.
+ * Never use it on a route that returns data or does anything but log out.
  *
  * @publicApi
  */
@@ -57,7 +63,7 @@ export const AllowExpired = Reflector.createDecorator<boolean | undefined, boole
  * ```
  * @publicApi
  */
-// The type is written out, because the inferred one exists only in Nest 12.
+// The type is written explicitly, because the inferred type only exists in Nest 12.
 export const CurrentUser: (
   ...propertyOrPipes: (string | PipeTransform | Type<PipeTransform> | undefined)[]
 ) => ParameterDecorator = createParamDecorator(

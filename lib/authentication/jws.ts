@@ -2,19 +2,19 @@ import type { KeyObject } from 'node:crypto';
 import { Strategy } from 'passport-jwt';
 import { refusal } from '../errors/auth.exception.js';
 
-/** The longest token that is looked at: whatever is longer is refused by its length alone. */
+/** The longest accepted token, in characters. A longer one is refused before it is parsed. */
 export const MAX_TOKEN_LENGTH = 8192;
 
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
-/** The members of a header that are looked at; what else is in it is never used (JW-09). */
+/** The members of a header that are used. All others, such as `jku` and `jwk`, are ignored (JW-09). */
 export interface TokenHeader {
   readonly alg?: unknown;
   readonly kid?: unknown;
   readonly typ?: unknown;
 }
 
-/** Whether a text is three non-empty base64url parts in their one spelling (JW-04). */
+/** Whether a text is three non-empty parts in canonical base64url (JW-04). */
 export function isCompactToken(token: string): boolean {
   return (
     token.length <= MAX_TOKEN_LENGTH &&
@@ -24,9 +24,9 @@ export function isCompactToken(token: string): boolean {
 }
 
 /**
- * The header of a token of any type, strictly read.
+ * Parses the header of a token of any type, strictly.
  *
- * @throws AuthUnauthorizedException `token_malformed`; `token_invalid` for an extension.
+ * @throws AuthUnauthorizedException `token_malformed`; `token_invalid` for a header with `crit` or `b64`.
  */
 export function headerOf(token: string): TokenHeader {
   if (!isCompactToken(token)) throw refusal('token_malformed');
@@ -39,14 +39,14 @@ export function headerOf(token: string): TokenHeader {
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
     throw refusal('token_malformed', { cause: 'The header is not an object.' });
   }
-  // "crit" names extensions that must be understood; none is (RFC 7515 section 4.1.11).
+  // "crit" lists extensions that must be understood, and none is supported (RFC 7515 section 4.1.11).
   if ('crit' in header || 'b64' in header) {
     throw refusal('token_invalid', { cause: 'The header has "crit" or "b64".' });
   }
   return header;
 }
 
-/** Whether a header's `typ` is that of an access token (RFC 9068 section 2.1). */
+/** Whether the `typ` of a header is that of an access token (RFC 9068 section 2.1). */
 export function isAccessTokenType(typ: unknown): boolean {
   const type = typeof typ === 'string' ? typ.toLowerCase() : '';
   return type === 'at+jwt' || type === 'application/at+jwt';
@@ -56,8 +56,8 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 /**
- * Whether the last digit of a base64url text leaves no unused bit set (RFC 4648 section 3.5). Where
- * it may, up to fifteen other last characters spell the same bytes, and so the same token.
+ * Whether the unused bits of the last base64url digit are zero (RFC 4648 section 3.5). Otherwise up to
+ * fifteen other last characters would decode to the same bytes, so one token would have several texts.
  */
 export function hasCanonicalEnd(text: string): boolean {
   const rest = text.length & 3;
@@ -68,10 +68,10 @@ export function hasCanonicalEnd(text: string): boolean {
 }
 
 /**
- * Decodes a part of a token: canonical base64url, valid UTF-8, JSON in which no object has a name
- * twice and none has the name `__proto__`, and in which every text and number is exact.
+ * Decodes a part of a token. It must be canonical base64url, valid UTF-8 and JSON. No object may have a
+ * duplicate name or the name `__proto__`, and every string and number must be exact.
  *
- * @throws Error when one of these does not hold.
+ * @throws Error if one of these conditions is not met.
  */
 export function parseSegment(segment: string): unknown {
   const bytes = Buffer.from(segment, 'base64url');
@@ -85,12 +85,12 @@ export function parseSegment(segment: string): unknown {
 }
 
 /**
- * What of a JSON value others would read as something else, in words: a text with half a character
- * (a lone surrogate), or a number that is not finite (`1e309`). Without recursion, as below.
+ * Describes a part of a JSON value that other parsers read differently: a string with a lone surrogate, or
+ * a number that is not finite (`1e309`). It does not recurse, because the sender chooses the depth.
  */
 export function inexactIn(value: unknown): string | undefined {
   const open: unknown[] = [value];
-  // Claims that are to be signed may hold each other, and may say themselves what JSON they are.
+  // Claims that an application wants signed may be cyclic, and may have a toJSON() method.
   const seen = new Set<unknown>();
   while (open.length > 0) {
     const next = open.pop();
@@ -105,21 +105,21 @@ export function inexactIn(value: unknown): string | undefined {
 }
 
 /**
- * The same question about a part whose characters are base64url and that has been parsed already.
+ * Checks the same for a part whose characters are base64url and that is parsed already.
  *
- * The usual token is answered by counting: if its text is as long as the shortest text of the value
- * that was parsed from it, nothing was lost in parsing. Any member that was overwritten, and anything
- * that is spelt differently, makes it longer; that goes the long way. Nothing is decoded or
- * allocated for it: to serialise the value again and compare took 3 % of a request.
+ * Usually counting is enough: if the text is as long as the shortest JSON text of the parsed value, parsing
+ * lost nothing. A duplicate member or another spelling makes the text longer. Then it is parsed again
+ * strictly. Counting decodes and allocates nothing; serialising the value and comparing took 3 % of a
+ * request.
  *
- * @throws Error when the part is not strict.
+ * @throws Error if {@link parseSegment} would refuse the part.
  */
 export function assertStrictSegment(value: object, segment: string): void {
   const bytes = (segment.length * 3) >> 2;
   if (!hasCanonicalEnd(segment) || shortestObject(value) !== bytes) parseSegment(segment);
 }
 
-/** The bytes of the shortest JSON text of a value; `NaN` where that is not certain. */
+/** The bytes of the shortest JSON text of a value; `NaN` if that is uncertain. */
 function shortest(value: unknown): number {
   if (typeof value === 'string') return shortestString(value);
   if (typeof value === 'number') return shortestNumber(value);
@@ -127,12 +127,14 @@ function shortest(value: unknown): number {
   return value === null ? 4 : shortestObject(value as object);
 }
 
-/** Every character takes at least a byte, but several invalid bytes may have become one U+FFFD. */
+/** Every character takes at least one byte, but several invalid bytes may have become one U+FFFD. */
 function shortestString(text: string): number {
   return text.includes('\ufffd') ? Number.NaN : text.length + 2;
 }
 
-/** Three zeros at the end could be written shorter, as an exponent; fractions are rare: not certain. */
+/**
+ * Three trailing zeros could be written shorter with an exponent. Fractions are rare. Both are uncertain.
+ */
 function shortestNumber(value: number): number {
   if (!Number.isSafeInteger(value) || value < 0) return Number.NaN;
   if (value >= 1e9 && value < 1e10 && value % 1000 !== 0) return 10;
@@ -140,7 +142,7 @@ function shortestNumber(value: number): number {
 }
 
 function shortestObject(value: object): number {
-  // Brackets, and one comma fewer than there are members.
+  // Brackets, and one comma fewer than members.
   let bytes = 1;
   if (Array.isArray(value)) {
     for (const element of value) bytes += 1 + shortest(element);
@@ -153,7 +155,10 @@ function shortestObject(value: object): number {
   return Math.max(2, bytes);
 }
 
-/** Expects a text that `JSON.parse` has accepted. Without recursion: depth is the sender's choice. */
+/**
+ * Refuses duplicate names. It expects a text that `JSON.parse` has accepted, and does not recurse, because
+ * the sender chooses the depth.
+ */
 function refuseAmbiguousNames(text: string): void {
   const open: (Set<string> | null)[] = [];
   let expectsName = false;
@@ -194,7 +199,7 @@ function endOfString(text: string, start: number): number {
 }
 
 function addName(names: Set<string> | null | undefined, literal: string): void {
-  // Two spellings of one name ("a", "\u0061") are one name.
+  // Two spellings of one name ("a", "\u0061") are the same name.
   const name = JSON.parse(literal) as string;
   if (name === '__proto__' || names?.has(name) !== false) {
     throw new Error('an object has an ambiguous member name');
@@ -202,19 +207,19 @@ function addName(names: Set<string> | null | undefined, literal: string): void {
   names.add(name);
 }
 
-// Typed here, so that the package's types do not need @types/passport-jwt.
+// It is typed here, so that the types of this package do not need @types/passport-jwt.
 const PassportJwtStrategy = Strategy as unknown as new (
   options: Readonly<Record<string, unknown>>,
   verified: (payload: unknown, done: (error: null, payload: unknown) => void) => void,
 ) => { authenticate(question: SignatureQuestion): void };
 
-/** What passport-jwt is asked here, in place of a request. */
+/** What is passed to passport-jwt instead of a request. */
 interface SignatureQuestion {
   readonly token: string;
   readonly key: KeyObject;
 }
 
-/** passport-jwt for one token and one key. It answers before `authenticate` returns. */
+/** Runs passport-jwt for one token and one key, synchronously. */
 export class PassportJwt extends PassportJwtStrategy {
   private payload: unknown;
 
@@ -227,10 +232,10 @@ export class PassportJwt extends PassportJwtStrategy {
           _token: string,
           done: (error: null, key: KeyObject) => void,
         ) => done(null, key),
-        // These take effect only here: under jsonWebTokenOptions they would be overwritten.
+        // These only work here: passport-jwt overwrites them in jsonWebTokenOptions.
         ...options,
         ignoreExpiration: true,
-        // Time is judged by the library's one clock.
+        // Times are checked by ProofClock, not by the clock of the host.
         jsonWebTokenOptions: { ignoreNotBefore: true },
       },
       (payload, done) => done(null, payload),
@@ -238,10 +243,10 @@ export class PassportJwt extends PassportJwtStrategy {
   }
 
   /**
-   * The payload of a token that this key signed.
+   * Verifies the signature of a token, and returns its payload.
    *
-   * @throws AuthUnauthorizedException `token_invalid` where the signature, the issuer or the audience is
-   * wrong, else `token_malformed`. jsonwebtoken throws a TypeError or SyntaxError at some tokens: that
+   * @throws AuthUnauthorizedException `token_invalid` if the signature, the issuer or the audience is
+   * wrong, else `token_malformed`. jsonwebtoken throws a TypeError or SyntaxError for some tokens, which
    * must not become a 500.
    */
   verify(token: string, key: KeyObject): unknown {

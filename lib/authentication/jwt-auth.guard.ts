@@ -25,7 +25,7 @@ import { AllowExpired, OptionalAuth, Public } from './decorators.js';
 import { isThenable, JwtStrategy, type Outcome } from './jwt.strategy.js';
 import type { TokenDemand } from './token-verifier.js';
 
-/** What the decorators of a route say: read once, at its first request. */
+/** The values of the decorators of a route. They are read once, at its first request. */
 export interface RoutePolicy {
   readonly isPublic: boolean;
   readonly isOptional: boolean;
@@ -39,16 +39,16 @@ interface KnownRoute {
 }
 
 /**
- * What contradicts `@Public()`. `@Freshness()` and `@WhenStale()` do not: a RevocationGuard obeys them on a
- * route that another library authenticates.
+ * Decorators that contradict `@Public()`. `@Freshness()` and `@WhenStale()` do not, because a RevocationGuard obeys
+ * them on a route that another library authenticates.
  */
 const READS_TOKEN = Object.entries({ OptionalAuth, AllowExpired, RecentLogin });
 
 /**
- * Reads the decorators of a route at its first request and remembers them: they cannot change, and
- * the look-ups of Reflector would cost more than the check of the token's revocation.
+ * Reads the decorators of a route at its first request and caches them: they cannot change, and reading them with
+ * Reflector costs more than checking the token for revocation.
  *
- * A decorator of the handler wins over one of its class.
+ * A decorator of the handler overrides one of its class.
  */
 @Injectable()
 export class RoutePolicyReader implements OnModuleInit {
@@ -68,19 +68,19 @@ export class RoutePolicyReader implements OnModuleInit {
     }
   }
 
-  /** The policy of the route that is being called. */
+  /** The policy of the called route. */
   of(context: ExecutionContext): RoutePolicy {
     const handler = context.getHandler();
     const type = context.getClass();
     // Each request asks twice in a row, and two WeakMap look-ups cost as much as the check for revocation.
     if (handler === this.last?.handler && type === this.last.type) return this.last.policy;
-    // By both, because a handler that is inherited serves several classes.
+    // Both are part of the key, because an inherited handler serves several classes.
     const known = this.known.get(handler)?.get(type) ?? this.learn(handler, type);
     this.last = known;
     return known.policy;
   }
 
-  /** Reads and remembers a route that was not asked about before. */
+  /** Reads and caches the policy of a route that is called for the first time. */
   private learn(handler: Target, type: Target): KnownRoute {
     const route = { handler, type, policy: this.read(handler, type) };
     let ofHandler = this.known.get(handler);
@@ -103,7 +103,7 @@ export class RoutePolicyReader implements OnModuleInit {
     });
   }
 
-  /** A handler that says how its token is to be read is not public because its class is. */
+  /** A class that is public does not make a handler public that has a decorator about its token. */
   private isPublicByClass(handler: Target, type: Target): boolean {
     const readsToken = [OptionalAuth, AllowExpired, RecentLogin, Freshness, WhenStale].some(
       (decorator) => this.reflector.get<unknown>(decorator.KEY, handler) !== undefined,
@@ -111,7 +111,7 @@ export class RoutePolicyReader implements OnModuleInit {
     return !readsToken && (this.isMarkedPublic(type) ?? false);
   }
 
-  /** @throws AuthWiringError where the handler or its class is public, and says how its token is read. */
+  /** @throws AuthWiringError if the handler or its class is public and also has a decorator about its token. */
   private refuseContradiction(handler: Target, type: Target): void {
     for (const target of [handler, type]) {
       if (this.isMarkedPublic(target) !== true) continue;
@@ -126,7 +126,7 @@ export class RoutePolicyReader implements OnModuleInit {
     }
   }
 
-  /** `@Public()`, else the mark of another library that the option `publicMetadataKey` names. */
+  /** The value of `@Public()`, else the metadata of another library (option `publicMetadataKey`). */
   private isMarkedPublic(target: Target): boolean | undefined {
     const own = this.reflector.get(Public, target);
     const { publicMetadataKey } = this.options;
@@ -136,22 +136,23 @@ export class RoutePolicyReader implements OnModuleInit {
   }
 }
 
-/** Where a guard has the strategy that it asks. */
+/** The property of a guard that has its strategy. */
 export const STRATEGY = Symbol('nestjs-logout:strategy');
 const ROUTES = Symbol('nestjs-logout:routes');
 const METER = Symbol('nestjs-logout:meter');
 
-/** What `getAuthenticateOptions` gives. */
+/** The result of `getAuthenticateOptions`. */
 type Given = Readonly<Record<string, unknown>> | undefined;
 
 /**
- * Authenticates the request **and** checks that its token has not been revoked, so it needs no second guard.
- * Use it on a controller, or for all routes with `APP_GUARD` and `useExisting`.
+ * Authenticates the request **and** checks that its token has not been revoked, so it needs no second guard. Use it
+ * on a controller, or for all routes with `APP_GUARD` and `useExisting`.
  *
- * It calls the strategy itself, without passport's middleware. Handlers find the same properties on the request.
+ * It calls the strategy without passport's middleware, and sets the same properties on the request. The rules are in
+ * docs/requirements.md, "Access tokens".
  *
- * A subclass may override `handleRequest`, `getRequest` and `getAuthenticateOptions` as with any
- * `AuthGuard`; they are called at each request.
+ * A subclass may override `handleRequest`, `getRequest` and `getAuthenticateOptions` as with any `AuthGuard`; they
+ * are called at each request.
  *
  * @example
  * ```ts
@@ -161,8 +162,8 @@ type Given = Readonly<Record<string, unknown>> | undefined;
  */
 @Injectable()
 export class JwtAuthGuard extends AuthGuard() implements CanActivate {
-  // Properties, because the first parameter of a constructor would inherit @Optional() from AuthGuard.
-  // No name of them, and of what is below, can be that of a member of a subclass.
+  // These are properties, because the first constructor parameter would inherit @Optional() from AuthGuard. Their
+  // names are symbols, so that they never collide with members of a subclass.
   @Inject(JwtStrategy)
   readonly [STRATEGY]!: Pick<JwtStrategy, 'lendMethods' | 'outcomeOf' | 'tokenOf'>;
 
@@ -173,7 +174,7 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
   readonly [METER]!: AuthMeter;
 
   constructor() {
-    // A name that no strategy has: should AuthGuard ever use it, passport refuses.
+    // No strategy has this name. If AuthGuard ever used it, passport would refuse every request.
     super({ defaultStrategy: 'nestjs-logout:unwired' });
   }
 
@@ -181,7 +182,7 @@ export class JwtAuthGuard extends AuthGuard() implements CanActivate {
     if (this[STRATEGY] === undefined || this[ROUTES] === undefined) throw unwired();
     const { isPublic, isOptional, demand } = this[ROUTES].of(context);
     if (isPublic || (isOptional && isAnonymous(this, context))) return true;
-    // An override that calls this may expect a promise, as AuthGuard gives one at each request.
+    // An override that calls super.canActivate() may expect a promise, which AuthGuard always returns.
     const isOverridden = this.canActivate !== JwtAuthGuard.prototype.canActivate;
     return isOverridden ? activateLater(this, context, demand) : activate(this, context, demand);
   }
@@ -224,7 +225,7 @@ function authenticate(
     : answer(guard, context, request, outcome, options);
 }
 
-/** Has `handleRequest` decide, as AuthGuard does. It may be asynchronous. */
+/** Passes the outcome to `handleRequest`, as AuthGuard does. It may be asynchronous. */
 function answer(
   guard: JwtAuthGuard,
   context: ExecutionContext,
@@ -233,7 +234,7 @@ function answer(
   options: Given,
 ): boolean | Promise<boolean> {
   const { error, user, info } = outcome;
-  // As AuthGuard does; `user` and the application's name for it are no part of AuthRequest.
+  // As AuthGuard does. `user`, or another name that the application chose, is not part of AuthRequest.
   const found = request as unknown as Record<string, unknown>;
   const property = String(options?.['property'] ?? 'user');
   if (found['authInfo'] !== info) found['authInfo'] = info;
@@ -256,9 +257,8 @@ function answer(
 }
 
 /**
- * The strategy's refusal is an error, or the challenge (`info`) where it failed. An override throws
- * `error || new UnauthorizedException()` as in any AuthGuard; that exception says nothing of its
- * own, so the refusal takes its place.
+ * The strategy's refusal is in `error`, or in `info` if the token is not ours. Overrides often throw `error || new
+ * UnauthorizedException()`, as the docs of Nest show. That exception has no code, so it is replaced by the refusal.
  */
 function refuse(
   guard: JwtAuthGuard,
@@ -276,12 +276,12 @@ function refuse(
   return throwTo(context, answer);
 }
 
-/** For `@OptionalAuth()`: whether the request has no token at all. */
+/** For `@OptionalAuth()`: whether the request has no token at all. A bad token is not anonymous. */
 function isAnonymous(guard: JwtAuthGuard, context: ExecutionContext): boolean {
   try {
     return guard[STRATEGY].tokenOf(guard.getRequest(context)) === undefined;
   } catch {
-    return false; // Something is there and is bad: the strategy finds it again, and refuses.
+    return false; // There is a malformed token, which the strategy then refuses.
   }
 }
 
@@ -293,7 +293,7 @@ function unwired(): AuthWiringError {
   );
 }
 
-/** `new UnauthorizedException()` of whichever copy of @nestjs/common: it has no words of its own. */
+/** Whether it is a plain `new UnauthorizedException()`, of any copy of @nestjs/common. */
 function isBareUnauthorized(thrown: unknown): boolean {
   const { getStatus, message } = thrown as { getStatus?(): unknown; message?: unknown };
   return message === 'Unauthorized' && getStatus?.call(thrown) === 401;

@@ -13,20 +13,24 @@ import { headerOf, isAccessTokenType } from './jws.js';
 
 type Payload = string | Buffer | object;
 
-/** Only the key is asked about: a token for the application's own purpose is no login. */
+/**
+ * Only the key is checked for revocation, because a token for the application's own purpose is no
+ * login.
+ */
 const NO_CLAIMS = Object.freeze({ iss: '' });
 
 const UNKNOWN = Object.freeze({ state: 'unknown', retryAfter: 1 } as const);
 
 /**
- * The `JwtService` of the application where no module imports a JwtModule of its own.
+ * The `JwtService` of @nestjs/jwt that is injected in modules without a JwtModule of their own.
  *
- * A call with a secret or key of its own is plain @nestjs/jwt: nothing of ours is added. Any other call
- * uses the key ring, `issuer` and `audience`; an option given at the call wins. Tokens of a revoked key
- * and access tokens (`at+jwt`) are refused: `TokenService.verify()` is for those, because only it
- * looks for a logout.
+ * A call that passes a secret or key works as in plain @nestjs/jwt. Any other call uses the key
+ * ring, `issuer` and `audience`, unless its options override them. It refuses tokens of a revoked
+ * key and access tokens (`at+jwt`): verify access tokens with `TokenService.verify()`, because only
+ * that checks for a logout.
  */
-// Made by a factory: the first parameter of an injectable would inherit @Inject() from JwtService.
+// A factory creates it, because the first parameter of an injectable would inherit @Inject() from
+// JwtService.
 class RingJwtService extends JwtService {
   private readonly log = new Logger('JwtService');
   private hasWarned = false;
@@ -39,7 +43,7 @@ class RingJwtService extends JwtService {
     super({});
   }
 
-  /** @throws AuthUnavailableException `no_signing_key` where the ring is to sign and cannot. */
+  /** @throws AuthUnavailableException `no_signing_key` if no key of the ring may sign. */
   override sign(payload: Payload, options?: JwtSignOptions): string {
     if (bringsSigningKey(options)) return super.sign(payload as object, options);
     return this.signer(options).sign(payload as object, options);
@@ -51,10 +55,10 @@ class RingJwtService extends JwtService {
   }
 
   /**
-   * @throws the errors of jsonwebtoken.
-   * @throws AuthUnauthorizedException `key_revoked`; `token_invalid` for an access token or an unknown
-   * key; `token_malformed`.
-   * @throws AuthUnavailableException `revocation_state_unknown` where no proof is fresh enough;
+   * @throws Error the errors of jsonwebtoken.
+   * @throws AuthUnauthorizedException `key_revoked`; `token_invalid` for an access token or an
+   * unknown key; `token_malformed`.
+   * @throws AuthUnavailableException `revocation_state_unknown` if no proof is fresh enough.
    * `verifyAsync` waits for one.
    */
   override verify<T extends object>(token: string, options?: JwtVerifyOptions): T {
@@ -81,13 +85,16 @@ class RingJwtService extends JwtService {
     return claims;
   }
 
-  /** `keyid` picks a key of the ring where it names one; any other text only goes into the header. */
+  /**
+   * If `keyid` is the kid of a key of the ring, that key signs. Any other text is only written into
+   * the header.
+   */
   private signer(options: JwtSignOptions | undefined): JwtService {
     return this.ring.jwtOf(this.ring.signingKey(options?.keyid));
   }
 
   private judge({ kid }: AuthKey): Verdict | Promise<Verdict> {
-    // A process that follows nothing knows of no revoked key, and says so in its option.
+    // A process that does not follow the log does not know revoked keys (`follow: false`).
     if (!this.settings.follow) return ACTIVE;
     return this.decider.decide(NO_CLAIMS, kid);
   }
@@ -95,13 +102,13 @@ class RingJwtService extends JwtService {
   private keyOf(token: string, options: JwtVerifyOptions | undefined): AuthKey {
     const { alg, kid, typ } = headerOf(String(token));
     if (isAccessTokenType(typ)) throw this.refuseAccessToken();
-    // A token that names no key cannot be refused once that key is revoked.
+    // A token without a kid could not be refused after its key was revoked.
     if (typeof kid !== 'string') throw invalid('The token names no key.');
     const key =
       this.ring.find(kid)?.key ??
       this.ring.verifyingKeys().find((other) => hasSigned(other, token));
     if (key === undefined) throw invalid('No key of the application has signed the token.');
-    // One key, one algorithm (RFC 8725 section 3.1), unless the caller says which it takes.
+    // One key has one algorithm (RFC 8725 section 3.1), unless the caller passes its own list.
     if (alg !== key.alg && options?.algorithms === undefined) {
       throw invalid('The algorithm is not that of the key.');
     }
@@ -120,7 +127,7 @@ class RingJwtService extends JwtService {
   }
 }
 
-/** Read as JwtService reads it: an empty text is no key. */
+/** As in JwtService, an empty string is no key. */
 function bringsSigningKey(options: JwtSignOptions | undefined): boolean {
   return Boolean(options?.secret || options?.privateKey);
 }
@@ -129,7 +136,7 @@ function bringsVerifyingKey(options: JwtVerifyOptions | undefined): boolean {
   return Boolean(options?.secret || options?.publicKey);
 }
 
-/** Whether a token has a good signature of this key, whatever its claims say. */
+/** Whether this key signed a token, whatever its claims are. */
 function hasSigned({ verify }: AuthKey, token: string): boolean {
   try {
     const anyTime = { ignoreExpiration: true, ignoreNotBefore: true };
@@ -145,8 +152,8 @@ function invalid(cause: string): AuthException {
 }
 
 /**
- * Sees at boot that no other module gives a `JwtService` to the whole application: which of two is
- * injected would depend on the order of imports, and so would what the application's tokens mean.
+ * Checks at boot that no other global module exports `JwtService`. Which of two is injected would
+ * depend on the order of imports, and so would the key that signs the application's tokens.
  */
 @Injectable()
 class OnlyGlobalJwtService implements OnModuleInit {
@@ -174,14 +181,18 @@ const PROVIDER = {
 };
 
 /**
- * Gives `JwtService` to modules that have none of their own. It is global and AuthModule does not
- * export it, because Nest looks into a module's own imports before it looks into global modules: so
- * a JwtModule that a module imports wins, whatever the order.
+ * Provides `JwtService` to modules that have none of their own. It is a global module, and
+ * AuthModule does not export it: Nest searches the imports of a module before global modules, so a
+ * JwtModule that a module imports always takes precedence.
  */
 @Module({})
 class JwtServiceModule {}
 
-/** @param core - What AuthModule itself imports: the ring and the revocation. */
+/**
+ * The module that provides `JwtService` (option `exportJwtService`).
+ *
+ * @param core - The module with the key ring and the revocation services.
+ */
 export function jwtServiceModule(core: DynamicModule): DynamicModule {
   return {
     module: JwtServiceModule,

@@ -23,26 +23,27 @@ import {
 } from './token-verifier.js';
 import type { VerifiedToken } from './verified-tokens.js';
 
-/** What a strategy reports for a request, in the form in which passport passes it on. */
+/** The result of a strategy for a request, as passport passes it on. */
 export interface Outcome {
-  /** Why the request is refused and no other strategy is asked, else `null`. */
+  /** Why the request is refused without trying another strategy, else `null`. */
   readonly error: unknown;
-  /** What the request's `user` becomes; `false` where the token is not ours. */
+  /** The value for `request.user`; `false` if the token is not ours. */
   readonly user: unknown;
-  /** Of `false`: the refusal. */
+  /** The refusal, if `user` is `false`. */
   readonly info: unknown;
 }
 
-/** Known to every copy of this package: hot reload may evaluate it anew. */
+/** Shared by all copies of this package, because hot reload may load it again. */
 const CLOSING = Symbol.for('nestjs-logout:closing');
 
 /**
- * Authenticates a request by its access token: finds the token, has it verified by passport-jwt,
- * checks its claims, and asks whether it has been revoked, **before** it reports success.
- * `AuthGuard.handleRequest` is too late for that question: applications override it.
+ * Authenticates a request by its access token: finds the token, verifies it with passport-jwt, checks its
+ * claims, and checks that it is not revoked, **before** it reports success. `AuthGuard.handleRequest` would be
+ * too late for that check, because applications override it.
  *
- * It is registered with passport where the option `strategyName` names it: passport is shared by all
- * applications of a process. `JwtAuthGuard` calls it without passport.
+ * It is registered with passport only if the option `strategyName` is set, because all applications of a
+ * process share passport. `JwtAuthGuard` calls it without passport. Specified in docs/requirements.md, "Access
+ * tokens".
  *
  * @publicApi
  */
@@ -65,12 +66,16 @@ export class JwtStrategy
     super();
   }
 
-  /** After every provider was made, so that a strategy of the same name is there to be found. */
+  /**
+   * Registers the strategy after all providers exist, so that another one of the same name is found.
+   *
+   * @throws AuthWiringError if the name is taken.
+   */
   onModuleInit(): void {
     const { strategyName } = this.options;
     if (strategyName === undefined) return;
     const holder = holderOf(strategyName);
-    // Nest calls this once for each provider that gives this strategy.
+    // Nest calls this hook once for each provider that resolves to this strategy.
     if (holder !== undefined && holder !== this && !isClosing(holder)) {
       throw new AuthWiringError(
         `The passport strategy "${strategyName}" already exists, and JwtStrategy would replace it.`,
@@ -82,18 +87,18 @@ export class JwtStrategy
     PASSPORT.use(strategyName, this);
   }
 
-  /** From now on another application may take the name: hot reload does not await `close()`. */
+  /** From now on another application may take the name, because hot reload does not await `close()`. */
   onModuleDestroy(): void {
     this[CLOSING] = true;
   }
 
-  /** Gives the name back, unless another application has taken it in the meantime. */
+  /** Frees the name, unless another application has taken it meanwhile. */
   onApplicationShutdown(): void {
     const { strategyName } = this.options;
     if (strategyName !== undefined && holderOf(strategyName) === this) PASSPORT.unuse(strategyName);
   }
 
-  /** Called by passport, on an object of its own for each request. */
+  /** Called by passport, on a new object for each request. */
   authenticate(request: AuthRequest): void {
     const outcome = this.outcomeOf(request, DEFAULT_DEMAND);
     if (outcome instanceof Promise) void outcome.then((later) => this.report(later));
@@ -104,18 +109,18 @@ export class JwtStrategy
    * The access token of a request, or `undefined`.
    *
    * @internal
-   * @throws AuthException for one that is sent in a way that is not allowed.
+   * @throws AuthException for a token that is sent in a way that is not allowed.
    */
   tokenOf(request: AuthRequest): string | undefined {
     return this.source.read(request);
   }
 
   /**
-   * Authenticates a request; a promise only where there is something to wait for. `JwtAuthGuard` calls it
-   * directly, passport through {@link authenticate}.
+   * Authenticates a request. It only returns a promise if it has to wait. `JwtAuthGuard` calls it directly,
+   * passport through {@link authenticate}.
    *
-   * What is not a token of ours fails, so that passport calls the next strategy of a chain; the refusal
-   * is the challenge. A token of ours that is bad now is an error and ends the chain: no other
+   * For a token that is not ours, it fails with the refusal as challenge, so that passport tries the next
+   * strategy of a chain. A token of ours that is revoked or expired is an error and ends the chain: no other
    * strategy may accept it.
    *
    * @internal
@@ -133,11 +138,11 @@ export class JwtStrategy
   }
 
   /**
-   * Gives a request the methods of passport's middleware (`isAuthenticated()` and others), which
-   * `JwtAuthGuard` does not call.
+   * Adds the methods of passport's middleware (`isAuthenticated()` and others) to a request, because
+   * `JwtAuthGuard` does not run that middleware.
    *
-   * All requests of an Express application get them at once, from the prototype that Express made for
-   * them. On a request of their own, where Node 20 takes 5 µs for each, they cost more than the guard.
+   * With Express they are set on the prototype of all its requests. Setting them on each request takes 5 µs per
+   * property on Node 20, more than the whole guard.
    *
    * @internal
    */
@@ -146,7 +151,7 @@ export class JwtStrategy
     const lent = (this.lent ??= methodsOfPassport());
     const prototype = Object.getPrototypeOf(request) as object;
     const to: Lent = Object.hasOwn(prototype, 'app') ? prototype : request;
-    // One by one, as passport does: Object.assign() takes four times as long.
+    // Object.assign() takes four times as long.
     to.login = lent.login;
     to.logIn = lent.logIn;
     to.logout = lent.logout;
@@ -154,12 +159,12 @@ export class JwtStrategy
     to.isAuthenticated = lent.isAuthenticated;
     to.isUnauthenticated = lent.isUnauthenticated;
     to['_sessionManager'] = lent['_sessionManager'];
-    // AuthGuard's: most users have none.
+    // A property of AuthGuard, which is usually undefined.
     to.authInfo = undefined;
   }
 
   /**
-   * The outcome for a token whose signature is good, or whose row was read.
+   * The outcome for a token whose signature is valid, or whose row was read.
    *
    * @internal
    */
@@ -170,7 +175,7 @@ export class JwtStrategy
   ): Outcome | Promise<Outcome> {
     try {
       const accepted = this.verifier.accept(token, demand);
-      // A logout needs no proof: the token is about to be revoked anyway.
+      // A logout needs no proof of the client, because it only revokes the token.
       if (this.binding !== null && !demand.allowExpired) {
         const proving = this.binding.check(request, accepted);
         if (proving !== undefined) {
@@ -226,7 +231,7 @@ export class JwtStrategy
   }
 }
 
-/** What passport's middleware and AuthGuard put on a request. */
+/** The properties that passport's middleware and AuthGuard set on a request. */
 type Lent = Partial<
   Record<
     | 'login'
@@ -241,7 +246,7 @@ type Lent = Partial<
   >
 >;
 
-/** Taken from passport's middleware, called with a strategy that does nothing. */
+/** Gets the methods from passport's middleware, by running it with a strategy that does nothing. */
 function methodsOfPassport(): Lent {
   const request = {};
   const idle = { authenticate: () => undefined };
@@ -249,9 +254,11 @@ function methodsOfPassport(): Lent {
   return request;
 }
 
-/** The claims are kept only for a user whom the application accepted: their readers rely on it. */
+/**
+ * Stores the claims on the request only if the application accepted the user, because other guards trust them.
+ */
 function letIn(result: unknown, request: AuthRequest, claims: TokenClaims, kid: string): Outcome {
-  // As @nestjs/passport reads a list: the user, and information about it.
+  // As in @nestjs/passport, a list contains the user and further information.
   const [user, info] = Array.isArray(result) ? (result as unknown[]) : [result];
   if (user) {
     rememberClaims(request, claims, kid);
@@ -262,31 +269,31 @@ function letIn(result: unknown, request: AuthRequest, claims: TokenClaims, kid: 
   return { error: null, user: false, info: challenge };
 }
 
-/** The outcome where no token could be read, or it is none of ours. */
+/** The outcome if there is no readable token, or if it is not ours. */
 export function unread(error: unknown): Outcome {
-  // A 400 for two tokens and a 403 for a forged request are answers to a token of any issuer.
+  // A 400 for two tokens and a 403 for a forged request apply to tokens of any issuer, so the chain ends.
   const isAnswer = error instanceof AuthException && error.getStatus() !== 401;
   return isAnswer || error instanceof AuthWiringError ? toOutcome(error) : notOurs(error);
 }
 
-/** What was sent is not a token of ours. */
+/** The outcome for a token that is not ours: the next strategy of a chain may accept it. */
 export function notOurs(error: unknown): Outcome {
   const info = error instanceof AuthException ? error : refusal('token_invalid', { cause: error });
   return { error: null, user: false, info };
 }
 
-/** A refusal that ends a chain of strategies. */
+/** The outcome for a refusal that ends a chain of strategies. */
 export function toOutcome(error: unknown): Outcome {
   // Passport reads `null` as "no error".
   return { error: error ?? refusal('token_invalid'), user: undefined, info: undefined };
 }
 
-/** The queries of many ORMs are thenables but not Promises; @nestjs/passport awaits them too. */
+/** Queries of many ORMs are thenables but not promises; @nestjs/passport awaits them too. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
-/** Whether it is a strategy of ours, of any copy of this package, whose application is closing. */
+/** Whether it is a JwtStrategy, of any copy of this package, whose application is closing. */
 function isClosing(holder: unknown): boolean {
   return (holder as { [CLOSING]?: unknown })[CLOSING] === true;
 }

@@ -14,16 +14,19 @@ import { LegacyTokens } from './legacy/legacy-tokens.js';
 /** A key and whether it is still in use. */
 export interface RingEntry {
   readonly key: AuthKey;
-  /** Epoch ms after which every token of a retiring key has expired; `null` while it is in use. */
+  /** When every token of a retiring key has expired (epoch ms); `null` while the key is in use. */
   until: number | null;
-  /** Taken out of use by `KeyService.retire()`, whatever the application's list says. */
+  /**
+   * Whether `KeyService.retire()` was called for it. Then it stays retired, even if `keys` still lists
+   * it.
+   */
   retired: boolean;
 }
 
 /** A key that can sign. */
 export type SigningKey = AuthKey & { readonly sign: NonNullable<AuthKey['sign']> };
 
-/** A public key as others read it (RFC 7517). */
+/** A public key in the format of a JWK (RFC 7517). */
 export interface PublicJwk extends JsonWebKey {
   readonly kid: string;
   readonly alg: SigningAlgorithm;
@@ -31,22 +34,25 @@ export interface PublicJwk extends JsonWebKey {
 }
 
 /**
- * The keys of the application. The first one that can sign signs, and each one verifies.
+ * The keys of the application. The first key that can sign signs new tokens. All keys verify.
  *
- * A key that is removed keeps verifying until its last token has expired. Each key has one `kid` and
- * one algorithm (RFC 8725 section 3.1).
+ * A key that is removed keeps verifying until its last token has expired. Each key has one `kid` and one
+ * algorithm (RFC 8725 section 3.1).
  */
 export class KeyRing {
-  /** The algorithms in use; always the same array, because passport-jwt keeps a reference to it. */
+  /** The algorithms in use. It is always the same array, because passport-jwt keeps a reference to it. */
   readonly algorithms: SigningAlgorithm[] = [];
-  /** Beside the ring, never in it: the secret of the option `legacy`. */
+  /**
+   * The secret of the option `legacy`. It is not part of the ring, so it can never verify tokens of this
+   * library.
+   */
   readonly legacy: LegacyTokens | undefined;
   /**
-   * The keys by the text of a header as this library writes it. One look-up, in place of a parse: a known
-   * text needs no check.
+   * The keys by the encoded header that this library writes. One look-up replaces parsing and checking
+   * the header.
    */
   byHeader: ReadonlyMap<string, RingEntry> = new Map();
-  /** Grows with each change of the ring: what was verified before it is verified again. */
+  /** Increases with each change of the ring. Tokens that were verified before are then verified again. */
   revision = 0;
   private entries = new Map<string, RingEntry>();
   private readonly services = new WeakMap<AuthKey, JwtService>();
@@ -60,7 +66,7 @@ export class KeyRing {
     if (legacy !== undefined) this.legacy = new LegacyTokens(legacy, issuer, index, proofs);
   }
 
-  /** Asks the application for its keys; the ring is complete when this resolves. */
+  /** Makes the ring with the keys of the application (option `keys` or `secret`). */
   static async create(
     options: ResolvedAuthOptions,
     index: RevocationIndex,
@@ -74,8 +80,8 @@ export class KeyRing {
   /**
    * The key that signs now.
    *
-   * @param kid - Prefers this key, if it may sign.
-   * @throws AuthUnavailableException `no_signing_key` when every one is revoked, retired or verifies only.
+   * @param kid - The key to prefer, if it may sign.
+   * @throws AuthUnavailableException `no_signing_key` if every key is revoked, retired or only verifies.
    */
   signingKey(kid?: string): SigningKey {
     const named = kid === undefined ? undefined : this.entries.get(kid);
@@ -87,8 +93,8 @@ export class KeyRing {
   }
 
   /**
-   * What only this application knows of its keys: secrets and private halves, the one that signs now
-   * first. Those of revoked keys are left out: an attacker may know them too.
+   * The secret parts of the keys: secrets and private keys, the current signing key first. Revoked keys
+   * are left out, because an attacker may know them.
    */
   secretHalves(): KeyObject[] {
     const signing: KeyObject[] = [];
@@ -100,13 +106,13 @@ export class KeyRing {
     return [...signing, ...others];
   }
 
-  /** The secret half of a key that is known, whether it is in use or not. */
+  /** The secret part of a known key, whether it is in use or not. */
   secretHalfOf(kid: string): KeyObject | undefined {
     const key = this.entries.get(kid)?.key ?? this.legacy?.key;
     return (key?.kid === kid ? key.secretHalf : null) ?? undefined;
   }
 
-  /** Whether it is one of our keys, retired ones and that of the option `legacy` included. */
+  /** Whether it is one of our keys, including retired ones and the key of the option `legacy`. */
   has(kid: string): boolean {
     return this.entries.has(kid) || this.legacy?.key.kid === kid;
   }
@@ -118,9 +124,9 @@ export class KeyRing {
   }
 
   /**
-   * A plain `JwtService` of @nestjs/jwt for one key: it signs (if the key can) and verifies with this key,
-   * its `kid` and its one algorithm, and with our issuer and audience. What a call gives wins, as always
-   * there.
+   * A `JwtService` of @nestjs/jwt for one key. It signs (if the key can) and verifies with this key, its
+   * `kid`, its one algorithm, and our issuer and audience. The options of a call override these, as
+   * usual.
    */
   jwtOf(key: AuthKey): JwtService {
     let service = this.services.get(key);
@@ -135,7 +141,7 @@ export class KeyRing {
       .map(({ key }) => key);
   }
 
-  /** The public ones among {@link verifyingKeys}; a secret is never one. */
+  /** The public keys among {@link verifyingKeys}, for a JWKS. It never contains a secret. */
   publicKeys(): PublicJwk[] {
     return this.verifyingKeys()
       .filter(({ verify }) => verify.type === 'public')
@@ -147,12 +153,16 @@ export class KeyRing {
       }));
   }
 
-  /** Reads the keys again. When that fails, the ring does not change. */
+  /** Loads the keys again. If that fails, the ring does not change. */
   async reload(): Promise<void> {
     this.replace(await this.options.loadKeys());
   }
 
-  /** The key signs nothing from now on. */
+  /**
+   * Stops signing with a key.
+   *
+   * @throws AuthWiringError if no key has this kid.
+   */
   retire(kid: string): void {
     const entry = this.entries.get(kid);
     if (entry === undefined) {
@@ -191,8 +201,8 @@ export class KeyRing {
           'Give the new key its own kid, and remove the old key from the list.',
         );
       }
-      // A key that was retired by hand stays retired, even if the application still lists it. One that
-      // was only removed from the list is back in use.
+      // A key that was retired with `retire()` stays retired, even if the application still lists it. One
+      // that was only removed from the list is in use again.
       const isRetired = known?.retired === true;
       next.set(key.kid, isRetired ? { ...known, key } : { key, until: null, retired: false });
     }
@@ -217,7 +227,9 @@ function isSameKey(one: AuthKey, other: AuthKey): boolean {
   return one.alg === other.alg && one.verify.equals(other.verify);
 }
 
-/** The header of our own tokens, in the order in which jsonwebtoken writes it. */
+/**
+ * The encoded header of our own tokens, with the members in the order in which jsonwebtoken writes them.
+ */
 function headerSegment({ alg, kid }: AuthKey): string {
   return Buffer.from(JSON.stringify({ alg, typ: 'at+jwt', kid })).toString('base64url');
 }
@@ -238,16 +250,16 @@ function headerSegment({ alg, kid }: AuthKey): string {
 export class KeyService {
   private readonly logger = new Logger(KeyService.name);
 
-  /** One after the other, so that the last answer wins. */
+  /** Reloads run one after the other, so that the newest keys win. */
   private readonly reloading = new SharedCall(() => this.ring.reload());
 
   constructor(private readonly ring: KeyRing) {}
 
   /**
-   * Asks the application for its keys again (option `keys` as a function). A key that is no longer in
-   * the list signs nothing more, and verifies until its last token has expired.
+   * Calls the option `keys` again, if it is a function. A key that is no longer in the list stops
+   * signing, and verifies until its last token has expired.
    *
-   * @throws the error of the option's check; then the keys stay as they were.
+   * @throws Error the error of `keys` or of its check. Then the keys do not change.
    */
   async reload(): Promise<void> {
     await this.reloading.run();
@@ -255,10 +267,10 @@ export class KeyService {
   }
 
   /**
-   * Takes a key out of use until the process ends: it signs nothing more, and verifies until its last
-   * token has expired.
+   * Retires a key until the process ends: it stops signing, and verifies until its last token has
+   * expired.
    *
-   * @throws AuthWiringError when no key has this kid.
+   * @throws AuthWiringError if no key has this kid.
    */
   async retire(kid: string): Promise<void> {
     this.ring.retire(kid);

@@ -1,7 +1,7 @@
 import { PassportStrategy } from '@nestjs/passport';
 import passport from 'passport';
 
-/** What passport gives to the object that it makes of a strategy for each request. */
+/** The methods that passport adds to a strategy for each request. */
 interface PassportActions {
   success(user: unknown, info?: unknown): void;
   fail(challenge?: unknown, status?: number): void;
@@ -10,7 +10,7 @@ interface PassportActions {
 
 type Middleware = (request: object, response: unknown, next: (error?: unknown) => void) => void;
 
-/** What is used of passport; `_strategy` is how passport itself looks a strategy up. */
+/** The part of passport that is used. Passport itself finds strategies with `_strategy`. */
 interface PassportRegistry {
   authenticate(strategy: unknown, options: object, done: (...answer: never[]) => void): Middleware;
   use(name: string, strategy: unknown): unknown;
@@ -18,15 +18,18 @@ interface PassportRegistry {
   _strategy(name: string): unknown;
 }
 
-// Typed here, so that the package's types do not need @types/passport.
+// It is typed here, so that the types of this package do not need @types/passport.
 export const BaseStrategy = passport.Strategy as unknown as new () => PassportActions;
 
-/** The passport that AuthGuard asks, even where the application has a second copy of it. */
+/**
+ * The instance of passport that AuthGuard uses, even if the application has a second copy of
+ * passport.
+ */
 export const PASSPORT: PassportRegistry = PassportStrategy(
   passport.Strategy,
 ).prototype.getPassportInstance();
 
-/** The strategy that has this name; `undefined` where none has. */
+/** The registered strategy with this name, or `undefined`. */
 export function holderOf(name: string): unknown {
   // oxlint-disable-next-line no-underscore-dangle -- passport has no other way to ask.
   return PASSPORT._strategy(name);

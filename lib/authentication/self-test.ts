@@ -8,10 +8,10 @@ import { TokenService } from './token.service.js';
 const ID = 'nestjs-logout:self-test';
 
 /**
- * Signs one token at boot and verifies it (JW-14): a key pair whose halves do not belong together
- * stops the boot instead of refusing every user.
+ * Signs a token at boot and verifies it (JW-14). So a public key that does not match its private
+ * key stops the boot, instead of refusing every user.
  *
- * A ring that only verifies cannot sign one, so it has no self-test.
+ * It does nothing if no key can sign.
  */
 @Injectable()
 export class AuthSelfTest implements OnModuleInit {
@@ -21,13 +21,14 @@ export class AuthSelfTest implements OnModuleInit {
     private readonly proofs: ProofClock,
   ) {}
 
-  /** @throws AuthWiringError which stops the boot. */
+  /** @throws AuthWiringError if the token is refused, which stops the boot. */
   async onModuleInit(): Promise<void> {
     this.ring.legacy?.warn();
     const key = this.keyIfAny();
     if (key === undefined) return;
     try {
-      // An expired token is not looked up, and the log has not been loaded yet.
+      // With `allowExpired` the token is not checked for revocation. The log is not loaded yet, so
+      // that check would fail.
       await this.tokens.verify(this.sign(key), { allowExpired: true });
     } catch (error) {
       const cause = error instanceof AuthException ? (error.cause ?? error.code) : error;

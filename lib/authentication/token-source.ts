@@ -5,7 +5,7 @@ import { MAX_TOKEN_LENGTH } from './jws.js';
 import { cookieValues, mayActWithCookies } from '../platform/cookies.js';
 import { assertHeaders, type AuthRequest } from '../platform/request.js';
 
-/** Injected with a {@link CookieMode}, or `null` where tokens are sent in headers only. */
+/** The injection token of the {@link CookieMode}; `null` if tokens are sent in headers only. */
 export const COOKIE_MODE = Symbol('nestjs-logout:cookie-mode');
 
 const TWO_TOKENS = 'The request has an access token in the header and in a cookie.';
@@ -13,15 +13,18 @@ const TWO_TOKENS = 'The request has an access token in the header and in a cooki
 /** How tokens are read from cookies. */
 export interface CookieMode {
   readonly accessName: string;
-  /** Names that are read where that one is absent; cookies of both kinds. */
+  /** Names that are read if that cookie is missing. They may contain access or refresh tokens. */
   readonly formerNames: readonly string[];
-  /** Origins beside the request's own whose pages may act. */
+  /** Further origins whose pages may send requests with cookies. */
   readonly origins: ReadonlySet<string>;
 }
 
-/** One of the two cookies that hold tokens, under its name and its former names. */
+/** One of the two cookies that contain tokens, under its name and its former names. */
 export class TokenCookie {
-  /** @param isKind - Whether a token belongs here: a former name does not say which of the two it was. */
+  /**
+   * @param isKind - Whether a value is a token of this kind, because a former name may have been
+   * used for both.
+   */
   constructor(
     private readonly name: string,
     private readonly mode: Pick<CookieMode, 'formerNames' | 'origins'>,
@@ -29,9 +32,9 @@ export class TokenCookie {
   ) {}
 
   /**
-   * The token of the cookie. Call {@link refuseOtherOrigins} before it is used.
+   * The token in the cookie. Call {@link refuseOtherOrigins} before you use it.
    *
-   * @throws AuthException 400 where it is there twice, 401 where it is over-long.
+   * @throws AuthException 400 if the cookie is there twice, 401 if it is too long.
    */
   read({ headers }: AuthRequest): string | undefined {
     const header = headers['cookie'];
@@ -44,9 +47,10 @@ export class TokenCookie {
   }
 
   /**
-   * Every token, for a logout: also two of one name, of which a sibling subdomain may have planted one.
+   * All tokens in the cookie, for a logout. There may be two with the same name, of which a sibling
+   * subdomain has planted one. Logging out both is harmless, and refusing would prevent the logout.
    *
-   * @throws AuthException 403 `csrf_refused` where another site's page asked.
+   * @throws AuthException 403 `csrf_refused` if a page of another site sent the request.
    */
   readAll(request: AuthRequest): string[] {
     const header = String(request.headers['cookie'] ?? '');
@@ -55,7 +59,7 @@ export class TokenCookie {
     return found;
   }
 
-  /** @throws AuthException 403 `csrf_refused` where another site's page asked. */
+  /** @throws AuthException 403 `csrf_refused` if a page of another site sent the request. */
   refuseOtherOrigins(request: AuthRequest): void {
     if (!mayActWithCookies(request, this.mode.origins)) throw refusal('csrf_refused');
   }
@@ -70,7 +74,10 @@ function fits({ length }: string): boolean {
   return length <= MAX_TOKEN_LENGTH;
 }
 
-/** Finds the access token of a request: in the header, and in its cookie where cookies are on. */
+/**
+ * Finds the access token of a request: in the header `Authorization`, or in its cookie if cookies
+ * are on.
+ */
 @Injectable()
 export class TokenSource {
   private readonly cookie: TokenCookie | undefined;
@@ -81,7 +88,8 @@ export class TokenSource {
     @Inject(TOKEN_BINDING) private readonly binding: TokenBinding | null,
   ) {
     this.readsDpopScheme = binding?.readsDpopScheme ?? false;
-    // A refresh token has 43 characters and no dot; an opaque access token has more.
+    // A refresh token has 43 characters and no dot. A JWT has dots, and an opaque access token is
+    // longer.
     this.cookie =
       mode === null
         ? undefined
@@ -89,10 +97,10 @@ export class TokenSource {
   }
 
   /**
-   * Every access token of a request, each once, for a logout.
+   * All access tokens of a request without duplicates, for a logout.
    *
-   * @throws AuthException 400 `invalid_request` where header and cookie hold different ones, 401
-   * `token_malformed` for a header that is none, 403 `csrf_refused`.
+   * @throws AuthException 400 `invalid_request` if header and cookie contain different tokens, 401
+   * `token_malformed` for a malformed header, 403 `csrf_refused`.
    */
   readAll(request: AuthRequest): string[] {
     const token = bearerToken(request, this.readsDpopScheme);
@@ -103,10 +111,13 @@ export class TokenSource {
   }
 
   /**
-   * @returns `undefined` where there is none.
-   * @throws AuthException 400 `invalid_request` for two tokens, 403 `csrf_refused` for a cookie that
-   * another site's page sent along, 401 `token_malformed`.
-   * @throws AuthWiringError for a request without headers: a good token would be refused as missing.
+   * Finds the access token of a request.
+   *
+   * @returns `undefined` if there is none.
+   * @throws AuthException 400 `invalid_request` for two tokens, 403 `csrf_refused` for a cookie in
+   * a request from a page of another site, 401 `token_malformed`.
+   * @throws AuthWiringError for a request without headers, because a valid token would be refused
+   * as missing.
    */
   read(request: AuthRequest): string | undefined {
     assertHeaders(request);
@@ -126,13 +137,15 @@ const SPACE = 0x20;
 const TAB = 0x09;
 
 /**
- * The token in `Authorization: Bearer …`, or `undefined` where there is none or another scheme.
+ * The token in `Authorization: Bearer …` (RFC 6750 section 2.1), or `undefined` if there is none or
+ * another scheme.
  *
- * Written as comparisons of single characters: the usual `(\S+)\s+(\S+)` is quadratic, and one header
- * of 16 KB stops the event loop for 130 ms.
+ * It compares single characters. The usual `(\S+)\s+(\S+)` takes quadratic time, and one header of
+ * 16 KB would block the event loop for 130 ms.
  *
- * @param readsDpop - Whether `Authorization: DPoP …` counts too (RFC 9449 section 7.1).
- * @throws AuthException 400 for two headers or a token in the query, 401 for an empty or over-long one.
+ * @param readsDpop - Whether to accept `Authorization: DPoP …` too (RFC 9449 section 7.1).
+ * @throws AuthException 400 for two headers or a token in the query, 401 for an empty or too long
+ * token.
  */
 export function bearerToken(request: AuthRequest, readsDpop = false): string | undefined {
   refuseTokenInQuery(request);
@@ -149,7 +162,8 @@ export function bearerToken(request: AuthRequest, readsDpop = false): string | u
 function afterScheme(header: string, end: number): string {
   const length = header.length - end - 1;
   if (length < 1 || length > MAX_TOKEN_LENGTH) throw refusal('token_malformed');
-  // Exactly one space (RFC 6750 section 2.1); a second one would be the token's first character.
+  // There must be exactly one space (RFC 6750 section 2.1). A second one would be part of the
+  // token.
   const first = header.charCodeAt(end + 1);
   if (header.charCodeAt(end) !== SPACE || first === SPACE || first === TAB) {
     throw refusal('token_malformed');
@@ -159,7 +173,8 @@ function afterScheme(header: string, end: number): string {
 
 function hasScheme(header: string, scheme: string): boolean {
   for (let index = 0; index < scheme.length; index += 1) {
-    // Setting bit 5 lowers ASCII letters, and makes no other character into one of these.
+    // Setting bit 5 converts ASCII letters to lower case, and converts no other character to one of
+    // these.
     if ((header.charCodeAt(index) | 0x20) !== scheme.charCodeAt(index)) return false;
   }
   if (header.length === scheme.length) return true;
@@ -167,7 +182,10 @@ function hasScheme(header: string, scheme: string): boolean {
   return next === SPACE || next === TAB;
 }
 
-/** Node silently keeps the first of two Authorization headers; a proxy may keep the last. */
+/**
+ * Whether there are two Authorization headers. Node silently keeps the first one, but a proxy in
+ * front may have checked the last one.
+ */
 function hasSecondHeader(request: AuthRequest): boolean {
   const raw = request.rawHeaders ?? request.raw?.rawHeaders;
   if (raw === undefined) return false;
@@ -179,7 +197,10 @@ function hasSecondHeader(request: AuthRequest): boolean {
   return found > 1;
 }
 
-/** URLs end up in logs and browser histories. Express parses `query` at each access, so it is read last. */
+/**
+ * Refuses a token in the URL, because URLs are stored in logs and browser histories (RFC 6750
+ * section 5.3). Express parses `query` at each access, so the URL is checked first.
+ */
 function refuseTokenInQuery(request: AuthRequest & { readonly url?: unknown }): void {
   const { url } = request;
   if (typeof url === 'string' && !url.includes('?')) return;

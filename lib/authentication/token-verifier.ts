@@ -23,15 +23,15 @@ import {
 } from './jws.js';
 import { TAIL, VerifiedToken, VerifiedTokens } from './verified-tokens.js';
 
-/** What a caller demands of a token beyond the rules that hold for all. */
+/** What a caller requires of a token besides the rules for all tokens. */
 export interface TokenDemand extends DecisionDemand {
-  /** `true`: an expired or revoked token is accepted, because it is about to be revoked anyway. */
+  /** `true`: an expired or revoked token is accepted, for a call that revokes it anyway. */
   readonly allowExpired: boolean;
-  /** `@RecentLogin()` (ms). The strategy checks it once the token is accepted. */
+  /** The value of `@RecentLogin()` (ms). The strategy checks it after the token was accepted. */
   readonly recentLogin?: number | undefined;
 }
 
-/** The demand where nothing else was said. */
+/** The demand of a route without decorators. */
 export const DEFAULT_DEMAND: TokenDemand = Object.freeze({
   allowExpired: false,
   recentLogin: undefined,
@@ -39,37 +39,37 @@ export const DEFAULT_DEMAND: TokenDemand = Object.freeze({
   whenStale: undefined,
 });
 
-/** A token with a good signature of ours, whose claims are still to be checked. */
+/** A token with a valid signature of ours, whose claims are not checked yet. */
 export interface SignedToken {
   readonly text: string;
   readonly payload: unknown;
-  /** The payload as it was sent. */
+  /** The encoded payload. */
   readonly segment: string;
   readonly key: AuthKey;
   /** When the key stops verifying (epoch ms); `null` while it is in use. */
   readonly until: number | null;
-  /** A token of the passport recipe (option `legacy`): it has another key and fewer claims. */
+  /** Whether it is a token of the passport recipe (option `legacy`), with another key and fewer claims. */
   readonly isLegacy: boolean;
 }
 
-/** What a payload may say; whether it does is still to be checked. */
+/** The claims that a payload may have. Their types are not checked yet. */
 type RawClaims = {
   readonly [name in 'iss' | 'aud' | 'sub' | 'sid' | 'jti' | 'gen' | 'iat' | 'exp']?: unknown;
 };
 
 /**
- * The one way from the text of an access token to trusted claims: guard, TokenService, introspection
- * and the tokens of `legacy` all take it. Rules JW-01 to JW-15.
+ * The only code that turns an encoded access token into trusted claims. Guards, TokenService, introspection and
+ * `legacy` tokens all use it. Specified in docs/requirements.md, JW-01 to JW-15.
  *
- * Three steps, because they are answered differently: what fails in {@link verify} may be the token of
- * another strategy; what fails in {@link accept} or {@link decide} is ours, and bad now.
+ * It has three steps, because their failures are answered differently. A token that fails in {@link verify} may
+ * belong to another strategy. One that fails in {@link accept} or {@link decide} is ours and is refused.
  */
 @Injectable()
 export class TokenVerifier {
   private readonly logger = new Logger('JwtStrategy');
   /** Verifies tokens of this library. */
   private readonly own: PassportJwt;
-  /** Verifies tokens of the passport recipe (option `legacy`), which name no issuer and no audience. */
+  /** Verifies tokens of the passport recipe (option `legacy`), which have no issuer and no audience. */
   private readonly recipe = new PassportJwt({ algorithms: ['HS256'] });
 
   constructor(
@@ -84,7 +84,7 @@ export class TokenVerifier {
     this.own = new PassportJwt({ algorithms: ring.algorithms, issuer, audience });
   }
 
-  /** A token that was verified before, by a key that is still in use; `undefined` for any other text. */
+  /** A cached token that was verified by a key that is still in use; `undefined` for any other text. */
   find(text: string): VerifiedToken | undefined {
     const { verified, ring } = this;
     if (verified.revision !== ring.revision) verified.clear(ring.revision);
@@ -104,15 +104,15 @@ export class TokenVerifier {
     return this.find(text) ?? this.verifyUnseen(text);
   }
 
-  /** {@link verify} for a text that {@link find} does not know. */
+  /** {@link verify} for a text that is not cached. */
   verifyUnseen(text: string): SignedToken {
     const first = text.indexOf('.');
     const second = text.indexOf('.', first + 1);
-    // Cheap refusals first: what is no token costs no signature.
+    // Cheap checks first, so that garbage costs no signature check.
     if (first < 1 || second < first + 2 || text.length > MAX_TOKEN_LENGTH) {
       throw refusal('token_malformed');
     }
-    // A signature has other spellings that verify too; only one of them is accepted (JW-04).
+    // Other base64url texts decode to the same signature. Only the canonical one is accepted (JW-04).
     if (!hasCanonicalEnd(text.slice(second + 1))) throw refusal('token_malformed');
     const segment = text.slice(first + 1, second);
     const known = this.ring.byHeader.get(text.slice(0, first));
@@ -128,8 +128,7 @@ export class TokenVerifier {
   }
 
   /**
-   * Step 2: the claims. jsonwebtoken does not ask whether the payload is an object, expires, or has a
-   * subject.
+   * Step 2: the claims. jsonwebtoken does not check that the payload is an object, expires, and has a subject.
    *
    * @throws AuthUnauthorizedException `token_invalid` or `token_expired`.
    */
@@ -140,12 +139,12 @@ export class TokenVerifier {
   }
 
   /**
-   * Step 3: whether the token was revoked. Returns a promise only where a proof has to be waited for.
+   * Step 3: whether the token was revoked. It only returns a promise if it has to wait for a proof.
    *
-   * With `allowExpired` a revoked token passes, so that a logout can be repeated. A token of a revoked
-   * key does not: the thief of a key must not be able to log users out.
+   * With `allowExpired` a revoked token is accepted, so that a logout can be repeated. A token of a revoked key is
+   * not: an attacker with a leaked key must not be able to log users out.
    *
-   * @throws AuthException the refusal.
+   * @throws AuthException if the token is refused.
    */
   decide({ claims, key, keys }: VerifiedToken, demand: TokenDemand): void | Promise<void> {
     if (demand.allowExpired) {
@@ -158,7 +157,7 @@ export class TokenVerifier {
     assertActive(verdict);
   }
 
-  /** The claims of a token for one request, which may change its own without changing another's. */
+  /** A copy of the claims for one request, so that changes by one request do not affect another. */
   copyClaims({ claims, nested, isTooDeep }: VerifiedToken): TokenClaims {
     if (isTooDeep) return claims;
     const copy: Record<string, unknown> & TokenClaims = { ...claims };
@@ -184,15 +183,15 @@ export class TokenVerifier {
     }
     const recipe = isLegacy ? this.ring.legacy?.claimsOf(payload, segment) : undefined;
     const claims = recipe ?? this.ownClaims(payload);
-    // An event that revokes it must be remembered for longer than it can be used.
+    // Events are kept for `maxTokenLife`. A token that is valid for longer would outlive its revocation.
     if ((claims.exp - claims.iat) * 1000 > this.options.maxTokenLife) throw refused('exp');
     const token = new VerifiedToken(text, claims, key, until);
-    // Tokens of the recipe are accepted until a date, which is asked for at each request.
+    // Tokens of the recipe are accepted until a date, which is checked at each request, so they are not cached.
     if (!isLegacy) this.verified.add(token);
     return token;
   }
 
-  /** A header that is not spelt as the library spells its own. */
+  /** Verifies a token whose encoded header is not the one that this library writes. */
   private verifyUnusual(text: string, segment: string): SignedToken {
     const header = headerOf(text);
     const { legacy } = this.ring;
@@ -210,7 +209,7 @@ export class TokenVerifier {
     return this.signedBy(entry, text, segment);
   }
 
-  /** RFC 9068 section 4: a token of another type is no access token, even if the key fits. */
+  /** A token of another type is no access token, even if the key is right (RFC 9068 section 4). */
   private refuseType(typ: unknown): AuthException {
     const shown = logText(JSON.stringify(typ) ?? 'none', 40);
     this.logger.debug(
@@ -219,11 +218,11 @@ export class TokenVerifier {
     return invalid('The type is not "at+jwt".');
   }
 
-  /** passport-jwt has compared `iss` and `aud` too, but accepts audiences that are no texts. */
+  /** Checks the claims. passport-jwt has compared `iss` and `aud` too, but accepts audiences that are not strings. */
   private ownClaims(payload: RawClaims): TokenClaims {
     const { iss, aud, sub, sid, jti, gen, iat, exp } = payload;
     if (iss !== this.options.issuer) throw refused('iss');
-    // One text for all tokens: it is compared at each request, and equal texts are slower than the same one.
+    // All tokens share one string, because comparing it to itself is faster than comparing equal strings.
     (payload as { iss: unknown }).iss = this.options.issuer;
     if (!this.isOurs(aud)) throw refused('aud');
     if (!isIdentifier(sub)) throw refused('sub');
@@ -236,8 +235,8 @@ export class TokenVerifier {
   }
 
   /**
-   * Against the library's one `now`, not the host's clock: an event is deleted at the moment at which
-   * no instance accepts its token any more.
+   * Checks the times against `ProofClock.now()`, not the host's clock: a host whose clock is behind would accept a
+   * token whose revocation was deleted already (T1).
    */
   private checkTimes(
     { iat, exp, nbf }: { readonly iat: number; readonly exp: number; readonly nbf?: unknown },
@@ -251,7 +250,7 @@ export class TokenVerifier {
     if (!allowExpired && now >= exp * 1000 + clockTolerance) throw refusal('token_expired');
   }
 
-  /** Whether a payload names another issuer or another API; it need not name one. */
+  /** Whether a payload has another issuer or audience. It may have none. */
   private isForeign(payload: unknown): boolean {
     if (typeof payload !== 'object' || payload === null) return false;
     const { iss, aud } = payload as RawClaims;
@@ -267,7 +266,7 @@ export class TokenVerifier {
   }
 }
 
-/** The broken rule is in the `cause`, for the application's log. The client does not learn it. */
+/** The broken rule is in the `cause`, for the application's log. It is not sent to the client. */
 function invalid(cause: unknown): AuthException {
   return refusal('token_invalid', { cause });
 }
@@ -285,7 +284,7 @@ function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
-/** Claims are JSON, and no member of them has the name `__proto__` (rule JW-10). */
+/** Copies JSON claims. No member has the name `__proto__` (JW-10), so assigning is safe. */
 function deepCopy(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(deepCopy);

@@ -34,7 +34,12 @@ export interface VerifyTokenOptions {
    * @default the option `whenStale`; `'closed'` where `freshness` is given
    */
   whenStale?: StalePolicy | undefined;
-  /** Like `@AllowExpired()`: for a call that revokes the session anyway. */
+  /**
+   * Accepts an expired or revoked token, like `@AllowExpired()`. Use it only for a call that
+   * revokes the session.
+   *
+   * @default false
+   */
   allowExpired?: boolean | undefined;
   /**
    * The request that contained the token, or that opened the connection. Without it a token that is bound to
@@ -42,7 +47,8 @@ export interface VerifyTokenOptions {
    */
   request?: HandshakeRequest | undefined;
   /**
-   * Accepts a bound token without its client. Use it only to inspect a token.
+   * Accepts a bound token without its client. Use it only to inspect a token: a stolen token is
+   * accepted too.
    *
    * @default false
    */
@@ -51,7 +57,7 @@ export interface VerifyTokenOptions {
 
 /** The result of {@link TokenService.explain}. @publicApi */
 export interface TokenExplanation {
-  /** Whether this instance would accept it now. */
+  /** Whether this instance would accept the token now. */
   readonly accepted: boolean;
   /** The code with which the guard would refuse it; `null` if it is accepted. */
   readonly code: AuthErrorCode | null;
@@ -75,8 +81,8 @@ export interface TokenExplanation {
 }
 
 /**
- * Verifies access tokens where no guard runs: at the handshake of a socket, or in a job. The checks and the
- * exceptions are those of the guard.
+ * Verifies access tokens where no guard runs: at the handshake of a socket, or in a job. The checks
+ * and the exceptions are those of the guard, specified in docs/requirements.md, "Access tokens".
  *
  * @example
  * ```ts
@@ -152,7 +158,8 @@ export class TokenService {
     const demand = { allowExpired, freshness, whenStale };
     try {
       const found = this.read(find(), demand);
-      // A JWT is decided in the call, as the guard does it; only a row is waited for.
+      // A JWT is decided synchronously, as in the guard. Only the row of an opaque token is
+      // awaited.
       const token = this.verifier.accept(found instanceof Promise ? await found : found, demand);
       if (this.binding !== null && !allowExpired && !ignoreBinding) {
         await this.binding.check(request, token);
@@ -168,10 +175,12 @@ export class TokenService {
   }
 
   /**
-   * Explains why a user is logged out: whether this instance would accept the token now, what revoked it, when,
-   * and who did it. It reads the log in the database, so do not call it at each request.
+   * Explains why a user is logged out: whether this instance would accept the token now, what
+   * revoked it, when, and who did it. It reads the log in the database, so do not call it for each
+   * request. It never throws for a refused token.
    *
-   * The result names the actor of a logout: show it to operators, not to the holder of the token.
+   * The result contains the actor of a logout. Show it to operators, not to the holder of the
+   * token.
    *
    * @example
    * ```ts
@@ -207,7 +216,7 @@ export class TokenService {
     };
   }
 
-  /** A caller in JavaScript may pass anything. */
+  /** Reads a token. A caller without TypeScript may pass anything. */
   private read(
     text: unknown,
     demand: TokenDemand,

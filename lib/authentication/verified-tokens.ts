@@ -5,39 +5,51 @@ import type { TokenClaims } from '../options/token-claims.js';
 import { TokenKeys } from '../revocation/index/event-key.js';
 
 /**
- * Tokens are found by so many characters of their signature, which no one chooses who has no key. To hash
- * the whole text for a look-up takes half a microsecond.
+ * Tokens are found by this number of characters from the end of their signature, which no one can
+ * choose without a key. Hashing the whole text for each look-up would take half a microsecond.
  */
 export const TAIL = 12;
 
 /** The most memory that the tokens may take (bytes). */
 const MOST_BYTES = 16 * 2 ** 20;
 
-/** Claims that are nested deeper are verified each time: to copy them might take more stack than there is. */
+/**
+ * Tokens with deeper nested claims are not cached, because copying the claims could overflow the
+ * stack.
+ */
 const MOST_LEVELS = 20;
 
-/** So many tokens at most are looked at for one that makes room: a request does not pay for a whole sweep. */
+/**
+ * The most tokens that are visited to evict one, so that one request does not pay for a whole
+ * sweep.
+ */
 const MOST_LOOKED_AT = 64;
 
-/** About what a token takes beside its text and its claims (bytes): its index keys, its place in the list. */
+/**
+ * The approximate memory of a token besides its text and its claims (bytes): its index keys and its
+ * map entry.
+ */
 const OVERHEAD = 512;
 
 /**
- * A token whose signature and claims were checked. Neither changes with time, so it need not be checked
- * again; whether the token is good *now* is asked at each request.
+ * A token whose signature and claims were checked. Neither changes with time, so they need not be
+ * checked again. Expiry and revocation are checked at each request.
  */
 export class VerifiedToken {
-  /** What the index knows it by. */
+  /** The cached keys of the token in the revocation index. */
   readonly keys = new TokenKeys();
   /** The names of the claims that are objects or lists. */
   readonly nested: string[] = [];
-  /** Its claims cannot be copied, so it is not remembered, and its one request gets the claims themselves. */
+  /**
+   * Whether its claims are nested too deep to be copied. Then it is not cached, and its request
+   * gets the original claims.
+   */
   readonly isTooDeep: boolean;
-  /** It came again since the last search for one that makes room. */
+  /** Whether it was used since the last search for a token to evict. */
   wasUsed = false;
 
   /**
-   * @param claims - As they were signed. They are not handed out: a request gets a copy.
+   * @param claims - The claims as they were signed. Requests get copies.
    * @param until - When the key stops verifying (epoch ms); `null` while it is in use.
    */
   constructor(
@@ -54,33 +66,38 @@ export class VerifiedToken {
 }
 
 /**
- * The tokens that passport-jwt verified, by their text: each is verified once in a process, and then found
- * here. Those that were not used for long go when there are too many (option `verifiedTokens`).
+ * A cache of verified tokens by their text, so that each process verifies a token only once. If
+ * there are too many (option `verifiedTokens`), tokens that were not used recently are evicted.
  *
- * It holds no verdict: everything that can change is decided anew at each request. Rule JW-15.
+ * It contains no verdicts: everything that can change is checked at each request
+ * (docs/requirements.md, JW-15).
  *
- * Not an LRU list: that one writes six places far from each other at each look-up, where a token here is
- * marked, and is passed over once by the search for one that makes room (second chance, "clock").
+ * It evicts with the second-chance ("clock") algorithm: a look-up only sets a flag, and the search
+ * skips a token with the flag once. An LRU list would write to six memory locations for each
+ * look-up.
  */
 @Injectable()
 export class VerifiedTokens {
   /**
-   * By the last {@link TAIL} characters of their text, in the order of the search. Whoever finds one
-   * compares the whole text, and marks it as used.
+   * The tokens by the last {@link TAIL} characters of their text, in the order of the search. A
+   * caller must compare the whole text, and set `wasUsed`.
    */
   readonly byTail = new Map<string, VerifiedToken>();
-  /** The memory that they take, estimated. */
+  /** The estimated memory of all tokens (bytes). */
   bytes = 0;
   /** {@link KeyRing.revision} of the keys that verified these tokens. */
   revision = 0;
   /** Tokens found here since the start of the process. */
   found = 0;
-  /** Tokens that had to be verified, and were good. */
+  /** Tokens that had to be verified and were valid. */
   verified = 0;
 
   private readonly logger = new Logger('JwtStrategy');
   private readonly most: number;
-  /** Goes on where the last search ended. It stays valid while tokens are added and removed. */
+  /**
+   * Continues where the last search ended. A Map iterator stays valid while entries are added and
+   * removed.
+   */
   private hand: Iterator<VerifiedToken> | undefined;
   private hasWarned = false;
   private evicted = 0;
@@ -90,7 +107,7 @@ export class VerifiedTokens {
     this.most = verifiedTokens;
   }
 
-  /** Keeps a token for the next request that brings it. */
+  /** Adds a token, for the next requests with it. */
   add(token: VerifiedToken): void {
     this.verified++;
     if (token.isTooDeep || this.most === 0) return;
@@ -103,7 +120,9 @@ export class VerifiedTokens {
     this.bytes += bytes;
   }
 
-  /** Forgets all tokens: the keys of this revision may not be those that verified them. */
+  /**
+   * Removes all tokens, because the keys of the new revision may not be those that verified them.
+   */
   clear(revision: number): void {
     this.byTail.clear();
     this.bytes = 0;
@@ -123,7 +142,7 @@ export class VerifiedTokens {
       this.remove(tail, token);
       if (!token.wasUsed || looked >= MOST_LOOKED_AT) return this.checkUse();
       token.wasUsed = false;
-      // To the end.
+      // Move it to the end.
       this.byTail.set(tail, token);
       this.bytes += bytesOf(token);
     }
@@ -134,7 +153,7 @@ export class VerifiedTokens {
     this.bytes -= bytesOf(token);
   }
 
-  /** Warns, once, if most tokens are forgotten before they come again. */
+  /** Warns once if most tokens are evicted before they are used again. */
   private checkUse(): void {
     this.evicted++;
     if (this.hasWarned || this.evicted < this.most) return;
@@ -152,12 +171,15 @@ export class VerifiedTokens {
   }
 }
 
-/** The claims were read from a part of the text, and take about three times as much. */
+/**
+ * The estimated memory of a token. The claims are parsed from a part of the text and take about
+ * three times as much.
+ */
 function bytesOf({ text }: VerifiedToken): number {
   return 4 * text.length + OVERHEAD;
 }
 
-/** How deep objects and lists are nested; no further than one level too many. */
+/** How deep objects and lists are nested. It stops at one level too many. */
 function levelsOf(value: unknown, most = MOST_LEVELS + 1): number {
   if (typeof value !== 'object' || value === null) return 0;
   if (most <= 1) return 1;

@@ -11,9 +11,9 @@ import {
 type Sent = ReturnType<typeof readHandshake>;
 
 /**
- * Stands in for the HTTP request behind a gateway, a message handler or a subscription. Each
- * message has its own, which stores the result of authentication. The token is read when it is
- * first needed, because `@CurrentUser()` in a public handler needs none.
+ * Replaces the HTTP request behind a gateway, a message handler or a subscription. Each message has
+ * its own, which stores the result of authentication. The token is read when it is first needed,
+ * because `@CurrentUser()` in a public handler needs none.
  */
 export class MessageRequest {
   [key: symbol]: unknown;

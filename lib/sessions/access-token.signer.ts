@@ -17,9 +17,7 @@ import type { LoginResult } from './login-context.js';
 import type { RefreshToken } from './refresh-token.js';
 import { accessTtlOf } from './session-store.service.js';
 
-/**
- * Lifetimes are shortened by a random share up to this, so that clients that logged in together refresh apart.
- */
+/** The largest random share by which a lifetime is shortened, to spread refreshes. */
 const JITTER = 0.02;
 
 /** When a client should refresh, as a share of the token's lifetime. */

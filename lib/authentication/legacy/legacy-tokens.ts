@@ -12,7 +12,10 @@ import type { ProofClock } from '../../revocation/staleness/proof-clock.js';
 
 const OURS = ['iss', 'aud', 'sid', 'jti', 'gen'] as const;
 
-/** Ids of our own are UUIDs, so none of them can be one of these. */
+/**
+ * The prefix of the ids that recipe tokens get. Our own ids are UUIDs, so they never collide with
+ * these.
+ */
 const NAMESPACE = 'nestjs-logout:legacy:';
 
 interface RecipeClaims {
@@ -24,8 +27,9 @@ interface RecipeClaims {
 }
 
 /**
- * The secret of the option `legacy`, apart from the ring: it verifies tokens of the passport recipe
- * and nothing else, and no key of the ring verifies those. Its algorithm is pinned.
+ * Verifies tokens of the passport recipe with the secret of the option `legacy`. The secret is not
+ * in the key ring: it verifies only these tokens, and no key of the ring verifies them. Its
+ * algorithm is always HS256.
  */
 export class LegacyTokens {
   readonly key: AuthKey;
@@ -42,9 +46,9 @@ export class LegacyTokens {
   }
 
   /**
-   * Whether a header is one that the recipe makes. It names no key: a token with a
-   * `kid` is something else, even if the same secret signed it, such as the application's own
-   * password-reset token of `JwtService`.
+   * Whether a header is one that the recipe writes, without a `kid`. A token with a `kid` is
+   * something else even if the same secret signed it, such as a password-reset token of the
+   * application.
    */
   hasShape(header: { readonly alg?: unknown; readonly typ?: unknown }): boolean {
     const { alg, typ } = header;
@@ -56,18 +60,21 @@ export class LegacyTokens {
     return this.proofs.now() < this.options.until;
   }
 
-  /** Whether a token of ours with this expiry (epoch ms) is signed so: none is cut off later. */
+  /**
+   * Whether a new token with this expiry (epoch ms) is signed in the format of the recipe. It must
+   * expire before the end of `legacy`, because it would be refused after that.
+   */
   signsUntil(expiry: number): boolean {
     const { signs, until, key } = this.options;
     return signs && expiry <= until && !this.index.isKeyRevoked(key.kid);
   }
 
   /**
-   * The claims of a token of the recipe, as if we had issued it without a session: what the log knows
-   * of accounts of our own issuer holds for it, and without `gen` its `iat` decides.
+   * The claims of a recipe token, as if we had issued it without a session. Events of accounts of
+   * our own issuer revoke it too. It has no `gen`, so its `iat` is compared instead.
    *
-   * @returns `undefined` for a token that this library signed (`sign: true`): every rule for our
-   * tokens holds for it, and session and generation decide.
+   * @returns `undefined` for a token that this library signed (`sign: true`), which has all our
+   * claims and follows the rules for our own tokens.
    * @throws AuthUnauthorizedException `token_invalid`.
    */
   claimsOf(payload: object, segment: string): TokenClaims | undefined {
@@ -82,19 +89,20 @@ export class LegacyTokens {
       ...others,
       iss: this.issuer,
       sub: subject,
-      // Of the payload's bytes, never of the token's text, which may have several spellings.
+      // A digest of the payload's bytes, not of the token's text, because one token can have
+      // several texts.
       jti: NAMESPACE + hash('sha256', Buffer.from(segment, 'base64url'), 'hex'),
       iat: iat as number,
       exp: exp as number,
     };
   }
 
-  /** Signs in the recipe's shape: the type `JWT`, and no `kid`. */
+  /** Signs a token in the format of the recipe: type `JWT`, no `kid`. */
   sign(payload: Record<string, unknown>): Promise<string> {
     return this.jwt.signAsync(payload);
   }
 
-  /** Logged at each boot, so that the option is not forgotten. */
+  /** Logs a warning at each boot, so that the option is removed after its end. */
   warn(): void {
     const logger = new Logger('AuthModule');
     const until = new Date(this.options.until).toISOString();
