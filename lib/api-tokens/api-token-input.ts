@@ -40,9 +40,11 @@ export interface IssueApiToken {
   readonly requestId?: string | undefined;
 }
 
+/** The default of `expiresIn`. */
 const DEFAULT_LIFE = '90d';
+/** The shortest lifetime (ms). */
 const SHORTEST = 1_000;
-/** The maximum length of scopes and of claims, below the size of their columns. */
+/** The maximum length of scopes and of claims in characters, below the size of their columns. */
 const LONGEST_TEXT = 8_000;
 /** RFC 6749 section 3.3. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
@@ -76,6 +78,7 @@ export function readIssue(
   };
 }
 
+/** The claims as JSON text, or `null` if there are none. */
 function claimsText(
   claims: Readonly<Record<string, unknown>>,
   allowedClaims: readonly string[],

@@ -9,11 +9,14 @@ import { endOfToken } from './api-token.js';
 export interface ApiTokenInfo {
   /** The `jti` claim, and the argument of `revoke`. It is not a secret. */
   readonly id: string;
+  /** The label from {@link ApiTokenService.issue}. */
   readonly name: string;
+  /** The scopes of the token; empty if it has none. */
   readonly scopes: readonly string[];
   readonly createdAt: Date;
   /** When the token was last used, accurate to about an hour; `null` if it was never used. */
   readonly lastUsedAt: Date | null;
+  /** When the token expires. It cannot be extended. */
   readonly expiresAt: Date;
 }
 

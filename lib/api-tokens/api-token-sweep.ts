@@ -36,6 +36,8 @@ export function apiTokenSweep(
   return async (now, isStopped, onDeleted) => {
     const each = (find: (of: SessionTables) => Statement, change: Change): Promise<void> =>
       changeAll(rows, find, change, isStopped, onDeleted);
+    // The position is read first: an event that is written during the sweep is found by the next
+    // one.
     const [head] = await rows.read(({ statements }) => apiTokens(statements.dialect).position());
     await each(({ statements }) => apiTokens(statements.dialect).findRevoked(after, RANGE), end);
     await each(({ statements }) => apiTokens(statements.dialect).findMarked(since, RANGE), end);
@@ -44,6 +46,7 @@ export function apiTokenSweep(
       since = Math.max(1, now - OVERLAP);
     }
     for (const what of ['endedAt', 'expiresAt', 'ofSession'] as const) {
+      // The access token of a session has no history: its session has one.
       const keptFor = what === 'ofSession' ? RETENTION_MARGIN : historyFor;
       if (keptFor === undefined) continue;
       const before = now - keptFor;

@@ -169,6 +169,7 @@ export class ApiTokenService {
     return this.writer.end({ request, reason, type, subject: row.subject, afterCommit }, options);
   }
 
+  /** Finds a token by its id, through the key of its events, which is indexed. */
   private async findById(id: string): Promise<ApiToken | undefined> {
     const key = this.keys.hex('token', this.options.issuer, id);
     const [row] = await this.store.read(({ dialect }) => apiTokens(dialect).findByKey(key));
@@ -180,6 +181,10 @@ export class ApiTokenService {
     return this.index.find({ iss: this.options.issuer, sub, jti, gen }, NO_KEY, true) !== undefined;
   }
 
+  /**
+   * Stores a token, unless its account may not log in, was logged out meanwhile, or has too many
+   * tokens.
+   */
   private async insert(row: ApiToken, limit: number): Promise<void> {
     const { digest, gen, subjectKey } = row;
     const refused = await this.store.write(function* (of) {

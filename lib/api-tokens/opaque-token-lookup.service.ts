@@ -225,6 +225,7 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     return lane.find(apiTokenDigest(text)).catch(this.meter.refusedEach);
   }
 
+  /** Reads the rows of several tokens in one statement on the primary. */
   private async look(digests: readonly string[]): Promise<ReadonlyMap<string, FoundToken>> {
     const log = await this.connection.open().catch(FAILED);
     const { database, history, id } = log;
@@ -264,6 +265,7 @@ export class OpaqueTokenLookup extends OpaqueTokens implements BeforeApplication
     };
   }
 
+  /** Records that a token was used, at most once an hour for each token. */
   private noteUse({ digest, lastUsedAt }: ApiToken): void {
     if (lastUsedAt !== null && this.proofs.now() - lastUsedAt < USE_STEP) return;
     this.uses.add(digest);

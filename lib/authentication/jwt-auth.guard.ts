@@ -72,7 +72,7 @@ export class RoutePolicyReader implements OnModuleInit {
   of(context: ExecutionContext): RoutePolicy {
     const handler = context.getHandler();
     const type = context.getClass();
-    // Each request asks twice in a row, and two WeakMap look-ups cost as much as the check for revocation.
+    // Often the same route is called again, and two WeakMap look-ups cost as much as the check for revocation.
     if (handler === this.last?.handler && type === this.last.type) return this.last.policy;
     // Both are part of the key, because an inherited handler serves several classes.
     const known = this.known.get(handler)?.get(type) ?? this.learn(handler, type);

@@ -109,6 +109,7 @@ export class CommandLog implements SessionRows {
     };
   }
 
+  /** Runs one statement and returns its rows. */
   async rows(statement: Statement): Promise<readonly Row[]> {
     return (await this.database.read(statement)).rows;
   }

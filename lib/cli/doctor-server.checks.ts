@@ -73,6 +73,10 @@ export const SERVER_CHECKS: readonly Check[] = [
   },
 ];
 
+/**
+ * With `synchronous_commit = local`, a failover to a standby can lose a logout that was reported as
+ * successful.
+ */
 async function durabilityOfPostgres(log: CommandLog): Promise<Finding[]> {
   const findings: Finding[] = [];
   if ((await setting(log, 'fsync')) === 'off') {
@@ -138,6 +142,7 @@ async function sharesBackends({ operator, target }: CommandLog): Promise<boolean
   }
 }
 
+/** Reads one setting of the server; an empty text if it does not exist. */
 async function setting(
   log: CommandLog,
   name: Parameters<OperatorStatements['setting']>[0],

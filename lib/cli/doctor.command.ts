@@ -55,6 +55,7 @@ export async function doctor(context: CommandContext): Promise<number> {
   return wrongs === 0 ? EXIT.ok : EXIT.wrong;
 }
 
+/** Reads what all checks need, once. */
 async function examine(log: CommandLog): Promise<Patient> {
   const missing = await findMissing(log.database);
   const [can] = await log.rows(log.operator.cannotWrite());

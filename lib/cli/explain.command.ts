@@ -65,6 +65,7 @@ async function readToken({ host }: CommandContext): Promise<string> {
   return text.trim();
 }
 
+/** The claims of a JWT, without checking its signature. They are only used to look up events. */
 function claimsOf(text: string): VerifiedClaims & { readonly iss: string } {
   const parts = text.split('.');
   try {
@@ -80,6 +81,7 @@ function claimsOf(text: string): VerifiedClaims & { readonly iss: string } {
   throw noToken();
 }
 
+/** Whether the ids are strings or missing. Any other type could not be looked up. */
 function hasTextsAsIds({ sub = '', sid = '', jti = '' }: VerifiedClaims): boolean {
   return [sub, sid, jti].every((id) => typeof id === 'string');
 }

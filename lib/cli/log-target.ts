@@ -65,6 +65,7 @@ async function loadDataSource(path: string): Promise<DataSource> {
   );
 }
 
+/** The TypeORM options for a database URL. */
 function optionsOfUrl(url: string): DataSourceOptions {
   if (url.startsWith('sqlite:')) {
     const path = url.slice('sqlite:'.length);

@@ -138,6 +138,7 @@ function formatOf(given: string): number {
   );
 }
 
+/** Refuses to raise the format while an instance is running that does not understand it. */
 function refuseOlder(instances: readonly SeenInstance[], to: number): void {
   const older = instances.filter((instance) => isRunning(instance) && instance.format < to);
   if (older.length === 0) return;
@@ -219,6 +220,7 @@ export async function lowerBound(
   );
 }
 
+/** Refuses to lower a bound below what a running instance has registered. */
 function refuseLarger(instances: readonly SeenInstance[], lowerings: readonly Lowering[]): void {
   for (const { bound, to } of lowerings) {
     const larger = instances.filter((each) => isRunning(each) && each[bound] > to);
@@ -273,6 +275,7 @@ async function passOldBound(
   );
 }
 
+/** Waits on the monotonic clock, which a change of the wall clock does not affect. */
 async function waitHere({ output }: CommandContext, log: CommandLog, time: number): Promise<void> {
   const { clock } = log;
   const end = clock.monotonic() + time;

@@ -184,6 +184,7 @@ function checkRevoke(options: RevokeOptions): void {
   }
 }
 
+/** The revocation that the options describe. */
 function requestOf(options: RevokeOptions, issuer: string): RevocationRequest {
   const { session, tokenId, expires, subject, client, grant, except, lockFor } = options;
   if (session !== undefined) return { kind: 'session', issuer, sid: session };

@@ -166,6 +166,8 @@ export class LiveSockets {
     const onEnd = (end: AuthException): void => this.close(socket, end);
     const live = this.live.watch(claims, { whenStale, onEnd });
     this.held.set(socket, { claims, live, options });
+    // The new token is watched before the old one is released, so that the socket is never
+    // unwatched.
     former?.live.release();
     if (former === undefined) {
       const release = (): void => this.release(socket);
@@ -180,6 +182,10 @@ export class LiveSockets {
     this.held.delete(socket);
   }
 
+  /**
+   * Sends the refusal and closes the socket. A ws client that does not answer the close frame is
+   * cut off.
+   */
   private close(socket: LiveSocket, end: AuthException): void {
     if (!isOfWs(socket)) {
       socket.emit('exception', socketBody(end));

@@ -256,6 +256,7 @@ export class LiveTokens implements OnApplicationShutdown {
     if (verdict !== undefined) this.end(watch, () => exceptionOf(verdict));
   };
 
+  /** Removes a watch at once, and queues its callbacks. */
   private end(watch: Watch, ending: Ending): void {
     this.remove(watch);
     this.queue.add(watch, ending);

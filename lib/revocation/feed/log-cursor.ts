@@ -113,6 +113,9 @@ export class LogCursor {
     }
   }
 
+  /**
+   * Call it just before a poll is sent. It also resets the ids of own writes since the last poll.
+   */
   snapshot(): CursorSnapshot {
     this.writtenSince.clear();
     return {

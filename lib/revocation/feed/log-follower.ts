@@ -70,6 +70,8 @@ export class LogFollower {
   async catchUp(log: OpenLog, timeout: number): Promise<CurrentAnswer> {
     if (!this.registered) await this.register();
     if (!this.cursor.isLoaded) {
+      // Without a complete load, an answer that reaches the head would prove nothing about older
+      // events.
       await this.read(log);
       this.meter.loads.start++;
     }
@@ -113,6 +115,10 @@ export class LogFollower {
     }
   }
 
+  /**
+   * Sends one poll and lets the cursor check its answer. The snapshot is taken before the poll is
+   * sent, because own writes may move the cursor while the answer is on its way (F2).
+   */
   private async poll(
     log: OpenLog,
     timeout: number,
@@ -121,6 +127,8 @@ export class LogFollower {
     let sent = this.proofs.moment();
     const statement = log.statements.poll(snapshot.position, PAGE, PENDING_LIMIT + 1);
     const { rows } = await log.database.poll(statement, timeout, () => {
+      // The poll may have waited for a connection, so its proof is dated again, just before it is
+      // sent.
       sent = this.proofs.moment();
     });
     const answer = answerOf(rows, this.clock);
@@ -142,6 +150,10 @@ export class LogFollower {
     }
   }
 
+  /**
+   * Adds the events of an answer to the index, then moves the cursor: the index must never be
+   * behind it.
+   */
   private apply(answer: Answer): void {
     for (const event of answer.events) this.index.add(event);
     this.addPending(answer);
@@ -208,6 +220,10 @@ export class LogFollower {
     );
   }
 
+  /**
+   * Whether the head includes the bounds of this instance. An operator may have lowered them, or a
+   * failover may have lost the registration.
+   */
   private isRegisteredIn({ head }: Answer): boolean {
     this.policies.update();
     return (

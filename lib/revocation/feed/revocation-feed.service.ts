@@ -123,6 +123,7 @@ export class RevocationFeed {
       this.running = undefined;
       if (this.isStopped) return;
       if (this.again) return this.run();
+      // Four polls per lease, so that one lost poll does not make this instance stale.
       const pause = this.failures.pause(this.options.maxStaleness / 4);
       this.cancelNext = this.clock.schedule(pause, () => this.run());
     });
@@ -163,6 +164,8 @@ export class RevocationFeed {
     const { answer, sent } = await this.follower.catchUp(log, this.pollTimeout);
     const { now } = answer.head;
     this.ready = true;
+    // `catchUp()` has added every event up to the head to the index, so this instance may accept
+    // from now on.
     this.proofs.prove(sent, now);
     this.prove();
     this.clocks.compare(now);

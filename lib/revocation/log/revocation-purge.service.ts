@@ -170,6 +170,7 @@ export async function purgeLog(
   const after = (of: 'log' | 'sessions') => async (count: number) => {
     deleted += count;
     onDeleted?.(count, of);
+    // If another instance has taken the claim, this run stops, so that two do not purge at once.
     isLost = !(await claim.renew());
   };
   try {

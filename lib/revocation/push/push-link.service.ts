@@ -128,6 +128,10 @@ export class PushLink {
     this.sendPosition();
   }
 
+  /**
+   * Connects to the transport and starts the self-test. Callbacks of an older connection are
+   * ignored.
+   */
   private async connect(): Promise<void> {
     const { hint } = this.options;
     if (hint === undefined || this.isStopped) return;
@@ -214,6 +218,7 @@ export class PushLink {
     if (position > this.cursor.position && !feed.failing && !feed.isStopped) this.pacer.wakeUp();
   }
 
+  /** The self-test has passed: the connection works. */
   private passed(): void {
     this.isTesting = false;
     this.attempts = 0;
@@ -234,6 +239,10 @@ export class PushLink {
     else this.plan(SILENCE - heardFor + Math.random() * SILENCE, () => this.awaitSilence());
   }
 
+  /**
+   * Counts a sent message. After a failure it starts a self-test, which shows whether the
+   * connection is still alive.
+   */
   private wasSent(error: unknown): void {
     if (error === undefined) {
       this.meter.hints.told++;
@@ -266,6 +275,7 @@ export class PushLink {
     this.plan(Math.random() * limit, () => void this.connect());
   }
 
+  /** Abandons the current connection: from now on its messages and errors are ignored. */
   private async drop(): Promise<void> {
     const { connection } = this;
     this.generation++;
