@@ -23,9 +23,9 @@ import { AccountEraser } from './account-eraser.service.js';
 export type Subject = string | number | bigint;
 
 /**
- * The options of {@link AccountService.lock}, {@link AccountService.unlock}, {@link
- * AccountService.disable} and {@link AccountService.enable}. They are those of {@link
- * LogoutService}, without `manager`.
+ * The options of {@link AccountService.lock}, {@link AccountService.unlock},
+ * {@link AccountService.disable} and {@link AccountService.enable}. They are those of
+ * {@link LogoutService}, without `manager`.
  */
 export type AccountActOptions = Omit<SubjectLogoutOptions, 'manager'>;
 

@@ -65,8 +65,8 @@ export class CommandContext {
    * @param migrations - `check` requires all tables, `run` creates missing ones, `none` accepts
    * whatever exists, also the tables of another release.
    * @throws CommandFailure for missing tables, a read-only server, a database that cannot be
-   * reached, or a log that a newer release writes. @throws CommandUsageError if no database is
-   * given.
+   * reached, or a log that a newer release writes.
+   * @throws CommandUsageError if no database is given.
    */
   async open(migrations: 'check' | 'run' | 'none' = 'check'): Promise<CommandLog> {
     logTo(this.host);

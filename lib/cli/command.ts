@@ -117,8 +117,8 @@ export class CommandOutput {
   /**
    * Asks for confirmation before anything that cannot be undone.
    *
-   * @throws CommandUsageError without a terminal and without `--yes`. @throws CommandFailure if the
-   * answer is not `yes`.
+   * @throws CommandUsageError without a terminal and without `--yes`.
+   * @throws CommandFailure if the answer is not `yes`.
    */
   async confirm(what: string, yes: boolean | undefined): Promise<void> {
     if (yes === true) return;

@@ -74,8 +74,8 @@ export const SERVER_CHECKS: readonly Check[] = [
 ];
 
 /**
- * With `synchronous_commit = local`, a failover to a standby can lose a logout that was reported as
- * successful.
+ * The library sets `synchronous_commit` for its own transactions. A logout in a transaction of the
+ * application uses the setting of the server.
  */
 async function durabilityOfPostgres(log: CommandLog): Promise<Finding[]> {
   const findings: Finding[] = [];

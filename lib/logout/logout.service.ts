@@ -44,8 +44,8 @@ import {
  * Specified in docs/protocol.md, "Writing".
  *
  * @throws AuthUnavailableException `storage_unavailable` if the event could not be stored, or if
- * the outcome is not known. Then the token may still be valid: call the method again. @throws
- * AuthWiringError for `{ manager, wait }` together, or if `wait` could never resolve.
+ * the outcome is not known. Then the token may still be valid: call the method again.
+ * @throws AuthWiringError for `{ manager, wait }` together, or if `wait` could never resolve.
  *
  * @example
  * ```ts

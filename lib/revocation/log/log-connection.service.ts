@@ -93,8 +93,8 @@ export class LogConnection implements OnModuleInit {
    * Returns the open log, or opens it. Concurrent callers share one attempt. After a failure the
    * next call tries again.
    *
-   * @throws AuthWiringError for what a retry cannot fix. @throws Error while the database cannot be
-   * reached.
+   * @throws AuthWiringError for what a retry cannot fix.
+   * @throws Error while the database cannot be reached.
    */
   open(): Promise<OpenLog> {
     if (this.closed) return Promise.reject(new Error('The application has shut down.'));

@@ -39,9 +39,9 @@ export const Freshness = Reflector.createDecorator<Freshness, Freshness>({
 });
 
 /**
- * What guards do with requests of this route while the instance cannot read the log: see {@link
- * StalePolicy}. A policy on a handler overrides the one on its class, which overrides the option
- * `whenStale`.
+ * What guards do with requests of this route while the instance cannot read the log: see
+ * {@link StalePolicy}. A policy on a handler overrides the one on its class, which overrides the
+ * option `whenStale`.
  *
  * It is found at boot and **widens the bound of every receipt**, on every instance. In production
  * `'open'` needs `openAcknowledgedBy`. `'closed'` on a handler keeps it closed whatever else is
