@@ -110,7 +110,7 @@ const TIMER_SLACK = 10;
 
 /**
  * The one writer of revocations. Logout, acts on accounts, reuse of a refresh token, session limits
- * and key revocation all end here. It appends to the log, reports to {@link AuthEvents} and returns
+ * and key revocation all use it. It appends to the log, reports to {@link AuthEvents} and returns
  * the receipt.
  *
  * Specified in docs/protocol.md, "Writing" and "In the caller's transaction".

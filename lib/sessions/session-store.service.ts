@@ -98,8 +98,8 @@ export class StoredSessions {
   }
 
   /**
-   * Looks up a refresh token with everything needed to decide about it. It sees what was committed before a
-   * lock.
+   * Looks up a refresh token with everything needed to decide about it. After a lock, it sees what was
+   * committed during the wait.
    */
   *present(digest: string): Transaction<PresentedToken | undefined> {
     const { rows } = yield this.findPresented([digest]);

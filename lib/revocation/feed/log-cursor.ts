@@ -169,7 +169,7 @@ export class LogCursor {
     return { kind: isCrowded ? 'crowded' : 'behind' };
   }
 
-  /** Moves the cursor past an answer that was judged right. */
+  /** Moves the cursor past an answer that {@link judge} found right. */
   advance(answer: Answer): void {
     const last = answer.events.at(-1);
     if (last?.position !== undefined && last.position !== null && last.position > this.position) {
