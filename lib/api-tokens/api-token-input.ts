@@ -46,7 +46,7 @@ const DEFAULT_LIFE = '90d';
 const SHORTEST = 1_000;
 /** The maximum length of scopes and of claims in characters, below the size of their columns. */
 const LONGEST_TEXT = 8_000;
-/** RFC 6749 section 3.3. */
+/** The characters of a scope (RFC 6749 section 3.3). */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
 /**
@@ -63,6 +63,7 @@ export function readIssue(
   if (!Array.isArray(scopes) || !scopes.every((each) => SCOPE.test(String(each)))) {
     throw invalid('a scope is visible ASCII without blanks, quotes and backslashes');
   }
+  // A scope only adds to the others (RFC 6749 section 3.3), so a repeated one is dropped.
   const scope = [...new Set(scopes)].join(' ');
   if (scope.length > LONGEST_TEXT) throw invalid('its scopes are too long');
   const life = parseDuration(expiresIn);

@@ -13,6 +13,7 @@ export interface ApiTokenInfo {
   readonly name: string;
   /** The scopes of the token; empty if it has none. */
   readonly scopes: readonly string[];
+  /** When the token was issued, by the database's clock. */
   readonly createdAt: Date;
   /** When the token was last used, accurate to about an hour; `null` if it was never used. */
   readonly lastUsedAt: Date | null;
@@ -26,7 +27,7 @@ export type ApiTokenPage = ApiTokenInfo[] & {
   readonly next?: string;
 };
 
-/** The columns of a row that the owner may see. */
+/** The columns of a row that the owner may see: not the digest, the claims and the keys. */
 export function apiTokenInfoOf(row: ApiToken): ApiTokenInfo {
   return {
     id: row.id,
@@ -39,7 +40,8 @@ export function apiTokenInfoOf(row: ApiToken): ApiTokenInfo {
 }
 
 /**
- * One page of an account's active tokens.
+ * Reads one page of an account's active tokens. It reads several batches of rows if it has to skip tokens that
+ * have expired or were revoked.
  *
  * @param isEnded - Whether the log has revoked a token whose row does not show it yet.
  */

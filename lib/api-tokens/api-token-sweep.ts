@@ -30,7 +30,8 @@ export function apiTokenSweep(
   rows: SessionRows,
   { historyFor }: { readonly historyFor: number | undefined },
 ): PurgeSweep {
-  // The first run of a process checks every event and every cut-off.
+  // The first run of a process checks every event and every cut-off. 1, because an account without a cut-off
+  // has the time 0.
   let after = 0;
   let since = 1;
   return async (now, isStopped, onDeleted) => {
@@ -41,6 +42,7 @@ export function apiTokenSweep(
     const [head] = await rows.read(({ statements }) => apiTokens(statements.dialect).position());
     await each(({ statements }) => apiTokens(statements.dialect).findRevoked(after, RANGE), end);
     await each(({ statements }) => apiTokens(statements.dialect).findMarked(since, RANGE), end);
+    // A stopped run may have left some out, so the next one starts at the same place.
     if (!isStopped()) {
       after = integerOf(head?.['head_position']);
       since = Math.max(1, now - OVERLAP);
@@ -58,7 +60,10 @@ export function apiTokenSweep(
   };
 }
 
-/** Deletes the API tokens of an account that were issued before a position. */
+/**
+ * Deletes all tokens of an account that were issued before a position. Tokens issued later belong to a new account
+ * with the same subject.
+ */
 export function eraseApiTokens(
   rows: SessionRows,
   subjectKey: string,
@@ -71,7 +76,7 @@ export function eraseApiTokens(
 
 const readMark = reader(AuthAccount, ['reason']);
 
-/** Marks rows as ended and deletes none. */
+/** Marks rows as ended, one statement for each reason, and deletes none. */
 function* end({ statements }: SessionTables, found: readonly Row[]): Transaction<number> {
   for (const endReason of new Set(found.map((row) => readMark(row).reason))) {
     const some = found.filter((row) => readMark(row).reason === endReason);
