@@ -9,13 +9,15 @@ type CommandStream = Writable & { readonly isTTY?: boolean | undefined };
 
 /** The process around a command. Tests pass their own. */
 export interface CommandHost {
-  /** Results only, so that scripts can parse it. */
+  /** The result only, so that scripts can parse it. */
   readonly stdout: CommandStream;
-  /** Progress, questions and errors. */
+  /** Progress, questions, errors and log lines. */
   readonly stderr: CommandStream;
+  /** The token of `explain`, and the answers to questions. */
   readonly stdin: Readable & { readonly isTTY?: boolean | undefined };
+  /** The environment. Only `DATABASE_URL` is read. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Default: the host's own clocks. */
+  /** @default the clocks of the host */
   readonly clock?: AuthClock | undefined;
 }
 
@@ -29,7 +31,10 @@ export const EXIT = {
   usage: 2,
 } as const;
 
-/** A command failed: exit code 1. The message says what happened and how to fix it. */
+/**
+ * A command failed: exit code 1. The message says what happened, with one line for each possible fix. It is
+ * printed without a stack trace.
+ */
 export class CommandFailure extends Error {
   readonly exitCode: number = EXIT.wrong;
 
@@ -58,8 +63,9 @@ export class CommandOutput {
   ) {}
 
   /**
-   * Prints the result.
+   * Prints the result. Call it once in each command, because the output of `--json` is one object.
    *
+   * @param lines - The result as text.
    * @param value - The same result for programs (`--json`): stable names, times in ISO 8601,
    * durations in seconds.
    */
@@ -83,6 +89,7 @@ export class CommandOutput {
   /**
    * Shows the progress of `work`: a spinner on a terminal, plain lines anywhere else.
    *
+   * @param text - The line that is shown first. `work` can replace it with `update`.
    * @param done - The line that is shown after success.
    */
   async during<T>(
@@ -115,8 +122,11 @@ export class CommandOutput {
   }
 
   /**
-   * Asks for confirmation before anything that cannot be undone.
+   * Asks for confirmation. Call it before each change that cannot be undone. No lock is held while it waits, so
+   * check again afterwards what must still be true.
    *
+   * @param what - The effect of the command, as a sentence.
+   * @param yes - The option `--yes`, which skips the question.
    * @throws CommandUsageError without a terminal and without `--yes`.
    * @throws CommandFailure if the answer is not `yes`.
    */
@@ -150,7 +160,7 @@ export function boundText(milliseconds: number): string {
   return isUnbounded(milliseconds) ? 'unbounded' : spanText(milliseconds);
 }
 
-/** Formats a duration (ms) with the unit that suits it. */
+/** Formats a duration (ms), rounded and without its sign: `1.5 s`, `15 min`, `2.5 h`, `30 d`. */
 export function spanText(milliseconds: number): string {
   const seconds = Math.abs(milliseconds) / 1000;
   if (seconds < 120) return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;

@@ -7,16 +7,20 @@ import type { CommandLog } from './command-log.js';
 export interface Finding {
   /** `wrong` makes the exit code 1. A `note` may be intended. */
   readonly level: 'wrong' | 'note';
+  /** The mistake and its effect, in full sentences. */
   readonly what: string;
+  /** What the operator can do, each a command or an instruction. */
   readonly fixes: readonly string[];
 }
 
-/** The input of all checks. */
+/** The input of all checks, read once before the first one. */
 export interface Patient {
   readonly log: CommandLog;
+  /** The tables, columns and indexes that the database does not have. */
   readonly missing: MissingParts;
+  /** Whether the server or the role refuses writes. */
   readonly isReadOnly: boolean;
-  /** The running instances; empty if the table is missing. */
+  /** The running instances; empty if their table is missing or cannot be read. */
   readonly running: readonly SeenInstance[];
 }
 
@@ -34,6 +38,7 @@ export interface Check {
   readonly title: string;
   /** The check is skipped if one of these tables is missing. */
   readonly needs?: readonly AuthTable[];
+  /** Makes the check. It must not write. An error becomes a finding, and the other checks still run. */
   look(patient: Patient): Found | Promise<Found>;
 }
 

@@ -74,8 +74,8 @@ export const SERVER_CHECKS: readonly Check[] = [
 ];
 
 /**
- * The library sets `synchronous_commit` for its own transactions. A logout in a transaction of the
- * application uses the setting of the server.
+ * The library sets `synchronous_commit` for its own transactions, so the setting matters for `{ manager }`
+ * only. With `local`, a failover to a standby can lose a logout that was reported as successful.
  */
 async function durabilityOfPostgres(log: CommandLog): Promise<Finding[]> {
   const findings: Finding[] = [];

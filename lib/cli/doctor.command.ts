@@ -22,7 +22,17 @@ interface Outcome {
   readonly skipped?: string;
 }
 
-/** `nestjs-logout doctor`: runs every check and prints each mistake with its fix. It only reads. */
+/**
+ * `nestjs-logout doctor`: runs every check and prints each mistake with its fix. Run it after the set-up,
+ * after an incident, and in a deployment. Use the database role of the application, because it checks the
+ * privileges of that role.
+ *
+ * It only reads. To test privileges it runs statements that match no row, and to find a pooler it opens two
+ * more connections.
+ *
+ * @returns exit code 0, or 1 if a check found a mistake or could not be made. Notes and skipped checks do not
+ * count.
+ */
 export async function doctor(context: CommandContext): Promise<number> {
   const { output } = context;
   // `none`: this command must also work on a log on which no instance can boot.

@@ -13,15 +13,21 @@ import { plural } from './command.js';
 
 /** The options that select the issuer of the tokens. */
 export interface IssuerOptions {
+  /** @default the only issuer that the instances have registered */
   readonly issuer?: string | undefined;
+  /** The issuer is in the option `foreign` of the module, so its sessions are not in this database. */
   readonly foreign?: boolean | undefined;
 }
 
 /** The options of every command that revokes tokens. Durations are in milliseconds. */
 export interface EndOptions extends IssuerOptions {
+  /** The holder of the token can read it. */
   readonly reason?: RevocationReason | undefined;
+  /** Who did it, for the audit. The holder of the token cannot read it. */
   readonly actor?: string | undefined;
+  /** The id that an earlier run with an unknown outcome printed (W4). */
   readonly id?: string | undefined;
+  /** How long the event is kept at least. */
   readonly keepFor?: number | undefined;
   readonly yes?: boolean | undefined;
 }
@@ -57,7 +63,8 @@ export function draftsFor(
 
 /**
  * Revokes sessions page by page, each with an event of its own. If the command is run again after a
- * failure, it continues with the remaining ones.
+ * failure, it continues with the remaining ones. A page is one transaction, which holds the lock on the head
+ * only briefly, so logins and logouts continue in between.
  *
  * @param whose - What the sessions have in common, for the progress: `'the key'`.
  * @returns the number of revoked sessions.

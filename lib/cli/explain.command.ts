@@ -7,9 +7,15 @@ import type { CommandContext, CommandLog } from './command-log.js';
 import { CommandUsageError, spanText } from './command.js';
 
 /**
- * `nestjs-logout explain`: shows which events revoke the token from stdin. The token is not an
- * argument, because other users of the host can read the arguments of a process. The command has no
- * key, so it cannot check the signature, and prints that.
+ * `nestjs-logout explain`: shows which events revoke the token from stdin, when each was written, and by
+ * whom. Run it when a user asks why they are logged out. The token is not an argument, because other users of
+ * the host can read the arguments of a process. It is not printed either.
+ *
+ * The command has no key, so it cannot check the signature, and prints that. `TokenService.explain()` checks
+ * it. The command only reads, and takes no lock. Events without a position yet (`{ manager }`) are not found.
+ * The exit code is 0, whether or not the token is revoked.
+ *
+ * @throws CommandUsageError if stdin is a terminal, or has no JWT.
  */
 export async function explain(context: CommandContext): Promise<void> {
   const text = await readToken(context);
@@ -60,6 +66,7 @@ async function readToken({ host }: CommandContext): Promise<string> {
   let text = '';
   for await (const chunk of host.stdin) {
     text += String(chunk);
+    // Stops early, because stdin may be a large file. The 2 characters are for a line break.
     if (text.length > MAX_TOKEN_LENGTH + 2) throw noToken();
   }
   return text.trim();

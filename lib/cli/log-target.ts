@@ -7,9 +7,11 @@ import { CommandUsageError } from './command.js';
 
 /** The options of every command that select the log. */
 export interface TargetOptions {
+  /** The path of a compiled module that exports a DataSource. */
   readonly dataSource?: string | undefined;
   readonly schema?: string | undefined;
   readonly tablePrefix?: string | undefined;
+  /** Prints the result as one JSON object. */
   readonly json?: boolean | undefined;
 }
 

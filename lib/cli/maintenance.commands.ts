@@ -19,7 +19,14 @@ import {
 
 // Commands that maintain a log: purge, lower-bound, raise-format and new-history. See docs/cli.md.
 
-/** `nestjs-logout purge`: deletes expired events, as the instances do each minute. */
+/**
+ * `nestjs-logout purge`: deletes expired events, as the instances do each minute. Run it for a log that no
+ * instance has followed for a while. It deletes in small transactions under the lock on the head (X2). While
+ * an instance purges, it does nothing and exits with 0.
+ *
+ * @throws CommandFailure if the clocks of host and database differ by more than a minute: with a wrong clock,
+ * an event could be deleted while its token is still accepted (T2).
+ */
 export async function purge(
   context: CommandContext,
   /** The application's option `historyFor` (ms). Without it, the rows of sessions and API tokens are kept. */
@@ -61,7 +68,7 @@ export async function purge(
 /**
  * `nestjs-logout new-history` (H3): run it after a backup was restored, while every instance is stopped.
  * Positions continue above every one that the lost history can have assigned, so that later logouts also revoke
- * its tokens.
+ * its tokens. It writes one event under the lock on the head.
  */
 export async function newHistory(
   context: CommandContext,
@@ -93,7 +100,7 @@ export async function newHistory(
 /**
  * `nestjs-logout raise-format` (H5): allows instances to write events that older releases do not understand.
  * The format is never raised automatically: an older release then refuses to boot, so a rollback is no longer
- * possible.
+ * possible. It updates the head under its lock, and prints the old and the new format.
  */
 export async function raiseFormat(
   context: CommandContext,
@@ -176,7 +183,7 @@ const RATES = 1.02;
 /**
  * `nestjs-logout lower-bound` (H4): lowers a registered bound, once the last instance with a larger one has
  * been gone for one old bound, or one old token lifetime. If it were lowered earlier, receipts would promise
- * too much, and events would be purged before their tokens have expired.
+ * too much, and events would be purged before their tokens have expired. It updates the head under its lock.
  */
 export async function lowerBound(
   context: CommandContext,

@@ -10,12 +10,22 @@ import { readTarget, type TargetOptions } from './log-target.js';
 
 /** The options of `nestjs-logout migrate`. */
 interface MigrateOptions extends TargetOptions {
+  /** Prints the SQL, and changes nothing. */
   readonly print?: boolean | undefined;
+  /** With `print`: the database role that gets the privileges. */
   readonly role?: string | undefined;
 }
 
 /**
- * `nestjs-logout migrate`: creates the tables of the log, or prints the SQL for them (`--print`).
+ * `nestjs-logout migrate`: creates the tables of the log and adds what is missing, or prints the SQL for that
+ * (`--print`). Run it in a deployment, so that the application needs no right to create tables.
+ *
+ * Migrations run under a migration lock, so instances may start with `migrations: 'run'` at the same time. The
+ * command never drops anything. It prints the id of the log, its tables, and the tables that had been dropped:
+ * they are created again without rows, so the revocations in them are lost.
+ *
+ * @throws CommandFailure if a table of another program has one of the names.
+ * @throws CommandUsageError for `--role` without `--print`.
  */
 export async function migrate(context: CommandContext, options: MigrateOptions): Promise<void> {
   const { output } = context;

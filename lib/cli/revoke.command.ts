@@ -14,7 +14,7 @@ import {
   type NamedIssuer,
 } from './end-sessions.js';
 
-/** The options of `nestjs-logout revoke`. */
+/** The options of `nestjs-logout revoke`. Exactly one of them says what to revoke. */
 interface RevokeOptions extends EndOptions {
   readonly session?: string | undefined;
   readonly tokenId?: string | undefined;
@@ -24,6 +24,7 @@ interface RevokeOptions extends EndOptions {
   readonly client?: string | undefined;
   readonly grant?: string | undefined;
   readonly except?: string | undefined;
+  /** How long logins of the account are refused (ms). */
   readonly lockFor?: number | undefined;
   readonly everyone?: boolean | undefined;
 }
@@ -31,14 +32,25 @@ interface RevokeOptions extends EndOptions {
 /** The options of `nestjs-logout revoke-key`. */
 interface RevokeKeyOptions extends EndOptions {
   readonly kid: string;
+  /** Only counts the sessions. */
   readonly dryRun?: boolean | undefined;
+  /** Also ends the sessions whose last token the key signed. */
   readonly sessions?: boolean | undefined;
 }
 
 /**
- * `nestjs-logout revoke`: writes one event, as `LogoutService` does. For a client or a grant that
- * event is the cut-off, and each session gets an event of its own. Running instances refuse the
- * tokens within the printed bound.
+ * `nestjs-logout revoke`: revokes one session, token, account, client or grant, or all tokens of an issuer.
+ * Run it if the user cannot log out, for example after a device was stolen, or if no instance is running.
+ *
+ * It writes one event, as `LogoutService` does, with the same locks: accounts first, the head last (W1). For
+ * a client or a grant that event is the cut-off, and each open session below it then gets an event of its
+ * own, in several transactions. It sends no push notification, so running instances refuse the tokens after
+ * their next poll.
+ *
+ * It prints each event with its position, the bound of all instances, and how long the event is kept.
+ *
+ * @throws CommandFailure if the outcome of a COMMIT is unknown (W4). It says how to run the command again.
+ * @throws CommandUsageError for options that contradict each other, and for an issuer that no instance has.
  */
 export async function revoke(context: CommandContext, options: RevokeOptions): Promise<void> {
   checkRevoke(options);
@@ -52,6 +64,7 @@ export async function revoke(context: CommandContext, options: RevokeOptions): P
   const request = requestOf(options, own.issuer);
   if (request.kind === 'session') {
     const key = own.keys.hex('session', own.issuer, request.sid);
+    // For the note only. The row may have been deleted, and a session of a foreign issuer has none.
     const stored = await log.read(({ statements }) => statements.lockSession(key));
     if (stored.length === 0) {
       output.note('No such session is stored here. Its tokens are revoked all the same.');
@@ -60,6 +73,7 @@ export async function revoke(context: CommandContext, options: RevokeOptions): P
   const appended = await end(log, own, options, request);
   if (request.kind !== 'subject' || request.scope === undefined) return report(context, appended);
   const cutOff = appended.events[0]?.position ?? 0;
+  // Sessions are searched after the commit: a login that is stored later finds the cut-off itself (G1).
   const pages = sessionsOfScope(log, own.keys, request.scope, cutOff);
   const whose = 'grant' in request.scope ? 'the grant' : 'the client';
   const ended = await endSessions(context, log, own, options, whose, pages);
@@ -67,11 +81,14 @@ export async function revoke(context: CommandContext, options: RevokeOptions): P
 }
 
 /**
- * `nestjs-logout revoke-key`: revokes a leaked signing key for ever. No token that it signed or
- * will sign is accepted.
+ * `nestjs-logout revoke-key`: revokes a leaked signing key for ever. No token that it signed or will sign is
+ * accepted. Sessions continue with the next key, unless you pass `--sessions`.
  *
- * A log below format 2 gets two events. The second one is for instances of older releases, and
- * applies to the keys with this `kid` of every issuer.
+ * It writes one event under the lock on the head (W1). A log below format 2 gets two events. The second one is
+ * for instances of older releases, and applies to the keys with this `kid` of every issuer. With `--sessions`,
+ * each session then gets an event of its own. `--dry-run` only reads, and prints the number of sessions.
+ *
+ * @throws CommandFailure, CommandUsageError as {@link revoke} does.
  */
 export async function revokeKey(context: CommandContext, options: RevokeKeyOptions): Promise<void> {
   const { kid, dryRun, sessions = false } = options;
@@ -135,12 +152,14 @@ async function readIssuer(
   }
   if (!isIdentifier(issuer)) throw new CommandUsageError('--issuer must have 1 to 255 characters.');
   if (foreign) {
+    // Keys without an own issuer: every id is hashed, as in an instance with the option foreign.
     if (!known.includes(issuer)) return { issuer, keys: new EventKeys('') };
     throw new CommandUsageError(
       `--foreign: the issuer ${issuer} is the instances’ own issuer.`,
       'Leave --foreign out.',
     );
   }
+  // Without instances there is nothing to compare with, and a revocation must still be possible.
   if (known.length === 0 || known.includes(issuer)) return { issuer, keys: new EventKeys(issuer) };
   throw new CommandUsageError(
     `No instance has the issuer ${issuer}; they have ${known.join(', ')}. Nothing would be ended.`,

@@ -24,7 +24,10 @@ const COMMANDS = {
 } satisfies Record<string, () => Promise<Run>>;
 
 /**
- * Runs `nestjs-logout` with the arguments after its name. See docs/cli.md.
+ * Runs `nestjs-logout`: parses the arguments, runs one command, closes its connections, and prints errors. It
+ * neither throws for an error of a command nor ends the process. See docs/cli.md.
+ *
+ * @param words - The arguments after the name of the program.
  *
  * @returns the exit code: 0 done, 1 something is wrong, 2 wrong usage.
  */
@@ -135,7 +138,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
   } catch (error) {
     const output = outputOf(words.includes('--json'));
     if (error instanceof CommanderError) {
-      // Commander has printed the message to stderr already.
+      // Commander has printed the message to stderr already. `--help` and `--version` come here with code 0.
       if (error.exitCode === 0) return EXIT.ok;
       output.failed(error.message);
       return EXIT.usage;

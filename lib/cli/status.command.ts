@@ -3,8 +3,10 @@ import { type CommandContext } from './command-log.js';
 import { boundText, isUnbounded, spanText } from './command.js';
 
 /**
- * `nestjs-logout status`: prints the position of the log, the registered bounds, and the instances.
- * It only reads.
+ * `nestjs-logout status`: prints the position of the log, the registered bounds, and the instances. Run it to
+ * see which instances are connected, and which bound a logout has. To look for mistakes, run `doctor`.
+ *
+ * It only reads, and takes no lock. A count that takes too long is left out. The exit code is 0.
  */
 export async function status(context: CommandContext): Promise<void> {
   const log = await context.open();
