@@ -68,7 +68,6 @@ export class RoutePolicyReader implements OnModuleInit {
     }
   }
 
-  /** The policy of the called route. */
   of(context: ExecutionContext): RoutePolicy {
     const handler = context.getHandler();
     const type = context.getClass();
@@ -141,7 +140,6 @@ export const STRATEGY = Symbol('nestjs-logout:strategy');
 const ROUTES = Symbol('nestjs-logout:routes');
 const METER = Symbol('nestjs-logout:meter');
 
-/** The result of `getAuthenticateOptions`. */
 type Given = Readonly<Record<string, unknown>> | undefined;
 
 /**
@@ -153,6 +151,8 @@ type Given = Readonly<Record<string, unknown>> | undefined;
  *
  * A subclass may override `handleRequest`, `getRequest` and `getAuthenticateOptions` as with any `AuthGuard`; they
  * are called at each request.
+ *
+ * A refused request gets 401 with a code, such as `token_expired`, or 503 `revocation_state_unknown`.
  *
  * @example
  * ```ts

@@ -23,7 +23,7 @@ export interface RingEntry {
   retired: boolean;
 }
 
-/** A key that can sign. */
+/** A key with a secret or private part, so that it can sign. */
 export type SigningKey = AuthKey & { readonly sign: NonNullable<AuthKey['sign']> };
 
 /** A public key in the format of a JWK (RFC 7517). */
@@ -235,9 +235,9 @@ function headerSegment({ alg, kid }: AuthKey): string {
 }
 
 /**
- * Rotates the signing keys of the running application.
+ * Rotates the signing keys of the running application. A rotation logs no one out.
  *
- * It changes this instance only: call it on each one. If a key has leaked, use
+ * It changes this instance only: call it on each one. If a key has leaked, a rotation is not enough: use
  * `LogoutService.revokeKey(kid)`, which revokes its tokens on every instance.
  *
  * @example
@@ -267,8 +267,8 @@ export class KeyService {
   }
 
   /**
-   * Retires a key until the process ends: it stops signing, and verifies until its last token has
-   * expired.
+   * Retires a key until the process ends: it stops signing, and verifies until its last token has expired.
+   * Without another key that can sign, login and refresh answer 503 `no_signing_key`.
    *
    * @throws AuthWiringError if no key has this kid.
    */

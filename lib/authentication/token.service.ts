@@ -23,9 +23,13 @@ import {
 import { TokenSource } from './token-source.js';
 import type { VerifiedToken } from './verified-tokens.js';
 
-/** The options of {@link TokenService.verify}. */
+/** The options of {@link TokenService.verify} and {@link TokenService.verifyRequest}. @publicApi */
 export interface VerifyTokenOptions {
-  /** How old the last poll of the log may be. It can only lower `maxStaleness`. */
+  /**
+   * How old the last poll of the log may be. It can only lower `maxStaleness`.
+   *
+   * @default the option `maxStaleness`
+   */
   freshness?: Freshness | undefined;
   /**
    * What happens to the token while freshness cannot be proven. It cannot be combined with `'strict'`. A policy

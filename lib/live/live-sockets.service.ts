@@ -35,7 +35,11 @@ export type LiveSocket = WsSocket | SocketIoSocket;
 
 /** Options of {@link LiveSockets.accept}. @publicApi */
 export interface AcceptSocketOptions {
-  /** See `@WhenStale()`. It applies to the handshake and while the socket is open. */
+  /**
+   * See `@WhenStale()`. It applies to the handshake and while the socket is open.
+   *
+   * @default the option `whenStale`
+   */
   readonly whenStale?: StalePolicy | undefined;
   /**
    * The request that opened the socket, for a token that is bound to its client (option `binding`). With
@@ -91,12 +95,13 @@ export class LiveSockets {
 
   /**
    * Verifies the token of a handshake and watches it until the socket closes. If the token is refused, the
-   * client receives the error, the socket is closed, and the method returns `undefined`. It does not throw,
-   * because Nest does not catch exceptions from `handleConnection`.
+   * client receives the error, the socket is closed, and the method returns `undefined`. It does not throw the
+   * refusal, because Nest does not catch exceptions from `handleConnection`.
    *
    * Messages may arrive before this resolves, so check {@link claimsOf} in each handler.
    *
    * @param token - The token from the client; `undefined` is refused as `token_missing`.
+   * @throws any other error, such as an AuthWiringError for the options, after the socket was closed.
    */
   async accept(
     socket: LiveSocket,
@@ -114,7 +119,7 @@ export class LiveSockets {
         this.close(socket, error);
         return undefined;
       }
-      // An unverified socket must not stay open.
+      // A mistake of the application, such as wrong options. The unverified socket must not stay open.
       if (isOfWs(socket)) socket.close(INTERNAL_ERROR, 'error');
       else socket.disconnect(true);
       throw error;

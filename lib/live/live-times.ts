@@ -61,6 +61,7 @@ export class LiveTimes {
   start(): void {
     const now = this.nowSecond();
     const isRunning = this.cancel !== undefined;
+    // After the clock was set back, its seconds come again, and tokens that were added since may end in them.
     this.second = isRunning ? Math.min(this.second, now) : now;
     this.wasObserving ||= this.decider.isObserving;
     if (isRunning) return;
@@ -87,6 +88,7 @@ export class LiveTimes {
     this.forget();
     this.lapse();
     const { isObserving } = this.decider;
+    // In observe mode revocations are only reported. When it is over, all tokens are decided again.
     if (this.wasObserving && !isObserving) this.watched.askAll();
     this.wasObserving = isObserving;
     this.plan();
@@ -94,6 +96,7 @@ export class LiveTimes {
 
   private plan(): void {
     if (this.isClosed || this.watched.table.size === 0) return;
+    // Tokens end at full seconds, so one timer is enough for all of them (L3).
     const untilSecond = 1_000 - (this.proofs.now() % 1_000);
     const isWaiting = this.recovery === 'waiting';
     const untilLapse = isWaiting ? Infinity : this.lapsesFrom() - this.proofs.lastAge();
@@ -136,7 +139,7 @@ export class LiveTimes {
     if (this.recovery === 'waiting') return;
     this.watched.table.all((watch) => {
       const limit = this.decider.openFor(watch.group.upTo) * LEASE_SHARE;
-      // Spread evenly, and never after the lease.
+      // Multiples of the golden ratio spread any number of rows evenly. No connection outlives its lease (L4).
       const share = (watch.row * 0.618_033_988_75) % 1;
       if (age > limit - share * spreadOf(limit)) {
         this.watched.end(watch, this.stale);

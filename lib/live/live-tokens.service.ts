@@ -109,13 +109,14 @@ export class LiveTokens implements OnApplicationShutdown {
   }
 
   /**
-   * Watches a token until it ends or is released. Release it when the connection closes. Otherwise it stays in
-   * memory until the token expires.
+   * Watches a token until it ends or is released. Release it when the connection closes. Otherwise it stays
+   * in memory until the token expires.
    *
    * A token that has already ended, even between its verification and this call, ends immediately.
    *
    * @param claims - The verified claims: from `TokenService.verify()`, `@CurrentToken()`, or your strategy.
-   * @throws AuthWiringError for a failure policy that is wider than every policy found at boot.
+   * @throws AuthWiringError without claims, and for a failure policy that is wider than every policy found at
+   * boot.
    */
   watch(claims: VerifiedClaims, options: WatchOptions = {}): LiveToken {
     if (typeof claims !== 'object' || claims === null) {
@@ -157,7 +158,8 @@ export class LiveTokens implements OnApplicationShutdown {
 
   /**
    * Wraps the AsyncIterator of a GraphQL subscription. When the token ends, it calls `return()`, even if the
-   * iterator is waiting for a value that never comes.
+   * iterator is waiting for a value that never comes. It watches the token from this call on, so an iterator that
+   * is never consumed stays in memory until the token expires.
    *
    * @example
    * ```ts

@@ -32,10 +32,11 @@ export class RevocationSignalPipe implements PipeTransform<WatchedRequest, Abort
   constructor(private readonly live: LiveTokens) {}
 
   transform({ claims, kid, whenStale, response }: WatchedRequest): AbortSignal {
-    // An anonymous request (@OptionalAuth, @Public) has no token to revoke.
+    // A request without a token (@OptionalAuth, @Public) has nothing to revoke.
     if (claims === undefined) return new AbortController().signal;
     const live = this.live.watch(claims, { kid, whenStale });
     const { signal } = live;
+    // The response may have closed while guards and pipes ran. Its event `close` does not come again.
     if (response?.destroyed === true || response?.writableFinished === true) live.release();
     else response?.once('close', () => live.release());
     return signal;

@@ -1,11 +1,16 @@
 import { defer, finalize, map, type Observable, takeUntil } from 'rxjs';
 import type { LiveToken } from './watch.js';
 
-/** How a stream ends when its token ends. */
+/**
+ * How a stream ends when its token ends. `'complete'`: like a stream without further values. `'error'`: it
+ * fails with the `AuthException`, so the client learns the reason.
+ *
+ * @publicApi
+ */
 export type StreamEnd = 'complete' | 'error';
 
 /**
- * Ends an Observable when its token ends.
+ * Ends an Observable when its token ends. It unsubscribes from the source, so the source can free what it uses.
  *
  * @param watch - Starts to watch the token. Called for each subscription; the watch is released when it ends.
  */
@@ -56,7 +61,7 @@ export function iterateUntil<T>(
       if (result.done === true) await close();
       return result;
     } catch (error) {
-      // An iterator that has thrown is finished: its consumer does not call `return()`.
+      // An iterator that has thrown is finished. Its consumer does not call `return()`, so it is released here.
       isOver = true;
       live.release();
       throw error;
@@ -67,7 +72,7 @@ export function iterateUntil<T>(
       if (how === 'error') reject(end);
       else resolve(over);
     }
-    // The source may never settle, so nothing waits for it.
+    // return() of the source may never settle, so nothing waits for it.
     close().catch(() => undefined);
   });
   return {
@@ -75,6 +80,7 @@ export function iterateUntil<T>(
       return this;
     },
     next() {
+      // The token may have ended between two calls, when no call was pending that could fail.
       if (live.end !== undefined && how === 'error') return Promise.reject(live.end);
       if (isOver) return Promise.resolve(over);
       return new Promise((resolve, reject) => {

@@ -40,6 +40,7 @@ export class WatchTable<Item extends Row> {
   /** Adds an item in a new row. {@link each} finds the item after {@link link}. */
   add(item: Item): void {
     if (this.free === 0 && this.top === this.items.length) this.grow();
+    // A free row has the number of the next free row in its first link.
     item.row = this.free === 0 ? this.top++ : this.free;
     this.free = item.row === this.free ? this.next[item.row * WIDTH]! : 0;
     this.next.fill(0, item.row * WIDTH, (item.row + 1) * WIDTH);
