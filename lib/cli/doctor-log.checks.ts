@@ -44,6 +44,7 @@ export const LOG_CHECKS: readonly Check[] = [
     title: 'the log has its id and its head',
     needs: ['auth_log', 'auth_head'],
     async look({ log }) {
+      // Each row is read on its own, because figures() joins them and fails without one.
       const lost: string[] = [];
       for (const table of ['auth_log', 'auth_head'] as const) {
         const found = await log.rows(log.operator.hasRow(table));
@@ -75,6 +76,7 @@ export const LOG_CHECKS: readonly Check[] = [
     title: 'the head is at the last event',
     needs: FIGURES,
     async look({ log }) {
+      // Both are read in one snapshot, so a write in between is not reported.
       const { position, lastEventId, lastPosition, lastEvent } = await log.figures();
       if (position === lastPosition && lastEventId === lastEvent) return undefined;
       return wrong(
@@ -92,6 +94,7 @@ export const LOG_CHECKS: readonly Check[] = [
     async look({ log }) {
       const [row] = await log.rows(log.operator.gaps());
       if (row === undefined) return 'auth_head has no row';
+      // Each deletion raises `purged_through` (X2). So every position above it has an event.
       const missing = integerOf(row['wanted']) - integerOf(row['found']);
       if (missing === 0) return undefined;
       return wrong(
@@ -125,6 +128,7 @@ export const LOG_CHECKS: readonly Check[] = [
     needs: FIGURES,
     async look({ log, running }) {
       const late = (await log.figures()).now - EXPIRED_FOR;
+      // The search of the purge, one hour in the past: it also skips events that are too young to delete (X1).
       const expired = new PurgeStatements(log.database.dialect);
       const { length } = await log.rows(expired.findExpired(late, late - PURGE_AGE, PENDING_PAGE));
       if (length === 0) return undefined;

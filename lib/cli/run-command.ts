@@ -62,6 +62,7 @@ export async function runCommand(words: readonly string[], host: CommandHost): P
       .option('--table-prefix <text>', 'the prefix of the table names, as in AuthModule.forRoot()')
       .option('--json', 'print one JSON object instead of lines')
       .action(async (...given: unknown[]) => {
+        // Commander passes the arguments, then the options, then the command.
         const command = given.at(-1) as Command;
         const options = { ...command.opts<TargetOptions>(), ...argumentsOf(command) };
         const load: () => Promise<Run> = COMMANDS[name];
