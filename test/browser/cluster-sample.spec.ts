@@ -53,7 +53,7 @@ const ALL_ACCEPT = all((name) => `${lane(name)}.last === 'accepted'`);
   const textOf = (tab: Tab, id: string): Promise<unknown> =>
     tab.evaluate(`document.getElementById('${id}').textContent`);
 
-  it('paused, logged out, resumed: it refuses, and never accepts', async () => {
+  it('an instance that is paused during a logout never accepts the token when it resumes', async () => {
     const tab = await open();
     await press(tab, 'A', 'session');
     await tab.until(ALL_ACCEPT, PATIENCE);
@@ -82,7 +82,7 @@ const ALL_ACCEPT = all((name) => `${lane(name)}.last === 'accepted'`);
     expect(await textOf(tab, 'late')).toBe('0');
   });
 
-  it('cut off from the database it answers 503, killed it still refuses afterwards', async () => {
+  it('an instance that is cut off from the database answers 503, and after a kill and a restart it still refuses', async () => {
     const tab = await open();
     await press(tab, 'A', 'session');
     await tab.until(ALL_ACCEPT, PATIENCE);
@@ -105,7 +105,7 @@ const ALL_ACCEPT = all((name) => `${lane(name)}.last === 'accepted'`);
 
 describe('the end of sample/02-cluster', () => {
   it.each(['SIGINT', 'SIGKILL'] as const)(
-    'by %s: nothing of it is left, nor of what it had paused',
+    'ending the sample by %s stops every process of it, also the paused ones',
     async (signal) => {
       const sample = await ClusterSampleProcess.start({});
       try {

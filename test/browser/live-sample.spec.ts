@@ -65,7 +65,7 @@ const allWith = (code: string) => ({
   });
   afterAll(() => sample?.end());
 
-  it('four connections end with "Log out", each with its code; those of another login do not', async () => {
+  it('"Log out" closes all four connections of that login with their codes, and none of another login', async () => {
     const [mine, others] = [await logIn(sample.url), await logIn(sample.url)];
     await press(mine, '#logout');
     await mine.until(ALL_ENDED);
@@ -81,7 +81,7 @@ const allWith = (code: string) => ({
     expect(await others.evaluate(CARDS)).toMatchObject(allWith('session_ended'));
   });
 
-  it('four connections end when their token expires', async () => {
+  it('all four connections close when their token expires', async () => {
     // On a busy machine the page may not have opened the last of them within four seconds.
     let wereOpen = false;
     for (let seconds = 4; !wereOpen; seconds *= 2) {
@@ -105,7 +105,7 @@ describeOn(
   [{ ...postgres, available: postgres.available && path !== undefined }],
   'two processes of sample/03-live',
   (kind) => {
-    it('"Log out everywhere" on the page of one ends what is open on the other', async () => {
+    it('"Log out everywhere" on one instance closes the connections on the other', async () => {
       const database = await kind.migrated();
       const env = {
         DATABASE_URL: database.url,

@@ -66,7 +66,7 @@ const NOTE_RENEWALS = `
   const press = (tab: Tab, id: string): Promise<unknown> =>
     tab.evaluate(`document.getElementById(${JSON.stringify(id)}).click()`);
 
-  it('logged in in two tabs, logged out in one: both are out, and nothing is left', async () => {
+  it('a logout in one tab logs out the other tab too, and no private data stays in either', async () => {
     const [one, two] = [await logIn(), await logIn()];
     const screenshot = process.env['PAGE_SCREENSHOT'];
     if (screenshot !== undefined) {
@@ -85,20 +85,23 @@ const NOTE_RENEWALS = `
     }
   });
 
-  it.each(['logout', undefined])('Back shows nothing private (%s before it)', async (button) => {
-    const tab = await logIn();
-    if (button !== undefined) {
-      await press(tab, button);
-      await tab.until(LOGGED_OUT);
-    }
-    await tab.evaluate(`location.assign('/health')`);
-    await tab.until(`location.pathname === '/health' && document.readyState === 'complete'`);
-    await tab.evaluate('history.back()');
-    await tab.until(`location.pathname === '/' && ${LOGGED_OUT}`);
-    expect(await tab.evaluate(PRIVATE)).toBe(false);
-  });
+  it.each(['logout', undefined])(
+    'the Back button shows nothing private after a logout (%s before it)',
+    async (button) => {
+      const tab = await logIn();
+      if (button !== undefined) {
+        await press(tab, button);
+        await tab.until(LOGGED_OUT);
+      }
+      await tab.evaluate(`location.assign('/health')`);
+      await tab.until(`location.pathname === '/health' && document.readyState === 'complete'`);
+      await tab.evaluate('history.back()');
+      await tab.until(`location.pathname === '/' && ${LOGGED_OUT}`);
+      expect(await tab.evaluate(PRIVATE)).toBe(false);
+    },
+  );
 
-  it('is empty when it is kept behind the next page, and good when it comes back', async () => {
+  it('a page in the back/forward cache is stored empty, and shows its data again when it comes back', async () => {
     const tab = await logIn();
     const turn = (type: string): Promise<unknown> =>
       tab.evaluate(`dispatchEvent(new PageTransitionEvent('${type}', { persisted: true }))`);
@@ -110,7 +113,7 @@ const NOTE_RENEWALS = `
     await enter(tab);
   });
 
-  it('renews unseen, once for two tabs', async () => {
+  it('the page refreshes tokens in the background, once for two tabs', async () => {
     await server.stop();
     // A renewal is due after some three seconds.
     server = await QuickstartProcess.start({ DATABASE_URL: database.url, ACCESS_TOKEN_TTL: '4' });
@@ -133,7 +136,7 @@ const NOTE_RENEWALS = `
     }
   });
 
-  it('lists the sessions page by page', async () => {
+  it('the page lists the sessions page by page', async () => {
     const body = { username: 'alice', password: DEMO_PASSWORD };
     for (let i = 0; i < 51; i++) {
       expect((await server.post('/auth/login', { body })).status).toBe(200);
@@ -149,7 +152,7 @@ const NOTE_RENEWALS = `
     ).toBe(1);
   });
 
-  it('logs out everywhere', async () => {
+  it('the page logs out everywhere', async () => {
     const tab = await logIn();
     const elsewhere = await server.login('alice');
     await press(tab, 'logout-everywhere');

@@ -195,7 +195,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     SERVICE,
     'yield of.accounts.insertMissing([subjectKey]);',
     ';',
-    'counts exactly where two instances issue at once',
+    'the limit holds exactly when two instances issue API tokens',
     LIMIT,
   ),
   one(

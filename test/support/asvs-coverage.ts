@@ -150,7 +150,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
       'cluster/promises/p1-p2-p5-two-processes.spec.ts: P1 local',
       'cluster/promises/p1-p2-p5-two-processes.spec.ts: P2 bounded',
       'security/altered-spellings.spec.ts: is refused with every other last character',
-      'browser/page-browser.spec.ts: Back shows nothing private',
+      'browser/page-browser.spec.ts: the Back button shows nothing private after a logout (%s before it)',
     ],
   },
   {
@@ -174,7 +174,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '7.4.4',
     asks: 'Every page behind a login shows a way to log out.',
-    not: 'User interface of the application. The quick-start’s page shows a way (`browser/page-browser.spec.ts: logged in in two tabs`).',
+    not: 'User interface of the application. The quick-start’s page shows a way (`browser/page-browser.spec.ts: a logout in one tab logs out the other tab too, and no private data stays in either`).',
   },
   {
     number: '7.4.5',

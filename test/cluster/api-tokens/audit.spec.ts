@@ -27,7 +27,7 @@ describe('AuthEvents of API tokens', () => {
     await database?.drop();
   });
 
-  it('report who issued and who revoked one, of which account, and neither the token nor its id', async () => {
+  it('AuthEvents report who issued and who revoked an API token of which account, without the token or its id', async () => {
     const { token, info } = await tokens.issue('alice', {
       name: 'the name of it',
       actor: 'admin',
@@ -57,7 +57,7 @@ describe('AuthEvents of API tokens', () => {
     }
   });
 
-  it('report one that is revoked again once, and none that was not issued', async () => {
+  it('AuthEvents report a repeated revocation once, and no token whose issue failed', async () => {
     const { info } = await tokens.issue('alice', { name: 'backup' });
     await tokens.revoke(info.id);
     await tokens.revoke(info.id);

@@ -49,7 +49,7 @@ describe('AT-05 apiTokens.limit', () => {
       throw new Error('There was no end.');
     };
 
-    it('counts exactly where two instances issue at once', async () => {
+    it('the limit holds exactly when two instances issue API tokens at the same time', async () => {
       for (const subject of ['alice', 'bob', 'carol', 'dave', 'eve']) {
         const tried = await Promise.allSettled(
           Array.from({ length: 12 }, (_, number) => issue(number % 2 ? here : there, subject)),
@@ -64,7 +64,7 @@ describe('AT-05 apiTokens.limit', () => {
       }
     });
 
-    it('does not count what has ended, however it did, nor access tokens of logins', async () => {
+    it('the limit counts neither revoked or expired API tokens nor access tokens of logins', async () => {
       await here.login();
       await here.login();
       const tokens = here.app.get(ApiTokenService);
@@ -84,7 +84,7 @@ describe('AT-05 apiTokens.limit', () => {
       expect(await left()).toBe(LIMIT);
     });
 
-    it('one that was stored and not answered is not counted twice', async () => {
+    it('an API token that was stored but not returned is not counted twice', async () => {
       await issue();
       await issue();
       const { database: connections } = await here.open();
@@ -98,7 +98,7 @@ describe('AT-05 apiTokens.limit', () => {
       expect(await left()).toBe(0);
     });
 
-    it('counts one that the caller’s transaction revoked until the commit, and not after it', async () => {
+    it('an API token that is revoked in the caller’s transaction counts until the commit', async () => {
       if (kind.name === 'SQLite') return; // The gate of SQLite has tests of its own.
       const [{ info }] = [await issue(), await issue(), await issue()];
       await here.dataSource.transaction(async (manager) => {

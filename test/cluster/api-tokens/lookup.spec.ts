@@ -57,7 +57,7 @@ describe('the text of an opaque token', () => {
   const issue = async (): Promise<string> =>
     (await here.app.get(ApiTokenService).issue('alice', { name: 'backup' })).token;
 
-  it('has a prefix, 192 random bits, and a checksum that needs no key', async () => {
+  it('an opaque token has a prefix, 192 random bits, and a checksum that needs no key', async () => {
     const [one, other] = [await issue(), await issue()];
     expect(one).toMatch(/^nlt_[\w-]{43}[0-9A-Za-z]{6}$/);
     expect(one.slice(4, 36)).not.toBe(other.slice(4, 36));
@@ -75,7 +75,7 @@ describe('the text of an opaque token', () => {
     expect(await here.judge(token)).toBe('active');
   });
 
-  it('AT-03 a flood of unknown texts takes few statements, and own tokens go on', async () => {
+  it('AT-03 a flood of unknown tokens causes few statements, and valid tokens are still accepted', async () => {
     const own = await issue();
     const { database: connections } = await here.open();
     const reads = jest.spyOn(connections, 'read');
@@ -88,7 +88,7 @@ describe('the text of an opaque token', () => {
     expect(reads.mock.calls.length).toBeLessThan(10);
   });
 
-  it('JwtAuthGuard’s verifier knows none of them, also not one that is remembered', async () => {
+  it('the verifier of JwtAuthGuard refuses every opaque token, also a remembered one', async () => {
     const token = await issue();
     expect(await here.judge(token)).toBe('active');
     const other = await startInstance(database, { clock: new TestClock() });
@@ -123,7 +123,7 @@ describe('API tokens of an account', () => {
     const rows = async (): Promise<Record<string, unknown>[]> =>
       (await here.dataSource.query('SELECT * FROM auth_api_token')) as Record<string, unknown>[];
 
-    it('AT-01 have the claims that they were issued with, and the token nowhere', async () => {
+    it('AT-01 an API token has the claims that it was issued with, and no row holds the token', async () => {
       const claims = { team: 'ops', nested: { a: [1, 'ü\u0000'] } };
       const { token, info } = await tokens.issue(7n, {
         name: 'Bäckup ✓',
@@ -173,11 +173,11 @@ describe('API tokens of an account', () => {
       ['the scope', { scope: 'all' }],
       ['a secret', { password: 'x' }],
       ['too much', { text: 'x'.repeat(9_000) }],
-    ])('claims with %s are an error of the application', async (_, claims) => {
+    ])('claims with %s are reported as an error of the application', async (_, claims) => {
       await expect(tokens.issue('alice', { name: 'x', claims })).rejects.toThrow(AuthWiringError);
     });
 
-    it('are listed page by page, the newest first, those that are good only', async () => {
+    it('API tokens are listed page by page, the newest first, only valid ones', async () => {
       const issued: string[] = [];
       for (let number = 0; number < 7; number++) {
         clockOf(here).advance(10);
@@ -202,7 +202,7 @@ describe('API tokens of an account', () => {
       expect(await codeOf(tokens.list('alice', { after: 'x' }))).toBe('invalid_request');
     });
 
-    it('a token is ended by its owner only, by its id or its text', async () => {
+    it('only its owner can revoke an API token, by its id or its text', async () => {
       const { token, info } = await tokens.issue('alice', { name: 'backup' });
       for (const which of [token, info.id]) {
         expect(await codeOf(tokens.revoke(which, { subject: 'bob' }))).toBe('not_found');
@@ -217,7 +217,7 @@ describe('API tokens of an account', () => {
       expect(refused).toMatchObject({ code: 'token_revoked', reason: 'administrator' });
     });
 
-    it('logout() of its text ends it, and can be repeated', async () => {
+    it('logout() with the text of an API token revokes it, and can be repeated', async () => {
       const { token } = await tokens.issue('alice', { name: 'backup' });
       const { events } = await here.logout.logout(token);
       expect(events).toMatchObject([{ kind: 'token' }]);
@@ -231,7 +231,7 @@ describe('API tokens of an account', () => {
       });
     });
 
-    it('in the caller’s transaction it counts from the commit', async () => {
+    it('a revocation in the caller’s transaction takes effect at the commit', async () => {
       const [kept, ended] = [
         await tokens.issue('alice', { name: 'kept' }),
         await tokens.issue('alice', { name: 'ended' }),
@@ -251,7 +251,7 @@ describe('API tokens of an account', () => {
       ]);
     });
 
-    it('the last use is noted in steps of an hour', async () => {
+    it('the time of the last use is stored once an hour', async () => {
       const { token, info } = await tokens.issue('alice', { name: 'backup' });
       const lastUse = async (): Promise<number | undefined> =>
         (await tokens.list('alice'))[0]?.lastUsedAt?.getTime();
@@ -267,7 +267,7 @@ describe('API tokens of an account', () => {
       expect(await lastUse()).toBe(first);
     });
 
-    it('an event that another process wrote ends the row with the next purge', async () => {
+    it('the next purge ends the row of a token that an event of another process revoked', async () => {
       const { info } = await tokens.issue('alice', { name: 'backup' });
       await here.log.append([{ kind: 'token', issuer: 'https://issuer.test', jti: info.id }]);
       expect((await rows())[0]?.['ended_at']).toBeNull();
@@ -277,7 +277,7 @@ describe('API tokens of an account', () => {
       });
     });
 
-    it('of a removed account nothing is left', async () => {
+    it('no row of a removed account is left', async () => {
       const { token } = await tokens.issue('alice', { name: 'backup' });
       await here.app.get(AccountService).remove('alice');
       expect(await rows()).toEqual([]);
@@ -286,7 +286,7 @@ describe('API tokens of an account', () => {
       expect(await here.judge(next.token)).toBe('active');
     });
 
-    it('rows go when they have ended or expired for longer than historyFor', async () => {
+    it('a row is deleted once it has been ended or expired for longer than historyFor', async () => {
       const [ended, , kept] = [
         await tokens.issue('alice', { name: 'ended' }),
         await tokens.issue('alice', { name: 'expired', expiresIn: '10m' }),

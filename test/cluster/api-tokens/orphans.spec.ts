@@ -51,7 +51,7 @@ describeOn([sqlite, postgres], 'an opaque access token whose session was not wri
     return rows.length;
   };
 
-  it('is handed to no one, is in no list and no limit, and its row goes when it has expired', async () => {
+  it('an access token without a session is never returned, listed or counted, and its row is deleted after it expires', async () => {
     await fail('INSERT');
     expect(await codeOf(login(here, 'alice'))).toBe('storage_unavailable');
     await mend();
@@ -67,7 +67,7 @@ describeOn([sqlite, postgres], 'an opaque access token whose session was not wri
     });
   });
 
-  it('of a refresh takes nothing away: the refresh token is used again', async () => {
+  it('a refresh that stores an access token without a session loses nothing: the refresh token can be used again', async () => {
     const { accessToken, refreshToken } = await login(here, 'alice');
     await fail('UPDATE');
     expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('storage_unavailable');

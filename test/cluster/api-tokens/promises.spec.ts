@@ -106,7 +106,7 @@ describe('API tokens', () => {
       return { token, ...info };
     }
 
-    it('revoke() is refused here at once, and there by the next poll, though both remember it', async () => {
+    it('revoke() is refused here at once and elsewhere after the next poll, although both instances remember the token', async () => {
       const { token, id, expiresAt } = await remembered();
       const other = await issue();
       const receipt = await here.app.get(ApiTokenService).revoke(id);
@@ -125,7 +125,7 @@ describe('API tokens', () => {
     });
 
     it.each(ACTS)(
-      '%s ends them as it ends sessions, and none of later',
+      '%s ends earlier API tokens as it ends earlier sessions, and no later ones',
       async (name, act, code) => {
         const { token } = await remembered();
         await act(here, alice);
@@ -147,7 +147,7 @@ describe('API tokens', () => {
       },
     );
 
-    it('a password change ends them all; changed claims end none', async () => {
+    it('a password change revokes all API tokens of the account, and changed claims revoke none', async () => {
       const { token } = await remembered();
       const accounts = here.app.get(AccountService);
       await accounts.claimsChanged(alice);
@@ -162,14 +162,14 @@ describe('API tokens', () => {
       ]);
     });
 
-    it('a revoked signing key ends none of them', async () => {
+    it('revoking a signing key revokes no API token', async () => {
       const { token } = await remembered();
       await here.logout.revokeKey('a key that leaked');
       await follow(there);
       expect([await here.judge(token), await there.judge(token)]).toEqual(['active', 'active']);
     });
 
-    it('the first request reads one row, the next ones read nothing', async () => {
+    it('the first request with an API token reads one row, and the next ones read nothing', async () => {
       const { token } = await issue();
       const statements = await countStatements(there);
       expect(await there.judge(token)).toBe('active');
@@ -178,7 +178,7 @@ describe('API tokens', () => {
       expect(statements()).toBe(1);
     });
 
-    it('it is refused after a restart', async () => {
+    it('a revoked API token is still refused after a restart', async () => {
       const world = await startApart();
       const { token, id } = await remembered();
       await here.app.get(ApiTokenService).revoke(id);
@@ -186,7 +186,7 @@ describe('API tokens', () => {
       expect(await there.judge(token)).toBe('token_revoked');
     });
 
-    it('an instance that cannot prove that it is fresh answers 503, and 401 for what it knows', async () => {
+    it('an instance that cannot prove that it is fresh answers 503, and 401 for API tokens that it knows are revoked', async () => {
       await startApart();
       const { token } = await remembered();
       const ended = await remembered();
@@ -200,7 +200,7 @@ describe('API tokens', () => {
       expect(await there.judge(ended.token)).toBe('token_revoked');
     });
 
-    it('a revocation that cannot be stored is an error, and the token goes on', async () => {
+    it('a revocation that cannot be stored is an error, and the API token stays valid', async () => {
       const { token, id } = await remembered();
       const { database: connections } = await here.open();
       for (const method of ['transaction', 'transactionOf'] as const) {
@@ -211,14 +211,14 @@ describe('API tokens', () => {
       expect(await there.judge(token)).toBe('active');
     });
 
-    it('an account that was logged out since the position was read gets none', async () => {
+    it('an account that was logged out after the position was read is issued no API token', async () => {
       const since = await here.sessions.position();
       await there.logout.logoutAll(alice);
       const late = here.app.get(ApiTokenService).issue(alice, { name: 'late', since });
       expect(await codeOf(late)).toBe('session_ended');
     });
 
-    it('a token goes on being refused when its event and the cut-off were purged', async () => {
+    it('a revoked API token is still refused after its event and the cut-off were purged', async () => {
       const world = await startApart();
       const [alices, bobs] = [await remembered(alice), await remembered('bob')];
       await here.app.get(ApiTokenService).revoke(alices.id);
@@ -252,7 +252,7 @@ describe('API tokens', () => {
       await fresh.close();
     });
 
-    it('a row is read again before the log may forget what ended its token', async () => {
+    it('the row of an API token is read again before the log may forget the event that revoked it', async () => {
       await startApart();
       const { token } = await remembered();
       await here.logout.logoutAll(alice);
@@ -268,7 +268,7 @@ describe('API tokens', () => {
       expect(await there.judge(token)).toBe('session_ended');
     });
 
-    it('a process that was paused between the answer and the decision does not trust it', async () => {
+    it('a process that was paused between the answer and the decision does not trust the answer', async () => {
       await startApart();
       const { token } = await issue();
       const { database: connections } = await there.open();
@@ -295,7 +295,7 @@ describe('API tokens', () => {
     });
 
     it.each(['lock', 'disable'] as const)(
-      'what a %s ended stays ended when the account is let in again, also after a restart',
+      'API tokens that a %s ended stay ended after the account is unlocked or enabled, also after a restart',
       async (act) => {
         const world = await startApart();
         const { token } = await remembered();
@@ -320,7 +320,7 @@ describe('API tokens', () => {
       },
     );
 
-    it('100 first requests at once read one row', async () => {
+    it('100 first requests at the same time read one row', async () => {
       const { token } = await issue();
       const statements = await countStatements(there);
       const verdicts = await Promise.all(Array.from({ length: 100 }, () => there.judge(token)));
@@ -329,7 +329,7 @@ describe('API tokens', () => {
       expect(statements()).toBeLessThanOrEqual(2);
     });
 
-    it('a position is as good for a token as for a login: for an hour', async () => {
+    it('a position may be used for an API token, as for a login, for an hour', async () => {
       await startApart();
       const since = await here.sessions.position();
       await there.logout.logoutAll(alice);
@@ -345,7 +345,7 @@ describe('API tokens', () => {
       expect(await codeOf(late)).toBe('storage_unavailable');
     });
 
-    it('what the database lost and this instance knows is noted in the row again', async () => {
+    it('a revocation that the database lost and this instance knows is written to the row again', async () => {
       const world = await startApart();
       const { token, info } = await issue();
       await there.app.get(ApiTokenService).revoke(info.id);
@@ -364,7 +364,7 @@ describe('API tokens', () => {
       expect(await there.judge(token)).toBe('token_revoked');
     });
 
-    it('a server that is behind what was seen does not say that a token is unknown', async () => {
+    it('a server that is behind a known position does not report a token as unknown', async () => {
       await startApart();
       const { token } = await issue();
       await here.logout.logoutAll('bob');
@@ -374,7 +374,7 @@ describe('API tokens', () => {
       expect(await here.judge(token)).toBe('revocation_state_unknown');
     });
 
-    it('expires', async () => {
+    it('an API token is refused after it expires', async () => {
       await startApart();
       const { token } = await here.app
         .get(ApiTokenService)

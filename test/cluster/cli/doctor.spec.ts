@@ -78,7 +78,7 @@ describe('nestjs-logout doctor', () => {
       for (let i = 0; i < count; i++) await instance.logout.logoutSession(`session ${i}`);
     };
 
-    it('that is well, followed by two instances that agree, has nothing wrong', async () => {
+    it('doctor finds nothing wrong with a healthy log that two equal instances follow', async () => {
       await logOut(3);
       await start();
       const report = await examine();
@@ -89,7 +89,7 @@ describe('nestjs-logout doctor', () => {
       expect(code).toBe(0);
     });
 
-    it('without a table: named, with the command that makes it', async () => {
+    it('doctor reports a missing table, with the command that creates it', async () => {
       await query('DROP TABLE auth_refresh');
       expectOnly(await examine(), 'tables', /missing: auth_refresh/, /nestjs-logout migrate/);
       const made = await runJson(database, 'migrate');
@@ -97,7 +97,7 @@ describe('nestjs-logout doctor', () => {
       expect((await examine()).findings).toEqual([]);
     });
 
-    it('without a column: named, with the command that makes it', async () => {
+    it('doctor reports a missing column, with the command that creates it', async () => {
       await query('ALTER TABLE auth_session DROP COLUMN tenant');
       expectOnly(
         await examine(),
@@ -109,7 +109,7 @@ describe('nestjs-logout doctor', () => {
       expect((await examine()).findings).toEqual([]);
     });
 
-    it('without an index: named, with the statement that makes it', async () => {
+    it('doctor reports a missing index, with the statement that creates it', async () => {
       await query(`DROP INDEX auth_event_keep_until${kind === mariadb ? ' ON auth_event' : ''}`);
       const report = await examine();
       expectOnly(
@@ -123,7 +123,7 @@ describe('nestjs-logout doctor', () => {
     });
 
     it.each(['auth_head', 'auth_log'])(
-      'whose row in %s is gone: named as damage',
+      'doctor reports a missing row in %s as damage',
       async (table) => {
         await query(`DELETE FROM ${table}`);
         const { code, findings } = await examine();
@@ -134,7 +134,7 @@ describe('nestjs-logout doctor', () => {
       },
     );
 
-    it('whose head is not at the last event: named as damage', async () => {
+    it('doctor reports a head that is not at the last event as damage', async () => {
       await logOut(3);
       // An instance that runs would notice the loss, and repair it.
       await instances.pop()?.close();
@@ -144,18 +144,18 @@ describe('nestjs-logout doctor', () => {
       expect(findings[0]?.what).toContain('is at 3, and the last event at 2');
     });
 
-    it('in which an event is missing: named as damage', async () => {
+    it('doctor reports a missing event as damage', async () => {
       await logOut(3);
       await query('DELETE FROM auth_event WHERE position = 2');
       expectOnly(await examine(), 'gaps', /1 event above position 0 is gone/, /revoke --everyone/);
     });
 
-    it('of a newer format: named, with what to update', async () => {
+    it('doctor reports a log of a newer format, with what to update', async () => {
       await query('UPDATE auth_head SET format = 99');
       expectOnly(await examine(), 'format', /format 99/, /Update nestjs-logout/);
     });
 
-    it('with pending events that nobody numbers: named, with who would', async () => {
+    it('doctor reports pending events that no instance numbers, and which instance would', async () => {
       await admin
         .createQueryBuilder()
         .insert()
@@ -180,7 +180,7 @@ describe('nestjs-logout doctor', () => {
       expectOnly(await examine(), 'pending', /1 pending event.*10 min/, /first one that starts/);
     });
 
-    it('with expired events that nobody purges: named, and purge mends it', async () => {
+    it('doctor reports expired events that no instance purges, and purge fixes it', async () => {
       await logOut(3);
       await query(
         `UPDATE auth_event SET created_at = created_at - ${3 * HOUR}, keep_until = keep_until - ${3 * HOUR}`,
@@ -190,43 +190,43 @@ describe('nestjs-logout doctor', () => {
       expect((await examine()).ok).toBe(true);
     });
 
-    it('on a database whose clock this host’s is an hour ahead of: named', async () => {
+    it('doctor reports a database whose clock is an hour behind the clock of this host', async () => {
       const report = await examine({ clock: new WrongHost(HOUR) });
       expectOnly(report, 'clocks', /this host is 60 min ahead/, /NTP/);
     });
 
-    it('of an instance whose host’s clock is an hour behind: that instance is named', async () => {
+    it('doctor reports the instance whose host clock is an hour behind', async () => {
       await start({ clock: new WrongHost(-HOUR) });
       expectOnly(await examine(), 'clocks', new RegExp(`:${process.pid} is 60 min behind`), /NTP/);
     });
 
-    it('of instances that differ in maxStaleness: both named, with what each has', async () => {
+    it('doctor reports instances that differ in maxStaleness, with the value of each', async () => {
       await start({ options: { maxStaleness: 5 } });
       await start({ options: { maxStaleness: 30 } });
       expectOnly(await examine(), 'bounds', /maxStaleness: (5|30) s: .*; (5|30) s: /, /the same/);
     });
 
-    it('of instances that differ in the life of their tokens: both named', async () => {
+    it('doctor reports instances that differ in the lifetime of their tokens', async () => {
       await start({ options: { accessTokenTtl: '5m' } });
       await start({ options: { accessTokenTtl: '15m' } });
       expectOnly(await examine(), 'bounds', /token lifetime: .*(5|15) min/, /accessTokenTtl/);
     });
 
-    it('of instances of two releases: both named', async () => {
+    it('doctor reports instances of two releases', async () => {
       await start();
       await query(`UPDATE auth_instance SET release_name = '0.0.9', format = 1`);
       await start();
       expectOnly(await examine(), 'releases', /0\.0\.9 \(format 1\)/, /newer release/);
     });
 
-    it('with a bound that an instance raised which is gone: named, with the command', async () => {
+    it('doctor reports a bound that was raised by an instance that has stopped, with the command that lowers it', async () => {
       await (await startInstance(database, { options: { maxStaleness: 30 } })).close();
       await start();
       const report = await examine();
       expectOnly(report, 'registered bounds', /30 s, raised by/, /lower-bound --max-staleness 5/);
     });
 
-    it('with an unbounded staleness: noted, and no reason to fail', async () => {
+    it('doctor notes an unbounded staleness, and does not fail for it', async () => {
       await query(`UPDATE auth_head SET max_staleness = ${100 * 366 * 24 * HOUR}`);
       const { code, findings } = await examine();
       expect(findings).toMatchObject([{ check: 'unbounded', level: 'note' }]);
@@ -245,7 +245,7 @@ describe('nestjs-logout doctor', () => {
   describeOn([durable], 'a server', () => {
     beforeEach(() => prepare(durable));
 
-    it('that may only be read: named, with what to look for', async () => {
+    it('doctor reports a read-only server, with what to look for', async () => {
       const name = new URL(database.url).pathname.slice(1);
       await query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
       const report = await examine();
@@ -256,7 +256,7 @@ describe('nestjs-logout doctor', () => {
       });
     });
 
-    it('with synchronous_commit off: named, with what it does to { manager }', async () => {
+    it('doctor reports synchronous_commit off, with its effect on { manager }', async () => {
       const name = new URL(database.url).pathname.slice(1);
       await query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
       expectOnly(await examine(), 'durability', /synchronous_commit is off/, /RESET/);
@@ -275,7 +275,7 @@ describe('nestjs-logout doctor', () => {
       }
     });
 
-    it('that does not answer: said, and nothing on stdout', async () => {
+    it('doctor reports a server that does not answer, and prints nothing to stdout', async () => {
       const { code, stdout, stderr } = await run(undefined, 'doctor', {
         env: { DATABASE_URL: 'postgres://nobody:secret@127.0.0.1:1/none' },
       });
@@ -288,7 +288,7 @@ describe('nestjs-logout doctor', () => {
   describeOn([mariadb], 'a server', () => {
     beforeEach(() => prepare(mariadb));
 
-    it('with innodb_flush_log_at_trx_commit 2: named, with the setting', async () => {
+    it('doctor reports innodb_flush_log_at_trx_commit 2, with the setting', async () => {
       const was = (await query('SELECT @@global.innodb_flush_log_at_trx_commit AS was')) as {
         was: number;
       }[];
@@ -304,7 +304,7 @@ describe('nestjs-logout doctor', () => {
   describeOn([durable, mariadb], 'a role', (kind) => {
     beforeEach(() => prepare(kind));
 
-    it('that may read but not write: what it lacks, and the GRANTs', async () => {
+    it('doctor reports what a read-only role lacks, with the GRANTs', async () => {
       const url = new URL(database.url);
       const name = url.pathname.slice(1);
       const isMaria = kind === mariadb;

@@ -42,7 +42,7 @@ describe('what is known of a token', () => {
       return revokedBy?.map((event) => event.kind) ?? ['unknown'];
     };
 
-    it('says of a good token until when it is valid, and that nothing ended it', async () => {
+    it('explain reports until when a good token is valid, and that no event ended it', async () => {
       const token = await here.login('alice');
       const explained = await here.tokens.explain(token);
       expect(explained).toMatchObject({
@@ -63,7 +63,7 @@ describe('what is known of a token', () => {
       });
     });
 
-    it('names each event that ended it, with its writer, and no event that did not', async () => {
+    it('explain names each event that ended the token, with its writer, and no other event', async () => {
       const [token, other] = [await here.login('alice'), await here.login('alice')];
       await here.logout.logout(token, { actor: 'alice', reason: 'logout' });
       await here.logout.logoutAll('alice', { actor: 'dora', reason: 'password_changed' });
@@ -81,7 +81,7 @@ describe('what is known of a token', () => {
       expect(await endings(later)).toEqual([]);
     });
 
-    it('finds what ends an account, a key, or everyone', async () => {
+    it('explain finds events of an account, of a key and of a whole issuer', async () => {
       const locked = await here.login('carol');
       await here.app.get(AccountService).lock('carol', '15m');
       expect(await here.tokens.explain(locked)).toMatchObject({ code: 'account_locked' });
@@ -96,7 +96,7 @@ describe('what is known of a token', () => {
       expect(new Set(await endings(token))).toEqual(new Set(['issuer', 'key']));
     });
 
-    it('says what a token said that has expired', async () => {
+    it('explain shows the claims of an expired token', async () => {
       const token = await here.login('alice');
       (here.clock as TestClock).advance(3_600_000);
       await here.feed.strictProof(60_000);
@@ -108,7 +108,7 @@ describe('what is known of a token', () => {
       });
     });
 
-    it('trusts nothing of what is no token', async () => {
+    it('explain trusts nothing in a text that is not a token', async () => {
       for (const [text, code] of [
         ['hello', 'token_malformed'],
         [undefined, 'token_missing'],
@@ -125,7 +125,7 @@ describe('what is known of a token', () => {
       }
     });
 
-    it('trusts nothing of a token that no key of ours signed', async () => {
+    it('explain trusts nothing in a token that none of our keys signed', async () => {
       const token = await here.login('alice');
       const [header, payload] = token.split('.');
       const forged = [header, payload, 'A'.repeat(43)].join('.');
@@ -138,7 +138,7 @@ describe('what is known of a token', () => {
     });
   });
 
-  it('the command refuses what is no JWT as wrong usage', async () => {
+  it('the command refuses a text that is not a JWT as wrong usage', async () => {
     const ofClaims = (json: string): string => `a.${Buffer.from(json).toString('base64url')}.c`;
     const numbered = ['{"iss":7}', '{"iss":"a","jti":7}', '{"iss":"a","sub":null}'].map(ofClaims);
     for (const stdin of ['', 'hello', 'a.bnVsbA.c', ...numbered, 'x'.repeat(100_000)]) {
@@ -148,7 +148,7 @@ describe('what is known of a token', () => {
     }
   });
 
-  it('the command shows no control characters of a token', async () => {
+  it('the command prints no control characters of a token', async () => {
     const { database, here } = await sqliteInstance();
     const claims = { iss: 'https://issuer.test', sub: '\u001b[31mred', exp: 1e300 };
     const stdin = `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c`;

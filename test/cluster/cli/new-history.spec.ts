@@ -23,7 +23,7 @@ describe('H3: nestjs-logout new-history', () => {
       await database?.drop();
     });
 
-    it('refuses while an instance runs, and asks for --yes', async () => {
+    it('new-history refuses while an instance runs, and asks for --yes', async () => {
       const running = await run(database, 'new-history --yes');
       expect(running.code).toBe(1);
       expect(running.stderr).toMatch(new RegExp(`Instances are running.*:${process.pid}`));
@@ -33,7 +33,7 @@ describe('H3: nestjs-logout new-history', () => {
       expect([asked.code, asked.stdout]).toEqual([2, '']);
     });
 
-    it('a token of the lost future does not survive a later logoutAll', async () => {
+    it('after new-history a token of the lost history does not survive a later logoutAll', async () => {
       const first = here as Instance;
       await first.logout.logoutSession('in the backup');
       const backup = await rowsOf(first);

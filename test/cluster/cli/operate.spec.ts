@@ -59,7 +59,7 @@ describe('nestjs-logout', () => {
       database = await kind.migrated();
     });
 
-    it('says where the log stands, what is registered, and who follows it', async () => {
+    it('status shows the position of the log, what is registered, and which instances follow it', async () => {
       const here = await start({ maxStaleness: 30 });
       await start();
       await here.login('alice');
@@ -87,7 +87,7 @@ describe('nestjs-logout', () => {
       expect(stdout.match(/release/g)).toHaveLength(2);
     });
 
-    it('knows an instance until it shuts down; renewals keep it, and a day without them ends it', async () => {
+    it('status lists an instance until it shuts down or has not been seen for a day', async () => {
       const here = await start();
       await here.purge.renewPresence();
       expect((await runJson<Status>(database, 'status')).instances).toHaveLength(1);
@@ -114,7 +114,7 @@ describe('nestjs-logout', () => {
       database = await kind.migrated();
     });
 
-    it('deletes what has expired; ended logins only when told for how long they are kept', async () => {
+    it('purge deletes what has expired, and ended logins only with the option that says how long to keep them', async () => {
       const here = await start();
       for (const subject of ['alice', 'bob']) await here.logout.logout(await here.login(subject));
       await here.logout.logoutSession('last');
@@ -131,7 +131,7 @@ describe('nestjs-logout', () => {
       expect(await query('SELECT sid FROM auth_session')).toEqual([]);
     });
 
-    it('ends the rows of API tokens before it deletes the cut-off that revoked them', async () => {
+    it('purge ends the rows of API tokens before it deletes the cut-off that revoked them', async () => {
       const here = await start({ apiTokens: true });
       const tokens = here.app.get(ApiTokenService);
       const [revoked, kept] = [
@@ -163,7 +163,7 @@ describe('nestjs-logout', () => {
       ]);
     });
 
-    it('leaves it to an instance that is at it', async () => {
+    it('purge does nothing while an instance is purging', async () => {
       await makeTables(database);
       await query(`UPDATE auth_head SET purge_claimed_until = ${Date.now() + 60_000}`);
       expect(await runJson(database, 'purge')).toMatchObject({ code: 0, deleted: 0, busy: true });
@@ -176,7 +176,7 @@ describe('nestjs-logout', () => {
       await query('SELECT 1');
     });
 
-    it('makes the tables, twice the same ones; before that everything says so', async () => {
+    it('migrate creates the tables once, and every other command asks for it before that', async () => {
       const before = await run(database, 'status');
       expect(before.code).toBe(1);
       expect(before.stderr).toMatch(/lacks these tables[^]*nestjs-logout doctor/);
@@ -186,7 +186,7 @@ describe('nestjs-logout', () => {
       expect((await run(database, 'status')).code).toBe(0);
     });
 
-    it('--print prints SQL that makes them, and changes nothing', async () => {
+    it('migrate --print prints the SQL of the tables and changes nothing', async () => {
       const { code, statements } = await runJson<{ statements: string[] }>(
         database,
         'migrate --print',
@@ -208,7 +208,7 @@ describe('nestjs-logout', () => {
       return [maxStaleness, maxTokenLife];
     };
 
-    it('refuses while an instance runs that registered more, and names it', async () => {
+    it('lower-bound refuses while an instance with a higher bound runs, and names it', async () => {
       await start({ maxStaleness: 30 });
       const { code, stderr } = await run(database, 'lower-bound --max-staleness 5 --wait');
       expect(code).toBe(1);
@@ -216,7 +216,7 @@ describe('nestjs-logout', () => {
       expect(await registered()).toEqual([30, 900]);
     });
 
-    it('says what must be waited for once it is stopped, and lowers it after that', async () => {
+    it('lower-bound reports how long to wait after that instance stopped, and then lowers the bound', async () => {
       await stop(await start({ maxStaleness: 30, accessTokenTtl: '1h' }));
       await start();
       const bound = 'lower-bound --max-staleness 5 --max-token-life 15m';
@@ -235,7 +235,7 @@ describe('nestjs-logout', () => {
       expect(head?.['max_staleness_by']).toMatch(/^lower-bound on /);
     });
 
-    it('--wait waits for one old bound, and looks again', async () => {
+    it('lower-bound --wait waits for one old bound and checks again', async () => {
       await stop(await start({ maxStaleness: 30 }));
       const clock = new HastyClock();
       const { code, stderr } = await run(database, 'lower-bound --max-staleness 5 --wait', {
@@ -247,7 +247,7 @@ describe('nestjs-logout', () => {
       expect(await registered()).toEqual([5, 900]);
     });
 
-    it('does not believe a time before an instance was seen', async () => {
+    it('lower-bound does not trust a time before an instance was last seen', async () => {
       await start({ maxStaleness: 30 });
       await query('UPDATE auth_instance SET seen_at = seen_at - 600000'); // it ended without a word
       const hours = new Date(Date.now() - 2 * 3_600_000).toISOString();
@@ -259,7 +259,7 @@ describe('nestjs-logout', () => {
       expect(stderr).toContain('These instances were seen later');
     });
 
-    it('lowered too far under a running instance, it is raised again by its next poll', async () => {
+    it('a bound that was lowered too far under a running instance is raised again by its next poll', async () => {
       const here = await start({ maxStaleness: 30 });
       await query('UPDATE auth_instance SET seen_at = seen_at - 600000');
       await query('UPDATE auth_head SET max_staleness = 5000');
@@ -270,7 +270,7 @@ describe('nestjs-logout', () => {
   });
 
   describeOn([sqlite], 'a path', () => {
-    it('that leads nowhere makes no empty database', async () => {
+    it('a path that does not exist creates no empty database', async () => {
       database = await sqlite.create();
       const { code, stderr } = await run(database, 'status');
       expect(stderr).toMatch(/There is no file .*test\.sqlite/);
@@ -278,7 +278,7 @@ describe('nestjs-logout', () => {
     });
   });
 
-  it('registers the version of its package', () => {
+  it('an instance registers the version of its package', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(RELEASE).toBe(version);
   });

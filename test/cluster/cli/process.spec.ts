@@ -25,7 +25,7 @@ function execute(words: readonly string[], env: Record<string, string> = {}): Pr
 }
 
 describe('the process nestjs-logout', () => {
-  it('explains itself at once, and calls unknown words wrong usage', async () => {
+  it('the command prints its help at once, and treats unknown words as wrong usage', async () => {
     const help = await execute(['--help']);
     expect(help.code).toBe(0);
     for (const name of [
@@ -49,7 +49,7 @@ describe('the process nestjs-logout', () => {
     expect(JSON.parse(unknown.stdout)).toEqual({ error: expect.stringContaining('--nope') });
   });
 
-  it('without a database says how to name one', async () => {
+  it('the command without a database says how to pass one', async () => {
     const { code, stdout, stderr } = await execute(['status', '--json']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/--data-source dist\/data-source\.js[^]*DATABASE_URL/);
@@ -107,7 +107,7 @@ describe('the process nestjs-logout', () => {
     ] as const;
     // How a module is read does not depend on what it names.
     it.each(kind === sqlite ? modules : modules.slice(0, 1))(
-      'takes %s',
+      '--data-source accepts %s',
       async (_, name, source) => {
         const { code, stdout, stderr } = await status(name, source);
         expect(stderr).toBe('');
@@ -126,7 +126,7 @@ describe('the process nestjs-logout', () => {
         'exports 2 DataSources',
       ],
       ['an error', 'j.mjs', `throw new Error('no secrets here');`, 'no secrets here'],
-    ])('refuses a module that exports %s', async (_, name, source, says) => {
+    ])('--data-source refuses a module that exports %s', async (_, name, source, says) => {
       const { code, stderr } = await status(name, source);
       expect(stderr).toContain(says);
       expect(code).toBe(2);

@@ -23,7 +23,7 @@ describe('H5: nestjs-logout raise-format', () => {
     const format = async (): Promise<number> =>
       (await runJson<{ format: number }>(database, 'status')).format;
 
-    it('asks for --yes, raises it, and does nothing the second time', async () => {
+    it('raise-format asks for --yes, raises the format, and does nothing the second time', async () => {
       const token = await here.login('alice');
       const asked = await run(database, 'raise-format 2');
       expect([asked.code, asked.stdout]).toEqual([2, '']);
@@ -44,7 +44,7 @@ describe('H5: nestjs-logout raise-format', () => {
       await there.close();
     });
 
-    it('refuses while an instance of an older release runs, and names it', async () => {
+    it('raise-format refuses while an instance of an older release runs, and names it', async () => {
       await here.dataSource.query('UPDATE auth_instance SET format = 1');
       const { code, stderr } = await run(database, 'raise-format 2 --yes');
       expect(stderr).toMatch(new RegExp(`do not understand it: .*:${process.pid} \\(seen`));
@@ -55,7 +55,7 @@ describe('H5: nestjs-logout raise-format', () => {
       expect(await format()).toBe(2);
     });
 
-    it('sees an older one that has come since it asked: it looks again under the head’s lock', async () => {
+    it('raise-format notices an older instance that started after the question: it checks again under the head lock', async () => {
       await here.dataSource.query('UPDATE auth_instance SET format = 1');
       jest.spyOn(CommandLog.prototype, 'listInstances').mockResolvedValueOnce([]);
       const { code, stderr } = await run(database, 'raise-format 2 --yes');
@@ -63,7 +63,7 @@ describe('H5: nestjs-logout raise-format', () => {
       expect(await format()).toBe(1);
     });
 
-    it('refuses to lower it', async () => {
+    it('raise-format refuses to lower the format', async () => {
       await run(database, 'raise-format 2 --yes');
       const { code, stderr } = await run(database, 'raise-format 1 --yes');
       expect([code, stderr]).toEqual([1, expect.stringMatching(/has format 2.*cannot go back/)]);
@@ -71,7 +71,7 @@ describe('H5: nestjs-logout raise-format', () => {
     });
 
     it.each([`${SUPPORTED_FORMAT + 1}`, '0', '2.0', 'two', '-1'])(
-      'does not know the format %s, and changes nothing',
+      'raise-format does not know the format %s, and changes nothing',
       async (given) => {
         const { code, stderr } = await run(database, `raise-format ${given} --yes`);
         expect(code).toBe(2);

@@ -64,7 +64,7 @@ describe('nestjs-logout revoke', () => {
       return here.judge(token);
     };
 
-    it('--session ends that login and its refresh token, and no other', async () => {
+    it('--session ends that login and its refresh token, and no other login', async () => {
       const [one, other] = [await login('alice'), await login('alice')];
       const receipt = await runJson<Receipt>(database, `revoke --session ${one.sid} --actor ops`);
       expect(receipt).toMatchObject({
@@ -83,7 +83,7 @@ describe('nestjs-logout revoke', () => {
       expect(row).toEqual({ actor: 'ops' });
     });
 
-    it('--token-id ends one token, remembered until it would have expired', async () => {
+    it('--token-id revokes one token until its expiry', async () => {
       const { token } = await login('alice');
       const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
         jti: string;
@@ -95,7 +95,7 @@ describe('nestjs-logout revoke', () => {
       expect(event?.until).toBe(claims.exp * 1000 + 120_000);
     });
 
-    it('--token-id without --expires is remembered for as long as an API token may live', async () => {
+    it('--token-id without --expires revokes the token for the longest lifetime of an API token', async () => {
       const { position, now } = await here.sessions.position();
       expect(await runJson(database, `revoke --token-id ${randomUUID()}`)).toMatchObject({
         code: 0,
@@ -104,7 +104,7 @@ describe('nestjs-logout revoke', () => {
       expect(event?.until ?? 0).toBeGreaterThan(now + 366 * 86_400_000);
     });
 
-    it('--subject --except spares that session; --lock-for refuses the next login', async () => {
+    it('--subject --except spares that session, and --lock-for refuses the next login', async () => {
       const [one, other] = [await login('alice'), await login('alice')];
       await run(database, `revoke --subject alice --except ${other.sid}`);
       expect([await judge(one.token), await judge(other.token)]).toEqual([
@@ -116,7 +116,7 @@ describe('nestjs-logout revoke', () => {
       await expect(login('alice')).rejects.toMatchObject({ code: 'account_locked' });
     });
 
-    it('--client ends the sessions of that client, and --grant those of a grant', async () => {
+    it('--client ends the sessions of that client, and --grant those of that grant', async () => {
       const [tv, web] = [
         await login('alice', { client: 'tv' }),
         await login('alice', { client: 'web', grant: 'g1' }),
@@ -134,7 +134,7 @@ describe('nestjs-logout revoke', () => {
       expect(await runJson(database, 'revoke --grant g1')).toMatchObject({ code: 0, sessions: 0 });
     });
 
-    it('--everyone asks for --yes, and then ends all that was issued before', async () => {
+    it('--everyone asks for --yes, and then ends everything that was issued before', async () => {
       const before = await login('alice');
       const asked = await run(database, 'revoke --everyone');
       expect([asked.code, asked.stdout]).toEqual([2, '']);
@@ -145,14 +145,14 @@ describe('nestjs-logout revoke', () => {
       expect(await judge((await login('alice')).token)).toBe('active');
     });
 
-    it('does not take an issuer that no instance has: nothing would be ended', async () => {
+    it('revoke refuses an issuer that no instance has, because nothing would be ended', async () => {
       const slip = await run(database, 'revoke --subject alice --issuer https://isuer.test');
       expect(slip.code).toBe(2);
       expect(slip.stderr).toMatch(/they have https:\/\/issuer\.test/);
       expect(await revoked(here)).toEqual([]);
     });
 
-    it('--foreign ends what a foreign issuer calls by an id like ours', async () => {
+    it('--foreign ends the id of a foreign issuer, and not the same id of ours', async () => {
       const sid = randomUUID();
       const words = `revoke --session ${sid} --issuer https://foreign.test --foreign`;
       const without = await run(database, words);
@@ -165,7 +165,7 @@ describe('nestjs-logout revoke', () => {
       expect(here.index.find({ iss: ISSUER, sid })).toBeUndefined();
     });
 
-    it('revoke-key counts, then refuses the key, and ends its sessions if told to', async () => {
+    it('revoke-key reports the counts, then refuses the key, and ends its sessions only with the option for it', async () => {
       const { token, refresh } = await login('alice');
       const header = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()) as {
         kid: string;
@@ -231,7 +231,7 @@ describe('nestjs-logout revoke', () => {
         "option '--lock-for <duration>' argument 'soon' is invalid",
       ],
       ['a made-up id', 'revoke --session a --id 7', '--id takes what an earlier run printed'],
-    ])('with %s is wrong usage, and writes nothing', async (_, words, says) => {
+    ])('revoke with %s is wrong usage, and writes nothing', async (_, words, says) => {
       const { code, stderr } = await run(log, words);
       expect(stderr).toContain(says);
       expect(code).toBe(2);
@@ -253,14 +253,14 @@ describe('nestjs-logout revoke', () => {
       await proxy?.close();
     });
 
-    it('settles it by itself when the database is there again: one event', async () => {
+    it('revoke settles a lost COMMIT by itself when the database is back, with one event', async () => {
       const lost = proxy.next(COMMIT, 'swallow answer');
       expect((await run(through, 'revoke --subject alice')).code).toBe(0);
       await lost;
       expect(await revoked(here)).toHaveLength(1);
     });
 
-    it('else says that nobody knows, and how to run it again; that writes it once', async () => {
+    it('revoke reports an unknown outcome and how to run it again, and the second run writes one event', async () => {
       const running = run(through, 'revoke --subject alice');
       await loseCommit(proxy, 'swallow answer');
       const first = await running;
@@ -273,7 +273,7 @@ describe('nestjs-logout revoke', () => {
       expect(await revoked(here)).toHaveLength(1);
     });
 
-    it('and it was not written: the retry ends no login that came since', async () => {
+    it('a second run of revoke after a lost write ends no login that started in between', async () => {
       const one = await here.login('alice'); // gen 0
       await here.logout.logoutSession('unrelated'); // position 1
       const since = await here.login('alice'); // gen 1

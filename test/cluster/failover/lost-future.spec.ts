@@ -14,7 +14,7 @@ const REFUSALS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked',
 const ENDINGS = ['logoutAll', 'lock', 'passwordChanged', 'revokeEveryone'] as const;
 
 /** An older backup of our tables, put back with every instance stopped; nobody runs `new-history`. */
-describeOn(databaseKinds, 'tokens of a lost future', (kind) => {
+describeOn(databaseKinds, 'tokens of a lost history', (kind) => {
   let database: TestDatabase;
   let instances: Instance[];
 
@@ -72,7 +72,7 @@ describeOn(databaseKinds, 'tokens of a lost future', (kind) => {
       await ACTS[ending]?.(on, 'alice', '');
     };
 
-    it('none is accepted afterwards, although other events reach their positions first', async () => {
+    it('tokens of the lost history are refused afterwards, although other events reach their positions first', async () => {
       const lost = await loseTheFuture({ hoursOld: 1 });
       const young = await start(true);
       await end(young);
@@ -82,7 +82,7 @@ describeOn(databaseKinds, 'tokens of a lost future', (kind) => {
       expect(await verdicts(lost)).toEqual([]);
     });
 
-    it('none that arrives beyond the head is accepted afterwards, although the copy is seconds old', async () => {
+    it('a token of the lost history that arrives beyond the head is refused afterwards, although the copy is seconds old', async () => {
       const lost = await loseTheFuture({ hoursOld: 0 });
       // A log that seems to be followed does not jump when it is loaded: what is left is the net (G5).
       const young = await start(false);
@@ -100,7 +100,7 @@ describeOn(databaseKinds, 'tokens of a lost future', (kind) => {
     });
   });
 
-  it('are known for as long as they may be alive: a jump is kept for the longest lifetime, with its gap', async () => {
+  it('a jump and its gap are kept for the longest token lifetime', async () => {
     const old = await start(false);
     await endSessions(old, 3);
     await stopAll();
@@ -114,7 +114,7 @@ describeOn(databaseKinds, 'tokens of a lost future', (kind) => {
     expect(Number(row?.kept)).toBeGreaterThanOrEqual(900_000);
   });
 
-  it('nothing is refused of what was signed before, nor of what is signed after', async () => {
+  it('tokens that were signed before the lost history or after it are accepted', async () => {
     const old = await start(true);
     const before = await old.login('bob');
     await stopAll();

@@ -102,22 +102,25 @@ const title = 'a fail-over to another server on MariaDB servers of its own';
         proxy.refuse();
       },
     ],
-  ])('%s is followed: what was ended is, and nothing else', async (_, failOver) => {
-    const [one, two] = [await instance.login('alice'), await instance.login('bob')];
-    await instance.logout.logout(one);
-    await follow(instance);
-    await replicate();
-    const before = await headPosition(promoted);
+  ])(
+    '%s is followed: revoked tokens stay refused, and all others are accepted',
+    async (_, failOver) => {
+      const [one, two] = [await instance.login('alice'), await instance.login('bob')];
+      await instance.logout.logout(one);
+      await follow(instance);
+      await replicate();
+      const before = await headPosition(promoted);
 
-    await failOver();
-    await followAgain(instance);
-    expect(await instance.judge(one)).toBe('session_ended');
-    expect(await instance.judge(two)).toBe('active');
-    await instance.logout.logout(two);
-    expect(await instance.judge(two)).toBe('session_ended');
-    expect(await instance.judge(await instance.login('carol'))).toBe('active');
-    // No position that the first server may have given comes again (H2).
-    const [, second] = await readEvents(promoted);
-    expect(second?.position).toBeGreaterThan(before + 1);
-  });
+      await failOver();
+      await followAgain(instance);
+      expect(await instance.judge(one)).toBe('session_ended');
+      expect(await instance.judge(two)).toBe('active');
+      await instance.logout.logout(two);
+      expect(await instance.judge(two)).toBe('session_ended');
+      expect(await instance.judge(await instance.login('carol'))).toBe('active');
+      // No position that the first server may have given comes again (H2).
+      const [, second] = await readEvents(promoted);
+      expect(second?.position).toBeGreaterThan(before + 1);
+    },
+  );
 });

@@ -55,7 +55,7 @@ describeOnServer('a promoted standby', () => {
     expect([...codes].filter((code) => !REFUSALS.has(code))).toEqual([]);
   };
 
-  it('that lost nothing: no wrong decision under load, no reload, no alarm, no restart', async () => {
+  it('a standby that lost nothing is promoted without a wrong decision, a reload, an alarm or a restart', async () => {
     // What is acknowledged is on both, as the documentation asks for.
     await pair.one.query(`ALTER SYSTEM SET synchronous_standby_names = '*'`);
     await pair.one.query('SELECT pg_reload_conf()');
@@ -89,7 +89,7 @@ describeOnServer('a promoted standby', () => {
     for (const instance of [near, far]) expect(await instance.judge(renewed)).toBe('active');
   });
 
-  it('E8: failover lost two commits: known logouts hold, the alarm counts them, logoutAll reaches the lost future', async () => {
+  it('E8: failover lost two commits: known logouts hold, the alarm counts them, logoutAll reaches the lost history', async () => {
     const [near, far] = [await start(), await start()];
     errors = listenForErrors();
     const told = [tellsOf(near), tellsOf(far)];
@@ -124,7 +124,7 @@ describeOnServer('a promoted standby', () => {
     for (const instance of [near, far]) await follow(instance);
     await expectRefused([alice.accessToken, bob, carol]);
     await expectEverywhere([renewed, dave], 'active');
-    // Also on one that was never told of the lost future; bob's logout it cannot know.
+    // Also on one that was never notified of the lost history; bob's logout it cannot know.
     await start();
     await expectRefused([carol]);
     await expectEverywhere([renewed, dave], 'active');

@@ -60,7 +60,7 @@ describe('our tables put back from a backup', () => {
   describeOn(databaseKinds, 'under running instances', (kind) => {
     beforeEach(() => begin(kind.create));
 
-    it('E10: restore under running instances: these go on refusing, and say how much was lost', async () => {
+    it('E10: restore under running instances: these go on refusing, and report how many events were lost', async () => {
       const [near, far] = [await start(), await start()];
       const errors = listenForErrors();
       const told = instances.map(tellsOf);
@@ -96,7 +96,7 @@ describe('our tables put back from a backup', () => {
     });
   });
 
-  /** Backup, lost future, all stopped, put back; gives a token of each. */
+  /** Backup, lost history, all stopped, put back; gives a token of each. */
   async function loseTheFuture(): Promise<{ ended: string; future: string[]; before: string }> {
     const old = await start();
     const [ended, before] = [await old.login('alice'), await old.login('dave')];
@@ -131,7 +131,7 @@ describe('our tables put back from a backup', () => {
   describeOn(serverKinds, 'with every instance stopped, and new-history run', (kind) => {
     beforeEach(() => begin(kind.create));
 
-    it('no token of the lost future survives a later logoutAll', async () => {
+    it('after new-history no token of the lost history survives a later logoutAll', async () => {
       const lost = await loseTheFuture();
       // Nothing in these rows says that they are old: an operator has to. They came with the names
       // of instances that ran when the copy was made.
@@ -144,7 +144,7 @@ describe('our tables put back from a backup', () => {
   describeOn([sqlite], 'with every instance stopped', (kind) => {
     beforeEach(() => begin(kind.create));
 
-    it('no token of the lost future survives a later logoutAll, and no command is needed', async () => {
+    it('without any command no token of the lost history survives a later logoutAll', async () => {
       const lost = await loseTheFuture();
       await expectLaterLogoutsToHold(await start(), lost);
     });

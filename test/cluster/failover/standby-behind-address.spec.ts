@@ -20,7 +20,7 @@ describeOnServer('an address that led to a standby for a moment', () => {
     await pair?.remove();
   });
 
-  it('costs a logout that meets it another attempt, and nothing else', async () => {
+  it('a logout that reaches a standby is sent again and succeeds', async () => {
     const [one, two] = [await here.login('alice'), await here.login('alice')];
     await pair.replicated();
     const { database } = await here.open();
@@ -38,7 +38,7 @@ describeOnServer('an address that led to a standby for a moment', () => {
     expect(await here.judge(two)).toBe('session_ended');
   });
 
-  it('E7: proves nothing by its answers, and is left as soon as the address leads elsewhere', async () => {
+  it('E7: a standby behind the address proves nothing, and is left as soon as the address leads elsewhere', async () => {
     const token = await here.login('alice');
     await pair.replicated();
     pair.network.redirect('127.0.0.1', pair.other.port);

@@ -30,7 +30,7 @@ describeOn([sqlite], 'a file put back that was started in between', (kind) => {
     return [file, `${file}-wal`, `${file}-shm`];
   };
 
-  it('hands out no position twice: a later logoutAll ends tokens of the lost future (H2)', async () => {
+  it('a file that was restored and started in between hands out no position twice: a later logoutAll ends tokens of the lost history (H2)', async () => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     database = await kind.migrated();
     const first = await start();

@@ -62,7 +62,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
     }
   });
 
-  it('E20: logout races with refresh, login and a second logout: what began before it is dead', async () => {
+  it('E20: logout races with refresh, login and a second logout: everything that started before it is revoked', async () => {
     const instances = [await cluster.instance(), await cluster.instance()] as const;
     const [one, other] = instances;
     for (let round = 0; round < 8; round++) {
@@ -87,7 +87,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
     }
   });
 
-  it('E22: lock, unlock, lock: in whatever order they are told, each ends what is older, no more', async () => {
+  it('E22: lock, unlock, lock: in whatever order the events arrive, each ends what is older and no more', async () => {
     const instance = await cluster.instance();
     const accounts = instance.app.get(AccountService);
     const first = await instance.login('alice');
@@ -122,7 +122,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
 });
 
 describe('failures of memory', () => {
-  it('E21: a million logouts: the index holds what is live and no more, and forgets nothing that is', () => {
+  it('E21: a million logouts: the index holds exactly the events that have not expired', () => {
     const LIFE = 1_020;
     const PER_SECOND = 100;
     const index = new RevocationIndex(new EventKeys(ISSUER));

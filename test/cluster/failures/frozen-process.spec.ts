@@ -22,7 +22,7 @@ describeOn([postgres], 'a process that was frozen (SIGSTOP)', () => {
   afterEach(() => cluster?.close());
 
   it.each(['cut', 'forget'] as const)(
-    'answers the first guarded request 200, although all its connections are gone (%s)',
+    'a process that was frozen (SIGSTOP) answers its first guarded request 200, although all its connections are closed (%s)',
     async (fate) => {
       const { network, through } = await cluster.network();
       const frozen = await QuickstartProcess.start({ DATABASE_URL: through.url }, undefined, MAIN);

@@ -87,7 +87,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     expect(await judgeAll(young, [good, ended])).toEqual(['active', 'session_ended']);
   });
 
-  it('E17: purge races with a cold start: what it read is gone, so it loads again and misses nothing', async () => {
+  it('E17: purge races with a cold start: rows it was reading are gone, so it loads again and misses nothing', async () => {
     const clock = new TestClock();
     const old = await cluster.instance({ clock });
     const errors = listenForErrors();
@@ -139,7 +139,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     }
   });
 
-  it('E19: rolling deploy: an event of a kind from the future closes the old release, and skips nothing', async () => {
+  it('E19: rolling deploy: an event of an unknown kind closes the older release, which skips nothing', async () => {
     const old = await cluster.instance({ options: NEVER_WAIT });
     const token = await old.login('alice');
     const future = await cluster.instance();

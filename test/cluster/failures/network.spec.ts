@@ -46,7 +46,7 @@ describeOn([postgres], 'failures of the network', () => {
     }
   }
 
-  it('E2: no hint, half-open connection, killed backend: the polls alone keep the bound', async () => {
+  it('E2: no push notification, half-open connection, killed backend: the polls alone keep the bound', async () => {
     const real = { clock: new AuthClock(), options: { maxStaleness: '1s' } } as const;
     const { instance: far, network } = await cluster.networked(real);
     const near = await cluster.instance();
@@ -68,7 +68,7 @@ describeOn([postgres], 'failures of the network', () => {
     expect(await lastAccepted(far, killed)).toBeLessThan(resolved + BOUND);
   });
 
-  it('E3: poll hangs: given up, and the lease lapses into a 503 at once; a known logout stays 401', async () => {
+  it('E3: poll hangs: it is given up, and the lease lapses into a 503 at once; a known logout stays 401', async () => {
     const options = { maxStaleness: '1s', staleWait: '10s' } as const;
     const { instance, network } = await cluster.networked({ options });
     const [good, ended] = [await instance.login('alice'), await instance.login('bob')];
@@ -110,7 +110,7 @@ describeOn([postgres], 'failures of the network', () => {
     expect(new Set(keys).size).toBe(1);
   });
 
-  it('E23: long transaction of the application around a logout: nobody else waits for it', async () => {
+  it('E23: long transaction of the application around a logout: no other logout waits for it', async () => {
     const instance = await cluster.instance();
     const [inside, outside] = [await instance.login('alice'), await instance.login('bob')];
     await instance.dataSource.transaction(async (manager) => {
@@ -124,7 +124,7 @@ describeOn([postgres], 'failures of the network', () => {
     expect(await instance.judge(inside)).toBe('session_ended');
   });
 
-  it('E23: somebody else holds the head: a logout is 503 after its patience, never a success', async () => {
+  it('E23: another transaction holds the head: a logout is 503 after its time limit, never a success', async () => {
     const instance = await cluster.instance({ options: NEVER_WAIT });
     const stranger = await cluster.instance();
     const token = await instance.login('alice');

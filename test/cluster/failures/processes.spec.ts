@@ -46,7 +46,7 @@ describeOn([postgres], 'failures of processes', () => {
 
   afterEach(() => cluster?.close());
 
-  it('E12: process paused past its lease, requests in its sockets: never decided by the old proof', async () => {
+  it('E12: process paused past its lease, requests in its sockets: none is decided by the old proof', async () => {
     const { network, through } = await cluster.network();
     const other = await witness(cluster);
     const paused = await QuickstartProcess.start({ ...env, DATABASE_URL: through.url });
@@ -85,7 +85,7 @@ describeOn([postgres], 'failures of processes', () => {
     await eventually(async () => (await paused.me(later)) === 401);
   });
 
-  it('E14: event loop blocked with a poll’s answer in the socket: the proof is as old as its sending', async () => {
+  it('E14: event loop blocked with a poll’s answer in the socket: the proof is dated when the poll was sent', async () => {
     const options = { ...AS_QUICKSTART, ...NEVER_WAIT, maxStaleness: '1s' } as const;
     const here = await cluster.instance({ clock: new AuthClock(), options });
     const there = await QuickstartProcess.start(env);
@@ -117,7 +117,7 @@ describeOn([postgres], 'failures of processes', () => {
     expect(await here.judge(token)).toBe('session_ended');
   });
 
-  it('E15: killed at each step of a logout: all see it or nobody does, and the retry ends the token', async () => {
+  it('E15: killed at each step of a logout: all instances see it or none, and the retry ends the token', async () => {
     const other = await witness(cluster);
     await Promise.all(
       KILLS.map(async ([step, pattern, fate, isWritten]) => {
