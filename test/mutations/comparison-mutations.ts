@@ -122,7 +122,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     11,
     'a storage error is swallowed',
-    'cluster/promises/p10-honest.spec.ts: is 503 storage_unavailable',
+    'cluster/promises/p10-honest.spec.ts: a logout in one statement answers 503 storage_unavailable whatever fails, and succeeds when sent again',
     edit(
       'revocation/log/revocation-log.service',
       'throw storageUnavailable((error instanceof StorageFailure',
@@ -172,7 +172,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     21,
     'a route’s freshness is ignored',
-    'cluster/policies/when-stale.spec.ts: answers by the route’s policy',
+    'cluster/policies/when-stale.spec.ts: the policy of the route decides, and never accepts a token that is known to be revoked',
     edit(DECIDER, 'Math.min(freshness * 1000, maxStaleness)', 'maxStaleness'),
   ),
   row(
@@ -184,7 +184,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     23,
     'a route’s policy is ignored',
-    'cluster/policies/when-stale.spec.ts: answers by the route’s policy',
+    'cluster/policies/when-stale.spec.ts: the policy of the route decides, and never accepts a token that is known to be revoked',
     edit(DECIDER, 'return this.policies.upTo(policy);', 'return NEVER;'),
   ),
   row(
@@ -353,7 +353,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     54,
     'every instance purges at once',
-    'cluster/feed/x2-purging-beside-others.spec.ts: is done by one instance at a time',
+    'cluster/feed/x2-purging-beside-others.spec.ts: only one instance purges at a time',
     edit('revocation/log/revocation-purge.service', 'if (!isTaken)', 'if (false)'),
   ),
   row(

@@ -414,7 +414,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     asks: 'It fails closed, also at an exception.',
     test: [
       'cluster/promises/p3-p4-fails-closed.spec.ts: P4 cold start',
-      'cluster/promises/p10-honest.spec.ts: is 503 storage_unavailable',
+      'cluster/promises/p10-honest.spec.ts: a logout in one statement answers 503 storage_unavailable whatever fails, and succeeds when sent again',
       'security/jwt-wiring.spec.ts: a guard made by hand throws, and never passes',
     ],
   },

@@ -57,21 +57,21 @@ describe('the boot waits for the first load, for at most bootTimeout', () => {
       });
     };
 
-    it('is waited for, and found', async () => {
+    it('the boot waits for a database that starts within bootTimeout', async () => {
       await startWithoutIt();
       proxy.admit();
       await retryUntilDone();
       expect((await starting).revocation.status()).toMatchObject({ ready: true, fresh: true });
     });
 
-    it('is waited for, and found to lack our tables: that stops the boot', async () => {
+    it('the boot waits for the database, and stops when our tables are missing', async () => {
       await startWithoutIt({ migrations: 'check' });
       proxy.admit();
       await retryUntilDone();
       await expect(starting).rejects.toThrow(AuthWiringError);
     });
 
-    it('is not waited for any longer: the application goes on, closed', async () => {
+    it('after bootTimeout the application starts without the database, and its guards answer 503', async () => {
       await startWithoutIt();
       let isUp = false;
       void starting.then(() => (isUp = true));
@@ -82,7 +82,7 @@ describe('the boot waits for the first load, for at most bootTimeout', () => {
       expect((await starting).revocation.status()).toMatchObject({ ready: false, fresh: false });
     });
 
-    it('leaves a host an hour behind to answer 503, not 401, until it knows the database’s time', async () => {
+    it('a host whose clock is an hour behind answers 503, not 401, until it knows the database’s time', async () => {
       clock.skewWall(-3_600_000);
       await startWithoutIt();
       clock.advance(18_000);

@@ -69,7 +69,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     return { ended, good };
   };
 
-  it('the database an hour ahead and back: nothing is forgotten, by a running or a booting instance', async () => {
+  it('a database clock that steps an hour ahead and back makes no running or booting instance forget an event', async () => {
     const here = await start();
     const told: unknown[] = [];
     here.app.get(AuthEvents).subscribe(({ type, reason }) => told.push([type, reason]));
@@ -95,7 +95,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     expect((await verdicts(ended)).at(-1)).toBe('session_ended');
   });
 
-  it('the database an hour behind and back: what is ended meanwhile is kept as long as its tokens', async () => {
+  it('a database clock that steps an hour behind and back loses no event: each is kept as long as its tokens', async () => {
     const here = await start();
     const token = await here.login('alice');
     await stepDatabase(-HOUR);
@@ -110,7 +110,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     expect(await verdicts(token)).toEqual(['session_ended', 'session_ended']);
   });
 
-  it('a token that was signed while the database was ahead is refused for as long as it lasts', async () => {
+  it('a token that was signed while the database clock was ahead is refused until it expires', async () => {
     const here = await start();
     await stepDatabase(HOUR);
     const token = await here.login('alice');
@@ -126,7 +126,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     expect(await verdicts(token)).toEqual(['session_ended', 'session_ended']);
   });
 
-  it('a host two hours ahead: it says so, logins work, and what it refuses others accept', async () => {
+  it('a host two hours ahead reports it, logins work, and it refuses tokens that others accept', async () => {
     await start();
     const ahead = await start({ wall: 2 * HOUR });
     expect(errors()).toEqual([
@@ -138,7 +138,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     expect(await ahead.purge.purge()).toBe(0);
   });
 
-  it('a host whose clock steps an hour ahead and back: the alarm names it, and nothing is forgotten', async () => {
+  it('a host clock that steps an hour ahead and back is named in the alarm, and no event is forgotten', async () => {
     const here = await start();
     const { ended, good } = await loginTwice();
     clock.skewWall(HOUR);
@@ -151,7 +151,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     expect(await verdicts(ended)).toEqual(['session_ended']);
   });
 
-  it('a host an hour behind accepts by the database’s time, and forgets nothing', async () => {
+  it('a host an hour behind accepts tokens by the database’s time, and forgets no event', async () => {
     await start();
     const behind = await start({ wall: -HOUR });
     const token = await behind.login('alice');
@@ -160,7 +160,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     expect(await behind.purge.purge()).toBe(0);
   });
 
-  it('both clocks of one machine an hour ahead and back: nothing is forgotten', async () => {
+  it('both clocks of one machine step an hour ahead and back, and no event is forgotten', async () => {
     const here = await start();
     const { ended, good } = await loginTwice();
     clock.skewWall(HOUR);
@@ -172,7 +172,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     expect(await verdicts(ended)).toEqual(['session_ended']);
   });
 
-  it('a suspended machine forgets again once the longest lifetime has passed', async () => {
+  it('a machine that was suspended forgets expired events again once the longest token lifetime has passed', async () => {
     const here = await start();
     await endSessions(here, 3);
     await follow(here);
@@ -184,7 +184,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     expect(here.index.stats().entries).toBe(0);
   });
 
-  it('a monotonic clock that leaps after a suspend: the next poll finds the time again', async () => {
+  it('after the monotonic clock leaps at the end of a suspend, the next poll corrects the time', async () => {
     const here = await start();
     const { ended, good } = await loginTwice();
     clock.leap = HOUR;

@@ -40,7 +40,7 @@ describe('E25: positions are numbers, whatever the number of their digits', () =
 
     const edges = [9, 99, 999, 2 ** 31 - 1, 2 ** 32 - 1, 2 ** 53 - 5];
     for (const edge of edges) {
-      it(`goes on past ${edge}`, async () => {
+      it(`the log continues past ${edge}`, async () => {
         const errors = listenForErrors();
         const there = await startAt(edge);
         const here = await start();
@@ -67,7 +67,7 @@ describe('E25: positions are numbers, whatever the number of their digits', () =
     }
   });
 
-  it('refuses a number that JavaScript would round', () => {
+  it('a position that JavaScript would round is refused', () => {
     expect(integerOf(String(Number.MAX_SAFE_INTEGER))).toBe(Number.MAX_SAFE_INTEGER);
     for (const text of ['9007199254740993', 'NaN', '1.5', null, undefined]) {
       expect(() => integerOf(text)).toThrow(RangeError);

@@ -34,7 +34,7 @@ describe('F1: one autocommit statement on the primary', () => {
       return instance;
     };
 
-    it('is one statement outside any transaction', async () => {
+    it('a poll is one statement outside any transaction', async () => {
       const { proxy, through } = await TcpProxy.before(database);
       opened.push(proxy);
       const instance = await start(through);
@@ -65,7 +65,7 @@ describe('F1: one autocommit statement on the primary', () => {
       }),
     };
     for (const [title, optionsOf] of Object.entries(replications)) {
-      it(`goes to replication.master with ${title}`, async () => {
+      it(`a poll goes to replication.master with ${title}`, async () => {
         const slave = await kind.migrated();
         try {
           // It has our tables, from the time when it was still a replica.
@@ -110,7 +110,7 @@ describe('F1: one autocommit statement on the primary', () => {
       jest.restoreAllMocks();
     });
 
-    it('asks within every quarter of maxStaleness, not at the same moment as everybody', async () => {
+    it('each instance polls within a quarter of maxStaleness, with jitter', async () => {
       const polls = await controlPolls(instance);
       clockOf(instance).advance(999); // just before the earliest moment
       expect(polls.count).toBe(0);
@@ -127,14 +127,14 @@ describe('F1: one autocommit statement on the primary', () => {
       expect(new Set(delays).size).toBeGreaterThan(1);
     });
 
-    it('asks at once on a hint after quiet', async () => {
+    it('a push notification after a quiet time causes a poll at once', async () => {
       const polls = await controlPolls(instance);
       instance.feed.request();
       await polls.answered(1);
       expect(polls.count).toBe(1);
     });
 
-    it('has one poll in flight, and one more for all hints that came meanwhile', async () => {
+    it('one poll is in flight, and one more follows for all push notifications that arrived meanwhile', async () => {
       const polls = await controlPolls(instance);
       polls.hold();
       instance.feed.request();

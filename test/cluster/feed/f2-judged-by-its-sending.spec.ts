@@ -13,21 +13,21 @@ import {
 } from '../../support/controlled-instance.js';
 
 describe('F2: an answer is judged by what was known at its sending', () => {
-  it('is right without what was written here after it was sent', () => {
+  it('an answer without an own write that came after its sending is current', () => {
     const cursor = cursorAt(3);
     const sent = cursor.snapshot();
     cursor.expect([eventAt(4)], headAt(3));
     expect(cursor.judge(answerFrom(headAt(3), [3]), sent, 100)).toEqual({ kind: 'current' });
   });
 
-  it('is wrong without what was written here before it was sent', () => {
+  it('an answer without an own write that came before its sending is a fork', () => {
     const cursor = cursorAt(3);
     cursor.expect([eventAt(4)], headAt(3));
     const answer = answerFrom(headAt(3), [3]);
     expect(cursor.judge(answer, cursor.snapshot(), 100)).toMatchObject({ kind: 'fork' });
   });
 
-  it('does not take the cursor back when its answer is older than an own write', () => {
+  it('an answer that is older than an own write does not move the cursor back', () => {
     const cursor = cursorAt(3);
     const answer = answerFrom(headAt(3), [3]);
     cursor.expect([eventAt(4)], headAt(3));
@@ -35,7 +35,7 @@ describe('F2: an answer is judged by what was known at its sending', () => {
     expect(cursor.position).toBe(4);
   });
 
-  it('does not move the cursor by an own write that was numbered in another history', () => {
+  it('an own write that was numbered in another history does not move the cursor', () => {
     const cursor = cursorAt(3);
     // A fail-over lost event 3; somebody else's logout has its number now, and ours came behind it.
     cursor.expect([eventAt(4)], { ...headAt(3), lastEventId: 'f'.repeat(32) });
@@ -46,7 +46,7 @@ describe('F2: an answer is judged by what was known at its sending', () => {
     expect(cursor.judge(answer, cursor.snapshot(), 100)).toMatchObject({ kind: 'fork' });
   });
 
-  it('keeps expecting an own write above others that it has not read', () => {
+  it('the cursor keeps expecting an own write above events that it has not read', () => {
     const cursor = cursorAt(3);
     cursor.expect([eventAt(6)], headAt(5));
     const early = answerFrom(headAt(5), [3, 4, 5]);
@@ -73,7 +73,7 @@ describe('F2: an answer is judged by what was known at its sending', () => {
       jest.restoreAllMocks();
     });
 
-    it('is no fork, and goes on counting', async () => {
+    it('a logout while a poll is in flight is no fork, and takes effect', async () => {
       const errors = listenForErrors();
       const token = await here.login('alice');
       const polls = await controlPolls(here);

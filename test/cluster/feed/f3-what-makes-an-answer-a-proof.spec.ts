@@ -21,12 +21,12 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
     ['the end of a page exactly at the head', answerFrom(headAt(7), [3, 4, 5, 6, 7])],
   ];
   for (const [title, answer, position] of right) {
-    it(`takes ${title}`, () => {
+    it(`accepts ${title}`, () => {
       expect(judge(answer, position)).toEqual({ kind: 'current' });
     });
   }
 
-  it('asks on after a full page, which is no proof', () => {
+  it('a full page is no proof, and the next page is read', () => {
     expect(judge(answerFrom(headAt(9), [3, 4, 5, 6, 7]))).toEqual({ kind: 'behind' });
   });
 
@@ -63,14 +63,14 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
     ['a head without a single row', answerFrom(headAt(2), []), /position 1 is missing/, 0],
   ];
   for (const [title, answer, why, position] of wrong) {
-    it(`calls ${title} a fork`, () => {
+    it(`reports ${title} as a fork`, () => {
       const judgement = judge(answer, position);
       expect(judgement.kind).toBe('fork');
       expect(judgement.why).toMatch(why);
     });
   }
 
-  it('looks for an own write, and calls its loss a fork', () => {
+  it('the loss of an own write is a fork', () => {
     const cursor = cursorAt(3);
     cursor.expect([eventAt(5, { id: OTHER })], headAt(4));
     const lost = answerFrom(headAt(5), [3, 4, 5]);
@@ -80,14 +80,14 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
     });
   });
 
-  it('does not miss an own write that the page does not reach', () => {
+  it('an own write beyond the end of the page is not missed', () => {
     const cursor = cursorAt(3);
     cursor.expect([eventAt(9, { id: OTHER })], headAt(8));
     const page = answerFrom(headAt(9), [3, 4, 5, 6, 7]);
     expect(cursor.judge(page, cursor.snapshot(), PAGE)).toEqual({ kind: 'behind' });
   });
 
-  it('looks for an own write that came after its sending, wherever the cursor stood by then', () => {
+  it('an own write that came after the sending is looked for, wherever the cursor was by then', () => {
     const ours = (position: number) => eventAt(position, { id: idAt(position + 1_000) });
     for (const before of [3, 5]) {
       const cursor = cursorAt(3);
@@ -108,13 +108,13 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
       return cursor;
     };
 
-    it('may be pending still', () => {
+    it('a pending event may still be pending in the next answer', () => {
       const cursor = seen();
       const answer = answerFrom(headAt(4), [3, 4], { pending: [pending] });
       expect(cursor.judge(answer, cursor.snapshot(), PAGE).kind).toBe('current');
     });
 
-    it('may have been numbered', () => {
+    it('a pending event may be numbered in the next answer', () => {
       const cursor = seen();
       const answer = answerFrom(headAt(4, { lastEventId: OTHER }), [3], {
         events: [eventAt(3), { ...pending, position: 4, killsBelow: 4 }],
@@ -128,7 +128,7 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
       expect(cursor.judge(later, cursor.snapshot(), PAGE).kind).toBe('current');
     });
 
-    it('must not be gone', () => {
+    it('a pending event that is gone is a fork', () => {
       const cursor = seen();
       const answer = answerFrom(headAt(4), [3, 4]);
       expect(cursor.judge(answer, cursor.snapshot(), PAGE)).toMatchObject({
@@ -137,13 +137,13 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
       });
     });
 
-    it('is not missed by a page that has not reached the head', () => {
+    it('a page that does not reach the head may lack a pending event', () => {
       const cursor = seen();
       const page = answerFrom(headAt(9), [3, 4, 5, 6, 7]);
       expect(cursor.judge(page, cursor.snapshot(), PAGE)).toEqual({ kind: 'behind' });
     });
 
-    it('is compared with the head after it was found, however the log grew', () => {
+    it('a pending event is compared with the head after it was found, however the log grew', () => {
       const cursor = seen();
       const page = answerFrom(headAt(9), [3, 4, 5, 6, 7]);
       cursor.advance(page);

@@ -29,7 +29,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
       jest.restoreAllMocks();
     });
 
-    it('proves what was so when it was asked for, not when it arrived', async () => {
+    it('a proof shows the state at the time of the question, not at the arrival of the answer', async () => {
       const token = await here.login('alice');
       const polls = await controlPolls(here);
       polls.hold();
@@ -43,7 +43,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
       expect(await here.judge(token)).toBe('revocation_state_unknown');
     });
 
-    it('does not count the time that it waited for a connection', async () => {
+    it('the time that a poll waited for a connection does not count', async () => {
       const { database: log } = await here.open();
       const send = log.poll.bind(log);
       jest.spyOn(log, 'poll').mockImplementationOnce(async (...given) => {
@@ -56,7 +56,7 @@ describe('F4: a proof is dated to the moment before its statement was sent', () 
   });
 
   describeOn(serverKinds, 'a network that freezes with the answer in it', (kind) => {
-    it('is no proof of the time after it', async () => {
+    it('an answer that a frozen network held back proves nothing about the time after its sending', async () => {
       const database = await kind.migrated();
       const { proxy, through } = await TcpProxy.before(database);
       const here = await startInstance(through, { clock: new TestClock(), options: NEVER_WAIT });

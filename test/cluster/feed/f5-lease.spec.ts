@@ -33,25 +33,25 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
       jest.restoreAllMocks();
     });
 
-    it('accepts for 0.98 of maxStaleness and not a millisecond longer', async () => {
+    it('an instance whose database is away accepts for 0.98 of maxStaleness and not a millisecond longer', async () => {
       clockOf(here).advance(4_900);
       expect(await here.judge(token)).toBe('active');
       clockOf(here).advance(1);
       expect(await here.judge(token)).toBe('revocation_state_unknown');
     });
 
-    it('needs no timer for that: a late one makes nothing longer', async () => {
+    it('the lease needs no timer: a late timer does not extend it', async () => {
       jest.spyOn(here.clock, 'schedule').mockReturnValue(() => undefined);
       jest.spyOn(here.clock, 'monotonic').mockReturnValue(here.clock.monotonic() + 4_901);
       expect(await here.judge(token)).toBe('revocation_state_unknown');
     });
 
-    it('sees a machine that slept on the wall clock, the monotonic one having stood still', async () => {
+    it('a machine that slept lapses by the wall clock, although the monotonic clock stood still', async () => {
       clockOf(here).skewWall(4_901);
       expect(await here.judge(token)).toBe('revocation_state_unknown');
     });
 
-    it('is not kept fresh by a wall clock that was set back', async () => {
+    it('a wall clock that was set back does not extend the lease', async () => {
       clockOf(here).skewWall(-HOUR);
       clockOf(here).advance(4_900);
       expect(await here.judge(token)).toBe('active');
@@ -59,14 +59,14 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
       expect(await here.judge(token)).toBe('revocation_state_unknown');
     });
 
-    it('still says what it knows to be revoked', async () => {
+    it('an instance whose lease has lapsed still refuses tokens that it knows are revoked', async () => {
       await here.logout.logout(token);
       clockOf(here).advance(HOUR);
       expect(['session_ended', 'token_expired']).toContain(await here.judge(token));
     });
   });
 
-  it('has an age without end before the first proof, and after a fork', () => {
+  it('the age of the proof is infinite before the first proof and after a fork', () => {
     const clock = new TestClock();
     const proofs = new ProofClock(clock, { maxStaleness: 5_000 });
     expect(proofs.age()).toBe(Infinity);
@@ -77,7 +77,7 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
   });
 
   describeOn(serverKinds, 'a connection that hangs', (kind) => {
-    it('is destroyed, never given back to the pool', async () => {
+    it('a connection that hangs is destroyed, and never given back to the pool', async () => {
       const database = await kind.migrated();
       const { proxy, through } = await TcpProxy.before(database);
       const here = await startInstance(through, {
@@ -101,7 +101,7 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
       }
     });
 
-    it('that comes too late is given back, however many came too late', async () => {
+    it('a connection that is obtained too late is given back to the pool, however many are late', async () => {
       const database = await kind.migrated();
       const { proxy, through } = await TcpProxy.before(database);
       const here = await startInstance(through, {

@@ -36,7 +36,7 @@ describe('F6: who finds the lease lapsed joins one shared poll, for at most stal
   /** As a laptop that slept: no timer ran meanwhile. */
   const sleep = (): void => clockOf(here).skewWall(60_000);
 
-  it('heals an instance that slept, with one poll for a thousand requests', async () => {
+  it('an instance that slept becomes fresh with one poll for a thousand requests', async () => {
     await start();
     sleep();
     const verdicts = await Promise.all(Array.from({ length: 1_000 }, () => here.judge(token)));
@@ -44,14 +44,14 @@ describe('F6: who finds the lease lapsed joins one shared poll, for at most stal
     expect(polls.count).toBe(1);
   });
 
-  it('asks the index again after the wait', async () => {
+  it('a request asks the index again after the wait', async () => {
     await start();
     await there.logout.logout(token);
     sleep();
     expect(await here.judge(token)).toBe('session_ended');
   });
 
-  it('waits for another poll where the one in flight was sent too long ago', async () => {
+  it('a request waits for another poll if the one in flight was sent too long ago', async () => {
     await start();
     polls.hold();
     here.feed.request();
@@ -63,7 +63,7 @@ describe('F6: who finds the lease lapsed joins one shared poll, for at most stal
     expect(polls.count).toBe(2);
   });
 
-  it('gives up after staleWait', async () => {
+  it('a request gives up after staleWait', async () => {
     await start();
     sleep();
     polls.hold();
@@ -78,7 +78,7 @@ describe('F6: who finds the lease lapsed joins one shared poll, for at most stal
     polls.release();
   });
 
-  it('never waits with staleWait: 0', async () => {
+  it('a request never waits with staleWait: 0', async () => {
     await start(NEVER_WAIT);
     sleep();
     polls.hold();
@@ -86,7 +86,7 @@ describe('F6: who finds the lease lapsed joins one shared poll, for at most stal
     polls.release();
   });
 
-  it('answers at once while polls fail', async () => {
+  it('a request is answered at once while polls fail', async () => {
     await start();
     sleep();
     polls.fail();
@@ -97,7 +97,7 @@ describe('F6: who finds the lease lapsed joins one shared poll, for at most stal
     expect(polls.count).toBe(asked); // the backoff decides when to ask again, not the crowd
   });
 
-  it('tells everybody who waited when the poll fails, without waiting for staleWait', async () => {
+  it('all waiting requests are answered when the poll fails, without waiting for staleWait', async () => {
     await start();
     sleep();
     const { database: log } = await here.open();
@@ -119,7 +119,7 @@ describe('F6: who finds the lease lapsed joins one shared poll, for at most stal
         (error: { code: string }) => error.code,
       );
 
-    it('never joins a poll that was sent before it arrived', async () => {
+    it('a strict request never joins a poll that was sent before the request arrived', async () => {
       await start();
       polls.hold();
       here.feed.request();
@@ -132,14 +132,14 @@ describe('F6: who finds the lease lapsed joins one shared poll, for at most stal
       expect(polls.count).toBe(2);
     });
 
-    it('sees what was committed before it arrived, however fresh the instance is', async () => {
+    it('a strict request sees what was committed before it arrived, even on a fresh instance', async () => {
       await start();
       await there.logout.logout(token);
       expect(await here.judge(token)).toBe('active'); // within the bound
       expect(await judgeStrictly()).toBe('session_ended');
     });
 
-    it('shares one later poll among all that arrived meanwhile', async () => {
+    it('strict requests that arrive during a poll share the next one', async () => {
       await start();
       polls.hold();
       here.feed.request();
@@ -151,7 +151,7 @@ describe('F6: who finds the lease lapsed joins one shared poll, for at most stal
       expect(polls.count).toBe(2);
     });
 
-    it('gets its 503 when the poll fails', async () => {
+    it('a strict request gets 503 when the poll fails', async () => {
       await start();
       polls.fail();
       expect(await judgeStrictly()).toBe('revocation_state_unknown');

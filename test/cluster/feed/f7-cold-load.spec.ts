@@ -27,7 +27,7 @@ describe('F7: a cold load reads pages, and the instance is closed until its firs
       await database?.drop();
     });
 
-    it('loads more than one page, whole and in pages', async () => {
+    it('a cold load reads more than one page completely', async () => {
       // Two on the second page: the first poll brings the last event once more.
       const sids = await endSessions(there, LOAD_PAGE + 2);
       const read = jest.spyOn(Log.prototype, 'read');
@@ -38,7 +38,7 @@ describe('F7: a cold load reads pages, and the instance is closed until its firs
       expect(sids.filter((sid) => !knows(here as Instance, sid))).toEqual([]);
     });
 
-    it('loads what has not expired, and follows from the head that it read first', async () => {
+    it('a cold load reads unexpired events, and polls continue from the head that it read first', async () => {
       const clock = clockOf(there);
       await there.log.append([
         { kind: 'token', issuer: ISSUER, jti: 'short', expiresAt: clock.wall() / 1000 },
@@ -54,7 +54,7 @@ describe('F7: a cold load reads pages, and the instance is closed until its firs
       expect(knows(here, sid ?? '')).toBe(true);
     });
 
-    it('is closed until the first poll after the load is answered', async () => {
+    it('an instance that starts answers 503 until the first poll after the load is answered', async () => {
       const token = await there.login('alice');
       const isAsked = deferred();
       const mayGoOn = deferred();
@@ -81,7 +81,7 @@ describe('F7: a cold load reads pages, and the instance is closed until its firs
       expect(await here.judge(token)).toBe('active');
     });
 
-    it('is not ready before the load is complete', async () => {
+    it('an instance that starts is not ready before the load is complete', async () => {
       await there.logout.logout(await there.login('alice'));
       const mayGoOn = deferred();
       const isAsked = deferred();

@@ -53,7 +53,7 @@ describe('F7: the pages of a cold load', () => {
     const load = (index = new RevocationIndex(new EventKeys(ISSUER))) =>
       loadLog(log, index, clock, { forgettingTime: (now) => now });
 
-    it('is loaded as it was when its head was read; polls bring what was written meanwhile', async () => {
+    it('a load of several pages ends at the head that it read first, and polls bring later events', async () => {
       const index = new RevocationIndex(new EventKeys(ISSUER));
       let later: string[] = [];
       beforePages(async (page) => {
@@ -74,7 +74,7 @@ describe('F7: the pages of a cold load', () => {
       }
     });
 
-    it('is not loaded when one event in the middle of a page is not understood', async () => {
+    it('the load fails if one event in the middle of a page is not understood', async () => {
       const position = here.cursor.position - LOAD_PAGE / 2;
       const isAsked = deferred();
       const mayGoOn = deferred();
@@ -97,7 +97,7 @@ describe('F7: the pages of a cold load', () => {
       await expect(loading).rejects.toThrow('unknown kind constellation');
     });
 
-    it('closes an instance that starts on it, until it can read all of it', async () => {
+    it('an instance answers 503 while its load fails, and becomes fresh once the load succeeds', async () => {
       listenForErrors();
       const token = await here.login('alice');
       await here.dataSource.query(
@@ -129,7 +129,7 @@ describe('F7: the pages of a cold load', () => {
       }
     });
 
-    it('says how far it is only where it takes longer than five seconds', async () => {
+    it('a load reports its progress only if it takes longer than five seconds', async () => {
       beforePages(() => clock.advance(2_499));
       const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue();
       await load();

@@ -33,7 +33,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       await database?.drop();
     });
 
-    it('that lost commits goes on refusing what it knew, and says how many were lost', async () => {
+    it('after a fail-over that lost commits, known revocations are still refused, and the number of lost commits is reported', async () => {
       const tokens = [
         await here.login('alice'),
         await here.login('alice'),
@@ -50,7 +50,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       expect(errors()).toEqual([expect.stringMatching(/head is at 1.*\b2 known live events/)]);
     });
 
-    it('that lost commits is followed from the new head on', async () => {
+    it('after a fail-over that lost commits, the instance follows from the new head on', async () => {
       await endSessions(there, 4);
       await follow(here);
       await loseAllAfter(there, 2);
@@ -64,7 +64,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       expect(errors()).toHaveLength(1);
     });
 
-    it('is noticed though the head has grown past the cursor since', async () => {
+    it('a fail-over is noticed even if the head has grown past the cursor since', async () => {
       const [lost = ''] = (await endSessions(there, 3)).slice(2);
       await follow(here);
       await loseAllAfter(there, 2);
@@ -82,7 +82,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       await young.close();
     });
 
-    it('that lost nothing is no fork', async () => {
+    it('a fail-over that lost nothing is no fork', async () => {
       await endSessions(there, 3);
       await follow(here);
       const sids = await endSessions(there, 2);
@@ -91,7 +91,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       expect(errors()).toEqual([]);
     });
 
-    it('closes the instance until it has loaded again, though its lease had not lapsed', async () => {
+    it('a fork closes the instance until it has loaded again, although its lease had not lapsed', async () => {
       const token = await here.login('alice');
       await endSessions(there, 3);
       await follow(here);
@@ -114,7 +114,7 @@ describe('H1: a log that lost what is known here closes, is loaded again, and is
       expect(await here.judge(token)).toBe('active');
     });
 
-    it('to another log altogether proves nothing: the instance stays closed (P3)', async () => {
+    it('a fail-over to another log proves nothing, and the instance stays closed (P3)', async () => {
       await endSessions(there, 1);
       await follow(here);
       await there.dataSource.query(`UPDATE auth_log SET log_id = 'another'`);

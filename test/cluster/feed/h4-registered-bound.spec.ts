@@ -43,7 +43,7 @@ describe('H4: each instance raises the bound and the token life before it serves
       };
     };
 
-    it('raises what the receipts of the first one promise, and how long its events are kept', async () => {
+    it('a second instance with wider options raises the bound in the receipts of the first, and how long its events are kept', async () => {
       const before = await here.logout.logoutSession('one');
       expect(before.effectiveEverywhereWithin).toBe(5);
       await startWide();
@@ -59,7 +59,7 @@ describe('H4: each instance raises the bound and the token life before it serves
       ]);
     });
 
-    it('is waited for by wait: everywhere', async () => {
+    it('wait: everywhere waits for the wider bound of a second instance', async () => {
       await startWide();
       const schedule = jest.spyOn(here.clock, 'schedule');
       const waiting = here.logout.logoutSession('one', { wait: 'everywhere' });
@@ -70,7 +70,7 @@ describe('H4: each instance raises the bound and the token life before it serves
       expect((await waiting).effectiveEverywhereWithin).toBe(30);
     });
 
-    it('says who raised it, and is not lowered by a narrower one that starts later', async () => {
+    it('the bound names the instance that raised it, and a narrower instance that starts later does not lower it', async () => {
       await startWide();
       const narrow = await startInstance(database, {
         clock: new TestClock(),
@@ -84,7 +84,7 @@ describe('H4: each instance raises the bound and the token life before it serves
       await narrow.close();
     });
 
-    it('repairs with its next poll what a fail-over lost, and counts no proof before that', async () => {
+    it('the next poll registers again what a fail-over lost, and no proof counts before that', async () => {
       await startWide();
       await here.dataSource.query(
         'UPDATE auth_head SET max_staleness = 5000, max_token_life = 300000',
@@ -96,7 +96,7 @@ describe('H4: each instance raises the bound and the token life before it serves
       expect((await here.logout.logoutSession('x')).effectiveEverywhereWithin).toBe(30);
     });
 
-    it('does not serve while it cannot register', async () => {
+    it('an instance does not serve while it cannot register', async () => {
       await startWide();
       const token = await wide.login('alice');
       await here.dataSource.query('UPDATE auth_head SET max_staleness = 5000');

@@ -38,7 +38,7 @@ describe('H5: what a newer release writes closes an older one', () => {
       expect(String(here.feed.failure)).toContain(why);
     };
 
-    it('is closed by an event of a kind that it does not know', async () => {
+    it('an older release is closed by an event of an unknown kind', async () => {
       const token = await here.login('alice');
       const there = await startInstance(database, { clock: new TestClock() });
       await endSessions(there, 1);
@@ -48,7 +48,7 @@ describe('H5: what a newer release writes closes an older one', () => {
       expect(here.cursor.position).toBe(0);
     });
 
-    it('is closed by a pending one, in a format that it knows too, and gives it no position', async () => {
+    it('an older release is closed by a pending event of an unknown kind, and gives it no position', async () => {
       const token = await here.login('alice');
       await here.dataSource.query('UPDATE auth_head SET format = 2');
       await here.dataSource.transaction(async (manager) => {
@@ -60,12 +60,12 @@ describe('H5: what a newer release writes closes an older one', () => {
       await expectClosed(token, 'kind "client"');
     });
 
-    it('is closed by a format that was raised while it ran', async () => {
+    it('an older release is closed by a format that was raised while it ran', async () => {
       await here.dataSource.query('UPDATE auth_head SET format = 3');
       await expectClosed(await here.login('alice'), 'format 3');
     });
 
-    it('opens again when it can understand the log again', async () => {
+    it('an older release opens again when it can understand the log again', async () => {
       await here.dataSource.query('UPDATE auth_head SET format = 3');
       await expectClosed(await here.login('alice'), 'format 3');
       await here.dataSource.query('UPDATE auth_head SET format = 1');
@@ -73,7 +73,7 @@ describe('H5: what a newer release writes closes an older one', () => {
       expect(await here.judge(await here.login('alice'))).toBe('active');
     });
 
-    it('refuses to boot on a format that it does not know, and names it', async () => {
+    it('an older release refuses to boot on an unknown format, and names it', async () => {
       await here.dataSource.query('UPDATE auth_head SET format = 3');
       const booting = startInstance(database, { clock: new TestClock() });
       await expect(booting).rejects.toThrow(AuthWiringError);

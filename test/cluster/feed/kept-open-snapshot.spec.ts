@@ -48,7 +48,7 @@ describe('F1: a snapshot that is kept open does not freeze the feed', () => {
       await runner.query('SELECT position FROM auth_event');
     });
 
-    it('sees nothing new, and the feed sees everything', async () => {
+    it('an open snapshot of the application sees nothing new, and the feed sees everything', async () => {
       await expectToFollow(here, await start());
       expect(await runner.query('SELECT position FROM auth_event')).toEqual([]);
       await runner.rollbackTransaction();
@@ -57,7 +57,7 @@ describe('F1: a snapshot that is kept open does not freeze the feed', () => {
   });
 
   describeOn(serverKinds, 'a connection that opens transactions by itself', (kind) => {
-    it('reads what is committed all the same', async () => {
+    it('the feed reads new commits on a connection that opens transactions by itself', async () => {
       database = await kind.migrated();
       const here = await start();
       const { database: log } = await here.open();
@@ -71,7 +71,7 @@ describe('F1: a snapshot that is kept open does not freeze the feed', () => {
   });
 
   describeOn([postgres], 'a role whose default is serializable', () => {
-    it('writes, follows and is followed', async () => {
+    it('an instance whose role defaults to serializable writes, follows and is followed', async () => {
       database = await postgres.migrated();
       const here = await start();
       const name = new URL(database.url).pathname.slice(1);

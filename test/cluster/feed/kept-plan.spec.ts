@@ -26,7 +26,7 @@ describeOn([postgres], 'the plan of a poll', (kind) => {
     return rows.map((row) => ({ ...row }));
   };
 
-  it('is kept by the connection of the feed, beside that of the position', async () => {
+  it('the connection of the feed keeps the plan of a poll, beside the plan of the position', async () => {
     const rows = await ask('SELECT name::text AS name FROM pg_prepared_statements ORDER BY name');
     expect(rows).toEqual([
       { name: expect.stringMatching(/^nestjs_logout_poll_[0-9a-f]{16}$/) },
@@ -34,7 +34,7 @@ describeOn([postgres], 'the plan of a poll', (kind) => {
     ]);
   });
 
-  it('is done without where it is gone, as where a pooler takes another connection', async () => {
+  it('a poll works without its plan, for example where a pooler switches the connection', async () => {
     const token = await here.login('alice');
     await ask('DEALLOCATE ALL');
     const there = await startInstance(database, { clock: new TestClock() });

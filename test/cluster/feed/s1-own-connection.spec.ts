@@ -31,7 +31,7 @@ describeOn(serverKinds, 'the connection of the feed', (kind) => {
     await database?.drop();
   });
 
-  it('is outside the pool: with the pool exhausted and it killed, a poll gives a proof', async () => {
+  it('the feed has a connection outside the pool: a poll gives a proof with the pool exhausted and that connection killed', async () => {
     const { database: log } = await instance.open();
     // As a flood of refresh tokens does: every connection of the pool is taken, and many wait for one.
     const sleep = { sql: `SELECT ${kind === postgres ? 'pg_sleep' : 'SLEEP'}(2)`, values: [] };
@@ -54,7 +54,7 @@ describeOn(serverKinds, 'the connection of the feed', (kind) => {
     }
   });
 
-  it('carries its reload, jump and registration too, which do not wait behind callers', async () => {
+  it('reload, jump and registration use the feed’s connection and do not wait behind callers', async () => {
     const { database: log } = await instance.open();
     await instance.logout.logoutSession('lost');
     await follow(instance);
@@ -81,7 +81,7 @@ describeOn(serverKinds, 'the connection of the feed', (kind) => {
     expect(Number(head?.max_staleness)).toBeGreaterThan(0);
   });
 
-  it('is one statement late when its socket has died: the same poll is sent on a new one', async () => {
+  it('a poll whose socket has died is sent again on a new connection', async () => {
     const debug = jest.spyOn(Logger.prototype, 'debug').mockImplementation(() => undefined);
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const { connections } = proxy;
@@ -94,7 +94,7 @@ describeOn(serverKinds, 'the connection of the feed', (kind) => {
     ]);
   });
 
-  it('is replaced, not tried, when it was silent for longer than polls leave it', async () => {
+  it('a connection that was silent for longer than polls allow is replaced, not tried', async () => {
     const { connections } = proxy;
     clockOf(instance).advance(60_000);
     // A network that has forgotten the connections of a frozen process: nothing arrives, nothing fails.

@@ -54,7 +54,7 @@ describeOn(databaseKinds, 'a purge that takes longer than its claim', (kind) => 
     return here.purge.purge();
   };
 
-  it('keeps every other instance out until it ends', async () => {
+  it('a purge that takes longer than its claim keeps every other instance out until it ends', async () => {
     const elsewhere: number[] = [];
     const deleted = await purgeSlowly(async () => {
       elsewhere.push(await there.purge.purge());
@@ -64,7 +64,7 @@ describeOn(databaseKinds, 'a purge that takes longer than its claim', (kind) => 
     expect(deleted).toBe(ROWS - 1); // its successor is young (X1)
   });
 
-  it('stops when another instance has taken the claim', async () => {
+  it('a purge stops when another instance has taken its claim', async () => {
     const deleted = await purgeSlowly(async () => {
       await there.dataSource.query('UPDATE auth_head SET purge_claimed_until = 1');
     });

@@ -288,7 +288,7 @@ describe('the feed under any schedule', () => {
     jest.restoreAllMocks();
   });
 
-  it(`keeps P1, P2, P6 and P8, heals always, and forks where a pending event is lost, never else (SCHEDULE_SEED=${SEED})`, async () => {
+  it(`the feed keeps P1, P2, P6 and P8, always recovers, and forks only if a pending event is lost (SCHEDULE_SEED=${SEED})`, async () => {
     const errors = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);

@@ -17,32 +17,32 @@ describe('T1: now is the later of the wall clock and the database’s time', () 
     return { clock, proofs };
   };
 
-  it('is the wall clock where nothing else is known', () => {
+  it('now is the wall clock if nothing else is known', () => {
     const clock = new TestClock(1_000_000_000);
     expect(new ProofClock(clock, OPTIONS).now()).toBe(1_000_000_000);
   });
 
-  it('goes on from the database’s time where the host is behind', () => {
+  it('now continues from the database’s time if the host is behind', () => {
     const { clock, proofs } = proven();
     clock.skewWall(-HOUR);
     clock.advance(1_234);
     expect(proofs.now()).toBe(1_000_001_234);
   });
 
-  it('is the wall clock where that one is ahead', () => {
+  it('now is the wall clock if the host is ahead', () => {
     const { clock, proofs } = proven();
     clock.skewWall(HOUR);
     expect(proofs.now()).toBe(1_000_000_000 + HOUR);
   });
 
-  it('does not go back with the wall clock behind what the database said', () => {
+  it('now does not go back with the wall clock behind the database’s time', () => {
     const { clock, proofs } = proven();
     clock.advance(60_000);
     clock.skewWall(-HOUR);
     expect(proofs.now()).toBe(1_000_060_000);
   });
 
-  it('goes back with a database’s clock that had stepped ahead', () => {
+  it('now goes back with a database clock that had stepped ahead', () => {
     const { clock, proofs } = proven();
     proofs.prove(proofs.moment(), clock.database() + HOUR);
     expect(proofs.now()).toBe(1_000_000_000 + HOUR);
@@ -50,7 +50,7 @@ describe('T1: now is the later of the wall clock and the database’s time', () 
     expect(proofs.now()).toBe(1_000_000_000);
   });
 
-  it('comes back from a leap of the monotonic clock with the next proof', () => {
+  it('now is corrected by the next proof after the monotonic clock leapt', () => {
     const { clock, proofs } = proven();
     jest.spyOn(clock, 'monotonic').mockReturnValue(HOUR);
     expect(proofs.now()).toBe(1_000_000_000 + HOUR);
@@ -58,7 +58,7 @@ describe('T1: now is the later of the wall clock and the database’s time', () 
     expect(proofs.now()).toBe(1_000_000_000);
   });
 
-  it('counts an answer’s time from its sending, so that a slow one sets nothing back', () => {
+  it('a slow answer does not set now back: its time counts from its sending', () => {
     const { clock, proofs } = proven();
     const sent = proofs.moment();
     const said = clock.database();
@@ -77,7 +77,7 @@ describe('T1: now is the later of the wall clock and the database’s time', () 
       jest.restoreAllMocks();
     });
 
-    it('a host an hour behind refuses what has expired, and forgets nothing meanwhile', async () => {
+    it('a host an hour behind refuses expired tokens, and forgets no event meanwhile', async () => {
       database = await sqlite.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       const clock = clockOf(here);
@@ -91,7 +91,7 @@ describe('T1: now is the later of the wall clock and the database’s time', () 
       expect(here.index.stats().entries).toBe(1);
     });
 
-    it('a host an hour ahead forgets no event of a token that others still accept', async () => {
+    it('a host an hour ahead forgets no event of a token that other instances still accept', async () => {
       database = await sqlite.migrated();
       here = await startInstance(database, { clock: new TestClock() });
       await here.logout.logoutSession('somebody else’s');

@@ -37,19 +37,19 @@ describe('T2: the purge goes by clocks that agree', () => {
       return here;
     };
 
-    it('of a host an hour fast deletes no row of a live token', async () => {
+    it('a purge by a host an hour fast deletes no row of an unexpired token', async () => {
       const instance = await start(HOUR, HOUR / 2);
       expect(await instance.purge.purge()).toBe(0);
       expect(await readEvents(instance.dataSource)).toHaveLength(3);
     });
 
-    it('of a host an hour slow deletes nothing', async () => {
+    it('a purge by a host an hour slow deletes nothing', async () => {
       const instance = await start(-HOUR, -1_000);
       expect(await instance.purge.purge()).toBe(0);
       expect(await readEvents(instance.dataSource)).toHaveLength(3);
     });
 
-    it('of a host that is right to a minute deletes what has expired', async () => {
+    it('a purge by a host that is right to a minute deletes expired rows', async () => {
       const instance = await start(-50_000, -60_000);
       expect(await instance.purge.purge()).toBe(2);
     });

@@ -36,7 +36,7 @@ describeOn(databaseKinds, 'a purge of what a later event covers', (kind) => {
   const positions = async (): Promise<number[]> =>
     (await readEvents(here.dataSource)).map(({ position }) => position);
 
-  it('leaves one row of a logout that is repeated, and every token stays refused', async () => {
+  it('the purge leaves one row of a repeated logout, and every token stays refused', async () => {
     const token = await here.login('alice');
     for (let count = 0; count < 5; count++) await here.logout.logoutAll('alice');
     await here.logout.revokeKey('leaked');
@@ -60,7 +60,7 @@ describeOn(databaseKinds, 'a purge of what a later event covers', (kind) => {
     expect(await here.purge.purge()).toBe(0);
   });
 
-  it('is no fork for an instance that remembers what was covered, of each sort', async () => {
+  it('the purge of covered events of each kind is no fork for an instance that remembers them', async () => {
     const act = async (): Promise<void> => {
       await here.log.append([
         { kind: 'subject', issuer: ISSUER, subject: 'alice' },
@@ -84,7 +84,7 @@ describeOn(databaseKinds, 'a purge of what a later event covers', (kind) => {
     expect(await there.judge(token)).toBe('session_ended');
   });
 
-  it('looks at each event once, page by page', async () => {
+  it('the purge looks at each event once, page by page', async () => {
     await endSessions(here, 3);
     pass();
     await here.purge.purge();
@@ -95,7 +95,7 @@ describeOn(databaseKinds, 'a purge of what a later event covers', (kind) => {
     ).toContainEqual([true, 3]);
   });
 
-  it('keeps what the later event spares, or ends for access tokens only', async () => {
+  it('the purge keeps an event that the later one spares, or covers for access tokens only', async () => {
     const subject = (more: object): Promise<unknown> =>
       here.log.append([{ kind: 'subject', issuer: ISSUER, subject: 'alice', ...more }]);
     await subject({});

@@ -39,7 +39,7 @@ describe('X1: a row goes only with its successor old enough, so the last one sta
     const positions = async (): Promise<number[]> =>
       (await readEvents(here.dataSource)).map(({ position }) => position);
 
-    it('the last row outlives its token, and no cursor looks forked', async () => {
+    it('the last row outlives its token, and no cursor sees a fork', async () => {
       await endSessions(here, 5);
       await follow(there);
       pass(24 * 60 * MINUTE);
@@ -76,7 +76,7 @@ describe('X1: a row goes only with its successor old enough, so the last one sta
       expect(await here.purge.purge()).toBe(1);
     });
 
-    it('a key that was revoked stays for ever', async () => {
+    it('the row of a revoked key stays for ever', async () => {
       await here.logout.revokeKey('leaked');
       await endSessions(here, 2);
       pass(10 * 365 * 24 * 60 * MINUTE);

@@ -44,7 +44,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
       return Number(row?.purged_through);
     };
 
-    it('takes several transactions, and each says how far it came', async () => {
+    it('a purge takes several transactions, and each one records how far it came', async () => {
       await endSessions(here, 1_201);
       letADayPass();
       const { database: log, statements } = await here.open();
@@ -63,7 +63,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
       expect(await headPosition(here.dataSource)).toBe(1_201);
     });
 
-    it('under a cold load leaves a whole index, and no fork', async () => {
+    it('a purge during a cold load leaves a complete index, and causes no fork', async () => {
       const errors = listenForErrors();
       await endSessions(here, 600);
       letADayPass();
@@ -97,7 +97,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
       await cold.close();
     });
 
-    it('is done by one instance at a time', async () => {
+    it('only one instance purges at a time', async () => {
       await endSessions(here, 3);
       letADayPass();
       const { database: log } = await here.open();
@@ -116,7 +116,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
       expect(await there.purge.purge()).toBe(1); // the claim was given back
     });
 
-    it('is taken over when its holder died', async () => {
+    it('another instance takes over a purge when its holder died', async () => {
       await endSessions(here, 3);
       letADayPass();
       const now = clockOf(here).database();
@@ -128,7 +128,7 @@ describe('X2: range by range, and said in the deleting transaction', () => {
       expect(await there.purge.purge()).toBe(2);
     });
 
-    it('beside logouts on the other instance fails nobody', async () => {
+    it('a purge beside logouts on another instance makes none of them fail', async () => {
       await endSessions(here, 1_500);
       letADayPass();
       const errors = listenForErrors();

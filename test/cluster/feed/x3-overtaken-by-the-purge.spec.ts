@@ -42,7 +42,7 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
     const pass = (milliseconds: number): void =>
       [lagging, there].forEach((instance) => letTimePass(clockOf(instance), milliseconds));
 
-    it('is brought up to date, and keeps what it knew', async () => {
+    it('an instance that lags behind the purge is brought up to date, and keeps what it knew', async () => {
       await endSessions(there, 3);
       await follow(lagging);
       await there.logout.revokeKey('leaked');
@@ -57,7 +57,7 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
       expect(errors()).toEqual([]);
     });
 
-    it('does not miss what has just expired', async () => {
+    it('an instance that lags does not take a purged, expired event for a loss', async () => {
       await endSessions(there, 3);
       await follow(lagging);
       // Half a second ago, by the database; the index counts in whole seconds.
@@ -78,7 +78,7 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
       await restarted.close();
     });
 
-    it('does not miss a logout of a short-lived token that it saw pending and then numbered', async () => {
+    it('an instance that lags does not take the purged logout of a short-lived token, pending and then numbered, for a loss', async () => {
       const exp = Math.floor(clockOf(there).database() / 1000) + 5;
       const token = (jti: string): TokenClaims => {
         return { iss: ISSUER, sub: 'alice', jti, iat: exp - 60, exp };
@@ -113,7 +113,7 @@ describe('X3: an instance that the purge overtook loads again and merges', () =>
       expect(errors().filter((line) => line.includes('known live events'))).toEqual([]);
     });
 
-    it('takes a live event that is missing after that for a fork', async () => {
+    it('a live event that is missing after the purge is a fork', async () => {
       await endSessions(there, 2);
       pass(DAY);
       const [lost] = await endSessions(there, 1);

@@ -50,7 +50,7 @@ describeWithHints('a channel that anybody may write to', (kind) => {
     await eventually(() => heard.filter((payload) => payload === own).length > before);
   }
 
-  it('garbage changes nothing', async () => {
+  it('garbage on the channel changes nothing', async () => {
     const polls = await controlPolls(here);
     await tell(
       'x',
@@ -68,7 +68,7 @@ describeWithHints('a channel that anybody may write to', (kind) => {
     expect(here.revocation.status()).toMatchObject({ hint: 'listening', position: 0 });
   });
 
-  it('what is known already, again and in disorder, causes no poll', async () => {
+  it('known positions, repeated and out of order, cause no poll', async () => {
     const [sid = ''] = await endSessions(here, 1);
     await endSessions(here, 2);
     const polls = await controlPolls(here);
@@ -77,7 +77,7 @@ describeWithHints('a channel that anybody may write to', (kind) => {
     expect(knows(here, sid)).toBe(true);
   });
 
-  it('a flood of lies causes a bounded number of polls, and nothing else', async () => {
+  it('a flood of false notifications causes a bounded number of polls, and nothing else', async () => {
     const polls = await controlPolls(here);
     for (let second = 0; second < 2; second++) {
       for (let each = 0; each < 100; each++) {
@@ -95,7 +95,7 @@ describeWithHints('a channel that anybody may write to', (kind) => {
     expect(here.revocation.status().position).toBe(0);
   });
 
-  it('64 logouts at once are one message', async () => {
+  it('64 logouts at once send one message', async () => {
     await Promise.all(Array.from({ length: 64 }, () => endSessions(here, 1)));
     await eventually(() => heard.some((payload) => payload.endsWith(':64')));
     expect(heard.filter((payload) => !payload.startsWith(STRANGER))).toHaveLength(1);

@@ -36,20 +36,20 @@ run('PgBouncer in transaction mode between', () => {
     await database?.drop();
   });
 
-  it('the hint does not hear itself, says `polling only`, and what to do', async () => {
+  it('a listener behind PgBouncer does not hear itself, reports `polling only`, and says what to do', async () => {
     await eventually(() => here.revocation.status().hint === 'polling only');
     const said = warn.mock.calls.map(([message]) => String(message));
     expect(said.filter((line) => line.includes('postgresHint({ url })'))).toHaveLength(1);
   });
 
-  it('with a url straight to the server it listens, and hears those who cannot', async () => {
+  it('a listener with a url straight to the server hears those behind PgBouncer', async () => {
     await eventually(() => there.revocation.status().hint === 'listening');
     const wakeUp = jest.spyOn(pushOf(there), 'wakeUp');
     await here.logout.logout(await here.login());
     await eventually(() => wakeUp.mock.calls.length > 0);
   });
 
-  it('login, refresh, logout and the feed work', async () => {
+  it('login, refresh, logout and the feed work behind PgBouncer', async () => {
     const login = await here.sessions.login(async () => ({ subject: 'alice' }));
     const next = await there.sessions.refresh(login?.refreshToken ?? '');
     expect(await here.judge(next.accessToken)).toBe('active');
@@ -61,7 +61,7 @@ run('PgBouncer in transaction mode between', () => {
     });
   });
 
-  it('{ manager } works', async () => {
+  it('{ manager } works behind PgBouncer', async () => {
     const token = await here.login('bob');
     const receipt = await here.dataSource.transaction((manager) =>
       here.logout.logoutAll('bob', { manager }),
@@ -74,7 +74,7 @@ run('PgBouncer in transaction mode between', () => {
     expect(await there.judge(after)).toBe('active');
   });
 
-  it('account acts work', async () => {
+  it('acts on accounts work behind PgBouncer', async () => {
     const accounts = here.app.get(AccountService);
     const token = await here.login('carol');
     await accounts.lock('carol', '1m');
@@ -84,7 +84,7 @@ run('PgBouncer in transaction mode between', () => {
     expect(await there.judge(await there.login('carol'))).toBe('active');
   });
 
-  it('many at once, so that transactions change connections', async () => {
+  it('many concurrent logins and logouts work while PgBouncer switches connections', async () => {
     const tokens = await Promise.all(
       Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? here : there).login(`user ${i}`)),
     );

@@ -66,7 +66,7 @@ describe('the link of a hint', () => {
     await database?.drop();
   });
 
-  it('is connecting, and listens when it has heard itself', async () => {
+  it('the link is connecting, and listens once it has heard itself', async () => {
     bus.current.isDeaf = true;
     await start();
     expect(state()).toBe('connecting');
@@ -74,7 +74,7 @@ describe('the link of a hint', () => {
     expect(state()).toBe('listening');
   });
 
-  it('says once that it hears nothing, goes on trying, and recovers', async () => {
+  it('the link reports once that it hears nothing, keeps trying, and recovers', async () => {
     bus.current.isDeaf = true;
     await start();
     await eventually(() => bus.current.told.length > 0);
@@ -96,7 +96,7 @@ describe('the link of a hint', () => {
     expect(bus.current.closed).toBe(bus.current.attempts - 1);
   });
 
-  it('connects again when it is lost, and then tells what it could not', async () => {
+  it('the link reconnects when it is lost, and then sends what it could not send', async () => {
     await start();
     await eventually(() => state() === 'listening');
     bus.current.isAway = true;
@@ -111,7 +111,7 @@ describe('the link of a hint', () => {
     expect(bus.current.told.at(-1)).toMatch(/:3$/);
   });
 
-  it('asks itself after a silence, so that a dead connection does not pass for a quiet one', async () => {
+  it('the link tests itself after a silence, so that a dead connection is not taken for a quiet one', async () => {
     await start();
     await eventually(() => state() === 'listening');
     bus.current.isDeaf = true;
@@ -121,7 +121,7 @@ describe('the link of a hint', () => {
     expect(state()).toBe('polling only');
   });
 
-  it('a logout succeeds though nobody can be told, and the log of the application hears of it', async () => {
+  it('a logout succeeds although no instance can be notified, and the application log reports it', async () => {
     await start();
     await eventually(() => state() === 'listening');
     bus.current.isStuck = true;
@@ -134,7 +134,7 @@ describe('the link of a hint', () => {
 
 describe('a hint that can never work stops the boot', () => {
   describeOn([sqlite, mariadb], 'postgresHint', (kind) => {
-    it('says on what the log lives, and what to take instead', async () => {
+    it('postgresHint on another database stops the boot, and names the database and the alternative', async () => {
       const database = await kind.migrated();
       const starting = startInstance(database, { options: { hint: postgresHint() } });
       await expect(starting).rejects.toThrow(AuthWiringError);
@@ -143,7 +143,7 @@ describe('a hint that can never work stops the boot', () => {
     });
   });
 
-  it('says which package to install', async () => {
+  it('a missing driver stops the boot with the name of its package', async () => {
     const missing = Object.assign(new Error("Cannot find package 'redis' imported from …"), {
       code: 'ERR_MODULE_NOT_FOUND',
     });
@@ -160,7 +160,7 @@ describe('a hint that can never work stops the boot', () => {
     ['redis without a url', () => redisHint({ url: process.env['NOT_SET'] as string })],
     ['nats', () => natsHint({ servers: process.env['NOT_SET'] as string })],
     ['postgres', () => postgresHint({ url: 'mysql://a:geheim@b' })],
-  ])('%s: a wrong address is refused where it is written, unsaid', (_, make) => {
+  ])('%s: a wrong address stops at its option, and the error does not repeat it', (_, make) => {
     expect(make).toThrow(AuthWiringError);
     expect(make).not.toThrow('geheim');
   });

@@ -31,7 +31,7 @@ describe.each(kinds)('a %s that takes connections and says nothing', (_, hintTo)
     server.close();
   });
 
-  it('is given up, and no socket stays open for each attempt', async () => {
+  it('a server that accepts connections and never answers is given up, and no socket stays open for each attempt', async () => {
     const { port } = server.address() as AddressInfo;
     const context: HintContext = {
       channel: 'nestjs_logout_test',

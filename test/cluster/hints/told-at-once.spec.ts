@@ -29,7 +29,7 @@ describeWithHints('a hint', (kind) => {
     await database?.drop();
   });
 
-  it('makes a logout hold elsewhere before anybody polls by himself', async () => {
+  it('a push notification makes a logout take effect elsewhere before any scheduled poll', async () => {
     const token = await here.login();
     expect(await there.judge(token)).toBe('active');
     await here.logout.logout(token);
@@ -37,7 +37,7 @@ describeWithHints('a hint', (kind) => {
     expect(await there.judge(token)).toBe('session_ended');
   });
 
-  it('costs the one who sent it no poll', async () => {
+  it('a push notification costs its sender no poll', async () => {
     const polls = await controlPolls(here);
     const [sid = ''] = await endSessions(here, 1);
     await eventually(() => knows(there, sid));
@@ -46,7 +46,7 @@ describeWithHints('a hint', (kind) => {
     expect(polls.count).toBe(1);
   });
 
-  it('is followed by one poll when many come at once', async () => {
+  it('many push notifications at once cause one poll', async () => {
     const polls = await controlPolls(there);
     for (let round = 0; round < 20; round++) await endSessions(here, 1);
     const [last = ''] = await endSessions(here, 1);

@@ -41,7 +41,7 @@ describe('connections on one instance, and what is ended on another', () => {
     ['ws', '4401 session_ended'],
     ['graphql-ws', '4401 session_ended'],
     ['subscription', undefined],
-  ] as const)('%s ends on a password change elsewhere and says why', async (kind, why) => {
+  ] as const)('%s ends after a password change elsewhere, and reports why', async (kind, why) => {
     const [kept, ended] = [await there.login(kind), await there.login(kind)];
     await heard();
     const open = await server.connect(kind, kept);
@@ -82,14 +82,14 @@ describe('connections on one instance, and what is ended on another', () => {
     ['no token', undefined, 'token_missing'],
     ['an object', { token: 'x' }, 'token_malformed'],
     ['rubbish', 'x'.repeat(9_000), 'token_malformed'],
-  ])('socket.io: a handshake with %s is refused by its code', async (_, token, code) => {
+  ])('socket.io: a handshake with %s is refused with its code', async (_, token, code) => {
     const connection = await server.connect('socket.io', token as string);
     await eventually(() => !connection.isOpen);
     expect(connection.why).toMatchObject({ status: 'error', code });
     expect(watched()).toBe(0);
   });
 
-  it('ws: an ended token is refused at the handshake, and a socket that left is not watched', async () => {
+  it('ws: an expired or revoked token is refused at the handshake, and a closed socket is not watched', async () => {
     const token = await here.login('bob');
     const [early] = [await server.connect('ws', token)];
     early.close();
@@ -107,7 +107,7 @@ describe('connections on one instance, and what is ended on another', () => {
     expect(watched()).toBe(0);
   });
 
-  it('closes all of them within the lease while freshness cannot be proven', async () => {
+  it('all connections close within the lease while freshness cannot be proven', async () => {
     const token = await here.login('stale');
     const all = await Promise.all(KINDS.map((kind) => server.connect(kind, token)));
     const polls = await controlPolls(here);

@@ -131,7 +131,7 @@ describe.each(['express', 'fastify'] as const)('an open answer on %s', (platform
   const get = (path: string, token: string): Promise<Response> =>
     fetch(`${url}/${path}`, { headers: { authorization: `Bearer ${token}` } });
 
-  it('of @Sse() completes after a logout on another instance; the reconnect gets the 401', async () => {
+  it('an @Sse() answer completes after a logout on another instance, and the reconnect gets 401', async () => {
     const [mine, other] = [await here.login('alice'), await here.login('alice')];
     const [ended, kept] = [
       await Stream.open(`${url}/events`, mine),
@@ -148,7 +148,7 @@ describe.each(['express', 'fastify'] as const)('an open answer on %s', (platform
     await eventually(() => watched() === 0);
   });
 
-  it('of @Sse() tells why, where it is asked to end with an error', async () => {
+  it('an @Sse() answer fails with the reason if the option asks for an error', async () => {
     const token = await here.login('bob');
     const stream = await Stream.open(`${url}/failing-events`, token);
     await here.logout.logoutAll('bob', { reason: 'password_changed' });
@@ -157,7 +157,7 @@ describe.each(['express', 'fastify'] as const)('an open answer on %s', (platform
     expect(stream.text).toContain('The session has ended.');
   });
 
-  it('has a signal that says code and reason', async () => {
+  it('the signal of an open answer has code and reason', async () => {
     const token = await here.login('carol');
     const waiting = get('wait', token);
     const lenient = get('lenient', token);
@@ -168,7 +168,7 @@ describe.each(['express', 'fastify'] as const)('an open answer on %s', (platform
     expect(await (await lenient).json()).toEqual({ code: 'session_ended' });
   });
 
-  it('ends when its token expires', async () => {
+  it('an open answer ends when its token expires', async () => {
     const token = await here.login('dora');
     const stream = await Stream.open(`${url}/events`, token);
     const clock = here.clock as TestClock;
@@ -178,7 +178,7 @@ describe.each(['express', 'fastify'] as const)('an open answer on %s', (platform
     expect(await (await get('events', token)).json()).toMatchObject({ code: 'token_expired' });
   });
 
-  it('leaves nothing watched after it was closed, by its handler or by the client', async () => {
+  it('no watch is left after an open answer was closed, by its handler or by the client', async () => {
     const token = await here.login('erin');
     for (let i = 0; i < 20; i++)
       expect(await (await get('quick', token)).json()).toEqual({ aborted: false });
@@ -192,7 +192,7 @@ describe.each(['express', 'fastify'] as const)('an open answer on %s', (platform
     expect(StreamsController.aborted).toEqual([]);
   });
 
-  it('of an anonymous request is not watched', async () => {
+  it('the open answer of an anonymous request is not watched', async () => {
     const response = await fetch(`${url}/anonymous`);
     expect(await response.json()).toEqual({ aborted: false });
     expect(watched()).toBe(0);

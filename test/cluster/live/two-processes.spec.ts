@@ -34,7 +34,7 @@ describeOn(serverKinds, 'connections of another process', (kind) => {
   const areOver = (all: Connection[]): boolean => all.every(({ isOpen }) => !isOpen);
   const close = (all: Connection[]): void => all.forEach((each) => each.close());
 
-  it('end after a logout, a password change and a lock here, and no others do', async () => {
+  it('connections of another process end after a logout, a password change and a lock here, and no others do', async () => {
     const accounts = here.app.get(AccountService);
     const [bystander, kept] = [await here.login('bystander'), await here.login('bob')];
     const [untouched, spared] = [await connectAll(bystander), await connectAll(kept)];

@@ -39,7 +39,7 @@ describe('follow: false: a process that only writes', () => {
       database = await kind.migrated();
     });
 
-    it('makes the tables, says so once, and registers how long its tokens live and no staleness', async () => {
+    it('a writer creates the tables, logs so once, and registers the lifetime of its tokens but no staleness', async () => {
       const log = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
       worker = await startWorker({ accessTokenTtl: '1h', whenStale: { staleFor: '1m' } });
       expect(log.mock.calls.flat()).toContainEqual(expect.stringContaining('follow: false'));
@@ -50,7 +50,7 @@ describe('follow: false: a process that only writes', () => {
       expect(Number(head?.['max_staleness'])).toBe(0);
     });
 
-    it('neither polls nor purges, however long it runs, and keeps nothing in memory', async () => {
+    it('a writer never polls or purges, and keeps no revocations in memory', async () => {
       worker = await startWorker();
       const { database: log } = await worker.open();
       const poll = jest.spyOn(log, 'poll');
@@ -76,7 +76,7 @@ describe('follow: false: a process that only writes', () => {
       });
     });
 
-    it('answers 503 at every guard, at once, whatever a policy says', async () => {
+    it('a writer answers 503 at every guard at once, whatever the policy', async () => {
       worker = await startWorker({ whenStale: 'open', overrideCeiling: 'open', staleWait: '10s' });
       await worker.app.listen(0, '127.0.0.1');
       const token = await worker.login();
@@ -91,7 +91,7 @@ describe('follow: false: a process that only writes', () => {
       ).toThrow(/follow: false/);
     });
 
-    it('logs in, refreshes, locks and logs out, and the others hear', async () => {
+    it('a writer logs in, refreshes, locks and logs out, and other instances follow it', async () => {
       worker = await startWorker();
       api = await startInstance(database, { clock: new TestClock(), options: { maxStaleness: 7 } });
       const login = await worker.sessions.login(async () => ({ subject: 'alice' }));
@@ -109,7 +109,7 @@ describe('follow: false: a process that only writes', () => {
       expect(await registered(worker)).toBe(7_000);
     });
 
-    it('tells in a transaction of the caller what the others have registered', async () => {
+    it('a writer reports the registered bound in a transaction of the caller', async () => {
       worker = await startWorker();
       api = await startInstance(database, { clock: new TestClock(), options: { maxStaleness: 7 } });
       const token = await api.login('alice');
@@ -152,7 +152,7 @@ describe('follow: false: a process that only writes', () => {
     };
 
     it.each(['cut', 'swallow answer'] as const)(
-      'settles it without a poll once the database is back (%s)',
+      'a writer settles an in-doubt commit without a poll once the database is back (%s)',
       async (fate) => {
         const token = await loseOne(fate);
         await stopPretending();
@@ -166,7 +166,7 @@ describe('follow: false: a process that only writes', () => {
       },
     );
 
-    it('settles it by its own timer', async () => {
+    it('a writer settles an in-doubt commit by its own timer', async () => {
       jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
       await loseOne('cut');
       await stopPretending();
@@ -176,7 +176,7 @@ describe('follow: false: a process that only writes', () => {
       });
     });
 
-    it('settles it before it ends', async () => {
+    it('a writer settles an in-doubt commit before it shuts down', async () => {
       await loseOne('cut');
       await stopPretending();
       await worker.app.close();

@@ -53,7 +53,7 @@ describe('observe: decides, tells and lets pass, until a date', () => {
     const observed = (): unknown[] =>
       events.filter(({ type }) => type === 'observed').map(({ reason }) => reason);
 
-    it('lets pass what is revoked or cannot be told, and says with what it would have been refused', async () => {
+    it('observe mode accepts requests with revoked or undecided tokens, and reports each refusal it would have sent', async () => {
       const ended = await here.login('alice');
       const token = await here.login('bob');
       await here.logout.logout(ended);
@@ -70,7 +70,7 @@ describe('observe: decides, tells and lets pass, until a date', () => {
       expect(warned().filter((line) => line.includes('(observe)')).length).toBeLessThanOrEqual(2);
     });
 
-    it('enforces by itself when its time is over', async () => {
+    it('observe mode enforces by itself when its time is over', async () => {
       const ended = await here.login('alice');
       await here.logout.logout(ended);
       expect(here.revocation.status().observingUntil).toBeInstanceOf(Date);
@@ -82,7 +82,7 @@ describe('observe: decides, tells and lets pass, until a date', () => {
       expect(here.revocation.status().observingUntil).toBeNull();
     });
 
-    it('enforces everything else: expiry, signature, and the refresh of what has ended', async () => {
+    it('observe mode enforces everything else: expiry, signature, and the refresh of an ended session', async () => {
       const login = await here.sessions.login(async () => ({ subject: 'alice' }));
       await here.logout.logout(login?.accessToken ?? '');
       await expect(here.sessions.refresh(login?.refreshToken ?? '')).rejects.toMatchObject({
@@ -95,7 +95,7 @@ describe('observe: decides, tells and lets pass, until a date', () => {
       );
     });
 
-    it('answers 503 before the first load: until then no receipt knows of it', async () => {
+    it('observe mode answers 503 before the first load, because no receipt includes its bound yet', async () => {
       const before = await TcpProxy.before(database);
       before.proxy.refuse();
       const cold = await startInstance(database, {

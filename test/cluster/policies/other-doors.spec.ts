@@ -88,7 +88,7 @@ describe('the failure policy behind the other doors', () => {
     expect([await status('plain'), await status('strict')]).toEqual([200, 401]);
   });
 
-  it('TokenService.verify() and assertActive() take a policy that was there at boot', async () => {
+  it('TokenService.verify() and assertActive() accept a policy that was there at boot', async () => {
     await loseDatabase();
     const events = listen(here);
     const whenStale = { staleFor: '2m' };

@@ -62,7 +62,7 @@ describe('override(): what an operator loosens without a deploy and without the 
       await database?.drop();
     });
 
-    it('takes what has no say of its own and what was loosened by name, and never the others', async () => {
+    it('an override applies to routes without a policy and to those with a looser one, and to no others', async () => {
       await start({ overrideCeiling: '1h' });
       expect(await statusOfAll(url, token)).toEqual(all(503, now));
       override();
@@ -88,7 +88,7 @@ describe('override(): what an operator loosens without a deploy and without the 
       expect(await statusOfAll(url, token)).toEqual(all(503, now));
     });
 
-    it('ends by itself, by the clock that is first', async () => {
+    it('an override expires by itself, by the faster clock', async () => {
       await start({ overrideCeiling: 'open' });
       override({ staleFor: 'open', until: ahead(60_000) });
       age(here, 59_000);
@@ -105,7 +105,7 @@ describe('override(): what an operator loosens without a deploy and without the 
       expect(warned()).toContainEqual(expect.stringContaining('The override of dora has expired'));
     });
 
-    it('ends in time though its timer is late and the host’s clock was set back', async () => {
+    it('an override expires in time even if its timer is late and the host’s clock was set back', async () => {
       await start({ overrideCeiling: '1h' });
       clockOf(here).skewWall(3_600_000);
       const schedule = jest.spyOn(here.clock, 'schedule').mockReturnValue(() => undefined);
@@ -118,7 +118,7 @@ describe('override(): what an operator loosens without a deploy and without the 
       schedule.mockRestore();
     });
 
-    it('writes the name of an actor on one line of the log, whatever is in it', async () => {
+    it('an override writes the name of its actor on one line of the log, whatever the name contains', async () => {
       await start({ overrideCeiling: '1h' });
       override({ actor: 'dora\u202eroot' });
       here.revocation.endOverride('emil\u202eroot');
@@ -126,7 +126,7 @@ describe('override(): what an operator loosens without a deploy and without the 
       expect(warned()).toContainEqual(expect.stringContaining('emil\\u{202e}root ended'));
     });
 
-    it('is ended by name, and replaced by the next one', async () => {
+    it('an override is cleared by name, and replaced by the next one', async () => {
       await start({ overrideCeiling: '1h' });
       override();
       override({ staleFor: '10m', actor: 'emil' });
@@ -147,7 +147,7 @@ describe('override(): what an operator loosens without a deploy and without the 
         .filter(({ type }) => type === 'staleness_override')
         .map(({ reason, actor }) => [reason, actor]);
 
-    it('opens nothing after the log contradicted it', async () => {
+    it('an override opens nothing after the log contradicted what the instance knew', async () => {
       await start({ overrideCeiling: 'open' });
       override({ staleFor: 'open' });
       const spy = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
@@ -162,12 +162,12 @@ describe('override(): what an operator loosens without a deploy and without the 
       spy.mockRestore();
     });
 
-    it('is an error without a ceiling, and above it, that names the option', async () => {
+    it('an override without a ceiling, or above it, is an error that names the option', async () => {
       await start();
       expect(() => override()).toThrow(/overrideCeiling/);
     });
 
-    it('is refused without an end, a bound or a name', async () => {
+    it('an override without an end, a bound or a name is refused', async () => {
       await start({ overrideCeiling: '1h' });
       expect(() => override({ staleFor: '61m' })).toThrow(/overrideCeiling \(3600 s\)/);
       expect(() => override({ staleFor: 'open' })).toThrow(/overrideCeiling/);

@@ -54,7 +54,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
       await database?.drop();
     });
 
-    it('answers by the route’s policy, and never lets in what is known to be revoked', async () => {
+    it('the policy of the route decides, and never accepts a token that is known to be revoked', async () => {
       await start();
       await follow(here);
       expect(await statusOfAll(url, token)).toEqual(all(200));
@@ -80,7 +80,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
       expect(await statusOfAll(url, ended)).toEqual(all(401));
     });
 
-    it('what was logged out elsewhere meanwhile is accepted by its policy, told, and refused after the next proof', async () => {
+    it('a token that was logged out elsewhere meanwhile is accepted by the policy and reported, and refused after the next proof', async () => {
       await start();
       await follow(here);
       await cutOff(here, proxy);
@@ -101,7 +101,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
     // The rest knows neither platform nor database.
     if (kind.name !== 'PostgreSQL') return;
 
-    it('the module’s own policy loosens what says nothing itself', async () => {
+    it('the policy of the module applies to routes without one', async () => {
       await start({ whenStale: { staleFor: '30s' } });
       await follow(here);
       await cutOff(here, proxy);
@@ -117,7 +117,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
       });
     });
 
-    it('opens nothing before the first complete load (P4)', async () => {
+    it('a policy opens nothing before the first complete load (P4)', async () => {
       const before = await TcpProxy.before(database);
       proxy = before.proxy;
       proxy.refuse();
@@ -141,7 +141,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
       expect((await statusOfAll(url, token))['open']).toBe(200);
     });
 
-    it('opens nothing after the log contradicted it, until the next proof', async () => {
+    it('a policy opens nothing after the log contradicted the index, until the next proof', async () => {
       await start({ whenStale: 'open' });
       listenForErrors();
       await follow(here);
@@ -161,7 +161,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
       expect(await statusOfAll(url, token)).toEqual(all(200));
     });
 
-    it('opens nothing for a token whose own logout nobody knows the outcome of (W4)', async () => {
+    it('a policy opens nothing for a token whose own logout is in doubt (W4)', async () => {
       await start({ whenStale: 'open' });
       await follow(here);
       const lost = loseCommit(proxy, 'cut');
@@ -177,7 +177,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
       await reconnect(proxy, here);
     });
 
-    it('opens nothing for a token that is ahead of the log after a proof (G5)', async () => {
+    it('a policy opens nothing for a token that is ahead of the log after a proof (G5)', async () => {
       await start({ whenStale: 'open' });
       const since = { position: 1_000, now: there.clock.wall() };
       const lost = await there.sessions.login({ subject: 'alice' }, { since });
@@ -185,7 +185,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
       expect(await here.judge(lost.accessToken)).toBe('revocation_state_unknown');
     });
 
-    it('waits for staleWait, and no longer, when the database hangs instead of hanging up', async () => {
+    it('a request waits for staleWait and no longer when the database hangs', async () => {
       await start({ staleWait: '250ms' });
       await follow(here);
       proxy.freeze();
@@ -200,7 +200,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
       proxy.thaw();
     });
 
-    it('lets in by its policy who logged in elsewhere while it was cut off', async () => {
+    it('a policy accepts a user who logged in elsewhere while this instance was cut off', async () => {
       await start();
       await follow(here);
       await cutOff(here, proxy);
@@ -212,7 +212,7 @@ describe('@WhenStale(): what becomes of requests while nothing can be proven', (
       );
     });
 
-    it('logs out and refreshes as ever where the database allows', async () => {
+    it('logout and refresh work as usual where the database allows', async () => {
       await start({ whenStale: 'open' });
       await follow(here);
       const login = await here.sessions.login(async () => ({ subject: 'carol' }));

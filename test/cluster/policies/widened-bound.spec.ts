@@ -85,7 +85,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       expect(within).toBe(widest === UNBOUNDED ? Infinity : widest / 1000);
     });
 
-    it('counts in the receipts of the others, also in a transaction', async () => {
+    it('the wider bound counts in the receipts of other instances, also in a transaction', async () => {
       const here = await start();
       await start({ providers: [Gateway] });
       expect((await here.logout.logoutSession('one')).effectiveEverywhereWithin).toBe(120);
@@ -96,7 +96,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       expect(receipt.effectiveEverywhereWithin).toBe(120);
     });
 
-    it('is waited for by wait: everywhere', async () => {
+    it('wait: everywhere waits for the wider bound', async () => {
       const here = await start();
       await start({ providers: [Gateway] });
       const schedule = jest.spyOn(here.clock, 'schedule');
@@ -108,7 +108,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       expect((await waiting).effectiveEverywhereWithin).toBe(120);
     });
 
-    it('makes wait an error before anything is written, where this instance is unbounded', async () => {
+    it('wait is an error before anything is written if this instance is unbounded', async () => {
       const here = await start({ providers: [OpenGateway] });
       const waiting = here.logout.logoutSession('one', { wait: 'everywhere' });
       await expect(waiting).rejects.toThrow(/this instance has registered.*Nothing was ended/);
@@ -116,7 +116,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       expect(await readEvents(here.dataSource)).toEqual([]);
     });
 
-    it('makes wait an error where another instance is, and the logout counts', async () => {
+    it('wait is an error if another instance is unbounded, and the logout takes effect', async () => {
       const here = await start();
       await start({ providers: [OpenGateway] });
       const token = await here.login();
@@ -125,7 +125,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       expect(await here.judge(token)).toBe('session_ended');
     });
 
-    it('is repaired by the next poll when a fail-over lost it, and nothing is accepted by it before', async () => {
+    it('the next poll registers a bound that a fail-over lost, and no request is accepted by it before', async () => {
       const here = await start({ providers: [Gateway] });
       await here.dataSource.query('UPDATE auth_head SET max_staleness = 5000');
       await follow(here);
@@ -138,7 +138,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       database = await databaseKinds[0].migrated();
     });
 
-    it('is refused where it is wider, fresh or not, and never widens anything silently', async () => {
+    it('a policy that was not there at boot is refused if it is wider, and never widens the bound', async () => {
       const here = await start({ providers: [Gateway] });
       const token = await here.login();
       const verify = (whenStale: 'open' | { staleFor: string }): Promise<unknown> =>
@@ -150,7 +150,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       expect(await registered(here)).toBe(120_000);
     });
 
-    it('is refused once observing is over, though no poll has come since', async () => {
+    it('a policy that was not there at boot is refused once observe mode is over, even before the next poll', async () => {
       const until = new Date(Date.now() + 3_600_000);
       const here = await start({ options: { observe: { until }, accessTokenTtl: '1d' } });
       const token = await here.login();
@@ -161,7 +161,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       await expect(verify()).rejects.toThrow(/wider than what.*registered/);
     });
 
-    it('contradicts strict', async () => {
+    it('a policy contradicts strict', async () => {
       const here = await start({ providers: [Gateway] });
       const claims = claimsIn(await here.login()) as { iss?: string };
       const judged = here.revocation.assertActive(claims, {
@@ -194,7 +194,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
       await expect(start(settings)).rejects.toThrow(message);
     });
 
-    it('an open route in production that nobody answers for', async () => {
+    it('an open route in production stops the boot if no one is named as responsible', async () => {
       process.env['NODE_ENV'] = 'production';
       await expect(start({ providers: [OpenGateway] })).rejects.toThrow(
         /'open' of OpenGateway\.handle.*openAcknowledgedBy/s,

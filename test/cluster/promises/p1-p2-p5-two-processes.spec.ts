@@ -33,7 +33,7 @@ describeOn(serverKinds, 'two processes', (kind) => {
     await database?.drop();
   });
 
-  it('P1 local: the instance that answered 204 refuses from then on', async () => {
+  it('P1 local: the instance that answered 204 refuses the token from then on', async () => {
     for (let round = 0; round < 20; round++) {
       const token = mintToken();
       expect(await one.me(token)).toBe(200);
@@ -42,7 +42,7 @@ describeOn(serverKinds, 'two processes', (kind) => {
     }
   });
 
-  it('P2 bounded: the other instance refuses what is sent after the bound', async () => {
+  it('P2 bounded: the other instance refuses every request that is sent after the bound', async () => {
     const tokens = Array.from({ length: 20 }, () => mintToken());
     for (const token of tokens) expect(await other.me(token)).toBe(200);
     for (const token of tokens) expect(await one.logout(token)).toBe(204);
@@ -56,7 +56,7 @@ describeOn(serverKinds, 'two processes', (kind) => {
     await expectEventually(401, () => other.me(tokens[0] ?? ''));
   });
 
-  it('P2 bounded: the other instance follows by itself, also when nobody asks it anything', async () => {
+  it('P2 bounded: the other instance follows by itself, also without requests', async () => {
     expect(await one.logout(mintToken())).toBe(204);
     // Not the position of the one: it follows its own writes with its next poll.
     const log = await new DataSource(database.options).initialize();
@@ -65,7 +65,7 @@ describeOn(serverKinds, 'two processes', (kind) => {
     expect(await positionOf(other)).toBe(goal);
   });
 
-  it('P2 bounded: so it is for logout-all, and a new login is good on both', async () => {
+  it('P2 bounded: logout-all takes effect on the other instance too, and a new login is accepted by both', async () => {
     const old = mintToken({ sub: 'bob' });
     expect((await one.post('/auth/logout-all', { token: old })).status).toBe(204);
     const renewed = await one.login('bob');
@@ -89,7 +89,7 @@ describeOn(serverKinds, 'two processes', (kind) => {
     await expectEventually(200, () => other.me(spared));
   });
 
-  it('P5 durable: both processes killed and started again still refuse', async () => {
+  it('P5 durable: both processes still refuse after a kill and a restart', async () => {
     const ended = Array.from({ length: 10 }, () => mintToken());
     const spared = mintToken();
     for (const token of ended) expect(await one.logout(token)).toBe(204);

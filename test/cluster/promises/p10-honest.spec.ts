@@ -75,10 +75,10 @@ describeOn([postgres], 'P10 honest: a logout that could not be stored', (kind) =
     jest.restoreAllMocks();
   });
 
-  it('in one statement is 503 storage_unavailable, whatever fails, and works when sent again', () =>
+  it('a logout in one statement answers 503 storage_unavailable whatever fails, and succeeds when sent again', () =>
     observeAll(faults));
 
-  it('in several statements is so, whichever of them fails', () => {
+  it('a logout in several statements answers 503 whichever of them fails', () => {
     jest.spyOn(AppendAtOnce.prototype, 'run').mockResolvedValue(undefined);
     return observeAll([cutAt('BEGIN', /BEGIN/), ...faults]);
   });
@@ -131,7 +131,7 @@ describeOn([postgres], 'P10 honest: a logout that could not be stored', (kind) =
 });
 
 describeOn([sqlite], 'P10 honest: a logout that could not be stored', (kind) => {
-  it('is 503 where the table is gone', async () => {
+  it('a logout answers 503 if the table is gone', async () => {
     const database = await kind.migrated();
     const settings = readSettings({ DATABASE_URL: database.url, AUTH_SECRET: SHARED_SECRET });
     const app = await createApp(settings, []);

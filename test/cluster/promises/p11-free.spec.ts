@@ -78,7 +78,7 @@ describe.each(['express', 'fastify'] as const)('P11 free with %s', (platform) =>
         }).once('error', reject);
       });
 
-    it(`${2 * ROUNDS} requests send nothing to the database and connect to nobody`, async () => {
+    it(`${2 * ROUNDS} requests send nothing to the database and open no connection`, async () => {
       const [good, ended] = [await instance.login('alice'), await instance.login('bob')];
       await instance.logout.logout(ended);
       expect(await read(good)).toBe(200);

@@ -72,7 +72,7 @@ describeOn(serverKinds, 'a process that loses its database', (kind) => {
     expect(await instance.me(spared)).toBe(200);
   });
 
-  it('P3 fails closed: unknown is 503, known to be revoked is 401, and it heals by itself', async () => {
+  it('P3 fails closed: undecided tokens get 503, tokens known to be revoked 401, and it recovers by itself', async () => {
     expect(await instance.logout(ended)).toBe(204);
     proxy.refuse();
     await until(() => instance.get('/me', spared), 503);
@@ -91,7 +91,7 @@ describeOn(serverKinds, 'a process that loses its database', (kind) => {
     expect(await instance.me(ended)).toBe(401);
   });
 
-  it('P3 fails closed: also when the database hangs instead of hanging up', async () => {
+  it('P3 fails closed: undecided tokens get 503 also when the database hangs', async () => {
     proxy.freeze();
     await until(() => instance.get('/me', spared), 503);
     expectUnknown(await instance.get('/me', spared));
@@ -100,7 +100,7 @@ describeOn(serverKinds, 'a process that loses its database', (kind) => {
     await until(() => instance.get('/me', spared), 200);
   });
 
-  it('P10 honest: a logout and a login are 503 meanwhile, and good afterwards', async () => {
+  it('P10 honest: logout and login answer 503 while the database is away, and succeed afterwards', async () => {
     const token = mintToken();
     proxy.refuse();
     const [logout, login] = await Promise.all([

@@ -62,7 +62,7 @@ describeOn([postgres], 'P6 monotone: what was refused once is never accepted aga
     }
   }
 
-  it('through a database that is away and comes back', async () => {
+  it('a refused token stays refused while the database is away and after it comes back', async () => {
     const tokens = await endTokens();
     for (let round = 0; round < 3; round++) {
       proxy.refuse();
@@ -74,7 +74,7 @@ describeOn([postgres], 'P6 monotone: what was refused once is never accepted aga
     }
   });
 
-  it('through a purge and the reload that it forces, and a start', async () => {
+  it('a refused token stays refused through a purge, the reload that it forces, and a restart', async () => {
     const first = await endTokens();
     proxy.refuse();
     clock.advance(50 * MINUTE);
@@ -94,7 +94,7 @@ describeOn([postgres], 'P6 monotone: what was refused once is never accepted aga
     await late.close();
   });
 
-  it('through a history that the database has lost', async () => {
+  it('a refused token stays refused through a history that the database has lost', async () => {
     const tokens = await endTokens();
     const survivor = await writer.login('dora');
     const lost = await writer.login('erin');

@@ -32,7 +32,7 @@ describeOn(serverKinds, "P7 everywhere: wait: 'everywhere'", (kind) => {
     await database?.drop();
   });
 
-  it('resolves only when an instance that hears nothing can accept no more', async () => {
+  it('wait: everywhere resolves only when an instance that hears nothing can no longer accept the token', async () => {
     const token = await writer.login();
     await deaf.feed.strictProof();
     expect(await deaf.judge(token)).toBe('active');
@@ -62,7 +62,7 @@ describeOn(serverKinds, "P7 everywhere: wait: 'everywhere'", (kind) => {
     proxy.admit();
   });
 
-  it('resolves no sooner than the bound, even where everybody has followed', async () => {
+  it('wait: everywhere resolves no sooner than the bound, even if all instances have followed', async () => {
     const token = await writer.login();
     let isDone = false;
     const logout = writer.logout.logout(token, { wait: 'everywhere' }).then(() => (isDone = true));

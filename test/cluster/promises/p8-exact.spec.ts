@@ -58,7 +58,7 @@ describeOn(databaseKinds, 'P8 exact', (kind) => {
       }
     });
 
-  it('2,000 tokens stay good while 2,000 others of the same accounts are ended', async () => {
+  it('2,000 tokens stay valid while 2,000 others of the same accounts are revoked', async () => {
     const ended = Array.from({ length: MANY }, (_, index) => claimsOf(`account ${index}`));
     const spared = ended.map(({ sub }) => claimsOf(sub));
     const away = ended.filter((_, index) => index % 10 === 0).map(({ sub }) => `no ${sub}`);
@@ -77,7 +77,7 @@ describeOn(databaseKinds, 'P8 exact', (kind) => {
     }
   });
 
-  it('two issuers use the same ids: ending the one token spares the other', async () => {
+  it('two issuers use the same ids, and revoking the token of one spares the other', async () => {
     const ours = claimsOf('shared');
     const { sid: _, gen: __, ...foreign } = { ...ours, iss: PARTNER };
     await writer.logout.logout(foreign);

@@ -72,7 +72,10 @@ export const SHOWN: Readonly<Record<string, readonly Evidence[]>> = {
     },
   ],
   '`@RevocationSignal()`': [
-    { test: 'cluster/live/streams.spec.ts: has a signal that says code and reason', rows: HTTP },
+    {
+      test: 'cluster/live/streams.spec.ts: the signal of an open answer has code and reason',
+      rows: HTTP,
+    },
   ],
   '`AccessTokenGuard`, opaque tokens': [
     { test: 'e2e/access-token-guard.spec.ts: AT-04 opaque token and allowlist', rows: HTTP },

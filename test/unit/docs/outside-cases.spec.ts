@@ -41,7 +41,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '10',
     'a dead connection after a freeze costs one reconnect, not a 503',
-    'cluster/feed/s1-own-connection.spec.ts: is one statement late when its socket has died',
+    'cluster/feed/s1-own-connection.spec.ts: a poll whose socket has died is sent again on a new connection',
   ],
   [
     '12',
