@@ -84,7 +84,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     5,
     'no session of a client is found',
-    'cluster/sessions/logout-scopes.spec.ts: end for the client alone',
+    'cluster/sessions/logout-scopes.spec.ts: the sessions of one client end on every instance',
     edit('sessions/session-scope', 'session.client === scope.client', 'false'),
   ),
   row(
@@ -122,7 +122,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     11,
     'a storage error is swallowed',
-    'cluster/promises/p10-honest.spec.ts: a logout in one statement answers 503 storage_unavailable whatever fails, and succeeds when sent again',
+    'cluster/promises/p10-honest.spec.ts: a logout in one statement answers 503 storage_unavailable whatever fails',
     edit(
       'revocation/log/revocation-log.service',
       'throw storageUnavailable((error instanceof StorageFailure',
@@ -172,7 +172,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     21,
     'a route’s freshness is ignored',
-    'cluster/policies/when-stale.spec.ts: the policy of the route decides, and never accepts a token that is known to be revoked',
+    'cluster/policies/when-stale.spec.ts: the policy of the route decides, and never accepts a token that is',
     edit(DECIDER, 'Math.min(freshness * 1000, maxStaleness)', 'maxStaleness'),
   ),
   row(
@@ -184,13 +184,13 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     23,
     'a route’s policy is ignored',
-    'cluster/policies/when-stale.spec.ts: the policy of the route decides, and never accepts a token that is known to be revoked',
+    'cluster/policies/when-stale.spec.ts: the policy of the route decides, and never accepts a token that is',
     edit(DECIDER, 'return this.policies.upTo(policy);', 'return NEVER;'),
   ),
   row(
     24,
     'an event is kept too short',
-    'cluster/protocol/w3-retention.spec.ts: refuses after a purge',
+    'cluster/protocol/w3-retention.spec.ts: a token is refused after a purge and a restart while any instance',
     edit(
       'revocation/log/retention',
       'export const RETENTION_MARGIN = 2 * LARGEST_TOLERANCE;',
@@ -200,7 +200,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     26,
     'a refresh token does not change',
-    `${REFRESH}: gives the next pair`,
+    `${REFRESH}: a refresh returns the next pair`,
     edit(
       'sessions/refresh.service',
       'const successor = this.lookup.issue();',
@@ -223,19 +223,19 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     30,
     'retries are not counted',
-    `${REFRESH}: after the retries that were allowed`,
+    `${REFRESH}: without a grace the second use ends the session`,
     edit(REUSE, 'if (presented.retries < options.refreshGraceRetries) {', 'if (true) {'),
   ),
   row(
     31,
     'every reuse is of one class',
-    `${REFRESH}: tells an orphaned and a stale reuse apart`,
+    `${REFRESH}: reuse reports tell an orphaned and a stale token apart`,
     edit(REUSE, "return steps === 2 ? 'orphaned' : 'stale';", "return 'stale';"),
   ),
   row(
     32,
     'no key proves that a retry is a retry',
-    'cluster/sessions/lost-answers.spec.ts: gives a retry the same successor days after the grace',
+    'cluster/sessions/lost-answers.spec.ts: a retry with the key gets the same successor days after the grace',
     edit(REUSE, 'return retryDigest !== null && retryDigest === presented;', 'return false;'),
   ),
   row(
@@ -287,13 +287,13 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     40,
     'a session was last seen at its login',
-    'cluster/sessions/last-seen.spec.ts: when, from where and by what it was last seen',
+    'cluster/sessions/last-seen.spec.ts: the list of sessions shows the login, and later when, from where and by',
     edit(ROTATE, 'lastSeenAt: now,', 'lastSeenAt: session.lastSeenAt,'),
   ),
   row(
     41,
     'one session more than the limit goes on',
-    'cluster/sessions/accounts.spec.ts: keeps as many sessions as it may',
+    'cluster/sessions/accounts.spec.ts: an account keeps the newest sessions up to its limit',
     edit(
       'sessions/start-session',
       "'DESC', this.limit - 1, MOST_ENDED)",
@@ -315,7 +315,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     49,
     'revoked keys are not looked up',
-    'cluster/sessions/leaked-key.spec.ts: is an act without a restart',
+    'cluster/sessions/leaked-key.spec.ts: a leaked key is removed without a restart: no user has to log in again',
     edit(INDEX, 'const hit = this.findKey(iss, kid);', 'const hit = undefined;'),
   ),
   row(

@@ -117,7 +117,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '7.2.2',
     asks: 'Session tokens are made for each session; no static keys.',
-    test: 'cluster/sessions/refresh.spec.ts: gives the next pair',
+    test: 'cluster/sessions/refresh.spec.ts: a refresh returns the next pair, and a token of the same session',
   },
   {
     number: '7.2.3',
@@ -150,14 +150,14 @@ export const asvsCoverage: readonly AsvsEntry[] = [
       'cluster/promises/p1-p2-p5-two-processes.spec.ts: P1 local',
       'cluster/promises/p1-p2-p5-two-processes.spec.ts: P2 bounded',
       'security/altered-spellings.spec.ts: is refused with every other last character',
-      'browser/page-browser.spec.ts: the Back button shows nothing private after a logout (%s before it)',
+      'browser/page-browser.spec.ts: the Back button shows nothing private after a logout',
     ],
   },
   {
     number: '7.4.2',
     asks: 'Disabling or deleting an account ends its sessions.',
     test: [
-      'cluster/sessions/accounts.spec.ts: unlocked and enabled again stays logged out',
+      'cluster/sessions/accounts.spec.ts: tokens stay revoked after their account is unlocked',
       'cluster/sessions/accounts.spec.ts: removed and created again',
     ],
     but: 'The application calls `disable()` or `remove()`.',
@@ -174,14 +174,14 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '7.4.4',
     asks: 'Every page behind a login shows a way to log out.',
-    not: 'User interface of the application. The quick-start’s page shows a way (`browser/page-browser.spec.ts: a logout in one tab logs out the other tab too, and no private data stays in either`).',
+    not: 'User interface of the application. The quick-start’s page shows a way (`browser/page-browser.spec.ts: a logout in one tab logs out the other tab too`).',
   },
   {
     number: '7.4.5',
     asks: 'Administrators can end the sessions of one user or of all.',
     test: [
       'e2e/logout-service.spec.ts: logoutAll, revokeEveryone',
-      'cluster/sessions/accounts.spec.ts: revokeEveryone ends the refresh tokens of everybody',
+      'cluster/sessions/accounts.spec.ts: revokeEveryone ends the refresh tokens of all users',
     ],
     but: 'As services: the administrator’s routes are the application’s; the quick-start has some (`e2e/quickstart-accounts.spec.ts: what the admin does`).',
   },
@@ -274,7 +274,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '10.3.3',
     asks: 'A user is known by claims that are never given to another (iss and sub).',
     test: [
-      'cluster/protocol/w2-keys.spec.ts: tells two issuers with the same jti, sid or subject apart',
+      'cluster/protocol/w2-keys.spec.ts: the keys of two issuers with the same jti, sid or subject differ',
       'cluster/sessions/accounts.spec.ts: removed and created again',
     ],
   },
@@ -368,9 +368,9 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '15.4.2',
     asks: 'A check and what depends on it are one atomic operation.',
     test: [
-      'cluster/sessions/races.spec.ts: leaves no live token and reports no deadlock',
+      'cluster/sessions/races.spec.ts: races leave no valid token and report no deadlock',
       'cluster/sessions/refresh.spec.ts: RT-06',
-      'cluster/protocol/g1-position-before-password.spec.ts: dies with a password',
+      'cluster/protocol/g1-position-before-password.spec.ts: a token is refused if the password was changed elsewhere before it',
     ],
   },
   {
@@ -390,7 +390,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '16.3.3',
     asks: 'Security events and attempts to bypass the controls are logged.',
-    test: 'cluster/sessions/refresh.spec.ts: tells an orphaned and a stale reuse apart',
+    test: 'cluster/sessions/refresh.spec.ts: reuse reports tell an orphaned and a stale token apart',
     but: 'Reuse, locked accounts and revocations are events; a forged or refused access token is not.',
   },
   {
@@ -414,7 +414,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     asks: 'It fails closed, also at an exception.',
     test: [
       'cluster/promises/p3-p4-fails-closed.spec.ts: P4 cold start',
-      'cluster/promises/p10-honest.spec.ts: a logout in one statement answers 503 storage_unavailable whatever fails, and succeeds when sent again',
+      'cluster/promises/p10-honest.spec.ts: a logout in one statement answers 503 storage_unavailable whatever fails',
       'security/jwt-wiring.spec.ts: a guard made by hand throws, and never passes',
     ],
   },

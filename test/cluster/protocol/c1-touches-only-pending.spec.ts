@@ -42,7 +42,7 @@ describe('C1: { manager } writes a pending row and touches nothing else', () => 
     const visit = (runner: QueryRunner): Promise<unknown> =>
       runner.query(`UPDATE account SET visits = visits + 1 WHERE name = 'alice'`);
 
-    it('holds no lock on the head', async () => {
+    it('a logout in the caller’s transaction holds no lock on the head', async () => {
       const { manager } = await begin(here);
       await here.logout.logoutAll('alice', { manager });
       const other = await begin(there);
@@ -50,7 +50,7 @@ describe('C1: { manager } writes a pending row and touches nothing else', () => 
       await expect(head).resolves.toHaveLength(1);
     });
 
-    it('does not deadlock with another’s row locks in the opposite order', async () => {
+    it('a logout in the caller’s transaction does not deadlock with row locks in the opposite order', async () => {
       const [alice, bob] = [await here.login('alice'), await there.login('bob')];
       const [first, second] = [await begin(here), await begin(there)];
       await here.logout.logoutAll('alice', { manager: first.manager });
@@ -72,7 +72,7 @@ describe('C1: { manager } writes a pending row and touches nothing else', () => 
       }
     });
 
-    it('that is open for 30 s lets every other logout and login through', async () => {
+    it('a transaction that is open for 30 s blocks no other logout or login', async () => {
       const token = await here.login('alice');
       const caller = await begin(here);
       await here.logout.logoutAll('alice', { manager: caller.manager });

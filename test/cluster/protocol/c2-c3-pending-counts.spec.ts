@@ -43,7 +43,7 @@ describe('an event that waits to be numbered', () => {
     const logoutAllInTransaction = (subject: string): Promise<unknown> =>
       here.dataSource.transaction((manager) => here.logout.logoutAll(subject, { manager }));
 
-    it('C2: counts on every instance with its next poll, before it is numbered', async () => {
+    it('C2: a pending event takes effect on every instance with its next poll, before it is numbered', async () => {
       await refuseToNumber(here.dataSource);
       const [alice, bob] = [await here.login('alice'), await here.login('bob')];
       await logoutAllInTransaction('alice');
@@ -56,7 +56,7 @@ describe('an event that waits to be numbered', () => {
       expect(await headPosition(here.dataSource)).toBe(1);
     });
 
-    it('C2: spares the login that numbered it, also where it was seen pending', async () => {
+    it('C2: an event spares the login that numbered it, also where the event was seen pending', async () => {
       const mayBeNumbered = await refuseToNumber(here.dataSource);
       const before = await here.login('alice');
       await logoutAllInTransaction('alice');
@@ -78,7 +78,7 @@ describe('an event that waits to be numbered', () => {
       }
     });
 
-    it('C3: goes on counting for as long as nobody can number it', async () => {
+    it('C3: a pending event stays in effect for as long as no instance can number it', async () => {
       await refuseToNumber(here.dataSource);
       await logoutAllInTransaction('alice');
       for (let passed = 0; passed <= 4 * LIFE; passed += LIFE) {
@@ -92,7 +92,7 @@ describe('an event that waits to be numbered', () => {
       }
     });
 
-    it('C3: of a transaction that was open longer than a token lives is kept from its numbering on', async () => {
+    it('C3: an event of a transaction that was open longer than a token lifetime is kept from its numbering on', async () => {
       const runner = here.dataSource.createQueryRunner();
       await runner.startTransaction();
       await here.logout.logoutAll('alice', { manager: runner.manager });

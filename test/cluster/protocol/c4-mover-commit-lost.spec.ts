@@ -29,7 +29,7 @@ describe('C4: a login while the answer to the mover’s COMMIT is lost', () => {
     });
 
     for (const fate of ['cut', 'swallow answer'] as const) {
-      it(`gets 503, and is good when tried again (${fate})`, async () => {
+      it(`a login gets 503, and succeeds when tried again (${fate})`, async () => {
         const before = await near.login('alice');
         await far.dataSource.transaction((manager) => far.logout.logoutAll('alice', { manager }));
         const lost = proxy.next(COMMIT, fate);

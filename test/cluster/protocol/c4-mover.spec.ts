@@ -40,7 +40,7 @@ describe('C4: the mover numbers pending events', () => {
       });
     };
 
-    it('is awaited by a login, which reads its position after it', async () => {
+    it('a login waits for the mover, and reads its position after it', async () => {
       const before = await here.login('alice');
       await logoutAllInTransaction('alice');
       const after = await here.login('alice');
@@ -50,7 +50,7 @@ describe('C4: the mover numbers pending events', () => {
       expect(await here.judge(after)).toBe('active');
     });
 
-    it('is awaited once more by a login that finds it at work and may have come too late for it', async () => {
+    it('a login waits for the mover once more if the running one may have started too early', async () => {
       const { transactions, database: log } = await here.open();
       const isMoving = deferred();
       const mayMove = deferred();
@@ -84,7 +84,7 @@ describe('C4: the mover numbers pending events', () => {
       }
     });
 
-    it('numbers each event once, however many instances are at it', async () => {
+    it('the mover numbers each event once, however many instances run it', async () => {
       instances.push(await startInstance(database, { clock: new TestClock() }));
       const subjects = Array.from({ length: 20 }, (_, n) => `subject ${n}`);
       const tokens = await Promise.all(subjects.map((subject) => here.login(subject)));
@@ -104,7 +104,7 @@ describe('C4: the mover numbers pending events', () => {
       expect(reported).not.toHaveBeenCalled();
     });
 
-    it('leaves for the next round what was not in its first read', async () => {
+    it('the mover leaves events that were not in its first read for the next round', async () => {
       await logoutAllInTransaction('alice', 'bob');
       const { database: log, statements, transactions } = await here.open();
       const { rows } = await log.read(statements.listPending(500));
@@ -114,7 +114,7 @@ describe('C4: the mover numbers pending events', () => {
       expect(await countPending(here.dataSource)).toBe(1);
     });
 
-    it('numbers nothing twice that has its number already', async () => {
+    it('the mover numbers no event twice', async () => {
       await logoutAllInTransaction('alice');
       const { database: log, statements, transactions } = await here.open();
       const [row] = (await log.read(statements.listPending(500))).rows;
@@ -131,7 +131,7 @@ describe('C4: the mover numbers pending events', () => {
       expect(await countPending(here.dataSource)).toBe(0);
     });
 
-    it('reports a row that cannot be numbered, and fails nobody’s login', async () => {
+    it('the mover reports a row that cannot be numbered, and no login fails for it', async () => {
       const mayBeNumbered = await refuseToNumber(here.dataSource);
       const before = await here.login('alice');
       const session = claimsIn(await here.login('bob')).sid;
@@ -156,7 +156,7 @@ describe('C4: the mover numbers pending events', () => {
       expect(await readEvents(here.dataSource)).toHaveLength(2);
     });
 
-    it('tries a row that cannot be numbered once a minute, and reports the first failure and each tenth', async () => {
+    it('the mover tries a row that cannot be numbered once a minute, and reports the first failure and each tenth', async () => {
       const mayBeNumbered = await refuseToNumber(here.dataSource);
       const session = claimsIn(await here.login('bob')).sid;
       await logoutAllInTransaction('alice', 'carol');
@@ -198,7 +198,7 @@ describe('C4: the mover numbers pending events', () => {
       expect(await readEvents(here.dataSource)).toHaveLength(3);
     });
 
-    it('makes no fork of an answer that was sent before it and is read after it', async () => {
+    it('an answer that was sent before the mover ran and is read after it is no fork', async () => {
       const before = await here.login('alice');
       await logoutAllInTransaction('alice', 'bob');
       const { database: log } = await here.open();
@@ -222,7 +222,7 @@ describe('C4: the mover numbers pending events', () => {
       expect(await here.judge(after)).toBe('active');
     });
 
-    it('is not waited for by a plain logout', async () => {
+    it('a plain logout does not wait for the mover', async () => {
       const token = await here.login('bob');
       await logoutAllInTransaction('alice');
       const isMoving = deferred();

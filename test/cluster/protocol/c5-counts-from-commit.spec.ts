@@ -45,7 +45,7 @@ describe('C5: in the caller’s transaction everything counts from the caller’
     };
     const rollBack = new Error('the caller rolls back');
 
-    it('ends nothing before the commit, and everything after it', async () => {
+    it('nothing is revoked before the caller’s commit, and everything after it', async () => {
       await here.dataSource.transaction(async (manager) => {
         const receipt = await here.logout.logoutAll(subject, { manager });
         expect(receipt).toMatchObject({ events: [{ kind: 'subject', position: null }] });
@@ -55,7 +55,7 @@ describe('C5: in the caller’s transaction everything counts from the caller’
       await expectOnBoth('session_ended');
     });
 
-    it('applied() resolves when this instance refuses', async () => {
+    it('applied() resolves when this instance refuses the tokens', async () => {
       const receipt = await here.dataSource.transaction((manager) =>
         here.logout.logout(token, { manager }),
       );
@@ -63,7 +63,7 @@ describe('C5: in the caller’s transaction everything counts from the caller’
       expect(await here.judge(token)).toBe('session_ended');
     });
 
-    it('ends nothing when the caller rolls back', async () => {
+    it('nothing is revoked when the caller rolls back', async () => {
       const transaction = here.dataSource.transaction(async (manager) => {
         await here.logout.logoutAll(subject, { manager });
         throw rollBack;
@@ -73,7 +73,7 @@ describe('C5: in the caller’s transaction everything counts from the caller’
       expect(await countPending(here.dataSource)).toBe(0);
     });
 
-    it('ends nothing when its savepoint is rolled back and the rest is committed', async () => {
+    it('nothing is revoked when the savepoint is rolled back and the rest is committed', async () => {
       await here.dataSource.transaction(async (manager) => {
         const inner = manager.transaction(async (nested) => {
           await here.logout.logoutAll(subject, { manager: nested });
@@ -84,7 +84,7 @@ describe('C5: in the caller’s transaction everything counts from the caller’
       await expectOnBoth('active');
     });
 
-    it('ends nothing when its savepoint is released and the whole is then rolled back', async () => {
+    it('nothing is revoked when the savepoint is released and the whole is then rolled back', async () => {
       const transaction = here.dataSource.transaction(async (manager) => {
         await manager.transaction((nested) => here.logout.logoutAll(subject, { manager: nested }));
         await expectOnBoth('active');
@@ -94,14 +94,14 @@ describe('C5: in the caller’s transaction everything counts from the caller’
       await expectOnBoth('active');
     });
 
-    it('counts when its savepoint is released and the whole is committed', async () => {
+    it('the tokens are revoked when the savepoint is released and the whole is committed', async () => {
       await here.dataSource.transaction((manager) =>
         manager.transaction((nested) => here.logout.logoutAll(subject, { manager: nested })),
       );
       await expectOnBoth('session_ended');
     });
 
-    it('is an error with { wait }, and writes nothing', async () => {
+    it('{ manager } with { wait } is an error, and writes nothing', async () => {
       await here.dataSource.transaction(async (manager) => {
         const logout = here.logout.logout(token, { manager, wait: 'everywhere' });
         await expect(logout).rejects.toBeInstanceOf(AuthWiringError);
@@ -109,7 +109,7 @@ describe('C5: in the caller’s transaction everything counts from the caller’
       await expectOnBoth('active');
     });
 
-    it('is an error without an active transaction', async () => {
+    it('{ manager } without an active transaction is an error', async () => {
       const { manager } = here.dataSource;
       const logout = here.logout.logout(token, { manager });
       await expect(logout).rejects.toThrow(/without an active TypeORM transaction/);
@@ -122,7 +122,7 @@ describe('C5: in the caller’s transaction everything counts from the caller’
       await expectOnBoth('active');
     });
 
-    it('is an error in a transaction on another database', async () => {
+    it('{ manager } of a transaction on another database is an error', async () => {
       // Two databases of one MariaDB share its transactions, so there it takes another server.
       const elsewhere = kind.name === 'MariaDB' ? sqlite : kind;
       const foreign = await elsewhere.migrated();
@@ -142,7 +142,7 @@ describe('C5: in the caller’s transaction everything counts from the caller’
       await plain.drop();
     });
 
-    it('counts in a transaction that another DataSource has on the same database', async () => {
+    it('{ manager } of another DataSource on the same database takes effect', async () => {
       const second = await new DataSource(database.options).initialize();
       await second.transaction((manager) => here.logout.logout(token, { manager }));
       await second.destroy();

@@ -20,7 +20,7 @@ describe('C5: a logout inside the application’s own write transaction', () => 
       await database?.drop();
     });
 
-    it('is an error after 5 s that names { manager }, and the transaction can go on', async () => {
+    it('a logout inside an open write transaction is an error after 5 s that names { manager }, and the transaction can go on', async () => {
       const token = await instance.login();
       await instance.dataSource.transaction(async (manager) => {
         await manager.query(`INSERT INTO account VALUES ('alice')`);
@@ -37,7 +37,7 @@ describe('C5: a logout inside the application’s own write transaction', () => 
       expect(await instance.judge(token)).toBe('session_ended');
     });
 
-    it('waits for a transaction that ends, and then is a success', async () => {
+    it('a logout waits for a write transaction that ends, and then succeeds', async () => {
       const token = await instance.login();
       let logout: Promise<unknown> | undefined;
       await instance.dataSource.transaction(async (manager) => {

@@ -77,7 +77,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       await database?.drop();
     });
 
-    it('is in force from the commit on, without a poll to wait for', async () => {
+    it('the logout takes effect at the commit, without waiting for a poll', async () => {
       for (let round = 0; round < 5; round++) {
         const again = await here.login(subject);
         await here.dataSource.transaction((manager) => here.logout.logoutAll(subject, { manager }));
@@ -86,7 +86,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       expect(openWrites(here)).toBe(0);
     });
 
-    it('is in force from the commit on for logout, logoutSession and logoutOthers', async () => {
+    it('logout, logoutSession and logoutOthers take effect at the commit', async () => {
       const second = await here.login(subject);
       await here.dataSource.transaction((manager) => here.logout.logoutOthers(token, { manager }));
       expect(await here.judge(second)).toBe('session_ended');
@@ -96,7 +96,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       expect(openWrites(here)).toBe(0);
     });
 
-    it('refuses a request that was waiting for a proof when the caller committed', async () => {
+    it('a request that was waiting for a proof when the caller committed is refused', async () => {
       const { database: log } = await here.open();
       const poll = log.poll.bind(log);
       let answered: () => void = () => undefined;
@@ -119,7 +119,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       expect(await verdict).toBe('session_ended');
     });
 
-    it('leaves nothing strict after a rollback, and ends nothing', async () => {
+    it('after a rollback nothing is decided strictly, and nothing is revoked', async () => {
       const transaction = here.dataSource.transaction(async (manager) => {
         await here.logout.logoutAll(subject, { manager });
         expect(openWrites(here)).toBe(1);
@@ -134,7 +134,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       expect(await countPending(here.dataSource)).toBe(0);
     });
 
-    it('leaves nothing strict after a rolled back savepoint, once the whole is committed', async () => {
+    it('after a savepoint was rolled back and the whole committed, nothing is decided strictly', async () => {
       await here.dataSource.transaction(async (manager) => {
         const inner = manager.transaction(async (nested) => {
           await here.logout.logoutAll(subject, { manager: nested });
@@ -148,7 +148,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       expect(openWrites(here)).toBe(0);
     });
 
-    it('leaves nothing strict after a rollback that nobody asks about', async () => {
+    it('after a rollback that no one asks about, nothing is decided strictly', async () => {
       const transaction = here.dataSource.transaction(async (manager) => {
         await here.logout.logoutAll(subject, { manager });
         throw rollBack;
@@ -159,7 +159,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       expect(openWrites(here)).toBe(0);
     });
 
-    it('slows only the tokens that it concerns while the transaction is open for a minute', async () => {
+    it('only requests with affected tokens are slower while the transaction is open for a minute', async () => {
       await here.dataSource.transaction(async (manager) => {
         await here.logout.logoutAll(subject, { manager });
         for (let second = 0; second < 60; second += 5) {
@@ -176,7 +176,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       expect(await here.judge(other)).toBe('active');
     });
 
-    it('shares polls among the requests that wait', async () => {
+    it('requests that wait share polls', async () => {
       await here.dataSource.transaction(async (manager) => {
         await here.logout.logoutAll(subject, { manager });
         const polls = await countPolls(here);
@@ -186,7 +186,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       });
     });
 
-    it('is forgotten when the longest token life has passed, whatever the transaction says', async () => {
+    it('strict decisions stop when the longest token lifetime has passed, whatever the transaction reports', async () => {
       const stuck = { isTransactionActive: true };
       const runner = here.dataSource.createQueryRunner();
       await runner.startTransaction();
@@ -200,7 +200,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       expect(openWrites(here)).toBe(0);
     });
 
-    it('is refused where it would concern the tokens of all accounts', async () => {
+    it('{ manager } is refused for acts that affect the tokens of all accounts', async () => {
       await here.dataSource.transaction(async (manager) => {
         await expect(here.logout.revokeEveryone({ manager })).rejects.toBeInstanceOf(
           AuthWiringError,
@@ -229,7 +229,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       await here?.close();
     });
 
-    it('answers 503 to a request that waited for half of maxStaleness, and 2 s at most', async () => {
+    it('a request that waited for half of maxStaleness, at most 2 s, gets 503', async () => {
       await here.dataSource.transaction(async (manager) => {
         await here.logout.logoutAll('alice', { manager });
         const verdict = here.judge(token);
@@ -239,7 +239,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       expect(await here.judge(token)).toBe('session_ended');
     });
 
-    it('decides a request that still waits when the transaction ends', async () => {
+    it('a request that still waits is decided when the transaction ends', async () => {
       let verdict: Promise<string> | undefined;
       await here.dataSource.transaction(async (manager) => {
         await here.logout.logoutAll('alice', { manager });
@@ -251,7 +251,7 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
 
   describeOn(databaseKinds, 'while no poll succeeds', (kind) => {
     it.each([{}, { whenStale: 'open', overrideCeiling: 'open' }] as Partial<AuthSettings>[])(
-      'answers 503 for the tokens concerned, and by the lease for the others (%j)',
+      'affected tokens get 503, and others are decided by the lease (%j)',
       async (options) => {
         jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
         const database = await kind.migrated();
@@ -306,13 +306,13 @@ describe('C5: the instance that wrote decides strictly until it knows the outcom
       await expect(transaction).rejects.toBeInstanceOf(Error);
     };
 
-    it('refuses at once what was committed although COMMIT was not answered', async () => {
+    it('tokens are refused at once if the transaction committed although COMMIT was not answered', async () => {
       await commitLost('swallow answer');
       expect(await here.judge(token)).toBe('session_ended');
       expect(openWrites(here)).toBe(0);
     });
 
-    it('stays strict when COMMIT was lost: the server may still be committing', async () => {
+    it('decisions stay strict when COMMIT was lost, because the server may still be committing', async () => {
       await commitLost('cut');
       expect(await here.judge(token)).toBe('active');
       await follow(here);

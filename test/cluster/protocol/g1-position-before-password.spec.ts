@@ -43,7 +43,7 @@ describe('G1: the position is read before authority is checked', () => {
       await database?.drop();
     });
 
-    it('asks the database where the log stands, and only then compares the password', async () => {
+    it('a login reads the position of the log, and only then compares the password', async () => {
       const order: string[] = [];
       const { database: log } = await here.open();
       const read = log.read.bind(log);
@@ -59,7 +59,7 @@ describe('G1: the position is read before authority is checked', () => {
       expect(order).toEqual(['position', 'password']);
     });
 
-    it('dies with a password that was changed elsewhere before it was signed', async () => {
+    it('a token is refused if the password was changed elsewhere before it was signed', async () => {
       const passwords = new Map([[subject, 'old']]);
       const isCompared = deferred();
       const mayGoOn = deferred();
@@ -82,7 +82,7 @@ describe('G1: the position is read before authority is checked', () => {
       expect(await here.judge(await here.login(subject))).toBe('active');
     });
 
-    it('dies with a logout of the account while the signature was being made', async () => {
+    it('a token is refused if the account was logged out while it was being signed', async () => {
       const isSigning = deferred();
       const maySign = deferred();
       const key = here.app.get(KeyRing, { strict: false }).signingKey();
@@ -105,7 +105,7 @@ describe('G1: the position is read before authority is checked', () => {
       expect(await there.judge(token)).toBe('session_ended');
     });
 
-    it('counts a position that the caller took before somebody else compared the password', async () => {
+    it('a login uses the position that the caller read before another service compared the password', async () => {
       const since = await here.sessions.position();
       await there.logout.logoutAll(subject);
       const late = await here.sessions.login({ subject }, { since });

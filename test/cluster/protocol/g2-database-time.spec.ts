@@ -33,13 +33,13 @@ describe('G2: iat and exp come from the time of the database in the read of the 
       return login?.accessToken ?? '';
     };
 
-    it('lives no longer for it', async () => {
+    it('a login that pauses before it signs gets no longer token lifetime', async () => {
       const began = Math.floor(clock.database() / 1000);
       const { iat, exp } = claimsIn(await loginThatPauses(() => clock.skewDatabase(10 * MINUTE)));
       expect({ iat, exp }).toEqual({ iat: began, exp: began + LIFE / 1000 });
     });
 
-    it('does not outlive the event that ended it', async () => {
+    it('the token of a login that pauses does not outlive the event that revoked it', async () => {
       const token = await loginThatPauses(async () => {
         await instance.logout.logoutAll('alice');
         clock.skewDatabase(10 * MINUTE);
@@ -59,7 +59,7 @@ describe('G2: iat and exp come from the time of the database in the read of the 
       await cold.close();
     });
 
-    it('takes the clock of the database, whatever the host believes', async () => {
+    it('a login uses the clock of the database, whatever the clock of the host', async () => {
       clock.skewWall(-60 * MINUTE);
       clock.skewDatabase(0);
       const token = await instance.login();

@@ -42,7 +42,7 @@ describe('G3: a retry keeps kills_below', () => {
     };
     const letTimePass = (): void => clocks.forEach((clock) => clock.skewDatabase(HALF_AN_HOUR));
 
-    it('does not end the logins after it when it is settled half an hour later', async () => {
+    it('a logout whose COMMIT was lost does not end later logins when it is settled half an hour later', async () => {
       const before = await far.login('alice');
       await loseLogoutAll('alice'); // it would have been the first event
       await far.logout.logoutSession('of somebody else');
@@ -63,7 +63,7 @@ describe('G3: a retry keeps kills_below', () => {
       }
     });
 
-    it('keeps it also when the COMMIT that settles it is lost', async () => {
+    it('a retry keeps kills_below also when its COMMIT is lost too', async () => {
       const before = await far.login('alice');
       await loseLogoutAll('alice');
       await far.logout.logoutSession('of somebody else');

@@ -44,7 +44,7 @@ describe('G4: a token is dead if any live event of its subject kills it', () => 
     };
 
     for (const first of ['phone', 'laptop'] as const) {
-      it(`end both sessions when the ${first} is first and the other is not yet told`, async () => {
+      it(`two exceptions end both sessions when the ${first} is first and the other has not arrived yet`, async () => {
         const [one, two] = first === 'phone' ? [phone, laptop] : [laptop, phone];
         await here.logout.logoutOthers(one);
         // `there` has not looked since: to it the other session is still good.
@@ -56,7 +56,7 @@ describe('G4: a token is dead if any live event of its subject kills it', () => 
       });
     }
 
-    it('end both sessions when they are applied one by one, the spared one in between', async () => {
+    it('two exceptions end both sessions when they are applied one by one, the spared one in between', async () => {
       await here.logout.logoutOthers(phone);
       await follow(follower);
       expect(await follower.judge(phone)).toBe('active');
@@ -66,7 +66,7 @@ describe('G4: a token is dead if any live event of its subject kills it', () => 
       await expectOf(laptop, 'session_ended');
     });
 
-    it('spare their session when they are the same, and end what came between', async () => {
+    it('two equal exceptions spare their session, and end what came between', async () => {
       await here.logout.logoutOthers(phone);
       const between = await here.login(subject);
       await there.logout.logoutOthers(phone);
@@ -75,7 +75,7 @@ describe('G4: a token is dead if any live event of its subject kills it', () => 
       await expectOf(laptop, 'session_ended');
     });
 
-    it('spare nobody when an event without an exception stands before or behind them', async () => {
+    it('two exceptions spare no session when an event without an exception is before or behind them', async () => {
       await here.logout.logoutAll(subject);
       await there.logout.logoutOthers(phone);
       await expectOf(phone, 'session_ended');

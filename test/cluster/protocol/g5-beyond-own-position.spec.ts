@@ -48,7 +48,7 @@ describe('G5: a gen beyond the instance’s own position', () => {
       return () => poll.mock.calls.length;
     };
 
-    it('of a login that this instance has not heard of is decided after one poll', async () => {
+    it('a token of a login that this instance has not seen is decided after one poll', async () => {
       await ahead.logout.logoutSession('of somebody');
       const token = await ahead.login('alice');
       expect(claimsIn(token).gen).toBe(behind.cursor.position + 1);
@@ -59,7 +59,7 @@ describe('G5: a gen beyond the instance’s own position', () => {
       expect(polls()).toBe(1);
     });
 
-    it('that was ended since is refused at once, though the lease has not lapsed', async () => {
+    it('a token beyond the position that has been revoked is refused at once, although the lease has not lapsed', async () => {
       await ahead.logout.logoutSession('of somebody else');
       const token = await ahead.login('alice');
       await ahead.logout.logout(token);
@@ -67,14 +67,14 @@ describe('G5: a gen beyond the instance’s own position', () => {
       expect(await behind.judge(token)).toBe('session_ended');
     });
 
-    it('that is not beyond it costs no poll', async () => {
+    it('a token that is not beyond the position costs no poll', async () => {
       const token = await ahead.login('alice');
       const polls = await countPolls();
       expect(await behind.judge(token)).toBe('active');
       expect(polls()).toBe(0);
     });
 
-    it('beyond the head gets 503 and makes the log jump, so that what comes later ends it', async () => {
+    it('a token beyond the head gets 503 and makes the log jump, so that later events revoke it', async () => {
       const since = { position: 1_000, now: Math.floor(behind.clock.wall()) };
       const { accessToken } = await ahead.sessions.login({ subject: 'alice' }, { since });
       const good = await ahead.login('bob');
@@ -88,7 +88,7 @@ describe('G5: a gen beyond the instance’s own position', () => {
       expect(await behind.judge(accessToken)).toBe('session_ended');
     });
 
-    it('that a jump has overtaken is never called invalid by an answer from before the jump', async () => {
+    it('a token that a jump has overtaken is never reported invalid by an answer from before the jump', async () => {
       const young = await startInstance(database, { clock: new TestClock() });
       const { database: log, history } = await young.open();
       const since = { position: history.seen + 1_000, now: behind.clock.wall() };
@@ -112,7 +112,7 @@ describe('G5: a gen beyond the instance’s own position', () => {
       await young.close();
     });
 
-    it('beyond every position of this log is invalid, and makes it jump once', async () => {
+    it('a token beyond every position of this log is invalid, and makes the log jump once', async () => {
       const young = await startInstance(database, { clock: new TestClock() });
       const now = Math.floor(behind.clock.wall());
       const strangers: string[] = [];
@@ -128,7 +128,7 @@ describe('G5: a gen beyond the instance’s own position', () => {
       await young.close();
     });
 
-    it('beyond the head is refused like any other once an event names it', async () => {
+    it('a token beyond the head is refused like any other once an event names it', async () => {
       const since = { position: 1_000, now: behind.clock.wall() };
       const lost = await ahead.sessions.login({ subject: 'alice' }, { since });
       await ahead.logout.logoutSession(lost.sessionId);
@@ -159,14 +159,14 @@ describe('G5: a gen beyond the instance’s own position', () => {
       await database?.drop();
     });
 
-    it('make one jump beyond the further one, in whatever order they come', async () => {
+    it('two tokens beyond the head cause one jump beyond the further one, in whatever order they come', async () => {
       expect(positions.hasJumpedFor(head + 50)).toBe(false);
       expect(positions.hasJumpedFor(head + 1)).toBe(false);
       await positions.drain();
       expect(await headPosition(here.dataSource)).toBeGreaterThan(head + 50);
     });
 
-    it('are judged one by one where another instance raised the head to the nearer one', async () => {
+    it('two tokens beyond the head are decided one by one if another instance raised the head to the nearer one', async () => {
       positions.hasJumpedFor(head + 1);
       await positions.drain(); // There was nothing to do.
       expect(positions.hasJumpedFor(head + 50)).toBe(false); // It is not called invalid for an hour.

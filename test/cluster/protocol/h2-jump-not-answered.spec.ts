@@ -19,7 +19,7 @@ describeOn(serverKinds, 'H2: a jump whose COMMIT is not answered', (kind) => {
   });
 
   it.each(['cut', 'swallow answer'] as const)(
-    'leaves no doubt about the logout that it was for (%s)',
+    'a jump whose COMMIT is not answered leaves no doubt about its logout (%s)',
     async (fate) => {
       database = await kind.migrated();
       const network = await TcpProxy.before(database);

@@ -54,7 +54,7 @@ describe('H2: no position is handed out twice', () => {
 
     beforeEach(() => start(() => kind.migrated()));
 
-    it('makes the first writer jump, and nobody reload', async () => {
+    it('the first writer jumps on another server, and no instance reloads', async () => {
       await endSessions(here, 3);
       await follow(there);
       await promote();
@@ -70,14 +70,14 @@ describe('H2: no position is handed out twice', () => {
       expect(await countJumps(here)).toBe(1);
     });
 
-    it('makes the first login jump, so that it is signed beyond everything', async () => {
+    it('the first login jumps on another server, so its position is beyond all earlier ones', async () => {
       await endSessions(here, 2);
       await promote();
       const { position } = await here.sessions.position();
       expect(position).toBeGreaterThan(FAR);
     });
 
-    it('makes the first load jump', async () => {
+    it('the first load jumps on another server', async () => {
       await endSessions(here, 2);
       await promote();
       const young = await startInstance(database, { clock: new TestClock() });
@@ -85,7 +85,7 @@ describe('H2: no position is handed out twice', () => {
       await young.close();
     });
 
-    it('makes the first poll jump, which proves nothing before', async () => {
+    it('the first poll jumps on another server, and proves nothing before', async () => {
       await endSessions(here, 2);
       await promote();
       await follow(there);
@@ -94,7 +94,7 @@ describe('H2: no position is handed out twice', () => {
       expect(errors()).toEqual([]);
     });
 
-    it('E7: proves nothing while it is a replica behind a proxy that splits reads from writes', async () => {
+    it('E7: a replica behind a proxy that splits reads from writes proves nothing', async () => {
       await endSessions(here, 2);
       const { database: log, transactions } = await there.open();
       const poll = log.poll.bind(log);
@@ -110,7 +110,7 @@ describe('H2: no position is handed out twice', () => {
       expect(await countJumps(here)).toBe(0);
     });
 
-    it('makes the log jump once, however many write at once', async () => {
+    it('the log jumps once on another server, however many write at once', async () => {
       await endSessions(here, 2);
       await promote();
       await Promise.all([here, there].flatMap((each) => times(20, () => endSessions(each, 1))));
@@ -125,7 +125,7 @@ describe('H2: no position is handed out twice', () => {
   describeOn(databaseKinds, 'a history that was lost', (kind) => {
     beforeEach(() => start(() => kind.migrated()));
 
-    it('is left behind by whoever saw more of it, before he writes', async () => {
+    it('an instance that saw more of a lost history jumps beyond it before it writes', async () => {
       await endSessions(here, 5);
       await loseAllAfter(here, 2);
       const lost = await loginFromLostFuture(here, 4);
@@ -136,7 +136,7 @@ describe('H2: no position is handed out twice', () => {
       expect(await there.judge(lost)).toBe('session_ended');
     });
 
-    it('H3: is left behind by whoever finds the fork', async () => {
+    it('H3: the instance that finds the fork jumps beyond the lost history', async () => {
       await endSessions(here, 5);
       await follow(there);
       await loseAllAfter(here, 2);
@@ -149,7 +149,7 @@ describe('H2: no position is handed out twice', () => {
       expect(await countJumps(here)).toBe(1);
     });
 
-    it('H1: goes on counting for the refresh of who knows it, beyond the jump', async () => {
+    it('H1: an instance that knows the lost history still refuses its refresh tokens after the jump', async () => {
       const login = await here.sessions.login(async () => ({ subject: 'alice' }));
       await here.logout.logoutAll('alice');
       const { dataSource } = here;
@@ -163,7 +163,7 @@ describe('H2: no position is handed out twice', () => {
       });
     });
 
-    it('tells an audit how much was lost', async () => {
+    it('the audit events report how much was lost', async () => {
       const told: unknown[] = [];
       here.app.get(AuthEvents).subscribe((event) => told.push(event));
       await endSessions(here, 3);
@@ -176,7 +176,7 @@ describe('H2: no position is handed out twice', () => {
   describeOn([sqlite], 'a file, which has no name,', (kind) => {
     beforeEach(() => start(() => kind.migrated()));
 
-    it('H3: jumps at every load, and the instances beside it follow', async () => {
+    it('H3: a file, which has no server name, jumps at every load, and the other instances follow', async () => {
       const [sid = ''] = await endSessions(here, 1);
       await follow(there);
       const young = await startInstance(database, { clock: new TestClock(), jumpsAtLoad: true });

@@ -72,7 +72,7 @@ describeOn(databaseKinds, 'S10: two applications on one log, each with a key 202
     return verdict.state === 'revoked' ? verdict.kind : verdict.state;
   };
 
-  it('lose both keys below format 2, also after it was raised: an old event counts for every issuer', async () => {
+  it('two issuers lose both keys below format 2, also after it was raised: an old event counts for every issuer', async () => {
     const tokens = [await shop.login('alice'), await bank.login('bob')] as const;
     const { events } = await shop.logout.revokeKey(KID);
     expect(events.map((event) => event.kind)).toEqual(['key', 'key']);
@@ -88,7 +88,7 @@ describeOn(databaseKinds, 'S10: two applications on one log, each with a key 202
     ]);
   });
 
-  it('lose only their own from format 2 on', async () => {
+  it('from format 2 on, each issuer loses only its own key', async () => {
     const tokens = [await shop.login('alice'), await bank.login('bob')] as const;
     await raise();
     const { events } = await bank.logout.revokeKey(KID);
@@ -109,7 +109,7 @@ describeOn(databaseKinds, 'S10: two applications on one log, each with a key 202
     await expect(bank.login('bob')).rejects.toMatchObject({ code: 'no_signing_key' });
   });
 
-  it('refuse purpose tokens of JwtService by their own key only', async () => {
+  it('a purpose token of JwtService is refused only when its own key is revoked', async () => {
     const services = [shop, bank].map((each) => each.app.get(JwtService, { strict: false }));
     const mails = services.map((service) => service.sign({ purpose: 'mail' }));
     await raise();
@@ -121,7 +121,7 @@ describeOn(databaseKinds, 'S10: two applications on one log, each with a key 202
     expect(services[1]?.verify(mails[1] ?? '')).toMatchObject({ purpose: 'mail' });
   });
 
-  it('revoke the key of another issuer by its name', async () => {
+  it('revokeKey() can revoke the key of another issuer by its name', async () => {
     await raise();
     await shop.logout.revokeKey('theirs', { issuer: PARTNER });
     expect(await decide(PARTNER, 'theirs')).toBe('key');

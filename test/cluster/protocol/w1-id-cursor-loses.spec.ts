@@ -42,7 +42,7 @@ describe('W1: why a cursor on `id > last` is not enough', () => {
       await database?.drop();
     });
 
-    it('lose an event where ids come from a sequence', async () => {
+    it('a cursor loses an event if ids come from a sequence', async () => {
       await application.query('CREATE TABLE naive_log (id bigserial PRIMARY KEY, sid text)');
       const feed = new NaiveFeed(application);
       const begin = async (sid: string): Promise<QueryRunner> => {
@@ -66,7 +66,7 @@ describe('W1: why a cursor on `id > last` is not enough', () => {
       await fast.release();
     });
 
-    it('lose none in our log, in the same order of things', async () => {
+    it('our log loses no event in the same order of commits', async () => {
       const { proxy, through } = await TcpProxy.before(database);
       const slow = await startInstance(through, { clock: new TestClock() });
       const fast = await startInstance(database, { clock: new TestClock() });

@@ -85,7 +85,7 @@ describe('W1: a logout in one statement', () => {
         `DO $$ BEGIN EXECUTE format($q$ALTER DATABASE %I SET ${setting}$q$, current_database()); END $$`,
       );
 
-    it('writes what several statements write: retention, head and order', async () => {
+    it('one statement writes what several statements write: retention, head and order', async () => {
       const one = await writer();
       await watcher.query(`UPDATE auth_head SET max_token_life = ${30 * DAY}`);
       const now = Date.now();
@@ -135,7 +135,7 @@ describe('W1: a logout in one statement', () => {
       expect(await headPosition(watcher)).toBe(7);
     });
 
-    it('is contiguous at every moment beside writers of several statements, as those of an older release', async () => {
+    it('positions are contiguous at every moment beside writers of several statements, such as an older release', async () => {
       const writers = await Promise.all(Array.from({ length: WRITERS }, writer));
       const looks: string[] = [];
       const writing = new AbortController();
@@ -171,7 +171,7 @@ describe('W1: a logout in one statement', () => {
       expect(looks.filter((seen) => new Set(seen.split(' ')).size !== 1)).toEqual([]);
     });
 
-    it('waits for a writer that has not committed, and is numbered after it', async () => {
+    it('a logout waits for a writer that has not committed, and is numbered after it', async () => {
       const here = await instance();
       const one = await hold([sessionEnd('one')]);
       const two = here.logout.logoutSession('two');
@@ -183,7 +183,7 @@ describe('W1: a logout in one statement', () => {
       expect(await headPosition(watcher)).toBe(2);
     });
 
-    it('ends the session in the same statement, counts here at once, and is told to others', async () => {
+    it('one statement ends the session, takes effect here at once, and notifies other instances', async () => {
       const [here, there] = [await instance(), await instance()];
       const login = await here.sessions.login(async () => ({ subject: 'alice' }));
       const sent = await forms(here);
@@ -204,7 +204,7 @@ describe('W1: a logout in one statement', () => {
       });
     });
 
-    it('writes nothing for a session or token that had ended', async () => {
+    it('a logout writes nothing for a session or token that had ended', async () => {
       const here = await instance();
       const iat = Math.floor(Date.now() / 1000);
       const token = {
@@ -223,7 +223,7 @@ describe('W1: a logout in one statement', () => {
       }
     });
 
-    it('assigns no position that was seen: it does nothing, and the log jumps', async () => {
+    it('a logout assigns no position that was seen: it does nothing, and the log jumps', async () => {
       const here = await instance();
       const tokens = await Promise.all(Array.from({ length: 3 }, () => here.login()));
       const [one = '', two = '', three = ''] = tokens;
@@ -234,7 +234,7 @@ describe('W1: a logout in one statement', () => {
       expect(receipt.events[0]?.position).toBeGreaterThan(1_000);
     });
 
-    it('is a repetition where another statement ended the session while it waited for its row', async () => {
+    it('a logout is a repetition if another statement ended the session while it waited for the row', async () => {
       const here = await instance();
       const token = await here.login();
       const draft = sessionEnd(claimsIn(token).sid);
@@ -246,7 +246,7 @@ describe('W1: a logout in one statement', () => {
       expect(await readEvents(watcher)).toHaveLength(1);
     });
 
-    it('ends a session as a refresh left it that it waited for', async () => {
+    it('a logout that waited for a refresh ends the session that the refresh wrote', async () => {
       const here = await instance();
       const token = await here.login();
       const sent = await forms(here);
@@ -261,7 +261,7 @@ describe('W1: a logout in one statement', () => {
       expect(await readEvents(watcher)).toHaveLength(1);
     });
 
-    it('tries again in several statements after a deadlock or a lock that it did not get', async () => {
+    it('a logout tries again in several statements after a deadlock or a lock that it did not get', async () => {
       const here = await instance();
       const token = await here.login();
       await holder.startTransaction();
@@ -280,7 +280,7 @@ describe('W1: a logout in one statement', () => {
       `default_transaction_isolation = 'repeatable read'`,
       `synchronous_commit = 'off'`,
     ]) {
-      it(`does nothing under ${setting}: several statements set their own`, async () => {
+      it(`a logout does nothing under ${setting}, and several statements set their own`, async () => {
         await setDefault(setting);
         const here = await instance();
         const [one, two] = [await here.login(), await here.login()];
@@ -293,7 +293,7 @@ describe('W1: a logout in one statement', () => {
       });
     }
 
-    it('is in doubt where its answer is lost, and a look that finds nothing proves nothing', async () => {
+    it('a logout is in doubt if its answer is lost, and a look that finds nothing proves nothing', async () => {
       const { proxy, through } = await TcpProxy.before(database);
       closing.push(proxy);
       const here = await instance(through);
@@ -315,7 +315,7 @@ describe('W1: a logout in one statement', () => {
       expect(await readEvents(watcher)).toHaveLength(1);
     });
 
-    it('looks for earlier ends in the index, also while the server has no statistics', async () => {
+    it('a logout looks for earlier events in the index, also while the server has no statistics', async () => {
       const one = await writer();
       await watcher.query(
         `INSERT INTO auth_event (position, event_id, kind, event_key, access_only, reason, created_at)
@@ -343,7 +343,7 @@ describe('W1: a logout in one statement', () => {
       expect(positions).toEqual([1, 2, 3, 4, 5, 6]);
     };
 
-    it('needs no plan on the connection, as where a pooler takes another one', async () => {
+    it('a logout works without its plan, for example where a pooler switches the connection', async () => {
       const here = await instance();
       const { database: log } = await here.open();
       await logOutSix(here, () => log.read({ sql: 'DEALLOCATE ALL', values: [] }));

@@ -41,7 +41,7 @@ describe('W1: the order of positions is the order of commits, without a gap', ()
     };
     const first = (): LogWriter => writers[0] as LogWriter;
 
-    it('is contiguous at every moment under 16 concurrent writers', async () => {
+    it('positions are contiguous at every moment under 16 concurrent writers', async () => {
       await addWriters(WRITERS - 1);
       const reported = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
       const follower = await startInstance(database, { clock: new TestClock() });
@@ -74,7 +74,7 @@ describe('W1: the order of positions is the order of commits, without a gap', ()
       await follower.close();
     });
 
-    it('makes a writer wait whose predecessor has not committed, and shows neither until then', async () => {
+    it('a writer waits for a predecessor that has not committed, and no reader sees either until then', async () => {
       const network = await TcpProxy.before(database);
       proxy = network.proxy;
       const slow = await LogWriter.on(network.through);
@@ -92,7 +92,7 @@ describe('W1: the order of positions is the order of commits, without a gap', ()
       expect(await headPosition(watcher)).toBe(2);
     });
 
-    it('has no gap where a transaction was rolled back', async () => {
+    it('a transaction that was rolled back leaves no gap', async () => {
       const { database: log, transactions } = first();
       const failing = log.transaction(function* () {
         yield* transactions.append([sessionEnd('one'), sessionEnd('two')], false);
@@ -105,7 +105,7 @@ describe('W1: the order of positions is the order of commits, without a gap', ()
       expect(await readEvents(watcher)).toHaveLength(1);
     });
 
-    it('has no head without a row when the same event is written twice at once', async () => {
+    it('the head has a row even when the same event is written twice at once', async () => {
       await addWriters(7);
       const draft = sessionEnd('one');
       const outcomes = await Promise.all(writers.map((writer) => writer.append([draft], true)));
@@ -114,7 +114,7 @@ describe('W1: the order of positions is the order of commits, without a gap', ()
       expect(await readEvents(watcher)).toMatchObject([{ position: 1, id: draft.id }]);
     });
 
-    it('is written READ COMMITTED, whatever the server or the role makes the default', async () => {
+    it('the log is written READ COMMITTED, whatever the default of the server or the role', async () => {
       if (kind.name === 'PostgreSQL') {
         // Every role of this database, so also that of our connections, which are made after it.
         const [{ name }] = (await watcher.query('SELECT current_database() AS name')) as [

@@ -53,7 +53,7 @@ describe('W1: a write of which a trigger leaves a row out', () => {
       ['UPDATE', 'auth_head', 'TRUE'],
     ] as const) {
       for (const form of ['append', 'appendAtOnce'] as const) {
-        it(`is refused and undone: ${form}, ${when} ON ${table} WHEN ${condition}`, async () => {
+        it(`the write is refused and undone: ${form}, ${when} ON ${table} WHEN ${condition}`, async () => {
           await leaveOut(when, table, condition);
           const written = writer[form]([sessionEnd('one'), sessionEnd('two')]);
           const failure = await written.catch((error: unknown) => error);
@@ -64,7 +64,7 @@ describe('W1: a write of which a trigger leaves a row out', () => {
       }
     }
 
-    it('is not reported as done: the logout is refused, and is done once the trigger is gone', async () => {
+    it('a suppressed logout is refused, and succeeds once the trigger is gone', async () => {
       const here = await startInstance(database);
       instances.push(here);
       const token = await here.login();
@@ -76,7 +76,7 @@ describe('W1: a write of which a trigger leaves a row out', () => {
       expect(await here.judge(token)).toBe('session_ended');
     });
 
-    it('leaves no account without its mark', async () => {
+    it('no account is left without its cut-off', async () => {
       const here = await startInstance(database);
       instances.push(here);
       const token = await here.login();
@@ -86,7 +86,7 @@ describe('W1: a write of which a trigger leaves a row out', () => {
       expect(await here.judge(token)).toBe('active');
     });
 
-    it('leaves no session that goes on after its logout', async () => {
+    it('no session goes on after its logout', async () => {
       const here = await startInstance(database);
       instances.push(here);
       const token = await here.login();
@@ -105,7 +105,7 @@ describe('W1: a write of which a trigger leaves a row out', () => {
       expect(await here.judge(token)).toBe('session_ended');
     });
 
-    it('leaves no jump half done', async () => {
+    it('no jump is left half done', async () => {
       await leaveOut('INSERT', 'auth_event');
       const jumped = writer.database.transaction(() => writer.transactions.jump(() => true));
       await expect(jumped).rejects.toMatchObject({ outcome: 'rolled back' });

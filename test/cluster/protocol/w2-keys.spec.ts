@@ -67,7 +67,7 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
       return verdicts;
     };
 
-    it('holds 16 bytes for every kind of event', async () => {
+    it('each kind of event has a key of 16 bytes', async () => {
       await writer.logout.logout(claims({ sid: randomUUID() }));
       await writer.logout.logout(claims({ jti: randomUUID() }));
       await writer.logout.logout(claims({ iss: FOREIGN, jti: 'x'.repeat(255) }));
@@ -90,7 +90,7 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
       }
     });
 
-    it('tells subjects apart by everything that makes two texts look alike', async () => {
+    it('the keys of two subjects differ, whatever makes their texts look alike', async () => {
       for (const [, one] of LOOKALIKES) await writer.logout.logoutAll(one, { issuer: OWN });
       const verdicts = await judgeCold(
         ...LOOKALIKES.flatMap(([, one, other]) => [claims({ sub: one }), claims({ sub: other })]),
@@ -104,7 +104,7 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
       });
     });
 
-    it('tells sessions and foreign tokens apart by the same', async () => {
+    it('the keys of sessions and foreign tokens differ, whatever makes their texts look alike', async () => {
       for (const [, one] of LOOKALIKES) {
         await writer.logout.logoutSession(one, { issuer: OWN });
         await writer.logout.logout(claims({ iss: FOREIGN, jti: one }));
@@ -128,7 +128,7 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
       });
     });
 
-    it('tells two issuers with the same jti, sid or subject apart', async () => {
+    it('the keys of two issuers with the same jti, sid or subject differ', async () => {
       const id = randomUUID();
       await writer.logout.logout(claims({ iss: FOREIGN, jti: id }));
       await writer.logout.logoutSession(id, { issuer: FOREIGN });
@@ -144,7 +144,7 @@ describe('W2: a row is found by 16 bytes of kind, issuer and id', () => {
       ).toEqual(['active', 'token_revoked', 'session_ended', 'session_ended']);
     });
 
-    it('tells a jti and a sid of the same text apart', async () => {
+    it('the keys of a jti and a sid with the same text differ', async () => {
       const id = randomUUID();
       await writer.logout.logoutSession(id, { issuer: OWN });
       expect(await judgeCold(claims({ jti: id }), claims({ sid: id }))).toEqual([

@@ -54,7 +54,7 @@ describe('W3: until when an event is kept', () => {
       return verdict;
     };
 
-    it('is until the last token of a session, an account or an issuer has expired, and 120 s', async () => {
+    it('an event of a session, an account or an issuer is kept until its last token has expired, and 120 s', async () => {
       const { logout } = instance;
       const longest = 15 * MINUTE + BEYOND_EXPIRY;
       expect(await keptFor(logout.logoutSession(randomUUID(), { issuer: OURS }))).toBe(longest);
@@ -62,7 +62,7 @@ describe('W3: until when an event is kept', () => {
       expect(await keptFor(logout.revokeEveryone())).toBe(longest);
     });
 
-    it('is until the expiry of a single token and 120 s, or from now where it has expired', async () => {
+    it('an event of a single token is kept until its expiry and 120 s, or from now if it has expired', async () => {
       const iat = Math.floor(clock.database() / SECOND);
       const token = { iss: OWN, sub: 'alice', iat, gen: 0 };
       const { keptUntil } = await instance.logout.logout({
@@ -75,7 +75,7 @@ describe('W3: until when an event is kept', () => {
       expect(await keptFor(expired)).toBe(BEYOND_EXPIRY);
     });
 
-    it('counts the longest token life that any instance has registered, as the head has it now', async () => {
+    it('retention counts the longest token lifetime that any instance has registered in the head', async () => {
       const other = await start('1h');
       expect(await keptFor(instance.logout.logoutAll('alice', { issuer: OURS }))).toBe(
         HOUR + BEYOND_EXPIRY,
@@ -86,7 +86,7 @@ describe('W3: until when an event is kept', () => {
       );
     });
 
-    it('counts the longest session of a foreign issuer', async () => {
+    it('retention counts the longest session of a foreign issuer', async () => {
       const { logout } = instance;
       const longest = 8 * HOUR + BEYOND_EXPIRY;
       expect(await keptFor(logout.logoutSession('x', { issuer: FOREIGN }))).toBe(longest);
@@ -94,7 +94,7 @@ describe('W3: until when an event is kept', () => {
       expect(await keptFor(logout.revokeEveryone({ issuer: FOREIGN }))).toBe(longest);
     });
 
-    it('ends for a key never', async () => {
+    it('an event of a key is kept for ever', async () => {
       const receipt = await instance.logout.revokeKey('leaked', { issuer: OURS });
       expect(receipt.keptUntil).toBeNull();
       await instance.logout.logoutSession(randomUUID(), { issuer: OURS });
@@ -107,7 +107,7 @@ describe('W3: until when an event is kept', () => {
       ]);
     });
 
-    it('has the row in its last millisecond, and lets it go in the next', async () => {
+    it('a row is there in its last millisecond, and can be deleted in the next', async () => {
       const { keptUntil } = await instance.logout.logoutSession(randomUUID(), { issuer: OURS });
       await instance.logout.logoutSession(randomUUID(), { issuer: OURS });
       const rest = (keptUntil?.getTime() ?? 0) - clock.database();
@@ -118,7 +118,7 @@ describe('W3: until when an event is kept', () => {
       expect(await readEvents(instance.dataSource)).toMatchObject([{ position: 2 }]);
     });
 
-    it('refuses after a purge and a restart while any instance could still accept', async () => {
+    it('a token is refused after a purge and a restart while any instance could still accept it', async () => {
       const token = await instance.login('alice');
       const spared = await instance.login('bob');
       // The shortest retention there is: the event of this very token, ended at once.

@@ -40,7 +40,7 @@ describe('W4: the lost answer to COMMIT', () => {
     });
 
     for (const { title, fate, written } of OUTCOMES) {
-      it(`is provisional where it ${title}: 503 for its tokens and its caller, and for nobody else`, async () => {
+      it(`a logout without an answer to COMMIT is in doubt if it ${title}: 503 for its tokens and its caller, and for no one else`, async () => {
         const lost = loseCommit(proxy, fate);
         await expect(near.logout.logout(token)).rejects.toMatchObject({
           status: 503,
@@ -60,7 +60,7 @@ describe('W4: the lost answer to COMMIT', () => {
         expect(await far.judge(token)).toBe('session_ended');
       });
 
-      it(`is settled by its own retry where it ${title}: one event, one position`, async () => {
+      it(`a logout without an answer to COMMIT is settled by its own retry if it ${title}: one event, one position`, async () => {
         const lost = proxy.next(COMMIT, fate);
         const receipt = await near.logout.logout(token);
         await lost;
@@ -75,7 +75,7 @@ describe('W4: the lost answer to COMMIT', () => {
       });
     }
 
-    it('that was committed is settled by the poll that shows it, without a write', async () => {
+    it('a logout that was committed is settled by the poll that shows it, without a write', async () => {
       const lost = loseCommit(proxy, 'swallow answer');
       await expect(near.logout.logout(token)).rejects.toMatchObject({ status: 503 });
       await lost;
@@ -86,7 +86,7 @@ describe('W4: the lost answer to COMMIT', () => {
       expect(await near.judge(token)).toBe('session_ended');
     });
 
-    it('in several statements whose retry was refused under the head lock is known to be absent', async () => {
+    it('a logout whose retry was refused under the head lock is known to be absent', async () => {
       jest.spyOn(AppendAtOnce.prototype, 'run').mockResolvedValue(undefined);
       let cuts = 0;
       proxy.watch((bytes) => {
@@ -107,7 +107,7 @@ describe('W4: the lost answer to COMMIT', () => {
       expect(await near.judge(token)).toBe('active');
     });
 
-    it('is provisional again when the COMMIT of its retry is lost too', async () => {
+    it('a logout is in doubt again when the COMMIT of its retry is lost too', async () => {
       const first = proxy.next(COMMIT, 'cut');
       const second = first.then(() => loseCommit(proxy, 'swallow answer'));
       await expect(near.logout.logout(token)).rejects.toMatchObject({ status: 503 });

@@ -26,7 +26,7 @@ describe('W5: concurrent logouts share one transaction', () => {
       await database?.drop();
     });
 
-    it('writes 64 concurrent logouts in two transactions at most, and answers each by its own', async () => {
+    it('64 concurrent logouts are written in at most two transactions, and each gets its own answer', async () => {
       const tokens = await Promise.all(
         Array.from({ length: CONCURRENT }, (_, n) => here.login(`subject ${n}`)),
       );
@@ -54,7 +54,7 @@ describe('W5: concurrent logouts share one transaction', () => {
       }
     });
 
-    it('that fails fails all of its callers, and the next one stands alone', async () => {
+    it('a group commit that fails fails for all of its callers, and the next one is written separately', async () => {
       const { transactions } = await here.open();
       jest.spyOn(AppendAtOnce.prototype, 'run').mockResolvedValue(undefined);
       const append = jest.spyOn(transactions, 'append').mockImplementationOnce(function* () {

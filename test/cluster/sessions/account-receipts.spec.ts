@@ -67,7 +67,7 @@ describe('acts on accounts', () => {
       ['claims_changed', (options) => accounts.claimsChanged(subject, options)],
     ];
 
-    it('is given by each act that ends tokens, with the event and the bound', async () => {
+    it('each act that ends tokens returns a receipt with the event and the bound', async () => {
       for (const [, act] of ending()) {
         const receipt = await act({});
         const last = (await readEvents(here.dataSource)).at(-1);
@@ -83,7 +83,7 @@ describe('acts on accounts', () => {
       }
     });
 
-    it('waits for all instances where it is asked to', async () => {
+    it('an act waits for all instances if it is asked to', async () => {
       for (const [, act] of ending()) {
         let receipt: LogoutReceipt | undefined;
         const position = await headPosition(here.dataSource);
@@ -99,7 +99,7 @@ describe('acts on accounts', () => {
       }
     });
 
-    it('names no event for unlock and enable, which revoke nothing', async () => {
+    it('unlock and enable revoke nothing, and their receipts name no event', async () => {
       const position = await headPosition(here.dataSource);
       for (const receipt of [await accounts.unlock(subject), await accounts.enable(subject)]) {
         expect(receipt).toMatchObject({
@@ -112,7 +112,7 @@ describe('acts on accounts', () => {
       expect(await headPosition(here.dataSource)).toBe(position);
     });
 
-    it('is accompanied by an AuthEvent with the actor and the reason given', async () => {
+    it('each act reports an AuthEvent with the actor and the reason given', async () => {
       const heard: AuthEvent[] = [];
       const subscription = here.app.get(AuthEvents).subscribe((event) => heard.push(event));
       const options = { actor: 'dora', reason: 'administrator', requestId: 'r1' } as const;
@@ -130,7 +130,7 @@ describe('acts on accounts', () => {
       expect(row).toMatchObject({ reason: 'administrator', actor: 'dora' });
     });
 
-    it('is that of a pending event in a transaction, and all counts from the commit', async () => {
+    it('an act in a transaction returns the receipt of a pending event, and takes effect at the commit', async () => {
       for (const act of ['passwordChanged', 'claimsChanged', 'remove'] as const) {
         const again = await here.login(subject);
         const receipt = await here.dataSource.transaction(async (manager) => {
@@ -143,7 +143,7 @@ describe('acts on accounts', () => {
       }
     });
 
-    it('of a removal in a transaction that is rolled back leaves the sessions alone', async () => {
+    it('a removal in a transaction that is rolled back leaves the sessions alone', async () => {
       const transaction = here.dataSource.transaction(async (manager) => {
         await accounts.remove(subject, { manager });
         throw new Error('the caller rolls back');
@@ -155,7 +155,7 @@ describe('acts on accounts', () => {
       expect(await here.sessions.list(subject)).toHaveLength(1);
     });
 
-    it('of a removal in a transaction is followed by the erasure of the logins', async () => {
+    it('a removal in a transaction is followed by the erasure of the logins', async () => {
       const rows = async (): Promise<number> =>
         (await here.dataSource.query(`SELECT sid FROM auth_session WHERE subject = '${subject}'`))
           .length;
@@ -173,7 +173,7 @@ describe('acts on accounts', () => {
       expect(await here.judge(token)).toBe('session_ended');
     });
 
-    it('is refused with { manager } where the act decides about logins', async () => {
+    it('{ manager } is refused for acts that decide about logins', async () => {
       await here.dataSource.transaction(async (manager) => {
         const options: object = { manager };
         const acts = [
@@ -228,7 +228,7 @@ describe('acts on accounts', () => {
       return { iss: PARTNER, sub: `auth0|${randomUUID()}`, jti: randomUUID(), iat, exp: iat + 600 };
     };
 
-    it('an act on an account that is not known to be ours throws, names its call and writes nothing', async () => {
+    it('an act on an account that is not known to be ours throws an error that names the call, and writes nothing', async () => {
       const before = await headPosition(here.dataSource);
       for (const [call, act] of [...acts('auth0|123'), ...loginActs('auth0|123')]) {
         await expect(act()).rejects.toBeInstanceOf(AuthWiringError);
@@ -238,7 +238,7 @@ describe('acts on accounts', () => {
       expect(await headPosition(here.dataSource)).toBe(before);
     });
 
-    it('an act means our own issuer where the account has a session or a row of ours', async () => {
+    it('an act applies to our own issuer if the account has a session or a row of ours', async () => {
       for (const [, act] of [...acts('alice'), ...loginActs('bob', { issuer: OURS })]) {
         await here.logout.logoutAll('alice', { issuer: OURS }); // a row, after remove() too
         await act();
@@ -291,7 +291,7 @@ describe('acts on accounts', () => {
       }
     });
 
-    it('an issuer that is not registered is refused, for it would end nothing', async () => {
+    it('an issuer that is not registered is refused, because nothing would be ended', async () => {
       const options = { issuer: `${PARTNER}/` };
       for (const [, act] of acts('carol', options)) {
         await expect(act()).rejects.toThrow(/neither the option issuer nor in the option foreign/);
@@ -316,7 +316,7 @@ describe('acts on accounts', () => {
     });
 
     it.each([undefined, null, { id: 1 }, Promise.resolve('alice'), true])(
-      'is a wiring error (500) that names the call: %p',
+      'a missing subject is a wiring error (500) that names the call: %p',
       async (lost) => {
         const accounts = here.app.get(AccountService);
         const subject = lost as never;
@@ -342,7 +342,7 @@ describe('acts on accounts', () => {
     );
 
     it.each(['', 'a\0b', 'x'.repeat(256), '\ud800'])(
-      'is a 400 for a text that cannot be one: %j',
+      'a text that cannot be a subject is a 400: %j',
       async (subject) => {
         const invalid = { status: 400, code: 'invalid_subject' };
         await expect(here.logout.logoutAll(subject)).rejects.toMatchObject(invalid);

@@ -42,7 +42,7 @@ describe('accounts', () => {
       accounts = here.app.get(AccountService);
     };
 
-    it('RV-04: locked for 2 s refuses its tokens during and after, and logins during', async () => {
+    it('RV-04: an account that is locked for 2 s has its tokens refused during and after the lock, and logins during it', async () => {
       const old = await login();
       await accounts.lock('alice', 2);
       expect(await here.judge(old.accessToken)).toBe('account_locked');
@@ -58,7 +58,7 @@ describe('accounts', () => {
       expect(await refresh(fresh.refreshToken)).toBe('good');
     });
 
-    it('unlocked and enabled again stays logged out', async () => {
+    it('tokens stay revoked after their account is unlocked or enabled again', async () => {
       const old = await login();
       await accounts.lock('alice', '1h');
       await accounts.unlock('alice');
@@ -72,7 +72,7 @@ describe('accounts', () => {
       expect(await here.judge((await login()).accessToken)).toBe('active');
     });
 
-    it('removed and created again: the old tokens are dead, and nothing tells who it was', async () => {
+    it('an account that is removed and created again does not accept old tokens, and no row identifies the old one', async () => {
       const old = await here.sessions.login(() => ({ subject: 'alice' }), {
         device: 'Alice’s telephone',
         ip: '192.0.2.77',
@@ -92,7 +92,7 @@ describe('accounts', () => {
       expect(await here.judge((await login()).accessToken)).toBe('active');
     });
 
-    it('RV-05: a changed password ends the others, and everything where none is named', async () => {
+    it('RV-05: a changed password ends the other sessions, or all of them if none is named', async () => {
       const [kept, other] = [await login(), await login()];
       await accounts.passwordChanged('alice', { keepSession: kept.sessionId });
       expect(await here.judge(kept.accessToken)).toBe('active');
@@ -105,7 +105,7 @@ describe('accounts', () => {
       expect(await refresh(next.refreshToken ?? '')).toBe('session_ended');
     });
 
-    it('in the caller’s transaction: the change of the password and the end are one', async () => {
+    it('in the caller’s transaction the password change and the revocation are one', async () => {
       const old = await login();
       await here.dataSource
         .transaction(async (manager) => {
@@ -121,7 +121,7 @@ describe('accounts', () => {
       expect(await here.judge((await login()).accessToken)).toBe('active');
     });
 
-    it('logs itself out everywhere and locks itself: the stolen telephone', async () => {
+    it('an account logs itself out everywhere and locks itself after its phone was stolen', async () => {
       const old = await login();
       await here.logout.logoutAll('alice', { lockFor: '10m' });
       expect(await here.judge(old.accessToken)).toBe('session_ended');
@@ -130,7 +130,7 @@ describe('accounts', () => {
       expect(await codeOf(login())).toBe('good');
     });
 
-    it('revokeEveryone ends the refresh tokens of everybody', async () => {
+    it('revokeEveryone ends the refresh tokens of all users', async () => {
       const [alice, bob] = [await login('alice'), await login('bob')];
       await here.logout.revokeEveryone();
       for (const { refreshToken } of [alice, bob]) {
@@ -140,7 +140,7 @@ describe('accounts', () => {
       expect(await here.sessions.list('bob')).toEqual([]);
     });
 
-    it('keeps as many sessions as it may, the newest', async () => {
+    it('an account keeps the newest sessions up to its limit', async () => {
       await here.close();
       here = await startInstance(database, { clock, options: { maxSessions: { tv: 1, '*': 2 } } });
       const as = async (client: string): Promise<LoginResult | null> => {
@@ -169,7 +169,7 @@ describe('accounts', () => {
       expect(await here.sessions.list('alice')).toHaveLength(1);
     });
 
-    it('revokeKey says first what it hits, and ends sessions only when told to', async () => {
+    it('revokeKey first reports what it affects, and ends sessions only if asked to', async () => {
       const old = await login();
       const kid = JSON.parse(
         Buffer.from(old.accessToken.split('.')[0] ?? '', 'base64url').toString(),

@@ -69,7 +69,7 @@ describeOn(databaseKinds, 'TB-03: a bound session', (kind) => {
     there = await start({ binding: BINDING });
   });
 
-  it('stays bound to its key and its network on every instance, from one refresh to the next', async () => {
+  it('a bound session stays bound to its key and its network on every instance, from one refresh to the next', async () => {
     const key = new DpopKey();
     let pair: LoginResult = await login(here, key);
     for (const at of [there, here, there]) {
@@ -85,7 +85,7 @@ describeOn(databaseKinds, 'TB-03: a bound session', (kind) => {
     }
   });
 
-  it('gives a late retry with its key the same successor, on the other instance too', async () => {
+  it('a late retry with the key of the session gets the same successor, also on the other instance', async () => {
     const key = new DpopKey();
     const pair = await login(here, key);
     const lost = (await refresh(here, pair, key)) as LoginResult;
@@ -101,7 +101,7 @@ describe('a session', () => {
     clock = new TestClock();
   });
 
-  it('that two clients bind at once belongs to the one that came first', async () => {
+  it('a session that two clients bind at once belongs to the first one', async () => {
     const [first, second] = [new DpopKey(), new DpopKey()];
     let meanwhile: (() => Promise<unknown>) | undefined;
     here = await start({
@@ -123,7 +123,7 @@ describe('a session', () => {
     });
   });
 
-  it('without a proof is refused a refresh where one is required, and loses nothing', async () => {
+  it('a session without a proof is refused a refresh where one is required, and loses nothing', async () => {
     here = await start({});
     const pair = await login(here);
     there = await start({ binding: { dpop: 'required' } });
@@ -132,7 +132,7 @@ describe('a session', () => {
     expect(await refresh(there, pair, new DpopKey())).toMatchObject({ tokenType: 'DPoP' });
   });
 
-  it('is bound no longer where the option is off, and again by its next refresh where it is on', async () => {
+  it('a session is no longer bound when the option is off, and bound again by its next refresh when it is on', async () => {
     const key = new DpopKey();
     here = await start({ binding: BINDING });
     there = await start({});
@@ -144,7 +144,7 @@ describe('a session', () => {
     expect(await refresh(here, plain, key)).toMatchObject({ tokenType: 'DPoP' });
   });
 
-  it('of a login without an address is refused where addresses are bound', async () => {
+  it('the session of a login without an address is refused where addresses are bound', async () => {
     here = await start({ binding: { ip: 'exact' } });
     const asked = here.sessions.login(() => ({ subject: 'alice' }));
     await expect(asked).rejects.toMatchObject({ code: 'binding_mismatch' });

@@ -39,7 +39,7 @@ describeOn(databaseKinds, 'S7: a session that is refreshed often', (kind) => {
     return Number(rows[0]?.n);
   };
 
-  it('keeps 100 used tokens; an older one is invalid and ends nothing', async () => {
+  it('a session keeps 100 used tokens, and an older one is invalid and ends nothing', async () => {
     const { refreshToken } = await login(instance, 'alice');
     const tokens = await rotate(refreshToken, 105, ACCESS_TTL / 20 + 1);
     expect(await countRows()).toBe(101);
@@ -50,7 +50,7 @@ describeOn(databaseKinds, 'S7: a session that is refreshed often', (kind) => {
     expect(await codeOf(instance.sessions.refresh(tokens[105] ?? ''))).toBe('session_ended');
   });
 
-  it('treats a used token that an earlier release has left as if it were deleted', async () => {
+  it('a used token that an earlier release stored is treated as if it were deleted', async () => {
     const { refreshToken } = await login(instance, 'alice');
     const tokens = await rotate(refreshToken, 2, ACCESS_TTL);
     await instance.dataSource.query(
@@ -61,7 +61,7 @@ describeOn(databaseKinds, 'S7: a session that is refreshed often', (kind) => {
     expect(await countRows()).toBe(4);
   });
 
-  it('refuses the 21st rotation in the life of an access token with 429, and consumes nothing', async () => {
+  it('the 21st rotation within one access-token lifetime is refused with 429, and consumes nothing', async () => {
     const [alice, bob] = [await login(instance, 'alice'), await login(instance, 'bob')];
     const tokens = await rotate(alice.refreshToken, 20, 1_000);
     const last = tokens.at(-1) ?? '';

@@ -20,7 +20,7 @@ describeOn(databaseKinds, 'the list of sessions', (kind) => {
     await database?.drop();
   });
 
-  it('shows the login at first, then when, from where and by what it was last seen', async () => {
+  it('the list of sessions shows the login, and later when, from where and by which client it was last seen', async () => {
     const { refreshToken } = await login(here, 'alice');
     const seen = async (): Promise<{ createdAt: Date; lastSeenAt: Date; userAgent: unknown }> => {
       const [session] = await here.sessions.list('alice');

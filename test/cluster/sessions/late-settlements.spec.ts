@@ -83,27 +83,33 @@ describeOn(databaseKinds, 'what is settled while a refresh asks for its claims',
   it.each([
     ['a lock', { lockFor: HOUR }, 'account_locked'],
     ['a disabled account', { disable: true }, 'account_disabled'],
-  ])('refuses it: %s, below a cut-off that the session came after', async (_, account, code) => {
-    await there.logout.logoutAll('alice');
-    const { refreshToken, gen: killsBelow } = await session();
-    const late = { ...ALICE, killsBelow, account };
-    expect(await refreshDuring(refreshToken, () => settle(late))).toBe(code);
-  });
+  ])(
+    'a refresh is refused: %s that settles meanwhile, below a cut-off that the session came after',
+    async (_, account, code) => {
+      await there.logout.logoutAll('alice');
+      const { refreshToken, gen: killsBelow } = await session();
+      const late = { ...ALICE, killsBelow, account };
+      expect(await refreshDuring(refreshToken, () => settle(late))).toBe(code);
+    },
+  );
 
   it.each([
     ['the account', ALICE, ALICE],
     ['the issuer', EVERYONE, EVERYONE],
     ['the account, below one of the issuer', EVERYONE, ALICE],
     ['the issuer, below one of the account', ALICE, EVERYONE],
-  ])('ends it: a cut-off of %s, below one that spares the session', async (_, first, second) => {
-    const { refreshToken, gen, key: except } = await session();
-    await settle({ ...first, killsBelow: gen + 1, except });
-    const late = { ...second, killsBelow: gen + 1 };
-    expect(await refreshDuring(refreshToken, () => settle(late))).toBe('session_ended');
-    expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('session_ended');
-  });
+  ])(
+    'a refresh ends its session: a cut-off of %s that settles meanwhile, below one that spares it',
+    async (_, first, second) => {
+      const { refreshToken, gen, key: except } = await session();
+      await settle({ ...first, killsBelow: gen + 1, except });
+      const late = { ...second, killsBelow: gen + 1 };
+      expect(await refreshDuring(refreshToken, () => settle(late))).toBe('session_ended');
+      expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('session_ended');
+    },
+  );
 
-  it('asks for claims again above a cut-off that spares the session', async () => {
+  it('a refresh asks for claims again if a cut-off that spares the session settles meanwhile', async () => {
     const { refreshToken, sessionId: keepSession } = await session();
     const change = (): unknown =>
       there.app.get(AccountService).passwordChanged('alice', { keepSession });
@@ -111,7 +117,7 @@ describeOn(databaseKinds, 'what is settled while a refresh asks for its claims',
     expect(asked).toBe(2);
   });
 
-  it('takes no steps for cut-offs that spare the session, or for a lock that is over', async () => {
+  it('a refresh needs no steps for cut-offs that spare the session, or for a lock that is over', async () => {
     const { refreshToken, gen, key: except } = await session();
     await settle({ ...ALICE, killsBelow: gen, account: { lockFor: HOUR } });
     await settle({ ...ALICE, killsBelow: gen + 1, except });

@@ -46,7 +46,7 @@ describe('a key that has leaked', () => {
     const strictly = (on: Instance, token: string): Promise<string> =>
       codeOf(on.tokens.verify(token, { freshness: 'strict' }));
 
-    it('is an act without a restart: nobody logs in again, and nothing it signs is good', async () => {
+    it('a leaked key is removed without a restart: no user has to log in again, and nothing it signed is accepted', async () => {
       const old = await login(here, 'alice');
       const now = Math.floor(Date.now() / 1000);
       expect(await strictly(there, forged(now))).toBe('good');
@@ -74,7 +74,7 @@ describe('a key that has leaked', () => {
       expect(await strictly(there, renewed.accessToken)).toBe('good');
     });
 
-    it('costs no refresh token while no key may sign', async () => {
+    it('a refresh consumes no refresh token while no key may sign', async () => {
       const old = await login(here, 'alice');
       await here.logout.revokeKey(secretKid(leaked));
       expect(await codeOf(here.sessions.refresh(old.refreshToken))).toBe('no_signing_key');

@@ -46,7 +46,7 @@ function lives({ expiresIn, idleExpiresIn, sessionExpiresIn }: LoginResult): num
 }
 
 describe('lifetimes by client', () => {
-  it('hold for the client that the application names, and the shortest for all others', async () => {
+  it('lifetimes apply to the client that the application names, and the shortest to all others', async () => {
     const here = await start({ lifetimes: LIFETIMES });
     const of = async (client?: string): Promise<number[]> => lives(await logIn(here, { client }));
     expect(await of('tv')).toEqual([900, 90 * DAY, 365 * DAY]);
@@ -61,13 +61,13 @@ describe('lifetimes by client', () => {
     }
   });
 
-  it("'*' says what all others have", async () => {
+  it("'*' sets the lifetimes of all other clients", async () => {
     const here = await start({ lifetimes: { ...LIFETIMES, '*': { sessionTtl: '7d' } } });
     expect(lives(await logIn(here))).toEqual([900, 7 * DAY, 7 * DAY]);
     expect(lives(await logIn(here, { client: 'tv' }))).toEqual([900, 90 * DAY, 365 * DAY]);
   });
 
-  it('are shortened by one login, and not lengthened', async () => {
+  it('one login can shorten its lifetimes, and not lengthen them', async () => {
     const here = await start({ lifetimes: LIFETIMES });
     const shorter = {
       client: 'tv',
@@ -87,12 +87,12 @@ describe('lifetimes by client', () => {
     [{ sessionIdleTtl: 0 }, 'at least 1'],
     [{ accessTokenTtl: 0.5 }, 'whole seconds'],
     [{ refreshTokenTtl: -1 }, 'finite number'],
-  ])('of one login are refused where they are none: %p', async (context, message) => {
+  ])('invalid lifetimes of one login are refused: %p', async (context, message) => {
     const here = await start({});
     await expect(logIn(here, context)).rejects.toThrow(message);
   });
 
-  it('are shortened to those of all others where a request names the client', async () => {
+  it('lifetimes are shortened to those of all others if a request names the client', async () => {
     const app = await startHttp('express', {
       options: { lifetimes: { tv: { sessionTtl: '365d' }, web: { sessionIdleTtl: '30m' } } },
     });
@@ -112,7 +112,7 @@ describe('lifetimes by client', () => {
 });
 
 describeOn(databaseKinds, 'lifetimes of a session', (kind) => {
-  it('outlive a refresh on an instance with other options', async () => {
+  it('the lifetimes of a session survive a refresh on an instance with other options', async () => {
     database = await kind.migrated();
     const clock = new TestClock();
     const here = await start({ lifetimes: LIFETIMES }, clock);
@@ -128,7 +128,7 @@ describeOn(databaseKinds, 'lifetimes of a session', (kind) => {
     expect(lives(await refresh(plain))).toEqual([60, 1_200, 30 * DAY - 60]);
   });
 
-  it('of access tokens are never longer than the signing instance accepts', async () => {
+  it('access-token lifetimes are never longer than the signing instance accepts', async () => {
     database = await kind.migrated();
     const clock = new TestClock();
     const here = await start({ accessTokenTtl: '1h' }, clock);
@@ -140,7 +140,7 @@ describeOn(databaseKinds, 'lifetimes of a session', (kind) => {
     expect(await there.judge(next.accessToken)).toBe('active');
   });
 
-  it('follow the options where neither client nor login says otherwise', async () => {
+  it('lifetimes follow the options if neither client nor login sets others', async () => {
     database = await kind.migrated();
     const clock = new TestClock();
     const here = await start({}, clock);
@@ -162,7 +162,7 @@ describeOn(databaseKinds, 'lifetimes of a session', (kind) => {
     expect(await codeOf(here.sessions.refresh(tv.refreshToken ?? ''))).toBe('good');
   });
 
-  it('a short access token may be refreshed as often as it has to be', async () => {
+  it('a session with short access tokens may be refreshed as often as it has to be', async () => {
     database = await kind.migrated();
     const clock = new TestClock();
     const here = await start({ lifetimes: { web: { accessTokenTtl: 10 } } }, clock);

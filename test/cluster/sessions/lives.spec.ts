@@ -21,7 +21,7 @@ describe('lives, warnings and tidings', () => {
     await database?.drop();
   });
 
-  it('are shortened a little, never lengthened, and not all alike', async () => {
+  it('lifetimes are shortened by a small random amount, and never lengthened', async () => {
     const lives = new Set<number>();
     for (let i = 0; i < 40; i++) {
       const { accessToken, expiresIn, refreshAt } = await login(here, `user ${i}`);
@@ -37,7 +37,7 @@ describe('lives, warnings and tidings', () => {
     expect(lives.size).toBeGreaterThan(3);
   });
 
-  it('of one login may be shorter than those of others, and not longer', async () => {
+  it('the lifetimes of one login may be shorter than those of others, and not longer', async () => {
     const session = async (sessionTtl: string): Promise<number> => {
       const result = await here.sessions.login(() => ({ subject: 'alice' }), { sessionTtl });
       expect(result?.refreshExpiresIn).toBeLessThanOrEqual(14 * 86_400);
@@ -49,14 +49,14 @@ describe('lives, warnings and tidings', () => {
     await expect(session('12')).rejects.toThrow("'12s'");
   });
 
-  it('are shortened by whole numbers, up to the most', () => {
+  it('lifetimes are shortened by whole numbers, up to the maximum', () => {
     const clock = new AuthClock();
     const drawn = new Set(Array.from({ length: 400 }, () => clock.jitter(3.9)));
     expect([...drawn].toSorted()).toEqual([0, 1, 2, 3]);
     expect(clock.jitter(0.4)).toBe(0);
   });
 
-  it('a lock that is shorter than a token lives warns, and says by how much', async () => {
+  it('a lock that is shorter than the token lifetime logs a warning that says by how much', async () => {
     const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     await here.app.get(AccountService).lock('alice', 60);
     expect(warned.mock.calls.flat().join(' ')).toContain('840 s less');
@@ -77,7 +77,7 @@ describe('lives, warnings and tidings', () => {
     });
   });
 
-  it('are told: who, what, why, and in which request', async () => {
+  it('AuthEvents report who ended which session, why, and in which request', async () => {
     const told: AuthEvent[] = [];
     const events = here.app.get(AuthEvents);
     events.subscribe((event) => told.push(event));
@@ -99,7 +99,7 @@ describe('lives, warnings and tidings', () => {
     expect(JSON.stringify(told)).not.toContain(sessionId);
   });
 
-  it('tells of a refusal because nobody knows', async () => {
+  it('AuthEvents report a refusal because freshness cannot be proven', async () => {
     const told: AuthEvent[] = [];
     here.app.get(AuthEvents).subscribe((event) => told.push(event));
     const { accessToken } = await login(here, 'alice');

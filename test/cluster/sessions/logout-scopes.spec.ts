@@ -69,7 +69,7 @@ describe('logout of one client of an account, and of one grant', () => {
     const openOf = async (subject: string): Promise<string[]> =>
       (await there.sessions.list(subject)).map(({ id }) => id);
 
-    it('end for the client alone, on every instance, and those of others go on', async () => {
+    it('the sessions of one client end on every instance, and those of other clients go on', async () => {
       const [alice, bob] = [randomUUID(), randomUUID()];
       const logins = [
         await login(alice, { client: 'tv' }),
@@ -84,7 +84,7 @@ describe('logout of one client of an account, and of one grant', () => {
       expect(await living([...logins, later])).toEqual([2, 3, 4, 5, 6]);
     });
 
-    it('end for the grant, of every account, and those of another grant go on', async () => {
+    it('the sessions of one grant end for every account, and those of other grants go on', async () => {
       const [alice, bob, grant] = [randomUUID(), randomUUID(), randomUUID()];
       const logins = [
         await login(alice, { grant }),
@@ -98,7 +98,7 @@ describe('logout of one client of an account, and of one grant', () => {
       expect(await living([...logins, later])).toEqual([2, 3, 4, 5]);
     });
 
-    it('are those that the list shows with their grant, which a refresh keeps', async () => {
+    it('the list shows the sessions of a grant with it, and a refresh keeps it', async () => {
       const [subject, grant] = [randomUUID(), randomUUID()];
       await login(subject);
       const { refreshToken = '' } = await login(subject, { grant });
@@ -141,7 +141,7 @@ describe('logout of one client of an account, and of one grant', () => {
         ['while it asks for claims', undefined],
         ['before it is stored', ['before', 'writeAtOnce']],
         ['after it was stored', ['after', 'writeAtOnce']],
-      ] as const)('G1: a login that is overtaken %s is refused and ends', async (_, point) => {
+      ] as const)('G1: a login of a %s that is overtaken is refused and ends', async (_, point) => {
         const [subject, id] = [randomUUID(), randomUUID()];
         let held: ReturnType<typeof hold>;
         if (point === undefined) {
@@ -190,7 +190,7 @@ describe('logout of one client of an account, and of one grant', () => {
       });
 
       it.each(['before', 'after'] as const)(
-        'a refresh that is held %s its rotation does not survive',
+        'a refresh that is held %s its rotation does not keep its session',
         async (when) => {
           const [subject, id] = [randomUUID(), randomUUID()];
           const old = await login(subject, context(id), there);
@@ -203,7 +203,7 @@ describe('logout of one client of an account, and of one grant', () => {
         },
       );
 
-      it('has a receipt that names its cut-off, and reports each session', async () => {
+      it('the receipt names the cut-off, and each session is reported', async () => {
         const [subject, id] = [randomUUID(), randomUUID()];
         const { sessionId } = await login(subject, context(id));
         const told: AuthEvent[] = [];
@@ -230,7 +230,7 @@ describe('logout of one client of an account, and of one grant', () => {
         });
       });
 
-      it('cannot be part of a transaction of the caller', async () => {
+      it('logging out a client or a grant in the caller’s transaction is refused', async () => {
         const [subject, id] = [randomUUID(), randomUUID()];
         const old = await login(subject, context(id));
         await here.dataSource.transaction(async (manager) => {
@@ -240,7 +240,7 @@ describe('logout of one client of an account, and of one grant', () => {
       });
     });
 
-    it(`end all, of ${MANY} with one grant`, async () => {
+    it(`all sessions end, of ${MANY} with one grant`, async () => {
       const grant = randomUUID();
       const logins: LoginResult[] = [];
       for (let done = 0; done < MANY; done += 50) {
@@ -257,7 +257,7 @@ describe('logout of one client of an account, and of one grant', () => {
       expect(await living([other])).toEqual([0]);
     });
 
-    it('are not ended by what names no client and no grant', async () => {
+    it('sessions are not ended by a call that names no client and no grant', async () => {
       const subject = randomUUID();
       const old = await login(subject, { client: 'tv', grant: 'a' });
       const { logout } = here;
@@ -308,7 +308,7 @@ describe('logout of one client of an account, and of one grant', () => {
       ['of the cut-off', 'swallow answer', 0],
       ['of the sessions', 'cut', 1],
       ['of the sessions', 'swallow answer', 1],
-    ] as const)('%s (%s) a second call ends what is left', async (_, fate, passed) => {
+    ] as const)('%s (%s) a second call ends the remaining sessions', async (_, fate, passed) => {
       const grant = randomUUID();
       const logins: LoginResult[] = [];
       for (let count = 0; count < 3; count++) {

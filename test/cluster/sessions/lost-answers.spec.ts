@@ -54,7 +54,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
 
   afterAll(() => shared?.end());
 
-  it('gives a retry the same successor days after the grace, on any instance', async () => {
+  it('a retry with the key gets the same successor days after the grace, on any instance', async () => {
     await startApart();
     const { refreshToken } = await login(here, alice);
     const lost = await refresh(here, refreshToken, key);
@@ -70,7 +70,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   it.each([
     ['no key', undefined],
     ['another key', randomUUID()],
-  ])('proves nothing to a retry with %s: after the grace it ends the session', async (_, other) => {
+  ])('a retry with %s proves nothing: after the grace it ends the session', async (_, other) => {
     const { refreshToken } = await login(here, alice);
     await refresh(here, refreshToken, key);
     clock.advance(9_000);
@@ -81,7 +81,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await codeOf(refresh(here, refreshToken, key))).toBe('session_ended');
   });
 
-  it('does not help the owner against a thief who came first, with a key of his own', async () => {
+  it('the key does not help the owner against a thief who came first with another key', async () => {
     const { refreshToken } = await login(here, alice);
     const stolen = await refresh(there, refreshToken, randomUUID());
     clock.advance(HOUR);
@@ -89,7 +89,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await codeOf(refresh(there, stolen.refreshToken))).toBe('session_ended');
   });
 
-  it('ends the session when somebody else was given the successor and has used it', async () => {
+  it('a retry ends the session if another client was given the successor and has used it', async () => {
     const { refreshToken } = await login(here, alice);
     await refresh(here, refreshToken, key); // the answer is lost
     const stolen = await refresh(there, refreshToken); // within the grace
@@ -99,7 +99,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await openSessions()).toBe(0);
   });
 
-  it('keeps the client in when its old request is delivered once more, after it has gone on', async () => {
+  it('the client stays logged in when its old request is delivered once more, after it has gone on', async () => {
     const { refreshToken } = await login(here, alice);
     const second = await refresh(here, refreshToken, key);
     clock.advance(HOUR);
@@ -109,7 +109,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await codeOf(refresh(here, third.refreshToken, randomUUID()))).toBe('good');
   });
 
-  it('works without a grace, and is not counted among the retries within one', async () => {
+  it('the key works without a grace, and is not counted among the retries within one', async () => {
     await startApart({ refreshGrace: 0, refreshGraceRetries: 0 });
     const { refreshToken } = await login(here, alice);
     const answers = await Promise.all(
@@ -119,7 +119,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await codeOf(refresh(here, refreshToken))).toBe('refresh_token_reused');
   });
 
-  it('is accepted 100 times in the life of an access token; more are 429, and nothing ends', async () => {
+  it('a retry is accepted 100 times within one access-token lifetime, and then gets 429, and the session goes on', async () => {
     const [ours, theirs] = [await login(here, alice), await login(here, randomUUID())];
     const lost = await refresh(here, ours.refreshToken, key);
     for (let retry = 0; retry < 50; retry++) await refresh(here, ours.refreshToken, key);
@@ -141,7 +141,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await codeOf(refresh(here, lost.refreshToken, randomUUID()))).toBe('good');
   });
 
-  it('is accepted after the database was set back by a day, however many retries there were', async () => {
+  it('a retry is accepted after the database was set back by a day, however many retries there were', async () => {
     await startApart();
     const { refreshToken } = await login(here, alice);
     await refresh(here, refreshToken, key);
@@ -151,7 +151,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await codeOf(refresh(here, refreshToken, key))).toBe('good');
   });
 
-  it('is good for as long as the token itself, and ends nothing after that', async () => {
+  it('the key is valid for as long as its refresh token, and ends nothing after that', async () => {
     await startApart({ refreshTokenTtl: '2d', sessionIdleTtl: '2d' });
     const { refreshToken } = await login(here, alice);
     clock.advance(DAY);
@@ -161,7 +161,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await codeOf(refresh(here, lost.refreshToken))).toBe('good');
   });
 
-  it('outlives later rotations, the purge, and what the previous release forgets', async () => {
+  it('the key survives later rotations, the purge, and what the previous release deletes', async () => {
     await startApart();
     const { refreshToken } = await login(here, alice);
     const lost = await refresh(here, refreshToken, key);
@@ -174,7 +174,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect((await refresh(there, refreshToken, key)).refreshToken).toBe(lost.refreshToken);
   });
 
-  it('leaves nothing in the database that anybody could use, not even with the old token', async () => {
+  it('nothing in the database can be used by others, not even with the old token', async () => {
     await startApart();
     const { refreshToken } = await login(here, alice);
     const { refreshToken: successor = '' } = await refresh(here, refreshToken, key);
@@ -210,7 +210,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     ['a space in it', `${'k'.repeat(22)} `],
     ['none', ''],
     ['an umlaut', `${'k'.repeat(22)}ü`],
-  ])('of %s is refused, and nothing is consumed', async (_, malformed) => {
+  ])('a key of %s is refused, and nothing is consumed', async (_, malformed) => {
     const { refreshToken } = await login(here, alice);
     await expect(refresh(here, refreshToken, malformed)).rejects.toMatchObject({
       status: 400,
@@ -221,7 +221,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await codeOf(refresh(here, refreshToken, key))).toBe('good');
   });
 
-  it('a grace of ten minutes serves clients without a key', async () => {
+  it('a grace of ten minutes helps clients without a key', async () => {
     await startApart({ refreshGrace: '10m' });
     const told: string[] = [];
     here.app.get(AuthEvents).subscribe(({ type }) => told.push(type));

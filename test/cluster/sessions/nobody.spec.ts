@@ -44,7 +44,7 @@ describeOn(databaseKinds, 'A16: claims that find no account', (kind) => {
     expect(await instance.sessions.list('alice')).toEqual([]);
   });
 
-  it('null at a login is 401 account_disabled, and starts nothing', async () => {
+  it('null at a login is 401 account_disabled, and starts no session', async () => {
     answer = () => null;
     expect(await codeOf(login(instance, 'alice'))).toBe('account_disabled');
     expect(told.at(-1)).toMatchObject({ type: 'login_refused', reason: 'account_disabled' });
@@ -75,7 +75,7 @@ describeOn(databaseKinds, 'A16: claims that find no account', (kind) => {
     },
   );
 
-  it('an error keeps the session', async () => {
+  it('an error from claims keeps the session', async () => {
     const { refreshToken } = await login(instance, 'alice');
     answer = () => {
       throw new Error('the directory is away');

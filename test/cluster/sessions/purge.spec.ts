@@ -39,7 +39,7 @@ describe('what is left of a login', () => {
         return isDone();
       });
 
-    it('keeps ended logins for as long as it was told, and their tokens no longer', async () => {
+    it('the purge keeps ended logins for as long as configured, and their tokens no longer', async () => {
       const ended = await login(here, 'ended');
       const marked = await login(here, 'marked');
       const kept = await login(here, 'kept');
@@ -62,7 +62,7 @@ describe('what is left of a login', () => {
       expect(next.sessionId).toBe(kept.sessionId);
     });
 
-    it('keeps the marks of accounts that may not log in, or whose sessions are remembered', async () => {
+    it('the purge keeps the cut-offs of accounts that may not log in, or whose sessions are remembered', async () => {
       await login(here, 'alice');
       await here.app.get(AccountService).disable('mallory');
       await here.logout.logoutAll('alice');
@@ -74,7 +74,7 @@ describe('what is left of a login', () => {
       expect(await codeOf(login(here, 'mallory'))).toBe('account_disabled');
     });
 
-    it('keeps the cut-off of a grant for longer than a login may take', async () => {
+    it('the purge keeps the cut-off of a grant for longer than a login may take', async () => {
       const since = await here.sessions.position();
       await here.logout.logoutGrant('a');
       clock.advance(3_500_000);

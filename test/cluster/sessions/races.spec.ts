@@ -92,7 +92,7 @@ describe('who wins a race with the end of a session', () => {
       return working;
     };
 
-    it('G1: a role that changes while a refresh asks for it is in no living token', async () => {
+    it('G1: a role that changes while a refresh asks for it is in no valid token', async () => {
       let role = 'admin';
       const subject = randomUUID();
       claims = async () => ({});
@@ -123,7 +123,7 @@ describe('who wins a race with the end of a session', () => {
     describe.each(Object.keys(ACTS))('%s', (name) => {
       const act = ACTS[name] as (typeof ACTS)[string];
 
-      it.each(POINTS)('overtakes a refresh %s', async (point) => {
+      it.each(POINTS)('the end of the session overtakes a refresh %s', async (point) => {
         claims = async () => ({});
         const subject = randomUUID();
         const old = await login(there, subject);
@@ -135,7 +135,7 @@ describe('who wins a race with the end of a session', () => {
         expect(await alive([here, there], [refreshed, old])).toEqual([]);
       });
 
-      it('comes after a refresh', async () => {
+      it('the end of the session comes after a refresh', async () => {
         claims = async () => ({});
         const subject = randomUUID();
         const old = await login(there, subject);
@@ -146,7 +146,7 @@ describe('who wins a race with the end of a session', () => {
 
       // A logout names a session, and a login that is under way has none yet.
       if (name === 'logout') return;
-      it.each(POINTS.slice(1))('overtakes a login %s', async (point) => {
+      it.each(POINTS.slice(1))('the end of the session overtakes a login %s', async (point) => {
         claims = async () => ({});
         const subject = randomUUID();
         const begun = await overtake(
@@ -239,7 +239,7 @@ describe('who wins a race with the end of a session', () => {
     });
 
     it.each(PARTS)(
-      `leaves no live token and reports no deadlock (RACE_SEED=${seed}, %i)`,
+      `races leave no valid token and report no deadlock (RACE_SEED=${seed}, %i)`,
       async (part) => {
         const random = mulberry32(seed + part);
         const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
@@ -275,7 +275,7 @@ describe('who wins a race with the end of a session', () => {
       },
     );
 
-    it('keeps the session in which the password was changed', async () => {
+    it('the session in which the password was changed goes on', async () => {
       const [here, there] = instances as [Instance, Instance];
       for (let i = 0; i < 50; i++) {
         const subject = randomUUID();

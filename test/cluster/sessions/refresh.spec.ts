@@ -73,7 +73,7 @@ describe('refresh tokens', () => {
 
     afterAll(() => shared?.end());
 
-    it('gives the next pair, and a token of the same session', async () => {
+    it('a refresh returns the next pair, and a token of the same session', async () => {
       const first = await login();
       const second = await there.sessions.refresh(first.refreshToken);
       expect(second.refreshToken).not.toBe(first.refreshToken);
@@ -85,7 +85,7 @@ describe('refresh tokens', () => {
       expect(third.sessionId).toBe(first.sessionId);
     });
 
-    it('RT-06: gives a retry within the grace the same successor, on every instance', async () => {
+    it('RT-06: a retry within the grace gets the same successor, on every instance', async () => {
       const { refreshToken } = await login();
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, i) => (i % 2 ? here : there).sessions.refresh(refreshToken)),
@@ -98,7 +98,7 @@ describe('refresh tokens', () => {
       expect(await here.sessions.list(alice)).toHaveLength(1);
     });
 
-    it('gives the same successor also when that has been used meanwhile, and says to catch up', async () => {
+    it('a retry gets the same successor even if it has been used meanwhile, and is told to catch up', async () => {
       const { refreshToken } = await login();
       const ahead = await here.sessions.refresh(refreshToken);
       const further = await here.sessions.refresh(ahead.refreshToken ?? '');
@@ -109,7 +109,7 @@ describe('refresh tokens', () => {
       expect(caughtUp.refreshToken).toBe(further.refreshToken);
     });
 
-    it('RT-04, RT-05: ends the session when a token is used after its grace', async () => {
+    it('RT-04, RT-05: a token that is used after its grace ends the session', async () => {
       const told: AuthEvent[] = [];
       here.app.get(AuthEvents).subscribe((event) => told.push(event));
       const first = await login();
@@ -131,7 +131,7 @@ describe('refresh tokens', () => {
     });
 
     it.each(['the attacker', 'the victim'])(
-      'RT-04: whoever comes first, %s or the other, nobody is left with a token',
+      'RT-04: whoever comes first, %s or the other, no one is left with a token',
       async (first) => {
         const stolen = await login();
         const winner = first === 'the attacker' ? here : there;
@@ -153,7 +153,7 @@ describe('refresh tokens', () => {
       },
     );
 
-    it('goes by the database’s clock: a host that is 30 s off logs nobody out', async () => {
+    it('the grace follows the database’s clock: a host that is 30 s off logs no one out', async () => {
       const { refreshToken } = await login();
       clock.skewWall(30_000);
       const first = await here.sessions.refresh(refreshToken);
@@ -163,7 +163,7 @@ describe('refresh tokens', () => {
       expect(again.refreshToken).toBe(first.refreshToken);
     });
 
-    it('tells an orphaned and a stale reuse apart', async () => {
+    it('reuse reports tell an orphaned and a stale token apart', async () => {
       const told: AuthEvent[] = [];
       here.app.get(AuthEvents).subscribe((event) => told.push(event));
       for (const steps of [2, 3]) {
@@ -181,7 +181,7 @@ describe('refresh tokens', () => {
       expect(classes).toEqual(['orphaned', 'stale']);
     });
 
-    it('without a grace ends it at the second use, and after the retries that were allowed', async () => {
+    it('without a grace the second use ends the session, after the allowed retries', async () => {
       const pair = await startApart({ refreshGrace: 0 });
       const { refreshToken } = await login();
       await here.sessions.refresh(refreshToken);
@@ -193,7 +193,7 @@ describe('refresh tokens', () => {
       expect(await refusalOf(here.sessions.refresh(other))).toContain('reused');
     });
 
-    it('RT-09: ends by itself: idle, or at its absolute end, which no refresh moves', async () => {
+    it('RT-09: a session ends by itself: idle, or at its absolute expiry, which no refresh moves', async () => {
       await startApart({ sessionTtl: '30d', sessionIdleTtl: '7d', historyFor: '366d' });
       const idle = await login('idle');
       let busy = await login('busy');
@@ -213,7 +213,7 @@ describe('refresh tokens', () => {
       );
     });
 
-    it('RT-08: never gives grace to a session that was logged out', async () => {
+    it('RT-08: a session that was logged out gets no grace', async () => {
       const { refreshToken, accessToken } = await login();
       const { refreshToken: successor } = await here.sessions.refresh(refreshToken);
       await there.logout.logout(accessToken);
@@ -222,7 +222,7 @@ describe('refresh tokens', () => {
       }
     });
 
-    it('ends with the refresh token as with the access token', async () => {
+    it('a logout with the refresh token ends the session like one with the access token', async () => {
       const { refreshToken, accessToken } = await login();
       await here.logout.logout(refreshToken);
       expect(await here.judge(accessToken)).toBe('session_ended');
@@ -230,13 +230,13 @@ describe('refresh tokens', () => {
       expect(await refusalOf(here.sessions.refresh(refreshToken))).toBe('session_ended: logout');
     });
 
-    it('C5: ends at the commit of the transaction that logged it out', async () => {
+    it('C5: a session ends at the commit of the transaction that logged it out', async () => {
       const { refreshToken, accessToken } = await login();
       await here.dataSource.transaction((manager) => here.logout.logout(accessToken, { manager }));
       expect(await refusalOf(there.sessions.refresh(refreshToken))).toBe('session_ended: logout');
     });
 
-    it('RT-13: consumes nothing when the claims cannot be had', async () => {
+    it('RT-13: a refresh consumes nothing when the claims cannot be read', async () => {
       const { refreshToken } = await login();
       claims = () => {
         throw new TypeError('the directory is away');
@@ -246,7 +246,7 @@ describe('refresh tokens', () => {
       expect(await refusalOf(there.sessions.refresh(refreshToken))).toBe('refreshed');
     });
 
-    it('RT-11: is refused to another client and in another way, and lives on for its own', async () => {
+    it('RT-11: a refresh is refused to another client or another transport, and its own client can go on', async () => {
       const first = await here.sessions.login(() => ({ subject: alice }), { client: 'web' });
       const token = first?.refreshToken ?? '';
       expect(await refusalOf(here.sessions.refresh(token, { client: 'tv' }))).toBe(
@@ -258,7 +258,7 @@ describe('refresh tokens', () => {
       expect(await refusalOf(here.sessions.refresh(token, { client: 'web' }))).toBe('refreshed');
     });
 
-    it('RT-02, RT-07: leaves nothing in the database that anybody could use', async () => {
+    it('RT-02, RT-07: nothing in the database can be used as a token', async () => {
       await startApart();
       const { refreshToken } = await login();
       const { refreshToken: successor } = await here.sessions.refresh(refreshToken);
@@ -285,11 +285,11 @@ describe('refresh tokens', () => {
       ['an access token', 'eyJhbGciOiJIUzI1NiJ9.e30.AAAA'],
       ['another spelling of its last character', `${'A'.repeat(42)}B`],
       ['10 MB', 'A'.repeat(10_000_000)],
-    ])('refuses %s as invalid', async (_, token) => {
+    ])('a refresh refuses %s as invalid', async (_, token) => {
       expect(await refusalOf(here.sessions.refresh(token))).toBe('refresh_token_invalid');
     });
 
-    it('H1: refuses what this instance knows, also where a fail-over has lost it', async () => {
+    it('H1: a refresh refuses what this instance knows, even if a fail-over has lost it', async () => {
       await startApart();
       const { refreshToken, accessToken } = await login();
       await here.logout.logout(accessToken);
@@ -302,7 +302,7 @@ describe('refresh tokens', () => {
       expect(await refusalOf(here.sessions.refresh(other))).toBe('refreshed');
     });
 
-    it('carries the new role after claimsChanged, without a password', async () => {
+    it('a refresh carries the new role after claimsChanged, without a password', async () => {
       const pair = await startApart();
       const first = await login();
       role = 'admin';

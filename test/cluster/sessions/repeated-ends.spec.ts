@@ -64,7 +64,7 @@ describe('ending a token or session that has ended writes nothing', () => {
       return { iss: PARTNER, jti: randomUUID(), exp: iat + 600, ...more };
     };
 
-    it('is one event, whichever instance it is repeated on, one after the other or at once', async () => {
+    it('a repeated end is one event, on any instance, one after the other or at once', async () => {
       expect(
         await written(async () => {
           for (const one of [here, there, here, there]) await one.logout.logout(token);
@@ -78,13 +78,13 @@ describe('ending a token or session that has ended writes nothing', () => {
       ).toBe(1);
     });
 
-    it('is one event for logouts of one session that come at once', async () => {
+    it('concurrent logouts of one session are one event', async () => {
       const logouts = (): Promise<unknown> =>
         Promise.all(Array.from({ length: 40 }, () => here.logout.logout(token)));
       expect(await written(logouts)).toBe(1);
     });
 
-    it('has a receipt that names the event and is true', async () => {
+    it('the receipt of a repeated end names the event and is true', async () => {
       const first = await here.logout.logout(token);
       let again: LogoutReceipt | undefined;
       void there.logout.logout(token, { wait: 'everywhere' }).then((receipt) => (again = receipt));
@@ -98,7 +98,7 @@ describe('ending a token or session that has ended writes nothing', () => {
       expect(await there.judge(token)).toBe('session_ended');
     });
 
-    it('is one event for a token without a session', async () => {
+    it('a repeated end of a token without a session is one event', async () => {
       const foreign = foreignToken();
       expect(
         await written(async () => {
@@ -111,7 +111,7 @@ describe('ending a token or session that has ended writes nothing', () => {
       ).rejects.toMatchObject({ code: 'token_revoked' });
     });
 
-    it('is an event of its own for claims that say that the token lives longer', async () => {
+    it('claims with a later expiry of the same token are an event of their own', async () => {
       const foreign = foreignToken();
       const longer = { ...foreign, exp: foreign.exp + 600 };
       expect(
@@ -123,7 +123,7 @@ describe('ending a token or session that has ended writes nothing', () => {
       ).toBe(2);
     });
 
-    it('tells no AuthEvent, for nothing happened', async () => {
+    it('a repeated end reports no AuthEvent, because nothing happened', async () => {
       const heard: AuthEvent[] = [];
       const subscription = here.app.get(AuthEvents).subscribe((event) => heard.push(event));
       await here.logout.logout(token);
@@ -132,7 +132,7 @@ describe('ending a token or session that has ended writes nothing', () => {
       expect(heard.map(({ type }) => type)).toEqual(['logout']);
     });
 
-    it('is written again when the database lost the first one, whatever the index remembers', async () => {
+    it('a repeated end is written again if the database lost the first one, whatever the index remembers', async () => {
       await here.logout.logout(token);
       const { dataSource } = here;
       const last = (await readEvents(dataSource)).at(-1);
@@ -144,7 +144,7 @@ describe('ending a token or session that has ended writes nothing', () => {
       expect(await written(() => here.logout.logout(token))).toBe(1);
     });
 
-    it('is written again when the first one went too early, though the session has ended', async () => {
+    it('a repeated end is written again if the first event was purged too early, although the session has ended', async () => {
       await here.logout.logout(token);
       const last = (await readEvents(here.dataSource)).at(-1);
       await here.dataSource.query(
@@ -154,7 +154,7 @@ describe('ending a token or session that has ended writes nothing', () => {
       expect(await written(() => here.logout.logout(token))).toBe(1);
     });
 
-    it('is written each time for acts on an account, an issuer or a key', async () => {
+    it('a repeated act on an account, an issuer or a key is written each time', async () => {
       const accounts = here.app.get(AccountService);
       const acts = [
         () => here.logout.logoutAll(subject, { issuer: 'https://issuer.test' }),
@@ -188,7 +188,7 @@ describe('ending a token or session that has ended writes nothing', () => {
     });
 
     describe('after hours', () => {
-      it('is an event of its own when the first one has expired: a foreign issuer may go on', async () => {
+      it('a repeated end is an event of its own when the first one has expired, because a foreign issuer may go on', async () => {
         const foreign = { ...foreignToken(), sid: randomUUID() };
         await here.logout.logout(foreign);
         clockOf(here).advance(LONG_AFTER);
@@ -197,7 +197,7 @@ describe('ending a token or session that has ended writes nothing', () => {
         expect(await written(() => here.logout.logout(foreign))).toBe(1);
       });
 
-      it('is no event for an expired token of a removed account', async () => {
+      it('a repeated end is no event for an expired token of a removed account', async () => {
         await here.app.get(AccountService).remove(subject);
         await here.logout.logout(token);
         clockOf(here).advance(901_000);
@@ -206,7 +206,7 @@ describe('ending a token or session that has ended writes nothing', () => {
         expect(await written(() => here.logout.logout(token))).toBe(0);
       });
 
-      it('is no event when the first one was purged long ago', async () => {
+      it('a repeated end is no event when the first one was purged long ago', async () => {
         await here.logout.logout(token);
         clockOf(here).advance(LONG_AFTER);
         clockOf(there).advance(LONG_AFTER);

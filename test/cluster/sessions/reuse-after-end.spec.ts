@@ -39,13 +39,13 @@ describeOn(
     const refresh = async (token: string, idempotencyKey?: string): Promise<string> =>
       (await instance.sessions.refresh(token, { idempotencyKey })).refreshToken ?? '';
 
-    it('is reported at once when its successor was presented in the logout', async () => {
+    it('a refresh token is reported at once if its successor was presented in the logout', async () => {
       const { refreshToken } = await login(instance, 'alice');
       await instance.logout.logout(await refresh(refreshToken));
       expect(await reportOf(refreshToken)).toBe('refresh_reused: after_end');
     });
 
-    it('is reported at once when its successor was used', async () => {
+    it('a refresh token is reported at once if its successor was used', async () => {
       const { refreshToken, accessToken } = await login(instance, 'alice');
       await refresh(await refresh(refreshToken));
       await instance.logout.logout(accessToken);
@@ -53,7 +53,7 @@ describeOn(
     });
 
     it.each(['logout', 'logoutAll'] as const)(
-      'is reported once its grace is over, after a %s',
+      'a refresh token is reported once its grace is over, after a %s',
       async (act) => {
         const { refreshToken, accessToken } = await login(instance, 'alice');
         await refresh(refreshToken);
@@ -65,21 +65,21 @@ describeOn(
       },
     );
 
-    it('is reported after a logout of the whole account in which its successor was used', async () => {
+    it('a refresh token is reported after a logout of the whole account if its successor was used', async () => {
       const { refreshToken } = await login(instance, 'alice');
       await refresh(await refresh(refreshToken));
       await instance.logout.logoutAll('alice');
       expect(await reportOf(refreshToken)).toBe('refresh_reused: after_end');
     });
 
-    it('is not reported when nobody used it before, or only its own logout did', async () => {
+    it('a refresh token is not reported if no one used it before, or only its own logout did', async () => {
       const { refreshToken } = await login(instance, 'alice');
       await instance.logout.logout(refreshToken);
       clock.advance(60_000);
       expect(await reportOf(refreshToken)).toBe('refresh_refused');
     });
 
-    it('is not reported when it proves to be a retry', async () => {
+    it('a refresh token is not reported if it proves to be a retry', async () => {
       const key = randomUUID();
       const { refreshToken, accessToken } = await login(instance, 'alice');
       await refresh(refreshToken, key);

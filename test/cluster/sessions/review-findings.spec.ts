@@ -56,7 +56,7 @@ describe('findings of the review of sessions', () => {
       await sharedDatabase?.drop();
     });
 
-    it('revokeEveryone is remembered for as long as a session can live', async () => {
+    it('revokeEveryone is kept for as long as a session can last', async () => {
       await startApart();
       const { refreshToken } = await login(here, alice);
       await here.logout.revokeEveryone();
@@ -67,7 +67,7 @@ describe('findings of the review of sessions', () => {
       expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('session_ended');
     });
 
-    it('a key that two issuers share ends the sessions of one, and comes to an end', async () => {
+    it('a revoked key that two issuers share ends the sessions of one only, and the call returns', async () => {
       await startApart();
       const other = await startInstance(database, {
         clock,
@@ -103,7 +103,7 @@ describe('findings of the review of sessions', () => {
       expect(await codeOf(past)).toBe('invalid_request');
     });
 
-    it('a lock for ever is refused, and the account goes on', async () => {
+    it('an endless lock is refused, and the account goes on', async () => {
       const accounts = here.app.get(AccountService);
       for (const until of [Number.MAX_SAFE_INTEGER, '367d', new Date(8.64e15)] as const) {
         expect(await codeOf(accounts.lock(alice, until))).toBe('invalid_request');
@@ -113,7 +113,7 @@ describe('findings of the review of sessions', () => {
       expect(await codeOf(login(here, alice))).toBe('good');
     });
 
-    it('nobody is locked or disabled in a transaction that might be rolled back', async () => {
+    it('a lock or disable in the caller’s transaction is refused, because it might be rolled back', async () => {
       const accounts = here.app.get(AccountService);
       await here.dataSource.transaction(async (manager) => {
         const options: AccountChangeOptions = { manager };
@@ -123,7 +123,7 @@ describe('findings of the review of sessions', () => {
       expect(await codeOf(login(here, alice))).toBe('good');
     });
 
-    it('every refused refresh of a known session is told', async () => {
+    it('every refused refresh of a known session is reported', async () => {
       const told: AuthEvent[] = [];
       const { refreshToken, accessToken } = await login(here, alice);
       await here.logout.logout(accessToken);
@@ -132,7 +132,7 @@ describe('findings of the review of sessions', () => {
       expect(told).toMatchObject([{ type: 'refresh_refused', reason: 'session_ended' }]);
     });
 
-    it('a login that is dead from the start evicts nobody, and leaves nothing behind', async () => {
+    it('a login that is refused from the start evicts no session, and leaves nothing behind', async () => {
       await startApart({ maxSessions: 1 });
       const since = await here.sessions.position();
       await here.app.get(AccountService).passwordChanged(alice);
@@ -159,7 +159,7 @@ describe('findings of the review of sessions', () => {
       expect(exp - iat).toBeLessThanOrEqual(11);
     });
 
-    it('what a committed transaction ended is in no list', async () => {
+    it('a session that a committed transaction ended is in no list', async () => {
       const { accessToken } = await login(here, alice);
       const { refreshToken } = await login(here, alice);
       await here.dataSource.transaction((manager) => here.logout.logout(accessToken, { manager }));
@@ -169,7 +169,7 @@ describe('findings of the review of sessions', () => {
       expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('session_ended');
     });
 
-    it('remove erases what began before it, and not the next account of the name', async () => {
+    it('remove erases earlier sessions, and not those of the next account with the name', async () => {
       await startApart();
       for (let i = 0; i < 3; i++) await login(here, alice);
       const removing = here.app.get(AccountService).remove(alice);
@@ -181,7 +181,7 @@ describe('findings of the review of sessions', () => {
       expect(rows).toHaveLength(1);
     });
 
-    it('a name of a client that is cut is compared as it was stored', async () => {
+    it('a client name that is cut is compared as it was stored', async () => {
       const client = 'x'.repeat(300);
       const first = await here.sessions.login(() => ({ subject: alice }), { client });
       const refresh = here.sessions.refresh(first?.refreshToken ?? '', { client });
@@ -198,7 +198,7 @@ describe('findings of the review of sessions', () => {
       expect(await here.judge(behind.accessToken)).toBe('active');
     });
 
-    it('a token that fits no cookie costs no refresh token', async () => {
+    it('a token that fits no cookie consumes no refresh token', async () => {
       await startApart();
       const delivery = 'cookie' as const;
       const first = await here.sessions.login(() => ({ subject: alice }), { delivery });
@@ -230,7 +230,7 @@ describe('findings of the review of sessions', () => {
       here = await startInstance(database, { clock });
     });
 
-    it('an account whose old row is being purged is disabled all the same', async () => {
+    it('an account whose old row is being purged is still disabled', async () => {
       const accounts = here.app.get(AccountService);
       const subject = randomUUID();
       await here.logout.logoutAll(subject);
@@ -243,7 +243,7 @@ describe('findings of the review of sessions', () => {
       }
     });
 
-    it('a lock whose COMMIT was not answered does not come back after unlock', async () => {
+    it('a lock whose COMMIT was not answered does not return after unlock', async () => {
       const accounts = here.app.get(AccountService);
       const log = await here.open();
       const transaction = log.database.transaction.bind(log.database);

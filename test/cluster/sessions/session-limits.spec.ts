@@ -32,20 +32,20 @@ describeOn(databaseKinds, 'the limit of sessions', (kind) => {
   const open = async (): Promise<string[]> =>
     (await here.sessions.list('alice', { limit: 1_000 })).map(({ id }) => id);
 
-  it('is 100 unless an option says otherwise, and the oldest end', async () => {
+  it('the limit of sessions is 100 unless an option sets another, and the oldest end', async () => {
     here = await startInstance(database, { clock });
     const ids: string[] = [];
     for (let i = 0; i < 103; i++) ids.push(await login());
     expect(await open()).toEqual(ids.slice(3).toReversed());
   });
 
-  it('false is none', async () => {
+  it('the limit of sessions can be false, which is none', async () => {
     await start(false);
     for (let i = 0; i < 103; i++) await login();
     expect(await open()).toHaveLength(103);
   });
 
-  it('a name that is not listed, and none at all, share the smallest limit', async () => {
+  it('unlisted client names and missing ones share the smallest limit', async () => {
     await start({ web: 2, tv: 3 });
     const ids: string[] = [];
     // On MariaDB two texts are equal that differ in spaces at their ends only.
@@ -60,7 +60,7 @@ describeOn(databaseKinds, 'the limit of sessions', (kind) => {
     expect(clients.toSorted()).toEqual(['*', 'tv', 'tv', 'tv', 'tv ', 'web', 'web']);
   });
 
-  it('listed names do not count against each other', async () => {
+  it('listed client names do not count against each other', async () => {
     await start({ web: 1, '*': 3 });
     const web = await login('web');
     for (let i = 0; i < 4; i++) await login('app');
@@ -70,7 +70,7 @@ describeOn(databaseKinds, 'the limit of sessions', (kind) => {
     expect(await open()).not.toContain(web);
   });
 
-  it('that comes late ends the 20 oldest at each login, until it is met', async () => {
+  it('a limit that was lowered ends the 20 oldest sessions at each login until it is met', async () => {
     await start(false);
     const ids: string[] = [];
     for (let i = 0; i < 50; i++) ids.push(await login());
@@ -84,7 +84,7 @@ describeOn(databaseKinds, 'the limit of sessions', (kind) => {
     expect(await open()).toEqual(ids.slice(-5).toReversed());
   });
 
-  it('does not count what has ended: by a logout, by a mark, by time', async () => {
+  it('the limit does not count sessions that ended by a logout, a cut-off or expiry', async () => {
     await start(3);
     const [first, second] = [await login(), await login()];
     await here.logout.logoutSession(second);
@@ -99,7 +99,7 @@ describeOn(databaseKinds, 'the limit of sessions', (kind) => {
     expect(await open()).toEqual([last]);
   });
 
-  it('holds for logins at the same moment', async () => {
+  it('the limit holds for logins at the same moment', async () => {
     await start(2);
     // The first login makes the row of the account, for which others wait anyway.
     await login();

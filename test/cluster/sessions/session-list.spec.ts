@@ -46,7 +46,7 @@ describeOn(databaseKinds, 'a list of sessions', (kind) => {
     throw new Error(`The list of alice's sessions has no end: ${most} pages of ${limit}.`);
   };
 
-  it('gives every session once, the newest first, in pages', async () => {
+  it('the list returns every session once, the newest first, in pages', async () => {
     const ids = await logins(7);
     await login(here, 'bob');
     const found = await pages(3);
@@ -56,7 +56,7 @@ describeOn(databaseKinds, 'a list of sessions', (kind) => {
     expect(times).toEqual(times.toSorted((a, b) => b - a));
   });
 
-  it('goes on behind a session that has ended in the meantime', async () => {
+  it('the list goes on behind a session that has ended in the meantime', async () => {
     const ids = await logins(6);
     const first = await here.sessions.list('alice', { limit: 3 });
     const last = first[2]?.id ?? '';
@@ -66,7 +66,7 @@ describeOn(databaseKinds, 'a list of sessions', (kind) => {
     expect([...idsOf(first), ...idsOf(second)].toSorted()).toEqual(ids.toSorted());
   });
 
-  it('shows what a mark spares, behind many that it ended', async () => {
+  it('the list shows a session that a cut-off spares, behind many that it ended', async () => {
     const kept = await login(here, 'alice');
     await logins(60);
     await here.logout.logoutOthers(kept.accessToken);
@@ -74,7 +74,7 @@ describeOn(databaseKinds, 'a list of sessions', (kind) => {
     expect(found.flatMap(idsOf)).toEqual([kept.sessionId]);
   });
 
-  it('refuses limits and cursors that cannot be', async () => {
+  it('the list refuses invalid limits and cursors', async () => {
     for (const limit of [0, -1, 1.5, NaN, 1_001, Infinity]) {
       expect(await codeOf(here.sessions.list('alice', { limit }))).toBe('invalid_request');
     }
@@ -84,7 +84,7 @@ describeOn(databaseKinds, 'a list of sessions', (kind) => {
     }
   });
 
-  it('does not read more rows than a page needs, whether it is found or not', async () => {
+  it('the list reads no more rows than a page needs, whether or not it finds sessions', async () => {
     await login(here, 'alice');
     await copySession(here, 2_500);
     const rows = countRows(here);
@@ -101,7 +101,7 @@ describeOn(databaseKinds, 'a list of sessions', (kind) => {
     expect((await pages(20)).flat()).toEqual([]);
   });
 
-  it('tells only the account’s own sessions that go on', async () => {
+  it('the list shows only the account’s own sessions that have not ended', async () => {
     const [own, over, other] = [
       await login(here, 'alice'),
       await login(here, 'alice'),

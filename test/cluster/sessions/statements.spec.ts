@@ -78,7 +78,7 @@ describeOn(databaseKinds, 'the statements of a session', (kind) => {
     return count;
   };
 
-  it('are as few as the database allows', async () => {
+  it('a session takes as few statements as the database allows', async () => {
     const { refreshToken } = await login(instance, 'alice');
     const counts = {
       login: await countOf(() => login(instance, 'alice')),
@@ -87,7 +87,7 @@ describeOn(databaseKinds, 'the statements of a session', (kind) => {
     expect(counts).toEqual(COUNTS[kind.name]);
   });
 
-  it('are one more for a login with a client or a grant, which looks for a cut-off', async () => {
+  it('a login with a client or a grant takes one statement more, which looks for a cut-off', async () => {
     for (const context of [{ client: 'tv' }, { grant: 'a' }, { client: 'tv', grant: 'a' }]) {
       const count = await countOf(() =>
         instance.sessions.login(() => ({ subject: 'alice' }), context),
@@ -96,25 +96,25 @@ describeOn(databaseKinds, 'the statements of a session', (kind) => {
     }
   });
 
-  it('RT-08: refuse a session that a logout ended after its token was looked at', async () => {
+  it('RT-08: a refresh refuses a session that was logged out after its token was looked up', async () => {
     const { refreshToken, accessToken } = await login(instance, 'alice');
     meanwhile = () => other.logout.logout(accessToken);
     expect(await codeOf(instance.sessions.refresh(refreshToken))).toBe('session_ended');
   });
 
-  it('refuse an account that was locked after the token was looked at', async () => {
+  it('a refresh refuses an account that was locked after the token was looked up', async () => {
     const { refreshToken } = await login(instance, 'alice');
     meanwhile = () => other.app.get(AccountService).lock('alice', '1h');
     expect(await codeOf(instance.sessions.refresh(refreshToken))).toBe('account_locked');
   });
 
-  it('refuse a token that expired by the database’s clock after it was looked at', async () => {
+  it('a refresh refuses a token that expired by the database’s clock after it was looked up', async () => {
     const { refreshToken } = await login(instance, 'alice');
     meanwhile = () => clock.skewDatabase(LONG);
     expect(await codeOf(instance.sessions.refresh(refreshToken))).toBe('refresh_token_expired');
   });
 
-  it('give one successor to two callers that looked at the token at the same time', async () => {
+  it('a refresh returns one successor to two callers that looked the token up at the same time', async () => {
     const { refreshToken } = await login(instance, 'alice');
     let second: Promise<{ refreshToken?: string }> | undefined;
     meanwhile = async () => {
@@ -126,7 +126,7 @@ describeOn(databaseKinds, 'the statements of a session', (kind) => {
     expect(first.refreshToken).toBe((await second)?.refreshToken);
   });
 
-  it('store a login of an account that was unlocked, and none while it is locked', async () => {
+  it('a login is stored after its account was unlocked, and refused while it is locked', async () => {
     const accounts = instance.app.get(AccountService);
     await accounts.lock('alice', '1h');
     expect(await codeOf(login(instance, 'alice'))).toBe('account_locked');
@@ -136,7 +136,7 @@ describeOn(databaseKinds, 'the statements of a session', (kind) => {
 });
 
 describeOn([postgres], 'one statement', (kind) => {
-  it('is not used where it would not be a transaction as the others are', async () => {
+  it('one statement is not used where it would not be a transaction like the others', async () => {
     const database = await kind.migrated();
     const instance = await startInstance(database, { clock: new TestClock() });
     try {

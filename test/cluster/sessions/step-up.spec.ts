@@ -82,7 +82,7 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
 
   const later = (seconds: number): void => clock.advance(seconds * 1_000);
 
-  it('a token says when its user logged in, and a refresh keeps that', async () => {
+  it('the auth_time of a token says when its user logged in, and a refresh keeps it', async () => {
     const first = authTime(login);
     expect(first).toBe(claimsIn(login.accessToken)['iat']);
     later(10 * MINUTE);
@@ -91,7 +91,7 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     expect(claimsIn(next.accessToken)['iat']).toBe(first + 10 * MINUTE);
   });
 
-  it('a confirmed login has a new time, which later refreshes keep', async () => {
+  it('a confirmed login has a new auth_time, which later refreshes keep', async () => {
     later(10 * MINUTE);
     const confirmed = await confirm();
     expect(authTime(confirmed)).toBe(authTime(login) + 10 * MINUTE);
@@ -104,7 +104,7 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     expect(await here.judge(login.accessToken)).toBe('active');
   });
 
-  it('of two confirmations the later one counts, whichever is stored first', async () => {
+  it('the later of two confirmations counts, whichever is stored first', async () => {
     later(MINUTE);
     const slow = here.sessions.confirm(login.accessToken, async () => {
       later(MINUTE);
@@ -115,14 +115,14 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     expect(await stored()).toBe(authTime(login) + 2 * MINUTE);
   });
 
-  it('a time that the clock of the database was ahead by is replaced', async () => {
+  it('an auth_time from a database clock that was ahead is replaced', async () => {
     const ahead = (claimsIn(login.accessToken)['iat'] as number) + 3_600;
     await here.dataSource.query(`UPDATE auth_session SET auth_time = ${ahead * 1_000}`);
     const confirmed = await confirm();
     expect(await stored()).toBe(authTime(confirmed));
   });
 
-  it('says how long the session goes on from the answer on', async () => {
+  it('a confirmation says how long the session goes on', async () => {
     meanwhile = () => Promise.resolve(later(10));
     const [next, confirmed] = [
       await here.sessions.refresh(login.refreshToken ?? ''),
@@ -142,7 +142,7 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     expect(authTime(next)).toBe(authTime(login));
   });
 
-  it('a wrong password and another account change nothing', async () => {
+  it('a wrong password or another account confirms nothing', async () => {
     const told: AuthEvent[] = [];
     const listening = here.app.get(AuthEvents).subscribe((event) => told.push(event));
     later(MINUTE);
@@ -190,7 +190,7 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     }
   });
 
-  it('a password that is changed meanwhile confirms nothing, also where the session goes on', async () => {
+  it('a password that changes meanwhile confirms nothing, even if the session goes on', async () => {
     later(MINUTE);
     const refused = here.sessions.confirm(login.accessToken, async () => {
       const account = here.app.get(AccountService);
@@ -202,7 +202,7 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     expect(await codeOf(confirm())).toBe('good');
   });
 
-  it('a logout at the same moment wins: no token of the session is left', async () => {
+  it('a logout at the same moment wins over a confirmation: no token of the session is left', async () => {
     for (let round = 0; round < rounds(10, 100); round++) {
       subject = randomUUID();
       login = await start();
@@ -215,14 +215,14 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     }
   });
 
-  it('a session that is idle for too long is over, though its access token is not', async () => {
+  it('a session that is idle for too long is over, although its access token has not expired', async () => {
     login = await start({ sessionIdleTtl: '1m' });
     later(2 * MINUTE);
     expect(await here.judge(login.accessToken)).toBe('active');
     expect(await codeOf(confirm())).toBe('session_ended');
   });
 
-  it('takes verified claims, and no token of another place or issuer', async () => {
+  it('confirm() accepts verified claims, and no token of another audience or issuer', async () => {
     const claims = await here.tokens.verify(login.accessToken);
     const ask = (given: object, delivery?: 'body' | 'cookie'): Promise<string> =>
       codeOf(here.sessions.confirm(given, () => ({ subject }), { delivery }));

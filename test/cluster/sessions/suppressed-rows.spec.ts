@@ -47,7 +47,7 @@ describeOn(
     ];
 
     for (const table of ['auth_session', 'auth_refresh']) {
-      it(`is not reported as begun: INSERT ON ${table}`, async () => {
+      it(`a login is not reported as started: INSERT ON ${table}`, async () => {
         await leaveOut('INSERT', table);
         const before = await stored();
         // In one statement, and then in several, which are used for a while after a failure.
@@ -62,7 +62,7 @@ describeOn(
       ['INSERT', 'auth_refresh'],
       ['UPDATE', 'auth_session'],
     ] as const) {
-      it(`is not reported as refreshed: ${when} ON ${table}`, async () => {
+      it(`a refresh is not reported as done: ${when} ON ${table}`, async () => {
         const { refreshToken } = await login(instance, 'alice');
         await leaveOut(when, table);
         const before = await stored();

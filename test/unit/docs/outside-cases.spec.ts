@@ -86,7 +86,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '26',
     'a client that sends its idempotency key again stays in after a lost answer',
-    'cluster/sessions/lost-answers.spec.ts: gives a retry the same successor days after the grace',
+    'cluster/sessions/lost-answers.spec.ts: a retry with the key gets the same successor days after the grace',
   ],
 ];
 
