@@ -117,7 +117,7 @@ describe.each([
     expect(await call('/both', newApiToken('nlt_', undefined))).toEqual([401, 'token_invalid']);
   });
 
-  it('accepts a JWT as JwtAuthGuard does, and JwtAuthGuard no opaque token', async () => {
+  it('AccessTokenGuard accepts a JWT as JwtAuthGuard does, and JwtAuthGuard accepts no opaque token', async () => {
     const { access_token: jwt } = await app.client.login();
     expect(await call('/both', jwt)).toEqual([200, { sub: 'alice', scope: null, user: 'alice' }]);
     const { token } = await issue();
@@ -126,7 +126,7 @@ describe.each([
     expect(await call('/jwt', jwt)).toEqual([200, 'read']);
   });
 
-  it('obeys the decorators', async () => {
+  it('AccessTokenGuard follows the decorators', async () => {
     const { token } = await issue();
     expect(await call('/both/open')).toEqual([200, 'open']);
     expect(await call('/both/strict', token)).toEqual([200, 'strict']);
@@ -138,7 +138,7 @@ describe.each([
     expect(await call('/both')).toEqual([401, 'token_missing']);
   });
 
-  it('a logout with the token ends it, and can be repeated', async () => {
+  it('a logout with an opaque token ends it, and can be repeated', async () => {
     const { token } = await issue();
     for (let times = 0; times < 2; times++) {
       expect((await app.client.send('POST /both/logout', { token })).status).toBe(204);
@@ -146,7 +146,7 @@ describe.each([
     expect(await call('/both', token)).toEqual([401, 'token_revoked']);
   });
 
-  it('the routes revoke and introspect know it', async () => {
+  it('the routes revoke and introspect accept opaque tokens', async () => {
     const { token } = await issue(['a', 'b']);
     const { access_token: admin } = await app.client.login('admin');
     const introspect = async (): Promise<unknown> =>
@@ -162,7 +162,7 @@ describe.each([
     expect(await call('/both', token)).toEqual([401, 'token_revoked']);
   });
 
-  it('an open connection with it ends when it is revoked, however long it may live', async () => {
+  it('an open connection ends when its opaque token is revoked, however long the token may last', async () => {
     const { token, info } = await issue();
     const claims = await app.app.get(TokenService).verify(token);
     let ended: string | undefined;

@@ -67,7 +67,7 @@ describe('what watches: rules, runbook and a scrape of a real application', () =
   const seriesOf = (metric: string): Map<string, string>[] =>
     scrape.series.filter((one) => one.replace(/\{.*/, '') === metric).map(labelsOf);
 
-  it('there are rules, each with all that a rule needs', () => {
+  it('each alert rule has all fields', () => {
     expect(rules.length).toBeGreaterThan(20);
     for (const { text } of rules) {
       expect(text).toMatch(/severity: (critical|warning|info)/);
@@ -76,7 +76,7 @@ describe('what watches: rules, runbook and a scrape of a real application', () =
   });
 
   it.each(rules.map((rule) => [rule.name, rule] as const))(
-    '%s asks for what the application tells',
+    '%s uses a metric that the application exports',
     (_name, { expression }) => {
       const asked = seriesIn(expression);
       expect(asked.length).toBeGreaterThan(0);
@@ -102,7 +102,7 @@ describe('what watches: rules, runbook and a scrape of a real application', () =
   );
 
   it.each(rules.map((rule) => [rule.name, rule] as const))(
-    '%s has its entry in the runbook, which says what it means, where to look and what to do',
+    '%s has its entry in the runbook, with what it means, where to look and what to do',
     (name, { text }) => {
       const anchor = name.toLowerCase();
       expect(text).toContain(`runbook_url: ${RUNBOOK}#${anchor}\n`);
@@ -117,7 +117,7 @@ describe('what watches: rules, runbook and a scrape of a real application', () =
     expect(titles).toHaveLength(rules.length);
   });
 
-  it('the runbook names only commands that there are', () => {
+  it('the runbook names only commands that exist', () => {
     const named = [...runbook.matchAll(/npx nestjs-logout\s+([\w-]+)/g)].map(([, name]) => name);
     expect(named.length).toBeGreaterThan(10);
     for (const name of named) expect(COMMANDS).toContain(name);
@@ -135,7 +135,7 @@ describe('what watches: rules, runbook and a scrape of a real application', () =
     expect(byName(listed)).toEqual(byName(told));
   });
 
-  it('names follow Prometheus: our prefix, _total for what only grows, base units', () => {
+  it('metric names follow Prometheus: our prefix, _total for counters, base units', () => {
     for (const [metric, type] of scrape.types) {
       expect(metric.startsWith(PREFIX)).toBe(true);
       expect([metric, metric.endsWith('_total')]).toEqual([metric, type === 'counter']);
@@ -143,7 +143,7 @@ describe('what watches: rules, runbook and a scrape of a real application', () =
     }
   });
 
-  it('no label takes a value that grows with users, sessions or tokens', async () => {
+  it('no label has a value that grows with users, sessions or tokens', async () => {
     const before = scrape.series.length;
     const tokens = await Promise.all(
       ['account-1', 'account-2', 'account-3'].map((name) => here.login(name)),

@@ -124,7 +124,7 @@ describe('claims, validate and verifyCredentials may be a class that injects Log
     }
   });
 
-  it('two applications that one module definition made each call their own instance', async () => {
+  it('two applications from one module definition each call their own instance', async () => {
     const made: Verifier[] = [];
     @Injectable()
     class Verifier {
@@ -154,7 +154,7 @@ describe('claims, validate and verifyCredentials may be a class that injects Log
   });
 
   it.each(['claims', 'validate'] as const)(
-    'a class named by %s that is no provider stops the boot',
+    'a class named by %s that is not a provider stops the boot',
     async (option) => {
       const auth = AuthModule.forRoot({ ...OPTIONS, [option]: UsersService } as AuthOptions);
       await expect(start(auth, [])).rejects.toThrow(AuthWiringError);
@@ -170,7 +170,7 @@ describe('claims, validate and verifyCredentials may be a class that injects Log
     );
   });
 
-  it('one beside useFactory and one returned by it stop the boot', async () => {
+  it('a class beside useFactory and one returned by it stop the boot', async () => {
     const claims = (): object => ({});
     const auth = AuthModule.forRootAsync({
       useFactory: () => ({ ...OPTIONS, claims }) as AuthOptions,
@@ -225,11 +225,11 @@ describe('what useFactory may not wait for', () => {
     expect(String(error)).toContain('Leave ');
   });
 
-  it('the request itself stops the boot', async () => {
+  it('a request-scoped dependency stops the boot', async () => {
     await expect(start(byFactory([REQUEST]))).rejects.toThrow('wait for REQUEST');
   });
 
-  it('providers that are made once, and optional ones that are missing, are fine', async () => {
+  it('singleton providers, and optional ones that are missing, are accepted', async () => {
     @Injectable({ scope: Scope.TRANSIENT })
     class Transient {}
 

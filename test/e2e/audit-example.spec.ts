@@ -42,12 +42,12 @@ describe('the example of docs/audit.md', () => {
     await database?.drop();
   });
 
-  it('is what the page shows', () => {
+  it('the example in the test is the one that the page shows', () => {
     const code = readFileSync('test/support/audit-example.ts', 'utf8');
     expect(readFileSync('docs/audit.md', 'utf8')).toContain(`\`\`\`ts\n${code}\`\`\``);
   });
 
-  it('is written to the table', async () => {
+  it('the example writes the events to its table', async () => {
     const login = await app.get(SessionService).login(() => ({ subject: 'alice' }));
     const logout = app.get(LogoutService);
     await logout.logout(login?.accessToken ?? '', { actor: 'support', requestId: 'request-1' });

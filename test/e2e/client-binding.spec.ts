@@ -64,7 +64,7 @@ function sendFrom(
 describe('TB-01: ip check, behind one proxy', () => {
   const both = useBothPlatforms({ trustProxy: [PROXY], options: { binding: { ip: 'exact' } } });
 
-  it('a token is good at the address of its login, in every spelling of it', async () => {
+  it('a token is accepted at the address of its login, in every spelling of the address', async () => {
     await both.answer(async (to) => {
       const pair = await login(to, from(HOME));
       for (const spelt of [HOME, `::ffff:${HOME}`, '::ffff:cb00:7107']) {
@@ -144,7 +144,7 @@ describe('TB-01: ip check, behind one proxy', () => {
     expect(answer).toMatchObject(MISMATCH);
   });
 
-  it('whoever has moved can still log out', async () => {
+  it('a user whose address has changed can still log out', async () => {
     const answer = await both.answer(async (to) => {
       const pair = await login(to, from(HOME));
       await to.send('POST /auth/logout', { token: pair.access_token, headers: from(AWAY) });
@@ -164,7 +164,7 @@ describe('TB-01: ip check, behind one proxy', () => {
     }
   });
 
-  it('no other strategy of a chain is asked: the refusal is an error, not a failure', async () => {
+  it('no other strategy of a chain is asked after a wrong address, because the refusal is an error', async () => {
     for (const { client, app } of both.apps) {
       const { access_token } = await login(client, from(HOME));
       const request = { headers: { authorization: `Bearer ${access_token}` }, ip: AWAY };
@@ -213,7 +213,7 @@ describe('ip check, behind two proxies', () => {
 describe('ip check, without a proxy', () => {
   const both = useBothPlatforms({ options: { binding: { ip: 'exact' } } });
 
-  it('the address is that of the connection, and no header counts', async () => {
+  it('the address is that of the connection, and no header changes it', async () => {
     for (const { client } of both.apps) {
       const pair = await login(client, from(HOME));
       const headers = { authorization: `Bearer ${pair.access_token}` };
@@ -234,7 +234,7 @@ describe('ip check by network', () => {
   it.each([
     [HOME, NEIGHBOUR, AWAY],
     ['2001:db8:1:2::7', '2001:db8:1:2:ffff::8', '2001:db8:1:3::7'],
-  ])('a token of %s is good at %s, and not at %s', async (home, neighbour, away) => {
+  ])('a token of %s is accepted at %s, and not at %s', async (home, neighbour, away) => {
     const answer = await both.answer(async (to) => {
       const pair = await login(to, from(home));
       expect(await me(to, pair, from(neighbour))).toMatchObject({ status: 200 });
@@ -275,7 +275,7 @@ describe('client type and device check', () => {
     }
   });
 
-  it('a refresh token is good for the client that logged in, and for no other', async () => {
+  it('a refresh token is accepted from the client that logged in, and from no other', async () => {
     const answer = await both.answer(async (to) => {
       const { refresh_token } = await login(to, from(HOME), { client: 'tv' });
       const asOther = { json: { refresh_token, client: 'web' }, headers: from(HOME) };
@@ -308,7 +308,7 @@ describe('ip check after a change of keys', () => {
     options: { binding: { ip: 'exact' } },
   });
 
-  it('tokens and sessions stay bound, as long as the key is known and after that', async () => {
+  it('tokens and sessions stay bound while the key is known and after that', async () => {
     for (const { client: to, app, clock } of both.apps) {
       const change = async (...keys: AuthKeyOptions[]): Promise<void> => {
         listed.splice(0, listed.length, ...keys);

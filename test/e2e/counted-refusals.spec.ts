@@ -105,7 +105,7 @@ describe('a refusal is counted once by the metrics', () => {
         return to.send('POST /auth/logout-others', { token });
       },
     ],
-  ])('of %s: %s', async (_, code, ask) => {
+  ])('a refusal of %s is counted once: %s', async (_, code, ask) => {
     await both.answer(async (to, app) => {
       const before = countsOf(app);
       const answer = await ask(to, app);
@@ -115,7 +115,7 @@ describe('a refusal is counted once by the metrics', () => {
     });
   });
 
-  it('also where the application catches it, and nothing that was accepted is', async () => {
+  it('a refusal that the application catches is counted, and accepted requests are not', async () => {
     await both.answer(async (to, app) => {
       const before = countsOf(app);
       const answer = await get('/handlers/caught')(to, app);

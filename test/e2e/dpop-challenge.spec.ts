@@ -66,13 +66,13 @@ describe('the challenge to a client that uses DPoP', () => {
     ],
     ['refresh_token_invalid', (client) => client.post('/auth/refresh', { refresh_token: 'x' })],
     ['credentials_invalid', (client) => client.post('/auth/login', { ...LOGIN, password: 'x' })],
-  ])('%s has the scheme DPoP', async (code, ask) => {
+  ])('the challenge for %s has the scheme DPoP', async (code, ask) => {
     const answer = await both.answer((to, app) => ask(new DpopClient(to, app), to, app));
     expect(codeOf(answer)).toBe(`401 ${code}`);
     expect(answer.headers['www-authenticate']).toMatch(CHALLENGE);
   });
 
-  it('a token in the query gets it too', async () => {
+  it('a token in the query gets the challenge of DPoP too', async () => {
     const answer = await both.answer((to) =>
       get(to, '/me?access_token=x', { authorization: 'DPoP x' }),
     );
@@ -80,7 +80,7 @@ describe('the challenge to a client that uses DPoP', () => {
     expect(answer.headers['www-authenticate']).toMatch(CHALLENGE);
   });
 
-  it('a client of bearer tokens gets that of Bearer', async () => {
+  it('a client of bearer tokens gets the challenge of Bearer', async () => {
     const answer = await both.answer(async (to, { clock }) => {
       const { access_token: token } = await to.login();
       clock.advance(6 * MINUTE);
@@ -96,14 +96,14 @@ describe('the challenge to a client that uses DPoP', () => {
 describe('without binding.dpop', () => {
   const both = useBothPlatforms({ controllers: [AccountController] });
 
-  it('a request with the scheme DPoP is told that the API takes bearer tokens', async () => {
+  it('a request with the scheme DPoP is answered that the API takes bearer tokens', async () => {
     const headers = { authorization: 'DPoP x', dpop: 'x' };
     const answer = await both.answer((to) => to.send('GET /me', { headers }));
     expect(codeOf(answer)).toBe('401 token_missing');
     expect(answer.headers['www-authenticate']).toBe('Bearer realm="api"');
   });
 
-  it('RevocationGuard answers in the scheme that was accepted in front of it', async () => {
+  it('RevocationGuard answers in the scheme of the guard before it', async () => {
     const challenge = async (authorization: string): Promise<string> => {
       const answer = await both.answer((to) => get(to, '/account/foreign', { authorization }));
       expect(codeOf(answer)).toBe('401 login_too_old');
@@ -120,7 +120,7 @@ describe('binding.dpop with cookies', () => {
     options: { binding: { dpop: 'optional' } },
   });
 
-  it('a refresh without a token gets the challenge of DPoP, if it has a proof', async () => {
+  it('a refresh without a token but with a proof gets the challenge of DPoP', async () => {
     const answer = await both.answer((to, app) =>
       new DpopClient(to, app).post('/auth/refresh', {}),
     );

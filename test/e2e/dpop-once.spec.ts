@@ -43,7 +43,7 @@ describe('binding.dpop where a guard of all routes meets a guard of the route', 
     },
   );
 
-  it('two resolvers of one request may ask at once', async () => {
+  it('two resolvers of one request may use its proof at the same time', async () => {
     for (const { app, client, clock } of both.apps) {
       const key = new DpopKey();
       const now = clock.wall();
@@ -104,7 +104,7 @@ describe('binding.dpop and a stolen refresh token', () => {
     return answers.map(({ status, body }) => String((body as { code?: string })?.code ?? status));
   };
 
-  it('a thief who binds the session to a key of his own is found out by the owner', async () => {
+  it('a thief who binds the session to another key is noticed at the owner’s next refresh', async () => {
     for (const app of both.apps) {
       expect(await steal(app.client, app, 'GET /me')).toEqual([
         '200',

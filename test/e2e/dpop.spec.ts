@@ -10,7 +10,7 @@ const HOUR = 3_600_000;
 describe('binding.dpop', () => {
   const both = useBothPlatforms({ options: { binding: { dpop: 'optional' } } });
 
-  it('a login with a proof gives tokens that are bound to its key, and good with a proof', async () => {
+  it('a login with a proof returns tokens that are bound to its key and accepted with a proof', async () => {
     const answer = await both.answer(async (to, app) => {
       const client = new DpopClient(to, app);
       const pair = await client.login();
@@ -24,7 +24,7 @@ describe('binding.dpop', () => {
     expect(answer).toMatchObject({ status: 200, body: { sub: 'alice' } });
   });
 
-  it('a login without a proof gives bearer tokens, which need none', async () => {
+  it('a login without a proof returns bearer tokens, which need no proof', async () => {
     const answer = await both.answer(async (to) => {
       const pair = await to.login();
       expect(pair).toMatchObject({ token_type: 'Bearer' });
@@ -160,7 +160,7 @@ describe('binding.dpop', () => {
     expect(codeOf(answer)).toBe('401 dpop_proof_invalid');
   });
 
-  it('a refresh needs a proof of the key of the login; any other consumes nothing', async () => {
+  it('a refresh needs a proof of the key of the login, and any other proof consumes nothing', async () => {
     const answer = await both.answer(async (to, app) => {
       const client = new DpopClient(to, app);
       const pair = await client.login();
@@ -183,7 +183,7 @@ describe('binding.dpop', () => {
     expect(answer).toMatchObject({ status: 200 });
   });
 
-  it('a retry an hour after the grace gets the same successor by its key, and no other client does', async () => {
+  it('a retry with the same key gets the same successor an hour after the grace, and no other client does', async () => {
     await both.answer(async (to, app) => {
       const client = new DpopClient(to, app);
       const pair = await client.login();
@@ -208,7 +208,7 @@ describe('binding.dpop', () => {
     expect(codeOf(answer)).toBe('401 refresh_token_invalid');
   });
 
-  it('a logout needs no proof: holding the token is enough', async () => {
+  it('a logout needs no proof, because holding the token is enough', async () => {
     const answer = await both.answer(async (to, app) => {
       const client = new DpopClient(to, app);
       const { access_token: token } = await client.login();
@@ -218,7 +218,7 @@ describe('binding.dpop', () => {
     expect(codeOf(answer)).toBe('401 session_ended');
   });
 
-  it('a handshake counts by its proof, and the proof for all that comes over the socket', async () => {
+  it('the proof of a handshake is checked, and covers all messages of the socket', async () => {
     for (const app of both.apps) {
       const client = new DpopClient(app.client, app);
       const { access_token: token } = await client.login();
@@ -266,7 +266,7 @@ describe('binding.dpop with cookies', () => {
 describe("binding.dpop: 'required'", () => {
   const both = useBothPlatforms({ options: { binding: { dpop: 'required' } } });
 
-  it('refuses a login without a proof, and the token of a client without a key', async () => {
+  it('a login without a proof is refused, and so is the token of a client without a key', async () => {
     const answer = await both.answer(async (to, app) => {
       const client = new DpopClient(to, app);
       const pair = await client.login();
@@ -280,7 +280,7 @@ describe("binding.dpop: 'required'", () => {
 describe('binding.nonce', () => {
   const both = useBothPlatforms({ options: { binding: { dpop: 'optional', nonce: true } } });
 
-  it('a proof without it is refused with the nonce to use, which is good for a while', async () => {
+  it('a proof without a nonce is refused with the nonce to use, which is valid for a while', async () => {
     const answer = await both.answer(async (to, app) => {
       const client = new DpopClient(to, app);
       const asked = await client.post('/auth/login', LOGIN);

@@ -221,7 +221,7 @@ describe('bad input', () => {
     if (status === 401) expect(answer.headers['www-authenticate']).toMatch(/^Bearer realm="api"/);
   });
 
-  it('leaves another account’s session alone', async () => {
+  it('bad input leaves another account’s session alone', async () => {
     const answer = await both.answer(async (to) => {
       const [alice, bob] = [await to.login('alice'), await to.login('bob')];
       const tried = await to.send(`DELETE /auth/sessions/${bob.session_id}`, {

@@ -28,23 +28,31 @@ const toBoth = (request: RawRequest): Promise<RawAnswer[]> =>
   Promise.all(both.apps.map(({ client }) => sendRaw(client.url, request)));
 
 describe('the HTTP contract on bare adapters', () => {
-  it.each(refusedTokens)('refuses %s alike', async (_, request, code, message) => {
-    const answers = await toBoth(request);
-    for (const { status, headers, body } of answers) {
-      expect(status).toBe(401);
-      expect(JSON.parse(body)).toEqual({ statusCode: 401, error: 'Unauthorized', message, code });
-      expect(headers['cache-control']).toBe('no-store');
-      expect(headers['www-authenticate']).toBe(code === 'token_missing' ? REALM : refusal(message));
-    }
-  });
+  it.each(refusedTokens)(
+    'both platforms refuse %s in the same way',
+    async (_, request, code, message) => {
+      const answers = await toBoth(request);
+      for (const { status, headers, body } of answers) {
+        expect(status).toBe(401);
+        expect(JSON.parse(body)).toEqual({ statusCode: 401, error: 'Unauthorized', message, code });
+        expect(headers['cache-control']).toBe('no-store');
+        expect(headers['www-authenticate']).toBe(
+          code === 'token_missing' ? REALM : refusal(message),
+        );
+      }
+    },
+  );
 
-  it.each(wrongLogins)('refuses a login with %s alike', async (name, request, status) => {
-    // Both adapters parse forms, so the words of this one are read, and wrong.
-    const expected = name === 'a form' ? 401 : status;
-    expect((await toBoth(request)).map((answer) => answer.status)).toEqual([expected, expected]);
-  });
+  it.each(wrongLogins)(
+    'both platforms refuse a login with %s in the same way',
+    async (name, request, status) => {
+      // Both adapters parse forms, so the words of this one are read, and wrong.
+      const expected = name === 'a form' ? 401 : status;
+      expect((await toBoth(request)).map((answer) => answer.status)).toEqual([expected, expected]);
+    },
+  );
 
-  it.each(NAUGHTY_NAMES)('knows nobody of the name: %s', async (_, username) => {
+  it.each(NAUGHTY_NAMES)('no account has the name: %s', async (_, username) => {
     for (const { status, body } of await toBoth(
       login(JSON.stringify({ username, password: 'x' })),
     )) {
@@ -53,16 +61,19 @@ describe('the HTTP contract on bare adapters', () => {
     }
   });
 
-  it.each(HOSTILE_REQUESTS)('refuses what no client would send: %s', async (name, request) => {
-    const statuses = (await toBoth(request)).map(({ status }) => status);
-    for (const status of statuses) {
-      expect(status).toBeGreaterThanOrEqual(400);
-      expect(status).toBeLessThan(500);
-    }
-    if (!OF_THE_ADAPTER.has(name)) expect(statuses[1]).toBe(statuses[0]);
-  });
+  it.each(HOSTILE_REQUESTS)(
+    'requests that no client sends are refused: %s',
+    async (name, request) => {
+      const statuses = (await toBoth(request)).map(({ status }) => status);
+      for (const status of statuses) {
+        expect(status).toBeGreaterThanOrEqual(400);
+        expect(status).toBeLessThan(500);
+      }
+      if (!OF_THE_ADAPTER.has(name)) expect(statuses[1]).toBe(statuses[0]);
+    },
+  );
 
-  it.each(BROKEN_HTTP)('survives what is hardly HTTP: %s', async (_, request) => {
+  it.each(BROKEN_HTTP)('the server survives malformed HTTP: %s', async (_, request) => {
     for (const { status } of await toBoth(request)) {
       expect(status === 0 || (status >= 400 && status < 500)).toBe(true);
     }

@@ -93,7 +93,7 @@ describe('good answers', () => {
     expect(await both.answer(steps)).toMatchObject({ ...NO_STORE, status, body, cookies: [] });
   });
 
-  it('gives the verifier credentials and the request', async () => {
+  it('the verifier gets the credentials and the request', async () => {
     for (const { app } of both.apps) {
       const { seen } = app.get(UsersVerifier, { strict: false });
       expect(seen[0]).toEqual({

@@ -22,7 +22,7 @@ async function start(
 const CREDENTIALS = { username: 'alice', password: PASSWORD };
 
 describe('names of cookies', () => {
-  it('an application’s own name is in both cookies, and others are left alone', async () => {
+  it('a cookie name of the application is used for both cookies, and other cookies are left alone', async () => {
     await start({ name: 'shop' });
     for (const { client } of apps) {
       const others = { '__Host-access': 'eyJ.of.another', '__Host-admin-access': 'x' };
@@ -40,7 +40,7 @@ describe('names of cookies', () => {
     }
   });
 
-  it('a former name is read until a refresh gives the new one', async () => {
+  it('a cookie with a former name is read until a refresh sets the new one', async () => {
     const former = [{ name: '__Host-access' }, { name: '__Host-refresh' }];
     await start({ name: 'shop', former });
     for (const { client } of apps) {
@@ -67,7 +67,7 @@ describe('names of cookies', () => {
 });
 
 describe('a login that is not remembered', () => {
-  it('has cookies without an age, after a refresh and a repeated one too', async () => {
+  it('a login that is not remembered has cookies without an age, also after a refresh and a retry', async () => {
     await start({ secure: false });
     for (const { client } of apps) {
       for (const persistent of [false, 'false', true, undefined]) {
@@ -107,7 +107,7 @@ describe('origins that may act with cookies', () => {
     'chrome-extension://abcdefghijklmnopabcdefghijklmnop',
     'moz-extension://0c1d2e3f-0000-4000-8000-000000000000',
     'https://localhost:8443',
-  ])('%s is one', (origin) => {
+  ])('%s is an origin that may send requests with cookies', (origin) => {
     const { cookies } = resolveHttpOptions({ cookies: { origins: [origin] } });
     expect([...(cookies?.origins ?? [])]).toEqual([origin]);
   });
@@ -122,7 +122,7 @@ describe('origins that may act with cookies', () => {
     'Tauri://localhost',
     'https://app.example.com/',
     'https://user@app.example.com',
-  ])('%s stops the boot', (origin) => {
+  ])('%s as an origin stops the boot', (origin) => {
     expect(() => resolveHttpOptions({ cookies: { origins: [origin] } })).toThrow(
       'http.cookies.origins[0]',
     );
@@ -130,7 +130,7 @@ describe('origins that may act with cookies', () => {
 });
 
 describe('a logout with more than one token', () => {
-  it('ends the session of each, two cookies of one name included', async () => {
+  it('a logout ends the session of each token, including two cookies with one name', async () => {
     await start({ refreshPath: '/auth' });
     for (const { client } of apps) {
       const [mine, planted] = [
@@ -155,7 +155,7 @@ describe('a logout with more than one token', () => {
     }
   });
 
-  it('ends what it can when one of them cannot be looked up, and is a 503 that keeps the cookies', async () => {
+  it('a logout ends what it can if one token cannot be looked up, answers 503 and keeps the cookies', async () => {
     await start(true);
     for (const { app, client } of apps) {
       const lookup = app.get(RefreshTokenLookup);
@@ -187,7 +187,7 @@ describe('a logout with more than one token', () => {
     }
   });
 
-  it('says so when one could not be ended, whatever the reason, and keeps the cookies', async () => {
+  it('a logout reports a session that could not be ended, whatever the reason, and keeps the cookies', async () => {
     await start(true);
     for (const { app, client } of apps) {
       const [access, refresh] = [
@@ -208,7 +208,7 @@ describe('a logout with more than one token', () => {
     }
   });
 
-  it('looks up no more than 20 refresh tokens that are not ours, and all that are', async () => {
+  it('a logout looks up at most 20 refresh tokens that are not ours, and all that are', async () => {
     await start(true);
     for (const { app, client } of apps) {
       const mine: Awaited<ReturnType<typeof client.loginWithCookies>>[] = [];
@@ -229,7 +229,7 @@ describe('a logout with more than one token', () => {
     }
   });
 
-  it('is refused for different access tokens in header and cookie, and ends nothing', async () => {
+  it('a logout with different access tokens in header and cookie is refused, and ends nothing', async () => {
     await start(true);
     for (const { client } of apps) {
       const [mine, other] = [await client.loginWithCookies(), await client.loginWithCookies()];
@@ -245,7 +245,7 @@ describe('a logout with more than one token', () => {
     }
   });
 
-  it('of which none is good is 401', async () => {
+  it('a logout without a valid token is 401', async () => {
     await start(true);
     for (const { client } of apps) {
       const cookie = '__Host-refresh=a; __Host-refresh=b; __Host-access=c; __Host-access=d';

@@ -83,17 +83,20 @@ describe('the bytes of the cookies', () => {
         return to.send(`DELETE /auth/sessions/${own?.id}`, { cookies });
       },
     ],
-  ])('at %s, cleared as they were set', async (_, steps) => {
-    const answer = await both.answer(async (to) => {
-      const cookies = await to.loginWithCookies();
-      const ended = await steps(to, cookies);
-      expect((await to.send('GET /me', { cookies })).status).toBe(401);
-      return ended;
-    });
-    expect(answer).toMatchObject({ status: 204, cookies: CLEARED });
-  });
+  ])(
+    'at %s the cookies are cleared with the attributes with which they were set',
+    async (_, steps) => {
+      const answer = await both.answer(async (to) => {
+        const cookies = await to.loginWithCookies();
+        const ended = await steps(to, cookies);
+        expect((await to.send('GET /me', { cookies })).status).toBe(401);
+        return ended;
+      });
+      expect(answer).toMatchObject({ status: 204, cookies: CLEARED });
+    },
+  );
 
-  it('at logout with cookies of nobody: 401, and cleared', async () => {
+  it('at logout with unknown cookies: 401, and the cookies are cleared', async () => {
     const answer = await both.answer((to) =>
       to.send('POST /auth/logout', { cookies: { [REFRESH]: 'A'.repeat(43), [ACCESS]: 'garbage' } }),
     );
@@ -125,12 +128,12 @@ describe('the bytes of the cookies', () => {
       },
     ],
     ['missing', (to) => to.send('POST /auth/refresh')],
-  ])('a refused refresh touches none: %s', async (_, steps) => {
+  ])('a refused refresh changes no cookie: %s', async (_, steps) => {
     const answer = await both.answer(steps);
     expect([answer.status, answer.cookies]).toEqual([401, []]);
   });
 
-  it('two tabs that refresh at once are given the same refresh cookie', async () => {
+  it('two tabs that refresh at once get the same refresh cookie', async () => {
     for (const { client: to } of both.apps) {
       const cookies = await to.loginWithCookies();
       const tabs = await Promise.all(
@@ -141,7 +144,7 @@ describe('the bytes of the cookies', () => {
     }
   });
 
-  it('a tab that comes late leaves the later refresh cookie of a quicker one', async () => {
+  it('a tab that is late does not replace the newer refresh cookie of another tab', async () => {
     const late = await both.answer(async (to) => {
       const first = await to.loginWithCookies();
       const second = cookiesOf(await to.send('POST /auth/refresh', { cookies: first }));
@@ -155,7 +158,7 @@ describe('the bytes of the cookies', () => {
     expect([late.status, Object.keys(cookiesOf(late))]).toEqual([200, [ACCESS]]);
   });
 
-  it('a logout that failed keeps them', async () => {
+  it('a logout that failed keeps the cookies', async () => {
     for (const { client: to, sql } of both.apps) {
       const cookies = await to.loginWithCookies();
       await sql('ALTER TABLE auth_event RENAME TO elsewhere');
@@ -256,7 +259,7 @@ describe('which token is taken from where', () => {
     });
   });
 
-  it('a body’s refresh token is not taken from a cookie where cookies are off', async () => {
+  it('with cookies off, a refresh token is read from the body only', async () => {
     const apps = await startBothHttp();
     try {
       for (const { client: to } of apps) {

@@ -74,20 +74,25 @@ describe('acts that another site’s page asks for', () => {
     ['an empty form', { form: '' }],
     ['a form with a refresh token of nobody', { form: 'refresh_token=garbage' }],
     ['an access token of nobody', { token: 'garbage' }],
-  ])('logout without the cookies, which SameSite held back, and with %s', async (_, init) => {
-    for (const headers of REFUSED) {
-      const answer = await both.answer((to) => to.send('POST /auth/logout', { ...init, headers }));
-      expect([headers, answer.status, answer.cookies]).toEqual([headers, 403, []]);
-      expect(answer.body).toMatchObject({ code: 'csrf_refused' });
-    }
-    // A page of our own is told, and rid of what it may have.
-    const headers = { 'sec-fetch-site': 'same-origin' };
-    const own = await both.answer((to) => to.send('POST /auth/logout', { ...init, headers }));
-    expect([own.status, own.cookies.length]).toEqual([401, 2]);
-  });
+  ])(
+    'a logout without the cookies, which SameSite held back, is refused from another site’s page, with %s',
+    async (_, init) => {
+      for (const headers of REFUSED) {
+        const answer = await both.answer((to) =>
+          to.send('POST /auth/logout', { ...init, headers }),
+        );
+        expect([headers, answer.status, answer.cookies]).toEqual([headers, 403, []]);
+        expect(answer.body).toMatchObject({ code: 'csrf_refused' });
+      }
+      // A page of our own is told, and rid of what it may have.
+      const headers = { 'sec-fetch-site': 'same-origin' };
+      const own = await both.answer((to) => to.send('POST /auth/logout', { ...init, headers }));
+      expect([own.status, own.cookies.length]).toEqual([401, 2]);
+    },
+  );
 
   it.each(['POST /auth/logout-others', 'POST /auth/logout-all', 'DELETE /auth/sessions/unknown'])(
-    '%s without the cookies clears none',
+    '%s without the cookies clears no cookies',
     async (call) => {
       for (const headers of REFUSED) {
         const answer = await both.answer((to) => to.send(call, { headers }));
@@ -97,7 +102,7 @@ describe('acts that another site’s page asks for', () => {
   );
 
   it.each(['POST /auth/logout', 'POST /auth/logout-all', 'DELETE /auth/sessions/<own>'])(
-    '%s with another page’s own token in the header clears no cookies of this browser',
+    '%s with a token of another page in the header clears no cookies of this browser',
     async (call) => {
       for (const headers of REFUSED) {
         const answer = await both.answer(async (to, { app }) => {
@@ -113,7 +118,7 @@ describe('acts that another site’s page asks for', () => {
     },
   );
 
-  it('a token in the header needs no check: no browser adds it by itself', async () => {
+  it('a token in the header needs no origin check, because no browser adds it by itself', async () => {
     for (const { client: to } of both.apps) {
       const { [ACCESS]: token } = await to.loginWithCookies();
       const headers = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
@@ -128,7 +133,7 @@ describe.each([true, false])('behind a proxy that is trusted: %s', (trustProxy) 
   it.each([
     ['one proxy', 'app.example.com'],
     ['two proxies', 'app.example.com, inner.local'],
-  ])('an own page is one by the host that its browser named: %s', async (_, forwarded) => {
+  ])('an own page is recognised by the host that its browser sent: %s', async (_, forwarded) => {
     const login = (origin: string): Promise<HttpAnswer> =>
       proxied.answer((to) =>
         to.send('POST /auth/login', {

@@ -95,24 +95,30 @@ describe.each([
   const all = (answers: Readonly<Record<string, number>>, status: number): object =>
     Object.fromEntries(Object.keys(answers).map((name) => [name, status]));
 
-  it.each(ROUTES)('an empty body of any type is none: %s answers %i', async (route, status) => {
-    const headers = [...KINDS, undefined].flatMap((type) =>
-      LENGTHS.map((length) => ({ ...ofType(type), ...length })),
-    );
-    const answers = await ask(route, headers);
-    expect(answers).toEqual(all(answers, status));
-  });
+  it.each(ROUTES)(
+    'an empty body of any type is treated as no body: %s answers %i',
+    async (route, status) => {
+      const headers = [...KINDS, undefined].flatMap((type) =>
+        LENGTHS.map((length) => ({ ...ofType(type), ...length })),
+      );
+      const answers = await ask(route, headers);
+      expect(answers).toEqual(all(answers, status));
+    },
+  );
 
-  it.each(ROUTES)('a body that nobody reads is none: %s answers %i', async (route, status) => {
-    const headers = UNREAD.flatMap((type) => [
-      { ...ofType(type), 'content-length': '1' },
-      { ...ofType(type), 'transfer-encoding': 'chunked' },
-    ]);
-    const answers = await ask(route, headers, 'x');
-    expect(answers).toEqual(all(answers, status));
-  });
+  it.each(ROUTES)(
+    'a body that no route reads is treated as no body: %s answers %i',
+    async (route, status) => {
+      const headers = UNREAD.flatMap((type) => [
+        { ...ofType(type), 'content-length': '1' },
+        { ...ofType(type), 'transfer-encoding': 'chunked' },
+      ]);
+      const answers = await ask(route, headers, 'x');
+      expect(answers).toEqual(all(answers, status));
+    },
+  );
 
-  it('a body in chunks is read where it is one', async () => {
+  it('a body in chunks is read where a body is expected', async () => {
     const headers = { 'content-type': 'application/json', 'transfer-encoding': 'chunked' };
     const app = apps[index];
     if (app === undefined) throw new Error('It was not started.');

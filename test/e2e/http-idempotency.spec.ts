@@ -28,19 +28,22 @@ describe('A28: POST /auth/refresh with an idempotency key', () => {
     ['in the header, in the quotes of a structured field', `"${key}"`, undefined],
     ['in the body', undefined, key],
     ['in both', key, key],
-  ])('gives the same successor an hour after the grace: %s', async (_, header, field) => {
-    await both.answer(async (to, { clock }) => {
-      const { refresh_token } = await to.login('alice');
-      const lost = await refresh(to, refresh_token, key);
-      clock.advance(HOUR);
-      const again = await refresh(to, refresh_token, header, field);
-      expect(again.status).toBe(200);
-      expect(tokenIn(again)).toBe(tokenIn(lost));
-      return again;
-    });
-  });
+  ])(
+    'a refresh with the key gets the same successor an hour after the grace: %s',
+    async (_, header, field) => {
+      await both.answer(async (to, { clock }) => {
+        const { refresh_token } = await to.login('alice');
+        const lost = await refresh(to, refresh_token, key);
+        clock.advance(HOUR);
+        const again = await refresh(to, refresh_token, header, field);
+        expect(again.status).toBe(200);
+        expect(tokenIn(again)).toBe(tokenIn(lost));
+        return again;
+      });
+    },
+  );
 
-  it('without the key, the retry ends the session', async () => {
+  it('a retry without the key ends the session', async () => {
     const answer = await both.answer(async (to, { clock }) => {
       const { refresh_token } = await to.login('alice');
       await refresh(to, refresh_token, key);
@@ -50,7 +53,7 @@ describe('A28: POST /auth/refresh with an idempotency key', () => {
     expect(answer).toMatchObject({ status: 401, body: { code: 'refresh_token_reused' } });
   });
 
-  it('takes the key beside a cookie, and sets the same cookie again', async () => {
+  it('a refresh accepts the key beside a cookie, and sets the same cookie again', async () => {
     await browsers.answer(async (to, { clock }) => {
       const jar = await to.loginWithCookies();
       const send = (): Promise<HttpAnswer> =>
@@ -84,7 +87,7 @@ describe('A28: POST /auth/refresh with an idempotency key', () => {
     expect(answer.headers['cache-control']).toBe('no-store');
   });
 
-  it('S7: the 21st rotation in the life of an access token is 429, with Retry-After', async () => {
+  it('S7: the 21st rotation within one access-token lifetime is 429, with Retry-After', async () => {
     const answer = await both.answer(async (to) => {
       let { refresh_token } = await to.login('alice');
       for (let times = 0; times < 20; times++) {

@@ -13,7 +13,7 @@ afterEach(async () => {
 });
 
 describe('http.limit', () => {
-  it('refuses guesses beyond it with 429, the right one too; only wrong ones count', async () => {
+  it('guesses beyond the limit get 429, the right one too, and only wrong ones count', async () => {
     apps = await startBothHttp({ http: { limit: new GuessCounter(3) } });
     for (const { client } of apps) {
       const statuses: number[] = [];
@@ -42,7 +42,7 @@ describe('http.limit', () => {
     }
   });
 
-  it('counts a guess that throws 401 or gives false, and other spellings of the account', async () => {
+  it('a guess counts if the verifier throws 401 or returns false, also with other spellings of the account', async () => {
     const limit = new GuessCounter(3);
     const request = { ip: '192.0.2.1' };
     const unauthorized = new UnauthorizedException();
@@ -59,7 +59,7 @@ describe('http.limit', () => {
     ).rejects.toMatchObject({ status: 429 });
   });
 
-  it('counts guesses at the same moment', async () => {
+  it('guesses at the same moment all count', async () => {
     apps = await startBothHttp({ http: { limit: new GuessCounter(3) } });
     const { client } = apps[0] as HttpApp;
     const answers = await Promise.all(
@@ -71,7 +71,7 @@ describe('http.limit', () => {
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(9);
   });
 
-  it('knows an IPv6 address by its first 64 bits, and IPv4 inside IPv6', async () => {
+  it('an IPv6 address counts by its first 64 bits, and IPv4 inside IPv6 as IPv4', async () => {
     apps = await startBothHttp({ trustProxy: true, http: { limit: new GuessCounter(2) } });
     const guess = async (to: HttpClient, username: string, address: string): Promise<number> => {
       const headers = { 'x-forwarded-for': address };
@@ -90,7 +90,7 @@ describe('http.limit', () => {
     }
   });
 
-  it('counts wrong refresh tokens by address, and never refuses a right one', async () => {
+  it('wrong refresh tokens count by address, and a right one is never refused', async () => {
     apps = await startBothHttp({ http: { limit: new GuessCounter(2) } });
     const { client } = apps[0] as HttpApp;
     const refresh = (refresh_token: string): Promise<HttpAnswer> =>
@@ -116,7 +116,7 @@ describe('http.limit', () => {
 });
 
 describe('logout-others', () => {
-  it('is refused with 429 beyond 30 in a minute, writes nothing then, and leaves others alone', async () => {
+  it('logout-others beyond 30 calls in a minute is 429, writes nothing, and affects no other account', async () => {
     apps = await startBothHttp();
     for (const { client, clock, sql } of apps) {
       const { access_token: token } = await client.login('alice');

@@ -63,7 +63,7 @@ describe('a wrong option stops the boot, and says what to write', () => {
     expect(() => register(http)).toThrow(told);
   });
 
-  it('a verifier that is no provider, or has no method', async () => {
+  it('a verifier that is not a provider, or has no method, stops the boot', async () => {
     @Injectable()
     class Lost {
       verifyCredentials(): null {
@@ -75,7 +75,7 @@ describe('a wrong option stops the boot, and says what to write', () => {
     );
   });
 
-  it('is settled at registration: a factory that returns it is told so', async () => {
+  it('http returned by a factory is an error that says where it belongs', async () => {
     const options = { http: { verifyCredentials } } as object;
     await expect(startHttp('express', { options, viaFactory: true })).rejects.toThrow(
       "'http': an object was given. It belongs beside useFactory",
@@ -84,7 +84,7 @@ describe('a wrong option stops the boot, and says what to write', () => {
 });
 
 describe('options', () => {
-  it('without http there is no route', async () => {
+  it('without http no route exists', async () => {
     apps = await startBothHttp({ http: null });
     for (const { client } of apps) {
       expect((await client.send('POST /auth/login', { json: CREDENTIALS })).status).toBe(404);
@@ -92,7 +92,7 @@ describe('options', () => {
     }
   });
 
-  it('without verifyCredentials there is no route to log in, and all others are there', async () => {
+  it('without verifyCredentials the login route does not exist, and all others do', async () => {
     apps = await startBothHttp({ http: { verifyCredentials: undefined } });
     for (const { app, client } of apps) {
       const login = await client.send('POST /auth/login', { json: CREDENTIALS });
@@ -107,7 +107,7 @@ describe('options', () => {
     }
   });
 
-  it('a function verifies as well, beside useFactory too; nobody introspects', async () => {
+  it('a function can verify credentials, also beside useFactory, and introspect is closed by default', async () => {
     apps = await startBothHttp({
       viaFactory: true,
       http: {
@@ -122,7 +122,7 @@ describe('options', () => {
     }
   });
 
-  it('behind a global guard whoever has no token yet gets in', async () => {
+  it('behind a global guard a login works without a token', async () => {
     apps = await startBothHttp({
       configure: (app) => app.useGlobalGuards(app.get(JwtAuthGuard)),
     });
@@ -150,7 +150,7 @@ describe('options', () => {
     }
   });
 
-  it('cookies: every attribute that was asked for, and old ones cleared with theirs', async () => {
+  it('cookies: every attribute is as configured, and old cookies are cleared with their own', async () => {
     apps = await startBothHttp({
       http: {
         cookies: {
@@ -187,7 +187,7 @@ describe('options', () => {
     }
   });
 
-  it('without refresh tokens there is one cookie, for as long as the access token', async () => {
+  it('without refresh tokens one cookie is set, for as long as the access token is valid', async () => {
     apps = await startBothHttp({
       http: { cookies: { secure: false } },
       options: { refreshTokenTtl: 0 },
@@ -203,7 +203,7 @@ describe('options', () => {
     }
   });
 
-  it('an insecure cookie in production is warned of', async () => {
+  it('an insecure cookie in production logs a warning', async () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const before = process.env['NODE_ENV'];
     process.env['NODE_ENV'] = 'production';
@@ -245,7 +245,7 @@ describe('AuthCookies, in a controller of the application', () => {
     }
   }
 
-  it('sets them; in one answer a logout wins, before and after', async () => {
+  it('AuthCookies sets the cookies, and in one answer a logout wins over a login, before and after it', async () => {
     const http = { cookies: true, verifyCredentials: undefined };
     apps = await startBothHttp({ http, controllers: [OwnLogin] });
     for (const { client } of apps) {

@@ -21,23 +21,26 @@ describe('revoke (RFC 7009)', () => {
     ['of another issuer', mintToken({ iss: 'https://elsewhere.test' })],
     ['garbage', 'not a token'],
     ['garbage of 8 KB', 'a.'.repeat(4_096)],
-  ])('is 200 for a token that is %s', async (_, token) => {
+  ])('revoke answers 200 for a token that is %s', async (_, token) => {
     const answer = await both.answer((to) => to.send('POST /auth/revoke', { json: { token } }));
     expect([answer.status, answer.body]).toEqual([200, '']);
   });
 
-  it.each(['access_token', 'refresh_token'] as const)('ends the session of an %s', async (kind) => {
-    const answer = await both.answer(async (to) => {
-      const pair = await to.login();
-      // The hint is advisory, and may be wrong.
-      const form = `token=${pair[kind]}&token_type_hint=${kind === 'access_token' ? 'refresh_token' : 'pigeon'}`;
-      expect((await to.send('POST /auth/revoke', { form })).status).toBe(200);
-      expect((await to.send('GET /me', { token: pair.access_token })).status).toBe(401);
-      expect((await to.send('POST /auth/revoke', { form })).status).toBe(200);
-      return to.send('POST /auth/refresh', { json: { refresh_token: pair.refresh_token } });
-    });
-    expect(answer).toMatchObject({ status: 401, body: { code: 'session_ended' } });
-  });
+  it.each(['access_token', 'refresh_token'] as const)(
+    'revoke ends the session of an %s',
+    async (kind) => {
+      const answer = await both.answer(async (to) => {
+        const pair = await to.login();
+        // The hint is advisory, and may be wrong.
+        const form = `token=${pair[kind]}&token_type_hint=${kind === 'access_token' ? 'refresh_token' : 'pigeon'}`;
+        expect((await to.send('POST /auth/revoke', { form })).status).toBe(200);
+        expect((await to.send('GET /me', { token: pair.access_token })).status).toBe(401);
+        expect((await to.send('POST /auth/revoke', { form })).status).toBe(200);
+        return to.send('POST /auth/refresh', { json: { refresh_token: pair.refresh_token } });
+      });
+      expect(answer).toMatchObject({ status: 401, body: { code: 'session_ended' } });
+    },
+  );
 });
 
 describe('introspect (RFC 7662)', () => {
@@ -47,7 +50,7 @@ describe('introspect (RFC 7662)', () => {
       form: `token=${encodeURIComponent(token)}`,
     });
 
-  it('tells what a live access token says', async () => {
+  it('introspect returns the claims of a valid access token', async () => {
     const answer = await both.answer(async (to) => introspect(to, (await to.login()).access_token));
     expect(answer).toMatchObject({
       status: 200,
@@ -63,7 +66,7 @@ describe('introspect (RFC 7662)', () => {
     });
   });
 
-  it('tells less of a live refresh token', async () => {
+  it('introspect returns less for a valid refresh token', async () => {
     const answer = await both.answer(async (to) =>
       introspect(to, (await to.login()).refresh_token),
     );
@@ -100,7 +103,7 @@ describe('introspect (RFC 7662)', () => {
         return refresh_token;
       },
     ],
-  ])('says active:false and nothing else: %s', async (_, make) => {
+  ])('introspect answers active:false and nothing else: %s', async (_, make) => {
     const answer = await both.answer(async (to, app) => introspect(to, await make(to, app)));
     expect([answer.status, answer.body]).toEqual([200, { active: false }]);
   });
@@ -113,7 +116,7 @@ describe('introspect (RFC 7662)', () => {
 });
 
 describe('while the database is away', () => {
-  it('everything that cannot be told or stored is 503, and nothing is lost', async () => {
+  it('while the database is away every route that needs it answers 503, and nothing is lost', async () => {
     const apps = await startBothHttp({ options: { staleWait: 0 } });
     try {
       for (const { client: to, sql, clock } of apps) {
@@ -152,7 +155,7 @@ describe('while the database is away', () => {
 });
 
 describe('addresses', () => {
-  it('follow the prefix, a global prefix and no version; the keys stay at the root', async () => {
+  it('routes follow the prefix and a global prefix without version, and the keys stay at the root', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const apps = await startBothHttp({
@@ -196,7 +199,7 @@ describe('addresses', () => {
     }
   });
 
-  it('names the routes to exclude', () => {
+  it('authRoutesToExclude lists the routes to exclude from a global prefix', () => {
     expect(authRoutesToExclude).toEqual([
       { path: '.well-known/jwks.json', method: RequestMethod.GET },
     ]);

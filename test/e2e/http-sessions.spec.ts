@@ -64,7 +64,7 @@ describe.each([
     ({ access_token: token } = await app.client.login('alice'));
   });
 
-  it('has pages of 50, linked to each other, the newest session first', async () => {
+  it('the list has pages of 50, linked to each other, the newest session first', async () => {
     const [first, second, ...others] = await pages(app, '/auth/sessions');
     expect([first?.length, second?.length, others]).toEqual([50, 5, []]);
     const all = [...(first ?? []), ...(second ?? [])];
@@ -74,7 +74,7 @@ describe.each([
     expect(times).toEqual(times.toSorted().toReversed());
   });
 
-  it('has pages as small and as large as the client asks for', async () => {
+  it('the list has pages as small and as large as the client asks for', async () => {
     expect((await pages(app, '/auth/sessions?limit=20')).map(({ length }) => length)).toEqual([
       20, 20, 15,
     ]);
@@ -105,7 +105,7 @@ describe.each([
     });
   });
 
-  it('shows client and grant of a session, where its login named them', async () => {
+  it('the list shows client and grant of a session if its login named them', async () => {
     const context = { client: 'assistant', grant: 'mcp-approval-1' };
     const login = await app.app
       .get(SessionService)
@@ -119,7 +119,7 @@ describe.each([
     expect(of(plain.session_id)).not.toHaveProperty('grant');
   });
 
-  it('does not let one account end the session of another, nor one that has ended', async () => {
+  it('one account cannot end the session of another, nor one that has ended', async () => {
     const { client } = app;
     const [bob, gone] = [await client.login('bob'), await client.login('alice')];
     await client.send('POST /auth/logout', { token: gone.access_token });

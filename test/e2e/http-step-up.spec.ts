@@ -140,7 +140,7 @@ describe('@RecentLogin() and POST confirm', () => {
       expect((await client.send('GET /me', { token })).status).toBe(200);
     });
 
-    it('a refresh makes no login recent', async () => {
+    it('a refresh does not make a login recent', async () => {
       const { client } = at();
       const { refresh_token } = await oldLogin(at());
       const next = await client.send('POST /auth/refresh', { json: { refresh_token } });
@@ -148,7 +148,7 @@ describe('@RecentLogin() and POST confirm', () => {
       expect(await client.send('POST /recent/password', { token })).toMatchObject(TOO_OLD);
     });
 
-    it('the other decorators keep their meaning beside it', async () => {
+    it('the other decorators work as usual beside @RecentLogin()', async () => {
       const { client } = at();
       const { access_token: token } = await oldLogin(at());
       const status = async (path: string, given?: string): Promise<number> =>
@@ -165,7 +165,7 @@ describe('@RecentLogin() and POST confirm', () => {
       expect(await client.send('POST /recent/password', { token: silent })).toMatchObject(TOO_OLD);
     });
 
-    it('by option the list of sessions and the end of another one need a recent login', async () => {
+    it('with the option, listing sessions and ending another one need a recent login', async () => {
       const { client } = at();
       const { access_token: token } = await oldLogin(at());
       const { session_id: other } = await client.login();
@@ -195,7 +195,7 @@ describe('@RecentLogin() and POST confirm', () => {
       expect((await client.send('POST /auth/logout-all', { token })).status).toBe(204);
     });
 
-    it('refuses what is no confirmation, with a stable code', async () => {
+    it('a request that is no confirmation is refused with a stable code', async () => {
       const { client } = at();
       const { access_token: token } = await client.login();
       const gone = await client.login();
@@ -219,7 +219,7 @@ describe('@RecentLogin() and POST confirm', () => {
 });
 
 describe('POST confirm elsewhere', () => {
-  it('an API token is no login, and can neither be confirmed nor say that it is one', async () => {
+  it('an API token is not a login, and can neither be confirmed nor count as recent', async () => {
     const apps = await startBothHttp({
       controllers: [ApiController],
       options: { apiTokens: true },
@@ -246,7 +246,7 @@ describe('POST confirm elsewhere', () => {
     await Promise.all(apps.map(({ close }) => close()));
   });
 
-  it('limits guesses together with POST login', async () => {
+  it('POST confirm and POST login share the limit on guesses', async () => {
     const apps = await startBothHttp({ http: { limit: new GuessCounter(2) } });
     const [{ client }] = apps;
     const { access_token: token } = await client.login();
@@ -260,7 +260,7 @@ describe('POST confirm elsewhere', () => {
     await Promise.all(apps.map(({ close }) => close()));
   });
 
-  it('is not mounted without verifyCredentials', async () => {
+  it('POST confirm does not exist without verifyCredentials', async () => {
     const apps = await startBothHttp({ http: { verifyCredentials: undefined } });
     for (const { client } of apps) {
       const { status } = await client.send('POST /auth/confirm', { token: mintToken() });
@@ -269,7 +269,7 @@ describe('POST confirm elsewhere', () => {
     await Promise.all(apps.map(({ close }) => close()));
   });
 
-  it('answers in the cookie where the token was, which lasts as long as before', async () => {
+  it('POST confirm answers in the cookie that held the token, which keeps its lifetime', async () => {
     const apps = await startBothHttp({ http: { cookies: true } });
     for (const { client, clock } of apps) {
       const cookies = await client.loginWithCookies();

@@ -107,7 +107,7 @@ describe('moving in from the recipe', () => {
     jest.restoreAllMocks();
   });
 
-  it('nobody is logged out: forward, side by side, back, and forward again', async () => {
+  it('no user is logged out: forward, side by side, back, and forward again', async () => {
     const before = await old.login('john');
     const first = await start({ sign: true });
     const during = [await old.login('maria'), await loginAt(first.url, 'john')];
@@ -132,7 +132,7 @@ describe('moving in from the recipe', () => {
     });
   });
 
-  it('one long secret for both needs no sign: the recipe takes our tokens as they are', async () => {
+  it('with one long secret for both, the recipe accepts our tokens without further options', async () => {
     await old.close();
     old = await startRecipe(LONG);
     const instance = await start({ secret: LONG }, {}, LONG);
@@ -147,7 +147,7 @@ describe('moving in from the recipe', () => {
     expect(await instance.judge(theirs)).toBe('key_revoked');
   });
 
-  it('logout ends one token, whatever its header, here, there and after a restart', async () => {
+  it('logout revokes one token, whatever its header, here, elsewhere and after a restart', async () => {
     const [here, there] = [await start(), await start()];
     const [token, other] = [another(), another()];
     expect(await logoutAt(here.url, token)).toBe(204);
@@ -207,7 +207,7 @@ describe('moving in from the recipe', () => {
     expect(await again.judge(fresh)).toBe(name === 'revokeKey' ? 'key_revoked' : 'active');
   });
 
-  it('the end of a token and of an account is remembered for as long as such a token lives', async () => {
+  it('the revocation of a token or an account is kept for as long as such a token lasts', async () => {
     const instance = await start();
     const token = old.jwt.sign({ sub: 1 }, { expiresIn: '31d' });
     const one = await instance.logout.logout(token);
@@ -217,7 +217,7 @@ describe('moving in from the recipe', () => {
     }
   });
 
-  it('a token of ours in the old shape ends by its session and by its generation', async () => {
+  it('a token of ours in the old format is revoked by its session and by its position', async () => {
     const instance = await start({ sign: true });
     const login = async (): Promise<{ accessToken: string; refreshToken?: string }> =>
       (await instance.sessions.login(() => ({ subject: 1 }))) ?? { accessToken: '' };
@@ -240,7 +240,7 @@ describe('moving in from the recipe', () => {
     expect(await instance.judge((await login()).accessToken)).toBe('active');
   });
 
-  it('after its date they are refused, and none of ours was cut off by it', async () => {
+  it('after the configured date old tokens are refused, and ours are not affected', async () => {
     const until = clock.wall() + DAY;
     const instance = await start({ sign: true, until: new Date(until) }, { accessTokenTtl: '1h' });
     const typeOf = (token = ''): unknown =>
@@ -264,7 +264,7 @@ describe('moving in from the recipe', () => {
     expect(await instance.judge(last?.accessToken ?? '')).toBe('active');
   });
 
-  it('each boot says that it is set, and loudly that the secret is short', async () => {
+  it('each boot logs that legacy is set, and warns that the secret is short', async () => {
     const { warn, error } = Logger.prototype;
     await start({ secret: LONG });
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('(option legacy)'));
@@ -328,7 +328,7 @@ describe('moving an existing table of refresh tokens', () => {
     await database.drop();
   });
 
-  it('an old token gives one new pair, once, and the pair is a session like any other', async () => {
+  it('an old refresh token returns one new pair, once, and the pair is a session like any other', async () => {
     const asked = await Promise.allSettled(
       Array.from({ length: 5 }, () => move(instance, 'old-1')),
     );
@@ -344,7 +344,7 @@ describe('moving an existing table of refresh tokens', () => {
     await expect(move(instance, 'old-2')).rejects.toThrow('invalid_grant');
   });
 
-  it('a login that fails leaves the old token as it was', async () => {
+  it('a login that fails leaves the old refresh token as it was', async () => {
     const accounts = instance.app.get(AccountService);
     await accounts.disable(1);
     expect(await codeOf(move(instance, 'old-1'))).toBe('account_disabled');
@@ -352,7 +352,7 @@ describe('moving an existing table of refresh tokens', () => {
     expect((await move(instance, 'old-1')).refreshToken).toBeDefined();
   });
 
-  it('an account that was logged out while the table was asked stays logged out', async () => {
+  it('an account that was logged out while the table was read stays logged out', async () => {
     const since = await instance.sessions.position();
     await instance.logout.logoutAll(1);
     const { accessToken, refreshToken } = await instance.sessions.login({ subject: 1 }, { since });

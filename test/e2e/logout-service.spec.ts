@@ -18,7 +18,7 @@ describeOn(databaseKinds, 'LogoutService', (kind) => {
     await database?.drop();
   });
 
-  it('gives a receipt: what ended, at which position, the bound, and until when it is kept', async () => {
+  it('a logout returns a receipt: what ended, at which position, the bound, and until when it is kept', async () => {
     const token = await instance.login();
     const receipt = await instance.logout.logout(token, { actor: 'support' });
     expect(receipt.events).toEqual([
@@ -35,7 +35,7 @@ describeOn(databaseKinds, 'LogoutService', (kind) => {
     expect(await instance.judge(token)).toBe('session_ended');
   });
 
-  it('can be repeated, also with an expired token', async () => {
+  it('a logout can be repeated, also with an expired token', async () => {
     const token = await instance.login();
     await instance.logout.logout(token);
     clock.advance(901_000 + 5_000);
@@ -44,7 +44,7 @@ describeOn(databaseKinds, 'LogoutService', (kind) => {
     });
   });
 
-  it('logoutOthers spares the caller’s session, logoutSession ends the one that is named', async () => {
+  it('logoutOthers spares the caller’s session, logoutSession ends the named one', async () => {
     const [phone, laptop] = [await instance.login('bob'), await instance.login('bob')];
     await instance.logout.logoutOthers(laptop);
     expect(await instance.judge(phone)).toBe('session_ended');
@@ -54,7 +54,7 @@ describeOn(databaseKinds, 'LogoutService', (kind) => {
     expect(await instance.judge(laptop)).toBe('session_ended');
   });
 
-  it('logoutAll, revokeEveryone: what was issued before dies, what comes after lives', async () => {
+  it('logoutAll, revokeEveryone: earlier tokens are refused, later ones are accepted', async () => {
     const before = await instance.login('carol');
     await instance.logout.logoutAll('carol');
     const after = await instance.login('carol');
@@ -86,7 +86,7 @@ describeOn(databaseKinds, 'LogoutService', (kind) => {
       (to: Instance) => to.logout.logoutAll('dave', { reason: 'because' as never }),
       'invalid_request',
     ],
-  ])('refuses %s and writes nothing', async (_, call, code) => {
+  ])('logout refuses %s and writes nothing', async (_, call, code) => {
     const { position } = await instance.sessions.position();
     await expect(call(instance)).rejects.toMatchObject({ code });
     expect((await instance.sessions.position()).position).toBe(position);
@@ -103,7 +103,7 @@ describeOn(databaseKinds, 'LogoutService', (kind) => {
     'constructor',
     '😀',
     '12',
-  ])('ends the account %j and no other', async (subject) => {
+  ])('logoutAll ends the account %j and no other', async (subject) => {
     const others = ['NFC e\u0301', 'NFD \u00e9', 'Abc', ' a', '__Proto__', '012', 'a  '];
     const token = await instance.login(subject);
     const spared = await Promise.all(others.map((other) => instance.login(other)));
@@ -112,7 +112,7 @@ describeOn(databaseKinds, 'LogoutService', (kind) => {
     for (const other of spared) expect(await instance.judge(other)).toBe('active');
   });
 
-  it('signs no claims that look like secrets, and none of the library’s own', async () => {
+  it('claims that look like secrets, or that the library sets itself, are not signed', async () => {
     for (const claims of [{ password: 'x' }, { card_number: '1' }, { apiKey: 'x' }, { sid: 'x' }]) {
       await expect(instance.sessions.login(() => ({ subject: 'erin', claims }))).rejects.toThrow(
         'claim',

@@ -43,7 +43,7 @@ for (const platform of ['express', 'fastify'] as const) {
     const call = (path: string, token: string, method = 'GET'): Promise<Response> =>
       fetchOnce(url + path, { method, headers: { authorization: `Bearer ${token}` } });
 
-    it('logs in, reads, logs out, and refuses', async () => {
+    it('a user logs in, reads, logs out, and is refused', async () => {
       const token = await login('alice');
       expect((await call('/me', token)).status).toBe(200);
       expect((await call('/auth/logout', token, 'POST')).status).toBe(204);
@@ -54,7 +54,7 @@ for (const platform of ['express', 'fastify'] as const) {
       expect((await call('/auth/logout', token, 'POST')).status).toBe(204);
     });
 
-    it('logs out the other devices, and all', async () => {
+    it('a user logs out the other devices, and then all', async () => {
       const [phone, laptop] = [await login('bob'), await login('bob')];
       expect((await call('/auth/logout-others', laptop, 'POST')).status).toBe(204);
       expect((await call('/me', phone)).status).toBe(401);

@@ -48,7 +48,7 @@ describe("accessTokens: 'opaque' with binding.ip", () => {
   });
   const from = (address: string): Record<string, string> => ({ 'x-forwarded-for': address });
 
-  it('a token is good at the address of its login only, also once it is remembered', async () => {
+  it('a bound opaque token is accepted at the address of its login only, also once it is remembered', async () => {
     await platforms.answer(async (to) => {
       const login = await to.send('POST /auth/login', { json: LOGIN, headers: from(HOME) });
       const { access_token: token, refresh_token } = login.body as Pair;
@@ -115,7 +115,7 @@ describe("accessTokens: 'opaque' with sessions.confirm()", () => {
   const recent = (to: HttpClient, token: string): Promise<HttpAnswer> =>
     to.send('GET /both/recent', { token });
 
-  it('the route and the service give an opaque token of the same session, which is recent', async () => {
+  it('the route and the service return an opaque token of the same session with a recent login', async () => {
     await platforms.answer(async (to, { app, clock }) => {
       const { access_token: old, session_id } = await to.login();
       clock.advance(6 * MINUTE);

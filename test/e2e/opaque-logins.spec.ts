@@ -68,7 +68,7 @@ describe.each([
     return [status, (body as { code?: string }).code];
   };
 
-  it('login and refresh give opaque access tokens, with the claims of their session', async () => {
+  it('login and refresh return opaque access tokens with the claims of their session', async () => {
     const { cookies, token } = await login();
     expect(token).toMatch(/^nlt_/);
     const good = { status: 200, body: { sub: 'alice', role: 'user', hasSession: true } };
@@ -81,7 +81,7 @@ describe.each([
     expect(await codeAt('GET /jwt', token)).toEqual([401, 'token_malformed']);
   });
 
-  it('a logout ends the session’s tokens, a changed password all but its own, changed claims all', async () => {
+  it('a logout ends the session’s tokens, a changed password all others, and changed claims all', async () => {
     const [one, kept, other] = [await login(), await login(), await login()];
     expect((await app.client.send('POST /auth/logout', { token: one.token })).status).toBe(204);
     expect(await codeAt('GET /both', one.token)).toEqual([401, 'session_ended']);
@@ -97,7 +97,7 @@ describe.each([
     expect((await app.client.send('GET /both', { cookies: next })).status).toBe(200);
   });
 
-  it('the routes of the library take them, and no API token', async () => {
+  it('the routes of the library accept opaque access tokens, and no API token', async () => {
     const { token } = await login();
     const api = await app.app.get(ApiTokenService).issue('alice', { name: 'backup' });
     for (const call of [
@@ -116,7 +116,7 @@ describe.each([
     expect(await codeAt('GET /both', api.token)).toEqual([401, 'session_ended']);
   });
 
-  it('one expires, is refreshed, and its row goes', async () => {
+  it('an opaque access token expires, is refreshed, and its row is deleted', async () => {
     const { cookies, token } = await login('bob');
     const count = async (): Promise<number> => {
       const rows = (await app.sql(

@@ -128,7 +128,7 @@ async function twoTabs(): Promise<readonly [Tab, Tab]> {
 }
 
 describe('two tabs of a browser', () => {
-  it('share the last login, and the one before it ends', async () => {
+  it('two tabs share the last login, and the login before it ends', async () => {
     const one = openTab();
     await logIn(one);
     const { sid: former } = await whoIs(one);
@@ -143,7 +143,7 @@ describe('two tabs of a browser', () => {
     expect([...one.ends, ...two.ends]).toEqual([]);
   });
 
-  it('are both out when one logs out', async () => {
+  it('both tabs are logged out when one logs out', async () => {
     const [one, two] = await twoTabs();
     await one.session.logout();
     await two.ended;
@@ -154,21 +154,21 @@ describe('two tabs of a browser', () => {
     });
   });
 
-  it('are both out when one logs out everywhere', async () => {
+  it('both tabs are logged out when one logs out everywhere', async () => {
     const [one, two] = await twoTabs();
     await two.session.logoutEverywhere();
     await one.ended;
     expect([one.session.isOpen, two.session.isOpen]).toEqual([false, false]);
   });
 
-  it('renew once, when both want to', async () => {
+  it('two tabs that want to refresh do so once', async () => {
     const [one, two] = await twoTabs();
     await Promise.all([one.session.renew(), two.session.renew()]);
     expect(refreshes()).toBe(1);
     expect([(await whoIs(one)).sub, (await whoIs(two)).sub]).toEqual(['alice', 'alice']);
   });
 
-  it('stay logged in, whoever renews', async () => {
+  it('two tabs stay logged in, whichever refreshes', async () => {
     const [one, two] = await twoTabs();
     for (const { session } of [one, two, two, one, one]) await session.renew();
     expect([(await whoIs(one)).sub, (await whoIs(two)).sub]).toEqual(['alice', 'alice']);
@@ -177,7 +177,7 @@ describe('two tabs of a browser', () => {
 });
 
 describe('a logout', () => {
-  it('wins over a renewal that is under way', async () => {
+  it('a logout wins over a refresh that is in flight', async () => {
     const tab = openTab();
     await logIn(tab);
     let release = (): void => undefined;
@@ -197,7 +197,7 @@ describe('a logout', () => {
     expect(tab.ends).toHaveLength(1);
   });
 
-  it('is sent again when the server could not store it just then', async () => {
+  it('a logout is sent again if the server could not store it', async () => {
     const tab = openTab();
     await logIn(tab);
     const { fetch } = globalThis;
@@ -211,7 +211,7 @@ describe('a logout', () => {
     expect(tab.session.isOpen).toBe(false);
   });
 
-  it('that did not reach the server forgets nothing, so that it can be repeated', async () => {
+  it('a logout that did not reach the server keeps the session, so that it can be repeated', async () => {
     const tab = openTab();
     await logIn(tab);
     hold = () => Promise.reject(new Error('no network'));
@@ -224,7 +224,7 @@ describe('a logout', () => {
 });
 
 describe('the list of sessions', () => {
-  it('is followed page by page', async () => {
+  it('the page follows the list of sessions page by page', async () => {
     const { client } = both[0];
     for (let i = 0; i < 51; i++) await client.login('alice');
     const tab = openTab();
@@ -239,7 +239,7 @@ describe('the list of sessions', () => {
 });
 
 describe('a session that was ended elsewhere', () => {
-  it('is noticed at the next call, with its reason', async () => {
+  it('a session that was ended elsewhere is noticed at the next call, with its reason', async () => {
     const tab = openTab();
     await logIn(tab);
     const { sid } = await whoIs(tab);

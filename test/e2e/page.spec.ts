@@ -23,7 +23,7 @@ async function get(path: string): Promise<RawAnswer> {
 }
 
 describe('the page', () => {
-  it('is served at / for nobody’s cache, with a strict policy', async () => {
+  it('the page is served at / with no-store and a strict policy', async () => {
     const { status, headers, body } = await get('/');
     expect(status).toBe(200);
     expect(headers).toMatchObject({
@@ -49,7 +49,7 @@ describe('the page', () => {
     expect(body).toContain('Log out');
   });
 
-  it('obeys its own policy: nothing inline, nothing from elsewhere', async () => {
+  it('the page follows its own policy: nothing inline, nothing from elsewhere', async () => {
     const { body } = await get('/');
     expect(body).not.toMatch(/<style|\sstyle=|\son[a-z]+=|https?:|javascript:/i);
     expect(body.match(/<script[^>]*>[^<]*/g)).toEqual([
@@ -57,7 +57,7 @@ describe('the page', () => {
     ]);
   });
 
-  it('names every field, and says what happens to who cannot see', async () => {
+  it('every field of the page has a label, and changes are announced to screen readers', async () => {
     const { body } = await get('/');
     const names = [...body.matchAll(/<input\s[^>]*id="([^"]+)"/g)].map(([, id]) => id);
     expect(names).toEqual(['username', 'password']);
@@ -75,7 +75,7 @@ describe('the page', () => {
     ['api.js', 'text/javascript; charset=utf-8'],
     ['sentences.js', 'text/javascript; charset=utf-8'],
     ['icon.svg', 'image/svg+xml; charset=utf-8'],
-  ])('brings %s', async (name, type) => {
+  ])('the page serves %s', async (name, type) => {
     const { status, headers, body } = await get(`/page/${name}`);
     expect(status).toBe(200);
     expect(headers).toMatchObject({
@@ -88,7 +88,7 @@ describe('the page', () => {
   });
 
   it.each(['settings.ts', '..%2fsettings.ts', '..%2f..%2f..%2fpackage.json', '__proto__', '%00'])(
-    'brings nothing else: %s',
+    'the page serves nothing else: %s',
     async (name) => {
       const { status, headers, body } = await get(`/page/${name}`);
       expect(status).toBe(404);

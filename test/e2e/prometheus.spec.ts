@@ -36,7 +36,7 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
       await database?.drop();
     });
 
-    it('tell what an instance knows', async () => {
+    it('the metrics show the state of an instance', async () => {
       const { scrape, login, logout } = here;
       await logout.logout(await login());
       await logout.logoutAll('bob');
@@ -62,7 +62,7 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
       );
     });
 
-    it('count what was refused, once each, and nothing that was accepted', async () => {
+    it('the metrics count each refusal once, and no accepted request', async () => {
       const { client, scrape, login, logout, sessions } = here;
       const token = await login();
       const refusals = async (code: string): Promise<number | undefined> =>
@@ -85,7 +85,7 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
       expect(after).toHaveLength(before.length + 1);
     });
 
-    it('count logouts and the transactions that they shared', async () => {
+    it('the metrics count logouts and the transactions that they shared', async () => {
       const { scrape, login, logout } = here;
       const tokens = await Promise.all(Array.from({ length: 20 }, () => login()));
       await Promise.all(tokens.map((token) => logout.logout(token)));
@@ -98,7 +98,7 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
       expect(metrics.value('revocation_failures_total{scope="session"}')).toBe(0);
     });
 
-    it('count polls and tell how long they took', async () => {
+    it('the metrics count polls and their duration', async () => {
       const feed = here.app.get(RevocationFeed, { strict: false });
       for (let times = 0; times < 3; times++) await feed.strictProof(60_000);
       await eventually(async () => {
@@ -112,7 +112,7 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
       });
     });
 
-    it('count purged rows, and runs that another instance made unnecessary', async () => {
+    it('the metrics count purged rows, and purges that another instance made unnecessary', async () => {
       const { app, scrape, login, logout } = here;
       for (let times = 0; times < 3; times++) await logout.logout(await login());
       const past = Date.now() - 2 * HOUR;
@@ -132,7 +132,7 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
       expect(metrics.value('purges_total{outcome="failed"}')).toBe(0);
     });
 
-    it('tell a fork, and how many events it lost', async () => {
+    it('the metrics show a fork, and how many events it lost', async () => {
       const { scrape, login, logout } = here;
       for (let times = 0; times < 3; times++) await logout.logout(await login());
       await eventually(async () => (await scrape()).value('lag') === 0);
@@ -181,7 +181,7 @@ describeOn(serverKinds, 'the metrics of an instance whose database is away', (ki
     await database?.drop();
   });
 
-  it('say so: not ready, then stale, with failed polls, 503s and logouts that failed', async () => {
+  it('the metrics show an instance without its database: not ready, then stale, with failed polls, 503s and failed logouts', async () => {
     const { client, scrape, login, logout } = here;
     const first = await scrape();
     expect(first.value('ready')).toBe(0);
@@ -209,7 +209,7 @@ describeOn(serverKinds, 'the metrics of an instance whose database is away', (ki
 });
 
 describe('a pending revocation that cannot be numbered', () => {
-  it('stands in the metrics', async () => {
+  it('the metrics show a pending revocation that cannot be numbered', async () => {
     const database = await sqlite.migrated();
     const here = await startWatched('express', database.options, { viaTypeOrm: true });
     try {
@@ -236,14 +236,14 @@ describe('AuthPrometheusModule', () => {
       isGlobal: false,
     });
 
-  it('needs AuthModule, and says so', async () => {
+  it('AuthPrometheusModule without AuthModule is an error that says so', async () => {
     const module = await Test.createTestingModule({
       imports: [AuthPrometheusModule.forRoot({ registry: new Registry() })],
     }).compile();
     await expect(module.init()).rejects.toThrow(/application without AuthModule/);
   });
 
-  it('takes no name that is taken, leaves none behind, and stands beside another with a prefix', async () => {
+  it('AuthPrometheusModule refuses a used name, removes its own, and works beside another with a prefix', async () => {
     const database = await sqlite.migrated();
     const registry = new Registry();
     const start = async (prefix?: string) => {

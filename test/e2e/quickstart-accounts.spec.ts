@@ -83,7 +83,7 @@ const withJson = (token: string, path: string, body: string): RawRequest => {
 };
 
 describe('POST /me/password', () => {
-  it('ends the other sessions and keeps its own', async () => {
+  it('a changed password ends the other sessions and keeps its own', async () => {
     await startApart();
     await onEach(async (client) => {
       const [here, there] = [await logIn(client), await logIn(client)];
@@ -102,7 +102,7 @@ describe('POST /me/password', () => {
     });
   });
 
-  it('refuses a wrong old one, and changes nothing', async () => {
+  it('a wrong old password is refused, and changes nothing', async () => {
     const body = JSON.stringify({ old: 'wrong', new: 'another one' });
     const answer = await answerOfBoth(withJson(mintToken(), '/me/password', body));
     expect(answer.status).toBe(401);
@@ -112,7 +112,7 @@ describe('POST /me/password', () => {
   });
 
   it.each(['', '{}', '[]', 'null', '{"old":"a"}', '{"new":"a"}', '{"old":1,"new":[]}'])(
-    'refuses with 400: %j',
+    'a bad request is refused with 400: %j',
     async (body) => {
       const answer = await answerOfBoth(withJson(mintToken(), '/me/password', body));
       expect(answer.status).toBe(400);
@@ -120,7 +120,7 @@ describe('POST /me/password', () => {
     },
   );
 
-  it('is for somebody only', async () => {
+  it('the route needs a token', async () => {
     const answer = await answerOfBoth({ method: 'POST', path: '/me/password' });
     expect(answer.status).toBe(401);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'token_missing' });
@@ -128,7 +128,7 @@ describe('POST /me/password', () => {
 });
 
 describe('what the admin does', () => {
-  it('lock: logged out, and no login until it is unlocked', async () => {
+  it('lock: the account is logged out, and cannot log in until it is unlocked', async () => {
     await startApart();
     await onEach(async (client) => {
       const before = await logIn(client);
@@ -144,7 +144,7 @@ describe('what the admin does', () => {
     });
   });
 
-  it('disable: the same until it is enabled', async () => {
+  it('disable: the account is logged out, and cannot log in until it is enabled', async () => {
     await startApart();
     await onEach(async (client) => {
       const before = await logIn(client);
@@ -157,7 +157,7 @@ describe('what the admin does', () => {
     });
   });
 
-  it('delete: logged out, and nobody of this name any more', async () => {
+  it('delete: the account is logged out, and the name no longer exists', async () => {
     await startApart();
     await onEach(async (client) => {
       const before = await logIn(client);
@@ -172,7 +172,7 @@ describe('what the admin does', () => {
   });
 
   it.each(['lock', 'unlock', 'disable', 'enable', ''])(
-    'is for the admin, and for names that exist: %s',
+    'the route is for the admin, and for existing names: %s',
     async (verb) => {
       const method = verb === '' ? 'DELETE' : 'POST';
       const pathOf = (name: string): string => `/admin/users/${name}${verb && `/${verb}`}`;
@@ -207,7 +207,7 @@ describe('what the admin does', () => {
 });
 
 describeOn(serverKinds, 'two instances', (kind) => {
-  it('know the same accounts', async () => {
+  it('two instances know the same accounts', async () => {
     const database = await kind.migrated();
     try {
       const env = { DATABASE_URL: database.url, AUTH_SECRET: SHARED_SECRET };
@@ -233,7 +233,7 @@ describeOn(serverKinds, 'two instances', (kind) => {
 });
 
 describe('a refreshed token', () => {
-  it('carries the role', () =>
+  it('a refreshed token carries the new role', () =>
     onEach(async (client) => {
       const renewed = (await refresh(client, await logIn(client))).body as Login;
       expect((await client.get('/me', renewed.access_token)).body).toMatchObject({
@@ -254,7 +254,7 @@ describe('the RFCs’ forms', () => {
     body,
   });
 
-  it('revoke and introspect', async () => {
+  it('revoke and introspect accept forms', async () => {
     const token = mintToken();
     const asked = form('/auth/introspect', `token=${token}`, admin);
     expect(JSON.parse((await answerOfBoth(asked)).body)).toMatchObject({ active: true });
@@ -264,7 +264,7 @@ describe('the RFCs’ forms', () => {
     expect((await answerOfBoth(stranger)).status).toBe(403);
   });
 
-  it('are refused with a parameter twice, and as a login', async () => {
+  it('forms with a repeated parameter are refused, and so is a login by a form', async () => {
     const twice = await answerOfBoth(form('/auth/revoke', 'token=a&token=b'));
     expect(twice.status).toBe(400);
     const login = form('/auth/login', `username=alice&password=${DEMO_PASSWORD}`);

@@ -37,7 +37,7 @@ async function answerOfBoth(request: RawRequest): Promise<RawAnswer> {
 }
 
 describe('POST /auth/login', () => {
-  it('answers with a token that names its session', async () => {
+  it('a login returns a token that names its session', async () => {
     for (const { client } of both) {
       const answer = await client.post('/auth/login', {
         body: { username: 'alice', password: DEMO_PASSWORD },
@@ -75,7 +75,7 @@ describe('POST /auth/login', () => {
     }
   });
 
-  it.each(wrongLogins)('refuses %s', async (_, request, status, code, message) => {
+  it.each(wrongLogins)('POST /auth/login refuses %s', async (_, request, status, code, message) => {
     const answer = await answerOfBoth(request);
     const error = status === 400 ? 'Bad Request' : 'Unauthorized';
     expect(answer.status).toBe(status);
@@ -86,7 +86,7 @@ describe('POST /auth/login', () => {
 });
 
 describe('GET /me', () => {
-  it.each(refusedTokens)('refuses %s', async (_, request, code, message) => {
+  it.each(refusedTokens)('GET /me refuses %s', async (_, request, code, message) => {
     const answer = await answerOfBoth(request);
     expect(answer.status).toBe(401);
     expect(answer.body).toBe(
@@ -98,7 +98,7 @@ describe('GET /me', () => {
     );
   });
 
-  it('refuses a token that was logged out, and says why to its owner', async () => {
+  it('GET /me refuses a token that was logged out, and says why to its owner', async () => {
     const token = mintToken();
     for (const { client } of both) expect(await client.logout(token)).toBe(204);
     const answer = await answerOfBoth(withToken(token));
@@ -130,7 +130,7 @@ describe('GET /me', () => {
       { ...withToken(mintToken()), path: '/me?access_token=x' } satisfies RawRequest,
       'Do not send an access token in the URL.',
     ],
-  ])('answers 400 to %s', async (_, request: RawRequest, message) => {
+  ])('GET /me answers 400 to %s', async (_, request: RawRequest, message) => {
     const answer = await answerOfBoth(request);
     expect(answer.status).toBe(400);
     expect(JSON.parse(answer.body)).toEqual({
@@ -147,7 +147,7 @@ describe('GET /me', () => {
 });
 
 describe('POST /auth/logout', () => {
-  it('answers 204 as often as it is sent', async () => {
+  it('POST /auth/logout answers 204 as often as it is sent', async () => {
     const request = withToken(mintToken(), '/auth/logout', 'POST');
     for (let round = 0; round < 3; round++) {
       const answer = await answerOfBoth(request);
@@ -156,7 +156,7 @@ describe('POST /auth/logout', () => {
     }
   });
 
-  it('takes a token that has expired', async () => {
+  it('POST /auth/logout accepts a token that has expired', async () => {
     const expired = mintToken({ iat: now() - 400, exp: now() - 100 });
     const answer = await answerOfBoth(withToken(expired, '/auth/logout', 'POST'));
     expect(answer.status).toBe(204);
@@ -170,7 +170,7 @@ describe('POST /auth/logout', () => {
       withToken(mintToken({}, OTHER_SECRET), '/auth/logout', 'POST'),
       'token_invalid',
     ],
-  ])('refuses %s', async (_, request: RawRequest, code) => {
+  ])('POST /auth/logout refuses %s', async (_, request: RawRequest, code) => {
     const answer = await answerOfBoth(request);
     expect(answer.status).toBe(401);
     expect(JSON.parse(answer.body)).toMatchObject({ code });
@@ -178,7 +178,7 @@ describe('POST /auth/logout', () => {
 });
 
 describe.each(['/auth/logout-all', '/auth/logout-others'])('POST %s', (path) => {
-  it('is not for a token that was logged out', async () => {
+  it('the route refuses a token that was logged out', async () => {
     const token = mintToken({ sub: `nobody of ${path}` });
     for (const { client } of both) expect(await client.logout(token)).toBe(204);
     const answer = await answerOfBoth(withToken(token, path, 'POST'));
@@ -187,7 +187,7 @@ describe.each(['/auth/logout-all', '/auth/logout-others'])('POST %s', (path) => 
     expect(answer.headers['cache-control']).toBe('no-store');
   });
 
-  it('ends what it says, and nothing else', async () => {
+  it('the route ends what its name says, and nothing else', async () => {
     const [mine, other, stranger] = [
       mintToken({ sub: `owner of ${path}` }),
       mintToken({ sub: `owner of ${path}` }),
@@ -204,7 +204,7 @@ describe.each(['/auth/logout-all', '/auth/logout-others'])('POST %s', (path) => 
 });
 
 describe('GET /health', () => {
-  it('is open to all', async () => {
+  it('GET /health is open to all', async () => {
     for (const { client } of both) {
       const { status, body, headers } = await client.get('/health');
       expect(status).toBe(200);
@@ -220,21 +220,21 @@ describe('POST /admin/keys/:kid/revoke', () => {
     answerOfBoth(withToken(token, `/admin/keys/${kid}/revoke`, 'POST'));
   const admin = (secret: string): string => mintToken({ sub: 'admin', role: 'admin' }, secret);
 
-  it('is for the admin', async () => {
+  it('revoking a key is for the admin', async () => {
     const answer = await revoke(secretKid(SHARED_SECRET), mintToken());
     expect(answer.status).toBe(403);
     expect(JSON.parse(answer.body)).toMatchObject({ statusCode: 403, code: 'forbidden' });
     expect(answer.headers['cache-control']).toBe('no-store');
   });
 
-  it('answers 404 to a kid that is none', async () => {
+  it('revoking an unknown kid answers 404', async () => {
     const answer = await revoke('0000000000000000', admin(SHARED_SECRET));
     expect(answer.status).toBe(404);
     expect(JSON.parse(answer.body)).toMatchObject({ statusCode: 404, code: 'not_found' });
     expect(answer.headers['cache-control']).toBe('no-store');
   });
 
-  it('ends every token of the key; the next secret signs, until none is left', async () => {
+  it('revoking a key ends all its tokens, and the next secret signs until none is left', async () => {
     const old = await Promise.all(both.map(({ client }) => client.login()));
     expect(old.map(kidOf)).toEqual([secretKid(SHARED_SECRET), secretKid(SHARED_SECRET)]);
     expect((await revoke(secretKid(SHARED_SECRET), admin(SHARED_SECRET))).status).toBe(204);
@@ -254,7 +254,7 @@ describe('POST /admin/keys/:kid/revoke', () => {
     expect(answer.headers['cache-control']).toBe('no-store');
   });
 
-  it('lets nobody log anybody out with a key that was revoked', async () => {
+  it('a token of a revoked key cannot log out any session', async () => {
     const answer = await answerOfBoth(withToken(mintToken(), '/auth/logout', 'POST'));
     expect(answer.status).toBe(401);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'key_revoked' });

@@ -27,19 +27,22 @@ const login = (body: string | Buffer): RawRequest => ({
 });
 
 describe('what no client of ours would send', () => {
-  it('is more than a hundred requests', () => {
+  it('there are more than a hundred hostile requests', () => {
     expect(HOSTILE_REQUESTS.length + BROKEN_HTTP.length).toBeGreaterThan(100);
   });
 
-  it.each(HOSTILE_REQUESTS)('is refused, alike on both platforms: %s', async (_, request) => {
-    const [express, fastify] = await toBoth(request);
-    expect(fastify?.status).toBe(express?.status);
-    expect(express?.status).toBeGreaterThanOrEqual(400);
-    expect(express?.status).toBeLessThan(500);
-    expect(fastify?.body).toBe(express?.body);
-  });
+  it.each(HOSTILE_REQUESTS)(
+    'hostile requests are refused in the same way on both platforms: %s',
+    async (_, request) => {
+      const [express, fastify] = await toBoth(request);
+      expect(fastify?.status).toBe(express?.status);
+      expect(express?.status).toBeGreaterThanOrEqual(400);
+      expect(express?.status).toBeLessThan(500);
+      expect(fastify?.body).toBe(express?.body);
+    },
+  );
 
-  it.each(BROKEN_HTTP)('breaks nothing: %s', async (_, request) => {
+  it.each(BROKEN_HTTP)('hostile requests break nothing: %s', async (_, request) => {
     for (const { status } of await toBoth(request)) {
       // Node hangs up on a tunnel without a word; everything else is told what is wrong.
       expect(status === 0 || (status >= 400 && status < 500)).toBe(true);
@@ -49,7 +52,7 @@ describe('what no client of ours would send', () => {
 });
 
 describe('a name that breaks databases', () => {
-  it.each(NAUGHTY_NAMES)('is nobody: %s', async (_, username) => {
+  it.each(NAUGHTY_NAMES)('a name that breaks databases is no account: %s', async (_, username) => {
     const [express, fastify] = await toBoth(
       login(JSON.stringify({ username, password: DEMO_PASSWORD })),
     );
@@ -58,7 +61,7 @@ describe('a name that breaks databases', () => {
     expect(JSON.parse(express?.body ?? '')).toMatchObject({ code: 'credentials_invalid' });
   });
 
-  it('ends nobody else’s tokens when it is an account', async () => {
+  it('a name that breaks databases ends only its own tokens when it is an account', async () => {
     const pairs: readonly (readonly [string, string])[] = [
       ['caf\u00e9', 'cafe\u0301'],
       ['dora', 'dora '],
@@ -87,7 +90,7 @@ describe('a body that is too large', () => {
     ['16 KB', 16 * KB],
     ['1 MB', KB * KB],
     ['10 MB', 10 * KB * KB],
-  ])('is answered with 413: %s', async (_, size) => {
+  ])('a body that is too large is answered with 413: %s', async (_, size) => {
     const [express, fastify] = await toBoth(
       login(JSON.stringify({ username: 'a'.repeat(size), password: 'x' })),
     );
@@ -102,7 +105,7 @@ describe('a body that is too large', () => {
     expect(express?.headers['cache-control']).toBe('no-store');
   });
 
-  it('is counted, not believed: in chunks, to any address', async () => {
+  it('a body is counted, not believed: in chunks, to any address', async () => {
     const chunk = `1000\r\n${'a'.repeat(4096)}\r\n`;
     for (const path of ['/auth/login', '/auth/logout', '/me']) {
       const [express, fastify] = await toBoth({
@@ -117,21 +120,21 @@ describe('a body that is too large', () => {
 });
 
 describe('a header that is too large', () => {
-  it('is refused by its length: 9 KB', async () => {
+  it('a header of 9 KB is refused by its length', async () => {
     const request = { headers: [['Authorization', `Bearer ${'a'.repeat(9 * 1024)}`]] } as const;
     const [express, fastify] = await toBoth(request);
     expect(fastify).toEqual(express);
     expect(express?.status).toBe(401);
   });
 
-  it('is refused by Node: more than 16 KB', async () => {
+  it('a header of more than 16 KB is refused by Node', async () => {
     const request = { headers: [['Authorization', `Bearer ${'a'.repeat(17 * 1024)}`]] } as const;
     expect((await toBoth(request)).map(({ status }) => status)).toEqual([431, 431]);
   });
 });
 
 describe('who hangs up', () => {
-  it('in the middle of a body harms nobody', async () => {
+  it('a client that hangs up in the middle of a body affects no other request', async () => {
     for (const { client } of both) {
       const { hostname, port } = new URL(client.url);
       for (let round = 0; round < 20; round++) {

@@ -13,7 +13,7 @@ afterEach(() => {
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
-it('two instances that start at the same moment have the same secret, and a whole one', async () => {
+it('two instances that start at the same moment have the same complete secret', async () => {
   let whileWriting: (() => void) | undefined;
   // A write is two steps, to make the file and to fill it: here something happens between them.
   const writeFileSync: typeof fs.writeFileSync = (file, data, options) => {

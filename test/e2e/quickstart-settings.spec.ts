@@ -53,7 +53,7 @@ const bad: readonly (readonly [name: string, value: string, fix: RegExp])[] = [
 ];
 
 describe('a setting that is wrong', () => {
-  it.each(bad)('stops the boot: %s = %j', (name, value, fix) => {
+  it.each(bad)('a wrong setting stops the boot: %s = %j', (name, value, fix) => {
     const given = { DATABASE_URL: `sqlite:${folder}/a.sqlite`, [name]: value };
     const read = (): unknown => readSettings(given);
     expect(read).toThrow(SettingsError);
@@ -61,7 +61,7 @@ describe('a setting that is wrong', () => {
     expect(read).toThrow(fix);
   });
 
-  it('is told to a person at a terminal, in one line and without the secret', async () => {
+  it('a wrong setting is reported at a terminal in one line and without the secret', async () => {
     const [port, secret] = await Promise.all([
       QuickstartProcess.fail({ PORT: 'eighty' }, folder),
       QuickstartProcess.fail({ AUTH_SECRET: 'hunter2' }, folder),
@@ -75,7 +75,7 @@ describe('a setting that is wrong', () => {
     expect(secret.output).not.toContain('hunter2');
   });
 
-  it('is a missing AUTH_SECRET in production, and nothing is written', async () => {
+  it('a missing AUTH_SECRET in production stops the boot, and nothing is written', async () => {
     const { code, output } = await QuickstartProcess.fail({ NODE_ENV: 'production' }, folder);
     expect(code).toBe(1);
     expect(output).toContain('AUTH_SECRET is required when NODE_ENV is production.');
@@ -84,7 +84,7 @@ describe('a setting that is wrong', () => {
 });
 
 describe('the defaults', () => {
-  it('are those of the documentation', () => {
+  it('the defaults are those of the documentation', () => {
     const settings = readSettings({ DATABASE_URL: `sqlite:${folder}/a.sqlite` });
     expect(settings).toMatchObject({
       port: 3000,
@@ -112,14 +112,14 @@ describe('the defaults', () => {
     'SESSION_TTL',
     'REFRESH_GRACE',
     'MAX_STALENESS',
-  ])('hold where %s is empty', (name) => {
+  ])('the defaults apply if %s is empty', (name) => {
     const database = { DATABASE_URL: `sqlite:${folder}/a.sqlite` };
     expect(readSettings({ ...database, [name]: '' })).toEqual(readSettings(database));
   });
 });
 
 describe('the accounts', () => {
-  it('are what they became, also after a restart', async () => {
+  it('the accounts keep their changes after a restart', async () => {
     const first = await QuickstartProcess.start({}, folder);
     const [alice, admin] = [await first.login('alice'), await first.login('admin')];
     const words = { old: DEMO_PASSWORD, new: 'another one' };
@@ -142,7 +142,7 @@ describe('the accounts', () => {
 });
 
 describe('the files and the limit of the quick-start', () => {
-  it('the SQLite file and what belongs to it can be read by their owner alone', async () => {
+  it('only their owner can read the SQLite file and its companion files', async () => {
     const quickstart = await QuickstartProcess.start({}, folder);
     await quickstart.login('alice');
     const files = readdirSync(join(folder, '.quickstart'));
@@ -153,7 +153,7 @@ describe('the files and the limit of the quick-start', () => {
     }
   });
 
-  it('LOGIN_LIMIT wrong passwords in a minute are 401, the next one and the right one 429', async () => {
+  it('LOGIN_LIMIT wrong passwords in a minute are 401, and the next one and the right one are 429', async () => {
     const quickstart = await QuickstartProcess.start({ LOGIN_LIMIT: '2' }, folder);
     const logIn = async (username: string, password = DEMO_PASSWORD): Promise<number> =>
       (await quickstart.post('/auth/login', { body: { username, password } })).status;
@@ -173,7 +173,7 @@ describe('the files and the limit of the quick-start', () => {
 });
 
 describe('the secret outside production', () => {
-  it('is kept beside the database for its owner alone, and a restart logs nobody out', async () => {
+  it('the secret is kept beside the database for its owner alone, and a restart logs no one out', async () => {
     const first = await QuickstartProcess.start({}, folder);
     const [alice, bob] = [await first.login('alice'), await first.login('bob')];
     expect(await first.logout(bob)).toBe(204);
@@ -188,7 +188,7 @@ describe('the secret outside production', () => {
     expect(await second.me(bob)).toBe(401);
   });
 
-  it('is one and the same for instances that start at the same moment', async () => {
+  it('instances that start at the same moment use the same secret', async () => {
     const database = { DATABASE_URL: `sqlite:${folder}/a.sqlite` };
     const all = await Promise.all([1, 2].map(() => QuickstartProcess.start(database)));
     const token = await all[0]?.login();

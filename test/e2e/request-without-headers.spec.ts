@@ -69,7 +69,7 @@ describe('a request without headers is a mistake of the wiring, never a refused 
     connectionParams: { authorization: bearer },
   });
 
-  it('a subclass with a getRequest() of its own names what context has to return for graphql-ws', async () => {
+  it('a subclass with its own getRequest() gets an error that names what context has to return for graphql-ws', async () => {
     for (const handler of ['me', 'hello'] as const) {
       const error = await answerTo(connection(), GraphqlGuard, handler);
       expect(error).toBeInstanceOf(AuthWiringError);
@@ -77,20 +77,20 @@ describe('a request without headers is a mistake of the wiring, never a refused 
     }
   });
 
-  it('a context without a request and without a connection is told so', async () => {
+  it('a context without a request and without a connection gets an error that says so', async () => {
     const error = await answerTo(undefined);
     expect(error).toBeInstanceOf(AuthWiringError);
     expect(String(error)).toContain('context: ({ req }) => ({ req })');
   });
 
-  it('a Fetch request is named as one', async () => {
+  it('a Fetch request gets an error that names it', async () => {
     const request = new Request('http://localhost/', { headers: { authorization: bearer } });
     const error = await answerTo(request);
     expect(error).toBeInstanceOf(AuthWiringError);
     expect(String(error)).toContain('a Fetch request');
   });
 
-  it('each of the advised contexts is let in', async () => {
+  it('each of the contexts in the error is accepted', async () => {
     expect(await answerTo(connection())).toBe(true);
     expect(await answerTo(socket())).toBe(true);
     expect(await answerTo({ headers: { authorization: bearer } }, GraphqlGuard)).toBe(true);

@@ -120,7 +120,7 @@ describe('RevocationGuard behind other authentication', () => {
     return [response.status, text === 'in' ? undefined : JSON.parse(text).code];
   };
 
-  it('lets a token of a registered issuer in until it is logged out', async () => {
+  it('RevocationGuard accepts a token of a registered issuer until it is logged out', async () => {
     const token = claims();
     expect(await ask(token)).toEqual([200, undefined]);
     await instance.logout.logout(token);
@@ -128,14 +128,14 @@ describe('RevocationGuard behind other authentication', () => {
     expect(await ask(claims())).toEqual([200, undefined]);
   });
 
-  it('obeys @RecentLogin() by the auth_time of the other issuer', async () => {
+  it('RevocationGuard applies @RecentLogin() to the auth_time of the other issuer', async () => {
     const now = Math.floor(Date.now() / 1000);
     expect(await ask(claims({ auth_time: now - 200 }), 'recent')).toEqual([200, undefined]);
     expect(await ask(claims({ auth_time: now - 400 }), 'recent')).toEqual([401, 'login_too_old']);
     expect(await ask(claims(), 'recent')).toEqual([401, 'login_too_old']);
   });
 
-  it('ends by jti, by sid and by sub, each for this issuer only', async () => {
+  it('foreign tokens are revoked by jti, by sid and by sub, each for this issuer only', async () => {
     const session = claims({ sid: 'shared-id', sub: 'dora' });
     const ours = { ...session, iss: 'https://issuer.test', gen: 0 };
     await instance.logout.logout(session);
@@ -148,7 +148,7 @@ describe('RevocationGuard behind other authentication', () => {
     expect(await ask({ ...account, iss: 'https://issuer.test', gen: 0 })).toEqual([200, undefined]);
   });
 
-  it('refuses the same second of a logoutAll for tokens that carry no gen, and takes later ones', async () => {
+  it('tokens without gen are refused in the same second as a logoutAll, and accepted later', async () => {
     await instance.logout.logoutAll('fred', { issuer: PARTNER });
     const now = Math.floor(Date.now() / 1000);
     expect(await ask(claims({ sub: 'fred', iat: now, exp: now + 60 }))).toEqual([
@@ -171,7 +171,7 @@ describe('RevocationGuard behind other authentication', () => {
     ['no expiry', { exp: undefined }],
     ['a longer life than is registered', { exp: Math.floor(Date.now() / 1000) + 90_000 }],
     ['an expiry that JSON calls infinite', { exp: 1e300 }],
-  ])('refuses %s, which could not be revoked', async (_, more) => {
+  ])('RevocationGuard refuses %s, which could not be revoked', async (_, more) => {
     expect(await ask(claims(more))).toEqual([401, 'token_invalid']);
   });
 
@@ -192,7 +192,7 @@ describe('RevocationGuard behind other authentication', () => {
       });
     const bare = (more: object = {}): TokenClaims => claims({ jti: undefined, ...more });
 
-    it('end alone, by @CurrentToken() behind RevocationGuard', async () => {
+    it('tokens with neither jti nor sid are revoked one by one, by @CurrentToken() behind RevocationGuard', async () => {
       const one = bare({ nonce: 1 });
       const other = bare({ nonce: 2 });
       expect((await call(one)).status).toBe(200);
@@ -205,14 +205,14 @@ describe('RevocationGuard behind other authentication', () => {
       expect((await call(other)).status).toBe(200);
     });
 
-    it('end in every spelling of their claims', async () => {
+    it('tokens with neither jti nor sid are revoked in every spelling of their claims', async () => {
       const { iss, sub, iat, exp } = bare();
       await call(bare({ iat, exp }), { path: 'logout', method: 'POST' });
       const spelt = `{ "exp":${exp}.0, "sub":"\\u0063arol","iat" : ${iat}, "iss":"${iss}" }`;
       expect((await call({ iss, sub, iat, exp }, { text: textOf(spelt) })).status).toBe(401);
     });
 
-    it('are refused without their text, and with the text of another', async () => {
+    it('claims with neither jti nor sid are refused without their text, and with the text of another token', async () => {
       const one = bare();
       expect((await call(one, { text: '' })).status).toBe(401);
       const text = textOf(JSON.stringify({ ...one, exp: (one.exp ?? 0) + 1 }));
@@ -225,21 +225,24 @@ describe('RevocationGuard behind other authentication', () => {
       ['no account', { sub: undefined, azp: 'client' }],
       ['nonce', { nonce: 2 }],
       ['list', { amr: ['pwd', 'otp'] }],
-    ])('are refused with the text of a token of another %s that is as old', async (_, more) => {
-      const one = bare({ nonce: 1, amr: ['pwd'] });
-      const token = textOf(JSON.stringify({ ...one, ...more }));
-      await instance.logout.logout(one, { token: textOf(JSON.stringify(one)) });
-      await expect(instance.revocation.assertActive(one, { token })).rejects.toMatchObject({
-        code: 'token_invalid',
-      });
-      const { sub, iss, iat, exp } = one;
-      const few = { sub, iss, iat, exp, amr: ['pwd'], added: { by: 'the application' } };
-      await expect(
-        instance.revocation.assertActive(few, { token: textOf(JSON.stringify(one)) }),
-      ).rejects.toMatchObject({ code: 'token_revoked' });
-    });
+    ])(
+      'claims are refused with the text of a token of another %s that is as old',
+      async (_, more) => {
+        const one = bare({ nonce: 1, amr: ['pwd'] });
+        const token = textOf(JSON.stringify({ ...one, ...more }));
+        await instance.logout.logout(one, { token: textOf(JSON.stringify(one)) });
+        await expect(instance.revocation.assertActive(one, { token })).rejects.toMatchObject({
+          code: 'token_invalid',
+        });
+        const { sub, iss, iat, exp } = one;
+        const few = { sub, iss, iat, exp, amr: ['pwd'], added: { by: 'the application' } };
+        await expect(
+          instance.revocation.assertActive(few, { token: textOf(JSON.stringify(one)) }),
+        ).rejects.toMatchObject({ code: 'token_revoked' });
+      },
+    );
 
-    it('are refused without their text where the issuer is our own, too', async () => {
+    it('claims are refused without their text also for our own issuer', async () => {
       const { revocation, logout } = instance;
       const one = bare({ iss: 'https://issuer.test', nonce: 1 });
       const other = { ...one, nonce: 2 };
@@ -258,7 +261,7 @@ describe('RevocationGuard behind other authentication', () => {
       expect((await call(other, { text: '' })).status).toBe(401);
     });
 
-    it('end through assertActive and logout with the text beside the claims', async () => {
+    it('tokens with neither jti nor sid are revoked through assertActive and logout with text and claims', async () => {
       const one = bare({ nonce: 3 });
       const token = textOf(JSON.stringify(one));
       const { revocation, logout } = instance;
@@ -271,7 +274,7 @@ describe('RevocationGuard behind other authentication', () => {
       await expect(revocation.assertActive(one)).rejects.toMatchObject({ code: 'token_invalid' });
     });
 
-    it('end by the claims that the option foreign names for their issuer', async () => {
+    it('tokens are revoked by the claims that the option foreign names for their issuer', async () => {
       const session = randomUUID();
       const one = bare({ iss: MAPPED, uti: 'a', origin_jti: session });
       const same = bare({ iss: MAPPED, uti: 'b', origin_jti: session });
@@ -290,7 +293,7 @@ describe('RevocationGuard behind other authentication', () => {
     });
   });
 
-  it('is an error of wiring, not an open door, where nobody authenticated before', async () => {
+  it('RevocationGuard without authentication before it is a wiring error, and accepts no request', async () => {
     const response = await fetchOnce(`${url}/unwired`);
     expect(response.status).toBe(500);
   });

@@ -93,12 +93,12 @@ describe('a socket that is authenticated by TokenService.verify', () => {
     sent: [['exception', code]],
   });
 
-  it('is let in with a good token, and knows its claims', async () => {
+  it('a socket with a valid token is accepted, and has its claims', async () => {
     const socket = await connect(token);
     expect(socket).toMatchObject({ connected: true, data: { claims: { sub: 'alice' } }, sent: [] });
   });
 
-  it('is refused with the stable code once the login was ended', async () => {
+  it('a socket is refused with the stable code once the login was ended', async () => {
     await here.logout.logout(token);
     const socket = await connect(token);
     expect(socket).toMatchObject(turnedOutWith('session_ended'));
@@ -109,16 +109,19 @@ describe('a socket that is authenticated by TokenService.verify', () => {
     ['no token', undefined, 'token_missing'],
     ['an object, as a hostile handshake may carry', { token: 'x' }, 'token_malformed'],
     ['the header instead of the token', 'Bearer x', 'token_malformed'],
-  ])('is refused with %s, by a code and not by a crash', async (_, given, code) => {
-    expect(await connect(given)).toMatchObject(turnedOutWith(code));
-  });
+  ])(
+    'a socket with %s is refused with a code and does not crash the server',
+    async (_, given, code) => {
+      expect(await connect(given)).toMatchObject(turnedOutWith(code));
+    },
+  );
 
-  it('is refused with an altered token', async () => {
+  it('a socket with an altered token is refused', async () => {
     const altered = `${token.slice(0, -43)}${'A'.repeat(43)}`;
     expect(await connect(altered)).toMatchObject(turnedOutWith('token_invalid'));
   });
 
-  it('is refused at its next strict message, wherever the login was ended', async () => {
+  it('a socket is refused at its next strict message, wherever the login was ended', async () => {
     const socket = await connect(token);
     expect(await gateway.pay(socket)).toBe('alice paid');
     await there.logout.logout(token);
@@ -128,7 +131,7 @@ describe('a socket that is authenticated by TokenService.verify', () => {
     expect(socket).toMatchObject({ connected: false, sent: [['exception', 'session_ended']] });
   });
 
-  it('does nothing strict while the log cannot be reached', async () => {
+  it('a socket has its strict messages refused while the log cannot be reached', async () => {
     const socket = await connect(token);
     (await controlPolls(here)).fail();
     expect(await gateway.pay(socket)).toBeUndefined();

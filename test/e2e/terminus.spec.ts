@@ -47,7 +47,7 @@ describeOn(serverKinds, 'the health indicator', (kind) => {
     const isFresh = (which: 'ready' | 'fresh'): Promise<void> =>
       eventually(async () => isDeepStrictEqual(await ask(which), [200, 'up', 'fresh']));
 
-    it('is not ready before the first complete load, and alive', async () => {
+    it('the health check is not ready before the first complete load, and alive', async () => {
       proxy.refuse();
       await start();
       expect(await ask('live')).toEqual([200, 'up', 'loading']);
@@ -56,7 +56,7 @@ describeOn(serverKinds, 'the health indicator', (kind) => {
       await isFresh('ready');
     });
 
-    it('stays in service, degraded, while the database is away; red only by option', async () => {
+    it('the health check stays up but degraded while the database is away, and down only by option', async () => {
       const { login, logout, client } = await start();
       await eventually(async () => (await ask('ready'))[0] === 200);
       const token = await login();
@@ -89,7 +89,7 @@ describeOn(serverKinds, 'the health indicator', (kind) => {
 });
 
 describe('the health indicator with terminus 11, which has no `degraded`', () => {
-  it('stays up and says in the details that it is stale', () => {
+  it('the health check stays up and shows in the details that it is stale', () => {
     const of = (status: string) => (details: object) => ({ key: { ...details, status } });
     const session = { up: of('up'), down: of('down') };
     const terminus = { check: () => session } as unknown as HealthIndicatorService;
@@ -102,7 +102,7 @@ describe('the health indicator with terminus 11, which has no `degraded`', () =>
     });
   });
 
-  it('is ready where a process only writes, and names nobody who loosened something', () => {
+  it('the health check is ready on a process that only writes, and names no override', () => {
     const terminus = {
       check: () => ({ up: (details: object) => ({ key: { ...details, status: 'up' } }) }),
     } as unknown as HealthIndicatorService;

@@ -104,7 +104,7 @@ describe('nestjs-logout/testing', () => {
     return [response.status, await response.json()];
   };
 
-  it('overrideAuth passes @UseGuards as the given user, without a token or a database', async () => {
+  it('overrideAuth lets @UseGuards accept requests as the given user, without a token or a database', async () => {
     const builder = Test.createTestingModule({
       imports: [AuthModule.forRoot(OPTIONS)],
       controllers: [GuardedController],
@@ -116,7 +116,7 @@ describe('nestjs-logout/testing', () => {
     ]);
   });
 
-  it('overrideAuth passes an APP_GUARD with useExisting', async () => {
+  it('overrideAuth lets an APP_GUARD with useExisting accept requests', async () => {
     const builder = Test.createTestingModule({
       imports: [AuthModule.forRoot(OPTIONS)],
       controllers: [PlainController],
@@ -151,7 +151,7 @@ describe('nestjs-logout/testing', () => {
     expect(await read(`${url}/own/public`)).toEqual([200, { greeting: 'hello' }]);
   });
 
-  it('overrideAuth puts nothing into passport', async () => {
+  it('overrideAuth registers nothing with passport', async () => {
     const before = namesInPassport();
     await start(
       overrideAuth(Test.createTestingModule({ controllers: [GuardedController] }), {
@@ -170,7 +170,7 @@ describe('nestjs-logout/testing', () => {
     await expect(app?.get(TokenService).verify(token ?? '')).resolves.toMatchObject(claims);
   });
 
-  it('overrideAuth tells a logout that there is no log, instead of doing nothing', async () => {
+  it('overrideAuth makes a logout fail with an error that there is no log', async () => {
     const builder = Test.createTestingModule({ imports: [AuthModule.forRoot(OPTIONS)] });
     await start(overrideAuth(builder));
     await expect(app?.get(LogoutService).logoutAll('alice')).rejects.toMatchObject({
@@ -179,7 +179,7 @@ describe('nestjs-logout/testing', () => {
     });
   });
 
-  it('issueTestToken gives a token that the guard takes and a logout ends, in memory', async () => {
+  it('issueTestToken returns a token that the guard accepts and a logout revokes, in memory', async () => {
     const url = await start(withDatabase());
     const token = await issueTestToken(app as INestApplication, 42n, { role: 'editor' });
     expect(await read(`${url}/guarded`, token)).toMatchObject([
@@ -190,7 +190,7 @@ describe('nestjs-logout/testing', () => {
     expect(await read(`${url}/guarded`, token)).toMatchObject([401, { code: 'session_ended' }]);
   });
 
-  it('goes on deciding while jest’s fake timers stand still and while they jump', async () => {
+  it('the guard decides while jest’s fake timers stand still and while they jump', async () => {
     const url = await start(withDatabase());
     const token = await issueTestToken(app as INestApplication, 'alice');
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });

@@ -16,17 +16,20 @@ describe('the explorer', () => {
   }, EXPLORING_LIMIT);
 
   it.each(RULE_NAMES.map((name) => [name, RULES[name]] as const))(
-    'shows what %s is for: without it %s',
+    'the explorer shows what %s is for: without it %s',
     (name) => {
       expect(rules.get(name)?.violation?.steps.length).toBeGreaterThan(0);
     },
   );
 
-  it.each(Object.entries(WRONG_FEEDS))('catches the wrong feed "%s"', (name, { breaks }) => {
-    expect(feeds.get(name)?.violation?.promise).toMatch(breaks);
-  });
+  it.each(Object.entries(WRONG_FEEDS))(
+    'the explorer catches the broken feed "%s"',
+    (name, { breaks }) => {
+      expect(feeds.get(name)?.violation?.promise).toMatch(breaks);
+    },
+  );
 
-  it('found what docs/protocol-coverage.md says (else: node build/test/explorer/write-coverage.js)', () => {
+  it('docs/protocol-coverage.md has the findings of the explorer (else: node build/test/explorer/write-coverage.js)', () => {
     expect(readFileSync('docs/protocol-coverage.md', 'utf8')).toBe(coverageMarkdown(rules, feeds));
   });
 });

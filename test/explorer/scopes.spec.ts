@@ -10,12 +10,15 @@ describe('every state of a small model of protocol.md, all rules on', () => {
     found = await exploreApart('scopes');
   }, EXPLORING_LIMIT);
 
-  it.each(Object.keys(SCOPES))('keeps every promise, and never sticks: %s', (name) => {
-    expect(found.get(name)?.violation).toBeUndefined();
-    expect(found.get(name)).toMatchObject({ complete: true });
-  });
+  it.each(Object.keys(SCOPES))(
+    'the model keeps every promise, and never gets stuck: %s',
+    (name) => {
+      expect(found.get(name)?.violation).toBeUndefined();
+      expect(found.get(name)).toMatchObject({ complete: true });
+    },
+  );
 
-  it('is at least a million states', () => {
+  it('the model has at least a million states', () => {
     const total = [...found.values()].reduce((sum, { states }) => sum + states, 0);
     const lines = [...found].map(([name, { states }]) => `${String(states).padStart(9)}  ${name}`);
     console.log([...lines, `${String(total).padStart(9)}  together`].join('\n'));

@@ -50,7 +50,7 @@ function broken(...operations: readonly Operation[]): string[] {
 }
 
 describe('the checker of histories', () => {
-  it('has nothing against a logout that holds', () => {
+  it('the checker accepts a logout that holds', () => {
     expect(
       broken(
         LOGIN,
@@ -71,7 +71,7 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, logout, op('me', 1, 110, 120))).toEqual([]);
   });
 
-  it('P2: accepted when the bound was over', () => {
+  it('P2: accepted after the bound', () => {
     const logout = op('logout', 0, 100, 110);
     expect(broken(LOGIN, logout, op('me', 1, 5_110, 5_120))).toEqual(['P2']);
     const late = op('me', 1, 5_110, 5_120);
@@ -81,7 +81,7 @@ describe('the checker of histories', () => {
     ).toEqual([]);
   });
 
-  it('P2: of a logout-all, for the logins that were over when it began, and for no other', () => {
+  it('P2: accepted after a logout-all, for logins that were complete when it started, and for no others', () => {
     const all = op('logoutAll', 0, 100, 200, { session: 'T' });
     const late = op('me', 1, 6_000, 6_010);
     expect(broken(LOGIN, all, late)).toEqual(['P2']);
@@ -90,7 +90,7 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, { ...all, subject: 'bob' }, late)).toEqual([]);
   });
 
-  it('P2: of a logout-others, for all but the one that asked', () => {
+  it('P2: accepted after a logout-others, for all sessions but the caller’s', () => {
     const others = op('logoutOthers', 0, 100, 110, { session: 'T' });
     expect(broken(LOGIN, others, op('me', 1, 6_000, 6_010))).toEqual(['P2']);
     expect(broken(LOGIN, { ...others, session: 'S' }, op('me', 1, 6_000, 6_010))).toEqual([]);
@@ -106,7 +106,7 @@ describe('the checker of histories', () => {
     expect(promises(op('me', 2, 5_100, 5_110))).toEqual([]);
   });
 
-  it('P4: accepted by an instance that said afterwards that it was still loading', () => {
+  it('P4: accepted by an instance that reported afterwards that it was still loading', () => {
     const loading = op('health', 0, 50, 60, { session: '', code: 'loading', outcome: 'fail' });
     expect(broken(LOGIN, op('me', 0, 30, 40), loading)).toEqual(['P4']);
     expect(broken(LOGIN, op('me', 0, 30, 55), loading)).toEqual([]);
@@ -126,7 +126,7 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, logout, refused, op('me', 3, 10_921, 10_930))).toEqual([]); // restarted
   });
 
-  it('P8: refused as revoked without anything that had ended it', () => {
+  it('P8: refused as revoked although nothing revoked it', () => {
     const refused = op('me', 1, 300, 310, REVOKED);
     expect(broken(LOGIN, refused)).toEqual(['P8']);
     expect(broken(LOGIN, op('logout', 0, 311, 320), refused)).toEqual(['P8']);
@@ -136,7 +136,7 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, op('logout', 0, 100, 120, failed), refused)).toEqual(['P8']);
   });
 
-  it('P8: refused for what was settled before its login began', () => {
+  it('P8: refused for an event that was settled before its login started', () => {
     const all = op('logoutAll', 0, 100, 200, { session: 'T' });
     const refused = op('me', 1, 300, 310, { ...REVOKED, reason: 'logged_out_elsewhere' });
     expect(broken(op('login', 0, 201, 210), all, refused)).toEqual(['P8']);
@@ -145,14 +145,14 @@ describe('the checker of histories', () => {
     expect(broken(op('login', 0, 201, 210), { ...all, ...lost }, refused)).toEqual(['P8']);
   });
 
-  it('P8: refused for another reason than there was, or called no token of ours', () => {
+  it('P8: refused for a wrong reason, or reported as no token of ours', () => {
     const all = op('logoutAll', 0, 100, 200, { session: 'T' });
     expect(broken(LOGIN, all, op('me', 1, 300, 310, REVOKED))).toEqual(['P8']);
     const invalid = op('me', 1, 300, 310, { outcome: 'fail', code: 'token_invalid' });
     expect(broken(LOGIN, all, invalid)).toEqual(['P8']);
   });
 
-  it('P8: an unknown refresh token, unless its login was overtaken while it was made', () => {
+  it('P8: an unknown refresh token, unless its login was overtaken during the login', () => {
     const unknown = { outcome: 'fail', code: 'refresh_token_invalid', presented: 'r1' } as const;
     const refresh = op('refresh', 1, 300, 310, unknown);
     const all = op('logoutAll', 0, 100, 200, { session: 'T' });
@@ -161,7 +161,7 @@ describe('the checker of histories', () => {
     expect(broken(op('login', 0, 201, 210), all, refresh)).toEqual(['P8']);
   });
 
-  it('P9: two successors, or one after the end', () => {
+  it('P9: two successors, or one after the session ended', () => {
     const first = op('refresh', 0, 20, 30, { presented: 'r1', successor: 'r2' });
     const again = op('refresh', 1, 25, 40, { presented: 'r1', successor: 'r2' });
     expect(broken(LOGIN, first, again)).toEqual([]);
@@ -172,7 +172,7 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, first, logout, { ...late, invoked: 59 })).toEqual([]);
   });
 
-  it('P9: called reused within its grace; after it that ends the login', () => {
+  it('P9: reported as reused within its grace, whereas a reuse after it ends the login', () => {
     const first = op('refresh', 0, 20, 30, { presented: 'r1', successor: 'r2' });
     const reused = { presented: 'r1', outcome: 'fail', code: 'refresh_token_reused' } as const;
     expect(broken(LOGIN, first, op('refresh', 1, 1_000, 1_010, reused))).toEqual(['P9']);
@@ -183,20 +183,20 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, first, theft, op('me', 2, 6_110, 6_120))).toEqual(['P2']);
   });
 
-  it('W4: accepted where its logout was committed and its answer lost', () => {
+  it('W4: accepted although its logout was committed and its answer lost', () => {
     const lost = op('logout', 0, 100, 110, { ...UNKNOWN, isCommitted: true });
     expect(broken(LOGIN, lost, op('me', 0, 120, 130))).toEqual(['W4']);
     expect(broken(LOGIN, lost, op('me', 1, 120, 130))).toEqual([]);
     expect(broken(LOGIN, lost, op('me', 1, 5_120, 5_130))).toEqual(['P2']);
   });
 
-  it('sees an instance that stays stuck, and an answer that the contract does not know', () => {
+  it('the checker sees an instance that stays stuck, and an answer that the contract does not define', () => {
     const failed = { outcome: 'fail', session: '' } as const;
     expect(broken(op('settle', 0, 0, 30_000, failed))).toEqual(['not stuck']);
     expect(broken(op('login', 0, 0, 10, { ...failed, code: 'http 500' }))).toEqual(['answers']);
   });
 
-  it('shows the shortest excerpt: the login, the logout and what broke the promise', () => {
+  it('the checker shows the shortest excerpt: the login, the logout and the operation that broke the promise', () => {
     const logout = op('logout', 0, 100, 110);
     const noise = Array.from({ length: 50 }, (_, i) => op('me', 2, 200 + i, 201 + i, REVOKED));
     const history = {
@@ -213,7 +213,7 @@ describe('the checker of histories', () => {
     ]);
   });
 
-  it('judges a million operations while one waits for it', () => {
+  it('the checker judges a million operations in reasonable time', () => {
     const operations: Operation[] = [];
     for (let i = 0; i < 40_000; i++) {
       const [session, subject] = [`session-${i}`, `account-${i % 10_000}`];

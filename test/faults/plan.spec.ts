@@ -11,7 +11,7 @@ describe('the plan of a fault run', () => {
     return Array.from({ length: 200 }, () => planScenario(random, BOUND));
   };
 
-  it('follows from the seed alone', () => {
+  it('the plan follows from the seed alone', () => {
     expect(planFaults(7, 3, 25_000, BOUND)).toEqual(planFaults(7, 3, 25_000, BOUND));
     expect(planFaults(7, 3, 25_000, BOUND)).not.toEqual(planFaults(8, 3, 25_000, BOUND));
     expect(planFaults(7, 3, 25_000, BOUND)).not.toEqual(planFaults(7, 4, 25_000, BOUND));
@@ -19,7 +19,7 @@ describe('the plan of a fault run', () => {
     expect(scenarios(7)).not.toEqual(scenarios(8));
   });
 
-  it('has every fault there is in a few rounds, pauses and freezes past the lease among them', () => {
+  it('the plan has every kind of fault in a few rounds, including pauses and freezes past the lease', () => {
     const faults = Array.from({ length: 20 }, (_, round) => planFaults(1, round, 25_000, BOUND));
     const kinds = new Set(faults.flat().map(({ kind }) => kind));
     const all: readonly FaultKind[] = [...INSTANCE_FAULTS, 'database'];
@@ -30,7 +30,7 @@ describe('the plan of a fault run', () => {
     }
   });
 
-  it('lets one fault of an instance end before the next begins', () => {
+  it('the plan starts a fault of an instance only after its previous one has ended', () => {
     for (let round = 0; round < 50; round++) {
       for (const on of [0, 1, 2]) {
         const line = planFaults(1, round, 25_000, BOUND).filter((fault) => fault.on === on);
@@ -42,7 +42,7 @@ describe('the plan of a fault run', () => {
     }
   });
 
-  it('looks at every instance at once, until the bound, and after it', () => {
+  it('the plan checks every instance at once, until the bound, and after it', () => {
     const looks = Array.from({ length: 50 }, (_, client) =>
       planScenario(new Random(1, client), BOUND),
     ).flatMap(({ after }) => after);

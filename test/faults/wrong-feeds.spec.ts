@@ -28,7 +28,7 @@ describe('a wrong feed is caught by the checker', () => {
       await database?.drop();
     });
 
-    it('the right feed is not: positions from a head row that is locked last', async () => {
+    it('the checker accepts the right feed: positions from a head row that is locked last', async () => {
       const cluster = new SimulatedCluster();
       await playRightFeed(cluster, { url: database.url, dataSource });
       expect(cluster.verdict().text).toBe('');
@@ -47,7 +47,7 @@ describe('a wrong feed is caught by the checker', () => {
   });
 });
 
-it('docs/wrong-feeds.md lists every wrong feed and every wrong reading, and what it breaks', () => {
+it('docs/wrong-feeds.md lists every broken feed and every broken reader, and what it breaks', () => {
   const lines = readFileSync('docs/wrong-feeds.md', 'utf8').split('\n');
   for (const { name, why, breaks } of [...TABLE_FEEDS, ...OTHER_FEEDS]) {
     const line = lines.find((each) => each.startsWith(`| ${name} | ${why} |`));

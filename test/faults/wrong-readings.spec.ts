@@ -40,7 +40,7 @@ describe('a wrong reading of protocol.md is caught by the checker', () => {
         expect(violations.map(({ promise }) => promise)).toContain(breaks);
       });
 
-      it(`${rule} read rightly: the same order of things breaks nothing`, async () => {
+      it(`${rule} read correctly: the same order of steps breaks nothing`, async () => {
         await play(cluster, a, b);
         expect(cluster.verdict().text).toBe('');
       });

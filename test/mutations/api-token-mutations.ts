@@ -118,7 +118,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'live/live-tokens.service',
     'watch.group.kid === NO_KEY',
     'false',
-    'an open connection with it ends when it is revoked',
+    'an open connection ends when its opaque token is revoked',
     'e2e/access-token-guard',
   ),
   one(
@@ -126,7 +126,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'authentication/access-token.guard',
     'if (isApiToken)',
     'if (false)',
-    'the routes of the library take them',
+    'the routes of the library accept opaque access tokens',
     'e2e/opaque-logins',
   ),
   one(
@@ -134,7 +134,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'sessions/access-token.signer',
     'opaque?.issue(',
     'undefined?.issue(',
-    'login and refresh give opaque access tokens',
+    'login and refresh return opaque access tokens',
     'e2e/opaque-logins',
   ),
   one(
@@ -142,7 +142,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'api-tokens/api-token-sweep',
     "'endedAt', 'expiresAt', 'ofSession'",
     "'endedAt', 'expiresAt'",
-    'one expires, is refreshed, and its row goes',
+    'an opaque access token expires, is refreshed',
     'e2e/opaque-logins',
   ),
   one(

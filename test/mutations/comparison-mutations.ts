@@ -148,7 +148,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     16,
     'a jti is not looked up',
-    'e2e/revocation-guard.spec.ts: lets a token of a registered issuer in until it is logged out',
+    'e2e/revocation-guard.spec.ts: RevocationGuard accepts a token of a registered issuer',
     edit(INDEX, 'if (jti !== undefined && this.tokens.size > 0) {', 'if (false) {'),
   ),
   row(
@@ -166,7 +166,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     20,
     'the second of a logout is let through',
-    'e2e/revocation-guard.spec.ts: refuses the same second',
+    'e2e/revocation-guard.spec.ts: tokens without gen are refused in the same second as a logoutAll',
     edit(INDEX, 'Math.floor(event.issuedBefore / 1000) + 1', 'Math.floor(issuedBefore / 1000) - 8'),
   ),
   row(
@@ -200,7 +200,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     26,
     'a refresh token does not change',
-    `${REFRESH}: a refresh returns the next pair`,
+    `${REFRESH}: a refresh returns the next pair, and a token of the same session`,
     edit(
       'sessions/refresh.service',
       'const successor = this.lookup.issue();',
@@ -303,7 +303,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     42,
     'the list of sessions needs no recent login',
-    'e2e/http-step-up.spec.ts: by option the list of sessions',
+    'e2e/http-step-up.spec.ts: with the option, listing sessions and ending another one need a',
     edit('auth.module', 'RecentLogin(recentLogin / 1000)(sessions);', ';'),
   ),
   row(
@@ -321,7 +321,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     50,
     'a cookie is cleared on another path',
-    'e2e/http-cookies.spec.ts: cleared as they were set',
+    'e2e/http-cookies.spec.ts: the cookies are cleared with the attributes',
     edit(
       'http/auth-cookies.service',
       "this.line(refreshName, '', 0, refreshPath),",
@@ -331,7 +331,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     51,
     'former cookies are left',
-    'e2e/http-options.spec.ts: and old ones cleared with theirs',
+    'e2e/http-options.spec.ts: cookies: every attribute is as configured, and old cookies are cleared',
     edit('http/auth-cookies.service', 'return former.map(', 'return [].map('),
   ),
   row(
@@ -365,13 +365,13 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     58,
     'the metrics show no lease',
-    'e2e/prometheus.spec.ts: tell what an instance knows',
+    'e2e/prometheus.spec.ts: the metrics show the state of an instance',
     edit('prometheus/gauges', '(options.maxStaleness * LEASE_SHARE) / 1000', '0'),
   ),
   row(
     60,
     'a test’s token has no login',
-    'e2e/testing-helpers.spec.ts: issueTestToken gives a token',
+    'e2e/testing-helpers.spec.ts: issueTestToken returns a token that the guard accepts and a logout revokes',
     edit('testing/issue-test-token', 'return login.accessToken;', 'return login.sessionId;'),
   ),
   row(

@@ -56,25 +56,25 @@ describeOn(serverKinds, 'H5: adjacent releases on one set of tables', (kind) => 
     for (const one of by) await eventually(async () => (await one.me(token)) === 401);
   };
 
-  it('while the newer one boots, the older one answers nothing with 503', async () => {
+  it('while the newer release boots, the older one answers no request with 503', async () => {
     const loading = load([older]);
     next = await startNewer();
     expect((await loading).answers).toEqual(UNDISTURBED);
   });
 
-  it('under load together they answer nothing with 503, and every logout holds on both', async () => {
+  it('under load together both releases answer no request with 503, and every logout holds on both', async () => {
     const { answers, ended } = await load([older, next]);
     expect(answers).toEqual(UNDISTURBED);
     for (const token of ended.slice(-10)) await expectRefused(token, [older, next]);
   });
 
-  it('the newer one writes only what the older one knows, until the format is raised', async () => {
+  it('the newer release writes only what the older one knows, until the format is raised', async () => {
     expect((await head()).format).toBe(1);
     const rows = (await sql.query('SELECT DISTINCT kind FROM auth_event')) as { kind: string }[];
     expect(rows.map((row) => row.kind)).not.toContain(newer.kind);
   });
 
-  it('an event of kind `history`, which every format has, closes neither', async () => {
+  it('an event of kind `history`, which every format has, closes neither release', async () => {
     await append('history');
     const { position } = await head();
     for (const one of [older, next]) {
@@ -83,7 +83,7 @@ describeOn(serverKinds, 'H5: adjacent releases on one set of tables', (kind) => 
     }
   });
 
-  it('after it was raised the older one closes, and goes on refusing what it knows', async () => {
+  it('after the format was raised the older release closes, and still refuses what it knows', async () => {
     const [good, ended] = [mintToken(), mintToken()];
     expect(await older.logout(ended)).toBe(204);
     await sql.query(`UPDATE auth_head SET format = ${newer.format}`);
@@ -93,14 +93,14 @@ describeOn(serverKinds, 'H5: adjacent releases on one set of tables', (kind) => 
     expect(await next.me(good)).toBe(200);
   });
 
-  it('a process of the older one then refuses to boot, by name', async () => {
+  it('after the format was raised a process of the older release refuses to boot, and names the format', async () => {
     const { code, output } = await QuickstartProcess.fail(env);
     expect(code).not.toBe(0);
     expect(output).toContain(`the revocation log has format ${newer.format}`);
     expect(output).toContain('Update nestjs-logout in this application.');
   });
 
-  it('the newer ones go on under load, beside events of the new kind, without a 503', async () => {
+  it('the newer instances go on under load, beside events of the new kind, without a 503', async () => {
     await older.stop();
     const another = await startNewer();
     const loading = load([next, another]);

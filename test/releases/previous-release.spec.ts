@@ -127,7 +127,7 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
     await source?.destroy();
   });
 
-  it('knows the logins and the ends from before this one', async () => {
+  it('the previous release knows the logins and revocations from before this one', async () => {
     await crossing.logIn('from before the deployment', older);
     const out = await logIn(older, 'admin');
     await expectAnswer(older, '/auth/logout', 204, undefined, out.access_token);
@@ -137,11 +137,13 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
     await crossing.expectKept(older);
   });
 
-  it('is heard by this one', () => crossOver(crossing, unused, ['previous', older], newer));
+  it('this release follows the previous one', () =>
+    crossOver(crossing, unused, ['previous', older], newer));
 
-  it('hears this one', () => crossOver(crossing, unused, ['new', newer], older));
+  it('the previous release follows this one', () =>
+    crossOver(crossing, unused, ['new', newer], older));
 
-  it('signs no auth_time, and this one finds it in the row of the session', async () => {
+  it('the previous release signs no auth_time, and this one reads it from the row of the session', async () => {
     for (const first of [older, newer]) {
       const login = await logIn(first, 'admin');
       const refresh = async (at: QuickstartProcess, { refresh_token }: Login): Promise<Login> =>
@@ -154,7 +156,7 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
     }
   });
 
-  it('goes on refusing what this one has purged because a later event covers it', async () => {
+  it('the previous release still refuses what this one has purged because a later event covers it', async () => {
     // Three logouts everywhere of one account; the purge leaves the last of them.
     const first = await logIn(older, 'alice');
     await expectAnswer(newer, '/auth/logout-all', 204, undefined, first.access_token);
@@ -184,7 +186,7 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
     await another.stop();
   });
 
-  it('keeps everybody, and revives nobody, when it is rolled back to', async () => {
+  it('a roll-back to the previous release logs no one out, and accepts no revoked token', async () => {
     await newer.stop();
     await crossing.expectKept(older);
     const another = await start('previous', database);
@@ -192,7 +194,7 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
     await another.stop();
   });
 
-  it('keeps everybody, and revives nobody, when this one is deployed again', async () => {
+  it('deploying this release again logs no one out, and accepts no revoked token', async () => {
     const out = await logIn(older, 'admin');
     await expectAnswer(older, '/auth/logout', 204, undefined, out.access_token);
     await crossing.expectEnded('a logout after the rollback', out, [older]);
@@ -201,7 +203,7 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
     await crossing.expectKept(older);
   });
 
-  it('keeps the format from being raised; once it is gone and that is done, it cannot start', async () => {
+  it('the previous release keeps the format from being raised, and cannot start after that was done', async () => {
     const refused = await run(database, 'raise-format 2 --yes');
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('are running')]);
     await crossing.expectKept(older);
@@ -232,11 +234,14 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
     ['new', 'is deployed'],
     ['previous', 'is rolled back to'],
     ['new', 'is deployed again'],
-  ])('keep everybody, and revive nobody, when the %s one %s', async (release, step) => {
-    await running?.stop();
-    running = await start(release, database);
-    await crossing.expectKept(running);
-    await crossOver(crossing, unused, [release, running], running);
-    await crossing.logIn(`when it ${step}`, running);
-  });
+  ])(
+    'no one is logged out, and no revoked token is accepted, when the %s one %s',
+    async (release, step) => {
+      await running?.stop();
+      running = await start(release, database);
+      await crossing.expectKept(running);
+      await crossOver(crossing, unused, [release, running], running);
+      await crossing.logIn(`when it ${step}`, running);
+    },
+  );
 });

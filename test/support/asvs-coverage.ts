@@ -89,7 +89,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '4.4.4',
     asks: 'A socket’s token was given or checked by the HTTPS session.',
-    test: 'e2e/sockets.spec.ts: is let in with a good token',
+    test: 'e2e/sockets.spec.ts: a socket with a valid token is accepted, and has its claims',
   },
   {
     number: '7.1.1',
@@ -197,7 +197,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
       'e2e/http-contract.spec.ts: the list of sessions',
       'e2e/http-contract.spec.ts: logging out there leaves here alone',
       'e2e/http-bad-input.spec.ts: leaves another account’s session alone',
-      'e2e/http-step-up.spec.ts: by option the list of sessions',
+      'e2e/http-step-up.spec.ts: with the option, listing sessions and ending another one need a',
     ],
     but: 'The new authentication is asked for where `http.recentLogin` is set.',
   },
@@ -329,7 +329,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     asks: 'An OpenID provider does not allow forced logouts.',
     test: [
       'e2e/http-csrf.spec.ts: POST /auth/logout',
-      'e2e/quickstart-contract.spec.ts: lets nobody log anybody out',
+      'e2e/quickstart-contract.spec.ts: a token of a revoked key cannot log out any session',
     ],
     but: 'The library is no OpenID provider; this is its own logout.',
   },
@@ -361,7 +361,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '15.3.4',
     asks: 'The client’s address comes from a field that clients cannot forge.',
-    test: 'e2e/http-contract.spec.ts: gives the verifier credentials and the request',
+    test: 'e2e/http-contract.spec.ts: the verifier gets the credentials and the request',
     but: 'The address is the framework’s; its trusted-proxy setting is the application’s. Nothing is decided by an address.',
   },
   {
@@ -382,7 +382,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '16.3.1',
     asks: 'Every authentication is logged, good or failed.',
     test: [
-      'e2e/audit-example.spec.ts: is written to the table',
+      'e2e/audit-example.spec.ts: the example writes the events to its table',
       'cluster/sessions/refresh.spec.ts: RT-04, RT-05',
     ],
     but: 'Events are reported; storing them is the application’s ([audit.md](audit.md)). A wrong password is an event only where `login()` runs the check, and has no account.',
@@ -406,7 +406,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     asks: 'It stays secure while another system is down.',
     test: [
       'cluster/promises/p3-p4-fails-closed.spec.ts: P3 fails closed',
-      'e2e/http-rfc.spec.ts: everything that cannot be told or stored is 503',
+      'e2e/http-rfc.spec.ts: while the database is away every route that needs it answers 503',
     ],
   },
   {

@@ -46,7 +46,7 @@ describe('what only a person can mend stops the boot, with the fix', () => {
       database = await kind.create();
     });
 
-    it('without our tables', async () => {
+    it('a database without our tables stops the boot, with the fix', async () => {
       const message = await refusal({ migrations: 'check' });
       expect(message).toMatch(/auth_log, auth_head, auth_event, auth_pending/);
       expect(message).toContain("migrations: 'run'");
@@ -55,7 +55,7 @@ describe('what only a person can mend stops the boot, with the fix', () => {
     });
 
     for (const index of ['auth_event_id', 'auth_event_keep_until']) {
-      it(`without the index ${index}`, async () => {
+      it(`a database without the index ${index} stops the boot, with the fix`, async () => {
         const table = kind.name === 'MariaDB' ? ' ON auth_event' : '';
         await makeTables((dataSource) => dataSource.query(`DROP INDEX ${index}${table}`));
         const message = await refusal({ migrations: 'check' });
@@ -63,13 +63,13 @@ describe('what only a person can mend stops the boot, with the fix', () => {
       });
     }
 
-    it('in which an entity of the application has our table’s name', async () => {
+    it('an entity of the application with the name of our table stops the boot, with the fix', async () => {
       const message = await refusal({ migrations: 'run' }, { entities: [theirEvent] });
       expect(message).toMatch(/CalendarEvent.*"auth_event"/);
       expect(message).toContain('Rename the table');
     });
 
-    it('with all of them boots', async () => {
+    it('a database with all tables and indexes boots', async () => {
       await makeTables();
       const instance = await startInstance(database, { options: { migrations: 'check' } });
       expect(instance.revocation.status().ready).toBe(true);
@@ -78,7 +78,7 @@ describe('what only a person can mend stops the boot, with the fix', () => {
   });
 
   describeOn([postgres], 'a server', () => {
-    it('whose role may only read', async () => {
+    it('a role that may only read stops the boot, with the fix', async () => {
       database = await postgres.create();
       await makeTables(async (dataSource) => {
         const name = new URL(database.url).pathname.slice(1);

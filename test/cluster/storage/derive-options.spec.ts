@@ -19,7 +19,7 @@ function derive(application: object, schema?: string): Record<string, unknown> {
 }
 
 describe('the options of our own DataSource', () => {
-  it('take over how to reach the database', () => {
+  it('our DataSource takes over how the application reaches the database', () => {
     const ssl = { ca: 'pem' };
     const password = async (): Promise<string> => 'rotated';
     expect(derive({ ...server, ssl, password, database: 'shop', schema: 'app' })).toMatchObject({
@@ -36,7 +36,7 @@ describe('the options of our own DataSource', () => {
     });
   });
 
-  it('have a small pool, whatever the application says and wherever it says it', () => {
+  it('our DataSource has a small pool, whatever the application sets and wherever it sets it', () => {
     const extra = { max: 12, min: 5, poolSize: 9, statement_timeout: 1, application_name: 'shop' };
     const derived = derive({ ...server, poolSize: 40, extra });
     expect(derived['poolSize']).toBe(POOL_SIZE);
@@ -78,7 +78,7 @@ describe('the options of our own DataSource', () => {
     ],
   ];
   for (const [title, given, expected] of replications) {
-    it(`go to the primary of a replication: ${title}`, () => {
+    it(`our DataSource goes to the primary of a replication: ${title}`, () => {
       const derived = derive(given);
       const where = ['url', 'host', 'port', 'username', 'database'];
       const found = Object.fromEntries(Object.entries(derived).filter(([k]) => where.includes(k)));
@@ -87,7 +87,7 @@ describe('the options of our own DataSource', () => {
     });
   }
 
-  it('take ssl from the master of a replication on PostgreSQL', () => {
+  it('our DataSource takes ssl from the master of a replication on PostgreSQL', () => {
     const master = { host: 'primary', ssl: { ca: 'of the master' } };
     const given = { type: 'postgres', ssl: { ca: 'x' }, replication: { master, slaves: [] } };
     expect(derive(given)['ssl']).toEqual({ ca: 'of the master' });
@@ -97,7 +97,7 @@ describe('the options of our own DataSource', () => {
     });
   });
 
-  it('take nothing over that would bend our tables, statements or logs', () => {
+  it('our DataSource takes over no option that would change our tables, statements or logs', () => {
     const derived = derive({
       ...server,
       name: 'shop',
@@ -140,7 +140,7 @@ describe('the options of our own DataSource', () => {
     }
   });
 
-  it('put our tables into the schema that was asked for', () => {
+  it('our tables are in the schema of the option', () => {
     expect(derive({ ...server, schema: 'shop' }, 'auth')['schema']).toBe('auth');
   });
 
@@ -151,13 +151,13 @@ describe('the options of our own DataSource', () => {
     { type: 'better-sqlite3', database: ':memory:' },
   ];
   for (const given of withoutSchemas) {
-    it(`refuse a schema where there is none: ${JSON.stringify(given)}`, () => {
+    it(`a schema is refused on a database without schemas: ${JSON.stringify(given)}`, () => {
       expect(() => derive(given, 'auth')).toThrow(AuthWiringError);
       expect(() => derive(given, 'auth')).toThrow(/schema "auth".*PostgreSQL only/s);
     });
   }
 
-  it('find the same SQLite file from every working directory', () => {
+  it('our DataSource finds the same SQLite file from every working directory', () => {
     expect(derive({ type: 'better-sqlite3', database: 'data/shop.sqlite' })).toMatchObject({
       database: resolve('data/shop.sqlite'),
     });
@@ -174,7 +174,7 @@ describe('the options of our own DataSource', () => {
     [{ type: 'better-sqlite3', database: 'x', readonly: true }, /readonly/],
   ];
   for (const [given, why] of refused) {
-    it(`refuse by name: ${JSON.stringify(given)}`, () => {
+    it(`these options are refused by name: ${JSON.stringify(given)}`, () => {
       expect(() => derive(given)).toThrow(AuthWiringError);
       expect(() => derive(given)).toThrow(why);
     });

@@ -50,7 +50,7 @@ describeOn([postgres], 'a server that dies while it greets, both in one piece', 
     await database?.drop();
   });
 
-  it('costs a connection, and not the process', async () => {
+  it('a server that dies while it greets costs a connection, and not the process', async () => {
     const token = await instance.login('alice');
     for (const socket of sockets) socket.destroy();
     deaths = 2;

@@ -50,7 +50,7 @@ describeOn(databaseKinds, 'authEntities', (kind) => {
     return dataSource;
   };
 
-  it('list sessions beside the application’s own users, and the events that ended them', async () => {
+  it('authEntities list sessions beside the application’s own users, and the events that ended them', async () => {
     const { login, logout } = await start();
     const token = await login('alice');
     await login('alice');
@@ -97,7 +97,7 @@ describeOn(databaseKinds, 'authEntities', (kind) => {
     expect(accounts.filter(({ killsBelow }) => killsBelow > 0)).toHaveLength(1);
   });
 
-  it('are injected by their classes', async () => {
+  it('authEntities are injected by their classes', async () => {
     await start();
     const module = await Test.createTestingModule({
       imports: [
@@ -116,7 +116,7 @@ describeOn(databaseKinds, 'authEntities', (kind) => {
     }
   });
 
-  it('change nothing: save() writes none of their columns', async () => {
+  it('authEntities are read-only: save() writes none of their columns', async () => {
     const { login } = await start();
     await login('alice');
     const sessions = (await connect(authEntities)).getRepository(AuthSession);
@@ -125,7 +125,7 @@ describeOn(databaseKinds, 'authEntities', (kind) => {
     expect(await sessions.find()).toEqual([session]);
   });
 
-  it('leave our tables alone: a generated migration and synchronize do not mention them', async () => {
+  it('authEntities leave our tables alone: a generated migration and synchronize do not mention them', async () => {
     await start();
     const dataSource = await connect(authEntities);
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
@@ -135,7 +135,7 @@ describeOn(databaseKinds, 'authEntities', (kind) => {
     expect(await namesOf(dataSource)).toEqual(indexes);
   });
 
-  it('follow tablePrefix', async () => {
+  it('authEntities follow tablePrefix', async () => {
     const { login } = await start({ tablePrefix: 'shop_' });
     await login('alice');
     const { entities } = authTables({ tablePrefix: 'shop_' });
@@ -143,7 +143,7 @@ describeOn(databaseKinds, 'authEntities', (kind) => {
     expect(await sessions.countBy({ subject: 'alice' })).toBe(1);
   });
 
-  it('may be among the entities of the DataSource that AuthModule uses', async () => {
+  it('authEntities may be among the entities of the DataSource that AuthModule uses', async () => {
     const options = { ...database.options, entities: [...authEntities], synchronize: true };
     instance = await startInstance({ ...database, options }, { clock: new TestClock() });
     await instance.login('alice');

@@ -56,7 +56,7 @@ describeOn(serverKinds, 'the connection of the log follows the DataSource', (kin
     expect(await instance.judge(await instance.login('carol'))).toBe('active');
   };
 
-  it('to a rotated password, once the application has initialised it again', async () => {
+  it('the log follows a rotated password once the application has initialised its DataSource again', async () => {
     user = await createUser(database, 'p1');
     await start(user.options);
     const [one, two] = [await instance.login('alice'), await instance.login('bob')];
@@ -67,7 +67,7 @@ describeOn(serverKinds, 'the connection of the log follows the DataSource', (kin
     await expectToWork(one, two);
   });
 
-  it('to a password that was changed in its options, once the database refuses the old one', async () => {
+  it('the log follows a password that was changed in the options, once the database refuses the old one', async () => {
     user = await createUser(database, 'p1');
     await start(user.options);
     const [one, two] = [await instance.login('alice'), await instance.login('bob')];
@@ -78,7 +78,7 @@ describeOn(serverKinds, 'the connection of the log follows the DataSource', (kin
     await expectToWork(one, two);
   });
 
-  it('to a new address of the same log, and leaves the old one', async () => {
+  it('the log follows a new address of the same log, and leaves the old one', async () => {
     const { proxy: old, through } = await TcpProxy.before(database);
     const { proxy: next, through: elsewhere } = await TcpProxy.before(database);
     others.push(old, next);
@@ -92,7 +92,7 @@ describeOn(serverKinds, 'the connection of the log follows the DataSource', (kin
     await expectToWork(one, two);
   });
 
-  it('to where nothing answers: the connections that it had are closed with the application', async () => {
+  it('after a change to an address without an answer, the old connections are closed with the application', async () => {
     const { proxy: old, through } = await TcpProxy.before(database);
     const { proxy: next, through: elsewhere } = await TcpProxy.before(database);
     others.push(old, next);
@@ -107,7 +107,7 @@ describeOn(serverKinds, 'the connection of the log follows the DataSource', (kin
     await eventually(() => old.open === 0);
   });
 
-  it('to no other log: it is closed by an error that names both, and nothing is written there', async () => {
+  it('a change to another log closes the instance with an error that names both, and nothing is written there', async () => {
     const stranger = await kind.create();
     others.push({ close: () => stranger.drop() });
     const there = await startInstance(stranger, { clock: new TestClock() });
@@ -134,7 +134,7 @@ describeOn(serverKinds, 'the connection of the log follows the DataSource', (kin
     expect(await instance.judge(token)).toBe('active');
   });
 
-  it('past an address that leads to another log: it is closed, and jumps in none of them', async () => {
+  it('an address that leads to another log closes the instance, and neither log jumps', async () => {
     await start(database.options);
     const token = await instance.login('alice');
     const { id } = await instance.open();

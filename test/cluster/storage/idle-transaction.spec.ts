@@ -33,7 +33,7 @@ describeOn(serverKinds, 'a host that vanishes inside a transaction', (kind) => {
     await database?.drop();
   });
 
-  it('is ended by the server, and other logouts succeed within their own patience', async () => {
+  it('a host that vanishes inside a transaction is disconnected by the server, and other logouts succeed within their time limit', async () => {
     const [lost, kept] = [await gone.login('alice'), await here.login('bob')];
     let isGone = (): void => undefined;
     const vanished = new Promise<void>((resolve) => (isGone = resolve));
@@ -66,7 +66,7 @@ describeOn([postgres], 'every write transaction', (kind) => {
     { lock_timeout: '2s', statement_timeout: '5s', idle_in_transaction_session_timeout: '4s' },
   ];
 
-  it('has its limits, however its first statement is sent', async () => {
+  it('every write transaction has its time limits, however its first statement is sent', async () => {
     const database = await kind.create();
     const instance = await startInstance(database, { clock: new TestClock() });
     try {

@@ -144,7 +144,7 @@ describe('where the log lives', () => {
       expect(message).toContain("dataSource: 'name'");
     });
 
-    it('two providers of which the last would win silently', async () => {
+    it('two providers of which the last would silently win', async () => {
       const [one, other] = [await open(first), await open(second)];
       const module = {
         module: class Feature {},
@@ -161,7 +161,7 @@ describe('where the log lives', () => {
       expect(await refusal({})).toMatch(/no DataSource was found\.\n.*TypeOrmModule\.forRoot/s);
     });
 
-    it('one for each request', async () => {
+    it('a request-scoped provider', async () => {
       const provider = {
         provide: DataSource,
         scope: Scope.REQUEST,
@@ -175,7 +175,7 @@ describe('where the log lives', () => {
       expect(await refusal({ providers: [provider] })).toContain('a mock?');
     });
 
-    it('a name that nobody has', async () => {
+    it('a name that no DataSource has', async () => {
       const message = await refusal(
         { imports: [TypeOrmModule.forRoot({ ...first.options, name: 'shop' })] },
         { dataSource: 'shops' },

@@ -39,7 +39,7 @@ describe('our tables', () => {
       await instance.close();
     };
 
-    it('by five instances at once are one set of tables and one log', async () => {
+    it('five instances at once create one set of tables and one log', async () => {
       const logs = await Promise.all(
         Array.from({ length: 5 }, () =>
           openLogDatabase({ source: database.options, schema: undefined, migrations: 'run' }),
@@ -58,7 +58,7 @@ describe('our tables', () => {
       expect(recorded).toHaveLength(authMigrations.length);
     });
 
-    it('by the application’s own migrations pass the check, and go away by revert', async () => {
+    it('tables from the application’s own migrations pass the check, and a revert removes them', async () => {
       const source = await open({ migrations: [...authMigrations] });
       expect(await source.runMigrations()).toHaveLength(authMigrations.length);
       expect(await source.runMigrations()).toEqual([]);
@@ -69,7 +69,7 @@ describe('our tables', () => {
       );
     });
 
-    it('by release 0.1 are widened, and go back to its columns by a revert of each migration', async () => {
+    it('tables of release 0.1 are widened, and reverting each migration restores their columns', async () => {
       const old = await open({ migrations: authMigrations.slice(0, 2) });
       await old.runMigrations();
       await expect(checkBoot()).rejects.toThrow(/auth_session_open.*upgrade-0\.2\.sql/s);
@@ -90,7 +90,7 @@ describe('our tables', () => {
       await checkBoot();
     });
 
-    it('twice keep what they hold', async () => {
+    it('running the migrations twice keeps the rows', async () => {
       const instance = await startInstance(database, { clock: new TestClock() });
       await instance.logout.logoutSession('one');
       await instance.close();
@@ -100,7 +100,7 @@ describe('our tables', () => {
       await checkBoot();
     });
 
-    it('are nothing to the application’s migration:generate and synchronize', async () => {
+    it('migration:generate and synchronize of the application ignore our tables', async () => {
       const source = await open({ entities: [order], synchronize: true });
       const instance = await startInstance(database, { clock: new TestClock() });
       await instance.logout.logoutSession('one');
@@ -112,7 +112,7 @@ describe('our tables', () => {
       await checkBoot();
     });
 
-    it('beside them a change of the application’s own is all that is generated', async () => {
+    it('migration:generate generates only the application’s own changes', async () => {
       const instance = await startInstance(database, { clock: new TestClock() });
       await instance.close();
       const source = await open({ entities: [order] });
@@ -123,7 +123,7 @@ describe('our tables', () => {
   });
 
   describeOn([sqlite], 'made while another process writes', () => {
-    it('are made when it has finished', async () => {
+    it('the tables are created once the other process has finished writing', async () => {
       const database = await sqlite.create();
       const other = await new DataSource(database.options).initialize();
       await other.query('BEGIN IMMEDIATE');

@@ -39,7 +39,7 @@ describeOn([postgres], 'a server that tells nobody its timeline', (kind) => {
     return instance;
   };
 
-  it('is served, and its log jumps at each start (H2)', async () => {
+  it('a server that does not report its timeline is accepted, and its log jumps at each start (H2)', async () => {
     const here = await start();
     expect(here.revocation.status()).toMatchObject({ ready: true, fresh: true });
     const token = await here.login('alice');

@@ -41,7 +41,7 @@ describe('the connections of the log are its own', () => {
   };
 
   describeOn(serverKinds, 'an application', (kind) => {
-    it('whose pool is exhausted starves neither feed nor logout', async () => {
+    it('an application whose pool is exhausted blocks neither feed nor logout', async () => {
       database = await kind.migrated();
       const here = await start({ poolSize: 2, extra: kind === postgres ? { max: 2 } : {} });
       const runners: QueryRunner[] = [];
@@ -60,7 +60,7 @@ describe('the connections of the log are its own', () => {
       await starved;
     });
 
-    it('that rolls back takes no logout with it', async () => {
+    it('a transaction of the application that rolls back does not undo a logout', async () => {
       database = await kind.migrated();
       const here = await start();
       const token = await here.login('alice');
@@ -75,7 +75,7 @@ describe('the connections of the log are its own', () => {
   });
 
   describeOn([postgres], 'type parsers for the whole process', () => {
-    it('bend no row of ours', async () => {
+    it('type parsers for the whole process change no row of ours', async () => {
       const before = types.getTypeParser(INT8, 'text');
       types.setTypeParser(INT8, (text) => BigInt(text));
       try {

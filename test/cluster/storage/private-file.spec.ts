@@ -13,7 +13,7 @@ describe('an SQLite file that the log makes', () => {
 
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('is for its owner alone, with the files that SQLite makes beside it', async () => {
+  it('only its owner can read the SQLite file and the files that SQLite creates beside it', async () => {
     const file = join(folder, 'log.sqlite');
     const prepareDatabase = (database: { pragma(source: string): unknown }): void => {
       database.pragma('journal_mode = WAL');

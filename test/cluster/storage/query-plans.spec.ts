@@ -81,7 +81,7 @@ describeOn(databaseKinds, 'the order of rows', (kind) => {
     await database?.drop();
   });
 
-  it('comes from an index where a page is read: no row is sorted as text', async () => {
+  it('the order of a page comes from an index, and no row is sorted as text', async () => {
     const { dialect } = log;
     const statements = new LogStatements(dialect);
     const sessions = new SessionStatements(dialect);
@@ -105,7 +105,7 @@ describeOn(databaseKinds, 'the order of rows', (kind) => {
     }
   });
 
-  it('is that of the columns, not of their texts, where rows are sorted', async () => {
+  it('rows are sorted by columns, not by their texts', async () => {
     const { dialect } = log;
     const sorted: Readonly<Record<string, Statement>> = {
       'LogStatements.listPending': new LogStatements(dialect).listPending(20),
@@ -123,7 +123,7 @@ describeOn(databaseKinds, 'the order of rows', (kind) => {
     }
   });
 
-  it('does not matter to a grant, whose sessions are found by an index', async () => {
+  it('the sessions of a grant are found by an index', async () => {
     const sessions = new SessionStatements(log.dialect);
     const { sql, values } = sessions.listByGrant('a', '00'.repeat(16), 9e12, 20);
     // As it is planned without settings: the index finds few rows, and these may be sorted.
@@ -135,7 +135,7 @@ describeOn(databaseKinds, 'the order of rows', (kind) => {
     expect(JSON.stringify(rows)).toContain('auth_session_grant');
   });
 
-  it('does not matter to a refresh token, which finds its pending logout by an index', async () => {
+  it('the pending logout of a refresh token is found by an index', async () => {
     const sessions = new SessionStatements(log.dialect);
     const plan = await planOf(
       sessions.findPresented(

@@ -39,7 +39,7 @@ const OF_NEST =
   /^log \[(?:InstanceLoader|RoutesResolver|RouterExplorer|NestApplication|TypeOrmModule)\]/;
 
 describeOn(databaseKinds, 'a good boot', (kind) => {
-  it('prints nothing: neither the first one nor the next on the same tables', async () => {
+  it('a good boot prints nothing, neither the first time nor on existing tables', async () => {
     const database = await kind.create();
     const lines = new Lines();
     try {

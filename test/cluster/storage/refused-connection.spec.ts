@@ -57,7 +57,7 @@ describeOn(serverKinds, 'a boot with a password that the database refuses', (kin
   };
 
   for (const follow of [true, false]) {
-    it(`is stopped after bootTimeout by what the database says (follow: ${follow})`, async () => {
+    it(`the boot stops after bootTimeout with the error of the database (follow: ${follow})`, async () => {
       const starting = start({ ...user.options, password: 'wrong' }, { follow });
       starting.catch(() => undefined);
       await refusedOnce();
@@ -67,7 +67,7 @@ describeOn(serverKinds, 'a boot with a password that the database refuses', (kin
     });
 
     for (const fate of ['freeze', 'refuse'] as const) {
-      it(`is stopped too if later attempts get no answer (follow: ${follow}, ${fate})`, async () => {
+      it(`the boot stops too if later attempts get no answer (follow: ${follow}, ${fate})`, async () => {
         const { host, port } = user.options as { host: string; port: number };
         const proxy = await TcpProxy.to(host, port);
         const options = { ...user.options, port: proxy.port, password: 'wrong' };
@@ -90,7 +90,7 @@ describeOn(serverKinds, 'a boot with a password that the database refuses', (kin
     }
   }
 
-  it('succeeds when the password is corrected in the options before bootTimeout', async () => {
+  it('the boot succeeds if the password is corrected in the options before bootTimeout', async () => {
     const options = { ...user.options, password: 'wrong' };
     // Longer than a busy machine can take to connect while the clock moves.
     const starting = start(options, { bootTimeout: '10m' });
@@ -104,7 +104,7 @@ describeOn(serverKinds, 'a boot with a password that the database refuses', (kin
 });
 
 describe('a database whose driver is not installed', () => {
-  it('stops the boot, and names the package', async () => {
+  it('a missing driver stops the boot with the name of the package', async () => {
     // As TypeORM's own class does where `import('pg')` fails.
     class WithoutDriver {
       readonly '@instanceof' = Symbol.for('DataSource');

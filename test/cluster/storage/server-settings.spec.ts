@@ -64,7 +64,7 @@ async function expectToSurvive(
 }
 
 (postgres.available ? describe : describe.skip)('PostgreSQL', () => {
-  it('ends idle sessions (idle_session_timeout): one reconnect, and no warning', async () => {
+  it('idle_session_timeout of the server causes one reconnect, and no warning', async () => {
     const database = await postgres.migrated();
     const name = new URL(database.url).pathname.slice(1);
     const server = optionsOfServer(`${process.env['TEST_POSTGRES_URL']}/postgres`);
@@ -97,7 +97,7 @@ async function expectToSurvive(
     return { url, options: optionsOfServer(url), drop: async () => undefined };
   };
 
-  it('ends idle connections (wait_timeout): one reconnect, and no warning', async () => {
+  it('wait_timeout of the server causes one reconnect, and no warning', async () => {
     const database = await create();
     const name = new URL(database.url).pathname.slice(1);
     await expectToSurvive(
@@ -107,7 +107,7 @@ async function expectToSurvive(
     );
   });
 
-  it('has NO_BACKSLASH_ESCAPES: texts of clients are stored as they are', async () => {
+  it('with NO_BACKSLASH_ESCAPES texts of clients are stored as they are', async () => {
     const { here } = await start(await create());
     const context = { device: HOSTILE, userAgent: HOSTILE };
     const login = await here.sessions.login(async () => ({ subject: HOSTILE }), context);

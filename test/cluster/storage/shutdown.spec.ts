@@ -39,7 +39,7 @@ describe('an application that ends', () => {
   });
 
   describeOn(databaseKinds, 'its own process', (kind) => {
-    it('keeps nothing open: the process exits by itself', async () => {
+    it('a process whose application is closed exits by itself', async () => {
       const database = await kind.create();
       const { stdout } = await run(
         process.execPath,
@@ -50,7 +50,7 @@ describe('an application that ends', () => {
       await database.drop();
     });
 
-    it('closes cleanly though it never started', async () => {
+    it('an application that never started closes cleanly', async () => {
       const database = await kind.create();
       const module = await Test.createTestingModule({
         imports: [
@@ -68,7 +68,7 @@ describe('an application that ends', () => {
       await database.drop();
     });
 
-    it('has done what the answer to its last poll set it to, before its connections close', async () => {
+    it('an application that closes finishes the work of its last poll before its connections close', async () => {
       const errors = listenForErrors();
       const database = await kind.migrated();
       const there = await startInstance(database, { clock: new TestClock() });
@@ -90,7 +90,7 @@ describe('an application that ends', () => {
       await database.drop();
     });
 
-    it('has written what was on its way', async () => {
+    it('an application that closes finishes the writes in flight', async () => {
       const database = await kind.migrated();
       const there = await startInstance(database, { clock: new TestClock() });
       const here = await startInstance(database, { clock: new TestClock() });

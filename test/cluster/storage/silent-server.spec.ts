@@ -31,7 +31,7 @@ describeOn(serverKinds, 'a server that falls silent without a word', (kind) => {
     await database?.drop();
   });
 
-  it('on one connection: it is given up, and the logout succeeds on another one', async () => {
+  it('a server that falls silent on one connection is given up, and the logout succeeds on another connection', async () => {
     const before = proxy.connections;
     const silent = proxy.next(LOCK, 'freeze');
     const answer = instance.logout.logout(token);
@@ -41,7 +41,7 @@ describeOn(serverKinds, 'a server that falls silent without a word', (kind) => {
     expect(proxy.connections).toBeGreaterThan(before);
   });
 
-  it('on all of them: logout and login answer 503, and succeed when it speaks again', async () => {
+  it('while the server is silent on all connections, logout and login answer 503, and then succeed', async () => {
     proxy.freeze();
     const answers = [instance.logout.logout(token), instance.login('bob')].map((answer) =>
       answer.catch((error: unknown) => error),

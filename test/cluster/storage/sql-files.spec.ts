@@ -20,7 +20,7 @@ const DIALECTS = { SQLite: 'sqlite', PostgreSQL: 'postgres', MariaDB: 'mysql' } 
 const script = (name: string): string => readFileSync(`docs/sql/${name}`, 'utf8');
 
 describe('docs/sql', () => {
-  it('is in step with the migrations (else: node build/test/support/write-sql-files.js)', () => {
+  it('docs/sql is up to date (else: node build/test/support/write-sql-files.js)', () => {
     const files = sqlFiles();
     expect(readdirSync('docs/sql').toSorted()).toEqual([...files.keys()].toSorted());
     for (const [name, text] of files) expect(script(name)).toBe(text);
@@ -47,7 +47,7 @@ describe('docs/sql', () => {
     const logId = async (): Promise<unknown> =>
       ((await source.query('SELECT log_id FROM auth_log')) as { log_id: unknown }[])[0]?.log_id;
 
-    it('up pass the check of the boot and make a log that works', async () => {
+    it('the up scripts pass the check of the boot, and the log works', async () => {
       await run('up');
       const here = await startInstance(database, { clock: new TestClock(), options: CHECK });
       const token = await here.login('alice');
@@ -56,7 +56,7 @@ describe('docs/sql', () => {
       await here.close();
     });
 
-    it('down leave nothing, and another up makes another log', async () => {
+    it('the down scripts leave nothing, and the up scripts then create a new log', async () => {
       await run('up');
       const before = await logId();
       await run('down');
@@ -70,7 +70,7 @@ describe('docs/sql', () => {
   });
 
   describeOn(serverKinds, 'a role with the grants of the script and no others', (kind) => {
-    it('can do all that the library does', async () => {
+    it('the grants of the script are enough for everything that the library does', async () => {
       const database = await kind.create();
       const isMaria = kind === mariadb;
       const url = new URL(database.url);

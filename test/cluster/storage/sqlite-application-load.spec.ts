@@ -83,7 +83,7 @@ describe('an application on SQLite meets no SQLITE_BUSY that it did not meet bef
 
   for (const mode of ['DELETE', 'WAL']) {
     for (const [title, work] of Object.entries(LOADS)) {
-      it(`with ${title}, journal mode ${mode}`, async () => {
+      it(`an application gets no SQLITE_BUSY with ${title}, journal mode ${mode}`, async () => {
         here = await startInstance(database, { clock: new TestClock() });
         const { dataSource } = here;
         await dataSource.query(`PRAGMA journal_mode = ${mode}`);
@@ -115,7 +115,7 @@ describe('an application on SQLite meets no SQLITE_BUSY that it did not meet bef
     }
   }
 
-  it('with a DataSource that is initialised after ours', async () => {
+  it('an application gets no SQLITE_BUSY with a DataSource that is initialised after ours', async () => {
     const { DataSource: Class } = await import('typeorm');
     const late = new Class(database.options);
     here = await startInstance(database, { clock: new TestClock(), options: { dataSource: late } });

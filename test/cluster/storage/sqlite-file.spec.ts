@@ -38,7 +38,7 @@ describe('on SQLite the log', () => {
     return { ours: Object.values(rows[0] ?? {})[0], theirs: Object.values(theirs[0] ?? {})[0] };
   };
 
-  it('works in an in-memory database, on the application’s own handle', async () => {
+  it('the log works in an in-memory database, on the application’s own handle', async () => {
     const instance = await start({ database: ':memory:' });
     const token = await instance.login('alice');
     await instance.logout.logout(token);
@@ -49,7 +49,7 @@ describe('on SQLite the log', () => {
     here = undefined;
   });
 
-  it('is gone with an in-memory database that is opened again: nothing is proven by the new one', async () => {
+  it('an in-memory database that is opened again has no log, and proves nothing', async () => {
     const instance = await start({ database: ':memory:' });
     const [out, token] = [await instance.login('alice'), await instance.login('bob')];
     await instance.logout.logout(out);
@@ -71,7 +71,7 @@ describe('on SQLite the log', () => {
     expect(await codeOf(instance.login('carol'))).toBe('storage_unavailable');
   });
 
-  it('does not see there what the application has not committed', async () => {
+  it('an in-memory log does not see what the application has not committed', async () => {
     const instance = await start({ database: ':memory:' });
     const token = await instance.login('alice');
     const runner = instance.dataSource.createQueryRunner();
@@ -90,7 +90,7 @@ describe('on SQLite the log', () => {
     expect(await instance.judge(token)).toBe('active');
   });
 
-  it('is in the same file after the working directory was changed', async () => {
+  it('the log is in the same file after the working directory was changed', async () => {
     const file = String(database.options.database);
     const before = process.cwd();
     process.chdir(dirname(file));
@@ -105,7 +105,7 @@ describe('on SQLite the log', () => {
   });
 
   for (const mode of ['delete', 'wal']) {
-    it(`leaves the journal mode ${mode} alone, and is on disk when it says so`, async () => {
+    it(`the log keeps the journal mode ${mode}, and is on disk when a logout resolves`, async () => {
       const prepareDatabase = (handle: BetterSqlite.Database): void => {
         handle.pragma(`journal_mode = ${mode}`);
         handle.pragma('synchronous = OFF');
@@ -119,7 +119,7 @@ describe('on SQLite the log', () => {
     });
   }
 
-  it('uses the very SQLite that the application opened', async () => {
+  it('the log uses the same SQLite library that the application opened', async () => {
     const instance = await start();
     const driver = instance.dataSource.driver as unknown as {
       databaseConnection: BetterSqlite.Database;
@@ -135,7 +135,7 @@ describe('on SQLite the log', () => {
     await log.close();
   });
 
-  it('names { manager } when a transaction of the application never ends', async () => {
+  it('the error names { manager } if a transaction of the application never ends', async () => {
     const instance = await start();
     const token = await instance.login('alice');
     const runner = instance.dataSource.createQueryRunner();

@@ -49,7 +49,7 @@ describeOn(databaseKinds, 'the names of our tables', (kind) => {
     });
 
   for (const migrations of ['run', 'check'] as const) {
-    it(`taken by another program stop the boot and name the columns (migrations: '${migrations}')`, async () => {
+    it(`table names of another program stop the boot, and the error names the columns (migrations: '${migrations}')`, async () => {
       await run((dataSource) =>
         dataSource.query(
           'CREATE TABLE auth_session (id varchar(127) PRIMARY KEY, user_id varchar(15) NOT NULL)',
@@ -65,7 +65,7 @@ describeOn(databaseKinds, 'the names of our tables', (kind) => {
     });
   }
 
-  it('begin with tablePrefix, beside a log without one, and neither hears of the other', async () => {
+  it('table names start with tablePrefix, and two logs with different prefixes do not affect each other', async () => {
     const [shop, plain] = [await start({ tablePrefix: 'shop_' }), await start()];
     const names = await namesOfTables();
     expect(names).toContain('shop_auth_event');
@@ -87,7 +87,7 @@ describeOn(databaseKinds, 'the names of our tables', (kind) => {
     expect(Number(count)).toBe(0);
   });
 
-  it('of a new log beside one in use stop the boot, unless newLog says that it is meant', async () => {
+  it('table names of a new log beside one in use stop the boot, unless newLog confirms it', async () => {
     const old = await start();
     const token = await old.login('alice');
     await old.logout.logout(token);
@@ -104,7 +104,7 @@ describeOn(databaseKinds, 'the names of our tables', (kind) => {
     expect(await again.judge(token)).toBe('session_ended');
   });
 
-  it('are made by the migrations of authTables() in a DataSource of the application', async () => {
+  it('the migrations of authTables() create the tables in a DataSource of the application', async () => {
     const { migrations } = authTables({ tablePrefix: 'shop_' });
     const dataSource = await new DataSource({
       ...database.options,
@@ -120,28 +120,31 @@ describeOn(databaseKinds, 'the names of our tables', (kind) => {
 });
 
 describeOn([postgres], 'a schema of the application’s DataSource', (kind) => {
-  it.each(['my-app', 'app$1', 'app\\$12 of ?1'])('may be called %s', async (schema) => {
-    const database = await kind.create();
-    const quoted = `"${schema.replaceAll('"', '""')}"`;
-    const dataSource = await new DataSource(database.options).initialize();
-    await dataSource.query(`CREATE SCHEMA ${quoted}`);
-    const options = { ...database.options, schema } as DataSourceOptions;
-    const instance = await startInstance({ ...database, options }, { clock: new TestClock() });
-    try {
-      const [alice, bob] = [await login(instance, 'alice'), await login(instance, 'bob')];
-      const next = await instance.sessions.refresh(alice.refreshToken);
-      await instance.logout.logout(next.accessToken);
-      await instance.logout.logoutAll('bob');
-      expect(await instance.judge(next.accessToken)).toBe('session_ended');
-      expect(await instance.judge(bob.accessToken)).toBe('session_ended');
-      const [row] = await dataSource.query<{ count: string }[]>(
-        `SELECT COUNT(*) AS count FROM ${quoted}.auth_event`,
-      );
-      expect(row?.count).toBe('2');
-    } finally {
-      await instance.close();
-      await dataSource.destroy();
-      await database.drop();
-    }
-  });
+  it.each(['my-app', 'app$1', 'app\\$12 of ?1'])(
+    'the schema of our tables may be called %s',
+    async (schema) => {
+      const database = await kind.create();
+      const quoted = `"${schema.replaceAll('"', '""')}"`;
+      const dataSource = await new DataSource(database.options).initialize();
+      await dataSource.query(`CREATE SCHEMA ${quoted}`);
+      const options = { ...database.options, schema } as DataSourceOptions;
+      const instance = await startInstance({ ...database, options }, { clock: new TestClock() });
+      try {
+        const [alice, bob] = [await login(instance, 'alice'), await login(instance, 'bob')];
+        const next = await instance.sessions.refresh(alice.refreshToken);
+        await instance.logout.logout(next.accessToken);
+        await instance.logout.logoutAll('bob');
+        expect(await instance.judge(next.accessToken)).toBe('session_ended');
+        expect(await instance.judge(bob.accessToken)).toBe('session_ended');
+        const [row] = await dataSource.query<{ count: string }[]>(
+          `SELECT COUNT(*) AS count FROM ${quoted}.auth_event`,
+        );
+        expect(row?.count).toBe('2');
+      } finally {
+        await instance.close();
+        await dataSource.destroy();
+        await database.drop();
+      }
+    },
+  );
 });

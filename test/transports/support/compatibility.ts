@@ -89,7 +89,10 @@ export const SHOWN: Readonly<Record<string, readonly Evidence[]>> = {
     },
   ],
   DPoP: [
-    { test: 'e2e/dpop.spec.ts: a login with a proof gives tokens that are bound', rows: HTTP },
+    {
+      test: 'e2e/dpop.spec.ts: a login with a proof returns tokens that are bound to its key and accepted',
+      rows: HTTP,
+    },
     {
       test: 'transports/bound-sockets.spec.ts: accepts the proof of the handshake for each message',
       rows: SOCKETS,

@@ -11,7 +11,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '02',
     'an empty body is none on a bare FastifyAdapter too, whatever its content type',
-    'e2e/http-empty-bodies.spec.ts: an empty body of any type is none',
+    'e2e/http-empty-bodies.spec.ts: an empty body of any type is treated as no body',
   ],
   [
     '03',
@@ -31,7 +31,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '06',
     "the log's connections follow the application's DataSource",
-    'cluster/storage/followed-source.spec.ts: to a rotated password, once the application',
+    'cluster/storage/followed-source.spec.ts: the log follows a rotated password once the application has',
   ],
   [
     '09',
@@ -46,7 +46,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '12',
     'a login that is not remembered has cookies without an age, after a refresh too',
-    'e2e/http-cookie-lives.spec.ts: has cookies without an age, after a refresh and a repeated one too',
+    'e2e/http-cookie-lives.spec.ts: a login that is not remembered has cookies without an age',
   ],
   [
     '16',
@@ -56,7 +56,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '16',
     'an own page is known behind two proxies on both platforms',
-    'e2e/http-csrf.spec.ts: an own page is one by the host that its browser named',
+    'e2e/http-csrf.spec.ts: an own page is recognised by the host that its browser sent',
   ],
   [
     '15',
@@ -66,7 +66,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '17',
     'a table of another program stops the boot and stays as it is',
-    'cluster/storage/table-names.spec.ts: taken by another program stop the boot and name the columns',
+    'cluster/storage/table-names.spec.ts: table names of another program stop the boot',
   ],
   [
     '18',
@@ -81,7 +81,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '25',
     'two applications on one host keep their cookies apart',
-    'e2e/http-cookie-lives.spec.ts: an application’s own name is in both cookies, and others are left alone',
+    'e2e/http-cookie-lives.spec.ts: a cookie name of the application is used for both cookies',
   ],
   [
     '26',
