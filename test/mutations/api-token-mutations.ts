@@ -179,7 +179,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'live/live-times',
     '< exactFor(this.options)',
     '< Infinity',
-    'ends what an opaque token opened after a pause',
+    'a watch of an opaque token ends after a pause in',
     'unit/live/live-tokens',
   ),
   one(

@@ -42,7 +42,7 @@ describe.each(RINGS)('a revoked token in another spelling, %s', (alg, keys) => {
     await database?.drop();
   });
 
-  it('is refused with every other last character', async () => {
+  it('a revoked token is refused with every other last character', async () => {
     for (const digit of DIGITS) {
       const spelling = token.slice(0, -1) + digit;
       expect(await instance.judge(spelling)).not.toBe('active');
@@ -50,7 +50,7 @@ describe.each(RINGS)('a revoked token in another spelling, %s', (alg, keys) => {
   });
 
   it.each(['=', '==', '.', ' ', '\n', '%3D', '\0'])(
-    'is refused with %j behind it',
+    'a revoked token is refused with %j appended',
     async (tail) => {
       expect(await instance.judge(token + tail)).not.toBe('active');
     },

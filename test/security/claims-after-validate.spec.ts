@@ -109,14 +109,17 @@ describe.each(['express', 'fastify'] as const)(
         headers: { authorization: `Bearer ${await instance.login(subject)}` },
       });
 
-    it.each(REFUSES)('whom it refuses by %s leaves no claims to anybody', async (subject) => {
-      expect(await (await ask('token', subject)).json()).toEqual({ sub: null });
-      expect((await ask('own-guard', subject)).status).toBe(403);
-      // The guard finds no claims, which is an error of wiring, and lets nobody in.
-      expect((await ask('revocation-guard', subject)).status).toBe(500);
-    });
+    it.each(REFUSES)(
+      'a user whom validate refuses by %s gets no claims anywhere',
+      async (subject) => {
+        expect(await (await ask('token', subject)).json()).toEqual({ sub: null });
+        expect((await ask('own-guard', subject)).status).toBe(403);
+        // The guard finds no claims, which is an error of wiring, and lets nobody in.
+        expect((await ask('revocation-guard', subject)).status).toBe(500);
+      },
+    );
 
-    it.each(AGREES)('whom it lets in by a %s has them', async (subject) => {
+    it.each(AGREES)('a user whom validate accepts by a %s has claims', async (subject) => {
       expect(await (await ask('token', subject)).json()).toEqual({ sub: subject });
       expect((await ask('own-guard', subject)).status).toBe(200);
       expect((await ask('revocation-guard', subject)).status).toBe(200);

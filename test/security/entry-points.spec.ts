@@ -89,7 +89,7 @@ interface Presented {
 }
 
 describe('docs/entry-points.md', () => {
-  it('is the table (else: node build/test/support/write-entry-points.js)', () => {
+  it('docs/entry-points.md is up to date (else: node build/test/support/write-entry-points.js)', () => {
     expect(readFileSync('docs/entry-points.md', 'utf8')).toBe(entryPointsMarkdown());
   });
 });
@@ -277,7 +277,7 @@ describe.each(['express', 'fastify'] as const)('what each entry point refuses (%
     }
   });
 
-  it('assertActive looks at the times where checkTimes says so', async () => {
+  it('assertActive checks the times where checkTimes says so', async () => {
     const alive = await logIn(randomUUID());
     const judge = ({ claims, access }: Presented): Promise<string> =>
       outcomeOf(() =>

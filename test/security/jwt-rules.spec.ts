@@ -69,11 +69,11 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     revocation.time = time;
   });
 
-  it('accepts a right token of each key', async () => {
+  it('a valid token of each key is accepted', async () => {
     for (const key of [hs, rs, ps, es, es384]) await accepted(mint(key, claims()));
   });
 
-  it('JW-01: takes from each key its one algorithm only', async () => {
+  it('JW-01: each key accepts its one algorithm only', async () => {
     await refused(
       `${base64url('{"alg":"none","typ":"at+jwt","kid":"hs"}')}.${base64url(JSON.stringify(claims()))}.`,
       'token_malformed',
@@ -92,7 +92,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await refused(`${input}.${createHmac('sha256', pem).update(input).digest('base64url')}`);
   });
 
-  it('JW-02: signs and verifies with keys of the ring only, so a short key of a stranger is nothing', async () => {
+  it('JW-02: only keys of the ring sign and verify, so a short foreign key is useless', async () => {
     const input = `${base64url(JSON.stringify(headerOf(hs)))}.${base64url(JSON.stringify(claims()))}`;
     for (const secret of ['', 'a', 'secret']) {
       await refused(`${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`);
@@ -107,7 +107,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await refused(mint(hs, claims(), { ...headerOf(hs), b64: true }));
   });
 
-  it('JW-04: refuses every other spelling of a right token', async () => {
+  it('JW-04: refuses every other spelling of a valid token', async () => {
     for (const key of [hs, rs, ps, es]) {
       const token = mint(key, claims());
       const codes = new Set<number>();
@@ -156,7 +156,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await refused(sign(twin(header ?? ''), base64url(json)), 'token_malformed');
   });
 
-  it('JW-05: demands the type at+jwt', async () => {
+  it('JW-05: requires the type at+jwt', async () => {
     for (const typ of [
       'JWT',
       'logout+jwt',
@@ -177,7 +177,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     }
   });
 
-  it('JW-05: a debug line tells of a token of another type, without the token', async () => {
+  it('JW-05: a debug line reports a token of another type, without the token', async () => {
     const debug = jest.spyOn(Logger.prototype, 'debug').mockImplementation(() => undefined);
     const token = mint(hs, claims(), { ...headerOf(hs), typ: 'reset+jwt' });
     await refused(token);
@@ -186,7 +186,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     debug.mockRestore();
   });
 
-  it('JW-06: demands that the payload is an object', async () => {
+  it('JW-06: requires that the payload is an object', async () => {
     for (const payload of [
       '"hello"',
       'hello',
@@ -208,7 +208,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
   });
 
   it.each(['exp', 'iat', 'sub', 'jti', 'sid', 'iss', 'aud', 'gen'])(
-    'JW-07: demands the claim %s, and in its type',
+    'JW-07: requires the claim %s, and its type',
     async (name) => {
       await refused(mint(hs, claims({ [name]: undefined })));
       const others: unknown[] = [null, true, {}, [], [[]], '', { toString: 'x' }];
@@ -218,7 +218,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     },
   );
 
-  it('JW-07: demands finite times, a life within the limit, and no birth in the future', async () => {
+  it('JW-07: requires finite times, a lifetime within the limit, and no iat in the future', async () => {
     const iat = time / 1000;
     const json = JSON.stringify(claims());
     await refused(mint(hs, json.replace(/"exp":\d+/, '"exp":1e309')));
@@ -233,7 +233,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await accepted(mint(hs, claims({ nbf: iat + 5 })));
   });
 
-  it('JW-07: takes as gen only a position that can stand in a log', async () => {
+  it('JW-07: accepts as gen only a possible position of a log', async () => {
     for (const gen of [-1, 1.5, 2 ** 53, '7']) await refused(mint(hs, claims({ gen })));
     await accepted(mint(hs, claims({ gen: 0 })));
   });
@@ -283,7 +283,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await accepted(mint(hs, claims(), { ...headerOf(hs), jku: `${app.url}/keys`, jwk }));
   });
 
-  it('JW-10: refuses a name that stands twice, and __proto__', async () => {
+  it('JW-10: refuses a duplicate name, and __proto__', async () => {
     const json = JSON.stringify(claims());
     for (const more of [
       ',"sub":"bob"}',
@@ -311,7 +311,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await accepted(mint(hs, claims({ a: { sub: 'bob' }, b: [{ sub: 1 }, { sub: 2 }] })));
   });
 
-  it('JW-10: accepts what another serialiser wrote differently', async () => {
+  it('JW-10: accepts the output of other serialisers', async () => {
     await accepted(mint(hs, JSON.stringify(claims(), null, 2)));
     await accepted(mint(hs, JSON.stringify(claims()).replace('alice', '\\u0061lice')));
     await accepted(mint(hs, claims(), JSON.stringify(headerOf(hs), null, 1)));
@@ -454,7 +454,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await refused(mint({ ...rs, alg: 'RS512' }, claims(), { ...headerOf(rs), alg: 'RS512' }));
   });
 
-  it('refuses the other spellings of a revoked RS256 and ES256 token', async () => {
+  it('a revoked RS256 or ES256 token is refused in its other spellings', async () => {
     revocation.revokedIds.add('gone');
     for (const key of [rs, es]) {
       const token = mint(key, claims({ jti: 'gone' }));
@@ -476,7 +476,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     revocation.revokedIds.clear();
   });
 
-  it('refuses two Authorization headers and a token in the address with 400', async () => {
+  it('two Authorization headers and a token in the URL are refused with 400', async () => {
     const token = mint(hs, claims());
     const line = `Authorization: Bearer ${token}`;
     expect(await rawRequest(app.url, [line])).toBe(200);
@@ -492,7 +492,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     expect((await app.get('/me?a=access_token', `Bearer ${token}`)).status).toBe(200);
   });
 
-  it('answers as RFC 6750 says, and never with the token', async () => {
+  it('answers follow RFC 6750, and never contain the token', async () => {
     const missing = await app.get('/me');
     expect(missing.headers.get('www-authenticate')).toBe('Bearer realm="api"');
     expect(missing.headers.get('cache-control')).toBe('no-store');

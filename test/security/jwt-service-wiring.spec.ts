@@ -76,7 +76,7 @@ const auth = {
 };
 
 describe.each(Object.entries(auth))('which JwtService a module gets, with %s', (_, ours) => {
-  it('is ours where it imports none', async () => {
+  it('a module that imports no JwtModule gets our JwtService', async () => {
     expect(await injectsTheirs([ours()])).toBe(false);
   });
 
@@ -85,11 +85,11 @@ describe.each(Object.entries(auth))('which JwtService a module gets, with %s', (
     ['before AuthModule', () => [theirs(), ours()]],
     ['by way of another module, after AuthModule', () => [ours(), SharedModule]],
     ['by way of another module, before AuthModule', () => [SharedModule, ours()]],
-  ])('is its own where it imports a JwtModule %s', async (_order, imports) => {
+  ])('a module gets its own JwtService if it imports a JwtModule %s', async (_order, imports) => {
     expect(await injectsTheirs(imports())).toBe(true);
   });
 
-  it('is its own in a feature module, and ours beside it', async () => {
+  it('a feature module gets its own JwtService, and ours is beside it', async () => {
     @Module({ imports: [theirs()], providers: [Links] })
     class FeatureModule {}
     const app = await boot({ imports: [ours(), FeatureModule], providers: [RootLinks] });
@@ -102,7 +102,7 @@ describe.each(Object.entries(auth))('which JwtService a module gets, with %s', (
     ['JwtModule', () => [theirsGlobally(), ours()]],
     ['GlobalSharedModule', () => [ours(), GlobalSharedModule]],
     ['GlobalSharedModule', () => [GlobalSharedModule, ours()]],
-  ])('stops the boot where %s and AuthModule are both global', async (name, imports) => {
+  ])('the boot stops if %s and AuthModule are both global', async (name, imports) => {
     await expect(injectsTheirs(imports())).rejects.toThrow(
       new RegExp(`${name} and AuthModule[^]*exportJwtService: false`),
     );
@@ -112,17 +112,20 @@ describe.each(Object.entries(auth))('which JwtService a module gets, with %s', (
     ['JwtModule', () => [ours({ exportJwtService: false }), theirsGlobally()]],
     ['JwtModule', () => [theirsGlobally(), ours({ exportJwtService: false })]],
     ['GlobalSharedModule', () => [ours({ exportJwtService: false }), GlobalSharedModule]],
-  ])('is that of the global %s where exportJwtService is false', async (_name, imports) => {
-    expect(await injectsTheirs(imports())).toBe(true);
-  });
+  ])(
+    'with exportJwtService false a module gets the JwtService of the global %s',
+    async (_name, imports) => {
+      expect(await injectsTheirs(imports())).toBe(true);
+    },
+  );
 
-  it('is missing where exportJwtService is false and there is no other', async () => {
+  it('with exportJwtService false and no JwtModule, JwtService is missing', async () => {
     await expect(injectsTheirs([ours({ exportJwtService: false })])).rejects.toThrow(/JwtService/);
   });
 });
 
 describe('exportJwtService', () => {
-  it('names its place when a factory returns it', async () => {
+  it('exportJwtService returned by a factory is an error that says where it belongs', async () => {
     const useFactory = (): typeof OURS => ({ ...OURS, exportJwtService: false }) as typeof OURS;
     await expect(boot({ imports: [AuthModule.forRootAsync({ useFactory })] })).rejects.toThrow(
       /exportJwtService[^]*beside useFactory/,

@@ -127,7 +127,7 @@ describe('the exported JwtService beside a plain one of @nestjs/jwt', () => {
     () => ({ iat: 1_700_000_000, aud: 'reset', iss: 'mailer' }),
   );
 
-  it('does the same for every option where the call brings a key', async () => {
+  it('JwtService behaves the same for every option if the call passes a key', async () => {
     const plain = new JwtService({});
     const keys = [fc.constantFrom(...SIGNING_KEYS), fc.constantFrom(...VERIFYING_KEYS)] as const;
     await fc.assert(
@@ -151,7 +151,7 @@ describe('the exported JwtService beside a plain one of @nestjs/jwt', () => {
     );
   });
 
-  it('does the same for every option where the key is that of the module', async () => {
+  it('JwtService behaves the same for every option if the module has the key', async () => {
     const module = new JwtService({
       secret: RING_SECRET,
       signOptions: {
@@ -178,7 +178,7 @@ describe('the exported JwtService beside a plain one of @nestjs/jwt', () => {
     );
   });
 
-  it('keeps two purposes apart that have a secret each (cases/18)', async () => {
+  it('JwtService keeps two purposes apart that have a secret each (cases/18)', async () => {
     const mail = await ours.signAsync({ sub: 'alice' }, { secret: 'a'.repeat(40) });
     await expect(ours.verifyAsync(mail, { secret: 'b'.repeat(40) })).rejects.toThrow(
       'invalid signature',
@@ -187,14 +187,14 @@ describe('the exported JwtService beside a plain one of @nestjs/jwt', () => {
     expect(ours.decode(mail)).not.toHaveProperty('iss');
   });
 
-  it('takes an empty or undefined secret for none, as @nestjs/jwt does', async () => {
+  it('JwtService treats an empty or undefined secret as none, as @nestjs/jwt does', async () => {
     for (const secret of ['', undefined]) {
       const token = ours.sign({ sub: 'alice' }, { secret } as JwtSignOptions);
       expect(ours.verify(token)).toMatchObject({ sub: 'alice', iss: ISSUER });
     }
   });
 
-  it('rejects, and never throws, from the calls that give a promise', async () => {
+  it('JwtService methods that return a promise reject, and never throw', async () => {
     for (const token of ['', 'x.y.z', undefined as unknown as string]) {
       const promise = ours.verifyAsync(token);
       await expect(promise).rejects.toThrow('The token is malformed.');
@@ -225,7 +225,7 @@ describe('a token of the exported JwtService', () => {
 
   const refusal = (code: string): unknown => expect.objectContaining({ code });
 
-  it('is refused when it is an access token, whatever the case of its type', async () => {
+  it('JwtService refuses an access token, whatever the case of its type', async () => {
     const token = await instance.login();
     expect(() => ours.verify(token)).toThrow(refusal('token_invalid') as never);
     await expect(ours.verifyAsync(token)).rejects.toEqual(refusal('token_invalid'));
@@ -235,14 +235,14 @@ describe('a token of the exported JwtService', () => {
     }
   });
 
-  it('is signed and verified by the key that keyid names', async () => {
+  it('JwtService signs and verifies with the key that keyid names', async () => {
     const token = ours.sign({}, { keyid: 'two' });
     const control = new JwtService({ secret: keys[1]!.secret });
     expect(control.verify(token)).toMatchObject({ iss: ISSUER });
     expect(ours.verify(token)).toMatchObject({ iss: ISSUER });
   });
 
-  it('is refused once its key is revoked, also under a kid of its own', async () => {
+  it('JwtService refuses a token once its key is revoked, also under another kid', async () => {
     const named = ours.sign({ sub: 'alice' });
     const other = ours.sign({ sub: 'alice' }, { keyid: 'reset' });
     const second = ours.sign({ sub: 'alice' }, { keyid: 'two' });
@@ -255,12 +255,12 @@ describe('a token of the exported JwtService', () => {
     expect(ours.verify(second).sub).toBe('alice');
   });
 
-  it('is refused when it names no key', () => {
+  it('JwtService refuses a token without a kid', () => {
     const token = new JwtService({ secret: keys[1]!.secret }).sign({ iss: ISSUER, aud: AUDIENCE });
     expect(() => ours.verify(token)).toThrow(refusal('token_invalid') as never);
   });
 
-  it('is refused with 503 before the first load, and by a call that cannot wait for a proof', async () => {
+  it('JwtService refuses with 503 before the first load, and in a call that cannot wait for a proof', async () => {
     const token = ours.sign({}, { keyid: 'two' });
     const decider = instance.app.get(RevocationDecider, { strict: false });
     const decide = decider.decide.bind(decider);

@@ -105,7 +105,7 @@ describe('how the guard is wired', () => {
     },
   );
 
-  it('a strategy name that the option chose serves AuthGuard of that name, with all rules', async () => {
+  it('a configured strategy name serves AuthGuard of that name, with all rules', async () => {
     @Controller('old')
     @UseGuards(AuthGuard('jwt'))
     class OldController {
@@ -126,7 +126,7 @@ describe('how the guard is wired', () => {
     expect(await answerOf(app.bearer(token, '/old'))).toEqual([401, 'session_ended']);
   });
 
-  it('a strategy name that is taken stops the boot, and is left to its owner', async () => {
+  it('a used strategy name stops the boot, and stays with its owner', async () => {
     const owner = { name: 'taken', authenticate: () => undefined };
     passport.use('taken', owner as never);
     const boot = startApp(
@@ -139,7 +139,7 @@ describe('how the guard is wired', () => {
     passport.unuse('taken');
   });
 
-  it('a strategy of a closing application gives way, and does not take the name back', async () => {
+  it('a strategy of a closing application makes room, and does not take the name back', async () => {
     let arrived = (): void => undefined;
     let answer = (): void => undefined;
     const inHand = new Promise<void>((resolve) => (arrived = resolve));
@@ -179,7 +179,7 @@ describe('how the guard is wired', () => {
     expect((await two.bearer(token, '/old')).status).toBe(200);
   });
 
-  it('the names are given back at shutdown', async () => {
+  it('the strategy names are released at shutdown', async () => {
     const names = (): string[] => Object.keys(registered());
     const before = names();
     const app = await startApp(
@@ -209,7 +209,7 @@ describe('how the guard is wired', () => {
 });
 
 describe('a second copy of @nestjs/common', () => {
-  it('stops the boot, because Nest would answer 500 to its exceptions', () => {
+  it('a second copy of @nestjs/common stops the boot, because Nest would answer 500 to its exceptions', () => {
     class OfAnotherCopy extends Error {
       getStatus = (): number => 401;
       getResponse = (): object => ({});
@@ -221,7 +221,7 @@ describe('a second copy of @nestjs/common', () => {
 });
 
 describe('what an application may override', () => {
-  it('handleRequest that returns whatever user there is does not admit a revoked token', async () => {
+  it('a handleRequest that returns any user does not accept a revoked token', async () => {
     @Controller('who')
     @UseGuards(LenientGuard)
     class WhoController {
@@ -247,7 +247,7 @@ describe('what an application may override', () => {
     expect(await (await app.bearer(token, '/who')).json()).toEqual({});
   });
 
-  it('getAuthenticateOptions cannot lose what the route demands', async () => {
+  it('getAuthenticateOptions cannot remove what the route requires', async () => {
     @Injectable()
     class OwnGuard extends JwtAuthGuard {
       override getAuthenticateOptions(): Record<string, unknown> {
@@ -282,7 +282,7 @@ describe('what an application may override', () => {
 });
 
 describe('the limit of 8 KB', () => {
-  it('refuses an over-long header before anything is taken apart', async () => {
+  it('a header that is too long is refused before it is parsed', async () => {
     const revocation = new FakeRevocation();
     const app = await opening(startApp('fastify', optionsWith([key]), revocation));
     const token = mint(key, claimsAt(revocation.time, { pad: 'x'.repeat(7000) }));
@@ -290,7 +290,7 @@ describe('the limit of 8 KB', () => {
     expect(revocation.asked).toEqual([]);
   });
 
-  it('takes 8192 characters and refuses 8193, whatever they are', () => {
+  it('a token of 8192 characters is accepted and one of 8193 refused, whatever the characters', () => {
     expect(() => bearerToken({ headers: { authorization: `Bearer ${'a'.repeat(8193)}` } })).toThrow(
       expect.objectContaining({ code: 'token_malformed' }),
     );
@@ -301,7 +301,7 @@ describe('the limit of 8 KB', () => {
 });
 
 describe('a logout route', () => {
-  it('takes expired and revoked tokens, but none of a revoked key', async () => {
+  it('a logout route accepts expired and revoked tokens, but none of a revoked key', async () => {
     @Controller('bye')
     @UseGuards(JwtAuthGuard)
     class ByeController {

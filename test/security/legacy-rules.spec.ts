@@ -79,7 +79,7 @@ describe.each<Platform>(['express', 'fastify'])('tokens of the recipe on %s', (p
     ['with our iss and aud', { iss: 'https://issuer.test', aud: ['api', 'other'] }],
     ['with ids of the application', { sid: 7, jti: 'x', gen: 'Z' }],
     ['of 31 days', { iat: iat - DAY, exp: iat + 30 * DAY }],
-  ])('accepts them %s', async (...[, claims, header]) => {
+  ])('legacy tokens are accepted %s', async (...[, claims, header]) => {
     expect(await codeOf(recipe(claims, header))).toBe('accepted');
   });
 
@@ -108,11 +108,11 @@ describe.each<Platform>(['express', 'fastify'])('tokens of the recipe on %s', (p
     ['of another issuer', { iss: 'https://other' }],
     ['of no issuer by name', { iss: null }],
     ['for another API', { aud: 'other' }],
-  ])('refuses them %s', async (...[, claims, header]) => {
+  ])('legacy tokens are refused %s', async (...[, claims, header]) => {
     expect(await codeOf(recipe(claims, header))).toBe('token_invalid');
   });
 
-  it('refuses them expired, forged, respelt, ambiguous, or as something else than an object', async () => {
+  it('legacy tokens are refused if expired, forged, respelt, ambiguous, or not an object', async () => {
     expect(await codeOf(recipe({ iat: iat - 100, exp: iat - 50 }))).toBe('token_expired');
     const good = recipe();
     expect(await codeOf(`${good.slice(0, good.lastIndexOf('.'))}.${'A'.repeat(43)}`)).toBe(
@@ -132,18 +132,18 @@ describe.each<Platform>(['express', 'fastify'])('tokens of the recipe on %s', (p
     }
   });
 
-  it('keeps both keys to their own kind of token', async () => {
+  it('each key verifies only its own kind of token', async () => {
     expect(await codeOf(mint(own, { sub: 1, iat, exp: iat + 60 }, JWT))).toBe('token_invalid');
     expect(await codeOf(mint(old, claimsAt(time), headerOf(own)))).toBe('token_invalid');
     expect(await codeOf(mint(old, claimsAt(time), headerOf(old)))).toBe('token_invalid');
   });
 
-  it('takes no token that the application signs for something else', async () => {
+  it('a token that the application signs for another purpose is refused', async () => {
     const reset = app.app.get(JwtService, { strict: false }).sign({ sub: 'alice', iat });
     expect(await codeOf(reset)).toBe('token_invalid');
   });
 
-  it('asks about them as tokens of our own issuer, by a digest of the payload', async () => {
+  it('legacy tokens are checked as tokens of our own issuer, by a digest of the payload', async () => {
     const token = recipe({ sid: 'theirs', gen: 99, jti: 'theirs' });
     revocation.asked.length = 0;
     const answer = (await (await app.bearer(token)).json()) as { token: Members };
@@ -164,7 +164,7 @@ describe.each<Platform>(['express', 'fastify'])('tokens of the recipe on %s', (p
     );
   });
 
-  it('holds every rule against what has all our claims', async () => {
+  it('a token with all our claims is checked by every rule', async () => {
     const ours = (more: Members = {}): string => mint(old, claimsAt(time, more), JWT);
     expect(await codeOf(ours())).toBe('accepted');
     expect(revocation.asked.at(-1)?.claims).toMatchObject({ sid: 'session-1', gen: 7 });
@@ -173,7 +173,7 @@ describe.each<Platform>(['express', 'fastify'])('tokens of the recipe on %s', (p
     }
   });
 
-  it('refuses them once their time is over, and once their secret is revoked', async () => {
+  it('legacy tokens are refused after the configured date, and once their secret is revoked', async () => {
     const late = recipe({ iat: until / 1000 - 60, exp: until / 1000 + 60 });
     revocation.time = until - 1;
     expect(await codeOf(late)).toBe('accepted');

@@ -146,7 +146,7 @@ describe('tokens of a revoked key behind an own authentication', () => {
     return lines;
   };
 
-  it('are accepted until the key is revoked, with one warning where no kid is given', async () => {
+  it('tokens are accepted until their key is revoked, with one warning if no kid is passed', async () => {
     const warnings = linesOf('warn');
     for (const path of ['own', 'partner']) {
       expect(await ask(path, sign('leaked'))).toEqual([200, undefined]);
@@ -162,14 +162,14 @@ describe('tokens of a revoked key behind an own authentication', () => {
   describe('after revokeKey()', () => {
     beforeAll(() => instance.logout.revokeKey('leaked', { issuer: PARTNER }));
 
-    it('are refused by an own strategy and by RevocationGuard, those of other keys are not', async () => {
+    it('tokens of a revoked key are refused by an own strategy and by RevocationGuard, and those of other keys are not', async () => {
       for (const path of ['own', 'partner']) {
         expect([path, ...(await ask(path, sign('leaked')))]).toEqual([path, 401, 'key_revoked']);
         expect([path, ...(await ask(path, sign('good')))]).toEqual([path, 200, undefined]);
       }
     });
 
-    it('are refused where no kid is given, with one error that says what to do', async () => {
+    it('tokens without a kid are refused, with one error that says what to do', async () => {
       const errors = linesOf('error');
       for (const path of ['own', 'partner']) {
         expect([path, ...(await ask(path, sign('good', '')))]).toEqual([path, 401, 'key_revoked']);
@@ -183,7 +183,7 @@ describe('tokens of a revoked key behind an own authentication', () => {
       expect(errors).toEqual([expect.stringMatching(/kidOf\(token\).*acceptWithoutKid/)]);
     });
 
-    it('are accepted without a kid where acceptWithoutKid names their issuer', async () => {
+    it('tokens without a kid are accepted if acceptWithoutKid names their issuer', async () => {
       await instance.revocation.assertActive(claims(TRUSTED));
       const kid = 'leaked';
       await expect(instance.revocation.assertActive(claims(TRUSTED), { kid })).rejects.toEqual(
@@ -191,7 +191,7 @@ describe('tokens of a revoked key behind an own authentication', () => {
       );
     });
 
-    it('leave RevocationGuard behind JwtAuthGuard alone, which knows the key itself', async () => {
+    it('RevocationGuard behind JwtAuthGuard needs no kid, because JwtAuthGuard checks the key', async () => {
       expect(await ask('both', await instance.login())).toEqual([200, undefined]);
     });
   });
@@ -207,14 +207,14 @@ describe('kidOf', () => {
     ['a kid that is no text', `${Buffer.from('{"kid":7}').toString('base64url')}.e30.x`],
     ['an empty kid', `${Buffer.from('{"kid":""}').toString('base64url')}.e30.x`],
     ['a header without a kid', `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.e30.x`],
-  ])('gives undefined for %s', (_, token) => {
+  ])('kidOf returns undefined for %s', (_, token) => {
     expect(kidOf(token)).toBeUndefined();
   });
 });
 
 describe('the option acceptWithoutKid', () => {
   it.each([['https://unknown.test'], [7]])(
-    'stops the boot for %j, which nothing registers',
+    'acceptWithoutKid stops the boot for %j, which is not registered',
     (issuer) => {
       const options = { acceptWithoutKid: [issuer] as never };
       return expect(

@@ -97,7 +97,7 @@ describe.each([
       : { token: access_token, refresh: { json: { refresh_token } } };
   };
 
-  it('walks the whole contract, good calls and bad ones', async () => {
+  it('the test calls the whole contract, with valid and invalid requests', async () => {
     const statuses = new Map<string, number>();
     const call = async (name: string, init: HttpRequestInit = {}): Promise<void> => {
       statuses.set(name, (await send(name, init)).status);
@@ -151,7 +151,7 @@ describe.each([
     expect(witness.secrets.size).toBeGreaterThan(10);
   });
 
-  it('is in no row', async () => {
+  it('no row contains a token or secret', async () => {
     for (const table of TABLES) {
       const rows = (await app.sql(`SELECT * FROM ${table}`)) as Record<string, unknown>[];
       for (const row of rows) {
@@ -166,7 +166,7 @@ describe.each([
     expect(witness.found()).toEqual([]);
   });
 
-  it('would be found if it were', () => {
+  it('the search finds a token or secret that is there', () => {
     const [secret] = [...witness.secrets].slice(-1);
     witness.write({ detail: `token ${secret}` });
     expect(witness.found()).not.toEqual([]);

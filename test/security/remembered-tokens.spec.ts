@@ -218,7 +218,7 @@ describe.each<Platform>(['express', 'fastify'])(
       return { ...started, token };
     }
 
-    it('is not verified again', async () => {
+    it('a remembered token is not verified again', async () => {
       const { app, verified, token } = await seen();
       const { byTail } = verified;
       expect(byTail.size).toBe(1);
@@ -226,7 +226,7 @@ describe.each<Platform>(['express', 'fastify'])(
       expect(verified.verified).toBe(1);
     });
 
-    it('is refused at the next request once it is revoked', async () => {
+    it('a remembered token is refused at the next request once it is revoked', async () => {
       const { app, token } = await seen();
       revocation.revokedIds.add('session-1');
       for (const path of PATHS) {
@@ -236,7 +236,7 @@ describe.each<Platform>(['express', 'fastify'])(
       }
     });
 
-    it('is refused at the next request once it has expired, but for @AllowExpired()', async () => {
+    it('a remembered token is refused at the next request once it has expired, except with @AllowExpired()', async () => {
       const { app, token } = await seen();
       revocation.time += 305_000;
       for (const path of PATHS) {
@@ -245,13 +245,13 @@ describe.each<Platform>(['express', 'fastify'])(
       expect((await app.bearer(token, '/changes/expired')).status).toBe(200);
     });
 
-    it('is refused at the next request while the clock is before its nbf', async () => {
+    it('a remembered token is refused at the next request while the clock is before its nbf', async () => {
       const { app, token } = await seen({}, { nbf: Math.floor(1_700_000_000_000 / 1000) });
       revocation.time -= 10_000;
       expect(await answerOf(app.bearer(token, '/changes'))).toEqual([401, 'token_invalid']);
     });
 
-    it('is refused at the next request once its key is revoked, @AllowExpired() included', async () => {
+    it('a remembered token is refused at the next request once its key is revoked, also with @AllowExpired()', async () => {
       const { app, token } = await seen();
       revocation.revokedKeys.add('one');
       for (const path of [...PATHS, '/changes/expired']) {
@@ -259,7 +259,7 @@ describe.each<Platform>(['express', 'fastify'])(
       }
     });
 
-    it('is verified again after reload(), and refused where its key is gone', async () => {
+    it('a remembered token is verified again after reload(), and refused if its key is gone', async () => {
       const { app, find, verified, token } = await seen();
       await find(KeyService).reload();
       expect((await app.bearer(token, '/changes')).status).toBe(200);
@@ -275,7 +275,7 @@ describe.each<Platform>(['express', 'fastify'])(
       expect(await answerOf(app.bearer(long, '/changes'))).toEqual([401, 'token_invalid']);
     });
 
-    it('is verified again after retire(), and refused once the key’s time is over', async () => {
+    it('a remembered token is verified again after retire(), and refused once the key has expired', async () => {
       const { app, find, verified } = await seen();
       // It lives longer than the key, by the tolerance of clocks.
       const long = mint(key, claimsAt(revocation.time + 5_000));
@@ -288,7 +288,7 @@ describe.each<Platform>(['express', 'fastify'])(
       expect(await answerOf(app.bearer(long, '/changes'))).toEqual([401, 'token_invalid']);
     });
 
-    it('is judged by the demand of each route, and refused where nothing is fresh', async () => {
+    it('a remembered token is checked against each route’s policy, and refused if freshness cannot be proven', async () => {
       const { app, token } = await seen();
       revocation.asked.length = 0;
       await app.bearer(token, '/changes');
@@ -309,7 +309,7 @@ describe.each<Platform>(['express', 'fastify'])(
       }
     });
 
-    it('is shown to validate() at each request, which may change its mind', async () => {
+    it('a remembered token is passed to validate() at each request, which may decide differently', async () => {
       answer = { name: 'Alice' };
       const { app, token } = await seen({
         validate: () => answer,
@@ -322,7 +322,7 @@ describe.each<Platform>(['express', 'fastify'])(
       expect(await (await app.bearer(token, '/changes')).json()).toMatchObject({ name: 'Bob' });
     });
 
-    it('gives each request claims of its own', async () => {
+    it('a remembered token gives each request its own copy of the claims', async () => {
       const { app, token } = await seen();
       const expected = { name: 'Alice', roles: ['reader'] };
       for (let round = 0; round < 3; round++) {
@@ -342,7 +342,7 @@ describe.each<Platform>(['express', 'fastify'])(
       }
     });
 
-    it('still goes through what a subclass overrides', async () => {
+    it('a remembered token still goes through the overrides of a subclass', async () => {
       const { app, find, token } = await seen();
       calls.length = 0;
       const answered = await (await app.bearer(token, '/own')).json();
@@ -362,7 +362,7 @@ describe.each<Platform>(['express', 'fastify'])(
       expect(refusals.session_ended).toBe(before + 1);
     });
 
-    it('is judged by the guard, whatever the members of a subclass are called', async () => {
+    it('a remembered token is checked by the guard, whatever the members of a subclass are called', async () => {
       const { app, token } = await seen();
       expect(await answerOf(app.get('/busy'))).toEqual([401, 'token_missing']);
       expect((await app.bearer(token, '/busy')).status).toBe(200);
@@ -370,7 +370,7 @@ describe.each<Platform>(['express', 'fastify'])(
       expect(await answerOf(app.bearer(token, '/busy'))).toEqual([401, 'session_ended']);
     });
 
-    it('gives an override of canActivate a promise, as its first request did', async () => {
+    it('a remembered token gives an override of canActivate a promise, as the first request did', async () => {
       const { app } = await start();
       const token = mint(key, claimsAt(revocation.time));
       expect((await app.bearer(token, '/chaining')).status).toBe(200);
@@ -379,7 +379,7 @@ describe.each<Platform>(['express', 'fastify'])(
       expect((await app.bearer(token, '/chaining')).status).toBe(403);
     });
 
-    it('is let in with claims that are nested deeper than can be copied', async () => {
+    it('a remembered token is accepted if its claims are nested too deep to be copied', async () => {
       const { app, verified } = await start();
       const nested = JSON.parse(`${'['.repeat(2_900)}${']'.repeat(2_900)}`) as unknown;
       const token = mint(key, claimsAt(revocation.time, { nested }));
@@ -389,7 +389,7 @@ describe.each<Platform>(['express', 'fastify'])(
       }
     });
 
-    it('finds the same on the request as one that passport saw', async () => {
+    it('a remembered token leaves the same on the request as one that passport saw', async () => {
       const { app, verified } = await start();
       const token = mint(key, claimsAt(revocation.time));
       const first = await (await app.bearer(token, '/changes/passport')).json();
@@ -406,7 +406,7 @@ describe.each<Platform>(['express', 'fastify'])(
       expect('isAuthenticated' in {}).toBe(false);
     });
 
-    it('is verified each time where verifiedTokens is 0', async () => {
+    it('a token is verified each time with verifiedTokens: 0', async () => {
       const { app, verified } = await start({ verifiedTokens: 0 });
       const token = mint(key, claimsAt(revocation.time));
       for (let round = 1; round <= 3; round++) {
@@ -416,7 +416,7 @@ describe.each<Platform>(['express', 'fastify'])(
       }
     });
 
-    it('is not found under any other text', async () => {
+    it('a remembered token is not found under any other text', async () => {
       const { app, find, verified, token } = await seen();
       const verifier = find(TokenVerifier);
       for (let at = 0; at < token.length; at++) {
@@ -442,7 +442,7 @@ describe('the memory of verified tokens', () => {
   const key = hmacKey('one');
   const claims = claimsAt(1_700_000_000_000) as unknown as TokenClaims;
 
-  it('stays within its bounds, whatever the number and the length of the tokens', () => {
+  it('the memory stays within its limits, whatever the number and the length of the tokens', () => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const verified = new VerifiedTokens(optionsWith([key]));
     const base = 'x'.repeat(500);
@@ -460,7 +460,7 @@ describe('the memory of verified tokens', () => {
     expect(verified.byTail.size).toBeLessThan(600);
   });
 
-  it('forgets what did not come again', () => {
+  it('the memory forgets tokens that are not used again', () => {
     const verified = new VerifiedTokens(optionsWith([key], { verifiedTokens: 2 }));
     const add = (text: string): void => verified.add(new VerifiedToken(text, claims, key, null));
     add('one');
@@ -474,7 +474,7 @@ describe('the memory of verified tokens', () => {
     ]);
   });
 
-  it('warns once where fewer than half of the tokens are found again', () => {
+  it('the memory warns once if fewer than half of the tokens are found again', () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const verified = new VerifiedTokens(optionsWith([key], { verifiedTokens: 10 }));
     const add = (from: number, count: number): void => {
@@ -492,7 +492,7 @@ describe('the memory of verified tokens', () => {
     expect(warn.mock.calls[0]?.[0]).toMatch(/verifiedTokens \(now 10\)/);
   });
 
-  it('keeps no claims that are nested too deep to be copied', () => {
+  it('the memory keeps no claims that are nested too deep to be copied', () => {
     const verified = new VerifiedTokens(optionsWith([key]));
     let nested: unknown = 1;
     for (let level = 0; level < 3_000; level++) nested = [nested];

@@ -22,7 +22,7 @@ describe('what a review found, and must not come back', () => {
     await database?.drop();
   });
 
-  it('an absurd exp of trusted claims stops nobody’s feed', async () => {
+  it('an absurd exp of trusted claims stops no feed', async () => {
     const exp = Math.floor(Number.MAX_SAFE_INTEGER / 1000) - 1;
     const receipt = await instance.logout.logout({ iss: ISSUER, jti: 'x', sub: 'x', iat: 0, exp });
     expect(Number.isFinite(receipt.keptUntil?.getTime())).toBe(true);
@@ -32,20 +32,20 @@ describe('what a review found, and must not come back', () => {
     await other.close();
   });
 
-  it('an event is kept for the writer’s own token life, registered or not', async () => {
+  it('an event is kept for the token lifetime of its writer, registered or not', async () => {
     await instance.dataSource.query('UPDATE auth_head SET max_token_life = 0');
     const receipt = await instance.logout.logoutAll('alice');
     expect(receipt.keptUntil?.getTime()).toBeGreaterThanOrEqual(clock.database() + 900_000);
   });
 
-  it('a login registers first where the registration was lost', async () => {
+  it('a login registers first if the registration was lost', async () => {
     await instance.dataSource.query('UPDATE auth_head SET max_token_life = 0');
     await instance.login();
     const [row] = await instance.dataSource.query('SELECT max_token_life AS life FROM auth_head');
     expect(Number(row.life)).toBe(900_000);
   });
 
-  it('assertActive refuses what has expired for so long that its end may be forgotten', async () => {
+  it('assertActive refuses a token that expired so long ago that its revocation may be forgotten', async () => {
     const now = Math.floor(clock.database() / 1000);
     const claims = { iss: ISSUER, sub: 'alice', jti: 'x', iat: now - 600, exp: now - 60 };
     await expect(instance.revocation.assertActive(claims)).rejects.toMatchObject({
@@ -53,7 +53,7 @@ describe('what a review found, and must not come back', () => {
     });
   });
 
-  it('@Freshness(0) is met by a proof that was sent after the request came', async () => {
+  it('@Freshness(0) accepts a proof that was sent after the request arrived', async () => {
     const token = await instance.login();
     await expect(instance.tokens.verify(token, { freshness: 0 })).resolves.toMatchObject({
       sub: 'alice',
@@ -74,7 +74,7 @@ describe('what a review found, and must not come back', () => {
     expect(read.mock.calls.length).toBeLessThan(10);
   });
 
-  it('applied() ends when the application does', async () => {
+  it('applied() settles when the application closes', async () => {
     const receipt = await instance.dataSource.transaction((manager) =>
       instance.logout.logoutAll('alice', { manager }),
     );
@@ -98,7 +98,7 @@ async function loginPatiently(instance: Instance, subject: string): Promise<stri
 }
 
 describeOn(serverKinds, 'many pending events', (kind) => {
-  it('are numbered before they are followed, and no login is ended by one that came before it', async () => {
+  it('the events of a large transaction are numbered before they are followed, and end no login that came after them', async () => {
     const database = await kind.migrated();
     const clock = new TestClock();
     const instance = await startInstance(database, { clock });
@@ -119,7 +119,7 @@ describeOn(serverKinds, 'many pending events', (kind) => {
     }
   });
 
-  it('leave other logouts alone while another transaction holds rows of its own', async () => {
+  it('other logouts go on while another transaction locks rows of its own', async () => {
     const database = await kind.migrated();
     const instance = await startInstance(database, { clock: new TestClock() });
     const runner = instance.dataSource.createQueryRunner();

@@ -162,7 +162,7 @@ describe.each(['express', 'fastify'] as const)('strategies in a chain (%s)', (pl
   const user = (sub: string): unknown => expect.objectContaining({ sub });
 
   it.each(['jwt-partner', 'partner-jwt', 'chain-passing-on'])(
-    '%s accepts own tokens and those of the partner',
+    '%s accepts our own tokens and those of the partner',
     async (path) => {
       expect(await ask(path, 'own')).toEqual([200, user('alice')]);
       expect(await ask(path, 'partner')).toEqual([200, { sub: 'carol', by: 'partner' }]);
@@ -220,7 +220,7 @@ describe.each(['express', 'fastify'] as const)('strategies in a chain (%s)', (pl
     }
   });
 
-  it.each(codes)('an override with words of its own keeps them for %s (%s)', async (token) => {
+  it.each(codes)('an override with its own messages keeps them for %s (%s)', async (token) => {
     const text = token === undefined ? undefined : tokens[token];
     const headers = text === undefined ? {} : { authorization: `Bearer ${text}` };
     const response = await fetch(`${url}/own-words`, { headers });

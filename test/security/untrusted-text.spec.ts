@@ -31,7 +31,7 @@ afterEach(() => {
 });
 
 describe('text that somebody else chose', () => {
-  it('has no control, bidi or separator characters in a log line', () => {
+  it('text from clients has no control, bidi or separator characters in a log line', () => {
     const shown = logText(NEW_LINE_AND_BIDI);
     expect(shown).not.toMatch(UNSAFE);
     expect(shown).toContain(String.raw`a\u{a}b\u{d}\u{1b}[31m`);
@@ -39,7 +39,7 @@ describe('text that somebody else chose', () => {
     expect(logText('Zoë 東京 🚪')).toBe('Zoë 東京 🚪');
   });
 
-  it('is escaped where it is the type of an unsigned token', async () => {
+  it('text from clients is escaped in the type of an unsigned token', async () => {
     const lines: string[] = [];
     jest.spyOn(Logger.prototype, 'debug').mockImplementation((line) => void lines.push(line));
     const token = mint(
@@ -52,7 +52,7 @@ describe('text that somebody else chose', () => {
     expect(lines[0]).not.toMatch(UNSAFE);
   });
 
-  it('is escaped where it is the message of a database or its cause', () => {
+  it('text from clients is escaped in the message of a database error or its cause', () => {
     const error = new Error(`duplicate ${NEW_LINE_AND_BIDI}`, { cause: new Error('\u202e') });
     expect(messageOf(error)).not.toMatch(UNSAFE);
     expect(messageOf(NEW_LINE_AND_BIDI)).not.toMatch(UNSAFE);
@@ -65,7 +65,7 @@ describe('claims that JSON cannot hold exactly', () => {
     ['a name with a lone surrogate', String.raw`{"\udfff":1}`],
     ['an infinite number', '1e309'],
     ['an infinite number in a list', '[[-1e309]]'],
-  ])('are refused in a token: %s', async (_name, json) => {
+  ])('claims that JSON cannot hold exactly are refused in a token: %s', async (_name, json) => {
     const claims = JSON.stringify(claimsAt(revocation.time)).replace(/\}$/, `,"own":${json}}`);
     await expect(module.get(TokenService).verify(mint(key, claims))).rejects.toEqual(
       expect.objectContaining({ code: 'token_invalid' }),
@@ -77,11 +77,11 @@ describe('claims that JSON cannot hold exactly', () => {
     ['a name with a lone surrogate', { own: { '\udfff': 1 } }],
     ['NaN', { own: [Number.NaN] }],
     ['an infinite number', { own: { deep: Number.POSITIVE_INFINITY } }],
-  ])('are not signed: %s', (_name, claims) => {
+  ])('claims that JSON cannot hold exactly are not signed: %s', (_name, claims) => {
     expect(() => assertSignable(claims, [])).toThrow(/toWellFormed/);
   });
 
-  it('do not include dates, pairs of surrogates, or objects that hold each other', () => {
+  it('dates, surrogate pairs and objects that reference each other can be signed', () => {
     const round: Record<string, unknown> = { door: '🚪', at: new Date(0), price: 1.5 };
     round['self'] = round;
     expect(() => assertSignable({ round }, [])).not.toThrow();

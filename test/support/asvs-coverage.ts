@@ -238,14 +238,14 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '9.2.1',
     asks: 'A token is valid only within its times.',
     test: [
-      'security/jwt-rules.spec.ts: JW-07: demands finite times',
+      'security/jwt-rules.spec.ts: JW-07: requires finite times, a lifetime within the limit',
       'security/jwt-rules.spec.ts: JW-13',
     ],
   },
   {
     number: '9.2.2',
     asks: 'A token of another type is refused.',
-    test: 'security/jwt-rules.spec.ts: JW-05: demands the type at+jwt',
+    test: 'security/jwt-rules.spec.ts: JW-05: requires the type at+jwt',
   },
   {
     number: '9.2.3',
@@ -256,8 +256,8 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '9.2.4',
     asks: 'One key for several audiences: each token names its audience.',
     test: [
-      'unit/authentication/token.service.spec.ts: names issuer and audience',
-      'unit/options/resolved-auth-options.spec.ts: demands issuer, audience',
+      'unit/authentication/token.service.spec.ts: JwtService signs with the ring, sets issuer and audience',
+      'unit/options/resolved-auth-options.spec.ts: the type requires issuer, audience and one of secret and keys',
     ],
   },
   {
@@ -376,7 +376,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '16.2.5',
     asks: 'No credentials in logs; session tokens only hashed.',
-    test: 'security/nothing-leaks.spec.ts: walks the whole contract',
+    test: 'security/nothing-leaks.spec.ts: the test calls the whole contract, with valid and invalid requests',
   },
   {
     number: '16.3.1',
@@ -397,7 +397,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '16.5.1',
     asks: 'Errors reveal no internals: no stack, query, key or token.',
     test: [
-      'security/nothing-leaks.spec.ts: walks the whole contract',
+      'security/nothing-leaks.spec.ts: the test calls the whole contract, with valid and invalid requests',
       'security/jwt-rules.spec.ts: JW-12',
     ],
   },

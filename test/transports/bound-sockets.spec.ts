@@ -101,14 +101,14 @@ describe('a gateway of ws', () => {
     return seen;
   }
 
-  it('accepts a token at the address of its login, and at no other', async () => {
+  it('a ws gateway accepts a token at the address of its login, and at no other', async () => {
     const home = bearer(await tokenAt('127.0.0.1'));
     expect(await ask(home, ['guarded'], ['guarded'])).toEqual(['alice', 'alice']);
     const away = bearer(await tokenAt('203.0.113.7'));
     expect(await ask(away, ['guarded'])).toEqual(['binding_mismatch']);
   });
 
-  it('accepts the proof of the handshake for each message, and none of another path', async () => {
+  it('a ws gateway accepts the proof of the handshake for each message, and none of another path', async () => {
     const key = new DpopKey();
     const token = await tokenAt('127.0.0.1', key);
     const good = proven(key, token, '/');
@@ -161,14 +161,14 @@ describe('a gateway of socket.io', () => {
     return seen;
   }
 
-  it('accepts a token at the address of its login, and at no other', async () => {
+  it('a socket.io gateway accepts a token at the address of its login, and at no other', async () => {
     const auth = { token: await tokenAt('127.0.0.1') };
     expect(await ask({ auth }, 2)).toEqual(['alice', 'alice']);
     const away = { token: await tokenAt('203.0.113.7') };
     expect(await ask({ auth: away })).toEqual(['binding_mismatch']);
   });
 
-  it('accepts the proof of the handshake for each message, and no bound token in auth', async () => {
+  it('a socket.io gateway accepts the proof of the handshake for each message, and no bound token in auth', async () => {
     const key = new DpopKey();
     const token = await tokenAt('127.0.0.1', key);
     const extraHeaders = proven(key, token, '/socket.io/');

@@ -96,7 +96,7 @@ async function open(headers: Record<string, string>) {
 }
 
 describe('an open socket', () => {
-  it('is refused at its next message once its login was ended', async () => {
+  it('an open socket is refused at its next message once its login was ended', async () => {
     const token = await instance.login('alice');
     const { ask, close } = await open({ authorization: `Bearer ${token}` });
     expect(await ask('guarded')).toEqual(['alice']);
@@ -106,7 +106,7 @@ describe('an open socket', () => {
     close();
   });
 
-  it('shows no message whom another message found', async () => {
+  it('a message does not see the user that another message was authenticated as', async () => {
     const token = await instance.login('alice');
     const { ask, close } = await open({ authorization: `Bearer ${token}` });
     const answers = await ask('guarded', 'open', 'guarded', 'open');
@@ -115,7 +115,7 @@ describe('an open socket', () => {
     close();
   });
 
-  it('shows no client whom another client found', async () => {
+  it('a client does not see the user that another client was authenticated as', async () => {
     const sockets = await Promise.all(
       ['alice', 'bob'].map(async (name) =>
         open({ authorization: `Bearer ${await instance.login(name)}` }),
@@ -129,7 +129,7 @@ describe('an open socket', () => {
     for (const { close } of sockets) close();
   });
 
-  it('goes on with a token that replaces the one of the handshake', async () => {
+  it('an open socket goes on with a token that replaces the one of the handshake', async () => {
     const first = await instance.login('alice');
     const { ask, close } = await open({ authorization: `Bearer ${first}` });
     await instance.logout.logout(first);
@@ -141,7 +141,7 @@ describe('an open socket', () => {
 });
 
 describe('a socket that LiveSockets holds', () => {
-  it('is guarded by the token that it was renewed with', async () => {
+  it('a socket that LiveSockets holds is guarded by its renewed token', async () => {
     const first = await instance.login('alice');
     const { ask, close } = await open({ authorization: `Bearer ${first}` });
     expect(await ask(['accept', first])).toEqual(['alice']);
@@ -163,7 +163,7 @@ describe('a handshake with cookies', () => {
     [{ origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' }, 'csrf_refused'],
   ];
 
-  it('is judged by its origin, though an upgrade is a GET', async () => {
+  it('a handshake with cookies is checked by its origin, although an upgrade is a GET', async () => {
     const cookie = `__Host-access=${await instance.login('alice')}`;
     for (const [headers, answer] of cases(new URL(url).host)) {
       const { ask, close } = await open({ cookie, ...headers });
@@ -172,7 +172,7 @@ describe('a handshake with cookies', () => {
     }
   });
 
-  it('with a token in the header too is refused', async () => {
+  it('a handshake with cookies and a token in the header is refused', async () => {
     const token = await instance.login('alice');
     const headers = { cookie: `__Host-access=${token}`, authorization: `Bearer ${token}` };
     const { ask, close } = await open(headers);
@@ -191,7 +191,7 @@ describe('TokenService.verifyRequest', () => {
         (error: unknown) => (error as { code?: unknown }).code,
       );
 
-  it('takes a token from the header, the cookie, and what was sent beside', async () => {
+  it('verifyRequest reads a token from the header, the cookie, and what was sent beside', async () => {
     const token = await instance.login('alice');
     const headers = { host: 'app.test' };
     const cookie = `__Host-access=${token}`;
@@ -208,7 +208,7 @@ describe('TokenService.verifyRequest', () => {
     }
   });
 
-  it('refuses another site’s page, two tokens and garbage by a code', async () => {
+  it('verifyRequest refuses another site’s page, two tokens and garbage with a code', async () => {
     const token = await instance.login('alice');
     const other = await instance.login('bob');
     const authorization = `Bearer ${token}`;
@@ -238,7 +238,7 @@ describe('TokenService.verifyRequest', () => {
     }
   });
 
-  it('says what it needs where there are no headers', async () => {
+  it('verifyRequest says what it needs if there are no headers', async () => {
     const verifyRequest = (given: unknown): Promise<unknown> =>
       instance.app.get(TokenService).verifyRequest(given as HandshakeRequest);
     await expect(verifyRequest({})).rejects.toThrow('without headers');

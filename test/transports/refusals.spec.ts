@@ -132,19 +132,19 @@ afterAll(async () => {
 });
 
 describe('a hybrid application without inheritAppConfig', () => {
-  it('is not guarded by a global guard, as Nest has it', async () => {
+  it('a hybrid application without inheritAppConfig is not guarded by a global guard, as usual in Nest', async () => {
     expect(await client.ask('guarded', { authorization: await instance.login('alice') })).toEqual({
       who: 'alice',
     });
   });
 
-  it('passes on what a service refuses by AuthExceptionFilter (cases/15)', async () => {
+  it('a hybrid application forwards refusals of a service with AuthExceptionFilter (cases/15)', async () => {
     expect(await client.ask('strict', { authorization: 'x' })).toMatchObject({
       refusal: { code: 'token_malformed', status: 401 },
     });
   });
 
-  it('guards behind somebody else’s authentication too', async () => {
+  it('a hybrid application is guarded behind another authentication too', async () => {
     const token = await instance.login('alice');
     const claims = JSON.parse(String(Buffer.from(token.split('.')[1] ?? '', 'base64url')));
     const theirs = await messageClient(tcp as ClientOptions, '', () => ({ claims }))();
@@ -162,24 +162,27 @@ describe('streams of gRPC', () => {
       stream.on('error', (error: ServiceError) => resolve(grpcRefusal(error).code));
     });
 
-  it.each(['answers', 'questions', 'call'] as const)('%s: are guarded', async (method) => {
-    const service = grpcService(grpcUrl, 'Streams');
-    const ask = (authorization?: string): Promise<unknown> => {
-      const metadata = grpcMetadata({ authorization });
-      if (method === 'answers') return answerOf(service[method]!({}, metadata));
-      const stream = service[method]!(metadata) as ClientDuplexStream<object, unknown>;
-      const answer = answerOf(stream);
-      stream.end({});
-      return answer;
-    };
-    const token = await instance.login('alice');
-    const seen = method === 'call' ? 'called' : 'alice';
-    expect(await ask(`Bearer ${token}`)).toBe(seen);
-    expect(await ask()).toBe('token_missing');
-    await instance.logout.logout(token);
-    expect(await ask(`Bearer ${token}`)).toBe('session_ended');
-    service.close();
-  });
+  it.each(['answers', 'questions', 'call'] as const)(
+    '%s: gRPC streams are guarded',
+    async (method) => {
+      const service = grpcService(grpcUrl, 'Streams');
+      const ask = (authorization?: string): Promise<unknown> => {
+        const metadata = grpcMetadata({ authorization });
+        if (method === 'answers') return answerOf(service[method]!({}, metadata));
+        const stream = service[method]!(metadata) as ClientDuplexStream<object, unknown>;
+        const answer = answerOf(stream);
+        stream.end({});
+        return answer;
+      };
+      const token = await instance.login('alice');
+      const seen = method === 'call' ? 'called' : 'alice';
+      expect(await ask(`Bearer ${token}`)).toBe(seen);
+      expect(await ask()).toBe('token_missing');
+      await instance.logout.logout(token);
+      expect(await ask(`Bearer ${token}`)).toBe('session_ended');
+      service.close();
+    },
+  );
 });
 
 describe('a context in which no token can be is a mistake of the wiring', () => {
@@ -189,16 +192,16 @@ describe('a context in which no token can be is a mistake of the wiring', () => 
     return () => requestOf(context as ExecutionContext).headers;
   };
 
-  it('a socket of ws of which no handshake is known', () => {
+  it('a ws socket without a known handshake is a wiring error', () => {
     expect(readIn('ws', {}, 'data', 'pattern')).toThrow('rememberHandshake(client, request)');
   });
 
-  it('a message without a context and without an object', () => {
+  it('a message without a context and without an object is a wiring error', () => {
     expect(readIn('rpc', 'data')).toThrow('handler(data, context)');
     expect(readIn('rpc', { authorization: 'Bearer x' })()).toEqual({ authorization: 'Bearer x' });
   });
 
-  it('another kind of context', () => {
+  it('another kind of context is a wiring error', () => {
     expect(readIn('necord', {})).toThrow('TokenService.verify(token)');
   });
 });

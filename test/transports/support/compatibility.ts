@@ -107,7 +107,7 @@ export const SHOWN: Readonly<Record<string, readonly Evidence[]>> = {
   'tokens in cookies, with their Origin check': [
     { test: 'e2e/http-csrf.spec.ts: acts that another site’s page asks for', rows: HTTP },
     {
-      test: 'transports/open-sockets.spec.ts: is judged by its origin, though an upgrade is a GET',
+      test: 'transports/open-sockets.spec.ts: a handshake with cookies is checked by its origin',
       rows: ['gateway, ws'],
     },
   ],

@@ -109,7 +109,7 @@ export function describeMatrix(
         refusal: expect.objectContaining({ code, status: status(http) }),
       });
 
-      it('lets a good token in, and knows its user', async () => {
+      it('accepts a valid token, and knows its user', async () => {
         for (const handler of ['guarded', 'optional', 'strict', 'last', 'twice'] as const) {
           expect([handler, await ask(handler, bearer(good))]).toEqual([handler, { who: 'alice' }]);
         }
@@ -151,7 +151,7 @@ export function describeMatrix(
         expect(await ask('last', bearer(ended))).toEqual({ who: 'alice' });
       });
 
-      it('refuses a login that is too old, and says how old it may be', async () => {
+      it('refuses a login that is too old, and says how recent it must be', async () => {
         expect(await ask('recent', bearer(good))).toEqual({ who: 'alice' });
         expect(await ask('recent', bearer(ended))).toEqual(refused(401, 'session_ended'));
         expect(await ask('guarded', bearer(old))).toEqual({ who: 'alice' });
@@ -170,7 +170,7 @@ export function describeMatrix(
         expect(await ask('recent', bearer(silent))).toEqual(refused(401, 'login_too_old'));
       });
 
-      it('refuses two tokens, and what is none', async () => {
+      it('refuses two tokens, and a text that is not a token', async () => {
         if ('second' in ROWS[line.name]) {
           const two = { ...bearer(good), second: await instance.login('bob') };
           expect(await ask('guarded', two)).toEqual(refused(400, 'invalid_request'));

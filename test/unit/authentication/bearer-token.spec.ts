@@ -14,13 +14,13 @@ const codeOf = (read: () => unknown): unknown => {
 };
 
 describe('bearerToken', () => {
-  it('takes the token whatever the case of the scheme', () => {
+  it('bearerToken accepts the token whatever the case of the scheme', () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER', 'bEaReR']) {
       expect(of(`${scheme} a.b.c`)).toBe('a.b.c');
     }
   });
 
-  it('finds none where there is no header or another scheme', () => {
+  it('bearerToken finds none if there is no header or another scheme', () => {
     for (const value of [
       undefined,
       '',
@@ -36,13 +36,13 @@ describe('bearerToken', () => {
     }
   });
 
-  it('refuses an empty, over-long or badly separated one', () => {
+  it('bearerToken refuses an empty, over-long or badly separated token', () => {
     for (const rest of ['', ' ', '  a', '\ta', ' \ta', ` ${'a'.repeat(8193)}`]) {
       expect(codeOf(() => of(`Bearer${rest}`))).toBe('token_malformed');
     }
   });
 
-  it('refuses two headers, on Express and on Fastify', () => {
+  it('bearerToken refuses two headers, on Express and on Fastify', () => {
     const rawHeaders = ['Host', 'x', 'Authorization', 'Bearer a', 'AUTHORIZATION', 'Bearer b'];
     for (const more of [{ rawHeaders }, { raw: { rawHeaders } }]) {
       expect(codeOf(() => of('Bearer a', more))).toBe('invalid_request');
@@ -51,7 +51,7 @@ describe('bearerToken', () => {
     expect(of('Bearer a', { rawHeaders: rawHeaders.slice(0, 4) })).toBe('a');
   });
 
-  it('refuses a token in the address, and looks at the query only if there is one', () => {
+  it('bearerToken refuses a token in the URL, and looks at the query only if there is one', () => {
     expect(codeOf(() => of('Bearer a', { url: '/?x', query: { access_token: '' } }))).toBe(
       'invalid_request',
     );
@@ -65,7 +65,7 @@ describe('bearerToken', () => {
     expect(of('Bearer a', { url: '/?q=access_token', query: { q: 'access_token' } })).toBe('a');
   });
 
-  it('is linear: doubling 16 KB of garbage does not quadruple the work', () => {
+  it('bearerToken is linear: doubling 16 KB of garbage does not quadruple the work', () => {
     // Not timed: the value is a header of a megabyte, which the usual expression needs minutes for.
     const garbage = 'x'.repeat(1_000_000);
     expect(of(garbage)).toBeUndefined();

@@ -101,7 +101,7 @@ describe('decorators that contradict each other', () => {
     [MarkedByAnotherLibrary, 'MarkedByAnotherLibrary.handle', '@RecentLogin()'],
     [OnClass, 'OnClass', '@RecentLogin()'],
     [OfBaseClass, 'OfBaseClass', '@RecentLogin()'],
-  ])('stop the boot: %p', async (controller, place, other) => {
+  ])('contradicting decorators stop the boot: %p', async (controller, place, other) => {
     const error = await errorOf(start([controller]));
     expect(error).toBeInstanceOf(AuthWiringError);
     const { message } = error as AuthWiringError;
@@ -110,13 +110,13 @@ describe('decorators that contradict each other', () => {
     expect(message).toContain('Or remove @Public()');
   });
 
-  it('stop the boot where no controller is', async () => {
+  it('contradicting decorators stop the boot also outside controllers', async () => {
     const error = await errorOf(start([], [Consumer]));
     expect(error).toBeInstanceOf(AuthWiringError);
     expect((error as AuthWiringError).message).toContain('Consumer.handle is public');
   });
 
-  it('are none where the handler says what its class does not', async () => {
+  it('decorators do not contradict each other if the handler overrides its class', async () => {
     const app = await start([Good, OpenClass]);
     try {
       expect(await answerOf(app.get('/good/open'))).toEqual([200, undefined]);

@@ -17,7 +17,9 @@ describe('parseSegment', () => {
     '{"a":"\\\\","b":"\\""}',
     ' { "a" : [ ] , "b" : 1 } ',
     '{"a":[1,"a","a"],"b":"a"}',
-  ])('takes %s', (text) => expect(parseSegment(segment(text))).toEqual(JSON.parse(text)));
+  ])('parseSegment accepts %s', (text) =>
+    expect(parseSegment(segment(text))).toEqual(JSON.parse(text)),
+  );
 
   it.each([
     '',
@@ -32,22 +34,22 @@ describe('parseSegment', () => {
     '\ufeff{}',
     '{"":1,"":2}',
     '{"a\\"b":1,"a\\u0022b":2}',
-  ])('refuses %s', (text) => expect(() => parseSegment(segment(text))).toThrow(/./));
+  ])('parseSegment refuses %s', (text) => expect(() => parseSegment(segment(text))).toThrow(/./));
 
-  it('refuses bytes that are no UTF-8, padding and unused bits', () => {
+  it('parseSegment refuses bytes that are not UTF-8, padding and unused bits', () => {
     expect(() => parseSegment(Buffer.from([0x22, 0xff, 0x22]).toString('base64url'))).toThrow(/./);
     expect(() => parseSegment(Buffer.from('{}').toString('base64'))).toThrow(/./);
     expect(() => parseSegment('e31')).toThrow(/./);
   });
 
-  it('goes as deep as the sender likes', () => {
+  it('parseSegment accepts any depth of nesting', () => {
     const text = `${'[{"a":'.repeat(3000)}1${'}]'.repeat(3000)}`;
     expect(() => parseSegment(segment(text))).not.toThrow();
   });
 });
 
 describe('assertStrictSegment', () => {
-  it('takes what JSON.stringify wrote and what another serialiser wrote', () => {
+  it('assertStrictSegment accepts the output of JSON.stringify and of other serialisers', () => {
     for (const text of [
       '{"a":1,"b":"é"}',
       '{ "a": 1 }',
@@ -59,7 +61,7 @@ describe('assertStrictSegment', () => {
     }
   });
 
-  it('refuses what is lost in parsing', () => {
+  it('assertStrictSegment refuses what parsing loses', () => {
     for (const text of ['{"a":1,"a":1}', '{"__proto__":{}}', '{"a":{"__proto__":1}}']) {
       expect(() => assertStrictSegment(JSON.parse(text), segment(text))).toThrow(/./);
     }
@@ -69,7 +71,7 @@ describe('assertStrictSegment', () => {
 describe('the count in assertStrictSegment', () => {
   const value = { sub: 'x', n: 0, list: [1, 'a', [], {}, null, true, false], exp: 1_700_000_001 };
 
-  it('never takes a longer text for the shortest', () => {
+  it('the count never takes a longer text for the shortest', () => {
     const json = JSON.stringify(value);
     for (const lost of ['"sub":"y",', '"n":0,', '"":0,', '"exp":1,', '"list":[],']) {
       const text = `{${lost}${json.slice(1)}`;
@@ -78,7 +80,7 @@ describe('the count in assertStrictSegment', () => {
     }
   });
 
-  it('is not deceived by numbers that are spelt shorter than they are printed', () => {
+  it('the count is right for numbers that are spelt shorter than they are printed', () => {
     // The first is exactly as long as {"a":1000000000}.
     for (const text of [
       '{"a":1,"a":1e9}',
@@ -93,7 +95,7 @@ describe('the count in assertStrictSegment', () => {
     }
   });
 
-  it('is not deceived by bytes that are no UTF-8, in a value or in a name', () => {
+  it('the count is right for bytes that are not UTF-8, in a value or in a name', () => {
     for (const text of ['{"a":"#"}', '{"#":1}', '{"a":["#"]}', '{"a":{"#":{}}}']) {
       const bytes = Buffer.from(text);
       bytes[bytes.indexOf('#')] = 0xff;
@@ -104,7 +106,7 @@ describe('the count in assertStrictSegment', () => {
 });
 
 describe('hasCanonicalEnd', () => {
-  it('agrees with encoding again, for every ending', () => {
+  it('hasCanonicalEnd agrees with a new encoding, for every ending', () => {
     const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     for (const start of ['', 'A', 'AA', 'AAA']) {
       for (const digit of digits) {

@@ -94,25 +94,25 @@ describe.each<Platform>(['express', 'fastify'])('JwtAuthGuard as APP_GUARD on %s
     revocation.asked.length = 0;
   });
 
-  it('guards every route', async () => {
+  it('JwtAuthGuard as APP_GUARD guards every route', async () => {
     expect(await answerOf(app.get('/routes'))).toEqual([401, 'token_missing']);
     expect((await app.bearer(token, '/routes')).status).toBe(200);
   });
 
-  it('@Public() does not read the token, also by the application’s own metadata key', async () => {
+  it('@Public() does not read the token, also with the application’s own metadata key', async () => {
     expect(await (await app.bearer('rubbish', '/open')).json()).toEqual({ token: null });
     expect((await app.get('/open?access_token=x')).status).toBe(200);
     expect((await app.get('/routes/theirs')).status).toBe(200);
   });
 
-  it('what stands on the handler wins over its class', async () => {
+  it('decorators of the handler win over those of its class', async () => {
     expect(await answerOf(app.get('/open/closed'))).toEqual([401, 'token_missing']);
     await app.bearer(token, '/routes');
     await app.bearer(token, '/routes/strict');
     expect(revocation.asked.map(({ options }) => options?.freshness)).toEqual([2, 'strict']);
   });
 
-  it('@OptionalAuth() takes no token, and no bad one', async () => {
+  it('@OptionalAuth() accepts requests without a token, and refuses invalid tokens', async () => {
     expect(await (await app.get('/open/optional')).json()).toEqual({ name: null });
     expect(await (await app.get('/open/optional', 'Basic eDp5')).json()).toEqual({ name: null });
     expect(await (await app.bearer(token, '/open/optional')).json()).toEqual({ name: 'Alice' });
@@ -122,7 +122,7 @@ describe.each<Platform>(['express', 'fastify'])('JwtAuthGuard as APP_GUARD on %s
     expect((await app.get('/open/optional?access_token=x')).status).toBe(400);
   });
 
-  it('validate shapes the user; the claims stay where they were', async () => {
+  it('validate returns the user, and the claims stay unchanged', async () => {
     const body = await (await app.bearer(token)).json();
     expect(body).toEqual({ user: { name: 'Alice' }, token: claimsAt(time) });
     for (const nobody of [null, undefined, false]) {
@@ -131,11 +131,11 @@ describe.each<Platform>(['express', 'fastify'])('JwtAuthGuard as APP_GUARD on %s
     }
   });
 
-  it('may be asked twice in one request', async () => {
+  it('the guard may run twice in one request', async () => {
     expect(await (await app.bearer(token, '/routes/twice')).json()).toEqual({ name: 'Alice' });
   });
 
-  it('waits for a decision that takes time', async () => {
+  it('the guard waits for a slow decision', async () => {
     revocation.isLate = true;
     expect((await app.bearer(token)).status).toBe(200);
     revocation.revokedIds.add('token-1');
@@ -143,7 +143,7 @@ describe.each<Platform>(['express', 'fastify'])('JwtAuthGuard as APP_GUARD on %s
     revocation.revokedIds.clear();
   });
 
-  it('not fresh is a 503 with Retry-After', async () => {
+  it('an unproven freshness is a 503 with Retry-After', async () => {
     const before = revocation.verdict;
     revocation.verdict = { state: 'unknown', retryAfter: 3 };
     const answer = await app.bearer(token);
@@ -155,7 +155,7 @@ describe.each<Platform>(['express', 'fastify'])('JwtAuthGuard as APP_GUARD on %s
 });
 
 describe('the decorators', () => {
-  it('@Freshness() takes nothing that cannot be compared', () => {
+  it('@Freshness() refuses values that cannot be compared', () => {
     for (const value of [Number.NaN, -1, Number.POSITIVE_INFINITY, '5', undefined]) {
       expect(() => Freshness(value as never)(class {})).toThrow(/neither "strict" nor a number/);
     }

@@ -32,7 +32,7 @@ describe('KeyRing', () => {
     service = new KeyService(ring);
   });
 
-  it('signs with the first key that can, and is not revoked', () => {
+  it('a key ring signs with the first key that can sign and is not revoked', () => {
     expect(ring.signingKey()).toBe(one);
     revocation.revokedKeys.add('one');
     expect(ring.signingKey()).toBe(two);
@@ -40,14 +40,14 @@ describe('KeyRing', () => {
     expect(() => ring.signingKey()).toThrow(expect.objectContaining({ code: 'no_signing_key' }));
   });
 
-  it('may hold keys that only verify', async () => {
+  it('a key ring may hold only keys that verify', async () => {
     keys = [{ ...one, sign: null }];
     await service.reload();
     expect(() => ring.signingKey()).toThrow(expect.objectContaining({ status: 503 }));
     expect(ring.find('one')?.key.verify).toBe(one.verify);
   });
 
-  it('finds keys by the exact kid, and by the header that this library writes', () => {
+  it('a key ring finds keys by the exact kid, and by the header that this library writes', () => {
     expect(ring.find('one')?.key).toBe(one);
     for (const kid of ['ONE', 'one ', '__proto__', 'constructor', '']) {
       expect(ring.find(kid)).toBeUndefined();

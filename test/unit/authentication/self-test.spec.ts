@@ -22,7 +22,7 @@ const boot = async (options: ResolvedAuthOptions): Promise<void> => {
 };
 
 describe('JW-14: the self-test at boot', () => {
-  it('passes with keys of every algorithm, and asks the application nothing', async () => {
+  it('the self-test passes with keys of every algorithm, and calls nothing of the application', async () => {
     const validate = jest.fn();
     for (const key of [
       hmacKey('k', 'HS256'),
@@ -37,11 +37,11 @@ describe('JW-14: the self-test at boot', () => {
     expect(validate).not.toHaveBeenCalled();
   });
 
-  it('is left out where no key signs', async () => {
+  it('the self-test is skipped if no key signs', async () => {
     await boot(optionsWith([{ ...other, sign: null }]));
   });
 
-  it('stops the boot when the halves of a key pair do not belong together', async () => {
+  it('the self-test stops the boot if the halves of a key pair do not belong together', async () => {
     const rsa = asymmetricKey('k', 'RS256');
     const stranger = asymmetricKey('k', 'ES384');
     await expect(boot(optionsWith([{ ...rsa, verify: stranger.verify }]))).rejects.toThrow(

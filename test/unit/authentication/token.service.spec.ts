@@ -36,18 +36,18 @@ beforeEach(() => {
 const refusal = (code: string): Promise<unknown> => expect.objectContaining({ code }) as never;
 
 describe('TokenService', () => {
-  it('gives the claims of a good token of each key', async () => {
+  it('TokenService returns the claims of a valid token of each key', async () => {
     for (const key of [hs, es]) {
       expect(await tokens.verify(mint(key, claimsAt(time)))).toEqual(claimsAt(time));
     }
   });
 
-  it('asks for the freshness that it is asked for', async () => {
+  it('TokenService asks for the freshness of the call', async () => {
     await tokens.verify(mint(hs, claimsAt(time)), { freshness: 1 });
     expect(revocation.asked.at(-1)?.options).toEqual({ freshness: 1, kid: 'hs' });
   });
 
-  it('refuses by the same rules as the guard', async () => {
+  it('TokenService refuses by the same rules as the guard', async () => {
     const cases: [string, unknown][] = [
       ['token_missing', undefined],
       ['token_missing', null],
@@ -67,7 +67,7 @@ describe('TokenService', () => {
     }
   });
 
-  it('refuses a revoked token, also when the answer takes time', async () => {
+  it('TokenService refuses a revoked token, also when the answer takes time', async () => {
     revocation.revokedIds.add('session-1');
     const token = mint(hs, claimsAt(time));
     await expect(tokens.verify(token)).rejects.toEqual(refusal('session_ended'));
@@ -76,7 +76,7 @@ describe('TokenService', () => {
     revocation.isLate = false;
   });
 
-  it('with allowExpired takes expired and revoked ones, but none of a revoked key', async () => {
+  it('TokenService with allowExpired accepts expired and revoked tokens, but none of a revoked key', async () => {
     const token = mint(hs, claimsAt(time));
     revocation.time = time + 86_400_000;
     revocation.revokedIds.add('session-1');
@@ -89,7 +89,7 @@ describe('TokenService', () => {
 });
 
 describe('the exported JwtService', () => {
-  it('signs with the ring, names issuer and audience, and makes no access tokens', async () => {
+  it('JwtService signs with the ring, sets issuer and audience, and signs no access tokens', async () => {
     const jwt = module.get(JwtService);
     const token = jwt.sign({ sub: 'alice', purpose: 'password-reset' });
     expect(jwt.decode(token, { complete: true }).header).toEqual({
@@ -101,7 +101,7 @@ describe('the exported JwtService', () => {
     await expect(tokens.verify(token)).rejects.toEqual(refusal('token_invalid'));
   });
 
-  it('follows the ring when a key is revoked', () => {
+  it('JwtService follows the ring when a key is revoked', () => {
     revocation.revokedKeys.add('hs');
     const jwt = module.get(JwtService);
     const token = jwt.sign({ sub: 'alice' });
@@ -110,7 +110,7 @@ describe('the exported JwtService', () => {
     expect(() => jwt.sign({})).toThrow(expect.objectContaining({ code: 'no_signing_key' }));
   });
 
-  it('binds each key to its algorithm here too', () => {
+  it('JwtService uses each key with its own algorithm only', () => {
     const jwt = module.get(JwtService);
     const token = mint({ ...hs, alg: 'HS512' }, {}, { alg: 'HS512', typ: 'JWT', kid: 'hs' });
     expect(() => jwt.verify(token)).toThrow(expect.objectContaining({ code: 'token_invalid' }));

@@ -86,7 +86,7 @@ describe('what a route demands', () => {
 
 describe('@WhenStale()', () => {
   it.each([undefined, null, true, 'OPEN', '10m', 60, {}, [], { staleFor: '600' }, { staleFor: 0 }])(
-    'takes nothing that is no policy: %p',
+    '@WhenStale() refuses a value that is no policy: %p',
     (value) => {
       expect(() => WhenStale(value as never)(class {})).toThrow(AuthWiringError);
     },
@@ -130,13 +130,13 @@ describe.each<Platform>(['express', 'fastify'])('the strategy on %s', (platform)
     revocation.asked.length = 0;
   });
 
-  it('hears the policy of the handler, else that of its class, else none', async () => {
+  it('the strategy reads the policy of the handler, else that of its class, else none', async () => {
     for (const path of ['/routes', '/routes/open', '/me']) await app.bearer(token, path);
     const heard = revocation.asked.map(({ options }) => options?.whenStale);
     expect(heard).toEqual([{ staleFor: 60 }, 'open', undefined]);
   });
 
-  it('reads the token of a handler that names a policy, though its class is public', async () => {
+  it('the strategy reads the token of a handler with a policy, although its class is public', async () => {
     expect((await app.get('/public')).status).toBe(401);
     expect((await app.bearer(token, '/public')).status).toBe(200);
   });

@@ -12,7 +12,7 @@ const points: Plot[] = [3, 4, 5].map((exponent) => {
 });
 
 describe('the charts of the benches', () => {
-  it('are one file each, and none of what was not measured', () => {
+  it('each measured chart is one file, and no other chart is written', () => {
     expect(chartsOf([]).map(({ file }) => file)).toEqual([]);
     expect(chartsOf([...bars, ...points]).map(({ file }) => file)).toEqual([
       'benchmarks.svg',
@@ -20,7 +20,7 @@ describe('the charts of the benches', () => {
     ]);
   });
 
-  it('draw bars in proportion, and none where nothing was measured', () => {
+  it('a chart draws bars in proportion, and none for missing figures', () => {
     const [{ svg } = { svg: '' }] = chartsOf(bars);
     const widths = [...svg.matchAll(/<rect class="s\d" x="330" y="[\d.]+" width="([\d.]+)"/g)];
     expect(widths.map(([, width]) => Number(width))).toEqual([470, 235, 117.5]);
@@ -28,7 +28,7 @@ describe('the charts of the benches', () => {
     expect(svg).not.toContain('NaN');
   });
 
-  it('draw each decade at the same distance', () => {
+  it('a chart draws each decade at the same distance', () => {
     const [{ svg } = { svg: '' }] = chartsOf(points);
     const [, path = ''] = /d="M([^"]+)"/.exec(svg) ?? [];
     const xs = path.split(' L').map((point) => Number(point.split(' ')[0]));
@@ -36,7 +36,7 @@ describe('the charts of the benches', () => {
     expect(svg).not.toContain('NaN');
   });
 
-  it('have colours for both schemes', () => {
+  it('a chart has colours for both colour schemes', () => {
     for (const { svg } of chartsOf([...bars, ...points])) {
       expect(svg).toContain('@media (prefers-color-scheme: dark)');
     }

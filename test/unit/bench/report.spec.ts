@@ -20,7 +20,7 @@ const result = (part: string, value: number, machine = 'Node 20.1.0, here, today
 const results = (...parts: Result[]): Results => ({ versions: 'pg 8', parts });
 
 describe('the page of the benches', () => {
-  it('says of each target whether it is met, and why it is missed', () => {
+  it('the page says of each target whether it is met, and why it is missed', () => {
     const reasons = [{ figure: 'tokens seen', node: '20', because: 'The copy takes 2 µs.' }];
     expect(reasonOf('fastify: tokens seen, 1e6', '20', reasons)).toBe('The copy takes 2 µs.');
     expect(reasonOf('fastify: tokens seen, 1e6', '22', reasons)).toBeUndefined();
@@ -30,7 +30,7 @@ describe('the page of the benches', () => {
     expect(page).toContain('| 1.5x |  | >= 1.4 | met |');
   });
 
-  it('lists missed targets without a reason, and reasons that no target needs', () => {
+  it('the page lists missed targets without a reason, and reasons that no target needs', () => {
     const missed = results(result('guard', 1.2));
     const reason = { figure: 'tokens seen', because: 'The copy takes 2 µs.' };
     expect(openReasons(missed, [])).toEqual(['no reason for: fastify: tokens seen, 1e6 (Node 20)']);
@@ -40,7 +40,7 @@ describe('the page of the benches', () => {
     ]);
   });
 
-  it('names machine and day of a table where they differ from those of most tables', () => {
+  it('the page names machine and day of a table if they differ from those of most tables', () => {
     const elsewhere = 'Node 20.1.0, elsewhere, tomorrow.';
     const page = pageOf(
       results(result('guard', 1.5), result('rates', 1.5), result('load', 1.5, elsewhere)),
@@ -49,7 +49,7 @@ describe('the page of the benches', () => {
     expect(page.split('Node 20.1.0, here, today.')).toHaveLength(2);
   });
 
-  it('shows the chart that is in the package by its name, and the others by their address', () => {
+  it('the page shows the packaged chart by its name, and the others by their address', () => {
     const plots = [
       { chart: 'requests', row: 'none', series: 'Fastify', value: 1 },
       { chart: 'rates', row: 'login', series: 'SQLite', value: 900 },
@@ -63,7 +63,7 @@ describe('the page of the benches', () => {
     );
   });
 
-  it('keeps the former figures of what was not measured, in the order of the page', () => {
+  it('the page keeps the earlier figures of what was not measured, in the order of the page', () => {
     const former = results(
       result('guard', 1),
       result('load', 2),
@@ -81,12 +81,12 @@ describe('the page of the benches', () => {
     ]);
   });
 
-  it('leaves the README as it is where a row of its table was not measured', () => {
+  it('the README stays as it is if a row of its table was not measured', () => {
     const readme = 'a <!-- bench -->\nold\n<!-- /bench --> b';
     expect(readmeOf(readme, results(result('guard', 1.5)))).toBe(readme);
   });
 
-  it('puts four rows of Fastify and Express between the marks of the README', () => {
+  it('four rows of Fastify and Express are between the markers of the README', () => {
     const names = [
       'tokens seen, 1e6 live',
       'tokens never seen, throughput',
@@ -119,7 +119,7 @@ describe('the page of the benches', () => {
 });
 
 describe('a figure with a target', () => {
-  it('is met at its limit and missed beyond it', () => {
+  it('a figure is met at its limit and missed beyond it', () => {
     expect(atMost('a', 37, 'B', 37)).toMatchObject({ met: true, target: '<= 37' });
     expect(atMost('a', 37.1, 'B', 37).met).toBe(false);
     expect(atLeast('a', 0.97, 'x', 0.97)).toMatchObject({ met: true, target: '>= 0.97' });

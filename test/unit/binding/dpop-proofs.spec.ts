@@ -55,19 +55,19 @@ describe('the examples of RFC 9449', () => {
     protocol: 'https',
   };
 
-  it('section 4.2: the proof of a token request is good at its time', async () => {
+  it('section 4.2: the proof of a token request is valid at its time', async () => {
     clock = new TestClock(1_562_262_616_000);
     proofs = await proofsWith();
     expect(await outcomeOf(toLogin)).toBe(thumbprint);
   });
 
-  it('section 7.1: the proof of a request with an access token is good at its time', async () => {
+  it('section 7.1: the proof of a request with an access token is valid at its time', async () => {
     clock = new TestClock(1_562_262_618_000);
     proofs = await proofsWith();
     expect(await outcomeOf(request(access), token, thumbprint)).toBe(thumbprint);
   });
 
-  it('both are refused eleven seconds later', async () => {
+  it('both proofs are refused eleven seconds later', async () => {
     clock = new TestClock(1_562_262_629_001);
     proofs = await proofsWith();
     const codes = [await outcomeOf(toLogin), await outcomeOf(request(access), token, thumbprint)];
@@ -94,7 +94,7 @@ describe('TB-02: a proof', () => {
     ],
     ['that is ten seconds old', () => request(good({ iat: clock.wall() / 1000 - 10 }))],
     ['that is ten seconds ahead', () => request(good({ iat: clock.wall() / 1000 + 10 }))],
-  ])('%s is accepted', async (_, of) => {
+  ])('a proof %s is accepted', async (_, of) => {
     expect(await outcomeOf(of(), TOKEN, key.jkt)).toBe(key.jkt);
   });
 
@@ -149,7 +149,7 @@ describe('TB-02: a proof', () => {
       'to a target without a slash',
       () => request(good({ htu: `https://${HOST}.evil.org/me` }), { url: '.evil.org/me' }),
     ],
-  ])('%s is refused', async (_, of) => {
+  ])('a proof %s is refused', async (_, of) => {
     expect(await outcomeOf(of(), TOKEN, key.jkt)).toBe(invalid);
   });
 
@@ -177,11 +177,11 @@ describe('TB-02: a proof', () => {
     ].join('.');
   }
 
-  it('of another key than the token is bound to is refused', async () => {
+  it('a proof of another key than the token is bound to is refused', async () => {
     expect(await outcomeOf(request(good()), TOKEN, new DpopKey().jkt)).toBe('401 binding_mismatch');
   });
 
-  it('is used once: the second time it is refused, for as long as it would be good', async () => {
+  it('a proof is refused the second time, for as long as it is valid', async () => {
     const iat = Math.floor(clock.wall() / 1000) + 9;
     const of = request(good({ iat }));
     expect(await outcomeOf(of, TOKEN, key.jkt)).toBe(key.jkt);
@@ -191,7 +191,7 @@ describe('TB-02: a proof', () => {
     }
   });
 
-  it('is no replay of a proof of another key with the same id', async () => {
+  it('a proof is no replay of a proof of another key with the same id', async () => {
     const other = new DpopKey();
     const id = { jti: 'the same' };
     const theirs = other.proof('GET', URL, { token: TOKEN, now: clock.wall(), claims: id });
@@ -199,13 +199,13 @@ describe('TB-02: a proof', () => {
     expect(await outcomeOf(request(good(id)), TOKEN, key.jkt)).toBe(key.jkt);
   });
 
-  it('that was refused for its URL can be sent to the right one', async () => {
+  it('a proof that was refused for its URL can be sent to the right one', async () => {
     const proof = good();
     expect(await outcomeOf(request(proof, { url: '/other' }), TOKEN, key.jkt)).toBe(invalid);
     expect(await outcomeOf(request(proof), TOKEN, key.jkt)).toBe(key.jkt);
   });
 
-  it('must be for one of the origins that the option names, whatever host the request has', async () => {
+  it('a proof must be for one of the origins in the options, whatever host the request has', async () => {
     proofs = await proofsWith({ origins: ['https://api.example.com'] });
     const at = (origin: string, path = '/protectedresource'): Promise<string> =>
       outcomeOf(request(good({ htu: origin + path })), TOKEN, key.jkt);

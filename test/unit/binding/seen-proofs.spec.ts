@@ -5,7 +5,7 @@ import { binding, type ResolvedBinding } from '../../../lib/options/binding-opti
 import { DpopKey } from '../../support/dpop-key.js';
 import { SeenProofs } from '../../../lib/binding/dpop-proofs.js';
 
-it('a proof is remembered for its whole life, and forgotten soon after', () => {
+it('a proof is remembered for its whole lifetime, and forgotten soon after', () => {
   const clock = new TestClock();
   const seen = new SeenProofs(clock, 20_000, 10);
   const add = (id: string): string => seen.add(id, clock.wall());
@@ -19,7 +19,7 @@ it('a proof is remembered for its whole life, and forgotten soon after', () => {
   expect(asked).toEqual(['new', 'seen', 'seen', 'seen', 'new']);
 });
 
-it('none is forgotten to make room: a further one is refused until some have had their time', () => {
+it('no proof is forgotten to make room: further proofs are refused until some have expired', () => {
   const clock = new TestClock();
   const seen = new SeenProofs(clock, 20_000, 2);
   const add = (id: string): string => seen.add(id, clock.wall());
@@ -28,7 +28,7 @@ it('none is forgotten to make room: a further one is refused until some have had
   expect(add('c')).toBe('new');
 });
 
-it('a proof that was forgotten is not new again once the wall clock was set back', () => {
+it('a proof that was forgotten is not accepted again after the wall clock was set back', () => {
   const clock = new TestClock();
   const seen = new SeenProofs(clock, 20_000, 10);
   const at = clock.wall();
@@ -39,7 +39,7 @@ it('a proof that was forgotten is not new again once the wall clock was set back
   expect([seen.add('a', at), seen.add('c', at + 1)]).toEqual(['seen', 'new']);
 });
 
-it('a process that pauses while it verifies a proof does not forget meanwhile that it was used', async () => {
+it('a process that pauses while it verifies a proof still knows afterwards that it was used', async () => {
   const clock = new TestClock();
   const options = binding({ dpop: 'optional' }, 'binding') as ResolvedBinding;
   const proofs = new DpopProofs(await loadJose(), clock, options, undefined);

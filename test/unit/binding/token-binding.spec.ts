@@ -25,12 +25,12 @@ describe('the option binding at boot', () => {
   it.each<[string, BindingOptions]>([
     ['binding.ip', { ip: 'exact' }],
     ['binding.nonce', { dpop: 'optional', nonce: true }],
-  ])('%s needs a key that is not public: the boot says so', async (name, given) => {
+  ])('%s needs a key that is not public, and the boot says so', async (name, given) => {
     await expect(create(given, 0)).rejects.toThrow(`${name} needs a secret or a private key`);
     expect(await create(given, 1)).not.toBeNull();
   });
 
-  it('DPoP needs none: a proof is verified with the key in it', async () => {
+  it('DPoP needs no key: a proof is verified with the key in it', async () => {
     expect(await create({ dpop: 'required' }, 0)).not.toBeNull();
   });
 });
@@ -49,12 +49,12 @@ describe('a token', () => {
     }
   };
 
-  it('whose digest was made by a key that is not known is refused, and is no error', async () => {
+  it('a token whose digest was made by an unknown key is refused, and is no error', async () => {
     const cnf = { net: 'A'.repeat(22) };
     expect(await check({ ip: 'network' }, { sid: 's', cnf }, '')).toBe('binding_mismatch');
   });
 
-  it('of a login needs a key where all clients must have one; an API token has no client', async () => {
+  it('the token of a login needs a key if all clients must have one, and an API token does not', async () => {
     expect(await check({ dpop: 'required' }, { sid: 's' }, 'kid')).toBe('binding_mismatch');
     expect(await check({ dpop: 'required' }, { sid: 's' }, '')).toBe('binding_mismatch');
     expect(await check({ dpop: 'required' }, {}, '')).toBe('accepted');
@@ -62,7 +62,7 @@ describe('a token', () => {
 });
 
 describe('a login', () => {
-  it('with a Fetch request, whose proof would not be seen, is an error of the application', async () => {
+  it('a login with a Fetch request, whose proof would not be seen, is an error of the application', async () => {
     const binder = await create({ dpop: 'optional' }, 1);
     const request = new Request('https://shop.example/login', { headers: { DPoP: 'a.b.c' } });
     const shown = { dpop: request as never };

@@ -37,13 +37,13 @@ describe('the summary of .ci/run', () => {
     return { code: status, lines: stdout.trim().split('\n') };
   };
 
-  it('adds up what each runner left', () => {
+  it('the summary adds up the result of each runner', () => {
     left('jest', JEST);
     left('package', PACKAGE);
     expect(summarize()).toEqual({ code: 0, lines: ['45 passed, 0 failed, 4 skipped'] });
   });
 
-  it('counts failed tests and files that could not be run', () => {
+  it('the summary counts failed tests and files that could not be run', () => {
     left('jest', { ...JEST, numFailedTests: 2, numRuntimeErrorTestSuites: 1 });
     left('package', { ...PACKAGE, numFailedTests: 1 });
     const { code, lines } = summarize('npm test ended with code 1');
@@ -54,7 +54,7 @@ describe('the summary of .ci/run', () => {
     ['is missing', undefined],
     ['was cut off', '{"numPassedTests": 4'],
     ['counts no test', { ...JEST, numPassedTests: 0 }],
-  ])('names a runner whose result %s, and fails', (_, result) => {
+  ])('the summary names a runner whose result %s, and fails', (_, result) => {
     if (result !== undefined) left('jest', result);
     left('package', PACKAGE);
     const { code, lines } = summarize('npm test ended with code 137');
@@ -66,7 +66,7 @@ describe('the summary of .ci/run', () => {
     expect(code).toBe(1);
   });
 
-  it('fails for a step without tests', () => {
+  it('the summary fails for a step without tests', () => {
     left('jest', JEST);
     left('package', PACKAGE);
     expect(summarize('npm run lint ended with code 1')).toEqual({

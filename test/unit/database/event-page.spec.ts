@@ -35,25 +35,25 @@ function pageWith(changed: (list: string) => string, column = ''): Record<string
 }
 
 describe('a page of the log', () => {
-  it('holds the events that its rows would hold', () => {
+  it('a page holds the events of its rows', () => {
     const page = pageOf([pageWith((list) => list)]);
     expect(page).toMatchObject({ count: 2, last: 9 });
     expect(page.events()).toEqual([ONE, OTHER].map(eventOf));
   });
 
-  it('may be empty', () => {
+  it('a page may be empty', () => {
     const page = pageOf([{ event_count: '0', last_position: null, event_id: null }]);
     expect({ ...page, events: page.events() }).toEqual({ count: 0, last: 0, events: [] });
   });
 
-  it.each(Object.keys(ONE))('is refused when its list of %s was cut off', (column) => {
+  it.each(Object.keys(ONE))('a page is refused if its list of %s was cut off', (column) => {
     const message = `A page of 2 events came with an incomplete list of ${column}.`;
     for (const cut of [(list: string) => list.slice(0, -1), () => ',', () => ',,,']) {
       expect(() => pageOf([pageWith(cut, column)]).events()).toThrow(message);
     }
   });
 
-  it('holds the same events where they come as rows', () => {
+  it('a page holds the same events if they come as rows', () => {
     const page = pageOf([ONE, OTHER]);
     expect(page).toMatchObject({ count: 2, last: 9 });
     expect(page.events()).toEqual([ONE, OTHER].map(eventOf));

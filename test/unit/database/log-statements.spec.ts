@@ -8,7 +8,7 @@ import { StatementRepository } from '../../../lib/database/statement-repository.
 import type { Statement } from '../../../lib/database/statement.js';
 
 describe('rows of the log', () => {
-  it('eventOf reads what the declarations of RevocationEvent say', () => {
+  it('eventOf reads the fields that RevocationEvent declares', () => {
     const values = { flag: '1', position: '7', text: 'logout' };
     const row = Object.fromEntries(
       columnsOf(RevocationEvent).map(({ as, kind, name }) => [
@@ -19,20 +19,20 @@ describe('rows of the log', () => {
     expect(eventOf(row)).toEqual(reader(RevocationEvent, EVENT_PROPERTIES)(row));
   });
 
-  it('a condition that is undefined is an error, never every row', () => {
+  it('an undefined condition is an error, and never matches every row', () => {
     const events = new StatementRepository(sqliteDialect(), RevocationEvent);
     const id = undefined as unknown as string;
     expect(() => events.delete(['id'])(id)).toThrow('auth_event".event_id is undefined');
     expect(() => events.delete(['id IN'])([id])).toThrow('is undefined');
   });
 
-  it('no condition at all is an error', () => {
+  it('a statement without any condition is an error', () => {
     const events = new StatementRepository(sqliteDialect(), RevocationEvent);
     expect(() => events.delete([])).toThrow('Every row');
     expect(() => events.update([], ['actor'])).toThrow('Every row');
   });
 
-  it('a list has as many placeholders as values, and a text is made once for each length', () => {
+  it('a list has as many placeholders as values, and its text is built once for each length', () => {
     const find = new StatementRepository(postgresDialect('public'), RevocationEvent).findSome(
       ['position IN', 'reason'],
       { only: ['position'] },
@@ -47,7 +47,7 @@ describe('rows of the log', () => {
     expect(find([1, 2], 'logout', 5).values).toEqual([1, 2, 'logout', 5]);
   });
 
-  it('an update writes the values of its conditions behind those of its changes', () => {
+  it('an update puts the values of its conditions after those of its changes', () => {
     const update = new StatementRepository(sqliteDialect(), RevocationEvent).update(
       ['id', 'position <'],
       ['until', 'actor = COALESCE(?, actor)', "reason = 'logout'"],

@@ -22,7 +22,7 @@ function expectAbout(told: string | undefined, exact: number, unit = 1): void {
 }
 
 describe('docs/choosing-lifetimes.md', () => {
-  it('counts the refreshes and the memory of an access-token TTL', () => {
+  it('docs/choosing-lifetimes.md computes the refreshes and the memory of an access-token TTL', () => {
     const rows = tableUnder('What an access-token TTL costs');
     expect(rows).toHaveLength(5);
     for (const [life, refreshes, bytes, , memory] of rows) {
@@ -35,7 +35,7 @@ describe('docs/choosing-lifetimes.md', () => {
     }
   });
 
-  it('counts the polls of a staleness', () => {
+  it('docs/choosing-lifetimes.md computes the polls of a staleness', () => {
     const rows = tableUnder('What a staleness costs').slice(0, -1);
     expect(rows).toHaveLength(5);
     // A quarter of it, less up to a fifth at random.
@@ -44,21 +44,24 @@ describe('docs/choosing-lifetimes.md', () => {
     }
   });
 
-  it.each(['bank', 'SaaS', 'content site'])('gives a %s options that boot', (site) => {
-    const column = ['bank', 'SaaS', 'content site'].indexOf(site) + 1;
-    const given = tableUnder('Which values to choose')
-      .filter(([option]) => option?.startsWith('@') === false)
-      .map((row) => {
-        const value = row[column] ?? '';
-        return [row[0], /^\d+$/.test(value) ? Number(value) : value];
-      });
-    expect(given).toHaveLength(5);
-    const options = {
-      secret: 'a secret of the tests: 32 bytes or more',
-      issuer: 'https://issuer.test',
-      audience: 'https://audience.test',
-      ...Object.fromEntries(given),
-    } as AuthOptions;
-    expect(resolveAuthOptions(options).sessionTtl).toBeGreaterThan(0);
-  });
+  it.each(['bank', 'SaaS', 'content site'])(
+    'docs/choosing-lifetimes.md gives a %s options that boot',
+    (site) => {
+      const column = ['bank', 'SaaS', 'content site'].indexOf(site) + 1;
+      const given = tableUnder('Which values to choose')
+        .filter(([option]) => option?.startsWith('@') === false)
+        .map((row) => {
+          const value = row[column] ?? '';
+          return [row[0], /^\d+$/.test(value) ? Number(value) : value];
+        });
+      expect(given).toHaveLength(5);
+      const options = {
+        secret: 'a secret of the tests: 32 bytes or more',
+        issuer: 'https://issuer.test',
+        audience: 'https://audience.test',
+        ...Object.fromEntries(given),
+      } as AuthOptions;
+      expect(resolveAuthOptions(options).sessionTtl).toBeGreaterThan(0);
+    },
+  );
 });

@@ -18,12 +18,12 @@ const numbers = (section: string): number[] => rowsOf(section).map(([number]) =>
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
 
 describe('docs/comparison.md', () => {
-  it('has every row of both tables', () => {
+  it('docs/comparison.md has every row of both tables', () => {
     expect(numbers(features)).toEqual(upTo(61));
     expect(numbers(capabilities)).toEqual(upTo(24));
   });
 
-  it('shows by a test what it claims, and says of the rest that it is not built', () => {
+  it('docs/comparison.md names a test for what it claims, and says of the rest that it is not built', () => {
     const answers = [
       ...rowsOf(features).map(([number, , ours = '', shownBy = '']) => [number, ours, shownBy]),
       ...rowsOf(capabilities).map(([number, , , ours = '', shownBy = '']) => [
@@ -39,7 +39,7 @@ describe('docs/comparison.md', () => {
     expect(silent).toEqual([]);
   });
 
-  it('claims nothing that can be broken without one of the named tests failing', () => {
+  it('docs/comparison.md has a mutation for each claim, whose failing test it names', () => {
     const claims = rowsOf(features).filter(([, , ours = '']) => ours.startsWith('Y'));
     const untied = claims.filter(([number, , , shownBy = '']) => {
       const references = referencesIn(shownBy);
@@ -50,7 +50,7 @@ describe('docs/comparison.md', () => {
     expect(untied.map(([number, feature]) => `${number} ${feature}`)).toEqual([]);
   });
 
-  it('has no mutation for what it does not claim', () => {
+  it('docs/comparison.md has no mutation for what it does not claim', () => {
     const claimed = rowsOf(features)
       .filter(([, , ours = '']) => ours.startsWith('Y'))
       .map(([number]) => Number(number));
@@ -59,7 +59,7 @@ describe('docs/comparison.md', () => {
 });
 
 describe.each(['docs/comparison.md', 'docs/asvs-coverage.md'])('%s', (path) => {
-  it('names tests that exist', () => {
+  it('the page names tests that exist', () => {
     const references = referencesIn(readFileSync(path, 'utf8'));
     expect(references.length).toBeGreaterThan(50);
     expect(references.map(problemOfReference).filter((told) => told !== undefined)).toEqual([]);

@@ -13,13 +13,13 @@ const rows = [...text.matchAll(/^\| E(\d+) \| (.+) \| (.+) \| (.+) \|$/gm)].map(
 );
 
 describe('docs/consistency.md', () => {
-  it('has every failure once', () => {
+  it('docs/consistency.md has every failure once', () => {
     expect(rows.map(({ number }) => number)).toEqual(
       Array.from({ length: 25 }, (_, index) => index + 1),
     );
   });
 
-  it('has a test of its name for each, which is not skipped', () => {
+  it('docs/consistency.md has a test for each failure with its number, which is not skipped', () => {
     const silent = rows.filter(({ number, references }) => {
       const own = references.find((each) => each.includes(`: E${number}: `));
       const path = own?.slice(0, own.indexOf(': '));
@@ -30,7 +30,7 @@ describe('docs/consistency.md', () => {
     expect(silent.map(({ number }) => number)).toEqual([]);
   });
 
-  it('has every promise once, each with a test', () => {
+  it('docs/consistency.md has every promise once, each with a test', () => {
     const promises = [...text.matchAll(/^\| \*\*P(\d+) .*$/gm)];
     expect(promises.map(([, number]) => Number(number))).toEqual(
       Array.from({ length: 11 }, (_, index) => index + 1),
@@ -38,7 +38,7 @@ describe('docs/consistency.md', () => {
     for (const [line] of promises) expect(referencesIn(line)).not.toEqual([]);
   });
 
-  it('names tests that exist', () => {
+  it('docs/consistency.md names tests that exist', () => {
     const problems = referencesIn(text).map(problemOfReference);
     expect(problems.filter((problem) => problem !== undefined)).toEqual([]);
   });

@@ -24,18 +24,18 @@ describe('a generated page of the documentation', () => {
 });
 
 describe('docs/transports.md', () => {
-  it('has the tables of what the tests show (else: node build/test/support/write-generated-pages.js)', () => {
+  it('docs/transports.md has the tables of what the tests show (else: node build/test/support/write-generated-pages.js)', () => {
     expect(readFileSync('docs/transports.md', 'utf8')).toContain(`\n\n${transportsTables()}\n\n`);
   });
 });
 
 describe('docs/compatibility.md', () => {
-  it('has the tables of what the tests show (else: node build/test/support/write-generated-pages.js)', () => {
+  it('docs/compatibility.md has the tables of what the tests show (else: node build/test/support/write-generated-pages.js)', () => {
     const page = readFileSync('docs/compatibility.md', 'utf8');
     expect(page).toContain(`<!-- tables -->\n\n${compatibilityTables()}\n\n<!-- /tables -->`);
   });
 
-  it('names tests that exist, and each transport has a spec', () => {
+  it('docs/compatibility.md names tests that exist, and a spec for each transport', () => {
     const named = [
       ...Object.values(SHOWN).flatMap((evidence) => evidence.map(({ test }) => test)),
       ...Object.values(NEST).flatMap((by) => Object.values(by) as string[]),
@@ -50,7 +50,7 @@ describe('the docstrings of the options', () => {
     of.flatMap(([file, name]) => optionsOf(file, name).map((each) => ({ ...each, of: name }))),
   );
 
-  it('say what each option is, and the default of each that may be left out', () => {
+  it('the docstrings describe each option, and the default of each optional one', () => {
     const unsaid = documented.filter(
       ({ paragraphs, isRequired, defaultsTo, name }) =>
         paragraphs.length === 0 || (!isRequired && !defaultsTo && !/^(secret|keys)$/.test(name)),
@@ -62,7 +62,7 @@ describe('the docstrings of the options', () => {
     ['AUTH_OPTIONS', AUTH_OPTIONS, /^(With|(Auth|Session|Operation|ApiToken)Settings$)/],
     ['HTTP_OPTIONS', HTTP_OPTIONS, /^AuthHttpOptions$/],
     ['COOKIE_OPTIONS', COOKIE_OPTIONS, /^CookieOptions$/],
-  ])('give the options and the defaults of the table %s', (_name, table, types) => {
+  ])('the docstrings give the options and the defaults of the table %s', (_name, table, types) => {
     const described = documented.filter((each) => types.test(each.of));
     expect(described.map(({ name }) => name).toSorted()).toEqual(Object.keys(table).toSorted());
     for (const { name, defaultsTo = '' } of described) {

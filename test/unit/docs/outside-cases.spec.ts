@@ -16,7 +16,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '03',
     'an application starts while the former one is closing, with the same strategyName',
-    'security/jwt-wiring.spec.ts: a strategy of a closing application gives way',
+    'security/jwt-wiring.spec.ts: a strategy of a closing application makes room',
   ],
   [
     '04',
@@ -61,7 +61,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '15',
     'the code of a refusal arrives in a hybrid application without inheritAppConfig',
-    'transports/refusals.spec.ts: passes on what a service refuses by AuthExceptionFilter (cases/15)',
+    'transports/refusals.spec.ts: a hybrid application forwards refusals of a service',
   ],
   [
     '17',

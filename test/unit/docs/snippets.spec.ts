@@ -67,12 +67,12 @@ function errors(): string[] {
 }
 
 describe('the examples of the documents', () => {
-  it('compile against the package', () => {
+  it('the examples compile against the package', () => {
     expect(examples.size).toBeGreaterThan(10);
     expect(errors()).toEqual([]);
   }, 60_000);
 
-  it('are compiled elsewhere only by a check that exists', () => {
+  it('an example that is compiled elsewhere names a check that exists', () => {
     expect(elsewhere.filter((file) => !existsSync(file))).toEqual([]);
   });
 });

@@ -24,16 +24,16 @@ const defined = [
 ];
 
 describe('docs/protocol.md and docs/requirements.md', () => {
-  it('define every tag that lib and test cite', () => {
+  it('the two pages define every tag that lib and test cite', () => {
     expect([...cited].filter((tag) => !defined.includes(tag)).toSorted()).toEqual([]);
   });
 
-  it('define no tag that nothing cites, and none twice', () => {
+  it('the two pages define no tag that no file cites, and none twice', () => {
     expect(defined.filter((tag) => !cited.has(tag ?? ''))).toEqual([]);
     expect(defined).toHaveLength(new Set(defined).size);
   });
 
-  it('name for each rule of the log a test that exists', () => {
+  it('the two pages name for each rule of the log a test that exists', () => {
     const rules = protocol.split(/^### /m).slice(1);
     const bare = rules.filter((text) => referencesIn(text).length === 0);
     expect(bare.map((text) => text.split(' ', 1)[0])).toEqual([]);

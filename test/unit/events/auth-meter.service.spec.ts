@@ -6,13 +6,13 @@ import {
 import { AuthMeter } from '../../../lib/events/auth-meter.service.js';
 
 describe('AuthMeter', () => {
-  it('starts the codes that are known beforehand at 0, and has no count of others', () => {
+  it('known codes start at 0, and other codes are not exported', () => {
     const { refusals } = new AuthMeter();
     expect(refusals.token_expired).toBe(0);
     expect(refusals).not.toHaveProperty('csrf_refused');
   });
 
-  it('counts a refusal once, in the first call that it passes, and 503s apart', async () => {
+  it('a refusal is counted once, by the first call that it passes, and 503s separately', async () => {
     const meter = new AuthMeter();
     const refusal = new AuthUnauthorizedException('account_locked', 'The account is locked.');
     await expect(Promise.reject(refusal).catch(meter.refused)).rejects.toBe(refusal);
@@ -23,7 +23,7 @@ describe('AuthMeter', () => {
     expect(meter.refusals).not.toHaveProperty('storage_unavailable');
   });
 
-  it('gives each caller that shares a 503 one of its own, which says the same, and counts it', async () => {
+  it('callers that share a 503 each get their own copy, and each is counted', async () => {
     const meter = new AuthMeter();
     const cause = new Error('the database is away');
     const details = { cause, retryAfter: 4 };
@@ -39,7 +39,7 @@ describe('AuthMeter', () => {
     expect(meter.unavailable.no_signing_key).toBe(2);
   });
 
-  it('counts no error of others', () => {
+  it('errors of other code are not counted', () => {
     const meter = new AuthMeter();
     meter.refuse(new Error('of the application'));
     meter.refuse(undefined);
@@ -47,7 +47,7 @@ describe('AuthMeter', () => {
     expect([meter.refusals, meter.unavailable]).toEqual([refusals, unavailable]);
   });
 
-  it('counts polls and reports how long they took', () => {
+  it('polls are counted, with their duration', () => {
     const meter = new AuthMeter();
     const seen: number[] = [];
     meter.watchPolls((milliseconds) => seen.push(milliseconds));

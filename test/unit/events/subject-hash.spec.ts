@@ -23,7 +23,7 @@ afterEach(() => {
 });
 
 describe('the hash of a subject in events', () => {
-  it('is another one with each key, and cannot be made without it', () => {
+  it('the hash of a subject differs with each key, and cannot be computed without it', () => {
     const [one, other] = [eventsWith(KEY), eventsWith(`${KEY}!`)];
     expect(one.subjectHash('alice')).toMatch(/^[0-9a-f]{32}$/);
     expect(one.subjectHash('alice')).not.toBe(unkeyed('subject', 'alice'));
@@ -31,7 +31,7 @@ describe('the hash of a subject in events', () => {
     expect(one.subjectHash('alice')).not.toBe(one.subjectHash('bob'));
   });
 
-  it('is the same on every instance, for each form of the key', () => {
+  it('the hash of a subject is the same on every instance, for each form of the key', () => {
     const bytes = Buffer.from(KEY);
     const hashes = [KEY, bytes, createSecretKey(bytes)].map((key) =>
       eventsWith(key as string).subjectHash('alice'),
@@ -39,7 +39,7 @@ describe('the hash of a subject in events', () => {
     expect(new Set(hashes).size).toBe(1);
   });
 
-  it('covers the session too', () => {
+  it('the hash covers the session too', () => {
     const told: AuthEvent[] = [];
     const events = eventsWith(KEY);
     events.subscribe((event) => told.push(event));
@@ -48,7 +48,7 @@ describe('the hash of a subject in events', () => {
     expect(told[0]?.session).not.toBe(unkeyed('session', 'session'));
   });
 
-  it('stays as it was without a key, with one warning', () => {
+  it('without a key subjects are reported as they are, with one warning', () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const events = eventsWith();
     expect(events.subjectHash('alice')).toBe(unkeyed('subject', 'alice'));

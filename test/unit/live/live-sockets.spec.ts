@@ -24,7 +24,7 @@ class FakeSocket extends EventEmitter {
 }
 
 describe('LiveSockets', () => {
-  it('closes a socket whose token has ended, though it is renewed before its turn comes', async () => {
+  it('a socket whose token has ended is closed, although it is renewed before its turn', async () => {
     const parts = new LiveParts();
     let claims = (): TokenClaims => parts.claims();
     const tokens = { verify: () => Promise.resolve(claims()) } as unknown as TokenService;

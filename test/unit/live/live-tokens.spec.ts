@@ -76,7 +76,7 @@ describe('LiveTokens', () => {
     jest.restoreAllMocks();
   });
 
-  it('ends exactly what the guard’s decision refuses, whatever happens in whatever order', async () => {
+  it('exactly the watches that the guard’s decision refuses end, whatever happens in whatever order', async () => {
     const check = fc.asyncProperty(fc.array(act, { maxLength: 60, size: 'max' }), async (acts) => {
       const parts = new LiveParts();
       const sids = Array.from({ length: 5 }, () => randomUUID());
@@ -142,7 +142,7 @@ describe('LiveTokens', () => {
     await fc.assert(check, { numRuns: rounds(50, 300) });
   });
 
-  it('asks only about those that an event may concern', async () => {
+  it('an event rechecks only the tokens that it may affect', async () => {
     const parts = new LiveParts();
     const all = Array.from({ length: 2_000 }, (_, i) => parts.claims({ sub: `subject ${i}` }));
     for (const claims of all) parts.live.watch(claims);
@@ -159,7 +159,7 @@ describe('LiveTokens', () => {
     });
   });
 
-  it('asks all about an event of their issuer, in parts, and tells them in parts', async () => {
+  it('an event of an issuer rechecks all its tokens, and reports them in batches', async () => {
     const parts = new LiveParts();
     let told = 0;
     const options = { kid: 'key', onEnd: () => void told++ };
@@ -175,7 +175,7 @@ describe('LiveTokens', () => {
     expect(parts.meter.watched).toBe(0);
   });
 
-  it('ends a token at once that was revoked between its verification and the watch', async () => {
+  it('a token that was revoked between its verification and the watch ends at once', async () => {
     const parts = new LiveParts();
     const claims = parts.claims();
     parts.event('session', claims.sid ?? '', { reason: 'password_changed' });
@@ -184,7 +184,7 @@ describe('LiveTokens', () => {
     expect(signal.reason).toMatchObject({ code: 'session_ended', reason: 'password_changed' });
   });
 
-  it('gives a signal and an Observable, also to whoever asks late', async () => {
+  it('a watch has a signal and an Observable, also for late subscribers', async () => {
     const parts = new LiveParts();
     const live = parts.live.watch(parts.claims());
     const ended = firstValueFrom(live.ended);
@@ -194,7 +194,7 @@ describe('LiveTokens', () => {
     expect(await firstValueFrom(live.ended)).toBe(live.end);
   });
 
-  it('tells the others when a callback throws, and the feed never notices', async () => {
+  it('the other watches are notified if a callback throws, and the feed is not affected', async () => {
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
     const parts = new LiveParts();
     const told: string[] = [];
@@ -209,7 +209,7 @@ describe('LiveTokens', () => {
     expect(error).toHaveBeenCalledWith(expect.stringContaining('the socket is gone'));
   });
 
-  it('ends a token of a revoked key, not one of another key; without a kid any key of its issuer counts', async () => {
+  it('a revoked key ends its own tokens, and without a kid every token of its issuer', async () => {
     const parts = new LiveParts();
     const [good, bad, unknown] = ['good', 'bad', undefined].map((kid) =>
       parts.live.watch(parts.claims(), { kid }),
@@ -223,7 +223,7 @@ describe('LiveTokens', () => {
     ]);
   });
 
-  it('asks anew about a token whose position turns out to be of a lost history', async () => {
+  it('a token whose position turns out to be of a lost history is checked again', async () => {
     const parts = new LiveParts();
     const live = parts.live.watch(parts.claims({ gen: 5_000 }), { kid: 'key' });
     parts.event('subject', 'alice');
@@ -234,7 +234,7 @@ describe('LiveTokens', () => {
     expect(live.end).toMatchObject({ code: 'session_ended' });
   });
 
-  it('ends at the moment at which a guard calls the token expired, by the later of both clocks', async () => {
+  it('a watch ends when a guard reports the token as expired, by the later of both clocks', async () => {
     const parts = new LiveParts();
     const live = parts.live.watch(parts.claims());
     for (let i = 0; i < 899; i++) {
@@ -253,7 +253,7 @@ describe('LiveTokens', () => {
     expect(live.end).toMatchObject({ code: 'token_expired' });
   });
 
-  it('ends at its expiry what is watched at the last moment before', async () => {
+  it('a watch that starts at the last moment ends at the expiry', async () => {
     const parts = new LiveParts();
     const claims = parts.claims({ exp: parts.claims().iat + 1 });
     parts.clock.advance(999);
@@ -268,7 +268,7 @@ describe('LiveTokens', () => {
     expect(live.end).toMatchObject({ code: 'token_expired' });
   });
 
-  it('has ended for whoever asks before its callback runs', async () => {
+  it('a watch is ended for every caller before its callback runs', async () => {
     const parts = new LiveParts();
     const told: AuthException[] = [];
     const watched = Array.from({ length: 300 }, () =>
@@ -286,7 +286,7 @@ describe('LiveTokens', () => {
     expect(told).toEqual(ends.slice(0, 299));
   });
 
-  it('ends what the log can say nothing about', async () => {
+  it('a token of an unknown issuer ends at once', async () => {
     const parts = new LiveParts();
     const stranger = parts.live.watch(parts.claims({ iss: 'https://stranger.example' }));
     await fired();
@@ -299,7 +299,7 @@ describe('LiveTokens', () => {
       Array.from({ length: 200 }, () => parts.live.watch(parts.claims(), { whenStale }));
     const open = (all: LiveToken[]): number => all.filter(({ end }) => end === undefined).length;
 
-    it('ends all within the lease, spread over its last fifth, and keeps open what a policy names', async () => {
+    it('all watches end within the lease, spread over its last fifth, except those that a policy keeps open', async () => {
       const parts = new LiveParts();
       parts.feed.failing = true;
       const usual = watchMany(parts);
@@ -320,7 +320,7 @@ describe('LiveTokens', () => {
       expect(open(lenient)).toBe(200);
     });
 
-    it('ends nothing while proofs come, however late their timers are', async () => {
+    it('no watch ends while proofs arrive, however late their timers are', async () => {
       const parts = new LiveParts();
       const all = watchMany(parts);
       for (let i = 0; i < 100; i++) {
@@ -331,7 +331,7 @@ describe('LiveTokens', () => {
       expect(open(all)).toBe(200);
     });
 
-    it('waits for one poll after a pause, as a request does', async () => {
+    it('a watch waits for one poll after a pause, as a request does', async () => {
       const parts = new LiveParts();
       const all = watchMany(parts);
       parts.feed.proofWithin = () => {
@@ -343,7 +343,7 @@ describe('LiveTokens', () => {
       expect(open(all)).toBe(200);
     });
 
-    it('ends what an opaque token opened after a pause in which its end may have been forgotten', async () => {
+    it('a watch of an opaque token ends after a pause in which its revocation may have been forgotten', async () => {
       const parts = new LiveParts();
       const told: string[] = [];
       const onEnd = (name: string) => ({
@@ -367,7 +367,7 @@ describe('LiveTokens', () => {
       expect(told).toEqual(['opaque: revocation_state_unknown']);
     });
 
-    it('waits for no poll past the lease', async () => {
+    it('a watch waits for no poll past the lease', async () => {
       const parts = new LiveParts();
       parts.clock.advance(4_750);
       const all = watchMany(parts);
@@ -380,7 +380,7 @@ describe('LiveTokens', () => {
       expect(open(all)).toBe(0);
     });
 
-    it('keeps its lease through a contradiction, which then ends even what a policy names', async () => {
+    it('a watch keeps its lease through a contradiction, and then ends even if a policy names it', async () => {
       const parts = new LiveParts();
       parts.feed.failing = true;
       const all = watchMany(parts, 'open');
@@ -393,7 +393,7 @@ describe('LiveTokens', () => {
       expect(open(all)).toBe(0);
     });
 
-    it('obeys an override, unless the connection is closed by name', async () => {
+    it('a watch follows an override, unless its policy is closed', async () => {
       const parts = new LiveParts();
       parts.feed.failing = true;
       parts.overrides.upTo = 60_000;
@@ -408,7 +408,7 @@ describe('LiveTokens', () => {
     });
   });
 
-  it('ends nothing while revocations are only observed, and asks anew when that is over', async () => {
+  it('no watch ends in observe mode, and all are checked again when it is over', async () => {
     const parts = new LiveParts();
     parts.reporter.observingUntil = 1;
     const live = parts.live.watch(parts.claims());
@@ -422,7 +422,7 @@ describe('LiveTokens', () => {
     expect(live.end).toMatchObject({ code: 'session_ended' });
   });
 
-  it('fires nothing after a release, not even what was on its way, and nothing after a shutdown', async () => {
+  it('no callback runs after a release, even if it was scheduled, and none after a shutdown', async () => {
     const parts = new LiveParts();
     const told: string[] = [];
     const live = parts.live.watch(parts.claims(), { onEnd: ({ code }) => told.push(code) });

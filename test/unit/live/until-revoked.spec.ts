@@ -26,7 +26,7 @@ class Waiting<T> implements AsyncIterableIterator<T> {
 }
 
 describe('LiveTokens.untilRevoked and iterateUntilRevoked', () => {
-  it('completes an Observable with its token, and releases the watch with each subscription', async () => {
+  it('an Observable completes with its token, and each subscription releases its watch', async () => {
     const parts = new LiveParts();
     const claims = parts.claims();
     const stream = concat(of(1, 2), NEVER).pipe(parts.live.untilRevoked(claims));
@@ -40,13 +40,13 @@ describe('LiveTokens.untilRevoked and iterateUntilRevoked', () => {
     expect(parts.meter.watched).toBe(0);
   });
 
-  it('releases the watch when the source ends first', () => {
+  it('the watch is released if the source ends first', () => {
     const parts = new LiveParts();
     of(1).pipe(parts.live.untilRevoked(parts.claims())).subscribe();
     expect(parts.meter.watched).toBe(0);
   });
 
-  it('fails with the refusal where it is asked to', async () => {
+  it('an Observable fails with the refusal if the option asks for it', async () => {
     const parts = new LiveParts();
     const source = new Subject<number>();
     const ended = firstValueFrom(
@@ -57,7 +57,7 @@ describe('LiveTokens.untilRevoked and iterateUntilRevoked', () => {
     expect(source.observed).toBe(false);
   });
 
-  it('ends an AsyncIterator that waits for a value, and returns it', async () => {
+  it('an AsyncIterator that waits for a value ends, and is returned', async () => {
     const parts = new LiveParts();
     const source = new Waiting<number>();
     const values = parts.live.iterateUntilRevoked(parts.claims(), source);
@@ -70,7 +70,7 @@ describe('LiveTokens.untilRevoked and iterateUntilRevoked', () => {
     expect([source.isReturned, (await values.next()).done]).toEqual([true, true]);
   });
 
-  it('lets an AsyncIterator throw the refusal where it is asked to, once it is waited for', async () => {
+  it('an AsyncIterator throws the refusal if the option asks for it, once a caller waits', async () => {
     const parts = new LiveParts();
     const values = parts.live.iterateUntilRevoked(parts.claims(), new Waiting(), {
       end: 'error',
@@ -80,7 +80,7 @@ describe('LiveTokens.untilRevoked and iterateUntilRevoked', () => {
     await expect(values.next()).rejects.toMatchObject({ code: 'session_ended' });
   });
 
-  it('releases the watch of an AsyncIterator that its consumer leaves', async () => {
+  it('the watch of an AsyncIterator is released when its consumer leaves', async () => {
     const parts = new LiveParts();
     const source = new Waiting<number>();
     const values = parts.live.iterateUntilRevoked(parts.claims(), source);
@@ -93,7 +93,7 @@ describe('LiveTokens.untilRevoked and iterateUntilRevoked', () => {
     ]);
   });
 
-  it('releases the watch of an AsyncIterator that throws', async () => {
+  it('the watch of an AsyncIterator is released when it throws', async () => {
     const parts = new LiveParts();
     const source = {
       [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error('lost')) }),

@@ -32,7 +32,7 @@ function add(table: WatchTable<Item>, given: Omit<Item, 'row'>): Item {
 }
 
 describe('WatchTable', () => {
-  it('finds by each key exactly what is in it, whatever was added and removed before', () => {
+  it('WatchTable finds by each key exactly its entries, whatever was added and removed before', () => {
     const check = fc.property(fc.array(act, { maxLength: 400, size: 'max' }), word, (acts, key) => {
       const table = new WatchTable<Item>();
       const known: Item[] = [];
@@ -65,7 +65,7 @@ describe('WatchTable', () => {
     fc.assert(check, { numRuns: 150 });
   });
 
-  it('lets a visitor remove what it is given, and nothing is visited twice', () => {
+  it('WatchTable allows a visitor to remove entries, and visits none twice', () => {
     const table = new WatchTable<Item>();
     for (let i = 0; i < 1_000; i++) add(table, { session: 7, subject: i, expiry: 1 });
     let visited = 0;
@@ -76,7 +76,7 @@ describe('WatchTable', () => {
     expect([visited, table.size]).toEqual([1_000, 0]);
   });
 
-  it('visits nothing that an earlier visit removed', () => {
+  it('WatchTable visits no entry that an earlier visit removed', () => {
     const table = new WatchTable<Item>();
     const given = { session: 7, subject: 1, expiry: 1 };
     const items = Array.from({ length: 3 }, () => add(table, given));

@@ -7,7 +7,7 @@ import { MUTATIONS } from '../../mutations/mutations.js';
 const LIBRARY = resolve(import.meta.dirname, '../../../lib');
 
 describe('the list of mutations', () => {
-  it('breaks what is there: each text to replace stands exactly once in its file', () => {
+  it('each text to replace occurs exactly once in its file', () => {
     const texts = new Map<string, string>();
     const textOf = (file: string): string => {
       const text = texts.get(file) ?? readFileSync(resolve(LIBRARY, `${file}.js`), 'utf8');
@@ -22,7 +22,7 @@ describe('the list of mutations', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('has each name once', () => {
+  it('each mutation has its own name', () => {
     const names = MUTATIONS.map(({ name }) => name);
     expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
   });

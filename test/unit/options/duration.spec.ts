@@ -16,7 +16,7 @@ describe('a duration', () => {
     ['1.5h', 5_400_000],
     ['30d', 2_592_000_000],
     ['2w', 1_209_600_000],
-  ])('%p is %p ms', (given, milliseconds) => {
+  ])('the duration %p is %p ms', (given, milliseconds) => {
     expect(parseDuration(given)).toBe(milliseconds);
   });
 
@@ -54,11 +54,11 @@ describe('a duration', () => {
     [900],
     { seconds: 900 },
     new Date(0),
-  ])('refuses %p', (given) => {
+  ])('the duration %p is refused', (given) => {
     expect(parseDuration(given)).toEqual({ fix: expect.any(String) });
   });
 
-  it("tells a bare '900' both ways to mend it", () => {
+  it("the error for a bare '900' shows both ways to fix it", () => {
     expect(parseDuration('900')).toEqual({
       fix: "Write 900 or '900s' for seconds, or a unit such as '15m'.",
     });

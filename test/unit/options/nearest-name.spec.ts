@@ -11,12 +11,12 @@ describe('the nearest name', () => {
     ['accessTokenTTL', 'accessTokenTtl'],
     ['maxStalness', 'maxStaleness'],
     ['key', 'keys'],
-  ])('of %s is %s', (given, meant) => {
+  ])('the nearest name of %s is %s', (given, meant) => {
     expect(nearestName(given, KNOWN)).toBe(meant);
   });
 
   it.each(['', 'cookies', 'toString', 'a'.repeat(1_000_000)])(
-    'is not guessed for %.20s',
+    'no name is suggested for %.20s',
     (given) => {
       expect(nearestName(given, KNOWN)).toBeUndefined();
     },

@@ -18,7 +18,7 @@ describe('bad keys', () => {
 });
 
 describe('good keys', () => {
-  it('turns a secret into one KeyObject that signs and verifies', () => {
+  it('a secret becomes one KeyObject that signs and verifies', () => {
     const [key] = resolveAuthKeys([{ kid: 'a', alg: 'HS256', secret: sample.secret }]);
     expect(key).toMatchObject({ kid: 'a', alg: 'HS256' });
     expect(key?.sign).toBe(key?.verify);
@@ -29,18 +29,18 @@ describe('good keys', () => {
     ['HS256', 32],
     ['HS384', 48],
     ['HS512', 64],
-  ])('takes %s with exactly %i bytes', (alg, size) => {
+  ])('%s accepts a secret of exactly %i bytes', (alg, size) => {
     const bytes = Buffer.alloc(size, 0xc3);
     const forms = [bytes, new Uint8Array(bytes), createSecretKey(bytes)];
     for (const secret of forms)
       expect(resolveAuthKeys([{ alg, secret }])[0]?.verify.export()).toEqual(bytes);
   });
 
-  it('counts bytes, not characters', () => {
+  it('a secret is measured in bytes, not characters', () => {
     expect(resolveAuthKeys([{ alg: 'HS256', secret: 'é'.repeat(16) }])).toHaveLength(1);
   });
 
-  it('names a secret without kid by itself', () => {
+  it('a secret without kid gets a kid', () => {
     const kid = createHmac('sha256', sample.secret).update('nestjs-logout/kid').digest('hex');
     const [key] = resolveAuthKeys([{ alg: 'HS512', secret: Buffer.from(sample.secret) }]);
     expect(key?.kid).toBe(kid.slice(0, 16));
@@ -57,7 +57,7 @@ describe('good keys', () => {
     ['PS256', sample.pss256],
     ['ES256', sample.p256],
     ['ES384', sample.p384],
-  ])('takes both halves for %s', (alg, { privateKey, publicKey }) => {
+  ])('both halves of a key are accepted for %s', (alg, { privateKey, publicKey }) => {
     const [signer] = resolveAuthKeys([{ kid: 'a', alg, privateKey }]);
     expect(signer?.sign?.type).toBe('private');
     expect(signer?.verify.equals(publicKey)).toBe(true);
@@ -66,7 +66,7 @@ describe('good keys', () => {
     expect(verifier?.verify.equals(publicKey)).toBe(true);
   });
 
-  it('takes PEM as text and as bytes, also the older headers', () => {
+  it('PEM is accepted as text and as bytes, also with older headers', () => {
     const { privateKey } = sample.p256;
     const sec1 = privateKey.export({ type: 'sec1', format: 'pem' });
     for (const pem of [sample.privatePem, Buffer.from(sample.privatePem), sec1])
@@ -77,7 +77,7 @@ describe('good keys', () => {
     expect(resolveAuthKeys([{ kid: 'a', alg: 'RS256', publicKey: pkcs1 }])).toHaveLength(1);
   });
 
-  it('never signs with a key whose use is verify', () => {
+  it('a key whose use is verify never signs', () => {
     const keys = resolveAuthKeys([
       { kid: 'new', alg: 'ES256', privateKey: sample.p256.privateKey },
       { kid: 'old', alg: 'ES384', privateKey: sample.p384.privateKey, use: 'verify' },
@@ -88,7 +88,7 @@ describe('good keys', () => {
     ]);
   });
 
-  it('is frozen, and a buffer that is changed later changes nothing', () => {
+  it('resolved keys are frozen, and a buffer that is changed later changes nothing', () => {
     const bytes = Buffer.alloc(32, 1);
     const keys = resolveAuthKeys([{ kid: 'a', alg: 'HS256', secret: bytes }]);
     bytes.fill(2);
@@ -96,7 +96,7 @@ describe('good keys', () => {
     expect(Object.isFrozen(keys) && Object.isFrozen(keys[0])).toBe(true);
   });
 
-  it('takes kids that a plain object would stumble over', () => {
+  it('kids that are names of object members are accepted', () => {
     const keys = resolveAuthKeys([
       { kid: '__proto__', alg: 'HS256', secret: sample.secret },
       { kid: 'constructor', alg: 'HS256', secret: sample.otherSecret },
@@ -104,7 +104,7 @@ describe('good keys', () => {
     expect(keys.map(({ kid }) => kid)).toEqual(['__proto__', 'constructor']);
   });
 
-  it('lists every problem of every key at once', () => {
+  it('every problem of every key is listed at once', () => {
     const error = catchInvalid(() =>
       resolveAuthKeys([{ alg: 'none', secret: 'x', use: 'enc' }, { kid: '' }]),
     );

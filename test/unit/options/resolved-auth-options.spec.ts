@@ -36,13 +36,16 @@ describe('bad options', () => {
     expectNoSecret(error.message);
   });
 
-  it.each([undefined, null, sample.secret, 42, [], () => good])('no object: %#', (options) => {
-    const error = catchInvalid(() => resolveAnything(options));
-    expect(error.problems.map(({ option }) => option)).toEqual(['options']);
-    expectNoSecret(error.message);
-  });
+  it.each([undefined, null, sample.secret, 42, [], () => good])(
+    'a value that is not an object is refused: %#',
+    (options) => {
+      const error = catchInvalid(() => resolveAnything(options));
+      expect(error.problems.map(({ option }) => option)).toEqual(['options']);
+      expectNoSecret(error.message);
+    },
+  );
 
-  it('never shows a secret that was put into the wrong option', () => {
+  it('the error never shows a secret that was put into the wrong option', () => {
     for (const name of [
       ...Object.keys(good),
       'accessTokenTtl',
@@ -58,12 +61,12 @@ describe('bad options', () => {
     }
   });
 
-  it('never shows a URL, which may hold a password, however short it is', () => {
+  it('the error never shows a URL, which may hold a password, however short it is', () => {
     const error = catchInvalid(() => resolveAnything({ ...good, schema: 'pg://u:hunter2@h/d' }));
     expect(error.message).not.toContain('hunter2');
   });
 
-  it('are all listed at once, in words for people', () => {
+  it('the error lists all wrong options at once', () => {
     const error = catchInvalid(() =>
       resolveAnything({ secret: 'changeme', issuer: 'shop', accessTokenTtl: '900', zebra: true }),
     );
@@ -81,7 +84,7 @@ describe('bad options', () => {
     );
   });
 
-  it('have at least one row for every option that there is', () => {
+  it('every option has at least one row of bad values', () => {
     const known = catchInvalid(() => resolveAnything({ ...good, zebra: 1 })).problems[0]?.fix ?? '';
     const names = known.replace(/^.*Known are: (.*)\.$/, '$1').split(', ');
     const seen = new Set([...BAD_OPTIONS, ...BAD_KEYS].map((row) => row[2].split(/[.[]/)[0]));
@@ -91,7 +94,7 @@ describe('bad options', () => {
 });
 
 describe('good options', () => {
-  it('have the stated defaults, in milliseconds', () => {
+  it('defaults are as documented, in milliseconds', () => {
     const { loadKeys, ...rest } = resolveAuthOptions(good);
     expect(loadKeys).toEqual(expect.any(Function));
     expect(rest).toEqual({
@@ -133,7 +136,7 @@ describe('good options', () => {
     });
   });
 
-  it('let a session idle for as long as its refresh token is valid, unless sessionIdleTtl is set', () => {
+  it('a session may be idle for as long as its refresh token is valid, unless sessionIdleTtl is set', () => {
     const idle = (more: Partial<AuthOptions>): number =>
       resolveAuthOptions({ ...good, ...more } as AuthOptions).sessionIdleTtl;
     expect(idle({ refreshTokenTtl: '2h' })).toBe(7_200_000);
@@ -142,12 +145,12 @@ describe('good options', () => {
     expect(idle({ refreshTokenTtl: '2h', sessionIdleTtl: 60 })).toBe(60_000);
   });
 
-  it('take undefined for the default', () => {
+  it('undefined means the default', () => {
     const options: AuthOptions = { ...good, maxStaleness: undefined, migrations: undefined };
     expect(resolveAuthOptions(options)).toMatchObject({ maxStaleness: 5_000, migrations: 'check' });
   });
 
-  it('are taken as they are, to the limits', () => {
+  it('values are accepted as they are, up to the limits', () => {
     const validate: ClaimsValidator = (claims) => claims.sub;
     const dataSource = { type: 'postgres', url: 'postgres://u:p@h/db' } as const;
     const given: AuthOptions = {
@@ -185,12 +188,12 @@ describe('good options', () => {
     expect(resolved.validate?.source?.validate).toBe(validate);
   });
 
-  it('take the longest token of any issuer for maxTokenLife', () => {
+  it('maxTokenLife is the longest token of any issuer', () => {
     const foreign = [{ issuer: 'o', maxTokenLife: '2h', maxSessionLife: '1d' }];
     expect(resolveAuthOptions({ ...good, foreign }).maxTokenLife).toBe(7_200_000);
   });
 
-  it('take the tokens of the recipe with a secret of any length, for at most a year', () => {
+  it('legacy accepts a secret of any length, for at most a year', () => {
     const { legacy, maxTokenLife } = resolveAuthOptions({
       ...good,
       legacy: { secret: 'secretKey', until: new Date(Date.now() + 3_600_000) },
@@ -213,7 +216,7 @@ describe('good options', () => {
     }
   });
 
-  it('do not let a function for keys give the secret of legacy another name', async () => {
+  it('a function for keys cannot give the secret of legacy another kid', async () => {
     const legacy = { secret: sample.secret, until: new Date(Date.now() + 3_600_000) };
     const keys = (): never =>
       [{ kid: 'leaked', alg: 'HS256', secret: sample.secret }] as unknown as never;
@@ -222,7 +225,7 @@ describe('good options', () => {
     );
   });
 
-  it('say by one number up to how much staleness the module accepts', () => {
+  it('one number says how much staleness the module accepts', () => {
     const staleness = (more: object): number => resolveAnything({ ...good, ...more }).whenStale;
     expect(staleness({ maxStaleness: 2 })).toBe(2_000);
     expect(staleness({ whenStale: { staleFor: '10m' } })).toBe(600_000);
@@ -231,7 +234,7 @@ describe('good options', () => {
     expect(UNBOUNDED * 1_000).toBeLessThan(Number.MAX_SAFE_INTEGER);
   });
 
-  it('take an observation of 30 days, and one that is over', () => {
+  it('observe accepts 30 days, and a date that has passed', () => {
     for (const days of [30, -1]) {
       const until = new Date(Date.now() + days * 86_400_000);
       expect(resolveAuthOptions({ ...good, observe: { until } }).observeUntil).toBe(+until);
@@ -248,7 +251,7 @@ describe('good options', () => {
     });
 
     it.each([{ whenStale: 'open' }, { overrideCeiling: 'open' }] as const)(
-      "say 'open' only by the name of who decided it: %j",
+      "'open' in production needs the name of who decided it: %j",
       (open) => {
         const { problems } = catchInvalid(() => resolveAuthOptions({ ...good, ...open }));
         expect(problems.map(({ option }) => option)).toEqual(['openAcknowledgedBy']);
@@ -259,13 +262,13 @@ describe('good options', () => {
       },
     );
 
-    it('say { staleFor } without one', () => {
+    it('{ staleFor } in production needs no name', () => {
       const options: AuthOptions = { ...good, whenStale: { staleFor: '10m' } };
       expect(resolveAuthOptions(options).whenStale).toBe(600_000);
     });
   });
 
-  it('come out frozen, and do not follow what is changed later', () => {
+  it('resolved options are frozen, and later changes to the input have no effect', () => {
     const foreign = [{ issuer: 'o', maxTokenLife: 60, maxSessionLife: 60 }];
     const allowedClaims = ['pin'];
     const resolved = resolveAuthOptions({ ...good, foreign, allowedClaims });
@@ -277,7 +280,7 @@ describe('good options', () => {
     expect(parts.map((part) => Object.isFrozen(part))).toEqual([true, true, true, true]);
   });
 
-  it('may be an object with getters', () => {
+  it('options may be an object with getters', () => {
     class Options {
       readonly issuer = 'shop';
       readonly audience = 'shop-api';
@@ -288,12 +291,12 @@ describe('good options', () => {
     expect(resolveAuthOptions(new Options()).issuer).toBe('shop');
   });
 
-  it('make a plain secret an HS256 key that is named by itself', async () => {
+  it('a plain secret becomes an HS256 key with a derived kid', async () => {
     const keys = await resolveAuthOptions(good).loadKeys();
     expect(keys.map(({ kid, alg }) => [kid, alg])).toEqual([[secretKid(sample.secret), 'HS256']]);
   });
 
-  it('call a function for keys at each load, and check what it gives', async () => {
+  it('a function for keys is called at each load, and its result is checked', async () => {
     const answers: unknown[] = [
       [{ kid: '1', alg: 'HS256', secret: sample.secret }],
       [{ kid: '2', alg: 'HS256', secret: 'short' }],
@@ -315,7 +318,7 @@ describe('good options', () => {
 });
 
 describe('the type of the options', () => {
-  it('demands issuer, audience and one of secret and keys', () => {
+  it('the type requires issuer, audience and one of secret and keys', () => {
     // @ts-expect-error neither secret nor keys
     const neither: AuthOptions = { ...named };
     // @ts-expect-error both
@@ -330,7 +333,7 @@ describe('the type of the options', () => {
       catchInvalid(() => resolveAuthOptions(options));
   });
 
-  it('lets validate name its own claims and request', () => {
+  it('validate may declare its own claims and request types', () => {
     interface MyClaims extends TokenClaims {
       readonly name: string;
     }

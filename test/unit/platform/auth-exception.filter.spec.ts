@@ -55,7 +55,7 @@ describe('AuthExceptionFilter', () => {
   });
 
   describe.each(['express', 'fastify'] as const)('behind HTTP (%s)', (platform) => {
-    it('gives the headers of the exception beside its body', async () => {
+    it('the answer has the headers of the exception beside its body', async () => {
       app = await TestApp.start(platform, { imports: [AppModule] });
       const answer = await app.get('/logout');
       expect(answer.status).toBe(503);
@@ -65,7 +65,7 @@ describe('AuthExceptionFilter', () => {
     });
   });
 
-  it('behind a message handler gives a stream that fails with the body', async () => {
+  it('behind a message handler the filter returns a stream that fails with the body', async () => {
     const stream = caught(ended, 'rpc', { token: 'x' }, {});
     expect(isObservable(stream)).toBe(true);
     const failure = await lastValueFrom(stream as Observable<unknown>).catch(
@@ -74,14 +74,14 @@ describe('AuthExceptionFilter', () => {
     expect(failure).toEqual(ENDED_BODY);
   });
 
-  it('behind a gateway tells the client the body in the event `exception`', () => {
+  it('behind a gateway the filter sends the body in the event `exception`', () => {
     const told: unknown[] = [];
     const client = { emit: (...message: unknown[]) => told.push(message) };
     expect(() => caught(ended, 'ws', client, { token: 'x' })).not.toThrow();
     expect(told).toEqual([['exception', { status: 'error', ...ENDED_BODY }]]);
   });
 
-  it('behind a gateway of ws sends it as a frame: `emit` of its sockets tells only the server', () => {
+  it('behind a ws gateway the filter sends a frame, because `emit` of its sockets reaches only the server', () => {
     const told: string[] = [];
     const client = { readyState: 1, send: (text: string) => told.push(text), emit: () => false };
     caught(ended, 'ws', client, {});
@@ -89,23 +89,23 @@ describe('AuthExceptionFilter', () => {
     expect(told.map((text) => JSON.parse(text))).toEqual([frame]);
   });
 
-  it('behind a gateway whose client cannot be told does not break the process', () => {
+  it('behind a gateway whose client cannot be reached the filter does not break the process', () => {
     expect(() => caught(ended, 'ws', {}, {})).not.toThrow();
   });
 
-  it.each(['graphql', 'necord'])('in a %s context passes the exception itself on', (type) => {
+  it.each(['graphql', 'necord'])('in a %s context the filter rethrows the exception', (type) => {
     // What is thrown keeps its class and its code: the other side has its own way to say it.
     expect(() => caught(ended, type, {}, {}, {}, {})).toThrow(ended);
   });
 
-  it('gives a GraphQL answer the headers of what a resolver threw', () => {
+  it('the filter sets the headers of a resolver’s exception on a GraphQL answer', () => {
     const headers: unknown[] = [];
     const res = { header: (...pair: unknown[]) => headers.push(pair) };
     expect(() => caught(away, 'graphql', {}, {}, { res }, {})).toThrow(away);
     expect(headers).toContainEqual(['Retry-After', '3']);
   });
 
-  it('as a global filter lets a resolver’s exception through to GraphQL as it was thrown', async () => {
+  it('as a global filter it leaves a resolver’s exception to GraphQL as it was thrown', async () => {
     app = await TestApp.start('express', { imports: [AppModule] });
     const controller = app.app.get(LogoutController);
     const resolver = app.app

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { mayActWithCookies } from '../../../lib/platform/cookies.js';
 
 describe('mayActWithCookies', () => {
-  it('takes the host of a handshake from Host alone, which no client of Mercurius can add', () => {
+  it('the host of a handshake is read from Host alone, which no client of Mercurius can add', () => {
     const from = (origin: string, forwarded: string): boolean =>
       mayActWithCookies(
         {

@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import { RepeatedWarning } from '../../../lib/platform/log-text.js';
 import { TestClock } from '../../../lib/testing/test-clock.js';
 
-it('says a thing at once, then at most every ten seconds, and how often it was silent', () => {
+it('a warning is logged at once, then at most every ten seconds with the number of omissions', () => {
   const clock = new TestClock();
   const lines: string[] = [];
   const warning = new RepeatedWarning(clock, (line) => lines.push(line));

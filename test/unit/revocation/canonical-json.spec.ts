@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { canonicalJson } from '../../../lib/revocation/token-identity.js';
 
 describe('canonicalJson writes the one spelling of RFC 8785', () => {
-  it('of the example in section 3.2.2', () => {
+  it('canonicalJson writes the example in section 3.2.2', () => {
     const text = String.raw`{
       "numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
       "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
@@ -13,7 +13,7 @@ describe('canonicalJson writes the one spelling of RFC 8785', () => {
     );
   });
 
-  it('with members in the order of section 3.2.3', () => {
+  it('canonicalJson writes members in the order of section 3.2.3', () => {
     const text = String.raw`{
       "\u20ac": "Euro Sign", "\r": "Carriage Return", "\ufb33": "Hebrew Letter Dalet With Dagesh",
       "1": "One", "\ud83d\ude00": "Emoji: Grinning Face", "\u0080": "Control", "\u00f6": "o umlaut"
@@ -46,11 +46,11 @@ describe('canonicalJson writes the one spelling of RFC 8785', () => {
     ['3eb0c6f7a0b5ed8d', '0.000001'],
     ['41b3de4355555553', '333333333.3333332'],
     ['becbf647612f3696', '-0.0000033333333333333333'],
-  ])('of the number %s of appendix B', (bits, text) => {
+  ])('canonicalJson writes the number %s of appendix B', (bits, text) => {
     expect(canonicalJson(Buffer.from(bits, 'hex').readDoubleBE())).toBe(text);
   });
 
-  it.each([Infinity, NaN, '\ud800', { '\udc00': 1 }])('and refuses %p', (value) => {
+  it.each([Infinity, NaN, '\ud800', { '\udc00': 1 }])('canonicalJson refuses %p', (value) => {
     expect(() => canonicalJson(value)).toThrow(RangeError);
   });
 });

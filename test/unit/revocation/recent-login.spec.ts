@@ -7,7 +7,7 @@ const NOW = 1_800_000_000_000;
 
 describe('@RecentLogin()', () => {
   it.each([0, -1, 0.5, '900', '5 m', '500ms', '', NaN, Infinity, null, undefined, {}])(
-    'refuses %p when the class is loaded, and says what to write',
+    '@RecentLogin() refuses %p when the class is loaded, and says what to write',
     (given) => {
       const decorate = (): unknown => RecentLogin(given as never)(class {});
       expect(decorate).toThrow(AuthWiringError);
@@ -24,13 +24,13 @@ describe('@RecentLogin()', () => {
     [300, -5, 'accepted'],
     // What is further ahead says nothing: it would stay recent until its time has come.
     [300, -301, 'login_too_old'],
-  ])('of %i s judges a login %i s ago: %s', (most, ago, expected) => {
+  ])('@RecentLogin() of %i s decides about a login %i s ago: %s', (most, ago, expected) => {
     expect(judge({ auth_time: NOW / 1_000 - ago }, most)).toBe(expected);
   });
 
   // The last as another issuer may write it, in milliseconds.
   it.each([undefined, null, '1800000000', NaN, {}, true, NOW])(
-    'refuses a token whose auth_time is %p',
+    '@RecentLogin() refuses a token whose auth_time is %p',
     (time) => {
       expect(judge({ auth_time: time }, 300)).toBe('login_too_old');
     },

@@ -22,7 +22,7 @@ describe('a lane of look-ups', () => {
   /** Lets what was answered reach its callers, and the next statement be sent. */
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-  it('sends one statement at a time, and what arrives meanwhile shares the next ones', async () => {
+  it('one statement is sent at a time, and look-ups that arrive meanwhile share the next', async () => {
     const found = Promise.all(['a', 'b', 'c', 'd'].map((key) => lane.find(key)));
     expect(sent.map(({ keys }) => keys)).toEqual([['a']]);
     sent[0]?.answer(new Map([['a', 'A']]));
@@ -37,7 +37,7 @@ describe('a lane of look-ups', () => {
     expect(sent[3]?.keys).toEqual(['e']);
   });
 
-  it('answers nobody with a statement that was sent before the call', async () => {
+  it('no look-up is answered by a statement that was sent before it', async () => {
     const early = lane.find('a');
     const late = lane.find('a');
     sent[0]?.answer(new Map());
@@ -47,7 +47,7 @@ describe('a lane of look-ups', () => {
     expect(await late).toBe('A');
   });
 
-  it('refuses at once with 503 and Retry-After what does not fit into its queue', async () => {
+  it('look-ups that do not fit into the queue are refused at once with 503 and Retry-After', async () => {
     void lane.find('in flight');
     for (const key of ['a', 'b', 'c']) void lane.find(key);
     const refusal = await lane.find('d').catch((error: unknown) => error);
@@ -64,7 +64,7 @@ describe('a lane of look-ups', () => {
     expect(sent[2]?.keys).toEqual(['c', 'd']);
   });
 
-  it('passes an error to the callers of its statement, and goes on', async () => {
+  it('an error reaches the callers of its statement, and the lane goes on', async () => {
     const failing = lane.find('a');
     const next = lane.find('b');
     sent[0]?.fail(new Error('the database is away'));

@@ -14,7 +14,7 @@ const KEY = checkKeyOf(createSecretKey(randomBytes(32)));
 const ONE = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8';
 
 describe('a refresh token (RT-01, RT-02, RT-07)', () => {
-  it('is 192 random bits and a check value, never twice, and no UUID', () => {
+  it('a refresh token is 192 random bits and a checksum, never twice, and no UUID', () => {
     const tokens = Array.from({ length: 100_000 }, () => newRefreshToken(KEY));
     expect(new Set(tokens).size).toBe(tokens.length);
     for (const token of tokens.slice(0, 1_000)) {
@@ -31,7 +31,7 @@ describe('a refresh token (RT-01, RT-02, RT-07)', () => {
     for (const count of counts) expect(Math.abs(count / tokens.length - 0.5)).toBeLessThan(0.02);
   });
 
-  it('is recognised by the key that made it, also among others', () => {
+  it('a refresh token is recognised by the key that made it, also among others', () => {
     const token = newRefreshToken(KEY);
     const other = checkKeyOf(createSecretKey(randomBytes(32)));
     expect(hasCheckValueOf(token, [KEY])).toBe(true);
@@ -40,13 +40,16 @@ describe('a refresh token (RT-01, RT-02, RT-07)', () => {
     expect(hasCheckValueOf(token, [])).toBe(false);
   });
 
-  it.each([0, 23, 24, 31])('is not recognised when a bit of byte %i was changed', (place) => {
-    const bytes = Buffer.from(newRefreshToken(KEY), 'base64url');
-    bytes[place]! ^= 1;
-    expect(hasCheckValueOf(bytes.toString('base64url'), [KEY])).toBe(false);
-  });
+  it.each([0, 23, 24, 31])(
+    'a refresh token is not recognised when a bit of byte %i was changed',
+    (place) => {
+      const bytes = Buffer.from(newRefreshToken(KEY), 'base64url');
+      bytes[place]! ^= 1;
+      expect(hasCheckValueOf(bytes.toString('base64url'), [KEY])).toBe(false);
+    },
+  );
 
-  it('is recognised by every instance that holds the secret or the private key', () => {
+  it('a refresh token is recognised by every instance that holds the secret or the private key', () => {
     const secret = randomBytes(32);
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
@@ -58,14 +61,14 @@ describe('a refresh token (RT-01, RT-02, RT-07)', () => {
     }
   });
 
-  it('has a check value that another release computes again', () => {
+  it('a refresh token has a checksum that another release computes too', () => {
     const key = checkKeyOf(createSecretKey(Buffer.alloc(32, 7)));
     // HKDF-SHA256(secret, salt '', 'nestjs-logout/refresh-check'), then HMAC-SHA256 of the 24 bytes.
     const token = Buffer.concat([Buffer.alloc(24, 1), Buffer.from('ca327b0008dbccf2', 'hex')]);
     expect(hasCheckValueOf(token.toString('base64url'), [key])).toBe(true);
   });
 
-  it('without a key is as long, and is recognised by nothing', () => {
+  it('a refresh token without a key has the same length, and is recognised by no key', () => {
     const token = newRefreshToken(undefined);
     expect(isRefreshToken(token)).toBe(true);
     expect(hasCheckValueOf(token, [KEY])).toBe(false);
@@ -79,18 +82,18 @@ describe('a refresh token (RT-01, RT-02, RT-07)', () => {
     [ONE.replace('A', '+'), false],
     ['a.b.c', false],
     [ONE, true],
-  ])('%j is one: %s', (text, is) => {
+  ])('%j as a refresh token: %s', (text, is) => {
     expect(isRefreshToken(text)).toBe(is);
   });
 
-  it('is stored as a SHA-256 that another release finds again', () => {
+  it('a refresh token is stored as a SHA-256 that another release finds', () => {
     expect(refreshTokenDigest(ONE)).toBe(
       // printf 'nestjs-logout/refresh-token:AAEC…' | sha256sum
       '4732a8f21944842abdd943c36a47def63f30f59ccdb322bf8c1c10dd63f03d9b',
     );
   });
 
-  it('opens its successor, and nothing else does', () => {
+  it('a refresh token decrypts its successor, and nothing else does', () => {
     const successor = newRefreshToken(KEY);
     const sealed = sealSuccessor(ONE, successor);
     expect(Buffer.from(sealed, 'hex')).toHaveLength(60);

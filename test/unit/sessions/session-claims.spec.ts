@@ -86,17 +86,20 @@ const secret = [
 ];
 
 describe('the claims that an application wants signed', () => {
-  it.each(good)('may be called %j', (name) => {
+  it.each(good)('a claim may be called %j', (name) => {
     expect(() => assertSignable({ [name]: 1 }, [])).not.toThrow();
   });
 
-  it.each(secret)('may not be called %j, unless that is allowed by its exact name', (name) => {
+  it.each(secret)('a claim may not be called %j, unless its exact name is allowed', (name) => {
     expect(() => assertSignable({ [name]: 1 }, [])).toThrow(AuthWiringError);
     expect(() => assertSignable({ [name]: 1 }, [name])).not.toThrow();
   });
 
-  it.each(['sub', 'exp', 'gen', '__proto__'])('are never the library’s own: %s', (name) => {
-    const claims = JSON.parse(`{ "${name}": 1 }`) as Record<string, unknown>;
-    expect(() => assertSignable(claims, [name])).toThrow(AuthWiringError);
-  });
+  it.each(['sub', 'exp', 'gen', '__proto__'])(
+    'a claim of the library cannot be set: %s',
+    (name) => {
+      const claims = JSON.parse(`{ "${name}": 1 }`) as Record<string, unknown>;
+      expect(() => assertSignable(claims, [name])).toThrow(AuthWiringError);
+    },
+  );
 });

@@ -13,7 +13,7 @@ describe('what is kept of a client', () => {
     ['example.org', null],
     ["1.2.3.4' OR 1", null],
     [undefined, null],
-  ])('of the address %j: %j', (given, kept) => {
+  ])('the address %j is stored as %j', (given, kept) => {
     expect(storedClientOf({ ip: given }).ip).toBe(kept);
   });
 
@@ -25,7 +25,7 @@ describe('what is kept of a client', () => {
     ['x'.repeat(300), 'x'.repeat(255)],
     [`${'x'.repeat(254)}😀`, `${'x'.repeat(254)}\ufffd`],
     [undefined, null],
-  ])('of a text', (given, kept) => {
+  ])('texts of a client are stored cut and cleaned', (given, kept) => {
     expect(cut(given)).toBe(kept);
   });
 });

@@ -11,16 +11,16 @@ const KNOWN_LONG_FILES: readonly string[] = [];
 describe('lib', () => {
   const files = filesOfLib();
 
-  it('has rooms that import one way, in the order of CONTRIBUTING.md', () => {
+  it('folders of lib import one way, in the order of CONTRIBUTING.md', () => {
     const wrong = [...wrongWays(files)].filter(([way]) => !KNOWN_WRONG_WAYS.includes(way));
     expect(Object.fromEntries(wrong)).toEqual({});
   });
 
-  it('has no room without a place in that order', () => {
+  it('each folder of lib has a place in that order', () => {
     expect(unorderedRooms(files)).toEqual([]);
   });
 
-  it('has SQL in database/ only; the PostgreSQL entry listens and notifies', () => {
+  it('only database/ has SQL, and the PostgreSQL entry listens and notifies', () => {
     const sql = /['"`](?:SELECT|INSERT INTO|UPDATE|DELETE FROM|LISTEN|BEGIN|COMMIT|ROLLBACK) \S/;
     const found = [...files].filter(
       ([path, text]) => !path.startsWith('database/') && sql.test(text),
@@ -28,11 +28,11 @@ describe('lib', () => {
     expect(found.map(([path]) => path)).toEqual(['postgres/postgres.hint.ts']);
   });
 
-  it('has no barrels beside the entries of the package', () => {
+  it('lib has no barrels except the entries of the package', () => {
     expect(barrels(files)).toEqual([]);
   });
 
-  it(`has no file of more than ${MOST_LINES} lines`, () => {
+  it(`lib has no file of more than ${MOST_LINES} lines`, () => {
     const long = [...files]
       .filter(([, text]) => text.trimEnd().split('\n').length > MOST_LINES)
       .map(([path]) => path);
@@ -41,7 +41,7 @@ describe('lib', () => {
 });
 
 describe('CONTRIBUTING.md', () => {
-  it('names files and folders that exist', () => {
+  it('CONTRIBUTING.md names files and folders that exist', () => {
     const text = readFileSync('CONTRIBUTING.md', 'utf8');
     const paths = [...text.matchAll(/`((?:lib|test|docs|\.ci)\/[\w./-]+)`/g)].map(
       ([, path]) => path,
@@ -56,7 +56,7 @@ describe('the check of rooms', () => {
     new Map(texts);
   const importing = (path: string): string => `import { it } from '${path}';\n`;
 
-  it('sees an import against the order, a type, a dynamic one and one of a folder in a folder', () => {
+  it('the check sees an import against the order, a type import, a dynamic one and one in a subfolder', () => {
     const wrong = wrongWays(
       of(
         ['errors/a.ts', importing('../http/b.js')],
@@ -76,7 +76,7 @@ describe('the check of rooms', () => {
     ]);
   });
 
-  it('sees two folders that import each other where no order is given', () => {
+  it('the check sees two folders that import each other where no order is given', () => {
     const wrong = wrongWays(
       of(
         ['cli/doctor/a.ts', importing('../b.js')],
@@ -87,7 +87,7 @@ describe('the check of rooms', () => {
     expect([...wrong.keys()]).toEqual(['cli/doctor -> cli', 'cli -> cli/doctor']);
   });
 
-  it('sees a barrel, and takes no file with code of its own for one', () => {
+  it('the check sees a barrel, and not a file with code of its own', () => {
     const passesOn = `/** All. */\nexport { a } from './a.js';\nexport * from './b.js';\n`;
     expect(
       barrels(

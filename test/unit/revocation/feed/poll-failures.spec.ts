@@ -8,13 +8,13 @@ jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
 const INTERVAL = 1_250;
 
 describe('the pause before the next poll', () => {
-  it('is the interval, and up to a fifth less', () => {
+  it('the pause is the interval, and up to a fifth less', () => {
     const pauses = Array.from({ length: 200 }, () => new PollFailures().pause(INTERVAL));
     expect(Math.min(...pauses)).toBeGreaterThanOrEqual(INTERVAL * 0.8);
     expect(Math.max(...pauses)).toBeLessThanOrEqual(INTERVAL);
   });
 
-  it('after a failure is short, and anything up to the interval after some: no herd', () => {
+  it('the pause is short after one failure, and random up to the interval after several', () => {
     const after = (count: number): number[] =>
       Array.from({ length: 500 }, () => {
         const failures = new PollFailures();
@@ -32,7 +32,7 @@ describe('the pause before the next poll', () => {
     }
   });
 
-  it('ends with the first success', () => {
+  it('the pause is normal again after the first success', () => {
     const failures = new PollFailures();
     failures.add(new Error('away'));
     expect(failures.count).toBe(1);

@@ -47,61 +47,64 @@ describe('DigestTable', () => {
     { shardBits: 1, space: 3_000, steps: 30_000 },
     { shardBits: 4, space: 20_000, steps: 60_000 },
     { shardBits: 12, space: 60_000, steps: 60_000 },
-  ])('does what a Map does: $space keys in 2^$shardBits shards', ({ shardBits, space, steps }) => {
-    const seed = randomInt(2 ** 31);
-    const random = generator(seed);
-    const table = new DigestTable({ shardBits, payload: 1 });
-    const model = new Model();
-    // Keys that differ in one word only, in each of the four.
-    const pool = Array.from({ length: space }, (_, i) => {
-      const key = keyOf(7, 7, 7, 7);
-      key[i % 4] = random(2 ** 32);
-      return key;
-    });
-    let now = 1000;
-    const where = (): string => `seed ${seed}`;
-    const compare = (): void => {
-      model.expire(now);
-      table.sweep(now, SLOTS_OF_ALL);
-      expect({ size: table.size, where: where() }).toEqual({
-        size: model.entries.size,
-        where: where(),
+  ])(
+    'DigestTable behaves like a Map: $space keys in 2^$shardBits shards',
+    ({ shardBits, space, steps }) => {
+      const seed = randomInt(2 ** 31);
+      const random = generator(seed);
+      const table = new DigestTable({ shardBits, payload: 1 });
+      const model = new Model();
+      // Keys that differ in one word only, in each of the four.
+      const pool = Array.from({ length: space }, (_, i) => {
+        const key = keyOf(7, 7, 7, 7);
+        key[i % 4] = random(2 ** 32);
+        return key;
       });
-      let wrong = 0;
-      for (const key of pool) {
-        const place = table.find(key);
-        const known = model.entries.get(formatHexKey(key));
-        if (place >= 0 !== (known !== undefined)) wrong++;
-        if (place < 0 || known === undefined) continue;
-        if (table.untilAt(place) !== known.until || table.noteAt(place) !== known.note) wrong++;
-        if (table.wordsAt(place)[table.payloadAt(place)] !== (key[0]! ^ key[3]!) >>> 0) wrong++;
-      }
-      expect({ wrong, where: where() }).toEqual({ wrong: 0, where: where() });
-    };
-    for (let step = 0; step < steps; step++) {
-      const key = pool[random(pool.length)]!;
-      const until = random(50) === 0 ? FOREVER : now + random(200);
-      const note = random(4);
-      const place = table.add(key, until, note);
-      table.wordsAt(place)[table.payloadAt(place)] = (key[0]! ^ key[3]!) >>> 0;
-      model.add(key, until, note);
-      if (random(100) === 0) {
-        now += random(20);
-        // What the table drops early by itself must be gone in the model as well.
+      let now = 1000;
+      const where = (): string => `seed ${seed}`;
+      const compare = (): void => {
         model.expire(now);
         table.sweep(now, SLOTS_OF_ALL);
+        expect({ size: table.size, where: where() }).toEqual({
+          size: model.entries.size,
+          where: where(),
+        });
+        let wrong = 0;
+        for (const key of pool) {
+          const place = table.find(key);
+          const known = model.entries.get(formatHexKey(key));
+          if (place >= 0 !== (known !== undefined)) wrong++;
+          if (place < 0 || known === undefined) continue;
+          if (table.untilAt(place) !== known.until || table.noteAt(place) !== known.note) wrong++;
+          if (table.wordsAt(place)[table.payloadAt(place)] !== (key[0]! ^ key[3]!) >>> 0) wrong++;
+        }
+        expect({ wrong, where: where() }).toEqual({ wrong: 0, where: where() });
+      };
+      for (let step = 0; step < steps; step++) {
+        const key = pool[random(pool.length)]!;
+        const until = random(50) === 0 ? FOREVER : now + random(200);
+        const note = random(4);
+        const place = table.add(key, until, note);
+        table.wordsAt(place)[table.payloadAt(place)] = (key[0]! ^ key[3]!) >>> 0;
+        model.add(key, until, note);
+        if (random(100) === 0) {
+          now += random(20);
+          // What the table drops early by itself must be gone in the model as well.
+          model.expire(now);
+          table.sweep(now, SLOTS_OF_ALL);
+        }
+        if (step % (steps / 5) === 0) compare();
       }
-      if (step % (steps / 5) === 0) compare();
-    }
-    compare();
-    // Of those for ever nothing goes; of the others nothing stays.
-    now = FOREVER;
-    compare();
-    const forEver = [...model.entries.values()].filter(({ until }) => until === FOREVER).length;
-    expect(table.size).toBe(forEver);
-  });
+      compare();
+      // Of those for ever nothing goes; of the others nothing stays.
+      now = FOREVER;
+      compare();
+      const forEver = [...model.entries.values()].filter(({ until }) => until === FOREVER).length;
+      expect(table.size).toBe(forEver);
+    },
+  );
 
-  it('keeps an entry through the second it names', () => {
+  it('DigestTable keeps an entry through the second of its time', () => {
     const table = new DigestTable();
     table.add(keyOf(1, 2, 3, 4), 100, 0);
     table.sweep(100, SLOTS_OF_ALL);
@@ -111,7 +114,7 @@ describe('DigestTable', () => {
     expect(table.find(keyOf(1, 2, 3, 4))).toBe(-1);
   });
 
-  it('never goes back in time', () => {
+  it('DigestTable never goes back in time', () => {
     const table = new DigestTable();
     table.sweep(200, SLOTS_OF_ALL);
     table.add(keyOf(1, 2, 3, 4), 150, 0);
@@ -119,7 +122,7 @@ describe('DigestTable', () => {
     expect(table.size).toBe(0);
   });
 
-  it('merges: the later time, the first note that says something', () => {
+  it('DigestTable merges to the later time, and the first note that is set', () => {
     const table = new DigestTable();
     const key = keyOf(1, 2, 3, 4);
     table.add(key, 100, 0);
@@ -132,7 +135,7 @@ describe('DigestTable', () => {
     expect(table.noteAt(place)).toBe(3);
   });
 
-  it('sweeps in steps that end and come round', () => {
+  it('DigestTable sweeps in finite steps that come round', () => {
     const random = generator(1);
     const table = new DigestTable({ shardBits: 6 });
     const keys = Array.from({ length: 5_000 }, () =>
@@ -147,7 +150,7 @@ describe('DigestTable', () => {
     for (const [i, key] of keys.entries()) expect(table.find(key) >= 0).toBe(i % 2 === 1);
   });
 
-  it('gives its memory back, and makes room of what expired before it grows', () => {
+  it('DigestTable returns its memory, and drops expired entries before it grows', () => {
     const random = generator(2);
     const table = new DigestTable({ shardBits: 2 });
     const fill = (until: number, count: number): void => {
@@ -168,7 +171,7 @@ describe('DigestTable', () => {
     expect(table.byteLength).toBe(0);
   });
 
-  it('is at most 45 bytes an entry at every size from 500,000 on', () => {
+  it('DigestTable takes at most 45 bytes an entry at every size from 500,000 on', () => {
     const random = generator(3);
     const table = new DigestTable();
     const key = keyOf(0, 0, 0, 0);
@@ -181,7 +184,7 @@ describe('DigestTable', () => {
     expect(worst).toBeLessThanOrEqual(45);
   });
 
-  it('spreads keys that somebody chose alike', () => {
+  it('DigestTable distributes chosen keys evenly', () => {
     // 20,000 keys that differ in a few bits of one word, under any seed: no shard takes them all.
     for (let word = 0; word < 4; word++) {
       const table = new DigestTable({ shardBits: 8 });
@@ -194,7 +197,7 @@ describe('DigestTable', () => {
     }
   });
 
-  it('knows what was not told again', () => {
+  it('DigestTable knows which entries were not added again', () => {
     const table = new DigestTable();
     table.add(keyOf(1, 0, 0, 0), 100, 12);
     table.add(keyOf(2, 0, 0, 0), 100, 0);

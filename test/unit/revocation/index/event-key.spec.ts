@@ -21,15 +21,18 @@ function xor(a: string, b: string): string {
 }
 
 describe('EventKeys (protocol W2)', () => {
-  it.each(['token', 'session'] as const)('keeps the 128 bits of an own %s id, salted', (kind) => {
-    for (let i = 0; i < 100; i++) {
-      const id = randomUUID();
-      const salt = digestOf('nestjs-logout/uuid-salt', kind, OWN);
-      expect(keys.hex(kind, OWN, id)).toBe(xor(id.replaceAll('-', ''), salt));
-    }
-  });
+  it.each(['token', 'session'] as const)(
+    'EventKeys keeps the 128 bits of an own %s id, salted',
+    (kind) => {
+      for (let i = 0; i < 100; i++) {
+        const id = randomUUID();
+        const salt = digestOf('nestjs-logout/uuid-salt', kind, OWN);
+        expect(keys.hex(kind, OWN, id)).toBe(xor(id.replaceAll('-', ''), salt));
+      }
+    },
+  );
 
-  it('hashes every id of a foreign issuer, UUID or not', () => {
+  it('EventKeys hashes every id of a foreign issuer, UUID or not', () => {
     const id = randomUUID();
     const expected = digestOf('nestjs-logout/event-key', 'token', FOREIGN, id);
     expect(keys.hex('token', FOREIGN, id)).toBe(expected);
@@ -41,13 +44,16 @@ describe('EventKeys (protocol W2)', () => {
     expect(keys.hex('token', FOREIGN, aimed)).not.toBe(ownKey);
   });
 
-  it.each(['subject', 'key', 'issuer'] as const)('hashes a %s, even one that is a UUID', (kind) => {
-    const id = randomUUID();
-    const expected = digestOf('nestjs-logout/event-key', kind, OWN, id);
-    expect(keys.hex(kind, OWN, id)).toBe(expected);
-  });
+  it.each(['subject', 'key', 'issuer'] as const)(
+    'EventKeys hashes a %s, even one that is a UUID',
+    (kind) => {
+      const id = randomUUID();
+      const expected = digestOf('nestjs-logout/event-key', kind, OWN, id);
+      expect(keys.hex(kind, OWN, id)).toBe(expected);
+    },
+  );
 
-  it('hashes what only resembles a canonical UUID', () => {
+  it('EventKeys hashes an id that only resembles a canonical UUID', () => {
     const id = '0123abcd-4567-4890-abcd-ef0123456789';
     const others = [
       id.toUpperCase(),
@@ -73,7 +79,7 @@ describe('EventKeys (protocol W2)', () => {
     }
   });
 
-  it('gives each kind, issuer and id a key of its own', () => {
+  it('EventKeys gives each kind, issuer and id its own key', () => {
     const uuid = randomUUID();
     const ids = [
       uuid,
@@ -105,7 +111,7 @@ describe('EventKeys (protocol W2)', () => {
     expect(seen.size).toBe(kinds.length * issuers.length * ids.length);
   });
 
-  it('writes the words that its text says', () => {
+  it('EventKeys writes the words of its text form', () => {
     const out = new Uint32Array(4);
     for (const [issuer, id] of [
       [OWN, randomUUID()],
@@ -116,7 +122,7 @@ describe('EventKeys (protocol W2)', () => {
     }
   });
 
-  it('is the same on every instance: known keys', () => {
+  it('EventKeys is the same on every instance: known keys', () => {
     const other = new EventKeys('https://issuer.example');
     const uuid = '0123abcd-4567-4890-abcd-ef0123456789';
     expect({
@@ -139,7 +145,7 @@ const KNOWN = {
 };
 
 describe('parseHexKey', () => {
-  it('reads 32 lower-case digits and nothing else', () => {
+  it('parseHexKey reads 32 lower-case digits and nothing else', () => {
     const out = new Uint32Array(4);
     expect(parseHexKey('00000001fffffffe0123456789abcdef', out)).toBe(true);
     expect([...out]).toEqual([1, 0xfffffffe, 0x01234567, 0x89abcdef]);

@@ -29,18 +29,18 @@ describe('HistoryGaps', () => {
     expect(gaps.judged(gen)).toBe(judged);
   });
 
-  it('knows no position of a token that has none', () => {
+  it('a token without a position is in no gap', () => {
     expect(gaps.judged(undefined)).toBeUndefined();
   });
 
-  it('keeps a gap through its last second, and forgets it then', () => {
+  it('a gap is kept through its last second, and then forgotten', () => {
     gaps.sweep(50);
     expect(gaps.size).toBe(3);
     gaps.sweep(51);
     expect([gaps.size, gaps.judged(1_500), gaps.judged(2_500)]).toEqual([2, 1_500, 0]);
   });
 
-  it('counts a jump once, until the later of two times', () => {
+  it('a jump counts once, until the later of two times', () => {
     gaps.add(10, 1_000, 700);
     gaps.sweep(600);
     expect([gaps.size, gaps.judged(500)]).toEqual([1, 0]);
@@ -73,40 +73,40 @@ describe('RevocationIndex after a jump', () => {
     index = new RevocationIndex(keys);
   });
 
-  it('ends a token of the gap by an event before the jump', () => {
+  it('an event before the jump revokes a token of the gap', () => {
     index.add(event(11, {}));
     index.add(jump(1_000, 11));
     expect([10, 11, 12, 999, 1_000].map(isRevoked)).toEqual([true, false, true, true, false]);
   });
 
-  it('ends no token of the gap while no event concerns it', () => {
+  it('a token of the gap is not revoked if no event affects it', () => {
     index.add(event(11, { key: keys.hex('subject', ISSUER, 'bob') }));
     index.add(jump(1_000, 11));
     expect(isRevoked(500)).toBe(false);
   });
 
-  it('takes the position of the row before it where an older release jumped', () => {
+  it('after a jump by an older release the position of the row before it counts', () => {
     index.add(event(11, {}));
     index.add(event(14, { kind: 'session' }));
     index.add(jump(1_000, null));
     expect([14, 15, 999].map(isRevoked)).toEqual([false, true, true]);
   });
 
-  it('starts the gap of an older release no lower than the load reached, past what had expired', () => {
+  it('the gap of an older release starts where the load reached, past expired rows', () => {
     index.add(event(11, {}));
     index.reached(20);
     index.add(jump(1_000, null));
     expect([15, 20, 21].map(isRevoked)).toEqual([false, false, true]);
   });
 
-  it('keeps the gap of an older release for good, whose row was kept for two minutes', () => {
+  it('the gap of an older release is kept for ever, although its row was kept for two minutes', () => {
     index.add(event(11, { until: 9_000_000 }));
     index.add(jump(1_000, null));
     index.sweep(950_000);
     expect(isRevoked(500)).toBe(true);
   });
 
-  it('forgets a gap when its tokens have expired', () => {
+  it('a gap is forgotten when its tokens have expired', () => {
     index.add(event(11, { until: 9_000_000 }));
     index.add(jump(1_000, 11));
     index.sweep(900_000);

@@ -28,7 +28,7 @@ const SCALES = [1, 2 ** 31, 2 ** 32 - 1, 2 ** 50];
 
 describe('MarkTable (protocol G4)', () => {
   it.each(SCALES)(
-    'a token is dead if any event kills it: all sequences, positions x %d',
+    'a token is revoked if any event kills it: all sequences, positions x %d',
     (scale) => {
       const events: Event[] = [1, 2, 3].flatMap((limit) =>
         [undefined, A, B].map((except) => ({ limit: limit * scale, except })),
@@ -67,7 +67,7 @@ describe('MarkTable (protocol G4)', () => {
     },
   );
 
-  it('says all but S, then all but T: both are dead', () => {
+  it('all but S and then all but T revokes both', () => {
     const marks = new MarkTable();
     const key = Uint32Array.of(1, 1, 1, 1);
     marks.add(key, 10, A, 1000, 1);
@@ -78,7 +78,7 @@ describe('MarkTable (protocol G4)', () => {
     expect(marks.judge(place, 10, B)).toBe(-1);
   });
 
-  it('lives as long as its longest event, and keeps accounts apart', () => {
+  it('a cut-off lasts as long as its longest event, and accounts are separate', () => {
     const marks = new MarkTable();
     const one = Uint32Array.of(1, 1, 1, 1);
     const two = Uint32Array.of(1, 1, 1, 2);
@@ -92,7 +92,7 @@ describe('MarkTable (protocol G4)', () => {
     expect(marks.table.size).toBe(0);
   });
 
-  it('counts a token whose number is not known as older than every event, the spared one apart', () => {
+  it('a token without a known position is older than every event, except the spared one', () => {
     const marks = new MarkTable();
     const key = Uint32Array.of(1, 1, 1, 1);
     marks.add(key, 10, A, 1000, 1);
@@ -101,7 +101,7 @@ describe('MarkTable (protocol G4)', () => {
     expect(marks.judge(place, NaN, A)).toBe(-1);
   });
 
-  it('takes the reason from a retry that knows more', () => {
+  it('the reason of a retry that knows more is kept', () => {
     const marks = new MarkTable();
     const key = Uint32Array.of(1, 1, 1, 1);
     marks.add(key, 10, undefined, 1000, 0);

@@ -64,7 +64,7 @@ function sweepAll(index: RevocationIndex, now: number): void {
 }
 
 describe('RevocationIndex', () => {
-  it('knows nothing at first, at next to no cost', () => {
+  it('an empty index knows nothing, and uses almost no memory', () => {
     const index = new RevocationIndex(keys);
     expect(index.find(token(), 'k')).toBeUndefined();
     expect(index.find({ iss: OWN })).toBeUndefined();
@@ -76,7 +76,7 @@ describe('RevocationIndex', () => {
     expect(index.sweep(NOW)).toBe(0);
   });
 
-  it('ends one token, one login, one key: that and no other', () => {
+  it('an event revokes one token, one login or one key, and no other', () => {
     const dead = token();
     const index = indexOf(
       event('token', OWN, dead.jti!),
@@ -114,7 +114,7 @@ describe('RevocationIndex', () => {
     });
   });
 
-  it('ends what an account got before, to the position (G3)', () => {
+  it('an event revokes what an account got before, up to its position (G3)', () => {
     const index = indexOf(
       event('subject', OWN, 'alice', { killsBelow: 60, reason: 'password_changed' }),
     );
@@ -128,12 +128,12 @@ describe('RevocationIndex', () => {
     expect(index.find(token({ gen: 59, sub: undefined }))).toBeUndefined();
   });
 
-  it('keeps kills_below of the first try, whatever position a retry got (G3)', () => {
+  it('an event keeps kills_below of the first try, whatever position a retry got (G3)', () => {
     const index = indexOf(event('subject', OWN, 'alice', { position: 900, killsBelow: 60 }));
     expect(index.find(token({ gen: 60 }))).toBeUndefined();
   });
 
-  it('spares one session, in both orders (G4)', () => {
+  it('an event spares one session, in both orders (G4)', () => {
     const [s, t] = [randomUUID(), randomUUID()];
     const allButS = event('subject', OWN, 'alice', {
       killsBelow: 60,
@@ -154,7 +154,7 @@ describe('RevocationIndex', () => {
     }
   });
 
-  it('ends an issuer, to the position, and no other issuer', () => {
+  it('an event of an issuer revokes its tokens up to the position, and no other issuer’s', () => {
     const index = indexOf(
       event('issuer', OWN, '', { killsBelow: 60, issuedBefore: NOW, reason: 'everyone' }),
     );
@@ -170,7 +170,7 @@ describe('RevocationIndex', () => {
     expect(foreign.find(token())).toBeUndefined();
   });
 
-  it('refuses the same second for tokens without gen, and not the next one', () => {
+  it('tokens without gen are refused in the same second, and accepted in the next', () => {
     const index = indexOf(event('subject', FOREIGN, 'alice', { issuedBefore: NOW + 300 }));
     const foreign = (iat: number | undefined): TokenIdentity =>
       token({ iss: FOREIGN, gen: undefined, iat });
@@ -182,7 +182,7 @@ describe('RevocationIndex', () => {
     expect(index.find(foreign(undefined))).toBeDefined();
   });
 
-  it('spares one session of tokens without gen as well', () => {
+  it('an event spares one session of tokens without gen as well', () => {
     const sid = 'sid of theirs';
     const index = indexOf(
       event('subject', FOREIGN, 'alice', {
@@ -194,19 +194,19 @@ describe('RevocationIndex', () => {
     expect(index.find(token({ iss: FOREIGN, gen: undefined, sid: 'other' }))).toBeDefined();
   });
 
-  it('does not take what a foreign issuer calls gen for a position', () => {
+  it('the gen of a foreign issuer is not taken for a position', () => {
     const index = indexOf(event('subject', FOREIGN, 'alice', { issuedBefore: NOW }));
     expect(index.find(token({ iss: FOREIGN, gen: 1e15, iat: NOW / 1000 }))).toBeDefined();
     expect(index.find(token({ iss: FOREIGN, gen: 0, iat: NOW / 1000 + 1 }))).toBeUndefined();
   });
 
-  it('does not look at iat where there is a gen: clocks decide nothing', () => {
+  it('iat is ignored if there is a gen, so clocks decide nothing', () => {
     const index = indexOf(event('subject', OWN, 'alice', { killsBelow: 60, issuedBefore: NOW }));
     expect(index.find(token({ gen: 60, iat: 1 }))).toBeUndefined();
     expect(index.find(token({ gen: 59, iat: NOW / 1000 + 9999 }))).toBeDefined();
   });
 
-  it('counts a pending event as the feed says, until it is numbered (C2, C3)', () => {
+  it('a pending event takes effect as the feed reports it, until it is numbered (C2, C3)', () => {
     const pending = event('subject', OWN, 'alice', {
       position: null,
       killsBelow: null,
@@ -234,7 +234,7 @@ describe('RevocationIndex', () => {
     expect(index.find(token({ jti: 'x', sub: 'bob' }))).toBeUndefined();
   });
 
-  it('keeps a pending event for as long as its row, once that is numbered: no reload misses it', () => {
+  it('a pending event that was numbered is kept as long as its row, and no reload misses it', () => {
     const pending = event('token', OWN, 'x', { position: null, until: null });
     const index = new RevocationIndex(keys);
     // A token with two seconds to live, ended in a caller's transaction.
@@ -248,7 +248,7 @@ describe('RevocationIndex', () => {
     expect(index.stats().entries).toBe(0);
   });
 
-  it('misses a pending event in a reload that shows it neither pending nor numbered', () => {
+  it('a pending event that a reload shows neither pending nor numbered is missing', () => {
     const pending = event('session', OWN, 'x', { position: null, until: null });
     const index = new RevocationIndex(keys);
     index.add(pending, { killsBelow: 60, until: NOW + 5_000 });
@@ -259,7 +259,7 @@ describe('RevocationIndex', () => {
     expect(index.countMissing(NOW)).toBe(0);
   });
 
-  it('misses no pending event in a reload that shows a later event of its key, where it was purged', () => {
+  it('a pending event is not missing if a reload shows a later event of its key, where it was purged', () => {
     const index = new RevocationIndex(keys);
     const subject = event('subject', OWN, 'alice', { position: null, until: null });
     const key = event('key', OWN, 'leaked', { position: null, until: null });
@@ -276,7 +276,7 @@ describe('RevocationIndex', () => {
     expect(index.countMissing(NOW)).toBe(0);
   });
 
-  it('drops what a pending event counted as for no other event of the same key', () => {
+  it('dropping a pending event keeps the other events of the same key', () => {
     const pending = event('token', OWN, 'x', { position: null, until: null });
     const index = indexOf(event('token', OWN, 'x', { until: NOW + 300_000 }));
     index.add(pending, { killsBelow: 60, until: NOW + 1_020_000 });
@@ -285,7 +285,7 @@ describe('RevocationIndex', () => {
     expect(index.find(token({ jti: 'x', sub: 'bob' }))).toBeDefined();
   });
 
-  it('keeps issuers apart, foreign UUIDs too', () => {
+  it('issuers are separate, also with equal UUIDs', () => {
     const id = randomUUID();
     for (const kind of ['token', 'session'] as const) {
       for (const [ended, other] of [
@@ -305,7 +305,7 @@ describe('RevocationIndex', () => {
     expect(index.find({ iss: FOREIGN, sub: 'alice', iat: 1 })).toBeUndefined();
   });
 
-  it('compares ids exactly', () => {
+  it('ids are compared exactly', () => {
     const uuid = randomUUID().replace(/^./, 'a');
     const names = [
       uuid,
@@ -343,7 +343,7 @@ describe('RevocationIndex', () => {
     }
   });
 
-  it('ends nothing by a history event, and takes no kind that it does not know (H5)', () => {
+  it('a history event revokes nothing, and an unknown kind is refused (H5)', () => {
     const index = new RevocationIndex(keys);
     index.add({ ...event('token', OWN, 'x'), kind: 'history' });
     expect(index.stats().entries).toBe(0);
@@ -353,7 +353,7 @@ describe('RevocationIndex', () => {
     expect(() => index.add(event('subject', OWN, 'x', { except: 'zz' }))).toThrow('malformed');
   });
 
-  it('forgets at the second, not before, and keys never', () => {
+  it('an event is forgotten at its second and not before, and a key never', () => {
     const ids = token();
     const index = indexOf(
       event('token', OWN, ids.jti!, { until: LATER + 1 }),
@@ -369,7 +369,7 @@ describe('RevocationIndex', () => {
     expect(index.findKey(OWN, 'kid')).toBeDefined();
   });
 
-  it('tells what a reload did not bring (X3)', () => {
+  it('the index reports what a reload did not bring (X3)', () => {
     const expired = event('token', OWN, 'old', { until: NOW - 10_000 });
     const known: LogEvent[] = [
       event('token', OWN, randomUUID()),
@@ -392,7 +392,7 @@ describe('RevocationIndex', () => {
     expect(index.find(token({ sid: 'sid' }))).toBeDefined();
   });
 
-  it('takes nothing for lost that a reload left out because it had just expired (X3)', () => {
+  it('an event that had just expired is not reported as lost by a reload (X3)', () => {
     for (const until of [NOW - 1, NOW, NOW + 1, NOW + 999]) {
       const index = indexOf(event('token', OWN, 'x', { until }));
       index.beginReload();
@@ -403,7 +403,7 @@ describe('RevocationIndex', () => {
     }
   });
 
-  it('holds 100,000 entries of mixed kinds and hits no other', () => {
+  it('100,000 entries of mixed kinds match no other id', () => {
     const index = new RevocationIndex(keys);
     const dead: TokenIdentity[] = [];
     for (let i = 0; i < 100_000; i++) {

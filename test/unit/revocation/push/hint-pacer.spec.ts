@@ -13,14 +13,14 @@ describe('the pace of polls that are hinted at', () => {
     pacer = new WakeUpPacer(clock, () => polls.push(clock.monotonic()));
   });
 
-  it('the first after quiet is followed at once', () => {
+  it('the first push notification after quiet causes a poll at once', () => {
     pacer.wakeUp();
     clock.advance(1_000);
     pacer.wakeUp();
     expect(polls).toEqual([0, 1_000]);
   });
 
-  it('those that follow closely share one poll, 20 to 50 ms later', () => {
+  it('push notifications in quick succession share one poll, 20 to 50 ms later', () => {
     for (let each = 0; each < 10; each++) pacer.wakeUp();
     expect(polls).toEqual([0]);
     clock.advance(1_000);
@@ -29,7 +29,7 @@ describe('the pace of polls that are hinted at', () => {
     expect(polls[1]).toBeLessThanOrEqual(50);
   });
 
-  it('however many come, polls are never closer than 20 ms, nor further apart than 50', () => {
+  it('polls are never closer than 20 ms, nor further apart than 50 ms, however many push notifications arrive', () => {
     for (let ms = 0; ms < 10_000; ms++) {
       pacer.wakeUp();
       clock.advance(1);
@@ -41,7 +41,7 @@ describe('the pace of polls that are hinted at', () => {
     expect(new Set(gaps).size).toBeGreaterThan(5);
   });
 
-  it('none after it was stopped', () => {
+  it('no poll follows after it was stopped', () => {
     pacer.wakeUp();
     pacer.wakeUp();
     pacer.stop();
