@@ -103,7 +103,7 @@ const ALL_ACCEPT = all((name) => `${lane(name)}.last === 'accepted'`);
   });
 });
 
-describe('the end of sample/02-cluster', () => {
+describe('stopping sample/02-cluster', () => {
   it.each(['SIGINT', 'SIGKILL'] as const)(
     'ending the sample by %s stops every process of it, also the paused ones',
     async (signal) => {

@@ -48,7 +48,7 @@ function labelsOf(series: string): Map<string, string> {
   );
 }
 
-describe('what watches: rules, runbook and a scrape of a real application', () => {
+describe('monitoring: rules, runbook and a scrape of a real application', () => {
   let database: TestDatabase;
   let here: WatchedApp;
   let scrape: Scrape;

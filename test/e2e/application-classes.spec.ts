@@ -180,7 +180,7 @@ describe('claims, validate and verifyCredentials may be a class that injects Log
   });
 });
 
-describe('what useFactory may not wait for', () => {
+describe('what useFactory may not depend on', () => {
   const byFactory = (inject: unknown[]): DynamicModule =>
     AuthModule.forRootAsync({ inject: inject as [], useFactory: () => OPTIONS });
 

@@ -11,7 +11,7 @@ async function login(to: HttpClient, key: DpopKey, now: number, username: string
   return (await to.send('POST /auth/login', { json, headers: { dpop } })).body as Pair;
 }
 
-describe('binding.dpop where a guard of all routes meets a guard of the route', () => {
+describe('binding.dpop with a guard of all routes and a guard of the route', () => {
   const both = useBothPlatforms({
     options: { binding: { dpop: 'optional' } },
     configure: (app) => app.useGlobalGuards(app.get(JwtAuthGuard)),

@@ -12,7 +12,7 @@ const LOGIN: LoginResult = {
   sessionId: '11111111-2222-4333-8444-555555555555',
 };
 
-describe('what AuthCookies.set makes of a login', () => {
+describe('the cookies that AuthCookies.set writes for a login', () => {
   it.each<[string, Partial<LoginResult>, string[]]>([
     [
       'both tokens',

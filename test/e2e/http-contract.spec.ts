@@ -8,7 +8,7 @@ const NO_STORE = { headers: { 'cache-control': 'no-store' } };
 
 const both = useBothPlatforms();
 
-describe('good answers', () => {
+describe('successful answers', () => {
   const TOKENS = {
     access_token: '<access>',
     token_type: 'Bearer',
@@ -104,7 +104,7 @@ describe('good answers', () => {
   });
 });
 
-describe('ends of logins', () => {
+describe('the ways a login ends', () => {
   it.each<[string, Steps, number]>([
     [
       'an expired access token logs out',

@@ -99,7 +99,7 @@ describe('a login that is not remembered', () => {
   });
 });
 
-describe('origins that may act with cookies', () => {
+describe('origins that may send requests with cookies', () => {
   it.each([
     'tauri://localhost',
     'capacitor://localhost',

@@ -12,7 +12,7 @@ const CLEARED = [`${ACCESS}=; Max-Age=0; ${KEPT}`, `${REFRESH}=; Max-Age=0; ${KE
 
 const both = useBothPlatforms({ http: { cookies: true } });
 
-describe('the bytes of the cookies', () => {
+describe('the exact cookies', () => {
   const SET = [
     `${ACCESS}=<access>; Max-Age=1209600; ${KEPT}`,
     `${REFRESH}=<refresh>; Max-Age=1209600; ${KEPT}`,
@@ -170,7 +170,7 @@ describe('the bytes of the cookies', () => {
   });
 });
 
-describe('which token is taken from where', () => {
+describe('where each token is read from', () => {
   it('the guard reads the cookie', async () => {
     const answer = await both.answer(async (to) => {
       const cookies = await to.loginWithCookies();

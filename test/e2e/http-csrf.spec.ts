@@ -15,7 +15,7 @@ const REFUSED: readonly Record<string, string>[] = [
 
 const both = useBothPlatforms({ http: { cookies: { origins: ['https://app.example.com'] } } });
 
-describe('acts that another site’s page asks for', () => {
+describe('requests from another site’s page', () => {
   const OWN = '<own>';
   const MATRIX: readonly (readonly [Record<string, string>, boolean])[] = [
     [{}, true],
@@ -127,7 +127,7 @@ describe('acts that another site’s page asks for', () => {
   });
 });
 
-describe.each([true, false])('behind a proxy that is trusted: %s', (trustProxy) => {
+describe.each([true, false])('behind a proxy, trustProxy %s', (trustProxy) => {
   const proxied = useBothPlatforms({ trustProxy, http: { cookies: true } });
 
   it.each([

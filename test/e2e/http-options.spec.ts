@@ -20,7 +20,7 @@ afterEach(async () => {
   apps = [];
 });
 
-describe('a wrong option stops the boot, and says what to write', () => {
+describe('a wrong option stops the boot, and the error says what to write', () => {
   const verifyCredentials = (): null => null;
   const register = (http: unknown): void => {
     AuthModule.forRoot({

@@ -154,7 +154,7 @@ describe('while the database is away', () => {
   });
 });
 
-describe('addresses', () => {
+describe('paths of the routes', () => {
   it('routes follow the prefix and a global prefix without version, and the keys stay at the root', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });

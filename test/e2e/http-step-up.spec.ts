@@ -218,7 +218,7 @@ describe('@RecentLogin() and POST confirm', () => {
   });
 });
 
-describe('POST confirm elsewhere', () => {
+describe('POST confirm on other routes', () => {
   it('an API token is not a login, and can neither be confirmed nor count as recent', async () => {
     const apps = await startBothHttp({
       controllers: [ApiController],

@@ -56,7 +56,7 @@ class MovedController {
   }
 }
 
-describe('moving in from the recipe', () => {
+describe('migrating from the recipe', () => {
   let database: TestDatabase;
   let old: RecipeApp;
   let clock: TestClock;
@@ -304,7 +304,7 @@ async function move(
   }
 }
 
-describe('moving an existing table of refresh tokens', () => {
+describe('migrating an existing table of refresh tokens', () => {
   let database: TestDatabase;
   let instance: Instance;
 

@@ -26,7 +26,7 @@ const login = (body: string | Buffer): RawRequest => ({
   body,
 });
 
-describe('what no client of ours would send', () => {
+describe('hostile requests', () => {
   it('there are more than a hundred hostile requests', () => {
     expect(HOSTILE_REQUESTS.length + BROKEN_HTTP.length).toBeGreaterThan(100);
   });
@@ -133,7 +133,7 @@ describe('a header that is too large', () => {
   });
 });
 
-describe('who hangs up', () => {
+describe('a client that hangs up', () => {
   it('a client that hangs up in the middle of a body affects no other request', async () => {
     for (const { client } of both) {
       const { hostname, port } = new URL(client.url);

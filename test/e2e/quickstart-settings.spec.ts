@@ -52,7 +52,7 @@ const bad: readonly (readonly [name: string, value: string, fix: RegExp])[] = [
   ['HINT', 'nats', /NATS_URL must be an address/],
 ];
 
-describe('a setting that is wrong', () => {
+describe('a wrong setting', () => {
   it.each(bad)('a wrong setting stops the boot: %s = %j', (name, value, fix) => {
     const given = { DATABASE_URL: `sqlite:${folder}/a.sqlite`, [name]: value };
     const read = (): unknown => readSettings(given);

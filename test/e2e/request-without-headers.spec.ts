@@ -59,7 +59,7 @@ async function answerTo(
     .catch((error: unknown) => error);
 }
 
-describe('a request without headers is a mistake of the wiring, never a refused token', () => {
+describe('a request without headers is a wiring error, never a refused token', () => {
   const socket = (): object => ({ headers: { authorization: bearer } });
   const connection = (): object => ({
     connectionInitReceived: true,

@@ -175,7 +175,7 @@ describe('RevocationGuard behind other authentication', () => {
     expect(await ask(claims(more))).toEqual([401, 'token_invalid']);
   });
 
-  describe('tokens that have neither jti nor sid', () => {
+  describe('tokens with neither jti nor sid', () => {
     /** As its issuer signs it: only the middle part is looked at here. */
     const textOf = (payload: string): string =>
       `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from(payload).toString('base64url')}.c2lnbmF0dXJl`;

@@ -3,7 +3,7 @@ import { EXPLORING_LIMIT, exploreApart } from './explore-apart.js';
 import type { Exploration } from './explore.js';
 import { SCOPES } from './scopes.js';
 
-describe('every state of a small model of protocol.md, all rules on', () => {
+describe('every state of a small model of the protocol, all rules on', () => {
   let found: ReadonlyMap<string, Exploration>;
 
   beforeAll(async () => {

@@ -13,7 +13,7 @@ import { describeOn, postgres, type TestDatabase } from '../support/databases.js
 const hasRedis = await answers(REDIS_URL);
 
 /** Their order of things and what the checker says of it stand in docs/wrong-feeds.md. */
-describe('a wrong feed is caught by the checker', () => {
+describe('a broken feed is caught by the checker', () => {
   describeOn([postgres], 'in a history', (kind) => {
     let database: TestDatabase;
     let dataSource: DataSource;

@@ -6,7 +6,7 @@ import { WRITING_READINGS } from './wrong-feeds/writing-readings.js';
 import { describeOn, postgres, type TestDatabase } from '../support/databases.js';
 
 /** Their order of things and what the checker says of it stand in docs/wrong-feeds.md. */
-describe('a wrong reading of protocol.md is caught by the checker', () => {
+describe('a broken reader of protocol.md is caught by the checker', () => {
   describeOn([postgres], 'in the real library', (kind) => {
     let database: TestDatabase;
     let cluster: ObservedCluster;

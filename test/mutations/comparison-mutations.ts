@@ -337,7 +337,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     52,
     'another site’s page may act',
-    'e2e/http-csrf.spec.ts: acts that another site’s page asks for',
+    'e2e/http-csrf.spec.ts: requests from another site’s page',
     same('a page of another site may log out'),
   ),
   row(

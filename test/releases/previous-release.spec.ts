@@ -214,7 +214,7 @@ describeOn(kinds, 'the previous release beside this one', (kind) => {
   });
 });
 
-(isThere ? describe : describe.skip)('the previous release and this one by turns on SQLite', () => {
+(isThere ? describe : describe.skip)('the previous release and this one in turns on SQLite', () => {
   let database: TestDatabase;
   const crossing = new Crossing();
   const unused = [...OTHER_SECRETS];

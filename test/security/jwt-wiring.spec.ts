@@ -62,7 +62,7 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((app) => app.close()));
 });
 
-describe('how the guard is wired', () => {
+describe('the wiring of the guard', () => {
   it('a guard in an application without AuthModule stops the boot', async () => {
     const testing = Test.createTestingModule({ controllers: [MeController] });
     await expect(testing.compile()).rejects.toThrow(/JwtAuthGuard/);

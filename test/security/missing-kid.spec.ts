@@ -94,7 +94,7 @@ class KidController {
   }
 }
 
-describe('tokens of a revoked key behind an own authentication', () => {
+describe('tokens of a revoked key behind another authentication', () => {
   let database: TestDatabase;
   let instance: Instance;
   let url: string;

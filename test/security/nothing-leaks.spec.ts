@@ -72,7 +72,7 @@ class Witness {
 describe.each([
   ['tokens in bodies', false],
   ['tokens in cookies', true],
-])('nothing that was given out is written down: %s', (_, cookies) => {
+])('no token or secret is written down: %s', (_, cookies) => {
   const witness = new Witness();
   let app: HttpApp;
 

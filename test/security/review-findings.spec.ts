@@ -6,7 +6,7 @@ import { type Instance, startInstance } from '../support/instance.js';
 
 const ISSUER = 'https://issuer.test';
 
-describe('what a review found, and must not come back', () => {
+describe('findings of a review that must not come back', () => {
   const clock = new TestClock();
   let database: TestDatabase;
   let instance: Instance;

@@ -30,7 +30,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-describe('text that somebody else chose', () => {
+describe('text that clients chose', () => {
   it('text from clients has no control, bidi or separator characters in a log line', () => {
     const shown = logText(NEW_LINE_AND_BIDI);
     expect(shown).not.toMatch(UNSAFE);

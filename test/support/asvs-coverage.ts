@@ -62,7 +62,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '3.5.1',
     asks: 'A request that changes something was sent by the application’s own page.',
-    test: 'e2e/http-csrf.spec.ts: acts that another site’s page asks for',
+    test: 'e2e/http-csrf.spec.ts: requests from another site’s page',
   },
   {
     number: '3.5.2',

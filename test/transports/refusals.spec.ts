@@ -185,7 +185,7 @@ describe('streams of gRPC', () => {
   );
 });
 
-describe('a context in which no token can be is a mistake of the wiring', () => {
+describe('a context without any token is a wiring error', () => {
   const readIn = (type: string, ...args: unknown[]) => {
     const context = new ExecutionContextHost(args, Messages, Messages.prototype.byHand);
     context.setType(type);

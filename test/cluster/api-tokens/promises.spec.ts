@@ -47,7 +47,7 @@ interface World {
 }
 
 describe('API tokens', () => {
-  describeOn(databaseKinds, 'what ends them', (kind) => {
+  describeOn(databaseKinds, 'what revokes them', (kind) => {
     let shared: World;
     let apart: World | undefined;
     let here: Instance;

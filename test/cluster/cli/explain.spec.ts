@@ -14,7 +14,7 @@ interface Explained {
   readonly revokedBy: readonly { readonly kind: string; readonly actor: string | null }[];
 }
 
-describe('what is known of a token', () => {
+describe('what is known about a token', () => {
   describeOn(databaseKinds, 'TokenService.explain() and nestjs-logout explain', (kind) => {
     let database: TestDatabase;
     let here: Instance;

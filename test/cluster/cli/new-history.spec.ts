@@ -9,7 +9,7 @@ interface Jump {
 }
 
 describe('H3: nestjs-logout new-history', () => {
-  describeOn(databaseKinds, 'after a backup was put back', (kind) => {
+  describeOn(databaseKinds, 'after a backup was restored', (kind) => {
     let database: TestDatabase;
     let here: Instance | undefined;
 

@@ -197,7 +197,7 @@ describe('nestjs-logout revoke', () => {
     });
   });
 
-  describeOn(databaseKinds, 'that nobody can mean', (kind) => {
+  describeOn(databaseKinds, 'with arguments that make no sense', (kind) => {
     let log: TestDatabase;
     let instance: Instance;
 

@@ -67,7 +67,7 @@ describeOn(databaseKinds, 'tokens of a lost history', (kind) => {
     return all.filter((verdict) => !REFUSALS.has(verdict));
   };
 
-  describe.each(ENDINGS)('and a later %s', (ending) => {
+  describe.each(ENDINGS)('after a later %s', (ending) => {
     const end = async (on: Instance): Promise<void> => {
       await ACTS[ending]?.(on, 'alice', '');
     };

@@ -18,7 +18,7 @@ import { TableCopy } from './table-copy.js';
 
 const REFUSALS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked']);
 
-describe('our tables put back from a backup', () => {
+describe('our tables restored from a backup', () => {
   let database: TestDatabase;
   let instances: Instance[];
 

@@ -7,7 +7,7 @@ import { type Instance, startInstance } from '../../support/instance.js';
 import { eventually } from '../../support/eventually.js';
 import { claimsIn, headPosition } from '../../support/log-tables.js';
 
-describeOn([sqlite], 'a file put back that was started in between', (kind) => {
+describeOn([sqlite], 'a restored file that was started in between', (kind) => {
   let database: TestDatabase;
   let instance: Instance | undefined;
 

@@ -9,7 +9,7 @@ import { TcpProxy } from '../../support/tcp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 
 describe('the boot waits for the first load, for at most bootTimeout', () => {
-  describeOn(serverKinds, 'a database that is not there yet', (kind) => {
+  describeOn(serverKinds, 'a database that is not running yet', (kind) => {
     let database: TestDatabase;
     let proxy: TcpProxy;
     let through: TestDatabase;

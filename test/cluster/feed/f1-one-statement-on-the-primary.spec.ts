@@ -95,7 +95,7 @@ describe('F1: one autocommit statement on the primary', () => {
     }
   });
 
-  describe('the rhythm of the polls', () => {
+  describe('the timing of polls', () => {
     let database: TestDatabase;
     let instance: Instance;
 

@@ -9,7 +9,7 @@ import {
   type PollControl,
 } from '../../support/controlled-instance.js';
 
-describe('F6: who finds the lease lapsed joins one shared poll, for at most staleWait', () => {
+describe('F6: a request that finds the lease lapsed joins one shared poll, for at most staleWait', () => {
   let database: TestDatabase;
   let here: Instance;
   let there: Instance;

@@ -12,7 +12,7 @@ import {
   NEVER_WAIT,
 } from '../../support/controlled-instance.js';
 
-describe('H1: a log that lost what is known here closes, is loaded again, and is merged', () => {
+describe('H1: a log that lost known events closes the instance, is loaded again, and is merged', () => {
   describeOn(databaseKinds, 'a fail-over', (kind) => {
     let database: TestDatabase;
     let here: Instance;

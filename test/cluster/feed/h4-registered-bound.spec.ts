@@ -5,7 +5,7 @@ import { type Instance, startInstance } from '../../support/instance.js';
 import { follow, readEvents } from '../../support/log-tables.js';
 import { clockOf } from '../../support/controlled-instance.js';
 
-describe('H4: each instance raises the bound and the token life before it serves', () => {
+describe('H4: each instance raises the bound and the token lifetime before it serves', () => {
   describeOn(databaseKinds, 'a second instance with wider options', (kind) => {
     let database: TestDatabase;
     let here: Instance;

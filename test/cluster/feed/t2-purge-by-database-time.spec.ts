@@ -7,7 +7,7 @@ import { endSessions } from '../../support/controlled-instance.js';
 
 const HOUR = 3_600_000;
 
-describe('T2: the purge goes by clocks that agree', () => {
+describe('T2: the purge uses clocks that agree', () => {
   describeOn(databaseKinds, 'the purge', (kind) => {
     let database: TestDatabase;
     let here: Instance | undefined;

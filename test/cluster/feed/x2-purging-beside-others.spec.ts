@@ -15,7 +15,7 @@ import {
 
 const DAY = 86_400_000;
 
-describe('X2: range by range, and said in the deleting transaction', () => {
+describe('X2: the purge deletes range by range, and records each in the deleting transaction', () => {
   describeOn(databaseKinds, 'a purge', (kind) => {
     const Log = kind.name === 'SQLite' ? SqliteLogDatabase : ServerLogDatabase;
     let database: TestDatabase;

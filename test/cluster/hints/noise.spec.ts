@@ -10,7 +10,7 @@ import { eventually } from '../../support/eventually.js';
 
 const STRANGER = '0123456789abcdef';
 
-describeWithHints('a channel that anybody may write to', (kind) => {
+describeWithHints('a channel that anyone may write to', (kind) => {
   let database: TestDatabase;
   let here: Instance;
   let heard: string[];

@@ -11,7 +11,7 @@ import { pushOf } from '../../support/push-link.js';
 
 const run = hasPgBouncer && postgres.available ? describe : describe.skip;
 
-run('PgBouncer in transaction mode between', () => {
+run('PgBouncer in transaction mode in between', () => {
   let database: TestDatabase;
   let bouncer: PgBouncer;
   let here: Instance;

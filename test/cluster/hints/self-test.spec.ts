@@ -40,7 +40,7 @@ class Bus implements RevocationHint {
   }
 }
 
-describe('the link of a hint', () => {
+describe('the link of a push notification', () => {
   let database: TestDatabase;
   let here: Instance;
   const bus = { current: new Bus() };
@@ -132,7 +132,7 @@ describe('the link of a hint', () => {
   });
 });
 
-describe('a hint that can never work stops the boot', () => {
+describe('a push option that can never work stops the boot', () => {
   describeOn([sqlite, mariadb], 'postgresHint', (kind) => {
     it('postgresHint on another database stops the boot, and names the database and the alternative', async () => {
       const database = await kind.migrated();

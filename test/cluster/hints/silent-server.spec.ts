@@ -11,7 +11,7 @@ const kinds: readonly [string, (address: string) => RevocationHint][] = [
   ['Redis', (address) => redisHint({ url: `redis://${address}` })],
 ];
 
-describe.each(kinds)('a %s that takes connections and says nothing', (_, hintTo) => {
+describe.each(kinds)('a %s that accepts connections and never answers', (_, hintTo) => {
   let server: Server;
   const open = new Set<Socket>();
 

@@ -16,7 +16,7 @@ const SILENCES = [
   ['cut off', (proxy: ProxiedHint['proxy']) => proxy.refuse()],
 ] as const;
 
-describeWithHints('a swallowed hint', (kind) => {
+describeWithHints('a lost push notification', (kind) => {
   let database: TestDatabase;
   let proxied: ProxiedHint;
   let here: Instance;

@@ -6,7 +6,7 @@ import { startInstance, type Instance } from '../../support/instance.js';
 import { clockOf, controlPolls, endSessions, knows } from '../../support/controlled-instance.js';
 import { eventually } from '../../support/eventually.js';
 
-describeWithHints('a hint', (kind) => {
+describeWithHints('a push notification', (kind) => {
   let database: TestDatabase;
   let here: Instance;
   let there: Instance;

@@ -9,7 +9,7 @@ import { type Instance, startInstance } from '../../support/instance.js';
 import { AuthMeter } from '../../support/internals.js';
 import { KINDS, LiveServer, RENEWING } from './live-server.js';
 
-describe('connections on one instance, and what is ended on another', () => {
+describe('open connections on one instance, and revocations on another', () => {
   let database: TestDatabase;
   let there: Instance;
   let server: LiveServer;

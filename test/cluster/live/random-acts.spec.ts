@@ -19,7 +19,7 @@ interface Open {
   token: string;
 }
 
-describe('connections on one instance, and random acts on another', () => {
+describe('open connections on one instance, and random acts on another', () => {
   let database: TestDatabase;
   let there: Instance;
   let server: LiveServer;

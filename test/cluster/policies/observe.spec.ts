@@ -12,7 +12,7 @@ import { age, all, cutOff, listen, PoliciesController, statusOfAll } from './sup
 
 const DAY = 86_400_000;
 
-describe('observe: decides, tells and lets pass, until a date', () => {
+describe('observe: decides, reports and accepts, until a date', () => {
   describeOn(serverKinds, 'an instance that only observes', (kind) => {
     let database: TestDatabase;
     let proxy: TcpProxy;

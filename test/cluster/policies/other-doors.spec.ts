@@ -35,7 +35,7 @@ class PartnerController {
   }
 }
 
-describe('the failure policy behind the other doors', () => {
+describe('the failure policy of other guards and services', () => {
   let database: TestDatabase;
   let here: Instance;
   let there: Instance;

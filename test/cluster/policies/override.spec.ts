@@ -9,7 +9,7 @@ import { clockOf, followAgain } from '../../support/controlled-instance.js';
 import { follow } from '../../support/log-tables.js';
 import { age, all, cutOff, listen, PoliciesController, statusOfAll } from './support.js';
 
-describe('override(): what an operator loosens without a deploy and without the database', () => {
+describe('override(): an operator loosens the policy without a deploy and without the database', () => {
   describeOn(serverKinds, 'on one instance', (kind) => {
     let database: TestDatabase;
     let proxy: TcpProxy;

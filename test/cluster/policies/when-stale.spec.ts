@@ -11,7 +11,7 @@ import { age, all, cutOff, listen, PoliciesController, statusOfAll } from './sup
 
 const PLATFORM = { PostgreSQL: 'express', MariaDB: 'fastify', SQLite: 'express' } as const;
 
-describe('@WhenStale(): what becomes of requests while nothing can be proven', () => {
+describe('@WhenStale(): how requests are answered while freshness cannot be proven', () => {
   describeOn(serverKinds, 'an instance whose database is away', (kind) => {
     let database: TestDatabase;
     let proxy: TcpProxy;

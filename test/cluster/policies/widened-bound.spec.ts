@@ -51,7 +51,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
     return instance;
   };
 
-  describeOn(databaseKinds, 'what is registered', (kind) => {
+  describeOn(databaseKinds, 'the registered bound', (kind) => {
     beforeEach(async () => {
       database = await kind.migrated();
     });
@@ -133,7 +133,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
     });
   });
 
-  describe('what was not there at boot', () => {
+  describe('a policy that was not there at boot', () => {
     beforeEach(async () => {
       database = await databaseKinds[0].migrated();
     });
@@ -172,7 +172,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
     });
   });
 
-  describe('what stops the boot', () => {
+  describe('a configuration that stops the boot', () => {
     const { NODE_ENV } = process.env;
 
     beforeEach(async () => {

@@ -25,7 +25,7 @@ interface Tokens {
   readonly session_id: string;
 }
 
-describe('P9: a refresh token has one successor, whoever asks how often', () => {
+describe('P9: a refresh token has one successor, however many ask and how often', () => {
   afterAll(() => QuickstartProcess.stopAll());
 
   describeOn(databaseKinds, 'processes', (kind: DatabaseKind) => {

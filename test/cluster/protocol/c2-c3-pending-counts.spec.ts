@@ -16,7 +16,7 @@ import { refuseToNumber } from '../../support/unnumberable.js';
 const MINUTE = 60_000;
 const LIFE = 15 * MINUTE;
 
-describe('an event that waits to be numbered', () => {
+describe('an event that waits for its number', () => {
   describeOn(databaseKinds, 'a pending event', (kind) => {
     let database: TestDatabase;
     let clock: TestClock;

@@ -7,7 +7,7 @@ import { databaseKinds, describeOn, sqlite, type TestDatabase } from '../../supp
 import { type Instance, startInstance } from '../../support/instance.js';
 import { countPending, follow } from '../../support/log-tables.js';
 
-describe('C5: in the caller’s transaction everything counts from the caller’s commit', () => {
+describe('C5: in the caller’s transaction everything takes effect at the caller’s commit', () => {
   describeOn(databaseKinds, '{ manager }', (kind) => {
     let database: TestDatabase;
     let here: Instance;

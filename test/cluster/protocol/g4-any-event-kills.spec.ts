@@ -5,7 +5,7 @@ import { databaseKinds, describeOn, type TestDatabase } from '../../support/data
 import { type Instance, startInstance } from '../../support/instance.js';
 import { follow } from '../../support/log-tables.js';
 
-describe('G4: a token is dead if any live event of its subject kills it', () => {
+describe('G4: a token is revoked if any live event of its subject kills it', () => {
   describeOn(databaseKinds, 'two exceptions', (kind) => {
     let database: TestDatabase;
     let here: Instance;

@@ -173,7 +173,7 @@ describe('H2: no position is handed out twice', () => {
     });
   });
 
-  describeOn([sqlite], 'a file, which has no name,', (kind) => {
+  describeOn([sqlite], 'a file without a server name', (kind) => {
     beforeEach(() => start(() => kind.migrated()));
 
     it('H3: a file, which has no server name, jumps at every load, and the other instances follow', async () => {

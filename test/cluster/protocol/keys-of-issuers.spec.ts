@@ -12,7 +12,7 @@ const BANK = 'https://bank.test';
 const PARTNER = 'https://partner.test';
 const KID = '2026-10';
 
-describeOn(databaseKinds, 'S10: two applications on one log, each with a key 2026-10,', (kind) => {
+describeOn(databaseKinds, 'S10: two applications on one log, each with a key 2026-10', (kind) => {
   let database: TestDatabase;
   let shop: Instance;
   let bank: Instance;

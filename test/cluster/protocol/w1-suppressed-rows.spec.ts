@@ -14,7 +14,7 @@ function causesOf(error: unknown): string {
 }
 
 /** A BEFORE trigger that returns NULL leaves a row out, and the statement succeeds: as where rows are moved. */
-describe('W1: a write of which a trigger leaves a row out', () => {
+describe('W1: a write from which a trigger removes a row', () => {
   describeOn([postgres], 'the log', () => {
     let database: TestDatabase;
     let watcher: DataSource;

@@ -301,7 +301,7 @@ describe('acts on accounts', () => {
     });
   });
 
-  describe('with a subject that the caller’s own code has lost', () => {
+  describe('with a missing subject in the caller’s code', () => {
     let database: TestDatabase;
     let here: Instance;
 

@@ -17,7 +17,7 @@ const EVERYONE = { kind: 'issuer', key: keys.hex('issuer', ISSUER, '') } as cons
  * An act whose COMMIT was not answered is settled later below the position that it had first (G3). So what
  * it does to a session may not raise the highest cut-off of its account.
  */
-describeOn(databaseKinds, 'what is settled while a refresh asks for its claims', (kind) => {
+describeOn(databaseKinds, 'an event that settles while a refresh asks for its claims', (kind) => {
   let database: TestDatabase;
   let clock: TestClock;
   let here: Instance;

@@ -8,8 +8,8 @@ import { codeOf, login } from '../../support/session-acts.js';
 
 const HOUR = 3_600;
 
-describe('a key that has leaked', () => {
-  describeOn(databaseKinds, 'its end', (kind) => {
+describe('a leaked key', () => {
+  describeOn(databaseKinds, 'removing it', (kind) => {
     let database: TestDatabase;
     let here: Instance;
     let there: Instance;

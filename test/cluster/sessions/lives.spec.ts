@@ -6,7 +6,7 @@ import { type Instance, startInstance } from '../../support/instance.js';
 import { claimsIn } from '../../support/log-tables.js';
 import { login } from '../../support/session-acts.js';
 
-describe('lives, warnings and tidings', () => {
+describe('lifetimes, warnings and events', () => {
   let database: TestDatabase;
   let here: Instance;
 

@@ -19,7 +19,7 @@ const ISSUER = 'https://issuer.test';
 const FOREIGN = 'https://partner.test';
 const MANY = 1_000;
 
-describe('logout of one client of an account, and of one grant', () => {
+describe('logout of one client of an account, or of one grant', () => {
   describeOn(databaseKinds, 'the sessions', (kind) => {
     let database: TestDatabase;
     let here: Instance;
@@ -107,7 +107,7 @@ describe('logout of one client of an account, and of one grant', () => {
       expect(listed.map((session) => session.grant)).toEqual([grant, null]);
     });
 
-    describe.each(['client', 'grant'] as const)('of a %s', (scope) => {
+    describe.each(['client', 'grant'] as const)('by a %s', (scope) => {
       const context = (id: string): LoginContext => ({ [scope]: id });
       const act = (
         on: Instance,

@@ -8,7 +8,7 @@ import { codeOf, login } from '../../support/session-acts.js';
 
 const DAY = 86_400_000;
 
-describe('what is left of a login', () => {
+describe('the rows of a login after its end', () => {
   describeOn(databaseKinds, 'the purge', (kind) => {
     let database: TestDatabase;
     let clock: TestClock;

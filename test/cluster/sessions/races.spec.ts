@@ -27,7 +27,7 @@ const POINTS = [
   'before it is stored',
 ] as const;
 
-describe('who wins a race with the end of a session', () => {
+describe('races with the end of a session', () => {
   describeOn(databaseKinds, 'with barriers', (kind) => {
     let database: TestDatabase;
     let here: Instance;

@@ -187,7 +187,7 @@ describe('ending a token or session that has ended writes nothing', () => {
       ).toBe(2);
     });
 
-    describe('after hours', () => {
+    describe('hours later', () => {
       it('a repeated end is an event of its own when the first one has expired, because a foreign issuer may go on', async () => {
         const foreign = { ...foreignToken(), sid: randomUUID() };
         await here.logout.logout(foreign);

@@ -20,7 +20,7 @@ const HOUR = 3_600_000;
 
 /** What a review of this issue broke, each as it was broken. */
 describe('findings of the review of sessions', () => {
-  describeOn(databaseKinds, 'stay mended', (kind) => {
+  describeOn(databaseKinds, 'stay fixed', (kind) => {
     let sharedDatabase: TestDatabase;
     let shared: Instance;
     let database: TestDatabase;
@@ -214,7 +214,7 @@ describe('findings of the review of sessions', () => {
     });
   });
 
-  describeOn([postgres], 'on the brink', (kind) => {
+  describeOn([postgres], 'at the last moment', (kind) => {
     let database: TestDatabase;
     let clock: TestClock;
     let here: Instance;

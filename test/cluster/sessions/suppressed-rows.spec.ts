@@ -18,7 +18,7 @@ const TRIGGERS = {
 // MariaDB has no trigger that leaves a row out.
 describeOn(
   [sqlite, postgres],
-  'a session of which a trigger leaves a row out',
+  'a session from which a trigger removes a row',
   ({ name, migrated }) => {
     let database: TestDatabase;
     let instance: Instance;

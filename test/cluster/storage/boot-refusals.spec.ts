@@ -12,7 +12,7 @@ const theirEvent = new EntitySchema({
   columns: { id: { type: Number, primary: true } },
 });
 
-describe('what only a person can mend stops the boot, with the fix', () => {
+describe('a database that only a person can fix stops the boot, with the fix', () => {
   let database: TestDatabase;
 
   afterEach(async () => {

@@ -9,7 +9,7 @@ import { LogConnection } from '../../support/internals.js';
 
 class ShopDataSource extends DataSource {}
 
-describe('where the log lives', () => {
+describe('where the log is stored', () => {
   let first: TestDatabase;
   let second: TestDatabase;
   let app: INestApplication | undefined;
@@ -54,7 +54,7 @@ describe('where the log lives', () => {
     return source;
   };
 
-  describe('is found by itself with', () => {
+  describe('is found without an option, with', () => {
     it('TypeOrmModule.forRoot()', async () => {
       const found = await boot({ imports: [TypeOrmModule.forRoot(first.options)] });
       expect(found?.options.database).toBe(first.options.database);
@@ -95,7 +95,7 @@ describe('where the log lives', () => {
     });
   });
 
-  describe('is said by the option dataSource:', () => {
+  describe('is named by the option dataSource:', () => {
     const both = (): ModuleMetadata => ({
       imports: [
         TypeOrmModule.forRoot(first.options),

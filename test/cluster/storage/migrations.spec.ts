@@ -15,7 +15,7 @@ const order = new EntitySchema({
 });
 
 describe('our tables', () => {
-  describeOn(databaseKinds, 'made', (kind) => {
+  describeOn(databaseKinds, 'created', (kind) => {
     let database: TestDatabase;
     const sources: DataSource[] = [];
 
@@ -122,7 +122,7 @@ describe('our tables', () => {
     });
   });
 
-  describeOn([sqlite], 'made while another process writes', () => {
+  describeOn([sqlite], 'created while another process writes', () => {
     it('the tables are created once the other process has finished writing', async () => {
       const database = await sqlite.create();
       const other = await new DataSource(database.options).initialize();

@@ -5,7 +5,7 @@ import { describeOn, postgres, type TestDatabase } from '../../support/databases
 import { type Instance, startInstance } from '../../support/instance.js';
 import { follow } from '../../support/log-tables.js';
 
-describeOn([postgres], 'a server that tells nobody its timeline', (kind) => {
+describeOn([postgres], 'a server that hides its timeline', (kind) => {
   let database: TestDatabase;
   const opened: Instance[] = [];
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLogDatabase } from '../../support/internals.js';
 
-describe('an SQLite file that the log makes', () => {
+describe('an SQLite file that the log creates', () => {
   let folder: string;
 
   beforeEach(() => {

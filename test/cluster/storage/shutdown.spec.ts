@@ -33,7 +33,7 @@ process.stdout.write('closed ' + process.getActiveResourcesInfo().filter((name) 
   name !== 'PipeWrap' && name !== 'TTYWrap').join());
 `;
 
-describe('an application that ends', () => {
+describe('an application that closes', () => {
   afterEach(() => {
     jest.restoreAllMocks();
   });

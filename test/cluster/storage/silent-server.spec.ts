@@ -10,7 +10,7 @@ const LOCK = /auth_head.*FOR UPDATE/s;
 
 const UNAVAILABLE = { status: 503, code: 'storage_unavailable' };
 
-describeOn(serverKinds, 'a server that falls silent without a word', (kind) => {
+describeOn(serverKinds, 'a server that falls silent', (kind) => {
   let database: TestDatabase;
   let proxy: TcpProxy;
   let instance: Instance;

@@ -68,7 +68,7 @@ const LOADS: Readonly<Record<string, Work>> = {
   },
 };
 
-describe('an application on SQLite meets no SQLITE_BUSY that it did not meet before', () => {
+describe('an application on SQLite gets no more SQLITE_BUSY than without the log', () => {
   let database: TestDatabase;
   let here: Instance;
 

@@ -105,7 +105,7 @@ export const SHOWN: Readonly<Record<string, readonly Evidence[]>> = {
     },
   ],
   'tokens in cookies, with their Origin check': [
-    { test: 'e2e/http-csrf.spec.ts: acts that another site’s page asks for', rows: HTTP },
+    { test: 'e2e/http-csrf.spec.ts: requests from another site’s page', rows: HTTP },
     {
       test: 'transports/open-sockets.spec.ts: a handshake with cookies is checked by its origin',
       rows: ['gateway, ws'],

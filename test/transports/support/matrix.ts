@@ -185,7 +185,7 @@ export function describeMatrix(
 
     more(() => instance);
 
-    describe('while nothing can be proven', () => {
+    describe('while freshness cannot be proven', () => {
       beforeAll(async () => {
         (await controlPolls(instance)).fail();
         letTimePass(clockOf(instance), 60_000);

@@ -56,7 +56,7 @@ class Nonsense {
 const demandOf = (type: new () => object, name: string): unknown =>
   routeDemandOf((type.prototype as Record<string, RouteTarget>)[name] as RouteTarget, type);
 
-describe('what a route demands', () => {
+describe('what a route requires', () => {
   it.each<[new () => object, string, unknown, unknown]>([
     [Open, 'plain', undefined, 'open'],
     [Open, 'closed', undefined, 'closed'],

@@ -11,7 +11,7 @@ const points: Plot[] = [3, 4, 5].map((exponent) => {
   return { chart: 'growth', row: 'refresh', x: 10 ** exponent, value: exponent / 3 };
 });
 
-describe('the charts of the benches', () => {
+describe('the charts of the benchmarks', () => {
   it('each measured chart is one file, and no other chart is written', () => {
     expect(chartsOf([]).map(({ file }) => file)).toEqual([]);
     expect(chartsOf([...bars, ...points]).map(({ file }) => file)).toEqual([

@@ -19,7 +19,7 @@ const result = (part: string, value: number, machine = 'Node 20.1.0, here, today
 });
 const results = (...parts: Result[]): Results => ({ versions: 'pg 8', parts });
 
-describe('the page of the benches', () => {
+describe('the page of the benchmarks', () => {
   it('the page says of each target whether it is met, and why it is missed', () => {
     const reasons = [{ figure: 'tokens seen', node: '20', because: 'The copy takes 2 µs.' }];
     expect(reasonOf('fastify: tokens seen, 1e6', '20', reasons)).toBe('The copy takes 2 µs.');

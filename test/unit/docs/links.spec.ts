@@ -31,7 +31,7 @@ function linksIn(path: string): string[] {
     .filter((link) => !/^[a-z]+:/.test(link));
 }
 
-describe('links between the papers', () => {
+describe('links between the documents', () => {
   it.each(papers)('%s', (path) => {
     const broken = linksIn(path).filter((link) => {
       const [file = '', anchor] = link.split('#', 2);

@@ -51,7 +51,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '16',
     'origins with custom schemes may act, wildcards stop the boot',
-    'e2e/http-cookie-lives.spec.ts: origins that may act with cookies',
+    'e2e/http-cookie-lives.spec.ts: origins that may send requests with cookies',
   ],
   [
     '16',
@@ -90,7 +90,7 @@ const CASES: readonly [number: string, right: string, test: string][] = [
   ],
 ];
 
-describe('what failed outside has a test', () => {
+describe('each case that failed outside has a test', () => {
   it.each(CASES)('case %s: %s', (_number, _right, test) => {
     expect(problemOfReference(test)).toBeUndefined();
   });

@@ -79,7 +79,7 @@ const WEAK: readonly [name: string, alg: string, publicKey: KeyObject | string, 
   ['P-256 with coordinates above p', 'ES256', offCurve(p256, (at) => at.fill(0xff)), UNREADABLE],
 ];
 
-describe('key material with which others can sign', () => {
+describe('key material that others can sign with', () => {
   it.each(WEAK)('%s stops the boot (%s)', (_name, alg, publicKey, fix) => {
     const [problem] = catchInvalid(() => resolveAuthKeys([{ kid: 'a', alg, publicKey }])).problems;
     expect(problem?.option).toBe('keys[0].publicKey');

@@ -85,7 +85,7 @@ const secret = [
   'dbPass',
 ];
 
-describe('the claims that an application wants signed', () => {
+describe('the claims that an application adds', () => {
   it.each(good)('a claim may be called %j', (name) => {
     expect(() => assertSignable({ [name]: 1 }, [])).not.toThrow();
   });

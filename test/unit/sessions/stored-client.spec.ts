@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { cut, storedClientOf } from '../../../lib/sessions/session-store.service.js';
 
-describe('what is kept of a client', () => {
+describe('what is stored about a client', () => {
   it.each([
     ['192.0.2.77', '192.0.2.0'],
     ['::ffff:192.0.2.77', '192.0.2.0'],

@@ -51,7 +51,7 @@ describe('CONTRIBUTING.md', () => {
   });
 });
 
-describe('the check of rooms', () => {
+describe('the check of folders', () => {
   const of = (...texts: [path: string, text: string][]): ReadonlyMap<string, string> =>
     new Map(texts);
   const importing = (path: string): string => `import { it } from '${path}';\n`;

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { WakeUpPacer } from '../../../../lib/revocation/push/push-message.js';
 import { TestClock } from '../../../../lib/testing/test-clock.js';
 
-describe('the pace of polls that are hinted at', () => {
+describe('the timing of polls after push notifications', () => {
   let clock: TestClock;
   let polls: number[];
   let pacer: WakeUpPacer;
