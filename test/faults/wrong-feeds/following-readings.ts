@@ -56,7 +56,7 @@ export const FOLLOWING_READINGS: readonly WrongReading[] = [
   },
   {
     rule: 'P3',
-    name: 'it fails open: without a proof it accepts the token',
+    name: 'it fails open: without a proof the token is accepted',
     breaks: 'P3',
     patch: () => replace(ProofClock, 'isFresh', () => (() => true) as never),
     play: async (cluster, a, b) => {

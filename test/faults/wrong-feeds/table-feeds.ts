@@ -24,7 +24,7 @@ async function commitOutOfOrder(
 export const TABLE_FEEDS: readonly WrongFeed[] = [
   {
     name: '`WHERE id > cursor`',
-    why: 'ids come from a sequence before the commit; the cursor passes one that is not visible yet',
+    why: 'ids come from a sequence before the commit, so the cursor passes an id that is not visible yet',
     breaks: 'P2',
     play: async (cluster, { dataSource }) => {
       await ask(dataSource, 'CREATE TABLE log (id bigserial PRIMARY KEY, sid text)');
@@ -39,7 +39,7 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
   },
   {
     name: '`WHERE created_at > cursor`',
-    why: '`now()` is the start of the transaction; the longer one is committed behind the cursor',
+    why: '`now()` is the start of the transaction, so a longer transaction commits behind the cursor',
     breaks: 'P2',
     play: async (cluster, { dataSource }) => {
       await ask(dataSource, 'CREATE TABLE log (sid text, created_at timestamptz DEFAULT now())');
@@ -57,8 +57,8 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
     },
   },
   {
-    name: '`created_at` with a window that overlaps',
-    why: 'a transaction that is longer than the window is committed behind it',
+    name: '`created_at` with an overlapping window',
+    why: 'a transaction that is open longer than the window commits behind it',
     breaks: 'P2',
     play: async (cluster, { dataSource }) => {
       await ask(dataSource, 'CREATE TABLE log (sid text, created_at timestamptz DEFAULT now())');
@@ -77,7 +77,7 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
   },
   {
     name: '`xid < xmin` of the snapshot, with a cursor on ids',
-    why: 'xid and id are taken at different moments: the later id can have the earlier xid',
+    why: 'xid and id are assigned at different moments, so the later id can have the earlier xid',
     breaks: 'P2',
     play: async (cluster, { dataSource }) => {
       await ask(
@@ -107,7 +107,7 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
   },
   {
     name: 'waiting for `xmin` before an event is applied',
-    why: 'any transaction of any database of the server holds xmin: the feed stalls, and then refuses all',
+    why: 'any open transaction on the server, even in another database, holds back xmin: the feed stalls, and the instance then refuses every request',
     breaks: 'not stuck',
     play: async (cluster, { dataSource }) => {
       await ask(

@@ -16,7 +16,7 @@ const BOUND = 5_000;
 export const WRITING_READINGS: readonly WrongReading[] = [
   {
     rule: 'W3',
-    name: 'an index that forgets by its size, as an LRU does',
+    name: 'the index evicts entries by size, like an LRU cache',
     breaks: 'P6',
     patch: () => {
       const kept = new WeakMap<object, string[]>();
@@ -54,7 +54,7 @@ export const WRITING_READINGS: readonly WrongReading[] = [
   },
   {
     rule: 'G4',
-    name: 'of several events of an account the latest wins',
+    name: 'only the latest of several events of an account counts',
     breaks: 'P1',
     patch: () =>
       replace(
