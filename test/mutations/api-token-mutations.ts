@@ -41,14 +41,14 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'the row of an API token is read again before the log may forget',
   ),
   one(
-    'the row of an opaque token does not say that it has ended',
+    'the row of an opaque token does not show that it was revoked',
     'api-tokens/api-token',
     'endedAt === null ? undefined',
     'true ? undefined',
     'a revocation that the database lost',
   ),
   one(
-    'what an instance knows is not noted in the row of an opaque token',
+    'a revocation that an instance knows is not written to the row of an opaque token',
     LOOKUP,
     'if (hit === undefined)',
     'if (true)',
@@ -62,7 +62,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'after its event and the cut-off were purged',
   ),
   one(
-    'the end of an API token is forgotten like that of an access token',
+    'the revocation of an API token is forgotten like that of an access token',
     SERVICE,
     'expiresAt: expiresAt / 1000,',
     'expiresAt: undefined,',
@@ -84,14 +84,14 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     TEXTS,
   ),
   one(
-    'changed claims end API tokens for a while',
+    'changed claims revoke API tokens for a while',
     'revocation/revocation-decider.service',
     'kid === NO_KEY && sid === undefined',
     'false',
     'changed claims revoke none',
   ),
   one(
-    'an opaque token is judged as one of an unknown key',
+    'an opaque token is treated as a token of an unknown key',
     LOOKUP,
     'Object.freeze({ kid: NO_KEY })',
     'Object.freeze({ kid: undefined })',
@@ -106,7 +106,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     TEXTS,
   ),
   one(
-    'unknown opaque tokens wait where those of the application wait',
+    'unknown opaque tokens share the queue of known ones',
     LOOKUP,
     'isOwn ? this.own : this.strangers',
     'this.own',
@@ -122,7 +122,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'e2e/access-token-guard',
   ),
   one(
-    'an API token may end its owner’s sessions',
+    'an API token can end its owner’s sessions',
     'authentication/access-token.guard',
     'if (isApiToken)',
     'if (false)',
@@ -130,7 +130,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'e2e/opaque-logins',
   ),
   one(
-    'logins give JWTs where opaque tokens were asked for',
+    'logins return JWTs although opaque tokens are configured',
     'sessions/access-token.signer',
     'opaque?.issue(',
     'undefined?.issue(',
@@ -138,7 +138,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'e2e/opaque-logins',
   ),
   one(
-    'the row of an opaque access token stays for as long as that of an API token',
+    'the row of an opaque access token is kept as long as that of an API token',
     'api-tokens/api-token-sweep',
     "'endedAt', 'expiresAt', 'ofSession'",
     "'endedAt', 'expiresAt'",
@@ -153,21 +153,21 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'a process that was paused',
   ),
   one(
-    'a server that is behind says which opaque tokens there are',
+    'a server that is behind decides which opaque tokens exist',
     LOOKUP,
     'logId !== id || history.whyLost(head, seen) !== undefined',
     'false',
     'a server that is behind a known position',
   ),
   one(
-    'a position of any age is good for an API token',
+    'a position of any age is accepted for an API token',
     SERVICE,
     'assertCurrent(since, this.positions.databaseNow());',
     '',
     'a position may be used for an API token',
   ),
   one(
-    'an empty kid in a header passes as an opaque token',
+    'an empty kid in a header is accepted as an opaque token',
     'revocation/token-identity',
     " && header.kid !== ''",
     '',
@@ -183,7 +183,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'unit/live/live-tokens',
   ),
   one(
-    'the command forgets the end of an API token like that of an access token',
+    'the command forgets the revocation of an API token like that of an access token',
     'cli/end-sessions',
     'mayLiveLong ? LONGEST_API_TOKEN : 0',
     '0',
@@ -207,7 +207,7 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     LIMIT,
   ),
   one(
-    'the limit of API tokens counts those whose row does not show their end',
+    'the limit of API tokens counts those whose row does not show their revocation',
     'database/api-token.statements',
     'AND NOT EXISTS (SELECT 1 FROM ${table} e WHERE e.event_key = t.token_key)',
     '',

@@ -13,7 +13,7 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 /** What binds a token to its client (docs/binding.md). */
 export const BINDING_MUTATIONS: readonly Mutation[] = [
   one(
-    'a guard does not ask for the client',
+    'a guard does not check the client',
     'authentication/jwt.strategy',
     'if (this.binding !== null && !demand.allowExpired)',
     'if (false)',
@@ -28,7 +28,7 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
     IP_TESTS,
   ),
   one(
-    'an unknown address passes',
+    'an unknown address is accepted',
     BINDING,
     'const isSame = address !== undefined &&',
     'const isSame = address === undefined ||',
@@ -42,14 +42,14 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
     IP_TESTS,
   ),
   one(
-    'a refresh does not ask for the address',
+    'a refresh does not check the address',
     'sessions/refresh.service',
     'this.binding?.checkAddress(session, context);',
     '',
     IP_TESTS,
   ),
   one(
-    'a session whose key is gone is bound no longer',
+    'a session whose key is gone is no longer bound',
     BINDING,
     'networkOf(ip, 3, 3) === lastNetwork',
     'true',
@@ -62,16 +62,16 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
     '{ ip, dpop }',
     IP_TESTS,
   ),
-  one('the time of a proof is not looked at', PROOFS, "throw wrong('iat')", '', PROOF_TESTS),
-  one('the method of a proof is not looked at', PROOFS, "throw wrong('htm')", '', PROOF_TESTS),
+  one('the time of a proof is not checked', PROOFS, "throw wrong('iat')", '', PROOF_TESTS),
+  one('the method of a proof is not checked', PROOFS, "throw wrong('htm')", '', PROOF_TESTS),
   one(
-    'the URL of a proof is not looked at',
+    'the URL of a proof is not checked',
     PROOFS,
     "if (named !== url)\n                throw wrong('htu');",
     '',
     PROOF_TESTS,
   ),
-  one('the token of a proof is not looked at', PROOFS, "throw wrong('ath')", '', PROOF_TESTS),
+  one('the token of a proof is not checked', PROOFS, "throw wrong('ath')", '', PROOF_TESTS),
   one(
     'a private key is accepted',
     PROOFS,
@@ -79,7 +79,7 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
     'false',
     PROOF_TESTS,
   ),
-  one('a type is not looked at', PROOFS, "typ: 'dpop+jwt',", '', PROOF_TESTS),
+  one('the type of a proof is not checked', PROOFS, "typ: 'dpop+jwt',", '', PROOF_TESTS),
   one('a proof is used twice', PROOFS, "if (remembered === 'seen')", 'if (false)', PROOF_TESTS),
   one(
     'proofs are forgotten to make room',
@@ -89,21 +89,21 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
     PROOF_TESTS,
   ),
   one(
-    'a proof that was forgotten is new again once the clock is set back',
+    'a proof that was forgotten is accepted again after the clock is set back',
     PROOFS,
     'if (at <= this.forgotten)',
     'if (false)',
     PROOF_TESTS,
   ),
   one(
-    'each guard of a request wants a proof of its own',
+    'each guard of a request requires its own proof',
     BINDING,
     'if (earlier !== undefined)',
     'if (false)',
     'e2e/dpop-once',
   ),
   one(
-    'a thief who binds a session is not found out',
+    'a thief who binds a session is not noticed',
     'sessions/refresh.service',
     'sessionKey !== undefined && session.jkt !== jkt',
     'false',
@@ -118,7 +118,7 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
   ),
   one('another key is accepted', PROOFS, 'thumbprint !== jkt', 'false', PROOF_TESTS),
   one(
-    'the host of a request moves its path',
+    'the host of a request changes its path',
     'binding/client-request',
     "if (host === '' || /[/?#\\\\@\\s]/.test(host))",
     'if (false)',
@@ -153,7 +153,7 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
     'transports/bound-sockets',
   ),
   one(
-    'a session that was bound meanwhile takes another key',
+    'a session that was bound meanwhile accepts another key',
     'sessions/rotate',
     'bound && isForeignKey(session, bound)',
     'false',
@@ -174,7 +174,7 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
     DPOP_TESTS,
   ),
   one(
-    'a nonce is not looked at',
+    'a nonce is not checked',
     PROOFS,
     'this.nonces === undefined || this.nonces.accepts(nonce)',
     'true',
@@ -195,7 +195,7 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
     DPOP_TESTS,
   ),
   one(
-    'RevocationGuard challenges with Bearer what came as DPoP',
+    'RevocationGuard challenges a DPoP request with Bearer',
     'revocation/revocation.guard',
     'isDpop(requestOf(context))',
     'false',

@@ -10,7 +10,7 @@ const CLASSES = 'e2e/application-classes';
 /** What the boot refuses, and how options name classes of the application (issue 9, A). */
 export const BOOT_MUTATIONS: readonly Mutation[] = [
   one(
-    'a class is looked up before it is made',
+    'a class is looked up before it is created',
     'options/resolved-auth-options',
     'return Object.freeze({ ...others, loadKeys, observeUntil, maxTokenLife });',
     'others.validate?.find(); return Object.freeze({ ...others, loadKeys, observeUntil, maxTokenLife });',
@@ -53,7 +53,7 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
     'e2e/testing-helpers',
   ),
   one(
-    'overrideAuth leaves the decision to a log that is not there',
+    'overrideAuth leaves the decision to a missing log',
     'testing/override-auth',
     '.useValue({ decide: NOTHING_REVOKED.decide })',
     '.useClass(RevocationDecider)',
@@ -74,7 +74,7 @@ export const BOOT_MUTATIONS: readonly Mutation[] = [
     'storage/quiet-boot',
   ),
   one(
-    'the self-test signs a token of a type that is reported',
+    'the self-test signs a token of a reported type',
     'authentication/self-test',
     "typ: 'at+jwt'",
     "typ: 'JWT'",

@@ -61,13 +61,13 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     2,
-    'the end of an account is not looked up',
+    'the revocation of an account is not looked up',
     'e2e/logout-service.spec.ts: logoutAll, revokeEveryone',
     edit(INDEX, 'return REVOKED.subject[note];', 'return undefined;'),
   ),
   row(
     3,
-    'logout-others ends the own session too',
+    'logout-others ends the caller’s session too',
     'e2e/http-contract.spec.ts: logout-others ends the others',
     edit('logout/logout.service', 'subject: sub, exceptSession: sid }', 'subject: sub }'),
   ),
@@ -89,7 +89,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     6,
-    'the end of everybody is not looked up',
+    'the revocation of all users is not looked up',
     'e2e/logout-service.spec.ts: logoutAll, revokeEveryone',
     edit(INDEX, 'return REVOKED.issuer[note];', 'return undefined;'),
   ),
@@ -115,7 +115,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     10,
-    'any session may be ended by its id',
+    'any session can be ended by its id',
     'e2e/http-bad-input.spec.ts: leaves another account’s session alone',
     edit('http/sessions.routes', "throw refusal('not_found')", 'void 0'),
   ),
@@ -141,7 +141,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     15,
-    'introspection does not ask for revocations',
+    'introspection does not check revocations',
     'e2e/http-rfc.spec.ts: an access token after logout',
     edit('authentication/token.service', 'await this.verifier.decide(token, demand);', ''),
   ),
@@ -159,13 +159,13 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     18,
-    'an account’s end goes by the second',
+    'the revocation of an account is compared in seconds',
     'cluster/promises/same-second.spec.ts: the old token is refused and the new one is good',
     edit(INDEX, 'const byGen = own && identity.gen !== undefined;', 'const byGen = false;'),
   ),
   row(
     20,
-    'the second of a logout is let through',
+    'tokens of the same second as a logout are accepted',
     'e2e/revocation-guard.spec.ts: tokens without gen are refused in the same second as a logoutAll',
     edit(INDEX, 'Math.floor(event.issuedBefore / 1000) + 1', 'Math.floor(issuedBefore / 1000) - 8'),
   ),
@@ -189,7 +189,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     24,
-    'an event is kept too short',
+    'an event is not kept long enough',
     'cluster/protocol/w3-retention.spec.ts: a token is refused after a purge and a restart while any instance',
     edit(
       'revocation/log/retention',
@@ -216,9 +216,9 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(28, 'the grace never ends', `${REFRESH}: RT-04, RT-05`, same('the grace never ends')),
   row(
     29,
-    'a retry is given a successor of its own',
+    'a retry gets its own successor',
     `${REFRESH}: RT-06`,
-    same('a retry is given a successor of its own'),
+    same('a retry gets its own successor'),
   ),
   row(
     30,
@@ -228,23 +228,23 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     31,
-    'every reuse is of one class',
+    'all kinds of reuse are reported alike',
     `${REFRESH}: reuse reports tell an orphaned and a stale token apart`,
     edit(REUSE, "return steps === 2 ? 'orphaned' : 'stale';", "return 'stale';"),
   ),
   row(
     32,
-    'no key proves that a retry is a retry',
+    'no key identifies a retry',
     'cluster/sessions/lost-answers.spec.ts: a retry with the key gets the same successor days after the grace',
     edit(REUSE, 'return retryDigest !== null && retryDigest === presented;', 'return false;'),
   ),
   row(
     33,
-    'a rotation does not look whether the token was used',
+    'a rotation does not check whether the token was used',
     `${REFRESH}: RT-06`,
-    same('a retry is given a successor of its own'),
+    same('a retry gets its own successor'),
   ),
-  row(34, 'the absolute end moves', `${REFRESH}: RT-09`, [
+  row(34, 'the absolute expiry moves', `${REFRESH}: RT-09`, [
     {
       file: ROTATE,
       find: "if (now >= session.expiresAt)\n        return { kind: 'expired' };",
@@ -258,7 +258,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ]),
   row(
     35,
-    'nobody is too idle',
+    'no session expires by idling',
     `${REFRESH}: RT-09`,
     edit(
       ROTATE,
@@ -268,13 +268,13 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     36,
-    'the successor is kept as it is',
+    'the successor is stored in plain text',
     `${REFRESH}: RT-02, RT-07`,
-    same('the successor is kept as it is'),
+    same('the successor is stored in plain text'),
   ),
   row(
     38,
-    'a key that a token is bound to is not asked for',
+    'the key that a token is bound to is not checked',
     'e2e/dpop.spec.ts: a bound token that is sent as Bearer is refused',
     edit('binding/token-binding', 'if (jkt === undefined) {', 'if (true) {'),
   ),
@@ -286,13 +286,13 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     40,
-    'a session was last seen at its login',
+    'lastSeenAt is the time of the login',
     'cluster/sessions/last-seen.spec.ts: the list of sessions shows the login, and later when, from where and by',
     edit(ROTATE, 'lastSeenAt: now,', 'lastSeenAt: session.lastSeenAt,'),
   ),
   row(
     41,
-    'one session more than the limit goes on',
+    'one session more than the limit stays',
     'cluster/sessions/accounts.spec.ts: an account keeps the newest sessions up to its limit',
     edit(
       'sessions/start-session',
@@ -302,7 +302,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     42,
-    'the list of sessions needs no recent login',
+    'the list of sessions requires no recent login',
     'e2e/http-step-up.spec.ts: with the option, listing sessions and ending another one need a',
     edit('auth.module', 'RecentLogin(recentLogin / 1000)(sessions);', ';'),
   ),
@@ -336,9 +336,9 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     52,
-    'another site’s page may act',
+    'requests from another site’s page are accepted',
     'e2e/http-csrf.spec.ts: requests from another site’s page',
-    same('a page of another site may log out'),
+    same('a page of another site can log out'),
   ),
   row(
     53,
@@ -376,7 +376,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   ),
   row(
     61,
-    'a socket is judged once',
+    'a socket is checked only once',
     'transports/open-sockets.spec.ts: is refused at its next message',
     edit(
       'authentication/jwt-auth.guard',

@@ -11,14 +11,14 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 /** What the log's connections, their recovery and their names rest on (issue 9). */
 export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
   one(
-    'a poll sorts pending events by their texts',
+    'a poll sorts pending events as text',
     'database/log.statements',
     'ORDER BY p.event_id LIMIT',
     'ORDER BY event_id LIMIT',
     'cluster/storage/query-plans',
   ),
   one(
-    'rows are sorted by what is selected under the name of the column',
+    'rows are sorted by the selected text of the column',
     'database/statement-repository',
     ' ORDER BY t.${',
     ' ORDER BY ${',
@@ -67,7 +67,7 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     FEED,
   ),
   one(
-    'a connection that was silent for long is tried all the same',
+    'a connection that was silent for long is still used',
     'database/feed-connection',
     'silence <= this.options.trustedFor',
     'true',
@@ -95,7 +95,7 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     FOLLOWED,
   ),
   one(
-    'another log is taken for the one that is followed',
+    'another log is taken for the log that the instance follows',
     'revocation/log/log-history',
     'if (id === null || this.id !== id)',
     'if (false)',
@@ -144,28 +144,28 @@ export const CONNECTIONS_MUTATIONS: readonly Mutation[] = [
     NAMES,
   ),
   one(
-    'an SQLite file is made for everyone to read',
+    'an SQLite file is readable by everyone',
     'database/open-log-database',
     '0o600',
     '0o644',
     'cluster/storage/private-file',
   ),
   one(
-    'refused credentials start an application that is closed',
+    'refused credentials start an application that answers 503',
     'revocation/revocation.lifecycle',
     '(!ready && reason !== undefined)',
     'false',
     'cluster/storage/refused-connection',
   ),
   one(
-    'a text of a client is SQL under NO_BACKSLASH_ESCAPES',
+    'a text of a client becomes SQL under NO_BACKSLASH_ESCAPES',
     'database/mysql.dialect',
     "',NO_BACKSLASH_ESCAPES,'",
     "',ANOTHER,'",
     'cluster/storage/server-settings',
   ),
   one(
-    'a placeholder in the name of a schema is counted on',
+    'a placeholder in the name of a schema is counted',
     'database/postgres.dialect',
     'if (!/[$?]/.test(schema))',
     'if (true)',

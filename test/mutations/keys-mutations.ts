@@ -20,14 +20,14 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 /** What the exported JwtService, the keys and the entry points rest on (issue 9). */
 export const KEYS_MUTATIONS: readonly Mutation[] = [
   one(
-    'JwtService ignores a secret that the call brings to sign',
+    'JwtService ignores a secret that a call passes to sign',
     RING_JWT,
     'return Boolean(options?.secret || options?.privateKey);',
     'return false;',
     JWT_SERVICE,
   ),
   one(
-    'JwtService ignores a secret that the call brings to verify',
+    'JwtService ignores a secret that a call passes to verify',
     RING_JWT,
     'return Boolean(options?.secret || options?.publicKey);',
     'return false;',
@@ -141,14 +141,14 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     KEYS_OF_ISSUERS,
   ),
   one(
-    'JwtService does not hear of our revoked key',
+    'JwtService is not notified of our revoked key',
     'revocation/index/revoked-keys',
     " || issuer === ''",
     '',
     KEYS_OF_ISSUERS,
   ),
   one(
-    'a revoked key of any issuer ends tokens without a kid',
+    'a revoked key of any issuer revokes tokens without a kid',
     'revocation/index/revoked-keys',
     "const isAny = this.issuers.has(null) || this.issuers.has(this.keys.hex('issuer', issuer, ''));",
     'const isAny = true;',
@@ -162,7 +162,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     KEYS_OF_ISSUERS,
   ),
   one(
-    'the format does not narrow what a revoked key ends',
+    'the format does not narrow which tokens a revoked key affects',
     'revocation/log/log.transactions',
     ' && head.format < belowFormat',
     '',
@@ -183,7 +183,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     RAISE_FORMAT,
   ),
   one(
-    'the instances are not looked at under the head’s lock',
+    'the instances are not checked under the head lock',
     'cli/maintenance.commands',
     'refuseOlder(instances, to);',
     '',
@@ -204,7 +204,7 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     'cluster/cli/explain',
   ),
   one(
-    'a token that has expired is explained as good',
+    'an expired token is explained as valid',
     'authentication/token.service',
     'this.verifier.accept(await this.read(text, DEFAULT_DEMAND), DEFAULT_DEMAND)',
     'this.verifier.accept(await this.read(text, any), any)',
@@ -246,28 +246,28 @@ export const KEYS_MUTATIONS: readonly Mutation[] = [
     ENTRY_POINTS,
   ),
   one(
-    'what ends access tokens only is not asked about',
+    'an event for access tokens only is not looked up',
     'revocation/index/revocation-index',
     'const access = byGen && !loginOnly && this.accessSubjects.table.size > 0;',
     'const access = false;',
     ENTRY_POINTS,
   ),
   one(
-    'what ends access tokens only ends the refresh token too',
+    'an event for access tokens only revokes the refresh token too',
     'revocation/index/revocation-index',
     'const access = byGen && !loginOnly && this.accessSubjects.table.size > 0;',
     'const access = byGen && this.accessSubjects.table.size > 0;',
     ENTRY_POINTS,
   ),
   one(
-    'nbf is not looked at',
+    'nbf is not checked',
     'authentication/token-verifier',
     'if (nbf !== undefined && ',
     'if (false && ',
     ENTRY_POINTS,
   ),
   one(
-    'untrusted text goes into the log as it is',
+    'untrusted text is logged unescaped',
     'platform/log-text',
     'return cut.replace(UNSAFE,',
     'return cut.replace(/$^/g,',

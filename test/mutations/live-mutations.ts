@@ -33,19 +33,19 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     "this.decider.ending(identity, group.kid) ?? { kind: 'subject', reason: 'logout' }",
   ),
   one(
-    'a lost history asks no open connection',
+    'a lost history rechecks no open connection',
     TOKENS,
     'this.askFrom(1);\n        };',
     "if (kind !== 'history') this.askFrom(1);\n        };",
   ),
   one(
-    'a token is not asked about after it was registered',
+    'a token is not checked again after it was registered',
     TOKENS,
     'if (this.isDecidable(watch, own))\n            this.ask(watch);',
     'this.isDecidable(watch, own);',
   ),
   one(
-    'an open connection is judged without the key of its token',
+    'an open connection is checked without the key of its token',
     TOKENS,
     'this.decider.ending(identity, group.kid)',
     'this.decider.ending(identity, undefined)',
@@ -58,7 +58,7 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     'staleWait',
   ),
   one(
-    'a watch that another judgement removed is visited',
+    'a watch that another check removed is visited',
     'live/watch-table',
     'if (item.row !== 0)',
     'if (true)',
@@ -66,7 +66,7 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
   ),
   one('a connection has no lease', TIMES, 'this.lapse();', ''),
   one(
-    'all connections close in one moment when the lease lapses',
+    'all connections close at the same moment when the lease lapses',
     TIMES,
     'limit - share * spreadOf(limit)',
     'limit',
@@ -83,8 +83,18 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     'if (upTo === NEVER || this.proofs.isContradicted)',
     'if (upTo === NEVER)',
   ),
-  one('a paused process closes before it has polled', TIMES, "this.recovery === 'none'", 'false'),
-  one('what fires while observing is over was never asked', TIMES, 'this.watched.askAll();', ''),
+  one(
+    'a paused process closes connections before it has polled',
+    TIMES,
+    "this.recovery === 'none'",
+    'false',
+  ),
+  one(
+    'a callback that runs after observe mode was not checked again',
+    TIMES,
+    'this.watched.askAll();',
+    '',
+  ),
   one(
     'a callback that throws stops the others',
     'live/watch',
@@ -92,7 +102,7 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     'throw new Error(',
   ),
   {
-    name: 'a released connection is told',
+    name: 'a released connection is notified',
     edits: [
       {
         file: 'live/watch',
@@ -115,14 +125,14 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     STREAM_TESTS,
   ),
   one(
-    'a stream that was left is watched until its token expires',
+    'a stream that was closed is watched until its token expires',
     STREAMS,
     'finalize(() => live.release())',
     '(same) => same',
     STREAM_TESTS,
   ),
   one(
-    'an iterator waits for a value that never comes',
+    'an iterator waits for a value that never arrives',
     STREAMS,
     'resolve(over);\n        }',
     ';\n        }',
@@ -143,7 +153,7 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     'cluster/live/streams',
   ),
   one(
-    'a renewed token may be of another account',
+    'a renewed token may belong to another account',
     SOCKETS,
     'claims.sub !== known.sub',
     'false',
@@ -157,21 +167,21 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     SOCKET_TESTS,
   ),
   one(
-    'a socket that left is watched until its token expires',
+    'a closed socket is watched until its token expires',
     SOCKETS,
     'this.held.get(socket)?.live.release();',
     '',
     SOCKET_TESTS,
   ),
   one(
-    'a socket that left during its handshake is watched',
+    'a socket that was closed during its handshake is watched',
     SOCKETS,
     '!isOpen(socket)',
     'false',
     SOCKET_TESTS,
   ),
   one('a socket does not close with its token', SOCKETS, 'onEnd });', '});', SOCKET_TESTS),
-  one('only the first part of all connections is asked', TOKENS, 'if (next > 0)', 'if (false)'),
+  one('only the first batch of connections is checked', TOKENS, 'if (next > 0)', 'if (false)'),
   one(
     'a token that expires while it is registered is watched for ever',
     TOKENS,
@@ -179,7 +189,7 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     'if (this.isDecidable(watch, own))\n            this.ask(watch);\n        this.times.start();',
   ),
   one(
-    'a token that has ended and not fired counts as good',
+    'an ended token whose callback has not run counts as valid',
     'live/watch',
     'this.group.endingOf(this)',
     'undefined',
@@ -192,11 +202,16 @@ export const LIVE_MUTATIONS: readonly Mutation[] = [
     SOCKET_TESTS,
   ),
   one(
-    'explain takes ids that are no texts',
+    'explain accepts ids that are not strings',
     'cli/explain.command',
     '[sub, sid, jti].every(',
     '[].every(',
     'cluster/cli/explain',
   ),
-  one('all connections are told in one turn', 'live/watch', 'if (left-- === 0)', 'if (false)'),
+  one(
+    'all connections are notified in one turn of the event loop',
+    'live/watch',
+    'if (left-- === 0)',
+    'if (false)',
+  ),
 ];

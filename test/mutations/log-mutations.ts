@@ -11,21 +11,21 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 /** Lost futures, clocks, keys of issuers and what is purged (issue 9). */
 export const LOG_MUTATIONS: readonly Mutation[] = [
   one(
-    'the plan of a poll is made anew each time',
+    'a poll is planned again each time',
     'database/log.statements',
     "named('poll', this",
     "((_, make) => make)('poll', this",
     'cluster/feed/kept-plan',
   ),
   one(
-    'the next page of a load begins one event too late',
+    'the next page of a load starts one event too late',
     'revocation/feed/log-loader',
     'read(page.last)',
     'read(page.last + 1)',
     'cluster/feed/f7-cold-load',
   ),
   one(
-    'a list that was cut off is taken for a whole one',
+    'a list that was cut off is taken as complete',
     'database/event-page',
     "if (texts.length === count + 1 && texts[count] === '')",
     'if (true)',
@@ -46,7 +46,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     LOAD,
   ),
   one(
-    'a long load says nothing',
+    'a long load reports nothing',
     'revocation/feed/log-loader',
     'this.logger.log(',
     '((line) => line)(',
@@ -60,7 +60,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     LOST_FUTURE,
   ),
   one(
-    'a token of a gap is judged by its gen like any other',
+    'a token in a gap is decided by its gen like any other',
     'revocation/index/history-gaps',
     'if (gen > gap.after)\n                return 0;',
     '',
@@ -95,14 +95,14 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     CLOCKS,
   ),
   one(
-    'it is forgotten while the clocks differ',
+    'events are forgotten while the clocks differ',
     'revocation/log/clock-check.service',
     'Math.abs(wall - database) > LARGEST_DIFFERENCE ? undefined : Math.min(wall, database)',
     'database',
     CLOCKS,
   ),
   one(
-    'it is forgotten after both clocks of a machine leapt',
+    'events are forgotten after both clocks of a machine leapt',
     'revocation/log/clock-check.service',
     'if (isLeap && passed < this.options.maxTokenLife)',
     'if (false)',
@@ -116,14 +116,14 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     CLOCKS,
   ),
   one(
-    'clocks that differ are no event',
+    'clocks that differ report no event',
     'revocation/log/clock-check.service',
     "this.events.tell({ type: 'clocks_differ', reason: wrong });",
     ';',
     CLOCKS,
   ),
   one(
-    'the alarm accuses the clock that is right',
+    'the alarm names the clock that is right',
     'revocation/log/clock-check.service',
     'hostStep > databaseStep',
     'hostStep < databaseStep',
@@ -144,14 +144,14 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     CLOCKS,
   ),
   one(
-    'a login is timed by the host’s clock',
+    'a login uses the host’s clock',
     'sessions/login.service',
     'assertCurrent(since, this.positions.databaseNow())',
     'assertCurrent(since, this.positions.proofs.now())',
     CLOCKS,
   ),
   one(
-    'a pending event counts on after it was numbered',
+    'a pending event stays in effect after it was numbered',
     'revocation/index/revocation-index',
     'this.waiting.numbered(event.id);',
     ';',
@@ -186,7 +186,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     'unit/revocation/index/revocation-index',
   ),
   one(
-    'what ends access tokens only covers what ends sessions',
+    'an event for access tokens only covers one for sessions',
     'database/purge.statements',
     ' AND e.access_only = l.access_only',
     '',

@@ -138,7 +138,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     tests: 'test/cluster/feed/t2',
   },
   {
-    name: 'known ids are not looked for in an answer',
+    name: 'known ids are not checked in an answer',
     edits: [
       {
         file: 'revocation/feed/log-cursor',
@@ -149,7 +149,7 @@ const CORE_MUTATIONS: readonly Mutation[] = [
     tests: 'test/cluster/feed/f3',
   },
   {
-    name: 'a strategy is in its own way where Nest starts it twice',
+    name: 'a strategy blocks itself if Nest starts it twice',
     edits: [
       {
         file: 'authentication/jwt.strategy',

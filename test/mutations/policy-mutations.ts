@@ -14,21 +14,21 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 /** What failure policies, overrides, observing and processes that only write rest on (issue 4). */
 export const POLICY_MUTATIONS: readonly Mutation[] = [
   one(
-    'a policy has no end',
+    'a policy has no limit',
     DECIDER,
     'if (upTo > this.options.maxStaleness && this.proofs.isFresh(upTo)) {',
     'if (upTo > this.options.maxStaleness) {',
     WHEN_STALE,
   ),
   one(
-    'a contradiction leaves the old proof to the policies',
+    'after a contradiction policies still use the old proof',
     'revocation/staleness/proof-clock',
     'this.proof = undefined;',
     '',
     WHEN_STALE,
   ),
   {
-    name: 'a token ahead of the log after a proof goes by the policy',
+    name: 'a token ahead of the log after a proof is decided by the policy',
     edits: [
       {
         file: DECIDER,
@@ -40,7 +40,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
     tests: WHEN_STALE,
   },
   one(
-    'what is known to be revoked goes by the policy',
+    'a token that is known to be revoked is decided by the policy',
     DECIDER,
     'const known = this.look(claims, kid, kept);\n        if (known !== undefined)\n            return known;\n        if (this.callers.size',
     'const known = this.look(claims, kid, kept);\n        if (known !== undefined && upTo <= this.options.maxStaleness)\n            return known;\n        if (this.callers.size',
@@ -61,7 +61,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
     'cluster/policies/(when-stale|override)',
   ),
   one(
-    'the use of a policy is told to nobody',
+    'the use of a policy is not reported',
     REPORTER,
     "this.events.tell({ type: 'accepted_stale', subject, sessionId, reason });",
     '',
@@ -89,21 +89,21 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
     BOUND,
   ),
   one(
-    'a policy that was not there at boot widens in silence',
+    'a policy that was not there at boot widens the bound silently',
     POLICIES,
     'if (upTo > this.widest) {',
     'if (false) {',
     BOUND,
   ),
   one(
-    "nobody answers for 'open' at a route",
+    "'open' at a route needs no one’s name",
     POLICIES,
     'if (this.options.openAcknowledgedBy !== undefined || !isProduction())\n            return;',
     'return;',
     BOUND,
   ),
   one(
-    'wait: everywhere waits for who never refuses',
+    'wait: everywhere waits for an instance that never refuses',
     'revocation/revocation-writer.service',
     "if (wait === 'everywhere' && widest >= UNBOUNDED) {",
     'if (false) {',
@@ -124,21 +124,21 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
     'cluster/policies/override',
   ),
   one(
-    'an override opens what is closed by name',
+    'an override opens a route whose policy is closed',
     DECIDER,
     "if (policy === 'closed')\n            return NEVER;",
     "if (policy === 'closed')\n            return this.options.maxStaleness;",
     'cluster/policies/override',
   ),
   one(
-    'observing has no end',
+    'observe mode has no end',
     REPORTER,
     ' && this.proofs.now() < observeUntil',
     '',
     'cluster/policies/observe',
   ),
   one(
-    'observing begins before anybody knows of it',
+    'observe mode starts before it is registered',
     REPORTER,
     'observeUntil !== undefined && this.feed.ready && ',
     'observeUntil !== undefined && ',
@@ -159,7 +159,7 @@ export const POLICY_MUTATIONS: readonly Mutation[] = [
     'cluster/policies/follow-false',
   ),
   one(
-    'a process that only writes never settles what COMMIT left unknown',
+    'a process that only writes never settles an in-doubt commit',
     'revocation/log/in-doubt-commits',
     'this.clock.schedule(SETTLE_AGAIN, () => void this.retries.join());',
     '',

@@ -12,7 +12,7 @@ function one(name: string, file: string, find: string, replace: string): Mutatio
 /** What the memory of verified tokens rests on (JW-15). */
 export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
   one(
-    'a remembered token is not judged again',
+    'a remembered token is not checked again',
     STRATEGY,
     'return this.judge(request, token, demand);',
     'return token.keys ? { error: null, user: token.claims, info: undefined } : this.judge(request, token, demand);',
@@ -31,7 +31,7 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
   ),
   one('a remembered token outlives its key', VERIFIER, 'isPast(token.until, this.proofs)', 'false'),
   one(
-    'a change of the keys drops no remembered token',
+    'a change of the keys forgets no remembered token',
     VERIFIER,
     'if (verified.revision !== ring.revision)',
     'if (false)',
@@ -49,7 +49,7 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
     'return claims;',
   ),
   one(
-    'requests with one token share what its claims hold',
+    'requests with one token share the objects in its claims',
     VERIFIER,
     'copy[name] = deepCopy(copy[name]);',
     ';',
@@ -60,7 +60,12 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
     'this.byTail.size >= this.most || ',
     '',
   ),
-  one('a token that came again makes room first', MEMORY, 'if (!token.wasUsed ||', 'if (true ||'),
+  one(
+    'a token that was used again is forgotten first',
+    MEMORY,
+    'if (!token.wasUsed ||',
+    'if (true ||',
+  ),
   one(
     'tokens are remembered without a limit of their size',
     MEMORY,
@@ -69,7 +74,7 @@ export const REMEMBERED_MUTATIONS: readonly Mutation[] = [
   ),
   one('claims of any depth are remembered', MEMORY, 'if (token.isTooDeep ||', 'if (false ||'),
   one(
-    'a memory that is too small raises no alarm',
+    'a memory that is too small logs no warning',
     MEMORY,
     'if (found < this.evicted) {',
     'if (false) {',

@@ -35,7 +35,7 @@ export const SCOPE_MUTATIONS: readonly Mutation[] = [
     tests: TESTS,
   },
   one(
-    'an overtaken login hands its tokens out',
+    'an overtaken login returns its tokens',
     LOGIN,
     "throw this.refuse('session_ended'",
     "this.refuse('session_ended'",
@@ -52,12 +52,7 @@ export const SCOPE_MUTATIONS: readonly Mutation[] = [
     'return this.writer.end({ request, reason: REASON, afterCommit }, options);',
     'return afterCommit({ events: [{ position: 9e15 }] }).then(() => this.writer.end({ request, reason: REASON }, options));',
   ),
-  one(
-    'a logout of a scope ends what logged in after it',
-    SCOPED,
-    'events[0]?.position ?? 0',
-    '9e15',
-  ),
+  one('a logout of a scope ends later logins', SCOPED, 'events[0]?.position ?? 0', '9e15'),
   one(
     'a logout of one client ends all of the account',
     SCOPE,
@@ -65,7 +60,12 @@ export const SCOPE_MUTATIONS: readonly Mutation[] = [
     'true',
   ),
   one('only the first page of a grant ends', SCOPE, 'found = page.length;', 'found = 0;'),
-  one('a grant is cut to fit', SCOPE, 'if (isIdentifier(given))', 'if (given.length > 0)'),
+  one(
+    'a grant that is too long is cut',
+    SCOPE,
+    'if (isIdentifier(given))',
+    'if (given.length > 0)',
+  ),
   one(
     'a client and a grant of one name share a cut-off',
     'revocation/index/event-key',

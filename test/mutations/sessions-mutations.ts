@@ -17,7 +17,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'cluster/sessions/session-list',
   ),
   one(
-    'a page of sessions looks for live ones without an end',
+    'a page of sessions looks for open ones without limit',
     LIST,
     'read += rows.length;',
     '',
@@ -52,7 +52,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'cluster/storage/query-plans',
   ),
   one(
-    'whoever knows a session’s id may end it',
+    'anyone who knows a session’s id can end it',
     LIST,
     'if (session.subjectKey !== subjectKey)',
     'if (false)',
@@ -94,7 +94,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'unit/options/resolved-auth-options',
   ),
   one(
-    'Fastify judges the kind of a body that is not there',
+    'Fastify checks the type of a missing body',
     'http/own-routes',
     "delete headers['content-type'];",
     '',
@@ -149,14 +149,14 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'e2e/http-cookie-lives',
   ),
   one(
-    'a planted cookie keeps its victim from logging out',
+    'a planted cookie prevents its victim’s logout',
     'http/auth-cookies.service',
     'return this.refreshCookie?.readAll(request) ?? [];',
     'return [this.refreshToken(request)].filter((token) => token !== undefined);',
     'e2e/http-cookie-lives',
   ),
   one(
-    'a logout takes another’s token beside its own',
+    'a logout accepts another account’s token beside its own',
     'authentication/token-source',
     'if (token !== undefined && found.length > 1)',
     'if (false)',
@@ -198,7 +198,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'cluster/storage/refused-connection',
   ),
   one(
-    'a session that could not be ended is forgotten over one that was',
+    'a session that could not be ended is not reported if another one ended',
     'http/logout.routes',
     'failures[0] ??',
     '',
@@ -212,7 +212,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'cluster/sessions/lives',
   ),
   one(
-    'a host that is behind calls new tokens invalid before its first proof',
+    'a host that is behind refuses new tokens as invalid before its first proof',
     'revocation/staleness/proof-clock',
     'return this.databaseTime === 0 ? Infinity : now;',
     'return this.now();',
@@ -233,7 +233,7 @@ export const SESSION_LIST_MUTATIONS: readonly Mutation[] = [
     'e2e/http-limit',
   ),
   one(
-    'each address of an IPv6 network guesses anew',
+    'each address of an IPv6 network has its own limit',
     'http/guess-limit',
     'networkOf(address, 4, 4)',
     'networkOf(address, 4, 8)',

@@ -43,14 +43,14 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
     'open-sockets',
   ),
   one(
-    'the first of two tokens is taken',
+    'the first of two tokens is accepted',
     HANDSHAKE,
     'distinct.length > 1 ? distinct : distinct[0]',
     'distinct[0]',
     'open-sockets',
   ),
   one(
-    'what is no text is no token',
+    'a token that is not a string counts as missing',
     HANDSHAKE,
     "values.map((each) => (typeof each === 'string' ? each : BEARER))",
     "values.filter((each) => typeof each === 'string')",
@@ -107,7 +107,7 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
     'refusals',
   ),
   one(
-    'RevocationGuard remembers nobody behind a message',
+    'RevocationGuard does not keep the user of a message',
     'revocation/revocation.guard',
     "['http', 'graphql', 'ws', 'rpc']",
     "['http', 'graphql']",
@@ -139,7 +139,7 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
     tests: 'unit/platform/cookies',
   },
   {
-    name: 'transports: what a handler refuses is not counted',
+    name: 'transports: refusals of a handler are not counted',
     edits: [
       {
         file: 'platform/auth-exception.filter',
