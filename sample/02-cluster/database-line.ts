@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** The network between one instance and the database, which can be cut and mended. */
+/** The network between one instance and the database, which can be cut and restored. */
 export class DatabaseLine {
   private readonly sockets = new Set<Socket>();
   private readonly listener: Server;

@@ -114,7 +114,8 @@ export class Load implements OnApplicationBootstrap, OnApplicationShutdown {
         this.observations.note(`${instance.name} accepted a token when the bound had passed!`);
       }
       if (notBefore >= bound || instance.state === 'gone') return;
-      // Often at first, for hints; later ten times a second, which is enough for polls.
+      // Often at first, for push notifications; later ten times a second, which is enough for
+      // polls.
       await pause(Math.min(Math.max(2, delay / 4), 100));
     }
   }

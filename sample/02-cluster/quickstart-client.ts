@@ -16,7 +16,7 @@ export interface Health {
   readonly staleness: number | null;
   readonly position: number;
   readonly entries: number;
-  /** Whether hints arrive there. */
+  /** Whether push notifications arrive there. */
   readonly hint?: string;
 }
 

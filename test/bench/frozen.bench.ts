@@ -36,7 +36,7 @@ interface Phases {
   readonly healthy: Answered[];
   /** Frozen, and by the last proof still good. */
   readonly within: Answered[];
-  /** The lease of the tight route lapses while nobody knows yet that polls fail. */
+  /** The lease of the tight route lapses before any instance notices that polls fail. */
   readonly lapsing: Answered[];
   /** Refused while polls are known to fail. */
   readonly failing: Answered[];
@@ -70,7 +70,7 @@ async function measure(server: BenchPostgres): Promise<Figure[]> {
   }
 }
 
-/** Healthy requests that nobody looks at. */
+/** Healthy requests that are not measured. */
 async function warmUp(port: number, time: number): Promise<void> {
   const load = new Load(port);
   await load.start();

@@ -159,7 +159,7 @@ function memory(): Figure[] {
   const counted = performance.now();
   index = undefined;
 
-  // At which size a table stands just after its shards grew is luck: the worst of all sizes counts.
+  // The size of a table just after its shards grew is luck: the worst of all sizes counts.
   const table = new DigestTable();
   const key = new Uint32Array(4);
   let worst = 0;

@@ -48,7 +48,7 @@ function signals(): number {
   return bytes / made.length;
 }
 
-/** One event: of nobody who is watched, and one that ends one of them. */
+/** One event that affects no watched token, and one that ends one of them. */
 async function events(): Promise<Figure[]> {
   const sizes = { none: 0, few: FEW, many: MANY, again: MANY };
   const rooms = Object.entries(sizes).map(([name, size]) => {

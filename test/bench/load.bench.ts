@@ -21,7 +21,7 @@ const LEAST_ROWS = 750_000;
 /** One cold start. */
 interface Load {
   readonly seconds: number;
-  /** The longest time in which the event loop answered nobody (ms). */
+  /** The longest time in which the event loop answered no request (ms). */
   readonly stall: number;
   /** What the resident memory grew by (MB). */
   readonly megabytes: number;

@@ -35,7 +35,7 @@ export async function pairedBlocks<Name extends string>(
     const turn = names.map((_, i) => names[(i + round + warmUp) % names.length] as Name);
     if (round % 2 !== 0) turn.reverse();
     for (const name of turn) {
-      // Timers and sockets have their turn here and not in somebody's block.
+      // Timers and sockets run here and not in another block.
       await setImmediate();
       const cpu = process.cpuUsage();
       const start = performance.now();

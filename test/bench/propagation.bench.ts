@@ -10,7 +10,7 @@ import { Probe } from './support/probe.js';
 import { runIfMain } from './run-if-main.js';
 
 const ROUNDS = times(180, 20);
-/** Without a hint: how long one logs out, and how far apart (ms). */
+/** Without push notifications: how long one logs out, and how far apart (ms). */
 const WITHOUT = { time: times(15_000, 4_000), pause: 100 } as const;
 /** Seconds. */
 const MAX_STALENESS = 5;

@@ -13,7 +13,7 @@ const PAGES = times(100, 10);
 const MOST_USED = 100;
 const ACCESS_TTL = 900_000;
 
-/** What grows in the database, and what one request reads, when somebody asks again and again (S5-S7). */
+/** What grows in the database, and what one request reads, if a client repeats it (S5-S7). */
 export async function run(): Promise<BenchTable> {
   const postgres = await startPostgres();
   const title = 'Asking twice';

@@ -22,15 +22,17 @@ const ISSUER = 'https://issuer.bench';
 /** What an application would rather give such a peer. */
 const LARGE_POOL = 8;
 
-/** One way to log out, with somebody who listens to it. */
+/** One way to log out, with a listener for its notifications. */
 interface Told {
   readonly write: Write;
-  /** Whether the listener has heard of everything. */
+  /** Whether the listener has been notified of everything. */
   readonly isAllHeard: () => boolean;
   readonly close: () => Promise<void>;
 }
 
-/** 64 callers whose logouts are durable and told to all, beside an insert and a notification for each. */
+/**
+ * 64 callers whose logouts are durable and notified, beside an insert and a notification for each.
+ */
 export async function run(): Promise<BenchTable> {
   const server = await startPostgres();
   const figures = server === undefined ? [] : await measure(server).finally(() => server.stop());
@@ -87,7 +89,7 @@ async function measure(server: BenchPostgres): Promise<Figure[]> {
   }
 }
 
-/** Our module, and its logout of a session that nobody logged out before. */
+/** Our module, and its logout of a session that was not logged out before. */
 async function openOurs({ options }: BenchPostgres): Promise<Told> {
   let heard = 0;
   let last = 0;

@@ -124,7 +124,7 @@ async function onSqlite(): Promise<Figure[]> {
   }
 }
 
-/** Our module on a database, and its logout of a session that nobody logged out before. */
+/** Our module on a database, and its logout of a session that was not logged out before. */
 async function openOurs(
   dataSource: DataSourceOptions,
 ): Promise<{ app: INestApplicationContext; write: Write }> {

@@ -21,7 +21,7 @@ export class ClusterSampleProcess {
   /** Starts it on a free port and resolves when it has printed its address. */
   static async start(env: Readonly<Record<string, string>>): Promise<ClusterSampleProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'nestjs-logout-sample-'));
-    // Where the tests run as root, PostgreSQL runs as somebody else.
+    // If the tests run as root, PostgreSQL runs as another user.
     chmodSync(folder, 0o755);
     const child = spawn(process.execPath, [MAIN], {
       env: { PATH: process.env['PATH'] ?? '', PORT: '0', TMPDIR: folder, ...env },
@@ -42,7 +42,7 @@ export class ClusterSampleProcess {
     return new ClusterSampleProcess(url, child, closed, folder);
   }
 
-  /** What the page is told of the three instances. */
+  /** The state of the three instances that the page gets. */
   async instances(): Promise<readonly { readonly pid: number; readonly state: string }[]> {
     const { body } = await fetch(`${this.url}/ticks`);
     let heard = '';
@@ -61,7 +61,9 @@ export class ClusterSampleProcess {
     return (await fetchOnce(`${this.url}/${path}`, { method: 'POST', headers })).status;
   }
 
-  /** Ends it, and resolves when nobody holds its output any more: neither it nor its keeper. */
+  /**
+   * Stops it, and resolves when no process holds its output any more: neither it nor its keeper.
+   */
   async end(signal: NodeJS.Signals): Promise<void> {
     this.child.kill(signal);
     await this.closed;

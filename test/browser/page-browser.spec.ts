@@ -123,7 +123,7 @@ const NOTE_RENEWALS = `
     const used = async (): Promise<string[]> =>
       [await one.evaluate('renewed'), await two.evaluate('renewed')].flat() as string[];
     await eventually(async () => (await used()).length > 0);
-    // Behind whoever waits for the lock as well.
+    // Behind every page that waits for the lock as well.
     for (const tab of [one, two]) {
       await tab.evaluate(`navigator.locks.request('nestjs-logout:renewal', () => undefined)`);
     }

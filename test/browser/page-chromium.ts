@@ -119,7 +119,7 @@ export class Tab {
   async until(expression: string, patience = PATIENCE): Promise<void> {
     const end = Date.now() + patience;
     while (Date.now() < end) {
-      // While a page is left for the next one there is nobody to ask.
+      // While the browser leaves a page for the next one, no page answers.
       if ((await this.evaluate(`Boolean(${expression})`).catch(() => false)) === true) return;
       await sleep(PAUSE);
     }

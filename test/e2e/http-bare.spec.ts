@@ -8,7 +8,7 @@ import { login, REALM, refusal, refusedTokens, wrongLogins } from './quickstart-
 // The adapters as they come: no parsers, no options. What the quick-start answers is tested elsewhere.
 const both = useBothPlatforms();
 
-/** Minted at once: the clock of the applications stands still. */
+/** Signed at once: the clock of the applications does not move. */
 const TOKEN = mintToken();
 
 /** Encodings, charsets and addresses: each adapter refuses them before any route, in its own way. */

@@ -84,7 +84,7 @@ describe('requests from another site’s page', () => {
         expect([headers, answer.status, answer.cookies]).toEqual([headers, 403, []]);
         expect(answer.body).toMatchObject({ code: 'csrf_refused' });
       }
-      // A page of our own is told, and rid of what it may have.
+      // A page of our own gets the answer, and loses the cookies that it may have.
       const headers = { 'sec-fetch-site': 'same-origin' };
       const own = await both.answer((to) => to.send('POST /auth/logout', { ...init, headers }));
       expect([own.status, own.cookies.length]).toEqual([401, 2]);

@@ -73,7 +73,7 @@ describe.each([
   ['bare Express', 0],
   ['bare Fastify', 1],
 ])('on %s', (_, index) => {
-  /** Asks once with each set of headers, each time as somebody who has just logged in. */
+  /** Asks once with each set of headers, each time as a user who has just logged in. */
   const ask = async (
     route: string,
     headers: readonly Readonly<Record<string, string>>[],

@@ -37,7 +37,7 @@ describe('http.limit', () => {
         expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
       }
       expect(statuses).toEqual([200, 200, 401, 200, 401, 200, 401, 429, 429]);
-      // Nobody else is locked out.
+      // No other client is locked out.
       expect((await client.login('bob')).access_token).toEqual(expect.any(String));
     }
   });

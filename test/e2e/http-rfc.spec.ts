@@ -31,7 +31,7 @@ describe('revoke (RFC 7009)', () => {
     async (kind) => {
       const answer = await both.answer(async (to) => {
         const pair = await to.login();
-        // The hint is advisory, and may be wrong.
+        // token_type_hint is advisory, and may be wrong.
         const form = `token=${pair[kind]}&token_type_hint=${kind === 'access_token' ? 'refresh_token' : 'pigeon'}`;
         expect((await to.send('POST /auth/revoke', { form })).status).toBe(200);
         expect((await to.send('GET /me', { token: pair.access_token })).status).toBe(401);

@@ -5,7 +5,7 @@ import { type Quickstart, startBoth } from '../support/both-platforms.js';
 import { SHARED_SECRET } from '../support/mint-token.js';
 import { DEMO_PASSWORD } from '../support/quickstart-client.js';
 
-/** What the page tells of an end. */
+/** What the page reports about the end of a session. */
 interface Ended {
   readonly status: number;
   readonly code?: string;
@@ -116,7 +116,7 @@ const whoIs = async ({ session }: Tab): Promise<{ sub: string; sid: string }> =>
   (await session.send('GET', '/me')).body;
 const refreshes = (): number => sent.filter((each) => each === 'POST /auth/refresh').length;
 
-/** Two tabs in which somebody has logged in, one after the other. */
+/** Two tabs in which a user has logged in, one after the other. */
 async function twoTabs(): Promise<readonly [Tab, Tab]> {
   const [one, two] = [openTab(), openTab()];
   await logIn(one);

@@ -57,7 +57,8 @@ describe('POST /auth/login', () => {
         'token_type',
       ]);
       expect(body['token_type']).toBe('Bearer');
-      // Lives are shortened a little, so that clients that logged in together part ways.
+      // Lifetimes are shortened a little, so that clients that logged in together refresh at
+      // different times.
       expect(body['expires_in']).toBeGreaterThanOrEqual(290);
       expect(body['expires_in']).toBeLessThanOrEqual(300);
       const me = await client.get('/me', body['access_token'] as string);

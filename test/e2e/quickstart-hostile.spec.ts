@@ -44,7 +44,7 @@ describe('hostile requests', () => {
 
   it.each(BROKEN_HTTP)('hostile requests break nothing: %s', async (_, request) => {
     for (const { status } of await toBoth(request)) {
-      // Node hangs up on a tunnel without a word; everything else is told what is wrong.
+      // Node closes a tunnel without an answer; everything else gets an error.
       expect(status === 0 || (status >= 400 && status < 500)).toBe(true);
     }
     for (const { client } of both) expect(await client.me(mintToken())).toBe(200);

@@ -5,7 +5,7 @@ import type { RawRequest } from '../support/raw-http.js';
 
 /** Signs when the first has been revoked. */
 export const SECOND_SECRET = 'a second secret of the tests: 32 bytes or more';
-/** Of somebody else. */
+/** Of another account. */
 export const OTHER_SECRET = 'a secret that nobody configured: 32 bytes';
 const JSON_TYPE = ['Content-Type', 'application/json'] as const;
 

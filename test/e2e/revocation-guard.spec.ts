@@ -25,7 +25,7 @@ const PARTNER = 'https://partner.test';
 /** Has claims of its own for the ids of tokens and sessions. */
 const MAPPED = 'https://mapped.test';
 
-/** Stands for somebody else's authentication: the claims come verified, as JSON in a header. */
+/** In place of another authentication: the claims arrive verified, as JSON in a header. */
 @Injectable()
 class GatewayGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

@@ -125,7 +125,7 @@ describe('a socket that is authenticated by TokenService.verify', () => {
     const socket = await connect(token);
     expect(await gateway.pay(socket)).toBe('alice paid');
     await there.logout.logout(token);
-    // Within the bound this instance need not know; whoever asks strictly learns it.
+    // Within the bound this instance need not know; a strict check asks.
     expect((await connect(token)).connected).toBe(true);
     expect(await gateway.pay(socket)).toBeUndefined();
     expect(socket).toMatchObject({ connected: false, sent: [['exception', 'session_ended']] });

@@ -8,7 +8,7 @@ import { describeOn, serverKinds, type TestDatabase } from '../support/databases
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { startWatched, type WatchedApp } from '../support/watched-app.js';
 
-/** Short, so that an instance is stale soon; nobody measures how long it takes. */
+/** Short, so that an instance is stale soon; the time is not measured. */
 const OPTIONS = { maxStaleness: 1, staleWait: 0, bootTimeout: 0 } as const;
 
 describeOn(serverKinds, 'the health indicator', (kind) => {

@@ -88,7 +88,7 @@ function readRows(model: Model, instance: Instance, through: number): void {
       continue;
     }
     if (isLive) addToIndex(instance, slot, row);
-    // X3: an event that is live here and is not in the log was lost.
+    // X3: an unexpired event that is known here and is not in the log was lost.
     const isLost = row.where === ABSENT && (instance.known[slot]?.until ?? 0) > now;
     if (!isLost || world.events[slot]?.effective !== 1 || !rules['X3 compare']) continue;
     model.forbid(

@@ -65,7 +65,7 @@ function promiseDurable(model: Model, index: number, must: number): void {
   }
 }
 
-/** The live events that an instance knows. */
+/** The unexpired events that an instance knows. */
 export function remembered({ now, scope }: Model, { known }: Instance): number {
   return known.reduce(
     (set, { until }, slot) => (until > now && slot < scope.firstJump ? set | only(slot) : set),
@@ -73,7 +73,9 @@ export function remembered({ now, scope }: Model, { known }: Instance): number {
   );
 }
 
-/** H1: an instance that proves that it is fresh, or reloads, has reported the live events it knows that were lost. */
+/**
+ * H1: an instance that proves that it is fresh, or reloads, has reported the lost events it knows.
+ */
 export function promiseAlarm(model: Model, instance: Instance, among: number): void {
   if (instance.own.noticed === 1) return;
   for (const [slot, event] of model.world.events.entries()) {

@@ -133,7 +133,7 @@ async function playUntil(
     const scenario = planScenario(random, BOUND);
     const looks = Array.from({ length: INSTANCES }, () => random.between(0, GRAVES - 1));
     const grave = await client.play(scenario);
-    // Of an account of its own: nobody else's acts need to be remembered with it.
+    // Of its own account: no other account's acts need to be remembered with it.
     const isOwn = scenario.account === 'minted';
     if (grave !== undefined && isOwn && graves.length < 3) graves.push(grave);
     for (const [on, index] of looks.entries()) {

@@ -12,7 +12,7 @@ import { describeOn, postgres, type TestDatabase } from '../support/databases.js
 
 const hasRedis = await answers(REDIS_URL);
 
-/** Their order of things and what the checker says of it stand in docs/wrong-feeds.md. */
+/** The interleavings and the verdicts of the checker are in docs/wrong-feeds.md. */
 describe('a broken feed is caught by the checker', () => {
   describeOn([postgres], 'in a history', (kind) => {
     let database: TestDatabase;

@@ -5,7 +5,7 @@ import { FOLLOWING_READINGS } from './wrong-feeds/following-readings.js';
 import { WRITING_READINGS } from './wrong-feeds/writing-readings.js';
 import { describeOn, postgres, type TestDatabase } from '../support/databases.js';
 
-/** Their order of things and what the checker says of it stand in docs/wrong-feeds.md. */
+/** The interleavings and the verdicts of the checker are in docs/wrong-feeds.md. */
 describe('a broken reader of protocol.md is caught by the checker', () => {
   describeOn([postgres], 'in the real library', (kind) => {
     let database: TestDatabase;

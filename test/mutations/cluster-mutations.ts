@@ -9,7 +9,7 @@ function one(name: string, file: string, find: string, replace: string, tests: s
   return { name, edits: [{ file, find, replace }], tests };
 }
 
-/** What fail-overs, backups and hints rest on (issue 4). */
+/** What fail-overs, backups and push notifications rest on (issue 4). */
 export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   one('another server is not noticed', HISTORY, 'head.server !== head.serverNow', 'false', H2),
   one(

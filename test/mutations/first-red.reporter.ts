@@ -18,7 +18,7 @@ interface Totals {
 export type Outcome =
   { readonly red: string } | { readonly broken: string } | { readonly green: number };
 
-/** Tells of the first test that fails as soon as it has: what comes after it does not matter. */
+/** Reports the first test that fails as soon as it has: what comes after it does not matter. */
 export default class FirstRedReporter {
   private told = false;
 

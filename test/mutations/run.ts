@@ -32,10 +32,10 @@ const chosen = MUTATIONS.filter(({ name }) => name.includes(only)).filter(
   (_, i) => i % parts === part - 1,
 );
 if (chosen.length === 0) throw new Error(`No mutation is named "${only}" in part ${values.part}.`);
-/** Tests that never end have not told anything (ms). */
+/** Tests that never finish have reported nothing (ms). */
 const LIMIT = 240_000;
 
-/** What stands to be put back, by file; also when somebody presses Ctrl-C. */
+/** The original text of each changed file; also restored after Ctrl-C. */
 const originals = new Map<string, string>();
 
 function apply({ name, edits }: Mutation): void {

@@ -27,7 +27,7 @@ const PACKAGES =
 const COMPILE =
   '--module nodenext --target es2023 --experimentalDecorators --emitDecoratorMetadata --noCheck --types node';
 
-// Compiled, this file stands in build/test/package.
+// Compiled, this file is in build/test/package.
 const repository = resolve(import.meta.dirname, '../../..');
 const [cases, part = ''] = process.argv.slice(2);
 if (cases === undefined)

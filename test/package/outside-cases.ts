@@ -3,7 +3,7 @@ export interface OutsideCase {
   /** The file below the folder of the cases, without `.ts`. */
   readonly file: string;
   readonly args?: readonly string[];
-  /** Where 0.2 has an option for it: text, and what stands instead. */
+  /** Where 0.2 has an option for it: the old text, and its replacement. */
   readonly edits?: readonly (readonly [find: string, replace: string])[];
   readonly says?: readonly RegExp[];
   readonly never?: RegExp;

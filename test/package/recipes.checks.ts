@@ -108,7 +108,9 @@ async function prepare(place: Workplace, app: string, name: string, diff: string
   await shell(applied, 'git', 'apply', '--verbose', join(place.repository, diff));
 }
 
-/** The applied recipe once more, with the option that lets old and new instances live together. */
+/**
+ * The applied recipe once more, with the option that lets old and new instances run side by side.
+ */
 function moveIn(app: string): void {
   const moving = join(app, 'recipe-passport-moving');
   cpSync(join(app, 'recipe-passport-applied'), moving, { recursive: true });

@@ -17,7 +17,7 @@ const MAJORS: readonly [name: string, nest: number][] = [
   [NEST_11, 11],
 ];
 
-// Compiled, this file stands in build/test/package.
+// Compiled, this file is in build/test/package.
 const repository = resolve(import.meta.dirname, '../../..');
 const folder = mkdtempSync(join(tmpdir(), 'nestjs-logout-package-'));
 const checks = new Checks();
@@ -56,7 +56,7 @@ try {
   checks.finish(resultsDirectory);
 }
 
-/** An error is kept for the check that reports it: nobody awaits this promise yet. */
+/** An error is kept for the check that reports it: no check awaits this promise yet. */
 async function install(place: Workplace, name: string, nest: number): Promise<string | Error> {
   const start = performance.now();
   try {

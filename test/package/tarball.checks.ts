@@ -4,7 +4,7 @@ import { type Checks, expectEqual, expectNone } from './support/checks.js';
 import type { Workplace } from './support/consumer.js';
 import { node, shell } from './support/shell.js';
 
-/** The tarball may not grow beyond this without somebody deciding it (bytes). */
+/** The tarball may not grow beyond this without a decision (bytes). */
 const SIZE_BUDGET = 650_000;
 
 const ALLOWED = [

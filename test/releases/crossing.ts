@@ -47,7 +47,10 @@ export class Crossing {
     }
   }
 
-  /** Sees that everybody who was logged in is, and that nobody else has come back. */
+  /**
+   * Checks that all users who were logged in still are, and that no revoked token is accepted
+   * again.
+   */
   async expectKept(at: QuickstartProcess): Promise<void> {
     for (const [name, { access_token }] of this.alive) {
       await until(`the login "${name}" is good`, 200, () => at.me(access_token));

@@ -44,7 +44,9 @@ const ANSWERS: Readonly<Record<string, () => unknown>> = {
 const AGREES = ['user', 'user later', 'user of a query that is no Promise'];
 const REFUSES = Object.keys(ANSWERS).filter((name) => !AGREES.includes(name));
 
-/** As applications write it for routes that also serve strangers: whoever is refused is one. */
+/**
+ * As applications write it for routes that also serve anonymous users: a refused user is anonymous.
+ */
 @Injectable()
 class LenientGuard extends JwtAuthGuard {
   override handleRequest<TUser>(_error: unknown, user: TUser): TUser {
@@ -114,7 +116,7 @@ describe.each(['express', 'fastify'] as const)(
       async (subject) => {
         expect(await (await ask('token', subject)).json()).toEqual({ sub: null });
         expect((await ask('own-guard', subject)).status).toBe(403);
-        // The guard finds no claims, which is an error of wiring, and lets nobody in.
+        // The guard finds no claims, which is a wiring error, and refuses.
         expect((await ask('revocation-guard', subject)).status).toBe(500);
       },
     );

@@ -35,7 +35,7 @@ import { codeOf, KeyRing, ProofClock, TokenIntrospector } from '../support/inter
 
 const MINUTE = 60_000;
 
-/** Stands for an authentication of somebody else, which verified the token. */
+/** In place of another authentication, which verified the token. */
 @Injectable()
 class ForeignAuthentication implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

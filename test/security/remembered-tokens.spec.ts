@@ -275,7 +275,7 @@ describe.each<Platform>(['express', 'fastify'])('a remembered token, on %s', (pl
 
   it('a remembered token is verified again after retire(), and refused once the key has expired', async () => {
     const { app, find, verified } = await seen();
-    // It lives longer than the key, by the tolerance of clocks.
+    // It is valid longer than the key, by the tolerance of clocks.
     const long = mint(key, claimsAt(revocation.time + 5_000));
     expect((await app.bearer(long, '/changes')).status).toBe(200);
     await find(KeyService).retire('one');

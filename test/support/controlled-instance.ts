@@ -9,7 +9,7 @@ import { eventually } from './eventually.js';
 /** As {@link startInstance} names it. */
 export const ISSUER = 'https://issuer.test';
 
-/** An instance that stands where its test put it: 503 at once instead of waiting. */
+/** An instance that stays where its test put it: 503 at once instead of waiting. */
 export const NEVER_WAIT = { staleWait: 0 } as const;
 
 /** The clock of an instance that a test started with a {@link TestClock}. */
@@ -86,7 +86,7 @@ export async function controlPolls(instance: Instance): Promise<PollControl> {
   };
 }
 
-/** Ends so many sessions that nobody has; one event each. */
+/** Ends so many sessions that do not exist; one event each. */
 export async function endSessions(instance: Instance, count: number): Promise<string[]> {
   const sids = Array.from({ length: count }, () => randomUUID());
   for (let start = 0; start < count; start += 2_000) {

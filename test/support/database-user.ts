@@ -7,7 +7,7 @@ export interface DatabaseUser {
   /** How this user reaches the database, by host and credentials. */
   readonly options: DataSourceOptions;
   setPassword(password: string): Promise<void>;
-  /** Ends every connection that the user has, as whoever rotates a password does. */
+  /** Closes every connection that the user has, as an operator does who rotates a password. */
   disconnect(): Promise<void>;
   drop(): Promise<void>;
 }

@@ -6,13 +6,15 @@ import { redisHint } from 'nestjs-logout/redis';
 import type { TestDatabase } from './databases.js';
 import { TcpProxy } from './tcp-proxy.js';
 
-/** A hint whose receiving end a test can cut off; the log's own connections are not touched. */
+/**
+ * A push option whose receiving end a test can cut off; the log's own connections are not touched.
+ */
 export interface ProxiedHint {
   readonly hint: RevocationHint;
   readonly proxy: TcpProxy;
 }
 
-/** A kind of hint, with a real server behind it. */
+/** A kind of push option, with a real server behind it. */
 export interface HintKind {
   readonly name: 'PostgreSQL' | 'Redis' | 'NATS';
   readonly available: boolean;
@@ -23,7 +25,7 @@ export interface HintKind {
 const redisUrl = process.env['TEST_REDIS_URL'];
 const natsUrl = process.env['TEST_NATS_URL'];
 
-/** All kinds; their log lives on PostgreSQL. */
+/** All kinds; their log is on PostgreSQL. */
 export const hintKinds: readonly HintKind[] = [
   {
     name: 'PostgreSQL',
@@ -52,13 +54,13 @@ export const hintKinds: readonly HintKind[] = [
     through: async () => {
       const url = new URL(natsUrl ?? '');
       const proxy = await TcpProxy.to(url.hostname, Number(url.port));
-      // A server tells its clients of others, which would lead past the proxy.
+      // A server reports the addresses of others to its clients, which would lead past the proxy.
       return { hint: natsHint({ servers: proxy.address, ignoreClusterUpdates: true }), proxy };
     },
   },
 ];
 
-/** One `describe` for each kind of hint, skipped by name where the server is missing. */
+/** One `describe` for each kind of push option, skipped by name where the server is missing. */
 export function describeWithHints(title: string, body: (kind: HintKind) => void): void {
   for (const kind of hintKinds) {
     const run = kind.available && process.env['TEST_POSTGRES_URL'] ? describe : describe.skip;

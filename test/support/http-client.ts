@@ -1,6 +1,6 @@
 import { fetchOnce } from './fetch-once.js';
 
-/** The password of everybody. */
+/** The password of all users. */
 export const PASSWORD = 'open sesame';
 
 /** An answer, with what differs between two calls made equal. */
@@ -101,7 +101,7 @@ export function cookiesOf({ cookies }: HttpAnswer): Record<string, string> {
   );
 }
 
-/** An answer without what is different each time: ids, tokens, times, lives with their jitter. */
+/** An answer without what differs each time: ids, tokens, times, lifetimes with their jitter. */
 export function alike(answer: HttpAnswer): HttpAnswer {
   const text = JSON.stringify(answer)
     .replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, '<access>')

@@ -50,7 +50,9 @@ export async function countPending(dataSource: DataSource): Promise<number> {
   return Number(row?.count);
 }
 
-/** How many transactions on this database wait for the lock on the head, while somebody holds it. */
+/**
+ * How many transactions on this database wait for the lock on the head, while another one holds it.
+ */
 export async function countLockWaits(dataSource: DataSource): Promise<number> {
   const sql =
     dataSource.options.type === 'postgres'
@@ -99,12 +101,12 @@ export async function holdHead(dataSource: DataSource): Promise<() => Promise<vo
   };
 }
 
-/** A minute later, for whoever asks how long he has been trying. */
+/** A minute later, for a caller that checks how long it has been trying. */
 let later: { mockRestore(): void } | undefined;
 
 /**
  * Loses the answer to the next COMMIT, and then the database: the retry does not get through, and
- * then the patience of whoever tries is at its end. {@link reconnect} ends it.
+ * then the time limit of the caller is over. {@link reconnect} ends it.
  *
  * @param fate - `'cut'`: it was not committed. `'swallow answer'`: it was.
  */

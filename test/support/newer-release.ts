@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { SUPPORTED_FORMAT } from './internals.js';
 
-/** Compiled, this file stands in build/test/support. */
+/** Compiled, this file is in build/test/support. */
 const REPOSITORY = resolve(import.meta.dirname, '../../..');
 
 /** The release after this one: it understands one format more, and one kind. */

@@ -61,7 +61,7 @@ export class PostgresPair {
     this.replication.refuse();
   }
 
-  /** The primary dies where it stands. */
+  /** Kills the primary at once. */
   killPrimary(): Promise<void> {
     return this.one.kill();
   }
@@ -71,7 +71,7 @@ export class PostgresPair {
     return this.one.start();
   }
 
-  /** The standby becomes a primary, with a timeline of its own; nothing is told to anybody. */
+  /** The standby becomes a primary, with its own timeline; no client is notified. */
   async promote(): Promise<void> {
     await this.other.query('SELECT pg_promote()');
   }

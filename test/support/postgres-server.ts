@@ -104,7 +104,7 @@ export class PostgresServer {
     while (!(await this.tryToStart())) await setTimeout(50);
   }
 
-  /** As a power cut of its host: nothing is flushed, nobody is told. */
+  /** As a power cut of its host: nothing is flushed, no client is notified. */
   async kill(): Promise<void> {
     const { child } = this;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;

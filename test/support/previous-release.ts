@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, extname, join, resolve } from 'node:path';
 import ts from 'typescript';
 
-/** Compiled, this file stands in build/test/support. */
+/** Compiled, this file is in build/test/support. */
 const REPOSITORY = resolve(import.meta.dirname, '../../..');
 /** The last commit of release 0.1.0. */
 const COMMIT = '67f7e47';

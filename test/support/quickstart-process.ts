@@ -69,7 +69,7 @@ export class QuickstartProcess extends QuickstartClient {
     return QuickstartProcess.start(this.env);
   }
 
-  /** Stops the whole process where it stands, timers and all, as a paused container. */
+  /** Stops the whole process at once, with its timers, as a paused container. */
   pause(): void {
     this.child.kill('SIGSTOP');
   }

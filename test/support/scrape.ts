@@ -1,4 +1,4 @@
-/** What one scrape told, in the text format of Prometheus. */
+/** The values of one scrape, in the text format of Prometheus. */
 export class Scrape {
   private readonly samples = new Map<string, number>();
   /** The type of each metric by its name. */

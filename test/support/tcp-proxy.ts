@@ -18,7 +18,7 @@ export const POLL = /log_id.*UNION ALL|nestjs_logout_poll/s;
  * - `pass`: they go on.
  * - `cut`: they never arrive, and both ends see the connection break.
  * - `swallow answer`: they arrive, and the connection breaks when the server answers: it did what it
- *   was told, and the client never learns.
+ *   was asked, and the client does not know.
  * - `freeze`: they are kept, and nothing moves on this connection until {@link TcpProxy.thaw}.
  */
 export type Fate = 'pass' | 'cut' | 'swallow answer' | 'freeze';
@@ -38,7 +38,7 @@ interface Link {
 /**
  * A network between an instance and its database that a test can slow down, cut and freeze.
  *
- * It lives in the process of the test, knows nothing of the protocols that run through it, and looks
+ * It runs in the process of the test, knows nothing of the protocols that run through it, and looks
  * only at what the clients send.
  */
 export class TcpProxy {
@@ -149,13 +149,13 @@ export class TcpProxy {
     this.isRefusing = false;
   }
 
-  /** Nothing moves any more, on old connections and new ones, and nobody is told. */
+  /** Nothing moves any more, on old connections and new ones, and no side is notified. */
   freeze(): void {
     this.isFrozen = true;
     for (const link of this.links) link.held ??= [];
   }
 
-  /** The connections that there are go silent for ever, and nobody is told; new ones work. */
+  /** The existing connections go silent for ever, and no side is notified; new ones work. */
   forget(): void {
     for (const link of this.links) link.held ??= [];
   }

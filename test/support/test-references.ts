@@ -6,7 +6,7 @@ const COMMENTS = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
 
 /**
  * What is wrong with the name of a test as the documents write it, or `undefined`: its file below
- * `test/` must exist, and the title must stand in it, in code and not in a comment.
+ * `test/` must exist, and the title must be in it, in code and not in a comment.
  */
 export function problemOfReference(reference: string): string | undefined {
   const [, file, title] = REFERENCE.exec(reference) ?? [];

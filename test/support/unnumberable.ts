@@ -21,7 +21,7 @@ const INSTALL = {
 
 /**
  * Makes the database refuse to number events of a kind, as a full disk, a broken row or a
- * lost privilege would: whoever waits for it waits in vain.
+ * lost privilege would. A caller that waits for it waits in vain.
  *
  * @returns what lets them be numbered again.
  */

@@ -9,7 +9,7 @@ import { describeMatrix, type Line } from './support/matrix.js';
 
 const text = (): StringConstructor => String;
 
-/** Each handler as a query, as a mutation, and as a subscription that tells its user once. */
+/** Each handler as a query, as a mutation, and as a subscription that reports its user once. */
 function resolvers(placement: Placement): Type[] {
   const Queries = handlersOf(placement, (name) => Query(text, { name }));
   const Mutations = handlersOf(placement, (name) => Mutation(text, { name }));

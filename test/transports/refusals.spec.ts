@@ -50,7 +50,7 @@ const grpc = {
   options: { url: grpcUrl, package: 'transports', protoPath: PROTO },
 };
 
-/** Stands for somebody else's authentication of messages: the claims come verified in the data. */
+/** In place of another authentication of messages: the claims arrive verified in the data. */
 class Theirs implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const message = context.switchToRpc().getContext<{ claims?: unknown }>();

@@ -16,9 +16,9 @@ expectTrue<Equals<typeof since, LogPosition>>();
 const known = sessions.login({ subject: 1n }, { since });
 expectTrue<Equals<typeof known, Promise<LoginResult>>>();
 
-// @ts-expect-error a subject alone: nobody knows when its authority was checked
+// @ts-expect-error a subject alone: it is unknown when its authority was checked
 void sessions.login({ subject: 'alice' });
-// @ts-expect-error the position is not a number that somebody makes up
+// @ts-expect-error the position is not a number that the caller makes up
 void sessions.login({ subject: 'alice' }, { since: 7 });
 // @ts-expect-error a subject is a string, number or bigint
 void sessions.login(() => ({ subject: { id: 1 } }));

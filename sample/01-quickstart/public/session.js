@@ -10,9 +10,9 @@ const TRY_AGAIN = 5_000;
 const LOGGED_OUT = { status: 401, reason: 'logout', byHand: true };
 
 /**
- * The one login that the tabs of this browser share: who logs in again in one of them changes all that
- * are logged in. Its tokens are in memory only; other tabs are told by a BroadcastChannel, which only
- * pages of this origin hear, and which keeps nothing.
+ * The one login that the tabs of this browser share: a new login in one tab changes all tabs that are
+ * logged in. Its tokens are in memory only. Other tabs get them over a BroadcastChannel, which only
+ * pages of this origin receive, and which stores nothing.
  */
 export class Session {
   /** @type {import('./api.js').Tokens | null} */

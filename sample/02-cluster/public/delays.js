@@ -1,7 +1,7 @@
 import { Chart, MARGIN } from './chart.js';
 import { inWords } from './words.js';
 
-/** The axis is logarithmic: a hint takes milliseconds, a poll up to seconds (ms). */
+/** The axis is logarithmic: a push notification takes milliseconds, a poll up to seconds (ms). */
 const LEAST = 1;
 const MOST = 20_000;
 const BOTTOM = 24;

@@ -19,7 +19,7 @@ export class History {
   add(tick) {
     const before = this.last;
     this.last = tick;
-    // The tick that came quickest is the best measure of how the two clocks stand to each other.
+    // The fastest tick is the best measure of the offset between the two clocks.
     this.#offset = Math.max(this.#offset, tick.now - performance.now());
     this.decisions.push(...tick.decisions);
     this.delays.push(...tick.delays);

@@ -20,7 +20,7 @@ const RIGHT = 850;
 const TOP = 92;
 const BOTTOM = 350;
 
-/** Draws each line with marks of its own shape, so that colours are not all that tells them apart. */
+/** Draws each line with markers of its own shape, so that the lines differ not only in colour. */
 export function curveChart({ title, xLabel, lines, line, write }: CurveChart): string {
   const points = lines.flatMap((each) => each.points);
   const exponents = points.map(({ x }) => Math.log10(x));

@@ -1,4 +1,4 @@
-/** The colours of each scheme; a chart's marks take theirs by the place of their series. */
+/** The colours of each scheme; the marks of a chart take theirs by the place of their series. */
 const LIGHT = ['#0969da', '#bf8700', '#1a7f37', '#cf222e'];
 const DARK = ['#4493f8', '#d29922', '#3fb950', '#f85149'];
 

@@ -28,8 +28,8 @@ export interface Boot {
   /** Milliseconds of the whole process. */
   readonly cpu: number;
   readonly wall: number;
-  /** The longest time in which the event loop answered nobody (ms). */
+  /** The longest time in which the event loop answered no request (ms). */
   readonly stall: number;
-  /** Live revocations in memory afterwards. */
+  /** Unexpired revocations in memory afterwards. */
   readonly entries: number;
 }

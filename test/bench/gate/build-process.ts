@@ -12,7 +12,7 @@ export interface BuildSettings {
   readonly dataSource: DataSourceOptions;
 }
 
-/** One build in a process of its own, which does what it is told and reports its CPU time. */
+/** One build in its own process, which runs the acts it is sent and reports its CPU time. */
 export class BuildProcess {
   private constructor(
     private readonly child: ChildProcess,

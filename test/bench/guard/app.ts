@@ -49,17 +49,20 @@ export interface GuardApp {
   readonly countFound: () => number;
   /** How many of {@link unseen} it takes to fill the memory. */
   readonly memorySize: number;
-  /** Marks this many accounts, so that from now on each request's subject has to be hashed. */
+  /**
+   * Logs out this many accounts everywhere, so that from now on each request's subject has to be
+   * hashed.
+   */
   readonly mark: (count: number) => void;
 }
 
 /** What is measured beside our guard. */
 export interface GuardSettings {
-  /** Where our log lives; without it there is none, and the index is all the same. */
+  /** Where our log is stored; without it there is no log, and the index is still used. */
   readonly log?: DataSourceOptions | undefined;
   readonly blacklists?: readonly Blacklist[];
   readonly peers?: readonly Peer[];
-  /** How many live revocations the index holds. */
+  /** How many unexpired revocations the index holds. */
   readonly revoked: number;
 }
 

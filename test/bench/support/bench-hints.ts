@@ -7,7 +7,7 @@ import { redisHint } from '../../../lib/redis/redis.hint.js';
 import type { RevocationHint } from '../../../lib/options/revocation-hint.js';
 import type { RevocationService } from '../../../lib/revocation/revocation.service.js';
 
-/** A hint by its name, so that another process can be told of it. */
+/** A push option by its name, so that it can be passed to another process. */
 export type HintName = 'postgres' | 'redis' | 'nats';
 
 const REDIS = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
@@ -19,7 +19,10 @@ export function hintOf(name: HintName | undefined): RevocationHint | undefined {
   return name === 'nats' ? natsHint({ servers: NATS }) : undefined;
 }
 
-/** Whether the server of a hint runs; the log's own does where anything is measured. */
+/**
+ * Whether the server of a push option runs; the log's own server always does where anything is
+ * measured.
+ */
 export async function hasServer(name: HintName | undefined): Promise<boolean> {
   if (name === undefined || name === 'postgres') return true;
   const { hostname, port } = new URL(name === 'redis' ? REDIS : NATS);
@@ -34,7 +37,7 @@ export async function hasServer(name: HintName | undefined): Promise<boolean> {
   }
 }
 
-/** Resolves when an instance hears itself by its hint; at once where it has none. */
+/** Resolves when an instance receives its own push notification; at once without the option. */
 export async function untilHeard(revocation: RevocationService): Promise<void> {
   while (!['off', 'listening'].includes(revocation.status().hint)) await setTimeout(5);
 }

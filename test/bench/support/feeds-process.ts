@@ -9,7 +9,7 @@ export interface FeedsSettings {
   readonly hint: boolean;
 }
 
-/** What the process is told. */
+/** The settings that the process gets. */
 export type FeedsCommand = 'pause' | 'resume' | 'count fresh';
 
 /** Many whole instances without HTTP in a process of their own, which can hold still together. */
@@ -26,7 +26,7 @@ export class FeedsProcess {
     return new FeedsProcess(child);
   }
 
-  /** No poll and no hint any more; their connections stay. */
+  /** Stops polls and push notifications; their connections stay. */
   async pause(): Promise<void> {
     await this.tell('pause');
   }
@@ -36,7 +36,10 @@ export class FeedsProcess {
     await this.tell('resume');
   }
 
-  /** How many of them would decide a request now, without waiting, and hear their hint if they have one. */
+  /**
+   * How many of them could decide a request now without waiting, and receive push notifications if
+   * configured.
+   */
   countFresh(): Promise<number> {
     return this.tell('count fresh');
   }

@@ -8,7 +8,7 @@ import type { FloodSettings, FloodTally } from './flood-process.js';
 const PATHS = ['/auth/refresh', '/auth/logout', '/auth/revoke'] as const;
 
 const { port, sockets, shape } = JSON.parse(process.env['BENCH_FLOOD'] ?? '{}') as FloodSettings;
-// Worst of all: somebody who has a key of the ring, or had one.
+// The worst case: a client that has, or had, a key of the ring.
 const key = checkKeyOf(createSecretKey(SHARED_SECRET, 'utf8'));
 const tally: FloodTally = { answers: {} };
 let isOver = false;

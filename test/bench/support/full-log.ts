@@ -7,10 +7,10 @@ type Row = [position: number, id: Buffer, key: Buffer, until: number, created: n
 
 const COLUMNS = 'position, event_id, kind, event_key, access_only, keep_until, reason, created_at';
 const RAISE = 'UPDATE auth_head SET position = ?, last_event_id = ? WHERE id = 1';
-/** How long the events stay live (ms): longer than any run. */
+/** How long the events are kept (ms): longer than any run. */
 const LIVE = 6 * 3_600_000;
 
-/** Writes so many live events into a log whose tables exist: what a cold start has to load. */
+/** Writes so many unexpired events into an existing log: what a cold start has to load. */
 export async function fillLog(options: DataSourceOptions, count: number): Promise<void> {
   progress(`${count.toLocaleString('en-US')} events`);
   if (options.type === 'better-sqlite3') fillSqlite(options.database as string, count);
@@ -47,7 +47,7 @@ async function fillServer(options: DataSourceOptions, count: number): Promise<vo
   await dataSource.destroy();
 }
 
-/** Live events in commit order, a thousand at a time. */
+/** Unexpired events in commit order, a thousand at a time. */
 function* pages(count: number): Generator<Row[]> {
   const now = Date.now();
   for (let written = 0; written < count; written += 1_000) {

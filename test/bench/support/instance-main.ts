@@ -82,6 +82,6 @@ const module = await Test.createTestingModule({
 const app = module.createNestApplication(new FastifyAdapter(), { logger: ['error'] });
 await app.listen(0, '127.0.0.1');
 await untilHeard(app.get(RevocationService));
-// Whoever started it is gone, or done with it.
+// The process that started it is gone, or done with it.
 process.once('disconnect', () => void app.close().finally(() => process.exit(0)));
 process.send?.({ port: (app.getHttpServer().address() as AddressInfo).port });

@@ -23,7 +23,7 @@ export class InstanceProcess {
     readonly port: number,
   ) {}
 
-  /** Resolves when it answers, and hears its hint if it has one. */
+  /** Resolves when it answers, and receives push notifications if configured. */
   static async start(settings: InstanceSettings): Promise<InstanceProcess> {
     const child = fork(new URL('./instance-main.js', import.meta.url), [], {
       execArgv: [],

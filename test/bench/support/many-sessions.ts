@@ -85,7 +85,7 @@ export async function fillSessions(
   return accounts;
 }
 
-/** The key of what nobody asks for. */
+/** The key of a session that no request asks for. */
 function keyOf(what: string, number: string): string {
   return `decode(md5('${what}' || ${number}), 'hex')`;
 }

@@ -25,7 +25,9 @@ const LINE =
 export class StatementLog {
   readonly statements: LoggedStatement[] = [];
   private rest = '';
-  /** Parsing and binding come before their execution, on the same connection; nobody else waits. */
+  /**
+   * Parsing and binding come before their execution, on the same connection; no other caller waits.
+   */
   private readonly prepared = new Map<string, number>();
 
   constructor(server: PostgresServer) {

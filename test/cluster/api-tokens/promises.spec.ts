@@ -111,7 +111,7 @@ describe('API tokens', () => {
       const other = await issue();
       const receipt = await here.app.get(ApiTokenService).revoke(id);
       expect(receipt.events).toMatchObject([{ kind: 'token' }]);
-      // Whoever writes it: O3.
+      // Whichever instance writes it: O3.
       expect(receipt.keptUntil?.getTime()).toBeGreaterThan(expiresAt.getTime());
       expect(await here.judge(token)).toBe('token_revoked');
       await follow(there);
@@ -257,7 +257,7 @@ describe('API tokens', () => {
       const { token } = await remembered();
       await here.logout.logoutAll(alice);
       await follow(there);
-      // The event is kept for as long as access tokens live, and two minutes more.
+      // The event is kept for one access-token lifetime and two minutes more.
       for (const instance of [here, there]) clockOf(instance).advance(20 * 60_000);
       await follow(there);
       while (there.index.sweep(there.proofs.now()) > 0);

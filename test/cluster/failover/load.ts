@@ -50,7 +50,7 @@ export class Load {
 
   constructor(
     private readonly peers: readonly Peer[],
-    /** What nobody ends. */
+    /** Tokens that no call revokes. */
     private readonly spared: readonly string[],
     /** What is ended one by one. */
     private readonly queue: string[],
@@ -149,7 +149,7 @@ export class Load {
       if (token === undefined) return;
       this.asked.add(token);
       let isResolved = false;
-      // Whoever got a 503 tries again, as a client would, on the next instance.
+      // A client that got a 503 tries again on the next instance.
       for (let attempt = turn; !isResolved && !this.isOver; attempt++) {
         const peer = this.peers[attempt % this.peers.length] as Peer;
         const asked = performance.now();

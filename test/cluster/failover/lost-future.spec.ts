@@ -13,7 +13,7 @@ import { TableCopy } from './table-copy.js';
 const REFUSALS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked', 'account_locked']);
 const ENDINGS = ['logoutAll', 'lock', 'passwordChanged', 'revokeEveryone'] as const;
 
-/** An older backup of our tables, put back with every instance stopped; nobody runs `new-history`. */
+/** An older backup of our tables, restored with every instance stopped, without `new-history`. */
 describeOn(databaseKinds, 'tokens of a lost history', (kind) => {
   let database: TestDatabase;
   let instances: Instance[];

@@ -100,7 +100,7 @@ describeOnServer('a promoted standby', () => {
     pair.stopReplication();
     await near.logout.logout(alice.accessToken);
     await near.logout.logoutAll('bob');
-    // Their position was read in a future that nobody will remember.
+    // Their position was read in a history that is lost.
     const [carol, erin] = [await near.login('carol'), await near.login('erin')];
     await follow(far);
     await pair.failOver();
@@ -166,7 +166,7 @@ describeOnServer('a promoted standby', () => {
     await pair.replicated();
     pair.stopReplication();
     await pair.promote();
-    // One instance is led to the new primary while the old one lives on under the other.
+    // One instance is led to the new primary while the old one stays up under the other.
     pair.network.redirect('127.0.0.1', pair.other.port);
     const far = await start();
     pair.network.redirect('127.0.0.1', pair.one.port);
@@ -175,7 +175,7 @@ describeOnServer('a promoted standby', () => {
     await near.logout.logout(alice);
     pair.moveAddress();
     await followAgain(far);
-    // This is what the assumption of one primary is for: nothing tells this side.
+    // This is what the assumption of one primary is for: nothing notifies this side.
     expect(await far.judge(alice)).toBe('active');
     expect(await near.judge(alice)).toBe('session_ended');
 

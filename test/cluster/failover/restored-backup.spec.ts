@@ -70,7 +70,7 @@ describe('our tables restored from a backup', () => {
       const backup = await TableCopy.take(near.dataSource);
       await near.logout.logout(alice.accessToken);
       await near.logout.logoutAll('bob');
-      // Its position was read in a future that nobody will remember.
+      // Its position was read in a history that is lost.
       const carol = await near.login('carol');
       await follow(far);
       await backup.putBack();
@@ -112,12 +112,13 @@ describe('our tables restored from a backup', () => {
     return { ended, future, before };
   }
 
-  /** What every log owes after that, whoever remembers what. */
+  /** What every log guarantees after that, whichever instance remembers what. */
   async function expectLaterLogoutsToHold(
     young: Instance,
     { ended, future, before }: Awaited<ReturnType<typeof loseTheFuture>>,
   ): Promise<void> {
-    // The logout that nobody remembers is lost: that is what a backup does, and what the docs say.
+    // The logout that no instance remembers is lost: that is what a backup does, and what the docs
+    // say.
     await expectActive([ended, before]);
     for (const subject of ['alice', 'bob', 'carol']) await young.logout.logoutAll(subject);
     await start();

@@ -50,7 +50,7 @@ describeOnServer('an address that led to a standby for a moment', () => {
     expect(await here.tokens.verify(token, { freshness: 'strict' }).catch(codeOf)).toBe(
       'revocation_state_unknown',
     );
-    // No connection to it is kept: nobody has to cut it off.
+    // No connection to it is kept, so nothing has to cut it off.
     pair.network.lead(pair.one.port);
     await followAgain(here);
     expect(await here.judge(token)).toBe('active');

@@ -12,7 +12,7 @@ export class TableCopy {
     return new TableCopy(dataSource);
   }
 
-  /** Puts them back in one transaction, as whoever restores tables under a running application would. */
+  /** Restores them in one transaction, as if tables were restored under a running application. */
   async putBack(): Promise<void> {
     await this.dataSource.transaction(async (manager) => {
       for (const table of AUTH_TABLES) {

@@ -42,7 +42,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
       await near.logout.logoutAll('alice');
       const after = await near.login('alice');
       expect(await near.judge(ended)).toBe('session_ended');
-      // The other hears nothing, and its clock jumps: the lease ends all the same, or at once.
+      // The other gets no answer, and its clock jumps: the lease still lapses, or at once.
       clockOf(far).skewWall(skew);
       expect(await far.judge(good)).toBe(skew > 0 ? 'revocation_state_unknown' : 'active');
       clockOf(far).advance(4_901);
@@ -75,7 +75,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
         other.sessions.login(() => ({ subject })).catch(() => null),
       ]);
       expect(await alive(instances, [before, refreshed])).toEqual([]);
-      // Overtaken or not: it is dead everywhere or good everywhere, and says so.
+      // Overtaken or not: it is refused everywhere or accepted everywhere, and reported as such.
       const verdicts = await Promise.all(
         instances.map(async (instance) => {
           await follow(instance);
@@ -112,7 +112,7 @@ describeOn([postgres], 'failures of clocks, and races', () => {
       for (const event of order) {
         index.add(event);
         const now = found();
-        // Nothing un-revokes, wherever an unlock stands.
+        // Nothing un-revokes, at whatever position an unlock is.
         expect(now.filter((isRefused, place) => refused[place] === true && !isRefused)).toEqual([]);
         refused = now;
       }

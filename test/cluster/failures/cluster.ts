@@ -22,7 +22,7 @@ export class Cluster {
     return new Cluster(await postgres.migrated());
   }
 
-  /** An instance whose time stands still until the test moves it. */
+  /** An instance whose clock does not move until the test moves it. */
   async instance(settings: InstanceSettings = {}): Promise<Instance> {
     return this.keep(await startInstance(this.database, { clock: new TestClock(), ...settings }));
   }

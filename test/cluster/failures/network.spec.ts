@@ -52,7 +52,7 @@ describeOn([postgres], 'failures of the network', () => {
     const near = await cluster.instance();
 
     const half = await near.login('alice');
-    await network.next(POLL, 'freeze'); // one connection; nobody is told
+    await network.next(POLL, 'freeze'); // one connection; no other instance is notified
     await near.logout.logout(half);
     let resolved = performance.now();
     expect(await lastAccepted(far, half)).toBeLessThan(resolved + BOUND);
@@ -79,7 +79,7 @@ describeOn([postgres], 'failures of the network', () => {
     expect(String(instance.feed.failure)).toContain('did not answer the poll within 500 ms');
     expect(await instance.judge(good)).toBe('active'); // the lease
     clockOf(instance).advance(1_000);
-    // Time stands still: whoever waited here would wait for ever.
+    // The clock does not move: a request that waited here would wait for ever.
     expect(await instance.judge(good)).toBe('revocation_state_unknown');
     expect(await instance.judge(ended)).toBe('session_ended');
     network.thaw();

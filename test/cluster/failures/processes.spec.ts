@@ -24,7 +24,7 @@ const AS_QUICKSTART = { issuer: ISSUER, audience: ISSUER } as const;
 const witness = (cluster: Cluster): Promise<Instance> =>
   cluster.instance({ clock: new AuthClock(), options: AS_QUICKSTART });
 
-/** Where a process that logs somebody out is killed, and whether the event is there afterwards. */
+/** Where a process that logs out a user is killed, and whether the event is there afterwards. */
 const KILLS: readonly (readonly [string, RegExp, Fate, boolean])[] = [
   ['before its event is written', /INSERT INTO [^;]*auth_event/, 'cut', false],
   ['before its COMMIT arrives', COMMIT, 'cut', false],
@@ -63,7 +63,7 @@ describeOn([postgres], 'failures of processes', () => {
     );
     await other.logout.logout(ended);
     await setTimeout(MAX_STALENESS * 1_000);
-    // Without a database there is no newer proof: whoever decides now decides by the old one.
+    // Without a database there is no newer proof: a request that is decided now uses the old one.
     network.refuse();
     paused.resume();
     expect(await Promise.all(waiting)).toEqual([503, 503, 503, 503]);
@@ -152,7 +152,7 @@ describeOn([postgres], 'failures of processes', () => {
   });
 });
 
-/** A connection that is kept open; its bytes lie in the socket whoever reads them, and when. */
+/** A connection that is kept open; its bytes are in the socket whenever they are read. */
 class Line {
   private constructor(private readonly socket: Socket) {}
 
@@ -171,7 +171,7 @@ class Line {
   }
 }
 
-/** Blocks this process for two bounds, in which somebody logs out at another one. */
+/** Blocks this process for two bounds, in which a user logs out at another one. */
 function logOutAndBlock(url: string, token: string): void {
   const script = `
     const headers = { authorization: 'Bearer ' + process.env.TOKEN };

@@ -117,7 +117,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     await stepDatabase(0);
     await here.logout.logoutAll('alice');
     await endSessions(here, 1);
-    // The token's own time begins now; the event was written an hour ago.
+    // The token's own time starts now; the event was written an hour ago.
     clock.advance(HOUR);
     await endSessions(here, 1);
     await here.purge.purge();

@@ -37,7 +37,8 @@ describe('F2: an answer is judged by what was known at its sending', () => {
 
   it('an own write that was numbered in another history does not move the cursor', () => {
     const cursor = cursorAt(3);
-    // A fail-over lost event 3; somebody else's logout has its number now, and ours came behind it.
+    // A fail-over lost event 3; the logout of another instance has its number now, and ours came
+    // behind it.
     cursor.expect([eventAt(4)], { ...headAt(3), lastEventId: 'f'.repeat(32) });
     expect(cursor.position).toBe(3);
     const answer = answerFrom(headAt(4), [3, 4], {

@@ -94,7 +94,7 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
       const sent = cursor.snapshot();
       cursor.expect([ours(before + 1)], headAt(before));
       expect(cursor.judge(answerFrom(headAt(7), [3, 4, 5, 6, 7]), sent, 10).kind).toBe('fork');
-      // After a jump nothing tells the gap from a purge but a reload.
+      // After a jump only a reload distinguishes the gap from a purge.
       const jumped = answerFrom(headAt(9, { purgedThrough: 8 }), [3, 9]);
       expect(cursor.judge(jumped, sent, 10).kind).toBe('reload');
     }
@@ -121,7 +121,7 @@ describe('F3: an answer counts only if it fits everything that is known', () => 
       });
       expect(cursor.judge(answer, cursor.snapshot(), PAGE).kind).toBe('current');
       cursor.advance(answer);
-      // From here on it stands at the cursor, and nobody looks among the pending ones for it.
+      // From here on it is at the cursor, and is not looked for among the pending events.
       const later = answerFrom(headAt(4, { lastEventId: OTHER }), [], {
         events: [{ ...pending, position: 4, killsBelow: 4 }],
       });

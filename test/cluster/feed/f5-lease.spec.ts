@@ -120,7 +120,7 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
         await Promise.all(Array.from({ length: 4 }, () => here.login('alice')));
         for (let round = 0; round < 4; round++) await followAgain(here);
       } finally {
-        await here.close(); // a connection that nobody held would keep this waiting for ever
+        await here.close(); // a connection that no caller held would keep this waiting for ever
         await proxy.close();
         await database.drop();
       }

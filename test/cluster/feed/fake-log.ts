@@ -46,7 +46,7 @@ export class FakeLog {
     });
   }
 
-  /** The end of a session that nobody had. */
+  /** The event of a session that does not exist. */
   draft(until: number): LogEvent {
     const id = idAt(++this.count);
     const sid = randomUUID();
@@ -153,7 +153,8 @@ export class FakeConnection {
   /** What the feed takes for its connections and statements. */
   open(): OpenLog {
     const history = new LogHistory();
-    // No log was lost here: a fork is an error of the feed, and must be told, not mended by a jump.
+    // No log was lost here: a fork is an error of the feed, and must be reported, not fixed by a
+    // jump.
     history.contradict = () => undefined;
     const statement = (...values: number[]): Statement => ({ sql: '', values });
     const database: Partial<LogDatabase> = {

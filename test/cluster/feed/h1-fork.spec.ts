@@ -68,7 +68,7 @@ describe('H1: a log that lost known events closes the instance, is loaded again,
       const [lost = ''] = (await endSessions(there, 3)).slice(2);
       await follow(here);
       await loseAllAfter(there, 2);
-      // Nobody but another instance, started since, has written: positions are handed out again.
+      // Only another instance, started since, has written: positions are handed out again.
       const young = await startInstance(database, { clock: new TestClock() });
       const later = await endSessions(young, 4);
       await follow(here);

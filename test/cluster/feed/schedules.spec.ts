@@ -120,7 +120,7 @@ interface Follower {
   readonly refused: Set<string>;
 }
 
-/** A committed event, and since when everybody has been promised to refuse. */
+/** A committed event, and since when every instance must refuse. */
 interface Promised {
   readonly event: LogEvent;
   resolved: number | undefined;
@@ -202,7 +202,7 @@ class World {
     this.check();
   }
 
-  /** From wherever it stands, a few healthy rounds make an instance fresh. */
+  /** From whatever state, a few healthy rounds make an instance fresh. */
   async health(follower: Follower): Promise<void> {
     for (let round = 0; round < 20 && !follower.proofs.isFresh(0); round++) {
       follower.connection.answer();

@@ -40,7 +40,10 @@ describeWithHints('a channel that anyone may write to', (kind) => {
     await database?.drop();
   });
 
-  /** What the stranger tells has arrived here when it has come back to him, and then a little. */
+  /**
+   * What the other client sends has arrived here when it has come back to that client, and then a
+   * little.
+   */
   async function tell(...payloads: string[]): Promise<void> {
     for (const payload of payloads) await stranger.tell(payload);
     await eventually(() => payloads.every((payload) => heard.includes(payload)));

@@ -23,7 +23,7 @@ run('PgBouncer in transaction mode in between', () => {
     bouncer = await PgBouncer.before(database);
     const { through } = bouncer;
     here = await startInstance(through, { options: { hint: postgresHint() } });
-    // Around the pooler, as the docs tell.
+    // Around the pooler, as the docs say.
     there = await startInstance(through, {
       options: { hint: postgresHint({ url: database.url }) },
     });

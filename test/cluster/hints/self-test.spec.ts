@@ -11,7 +11,7 @@ import { importPeer } from '../../support/internals.js';
 import { clockOf, endSessions } from '../../support/controlled-instance.js';
 import { eventually } from '../../support/eventually.js';
 
-/** A message system of the test's own: it brings back what is told, unless it is deaf. */
+/** A message system for the test: it returns what is sent, unless it is set deaf. */
 class Bus implements RevocationHint {
   readonly name = 'bus';
   readonly whenUnheard = 'Mend the bus.';

@@ -11,7 +11,7 @@ describeWithHints('a push notification', (kind) => {
   let here: Instance;
   let there: Instance;
 
-  // Their clocks stand still: nobody polls unless he is told to.
+  // Their clocks do not move: no instance polls unless the test asks it to.
   beforeEach(async () => {
     database = await postgres.migrated();
     const start = (): Promise<Instance> =>

@@ -44,7 +44,7 @@ export const RENEWING: readonly Kind[] = ['socket.io', 'ws'];
 /** An open connection as its client sees it. */
 export interface Connection {
   readonly isOpen: boolean;
-  /** What the client was told when it was closed. */
+  /** What the client received when it was closed. */
   readonly why: unknown;
   /** Presents another token on the open socket; gives `'renewed'` or a code. */
   renew(token: string): Promise<string>;

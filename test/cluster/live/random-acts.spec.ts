@@ -117,7 +117,7 @@ describe('open connections on one instance, and random acts on another', () => {
   );
 });
 
-/** For the message of a failure: also what the client was told. */
+/** For the message of a failure: also what the client received. */
 function seen({ kind, connection: { isOpen, why } }: Open): object {
   return { kind, isOpen, why };
 }

@@ -80,7 +80,7 @@ describe('follow: false: a process that only writes', () => {
       worker = await startWorker({ whenStale: 'open', overrideCeiling: 'open', staleWait: '10s' });
       await worker.app.listen(0, '127.0.0.1');
       const token = await worker.login();
-      // The clock stands still: whoever waited would wait for ever.
+      // The clock does not move: a request that waited would wait for ever.
       expect(await statusOfAll(await worker.app.getUrl(), token)).toEqual(all(503));
       expect(() =>
         worker.revocation.override({

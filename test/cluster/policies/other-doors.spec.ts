@@ -10,7 +10,7 @@ import { eventually } from '../../support/eventually.js';
 import { claimsIn } from '../../support/log-tables.js';
 import { Gateway, listen } from './support.js';
 
-/** Somebody else has verified the token. */
+/** Another guard has verified the token. */
 @Injectable()
 class PartnerGuard extends RevocationGuard {
   protected override getClaims(context: ExecutionContext): VerifiedClaims {
@@ -84,7 +84,7 @@ describe('the failure policy of other guards and services', () => {
 
   it('RevocationGuard obeys @Freshness()', async () => {
     await there.logout.logout(token);
-    // Within the bound nobody has told this instance yet: only strict asks.
+    // Within the bound this instance has not been notified yet: only strict asks.
     expect([await status('plain'), await status('strict')]).toEqual([200, 401]);
   });
 

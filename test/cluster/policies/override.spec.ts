@@ -92,7 +92,7 @@ describe('override(): an operator loosens the policy without a deploy and withou
       await start({ overrideCeiling: 'open' });
       override({ staleFor: 'open', until: ahead(60_000) });
       age(here, 59_000);
-      // Whoever sets the host's clock back does not prolong it.
+      // Setting back the host's clock does not prolong it.
       clockOf(here).skewWall(-3_600_000);
       expect((await statusOfAll(url, token))['plain']).toBe(200);
       age(here, 1_000);

@@ -89,7 +89,7 @@ export function age(instance: Instance, milliseconds: number): void {
   clockOf(instance).advance(milliseconds);
 }
 
-/** What is told from here on. */
+/** What is reported from here on. */
 export function listen(instance: Instance): AuthEvent[] {
   const events: AuthEvent[] = [];
   instance.app.get(AuthEvents).subscribe((event) => events.push(event));

@@ -70,7 +70,7 @@ describeOn(serverKinds, 'two processes', (kind) => {
     expect((await one.post('/auth/logout-all', { token: old })).status).toBe(204);
     const renewed = await one.login('bob');
     expect(await other.me(renewed)).toBe(200);
-    // The new token named a position beyond what the other had heard: so it has asked, and knows.
+    // The new token named a position beyond what the other had read: so it has asked, and knows.
     expect(await other.me(old)).toBe(401);
   });
 
@@ -108,7 +108,7 @@ async function positionOf(instance: QuickstartProcess): Promise<number> {
   return ((await instance.get('/health')).body as { position: number }).position;
 }
 
-/** The status of a request whose bytes lie in the socket at once, whoever reads them, and when. */
+/** The status of a request whose bytes are in the socket at once, whenever they are read. */
 function statusOf(url: string, token: string): Promise<number> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {

@@ -9,7 +9,7 @@ import { mintToken, SHARED_SECRET } from '../../support/mint-token.js';
 import { QuickstartClient } from '../../support/quickstart-client.js';
 import { COMMIT, TcpProxy } from '../../support/tcp-proxy.js';
 
-/** How one statement of a logout is made to fail, and how that is mended. */
+/** How one statement of a logout is made to fail, and how that is fixed. */
 interface Fault {
   readonly name: string;
   readonly begin: (proxy: TcpProxy, admin: DataSource) => unknown;
@@ -25,7 +25,7 @@ function cutAt(name: string, pattern: RegExp): Fault {
   };
 }
 
-/** The server refuses, because somebody's trigger raises. */
+/** The server refuses, because a trigger raises an error. */
 function raiseAt(name: string, table: string, event: string, deferred = ''): Fault {
   return {
     name: `the server refuses ${name}`,
@@ -60,7 +60,7 @@ const faults: readonly Fault[] = [
   rename('auth_event'),
 ];
 
-/** What an outsider sees of a fault: during it, and after it was mended. */
+/** What a client sees of a fault: during it, and after it was fixed. */
 interface Seen {
   readonly fault: string;
   readonly failed: number;

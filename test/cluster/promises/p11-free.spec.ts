@@ -11,7 +11,7 @@ import { TcpProxy } from '../../support/tcp-proxy.js';
 
 const ROUNDS = rounds(100, 500);
 
-/** What PostgreSQL's pool says when it closes a connection that nobody has needed for ten seconds. */
+/** What PostgreSQL's pool logs when it closes a connection that was idle for ten seconds. */
 const GOODBYE = 'X\0\0\0\x04';
 
 @Controller('me')
@@ -40,7 +40,7 @@ describe.each(['express', 'fastify'] as const)('P11 free with %s', (platform) =>
       database = await kind.migrated();
       const before = await TcpProxy.before(database);
       proxy = before.proxy;
-      // Time stands still, so nothing that is counted is a poll.
+      // The clock does not move, so nothing that is counted is a poll.
       clock = new TestClock();
       instance = await startInstance(before.through, {
         clock,

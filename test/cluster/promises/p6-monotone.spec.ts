@@ -119,7 +119,7 @@ describeOn([postgres], 'P6 monotone: what was refused once is never accepted aga
     return Number(rows[0]?.purged_through);
   }
 
-  /** As {@link endTokens}, while the follower hears nothing. */
+  /** As {@link endTokens}, while the follower receives nothing. */
   async function endTokensUnseen(): Promise<string[]> {
     const tokens = [await writer.login('frank'), await writer.login('grace')];
     for (const token of tokens) await writer.logout.logout(token);

@@ -31,7 +31,7 @@ describeOn(databaseKinds, 'logged out everywhere and in again within one moment'
     await database?.drop();
   });
 
-  /** A host whose wall clock is off; the database's time stands still where `at` says. */
+  /** A host whose wall clock is off; the database's time stays at `at`. */
   async function host(skew: number, at = start): Promise<{ instance: Instance; clock: TestClock }> {
     const clock = new TestClock(at);
     clock.skewWall(skew);
@@ -58,7 +58,7 @@ describeOn(databaseKinds, 'logged out everywhere and in again within one moment'
       await here.instance.logout.logoutAll('alice');
       latest = await there.instance.login();
       old.push(before);
-      // The new token's position tells each host that there is news.
+      // The position of the new token shows each host that there are new events.
       const verdicts = [
         await here.instance.judge(latest),
         await there.instance.judge(latest),

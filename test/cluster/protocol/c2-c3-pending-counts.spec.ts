@@ -29,7 +29,7 @@ describe('an event that waits for its number', () => {
       clock = new TestClock();
       here = await startInstance(database, { clock });
       there = await startInstance(database, { clock });
-      // Somebody else's event, so that positions are not all 0.
+      // An event of another writer, so that positions are not all 0.
       await here.logout.logoutSession('of somebody');
     });
 

@@ -32,7 +32,7 @@ describe('C5: a logout inside the application’s own write transaction', () => 
         await instance.logout.logout(token, { manager });
       });
       expect(await instance.dataSource.query('SELECT name FROM account')).toHaveLength(1);
-      expect(await readEvents(instance.dataSource)).toEqual([]); // nobody has numbered it yet
+      expect(await readEvents(instance.dataSource)).toEqual([]); // no instance has numbered it yet
       await instance.feed.strictProof();
       expect(await instance.judge(token)).toBe('session_ended');
     });

@@ -48,8 +48,8 @@ describe('G2: iat and exp come from the time of the database in the read of the 
       const until = event?.until ?? 0;
       expect(claimsIn(token).exp * 1000).toBeLessThan(until);
 
-      // One moment after the event may be forgotten, on an instance that never heard of it. Another
-      // event stands behind it, and both are old enough to be purged.
+      // One moment after the event may be forgotten, on an instance that never read it. Another
+      // event is behind it, and both are old enough to be purged.
       await instance.log.append([{ kind: 'session', issuer: 'https://issuer.test', sid: 'other' }]);
       letTimePass(clock, until - clock.database() + 10 * MINUTE + 11 * MINUTE);
       await instance.purge.purge();

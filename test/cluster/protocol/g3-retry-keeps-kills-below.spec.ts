@@ -89,7 +89,7 @@ describe('G3: a retry keeps kills_below', () => {
       expect(await near.judge(after)).toBe('active');
     });
 
-    /** Until an answer came: it is what begins to settle. */
+    /** Until an answer came, because the answer starts the settlement. */
     const reconnectFeed = async (): Promise<void> => {
       while (!(await near.feed.strictProof())) await Promise.resolve();
     };

@@ -144,7 +144,7 @@ describe('H2: no position is handed out twice', () => {
       expect(errors()).toHaveLength(1);
       expect(there.cursor.position).toBeGreaterThan(FAR);
       expect(await countJumps(here)).toBe(1);
-      // The other one finds that somebody has jumped: his own memory is enough for him.
+      // The other one finds that another instance has jumped: its own memory is enough.
       await follow(here);
       expect(await countJumps(here)).toBe(1);
     });

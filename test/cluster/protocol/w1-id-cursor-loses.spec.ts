@@ -61,7 +61,7 @@ describe('W1: why a cursor on `id > last` is not enough', () => {
 
       const stored = (await application.query('SELECT sid FROM naive_log ORDER BY id')) as object[];
       expect(stored).toEqual([{ sid: 'slow' }, { sid: 'fast' }]);
-      expect(feed.seen).toEqual(['fast']); // the logout of `slow` is never heard of
+      expect(feed.seen).toEqual(['fast']); // the logout of `slow` is never read
       await slow.release();
       await fast.release();
     });

@@ -26,7 +26,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
   const use = (pair: Pair): void => {
     ({ clock, here, there } = pair);
   };
-  /** Two instances that this test alone has, as for one that lets a day pass. */
+  /** Two instances for this test alone, for example because it lets a day pass. */
   const startApart = async (options?: Partial<AuthSettings>): Promise<void> => {
     apart = await Pair.start(kind, options);
     use(apart);
@@ -184,7 +184,8 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
       return rows.flatMap((row) => Object.values(row) as unknown[]);
     };
     const isSealed = (value: unknown): boolean => Buffer.isBuffer(value) && value.length === 60;
-    // The purge that a timer started when the clock moved may be at it, and then nobody else is.
+    // The purge that a timer started when the clock moved may be running, and then no other one
+    // runs.
     await eventually(async () => {
       await here.purge.purge();
       return (await stored()).filter(isSealed).length <= 1;

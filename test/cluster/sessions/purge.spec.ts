@@ -32,7 +32,10 @@ describe('the rows of a login after its end', () => {
       return Number(rows[0]?.n);
     };
 
-    /** The purge that a timer started when the clock moved may be at it, and then nobody else is. */
+    /**
+     * The purge that a timer started when the clock moved may be running, and then no other one
+     * runs.
+     */
     const purged = (isDone: () => Promise<boolean>): Promise<void> =>
       eventually(async () => {
         await here.purge.purge();

@@ -202,7 +202,7 @@ describe('races with the end of a session', () => {
       for (;;) {
         const [row] = (await there.dataSource.query(sql)) as { n: string }[];
         if (Number(row?.n) >= count) return;
-        // InnoDB shows what it showed before to whoever looks again within a tenth of a second.
+        // InnoDB shows the old rows to a reader that looks again within a tenth of a second.
         await setTimeout(120);
       }
     };

@@ -18,7 +18,7 @@ import { eventually } from '../../support/eventually.js';
 import { claimsIn, follow, headPosition, readEvents } from '../../support/log-tables.js';
 
 const PARTNER = 'https://partner.test';
-/** Longer than any event of these tests is kept: a foreign session lives for two hours. */
+/** Longer than any event of these tests is kept: a foreign session lasts two hours. */
 const LONG_AFTER = 3 * 3_600_000;
 
 describe('ending a token or session that has ended writes nothing', () => {

@@ -28,7 +28,10 @@ describeOn(
       await database?.drop();
     });
 
-    /** The event and the class with which the presented token is reported; the answer never tells. */
+    /**
+     * The event and the class with which the presented token is reported; the answer never shows
+     * them.
+     */
     const reportOf = async (token: string, idempotencyKey?: string): Promise<string> => {
       expect(await codeOf(instance.sessions.refresh(token, { idempotencyKey }))).toBe(
         'session_ended',

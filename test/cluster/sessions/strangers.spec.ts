@@ -178,7 +178,7 @@ describeOn(databaseKinds, 'S1: refresh tokens and random texts', (kind) => {
     expect(await instance.judge(accessToken)).toBe('session_ended');
   });
 
-  /** Recognised tokens are found although the strangers' lane is full. */
+  /** Recognised tokens are found although the queue of unknown texts is full. */
   const expectRecognised = async ({ refreshToken }: Pick<LoginResult, 'refreshToken'>) => {
     const counted = countCodes(
       Array.from({ length: FLOOD }, () => instance.sessions.refresh(randomText())),

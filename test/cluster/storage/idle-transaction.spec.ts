@@ -39,7 +39,7 @@ describeOn(serverKinds, 'a host that vanishes inside a transaction', (kind) => {
     const vanished = new Promise<void>((resolve) => (isGone = resolve));
     proxy.watch((bytes) => {
       if (!RAISE.test(bytes)) return 'pass';
-      // The server is told nothing either: no FIN, no RST, as when a host loses its power.
+      // The server is not notified either: no FIN, no RST, as when a host loses its power.
       proxy.freeze();
       isGone();
       return 'freeze';

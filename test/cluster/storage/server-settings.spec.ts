@@ -43,7 +43,7 @@ async function expectToSurvive(
   const token = await here.login('alice');
   const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
   for (const round of [1, 2]) {
-    // Nothing is asked meanwhile: the clock of this instance stands still.
+    // No request is sent meanwhile: the clock of this instance does not move.
     await eventually(async () => {
       const [row] = await withServer<{ count: unknown }>(server, [connected]);
       return Number(row?.count) === 0;

@@ -87,7 +87,8 @@ describe('an application on SQLite gets no more SQLITE_BUSY than without the log
         here = await startInstance(database, { clock: new TestClock() });
         const { dataSource } = here;
         await dataSource.query(`PRAGMA journal_mode = ${mode}`);
-        // Whoever is blocked is told at once, and does not freeze the event loop for five seconds.
+        // A blocked caller gets its error at once, and does not freeze the event loop for five
+        // seconds.
         await dataSource.query('PRAGMA busy_timeout = 0');
         await dataSource.query('CREATE TABLE stock (id INTEGER PRIMARY KEY, amount INTEGER)');
         await dataSource.query(

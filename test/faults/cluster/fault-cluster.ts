@@ -79,7 +79,10 @@ export class FaultCluster {
     await this.lookAtHealth(member, history());
   }
 
-  /** P4: who says that he is still loading must not have let anybody in before. */
+  /**
+   * P4: an instance that reports that it is still loading must not have accepted any request
+   * before.
+   */
   private async lookAtHealth(
     { incarnation, caller }: Member,
     history: HistoryRecorder,

@@ -67,7 +67,8 @@ export class FaultInjector {
     } else if (kind === 'clock') {
       member.process.signal('SIGWINCH');
     } else if (kind === 'cold start') {
-      // It starts without its database, and must let nobody in until it has read all of the log.
+      // It starts without its database, and must accept no request until it has read all of the
+      // log.
       proxy.refuse();
       const over = this.isolated(member, lasts).then(() => proxy.admit());
       await this.cluster.restart(member, this.history);

@@ -23,7 +23,7 @@ export interface Fault {
   readonly kind: FaultKind;
   readonly at: number;
   readonly lasts: number;
-  /** Nobody's own: the database server itself. */
+  /** Of no instance: the database server itself. */
   readonly on: number | undefined;
   /** Of `delay` in milliseconds; of the three that look at statements, how many of ten are hit. */
   readonly size: number;

@@ -4,7 +4,7 @@ import { syncBuiltinESMExports } from 'node:module';
 /*
  * Loaded before the quick-start with `--import`; the quick-start knows nothing of it.
  *
- * Nest ends an application at most signals, SIGUSR2 among them; nobody else listens to SIGWINCH.
+ * Nest ends an application at most signals, SIGUSR2 among them; nothing else listens to SIGWINCH.
  *
  * Its wall clock is wrong from the start by CLOCK_SKEW ms, and at each SIGWINCH by the next of
  * CLOCK_JUMPS more. Its passwords are hashed cheaply: what they cost would be all that is measured.

@@ -126,7 +126,8 @@ function refusalAgainstNothing(
       operation,
     ),
   });
-  // Overtaken by an end while it was made, a login is dead from the start, and its session unknown.
+  // Overtaken by a revocation during the login, its token is revoked from the start, and its
+  // session unknown.
   const isStillborn =
     code === 'refresh_token_invalid' &&
     may.some((end) => end.operation.invoked < (login?.completed ?? -Infinity));

@@ -30,7 +30,7 @@ export class HistoryRecorder implements History {
     return () => (isolation.to = this.now());
   }
 
-  /** Records what `call` does; an error it throws is an outcome that nobody knows. */
+  /** Records what `call` does; an error it throws is an unknown outcome. */
   async record(invocation: Invocation, call: () => Promise<Completion>): Promise<Operation> {
     const operation: Operation = {
       ...invocation,

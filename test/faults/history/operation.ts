@@ -39,13 +39,15 @@ export interface Operation {
   outcome: Outcome;
   /** The code of a refusal, or how the connection failed. */
   code?: string | undefined;
-  /** Why the session is over, as its owner was told. */
+  /** Why the session is over, as reported to its owner. */
   reason?: string | undefined;
   /** The refresh token that was presented. */
   readonly presented?: string | undefined;
   /** The refresh token that was given in its place. */
   successor?: string | undefined;
-  /** The observer saw that it was done, though its caller was never told (a lost answer to COMMIT). */
+  /**
+   * The observer saw that it was done, though its caller got no answer (a lost answer to COMMIT).
+   */
   isCommitted?: boolean | undefined;
 }
 

@@ -3,11 +3,11 @@ import type { History, Operation } from './operation.js';
 /** An operation that ends sessions, and since when it surely counts. */
 export interface Ending {
   readonly operation: Operation;
-  /** When it had surely been committed; Infinity if nobody knows whether it was. */
+  /** When it had surely been committed; Infinity if that is unknown. */
   readonly settled: number;
   /** The one session that is spared. */
   readonly except: string | undefined;
-  /** What its owner may be told of it. */
+  /** What may be reported to its owner. */
   readonly reason: 'logout' | 'logged_out_elsewhere' | 'refresh_reused';
 }
 

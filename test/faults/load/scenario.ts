@@ -28,7 +28,7 @@ export interface Scenario {
   /** Of the same refresh token on all of these at once. */
   readonly refreshes: readonly { readonly session: number; readonly on: readonly number[] }[];
   readonly end: EndCall;
-  /** Where the end is tried again when nobody knows whether it was made. */
+  /** Where the revocation is tried again if its outcome is unknown. */
   readonly again: readonly number[];
   readonly after: readonly TimedCall[];
 }

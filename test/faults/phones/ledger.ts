@@ -1,4 +1,6 @@
-/** Who presents a refresh token: the phone that was given it, or somebody with a copy. */
+/**
+ * The client that presents a refresh token: the phone that was issued it, or a thief with a copy.
+ */
 export type Side = 'phone' | 'thief';
 
 /** What the server answered: the next token, or the code of the refusal. */
@@ -13,7 +15,9 @@ interface Use {
   readonly users: Set<Side>;
 }
 
-/** What one login may expect of the server, as somebody knows who sees every request of both sides. */
+/**
+ * What one login may expect of the server, for an observer who sees every request of both sides.
+ */
 export class Ledger {
   readonly violations: string[] = [];
   /** Whether a thief was ever given a token. */
@@ -48,7 +52,8 @@ export class Ledger {
     if (by === 'phone' && !this.isStolen) return 'good';
     const isOwnRetry = use.by === by && key !== undefined && use.key === key;
     const next = this.uses.get(use.successor);
-    // Whoever proves to have come first is given the successor that nobody else has used alone.
+    // The client that proves to have come first is given the successor that no other client has
+    // used alone.
     if (isOwnRetry && (next === undefined || next.users.has(by))) return 'anything';
     return 'refresh_token_reused';
   }

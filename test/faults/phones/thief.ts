@@ -12,7 +12,7 @@ export type Habit =
   /** Hours later. */
   | 'late';
 
-/** Somebody with a copy of a phone's refresh token, but not of its key. */
+/** A thief with a copy of a phone's refresh token, but not of its key. */
 export class Thief {
   readonly habit: Habit;
   token: string;

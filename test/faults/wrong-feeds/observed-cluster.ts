@@ -42,7 +42,7 @@ export class ObservedCluster {
 
   constructor(private readonly database: TestDatabase) {}
 
-  /** Starts one that stands where its test put it: 503 at once instead of waiting. */
+  /** Starts one that stays where its test put it: 503 at once instead of waiting. */
   async start(): Promise<ObservedInstance> {
     const name = 'ABCD'.charAt(this.instances.length);
     this.pass(1);

@@ -15,7 +15,7 @@ export interface PollAnswer {
   readonly isFresh: boolean;
 }
 
-/** Time that passes only when a test says so, for the observer and everybody else. */
+/** Time that passes only when a test says so, for the observer and all instances. */
 export class ObservedTime {
   now = 0;
 
@@ -46,7 +46,7 @@ export class SimulatedInstance {
     if (isFresh) this.proof = sent;
   }
 
-  /** A push that told the end of a session. */
+  /** A push notification with the end of a session. */
   hear(session: string): void {
     this.known.add(session);
   }

@@ -18,7 +18,7 @@ export async function ask(
   return (await dataSource.query(sql, values)) as Row[];
 }
 
-/** Begins a transaction and runs these in it. */
+/** Starts a transaction and runs these in it. */
 export async function begin(dataSource: DataSource, ...statements: string[]): Promise<QueryRunner> {
   const runner = dataSource.createQueryRunner();
   await runner.startTransaction();

@@ -127,7 +127,7 @@ export const TABLE_FEEDS: readonly WrongFeed[] = [
       const stranger = await begin(dataSource, 'SELECT pg_current_xact_id()');
       await cluster.logout('one', () => ask(dataSource, INSERT('one')));
       cluster.time.pass(BOUND);
-      await follower.settle(); // the stranger has nothing to do with the log
+      await follower.settle(); // the other application has nothing to do with the log
       await commit(stranger);
     },
   },

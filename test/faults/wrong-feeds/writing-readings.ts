@@ -81,7 +81,7 @@ export const WRITING_READINGS: readonly WrongReading[] = [
       const two = await cluster.login(a);
       await cluster.follow(b);
       await cluster.end(a, one, 'logoutOthers'); // ends two
-      await cluster.end(b, two, 'logoutOthers'); // who was not told yet
+      await cluster.end(b, two, 'logoutOthers'); // B has not polled yet
       await cluster.follow(a);
       await cluster.me(a, two);
     },

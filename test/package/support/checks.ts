@@ -27,7 +27,9 @@ export class Checks {
     console.log(`  skip  ${name}: ${why}`);
   }
 
-  /** Prints the sum and writes it where `.ci/run` adds it up; the exit code tells. */
+  /**
+   * Prints the sum and writes it where `.ci/run` adds it up; the exit code says whether all passed.
+   */
   finish(directory: string | undefined): void {
     const { passed, failed, skipped } = this;
     console.log(`package: ${passed} passed, ${failed} failed, ${skipped} skipped`);

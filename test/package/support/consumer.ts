@@ -21,7 +21,7 @@ export const INSTALL_QUIETLY = [
 
 const NATIVE = 'build/Release/better_sqlite3.node';
 
-/** The folder of an application as it stands in the repository. */
+/** The folder of an application in the repository. */
 export function appSource({ repository }: Workplace, name: string): string {
   return join(repository, 'test/package/apps', name);
 }

@@ -19,7 +19,7 @@ export interface Sent {
   readonly second?: string;
 }
 
-/** Who was seen, or what the client was told. */
+/** Which user was seen, or what the client received. */
 export type Answer = { readonly who: string } | { readonly refusal: Refusal };
 
 /** A refusal in the form in which it arrived. */

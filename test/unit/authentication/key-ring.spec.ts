@@ -66,7 +66,7 @@ describe('KeyRing', () => {
     revocation.time += 304_999;
     expect(ring.find('one')?.key).toBe(one);
     expect(verifier.verify(token).key).toBe(one);
-    // A second reload does not begin the time again.
+    // A second reload does not start the time again.
     await service.reload();
     revocation.time += 1;
     expect(ring.find('one')).toBeUndefined();

@@ -33,7 +33,7 @@ describe('the name of a test', () => {
     ['unit/docs/asvs-coverage.spec.ts: gives no reason', 'no such title'],
     ['somewhere', 'not of the form'],
   ])('an invalid test name is refused: %s', (reference, problem) => {
-    // The second title stands in this very file: in pieces, so that it is not found there.
+    // The second title is in this very file: in pieces, so that it is not found there.
     const told = problemOfReference(
       reference.replace('no reason', ['no', 'reason', 'at all'].join(' ')),
     );

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { MUTATIONS } from '../../mutations/mutations.js';
 
-/** Compiled, this file stands in build/test/unit/mutations. */
+/** Compiled, this file is in build/test/unit/mutations. */
 const LIBRARY = resolve(import.meta.dirname, '../../../lib');
 
 describe('the list of mutations', () => {

@@ -21,7 +21,7 @@ const MATERIAL = [
   ...[sample.privatePem, sample.publicPem, sample.encryptedPem].map((pem) => body(pem)),
 ];
 
-/** Fails if any 12 characters in a row of any key or secret of the tables stand in the text. */
+/** Fails if any 12 characters in a row of any key or secret of the tables are in the text. */
 export function expectNoSecret(message: string): void {
   for (const text of MATERIAL) {
     for (let start = 0; start + 12 <= text.length; start += 4) {

@@ -39,7 +39,7 @@ class LogoutController {
 })
 class AppModule {}
 
-/** Without an HTTP adapter: whoever reaches for one here answers the wrong protocol. */
+/** Without an HTTP adapter: code that reaches for one here answers the wrong protocol. */
 function caught(exception: AuthException, type: string, ...args: unknown[]): unknown {
   const host = new ExecutionContextHost(args);
   host.setType(type);

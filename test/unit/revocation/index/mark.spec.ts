@@ -54,7 +54,7 @@ describe('MarkTable (protocol G4)', () => {
               // What it names is an event that does kill it.
               if (note > 0 && !kills(sequence[note - 1]!, gen, session)) wrong++;
               if (note === 0) wrong++;
-              // P6: never from dead to alive.
+              // P6: never from revoked to accepted.
               const token = `${gen} ${String(session)}`;
               if (dead.has(token) && note < 0) wrong++;
               if (note >= 0) dead.add(token);

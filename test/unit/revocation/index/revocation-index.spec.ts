@@ -237,7 +237,7 @@ describe('RevocationIndex', () => {
   it('a pending event that was numbered is kept as long as its row, and no reload misses it', () => {
     const pending = event('token', OWN, 'x', { position: null, until: null });
     const index = new RevocationIndex(keys);
-    // A token with two seconds to live, ended in a caller's transaction.
+    // A token that expires in two seconds, revoked in a caller's transaction.
     index.add(pending, { killsBelow: 60, until: NOW + 1_020_000 });
     index.add({ ...pending, position: 60, until: NOW + 122_000 });
     expect(index.find(token({ jti: 'x', sub: 'bob' }))).toBeDefined();
