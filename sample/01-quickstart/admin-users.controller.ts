@@ -61,7 +61,7 @@ export class AdminUsersController {
 
   private async mustExist(name: string): Promise<void> {
     if (await this.accounts.exists(name)) return;
-    throw new AuthException(404, 'not_found', 'There is no account of this name.');
+    throw new AuthException(404, 'not_found', 'There is no account with this name.');
   }
 }
 

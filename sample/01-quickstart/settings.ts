@@ -125,7 +125,7 @@ function secretsOf(env: Environment, database: DataSourceOptions): readonly stri
       );
     }
     if (new Set(secrets).size === secrets.length) return secrets;
-    throw new SettingsError('AUTH_SECRET: the same secret stands there twice.');
+    throw new SettingsError('AUTH_SECRET contains the same secret twice.');
   }
   if (env['NODE_ENV'] === 'production') {
     throw new SettingsError('AUTH_SECRET is required when NODE_ENV is production.');

@@ -39,7 +39,7 @@ export class Cluster {
     const instance = this.instances.find((each) => each.name === name);
     if (instance !== undefined) return instance;
     throw new NotFoundException(
-      `There is no instance of this name; there are ${NAMES.join(', ')}.`,
+      `There is no instance with this name; the names are ${NAMES.join(', ')}.`,
     );
   }
 

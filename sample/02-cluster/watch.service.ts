@@ -72,7 +72,7 @@ export class Watch {
   async logout(instance: Instance): Promise<void> {
     const { watched } = this;
     if (watched === null || watched.loggedOutAt !== null) {
-      throw new ConflictException('Nobody is logged in.');
+      throw new ConflictException('No one is logged in.');
     }
     const status = await instance.logout(this.token);
     if (status !== 204) throw refusal(instance, 'log out', status);
@@ -146,7 +146,7 @@ function nothingYet(): WatchedOn {
 
 function refusal({ name }: Instance, what: string, status: number): ConflictException {
   const said = status === 0 ? 'did not answer' : `answered ${status}`;
-  return new ConflictException(`Nobody could ${what} on ${name}: it ${said}.`);
+  return new ConflictException(`No instance could ${what} on ${name}: it ${said}.`);
 }
 
 function inWords(milliseconds: number): string {

@@ -52,7 +52,7 @@ export class ClusterSampleProcess {
       if (data === undefined) continue;
       return (JSON.parse(data) as { instances: { pid: number; state: string }[] }).instances;
     }
-    throw new Error('The stream ended before it said anything.');
+    throw new Error('The stream ended before it sent anything.');
   }
 
   /** The status of a press on a button, by this page or by one of another origin. */

@@ -52,7 +52,12 @@ describe('bad input', () => {
     ],
     ['login with NUL in the device', login({ ...good, device: 'a\0' }), 400, 'invalid_request'],
     ['login with a wrong password', login({ ...good, password: 'x' }), 401, 'credentials_invalid'],
-    ['login of nobody', login({ ...good, username: '__proto__' }), 401, 'credentials_invalid'],
+    [
+      'login of an unknown user',
+      login({ ...good, username: '__proto__' }),
+      401,
+      'credentials_invalid',
+    ],
     ['refresh without a body', (to) => to.send('POST /auth/refresh'), 400, 'invalid_request'],
     ['refresh with null', refresh({ refresh_token: null }), 400, 'invalid_request'],
     ['refresh with an object', refresh({ refresh_token: {} }), 400, 'invalid_request'],
@@ -101,7 +106,7 @@ describe('bad input', () => {
     ],
     ['logout with nothing', (to) => to.send('POST /auth/logout'), 401, 'token_missing'],
     [
-      'logout with an access token of nobody',
+      'logout with an unknown access token',
       (to) =>
         to.send('POST /auth/logout', { token: mintToken({}, 'another secret, 32 bytes long....') }),
       401,
@@ -114,7 +119,7 @@ describe('bad input', () => {
       'token_malformed',
     ],
     [
-      'logout with an over-long header and a refresh token of nobody',
+      'logout with an over-long header and an unknown refresh token',
       (to) =>
         to.send('POST /auth/logout', {
           token: 'a'.repeat(8_193),
@@ -124,7 +129,7 @@ describe('bad input', () => {
       'token_malformed',
     ],
     [
-      'logout with an access token in the address, beside a good refresh token',
+      'logout with an access token in the address, beside a valid refresh token',
       async (to) => {
         const { access_token, refresh_token } = await to.login();
         return to.send(`POST /auth/logout?access_token=${access_token}`, {
@@ -167,7 +172,7 @@ describe('bad input', () => {
       'not_found',
     ],
     [
-      'a session that is no id',
+      'a session that is not an id',
       async (to) =>
         to.send(`DELETE /auth/sessions/%00`, { token: (await to.login()).access_token }),
       404,

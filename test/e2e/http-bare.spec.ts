@@ -13,7 +13,7 @@ const TOKEN = mintToken();
 
 /** Encodings, charsets and addresses: each adapter refuses them before any route, in its own way. */
 const OF_THE_ADAPTER = new Set([
-  'a gzip that is none',
+  'a body that is not gzip',
   'an unknown encoding',
   'an unknown charset',
   'a charset of two words',

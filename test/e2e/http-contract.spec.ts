@@ -139,7 +139,7 @@ describe('the ways a login ends', () => {
         ['with two spaces', 'Bearer  x'],
       ] as const
     ).map(([what, authorization]): [string, Steps, number] => [
-      `an Authorization header ${what} does not stand in the way of a good refresh token`,
+      `an Authorization header ${what} does not prevent a logout with a valid refresh token`,
       async (to) => {
         const { access_token: token, refresh_token } = await to.login();
         const answer = await to.send('POST /auth/logout', {
@@ -161,7 +161,7 @@ describe('the ways a login ends', () => {
       204,
     ],
     [
-      'a bad access token does not stand in the way of a good refresh token',
+      'a bad access token does not prevent a logout with a valid refresh token',
       async (to) => {
         const { access_token: token, refresh_token } = await to.login();
         const answer = await to.send('POST /auth/logout', {
@@ -200,7 +200,7 @@ describe('the ways a login ends', () => {
       204,
     ],
     [
-      'a session that ended is not there any more',
+      'a session that ended is not found any more',
       async (to) => {
         const [here, there] = [await to.login(), await to.login()];
         await to.send(`DELETE /auth/sessions/${there.session_id}`, { token: here.access_token });
@@ -209,7 +209,7 @@ describe('the ways a login ends', () => {
       404,
     ],
     [
-      'GET logs nobody out',
+      'GET logs no one out',
       async (to) => {
         const { access_token: token } = await to.login('bob');
         expect((await to.send('GET /auth/logout', { token })).status).toBe(404);

@@ -60,7 +60,7 @@ describe('the exact cookies', () => {
       },
     ],
     [
-      'logout with a header that is no token',
+      'logout with a header that is not a token',
       (to, cookies) =>
         to.send('POST /auth/logout', {
           token: 'a'.repeat(8_193),
@@ -68,7 +68,7 @@ describe('the exact cookies', () => {
         }),
     ],
     [
-      'logout with a refresh cookie that is no token',
+      'logout with a refresh cookie that is not a token',
       (to, cookies) =>
         to.send('POST /auth/logout', {
           cookies: { [ACCESS]: cookies[ACCESS] ?? '', [REFRESH]: 'a'.repeat(8_193) },

@@ -72,8 +72,8 @@ describe('requests from another site’s page', () => {
   it.each<[string, HttpRequestInit]>([
     ['nothing', {}],
     ['an empty form', { form: '' }],
-    ['a form with a refresh token of nobody', { form: 'refresh_token=garbage' }],
-    ['an access token of nobody', { token: 'garbage' }],
+    ['a form with an unknown refresh token', { form: 'refresh_token=garbage' }],
+    ['an unknown access token', { token: 'garbage' }],
   ])(
     'a logout without the cookies, which SameSite held back, is refused from another site’s page, with %s',
     async (_, init) => {

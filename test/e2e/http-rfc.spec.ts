@@ -17,7 +17,7 @@ describe('revoke (RFC 7009)', () => {
   it.each([
     ['unknown refresh token', UNKNOWN],
     ['expired', expired()],
-    ['of somebody else', mintToken({}, 'another secret, 32 bytes long....')],
+    ['of another account', mintToken({}, 'another secret, 32 bytes long....')],
     ['of another issuer', mintToken({ iss: 'https://elsewhere.test' })],
     ['garbage', 'not a token'],
     ['garbage of 8 KB', 'a.'.repeat(4_096)],

@@ -67,7 +67,7 @@ export const wrongLogins: readonly [string, RawRequest, number, string, string][
     MISSING,
   ],
   [
-    'a content type that is none',
+    'an invalid content type',
     login(credentials('alice'), ['Content-Type', 'garbage']),
     400,
     'credentials_missing',
@@ -136,7 +136,7 @@ export const refusedTokens: readonly [string, RawRequest, string, string][] = [
     'The token is not valid.',
   ],
   [
-    'one that is no access token',
+    'one that is not an access token',
     withToken(mintToken({}, SHARED_SECRET, { typ: 'JWT' })),
     'token_invalid',
     'The token is not valid.',

@@ -164,12 +164,12 @@ describe('RevocationGuard behind other authentication', () => {
   });
 
   it.each([
-    ['an issuer that nobody registered', { iss: 'https://evil.test' }],
+    ['an issuer that is not registered', { iss: 'https://evil.test' }],
     ['no id at all', { sub: undefined, jti: undefined }],
     ['an empty id', { jti: '' }],
-    ['an id that is no text', { jti: 7 }],
+    ['an id that is not a string', { jti: 7 }],
     ['no expiry', { exp: undefined }],
-    ['a longer life than is registered', { exp: Math.floor(Date.now() / 1000) + 90_000 }],
+    ['a longer lifetime than is registered', { exp: Math.floor(Date.now() / 1000) + 90_000 }],
     ['an expiry that JSON calls infinite', { exp: 1e300 }],
   ])('RevocationGuard refuses %s, which could not be revoked', async (_, more) => {
     expect(await ask(claims(more))).toEqual([401, 'token_invalid']);

@@ -160,7 +160,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     18,
     'the revocation of an account is compared in seconds',
-    'cluster/promises/same-second.spec.ts: the old token is refused and the new one is good',
+    'cluster/promises/same-second.spec.ts: the old token is refused and the new one is accepted',
     edit(INDEX, 'const byGen = own && identity.gen !== undefined;', 'const byGen = false;'),
   ),
   row(
@@ -343,7 +343,7 @@ export const COMPARISON_MUTATIONS: readonly RowMutation[] = [
   row(
     53,
     'logout answers to any method',
-    'e2e/http-contract.spec.ts: GET logs nobody out',
+    'e2e/http-contract.spec.ts: GET logs no one out',
     edit(
       'http/logout.routes',
       "Post('logout'),",

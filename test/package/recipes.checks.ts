@@ -45,7 +45,7 @@ export async function checkRecipes(checks: Checks, place: Workplace, app: string
     moveIn(app);
     await node(app, 'node_modules/typescript/bin/tsc', '-p', 'recipes.tsconfig.json');
   });
-  await checks.run('the unmodified recipe logs nobody out', () =>
+  await checks.run('the unmodified recipe logs no one out', () =>
     withApp(app, 'recipe-passport', async (url) => {
       const token = await logIn(url);
       await call(`${url}/auth/logout`, 'POST', token);

@@ -53,7 +53,7 @@ export class Crossing {
    */
   async expectKept(at: QuickstartProcess): Promise<void> {
     for (const [name, { access_token }] of this.alive) {
-      await until(`the login "${name}" is good`, 200, () => at.me(access_token));
+      await until(`the login "${name}" is accepted`, 200, () => at.me(access_token));
       await this.refresh(name, at);
     }
     for (const [token, what] of this.ended) {

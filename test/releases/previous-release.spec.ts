@@ -57,7 +57,7 @@ async function crossOver(
   const both = [here, there];
 
   const login = await crossing.logIn(`of the ${from} release`, here);
-  await until('a login is good at the other', 200, () => there.me(login.access_token));
+  await until('a login is accepted by the other release', 200, () => there.me(login.access_token));
   await crossing.refresh(`of the ${from} release`, there);
   await crossing.refresh(`of the ${from} release`, here);
 
@@ -96,7 +96,8 @@ async function crossOver(
 
   const secret = unused.pop() as string;
   const signed = mintToken({ sub: 'admin', exp: Math.floor(Date.now() / 1000) + 3600 }, secret);
-  for (const one of both) await until('a token of another key is good', 200, () => one.me(signed));
+  for (const one of both)
+    await until('a token of another key is accepted', 200, () => one.me(signed));
   const path = `/admin/keys/${secretKid(secret)}/revoke`;
   await expectAnswer(here, path, 204, undefined, adminToken());
   await crossing.expectEnded(

@@ -34,14 +34,14 @@ const ANSWERS: Readonly<Record<string, () => unknown>> = {
   'undefined later': async () => undefined,
   'false later': async () => false,
   'throws later': async () => teapot(),
-  'null of a query that is no Promise': () => thenable(null),
+  'null of a query that is not a Promise': () => thenable(null),
   'a list of null': () => [null],
   'an empty list': () => [],
   user: () => ({ name: 'alice' }),
   'user later': async () => ({ name: 'alice' }),
-  'user of a query that is no Promise': () => thenable({ name: 'alice' }),
+  'user of a query that is not a Promise': () => thenable({ name: 'alice' }),
 };
-const AGREES = ['user', 'user later', 'user of a query that is no Promise'];
+const AGREES = ['user', 'user later', 'user of a query that is not a Promise'];
 const REFUSES = Object.keys(ANSWERS).filter((name) => !AGREES.includes(name));
 
 /**

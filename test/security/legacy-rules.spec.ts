@@ -85,7 +85,7 @@ describe.each<Platform>(['express', 'fastify'])('tokens of the recipe on %s', (p
 
   it.each<[string, Members, Members?]>([
     ['with another type', {}, { alg: 'HS256', typ: 'at+jwt' }],
-    ['with a type that is no text', {}, { alg: 'HS256', typ: null }],
+    ['with a type that is not a string', {}, { alg: 'HS256', typ: null }],
     ['with the name of a key', {}, { ...JWT, kid: 'own' }],
     ['with the name of their own key', {}, { ...JWT, kid: old.kid }],
     ['with no name in its place', {}, { ...JWT, kid: null }],

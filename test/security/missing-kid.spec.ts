@@ -204,7 +204,7 @@ describe('kidOf', () => {
     ['an empty text', ''],
     ['garbage', 'x.y.z'],
     ['a header that is null', `${Buffer.from('null').toString('base64url')}.e30.x`],
-    ['a kid that is no text', `${Buffer.from('{"kid":7}').toString('base64url')}.e30.x`],
+    ['a kid that is not a string', `${Buffer.from('{"kid":7}').toString('base64url')}.e30.x`],
     ['an empty kid', `${Buffer.from('{"kid":""}').toString('base64url')}.e30.x`],
     ['a header without a kid', `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.e30.x`],
   ])('kidOf returns undefined for %s', (_, token) => {

@@ -72,7 +72,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   {
     number: '3.5.3',
     asks: 'GET changes nothing.',
-    test: 'e2e/http-contract.spec.ts: GET logs nobody out',
+    test: 'e2e/http-contract.spec.ts: GET logs no one out',
   },
   {
     number: '4.1.3',
@@ -82,7 +82,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '4.4.3',
-    asks: 'WebSockets use the sessions of the application, or tokens that are as good.',
+    asks: 'WebSockets use the sessions of the application, or tokens of the same strength.',
     test: 'transports/open-sockets.spec.ts: is refused at its next message once its login was ended',
     but: 'The guards refuse the next message; `LiveSockets` closes the socket, if the gateway uses it.',
   },
@@ -296,7 +296,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     asks: 'Refresh tokens rotate; one that is used again ends them all.',
     test: [
       'cluster/sessions/refresh.spec.ts: RT-04, RT-05',
-      'cluster/sessions/refresh.spec.ts: RT-04: whoever comes first',
+      'cluster/sessions/refresh.spec.ts: RT-04: whether',
     ],
     but: 'Within the grace (10 s, or 0) a retry is given the same successor.',
   },
@@ -380,7 +380,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
   },
   {
     number: '16.3.1',
-    asks: 'Every authentication is logged, good or failed.',
+    asks: 'Every authentication is logged, successful or failed.',
     test: [
       'e2e/audit-example.spec.ts: the example writes the events to its table',
       'cluster/sessions/refresh.spec.ts: RT-04, RT-05',

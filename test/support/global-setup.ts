@@ -83,7 +83,7 @@ async function look(name: string, usual: string): Promise<void> {
     await once(socket, 'connect');
     process.env[`TEST_${name}`] = given;
   } catch {
-    console.warn(`Nobody answers at ${hostname}:${port} (${name}); its tests are skipped.`);
+    console.warn(`No server answers at ${hostname}:${port} (${name}); its tests are skipped.`);
   } finally {
     socket.destroy();
   }

@@ -9,11 +9,11 @@ const SENTENCES = {
   logged_out_elsewhere: 'You were logged out from another device.',
   newer_login: 'You were logged out, because you logged in on another device.',
   password_changed: 'The password was changed. Log in with the new one.',
-  refresh_reused: 'For safety you were logged out: somebody may have copied your login.',
-  refresh_token_reused: 'For safety you were logged out: somebody may have copied your login.',
-  key_compromised: 'For safety everybody was logged out. Please log in again.',
+  refresh_reused: 'For safety you were logged out: someone may have copied your login.',
+  refresh_token_reused: 'For safety you were logged out: someone may have copied your login.',
+  key_compromised: 'For safety all users were logged out. Please log in again.',
   refresh_token_expired: 'You were away for a long time. Please log in again.',
-  no_signing_key: 'Nobody can log in at the moment.',
+  no_signing_key: 'No one can log in at the moment.',
   unreachable: 'The server cannot be reached. Try again.',
 };
 

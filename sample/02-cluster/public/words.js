@@ -16,7 +16,7 @@ export function answerOf({ watched, now }, name) {
 
 /** What an instance answers to the watched token. */
 export function verdictOf(tick, name) {
-  if (tick.watched === null) return 'Nobody is logged in.';
+  if (tick.watched === null) return 'No one is logged in.';
   const { refusedAfter } = tick.watched.on[name];
   const last = answerOf(tick, name);
   if (last === 'waiting') return 'a request waits for its answer';
@@ -25,7 +25,7 @@ export function verdictOf(tick, name) {
     return `401 · refused ${inWords(refusedAfter)} after the logout`;
   }
   if (last === 'accepted') return '200 · accepts the token';
-  if (last === 'unknown') return '503 · cannot tell, so does not accept';
+  if (last === 'unknown') return '503 · cannot prove freshness, so does not accept';
   return last === 'silent' ? 'no answer' : 'not asked yet';
 }
 

@@ -263,17 +263,20 @@ describe('nestjs-logout doctor', () => {
     });
 
     const withPgBouncer = hasPgBouncer ? it : it.skip;
-    withPgBouncer('behind PgBouncer in transaction mode: noted, and the hint’s url', async () => {
-      const bouncer = await PgBouncer.before(database);
-      try {
-        const { code, findings } = await examine({}, bouncer.through);
-        expect(findings).toMatchObject([{ check: 'pooler', level: 'note' }]);
-        expect(findings[0]?.fixes.join()).toContain('polling only');
-        expect(code).toBe(0);
-      } finally {
-        await bouncer.stop();
-      }
-    });
+    withPgBouncer(
+      'doctor notes PgBouncer in transaction mode, and the url of the push option',
+      async () => {
+        const bouncer = await PgBouncer.before(database);
+        try {
+          const { code, findings } = await examine({}, bouncer.through);
+          expect(findings).toMatchObject([{ check: 'pooler', level: 'note' }]);
+          expect(findings[0]?.fixes.join()).toContain('polling only');
+          expect(code).toBe(0);
+        } finally {
+          await bouncer.stop();
+        }
+      },
+    );
 
     it('doctor reports a server that does not answer, and prints nothing to stdout', async () => {
       const { code, stdout, stderr } = await run(undefined, 'doctor', {

@@ -42,7 +42,7 @@ describe('what is known about a token', () => {
       return revokedBy?.map((event) => event.kind) ?? ['unknown'];
     };
 
-    it('explain reports until when a good token is valid, and that no event ended it', async () => {
+    it('explain reports until when a valid token is accepted, and that no event revoked it', async () => {
       const token = await here.login('alice');
       const explained = await here.tokens.explain(token);
       expect(explained).toMatchObject({
@@ -63,7 +63,7 @@ describe('what is known about a token', () => {
       });
     });
 
-    it('explain names each event that ended the token, with its writer, and no other event', async () => {
+    it('explain names each event that revoked the token, with its writer, and no other event', async () => {
       const [token, other] = [await here.login('alice'), await here.login('alice')];
       await here.logout.logout(token, { actor: 'alice', reason: 'logout' });
       await here.logout.logoutAll('alice', { actor: 'dora', reason: 'password_changed' });

@@ -109,7 +109,7 @@ export class Load {
     for (const read of this.reads.filter(({ decision }) => decision === 'refused')) {
       const key = `${read.peer} ${read.token}`;
       refusedAt.set(key, Math.min(refusedAt.get(key) ?? Infinity, read.answered));
-      if (!this.asked.has(read.token)) found.push(`P8: ${read.peer} refused what nobody ended`);
+      if (!this.asked.has(read.token)) found.push(`P8: ${read.peer} refused what was not revoked`);
     }
     for (const read of this.reads.filter(({ decision }) => decision === 'accepted')) {
       const logout = this.ended.get(read.token);

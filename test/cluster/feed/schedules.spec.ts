@@ -37,7 +37,7 @@ const ACTIONS = [
   'write',
   'write, answered later',
   'write, COMMIT unanswered',
-  'hear of the oldest COMMIT',
+  'get the answer to the oldest COMMIT',
   'write in a transaction of a caller',
   'number what is pending',
   'ask',
@@ -190,7 +190,7 @@ class World {
     const follower = this.followers[at % 2] as Follower;
     const { connection, feed } = follower;
     if (name.startsWith('write')) this.write(name, follower);
-    if (name === 'hear of the oldest COMMIT') this.unheard.shift()?.();
+    if (name === 'get the answer to the oldest COMMIT') this.unheard.shift()?.();
     if (name === 'number what is pending') this.numberPending(follower);
     if (name === 'ask') feed.request();
     if (name === 'answer') connection.answer();

@@ -82,7 +82,7 @@ describe('T1: now is the later of the wall clock and the database’s time', () 
       here = await startInstance(database, { clock: new TestClock() });
       const clock = clockOf(here);
       const token = await here.login('alice');
-      await here.logout.logoutSession('somebody else’s');
+      await here.logout.logoutSession('another instance’s');
       clock.skewWall(-HOUR);
       expect(await here.judge(token)).toBe('active');
       clock.skewDatabase(HOUR);
@@ -94,7 +94,7 @@ describe('T1: now is the later of the wall clock and the database’s time', () 
     it('a host an hour ahead forgets no event of a token that other instances still accept', async () => {
       database = await sqlite.migrated();
       here = await startInstance(database, { clock: new TestClock() });
-      await here.logout.logoutSession('somebody else’s');
+      await here.logout.logoutSession('another instance’s');
       clockOf(here).skewWall(HOUR);
       await follow(here);
       expect(here.index.stats().entries).toBe(1);

@@ -14,7 +14,7 @@ import { eventually } from '../../support/eventually.js';
 /** A message system for the test: it returns what is sent, unless it is set deaf. */
 class Bus implements RevocationHint {
   readonly name = 'bus';
-  readonly whenUnheard = 'Mend the bus.';
+  readonly whenUnheard = 'Fix the bus.';
   readonly told: string[] = [];
   isDeaf = false;
   isAway = false;
@@ -87,7 +87,7 @@ describe('the link of a push notification', () => {
       });
     }
     const said = warn.mock.calls.map(([message]) => String(message));
-    expect(said.filter((line) => line.includes('Mend the bus.'))).toHaveLength(1);
+    expect(said.filter((line) => line.includes('Fix the bus.'))).toHaveLength(1);
     bus.current.isDeaf = false;
     await eventually(() => {
       clockOf(here).advance(1_000);

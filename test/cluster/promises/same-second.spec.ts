@@ -40,7 +40,7 @@ describeOn(databaseKinds, 'logged out everywhere and in again within one moment'
     return { instance, clock };
   }
 
-  const title = `${count} times: the old token is refused and the new one is good, on slow hosts and fast (%i)`;
+  const title = `${count} times: the old token is refused and the new one is accepted, on slow hosts and fast (%i)`;
   it.each(PARTS)(title, async () => {
     const slow = await host(-HOUR);
     const fast = await host(HOUR);

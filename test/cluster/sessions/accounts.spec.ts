@@ -74,12 +74,12 @@ describe('accounts', () => {
 
     it('an account that is removed and created again does not accept old tokens, and no row identifies the old one', async () => {
       const old = await here.sessions.login(() => ({ subject: 'alice' }), {
-        device: 'Alice’s telephone',
+        device: 'Alice’s phone',
         ip: '192.0.2.77',
         userAgent: 'Browser/1.0',
       });
       const [shown] = await here.sessions.list('alice');
-      expect(shown).toMatchObject({ device: 'Alice’s telephone', ip: '192.0.2.0' });
+      expect(shown).toMatchObject({ device: 'Alice’s phone', ip: '192.0.2.0' });
       await accounts.remove('alice');
       const dump: unknown[] = [];
       for (const table of ['auth_session', 'auth_refresh', 'auth_subject', 'auth_event']) {

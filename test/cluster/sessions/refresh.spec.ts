@@ -131,7 +131,7 @@ describe('refresh tokens', () => {
     });
 
     it.each(['the attacker', 'the victim'])(
-      'RT-04: whoever comes first, %s or the other, no one is left with a token',
+      'RT-04: whether %s comes first or the other, no one is left with a token',
       async (first) => {
         const stolen = await login();
         const winner = first === 'the attacker' ? here : there;

@@ -80,12 +80,12 @@ describe('where the log is stored', () => {
       expect(found?.isInitialized).toBe(false);
     });
 
-    it('a provider of one’s own, under a text', async () => {
+    it('an own provider with a string token', async () => {
       const useValue = await open(first);
       expect(await boot({ providers: [{ provide: 'DATABASE', useValue }] })).toBe(useValue);
     });
 
-    it('a class of one’s own, and an alias of it', async () => {
+    it('an own class, and an alias of it', async () => {
       const useValue = await open(first, ShopDataSource);
       const providers = [
         { provide: ShopDataSource, useValue },

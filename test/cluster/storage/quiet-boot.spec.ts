@@ -38,8 +38,8 @@ const OF_A_FIRST_INSTANCE = /^debug \[RevocationLog\] The revocation log continu
 const OF_NEST =
   /^log \[(?:InstanceLoader|RoutesResolver|RouterExplorer|NestApplication|TypeOrmModule)\]/;
 
-describeOn(databaseKinds, 'a good boot', (kind) => {
-  it('a good boot prints nothing, neither the first time nor on existing tables', async () => {
+describeOn(databaseKinds, 'a successful boot', (kind) => {
+  it('a successful boot prints nothing, neither the first time nor on existing tables', async () => {
     const database = await kind.create();
     const lines = new Lines();
     try {

@@ -94,7 +94,7 @@ export function* checkDecisions(
         yield broken('P5', 'accepted by a process that was started after the logout', end);
       } else if (end.incarnation === accept.incarnation) {
         const promise = end.outcome === 'unknown' ? 'W4' : 'P1';
-        yield broken(promise, 'accepted by the instance that was told to end it', end);
+        yield broken(promise, 'accepted by the instance that had logged it out', end);
       } else if (late >= bound) {
         yield broken('P2', `accepted ${(late - bound).toFixed(0)} ms after the bound`, end);
       } else continue;
@@ -135,7 +135,7 @@ function refusalAgainstNothing(
   if (!REVOKED.has(code)) return complain(`a token of ours was called "${code}"`);
   const ends = may.filter((end) => end.operation !== operation);
   const before = ends.filter((end) => end.operation.invoked < completed);
-  if (before.length === 0) return complain('refused as revoked, and nothing had ended it');
+  if (before.length === 0) return complain('refused as revoked, and nothing had revoked it');
   if (reason === undefined || before.some((end) => end.reason === reason)) return undefined;
-  return complain(`refused as "${reason}", and no such thing had ended it`);
+  return complain(`refused as "${reason}", and nothing of that kind had revoked it`);
 }

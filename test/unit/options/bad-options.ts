@@ -53,7 +53,7 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   ['retries as text', { refreshGraceRetries: '100' }, 'refreshGraceRetries', '1000'],
   ['a history of years', { historyFor: '1000d' }, 'historyFor', "'366d'"],
   ['no session at all', { maxSessions: 0 }, 'maxSessions', '1 to'],
-  ['a limit that is none', { maxSessions: { web: '5' } }, 'maxSessions', 'web: 5'],
+  ['a limit that is not a number', { maxSessions: { web: '5' } }, 'maxSessions', 'web: 5'],
   ['a binding that is true', { binding: true }, 'binding', 'Give an object with ip, dpop'],
   ['a binding to a mask', { binding: { ip: '/24' } }, 'binding.ip', "'network'"],
   [
@@ -307,7 +307,7 @@ export const BAD_OPTIONS: readonly BadOptions[] = [
   ['legacy until NaN', { legacy: { ...legacy, until: new Date(NaN) } }, 'legacy.until', 'a Date'],
   ["legacy until '30d'", { legacy: { ...legacy, until: '30d' } }, 'legacy.until', 'Give a Date'],
   [
-    'legacy until a day that is none',
+    'legacy until an invalid date',
     { legacy: { ...legacy, until: `${new Date().getUTCFullYear() + 1}-02-30` } },
     'legacy.until',
     'Give a Date',

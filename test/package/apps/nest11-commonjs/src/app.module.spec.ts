@@ -14,13 +14,13 @@ describe('AppModule', () => {
     return fetch(`${await app.getUrl()}/profile`, { headers });
   };
 
-  it('lets a request in as the user of overrideAuth', async () => {
+  it('accepts a request as the user of overrideAuth', async () => {
     const builder = Test.createTestingModule({ imports: [AppModule] });
     app = (await overrideAuth(builder, { sub: 'alice' }).compile()).createNestApplication();
     expect(await (await profile()).json()).toEqual({ sub: 'alice' });
   });
 
-  it('lets a request in with a token of issueTestToken', async () => {
+  it('accepts a request with a token of issueTestToken', async () => {
     const module = await Test.createTestingModule({ imports: [AppModule] }).compile();
     app = await module.createNestApplication().init();
     expect((await profile(await issueTestToken(app, 'alice'))).status).toBe(200);
