@@ -4,7 +4,9 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AuthException } from 'nestjs-logout';
 
-/** Only what is served from here, no inline script or style, no frame around it, no form elsewhere. */
+/**
+ * Only content from this origin, no inline script or style, no frame around it, no form elsewhere.
+ */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",

@@ -16,7 +16,7 @@ const TAKES_FORMS = /^\/auth\/(?:revoke|introspect)\/?(?:\?|$)/i;
 export type Next = (error?: unknown) => void;
 
 /**
- * The application's one body parser, as middleware, in the place of the platform's own.
+ * The application's one body parser, as middleware, instead of the platform's own.
  *
  * The parsers of Express and Fastify differ in what they accept as JSON, and in their answer to what is
  * not JSON. An application that runs on one platform does not need this.

@@ -47,7 +47,7 @@ export class SettingsError extends Error {}
 /**
  * Reads and checks the environment.
  *
- * @throws SettingsError naming the variable, what it holds, and what it should.
+ * @throws SettingsError naming the variable, its value, and the values it accepts.
  */
 export function readSettings(env: Environment): Settings {
   const database = databaseOf(text(env, 'DATABASE_URL', 'sqlite:.quickstart/quickstart.sqlite'));
@@ -140,7 +140,10 @@ function secretsOf(env: Environment, database: DataSourceOptions): readonly stri
   return [readFileSync(file, 'utf8').trim()];
 }
 
-/** Written to a draft and linked into place: an instance that starts now finds a whole file or none. */
+/**
+ * Written to a draft and linked into place: an instance that starts now finds a complete file or
+ * none.
+ */
 function makeSecret(file: string): void {
   mkdirSync(dirname(file), { recursive: true });
   const draft = `${file}.${randomUUID()}`;

@@ -31,7 +31,7 @@ export class ClusterSettingsError extends Error {}
 /**
  * Reads and checks the environment.
  *
- * @throws ClusterSettingsError naming the variable, what it holds, and what it should.
+ * @throws ClusterSettingsError naming the variable, its value, and the values it accepts.
  */
 export function readClusterSettings(env: Environment): ClusterSettings {
   const hint = hintOf(env['HINT'] || 'none');

@@ -34,7 +34,7 @@ export class Cluster {
     return new Cluster(instances, settings.maxStaleness, settings.hint);
   }
 
-  /** @throws NotFoundException for a name that none of them has. */
+  /** @throws NotFoundException for a name that no instance has. */
   find(name: string): Instance {
     const instance = this.instances.find((each) => each.name === name);
     if (instance !== undefined) return instance;

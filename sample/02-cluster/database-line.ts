@@ -11,7 +11,7 @@ export class DatabaseLine {
     this.listener = createServer((client) => this.accept(client));
   }
 
-  /** Listens on a free port of 127.0.0.1 and hands everything on to the server of this address. */
+  /** Listens on a free port of 127.0.0.1 and forwards everything to the server of this address. */
   static async to(url: string): Promise<DatabaseLine> {
     const line = new DatabaseLine(new URL(url));
     line.listener.listen(0, '127.0.0.1');
@@ -19,7 +19,7 @@ export class DatabaseLine {
     return line;
   }
 
-  /** The same database by way of this line. */
+  /** The same database through this line. */
   get url(): string {
     const url = new URL(this.target);
     url.hostname = '127.0.0.1';
@@ -31,7 +31,7 @@ export class DatabaseLine {
     return this.cutOff;
   }
 
-  /** Breaks every connection and takes no new one. */
+  /** Breaks every connection and accepts no new one. */
   cut(): void {
     this.cutOff = true;
     for (const socket of this.sockets) socket.destroy();

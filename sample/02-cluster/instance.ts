@@ -23,13 +23,13 @@ export interface Knowledge extends Pick<Health, 'status' | 'position' | 'entries
 
 type Environment = Readonly<Record<string, string>>;
 
-/** One quick-start in a process of its own, with its own connection to the database. */
+/** One quick-start in its own process, with its own connection to the database. */
 export class Instance {
   state: InstanceState = 'gone';
   knowledge: Knowledge | null = null;
   /** Requests that wait for an answer. */
   inFlight = 0;
-  /** Answers so far, by what they were. */
+  /** Answers so far, by kind. */
   readonly tally: Record<Decision, number> = { accepted: 0, refused: 0, unknown: 0, silent: 0 };
   private child: ChildProcess | undefined;
   private client: QuickstartClient | undefined;
@@ -46,7 +46,7 @@ export class Instance {
     return this.child?.pid ?? null;
   }
 
-  /** Resolves when it listens, or when it has ended without. */
+  /** Resolves when it listens, or when it has stopped without listening. */
   async start(): Promise<void> {
     if (this.state !== 'gone') return;
     this.state = 'starting';

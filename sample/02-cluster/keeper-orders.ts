@@ -6,5 +6,5 @@ export type KeeperOrder =
   /** This process is gone. */
   | { readonly release: number };
 
-/** What the keeper answers when the database was to be started. */
+/** What the keeper answers when it was asked to start the database. */
 export type KeeperAnswer = { readonly url: string } | { readonly error: string };

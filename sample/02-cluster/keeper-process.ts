@@ -28,7 +28,7 @@ export class KeeperProcess {
     throw new Error(`PostgreSQL could not be started: ${answer.error}`);
   }
 
-  /** When the sample is gone, this process shall go too. */
+  /** When the sample is gone, this process stops too. */
   guard(pid: number): void {
     this.guarded.add(pid);
     this.send({ guard: pid });

@@ -31,7 +31,7 @@ async function startDatabase(): Promise<KeeperAnswer> {
     user: 'postgres',
     password: 'postgres',
     persistent: false,
-    // PostgreSQL refuses to run as root, as whom containers run.
+    // PostgreSQL refuses to run as root, and containers run as root.
     createPostgresUser: process.getuid?.() === 0,
     onLog: () => undefined,
     onError: () => undefined,

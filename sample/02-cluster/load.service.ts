@@ -103,7 +103,8 @@ export class Load implements OnApplicationBootstrap, OnApplicationShutdown {
       const { decision, answeredAt, notBefore, waited } = await instance.read(token);
       const delay = Math.max(0, answeredAt - loggedOutAt);
       if (decision === 'refused' || decision === 'unknown') {
-        // An instance that could not decide before the logout either did not stop accepting anything.
+        // An instance that could not decide before the logout did not stop accepting anything
+        // either.
         if (!waited && (hasAccepted || decision === 'refused'))
           this.observations.sawDelay(instance.name, answeredAt, delay);
         return;

@@ -14,7 +14,7 @@ const HOST = '127.0.0.1';
 try {
   const settings = readClusterSettings(process.env);
   const keeper = new KeeperProcess();
-  // What was started ends with the keeper. What is in this process ends with it.
+  // What was started stops with the keeper. What is in this process stops with it.
   const end = (): void => void keeper.end().then(() => process.exit());
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
 
@@ -34,7 +34,7 @@ Open it in a browser. Ctrl-C ends everything.
 `);
 } catch (error) {
   console.error(`${NAME}: ${sentenceOf(error)}`);
-  // The keeper notices, and ends what has been started.
+  // The keeper notices, and stops what has been started.
   process.exit(1);
 }
 

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { map, type Observable } from 'rxjs';
 import { Ticks } from './ticks.service.js';
 
-/** Only what is served from here, no inline script or style, no frame around it. */
+/** Only content from this origin, no inline script or style, no frame around it. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",

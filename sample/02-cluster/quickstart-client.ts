@@ -52,7 +52,7 @@ export class QuickstartClient {
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     };
     // A connection for each: one that was idle while its server was paused is closed when that goes
-    // on, and what waits in it is never decided.
+    // continues, and a request that waits in it is never decided.
     const sending = request(this.url + path, { method, headers, agent: false });
     try {
       const heard = once(sending, 'response') as Promise<[IncomingMessage]>;

@@ -6,25 +6,25 @@ import { Observations } from './observations.js';
 import type { Decision, Reading } from './reading.js';
 
 const SUBJECT = 'alice';
-/** Between two questions to one instance (ms); from the logout on, until it refuses, without a gap. */
+/** Between two requests to one instance (ms); from the logout until it refuses, without a pause. */
 const ASK_EVERY = 100;
 const ASK_AT_ONCE = 2;
 
-/** What has become of the watched token on one instance. */
+/** The state of the watched token on one instance. */
 export interface WatchedOn {
   /** The last answer; `null` before the first. */
   last: Decision | null;
-  /** Since when a question waits for its answer (ms). */
+  /** Since when a request waits for its answer (ms). */
   waitingSince: number | null;
   /** How long after the logout was answered it first refused (ms); below 0: before. */
   refusedAfter: number | null;
   /** Whether it has given an answer after the logout that was neither 200 nor none. */
   hasStopped: boolean;
-  /** How often it accepted when the bound had passed; it must stay 0. */
+  /** How often it accepted after the bound; it must stay 0. */
   acceptedLate: number;
 }
 
-/** One token, and what every instance answers to it, asked again and again. */
+/** One token, and the answer of every instance to it, asked again and again. */
 export interface Watched {
   readonly subject: string;
   readonly loggedInOn: string;
@@ -35,7 +35,10 @@ export interface Watched {
   readonly on: Readonly<Record<string, WatchedOn>>;
 }
 
-/** The story that a person plays: log in here, look everywhere, log out there, look everywhere. */
+/**
+ * The story that a person plays: log in here, watch all instances, log out there, watch all
+ * instances.
+ */
 @Injectable()
 export class Watch {
   private watched: Watched | null = null;
@@ -126,7 +129,7 @@ export class Watch {
     this.observations.note(`${name} refused ${inWords(delay)} after the logout.`);
   }
 
-  /** In short pieces, so that a logout in the middle is followed at once. */
+  /** In short pieces, so that a logout in between is measured at once. */
   private async rest(watched: Watched, milliseconds: number): Promise<void> {
     const end = now() + milliseconds;
     const before = watched.loggedOutAt;

@@ -15,7 +15,7 @@ import { OrdersResolver } from './orders.resolver.js';
 import { Orders } from './orders.js';
 import { PageController } from './page.controller.js';
 
-/** What is used of a connection of graphql-ws. */
+/** The part of a graphql-ws connection that is used. */
 interface Connection {
   readonly connectionParams?: { readonly token?: unknown };
   readonly extra: { readonly socket: WsSocket };

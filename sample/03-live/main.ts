@@ -22,7 +22,8 @@ try {
     // Ctrl-C does not wait for the open streams.
     forceCloseConnections: true,
   });
-  // Handed on to the message handlers: the filter of AuthModule, which sends refusals to the caller.
+  // Forwarded to the message handlers: the filter of AuthModule, which sends refusals to the
+  // caller.
   app.connectMicroservice<MicroserviceOptions>(MESSAGES_OPTIONS, { inheritAppConfig: true });
   app.enableShutdownHooks();
   await app.startAllMicroservices();

@@ -13,7 +13,7 @@ type Socket = SocketIoSocket & {
   readonly handshake: { readonly auth: { readonly token?: unknown } };
 };
 
-/** The guard judges each message, `LiveSockets` the socket for as long as it is open. */
+/** The guard checks each message, `LiveSockets` the socket for as long as it is open. */
 @UseGuards(JwtAuthGuard)
 @WebSocketGateway()
 export class OrdersGateway implements OnGatewayConnection {

@@ -14,8 +14,8 @@ export class OrdersMessages {
   ) {}
 
   /**
-   * Nest does not tell a handler that its caller has stopped listening. So the end of the token is also
-   * what ends the stream of a caller that has left.
+   * Nest does not notify a handler that its caller has stopped listening. So the end of the token
+   * also ends the stream of a caller that has gone.
    */
   @MessagePattern('orders')
   changes(@CurrentToken() claims: TokenClaims): Observable<Order> {

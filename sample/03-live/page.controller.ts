@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Only what is served from here; sockets of this origin count as `'self'`. */
+/** Only content from this origin; sockets of this origin count as `'self'`. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",

@@ -2,10 +2,10 @@ import { expect, it, jest } from '@jest/globals';
 import { runFaults } from './fault-run.js';
 import { describeViolation } from './history/violation.js';
 
-/** Printed, so that a run that failed can be made again: `FAULT_SEED=… npm run test:long`. */
+/** Printed, so that a failed run can be repeated: `FAULT_SEED=… npm run test:long`. */
 const SEED = Number(process.env['FAULT_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
-// A minute of load, and what it takes to start and to come to rest on a busy machine.
+// A minute of load, and the time to start and to settle on a busy machine.
 jest.setTimeout(240_000);
 
 it(`a minute of faults breaks no promise (seed ${SEED})`, async () => {

@@ -12,10 +12,10 @@ import { INSTANCES, planScenario } from './load/scenario.js';
 import { Random } from './random.js';
 import { mintToken } from '../support/mint-token.js';
 
-/** What a run may choose. */
+/** The options of a run. */
 export interface FaultRunSettings {
   readonly seed: number;
-  /** Milliseconds of load; a round more or less. */
+  /** Milliseconds of load; the last round is completed. */
   readonly length: number;
   /** Clients at once. Default: 120. */
   readonly clients?: number;
@@ -23,7 +23,7 @@ export interface FaultRunSettings {
   readonly onRound?: (round: Round) => void;
 }
 
-/** One stretch of load and faults, judged by itself. */
+/** One stretch of load and faults, judged separately. */
 export interface Round {
   readonly number: number;
   readonly operations: number;
@@ -33,7 +33,7 @@ export interface Round {
   readonly history: History;
 }
 
-/** What came of it all. */
+/** The result of a run. */
 export interface FaultRunResult {
   readonly operations: number;
   readonly byKind: ReadonlyMap<string, number>;
@@ -48,11 +48,11 @@ const MAX_STALENESS = 2;
 const BOUND = MAX_STALENESS * 1_000;
 /** Seconds: short, so that some presentations come after it. */
 const REFRESH_GRACE = 2;
-/** A round's faults and load (ms); what is under way at its end is brought to its end. */
+/** A round's faults and load (ms); operations in flight at its end are completed. */
 const ROUND = 25_000;
-/** How long an instance may take to be fresh when nothing disturbs it any more (ms). */
+/** How long an instance may take to be fresh after the last fault (ms). */
 const RECOVERY = 60_000;
-/** Logins that are remembered for the rounds to come. */
+/** Logins that are remembered for later rounds. */
 const GRAVES = 200;
 
 /**
@@ -94,7 +94,7 @@ export async function runFaults(settings: FaultRunSettings): Promise<FaultRunRes
       graves = [...(await Promise.all(plays)).flat(), ...graves].slice(0, GRAVES);
       await Promise.all(cluster.members.map((member) => settle(member, history, graves[0])));
       for (const member of cluster.members) {
-        // One that ended by itself is a violation, and need not be one in all the rounds to come.
+        // A process that stopped by itself is a violation, and need not be one in all later rounds.
         if (member.process.ending !== undefined) await cluster.restart(member, () => history);
       }
 
@@ -117,7 +117,7 @@ export async function runFaults(settings: FaultRunSettings): Promise<FaultRunRes
   return { operations, byKind, byAnswer, faults, violations };
 }
 
-/** One client: scenario after scenario, and now and then a look at what was ended rounds ago. */
+/** One client: scenario after scenario, and sometimes a check of what was ended rounds ago. */
 async function playUntil(
   end: number,
   cluster: FaultCluster,
@@ -144,7 +144,7 @@ async function playUntil(
   return graves;
 }
 
-/** Not stuck: whatever happened, it accepts a good token soon, and refuses an ended one. */
+/** Not stuck: whatever happened, it soon accepts a valid token, and refuses a revoked one. */
 async function settle(
   member: Member,
   history: HistoryRecorder,
@@ -173,7 +173,7 @@ async function settle(
   });
 }
 
-/** What the rounds to come must know of these logins. */
+/** What later rounds must know of these logins. */
 function operationsOf(graves: readonly Grave[], { operations }: History): Operation[] {
   const subjects = new Set(graves.map(({ subject }) => subject));
   return operations.filter(({ kind, subject }) => kind !== 'me' && subjects.has(subject));

@@ -16,7 +16,7 @@ export type AsvsEntry = {
   | { readonly not: string }
 );
 
-/** Every number that concerns a library like this one. */
+/** Every number that applies to a library like this one. */
 export const ASVS_NUMBERS: readonly string[] = `
   3.3.1 3.3.2 3.3.3 3.3.4 3.3.5 3.5.1 3.5.2 3.5.3
   4.1.3 4.4.3 4.4.4

@@ -48,7 +48,7 @@ import { signRaw } from './raw-signature.js';
 export type SigningKey = AuthKey & { readonly sign: NonNullable<AuthKey['sign']> };
 export type Members = Record<string, unknown>;
 
-/** The revocation as the authentication sees it, with time in the test's hand. */
+/** The revocation as the authentication sees it, with a clock that the test controls. */
 export class FakeRevocation {
   readonly revokedIds = new Set<string>();
   readonly revokedKeys = new Set<string>();
@@ -138,7 +138,7 @@ export function claimsAt(time: number, more: Members = {}): Members {
   };
 }
 
-/** A token whose signature is right; header and claims are what the test says. */
+/** A token whose signature is valid; the test chooses header and claims. */
 export function mint(key: SigningKey, claims: unknown, header: unknown = headerOf(key)): string {
   const text = (value: unknown): string =>
     typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
@@ -154,7 +154,7 @@ const REVOCATION = [
   RevocationLog,
 ];
 
-/** What AuthModule will wire, in its order. */
+/** What AuthModule wires, in its order. */
 export function authentication(
   options: ResolvedAuthOptions,
   revocation: FakeRevocation,

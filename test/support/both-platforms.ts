@@ -11,7 +11,7 @@ export interface Quickstart {
   readonly close: () => Promise<void>;
 }
 
-/** One quick-start on Express and one on Fastify, each with a database of its own. */
+/** One quick-start on Express and one on Fastify, each with its own database. */
 export async function startBoth(
   env: Readonly<Record<string, string>>,
 ): Promise<readonly [Quickstart, Quickstart]> {

@@ -3,14 +3,14 @@ import type { AuthClock } from 'nestjs-logout';
 import type { TestDatabase } from './databases.js';
 import { openLogDatabase, runCommand } from './internals.js';
 
-/** What one run of the command came to. */
+/** The result of one run of the command. */
 export interface CommandRun {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** What a run may have beside its words. */
+/** What a run may have besides its arguments. */
 export interface RunSettings {
   readonly clock?: AuthClock;
   readonly env?: Readonly<Record<string, string>>;
@@ -18,7 +18,7 @@ export interface RunSettings {
   readonly stdin?: string;
 }
 
-/** Runs the command in this process, off a terminal, on this database. */
+/** Runs the command in this process, without a terminal, on this database. */
 export async function run(
   database: TestDatabase | undefined,
   words: string,
@@ -45,13 +45,13 @@ export async function runJson<T>(
   return { ...(JSON.parse(stdout) as T), code };
 }
 
-/** Makes the tables, and nothing else. */
+/** Creates the tables, and nothing else. */
 export async function makeTables({ options }: TestDatabase): Promise<void> {
   const log = await openLogDatabase({ source: options, schema: undefined, migrations: 'run' });
   await log.close();
 }
 
-/** What the doctor finds, but that the server which tests share has no fsync. */
+/** What the doctor finds, except that the shared server of the tests has no fsync. */
 export async function findingsOf(database: TestDatabase): Promise<readonly string[]> {
   const { findings } = await runJson<{ findings: { what: string }[] }>(database, 'doctor');
   return findings.map(({ what }) => what).filter((what) => !what.startsWith('fsync is off'));

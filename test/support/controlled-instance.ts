@@ -21,7 +21,7 @@ export function clockOf(instance: Instance): TestClock {
 /**
  * Lets time pass on every clock of an instance, without the timers that would act on it.
  *
- * @param total - Milliseconds since the clock was made.
+ * @param total - Milliseconds since the clock was created.
  */
 export function letTimePass(clock: TestClock, total: number): void {
   clock.skewWall(total);
@@ -31,15 +31,15 @@ export function letTimePass(clock: TestClock, total: number): void {
 
 /** What a test does to the polls of one instance. */
 export interface PollControl {
-  /** How many statements were asked for since. */
+  /** How many statements were sent since. */
   readonly count: number;
-  /** From now on each answer waits, in the socket as it were, until {@link release}. */
+  /** From now on each answer waits, as if in the socket, until {@link release}. */
   hold(): void;
-  /** Lets the held answers through, and those that come. */
+  /** Releases the held answers, and later ones. */
   release(): void;
   /** From now on the database is away. */
   fail(): void;
-  /** Resolves when so many polls were sent and have their answers, held or not. */
+  /** Resolves when so many polls were sent and are answered, held or not. */
   answered(count: number): Promise<void>;
 }
 
@@ -171,7 +171,10 @@ export function cursorAt(position: number): LogCursor {
   return cursor;
 }
 
-/** Has an instance whose polls failed follow the log again: the backoff decides when it asks. */
+/**
+ * Makes an instance whose polls failed follow the log again, because the backoff decides when it
+ * asks.
+ */
 export async function followAgain(instance: Instance): Promise<void> {
   await eventually(() => {
     clockOf(instance).advance(200);

@@ -8,12 +8,12 @@ export function optionsOfServer(url: string): DataSourceOptions {
     : { type: 'mariadb', url: url.replace(/^mysql:/, 'mariadb:') };
 }
 
-/** A new name, by which what this run made can be found. */
+/** A new name that identifies what this run creates. */
 export function newName(): string {
   return `${namesOfRun()}${randomBytes(6).toString('hex')}`;
 }
 
-/** Runs statements on a connection of its own; gives what the last one found. */
+/** Runs statements on its own connection and returns the rows of the last one. */
 export async function withServer<T>(
   options: DataSourceOptions,
   statements: readonly string[],
@@ -28,7 +28,7 @@ export async function withServer<T>(
   }
 }
 
-/** Deletes the databases that this run made on a server that outlives it. */
+/** Deletes the databases that this run created on a server that outlives it. */
 export async function dropLeftOvers(url: string): Promise<void> {
   const options = optionsOfServer(url);
   const isPostgres = options.type === 'postgres';

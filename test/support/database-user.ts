@@ -12,7 +12,7 @@ export interface DatabaseUser {
   drop(): Promise<void>;
 }
 
-/** Makes a user who may do everything in this database. */
+/** Creates a user who may do everything in this database. */
 export async function createUser(
   database: TestDatabase,
   password: string,

@@ -11,7 +11,7 @@ export interface TestDatabase {
   /** As the quick-start takes it in `DATABASE_URL`. */
   readonly url: string;
   readonly options: DataSourceOptions;
-  /** Deletes a file; the databases of a server go all at once, when the run ends. */
+  /** Deletes a file; the databases of a server are dropped together when the run ends. */
   drop(): Promise<void>;
 }
 
@@ -19,9 +19,9 @@ export interface TestDatabase {
 export interface DatabaseKind {
   readonly name: 'SQLite' | 'PostgreSQL' | 'MariaDB';
   readonly available: boolean;
-  /** An empty one, for tests of what makes the tables. */
+  /** An empty one, for tests of migrations. */
   create(): Promise<TestDatabase>;
-  /** One with our tables, and a log of its own. */
+  /** One with our tables and its own log. */
   migrated(): Promise<TestDatabase>;
 }
 
@@ -49,7 +49,7 @@ export const mariadb: DatabaseKind = {
 /** All kinds; a suite that runs over them skips by name those that are missing. */
 export const databaseKinds = [sqlite, postgres, mariadb] as const;
 
-/** Those with connections of their own to a server. */
+/** Those with their own connections to a server. */
 export const serverKinds = [postgres, mariadb] as const;
 
 /** One `describe` for each kind, skipped by name where the server is missing. */
@@ -75,7 +75,7 @@ async function sqliteFile(fill: (file: string) => Promise<void>): Promise<TestDa
   };
 }
 
-/** Makes a database of this name, by the options of a connection to its server. */
+/** Creates a database of this name, by the options of a connection to its server. */
 type Make = (admin: DataSourceOptions, name: string) => Promise<unknown>;
 
 async function onPostgres(make: Make): Promise<TestDatabase> {

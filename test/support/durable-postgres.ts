@@ -2,7 +2,10 @@ import { newName } from './database-server.js';
 import type { DatabaseKind, TestDatabase } from './databases.js';
 import { hasPostgresPrograms, PostgresServer } from './postgres-server.js';
 
-/** Databases on a PostgreSQL of the test's own, with fsync, started when the first one is asked for. */
+/**
+ * Databases on a PostgreSQL with fsync, for tests that need it, started when the first one is asked
+ * for.
+ */
 export class DurablePostgres implements DatabaseKind {
   readonly name = 'PostgreSQL';
   readonly available = hasPostgresPrograms;
@@ -24,7 +27,7 @@ export class DurablePostgres implements DatabaseKind {
     return this.create();
   }
 
-  /** Ends the server and deletes its files. */
+  /** Stops the server and deletes its files. */
   async stop(): Promise<void> {
     await this.server?.remove();
   }

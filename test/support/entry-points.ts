@@ -1,4 +1,4 @@
-/** Everything that can end a token, in the order in which the table shows it. */
+/** Everything that can end a token, in the order of the table. */
 export const ENDINGS = {
   token: '`logout()` of this one access token',
   session: '`logoutSession(sid)`',
@@ -33,7 +33,7 @@ export const ENTRY_POINTS = {
 export type Ending = keyof typeof ENDINGS;
 export type EntryPoint = keyof typeof ENTRY_POINTS;
 
-/** Why an entry point accepts what was ended, deliberately. */
+/** Why an entry point accepts an ended token, deliberately. */
 export const REASONS = {
   verifier:
     'It receives claims that your own code has verified, and that code checks `exp` and `nbf`. `assertActive` checks them with `checkTimes: true`. A minute after `exp` it refuses in any case.',
@@ -53,7 +53,7 @@ export type Cell = { readonly refuses: string } | { readonly accepts: keyof type
 const no = (refuses: string): Cell => ({ refuses });
 const yes = (accepts: keyof typeof REASONS): Cell => ({ accepts });
 
-/** The same at everything that looks for revocation, and what JwtService and refresh do. */
+/** The same for all that check revocation, and the answers of JwtService and refresh. */
 function revoked(code: string, jwtService: Cell, refresh: Cell): Record<EntryPoint, Cell> {
   return {
     guard: no(code),
@@ -69,7 +69,7 @@ function revoked(code: string, jwtService: Cell, refresh: Cell): Record<EntryPoi
   };
 }
 
-/** What each entry point does with what each ending has ended; no cell is left out. */
+/** What each entry point does after each ending; every cell is filled. */
 export const TABLE: Record<Ending, Record<EntryPoint, Cell>> = {
   token: revoked('token_revoked', yes('purpose'), yes('oneToken')),
   session: revoked('session_ended', yes('purpose'), no('session_ended')),

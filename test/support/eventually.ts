@@ -12,13 +12,13 @@ export function deferred<T = void>(): Deferred<T> {
   return { promise, resolve };
 }
 
-/** How long a test waits for what must come, less than the limit on its own time (ms). */
+/** How long a test waits for an expected event, less than the limit on its own time (ms). */
 const PATIENCE = 150_000n;
 
 /**
- * Looks until it is so.
+ * Repeats the check until it succeeds.
  *
- * @throws with what was looked for, if it never is.
+ * @throws with the name of the check, if it never succeeds.
  */
 export async function eventually(look: () => boolean | Promise<boolean>): Promise<void> {
   // Tests move `performance.now` and `Date.now`.

@@ -3,7 +3,7 @@ import { RevocationGuard, type VerifiedClaims } from 'nestjs-logout';
 import { claimsIn } from './log-tables.js';
 import { mintToken } from './mint-token.js';
 
-/** A RevocationGuard behind another library, which authenticated the request, by a login of long ago. */
+/** A RevocationGuard behind another library, which authenticated the request with an old login. */
 @Injectable()
 export class ForeignGuard extends RevocationGuard {
   protected override getClaims(): VerifiedClaims {

@@ -15,9 +15,9 @@ declare global {
 }
 
 /**
- * Starts the PostgreSQL and the MariaDB that all test files share, each with a database of its own,
- * and looks whether a Redis, a NATS and a RabbitMQ run. `TEST_POSTGRES_URL` and `MARIADB_URL` name servers to use
- * instead. Tests of a server that is missing are skipped by name.
+ * Starts the PostgreSQL and the MariaDB that all test files share, each with its own database, and
+ * checks whether a Redis, a NATS and a RabbitMQ run. `TEST_POSTGRES_URL` and `MARIADB_URL` name
+ * servers to use instead. Tests of a server that is missing are skipped by name.
  */
 export default async function globalSetup(): Promise<void> {
   process.env['TEST_RUN'] ??= randomBytes(4).toString('hex');
@@ -74,7 +74,7 @@ async function startMariaDb(): Promise<Stop> {
   return () => dropLeftOvers(url);
 }
 
-/** Sets `TEST_…` to the address of a server that takes connections. */
+/** Sets `TEST_…` to the address of a server that accepts connections. */
 async function look(name: string, usual: string): Promise<void> {
   const given = process.env[name] ?? usual;
   const { hostname, port } = new URL(given);

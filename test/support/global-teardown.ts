@@ -1,4 +1,4 @@
-/** Stops the servers of {@link globalSetup}; their files go with them. */
+/** Stops the servers of {@link globalSetup} and deletes their files. */
 export default async function globalTeardown(): Promise<void> {
   await globalThis.stopTestServers?.();
 }

@@ -34,7 +34,7 @@ export interface HttpApp {
   readonly close: () => Promise<void>;
 }
 
-/** What a test may choose. */
+/** The options of a test. */
 export interface HttpAppSettings {
   /** `null`: the option is left out. */
   readonly http?: Partial<AuthHttpOptions> | null;
@@ -44,7 +44,7 @@ export interface HttpAppSettings {
   /** By `forRootAsync`, with `http` beside the factory. */
   readonly viaFactory?: boolean;
   readonly controllers?: Type[];
-  /** Believes `X-Forwarded-For` and `X-Forwarded-Host`, as behind a proxy, or behind those. */
+  /** Trusts `X-Forwarded-For` and `X-Forwarded-Host`, as behind one proxy, or behind several. */
   readonly trustProxy?: boolean | string[];
   readonly configure?: (app: INestApplication) => void;
 }
@@ -92,7 +92,7 @@ const DEFAULT_ROUTES: AuthHttpOptions = {
   mayIntrospect: ({ role }) => role === 'admin',
 };
 
-/** The same application on Express and on Fastify, each with a database of its own. */
+/** The same application on Express and on Fastify, each with its own database. */
 export function startBothHttp(settings: HttpAppSettings = {}): Promise<[HttpApp, HttpApp]> {
   return Promise.all([startHttp('express', settings), startHttp('fastify', settings)]);
 }

@@ -2,13 +2,13 @@ import { afterAll, beforeAll, expect } from '@jest/globals';
 import { type HttpApp, type HttpAppSettings, startBothHttp } from './http-app.js';
 import { alike, type HttpAnswer, type HttpClient } from './http-client.js';
 
-/** What is done on each platform, and answered last. */
+/** What is done on each platform; the last answer counts. */
 export type Steps = (to: HttpClient, app: HttpApp) => Promise<HttpAnswer>;
 
 /** One application on both platforms, for the tests of a file. */
 export interface BothPlatforms {
   readonly apps: readonly HttpApp[];
-  /** Does the same on both, sees the same status, headers, cookies and body, and gives it once. */
+  /** Does the same on both, compares status, headers, cookies and body, and returns one answer. */
   readonly answer: (steps: Steps) => Promise<HttpAnswer>;
 }
 

@@ -3,7 +3,7 @@ import { fetchOnce } from './fetch-once.js';
 /** The password of all users. */
 export const PASSWORD = 'open sesame';
 
-/** An answer, with what differs between two calls made equal. */
+/** An answer in which differences between two calls are made equal. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ const PASSING = new Set([
   'x-powered-by',
 ]);
 
-/** An outsider with a connection to one application. */
+/** An external client with a connection to one application. */
 export class HttpClient {
   constructor(readonly url: string) {}
 
@@ -78,7 +78,7 @@ export class HttpClient {
     throw new Error(`login answered ${answer.status}: ${JSON.stringify(answer.body)}`);
   }
 
-  /** Logs in where cookies are on, and gives them by name. */
+  /** Logs in with cookies on, and returns the cookies by name. */
   async loginWithCookies(
     username = 'alice',
     cookies: Readonly<Record<string, string>> = {},

@@ -25,7 +25,7 @@ import { SessionService } from '../../lib/sessions/session.service.js';
 import type { TestDatabase } from './databases.js';
 import { loginBy } from './login-by.js';
 
-/** What a test may choose; everything else is as an application would have it. */
+/** The options of a test; everything else is as in an application. */
 export interface InstanceSettings {
   readonly clock?: AuthClock;
   readonly options?: Partial<AuthSettings>;
@@ -35,17 +35,17 @@ export interface InstanceSettings {
   readonly controllers?: Type[];
   readonly providers?: Provider[];
   readonly imports?: NonNullable<ModuleMetadata['imports']>;
-  /** What `main.ts` does between the making of the application and `init()`. */
+  /** What `main.ts` does between the creation of the application and `init()`. */
   readonly beforeInit?: (app: INestApplication) => void;
   readonly platform?: 'express' | 'fastify';
   /**
-   * Whether it jumps at its load on SQLite, as every real one does (H3). Most tests count positions
-   * from 1, and are about something else.
+   * Whether it jumps when it loads on SQLite, as every real one does (H3). Most tests count
+   * positions from 1, and are about something else.
    */
   readonly jumpsAtLoad?: boolean;
 }
 
-/** One Nest application with our module on a real database, and its rooms at hand. */
+/** One Nest application with our module on a real database, and its services. */
 export interface Instance {
   readonly app: INestApplication;
   readonly dataSource: DataSource;
@@ -61,7 +61,7 @@ export interface Instance {
   readonly index: RevocationIndex;
   readonly purge: RevocationPurge;
   readonly open: () => Promise<OpenLog>;
-  /** Logs a subject in and gives the access token. */
+  /** Logs in a subject and returns the access token. */
   readonly login: (subject?: string) => Promise<string>;
   /** `'active'`, or the code with which the token is refused. */
   readonly judge: (token: string) => Promise<'active' | AuthErrorCode>;
@@ -135,7 +135,7 @@ export async function startInstance(
   };
 }
 
-/** Loaded where it is asked for: few tests do, and it has a hundred modules. */
+/** Loaded on demand: few tests need it, and it has a hundred modules. */
 async function newFastify(): Promise<FastifyAdapter> {
   const { FastifyAdapter } = await import('@nestjs/platform-fastify');
   return new FastifyAdapter();

@@ -1,5 +1,5 @@
 /*
- * What specs look at beside the public API. Only this file knows where it is in lib; the unit tests
+ * What specs use besides the public API. Only this file knows where it is in lib; the unit tests
  * below test/unit, which follow the folders of lib, import it by path.
  */
 

@@ -140,7 +140,7 @@ export class LiveParts {
   }
 }
 
-/** Lets what has ended fire. */
+/** Runs the callbacks of what has ended. */
 export function fired(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

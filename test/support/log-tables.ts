@@ -5,7 +5,7 @@ import { eventually } from './eventually.js';
 import type { Instance } from './instance.js';
 import { COMMIT, type TcpProxy } from './tcp-proxy.js';
 
-/** One row of `auth_event`, as far as the rules speak of it. */
+/** One row of `auth_event`, with the columns that the rules name. */
 export interface EventRow {
   readonly position: number;
   readonly id: string;
@@ -19,7 +19,7 @@ export interface EventRow {
 
 type Cell = string | number | Buffer | null;
 
-/** The whole log, in order of position, read past everything that the library has for reading. */
+/** The whole log, in order of position, read without the library's own readers. */
 export async function readEvents(dataSource: DataSource): Promise<EventRow[]> {
   const rows = (await dataSource.query(
     `SELECT * FROM auth_event WHERE kind <> 'history' ORDER BY position`,
@@ -58,17 +58,17 @@ export async function countLockWaits(dataSource: DataSource): Promise<number> {
     dataSource.options.type === 'postgres'
       ? `SELECT COUNT(*) AS count FROM pg_stat_activity ` +
         `WHERE datname = current_database() AND wait_event_type = 'Lock'`
-      : // Not innodb_trx: it is a cache that frequent readers keep from being renewed.
+      : // Not innodb_trx: it is a cache that frequent readers prevent from being refreshed.
         `SELECT COUNT(*) AS count FROM information_schema.processlist ` +
         `WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info LIKE '%FOR UPDATE'`;
   const [row] = (await dataSource.query(sql)) as { count: Cell }[];
   return Number(row?.count);
 }
 
-/** How often a poll may run into its time limit, which is real time, on a busy machine. */
+/** How often a poll may reach its time limit, which is real time, on a busy machine. */
 const LATE_POLLS = 20;
 
-/** Has an instance look at the log now, as its timer would. */
+/** Makes an instance poll the log now, as its timer would. */
 export async function follow(instance: Instance): Promise<void> {
   const { feed } = instance;
   for (let late = 0; !(await feed.strictProof()); late++) {
@@ -89,7 +89,10 @@ export function claimsIn(token: string): Readonly<Record<string, unknown>> & {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 }
 
-/** Takes the lock on the head from outside, so that no event can be numbered; call it to let go. */
+/**
+ * Takes the lock on the head from outside, so that no event can be numbered; the result releases
+ * it.
+ */
 export async function holdHead(dataSource: DataSource): Promise<() => Promise<void>> {
   const runner = dataSource.createQueryRunner();
   await runner.connect();
@@ -126,7 +129,7 @@ export async function reconnect(proxy: TcpProxy, instance: Instance): Promise<vo
   await eventually(() => instance.feed.strictProof());
 }
 
-/** What a promoted standby or a restored backup looks like that lacks the last commits. */
+/** The state of a promoted standby or a restored backup that lacks the last commits. */
 export async function loseAllAfter(
   { dataSource }: Pick<Instance, 'dataSource'>,
   position: number,

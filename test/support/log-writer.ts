@@ -16,7 +16,7 @@ import {
 
 const keys = new EventKeys('https://issuer.test');
 
-/** The end of one session, without a place. */
+/** The event of one session, without a position. */
 export function sessionEnd(sid: string): EventDraft {
   return {
     id: newEventId(Date.now()),
@@ -35,7 +35,7 @@ export function sessionEnd(sid: string): EventDraft {
   };
 }
 
-/** A writer of the log with nothing around it: its own connections and the statements of W1. */
+/** A bare writer of the log: its own connections and the statements of W1. */
 export class LogWriter {
   readonly database: LogDatabase;
   readonly transactions: LogTransactions;
@@ -52,7 +52,8 @@ export class LogWriter {
       migrations: 'run',
     });
     const { id } = await openLogOn(database, new AuthClock());
-    // As one of a fleet that runs: the first of one finds no witness, and makes the log jump (H3).
+    // As one of several running instances: the first of one finds no witness, and makes the log
+    // jump (H3).
     const log = logOn(database, new AuthClock(), id);
     await jump(log); // as a load would, on SQLite
     return new LogWriter(log);
@@ -63,7 +64,7 @@ export class LogWriter {
     return this.database.transaction(() => this.transactions.append(drafts, lookUp));
   }
 
-  /** The same in one statement; `undefined` where it declined. */
+  /** The same in one statement; `undefined` if it did nothing. */
   appendAtOnce(drafts: readonly EventDraft[]): Promise<Appended | undefined> {
     return this.log.appendAtOnce?.run(this.database, drafts) ?? Promise.resolve(undefined);
   }

@@ -1,6 +1,6 @@
 import type { SessionService } from 'nestjs-logout';
 
-/** A function that logs a subject in and gives the access token. */
+/** A function that logs in a subject and returns the access token. */
 export function loginBy(
   sessions: Pick<SessionService, 'login'>,
 ): (subject?: string) => Promise<string> {

@@ -9,7 +9,7 @@ const durations = JSON.parse(
   readFileSync(new URL('../../../test/durations.json', import.meta.url), 'utf8'),
 ) as Readonly<Record<string, number>>;
 
-/** A file that is not listed is short, or new: it comes after the long ones (s). */
+/** A file that is not listed is short, or new: it runs after the long ones (s). */
 const UNKNOWN = 5;
 
 /** Starts the files that take longest first, so that no worker is left alone with one at the end. */
@@ -26,7 +26,7 @@ export default class LongestFirst {
     return this.sort(tests).filter((_, i) => i % shardCount === shardIndex - 1);
   }
 
-  /** Which files failed the last time is not kept. */
+  /** Which files failed last time is not kept. */
   allFailedTests<T>(tests: readonly T[]): readonly T[] {
     return tests;
   }

@@ -9,7 +9,7 @@ import { freePort } from './free-port.js';
 const READY = /ready for connections/;
 const HOST = '127.0.0.1';
 
-/** As Debian sets one up. */
+/** As Debian sets it up. */
 const SETTINGS = [
   `--bind-address=${HOST}`,
   '--max-connections=300',
@@ -20,12 +20,12 @@ const SETTINGS = [
 /** Only a power cut could lose what it has committed. */
 const WITHOUT_DISK = ['--innodb-flush-method=nosync', '--debug-no-sync', '--skip-sync-frm'];
 
-/** The MariaDB that the tests of one run share. Its files go with it, databases and all. */
+/** The MariaDB that the tests of one run share. Its files are deleted with it. */
 export class MariaDbServer {
   private constructor(
     private readonly child: ChildProcess,
     private readonly directory: string,
-    /** Where it answers. */
+    /** Its address. */
     readonly url: string,
   ) {
     process.once('exit', this.killAtExit);
@@ -35,9 +35,9 @@ export class MariaDbServer {
   static readonly isInstalled = [installer(), daemon()].every((path) => path !== undefined);
 
   /**
-   * Makes the files of a new server, starts it, and resolves when it takes connections.
+   * Creates the files of a new server, starts it, and resolves when it accepts connections.
    *
-   * @param isDurable - It waits for the disk, as it comes: for benches, of which that is a part.
+   * @param isDurable - It waits for the disk, as by default: for benchmarks that measure it.
    */
   static async start({ isDurable = false } = {}): Promise<MariaDbServer> {
     const directory = mkdtempSync(join(tmpdir(), 'nestjs-logout-mariadb-'));
@@ -75,7 +75,7 @@ export class MariaDbServer {
     return server;
   }
 
-  /** Ends it and deletes its files. */
+  /** Stops it and deletes its files. */
   async stop(): Promise<void> {
     process.off('exit', this.killAtExit);
     const { child } = this;

@@ -6,11 +6,11 @@ import { openLogDatabase } from '../../lib/database/open-log-database.js';
 import { newName, optionsOfServer, withServer } from './database-server.js';
 
 /*
- * Databases with our tables, made once for each run by the migrations as they are, for tests that are
- * about something else. Each copy gets a log id of its own: two logs never have the same.
+ * Databases with our tables, created once for each run by the real migrations, for tests that are
+ * about something else. Each copy gets its own log id: two logs never have the same.
  */
 
-/** Makes one on each kind of database that there is. */
+/** Creates one on each available kind of database. */
 export async function makeTemplates(): Promise<void> {
   const file = join(process.env['TEST_FILES'] ?? '', `${newName()}.sqlite`);
   await migrate({ type: 'better-sqlite3', database: file });
@@ -29,7 +29,7 @@ export async function makeTemplates(): Promise<void> {
   await makeEmptyPostgres();
 }
 
-/** One without tables that a first connection has looked through: see {@link copyPostgres}. */
+/** One without tables, to which a first connection was made: see {@link copyPostgres}. */
 async function makeEmptyPostgres(): Promise<void> {
   const server = process.env['TEST_POSTGRES_URL'];
   if (server === undefined) return;
@@ -39,18 +39,18 @@ async function makeEmptyPostgres(): Promise<void> {
   process.env['TEST_POSTGRES_EMPTY'] = name;
 }
 
-/** Makes a file with our tables. */
+/** Creates a file with our tables. */
 export async function copySqlite(file: string): Promise<void> {
   copyFileSync(process.env['TEST_SQLITE_TEMPLATE'] ?? '', file);
   await withServer({ type: 'better-sqlite3', database: file }, [newLog('auth_log')]);
 }
 
-/** Makes a PostgreSQL database without tables. */
+/** Creates a PostgreSQL database without tables. */
 export async function copyEmptyPostgres(admin: DataSourceOptions, name: string): Promise<void> {
   await copyFiles(admin, name, process.env['TEST_POSTGRES_EMPTY'] ?? 'template1');
 }
 
-/** Makes a PostgreSQL database with our tables. */
+/** Creates a PostgreSQL database with our tables. */
 export async function copyPostgres(admin: DataSourceOptions, name: string): Promise<void> {
   await copyFiles(admin, name, process.env['TEST_POSTGRES_TEMPLATE'] ?? '');
   await withServer(optionsOfServer(`${process.env['TEST_POSTGRES_URL']}/${name}`), [
@@ -58,14 +58,16 @@ export async function copyPostgres(admin: DataSourceOptions, name: string): Prom
   ]);
 }
 
-/** Its files hold what the first connection would else work out of the catalog: half the work. */
+/**
+ * Its files hold what the first connection would otherwise compute from the catalog: half the work.
+ */
 async function copyFiles(admin: DataSourceOptions, name: string, template: string): Promise<void> {
   await withServer(admin, [`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`]);
 }
 
 let tablesOfMariaDb: Promise<readonly { name: string }[]> | undefined;
 
-/** Makes a MariaDB database with our tables. */
+/** Creates a MariaDB database with our tables. */
 export async function copyMariaDb(admin: DataSourceOptions, name: string): Promise<void> {
   const template = process.env['TEST_MARIADB_TEMPLATE'] ?? '';
   tablesOfMariaDb ??= withServer<{ name: string }>(admin, [

@@ -7,8 +7,8 @@ export const SHARED_SECRET = 'a secret of the tests: 32 bytes or more';
 const QUICKSTART = 'nestjs-logout-quickstart';
 
 /**
- * An access token of the quick-start, signed by the test itself: cheaper than a login, and free to
- * claim what no login would.
+ * An access token of the quick-start, signed by the test itself: faster than a login, and free to
+ * have claims that no login would have.
  */
 export function mintToken(
   claims: Readonly<Record<string, unknown>> = {},

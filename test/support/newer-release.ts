@@ -14,18 +14,18 @@ import { SUPPORTED_FORMAT } from './internals.js';
 /** Compiled, this file is in build/test/support. */
 const REPOSITORY = resolve(import.meta.dirname, '../../..');
 
-/** The release after this one: it understands one format more, and one kind. */
+/** The release after this one: it understands one more format, and one more kind. */
 export interface NewerRelease {
   /** The entry of its quick-start. */
   readonly main: string;
-  /** The format that it brings. */
+  /** The format that it adds. */
   readonly format: number;
-  /** A kind of event that only it knows. */
+  /** A kind of event that only this release knows. */
   readonly kind: string;
   readonly remove: () => void;
 }
 
-/** Makes it from the build of this one: a package of its own, with its own quick-start. */
+/** Builds it from the build of this one: its own package, with its own quick-start. */
 export function makeNewerRelease(): NewerRelease {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'nestjs-logout-newer-')));
   for (const path of ['package.json', 'dist', 'build/sample', 'sample']) {

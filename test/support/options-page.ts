@@ -154,7 +154,7 @@ export function optionsOf(file: string, name: string): DocumentedOption[] {
   );
   if (found === undefined) throw new Error(`${file} has no interface ${name}.`);
   const properties = found.members.filter((each) => ts.isPropertySignature(each));
-  // `keys?: undefined` only says that it cannot be given beside another one.
+  // `keys?: undefined` only means that it cannot be combined with another one.
   return properties.filter(({ type }) => type?.getText() !== 'undefined').map(documented);
 }
 
@@ -220,7 +220,7 @@ function together(all: readonly DocumentedOption[]): DocumentedOption[] {
   });
 }
 
-/** A value is code, unless words follow it. */
+/** A value is code, unless text follows it. */
 function defaultOf({ defaultsTo: text = '', isRequired }: DocumentedOption): string {
   if (isRequired) return text === '' ? '**required**' : text;
   const value = /^('[^']*'|\d+|true|false|\[\]|\{[^}]*\}|\(\) => false)(.*)$/s.exec(text);

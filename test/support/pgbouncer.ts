@@ -13,7 +13,7 @@ const PROGRAM = '/usr/sbin/pgbouncer';
 /** Whether Debian's package is installed. */
 export const hasPgBouncer = existsSync(PROGRAM);
 
-/** PgBouncer in transaction mode before one database. */
+/** PgBouncer in transaction mode in front of one database. */
 export class PgBouncer {
   private constructor(
     private readonly child: ChildProcess,

@@ -7,8 +7,8 @@ const HOST = '127.0.0.1';
 const NAME = 'logout';
 
 /**
- * Two PostgreSQL servers, of which one follows the other asynchronously, behind one address that moves
- * with the role of the primary, as a virtual address or a name does.
+ * Two PostgreSQL servers, one of which follows the other asynchronously, behind one address that
+ * moves with the role of the primary, as a virtual address or a name does.
  */
 export class PostgresPair {
   private constructor(
@@ -33,18 +33,18 @@ export class PostgresPair {
     return pair;
   }
 
-  /** What instances connect to; it stays the same through every fail-over. */
+  /** What instances connect to; it stays the same after every fail-over. */
   get database(): TestDatabase {
     const url = `postgres://postgres@${HOST}:${this.address.port}/${NAME}`;
     return { url, options: { type: 'postgres', url }, drop: () => this.remove() };
   }
 
-  /** The network before the primary. */
+  /** The network in front of the primary. */
   get network(): TcpProxy {
     return this.address;
   }
 
-  /** Runs one statement on the database of one server, past the address. */
+  /** Runs one statement on the database of one server, without the address. */
   query<T>(sql: string, server: PostgresServer = this.one): Promise<T[]> {
     return server.query<T>(sql, NAME);
   }
@@ -81,14 +81,14 @@ export class PostgresPair {
     this.address.redirect(HOST, to.port);
   }
 
-  /** The whole of it: the primary dies, the standby takes its place and its address. */
+  /** A fail-over: the primary is killed, and the standby takes over its role and its address. */
   async failOver(): Promise<void> {
     await this.killPrimary();
     await this.promote();
     this.moveAddress();
   }
 
-  /** Ends both and deletes their files. */
+  /** Stops both and deletes their files. */
   async remove(): Promise<void> {
     await Promise.all([this.address.close(), this.replication.close()]);
     await Promise.all([this.one.remove(), this.other.remove()]);

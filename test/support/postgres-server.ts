@@ -35,13 +35,16 @@ interface Owner {
 const programs = findPrograms();
 const owner = findOwner();
 
-/** Whether this machine can start a PostgreSQL of one's own. */
+/** Whether this machine can start its own PostgreSQL. */
 export const hasPostgresPrograms = programs !== undefined && owner !== undefined;
 
 /** Settings of `postgresql.conf` by their names. */
 export type ServerSettings = Readonly<Record<string, string>>;
 
-/** A PostgreSQL that one test owns: it may kill it, and start it again on the same files and port. */
+/**
+ * A PostgreSQL that one test owns: the test may kill it, and start it again on the same files and
+ * port.
+ */
 export class PostgresServer {
   private child: ChildProcess | undefined;
   private said = '';
@@ -54,9 +57,9 @@ export class PostgresServer {
   ) {}
 
   /**
-   * Makes the files of a new server that was never started.
+   * Creates the files of a new server that was never started.
    *
-   * @param settings - What is not to be as a test usually has it: fsync, the number of connections.
+   * @param settings - Deviations from the defaults of tests: fsync, the number of connections.
    */
   static async create(settings?: ServerSettings): Promise<PostgresServer> {
     if (!hasPostgresPrograms) {
@@ -93,14 +96,14 @@ export class PostgresServer {
     return new PostgresServer(directory, await freePort());
   }
 
-  /** Hands over what it writes into its log from now on, in pieces as they come. */
+  /** Passes on what it writes to its log from now on, in pieces. */
   onLog(listener: (text: string) => void): void {
     this.onSaid = listener;
   }
 
-  /** Starts it, or starts it again, and resolves when it takes connections. */
+  /** Starts it, or starts it again, and resolves when it accepts connections. */
   async start(): Promise<void> {
-    // After a kill its memory is in use until the last of its processes has gone.
+    // After a kill its memory is in use until the last of its processes is gone.
     while (!(await this.tryToStart())) await setTimeout(50);
   }
 
@@ -119,7 +122,7 @@ export class PostgresServer {
     await gone;
   }
 
-  /** Ends it and deletes its files. */
+  /** Stops it and deletes its files. */
   async remove(): Promise<void> {
     await this.kill();
     process.off('exit', this.killAtExit);
@@ -131,7 +134,7 @@ export class PostgresServer {
     return `postgres://postgres@${HOST}:${this.port}/${database}`;
   }
 
-  /** Runs one statement on a connection of its own. */
+  /** Runs one statement on its own connection. */
   async query<T>(sql: string, database?: string): Promise<T[]> {
     const source = new DataSource({ type: 'postgres', url: this.url(database) });
     await source.initialize();

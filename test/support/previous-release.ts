@@ -35,7 +35,7 @@ export function hasPreviousRelease(): boolean {
   return look.status === 0;
 }
 
-/** Builds it in a folder of its own, with the dependencies of this release. */
+/** Builds it in its own folder, with the dependencies of this release. */
 export function makePreviousRelease(): PreviousRelease {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'nestjs-logout-previous-')));
   execFileSync('tar', ['-x', '-C', folder], { input: archive() });
@@ -56,7 +56,7 @@ function archive(): Buffer {
   });
 }
 
-/** Each file by itself: the release has been type-checked when it was made. */
+/** Each file by itself, because the release was type-checked when it was published. */
 function compile(from: string, to: string): void {
   const { config } = ts.readConfigFile(join(dirname(from), 'tsconfig.json'), ts.sys.readFile);
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, dirname(from));

@@ -10,11 +10,11 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** What an outsider can say to a quick-start, over HTTP. */
+/** What an external client can send to a quick-start, over HTTP. */
 export class QuickstartClient {
   constructor(readonly url: string) {}
 
-  /** Logs in and gives the access token. */
+  /** Logs in and returns the access token. */
   async login(username = 'alice'): Promise<string> {
     const answer = await this.post('/auth/login', {
       body: { username, password: DEMO_PASSWORD },

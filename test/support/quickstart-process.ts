@@ -8,13 +8,13 @@ const READY = /nestjs-logout quick-start: (http:\S+)/;
 
 type Environment = Readonly<Record<string, string>>;
 
-/** How a process that could not start ended. */
+/** How a process that could not start exited. */
 export interface FailedStart {
   readonly code: number | null;
   readonly output: string;
 }
 
-/** The quick-start as an outsider runs it: a process of its own, reached over HTTP alone. */
+/** The quick-start as an external client sees it: its own process, reached over HTTP alone. */
 export class QuickstartProcess extends QuickstartClient {
   private static readonly running = new Set<QuickstartProcess>();
 
@@ -40,7 +40,7 @@ export class QuickstartProcess extends QuickstartClient {
     throw new Error(`The quick-start ended with code ${outcome.code}:\n${outcome.output}`);
   }
 
-  /** Starts it with settings that it must refuse, and gives what it said. */
+  /** Starts it with settings that it must refuse, and returns its output. */
   static async fail(env: Environment, cwd?: string): Promise<FailedStart> {
     const { child, started } = run(env, cwd);
     const outcome = await started;
@@ -49,17 +49,17 @@ export class QuickstartProcess extends QuickstartClient {
     throw new Error('The quick-start was expected to refuse these settings, and started.');
   }
 
-  /** Ends every process that a test has left running. */
+  /** Stops every process that a test has left running. */
   static async stopAll(): Promise<void> {
     await Promise.all([...QuickstartProcess.running].map((each) => each.kill()));
   }
 
-  /** Ends it as a deployment does, and resolves when it is gone. */
+  /** Stops it as a deployment does, and resolves when it is gone. */
   stop(): Promise<void> {
     return this.end('SIGTERM');
   }
 
-  /** Ends it as a power cut does. */
+  /** Kills it as a power cut does. */
   kill(): Promise<void> {
     return this.end('SIGKILL');
   }
@@ -74,12 +74,12 @@ export class QuickstartProcess extends QuickstartClient {
     this.child.kill('SIGSTOP');
   }
 
-  /** Lets it go on as if no time had passed. */
+  /** Continues it as if no time had passed. */
   resume(): void {
     this.child.kill('SIGCONT');
   }
 
-  /** How it ended, if it did by itself, and the last that it said. */
+  /** How it exited, if it did so by itself, and the end of its output. */
   get ending(): string | undefined {
     const { exitCode, signalCode } = this.child;
     if (!QuickstartProcess.running.has(this) || (exitCode ?? signalCode) === null) return undefined;
@@ -89,7 +89,7 @@ export class QuickstartProcess extends QuickstartClient {
     return `ended with ${exitCode ?? signalCode}: ${errors.slice(-8).join(' | ').slice(-600)}`;
   }
 
-  /** Sends it a signal that ends nothing; what it means, a preload has settled. */
+  /** Sends it a signal that does not end it; a preload has defined its meaning. */
   signal(signal: 'SIGWINCH'): void {
     this.child.kill(signal);
   }
@@ -108,7 +108,7 @@ function run(
   cwd?: string,
   main = MAIN,
 ): { child: ChildProcess; started: Promise<string | FailedStart>; said: () => string } {
-  // Most of such a process is its start, and that collects garbage less often so.
+  // Such a process mostly starts up, and this setting makes it collect garbage less often.
   const child = spawn(process.execPath, ['--max-semi-space-size=32', main], {
     env: { PATH: process.env['PATH'] ?? '', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

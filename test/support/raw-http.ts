@@ -11,7 +11,7 @@ export interface RawAnswer {
 /** Of the connection and of the moment, and not of the answer. */
 const PASSING = new Set(['date', 'connection', 'keep-alive', 'etag', 'transfer-encoding']);
 
-/** What a request is made of; `raw` pieces go out exactly as they are. */
+/** The parts of a request; `raw` pieces are sent exactly as they are. */
 export interface RawRequest {
   readonly method?: string;
   readonly path?: string;
@@ -21,8 +21,8 @@ export interface RawRequest {
 }
 
 /**
- * Sends bytes that `fetch` would refuse to send, on a connection of its own, and reads what comes
- * until the answer is complete or the server hangs up.
+ * Sends bytes that `fetch` would refuse to send, on its own connection, and reads
+ * until the answer is complete or the server closes the connection.
  */
 export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
@@ -39,7 +39,7 @@ export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer> {
     });
     socket.on('end', finish);
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      // The server hung up while we were still sending.
+      // The server closed the connection while we were still sending.
       if (error.code === 'ECONNRESET' || error.code === 'EPIPE') finish();
       else reject(error);
     });

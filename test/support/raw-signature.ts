@@ -4,7 +4,7 @@ import type { AuthKey } from './internals.js';
 /**
  * Signs texts that no signing library would sign, for the boot self-test and nothing else.
  *
- * @returns a token whose signature is right and whose content need not be.
+ * @returns a token whose signature is valid and whose content need not be.
  */
 export function signRaw(
   key: AuthKey & { readonly sign: NonNullable<AuthKey['sign']> },

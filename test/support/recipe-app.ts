@@ -16,7 +16,7 @@ import { Test } from '@nestjs/testing';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { fetchOnce } from './fetch-once.js';
 
-/** The passport recipe of the Nest documentation, which knows nothing of us. */
+/** The passport recipe of the Nest documentation, which does not use the library. */
 export interface RecipeApp {
   readonly url: string;
   /** Its JwtService: signs what the recipe signs. */
@@ -93,7 +93,7 @@ export async function startRecipe(secret: string): Promise<RecipeApp> {
   };
 }
 
-/** `POST /auth/login` of the recipe, and of an application that has moved in. */
+/** `POST /auth/login` of the recipe, and of an application that has migrated. */
 export async function loginAt(url: string, username: string): Promise<string> {
   const response = await fetchOnce(`${url}/auth/login`, {
     method: 'POST',

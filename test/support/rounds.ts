@@ -1,5 +1,5 @@
 /**
- * How often a test does something, where more of it finds more.
+ * How often a test repeats something, where more repetitions find more.
  *
  * @param short - In `npm test`.
  * @param long - In `npm run test:long`, and in `npm run test:mutations`.

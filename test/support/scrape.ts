@@ -13,12 +13,12 @@ export class Scrape {
     }
   }
 
-  /** The value of one series, as `name{label="value"}` without the prefix of all. */
+  /** The value of one series, as `name{label="value"}` without the common prefix. */
   value(series: string): number | undefined {
     return this.samples.get(`nestjs_logout_${series}`);
   }
 
-  /** All series by their whole names. */
+  /** All series by their full names. */
   get series(): readonly string[] {
     return [...this.samples.keys()];
   }

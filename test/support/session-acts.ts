@@ -27,7 +27,7 @@ export const ACTS: Readonly<
   revokeEveryone: (on) => on.logout.revokeEveryone(),
 };
 
-/** What of these tokens still works anywhere, after every instance has caught up. */
+/** Which of these tokens still work on any instance, after every instance has caught up. */
 export async function alive(
   instances: readonly Instance[],
   logins: readonly (LoginResult | null | undefined)[],

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { freePort } from './free-port.js';
 
 /**
- * Nothing waits for a disk, and nothing is tidied: the server is thrown away with its databases.
+ * Nothing waits for a disk: the server is deleted with its databases.
  * `synchronous_commit` stays on, because what the library does depends on it.
  */
 const THROWN_AWAY = {
@@ -20,14 +20,14 @@ const THROWN_AWAY = {
 export interface SharedPostgres {
   /** Its address, without a database. */
   readonly url: string;
-  /** Ends it and deletes its files. */
+  /** Stops it and deletes its files. */
   readonly stop: () => Promise<void>;
 }
 
 /**
  * Starts the PostgreSQL of the npm package, on a free port.
  *
- * @param isDurable - As it comes, with fsync: for benches, of which that is a part.
+ * @param isDurable - With fsync, as by default: for benchmarks that measure it.
  */
 export async function startSharedPostgres({
   isDurable,

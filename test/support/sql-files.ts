@@ -12,7 +12,7 @@ import { sqliteDialect } from '../../lib/database/sqlite.dialect.js';
 
 const LOG_ID = 'the id of the log';
 
-/** Made by the database when the script runs: two logs must never have the same. */
+/** Created by the database when the script runs: two logs must never have the same. */
 const NEW_LOG_ID: Readonly<Record<Dialect['name'], string>> = {
   postgres: 'gen_random_uuid()::text',
   mysql: 'UUID()',
@@ -46,12 +46,12 @@ export function sqlFiles(): ReadonlyMap<string, string> {
   return files;
 }
 
-/** The names of our tables without quotes and schema: a script runs wherever its caller is. */
+/** The names of our tables without quotes and schema: a script runs in the schema of its caller. */
 function plain(script: string): string {
   return script.replaceAll(/(?:(?:""|``)\.)?["`](auth_\w+)["`]/g, '$1');
 }
 
-/** The statements of a script, for drivers that take one at a time. */
+/** The statements of a script, for drivers that accept one at a time. */
 export function statementsIn(script: string): string[] {
   return script
     .replaceAll(/^--.*$/gm, '')
@@ -103,7 +103,7 @@ function down(dialect: Dialect): string {
   );
 }
 
-/** One column a line, so that a change of a table can be read in a diff. */
+/** One column a line, so that a change of a table is readable in a diff. */
 function script(statements: readonly string[]): string {
   return statements
     .map((statement) =>

@@ -2,7 +2,7 @@ const ATTEMPTS = 3;
 /** In seconds. If the wait is longer, the page says so instead of waiting. */
 const LONGEST_WAIT = 5;
 
-/** An answer that is no good one. */
+/** An answer that is not a success. */
 export class Refused extends Error {
   /** @param {{ status: number, code?: string, reason?: string }} answer */
   constructor(answer) {
@@ -17,7 +17,7 @@ export class Refused extends Error {
  * @property {string} refresh
  * @property {string} id - Of the session.
  * @property {number} renewAt - By this machine's clock (epoch ms).
- * @property {number} turn - How often they have been renewed: times are no order.
+ * @property {number} turn - How often they have been refreshed: times give no order.
  */
 
 /** The tokens of a login. */
@@ -60,7 +60,7 @@ function tokensOf({ body, date }, turn) {
  * Sends again what the server could not do at the moment, when it says after how long: such an answer
  * has changed nothing, so the same token can be sent again.
  *
- * @throws Refused for every answer that is no good one, and where there is none.
+ * @throws Refused for every answer that is not a success, and for no answer.
  */
 export async function call(method, path, { token, body } = {}) {
   for (let attempt = 1; ; attempt++) {

@@ -12,7 +12,7 @@ const session = new Session({
   onEnd: (answer) => {
     showLogin();
     say(sentenceFor(answer), answer.byHand ? 'status' : 'problem');
-    // Where the browser forbids storages there is nothing in them.
+    // If the browser forbids storage, there is nothing to remove.
     emptyStorages().catch(() => {});
   },
 });
@@ -63,7 +63,7 @@ async function showAccount() {
 /** The newest sessions, or those that follow. */
 async function showSessions(path = '/auth/sessions', show = 'replaceChildren') {
   const { body: sessions, next } = await session.send('GET', path);
-  // It may have ended while the list was on its way.
+  // It may have ended while the list was loading.
   if (!session.isOpen) return;
   byId('sessions')?.[show](...sessions.map(itemOf));
   byId('more-sessions').hidden = next === undefined;
@@ -97,7 +97,7 @@ function onClick(id, act) {
   button.addEventListener('click', () => void attempt(act, button));
 }
 
-/** Does it once, however often the button is pressed, and says what went wrong. */
+/** Runs it once, however often the button is pressed, and shows what went wrong. */
 async function attempt(act, button) {
   if (button?.disabled) return;
   if (button) button.disabled = true;

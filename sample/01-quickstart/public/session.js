@@ -4,15 +4,15 @@ const LOCK = 'nestjs-logout:renewal';
 const CHANNEL = 'nestjs-logout:session';
 /** Tabs that have newer tokens say so within this time (ms). */
 const ANSWERS_WITHIN = 100;
-/** After a renewal that could not be tried, for want of a network or of a server (ms). */
+/** After a refresh that failed for lack of a network or a server (ms). */
 const TRY_AGAIN = 5_000;
 
 const LOGGED_OUT = { status: 401, reason: 'logout', byHand: true };
 
 /**
- * The one login that the tabs of this browser share: a new login in one tab changes all tabs that are
- * logged in. Its tokens are in memory only. Other tabs get them over a BroadcastChannel, which only
- * pages of this origin receive, and which stores nothing.
+ * The one login that the tabs of this browser share: a new login in one tab changes all tabs that
+ * are logged in. Its tokens are in memory only. Other tabs get them over a BroadcastChannel, which
+ * only pages of this origin receive, and which stores nothing.
  */
 export class Session {
   /** @type {import('./api.js').Tokens | null} */
@@ -53,7 +53,7 @@ export class Session {
 
   /**
    * Sends with the access token. One that is refused may have expired while the machine slept, or lost
-   * its key or its permissions: if the login as a whole has ended, the renewal is refused as well.
+   * its key or its permissions. If the login as a whole has ended, the refresh is refused as well.
    */
   async send(method, path) {
     const used = this.#tokens;
@@ -61,7 +61,7 @@ export class Session {
       return await call(method, path, { token: used?.access });
     } catch (error) {
       if (used === null || !isUnauthorized(error)) throw error;
-      // Else another tab has renewed it, or has logged in again, while the answer was on its way.
+      // Or another tab has refreshed it, or has logged in again, while the answer was in flight.
       if (this.#tokens === used) await this.renew();
     }
     return call(method, path, { token: this.#tokens?.access });
@@ -89,7 +89,7 @@ export class Session {
       if (this.#tokens !== used) return;
       try {
         const next = await refresh(used);
-        // A logout wins over a renewal that was under way.
+        // A logout wins over a refresh that is in flight.
         if (this.#tokens !== used) return;
         this.#begin(next);
         this.#tell({ tokens: next });
@@ -124,7 +124,7 @@ export class Session {
 
   #renewIn(delay) {
     clearTimeout(this.#timer);
-    // What fails has set the next time, or ended the session, and said so.
+    // A refresh that fails has set the next time, or ended the session, and reported it.
     this.#timer = setTimeout(() => this.renew().catch(() => {}), Math.max(delay, 1_000));
   }
 
@@ -162,7 +162,7 @@ function isUnauthorized(error) {
   return error instanceof Refused && error.answer.status === 401;
 }
 
-/** Between all tabs; where the browser has no locks (http on another host), the grace has to do. */
+/** Between all tabs. If the browser has no locks (http on another host), the grace is enough. */
 function alone(work) {
   return navigator.locks === undefined ? work() : navigator.locks.request(LOCK, work);
 }

@@ -102,7 +102,7 @@ export class Chart {
           [x, this.height],
         ];
         this.line(ends, colour, { width: 1.5, dash });
-        // No words upon other words; the line alone says enough.
+        // No words on top of other words; the line alone is enough.
         if ((kind !== 'bound' && on !== name) || x < free) continue;
         this.text(text, x + 5, 12, { colour: 'ink' });
         free = x + 12 + context.measureText(text).width;

@@ -6,7 +6,7 @@ const LEAST = 1;
 const MOST = 20_000;
 const BOTTOM = 24;
 
-/** For how long after each logout the other instances went on accepting. */
+/** For how long after each logout the other instances still accepted. */
 export class Delays extends Chart {
   draw(history) {
     this.begin(history.now);

@@ -28,7 +28,7 @@ export class History {
     this.#forget(tick.now - SHOWN - 1_000);
   }
 
-  /** What time it is for the sample. */
+  /** The current time of the sample. */
   get now() {
     return performance.now() + this.#offset;
   }

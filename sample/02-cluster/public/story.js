@@ -1,4 +1,4 @@
-/** Which step of the story comes next, by what is to be seen. */
+/** Which step of the story comes next, by the state of the instances. */
 export function stepOf({ watched, instances }) {
   const b = instances.find(({ name }) => name === 'B');
   if (watched === null) return 0;

@@ -5,7 +5,7 @@ const UP = 26;
 const DOWN = 22;
 const AREA_TOP = 78;
 
-/** One lane's half minute: above what it decided, below how old its knowledge was. */
+/** One lane's half minute: its decisions above, the age of its last proof below. */
 export class Strip extends Chart {
   #name;
 
@@ -50,7 +50,7 @@ export class Strip extends Chart {
   #hatch(x1, x2, gap) {
     const { context, height } = this;
     context.beginPath();
-    // From its own beginning, not from the screen's: it moves along with the time.
+    // From the start of the data, not of the screen: it moves along with the time.
     for (let x = x1 - height; x < x2; x += gap) {
       context.moveTo(x, height);
       context.lineTo(x + height, 0);
@@ -119,7 +119,7 @@ export class Strip extends Chart {
   }
 }
 
-/** From when to when it was what it usually is not. */
+/** From when to when it was in an unusual state. */
 function stretches(samples) {
   const found = [];
   const kinds = {

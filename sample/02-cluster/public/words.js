@@ -8,7 +8,7 @@ export function inWords(milliseconds) {
 /** An answer takes no longer, even of a busy machine (ms). */
 const PATIENCE = 700;
 
-/** Its last answer, or `waiting` where the next one is long in coming. */
+/** Its last answer, or `waiting` if the next one takes long. */
 export function answerOf({ watched, now }, name) {
   const { last, waitingSince } = watched?.on[name] ?? { last: null, waitingSince: null };
   return waitingSince !== null && now - waitingSince > PATIENCE ? 'waiting' : last;

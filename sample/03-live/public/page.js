@@ -27,7 +27,7 @@ function open() {
   subscription(globalThis.graphqlWs.createClient, token, showIn('subscription'));
 }
 
-/** Shows a connection in its card, and gives what it calls. */
+/** Shows a connection in its card, and returns its callbacks. */
 function showIn(id) {
   const card = byId(id);
   card.querySelector('.state')?.remove();
@@ -57,7 +57,7 @@ function onClick(id, path) {
   });
 }
 
-/** Who is logged in; no one: the form. */
+/** Who is logged in; without a login: the form. */
 function show(name) {
   byId('name').textContent = name ?? '';
   byId('account').hidden = name === undefined;

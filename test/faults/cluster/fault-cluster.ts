@@ -8,7 +8,7 @@ import { TcpProxy } from '../../support/tcp-proxy.js';
 
 const PRELOAD = new URL('./instance.preload.js', import.meta.url).href;
 
-/** One instance: its way to the database, and whichever process it is at the moment. */
+/** One instance: its way to the database, and its current process. */
 export interface Member {
   readonly name: string;
   readonly proxy: TcpProxy;
@@ -17,7 +17,7 @@ export interface Member {
   incarnation: number;
 }
 
-/** What a run may choose. */
+/** The options of a run. */
 export interface ClusterSettings {
   /** Seconds. */
   readonly maxStaleness: number;
@@ -26,7 +26,7 @@ export interface ClusterSettings {
   readonly clocks: (instance: number) => readonly number[];
 }
 
-/** Three instances of the quick-start on one PostgreSQL, each behind a network of its own. */
+/** Three instances of the quick-start on one PostgreSQL, each behind its own network. */
 export class FaultCluster {
   readonly members: Member[] = [];
 

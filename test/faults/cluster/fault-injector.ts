@@ -6,7 +6,7 @@ import { COMMIT, type Fate, POLL } from '../../support/tcp-proxy.js';
 import type { FaultCluster, Member } from './fault-cluster.js';
 import type { Fault } from './fault-plan.js';
 
-/** Lets a round's faults happen, each at its time, and takes each back at its end. */
+/** Applies a round's faults, each at its time, and takes each back at its end. */
 export class FaultInjector {
   /** What has happened so far, by kind. */
   readonly counts = new Map<string, number>();
@@ -78,7 +78,7 @@ export class FaultInjector {
     }
   }
 
-  /** `size` of ten of the matching pieces meet their fate. */
+  /** `size` of ten of the matching pieces are hit. */
   private async hit(
     { proxy, name }: Member,
     pattern: RegExp,

@@ -1,7 +1,7 @@
 import { INSTANCES } from '../load/scenario.js';
 import { Random } from '../random.js';
 
-/** What can befall an instance, or its way to the database. */
+/** What can happen to an instance, or to its way to the database. */
 export const INSTANCE_FAULTS = [
   'delay',
   'cut',
@@ -18,7 +18,7 @@ export const INSTANCE_FAULTS = [
 
 export type FaultKind = (typeof INSTANCE_FAULTS)[number] | 'database';
 
-/** One fault; times in milliseconds from the beginning of its round. */
+/** One fault; times in milliseconds from the start of its round. */
 export interface Fault {
   readonly kind: FaultKind;
   readonly at: number;
@@ -49,8 +49,8 @@ const COLD_START = 12_500;
 /**
  * The faults of one round; they follow from seed and round alone.
  *
- * Each instance has a line of its own, so that a fault is over before the next one befalls the same
- * instance; those of several instances overlap as it comes. Every other round the server is killed.
+ * Each instance has its own line, so that a fault is over before the next one hits the same
+ * instance; faults of several instances may overlap. Every other round the server is killed.
  */
 export function planFaults(
   seed: number,

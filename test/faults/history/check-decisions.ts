@@ -2,7 +2,7 @@ import type { History, Isolation, Operation } from './operation.js';
 import type { SessionHistory } from './session-history.js';
 import { excerptOf, type Promised, type Violation } from './violation.js';
 
-/** What the whole history says of each process, found once. */
+/** What the whole history says about each process, computed once. */
 export class Surroundings {
   private readonly isolations = new Map<string, Isolation[]>();
   private readonly loading = new Map<number, Operation>();
@@ -21,7 +21,7 @@ export class Surroundings {
     }
   }
 
-  /** When the process was started that this operation was sent to. */
+  /** When the process was started that received this operation. */
   startOf({ incarnation }: Operation): number {
     return this.history.incarnations[incarnation]?.started ?? -Infinity;
   }
@@ -40,7 +40,7 @@ export class Surroundings {
   }
 }
 
-/** Refusals that say that the session is over; every other 401 of a token of ours is a lie. */
+/** Refusals that mean that the session is over; every other 401 of a token of ours is false. */
 const REVOKED = new Set(['session_ended', 'token_revoked']);
 
 /** Refusals that decide nothing about a token: 503, and what follows from it. */
@@ -61,7 +61,7 @@ export function* checkDecisions(
   const { login, must } = story;
   const refused = new Map<number, Operation>();
   for (const operation of story.operations) {
-    // A refresh asks the database, and may so know of an end before the index does.
+    // A refresh asks the database, and so may know of a revocation before the index does.
     if (!isRevoked(operation) || operation.kind === 'refresh') continue;
     const first = refused.get(operation.incarnation);
     if (first === undefined || operation.completed < first.completed) {
@@ -107,7 +107,7 @@ function isRevoked({ outcome, code }: Operation): boolean {
   return outcome === 'fail' && code !== undefined && REVOKED.has(code);
 }
 
-/** P8: a 401 needs an end of this login that was at least invoked before it was answered. */
+/** P8: a 401 needs a revocation of this login that was at least invoked before the answer. */
 function refusalAgainstNothing(
   { login, may, past }: SessionHistory,
   operation: Operation,

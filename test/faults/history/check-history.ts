@@ -14,7 +14,7 @@ export interface Promises {
 /**
  * Decides P1 to P6, P8 and P9 over a history, and whether an instance stayed stuck or broke.
  *
- * It believes nothing but the observer's clock: an operation took effect somewhere between its
+ * It trusts nothing but the observer's clock: an operation took effect somewhere between its
  * invocation and its answer, one whose outcome is unknown took effect at any time or never, and what
  * follows from none of these orders is a violation. P7 cannot be asked for over HTTP and is left out;
  * P10 is what `ok` means here; P11 is counted elsewhere.

@@ -22,7 +22,7 @@ export function* checkRefreshes(
     const { kind, presented, outcome, successor, invoked, completed } = operation;
     if (kind !== 'refresh' || presented === undefined) continue;
     if (operation.code === 'refresh_token_reused') {
-      // It was replaced when its first presentation was sent at the earliest, and had its grace then.
+      // It was replaced at the earliest when it was first presented, and its grace started then.
       const replaced = earliest.get(presented) ?? Infinity;
       if (completed < replaced + grace) {
         const others = operations.filter((each) => each.presented === presented);

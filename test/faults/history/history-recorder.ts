@@ -1,21 +1,21 @@
 import type { History, Incarnation, Isolation, Operation, Outcome } from './operation.js';
 
-/** What is known of an operation before it is sent. */
+/** What is known about an operation before it is sent. */
 export type Invocation = Pick<Operation, 'kind' | 'incarnation' | 'subject' | 'session'> &
   Partial<Pick<Operation, 'presented'>>;
 
-/** What its answer says. */
+/** The result of its answer. */
 export type Completion = { readonly outcome: Outcome } & Partial<
   Pick<Operation, 'code' | 'reason' | 'session' | 'successor' | 'isCommitted'>
 >;
 
-/** Writes a history down: an operation when it is invoked, and its outcome when that is known. */
+/** Records a history: an operation when it is invoked, and its outcome when that is known. */
 export class HistoryRecorder implements History {
   readonly incarnations: Incarnation[] = [];
   readonly isolations: Isolation[] = [];
   readonly operations: Operation[] = [];
 
-  /** @param now - The observer's clock (ms); the same for everything that is written. */
+  /** @param now - The observer's clock (ms); the same for everything that is recorded. */
   constructor(private readonly now: () => number = () => performance.now()) {}
 
   /** A process is about to be started; gives its number. */
@@ -23,7 +23,7 @@ export class HistoryRecorder implements History {
     return this.incarnations.push({ instance, started: this.now() }) - 1;
   }
 
-  /** From now on the database answers this instance nothing; call the result just before it does. */
+  /** The database does not answer this instance until just after the result is called. */
   isolate(instance: string): () => void {
     const isolation = { instance, from: this.now(), to: Infinity };
     this.isolations.push(isolation);
@@ -49,7 +49,7 @@ export class HistoryRecorder implements History {
     return operation;
   }
 
-  /** A history that goes on after this one, with only these operations of it. */
+  /** A history that continues this one, with only these operations of it. */
   next(kept: readonly Operation[]): HistoryRecorder {
     const next = new HistoryRecorder(this.now);
     next.incarnations.push(...this.incarnations);

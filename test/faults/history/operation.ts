@@ -25,13 +25,16 @@ export interface Isolation {
   to: number;
 }
 
-/** One call and what came of it; every time is of the observer's one monotonic clock (ms). */
+/** One call and its result; every time is of the observer's one monotonic clock (ms). */
 export interface Operation {
   readonly kind: OperationKind;
   /** Index into {@link History.incarnations}. */
   readonly incarnation: number;
   readonly subject: string;
-  /** What dies together: a login with all its tokens. A login's is known when it is answered. */
+  /**
+   * What is revoked together: a login with all its tokens. The id of a login is known when it is
+   * answered.
+   */
   session: string;
   readonly invoked: number;
   /** Infinity while it is not answered. */
@@ -43,7 +46,7 @@ export interface Operation {
   reason?: string | undefined;
   /** The refresh token that was presented. */
   readonly presented?: string | undefined;
-  /** The refresh token that was given in its place. */
+  /** The refresh token that was issued in its place. */
   successor?: string | undefined;
   /**
    * The observer saw that it was done, though its caller got no answer (a lost answer to COMMIT).

@@ -1,6 +1,6 @@
 import type { History, Operation } from './operation.js';
 
-/** An operation that ends sessions, and since when it surely counts. */
+/** An operation that ends sessions, and since when it surely takes effect. */
 export interface Ending {
   readonly operation: Operation;
   /** When it had surely been committed; Infinity if that is unknown. */
@@ -17,11 +17,11 @@ export interface SessionHistory {
   readonly login: Operation | undefined;
   /** In the order of their invocation. */
   readonly operations: readonly Operation[];
-  /** Those that must end it: they were invoked when its tokens were already given out. */
+  /** Those that must end it: they were invoked after its tokens had been issued. */
   readonly must: readonly Ending[];
-  /** Those that can have ended it: all but what was settled before its login began. */
+  /** Those that can have ended it: all except those that were settled before its login started. */
   readonly may: readonly Ending[];
-  /** The last that was settled before. */
+  /** The last one that was settled before. */
   readonly past: Ending | undefined;
 }
 
@@ -75,7 +75,7 @@ function endingOf(
   const { kind, outcome, session, completed, isCommitted, code, presented } = operation;
   const settled = outcome === 'ok' || isCommitted === true ? completed : Infinity;
   if (kind === 'refresh') {
-    // A token presented twice may be taken for stolen; what was answered so has ended its session.
+    // A token presented twice may be taken for stolen; such an answer has ended its session.
     const isReuse = code === 'refresh_token_reused';
     const isDoubtful = outcome === 'unknown' && (presentations.get(presented ?? '') ?? 0) > 1;
     if (!isReuse && !isDoubtful) return undefined;

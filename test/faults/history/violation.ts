@@ -1,6 +1,9 @@
 import type { History, Operation } from './operation.js';
 
-/** A promise of design.md, a rule of protocol.md, or what no promise names: an answer that is none. */
+/**
+ * A promise of design.md, a rule of protocol.md, or a failure outside them, such as an undefined
+ * answer.
+ */
 export type Promised =
   'P1' | 'P2' | 'P3' | 'P4' | 'P5' | 'P6' | 'P8' | 'P9' | 'W4' | 'not stuck' | 'answers';
 
@@ -12,7 +15,7 @@ export interface Violation {
   readonly excerpt: readonly Operation[];
 }
 
-/** The violation as lines for a person; times count from the first of its operations. */
+/** The violation as lines of text; times count from the first of its operations. */
 export function describeViolation(
   { promise, what, excerpt }: Violation,
   { incarnations }: History,

@@ -10,7 +10,7 @@ export interface HttpAnswer {
 /** A client gives up after this long (ms); what it asked for may have been done. */
 const PATIENCE = 5_000;
 
-/** Speaks to one process over connections that are kept. */
+/** Sends requests to one process over kept-alive connections. */
 export class Caller {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 256 });
   private readonly host: string;
@@ -22,7 +22,7 @@ export class Caller {
     this.port = port;
   }
 
-  /** @throws Error when the connection broke, or there was no answer in time. */
+  /** @throws Error when the connection broke, or no answer arrived in time. */
   send(method: string, path: string, token?: string, body?: object): Promise<HttpAnswer> {
     const text = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
@@ -62,8 +62,8 @@ export class Caller {
 }
 
 /**
- * What an answer says of the operation. A 4xx was not done. A 503 may have been done, unless it came
- * from the guard, before anything else.
+ * What an answer means for the operation. A 4xx was not done. A 503 may have been done, unless it
+ * came from the guard, before anything else.
  */
 export function completionOf({ status, body }: HttpAnswer, good: number): Completion {
   if (status === good) return { outcome: 'ok' };

@@ -17,7 +17,7 @@ export interface HeldSession {
   readonly login: Operation;
 }
 
-/** A login that was ended for sure, to be asked for long after. */
+/** A login that was ended for sure, to be checked long after. */
 export interface Grave extends HeldSession {
   readonly end: Operation;
 }
@@ -28,7 +28,7 @@ interface Pair {
   readonly session_id: string;
 }
 
-/** Does what a scenario says and writes down what came of it. */
+/** Runs a scenario and records the results. */
 export class FaultClient {
   constructor(
     private readonly cluster: FaultCluster,
@@ -36,7 +36,7 @@ export class FaultClient {
     private readonly random: Random,
   ) {}
 
-  /** Gives the login that it has ended, if it knows that it has. */
+  /** Returns the login that it has ended, if that is certain. */
   async play(scenario: Scenario): Promise<Grave | undefined> {
     const subject = scenario.account === 'minted' ? `m-${this.random.uuid()}` : scenario.account;
     const logins = await Promise.all(
@@ -82,7 +82,7 @@ export class FaultClient {
     else await this.refresh(held, on);
   }
 
-  /** Signed by the test: a login that was over when it began. */
+  /** Signed by the test: a login that was complete when it started. */
   private async mint(subject: string, on: number): Promise<HeldSession> {
     const session = this.random.uuid();
     const accessToken = mintToken({ sub: subject, sid: session, exp: endOfLife() });
@@ -93,7 +93,7 @@ export class FaultClient {
     return { session, subject, accessToken, refreshToken: undefined, login };
   }
 
-  /** As a load balancer would have it: where one instance does not answer well, the next is asked. */
+  /** As a load balancer does: if one instance does not answer well, the next one is asked. */
   private async loginSomewhere(subject: string, on: number): Promise<HeldSession | undefined> {
     for (let other = 0; other < INSTANCES; other++) {
       const held = await this.login(subject, (on + other) % INSTANCES);
@@ -166,7 +166,7 @@ export class FaultClient {
   }
 }
 
-/** Below the longest life that the instances allow. */
+/** Below the longest lifetime that the instances allow. */
 function endOfLife(): number {
   return Math.floor(Date.now() / 1000) + 3_500;
 }

@@ -18,14 +18,16 @@ export interface EndCall {
   readonly on: number;
 }
 
-/** What one client does from the login to the last look at what it ended. */
+/** What one client does from the login to the last check of what it ended. */
 export interface Scenario {
-  /** `minted`: an account of its own, with tokens that the test signs. Else one of the demo accounts. */
+  /**
+   * `minted`: its own account, with tokens that the test signs. Otherwise one of the demo accounts.
+   */
   readonly account: 'minted' | 'alice' | 'bob' | 'admin';
   /** The instance of each login. */
   readonly logins: readonly number[];
   readonly before: readonly TimedCall[];
-  /** Of the same refresh token on all of these at once. */
+  /** The same refresh token on all of these at once. */
   readonly refreshes: readonly { readonly session: number; readonly on: readonly number[] }[];
   readonly end: EndCall;
   /** Where the revocation is tried again if its outcome is unknown. */
@@ -33,7 +35,10 @@ export interface Scenario {
   readonly after: readonly TimedCall[];
 }
 
-/** What is asked on each instance after an end, in shares of the bound: at once, until it, and later. */
+/**
+ * When each instance is asked after a revocation, in shares of the bound: at once, until it, and
+ * later.
+ */
 const LOOKS = [0, 0, 0.02, 0.1, 0.3, 0.6, 0.9, 0.98, 1, 1, 1.01, 1.03, 1.1, 1.3, 1.6];
 
 /** One client's next scenario; it follows from the random choices alone. */

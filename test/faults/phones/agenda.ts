@@ -17,7 +17,7 @@ export class Agenda {
     }
   }
 
-  /** The next act; `undefined` when nothing is planned any more. */
+  /** The next act; `undefined` when nothing more is planned. */
   next(): Entry | undefined {
     const first = this.heap[0];
     const last = this.heap.pop();

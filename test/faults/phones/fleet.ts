@@ -7,7 +7,7 @@ import { type Answer, Ledger, type Side } from './ledger.js';
 import { Phone, type Stored } from './phone.js';
 import { Thief } from './thief.js';
 
-/** Longer than a lost answer is worth waiting for, and shorter than any pause. */
+/** Longer than a client waits for a lost answer, and shorter than any pause. */
 const GRACE = 10_000;
 const HOUR = 3_600_000;
 const START = Date.UTC(2026, 0, 1);
@@ -28,7 +28,7 @@ export interface FleetReport {
   lostAnswers: number;
   /** Retries later than the grace that were given the successor of the lost answer. */
   lateRetries: number;
-  /** Logins in which a thief was given a token. */
+  /** Logins in which a thief was issued a token. */
   thefts: number;
   violations: string[];
 }
@@ -43,8 +43,8 @@ interface Login {
 }
 
 /**
- * Lets a fleet of phones refresh on a bad network, and thieves with copies among them, all by one seed
- * and one simulated clock. Each answer is compared with what it had to be ({@link Ledger}).
+ * Lets a fleet of phones refresh on a bad network, and thieves with copies among them, all from one
+ * seed and one simulated clock. Each answer is compared with what it had to be ({@link Ledger}).
  */
 export async function runFleet(settings: FleetSettings): Promise<FleetReport> {
   const clock = new TestClock(START);
@@ -109,7 +109,7 @@ class Fleet {
     return login;
   }
 
-  /** One attempt of a phone; it comes back until its time is over. */
+  /** One attempt of a phone, which repeats until its time is over. */
   private async wake(login: Login): Promise<void> {
     const { phone, ledger } = login;
     if (ledger.isOver) return;
@@ -154,7 +154,7 @@ class Fleet {
     if ('token' in answer) thief.keep(answer.token);
   }
 
-  /** In the end both sides come back once more, each after the grace of the other. */
+  /** At the end both sides try once more, each after the grace of the other. */
   private async settle(login: Login): Promise<void> {
     const { phone, ledger, thief } = login;
     for (let turn = 0; turn < 2 && !ledger.isOver; turn++) {

@@ -20,7 +20,7 @@ interface Use {
  */
 export class Ledger {
   readonly violations: string[] = [];
-  /** Whether a thief was ever given a token. */
+  /** Whether a thief was ever issued a token. */
   isStolen = false;
   isOver = false;
   private readonly uses = new Map<string, Use>();
@@ -30,7 +30,7 @@ export class Ledger {
     private readonly grace: number,
   ) {}
 
-  /** Notes what the server answered, and whether it had to answer otherwise. */
+  /** Records the server's answer, and whether it was a wrong one. */
   note(by: Side, token: string, key: string | undefined, at: number, answer: Answer): void {
     const code = 'code' in answer ? answer.code : 'good';
     const expected = this.expected(by, token, key, at);

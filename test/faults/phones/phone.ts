@@ -7,7 +7,7 @@ export interface Stored {
   readonly key: string;
 }
 
-/** How a request fares on its way. */
+/** What happens to a request on its way. */
 export type Fate =
   | 'answered'
   /** The server never saw it. */

@@ -1,7 +1,7 @@
 import type { Random } from '../random.js';
 import type { Stored } from './phone.js';
 
-/** When a thief uses what it has copied. */
+/** When a thief uses the copy. */
 export type Habit =
   /** Before the phone does. */
   | 'first'

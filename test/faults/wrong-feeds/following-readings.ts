@@ -50,7 +50,7 @@ export const FOLLOWING_READINGS: readonly WrongReading[] = [
       const login = await cluster.login(a);
       await cluster.follow(b);
       await cluster.end(a, login);
-      cluster.pass(BOUND); // B was paused all the while: no timer of it has run
+      cluster.pass(BOUND); // B was paused all the time: none of its timers has run
       await cluster.me(b, login);
     },
   },
@@ -115,7 +115,7 @@ export const FOLLOWING_READINGS: readonly WrongReading[] = [
       await loseAllAfter(a.real, 1);
       const young = await cluster.start();
       await cluster.end(young, later); // position 2 once more
-      await endSessions(young.real, 1); // and 3
+      await endSessions(young.real, 1); // and position 3
       await cluster.follow(b);
       cluster.pass(BOUND);
       await cluster.follow(b);

@@ -106,7 +106,7 @@ export class ObservedCluster {
     });
   }
 
-  /** What the checker says, and the excerpt that shows it. */
+  /** The verdict of the checker, and the excerpt that shows it. */
   verdict(): { readonly violations: readonly Violation[]; readonly text: string } {
     const violations = checkHistory(this.history, { bound: 5_000, refreshGrace: 0 });
     const texts = violations.map((violation) => describeViolation(violation, this.history));

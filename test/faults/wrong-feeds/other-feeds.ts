@@ -94,7 +94,7 @@ export const OTHER_FEEDS: readonly WrongFeed[] = [
       const admin = new URL(url);
       admin.pathname = '/postgres';
       replicaUrl.pathname = `/${name}`;
-      // What a detached standby is: the state of the primary at one moment, and then no more of it.
+      // A detached standby has the state of the primary at one moment, and nothing later.
       const replica = new DataSource({ type: 'postgres', url: replicaUrl.href });
       await withDatabase(admin.href, `CREATE DATABASE ${name}`);
       await replica.initialize();

@@ -2,7 +2,7 @@ import { ask, begin, commit, fresh, lookAfterBound } from './steps.js';
 import type { SimulatedCluster } from './simulated-cluster.js';
 import type { WrongFeedDatabase } from './wrong-feed.js';
 
-/** W1, so that the harness is seen to pass what is right: positions from a head row, locked last. */
+/** W1, to show that the harness accepts a correct feed: positions from a head row, locked last. */
 export async function playRightFeed(
   cluster: SimulatedCluster,
   { dataSource }: WrongFeedDatabase,

@@ -6,10 +6,10 @@ import { describeViolation, type Violation } from '../history/violation.js';
 /** The bound of every simulated cluster (ms). */
 export const BOUND = 5_000;
 
-/** The lease that a proof gives, as our own feed has it. */
+/** The lease that a proof gives, as in our own feed. */
 const LEASE = 0.98 * BOUND;
 
-/** What one poll found; `isFresh` is what the feed takes for a proof. */
+/** What one poll found; `isFresh` is what the feed treats as a proof. */
 export interface PollAnswer {
   readonly ended: readonly string[];
   readonly isFresh: boolean;
@@ -24,7 +24,7 @@ export class ObservedTime {
   }
 }
 
-/** An instance that does everything right but for the feed that it is given. */
+/** An instance that does everything right except for the feed that it is given. */
 export class SimulatedInstance {
   readonly incarnation: number;
   private readonly known = new Set<string>();
@@ -73,12 +73,12 @@ export class SimulatedInstance {
   }
 }
 
-/** Instances on one log, and the history that an observer of them writes down. */
+/** Instances on one log, and the history that their observer records. */
 export class SimulatedCluster {
   readonly time = new ObservedTime();
   readonly history = new HistoryRecorder(() => this.time.now);
 
-  /** The instance that logs out; what it feeds on does not matter. */
+  /** The instance that logs out; its own feed does not matter. */
   readonly writer = this.instance('A', async () => ({ ended: [], isFresh: true }));
 
   instance(name: string, ask: () => Promise<PollAnswer>): SimulatedInstance {
@@ -93,7 +93,7 @@ export class SimulatedCluster {
     }
   }
 
-  /** A logout by the writer that is resolved when `write` is, a millisecond later. */
+  /** A logout by the writer that is answered when `write` resolves, a millisecond later. */
   logout(session: string, write: () => Promise<unknown>): Promise<Operation> {
     return this.record('logout', this.writer, session, async () => {
       await write();
@@ -111,7 +111,7 @@ export class SimulatedCluster {
     return this.history.record({ kind, incarnation, subject: 'alice', session }, call);
   }
 
-  /** What the checker says, and the excerpt that shows it. */
+  /** The verdict of the checker, and the excerpt that shows it. */
   verdict(): { readonly violations: readonly Violation[]; readonly text: string } {
     const violations = checkHistory(this.history, { bound: BOUND, refreshGrace: 0 });
     const texts = violations.map((violation) => describeViolation(violation, this.history));

@@ -26,13 +26,13 @@ export async function begin(dataSource: DataSource, ...statements: string[]): Pr
   return runner;
 }
 
-/** Commits and gives the connection back. */
+/** Commits and releases the connection. */
 export async function commit(runner: QueryRunner): Promise<void> {
   await runner.commitTransaction();
   await runner.release();
 }
 
-/** Takes every answer for a proof. */
+/** Treats every answer as a proof. */
 export const fresh = (rows: readonly Row[]): PollAnswer => ({
   ended: rows.map((row) => row['sid'] ?? ''),
   isFresh: true,

@@ -5,7 +5,7 @@ import type { WrongFeed } from './wrong-feed.js';
 
 const INSERT = (sid: string): string => `INSERT INTO log (sid) VALUES ('${sid}')`;
 
-/** `slow` is written first and committed last; a poll comes in between. */
+/** `slow` is written first and committed last, with a poll in between. */
 async function commitOutOfOrder(
   cluster: SimulatedCluster,
   dataSource: DataSource,
@@ -20,7 +20,7 @@ async function commitOutOfOrder(
   await lookAfterBound(cluster, follower, 'slow');
 }
 
-/** Feeds that read a table, each with a cursor of its own. */
+/** Feeds that read a table, each with its own cursor. */
 export const TABLE_FEEDS: readonly WrongFeed[] = [
   {
     name: '`WHERE id > cursor`',

@@ -12,7 +12,7 @@ import { replace, type WrongReading } from './wrong-reading.js';
 
 const BOUND = 5_000;
 
-/** What an event is, for how long it is known, and what becomes of an unanswered COMMIT. */
+/** The content of an event, how long it is known, and the handling of an unanswered COMMIT. */
 export const WRITING_READINGS: readonly WrongReading[] = [
   {
     rule: 'W3',
@@ -115,7 +115,7 @@ export const WRITING_READINGS: readonly WrongReading[] = [
       const lost = loseCommit(a.proxy, 'swallow answer');
       const logout = await cluster.end(a, login);
       await lost;
-      logout.isCommitted = true; // the proxy saw the server say so
+      logout.isCommitted = true; // the proxy saw the server confirm it
       await cluster.me(a, login);
       await reconnect(a.proxy, a.real);
     },

@@ -2,14 +2,14 @@ import type { DataSource } from 'typeorm';
 import type { Promised } from '../history/violation.js';
 import type { SimulatedCluster } from './simulated-cluster.js';
 
-/** A feed that one might write first, and the order of things that shows what it loses. */
+/** A feed that one might write first, and the interleaving that shows which events it loses. */
 export interface WrongFeed {
   readonly name: string;
-  /** Why it loses. */
+  /** Why it loses events. */
   readonly why: string;
   /** The promise that the history must show broken. */
   readonly breaks: Promised;
-  /** Plays the order of things on an empty database; whatever it opens, it closes. */
+  /** Runs the interleaving on an empty database, and closes whatever it opens. */
   readonly play: (cluster: SimulatedCluster, database: WrongFeedDatabase) => Promise<void>;
 }
 

@@ -2,14 +2,16 @@ import { jest } from '@jest/globals';
 import type { Promised } from '../history/violation.js';
 import type { ObservedCluster, ObservedInstance } from './observed-cluster.js';
 
-/** A rule of protocol.md read wrongly, put in the place of the right one while it is patched. */
+/**
+ * A broken reader of a rule of protocol.md, used instead of the correct one while it is patched.
+ */
 export interface WrongReading {
   readonly rule: string;
   readonly name: string;
   readonly breaks: Promised;
-  /** Puts it into the real classes; `jest.restoreAllMocks()` takes it out. */
+  /** Puts it into the real classes; `jest.restoreAllMocks()` removes it. */
   readonly patch: () => void;
-  /** The order of things that shows it; with the right reading it must break nothing. */
+  /** The interleaving that shows it; with the correct reader it must break nothing. */
   readonly play: (
     cluster: ObservedCluster,
     a: ObservedInstance,
@@ -17,10 +19,10 @@ export interface WrongReading {
   ) => Promise<void>;
 }
 
-/** What a patch sees of a class, its private members too. */
+/** What a patch sees of a class, including its private members. */
 export type Open = Record<string, (...given: unknown[]) => unknown>;
 
-/** Puts `make(original)` in the place of a method. */
+/** Replaces a method by `make(original)`. */
 export function replace(
   type: { readonly prototype: object },
   method: string,

@@ -6,9 +6,9 @@ import ts from 'typescript';
 /**
  * Every TypeScript example of the documents is compiled, in one program, against the built package.
  *
- * An example that is a fragment has an HTML comment in front of it: `<!-- compiled as`, then what is
- * around it, with a line `…` where the example goes. `<!-- compiled by FILE -->` says that another check
- * compiles it.
+ * An example that is a fragment has an HTML comment in front of it: `<!-- compiled as`, then what
+ * is around it, with a line `…` where the example goes. `<!-- compiled by FILE -->` says that
+ * another check compiles it.
  */
 const EXAMPLE = /(?:<!-- compiled (as|by)[ \n]([\s\S]*?)-->\s*)?^ *```ts\n([\s\S]*?)^ *```$/gm;
 
