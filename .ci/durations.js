@@ -1,8 +1,8 @@
-// Writes test/durations.json, by which the longest files start first, from the results of runs:
+// Writes test/durations.json from the results of runs. The longest test files then start first:
 // node .ci/durations.js build/results/jest.json build/results/long.json
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const SHORT = 5; // seconds; what takes less need not be listed
+const SHORT = 5; // seconds; shorter files are not listed
 
 const given = process.argv.slice(2);
 const files = given.length > 0 ? given : ['build/results/jest.json', 'build/results/long.json'];

@@ -19,7 +19,7 @@ for (const file of readdirSync('lib', { recursive: true }).filter((file) => file
 const counted = [...folders].filter(([folder]) => !APART.includes(folder));
 const total = (name) => counted.reduce((sum, [, each]) => sum + each[name], 0);
 const all = { lines: total('lines'), files: total('files'), comments: total('comments') };
-const rows = [...counted.toSorted(([a], [b]) => a.localeCompare(b)), ['together', all]];
+const rows = [...counted.toSorted(([a], [b]) => a.localeCompare(b)), ['total', all]];
 console.log('lib'.padEnd(16), ' lines', 'files', 'comments');
 for (const [folder, { lines, files, comments }] of rows) {
   const share = `${((100 * comments) / lines).toFixed(1)} %`;

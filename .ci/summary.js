@@ -1,6 +1,6 @@
-// Adds up what the test runners wrote and prints the one closing line:
+// Adds up the results of the test runners and prints the last line:
 // node .ci/summary.js <directory> <name,name> [what failed …]
-// Each name is a runner that must have left <name>.json; one that did not has crashed, which counts.
+// Each name is a runner that must have left <name>.json. A runner without one has crashed, and fails.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -18,7 +18,7 @@ for (const name of names.split(',')) {
   } catch (error) {
     total.failed += 1;
     console.log(
-      `CRASHED: ${name} left no result (${error.message}). Its tests count as one failure; how many there are is not known.`,
+      `CRASHED: ${name} left no result (${error.message}). Its tests count as one failure.`,
     );
   }
 }

@@ -10,7 +10,7 @@ const ROUNDS = 5;
 const DIST = new URL('../dist/', import.meta.url).href;
 const ACTS = [
   { name: 'guarded request', limit: 14 },
-  { name: 'its token seen', limit: 10 },
+  { name: 'remembered token', limit: 10 },
   { name: 'login', limit: 28 },
   { name: 'refresh', limit: 28 },
   { name: 'logout', limit: 28 },
@@ -34,7 +34,7 @@ await app.listen(0, '127.0.0.1');
 const url = await app.getUrl();
 
 const seen = new Map(ACTS.map(({ name }) => [name, []]));
-await walk(); // The first request of each kind prepares what is kept.
+await walk(); // The first request of each kind fills the caches.
 seen.forEach((rounds) => rounds.splice(0));
 for (let i = 0; i < ROUNDS; i++) await walk();
 await app.close();
@@ -56,7 +56,7 @@ async function walk() {
     post('/auth/login', {}, { username: 'alice', password: 'correct horse battery staple' }),
   );
   await act('guarded request', () => get('/me', bearer(pair)));
-  await act('its token seen', () => get('/me', bearer(pair)));
+  await act('remembered token', () => get('/me', bearer(pair)));
   const next = await act('refresh', () =>
     post('/auth/refresh', {}, { refresh_token: pair.refresh_token }),
   );
@@ -65,7 +65,7 @@ async function walk() {
 }
 
 async function act(name, send) {
-  await session.post('Profiler.takePreciseCoverage'); // It starts to count anew.
+  await session.post('Profiler.takePreciseCoverage'); // Resets the counts.
   const response = await send();
   const body = await response.text();
   const { result } = await session.post('Profiler.takePreciseCoverage');

@@ -9,7 +9,7 @@ import { fetchOnce } from '../support/fetch-once.js';
 const MAIN = fileURLToPath(new URL('../../sample/02-cluster/main.js', import.meta.url));
 const READY = /nestjs-logout cluster: (http:\S+)/;
 
-/** `sample/02-cluster` as its one command starts it, with a folder of its own for its database. */
+/** `sample/02-cluster` as its one command starts it, with its own folder for its database. */
 export class ClusterSampleProcess {
   private constructor(
     readonly url: string,
@@ -69,7 +69,7 @@ export class ClusterSampleProcess {
     await this.closed;
   }
 
-  /** What is left of its database. */
+  /** The files of its database. */
   leftOnDisk(): string[] {
     return readdirSync(this.folder);
   }

@@ -34,7 +34,7 @@ export class LiveSampleProcess {
     return new LiveSampleProcess(url, child);
   }
 
-  /** Ends it as Ctrl-C does, and resolves when it is gone. */
+  /** Stops it as Ctrl-C does, and resolves when it is gone. */
   async end(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const gone = once(this.child, 'exit');

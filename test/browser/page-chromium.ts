@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Between two looks at a page (ms): without it they keep a processor busy that the page needs. */
+/** Between two checks of a page (ms): without it they use a processor that the page needs. */
 const PAUSE = 20;
 /** For a page on a machine that is busy with other tests (ms). */
 const PATIENCE = 60_000;
@@ -29,7 +29,7 @@ interface Evaluated {
   readonly exceptionDetails?: { readonly exception?: { readonly description?: string } };
 }
 
-/** A headless Chromium with a profile of its own, driven over the DevTools protocol on a pipe. */
+/** A headless Chromium with its own profile, driven over the DevTools protocol on a pipe. */
 export class Chromium {
   private readonly waiting = new Map<number, (reply: Reply) => void>();
   private readonly profile = mkdtempSync(join(tmpdir(), 'nestjs-logout-chromium-'));

@@ -34,7 +34,7 @@ const OPTIONS = {
   migrations: 'run',
 } as const;
 
-/** Gives claims, shapes users, checks passwords, and injects what would close a cycle. */
+/** Returns claims, shapes users, checks passwords, and injects what would close a cycle. */
 @Injectable()
 class UsersService {
   constructor(

@@ -2,7 +2,7 @@ import { DEMO_PASSWORD } from '../support/quickstart-client.js';
 import { mintToken, SHARED_SECRET } from '../support/mint-token.js';
 import type { RawRequest } from '../support/raw-http.js';
 
-/** A name for a failing test, and what is sent. */
+/** A name for a failing test, and the request. */
 export type HostileRequest = readonly [name: string, request: RawRequest];
 
 const JSON_TYPE = ['Content-Type', 'application/json'] as const;

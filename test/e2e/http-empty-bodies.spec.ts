@@ -14,7 +14,7 @@ const KINDS = [
   'no type at all',
 ];
 
-/** Every route that can be asked without a body, and what it answers then. */
+/** Every route that can be called without a body, and its answer. */
 const ROUTES: readonly (readonly [route: string, status: number])[] = [
   ['POST /auth/login', 400],
   ['POST /auth/refresh', 400],

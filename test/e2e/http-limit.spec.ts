@@ -100,7 +100,7 @@ describe('http.limit', () => {
     await client.send('POST /auth/logout', { token });
     const statuses: number[] = [];
     for (let i = 0; i < 4; i++) {
-      // What has ended is no guess.
+      // An ended token is no guess.
       expect((await refresh(ended)).body).toMatchObject({ code: 'session_ended' });
       const { status, headers } = await refresh(`${i}`.repeat(43));
       statuses.push(status);

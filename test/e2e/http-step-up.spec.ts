@@ -66,7 +66,7 @@ class ApiController {
   optional(): void {}
 }
 
-/** A token of no session, which is good however far the clock has been moved. */
+/** A token of no session, which is valid however far the clock has been moved. */
 function longLived(): string {
   const now = Math.floor(Date.now() / 1000);
   return mintToken({ iat: now, exp: now + 3 * 3_600 });

@@ -82,7 +82,7 @@ describe('migrating from the recipe', () => {
     await instance.app.listen(0, '127.0.0.1');
     return { ...instance, url: await instance.app.getUrl() };
   };
-  /** Another token of the recipe: its own login gives the same one twice in a second. */
+  /** Another token of the recipe: its own login returns the same one twice in a second. */
   const another = (more: object = {}): string =>
     old.jwt.sign({ username: 'john', sub: 1, device: Math.random(), ...more });
   const logoutAt = async (url: string, token: string): Promise<number> =>
@@ -197,7 +197,7 @@ describe('migrating from the recipe', () => {
     await instance.close();
     const again = await start();
     await check(again);
-    // A week later the event is still known, and a token of then is good.
+    // A week later the event is still known, and a token of then is accepted.
     const long = old.jwt.sign({ sub: 1, username: 'john' }, { expiresIn: '31d' });
     clock.advance(7 * DAY);
     await again.feed.strictProof();

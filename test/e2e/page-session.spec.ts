@@ -46,7 +46,7 @@ let both: readonly [Quickstart, Quickstart];
 let Session: SessionClass;
 let tabs: Tab[] = [];
 let sent: string[] = [];
-/** Lets a test decide what happens while a request is under way. */
+/** Lets a test decide what happens while a request is in flight. */
 let hold: ((path: string) => Promise<void>) | undefined;
 
 beforeAll(async () => {
@@ -82,7 +82,7 @@ afterEach(() => {
   else Object.defineProperty(globalThis, 'navigator', realNavigator);
 });
 
-/** One after the other, as `navigator.locks` has it for all tabs of an origin. */
+/** One after another, as `navigator.locks` does for all tabs of an origin. */
 class Locks {
   private last: Promise<unknown> = Promise.resolve();
 
@@ -122,7 +122,7 @@ async function twoTabs(): Promise<readonly [Tab, Tab]> {
   await logIn(one);
   await logIn(two);
   const { sid } = await whoIs(two);
-  // The message is on its way to the first: a renewal asks for what is newer.
+  // The message is on its way to the first: a refresh asks for newer tokens.
   while ((await whoIs(one)).sid !== sid) await new Promise(setImmediate);
   return [one, two];
 }

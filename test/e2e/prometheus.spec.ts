@@ -154,7 +154,7 @@ describeOn(databaseKinds, 'the metrics', (kind) => {
       expect(metrics.value('events_lost')).toBe(2);
       expect(metrics.value('loads_total{cause="fork"}')).toBe(1);
       expect(metrics.value('index_entries{kind="session"}')).toBe(3);
-      // What is written next goes beyond every position that the lost history may have handed out.
+      // Later events are numbered above every position that the lost history may have handed out.
       await logout.logout(await login());
       expect((await scrape()).value('jumps_total')).toBe(jumps + 1);
     });

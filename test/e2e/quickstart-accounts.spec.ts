@@ -25,7 +25,7 @@ beforeEach(() => {
   both = shared;
 });
 
-/** For a test that ends what an account was given before, or changes the account. */
+/** For a test that revokes what an account was issued before, or changes the account. */
 const startApart = async (): Promise<void> => {
   apart = await start();
   both = apart;
@@ -59,7 +59,7 @@ const remove = (client: QuickstartClient, name: string): Promise<Answer> =>
     headers: { authorization: `Bearer ${admin}` },
   });
 
-/** Both platforms in turn: each has a database of its own. */
+/** Both platforms in turn, each with its own database. */
 async function onEach(check: (client: QuickstartClient) => Promise<void>): Promise<void> {
   for (const { client } of both) await check(client);
 }
@@ -215,7 +215,7 @@ describeOn(serverKinds, 'two instances', (kind) => {
         QuickstartProcess.start(env),
         QuickstartProcess.start(env),
       ]);
-      // Both make the table at this moment.
+      // Both create the table at this moment.
       const [here] = await Promise.all([logIn(one), logIn(two)]);
       const words = { old: DEMO_PASSWORD, new: 'another one' };
       const changed = await one.post('/me/password', { token: here.access_token, body: words });

@@ -15,7 +15,7 @@ afterEach(() => {
 
 it('two instances that start at the same moment have the same complete secret', async () => {
   let whileWriting: (() => void) | undefined;
-  // A write is two steps, to make the file and to fill it: here something happens between them.
+  // A write is two steps, creating the file and filling it: here something happens between them.
   const writeFileSync: typeof fs.writeFileSync = (file, data, options) => {
     fs.writeFileSync(file, '', options);
     const happens = whileWriting;

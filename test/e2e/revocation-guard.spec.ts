@@ -22,7 +22,7 @@ import { fetchOnce } from '../support/fetch-once.js';
 import { type Instance, startInstance } from '../support/instance.js';
 
 const PARTNER = 'https://partner.test';
-/** Has claims of its own for the ids of tokens and sessions. */
+/** Has its own claims for the ids of tokens and sessions. */
 const MAPPED = 'https://mapped.test';
 
 /** In place of another authentication: the claims arrive verified, as JSON in a header. */
@@ -176,7 +176,7 @@ describe('RevocationGuard behind other authentication', () => {
   });
 
   describe('tokens with neither jti nor sid', () => {
-    /** As its issuer signs it: only the middle part is looked at here. */
+    /** As its issuer signs it: only the middle part is read here. */
     const textOf = (payload: string): string =>
       `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from(payload).toString('base64url')}.c2lnbmF0dXJl`;
     const call = async (

@@ -30,7 +30,7 @@ class Socket {
   }
 }
 
-/** As the example of {@link TokenService} has it; `pay` is for what must not run on an old proof. */
+/** As in the example of {@link TokenService}; `pay` is for what must not run on an old proof. */
 @Injectable()
 class OrdersGateway {
   constructor(private readonly tokens: TokenService) {}

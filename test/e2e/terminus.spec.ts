@@ -43,7 +43,7 @@ describeOn(serverKinds, 'the health indicator', (kind) => {
       return [status, detail?.status, detail?.state];
     };
 
-    /** Good again; asked until it is, because a busy machine is late for a poll now and then. */
+    /** Ready again; asked until it is, because a busy machine is sometimes late for a poll. */
     const isFresh = (which: 'ready' | 'fresh'): Promise<void> =>
       eventually(async () => isDeepStrictEqual(await ask(which), [200, 'up', 'fresh']));
 

@@ -137,7 +137,7 @@ describe('nestjs-logout/testing', () => {
     overrideAuth(builder, ({ headers }) =>
       headers['authorization'] === undefined ? null : { sub: String(headers['authorization']) },
     );
-    // A mocker of the test itself goes on working, whenever it is given.
+    // A mocker of the test itself still works, in whatever order it is set.
     builder.useMocker((token) => (token === 'GREETING' ? 'hello' : undefined));
     const url = await start(builder);
     for (const route of ['own', 'own/optional', 'own/public']) {

@@ -8,7 +8,7 @@ function one(name: string, file: string, find: string, replace: string, tests: s
   return { name, edits: [{ file, find, replace }], tests };
 }
 
-/** Lost futures, clocks, keys of issuers and what is purged (issue 9). */
+/** Lost histories, clocks, keys of issuers and the purge (issue 9). */
 export const LOG_MUTATIONS: readonly Mutation[] = [
   one(
     'a poll is planned again each time',

@@ -11,10 +11,10 @@ import type { Mutation } from './mutation.js';
 import { MUTATIONS } from './mutations.js';
 
 /*
- * Breaks one mechanism after another in the compiled library and looks whether a test goes red.
+ * Breaks one mechanism after another in the compiled library and checks whether a test fails.
  *
- * It says which test, and ends with exit code 1 if a mutation survived: a promise whose mechanism can
- * be broken in silence has no test.
+ * It reports which test, and exits with code 1 if a mutation survived: a promise whose mechanism
+ * can be broken silently has no test.
  */
 
 /** Tests in this process load the first, processes that tests start load the second. */
@@ -44,7 +44,7 @@ function apply({ name, edits }: Mutation): void {
       const path = resolve(library, `${file}.js`);
       const text = readFileSync(path, 'utf8');
       if (text.split(find).length !== 2) {
-        throw new Error(`"${name}": the text to replace is not there exactly once in ${file}.`);
+        throw new Error(`"${name}": the text to replace does not occur exactly once in ${file}.`);
       }
       if (!originals.has(path)) originals.set(path, text);
       writeFileSync(
@@ -60,7 +60,7 @@ function restore(): void {
   originals.clear();
 }
 
-/** Runs the tests until one fails, in a process group of its own, with all that they start. */
+/** Runs the tests until one fails, in their own process group, with all that they start. */
 async function runTests({ tests, title }: Mutation): Promise<Outcome> {
   const file = join(folder, 'outcome.json');
   rmSync(file, { force: true });

@@ -38,7 +38,7 @@ export async function checkNest12(checks: Checks, place: Workplace, app: string)
   );
 }
 
-/** A Nest 11 application in CommonJS as `nest new` makes it, with TypeORM 0.3. */
+/** A Nest 11 application in CommonJS as `nest new` creates it, with TypeORM 0.3. */
 export async function checkNest11(checks: Checks, app: string): Promise<void> {
   await checks.run('Nest 11: compiles as nest new sets it up (nodenext)', async () => {
     await node(app, TSC, '-p', '.');

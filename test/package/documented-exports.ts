@@ -1,4 +1,4 @@
-/** Every value of `nestjs-logout`, by hand: a name that comes or goes is a decision. */
+/** Every value of `nestjs-logout`, by hand: adding or removing a name is a decision. */
 export const DOCUMENTED: readonly string[] = [
   'AccessTokenGuard',
   'AccountService',

@@ -1,4 +1,4 @@
-/** One run of an outsider's application, and what it has to print. */
+/** One run of a user's application, and what it has to print. */
 export interface OutsideCase {
   /** The file below the folder of the cases, without `.ts`. */
   readonly file: string;

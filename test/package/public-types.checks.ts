@@ -51,7 +51,7 @@ const ENTRIES: readonly {
 ];
 
 /**
- * What the published declarations name, and what the package gives at run time.
+ * The names in the published declarations, and the exports of the package at run time.
  *
  * @param app - A folder in which the tarball is installed.
  */

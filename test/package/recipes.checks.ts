@@ -14,7 +14,7 @@ const OWN_STRATEGY = 'docs/own-strategy.diff';
 
 /**
  * The passport recipe of the Nest documentation, before and after our diff, and an
- * application with a strategy of its own, before and after its one line.
+ * application with its own strategy, before and after its one line.
  *
  * @param app - The Nest 12 folder: the recipes use what is installed there.
  */

@@ -14,7 +14,7 @@ const ALLOWED = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/,
 ];
 
-/** What is in the tarball, and what publint and attw say about it. */
+/** The content of the tarball, and what publint and attw say about it. */
 export async function checkTarball(checks: Checks, place: Workplace): Promise<void> {
   const listing = await shell(place.folder, 'tar', '-tzf', place.tarball);
   const files = listing

@@ -12,21 +12,21 @@ export interface Login {
   readonly refresh_token: string;
 }
 
-/** What is said to one release and must hold on another. Remembers what has to stay so. */
+/** What is sent to one release and must hold on another. Remembers what has to stay so. */
 export class Crossing {
-  /** Logins that must stay good, whatever is deployed or rolled back. */
+  /** Logins that must stay valid, whatever is deployed or rolled back. */
   readonly alive = new Map<string, Login>();
   /** Access tokens that must stay refused, with what ended them. */
   readonly ended = new Map<string, string>();
 
-  /** Logs in and remembers it under a name, as one that must stay good. */
+  /** Logs in and remembers it under a name, as one that must stay valid. */
   async logIn(name: string, at: QuickstartProcess, username = 'admin'): Promise<Login> {
     const login = await logIn(at, username);
     this.alive.set(name, login);
     return login;
   }
 
-  /** Refreshes a login that must stay good. */
+  /** Refreshes a login that must stay valid. */
   async refresh(name: string, at: QuickstartProcess): Promise<void> {
     const { refresh_token } = this.alive.get(name) as Login;
     this.alive.set(
@@ -69,7 +69,7 @@ export async function logIn(at: QuickstartProcess, username: string): Promise<Lo
   return (await expectAnswer(at, '/auth/login', 200, body)) as Login;
 }
 
-/** Sends a request, and throws with what was answered when it is not what was expected. */
+/** Sends a request, and throws with the answer if it is not the expected one. */
 export async function expectAnswer(
   at: QuickstartProcess,
   path: string,
@@ -87,7 +87,7 @@ export async function expectAnswer(
   );
 }
 
-/** An admin's token, which no session of this test ends. */
+/** An admin's token, which no session of this test revokes. */
 export function adminToken(): string {
   return mintToken({ sub: 'admin', role: 'admin' });
 }

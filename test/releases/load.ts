@@ -9,7 +9,7 @@ const ROUNDS = 30;
 /** Each caller logs in with a password in one round of so many: checking one is slow on purpose. */
 const LOGIN_EACH = 15;
 
-/** What came of a load. */
+/** The result of a load. */
 export interface Load {
   /** Each sort of call with the status of its answer, by how often that was. */
   readonly answers: Readonly<Record<string, number>>;
@@ -17,7 +17,7 @@ export interface Load {
   readonly ended: readonly string[];
 }
 
-/** What came of it where nothing was refused but what had to be. */
+/** Its result if nothing was refused except what had to be. */
 export const UNDISTURBED = {
   'me 200': 2 * CALLERS * ROUNDS,
   'logout 204': CALLERS * ROUNDS,

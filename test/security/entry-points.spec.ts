@@ -79,12 +79,12 @@ class EntryController {
   }
 }
 
-/** One login, and what is presented of it. */
+/** One login, and its tokens. */
 interface Presented {
   readonly access: string;
   readonly claims: TokenClaims;
   readonly refresh: string;
-  /** A token that the application signed for a purpose of its own. */
+  /** A token that the application signed for its own purpose. */
   readonly own: string;
 }
 

@@ -26,7 +26,7 @@ function base64url(text: string | Buffer): string {
   return Buffer.from(text).toString('base64url');
 }
 
-/** Sends bytes that `fetch` would not send; gives the status line's number. */
+/** Sends bytes that `fetch` would not send; returns the status. */
 function rawRequest(url: string, lines: string[]): Promise<number> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {

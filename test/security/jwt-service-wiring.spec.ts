@@ -23,7 +23,7 @@ const OURS = {
 class Links {
   constructor(private readonly jwt: JwtService) {}
 
-  /** Which JwtService was injected, by what it signs with. */
+  /** Which JwtService was injected, by the key it signs with. */
   isSignedByTheirs(): boolean {
     const token = this.jwt.sign({ sub: 'alice' });
     try {

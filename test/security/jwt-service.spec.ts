@@ -109,7 +109,7 @@ describe('the exported JwtService beside a plain one of @nestjs/jwt', () => {
 
   beforeAll(async () => {
     database = await sqlite.create();
-    // A fuzz keeps the event loop from polling; what a lapsed lease does has a test of its own.
+    // A fuzz keeps the event loop from polling; a lapsed lease has its own test.
     instance = await startInstance(database, {
       secret: RING_SECRET,
       options: { maxStaleness: '1h' },

@@ -137,7 +137,7 @@ describe.each([
     await call('POST /auth/logout-all', fourth);
     await call('POST /auth/logout', fourth);
     await call('GET /me', { token: `${[...witness.secrets].at(-1) ?? ''}x` });
-    // A database that refuses: what is said and logged of that must hold no token either.
+    // A database that refuses: its error and the log lines must hold no token either.
     const fifth = await login('alice');
     await app.sql('ALTER TABLE auth_session RENAME TO away');
     await call('POST /auth/refresh', fifth.refresh);

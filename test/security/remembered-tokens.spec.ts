@@ -128,7 +128,7 @@ class BusyGuard extends JwtAuthGuard {
   }
 }
 
-/** As many write it: what AuthGuard gives at each request is a promise. */
+/** As many write it: AuthGuard returns a promise at each request. */
 @Injectable()
 class ChainingGuard extends JwtAuthGuard {
   override canActivate(context: ExecutionContext): Promise<boolean> {

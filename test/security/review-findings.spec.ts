@@ -86,7 +86,10 @@ describe('findings of a review that must not come back', () => {
   });
 });
 
-/** A page that a busy database does not number within its time limit is a 503; the next try goes on. */
+/**
+ * A page that a busy database does not number within its time limit is a 503; the next try
+ * continues.
+ */
 async function loginPatiently(instance: Instance, subject: string): Promise<string> {
   for (let tries = 1; ; tries++) {
     try {

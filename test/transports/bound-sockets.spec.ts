@@ -86,7 +86,7 @@ const proven = (key: DpopKey, token: string, path: string): Record<string, strin
 describe('a gateway of ws', () => {
   beforeAll(() => start(true));
 
-  /** Sends messages over one socket, and gives who was seen or the code of each. */
+  /** Sends messages over one socket, and returns the user or the code of each. */
   async function ask(headers: Record<string, string>, ...messages: [string, unknown?][]) {
     const socket = new WebSocket(url.replace('http', 'ws'), { headers });
     await once(socket, 'open');

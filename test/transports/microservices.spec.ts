@@ -31,7 +31,7 @@ const {
   TEST_RABBITMQ_URL: rabbitUrl = '',
 } = process.env;
 
-/** One way to reach the message handlers, and the line of the matrix that goes it. */
+/** One way to reach the message handlers, and its line of the matrix. */
 interface Way {
   readonly options: MicroserviceOptions;
   readonly line: Line;

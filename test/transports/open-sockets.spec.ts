@@ -159,7 +159,7 @@ describe('a handshake with cookies', () => {
     [{ origin: `http://${host}` }, 'alice'],
     [{ origin: 'https://evil.example' }, 'csrf_refused'],
     [{ origin: 'null' }, 'csrf_refused'],
-    // What a page can make a server write among the headers does not help it.
+    // Headers that a page can make a server write do not help it.
     [{ origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' }, 'csrf_refused'],
   ];
 

@@ -99,7 +99,7 @@ describe('AT-05 apiTokens.limit', () => {
     });
 
     it('an API token that is revoked in the caller’s transaction counts until the commit', async () => {
-      if (kind.name === 'SQLite') return; // The gate of SQLite has tests of its own.
+      if (kind.name === 'SQLite') return; // The gate of SQLite has its own tests.
       const [{ info }] = [await issue(), await issue(), await issue()];
       await here.dataSource.transaction(async (manager) => {
         await here.app.get(ApiTokenService).revoke(info.id, { manager });

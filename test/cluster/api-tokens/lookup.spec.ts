@@ -236,7 +236,7 @@ describe('API tokens of an account', () => {
         await tokens.issue('alice', { name: 'kept' }),
         await tokens.issue('alice', { name: 'ended' }),
       ];
-      if (kind.name === 'SQLite') return; // The gate of SQLite has tests of its own.
+      if (kind.name === 'SQLite') return; // The gate of SQLite has its own tests.
       await here.dataSource
         .transaction(async (manager) => {
           await tokens.revoke(kept.info.id, { manager });

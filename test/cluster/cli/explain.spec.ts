@@ -67,7 +67,7 @@ describe('what is known about a token', () => {
       const [token, other] = [await here.login('alice'), await here.login('alice')];
       await here.logout.logout(token, { actor: 'alice', reason: 'logout' });
       await here.logout.logoutAll('alice', { actor: 'dora', reason: 'password_changed' });
-      // After it: neither a session nor a gen that this watermark ends.
+      // After it: neither a session nor a gen that this watermark revokes.
       const later = await here.login('alice');
       await here.logout.logoutAll('bob');
       const explained = await here.tokens.explain(token);

@@ -72,7 +72,7 @@ async function rowsOf({ dataSource }: Instance): Promise<Backup> {
   };
 }
 
-/** The log as it was: what came later was never there. */
+/** The log as it was: later events were never there. */
 async function restore({ options }: TestDatabase, backup: Backup): Promise<void> {
   const { DataSource } = await import('typeorm');
   const source = await new DataSource(options).initialize();

@@ -9,7 +9,7 @@ import { type CommandRun, makeTables } from '../../support/command.js';
 
 const MAIN = fileURLToPath(new URL('../../../lib/cli/main.js', import.meta.url));
 
-/** The command as an operator runs it: a process of its own. */
+/** The command as an operator runs it: in its own process. */
 function execute(words: readonly string[], env: Record<string, string> = {}): Promise<CommandRun> {
   return new Promise((settle, reject) => {
     const child = spawn(process.execPath, [MAIN, ...words], {

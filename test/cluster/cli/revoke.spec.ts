@@ -21,7 +21,7 @@ interface Receipt {
   readonly effectiveEverywhereWithin: number | null;
 }
 
-/** What was revoked; on SQLite every command that writes jumps first (H3). */
+/** The revoked events; on SQLite every command that writes jumps first (H3). */
 async function revoked(here: Instance): Promise<EventRow[]> {
   return (await readEvents(here.dataSource)).filter(({ kind }) => kind !== 'history');
 }

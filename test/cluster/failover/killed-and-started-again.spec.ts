@@ -42,7 +42,7 @@ describeOnServer('killed with -9 under load and started again', () => {
     await load.afterLogouts(20);
     await pair.killPrimary();
     await load.everywhere('unknown');
-    // What is known to be revoked is refused also now.
+    // A token that is known to be revoked is still refused.
     await load.everywhere('refused');
     const token = mintToken();
     expect(await processes[0]?.logout(token)).toBe(503);

@@ -37,7 +37,7 @@ const WRITE_PAUSE = 20;
 
 /**
  * Clients that read with every token and log some of them out, on every instance, while something
- * happens to the database; what they saw is judged afterwards.
+ * happens to the database; the results are judged afterwards.
  */
 export class Load {
   private readonly reads: Read[] = [];
@@ -52,7 +52,7 @@ export class Load {
     private readonly peers: readonly Peer[],
     /** Tokens that no call revokes. */
     private readonly spared: readonly string[],
-    /** What is ended one by one. */
+    /** Tokens that are revoked one by one. */
     private readonly queue: string[],
   ) {}
 

@@ -40,7 +40,9 @@ describeOn(databaseKinds, 'tokens of a lost history', (kind) => {
     for (const instance of instances.splice(0)) await instance.close();
   };
 
-  /** Gives the tokens that were signed after the copy was made, one at each of the next positions. */
+  /**
+   * Returns the tokens that were signed after the copy was made, one at each of the next positions.
+   */
   async function loseTheFuture({ hoursOld }: { hoursOld: number }): Promise<string[]> {
     const old = await start(false);
     await endSessions(old, 3);
@@ -84,7 +86,8 @@ describeOn(databaseKinds, 'tokens of a lost history', (kind) => {
 
     it('a token of the lost history that arrives beyond the head is refused afterwards, although the copy is seconds old', async () => {
       const lost = await loseTheFuture({ hoursOld: 0 });
-      // A log that seems to be followed does not jump when it is loaded: what is left is the net (G5).
+      // A log that seems to be followed does not jump when it is loaded; the safety net (G5)
+      // remains.
       const young = await start(false);
       await end(young);
       const beyond = lost.slice(-3);

@@ -31,7 +31,7 @@ const title = 'a fail-over to another server on MariaDB servers of its own';
   let promoted: DataSource;
 
   beforeAll(async () => {
-    // One after the other: their installer is not made for two at once.
+    // One after another: their installer does not support two at once.
     const one = await MariaDbServer.start();
     servers = [one, await MariaDbServer.start()];
   });

@@ -56,7 +56,7 @@ describeOnServer('a promoted standby', () => {
   };
 
   it('a standby that lost nothing is promoted without a wrong decision, a reload, an alarm or a restart', async () => {
-    // What is acknowledged is on both, as the documentation asks for.
+    // Acknowledged commits are on both, as the documentation requires.
     await pair.one.query(`ALTER SYSTEM SET synchronous_standby_names = '*'`);
     await pair.one.query('SELECT pg_reload_conf()');
     const options = { maxStaleness: '2s' } as const;
@@ -144,7 +144,7 @@ describeOnServer('a promoted standby', () => {
     await old.logout.logout(tokens[0]);
     const forgotten = new Set((await readEvents(old.dataSource)).slice(3).map((e) => e.position));
     await pair.failOver();
-    // It knows nothing of what was lost, and writes more than that before the old one asks.
+    // It does not know what was lost, and writes more than that before the old one asks.
     const young = await start();
     const later = await endSessions(young, 5);
     await young.logout.logoutAll('bob');

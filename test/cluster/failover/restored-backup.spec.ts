@@ -96,7 +96,7 @@ describe('our tables restored from a backup', () => {
     });
   });
 
-  /** Backup, lost history, all stopped, put back; gives a token of each. */
+  /** Backup, lost history, all stopped, restored; returns a token of each. */
   async function loseTheFuture(): Promise<{ ended: string; future: string[]; before: string }> {
     const old = await start();
     const [ended, before] = [await old.login('alice'), await old.login('dave')];
@@ -124,7 +124,7 @@ describe('our tables restored from a backup', () => {
     await start();
     await expectRefused([ended, ...future]);
     await expectActive([before, await young.login('alice')]);
-    // Nothing of the future that was lost is named again, however far the log goes.
+    // No position of the lost history is assigned again, however far the log goes.
     await endSessions(young, 20);
     await expectRefused([ended, ...future]);
   }

@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { AUTH_TABLES } from '../../support/internals.js';
 
-/** Our tables as they stood once, kept beside them. */
+/** A copy of our tables, stored beside them. */
 export class TableCopy {
   private constructor(private readonly dataSource: DataSource) {}
 

@@ -138,7 +138,7 @@ describe('failures of memory', () => {
       const sid = randomUUID();
       if (second % 10 === 0) watched.push({ sid, until });
       index.add(eventAt(1, { key: keys.hex('session', ISSUER, sid), until }));
-      // Whose ends they are is no matter, so their keys need not be computed.
+      // Their sessions do not matter, so their keys need not be computed.
       const others = randomBytes(16 * (PER_SECOND - 1)).toString('hex');
       for (let start = 0; start < others.length; start += 32) {
         index.add(eventAt(1, { key: others.slice(start, start + 32), until }));

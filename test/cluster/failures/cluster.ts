@@ -5,13 +5,13 @@ import { type Instance, type InstanceSettings, startInstance } from '../../suppo
 import { QuickstartProcess } from '../../support/quickstart-process.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 
-/** An instance with a network of its own between it and the database. */
+/** An instance with its own network between it and the database. */
 export interface Networked {
   readonly instance: Instance;
   readonly network: TcpProxy;
 }
 
-/** What one test starts, on a database of its own, and ends. */
+/** What one test starts, on its own database, and stops. */
 export class Cluster {
   private readonly instances: Instance[] = [];
   private readonly networks: TcpProxy[] = [];
@@ -47,7 +47,7 @@ export class Cluster {
     return instance;
   }
 
-  /** Ends everything, processes of the quick-start too. */
+  /** Stops everything, including processes of the quick-start. */
   async close(): Promise<void> {
     jest.restoreAllMocks();
     for (const network of this.networks) {

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { startWatched } from '../../support/watched-app.js';
 
-/** A process of its own that a test freezes; half the bound, a poll's limit, is longer than its wait. */
+/** A process that a test freezes; half the bound, a poll's limit, is longer than its wait. */
 const { app } = await startWatched(
   'express',
   { type: 'postgres', url: process.env['DATABASE_URL'] ?? '' },

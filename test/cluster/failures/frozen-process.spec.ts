@@ -9,7 +9,7 @@ import { Cluster } from './cluster.js';
 
 const MAIN = fileURLToPath(new URL('frozen-app.js', import.meta.url));
 
-/** Longer than the bound of the application (ms): what it knew is stale when it goes on. */
+/** Longer than the bound of the application (ms): what it knew is stale when it continues. */
 const FROZEN_FOR = 5_500;
 
 describeOn([postgres], 'a process that was frozen (SIGSTOP)', () => {

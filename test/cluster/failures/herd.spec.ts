@@ -17,7 +17,7 @@ interface Follower {
   readonly feed: RevocationFeed;
   readonly proofs: ProofClock;
   readonly module: TestingModule;
-  /** What it did since: reads, transactions, polls that it began, and polls that were sent. */
+  /** What it did since: reads, transactions, polls that it started, and polls that were sent. */
   readonly sent: {
     read: number;
     transaction: number;

@@ -72,7 +72,7 @@ describeOn([postgres], 'failures of the log and its readers', () => {
     const clock = new TestClock();
     const booting = startInstance(through, { clock, options: NEVER_WAIT });
     await isHeld.promise;
-    clock.advance(10_000); // bootTimeout: it goes on, closed
+    clock.advance(10_000); // bootTimeout: it starts, and its guards answer 503
     const young = cluster.keep(await booting);
     expect(young.index.stats().entries).toBe(LOAD_PAGE); // half of it is there
     expect(young.revocation.status()).toMatchObject({ ready: false });

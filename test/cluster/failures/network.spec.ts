@@ -32,7 +32,10 @@ describeOn([postgres], 'failures of the network', () => {
 
   afterEach(() => cluster?.close());
 
-  /** Asks as often as it can until the token is refused; gives when it was last asked and accepted. */
+  /**
+   * Asks as often as it can until the token is refused; returns when it was last asked and
+   * accepted.
+   */
   async function lastAccepted(instance: Instance, token: string): Promise<number> {
     const start = performance.now();
     let last = 0;

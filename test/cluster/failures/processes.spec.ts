@@ -19,7 +19,7 @@ const MAX_STALENESS = 1;
 
 const ISSUER = 'nestjs-logout-quickstart';
 
-/** As the quick-start has it, so that both understand the same tokens; time is real here. */
+/** As in the quick-start, so that both understand the same tokens; time is real here. */
 const AS_QUICKSTART = { issuer: ISSUER, audience: ISSUER } as const;
 const witness = (cluster: Cluster): Promise<Instance> =>
   cluster.instance({ clock: new AuthClock(), options: AS_QUICKSTART });

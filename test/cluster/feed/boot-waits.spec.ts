@@ -40,7 +40,7 @@ describe('the boot waits for the first load, for at most bootTimeout', () => {
         clock,
         options: { dataSource: through.options, bootTimeout: '10s', ...options },
       });
-      starting.catch(() => undefined); // each test looks at it when it is time
+      starting.catch(() => undefined); // each test checks it when it is time
       // Its first attempt has failed, and another one has begun.
       await eventually(() => {
         clock.advance(1);

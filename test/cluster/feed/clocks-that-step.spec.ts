@@ -37,7 +37,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
     jest.restoreAllMocks();
   });
 
-  /** Every instance has a clock of its own; the database’s is the same for all of them. */
+  /** Every instance has its own clock; the database’s is the same for all of them. */
   const start = async (skew: { wall?: number; database?: number } = {}): Promise<Instance> => {
     const own = instances.length === 0 ? clock : new LeapingClock(clock.wall());
     own.skewWall(skew.wall ?? 0);
@@ -57,7 +57,7 @@ describeOn(databaseKinds, 'clocks that step', (kind) => {
   const verdicts = (token: string): Promise<string[]> =>
     Promise.all(instances.map(({ judge }) => judge(token)));
 
-  /** A token that was logged out, one that is good, both old enough that only their time keeps them. */
+  /** One logged out and one valid token, both so old that only their own time keeps them. */
   const loginTwice = async (): Promise<{ ended: string; good: string }> => {
     const [here] = instances as [Instance];
     const [ended, good] = [await here.login('alice'), await here.login('bob')];

@@ -112,7 +112,7 @@ describe('F5: the lease is judged at each decision, on both clocks', () => {
         proxy.freeze();
         for (let round = 0; round < 4; round++) {
           const failure = here.feed.failure;
-          clockOf(here).advance(200); // every round a poll of its own, and a connection for it
+          clockOf(here).advance(200); // every round its own poll, and a connection for it
           await eventually(() => here.feed.failure !== failure);
         }
         proxy.thaw();

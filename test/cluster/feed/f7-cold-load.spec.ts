@@ -70,7 +70,7 @@ describe('F7: a cold load reads pages, and the instance is closed until its firs
       const clock = new TestClock();
       const starting = startInstance(database, { clock });
       await isAsked.promise;
-      clock.advance(10_000); // bootTimeout: it goes on, closed
+      clock.advance(10_000); // bootTimeout: it starts, and its guards answer 503
       here = await starting;
       const judged = here.judge(token);
       clock.advance(250);

@@ -29,7 +29,7 @@ export class FakeLog {
   readonly events: LogEvent[] = [];
   readonly pending: LogEvent[] = [];
   purgedThrough = 0;
-  /** The session that an event ends, by the event's id. */
+  /** The session that an event revokes, by the event's id. */
   readonly sids = new Map<string, string>();
   private readonly keys = new EventKeys(ISSUER);
   private count = 0;
@@ -124,12 +124,12 @@ export class FakeConnection {
 
   constructor(private readonly log: FakeLog) {}
 
-  /** How many polls are under way. */
+  /** How many polls are in flight. */
   get underWay(): number {
     return this.flights.length;
   }
 
-  /** The database looks at the log for the oldest poll without an answer. */
+  /** The database reads the log for the oldest poll without an answer. */
   answer(): void {
     const flight = this.flights.find((each) => each.answer === undefined);
     if (flight !== undefined) flight.answer = this.log.rows(flight.cursor, true);

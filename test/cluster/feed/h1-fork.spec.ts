@@ -77,7 +77,7 @@ describe('H1: a log that lost known events closes the instance, is loaded again,
       expect(errors()).toEqual([
         expect.stringMatching(/another event is at position 3.*\b1 known live events/),
       ]);
-      // Positions were handed out twice, so the log goes on beyond both histories (H3).
+      // Positions were handed out twice, so the log continues beyond both histories (H3).
       expect(await headPosition(there.dataSource)).toBeGreaterThan(1_600_000_000_000_000);
       await young.close();
     });

@@ -44,7 +44,7 @@ describeOn(serverKinds, 'the connection of the feed', (kind) => {
       const cut = proxy.next(POLL, 'cut');
       const first = instance.feed.strictProof();
       await cut;
-      // The first poll may not make it within its time limit on a busy machine; the next one is due.
+      // On a busy machine the first poll may exceed its time limit; the next one is due.
       if (!(await first)) await followAgain(instance);
       expect(instance.proofs.isFresh()).toBe(true);
     } finally {

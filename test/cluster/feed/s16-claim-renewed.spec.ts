@@ -19,7 +19,7 @@ describeOn(databaseKinds, 'a purge that takes longer than its claim', (kind) => 
     here = await startInstance(database, { clock });
     there = await startInstance(database, { clock });
     await endSessions(here, ROWS);
-    // Made old by hand: time that passes would set the instances to purge by themselves.
+    // Aged by hand: if time passed, the instances would purge by themselves.
     await here.dataSource.query(
       'UPDATE auth_event SET created_at = created_at - 3600000, keep_until = keep_until - 3600000',
     );

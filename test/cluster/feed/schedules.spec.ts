@@ -28,7 +28,7 @@ const BOUND = 5_000;
 const LIFE = 12_000;
 /** An answer may be under way so long, and a follower's time ahead by as much (T1); W3 has a margin for it. */
 const POLL_TIMEOUT = 2_000;
-/** A seed of its own for each run; `SCHEDULE_SEED` repeats one. */
+/** A new seed for each run; `SCHEDULE_SEED` repeats one. */
 const SEED = Number(process.env['SCHEDULE_SEED'] ?? Date.now() % 2 ** 31);
 const RUNS = Number(process.env['SCHEDULE_RUNS'] ?? 300);
 
@@ -253,7 +253,7 @@ class World {
     return this.clock.database();
   }
 
-  /** P1, P2, P6, and P8: nothing but what was committed is refused. */
+  /** P1, P2, P6, and P8: only committed events are refused. */
   check(): void {
     for (const follower of this.followers) {
       const { proofs, index, refused } = follower;

@@ -5,7 +5,7 @@ import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { AuthModule } from 'nestjs-logout';
 import { LIVE_PARTS, serveLive } from './live-server.js';
 
-/** A process of its own with open connections; it sends where it is reached. */
+/** A separate process with open connections; it sends its address. */
 const database = JSON.parse(process.argv[2] ?? '') as TypeOrmModuleOptions;
 
 @Module({

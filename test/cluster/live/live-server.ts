@@ -46,7 +46,7 @@ export interface Connection {
   readonly isOpen: boolean;
   /** What the client received when it was closed. */
   readonly why: unknown;
-  /** Presents another token on the open socket; gives `'renewed'` or a code. */
+  /** Presents another token on the open socket; returns `'renewed'` or a code. */
   renew(token: string): Promise<string>;
   close(): void;
 }
@@ -226,7 +226,7 @@ function serveGraphql(
   );
 }
 
-/** One value, and then none: nothing but the end of the token ends it. */
+/** One value, and then none: only the end of the token ends it. */
 function oneTick(): AsyncIterableIterator<{ ticks: number }> {
   let isFirst = true;
   return {

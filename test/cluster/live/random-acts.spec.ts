@@ -108,7 +108,7 @@ describe('open connections on one instance, and random acts on another', () => {
         }
         open = open.filter(({ connection }) => connection.isOpen);
       }
-      // What was closed late would show now.
+      // A late close would show now.
       await setImmediate();
       expect(open.filter(({ connection }) => !connection.isOpen)).toEqual([]);
       for (const { connection } of open) connection.close();

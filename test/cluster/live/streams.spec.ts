@@ -68,7 +68,7 @@ class StreamsController {
   }
 }
 
-/** An open answer, and what came of it. */
+/** An open answer, and its result. */
 class Stream {
   text = '';
   isOver = false;

@@ -6,7 +6,7 @@ import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { clockOf } from '../../support/controlled-instance.js';
 import { eventually } from '../../support/eventually.js';
 
-/** One route for each way in which a route can say what it wants. */
+/** One route for each policy that a route can have. */
 @UseGuards(JwtAuthGuard)
 @Controller()
 export class PoliciesController {

@@ -103,7 +103,7 @@ describeOn(serverKinds, 'two processes', (kind) => {
   });
 });
 
-/** How far an instance has followed; asking for its health makes it follow nothing. */
+/** How far an instance has followed; asking for its health does not make it follow. */
 async function positionOf(instance: QuickstartProcess): Promise<number> {
   return ((await instance.get('/health')).body as { position: number }).position;
 }

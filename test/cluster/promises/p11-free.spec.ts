@@ -32,7 +32,7 @@ describe.each(['express', 'fastify'] as const)('P11 free with %s', (platform) =>
     let url: string;
     let agent: Agent;
     const connect = Socket.prototype.connect;
-    /** What was sent to the database, in pieces; and connections to anywhere. */
+    /** Statements to the database, in pieces; and connections to anywhere. */
     let sent = 0;
     let connections = 0;
 

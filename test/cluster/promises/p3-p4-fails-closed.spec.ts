@@ -131,7 +131,7 @@ function expectUnknown(answer: Answer): void {
   expect(answer.headers.get('cache-control')).toBe('no-store');
 }
 
-/** Asks until the status is this one; only the test's own time limit ends the patience. */
+/** Asks until the status is this one; only the test's own time limit stops it. */
 async function until(ask: () => Promise<Answer>, status: number): Promise<void> {
   while ((await ask()).status !== status) await setTimeout(20);
 }

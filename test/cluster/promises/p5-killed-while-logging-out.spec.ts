@@ -9,7 +9,7 @@ const KILLS = rounds(1, 3);
 const LOGOUTS = 50 * (KILLS + 1);
 const CLIENTS = 8;
 
-/** Printed, so that a run that failed can be made again: `KILL_SEED=… npm test`. */
+/** Printed, so that a failed run can be repeated: `KILL_SEED=… npm test`. */
 const SEED = Number(process.env['KILL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 /** mulberry32: small, and the same on every machine. */

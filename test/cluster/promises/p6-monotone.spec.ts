@@ -105,13 +105,13 @@ describeOn([postgres], 'P6 monotone: what was refused once is never accepted aga
     await pass(1_000);
     await expectRefused([...tokens, lost]);
     for (const { judge } of [writer, follower]) expect(await judge(survivor)).toBe('active');
-    // What comes after the loss is followed as ever.
+    // Events after the loss are followed as usual.
     await writer.logout.logout(survivor);
     await pass(1_000);
     await expectRefused([...tokens, lost, survivor]);
   });
 
-  /** The timer of the writer's own purge may be at it already: what counts is what is gone. */
+  /** The timer of the writer's own purge may be running already: only the deleted rows count. */
   async function purgedThrough(): Promise<number> {
     const rows = await writer.dataSource.query<{ purged_through: string }[]>(
       'SELECT purged_through FROM auth_head',

@@ -16,7 +16,7 @@ const ROUNDS = 10;
 /** 100 rounds in parts, a session each: each part has the time of a test. */
 const PARTS = Array.from({ length: rounds(1, 10) }, (_, part) => part + 1);
 const PARALLEL = 50;
-/** How often a client asks again, a second apart, before it takes a 503 for an answer. */
+/** How often a client asks again, a second apart, before it accepts a 503 as the answer. */
 const TRIES = 60;
 
 interface Tokens {

@@ -145,7 +145,7 @@ describe('C4: the mover numbers pending events', () => {
       await follow(here);
       await here.log.drain();
       expect(await here.judge(bob)).toBe('active');
-      expect(await here.judge(before)).toBe('session_ended'); // it goes on counting
+      expect(await here.judge(before)).toBe('session_ended'); // it stays in effect
       expect(reported).toHaveBeenCalledWith(expect.stringContaining('could not be numbered'));
       expect(await readEvents(here.dataSource)).toMatchObject([{ position: 1, kind: 'session' }]);
 
@@ -175,7 +175,7 @@ describe('C4: the mover numbers pending events', () => {
         here.logout.logoutSession(session, { manager }),
       );
       await here.login('dave');
-      expect(move).toHaveBeenCalledTimes(1); // what came later goes past them
+      expect(move).toHaveBeenCalledTimes(1); // later events go past them
       expect(await readEvents(here.dataSource)).toMatchObject([{ position: 1, kind: 'session' }]);
 
       move.mockClear();

@@ -47,7 +47,7 @@ describe('G4: a token is revoked if any live event of its subject kills it', () 
       it(`two exceptions end both sessions when the ${first} is first and the other has not arrived yet`, async () => {
         const [one, two] = first === 'phone' ? [phone, laptop] : [laptop, phone];
         await here.logout.logoutOthers(one);
-        // `there` has not looked since: to it the other session is still good.
+        // `there` has not polled since: for it the other session is still valid.
         await there.logout.logoutOthers(two);
         const newer = await here.login(subject);
         await expectOf(phone, 'session_ended');

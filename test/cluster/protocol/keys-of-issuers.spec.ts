@@ -49,7 +49,7 @@ describeOn(databaseKinds, 'S10: two applications on one log, each with a key 202
   };
   const kinds = async (): Promise<string[]> =>
     (await readEvents(shop.dataSource)).map((event) => event.kind);
-  /** What is made of a token of each, by those that followed and by those that start now. */
+  /** The decision about a token of each, by instances that followed and by those that start now. */
   const judge = async (tokens: readonly [string, string]): Promise<string[][]> => {
     await Promise.all([follow(shop), follow(bank)]);
     const [coldShop, coldBank] = [await start(SHOP, [BANK, PARTNER]), await start(BANK, [])];

@@ -116,7 +116,7 @@ describe('W1: the order of positions is the order of commits, without a gap', ()
 
     it('the log is written READ COMMITTED, whatever the default of the server or the role', async () => {
       if (kind.name === 'PostgreSQL') {
-        // Every role of this database, so also that of our connections, which are made after it.
+        // Every role of this database, so also that of our connections, which are opened after it.
         const [{ name }] = (await watcher.query('SELECT current_database() AS name')) as [
           { name: string },
         ];

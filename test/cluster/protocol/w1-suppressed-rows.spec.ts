@@ -8,7 +8,7 @@ import { LogWriter, sessionEnd } from '../../support/log-writer.js';
 /** What one statement reports, and what several do. */
 const REFUSED = /The head of the revocation log was not raised/;
 
-/** What it says, and what everything underneath says. */
+/** Its message, and the messages of all its causes. */
 function causesOf(error: unknown): string {
   return error instanceof Error ? `${error.message} ${causesOf(error.cause)}` : '';
 }

@@ -184,7 +184,7 @@ describe('logout of one client of an account, or of one grant', () => {
         searching.goOn();
         await acting;
         expect(await openOf(subject)).toEqual([]);
-        // The same position is good for any other login.
+        // The same position is accepted for any other login.
         const other = { ...context(randomUUID()), since };
         expect(await codeOf(here.sessions.login({ subject }, other))).toBe('good');
       });

@@ -123,7 +123,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     const [ours, theirs] = [await login(here, alice), await login(here, randomUUID())];
     const lost = await refresh(here, ours.refreshToken, key);
     for (let retry = 0; retry < 50; retry++) await refresh(here, ours.refreshToken, key);
-    clock.advance(HOUR); // what was is forgotten
+    clock.advance(HOUR); // the earlier ones are forgotten
     for (let retry = 0; retry < 100; retry++) {
       await refresh(retry % 2 ? here : there, ours.refreshToken, key);
     }

@@ -15,7 +15,7 @@ describeOn(databaseKinds, 'A16: claims that find no account', (kind) => {
   beforeEach(async () => {
     database = await kind.migrated();
     answer = () => ({ role: 'user' });
-    // What an application without types gives.
+    // What an application without types returns.
     const claims = (() => answer()) as ClaimsLoader;
     instance = await startInstance(database, { clock: new TestClock(), options: { claims } });
     told = [];

@@ -3,7 +3,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import type { DatabaseKind, TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
 
-/** Two instances that follow each other on a database of their own, with one clock. */
+/** Two instances that follow each other on their own database, with one clock. */
 export class Pair {
   readonly clock = new TestClock();
   here!: Instance;
@@ -26,7 +26,7 @@ export class Pair {
     await this.startInstances(options);
   }
 
-  /** Ends both, and their database. */
+  /** Closes both, and drops their database. */
   async end(): Promise<void> {
     await this.stop();
     await this.database.drop();

@@ -60,7 +60,7 @@ describe('the rows of a login after its end', () => {
       for (const { refreshToken } of [ended, marked]) {
         expect(await codeOf(here.sessions.refresh(refreshToken))).toBe('refresh_token_invalid');
       }
-      // The token that was replaced is still known for what it is.
+      // The token that was replaced is still recognised.
       expect(await codeOf(here.sessions.refresh(kept.refreshToken))).toBe('refresh_token_reused');
       expect(next.sessionId).toBe(kept.sessionId);
     });

@@ -144,7 +144,7 @@ describe('races with the end of a session', () => {
         expect(await alive([here, there], [refreshed, old])).toEqual([]);
       });
 
-      // A logout names a session, and a login that is under way has none yet.
+      // A logout names a session, and a login that is in flight has none yet.
       if (name === 'logout') return;
       it.each(POINTS.slice(1))('the end of the session overtakes a login %s', async (point) => {
         claims = async () => ({});

@@ -53,7 +53,7 @@ describe('ending a token or session that has ended writes nothing', () => {
       await database?.drop();
     });
 
-    /** How many events were written by what is done; a purge in between takes none away. */
+    /** How many events were written by the call; a purge in between removes none. */
     const written = async (acts: () => Promise<unknown>): Promise<number> => {
       const before = await headPosition(here.dataSource);
       await acts();

@@ -39,7 +39,7 @@ describe('findings of the review of sessions', () => {
       alice = randomUUID();
     });
 
-    /** An instance that this test alone has, on a database of its own. */
+    /** An instance for this test alone, on its own database. */
     const startApart = async (options: Partial<AuthSettings> = {}): Promise<void> => {
       database = await kind.migrated();
       clock = new TestClock();

@@ -101,7 +101,7 @@ describeOn(databaseKinds, 'the limit of sessions', (kind) => {
 
   it('the limit holds for logins at the same moment', async () => {
     await start(2);
-    // The first login makes the row of the account, for which others wait anyway.
+    // The first login creates the row of the account, for which others wait anyway.
     await login();
     for (let pair = 0; pair < 20; pair++) {
       await Promise.all([login(), login()]);

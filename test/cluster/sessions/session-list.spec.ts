@@ -92,7 +92,7 @@ describeOn(databaseKinds, 'a list of sessions', (kind) => {
     expect(rows()).toBeLessThanOrEqual(60);
     expect(await here.sessions.isOpen('alice', 'somebody')).toBe(false);
     expect(rows()).toBeLessThanOrEqual(2);
-    // All of them are over; a page that nothing fills ends all the same, and says how to go on.
+    // All of them are over; a page that nothing fills still ends, and says how to go on.
     await here.logout.logoutAll('alice');
     const page = await here.sessions.list('alice', { limit: 20 });
     expect(rows()).toBeLessThanOrEqual(2_060);
@@ -121,7 +121,9 @@ describeOn(databaseKinds, 'a list of sessions', (kind) => {
   });
 });
 
-/** Copies the one session so often, each with a key of its own and a millisecond after the one before. */
+/**
+ * Copies the one session so often, each with its own key and a millisecond after the one before.
+ */
 async function copySession(here: Instance, count: number): Promise<void> {
   const { database } = await here.open();
   const { dialect } = database;
@@ -149,7 +151,9 @@ async function copySession(here: Instance, count: number): Promise<void> {
   );
 }
 
-/** Counts the rows that transactions on sessions read; each call gives those since the one before. */
+/**
+ * Counts the rows that transactions on sessions read; each call returns those since the one before.
+ */
 function countRows(here: Instance): () => number {
   const store = here.app.get(SessionStore, { strict: false });
   const write = store.write.bind(store);

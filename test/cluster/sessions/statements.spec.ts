@@ -12,7 +12,7 @@ const COUNTS = {
   MariaDB: { login: 6, refresh: 9 },
 };
 
-/** A week and a day more than a refresh token is good for. */
+/** A week and a day more than a refresh token is valid. */
 const LONG = 22 * 86_400_000;
 
 describeOn(databaseKinds, 'the statements of a session', (kind) => {
@@ -21,7 +21,7 @@ describeOn(databaseKinds, 'the statements of a session', (kind) => {
   let instance: Instance;
   /** What it does is known to the database alone. */
   let other: Instance;
-  /** What happens after a refresh has looked at its token and before it is stored. */
+  /** What happens after a refresh has looked up its token and before it is stored. */
   let meanwhile: () => unknown;
 
   beforeEach(async () => {
@@ -34,7 +34,7 @@ describeOn(databaseKinds, 'the statements of a session', (kind) => {
     };
     instance = await startInstance(database, { clock, options: { claims } as never });
     other = await startInstance(database, { clock });
-    // The first of each kind opens connections and makes the texts.
+    // The first of each kind opens connections and builds the texts.
     const { refreshToken } = await login(instance, 'warm-up');
     await instance.sessions.refresh(refreshToken);
   });

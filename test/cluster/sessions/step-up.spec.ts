@@ -100,7 +100,7 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     later(10 * MINUTE);
     const next = await here.sessions.refresh(login.refreshToken ?? '');
     expect(authTime(next)).toBe(authTime(confirmed));
-    // The old token is as good as before.
+    // The old token is as valid as before.
     expect(await here.judge(login.accessToken)).toBe('active');
   });
 

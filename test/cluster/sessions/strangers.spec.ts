@@ -37,7 +37,7 @@ describeOn(databaseKinds, 'S1: refresh tokens and random texts', (kind) => {
   };
   const randomText = (): string => randomBytes(32).toString('base64url');
 
-  /** As the previous release made it: 32 random bytes, in the row of a session of now. */
+  /** As the previous release made it: 32 random bytes, in a row of a current session. */
   const tokenOfPreviousRelease = async (): Promise<string> => {
     const { refreshToken } = await login(instance, 'alice');
     const text = randomText();
@@ -53,7 +53,7 @@ describeOn(databaseKinds, 'S1: refresh tokens and random texts', (kind) => {
     return text;
   };
 
-  /** Everything is asked in one turn of the event loop; gives the codes, counted. */
+  /** Everything is asked in one turn of the event loop; returns the codes, counted. */
   const countCodes = async (asked: readonly Promise<unknown>[]): Promise<Map<string, number>> => {
     const counts = new Map<string, number>();
     for (const code of await Promise.all(asked.map(codeOf))) {

@@ -26,7 +26,7 @@ describeOn(
     beforeEach(async () => {
       database = await migrated();
       instance = await startInstance(database, { clock: new TestClock() });
-      // The first of each kind makes the texts: what follows is the one statement, where there is one.
+      // The first of each kind builds the texts: then comes the one statement, if there is one.
       const { refreshToken } = await login(instance, 'warm-up');
       await instance.sessions.refresh(refreshToken);
     });

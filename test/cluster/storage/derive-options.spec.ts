@@ -12,7 +12,10 @@ const server = {
   password: 'p',
 } as const;
 
-/** What is made of an application's options; loose, as half of them fit one driver only. */
+/**
+ * The options derived from an application's options; loosely typed, as half of them fit one driver
+ * only.
+ */
 function derive(application: object, schema?: string): Record<string, unknown> {
   const derived: unknown = deriveDataSourceOptions(application as DataSourceOptions, { schema });
   return derived as Record<string, unknown>;

@@ -33,7 +33,7 @@ describeOn(serverKinds, 'the connection of the log follows the DataSource', (kin
   });
 
   const start = async (options: DataSourceOptions): Promise<void> => {
-    // A copy: setOptions() changes the object that the DataSource was made with.
+    // A copy: setOptions() changes the object that the DataSource was created with.
     instance = await startInstance(
       { ...database, options: { ...options } },
       { clock: new TestClock() },

@@ -71,7 +71,7 @@ describeOn([postgres], 'every write transaction', (kind) => {
     const instance = await startInstance(database, { clock: new TestClock() });
     try {
       const { database: log } = await instance.open();
-      // Without values it goes in the round trip of BEGIN, with values after it.
+      // Without values it is in the round trip of BEGIN, with values after it.
       for (const [sql, values] of [
         [`SELECT ${columns}`, []],
         [`SELECT ${columns} WHERE $1 = 'x'`, ['x']],

@@ -95,7 +95,7 @@ describe('our tables', () => {
       await instance.logout.logoutSession('one');
       await instance.close();
       const source = await open({ migrations: [...authMigrations] });
-      await source.runMigrations(); // the application takes over what 'run' made
+      await source.runMigrations(); // the application takes over what 'run' created
       expect(await readEvents(source)).toHaveLength(1);
       await checkBoot();
     });

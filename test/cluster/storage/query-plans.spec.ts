@@ -113,7 +113,7 @@ describeOn(databaseKinds, 'the order of rows', (kind) => {
       'InstanceStatements.list': new InstanceStatements(dialect).list(),
     };
     for (const [name, statement] of Object.entries(sorted)) {
-      // PostgreSQL says what it sorts by; the others resolve the same name to the same text.
+      // PostgreSQL shows what it sorts by; the others resolve the same name to the same text.
       const texts = (await sortsOf(statement)).filter((sort) => sort.includes('encode('));
       expect({ name, texts, order: orderOf(statement) }).toEqual({
         name,
@@ -208,7 +208,7 @@ const PENDING: Omit<PendingEvent, 'id' | 'key'> = {
   actor: null,
 };
 
-/** A session that goes on. */
+/** A session that has not ended. */
 const SESSION: Omit<
   AuthSession,
   'key' | 'sid' | 'subjectKey' | 'subject' | 'client' | 'device' | 'ip' | 'userAgent'

@@ -5,7 +5,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule, JwtAuthGuard, LogoutService, SessionService } from 'nestjs-logout';
 import { databaseKinds, describeOn } from '../../support/databases.js';
 
-/** Keeps what is logged: its level, its context, and the message. */
+/** Keeps log lines: the level, the context and the message. */
 class Lines implements LoggerService {
   readonly all: string[] = [];
   readonly log = this.keep('log');

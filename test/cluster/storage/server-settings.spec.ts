@@ -12,7 +12,7 @@ import { eventually } from '../../support/eventually.js';
 /** A text that ends a literal where backslashes do not escape. */
 const HOSTILE = `it's \\ "so" \\' -- \\`;
 
-/** After it the server ends an idle connection (s); MariaDB knows no less. */
+/** After it the server ends an idle connection (s); MariaDB accepts no less. */
 const IDLE = 1;
 
 let instance: Instance | undefined;

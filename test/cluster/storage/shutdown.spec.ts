@@ -15,7 +15,7 @@ const run = promisify(execFile);
 
 const LIB = new URL('../../../lib/', import.meta.url).href;
 
-/** An application of its own process: logs out, closes, and has nothing more to say. */
+/** An application in its own process: logs out, closes, and exits. */
 const CHILD = `
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';

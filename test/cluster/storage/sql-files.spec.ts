@@ -105,7 +105,7 @@ describe('docs/sql', () => {
           here === undefined ? Promise.reject() : here.logout.logoutAll('bob', { manager }),
         );
         await follow(here);
-        await here.login('carol'); // numbers what is pending
+        await here.login('carol'); // numbers pending events
         expect(await countPending(admin)).toBe(0);
         expect(await here.judge(one)).toBe('session_ended');
         expect(await here.judge(two)).toBe('session_ended');

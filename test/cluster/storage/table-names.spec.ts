@@ -98,7 +98,7 @@ describeOn(databaseKinds, 'the names of our tables', (kind) => {
 
     const shop = await start({ tablePrefix: 'shop_', newLog: true });
     expect(await shop.judge(await shop.login())).toBe('active');
-    // The older one goes on, whatever is beside it.
+    // The older one continues, whatever is beside it.
     const again = await start({ migrations: 'check' });
     await follow(again);
     expect(await again.judge(token)).toBe('session_ended');

@@ -21,7 +21,7 @@ export class Checks {
     }
   }
 
-  /** Counts a check that could not be made, by name. */
+  /** Counts a check that could not be run, by name. */
   skip(name: string, why: string): void {
     this.skipped++;
     console.log(`  skip  ${name}: ${why}`);

@@ -2,7 +2,10 @@ import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { shell } from './shell.js';
 
-/** Where the run works: the repository, and a folder outside of it that goes when the run ends. */
+/**
+ * Where the run works: the repository, and a folder outside of it that is deleted when the run
+ * ends.
+ */
 export interface Workplace {
   readonly repository: string;
   readonly folder: string;

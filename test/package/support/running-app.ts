@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { cleanEnvironment } from './shell.js';
 
-/** An application in a process of its own, as a user starts it. */
+/** An application in its own process, as a user starts it. */
 export interface RunningApp {
   readonly url: string;
   stop(): Promise<void>;
@@ -13,9 +13,9 @@ export interface RunningApp {
 const START_LIMIT = 60_000;
 
 /**
- * Starts `node main.js` on a free port with a database of its own.
+ * Starts `node main.js` on a free port with its own database.
  *
- * @throws with everything the application printed, if it ends or does not listen.
+ * @throws with everything the application printed, if it exits or does not listen.
  */
 export async function startApp(folder: string, main: string): Promise<RunningApp> {
   const database = join(mkdtempSync(join(folder, 'data-')), 'app.sqlite');
@@ -59,6 +59,6 @@ async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
   await ended;
   clearTimeout(timer);
-  // Nest ends itself by the signal again once everything is closed; SIGKILL means it hung.
+  // Nest kills itself by the signal again once everything is closed; SIGKILL means it hung.
   if (child.signalCode === 'SIGKILL') throw new Error('The application did not shut down in 10 s.');
 }

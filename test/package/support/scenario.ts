@@ -30,7 +30,7 @@ export async function call(
   };
 }
 
-/** Logs john in and gives his token. */
+/** Logs in john and returns his token. */
 export async function logIn(url: string): Promise<string> {
   const credentials = { username: 'john', password: 'changeme' };
   const { status, body } = await call(`${url}/auth/login`, 'POST', undefined, credentials);
@@ -40,7 +40,7 @@ export async function logIn(url: string): Promise<string> {
 }
 
 /**
- * Login, profile, logout, 401; and what must not happen: another login of the same account goes on.
+ * Login, profile, logout, 401; and another login of the same account must stay valid.
  *
  * @param code - What the refusal says: a session or a token has ended.
  * @param routes - Guarded routes, the first one being the profile.

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 const LIMIT = 300_000;
 
 /**
- * Runs a command to its end and gives what it printed.
+ * Runs a command to its end and returns its output.
  *
  * @throws with the command and all of its output when it fails.
  */

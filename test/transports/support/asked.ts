@@ -9,7 +9,7 @@ export function asked(name: RowName): void {
   lines.add(name);
 }
 
-/** The last line of a spec: docs/compatibility.md says of it what it has tests of. */
+/** The last line of a spec: docs/compatibility.md names the tests that it has. */
 export function expectLines(spec: AskingSpec): void {
   describe('docs/compatibility.md', () => {
     it(`shows by ${spec} what it tests, and nothing else`, () => {

@@ -30,10 +30,11 @@ export type Handler = (typeof HANDLERS)[number];
 export type Placement = 'APP_GUARD' | 'useGlobalGuards' | '@UseGuards';
 
 /**
- * The same handlers for every transport, as a class of its own for each: decorators mark the functions.
+ * The same handlers for every transport, as a separate class for each, because decorators mark the
+ * functions.
  *
- * @param mark - Makes a handler of the transport of each method.
- * @param say - Makes the transport's answer of who was seen.
+ * @param mark - Decorates a handler of the transport for each method.
+ * @param say - Makes the transport's answer from the user.
  */
 export function handlersOf(
   placement: Placement,

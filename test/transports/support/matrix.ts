@@ -45,7 +45,7 @@ export interface Line {
   readonly status?: (http: number) => unknown;
   /** The whole refusal, as the client sees it, of this body. */
   readonly form: (body: object) => unknown;
-  /** What a client can put into the place of a token beside text. */
+  /** What a client can put in place of a token, apart from text. */
   readonly garbage?: unknown;
   /** `false` where the server that it needs does not run here: its tests are skipped by name. */
   readonly available?: boolean;

@@ -14,7 +14,7 @@ import { refusalOf } from './socket-clients.js';
 
 export const PROTO = 'test/transports/matrix.proto';
 
-/** Puts what is sent into its place of the transport, and gives the data of the message. */
+/** Puts the token into its place of the transport, and returns the data of the message. */
 type Dress = (sent: Sent, client: ClientProxy) => unknown;
 
 /** Asks message handlers through the transport's own client. */

@@ -1,6 +1,6 @@
 import type { Handler } from './handlers.js';
 
-/** What a transport is, beside what every one can do. */
+/** What a transport can do, apart from what all of them can. */
 interface Row {
   /** Where the token is. */
   readonly place: string;

@@ -25,7 +25,7 @@ function request(dpop: string | string[] | undefined, more: object = {}): DpopRe
   return { headers, method: 'GET', url: '/protectedresource?a=1', protocol: 'https', ...more };
 }
 
-/** The thumbprint, or the code and what is wrong. */
+/** The thumbprint, or the code and the problem. */
 async function outcomeOf(of: DpopRequest, token?: string, jkt?: string): Promise<string> {
   try {
     return await proofs.verify(of, token, jkt);

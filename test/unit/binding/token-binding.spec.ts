@@ -6,7 +6,7 @@ import type { AuthException } from '../../../lib/errors/auth.exception.js';
 import type { AuthKey } from '../../../lib/options/auth-key.js';
 import { binding, type BindingOptions } from '../../../lib/options/binding-option.js';
 
-/** As the module makes it, with a ring of so many secrets. */
+/** As the module creates it, with a ring of so many secrets. */
 function create(given: BindingOptions, secrets: number): Promise<TokenBinding | null> {
   const halves = Array.from({ length: secrets }, () => createSecretKey(randomBytes(32)));
   const keys = { secretHalves: () => halves, secretHalfOf: () => undefined };

@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { problemOfReference } from '../../support/test-references.js';
 
-/** The applications of outsiders that failed with 0.1.0, and the test that holds the right answer now. */
+/**
+ * The applications of users that failed with 0.1.0, and the test that checks the right answer now.
+ */
 const CASES: readonly [number: string, right: string, test: string][] = [
   [
     '01',

@@ -13,7 +13,7 @@ function eventsWith(subjectHashKey?: string | Uint8Array): AuthEvents {
   );
 }
 
-/** As everyone can make it without a key. */
+/** As everyone can compute it without a key. */
 function unkeyed(kind: string, id: string): string {
   return hash('sha256', JSON.stringify(['nestjs-logout/event', 'i', kind, id]), 'hex').slice(0, 32);
 }

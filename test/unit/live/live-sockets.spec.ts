@@ -9,7 +9,7 @@ import { LiveParts } from '../../support/live-parts.js';
 /** More than fire in one turn of the event loop. */
 const MANY = 500;
 
-/** A socket as ws has it. */
+/** A socket as in ws. */
 class FakeSocket extends EventEmitter {
   readyState = 1;
   closed: string | undefined;

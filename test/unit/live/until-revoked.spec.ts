@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { concat, NEVER, of, Subject, toArray, firstValueFrom } from 'rxjs';
 import { fired, LiveParts } from '../../support/live-parts.js';
 
-/** An iterator as a PubSub has it: it waits for a value that may never come. */
+/** An iterator as in a PubSub: it waits for a value that may never arrive. */
 class Waiting<T> implements AsyncIterableIterator<T> {
   isReturned = false;
   private waiting: ((result: IteratorResult<T>) => void)[] = [];

@@ -1,7 +1,9 @@
 import { createSecretKey } from 'node:crypto';
 import * as sample from './key-samples.js';
 
-/** A name, what differs from good options, the option that the message names, a part of the fix. */
+/**
+ * A name, the difference from valid options, the option that the message names, a part of the fix.
+ */
 export type BadOptions = readonly [
   name: string,
   change: Readonly<Record<string, unknown>>,

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { InvalidAuthOptionsError } from '../../../lib/errors/auth-wiring.error.js';
 import * as sample from './key-samples.js';
 
-/** Runs what must fail, and gives the error that lists the problems. */
+/** Runs what must fail, and returns the error that lists the problems. */
 export function catchInvalid(act: () => unknown): InvalidAuthOptionsError {
   try {
     act();

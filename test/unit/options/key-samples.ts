@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 
-/** Key pairs for the tables; made once for each test file, because RSA is slow to make. */
+/** Key pairs for the tables; created once for each test file, because RSA is slow. */
 export const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 export const shortRsa = generateKeyPairSync('rsa', { modulusLength: 1024 });
 export const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -30,7 +30,7 @@ const cubePss = generateKeyPairSync('rsa-pss', {
   mgf1HashAlgorithm: 'sha256',
 });
 
-/** As text, because Node refuses to make a KeyObject of it. */
+/** As text, because Node refuses to create a KeyObject from it. */
 function pemOf(der: Buffer): string {
   return `-----BEGIN PUBLIC KEY-----\n${der.toString('base64')}\n-----END PUBLIC KEY-----\n`;
 }

@@ -22,7 +22,7 @@ describe('@RecentLogin()', () => {
     [1, 2, 'login_too_old'],
     // The clocks of two hosts may differ a little.
     [300, -5, 'accepted'],
-    // What is further ahead says nothing: it would stay recent until its time has come.
+    // A time further ahead means nothing: it would stay recent until that time.
     [300, -301, 'login_too_old'],
   ])('@RecentLogin() of %i s decides about a login %i s ago: %s', (most, ago, expected) => {
     expect(judge({ auth_time: NOW / 1_000 - ago }, most)).toBe(expected);

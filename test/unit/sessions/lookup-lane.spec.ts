@@ -19,7 +19,7 @@ describe('a lane of look-ups', () => {
     lane = new LookupLane(look, { batch: 2, queue: 3 });
   });
 
-  /** Lets what was answered reach its callers, and the next statement be sent. */
+  /** Delivers the answers to their callers, and sends the next statement. */
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
   it('one statement is sent at a time, and look-ups that arrive meanwhile share the next', async () => {

@@ -82,7 +82,7 @@ export function unorderedRooms(files: Files): string[] {
   return [...new Set(missing.map((each) => each.join('/')))];
 }
 
-/** Files that have nothing of their own, and only pass on what others export. */
+/** Files without code of their own, which only pass on what others export. */
 export function barrels(files: Files): string[] {
   const isEntry = (path: string): boolean => /^(\w+\/)?index\.ts$/.test(path);
   return [...files]

@@ -96,7 +96,7 @@ describe('DigestTable', () => {
         if (step % (steps / 5) === 0) compare();
       }
       compare();
-      // Of those for ever nothing goes; of the others nothing stays.
+      // Entries for ever all stay; of the others none stays.
       now = FOREVER;
       compare();
       const forEver = [...model.entries.values()].filter(({ until }) => until === FOREVER).length;
@@ -161,7 +161,7 @@ describe('DigestTable', () => {
     expect(table.byteLength).toBe(0);
     fill(10, 10_000);
     const full = table.byteLength;
-    // This sweep ends at once; the time it brought is enough.
+    // This sweep ends at once; the time it was called with is enough.
     table.sweep(20, 1);
     fill(1000, 10_000);
     expect(table.byteLength).toBeLessThan(full * 1.6);

@@ -387,7 +387,7 @@ describe('RevocationIndex', () => {
       index.add(each);
       expect(index.countMissing(NOW)).toBe(known.length - 1 - i);
     }
-    // What is missing goes on counting (H1).
+    // A missing event stays in effect (H1).
     index.beginReload();
     expect(index.find(token({ sid: 'sid' }))).toBeDefined();
   });

@@ -121,7 +121,7 @@ async function askHandler(client: ClientProxy, token?: string): Promise<string> 
   }
 }
 
-/** An open socket, and what it got before it was disconnected. */
+/** An open socket, and what it received before it was disconnected. */
 function closed(url: string, token: string) {
   const socket = connect(url, token);
   let why = 'nothing';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LogoutService, type ClaimsSource } from 'nestjs-logout';
 
-/** It gives claims, and it logs out: named beside useFactory, that is no cycle. */
+/** It returns claims, and it logs out: named beside useFactory, that is no cycle. */
 @Injectable()
 export class UsersService implements ClaimsSource {
   constructor(private readonly logoutService: LogoutService) {}
