@@ -1,6 +1,7 @@
 // Adds up the results of the test runners and prints the last line:
 // node .ci/summary.js <directory> <name,name> [what failed …]
-// Each name is a runner that must have left <name>.json. A runner without one has crashed, and fails.
+// Each name is a runner that must have left <name>.json. A runner without one has crashed, and
+// fails.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -15,16 +15,16 @@ export interface Figure {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** What was promised, as it is to be read: `'<= 150'`. */
+  /** The target as it is shown: `'<= 150'`. */
   readonly target?: string;
   readonly met?: boolean;
   readonly note?: string;
-  /** What it is compared with, in words and figures. */
+  /** The comparison, in words and figures. */
   readonly peer?: string;
   readonly plots?: readonly Plot[];
 }
 
-/** What a bench hands back: its figures, good only beside each other. */
+/** The result of a bench: its figures, valid only beside each other. */
 export interface BenchTable {
   readonly title: string;
   readonly node: string;

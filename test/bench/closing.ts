@@ -14,8 +14,9 @@ const ROUNDS = times(300, 20);
 const WARM_UP = 20;
 
 /**
- * From the answer to a logout on A until an open event stream on B has ended, with a push notification. As
- * an outsider gets them: one clock, that of the outsider. The control is a stream on A, which needs no push.
+ * From the answer to a logout on A until an open event stream on B has ended, with a push
+ * notification. As an external client gets them, by its one clock. The control is a stream on A,
+ * which needs no push.
  */
 export async function closing(): Promise<Figure[]> {
   const server = await startPostgres();

@@ -91,7 +91,7 @@ async function phase(
   return { ...found, tally: await flood?.stop() };
 }
 
-/** Over connections that were there before the flood: what is measured is the guard. */
+/** Over connections that were there before the flood, because only the guard is measured. */
 async function askGuarded(port: number, token: string, until: number): Promise<Call[]> {
   const calls: Call[] = [];
   const asking = Array.from({ length: CONNECTIONS }, async () => {
@@ -182,7 +182,7 @@ class Client {
     return (await this.send('POST /auth/login', { username: 'guest', password: 'x' })).body;
   }
 
-  /** Gives the answer as it is. */
+  /** Returns the answer as it is. */
   async send(call: string, body: object): Promise<Call & { readonly body: Tokens }> {
     const [method = '', path = '/'] = call.split(' ');
     const sent = performance.now();

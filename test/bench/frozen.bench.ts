@@ -19,7 +19,7 @@ const PAUSE = 1;
 const CONNECTIONS = 2;
 const HEALTHY = 1_500;
 const FROZEN = 2_000 * MAX_STALENESS;
-/** How much later than its timer an answer may reach the outsider (ms). */
+/** How much later than its timer an answer may reach the client (ms). */
 const SLACK = 10;
 
 type Route = 'me' | 'tight';
@@ -34,7 +34,7 @@ interface Answered {
 /** What each phase of the cycles gave. */
 interface Phases {
   readonly healthy: Answered[];
-  /** Frozen, and by the last proof still good. */
+  /** Frozen, and the last proof is still valid. */
   readonly within: Answered[];
   /** The lease of the tight route lapses before any instance notices that polls fail. */
   readonly lapsing: Answered[];

@@ -26,7 +26,7 @@ export async function run(): Promise<BenchTable> {
   return { title: 'Growth', node: process.versions.node, figures };
 }
 
-/** Guarded requests, each size in an application of its own in this process. */
+/** Guarded requests, each size in its own application in this process. */
 async function requests(): Promise<Figure[]> {
   const drives: Driver[] = [];
   const closing: (() => Promise<void>)[] = [];
@@ -49,7 +49,7 @@ async function requests(): Promise<Figure[]> {
   }
 }
 
-/** Refreshes, lists and logouts, each size in a database of its own on one server. */
+/** Refreshes, lists and logouts, each size in its own database on one server. */
 async function sessions(): Promise<Figure[]> {
   const server = await PostgresServer.create({
     fsync: 'on',

@@ -13,9 +13,9 @@ import { runIfMain } from './run-if-main.js';
 
 const REVOKED = times(1_000_000, 100_000);
 const MARKS = 1_000;
-/** Of what is nearly equal, so that the median is worth three digits. */
+/** For variants that are nearly equal, so that the median is worth three digits. */
 const CLOSE_ROUNDS = times(300, 25);
-/** Of what is many times slower, where two digits are plenty. */
+/** For variants that are many times slower, where two digits are enough. */
 const FAR_ROUNDS = times(40, 4);
 /** How many requests the bytes of one are taken from. */
 const COUNTED = times(100_000, 5_000);
@@ -25,7 +25,7 @@ const TARGETS = {
   express: { seen: 1.25, unseen: 0.97 },
 } as const;
 
-/** The recipe gives jsonwebtoken a text for a secret, which Node 20 parses anew at each request. */
+/** The recipe passes jsonwebtoken a text as secret, which Node 20 parses again at each request. */
 const RECIPE = process.versions.node.startsWith('20.') ? 12 : 2.4;
 
 /** A request with our guard beside the same request with others, on both platforms. */
@@ -110,7 +110,7 @@ async function neverSeen(platform: Platform, guard: GuardApp, drive: Driver): Pr
   // The memory fills up before the first round.
   for (let sent = 0; sent < guard.memorySize; sent += BLOCK) await drive('/ours', BLOCK, unseen);
   const found = guard.countFound();
-  // Each has a rotation of its own, so that none finds the strings as another left them.
+  // Each has its own rotation, so that none finds the strings as another left them.
   const { bare, again, ours } = await raceRoutes(what, drive, CLOSE_ROUNDS, {
     bare: { path: 'bare', credentials: unseen.ahead(BLOCK * 30) },
     again: { path: 'again', credentials: unseen.ahead(BLOCK * 60) },
@@ -155,7 +155,7 @@ async function allocations(drive: Driver): Promise<Figure[]> {
   ];
 }
 
-/** The bytes that `work` allocates: what is there afterwards, and what was collected meanwhile. */
+/** The bytes that `work` allocates: what remains, and what was collected meanwhile. */
 async function allocated(work: () => Promise<void>): Promise<number> {
   const profiler = new GCProfiler();
   const before = process.memoryUsage().heapUsed;

@@ -13,7 +13,7 @@ import { runIfMain } from './run-if-main.js';
 
 /** How long nothing happens (ms). */
 const WINDOW = times(40_000, 5_000);
-/** Seconds, so that there are some 200 polls to look at. */
+/** Seconds, so that there are some 200 polls to measure. */
 const MAX_STALENESS = 1;
 /** What only a poll asks for. */
 const POLL = 'head_position';

@@ -19,7 +19,7 @@ interface Room {
   next: number;
 }
 
-/** Claims as a connection keeps them: out of JSON, each of an account of its own. */
+/** Claims as a connection keeps them: parsed from JSON, each of its own account. */
 function claimsFor(parts: LiveParts, count: number): Claims[] {
   const all = Array.from({ length: count }, (_, i) => parts.claims({ sub: `account ${i}` }));
   return JSON.parse(JSON.stringify(all)) as Claims[];

@@ -9,7 +9,7 @@ export function times(full: number, quick: number): number {
   return isQuick ? quick : full;
 }
 
-/** Says what is being measured: on standard error, so that the table can be piped. */
+/** Reports what is being measured, on standard error, so that the table can be piped. */
 export function progress(what: string): void {
   process.stderr.write(`  ${what}\n`);
 }

@@ -29,7 +29,7 @@ const KINDS: readonly Kind[] = [
   { name: 'no hint', hint: undefined, limit: MAX_STALENESS * 1_000 },
 ];
 
-/** Two instances in processes of their own, and an outsider who logs out on one and asks the other. */
+/** Two instances in their own processes, and a client that logs out on one and asks the other. */
 interface Scene {
   readonly here: Probe;
   readonly there: Probe;

@@ -188,7 +188,7 @@ function actsOn(app: NestFastifyApplication): Record<Act, () => Promise<void>> {
   };
 }
 
-/** So many acts, of which so many are under way at a time. */
+/** So many acts, of which so many are in flight at a time. */
 async function together(act: () => Promise<void>, count: number, callers: number): Promise<void> {
   const lane = async (): Promise<void> => {
     for (let i = 0; i < count / callers; i++) await act();

@@ -40,7 +40,7 @@ export async function run(): Promise<BenchTable> {
   }
 }
 
-/** S5: ending what has ended writes nothing. */
+/** S5: ending an ended session writes nothing. */
 async function repeatedLogouts(instance: Instance): Promise<Figure[]> {
   progress(`${REPEATS} times the same logout`);
   const token = await instance.login('alice');

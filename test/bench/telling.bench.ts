@@ -19,7 +19,7 @@ import { runIfMain } from './run-if-main.js';
 
 const CALLERS = 64;
 const ISSUER = 'https://issuer.bench';
-/** What an application would rather give such a peer. */
+/** What an application would pass to such a peer. */
 const LARGE_POOL = 8;
 
 /** One way to log out, with a listener for its notifications. */

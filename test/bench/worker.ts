@@ -5,7 +5,7 @@ import type { BenchTable } from './bench.js';
 // What the library says beside is not part of a table.
 Logger.overrideLogger(['error']);
 
-/** Runs one bench in a process of its own, so that no bench inherits another's heap. */
+/** Runs one bench in its own process, so that no bench inherits another's heap. */
 const { run } = (await import(`./${process.argv[2]}.bench.js`)) as {
   run: () => Promise<BenchTable>;
 };

@@ -27,7 +27,7 @@ export function offerFaults(model: Model, step: Step): void {
       );
     } else if (world.clock.restarts < scope.restarts) {
       step(
-        () => `${nameOf(instance)} dies`,
+        () => `${nameOf(instance)} is killed`,
         () => {
           world.clock.restarts++;
           die(model, instance);
@@ -107,7 +107,7 @@ function offerFailovers(model: Model, step: Step): void {
     );
   } else if (clock.detached === 0) {
     step(
-      () => `the standby stops to follow, at position ${world.db.head.position}`,
+      () => `the standby stops following, at position ${world.db.head.position}`,
       () => {
         clock.detached = 1;
         world.copy(world.db, world.backup);
@@ -124,7 +124,7 @@ function offerFailovers(model: Model, step: Step): void {
   } else if (world.instances.every(({ own }) => own.up === 0 && own.loading === 0)) {
     const { position } = world.backup.head;
     step(
-      () => `with every instance stopped the backup is put back, at position ${position}`,
+      () => `with every instance stopped the backup is restored, at position ${position}`,
       () => {
         loseCommits(model);
         clock.failovers++;

@@ -14,9 +14,9 @@ export const ANSWERED = 2;
 /** F1 off: the events have been read, and the pending ones have not. */
 const HALF = 3;
 
-/** F: a poll is sent, answered by the database, and received, each in a step of its own. */
+/** F: a poll is sent, answered by the database, and received, each in its own step. */
 export function offerPolls(model: Model, step: Step): void {
-  if (model.scope.feed === 'hint alone') return;
+  if (model.scope.feed === 'push alone') return;
   for (const instance of model.world.instances) {
     const { own, polls } = instance;
     if (own.up === 0 || own.loading !== 0) continue;
@@ -43,7 +43,7 @@ function offerAnswer(model: Model, step: Step, instance: Instance, poll: Poll): 
     );
   } else if (stage === HALF) {
     step(
-      () => `the database answers what is pending to ${nameOf(instance)}`,
+      () => `the database returns the pending events to ${nameOf(instance)}`,
       () => readPending(model, poll),
     );
   } else if (stage === ANSWERED) {
@@ -169,7 +169,7 @@ function passed({ own, known }: Instance): number {
   );
 }
 
-/** H5: an old release closes when it reads what it does not know. */
+/** H5: an old release closes when it reads an unknown kind. */
 function isUnknownKind({ scope, rules }: Model, { index, own }: Instance, slot: number): boolean {
   if (scope.kinds[slot] !== 'future' || scope.old !== index) return false;
   if (rules['H5']) {

@@ -165,13 +165,13 @@ function rotate(model: Model, refresh: IssueCells, index: number, instance: Inst
   } else {
     model.forbid(
       session.accessMark > refresh.gen,
-      'G1: a refresh hands out an access token that has ended already',
+      'G1: a refresh returns an access token that is already revoked',
     );
     const isDoomed = world.events.some(
       (event, slot) => has(refresh.doomed, slot) && event.lost === 0,
     );
     model.forbid(isDoomed, 'P9: a refresh succeeded after its session had ended');
-    model.forbid(isRemembered, 'P6: an instance refreshed a session that it calls ended');
+    model.forbid(isRemembered, 'P6: an instance refreshed a session that it refuses as ended');
     issueToken(model, index, refresh, refresh.must | (login.must & scope.full));
     session.turn++;
     finish(refresh);

@@ -14,7 +14,7 @@ const ROUNDS = 4;
  */
 export function checkNotStuck(model: Model): void {
   const { world, scope } = model;
-  if (scope.feed === 'hint alone') return;
+  if (scope.feed === 'push alone') return;
   endTransactions(model);
   for (const instance of world.instances) {
     const { own } = instance;

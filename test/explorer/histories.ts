@@ -6,8 +6,9 @@ import { FOREVER, type Instance, NUMBERED, YOUNG } from './world.js';
 const JUMP = 16;
 
 /**
- * H2: whether a writer, login, refresh or load must jump before anything else, because of another server,
- * a head below the highest position it has seen, another id at its cursor, or a fork that it found (H3).
+ * H2: whether a writer, login, refresh or load must jump before anything else, because of another
+ * server, a head below the highest position it has seen, another id at its cursor, or a fork that
+ * it found (H3).
  */
 export function needsJump(model: Model, { own }: Instance): boolean {
   const { world, scope, rules } = model;
@@ -38,7 +39,7 @@ function freeJump({ world, scope }: Model): number | undefined {
   return slot < scope.slots ? slot : undefined;
 }
 
-/** H2: an instance that must jump does so, in a transaction of its own. */
+/** H2: an instance that must jump does so, in its own transaction. */
 export function offerJumps(model: Model, step: Step): void {
   const slot = freeJump(model);
   if (slot === undefined) return;
@@ -100,8 +101,8 @@ export function beginHistory(model: Model): void {
 }
 
 /**
- * G5: an instance judges a token whose position is beyond the head even after a poll of its own. It
- * answers 503 and jumps, so that no later event can make the token good.
+ * G5: an instance decides about a token whose position is beyond the head even after its own poll. It
+ * answers 503 and jumps, so that no later event can make the token valid.
  */
 export function offerQuestions(model: Model, step: Step): void {
   const { world, scope, rules } = model;
@@ -118,7 +119,7 @@ export function offerQuestions(model: Model, step: Step): void {
           token.met = 1;
           if (!rules['G5'] || slot === undefined) return;
           jump(model, instance, slot);
-          // It is in the gap of this jump: what was written since its login revokes it.
+          // It is in the gap of this jump: an event that was written since its login revokes it.
           token.must |= model.effective(scope.concerning[index] as number) & ~token.not;
         },
       );

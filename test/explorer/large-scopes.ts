@@ -17,7 +17,7 @@ export const LARGE_SCOPES = {
     answersLate: false,
     ticks: 1,
   }),
-  'a login, an event pending, a failover that loses commits': scopeOf({
+  'a login, a pending event, a failover that loses commits': scopeOf({
     sessions: ['out'],
     events: [{ kind: 'subject', manager: true }],
     failovers: 1,
@@ -33,7 +33,7 @@ export const LARGE_SCOPES = {
     lossy: true,
     ticks: 1,
   }),
-  'a backup put back with two instances stopped': scopeOf({
+  'a restored backup with two instances stopped': scopeOf({
     sessions: ['out'],
     events: [{ kind: 'other' }, { kind: 'subject' }],
     failovers: 1,
@@ -44,7 +44,7 @@ export const LARGE_SCOPES = {
     answersLate: false,
     ticks: 0,
   }),
-  'a backup put back without a command, two instances stopped': scopeOf({
+  'a restored backup without a command, two instances stopped': scopeOf({
     sessions: ['out'],
     events: [{ kind: 'other' }, { kind: 'subject', writers: [0, 1] }],
     failovers: 1,

@@ -21,12 +21,12 @@ export function offerLoads(model: Model, step: Step): void {
       );
     } else if (own.loading === DUE) {
       step(
-        () => `${name} begins to load`,
+        () => `${name} starts to load`,
         () => readFirst(model, instance),
       );
     } else {
       step(
-        () => `${name} ends its load`,
+        () => `${name} completes its load`,
         () => readSecond(model, instance),
       );
     }
@@ -72,7 +72,7 @@ function readHead({ world }: Model, { own }: Instance): void {
   own.highest = Math.max(own.highest, position);
 }
 
-/** H1: what is read is merged into what is known. It replaces nothing. */
+/** H1: the loaded events are merged into the known ones. They replace nothing. */
 function readRows(model: Model, instance: Instance, through: number): void {
   const { world, rules, now } = model;
   if (!rules['H1 merge']) {

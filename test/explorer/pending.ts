@@ -15,7 +15,7 @@ export function offerPending(model: Model, step: Step): void {
     if (own.up === 0) continue;
     if (own.moving === 0 && waiting !== 0) {
       step(
-        () => `${nameOf(instance)}'s mover reads what is pending`,
+        () => `${nameOf(instance)}'s mover reads the pending events`,
         () => (own.moving = waiting),
       );
     } else if (own.moving !== 0 && !needsJump(model, instance)) {

@@ -37,7 +37,7 @@ function promiseBounded(model: Model, index: number, must: number, instance: Ins
   const token = world.tokens[index]!;
   model.forbid(
     has(token.told, instance.index),
-    `P6: ${nameOf(instance)} called ${tokenName(model, index)} revoked, and accepts it`,
+    `P6: ${nameOf(instance)} refused ${tokenName(model, index)} as revoked, and accepts it`,
   );
   if (must === 0) return;
   for (const [slot, event] of world.events.entries()) {
@@ -48,7 +48,7 @@ function promiseBounded(model: Model, index: number, must: number, instance: Ins
     );
     model.forbid(
       now >= event.deadline && !has(event.uncovered, instance.index),
-      `P2: ${nameOf(instance)} accepts ${tokenName(model, index)} when the bound of ${eventName(model, slot)} has passed`,
+      `P2: ${nameOf(instance)} accepts ${tokenName(model, index)} after the bound of ${eventName(model, slot)}`,
     );
   }
 }
@@ -60,7 +60,7 @@ function promiseDurable(model: Model, index: number, must: number): void {
     if (!has(must, slot) || event.resolved === 0 || event.lost === 1) continue;
     model.forbid(
       world.db.rows[slot]!.where === ABSENT,
-      `P5: ${eventName(model, slot)} is gone while ${tokenName(model, index)} lives`,
+      `P5: ${eventName(model, slot)} is gone before ${tokenName(model, index)} expires`,
     );
   }
 }
@@ -96,7 +96,7 @@ function promiseExact(model: Model, index: number, instance: Instance): void {
   const outside = model.effective(scope.concerning[index] as number) & ~token.not;
   model.forbid(
     outside === 0,
-    `P8: ${nameOf(instance)} calls ${tokenName(model, index)} revoked, and no event ended it`,
+    `P8: ${nameOf(instance)} refuses ${tokenName(model, index)} as revoked, and no event revoked it`,
   );
 }
 

@@ -7,7 +7,7 @@ export const RULES = {
   'G1 login': 'the password is compared before the position is read',
   'G1 refresh': 'the claims are loaded before the position is read',
   'G1 again': 'a refresh that a watermark has overtaken rotates all the same',
-  G2: 'a token lives from its signing, not from the read of its position',
+  G2: 'the lifetime of a token starts at its signing, not at the read of its position',
   G3: 'a retry is numbered afresh and kills below its new position',
   G4: 'the latest event of a subject decides alone',
   G5: 'a token beyond the head is refused, and no instance jumps',

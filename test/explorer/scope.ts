@@ -30,7 +30,7 @@ export type Feed =
   | 'time window'
   | 'xmin with an id cursor'
   | 'wait for xmin'
-  | 'hint alone'
+  | 'push alone'
   | 'replica reads'
   | 'kept snapshot'
   | 'rowid reuse'
@@ -72,13 +72,13 @@ export interface ScopePlan {
   readonly purge?: boolean;
   /** The log is empty at the start: position 0. */
   readonly empty?: boolean;
-  /** Instances register their bound and life in steps of their own (H4). */
+  /** Instances register their bound and token lifetime in their own steps (H4). */
   readonly registering?: boolean;
   /** The one instance that does not know events of kind `future`. */
   readonly old?: number;
   /** Another application may keep a transaction open. */
   readonly foreignTransaction?: boolean;
-  /** Whether the answer to a COMMIT comes in a step of its own. Default true. */
+  /** Whether the answer to a COMMIT comes in its own step. Default true. */
   readonly answersLate?: boolean;
   /** Whether the server may do a statement whose answer was lost, while it was given up and retried. Default false. */
   readonly writesLate?: boolean;

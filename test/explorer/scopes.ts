@@ -75,7 +75,7 @@ export const SCOPES = {
     answersLate: false,
     ticks: 1,
   }),
-  'a login, an event pending, two movers': scopeOf({
+  'a login, a pending event, two movers': scopeOf({
     sessions: ['out'],
     events: [{ kind: 'subject', manager: true }],
     ticks: 1,
@@ -88,7 +88,7 @@ export const SCOPES = {
     answersLate: false,
     ticks: 0,
   }),
-  'a transaction that stays open longer than a life': scopeOf({
+  'a transaction that stays open longer than a token lifetime': scopeOf({
     instances: 1,
     sessions: ['out'],
     events: [{ kind: 'subject', manager: true }],
@@ -106,7 +106,7 @@ export const SCOPES = {
     answersLate: false,
     ticks: 1,
   }),
-  'a refresh and an event pending': scopeOf({
+  'a refresh and a pending event': scopeOf({
     events: [{ kind: 'subject', manager: true }],
     refreshes: 1,
   }),
@@ -149,7 +149,7 @@ export const SCOPES = {
     answersLate: false,
     ticks: 1,
   }),
-  'a purge while a token lives': scopeOf({
+  'a purge before a token expires': scopeOf({
     events: [{ kind: 'session' }, { kind: 'other' }],
     purge: true,
     answersLate: false,
@@ -228,7 +228,7 @@ export const SCOPES = {
     restarts: 1,
     ticks: 0,
   }),
-  'a backup put back with all stopped': scopeOf({
+  'a restored backup with all stopped': scopeOf({
     instances: 1,
     sessions: ['out'],
     events: [{ kind: 'other' }, { kind: 'subject' }],
@@ -240,7 +240,7 @@ export const SCOPES = {
     answersLate: false,
     ticks: 1,
   }),
-  'a backup put back, and a token met beyond the head': scopeOf({
+  'a restored backup, and a token met beyond the head': scopeOf({
     instances: 1,
     sessions: ['out'],
     events: [{ kind: 'other' }, { kind: 'other' }, { kind: 'subject' }],
@@ -252,7 +252,7 @@ export const SCOPES = {
     answersLate: false,
     ticks: 0,
   }),
-  'a backup put back without a command': scopeOf({
+  'a restored backup without a command': scopeOf({
     instances: 1,
     sessions: ['out'],
     events: [{ kind: 'other' }, { kind: 'subject' }],

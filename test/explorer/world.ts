@@ -85,7 +85,7 @@ const INSTANCE = layoutOf(
   /** The highest position it has ever seen (H2). */
   'highest',
   'mustJump',
-  /** H5: it has read what it does not understand. */
+  /** H5: it has read something that it does not understand. */
   'closed',
   'loading',
   'loadPosition',
@@ -159,7 +159,9 @@ export interface Database {
   readonly sessions: readonly SessionCells[];
 }
 
-/** A poll in flight: what it was sent with, and the answer once the database has given it. */
+/**
+ * A poll in flight: the state in which it was sent, and the answer once the database has given it.
+ */
 export interface Poll {
   readonly from: number;
   readonly to: number;

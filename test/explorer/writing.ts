@@ -14,7 +14,7 @@ import {
   UNUSED,
 } from './world.js';
 
-/** W: events in transactions of their own. */
+/** W: events in their own transactions. */
 export function offerWrites(model: Model, step: Step): void {
   const { scope, world } = model;
   for (const [index, plan] of scope.events.entries()) {
@@ -90,7 +90,7 @@ function offerAnswer(model: Model, step: Step, slot: number, event: EventCells):
   );
   if (world.clock.commitsLost >= scope.commitsLost) return;
   step(
-    () => `${nameOf(event.by)} never hears that the COMMIT of ${name} succeeded`,
+    () => `${nameOf(event.by)} never gets the answer that the COMMIT of ${name} succeeded`,
     () => {
       world.clock.commitsLost++;
       event.deadline = 0;

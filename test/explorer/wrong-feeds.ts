@@ -47,7 +47,7 @@ export function offerSequencedWrites(model: Model, step: Step): void {
     } else if (event.stage === OPEN && event.position === 0) {
       const number = clock.sequence + 1;
       step(
-        () => `transaction ${event.transaction} takes the id ${number} for ${name}`,
+        () => `transaction ${event.transaction} gets the id ${number} for ${name}`,
         () => (event.position = ++clock.sequence),
       );
     } else if (event.stage === OPEN) {
@@ -95,19 +95,19 @@ export function endTransactions(model: Model): void {
 
 /** Push notifications instead of polls: each may reach an instance, or not. */
 export function offerHints(model: Model, step: Step): void {
-  if (model.scope.feed !== 'hint alone') return;
+  if (model.scope.feed !== 'push alone') return;
   for (const instance of model.world.instances) {
     instance.known.forEach(({ until }, slot) => {
       const row = model.world.db.rows[slot]!;
       if (instance.own.up === 0 || row.where !== NUMBERED || until > 0) return;
       step(
-        () => `the hint of ${eventName(model, slot)} reaches ${nameOf(instance)}`,
+        () => `the push notification of ${eventName(model, slot)} reaches ${nameOf(instance)}`,
         () => addToIndex(instance, slot, row),
       );
     });
     if (instance.own.up === 1 && instance.own.proof <= model.now) {
       step(
-        () => `${nameOf(instance)} hears nothing, and takes that for proof`,
+        () => `${nameOf(instance)} hears nothing, and treats that as a proof`,
         () => (instance.own.proof = model.now + 1),
       );
     }

@@ -27,7 +27,10 @@ function wrong(
   return { scope, breaks, why, without: ['H2 jump', ...without] };
 }
 
-/** The feeds that lose events or stall. They are kept so that the explorer must go on catching each of them. */
+/**
+ * The feeds that lose events or stall. They are kept so that the explorer must still catch each of
+ * them.
+ */
 export const WRONG_FEEDS: Readonly<Record<Exclude<Feed, 'head row'>, WrongFeed>> = {
   'id > cursor': wrong(
     'id > cursor',
@@ -50,7 +53,7 @@ export const WRONG_FEEDS: Readonly<Record<Exclude<Feed, 'head row'>, WrongFeed>>
     { ...TWO_WRITERS, foreignTransaction: true },
     /^stuck/,
   ),
-  'hint alone': wrong('hint alone', 'a push notification may be lost, and nothing reports it', {
+  'push alone': wrong('push alone', 'a push notification may be lost, and nothing reports it', {
     events: [{ kind: 'session' }],
   }),
   'replica reads': wrong('replica reads', 'a replica is behind without bound', {

@@ -45,7 +45,7 @@ type Promised =
   | 'storage_unavailable';
 expectTrue<Promised extends AuthErrorCode ? true : false>();
 
-// A 503 has codes of its own, so that none is mistaken for the end of a session.
+// A 503 has its own codes, so that none is mistaken for the end of a session.
 export const exceptions = [
   new AuthUnavailableException('storage_unavailable', 'Try again.', { retryAfter: 1 }),
   // @ts-expect-error a session that has ended is a 401

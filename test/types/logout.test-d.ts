@@ -17,7 +17,7 @@ declare const tokens: TokenService;
 declare const claims: TokenClaims;
 declare const manager: EntityManager;
 
-// Every verb gives a receipt.
+// Every verb returns a receipt.
 type Receipt = Promise<LogoutReceipt>;
 expectTrue<Equals<ReturnType<LogoutService['logout']>, Receipt>>();
 expectTrue<Equals<ReturnType<LogoutService['logoutSession']>, Receipt>>();

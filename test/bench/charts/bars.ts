@@ -10,7 +10,7 @@ export interface BarChart {
   readonly left: number;
   /** A value as it is written behind its bar. */
   readonly write: (value: number) => string;
-  /** A value with a dashed line of its own. */
+  /** A value with its own dashed line. */
   readonly line?: { readonly at: number; readonly label: string };
 }
 
@@ -22,7 +22,7 @@ export interface BarRow {
   readonly values: readonly (number | undefined)[];
 }
 
-/** Right of the longest bar, for what is written behind it. */
+/** Right of the longest bar, for the text behind it. */
 const RIGHT = 120;
 const TOP = 62;
 const BAR = 14;

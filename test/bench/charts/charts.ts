@@ -12,7 +12,7 @@ export interface Chart {
 /** What the README shows. */
 export const README_CHART = 'benchmarks.svg';
 
-/** Draws what was measured; a chart of which nothing was measured is left out. */
+/** Draws the measured charts; a chart without any figures is left out. */
 export function chartsOf(plots: readonly Plot[]): Chart[] {
   const of = (chart: Plot['chart']): Plot[] => plots.filter((plot) => plot.chart === chart);
   const charts: readonly [file: string, alt: string, plots: Plot[], draw: Draw][] = [

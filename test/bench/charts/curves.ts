@@ -5,7 +5,7 @@ export interface CurveChart {
   readonly title: string;
   readonly xLabel: string;
   readonly lines: readonly CurveLine[];
-  /** A value with a dashed line of its own. */
+  /** A value with its own dashed line. */
   readonly line: { readonly at: number; readonly label: string };
   readonly write: (value: number) => string;
 }

@@ -158,7 +158,7 @@ async function load(): Promise<Boot> {
 async function measure(act: Act, count: number): Promise<number> {
   const { prepare, run } = acts[act];
   await prepare?.(count);
-  // What was prepared is not collected on the block's account, and timers have their turn here.
+  // The memory of the preparation is not collected within the block, and timers run here.
   globalThis.gc?.();
   await setImmediate();
   const start = process.cpuUsage();

@@ -66,7 +66,7 @@ if (values.help) {
 /** Whether nothing is slower beyond the noise. */
 async function main(): Promise<boolean> {
   const folder = mkdtempSync(join(fastFolder(), 'nestjs-logout-gate-'));
-  // Also where it is stopped early: what was measured until then is printed.
+  // Also if it is stopped early: the figures so far are printed.
   process.once('exit', () => {
     removeBuilds();
     rmSync(folder, { recursive: true, force: true });
@@ -95,7 +95,7 @@ function figuresOf(measured: Launches): Figure[] {
   return [...measured].map(([name, { unit, all }]) => ({ name, unit, ...judge(all) }));
 }
 
-/** Requests, logins, refreshes and logouts, each build with an empty database of its own. */
+/** Requests, logins, refreshes and logouts, each build with its own empty database. */
 async function measureActs({ name, create }: Server): Promise<void> {
   const acts = ACTS.filter((act) => !act.startsWith('decision')).filter(isWanted(name));
   if (acts.length === 0) return;

@@ -30,7 +30,7 @@ import { recipe, recipeWithBlacklist } from './recipe.js';
 
 export const SECRET = 'a secret of the benches: 32 bytes or more';
 const ISSUER = 'https://issuer.bench';
-/** So many tokens are in rotation where they are to be found in the memory. */
+/** So many tokens are in rotation when they should be found in the memory. */
 export const SEEN_TOKENS = 2_048;
 /** More than the memory of verified tokens holds: until one comes again, it has been forgotten. */
 const STRANGERS = 16_384;
@@ -41,9 +41,9 @@ export type Platform = 'express' | 'fastify';
 /** One application in which every variant is a route, so that all of them share everything else. */
 export interface GuardApp {
   readonly app: INestApplication;
-  /** Good tokens, each of a login and an account of its own, all of which fit into the memory. */
+  /** Valid tokens, each of its own login and account, all of which fit into the memory. */
   readonly seen: Credentials;
-  /** More good tokens than the memory holds. */
+  /** More valid tokens than the memory holds. */
   readonly unseen: Credentials;
   /** How many requests brought a token that was in the memory. */
   readonly countFound: () => number;
@@ -56,7 +56,7 @@ export interface GuardApp {
   readonly mark: (count: number) => void;
 }
 
-/** What is measured beside our guard. */
+/** The variants that are measured beside our guard. */
 export interface GuardSettings {
   /** Where our log is stored; without it there is no log, and the index is still used. */
   readonly log?: DataSourceOptions | undefined;

@@ -30,7 +30,7 @@ export class Credentials {
   }
 }
 
-/** So many tokens like one that a login gave, each of a session and an account of its own. */
+/** So many tokens like one from a login, each of its own session and account. */
 export function tokensLike(token: string, secret: string, count: number): string[] {
   const [header = '', body = ''] = token.split('.');
   const claims = JSON.parse(Buffer.from(body, 'base64url').toString()) as object;

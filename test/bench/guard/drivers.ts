@@ -7,7 +7,7 @@ import type { Credentials } from './credentials.js';
 /** Sends `count` requests to a route and resolves when all were answered with 200. */
 export type Driver = (path: string, count: number, credentials?: Credentials) => Promise<void>;
 
-/** How many requests are under way at a time. */
+/** How many requests are in flight at a time. */
 const CONCURRENCY = 16;
 
 /** Requests of the whole application without a socket: nothing but the application's own work. */

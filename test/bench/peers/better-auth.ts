@@ -6,7 +6,7 @@ import { Credentials } from '../guard/credentials.js';
 import { loadPeer } from './install.js';
 import type { OpenedPeers } from './peer.js';
 
-/** What is used of better-auth. */
+/** The used part of better-auth. */
 interface BetterAuth {
   readonly betterAuth: (options: object) => {
     readonly options: object;

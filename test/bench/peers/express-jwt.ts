@@ -3,7 +3,7 @@ import type { Blacklist } from '../guard/blacklist.js';
 import { loadPeer } from './install.js';
 import type { Peer } from './peer.js';
 
-/** What is used of express-jwt. */
+/** The used part of express-jwt. */
 interface ExpressJwt {
   readonly expressjwt: (options: {
     readonly secret: string | KeyObject;

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { progress } from '../progress.js';
 
-/** What is compared with and is no dependency of this repository, in the versions that are measured. */
+/** The compared packages that are no dependency of this repository, in the measured versions. */
 export const PEERS = { 'express-jwt': '8.5.1', 'better-auth': '1.7.25' } as const;
 export type PeerName = keyof typeof PEERS;
 

@@ -15,7 +15,7 @@ export interface Peer {
   readonly credentials?: Credentials;
 }
 
-/** Peers and the way to be rid of what they hold. */
+/** Peers and the way to remove what they hold. */
 export interface OpenedPeers {
   readonly peers: readonly Peer[];
   readonly close: () => Promise<void>;

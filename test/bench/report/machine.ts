@@ -32,7 +32,7 @@ export function machine(): string {
   return `Node ${process.versions.node}, ${cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), ${gigabytes} GB, ${type()} ${release()}, ${date}.`;
 }
 
-/** The versions of what was measured, and measured with; what is not installed is left out. */
+/** The versions of the measured packages and of the tools; what is not installed is left out. */
 export function versions(): string {
   const packages = PACKAGES.map((name) => named(name, versionOf(name)));
   const postgres = named(

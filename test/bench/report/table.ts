@@ -10,7 +10,7 @@ export function tableOf(table: BenchTable): string {
   return ['| what | figure | target | | note |', '|---|---|---|---|---|', ...rows].join('\n');
 }
 
-/** What was promised, and whether it was kept; and the figures that name what they are compared with. */
+/** The target, and whether it is met; and the figures that name their comparison. */
 export function summaryOf(tables: readonly BenchTable[]): string {
   const rows = tables.flatMap(({ node, figures }) =>
     figures

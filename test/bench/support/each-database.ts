@@ -6,7 +6,10 @@ import { temporaryFolder } from './temporary-folder.js';
 
 export type DatabaseName = 'PostgreSQL' | 'MariaDB' | 'SQLite';
 
-/** Runs a body on each kind of database that this machine has, one after the other, and collects what it gives. */
+/**
+ * Runs a body on each kind of database that this machine has, one after another, and collects the
+ * results.
+ */
 export async function onEachDatabase<T>(
   body: (name: DatabaseName, options: DataSourceOptions) => Promise<readonly T[]>,
 ): Promise<T[]> {

@@ -44,7 +44,7 @@ class PausableClock extends AuthClock {
   }
 }
 
-/** Loses its connections in a pause; they are made anew after it, by the module itself. */
+/** Loses its connections in a pause; the module opens them again afterwards. */
 class PausableHint implements RevocationHint {
   private static readonly contexts = new Set<HintContext>();
   private readonly inner = postgresHint();
@@ -91,7 +91,7 @@ process.on('message', (command: FeedsCommand) => {
 process.once('disconnect', () => process.exit(0));
 process.send?.(modules.length);
 
-/** One instance: without HTTP, and with connections of its own. */
+/** One instance: without HTTP, and with its own connections. */
 async function open(index: number): Promise<TestingModule> {
   const module = await Test.createTestingModule({
     imports: [

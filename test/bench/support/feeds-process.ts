@@ -12,7 +12,7 @@ export interface FeedsSettings {
 /** The settings that the process gets. */
 export type FeedsCommand = 'pause' | 'resume' | 'count fresh';
 
-/** Many whole instances without HTTP in a process of their own, which can hold still together. */
+/** Many whole instances without HTTP in their own process, which can hold still together. */
 export class FeedsProcess {
   private constructor(private readonly child: ChildProcess) {}
 
@@ -31,7 +31,7 @@ export class FeedsProcess {
     await this.tell('pause');
   }
 
-  /** They go on, each at a moment of its own within one interval between polls. */
+  /** They continue, each at its own moment within one interval between polls. */
   async resume(): Promise<void> {
     await this.tell('resume');
   }

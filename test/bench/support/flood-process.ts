@@ -4,7 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 export interface FloodSettings {
   readonly port: number;
   readonly sockets: number;
-  /** `forged`: each has a right check value, made under the application's own key. */
+  /** `forged`: each has a valid checksum, made with the application's own key. */
   readonly shape: 'random' | 'forged';
 }
 
@@ -13,7 +13,7 @@ export interface FloodTally {
   readonly answers: Record<string, number>;
 }
 
-/** The flood, in a process of its own: the one that measures has nothing to do with it. */
+/** The flood, in its own process, so that it does not affect the one that measures. */
 export class FloodProcess {
   private constructor(private readonly child: ChildProcess) {}
 

@@ -90,7 +90,10 @@ function keyOf(what: string, number: string): string {
   return `decode(md5('${what}' || ${number}), 'hex')`;
 }
 
-/** Filling in without indexes takes a fraction of the time; gives the statements that make them anew. */
+/**
+ * Filling in without indexes takes a fraction of the time; returns the statements that create them
+ * again.
+ */
 async function dropIndexes(dataSource: DataSource): Promise<string[]> {
   const found = (await dataSource.query(
     "SELECT i.indexname AS name, i.indexdef AS sql FROM pg_indexes i WHERE i.tablename IN ('auth_session', 'auth_refresh') " +

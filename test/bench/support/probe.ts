@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** What came back, and when by this process's monotonic clock (ms). */
+/** The answer, and when it arrived by this process's monotonic clock (ms). */
 export interface Probed {
   readonly status: number;
   readonly sent: number;

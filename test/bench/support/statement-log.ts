@@ -13,7 +13,7 @@ export interface LoggedStatement {
   /** When it was done, by the server's wall clock (epoch ms). */
   readonly at: number;
   readonly database: string;
-  /** What it took the server, its parsing and binding included (ms). */
+  /** The time in the server, including parsing and binding (ms). */
   readonly took: number;
   readonly sql: string;
 }
@@ -34,7 +34,7 @@ export class StatementLog {
     server.onLog((text) => this.read(text));
   }
 
-  /** What was sent to one database within a span of time (epoch ms). */
+  /** The statements to one database within a span of time (epoch ms). */
   of(database: string, from: number, to: number): LoggedStatement[] {
     return this.statements.filter(
       (each) => each.database === database && each.at >= from && each.at < to,
