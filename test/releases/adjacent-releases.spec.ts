@@ -100,7 +100,7 @@ describeOn(serverKinds, 'H5: adjacent releases on one set of tables', (kind) => 
     expect(output).toContain('Update nestjs-logout in this application.');
   });
 
-  it('the newer instances go on under load, beside events of the new kind, without a 503', async () => {
+  it('the newer instances continue under load, beside events of the new kind, without a 503', async () => {
     await older.stop();
     const another = await startNewer();
     const loading = load([next, another]);

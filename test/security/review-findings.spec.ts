@@ -122,7 +122,7 @@ describeOn(serverKinds, 'many pending events', (kind) => {
     }
   });
 
-  it('other logouts go on while another transaction locks rows of its own', async () => {
+  it('other logouts succeed while another transaction locks rows of its own', async () => {
     const database = await kind.migrated();
     const instance = await startInstance(database, { clock: new TestClock() });
     const runner = instance.dataSource.createQueryRunner();

@@ -129,7 +129,7 @@ describe('an open socket', () => {
     for (const { close } of sockets) close();
   });
 
-  it('an open socket goes on with a token that replaces the one of the handshake', async () => {
+  it('an open socket continues with a token that replaces the one of the handshake', async () => {
     const first = await instance.login('alice');
     const { ask, close } = await open({ authorization: `Bearer ${first}` });
     await instance.logout.logout(first);

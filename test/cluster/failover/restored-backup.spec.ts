@@ -60,7 +60,7 @@ describe('our tables restored from a backup', () => {
   describeOn(databaseKinds, 'under running instances', (kind) => {
     beforeEach(() => begin(kind.create));
 
-    it('E10: restore under running instances: these go on refusing, and report how many events were lost', async () => {
+    it('E10: restore under running instances: these still refuse known tokens, and report how many events were lost', async () => {
       const [near, far] = [await start(), await start()];
       const errors = listenForErrors();
       const told = instances.map(tellsOf);

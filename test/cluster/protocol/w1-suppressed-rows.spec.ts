@@ -86,7 +86,7 @@ describe('W1: a write from which a trigger removes a row', () => {
       expect(await here.judge(token)).toBe('active');
     });
 
-    it('no session goes on after its logout', async () => {
+    it('no session stays open after its logout', async () => {
       const here = await startInstance(database);
       instances.push(here);
       const token = await here.login();

@@ -69,7 +69,7 @@ describe('logout of one client of an account, or of one grant', () => {
     const openOf = async (subject: string): Promise<string[]> =>
       (await there.sessions.list(subject)).map(({ id }) => id);
 
-    it('the sessions of one client end on every instance, and those of other clients go on', async () => {
+    it('the sessions of one client end on every instance, and those of other clients stay open', async () => {
       const [alice, bob] = [randomUUID(), randomUUID()];
       const logins = [
         await login(alice, { client: 'tv' }),
@@ -84,7 +84,7 @@ describe('logout of one client of an account, or of one grant', () => {
       expect(await living([...logins, later])).toEqual([2, 3, 4, 5, 6]);
     });
 
-    it('the sessions of one grant end for every account, and those of other grants go on', async () => {
+    it('the sessions of one grant end for every account, and those of other grants stay open', async () => {
       const [alice, bob, grant] = [randomUUID(), randomUUID(), randomUUID()];
       const logins = [
         await login(alice, { grant }),
@@ -161,7 +161,7 @@ describe('logout of one client of an account, or of one grant', () => {
         expect(await openOf(subject)).toEqual([]);
       });
 
-      it('G1: a login that starts and ends between the cut-off and the search goes on', async () => {
+      it('G1: a login that starts and ends between the cut-off and the search stays open', async () => {
         const [subject, id] = [randomUUID(), randomUUID()];
         const before = await login(subject, context(id));
         const searching = hold(there, 'before', 'read');

@@ -119,7 +119,7 @@ describeOn(databaseKinds, 'A28: an idempotency key', (kind) => {
     expect(await codeOf(refresh(here, refreshToken))).toBe('refresh_token_reused');
   });
 
-  it('a retry is accepted 100 times within one access-token lifetime, and then gets 429, and the session goes on', async () => {
+  it('a retry is accepted 100 times within one access-token lifetime, and then gets 429, and the session stays open', async () => {
     const [ours, theirs] = [await login(here, alice), await login(here, randomUUID())];
     const lost = await refresh(here, ours.refreshToken, key);
     for (let retry = 0; retry < 50; retry++) await refresh(here, ours.refreshToken, key);

@@ -275,7 +275,7 @@ describe('races with the end of a session', () => {
       },
     );
 
-    it('the session in which the password was changed goes on', async () => {
+    it('the session in which the password was changed stays open', async () => {
       const [here, there] = instances as [Instance, Instance];
       for (let i = 0; i < 50; i++) {
         const subject = randomUUID();

@@ -103,7 +103,7 @@ describe('findings of the review of sessions', () => {
       expect(await codeOf(past)).toBe('invalid_request');
     });
 
-    it('an endless lock is refused, and the account goes on', async () => {
+    it('an endless lock is refused, and the account stays active', async () => {
       const accounts = here.app.get(AccountService);
       for (const until of [Number.MAX_SAFE_INTEGER, '367d', new Date(8.64e15)] as const) {
         expect(await codeOf(accounts.lock(alice, until))).toBe('invalid_request');

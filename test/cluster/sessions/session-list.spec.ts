@@ -56,7 +56,7 @@ describeOn(databaseKinds, 'a list of sessions', (kind) => {
     expect(times).toEqual(times.toSorted((a, b) => b - a));
   });
 
-  it('the list goes on behind a session that has ended in the meantime', async () => {
+  it('the list continues after a session that has ended in the meantime', async () => {
     const ids = await logins(6);
     const first = await here.sessions.list('alice', { limit: 3 });
     const last = first[2]?.id ?? '';

@@ -122,7 +122,7 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     expect(await stored()).toBe(authTime(confirmed));
   });
 
-  it('a confirmation says how long the session goes on', async () => {
+  it('a confirmation says how long the session lasts', async () => {
     meanwhile = () => Promise.resolve(later(10));
     const [next, confirmed] = [
       await here.sessions.refresh(login.refreshToken ?? ''),
@@ -190,7 +190,7 @@ describeOn(databaseKinds, 'docs/step-up.md', (kind) => {
     }
   });
 
-  it('a password that changes meanwhile confirms nothing, even if the session goes on', async () => {
+  it('a password that changes meanwhile confirms nothing, even if the session stays open', async () => {
     later(MINUTE);
     const refused = here.sessions.confirm(login.accessToken, async () => {
       const account = here.app.get(AccountService);
