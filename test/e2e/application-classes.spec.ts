@@ -102,7 +102,7 @@ describe('claims, validate and verifyCredentials may be a class that injects Log
         return AuthModule.forRootAsync({ useFactory: () => ({ ...OPTIONS, ...calls }), http });
       },
     ],
-  ])('%s', async (_where, auth) => {
+  ])('the class is accepted: %s', async (_where, auth) => {
     const url = await start(auth());
     const login = await fetchOnce(`${url}/auth/login`, {
       method: 'POST',

@@ -268,7 +268,7 @@ describe('client type and device check', () => {
     ['a stricter rule', 'kiosk', 'binding_mismatch', 'binding_mismatch'],
     ['a rule that is off', 'tv', 200, 200],
     ['a phone, which moves', 'phone', 200, 200],
-  ])('%s: %s', async (_, client, neighbour, away) => {
+  ])('a token of a client with %s is bound by its rule: %s', async (_, client, neighbour, away) => {
     for (const { client: to } of both.apps) {
       expect(await codeAt(to, client, NEIGHBOUR)).toBe(neighbour);
       expect(await codeAt(to, client, AWAY)).toBe(away);

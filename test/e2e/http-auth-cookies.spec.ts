@@ -32,7 +32,7 @@ describe('the cookies that AuthCookies.set writes for a login', () => {
       { refreshExpiresIn: 5_000 },
       [`__Host-access=access; Max-Age=5000; ${KEPT}`],
     ],
-  ])('%s', (_, extra, lines) => {
+  ])('the cookies of a login: %s', (_, extra, lines) => {
     const cookies = new AuthCookies(readCookies(true, 'http.cookies'));
     const response = new StubResponse();
     cookies.set(response, { ...LOGIN, ...extra });

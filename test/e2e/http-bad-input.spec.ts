@@ -211,7 +211,7 @@ describe('bad input', () => {
       400,
       'invalid_request',
     ],
-  ])('%s', async (_, steps, status, code) => {
+  ])('a bad request is refused: %s', async (_, steps, status, code) => {
     const answer = await both.answer(steps);
     expect(answer.status).toBe(status);
     expect(answer.headers['cache-control']).toBe('no-store');

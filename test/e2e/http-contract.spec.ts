@@ -89,7 +89,7 @@ describe('successful answers', () => {
       200,
       { keys: [] },
     ],
-  ])('%s', async (_, steps, status, body) => {
+  ])('the route answers as documented: %s', async (_, steps, status, body) => {
     expect(await both.answer(steps)).toMatchObject({ ...NO_STORE, status, body, cookies: [] });
   });
 
@@ -217,7 +217,7 @@ describe('the ways a login ends', () => {
       },
       204,
     ],
-  ])('%s', async (_, steps, status) => {
+  ])('a login ends as documented: %s', async (_, steps, status) => {
     expect(await both.answer(steps)).toMatchObject({ ...NO_STORE, status });
   });
 });

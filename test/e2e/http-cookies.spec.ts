@@ -242,7 +242,7 @@ describe('where each token is read from', () => {
       401,
       'token_missing',
     ],
-  ])('%s', async (_, steps, status, code) => {
+  ])('the token is read as documented: %s', async (_, steps, status, code) => {
     expect(await both.answer(steps)).toMatchObject({ status, body: { code }, cookies: [] });
   });
 

@@ -46,7 +46,7 @@ describe('requests from another site’s page', () => {
     ['GET /me', 200],
   ];
 
-  it.each(CALLS)('%s', async (call, good) => {
+  it.each(CALLS)('another site’s page is refused: %s', async (call, good) => {
     for (const { client: to } of both.apps) {
       let cookies = await to.loginWithCookies();
       for (const [given, allowed] of MATRIX) {

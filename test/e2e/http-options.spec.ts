@@ -58,7 +58,7 @@ describe('a wrong option stops the boot, and the error says what to write', () =
     ],
     [{ verifyCredentials, cookies: { former: [{ name: 'a b' }] } }, 'http.cookies.former[0]'],
     [{ verifyCredentials, mayIntrospect: 'admin' }, "http.mayIntrospect: 'admin'"],
-  ])('%j', (http, told) => {
+  ])('http: %j stops the boot', (http, told) => {
     expect(() => register(http)).toThrow(AuthWiringError);
     expect(() => register(http)).toThrow(told);
   });

@@ -258,7 +258,7 @@ describe.each(['express', 'fastify'] as const)('what each entry point refuses (%
   const endings = Object.keys(ENDINGS) as Ending[];
   const points = Object.keys(ENTRY_POINTS) as EntryPoint[];
 
-  it.each(endings)('%s', async (ending) => {
+  it.each(endings)('each entry point answers as in the table after: %s', async (ending) => {
     const alive = await logIn(randomUUID());
     for (const point of points.filter((one) => one !== 'refresh')) {
       expect([point, await ask[point](alive)]).toEqual([point, 'accepted']);

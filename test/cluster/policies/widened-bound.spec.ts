@@ -78,7 +78,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
         { options: { observe: { until: new Date(Date.now() - 60_000) } } },
         5_000,
       ],
-    ])('%s', async (_, settings, widest) => {
+    ])('the registered bound is that of: %s', async (_, settings, widest) => {
       const instance = await start(settings);
       expect(await registered(instance)).toBe(widest);
       const { effectiveEverywhereWithin: within } = await instance.logout.logoutSession('one');
@@ -190,7 +190,7 @@ describe('H4: a failure policy widens the bound in the head before the instance 
         /Contradicting\.handle has @Freshness/,
       ],
       ['less than maxStaleness', { providers: [TooNarrow] }, /TooNarrow\.handle.*more than max/s],
-    ])('%s', async (_, settings, message) => {
+    ])('the boot stops for: %s', async (_, settings, message) => {
       await expect(start(settings)).rejects.toThrow(message);
     });
 

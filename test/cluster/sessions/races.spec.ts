@@ -210,7 +210,7 @@ describe('races with the end of a session', () => {
     it.each([
       ['the refresh first', true],
       ['the logout first', false],
-    ])('%s', async (_, refreshFirst) => {
+    ])('a refresh and a logout wait for one lock: %s', async (_, refreshFirst) => {
       const old = await login(there, randomUUID());
       let refreshed: LoginResult | null = null;
       const refresh = async (): Promise<string> =>

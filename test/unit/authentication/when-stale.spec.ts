@@ -69,7 +69,7 @@ describe('what a route requires', () => {
     [Strict, 'plain', 'strict', undefined],
     [Strict, 'lessStrict', 2, 'open'],
     [FreshOrOpen, 'plain', 2, 'open'],
-  ])('%p.%s', (type, name, freshness, whenStale) => {
+  ])('the strategy reads what %p.%s requires', (type, name, freshness, whenStale) => {
     expect(demandOf(type, name)).toEqual({ freshness, whenStale });
   });
 

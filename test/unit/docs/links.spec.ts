@@ -32,7 +32,7 @@ function linksIn(path: string): string[] {
 }
 
 describe('links between the documents', () => {
-  it.each(papers)('%s', (path) => {
+  it.each(papers)('the links and anchors exist: %s', (path) => {
     const broken = linksIn(path).filter((link) => {
       const [file = '', anchor] = link.split('#', 2);
       const target = file === '' ? path : join(dirname(path), file);

@@ -8,7 +8,7 @@ import { catchInvalid, expectNoSecret } from './catch-invalid.js';
 import * as sample from './key-samples.js';
 
 describe('bad keys', () => {
-  it.each(BAD_KEYS)('%s', (_name, keys, option, fix) => {
+  it.each(BAD_KEYS)('a key is refused: %s', (_name, keys, option, fix) => {
     const error = catchInvalid(() => resolveAuthKeys(keys));
     const problem = error.problems.find((one) => one.option === option);
     expect(problem?.fix).toContain(fix);

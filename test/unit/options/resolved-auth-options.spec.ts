@@ -19,7 +19,7 @@ function resolveAnything(options: unknown): ReturnType<typeof resolveAuthOptions
 }
 
 describe('bad options', () => {
-  it.each(BAD_OPTIONS)('%s', (_name, change, option, fix) => {
+  it.each(BAD_OPTIONS)('a bad option is refused: %s', (_name, change, option, fix) => {
     const options: Record<string, unknown> = { ...good };
     for (const name of Object.keys(change))
       Object.defineProperty(options, name, { value: change[name], enumerable: true });

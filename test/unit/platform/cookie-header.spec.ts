@@ -19,7 +19,7 @@ describe('cookieValues', () => {
     ['b="; a=1; "', ['1']],
     [';;;;', []],
     ['', []],
-  ])('%j', (header, values) => {
+  ])('cookieValues reads the cookie header %j', (header, values) => {
     expect(cookieValues(header, 'a')).toEqual(values);
   });
 

@@ -12,7 +12,7 @@ describe('a log that cannot be opened is a 503', () => {
         throw failure;
       },
     ],
-  ])('%s', async (_, open) => {
+  ])('the caller gets 503: %s', async (_, open) => {
     const refusal = await reachLog({ open }).catch((error: unknown) => error);
     expect(refusal).toMatchObject({ code: 'storage_unavailable', cause: failure });
   });
