@@ -96,7 +96,7 @@ describe('AccessTokenGuard', () => {
 
   for (const { name, connect } of LINES) {
     asked(name);
-    it(`${name}: accepts an opaque token until it is revoked, and a JWT`, async () => {
+    it(`${name}: AccessTokenGuard accepts an opaque token until it is revoked, and a JWT`, async () => {
       const tokens = instance.app.get(ApiTokenService);
       const { token, info } = await tokens.issue('alice', { name: 'backup' });
       const client: Client = await connect(instance);

@@ -237,7 +237,7 @@ describe('nestjs-logout doctor', () => {
   describeOn([postgres], 'a server without fsync', () => {
     beforeEach(() => prepare(postgres));
 
-    it('is named, with the setting', async () => {
+    it('doctor reports a server without fsync, with the setting', async () => {
       expectOnly(await examine(), 'durability', /fsync is off/, /SET fsync = on/);
     });
   });

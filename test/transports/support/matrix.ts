@@ -109,30 +109,30 @@ export function describeMatrix(
         refusal: expect.objectContaining({ code, status: status(http) }),
       });
 
-      it('accepts a valid token, and knows its user', async () => {
+      it('the guard accepts a valid token, and knows its user', async () => {
         for (const handler of ['guarded', 'optional', 'strict', 'last', 'twice'] as const) {
           expect([handler, await ask(handler, bearer(good))]).toEqual([handler, { who: 'alice' }]);
         }
       });
 
-      it('refuses without a token, unless the handler is public or optional', async () => {
+      it('the guard refuses a request without a token, unless the handler is public or optional', async () => {
         expect(await ask('guarded', {})).toEqual(refused(401, 'token_missing'));
         expect(await ask('optional', {})).toEqual({ who: 'nobody' });
         expect(await ask('open', {})).toEqual({ who: 'nobody' });
       });
 
-      it('does not read the token of a public handler', async () => {
+      it('the guard does not read the token of a public handler', async () => {
         expect(await ask('open', bearer(good))).toEqual({ who: 'nobody' });
         expect(await ask('open', bearer(ended))).toEqual({ who: 'nobody' });
       });
 
-      it('refuses an expired token', async () => {
+      it('the guard refuses an expired token', async () => {
         expect(await ask('guarded', bearer(expired))).toEqual(refused(401, 'token_expired'));
         expect(await ask('optional', bearer(expired))).toEqual(refused(401, 'token_expired'));
         expect(await ask('last', bearer(expired))).toEqual({ who: 'alice' });
       });
 
-      it('refuses a revoked token with code and reason, in the form of the transport', async () => {
+      it('the guard refuses a revoked token with code and reason, in the form of the transport', async () => {
         const answer = await ask('guarded', bearer(ended));
         expect(answer).toEqual(refused(401, 'session_ended'));
         const { raw, reason } = (answer as { refusal: Refusal }).refusal;
@@ -151,7 +151,7 @@ export function describeMatrix(
         expect(await ask('last', bearer(ended))).toEqual({ who: 'alice' });
       });
 
-      it('refuses a login that is too old, and says how recent it must be', async () => {
+      it('the guard refuses a login that is too old, and says how recent it must be', async () => {
         expect(await ask('recent', bearer(good))).toEqual({ who: 'alice' });
         expect(await ask('recent', bearer(ended))).toEqual(refused(401, 'session_ended'));
         expect(await ask('guarded', bearer(old))).toEqual({ who: 'alice' });
@@ -170,7 +170,7 @@ export function describeMatrix(
         expect(await ask('recent', bearer(silent))).toEqual(refused(401, 'login_too_old'));
       });
 
-      it('refuses two tokens, and a text that is not a token', async () => {
+      it('the guard refuses two tokens, and a text that is not a token', async () => {
         if ('second' in ROWS[line.name]) {
           const two = { ...bearer(good), second: await instance.login('bob') };
           expect(await ask('guarded', two)).toEqual(refused(400, 'invalid_request'));
@@ -192,7 +192,7 @@ export function describeMatrix(
       });
 
       it.each(here.map((line) => [line.name, line] as const))(
-        '%s: refuses with 503, unless the handler says otherwise',
+        '%s: the guard refuses with 503, unless the handler says otherwise',
         async (_name, line) => {
           const ask = (handler: Handler): Promise<Answer> =>
             clients.get(line)!.ask(handler, bearer(good));

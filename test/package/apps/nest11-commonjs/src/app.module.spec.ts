@@ -14,13 +14,13 @@ describe('AppModule', () => {
     return fetch(`${await app.getUrl()}/profile`, { headers });
   };
 
-  it('accepts a request as the user of overrideAuth', async () => {
+  it('the guard accepts a request as the user of overrideAuth', async () => {
     const builder = Test.createTestingModule({ imports: [AppModule] });
     app = (await overrideAuth(builder, { sub: 'alice' }).compile()).createNestApplication();
     expect(await (await profile()).json()).toEqual({ sub: 'alice' });
   });
 
-  it('accepts a request with a token of issueTestToken', async () => {
+  it('the guard accepts a request with a token of issueTestToken', async () => {
     const module = await Test.createTestingModule({ imports: [AppModule] }).compile();
     app = await module.createNestApplication().init();
     expect((await profile(await issueTestToken(app, 'alice'))).status).toBe(200);
