@@ -64,14 +64,14 @@ describe('the checker of histories', () => {
     ).toEqual([]);
   });
 
-  it('P1: accepted by the instance that had resolved the logout', () => {
+  it('P1: the checker reports a token accepted by the instance that had resolved the logout', () => {
     const logout = op('logout', 0, 100, 110);
     expect(broken(LOGIN, logout, op('me', 0, 110, 120))).toEqual(['P1']);
     expect(broken(LOGIN, logout, op('me', 0, 109, 120))).toEqual([]);
     expect(broken(LOGIN, logout, op('me', 1, 110, 120))).toEqual([]);
   });
 
-  it('P2: accepted after the bound', () => {
+  it('P2: the checker reports a token accepted after the bound', () => {
     const logout = op('logout', 0, 100, 110);
     expect(broken(LOGIN, logout, op('me', 1, 5_110, 5_120))).toEqual(['P2']);
     const late = op('me', 1, 5_110, 5_120);
@@ -81,7 +81,7 @@ describe('the checker of histories', () => {
     ).toEqual([]);
   });
 
-  it('P2: accepted after a logout-all, for logins that were complete when it started, and for no others', () => {
+  it('P2: the checker reports a logout-all ignored by complete logins, and not by later ones', () => {
     const all = op('logoutAll', 0, 100, 200, { session: 'T' });
     const late = op('me', 1, 6_000, 6_010);
     expect(broken(LOGIN, all, late)).toEqual(['P2']);
@@ -90,13 +90,13 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, { ...all, subject: 'bob' }, late)).toEqual([]);
   });
 
-  it('P2: accepted after a logout-others, for all sessions but the caller’s', () => {
+  it('P2: the checker reports a logout-others ignored by any session but the caller’s', () => {
     const others = op('logoutOthers', 0, 100, 110, { session: 'T' });
     expect(broken(LOGIN, others, op('me', 1, 6_000, 6_010))).toEqual(['P2']);
     expect(broken(LOGIN, { ...others, session: 'S' }, op('me', 1, 6_000, 6_010))).toEqual([]);
   });
 
-  it('P3: accepted by an instance that had been cut off for the bound', () => {
+  it('P3: the checker reports a token accepted by an instance that had been cut off for the bound', () => {
     const cut = [{ instance: 'B', from: 100, to: 9_000 }];
     const promises = (operation: Operation): string[] =>
       check([LOGIN, operation], cut).map(({ promise }) => promise);
@@ -106,19 +106,19 @@ describe('the checker of histories', () => {
     expect(promises(op('me', 2, 5_100, 5_110))).toEqual([]);
   });
 
-  it('P4: accepted by an instance that reported afterwards that it was still loading', () => {
+  it('P4: the checker reports a token accepted by an instance that reported afterwards that it was still loading', () => {
     const loading = op('health', 0, 50, 60, { session: '', code: 'loading', outcome: 'fail' });
     expect(broken(LOGIN, op('me', 0, 30, 40), loading)).toEqual(['P4']);
     expect(broken(LOGIN, op('me', 0, 30, 55), loading)).toEqual([]);
   });
 
-  it('P5: accepted by a process that was started after the logout, within the bound too', () => {
+  it('P5: the checker reports a token accepted by a process started after the logout, within the bound too', () => {
     const logout = op('logout', 1, 9_000, 9_900);
     expect(broken(LOGIN, logout, op('me', 3, 10_500, 10_600))).toEqual(['P5']);
     expect(broken(LOGIN, op('logout', 1, 9_000, 10_001), op('me', 3, 10_500, 10_600))).toEqual([]);
   });
 
-  it('P6: accepted by the process that had refused it', () => {
+  it('P6: the checker reports a token accepted by the process that had refused it', () => {
     const logout = op('logout', 1, 9_000, 9_900, UNKNOWN);
     const refused = op('me', 0, 9_910, 9_920, REVOKED);
     expect(broken(LOGIN, logout, refused, op('me', 0, 9_921, 9_930))).toEqual(['P6']);
@@ -126,7 +126,7 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, logout, refused, op('me', 3, 10_921, 10_930))).toEqual([]); // restarted
   });
 
-  it('P8: refused as revoked although nothing revoked it', () => {
+  it('P8: the checker reports a token refused as revoked although nothing revoked it', () => {
     const refused = op('me', 1, 300, 310, REVOKED);
     expect(broken(LOGIN, refused)).toEqual(['P8']);
     expect(broken(LOGIN, op('logout', 0, 311, 320), refused)).toEqual(['P8']);
@@ -136,7 +136,7 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, op('logout', 0, 100, 120, failed), refused)).toEqual(['P8']);
   });
 
-  it('P8: refused for an event that was settled before its login started', () => {
+  it('P8: the checker reports a token refused for an event that was settled before its login started', () => {
     const all = op('logoutAll', 0, 100, 200, { session: 'T' });
     const refused = op('me', 1, 300, 310, { ...REVOKED, reason: 'logged_out_elsewhere' });
     expect(broken(op('login', 0, 201, 210), all, refused)).toEqual(['P8']);
@@ -145,14 +145,14 @@ describe('the checker of histories', () => {
     expect(broken(op('login', 0, 201, 210), { ...all, ...lost }, refused)).toEqual(['P8']);
   });
 
-  it('P8: refused for a wrong reason, or reported as no token of ours', () => {
+  it('P8: the checker reports a token refused for a wrong reason, or reported as no token of ours', () => {
     const all = op('logoutAll', 0, 100, 200, { session: 'T' });
     expect(broken(LOGIN, all, op('me', 1, 300, 310, REVOKED))).toEqual(['P8']);
     const invalid = op('me', 1, 300, 310, { outcome: 'fail', code: 'token_invalid' });
     expect(broken(LOGIN, all, invalid)).toEqual(['P8']);
   });
 
-  it('P8: an unknown refresh token, unless its login was overtaken during the login', () => {
+  it('P8: the checker reports an unknown refresh token, unless its login was overtaken during the login', () => {
     const unknown = { outcome: 'fail', code: 'refresh_token_invalid', presented: 'r1' } as const;
     const refresh = op('refresh', 1, 300, 310, unknown);
     const all = op('logoutAll', 0, 100, 200, { session: 'T' });
@@ -161,7 +161,7 @@ describe('the checker of histories', () => {
     expect(broken(op('login', 0, 201, 210), all, refresh)).toEqual(['P8']);
   });
 
-  it('P9: two successors, or one after the session ended', () => {
+  it('P9: the checker reports two successors, or one after the session ended', () => {
     const first = op('refresh', 0, 20, 30, { presented: 'r1', successor: 'r2' });
     const again = op('refresh', 1, 25, 40, { presented: 'r1', successor: 'r2' });
     expect(broken(LOGIN, first, again)).toEqual([]);
@@ -172,7 +172,7 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, first, logout, { ...late, invoked: 59 })).toEqual([]);
   });
 
-  it('P9: reported as reused within its grace, whereas a reuse after it ends the login', () => {
+  it('P9: the checker reports a reuse within the grace, and expects one after it to end the login', () => {
     const first = op('refresh', 0, 20, 30, { presented: 'r1', successor: 'r2' });
     const reused = { presented: 'r1', outcome: 'fail', code: 'refresh_token_reused' } as const;
     expect(broken(LOGIN, first, op('refresh', 1, 1_000, 1_010, reused))).toEqual(['P9']);
@@ -183,7 +183,7 @@ describe('the checker of histories', () => {
     expect(broken(LOGIN, first, theft, op('me', 2, 6_110, 6_120))).toEqual(['P2']);
   });
 
-  it('W4: accepted although its logout was committed and its answer lost', () => {
+  it('W4: the checker reports a token accepted although its logout was committed and the answer lost', () => {
     const lost = op('logout', 0, 100, 110, { ...UNKNOWN, isCommitted: true });
     expect(broken(LOGIN, lost, op('me', 0, 120, 130))).toEqual(['W4']);
     expect(broken(LOGIN, lost, op('me', 1, 120, 130))).toEqual([]);

@@ -99,7 +99,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     }
   });
 
-  it('JW-03: refuses crit and b64', async () => {
+  it('JW-03: a token with crit or b64 is refused', async () => {
     for (const crit of [['exp2'], [], ['b64'], 'exp', null]) {
       await refused(mint(hs, claims(), { ...headerOf(hs), crit }));
     }
@@ -107,7 +107,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await refused(mint(hs, claims(), { ...headerOf(hs), b64: true }));
   });
 
-  it('JW-04: refuses every other spelling of a valid token', async () => {
+  it('JW-04: a valid token in any other spelling is refused', async () => {
     for (const key of [hs, rs, ps, es]) {
       const token = mint(key, claims());
       const codes = new Set<number>();
@@ -136,7 +136,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     }
   });
 
-  it('JW-04: refuses a payload with unused bits set, signed as it is', async () => {
+  it('JW-04: a payload with unused bits set is refused, although it is signed', async () => {
     const sign = (header: string, payload: string): string =>
       `${header}.${payload}.${createHmac('sha256', hs.verify).update(`${header}.${payload}`).digest('base64url')}`;
     const twin = (text: string): string => {
@@ -156,7 +156,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await refused(sign(twin(header ?? ''), base64url(json)), 'token_malformed');
   });
 
-  it('JW-05: requires the type at+jwt', async () => {
+  it('JW-05: a token needs the type at+jwt', async () => {
     for (const typ of [
       'JWT',
       'logout+jwt',
@@ -186,7 +186,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     debug.mockRestore();
   });
 
-  it('JW-06: requires that the payload is an object', async () => {
+  it('JW-06: a payload needs to be an object', async () => {
     for (const payload of [
       '"hello"',
       'hello',
@@ -208,7 +208,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
   });
 
   it.each(['exp', 'iat', 'sub', 'jti', 'sid', 'iss', 'aud', 'gen'])(
-    'JW-07: requires the claim %s, and its type',
+    'JW-07: a token needs the claim %s, with its type',
     async (name) => {
       await refused(mint(hs, claims({ [name]: undefined })));
       const others: unknown[] = [null, true, {}, [], [[]], '', { toString: 'x' }];
@@ -218,7 +218,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     },
   );
 
-  it('JW-07: requires finite times, a lifetime within the limit, and no iat in the future', async () => {
+  it('JW-07: a token needs finite times, a lifetime within the limit, and no iat in the future', async () => {
     const iat = time / 1000;
     const json = JSON.stringify(claims());
     await refused(mint(hs, json.replace(/"exp":\d+/, '"exp":1e309')));
@@ -233,12 +233,12 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await accepted(mint(hs, claims({ nbf: iat + 5 })));
   });
 
-  it('JW-07: accepts as gen only a possible position of a log', async () => {
+  it('JW-07: a gen needs to be a possible position of a log', async () => {
     for (const gen of [-1, 1.5, 2 ** 53, '7']) await refused(mint(hs, claims({ gen })));
     await accepted(mint(hs, claims({ gen: 0 })));
   });
 
-  it('JW-08: compares issuer and audience exactly', async () => {
+  it('JW-08: issuer and audience are compared exactly', async () => {
     for (const iss of [
       'https://issuer.test/',
       'HTTPS://issuer.test',
@@ -253,7 +253,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await accepted(mint(hs, claims({ aud: ['other', 'api'] })));
   });
 
-  it('JW-09: takes keys from the configuration only', async () => {
+  it('JW-09: keys come from the configuration only', async () => {
     for (const kid of [
       '__proto__',
       'constructor',
@@ -283,7 +283,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await accepted(mint(hs, claims(), { ...headerOf(hs), jku: `${app.url}/keys`, jwk }));
   });
 
-  it('JW-10: refuses a duplicate name, and __proto__', async () => {
+  it('JW-10: a duplicate name, and __proto__, are refused', async () => {
     const json = JSON.stringify(claims());
     for (const more of [
       ',"sub":"bob"}',
@@ -311,13 +311,13 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await accepted(mint(hs, claims({ a: { sub: 'bob' }, b: [{ sub: 1 }, { sub: 2 }] })));
   });
 
-  it('JW-10: accepts the output of other serialisers', async () => {
+  it('JW-10: the output of other serialisers is accepted', async () => {
     await accepted(mint(hs, JSON.stringify(claims(), null, 2)));
     await accepted(mint(hs, JSON.stringify(claims()).replace('alice', '\\u0061lice')));
     await accepted(mint(hs, claims(), JSON.stringify(headerOf(hs), null, 1)));
   });
 
-  it('JW-11: changes no id, and refuses ill-formed ones', async () => {
+  it('JW-11: ids are never changed, and ill-formed ones are refused', async () => {
     for (const id of [
       'ABC',
       'abc',
@@ -347,7 +347,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     await refused(`${input}.${createHmac('sha256', hs.verify).update(input).digest('base64url')}`);
   });
 
-  it('JW-12: answers 401 or 400 to everything, never a 500', async () => {
+  it('JW-12: every malformed token gets 401 or 400, and none a 500', async () => {
     const rightly = (key: SigningKey): string[] => {
       const [header = '', payload = '', signature = ''] = mint(key, claims()).split('.');
       return [0, 1, 2, 10, 63, 64, 65, 128, 300].map(
@@ -440,7 +440,7 @@ describe.each<Platform>(['express', 'fastify'])('the rules for tokens on %s', (p
     }
   });
 
-  it('JW-13: expires at exp plus the tolerance, to the millisecond, by the library’s clock', async () => {
+  it('JW-13: a token expires at exp plus the tolerance, to the millisecond, by the library’s clock', async () => {
     const token = mint(hs, claims({ exp: time / 1000 + 60 }));
     revocation.time = time + 64_999;
     await accepted(token);

@@ -220,7 +220,7 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '9.1.1',
     asks: 'The signature is verified before the contents are believed.',
     test: [
-      'security/jwt-rules.spec.ts: JW-04: refuses every other spelling',
+      'security/jwt-rules.spec.ts: JW-04: a valid token in any other spelling is refused',
       'unit/authentication/self-test.spec.ts: halves of a key pair',
     ],
   },
@@ -238,14 +238,14 @@ export const asvsCoverage: readonly AsvsEntry[] = [
     number: '9.2.1',
     asks: 'A token is valid only within its times.',
     test: [
-      'security/jwt-rules.spec.ts: JW-07: requires finite times, a lifetime within the limit',
+      'security/jwt-rules.spec.ts: JW-07: a token needs finite times, a lifetime within the limit',
       'security/jwt-rules.spec.ts: JW-13',
     ],
   },
   {
     number: '9.2.2',
     asks: 'A token of another type is refused.',
-    test: 'security/jwt-rules.spec.ts: JW-05: requires the type at+jwt',
+    test: 'security/jwt-rules.spec.ts: JW-05: a token needs the type at+jwt',
   },
   {
     number: '9.2.3',
