@@ -11,7 +11,7 @@ import { claimsOf, KID_OF_CLAIMS, kidOfRequest, requestOf } from '../platform/re
 /**
  * Makes a route public: `JwtAuthGuard` requires no token and ignores one that is sent.
  * `@OptionalAuth()`, `@AllowExpired()` or `@RecentLogin()` on the same handler or class stops the
- * boot.
+ * boot. `@Freshness()` and `@WhenStale()` beside it apply only to a `RevocationGuard`.
  *
  * @example
  * ```ts
@@ -44,7 +44,9 @@ export const OptionalAuth = Reflector.createDecorator<boolean | undefined, boole
  * For logout routes: accepts a token that has expired or was revoked, so that a logout can be
  * repeated. Its signature and claims are checked as usual, and a token of a revoked key is refused.
  *
- * Never use it on a route that returns data or does anything but log out.
+ * Never use it on a route that returns data or does anything but log out. `@Freshness()` or
+ * `@WhenStale()` on the same handler or class stops the boot, because a token that may be revoked
+ * needs no proof. If one is on the handler and the other on its class, the handler's applies.
  *
  * @publicApi
  */

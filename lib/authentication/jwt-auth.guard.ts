@@ -21,6 +21,7 @@ import {
   WhenStale,
 } from '../revocation/staleness/freshness.decorators.js';
 import { RecentLogin } from '../revocation/recent-login.js';
+import { hasAny, refuseContradiction } from './contradictions.js';
 import { AllowExpired, OptionalAuth, Public } from './decorators.js';
 import { isThenable, JwtStrategy, type Outcome } from './jwt.strategy.js';
 import type { TokenDemand } from './token-verifier.js';
@@ -38,11 +39,10 @@ interface KnownRoute {
   readonly policy: RoutePolicy;
 }
 
-/**
- * Decorators that contradict `@Public()`. `@Freshness()` and `@WhenStale()` do not, because a RevocationGuard obeys
- * them on a route that another library authenticates.
- */
-const READS_TOKEN = Object.entries({ OptionalAuth, AllowExpired, RecentLogin });
+/** A handler with one of these needs a proof, whatever its class says. */
+const NEEDS_PROOF = [Freshness, WhenStale] as const;
+/** A handler with one of these reads its token, even if its class is public. */
+const READS_TOKEN = [OptionalAuth, AllowExpired, RecentLogin, ...NEEDS_PROOF] as const;
 
 /**
  * Reads the decorators of a route at its first request and caches them: they cannot change, and reading them with
@@ -64,7 +64,7 @@ export class RoutePolicyReader implements OnModuleInit {
   /** @throws AuthWiringError for decorators that contradict each other, on any class or method. */
   onModuleInit(): void {
     for (const { type, methods } of handlerClassesOf(this.modules)) {
-      for (const method of methods.values()) this.refuseContradiction(method, type);
+      for (const method of methods.values()) refuseContradiction(method, type, this.isOpen);
     }
   }
 
@@ -90,12 +90,12 @@ export class RoutePolicyReader implements OnModuleInit {
 
   private read(handler: Target, type: Target): RoutePolicy {
     const targets = [handler, type];
-    this.refuseContradiction(handler, type); // of a module that was loaded later
+    refuseContradiction(handler, type, this.isOpen); // of a module that was loaded later
     return Object.freeze({
       isPublic: this.isMarkedPublic(handler) ?? this.isPublicByClass(handler, type),
       isOptional: this.reflector.getAllAndOverride(OptionalAuth, targets) ?? false,
       demand: Object.freeze({
-        allowExpired: this.reflector.getAllAndOverride(AllowExpired, targets) ?? false,
+        allowExpired: this.allowsExpired(handler, type),
         recentLogin: this.reflector.getAllAndOverride(RecentLogin, targets),
         ...routeDemandOf(handler, type),
       }),
@@ -104,26 +104,17 @@ export class RoutePolicyReader implements OnModuleInit {
 
   /** A class that is public does not make a handler public that has a decorator about its token. */
   private isPublicByClass(handler: Target, type: Target): boolean {
-    const readsToken = [OptionalAuth, AllowExpired, RecentLogin, Freshness, WhenStale].some(
-      (decorator) => this.reflector.get<unknown>(decorator.KEY, handler) !== undefined,
-    );
-    return !readsToken && (this.isMarkedPublic(type) ?? false);
+    return !hasAny(handler, READS_TOKEN) && this.isOpen(type);
   }
 
-  /** @throws AuthWiringError if the handler or its class is public and also has a decorator about its token. */
-  private refuseContradiction(handler: Target, type: Target): void {
-    for (const target of [handler, type]) {
-      if (this.isMarkedPublic(target) !== true) continue;
-      const other = READS_TOKEN.find(([, { KEY }]) => this.reflector.get<unknown>(KEY, target));
-      if (other === undefined) continue;
-      const place = target === type ? type.name : `${type.name}.${handler.name}`;
-      throw new AuthWiringError(
-        `${place} is public, so its token is not read, and has @${other[0]}(), which is about the token.`,
-        `Remove @${other[0]}() if no token is needed.`,
-        'Or remove @Public(). With @OptionalAuth() a request without a token is accepted, and one with a token is checked.',
-      );
-    }
+  /** A decorator about proofs on the handler overrides `@AllowExpired()` on its class. */
+  private allowsExpired(handler: Target, type: Target): boolean {
+    const { reflector } = this;
+    const byClass = hasAny(handler, NEEDS_PROOF) ? undefined : reflector.get(AllowExpired, type);
+    return reflector.get(AllowExpired, handler) ?? byClass ?? false;
   }
+
+  private readonly isOpen = (target: Target): boolean => this.isMarkedPublic(target) ?? false;
 
   /** The value of `@Public()`, else the metadata of another library (option `publicMetadataKey`). */
   private isMarkedPublic(target: Target): boolean | undefined {

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { TOKEN_BINDING, type TokenBinding } from '../binding/token-binding.js';
+import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException, AuthUnavailableException, refusal } from '../errors/auth.exception.js';
 import type { AuthErrorCode } from '../errors/error-codes.js';
 import { AuthMeter } from '../events/auth-meter.service.js';
@@ -40,7 +41,7 @@ export interface VerifyTokenOptions {
   whenStale?: StalePolicy | undefined;
   /**
    * Accepts an expired or revoked token, like `@AllowExpired()`. Use it only for a call that
-   * revokes the session.
+   * revokes the session. It cannot be combined with `freshness` or `whenStale`.
    *
    * @default false
    */
@@ -120,6 +121,7 @@ export class TokenService {
    *
    * @throws AuthException like the guard: 401 with a code (`token_missing` for `undefined`), or 503
    * `revocation_state_unknown`.
+   * @throws AuthWiringError for `allowExpired` together with `freshness` or `whenStale`.
    */
   async verify(text: string, options: VerifyTokenOptions = {}): Promise<TokenClaims> {
     const { request } = options;
@@ -160,6 +162,7 @@ export class TokenService {
     request: AuthRequest | undefined,
   ): Promise<TokenClaims> {
     const demand = { allowExpired, freshness, whenStale };
+    if (allowExpired && (freshness ?? whenStale) !== undefined) throw proofForRevoked();
     try {
       const found = this.read(find(), demand);
       // A JWT is decided synchronously, as in the guard. Only the row of an opaque token is
@@ -238,4 +241,12 @@ export class TokenService {
       throw error;
     }
   }
+}
+
+function proofForRevoked(): AuthWiringError {
+  return new AuthWiringError(
+    'allowExpired accepts revoked tokens, so freshness and whenStale would do nothing.',
+    'Omit allowExpired if a revoked token must be refused.',
+    'Or omit freshness and whenStale: a logout needs no proof that its token was not revoked.',
+  );
 }

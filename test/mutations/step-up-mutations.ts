@@ -130,8 +130,8 @@ export const STEP_UP_MUTATIONS: readonly Mutation[] = [
   one(
     'a public class opens a handler that asks for a recent login',
     'authentication/jwt-auth.guard',
-    '[OptionalAuth, AllowExpired, RecentLogin, Freshness, WhenStale]',
-    '[OptionalAuth, AllowExpired, Freshness, WhenStale]',
+    '[OptionalAuth, AllowExpired, RecentLogin, ...NEEDS_PROOF]',
+    '[OptionalAuth, AllowExpired, ...NEEDS_PROOF]',
     'e2e/http-step-up',
   ),
   one(
@@ -140,6 +140,27 @@ export const STEP_UP_MUTATIONS: readonly Mutation[] = [
     'for (const method of methods.values())',
     'for (const method of [])',
     'unit/authentication/contradicting-decorators',
+  ),
+  one(
+    'a handler may accept revoked tokens and require a proof',
+    'authentication/contradictions',
+    'reflector.get(AllowExpired, target) ? nameOf(NEEDS_PROOF) : undefined',
+    'undefined',
+    'unit/authentication/decorator-pairs',
+  ),
+  one(
+    'a class that accepts revoked tokens overrides the @Freshness() of its handler',
+    'authentication/jwt-auth.guard',
+    'hasAny(handler, NEEDS_PROOF) ? undefined : reflector',
+    'reflector',
+    'unit/authentication/decorator-pairs',
+  ),
+  one(
+    'verify() with allowExpired drops a freshness',
+    'authentication/token.service',
+    'if (allowExpired && (freshness ?? whenStale) !== undefined)',
+    'if (false)',
+    'unit/authentication/token.service',
   ),
   one(
     'logout-others requires no recent login',

@@ -70,5 +70,5 @@ expectTrue<Equals<typeof verdict, Verdict | Promise<Verdict>>>();
 // @ts-expect-error as fresh as what?
 void revocation.decide(claims, { freshness: 'fresh' });
 
-const verified = tokens.verify('text', { freshness: 1, allowExpired: true });
+const verified = tokens.verify('text', { freshness: 1, allowExpired: false });
 expectTrue<Equals<typeof verified, Promise<TokenClaims>>>();

@@ -14,7 +14,7 @@ export type Freshness = 'strict' | number;
 
 /**
  * Sets the {@link Freshness} of a controller or a handler. On a handler it overrides the class. The
- * default is `maxStaleness` (5 s).
+ * default is `maxStaleness` (5 s). Together with `@AllowExpired()` it stops the boot.
  *
  * While there is no such proof, the route answers 503, whatever the option `whenStale` says. A
  * `@WhenStale()` at the same place, or on the handler, allows another answer, except with
@@ -46,7 +46,7 @@ export const Freshness = Reflector.createDecorator<Freshness, Freshness>({
  * It is found at boot and **widens the bound of every receipt**, on every instance. In production
  * `'open'` needs `openAcknowledgedBy`. `'closed'` on a handler keeps it closed whatever else is
  * set, even during an override. Any other policy together with `@Freshness('strict')` stops the
- * boot.
+ * boot, and so does `@AllowExpired()` beside it.
  *
  * @throws AuthWiringError for an invalid policy, when the class is loaded.
  *

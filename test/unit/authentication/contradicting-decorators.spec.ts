@@ -42,6 +42,23 @@ class OnClass {
   @Get() handle(): void {}
 }
 
+@Controller('account')
+class FreshExpired {
+  @AllowExpired() @Freshness('strict') @Get() handle(): void {}
+}
+
+@Controller('account')
+class StaleExpired {
+  @AllowExpired() @WhenStale('closed') @Get() handle(): void {}
+}
+
+@AllowExpired()
+@Freshness(2)
+@Controller('account')
+class FreshExpiredClass {
+  @Get() handle(): void {}
+}
+
 @Public()
 class Base {}
 
@@ -67,6 +84,7 @@ class Good {
   // For a RevocationGuard behind another authentication.
   @Public() @Freshness('strict') @Get('strict') strict(): void {}
   @Public() @WhenStale('closed') @Get('closed') closed(): void {}
+  @AllowExpired(false) @Freshness('strict') @Get('both') both(): void {}
 }
 
 @Controller('open')
@@ -110,6 +128,22 @@ describe('decorators that contradict each other', () => {
     expect(message).toContain('Or remove @Public()');
   });
 
+  it.each([
+    [FreshExpired, 'FreshExpired.handle', '@Freshness()'],
+    [StaleExpired, 'StaleExpired.handle', '@WhenStale()'],
+    [FreshExpiredClass, 'FreshExpiredClass', '@Freshness()'],
+  ])(
+    'a decorator about proofs beside @AllowExpired() stops the boot: %p',
+    async (controller, place, other) => {
+      const error = await errorOf(start([controller]));
+      expect(error).toBeInstanceOf(AuthWiringError);
+      const { message } = error as AuthWiringError;
+      expect(message).toContain(`${place} has @AllowExpired()`);
+      expect(message).toContain(`its ${other} would do nothing`);
+      expect(message).toContain('Remove @AllowExpired()');
+    },
+  );
+
   it('contradicting decorators stop the boot also outside controllers', async () => {
     const error = await errorOf(start([], [Consumer]));
     expect(error).toBeInstanceOf(AuthWiringError);
@@ -123,6 +157,7 @@ describe('decorators that contradict each other', () => {
       expect(await answerOf(app.get('/good/optional'))).toEqual([200, undefined]);
       expect(await answerOf(app.get('/good/strict'))).toEqual([200, undefined]);
       expect(await answerOf(app.get('/good/closed'))).toEqual([200, undefined]);
+      expect(await answerOf(app.get('/good/both'))).toEqual([401, 'token_missing']);
       expect(await answerOf(app.get('/good/recent'))).toEqual([401, 'token_missing']);
       expect(await answerOf(app.get('/open/recent'))).toEqual([401, 'token_missing']);
     } finally {

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { JwtService } from '@nestjs/jwt';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { TokenService } from '../../../lib/authentication/token.service.js';
+import {
+  TokenService,
+  type VerifyTokenOptions,
+} from '../../../lib/authentication/token.service.js';
+import { AuthWiringError } from '../../../lib/errors/auth-wiring.error.js';
 import {
   asymmetricKey,
   authentication,
@@ -85,6 +89,19 @@ describe('TokenService', () => {
     await expect(tokens.verify(token, { allowExpired: true })).rejects.toEqual(
       refusal('key_revoked'),
     );
+  });
+
+  it('with allowExpired takes no freshness and no policy, which would do nothing', async () => {
+    const token = mint(hs, claimsAt(time));
+    const handshake = { headers: { authorization: `Bearer ${token}` } };
+    for (const demand of [{ freshness: 'strict' }, { freshness: 0 }, { whenStale: 'closed' }]) {
+      const options = { ...demand, allowExpired: true } as VerifyTokenOptions;
+      await expect(tokens.verify(token, options)).rejects.toThrow(
+        'allowExpired accepts revoked tokens, so freshness and whenStale would do nothing.',
+      );
+      const refused = tokens.verifyRequest(handshake, options);
+      await expect(refused).rejects.toBeInstanceOf(AuthWiringError);
+    }
   });
 });
 
