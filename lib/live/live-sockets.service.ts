@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { TokenService } from '../authentication/token.service.js';
 import { AuthException, refusal } from '../errors/auth.exception.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import type { StalePolicy } from '../options/operation-settings.js';
 import type { TokenClaims } from '../options/token-claims.js';
 import { AuthClock } from '../platform/auth-clock.js';
@@ -91,6 +92,7 @@ export class LiveSockets {
     private readonly tokens: TokenService,
     private readonly live: LiveTokens,
     private readonly clock: AuthClock,
+    private readonly meter: AuthMeter,
   ) {}
 
   /**
@@ -133,6 +135,10 @@ export class LiveSockets {
    * keeps its current token. If the current token has ended, the exception that ended it.
    */
   async renew(socket: LiveSocket, token: unknown): Promise<TokenClaims> {
+    return this.replace(socket, token).catch(this.meter.refused);
+  }
+
+  private async replace(socket: LiveSocket, token: unknown): Promise<TokenClaims> {
     const { claims: known, live, options } = this.accepted(socket);
     const claims = await this.tokens.verify(token as string, options);
     if (claims.iss !== known.iss || claims.sub !== known.sub) {

@@ -1,6 +1,13 @@
-import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import {
+  type CanActivate,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  Optional,
+} from '@nestjs/common';
 import { AuthWiringError } from '../errors/auth-wiring.error.js';
 import { AuthException } from '../errors/auth.exception.js';
+import { AuthMeter } from '../events/auth-meter.service.js';
 import type { TokenClaims, VerifiedClaims } from '../options/token-claims.js';
 import {
   type AuthRequest,
@@ -16,6 +23,8 @@ import { assertRecentLogin, recentLoginOf } from './recent-login.js';
 import { RevocationService } from './revocation.service.js';
 import { routeDemandOf } from './staleness/freshness.decorators.js';
 import { kidOf } from './token-identity.js';
+
+const METER = Symbol('nestjs-logout:meter');
 
 /**
  * Refuses revoked tokens behind any other authentication: your own strategy, an API gateway,
@@ -53,6 +62,11 @@ export class RevocationGuard implements CanActivate {
   @Inject(RevocationService)
   protected readonly revocation: RevocationService | undefined;
 
+  // Its name cannot be that of a member of a subclass.
+  @Optional()
+  @Inject(AuthMeter)
+  readonly [METER]?: AuthMeter;
+
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (this.revocation === undefined) {
       throw new AuthWiringError(
@@ -60,15 +74,9 @@ export class RevocationGuard implements CanActivate {
         'Import AuthModule.forRoot() in the root module; it is global.',
       );
     }
-    const claims = this.getClaims(context);
-    if (claims === undefined || claims === null) {
-      throw new AuthWiringError(
-        'RevocationGuard found no verified claims: it ran before authentication, or the claims are not in request.user.',
-        'Put the authenticating guard first: @UseGuards(AuthGuard(…), RevocationGuard).',
-        'Extend RevocationGuard and override getClaims(context).',
-      );
-    }
     try {
+      const claims = this.getClaims(context);
+      if (claims === undefined || claims === null) throw withoutClaims();
       const [handler, type] = [context.getHandler(), context.getClass()];
       const demand = routeDemandOf(handler, type);
       const token = this.getToken(context);
@@ -86,6 +94,8 @@ export class RevocationGuard implements CanActivate {
       return true;
     } catch (error) {
       if (error instanceof AuthException) {
+        // Behind a gateway or a message handler no exception filter of ours counts it.
+        this[METER]?.refuse(error);
         // The authentication in front accepted a DPoP token, so the challenge must be of the same
         // scheme (RFC 9449 section 7.1).
         if (hasRequest(context) && isDpop(requestOf(context))) {
@@ -135,6 +145,14 @@ export class RevocationGuard implements CanActivate {
     const [scheme = '', token] = header.split(' ', 2);
     return ['bearer', 'dpop'].includes(scheme.toLowerCase()) ? token : undefined;
   }
+}
+
+function withoutClaims(): AuthWiringError {
+  return new AuthWiringError(
+    'RevocationGuard found no verified claims: it ran before authentication, or the claims are not in request.user.',
+    'Put the authenticating guard first: @UseGuards(AuthGuard(…), RevocationGuard).',
+    'Extend RevocationGuard and override getClaims(context).',
+  );
 }
 
 function hasRequest(context: ExecutionContext): boolean {

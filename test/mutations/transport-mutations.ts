@@ -149,6 +149,24 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
     ],
     tests: 'e2e/counted-refusals',
   },
+  one(
+    'what RevocationGuard refuses behind a gateway is not counted',
+    'revocation/revocation.guard',
+    'this[METER]?.refuse(error);',
+    '',
+    'sockets',
+  ),
+  {
+    name: 'transports: a renewal that is refused is not counted',
+    edits: [
+      {
+        file: 'live/live-sockets.service',
+        find: '.catch(this.meter.refused)',
+        replace: '',
+      },
+    ],
+    tests: 'unit/live/live-sockets',
+  },
   {
     name: 'transports: a wrong login is counted twice',
     edits: [

@@ -21,6 +21,7 @@ import {
 import type { ClientDuplexStream, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import {
   AuthExceptionFilter,
+  AuthUnauthorizedException,
   CurrentToken,
   CurrentUser,
   JwtAuthGuard,
@@ -32,7 +33,7 @@ import { of } from 'rxjs';
 import { sqlite, type TestDatabase } from '../support/databases.js';
 import { freePort } from '../support/free-port.js';
 import { type Instance, startInstance } from '../support/instance.js';
-import { requestOf } from '../support/internals.js';
+import { AuthMeter, requestOf } from '../support/internals.js';
 import type { Client } from './support/matrix.js';
 import {
   grpcMetadata,
@@ -65,6 +66,12 @@ class TheirRevocation extends RevocationGuard {
   }
 }
 
+class Unreadable extends RevocationGuard {
+  protected override getClaims(): never {
+    throw new AuthUnauthorizedException('token_invalid', 'The message has no claims.');
+  }
+}
+
 @Controller()
 class Messages {
   constructor(private readonly tokens: TokenService) {}
@@ -85,6 +92,10 @@ class Messages {
   theirs(@CurrentToken() token: TokenClaims): string {
     return String(token.sub);
   }
+
+  @MessagePattern('open')
+  @UseGuards(Unreadable)
+  unreadable(): void {}
 }
 
 @UseGuards(JwtAuthGuard)
@@ -152,6 +163,17 @@ describe('a hybrid application without inheritAppConfig', () => {
     await instance.logout.logout(token);
     expect(await theirs.ask('twice', {})).toMatchObject({ refusal: { code: 'session_ended' } });
     await theirs.close?.();
+  });
+});
+
+describe('what getClaims() of a RevocationGuard refuses', () => {
+  it('arrives in the form of the transport, and is counted once', async () => {
+    const { refusals } = instance.app.get(AuthMeter);
+    const { token_invalid: before = 0 } = refusals;
+    expect(await client.ask('open', {})).toMatchObject({
+      refusal: { code: 'token_invalid', status: 401 },
+    });
+    expect(refusals.token_invalid).toBe(before + 1);
   });
 });
 

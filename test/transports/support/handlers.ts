@@ -1,4 +1,4 @@
-import { type Type, UseGuards } from '@nestjs/common';
+import { type ExecutionContext, type Type, UseGuards } from '@nestjs/common';
 import {
   AllowExpired,
   CurrentToken,
@@ -10,6 +10,7 @@ import {
   RecentLogin,
   RevocationGuard,
   type TokenClaims,
+  type VerifiedClaims,
   WhenStale,
 } from 'nestjs-logout';
 
@@ -23,8 +24,16 @@ export const HANDLERS = [
   'last',
   'recent',
   'twice',
+  'longAgo',
 ] as const;
 export type Handler = (typeof HANDLERS)[number];
+
+/** Behind another authentication, whose user logged in long ago. */
+class LongAgoGuard extends RevocationGuard {
+  protected override getClaims(context: ExecutionContext): VerifiedClaims {
+    return { ...super.getClaims(context), auth_time: 0 } as VerifiedClaims;
+  }
+}
 
 /** Where a test puts the guard. */
 export type Placement = 'APP_GUARD' | 'useGlobalGuards' | '@UseGuards';
@@ -79,6 +88,12 @@ export function handlersOf(
     @UseGuards(JwtAuthGuard, RevocationGuard)
     twice(@CurrentUser('sub') user?: string, @CurrentToken() token?: TokenClaims): unknown {
       return say(nameOf(user, token));
+    }
+
+    @RecentLogin('5m')
+    @UseGuards(JwtAuthGuard, LongAgoGuard)
+    longAgo(): unknown {
+      return say('nobody');
     }
   }
   for (const name of HANDLERS) {

@@ -6,6 +6,7 @@ import { TestClock } from 'nestjs-logout/testing';
 import { clockOf, controlPolls, letTimePass } from '../../support/controlled-instance.js';
 import { sqlite, type TestDatabase } from '../../support/databases.js';
 import { type Instance, type InstanceSettings, startInstance } from '../../support/instance.js';
+import { AuthMeter } from '../../support/internals.js';
 import { mintToken } from '../../support/mint-token.js';
 import { asked as noteLine } from './asked.js';
 import type { Handler, Placement } from './handlers.js';
@@ -101,9 +102,18 @@ export function describeMatrix(
       (line.available === false ? describe.skip : describe)(line.name, () => asked(line));
     }
 
+    /** Asks, and checks that the metrics count a refusal once, and no acceptance. */
+    async function askOnce(line: Line, handler: Handler, sent: Sent): Promise<Answer> {
+      const before = countsOf(instance);
+      const answer = await clients.get(line)!.ask(handler, sent);
+      const code = 'refusal' in answer ? String(answer.refusal.code) : undefined;
+      const counted = code === undefined ? {} : { [code]: (before[code] ?? 0) + 1 };
+      expect([handler, countsOf(instance)]).toEqual([handler, { ...before, ...counted }]);
+      return answer;
+    }
+
     function asked(line: Line): void {
-      const ask = (handler: Handler, sent: Sent): Promise<Answer> =>
-        clients.get(line)!.ask(handler, sent);
+      const ask = (handler: Handler, sent: Sent): Promise<Answer> => askOnce(line, handler, sent);
       const status = line.status ?? ((http: number) => http);
       const refused = (http: number, code: string): object => ({
         refusal: expect.objectContaining({ code, status: status(http) }),
@@ -168,6 +178,8 @@ export function describeMatrix(
         );
         // A token that does not say when its user logged in, as one of release 0.1.
         expect(await ask('recent', bearer(silent))).toEqual(refused(401, 'login_too_old'));
+        // By RevocationGuard, after JwtAuthGuard has accepted it.
+        expect(await ask('longAgo', bearer(good))).toEqual(refused(401, 'login_too_old'));
       });
 
       it('the guard refuses two tokens, and a text that is not a token', async () => {
@@ -194,8 +206,7 @@ export function describeMatrix(
       it.each(here.map((line) => [line.name, line] as const))(
         '%s: the guard refuses with 503, unless the handler says otherwise',
         async (_name, line) => {
-          const ask = (handler: Handler): Promise<Answer> =>
-            clients.get(line)!.ask(handler, bearer(good));
+          const ask = (handler: Handler): Promise<Answer> => askOnce(line, handler, bearer(good));
           const unknown = {
             refusal: expect.objectContaining({
               code: 'revocation_state_unknown',
@@ -209,6 +220,11 @@ export function describeMatrix(
       );
     });
   });
+}
+
+function countsOf({ app }: Instance): Record<string, number> {
+  const { refusals, unavailable } = app.get(AuthMeter);
+  return { ...refusals, ...unavailable };
 }
 
 function guardedBy(placement: Placement): InstanceSettings {

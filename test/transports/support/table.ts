@@ -68,7 +68,7 @@ export const ROWS = {
 export type RowName = keyof typeof ROWS;
 
 /** What can be done on a route, by the handler of the matrix that does it. */
-export const FEATURES: Readonly<Record<Handler, string>> = {
+export const FEATURES: Readonly<Record<Exclude<Handler, 'longAgo'>, string>> = {
   guarded: '`JwtAuthGuard`',
   twice: '`RevocationGuard`',
   open: '`@Public()`',

@@ -28,7 +28,7 @@ describe('LiveSockets', () => {
     const parts = new LiveParts();
     let claims = (): TokenClaims => parts.claims();
     const tokens = { verify: () => Promise.resolve(claims()) } as unknown as TokenService;
-    const sockets = new LiveSockets(tokens, parts.live, parts.clock);
+    const sockets = new LiveSockets(tokens, parts.live, parts.clock, parts.meter);
     const all = Array.from({ length: MANY }, () => new FakeSocket());
     for (const socket of all) await sockets.accept(socket, 'old', { request: { headers: {} } });
     // That of a later login, which no event revokes.
@@ -38,5 +38,24 @@ describe('LiveSockets', () => {
     await expect(sockets.renew(last, 'new')).rejects.toMatchObject({ code: 'session_ended' });
     await eventually(() => all.every(({ closed }) => closed !== undefined));
     expect(new Set(all.map(({ closed }) => closed))).toEqual(new Set(['4401 session_ended']));
+  });
+
+  it('counts the refusal of a renewal once, also behind a gateway without a filter', async () => {
+    const parts = new LiveParts();
+    let claims = parts.claims();
+    const tokens = { verify: () => Promise.resolve(claims) } as unknown as TokenService;
+    const { meter } = parts;
+    const sockets = new LiveSockets(tokens, parts.live, parts.clock, meter);
+    const socket = new FakeSocket();
+    const before = { ...meter.refusals };
+    const request = { headers: {} };
+    await expect(sockets.renew(socket, 'early')).rejects.toMatchObject({ code: 'token_missing' });
+    await sockets.accept(socket, 'old', { request });
+    claims = { ...claims, sub: 'bob' };
+    const refused = await sockets.renew(socket, 'of bob').catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'token_invalid' });
+    expect(meter.refusals).toEqual({ ...before, token_missing: 1, token_invalid: 1 });
+    meter.refuse(refused); // as a filter does
+    expect(meter.refusals).toEqual({ ...before, token_missing: 1, token_invalid: 1 });
   });
 });
