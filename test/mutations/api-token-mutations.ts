@@ -5,6 +5,9 @@ const SERVICE = 'api-tokens/api-token.service';
 const PROMISES = 'cluster/api-tokens/promises';
 const TEXTS = 'cluster/api-tokens/lookup';
 const LIMIT = 'cluster/api-tokens/limit';
+const BESIDE = 'e2e/opaque-logins-beside';
+const PURGE_COMMAND = 'cli/maintenance.commands';
+const ENDS_ROWS = 'ends the rows of API tokens before it deletes the cut-off';
 
 function one(
   name: string,
@@ -229,5 +232,59 @@ export const API_TOKEN_MUTATIONS: readonly Mutation[] = [
     'void ({ type, subject: sub',
     'what another client tried to use',
     'e2e/client-binding',
+  ),
+  one(
+    'the command purge leaves the rows of API tokens alone',
+    PURGE_COMMAND,
+    'apiTokenSweep(log, { historyFor }),',
+    '',
+    ENDS_ROWS,
+    'cluster/cli/operate',
+  ),
+  {
+    name: 'the command purge forgets cut-offs before it ends rows of API tokens',
+    edits: [
+      { file: PURGE_COMMAND, find: 'apiTokenSweep(log, { historyFor }),', replace: '' },
+      {
+        file: PURGE_COMMAND,
+        find: '[sessionSweep(log, { historyFor, maxTokenLife })]),',
+        replace:
+          '[sessionSweep(log, { historyFor, maxTokenLife })]), apiTokenSweep(log, { historyFor })',
+      },
+    ],
+    tests: 'cluster/cli/operate',
+    title: ENDS_ROWS,
+  },
+  one(
+    'an opaque token of a login is not bound to its address',
+    'sessions/access-token.signer',
+    'opaque?.issue(bound, key.kid)',
+    'opaque?.issue(payload, key.kid)',
+    'a token is good at the address of its login only',
+    BESIDE,
+  ),
+  one(
+    'the address of an opaque token is compared under no key',
+    LOOKUP,
+    'entry === undefined ? NONE',
+    'true ? NONE',
+    'a token is good at the address of its login only',
+    BESIDE,
+  ),
+  one(
+    'a token of the recipe is looked up as an opaque one',
+    LOOKUP,
+    'if (!text.startsWith(this.prefix))',
+    'if (false)',
+    'tokens of the recipe and opaque ones are accepted side by side',
+    BESIDE,
+  ),
+  one(
+    'the row of an opaque token does not say when its user logged in',
+    LOOKUP,
+    'const { sub, sid = null,',
+    'const { auth_time, sub, sid = null,',
+    'the route and the service give an opaque token of the same session',
+    BESIDE,
   ),
 ];

@@ -72,4 +72,11 @@ export const SCOPE_MUTATIONS: readonly Mutation[] = [
     "['grant', ownIssuer, scope.grant]",
     "['client', ownIssuer, '']",
   ),
+  one(
+    'the list of sessions does not show the grant',
+    'http/sessions.routes',
+    '...(grant === null ? {} : { grant }),',
+    '',
+    'e2e/http-sessions',
+  ),
 ];

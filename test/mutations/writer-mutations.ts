@@ -17,6 +17,20 @@ function one(name: string, file: string, find: string, replace: string, tests: s
 /** What writing the log rests on (issue 9): callers' transactions, repeated ends, foreign issuers. */
 export const WRITER_MUTATIONS: readonly Mutation[] = [
   one(
+    'one statement that leaves a session running names another cause',
+    STATEMENT,
+    "WHEN ${form.isAll} THEN '${NOT_ENDED}' ",
+    '',
+    SUPPRESSED,
+  ),
+  one(
+    'several statements that leave a session running name another cause',
+    ENDS,
+    'throw new Error(NOT_ENDED)',
+    "throw new Error('It goes on.')",
+    SUPPRESSED,
+  ),
+  one(
     'one statement numbers from the head of its snapshot',
     STATEMENT,
     'ORDER BY e.event_key LIMIT 1) IS NULL FOR UPDATE), ',

@@ -2,11 +2,13 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { describeOn, postgres, type TestDatabase } from '../../support/databases.js';
 import { type Instance, startInstance } from '../../support/instance.js';
-import { headPosition, readEvents } from '../../support/log-tables.js';
+import { claimsIn, headPosition, readEvents } from '../../support/log-tables.js';
 import { LogWriter, sessionEnd } from '../../support/log-writer.js';
 
 /** What one statement reports, and what several do. */
 const REFUSED = /The head of the revocation log was not raised/;
+
+const NOT_ENDED = /A row of auth_session was not ended/;
 
 /** Its message, and the messages of all its causes. */
 function causesOf(error: unknown): string {
@@ -91,12 +93,15 @@ describe('W1: a write from which a trigger removes a row', () => {
       instances.push(here);
       const token = await here.login();
       await leaveOut('UPDATE', 'auth_session');
-      // In one statement, and then in several, which are used for a while after a failure.
-      for (const _ of ['one', 'several']) {
-        const failure = await here.logout.logout(token).catch((error: unknown) => error);
-        expect(failure).toMatchObject({ status: 503 });
-        expect(causesOf(failure)).toMatch(/A row of auth_session was not ended/);
+      for (const form of ['append', 'appendAtOnce'] as const) {
+        const written = writer[form]([sessionEnd(claimsIn(token).sid)]);
+        const failure = await written.catch((error: unknown) => error);
+        expect([form, causesOf(failure)]).toEqual([form, expect.stringMatching(NOT_ENDED)]);
       }
+      // A logout that fails in one statement tries several.
+      const failure = await here.logout.logout(token).catch((error: unknown) => error);
+      expect(failure).toMatchObject({ status: 503 });
+      expect(causesOf(failure)).toMatch(NOT_ENDED);
       await here.dataSource.transaction((manager) => here.logout.logout(token, { manager }));
       await expect(here.log.settlePending()).rejects.toMatchObject({ status: 503 });
       expect(await stored()).toEqual([1, 1]);
