@@ -211,20 +211,31 @@ export class TokenBinding {
    *
    * @throws AuthException 401 `binding_mismatch`.
    */
-  checkAddress(session: BoundSession, { ip }: ShownClient): void {
+  checkAddress(session: BoundSession, context: ShownClient): void {
+    if (!this.isElsewhere(session, context)) return;
+    const { subject: sub, sid } = session;
+    this.refuse(addressMismatch(context.ip === undefined), { sub, sid });
+  }
+
+  /** Whether the client of a refresh is at another address than that to which the session is bound. */
+  isElsewhere(session: BoundSession, { ip }: ShownClient): boolean {
     const { client, kid, network, ip: lastNetwork } = session;
-    if (network === null || this.ruleOf(client ?? undefined).ip === 'off') return;
-    if (ip === undefined) {
-      this.refuse(addressMismatch(true), { sub: session.subject, sid: session.sid });
+    if (this.ruleOf(client ?? undefined).ip === 'off') return false;
+    if (network === null && lastNetwork === null) return false;
+    if (ip === undefined) return true;
+    if (network !== null) {
+      const own = this.keys.secretHalfOf(kid);
+      const keys = own === undefined ? [] : [own];
+      const digest = Buffer.from(network, 'hex');
+      if ([...keys, ...this.keys.secretHalves()].some((key) => isDigestOf(ip, digest, key))) {
+        return false;
+      }
+      if (own !== undefined) return true;
     }
-    const digest = Buffer.from(network, 'hex');
-    const own = this.keys.secretHalfOf(kid);
-    const keys = own === undefined ? this.keys.secretHalves() : [own, ...this.keys.secretHalves()];
-    if (keys.some((key) => isDigestOf(ip, digest, key))) return;
-    // The key that made the digest is no longer in the ring, so nothing can recompute it. Only the coarser
-    // network, which the list of sessions shows, can be compared.
-    if (own === undefined && lastNetwork !== null && networkOf(ip, 3, 3) === lastNetwork) return;
-    this.refuse(addressMismatch(false), { sub: session.subject, sid: session.sid });
+    // The session is not bound yet, or the key that made its digest is no longer in the ring, so nothing can
+    // recompute it. Only the coarser network of its last request, which the list of sessions shows, can be
+    // compared.
+    return lastNetwork === null || networkOf(ip, 3, 3) !== lastNetwork;
   }
 
   /** Reports a use by another client to AuthEvents, and throws the error again. */

@@ -149,14 +149,15 @@ export class RefreshService {
     // Refused without a change, so that a misdirected token does not revoke the session of its owner (RT-11).
     if (isForeign) throw refusal('refresh_token_invalid');
     const sessionKey = this.binding?.retryKeyOf(session);
-    const isOther = sessionKey !== undefined && session.jkt !== jkt;
+    const hasOtherKey = sessionKey !== undefined && session.jkt !== jkt;
+    const isOther = hasOtherKey || (this.binding?.isElsewhere(session, context) ?? false);
     if (isOther || session.endedAt !== null) {
       const reuse = await this.reuseOf(token, presented, sessionKey ?? context.idempotencyKey);
       if (session.endedAt !== null) {
         const reason = session.endReason ?? 'unspecified';
         throw this.ended(session, reason, reuse !== undefined, context);
       }
-      // It was used before the session was bound to a key, which may be the key of a thief (RT-04).
+      // It was used before the session was bound to this key or address, which may be a thief's (RT-04).
       if (reuse !== undefined) throw await this.refuse({ kind: 'reused', reuse }, session, context);
     }
     const bound = this.binding?.ofRefresh(session, context, jkt);

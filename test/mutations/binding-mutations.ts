@@ -5,6 +5,7 @@ const PROOFS = 'binding/dpop-proofs';
 const PROOF_TESTS = 'unit/binding';
 const IP_TESTS = 'e2e/client-binding';
 const DPOP_TESTS = 'e2e/dpop';
+const TURNED_ON = 'cluster/sessions/options-turned-on';
 
 function one(name: string, file: string, find: string, replace: string, tests: string): Mutation {
   return { name: `binding: ${name}`, edits: [{ file, find, replace }], tests };
@@ -51,9 +52,30 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
   one(
     'a session whose key is gone is no longer bound',
     BINDING,
-    'networkOf(ip, 3, 3) === lastNetwork',
-    'true',
+    'networkOf(ip, 3, 3) !== lastNetwork',
+    'false',
     IP_TESTS,
+  ),
+  one(
+    'a session from before the option is refreshed anywhere',
+    BINDING,
+    'if (network === null && lastNetwork === null)',
+    'if (network === null)',
+    TURNED_ON,
+  ),
+  one(
+    'a thief who binds a session to an address is not found out',
+    'sessions/refresh.service',
+    'hasOtherKey || (this.binding?.isElsewhere(session, context) ?? false)',
+    'hasOtherKey',
+    TURNED_ON,
+  ),
+  one(
+    'a refresh where the option is off unbinds a session',
+    'sessions/rotate',
+    'bound === undefined ? session : boundRowOf(session, bound)',
+    'bound === undefined ? { jkt: null, network: null } : boundRowOf(session, bound)',
+    TURNED_ON,
   ),
   one(
     'a phone is bound to its address',
