@@ -99,6 +99,7 @@ export const SHOWN: Readonly<Record<string, readonly Evidence[]>> = {
     },
   ],
   '`@RecentLogin()`': [
+    ...MATRIX,
     {
       test: 'e2e/http-step-up.spec.ts: a login that is too old gets the challenge of RFC 9470',
       rows: HTTP,
