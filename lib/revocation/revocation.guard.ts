@@ -149,9 +149,9 @@ export class RevocationGuard implements CanActivate {
 
 function withoutClaims(): AuthWiringError {
   return new AuthWiringError(
-    'RevocationGuard found no verified claims: it ran before authentication, or the claims are not in request.user.',
+    'RevocationGuard found no verified claims: it ran before the authentication, or something other than JwtStrategy of nestjs-logout authenticates.',
     'Put the authenticating guard first: @UseGuards(AuthGuard(…), RevocationGuard).',
-    'Extend RevocationGuard and override getClaims(context).',
+    'Behind another authentication, extend RevocationGuard and override getClaims(context), for example to return request.user.',
   );
 }
 
