@@ -76,8 +76,7 @@ export class TokenBinding {
 
   /**
    * @returns `null` if the option is not set.
-   * @throws AuthWiringError if the package `jose` is missing, or if the ring has only public keys and the
-   * options need a secret one.
+   * @throws AuthWiringError if the package `jose`, or a secret or private key that the options need, is missing.
    */
   static async create(
     { binding: options }: Pick<ResolvedAuthOptions, 'binding'>,
@@ -105,10 +104,7 @@ export class TokenBinding {
     return this.proofs !== undefined;
   }
 
-  /**
-   * Makes later refusals of this request use the DPoP challenge, if the client sends proofs or has to. Call
-   * it before anything else can refuse the request.
-   */
+  /** Makes refusals use the DPoP challenge, if the client sends proofs or has to. Call it before any refusal. */
   noteClient(request: AuthRequest | DpopRequest): void {
     if (this.proofs === undefined) return;
     const { dpop } = request.headers;
@@ -232,9 +228,8 @@ export class TokenBinding {
       }
       if (own !== undefined) return true;
     }
-    // The session is not bound yet, or the key that made its digest is no longer in the ring, so nothing can
-    // recompute it. Only the coarser network of its last request, which the list of sessions shows, can be
-    // compared.
+    // Not bound yet, or the key of its digest has left the ring. Only the coarser network of its last request,
+    // which the list of sessions shows, can be compared.
     return lastNetwork === null || networkOf(ip, 3, 3) !== lastNetwork;
   }
 
@@ -261,9 +256,8 @@ export class TokenBinding {
       );
     }
     const opening = openingOf(request);
-    // Several guards or resolvers may check one request, even at the same time, but a proof is accepted
-    // only once. And a message has no proof of its own: the one of the handshake is valid while the socket
-    // is open, also for a renewed token with the same key.
+    // Several guards or resolvers may check one request, but a proof is accepted only once. A message has no
+    // proof: the one of the handshake is valid while the socket is open, also for a renewed token of that key.
     const keys = this.proving.get(opening) ?? new Map<string, Promise<void>>();
     const earlier = keys.get(jkt);
     if (earlier !== undefined) return earlier;
