@@ -8,28 +8,28 @@ import {
 } from '../revocation/staleness/freshness.decorators.js';
 import { AllowExpired, OptionalAuth } from './decorators.js';
 
-/**
- * What contradicts `@Public()`. `@Freshness()` and `@WhenStale()` do not: a RevocationGuard obeys them on a
- * route that another library authenticates.
- */
-const READS_TOKEN = Object.entries({ OptionalAuth, AllowExpired, RecentLogin });
+/** Decorators by their names. */
+type Decorators = readonly (readonly [name: string, decorator: { readonly KEY: string }])[];
 
-/** What contradicts `@AllowExpired()`: it accepts revoked tokens, so no proof is asked for. */
-const NEEDS_PROOF = Object.entries({ Freshness, WhenStale });
+/**
+ * Decorators that contradict `@Public()`. `@Freshness()` and `@WhenStale()` do not: a RevocationGuard obeys
+ * them on a route that another library authenticates.
+ */
+export const READS_TOKEN: Decorators = Object.entries({ OptionalAuth, AllowExpired, RecentLogin });
+
+/** Decorators that contradict `@AllowExpired()`, which accepts revoked tokens and so needs no proof. */
+export const NEEDS_PROOF: Decorators = Object.entries({ Freshness, WhenStale });
 
 const reflector = new Reflector();
 
 /** Whether one of these decorators is on the handler or class itself, whatever its value. */
-export function hasAny(
-  target: RouteTarget,
-  decorators: readonly { readonly KEY: string }[],
-): boolean {
-  return decorators.some(({ KEY }) => reflector.get<unknown>(KEY, target) !== undefined);
+export function hasAny(target: RouteTarget, decorators: Decorators): boolean {
+  return decorators.some(([, { KEY }]) => reflector.get<unknown>(KEY, target) !== undefined);
 }
 
 /**
- * One decorator would make the other do nothing. On a handler and its class they are no contradiction: the
- * handler's applies.
+ * Refuses two decorators of which one makes the other do nothing. If one is on the handler and the other on
+ * its class, they do not contradict each other: the handler's applies.
  *
  * @throws AuthWiringError for two decorators of one handler, or of one class, that contradict each other.
  */
@@ -40,8 +40,8 @@ export function refuseContradiction(
 ): void {
   for (const target of [handler, type]) {
     const place = target === type ? type.name : `${type.name}.${handler.name}`;
-    const nameOf = (decorators: typeof READS_TOKEN | typeof NEEDS_PROOF): string | undefined =>
-      decorators.find(([, decorator]) => hasAny(target, [decorator]))?.[0];
+    const nameOf = (decorators: Decorators): string | undefined =>
+      decorators.find((decorator) => hasAny(target, [decorator]))?.[0];
     const unread = isPublic(target) ? nameOf(READS_TOKEN) : undefined;
     if (unread !== undefined) throw publicBeside(place, unread);
     const unproven = reflector.get(AllowExpired, target) ? nameOf(NEEDS_PROOF) : undefined;

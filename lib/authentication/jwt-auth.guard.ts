@@ -15,13 +15,11 @@ import { handlerClassesOf } from '../platform/module-graph.js';
 import { type AuthRequest, requestOf, setResponseHeaders } from '../platform/request.js';
 import { throwTo } from '../platform/transport-refusal.js';
 import {
-  Freshness,
   routeDemandOf,
   type RouteTarget as Target,
-  WhenStale,
 } from '../revocation/staleness/freshness.decorators.js';
 import { RecentLogin } from '../revocation/recent-login.js';
-import { hasAny, refuseContradiction } from './contradictions.js';
+import { hasAny, NEEDS_PROOF, READS_TOKEN, refuseContradiction } from './contradictions.js';
 import { AllowExpired, OptionalAuth, Public } from './decorators.js';
 import { isThenable, JwtStrategy, type Outcome } from './jwt.strategy.js';
 import type { TokenDemand } from './token-verifier.js';
@@ -39,10 +37,8 @@ interface KnownRoute {
   readonly policy: RoutePolicy;
 }
 
-/** A handler with one of these needs a proof, whatever its class says. */
-const NEEDS_PROOF = [Freshness, WhenStale] as const;
-/** A handler with one of these reads its token, even if its class is public. */
-const READS_TOKEN = [OptionalAuth, AllowExpired, RecentLogin, ...NEEDS_PROOF] as const;
+/** A handler with one of these is not public, even if its class is. */
+const ABOUT_TOKEN = [...READS_TOKEN, ...NEEDS_PROOF];
 
 /**
  * Reads the decorators of a route at its first request and caches them: they cannot change, and reading them with
@@ -104,7 +100,7 @@ export class RoutePolicyReader implements OnModuleInit {
 
   /** A class that is public does not make a handler public that has a decorator about its token. */
   private isPublicByClass(handler: Target, type: Target): boolean {
-    return !hasAny(handler, READS_TOKEN) && this.isOpen(type);
+    return !hasAny(handler, ABOUT_TOKEN) && this.isOpen(type);
   }
 
   /** A decorator about proofs on the handler overrides `@AllowExpired()` on its class. */

@@ -14,7 +14,7 @@ type Values = Resolved<typeof AUTH_OPTIONS>;
  * The checked options: complete and frozen, with every duration in milliseconds. All providers inject them
  * with this class.
  */
-// oxlint-disable-next-line no-unsafe-declaration-merging -- Nobody makes an instance: the class is the name by which Nest injects it.
+// oxlint-disable-next-line no-unsafe-declaration-merging -- No one creates an instance: the class is the injection token.
 export abstract class ResolvedAuthOptions {}
 export interface ResolvedAuthOptions extends Omit<Values, 'secret' | 'keys' | 'observe'> {
   /** Returns the checked keys of the application. It is called at boot and by `KeyService.reload()`. */

@@ -130,8 +130,8 @@ export const STEP_UP_MUTATIONS: readonly Mutation[] = [
   one(
     'a public class opens a handler that asks for a recent login',
     'authentication/jwt-auth.guard',
-    '[OptionalAuth, AllowExpired, RecentLogin, ...NEEDS_PROOF]',
-    '[OptionalAuth, AllowExpired, ...NEEDS_PROOF]',
+    '[...READS_TOKEN, ...NEEDS_PROOF]',
+    '[...READS_TOKEN.slice(0, 2), ...NEEDS_PROOF]',
     'e2e/http-step-up',
   ),
   one(

@@ -20,7 +20,7 @@ const teapot = (): never => {
 
 /** As the queries of many an ORM are. */
 function thenable(user: unknown): object {
-  // oxlint-disable-next-line unicorn/no-thenable -- what is tested is that it is none of Promise's.
+  // oxlint-disable-next-line unicorn/no-thenable -- the test needs a thenable that is not a Promise.
   return { then: (resolve: (value: unknown) => void) => resolve(user) };
 }
 

@@ -13,7 +13,7 @@ export const BAD_KEYS: readonly BadKeys[] = [
   ['the secret as a text', sample.secret, 'keys', 'a list with at least one'],
   ['null', null, 'keys', 'a list with at least one'],
   ['an empty list', [], 'keys', 'a list with at least one'],
-  // oxlint-disable-next-line no-sparse-arrays -- a list with a hole is what is tested.
+  // oxlint-disable-next-line no-sparse-arrays -- the test needs a list with a hole.
   ['a list with a hole', [hmac, , hmac], 'keys[1]', 'Give an object'],
   ['a text as entry', [sample.secret], 'keys[0]', 'Give an object'],
   ['null as entry', [null], 'keys[0]', 'Give an object'],
